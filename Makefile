@@ -1,0 +1,54 @@
+# Everything a machine with git, make and Python 3.11+ (venv, pip) needs. `make` alone prints the verbs.
+.DEFAULT_GOAL := help
+.PHONY: help demo test ui check lint types layers bench setup lock clean
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help: ## print these verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.installed ## install the locked packages into .venv
+
+# uv where it is, else pip; both check the hashes of the lock.
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null 2>&1; then \
+		echo "installing with uv …"; uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock; \
+	else \
+		echo "installing with pip (some minutes the first time) …"; $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock; \
+	fi
+	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; fi
+	@touch $@
+
+demo: setup ## run the main job on a small simulated market
+	@$(BIN)/mystocks demo
+
+ui: setup ## start the web UI and the daemon
+	@$(BIN)/mystocks ui
+
+test: setup ## run the tests
+	@$(BIN)/pytest
+
+check: lint types layers test ## everything CI runs
+
+lint: setup ## style and format
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: setup ## types
+	@$(BIN)/ty check mystocks_dagster
+
+layers: setup ## imports point down the layers
+	@$(BIN)/lint-imports
+
+bench: setup ## speed, as ratios against named rivals
+	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+lock: ## write the lock files again, without the registry's name
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml --group dev -o requirements-dev.lock
+
+clean: ## remove the environment and caches (never data)
+	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,0 +1,97 @@
+"""check, list, show: what tasks.yaml says, without running anything."""
+
+from typing import Annotated, Any
+
+import typer
+
+from mystocks_dagster.cli.printing import console, print_json, print_table
+from mystocks_dagster.settings import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(check)
+    app.command("list")(list_tasks)
+    app.command()(show)
+
+
+def check(json: Json = False) -> None:
+    """Check tasks.yaml and report every problem in it with file, line and remedy.
+
+    Example: mystocks check
+    """
+    from mystocks_dagster.taskfile.reader import check_task_file
+
+    path = Settings.from_env().task_file
+    problems = check_task_file(path)
+    if json:
+        print_json([problem.to_json() for problem in problems])
+    elif problems:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+        for problem in problems:
+            console.print(problem.render(lines), markup=False)
+        console.print(f"[red]{len(problems)} problem(s)[/] in {path}")
+    else:
+        console.print(f"[green]ok[/] {path}")
+    raise typer.Exit(1 if problems else 0)
+
+
+def list_tasks(
+    task_type: Annotated[str | None, typer.Option("--type", help="Only tasks of this type.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only tasks with this tag.")] = None,
+    json: Json = False,
+) -> None:
+    """List the tasks and groups of tasks.yaml.
+
+    Example: mystocks list --type data_sync
+    """
+    taskfile = _taskfile()
+    tasks = [task for task in taskfile.tasks if task_type in (None, task.task_type) and (tag is None or tag in task.tags)]
+    if json:
+        print_json([task.to_json() for task in tasks])
+        return
+    rows = [(task.task_id, task.task_name, task.task_type, _when(task), ", ".join(task.dependencies), task.priority) for task in tasks]
+    print_table(("task", "name", "type", "schedule", "after", "priority"), rows)
+    if task_type is None and tag is None and taskfile.task_groups:
+        console.print()
+        groups = [(group.group_id, group.group_name, group.execution_mode, _when(group), ", ".join(group.tasks)) for group in taskfile.task_groups]
+        print_table(("group", "name", "mode", "schedule", "tasks"), groups)
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="Id of a task or group.")],
+    resolved: Annotated[bool, typer.Option(help="With defaults filled in and variables resolved; secrets are masked.")] = False,
+    json: Json = False,
+) -> None:
+    """Show one task or group: as tasks.yaml has it, or as it will run.
+
+    Example: mystocks show daily_data_sync --resolved
+    """
+    from mystocks_dagster.service import Project
+
+    found = Project(Settings.from_env()).find(name)
+    tree = found.to_json()
+    if not resolved:
+        tree = {key: value for key, value in tree.items() if key in found.model_fields_set}
+    if json:
+        print_json(tree)
+    else:
+        import yaml
+
+        console.print(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False), markup=False, end="")
+
+
+def _taskfile() -> Any:
+    from mystocks_dagster.taskfile.reader import read_task_file
+
+    return read_task_file(Settings.from_env().task_file)
+
+
+def _when(thing: Any) -> str:
+    schedule = thing.schedule
+    if schedule is None:
+        return ""
+    text = schedule.cron_expression or (f"every {schedule.interval_seconds} s" if schedule.interval_seconds else f"once {schedule.start_time}")
+    return text + (", trading days" if schedule.trading_days_only else "") + ("" if schedule.enabled else " (off)")

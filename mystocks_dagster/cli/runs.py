@@ -1,0 +1,115 @@
+"""run, history, stats: start a task, and look back."""
+
+import itertools
+import json as json_module
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.printing import coloured, console, print_json, print_table
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(history)
+    app.command()(stats)
+
+
+def run(
+    name: Annotated[str, typer.Argument(help="Id of a task or group.")],
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, for this run only; the value is read as YAML.")] = None,
+    only: Annotated[bool, typer.Option("--only", help="Leave out the tasks that it depends on.")] = False,
+    json: Json = False,
+) -> None:
+    """Run a task or group now, follow it, and end with its result (0 done, 1 failed).
+
+    Example: mystocks run fetch_lhb_data -p data_source=simulated
+    """
+    from mystocks_dagster.follow import run_and_follow
+    from mystocks_dagster.service import Project
+
+    project = Project(Settings.from_env())
+    params = dict(_param(text) for text in param or ())
+    run_id = project.create(name, params, only=only)
+    done = run_and_follow(project, run_id, quiet=json)
+    if json:
+        print_json([one.to_json() for one in done.executions])
+    else:
+        print_executions(done.executions)
+    raise typer.Exit(0 if done.succeeded else 1)
+
+
+def history(
+    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest first.")] = 20,
+    status: Annotated[str | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what ran, when, and how it ended.
+
+    Example: mystocks history daily_data_sync --limit 5
+    """
+    from mystocks_dagster.service import Project
+
+    found = (one for one in Project(Settings.from_env()).history(name) if status in (None, one.status))
+    newest = list(itertools.islice(found, limit))
+    if json:
+        print_json([one.to_json() for one in newest])
+    elif not newest:
+        console.print("Nothing has run yet. Start something with: mystocks run daily_job")
+    else:
+        rows = [(f"{one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else "", one.task_id, coloured(one.status), one.duration, one.retry_count, one.job, one.execution_id) for one in newest]
+        print_table(("start", "task", "status", "seconds", "retries", "job", "execution"), rows)
+
+
+def stats(
+    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Show how often each task ran and how it went.
+
+    Example: mystocks stats
+    """
+    from mystocks_dagster.service import Project
+
+    found = Project(Settings.from_env()).statistics(name)
+    if json:
+        print_json({task_id: one.to_json() for task_id, one in found.items()})
+        return
+    rows = [
+        (one.task_id, one.task_name, one.total_executions, one.success_count, one.failed_count, one.success_rate, one.avg_duration, f"{one.last_execution_time:%m-%d %H:%M}" if one.last_execution_time else "", coloured(one.last_status) if one.last_status else "")
+        for one in found.values()
+    ]
+    print_table(("task", "name", "runs", "success", "failed", "success %", "mean s", "last", "status"), rows)
+
+
+def print_executions(done: Sequence[Any]) -> None:
+    """Print one line a task: status, rows written, seconds, and why it failed or was skipped."""
+    rows = [(one.task_id, coloured(one.status), sum(_rows(one).values()), one.duration, _remark(one)) for one in done]
+    print_table(("task", "status", "rows", "seconds", "remark"), rows)
+
+
+def _rows(execution: Any) -> dict[str, int]:
+    rows = (execution.result or {}).get("rows") or {}
+    return json_module.loads(rows) if isinstance(rows, str) else rows
+
+
+def _remark(execution: Any) -> str:
+    text = execution.error_message or (execution.result or {}).get("message") or ""
+    return text.splitlines()[0][:110].replace("[", "\\[") if text else ""
+
+
+def _param(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InvalidParams(f"--param {text!r}: write it as name=value.")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        return name, value

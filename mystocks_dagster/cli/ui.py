@@ -1,0 +1,28 @@
+"""ui: the web UI and the daemon, until Ctrl-C."""
+
+import typer
+from typing import Annotated
+
+from mystocks_dagster.cli.printing import console
+from mystocks_dagster.settings import Settings, demo_only, use_demo
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(ui)
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="Port to listen on; the next free one is taken when it is in use.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on. The UI asks for no password: keep it on loopback.")] = "127.0.0.1",
+) -> None:
+    """Start Dagster's web UI and daemon for this project, and say the address.
+
+    Example: mystocks ui --port 3001
+    """
+    from mystocks_dagster.servers import serve
+
+    if demo_only():
+        use_demo()
+        console.print("Showing the [bold]demo[/]: its market is simulated. Real data: set MYSTOCKS_LAKE=data, or run a task first.")
+    raise typer.Exit(serve(Settings.from_env(), host, port, lambda line: console.print(line)))

@@ -1,0 +1,99 @@
+"""Every error this package raises on purpose.
+
+MyStocksError
+├── SettingsError             an environment variable or a folder of ours is wrong
+├── TaskFileError             tasks.yaml is wrong; holds every problem with file:line:column and a remedy
+├── UnknownName               no task, table, source… of that name; the message lists near names
+├── InvalidParams             a task's parameters do not fit its function
+├── OutsideCalendar           a date lies beyond the published exchange calendar
+├── SourceError               a data source failed
+│   ├── SourceUnavailable     network, ban, 5xx, timeout: a retry later may mend it
+│   ├── SourceChanged         columns or units differ from the contract: a person must look
+│   └── NotOffered            the source has no such dataset: the task is skipped
+├── LakeError                 a table could not be read or written
+│   ├── TableMissing          nothing has written that table yet
+│   ├── WrongWorld            simulated and real data must not meet in one lake
+│   ├── ContractBroken        a frame does not obey its table's contract
+│   └── LakeUnavailable       the folder cannot be read or written, or the disk is full
+├── TaskFailed                the task's function said that it failed
+│   └── TaskTimedOut          it ran longer than its timeout and was stopped
+└── InstanceError             Dagster's daemon, instance or run could not do what was asked
+
+`retryable` says whether trying again later can mend it: only then does a task use its retries.
+"""
+
+
+class MyStocksError(Exception):
+    """Base of every error raised on purpose: the message says what is wrong and what to do."""
+
+    retryable = False
+
+
+class SettingsError(MyStocksError):
+    """An environment variable or a folder of ours is wrong."""
+
+
+class UnknownName(MyStocksError):
+    """No task, table or source of that name; the message lists near names."""
+
+
+class InvalidParams(MyStocksError):
+    """A task's parameters do not fit its function."""
+
+
+class OutsideCalendar(MyStocksError):
+    """A date lies beyond the published exchange calendar."""
+
+
+class SourceError(MyStocksError):
+    """A data source failed."""
+
+
+class SourceUnavailable(SourceError):
+    """Network, ban, 5xx or timeout: a retry later may mend it. Names the host."""
+
+    retryable = True
+
+
+class SourceChanged(SourceError):
+    """Columns or units differ from the contract: a person must look."""
+
+
+class NotOffered(SourceError):
+    """The source has no such dataset: the task that wants it is skipped."""
+
+
+class LakeError(MyStocksError):
+    """A table could not be read or written."""
+
+
+class TableMissing(LakeError):
+    """Nothing has written that table yet."""
+
+
+class WrongWorld(LakeError):
+    """Simulated and real data must not meet in one lake."""
+
+
+class ContractBroken(LakeError):
+    """A frame does not obey its table's contract (columns, types, keys, ranges)."""
+
+
+class LakeUnavailable(LakeError):
+    """The lake's folder cannot be read or written, or the disk is full."""
+
+    retryable = True
+
+
+class TaskFailed(MyStocksError):
+    """The task's function said that it failed, or raised."""
+
+    retryable = True
+
+
+class TaskTimedOut(TaskFailed):
+    """It ran longer than its timeout and was stopped."""
+
+
+class InstanceError(MyStocksError):
+    """Dagster's daemon, instance or run could not do what was asked."""

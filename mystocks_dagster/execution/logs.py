@@ -1,0 +1,89 @@
+"""Log records of a task's process, on their way to the caller."""
+
+import logging
+import sysconfig
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mystocks_dagster.execution.channel import Channel
+
+#: Characters of one message; the rest is cut, and the message says so.
+_LONGEST = 32_000
+_LEVELS = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine:
+    """One log record of a task's function, with its values filled in.
+
+    Attributes:
+        time: When it was logged, in Asia/Shanghai.
+        level: As Python's logging has it.
+        logger: The logger's name.
+    """
+
+    time: datetime
+    level: int
+    logger: str
+    message: str
+    task_id: str
+    run_id: str
+    attempt: int
+
+    @property
+    def level_name(self) -> str:
+        """The name of the nearest standard level at or below `level`: a level of 25 is an INFO."""
+        return logging.getLevelName(next((level for level in _LEVELS if level <= self.level), logging.DEBUG))
+
+
+class Forwarder(logging.Handler):
+    """The root logger's handler in a task's process.
+
+    Below INFO it lets pass only lines of the user's own code: `log_level: DEBUG` is about the task, and the libraries
+    around it would drown its lines.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self._channel = channel
+        self._libraries = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+        self._formatter = logging.Formatter()
+        self.addFilter(self._wanted)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record."""
+        self._channel.send("log", time=record.created, level=record.levelno, logger=record.name, message=self._message(record))
+
+    def _wanted(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.INFO or not record.pathname.startswith(self._libraries)
+
+    def _message(self, record: logging.LogRecord) -> str:
+        try:
+            text = record.getMessage()
+        except Exception as error:  # noqa: BLE001 - the values' own code runs here; the line must not be lost with it
+            text = f"{record.msg} [values {_shown(record.args)} do not fit this text: {error}]"
+        if record.exc_info and record.exc_info[0]:
+            text = f"{text}\n{self._formatter.formatException(record.exc_info)}"
+        if record.stack_info:
+            text = f"{text}\n{record.stack_info}"
+        cut = len(text) - _LONGEST
+        return text if cut <= 0 else f"{text[:_LONGEST]}… ({cut:,} characters cut)"
+
+
+def forward_logs(channel: Channel, level: str | int) -> None:
+    """Send what any logger logs, from `level` up, to the caller, and nowhere else.
+
+    Raises:
+        ValueError: Python's logging has no such level.
+    """
+    root = logging.getLogger()
+    root.handlers[:] = [Forwarder(channel)]
+    root.setLevel(level.upper() if isinstance(level, str) else level)
+
+
+def _shown(values: Any) -> str:
+    try:
+        return repr(values)
+    except Exception as error:  # noqa: BLE001 - as above
+        return f"of which one cannot be shown ({type(error).__name__})"

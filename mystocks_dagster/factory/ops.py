@@ -1,0 +1,47 @@
+"""One task as an op: the form that every job uses."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from mystocks_dagster.factory.params import config_fields, params_model
+from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.factory.step import end_step, run_task
+from mystocks_dagster.factory.text import describe, tags_of
+
+#: The op's one input: steps that must have ended well before it starts.
+AFTER = "after"
+
+
+def build_op(spec: TaskSpec) -> dg.OpDefinition:
+    """Return the op that runs `spec`; jobs place it under the task's own name."""
+    fields = config_fields(spec.function, spec.task.params, spec.secret)
+
+    @dg.op(
+        name=f"{spec.name}__task",
+        description=describe(spec),
+        ins={AFTER: dg.In(dg.Nothing)},
+        out=dg.Out(dg.Nothing),
+        tags=tags_of(spec),
+        # A function that takes a plain dict takes any key.
+        config_schema=fields if params_model(spec.function) else dg.Permissive(fields),
+        **step_options(spec),
+    )
+    def task_op(context: dg.OpExecutionContext) -> Iterator[Any]:
+        report = run_task(context, spec)
+        yield from end_step(context, report)
+        yield from report.materializations()
+        yield from report.evaluations()
+        yield dg.Output(None, metadata=report.summary())
+
+    return task_op
+
+
+def step_options(spec: TaskSpec) -> dict[str, Any]:
+    """Return what an op and an asset of the same task have in common."""
+    task = spec.task
+    return {
+        "retry_policy": dg.RetryPolicy(max_retries=task.retry_count, delay=task.retry_delay) if task.retry_count else None,
+        "pool": spec.pool,
+    }

@@ -1,0 +1,112 @@
+"""Turn a task's parameters into Dagster config: the typed form in the Launchpad.
+
+`dg.Config` refuses dates, lists of Literal, unions, paths and nested models, so the translation is ours. It only
+describes: values are validated by the parameters' own model before the work starts.
+"""
+
+import inspect
+import types
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import dagster as dg
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+#: Never given a default in the form: an absent value means "ask the environment, then the file" (see the contract).
+SOURCE_FIELD = "data_source"
+
+
+def params_model(function: Callable[..., Any]) -> type[BaseModel] | None:
+    """Return the pydantic model of a task function's first parameter; None for the plain `params: dict`."""
+    for parameter in inspect.signature(function).parameters.values():
+        kind = parameter.annotation
+        return kind if inspect.isclass(kind) and issubclass(kind, BaseModel) else None
+    return None
+
+
+def config_fields(function: Callable[..., Any], params: Mapping[str, Any], secret: frozenset[str]) -> dict[str, dg.Field]:
+    """Return the config of a task: every parameter, described, with tasks.yaml's value as its default.
+
+    Args:
+        function: The task's function; its params model gives names, types and descriptions.
+        params: The values that tasks.yaml gives.
+        secret: Names whose values come from the environment: they are never shown as defaults.
+    """
+    model = params_model(function)
+    if model is None:
+        return {name: _untyped(value, hidden=name in secret) for name, value in params.items()}
+    return {name: _field(model, name, info, params, hidden=name in secret) for name, info in model.model_fields.items()}
+
+
+def _untyped(value: Any, *, hidden: bool) -> dg.Field:
+    kinds: dict[type, Any] = {bool: dg.Bool, int: dg.Int, float: dg.Float, str: dg.String}
+    default = {} if hidden or value is None else {"default_value": value}
+    return dg.Field(dg.Noneable(kinds.get(type(value), dg.Any)), is_required=False, **default)
+
+
+def _field(model: type[BaseModel], name: str, info: FieldInfo, params: Mapping[str, Any], *, hidden: bool) -> dg.Field:
+    kind = _kind(info.annotation, f"{model.__name__}_{name}")
+    description = info.description or ""
+    if hidden:
+        return dg.Field(kind, is_required=False, description=f"{description} (from the environment)")
+    if name == SOURCE_FIELD:
+        shown = params.get(name) or "akshare"
+        return dg.Field(kind, is_required=False, description=f"{description} Default: MYSTOCKS_SOURCE, else {shown}.")
+    value = params[name] if name in params else info.get_default(call_default_factory=True)
+    if name not in params and info.is_required():
+        return dg.Field(kind, is_required=False, description=description)
+    return dg.Field(kind, is_required=False, description=description, default_value=_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` as JSON would hold it."""
+    match value:
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case Enum():
+            return value.value
+        case date() | datetime():
+            return value.isoformat()
+        case Path():
+            return str(value)
+        case list() | tuple() | set() | frozenset():
+            return [_plain(item) for item in value]
+        case Mapping():
+            return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _kind(annotation: Any, name: str) -> Any:
+    """Return the Dagster config type of a Python annotation; `name` names enums and must be unique."""
+    simple: dict[Any, Any] = {bool: dg.Bool, int: dg.Int, float: dg.Float, str: dg.String}
+    if annotation in simple:
+        return simple[annotation]
+    if annotation in (date, datetime, Path):
+        return dg.String
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(arguments[0], name)
+    if origin is Literal and all(isinstance(item, str) for item in arguments):
+        return dg.Enum(name, [dg.EnumValue(item) for item in arguments])
+    if origin in (list, tuple, set, frozenset) and arguments:
+        return dg.Array(_kind(arguments[0], name))
+    if origin in (Union, types.UnionType):
+        return _union(arguments, name)
+    if inspect.isclass(annotation) and issubclass(annotation, Enum):
+        return dg.Enum(name, [dg.EnumValue(item.value) for item in annotation])
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return dg.Shape({key: dg.Field(_kind(info.annotation, f"{name}_{key}"), is_required=False) for key, info in annotation.model_fields.items()})
+    if annotation is dict or origin is dict:
+        return dg.Permissive()
+    return dg.Any
+
+
+def _union(arguments: tuple[Any, ...], name: str) -> Any:
+    present = [item for item in arguments if item is not type(None)]
+    if len(present) == len(arguments):
+        return dg.Any
+    return dg.Noneable(_kind(present[0], name) if len(present) == 1 else dg.Any)

@@ -1,0 +1,139 @@
+"""How an attempt is shown in Dagster: metadata, materializations and the check `last_run`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from mystocks_dagster.errors import LakeError
+from mystocks_dagster.execution.attempt import Outcome
+from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.tasks.run import TaskResult
+
+#: The check that every table of ours has: red when the last run of its task failed.
+CHECK = "last_run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One attempt, in Dagster's terms."""
+
+    spec: TaskSpec
+    outcome: Outcome
+    days: tuple[date, ...] = ()
+
+    @property
+    def result(self) -> TaskResult:
+        """What the function returned; a failed one when it raised."""
+        return self.outcome.result or TaskResult(status="failed", error=self.failure)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the attempt failed, in one line; None when it did not."""
+        if self.outcome.error:
+            return f"{self.spec.task.task_id}: {self.outcome.error.message}"
+        if self.outcome.result and self.outcome.result.status == "failed":
+            return f"{self.spec.task.task_id}: {self.outcome.result.error or 'the function returned status failed'}"
+        return None
+
+    @property
+    def retryable(self) -> bool:
+        """Whether trying again can mend it."""
+        return self.outcome.error.retryable if self.outcome.error else True
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every asset key that this task writes, owned or not."""
+        return tuple(dict.fromkeys((*self.spec.owned, *self.spec.reported)))
+
+    @property
+    def missed_days(self) -> tuple[str, ...]:
+        """The trading days that were asked for as partitions and could not be done."""
+        asked = {day.isoformat() for day in self.days}
+        return tuple(item for item in self.result.failed_items if item in asked)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what history, statistics and the UI read of an execution."""
+        result = self.result
+        shown: dict[str, Any] = {
+            "mystocks/task_id": self.spec.task.task_id,
+            "mystocks/task_name": self.spec.task.task_name,
+            "mystocks/status": result.status,
+            "mystocks/seconds": round(self.outcome.seconds, 3),
+            "mystocks/rows": dg.MetadataValue.json(dict(result.rows)),
+        }
+        if result.message:
+            shown["mystocks/message"] = result.message
+        if result.failed_items:
+            shown["mystocks/failed_items"] = dg.MetadataValue.json(list(result.failed_items))
+        if result.retry_params:
+            shown["mystocks/retry_params"] = dg.MetadataValue.json(dict(result.retry_params))
+        if result.metadata:
+            shown["mystocks/result"] = dg.MetadataValue.json(dict(result.metadata))
+        return shown
+
+    def failure_metadata(self) -> dict[str, Any]:
+        """Return the metadata of the failure: the summary, the error's type and the user's own frames."""
+        shown = self.summary()
+        if error := self.outcome.error:
+            shown["mystocks/error_type"] = error.type
+            if error.traceback:
+                shown["mystocks/traceback"] = dg.MetadataValue.md(f"```\n{error.traceback}\n```")
+        return shown
+
+    def table_metadata(self, key: str) -> dict[str, Any]:
+        """Return the metadata of one table's materialization: rows, seconds, world and a preview."""
+        shown = self.summary() | {"dagster/row_count": self.result.rows.get(key, 0)}
+        if key not in TABLES or not self.result.rows.get(key):
+            return shown
+        try:
+            lake = Lake(Settings.from_env().lake)
+            preview = lake.head(key, 5)
+        except LakeError as error:  # the rows are stored: a preview that cannot be read must not fail the run
+            return shown | {"mystocks/preview": f"not readable: {error}"}
+        return shown | {"mystocks/world": lake.world or "unknown", "mystocks/preview": dg.MetadataValue.md(_markdown(preview))}
+
+    def materializations(self) -> Iterator[dg.AssetMaterialization]:
+        """Yield one event a table, or one a table and trading day, for what was written."""
+        if self.result.status == "skipped":
+            return
+        for key in self.keys:
+            if self.result.rows.get(key) is None and key in TABLES:
+                continue
+            yield from self._table_events(key)
+
+    def _table_events(self, key: str) -> Iterator[dg.AssetMaterialization]:
+        days = sorted(self.result.days.get(key, ()))
+        metadata = self.table_metadata(key)
+        if not days:
+            yield dg.AssetMaterialization(key, metadata=metadata)
+            return
+        brief = {name: metadata[name] for name in ("mystocks/task_id", "mystocks/status")}
+        for day in days[:-1]:
+            yield dg.AssetMaterialization(key, partition=day.isoformat(), metadata=brief)
+        yield dg.AssetMaterialization(key, partition=days[-1].isoformat(), metadata=metadata)
+
+    def evaluations(self) -> Iterator[dg.AssetCheckEvaluation]:
+        """Yield the check `last_run` of every table: red when the task failed, a warning when it was partly done."""
+        failure = self.failure
+        for key in self.keys:
+            yield dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey(key),
+                check_name=CHECK,
+                passed=failure is None and self.result.status != "partial_success",
+                severity=dg.AssetCheckSeverity.ERROR if failure else dg.AssetCheckSeverity.WARN,
+                description=failure or self.result.message or self.result.status,
+                metadata=self.failure_metadata() if failure else self.summary(),
+            )
+
+
+def _markdown(frame: Any) -> str:
+    head = "| " + " | ".join(frame.columns) + " |"
+    rule = "|" + " --- |" * len(frame.columns)
+    rows = ("| " + " | ".join("" if value is None else str(value).replace("|", "/") for value in row) + " |" for row in frame.iter_rows())
+    return "\n".join((head, rule, *rows))

@@ -1,0 +1,92 @@
+"""One task as Dagster sees it: the task, its function, and the tables that the function touches."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.taskfile.model import Task
+from mystocks_dagster.tasks.run import Tables
+
+#: Task types that are assets whatever their function declares.
+ASSET_TYPES = frozenset({"data_sync", "indicator_calc", "market_fetch"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """What the translation needs to know of one task.
+
+    Attributes:
+        owned: Asset keys that this task keeps: tables, or its own id when it declares none. Empty for a plain op.
+        reported: Tables that it writes although another task owns them.
+        reads: Asset keys that it reads, by declaration or through its dependencies.
+        version: Hash of the task file that it came from.
+        source: The task file and the task's first line, for the link in the UI.
+    """
+
+    task: Task
+    function: Callable[..., Any]
+    tables: Tables
+    owned: tuple[str, ...]
+    reported: tuple[str, ...]
+    reads: tuple[str, ...]
+    secret: frozenset[str]
+    version: str
+    source: Path
+    line: int
+
+    @property
+    def name(self) -> str:
+        """The task's name in Dagster: its job, and its step in every job."""
+        return self.task.dagster_name
+
+    @property
+    def by_day(self) -> bool:
+        """Whether its tables are partitioned by trading day."""
+        return any(key in TABLES and TABLES[key].by_day for key in self.owned)
+
+    @property
+    def pool(self) -> str | None:
+        """The concurrency pool that keeps two writers of one table apart; Dagster allows one pool an op."""
+        keys = (*self.tables.writes, *self.owned, *self.tables.also_writes)
+        return f"table_{keys[0]}" if keys else None
+
+
+def owners(tasks: Iterable[Task], tables: Mapping[str, Tables]) -> dict[str, str]:
+    """Return table name to the id of the task that owns it: the first in the file that declares it."""
+    found: dict[str, str] = {}
+    for task in tasks:
+        for table in tables[task.task_id].writes:
+            found.setdefault(table, task.task_id)
+    return found
+
+
+def lineage(specs: Mapping[str, TaskSpec]) -> dict[str, tuple[str, ...]]:
+    """Return task id to the asset keys upstream of it, with declared reads that would close a circle left out.
+
+    A function may read a table that is computed from what it writes (yesterday's signals); explicit dependencies
+    are free of circles, so in a circle it is always a declared read that gives way.
+    """
+    keeper = {key: spec.task.task_id for spec in specs.values() for key in spec.owned}
+    fixed = {name: {up for up in spec.task.dependencies if up in specs} for name, spec in specs.items()}
+    declared = {name: {keeper[key] for key in spec.tables.reads if key in keeper} - {name} for name, spec in specs.items()}
+    while circle := _circle({name: fixed[name] | declared[name] for name in specs}):
+        for upstream, downstream in zip(circle, circle[1:], strict=False):
+            if upstream not in fixed[downstream]:
+                declared[downstream].discard(upstream)
+    found = {}
+    for name, spec in specs.items():
+        keys = [key for up in spec.task.dependencies if up in specs for key in specs[up].owned]
+        keys += [key for key in spec.tables.reads if key not in keeper or keeper[key] in declared[name]]
+        found[name] = tuple(dict.fromkeys(key for key in keys if key not in spec.owned))
+    return found
+
+
+def _circle(graph: Mapping[str, set[str]]) -> list[str]:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []

@@ -1,0 +1,71 @@
+"""What a step does, in an op and in an asset alike: run one attempt of the task's body and tell Dagster how it went."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from mystocks_dagster.execution.attempt import Body, run_attempt
+from mystocks_dagster.factory.params import SOURCE_FIELD
+from mystocks_dagster.factory.report import Report
+from mystocks_dagster.factory.spec import TaskSpec
+
+
+def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, ...] = ()) -> Report:
+    """Run one attempt of the task in a child process.
+
+    Args:
+        context: Dagster's, of an op or of an asset.
+        spec: The task.
+        days: The trading days asked for as partitions.
+
+    Returns:
+        What was done, for the caller to turn into events; see `end_step`.
+    """
+    config: Mapping[str, Any] = context.op_config or {}
+    task = spec.task
+    body = Body(
+        task_id=task.task_id,
+        module=spec.function.__module__,
+        function=spec.function.__name__,
+        params={**task.params, **config},
+        run_id=context.run_id,
+        attempt=context.retry_number + 1,
+        log_level=task.log_level,
+        timeout=task.timeout,
+        days=days,
+        source_override=config.get(SOURCE_FIELD),
+        task_packages_path=(str(spec.source.parent),),
+    )
+    outcome = run_attempt(
+        body,
+        on_log=lambda line: context.log.log(logging.getLevelName(line.level), line.message),
+        on_progress=lambda done, total, message: context.log.info(f"{done}/{total} {message}"),
+    )
+    return Report(spec=spec, outcome=outcome, days=days)
+
+
+def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.AssetCheckEvaluation]:
+    """Say in the log how it went; when it failed, turn the tables red and raise.
+
+    A generator, because Dagster drops what a step logged before it raised, but keeps what it yielded. Only the last
+    attempt speaks of the tables, since a retry may still mend it.
+
+    Raises:
+        dg.Failure: The attempt failed; it allows retries only where a retry can mend it.
+    """
+    result = report.result
+    if report.failure:
+        again = report.retryable and context.retry_number < report.spec.task.retry_count
+        if not again:
+            yield from report.evaluations()
+        raise dg.Failure(description=report.failure, metadata=report.failure_metadata(), allow_retries=report.retryable)
+    if result.status == "partial_success":
+        failed = ", ".join(result.failed_items[:20])
+        context.log.warning(f"partly done: {result.message} Not done ({len(result.failed_items)}): {failed}")
+    elif result.status == "skipped":
+        context.log.warning(f"skipped: {result.message}")
+    else:
+        context.log.info(f"done in {report.outcome.seconds:.1f} s: {result.message}")

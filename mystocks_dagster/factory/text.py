@@ -1,0 +1,63 @@
+"""What a person reads of a task in Dagster's UI: descriptions, tags, metadata and the link to its lines."""
+
+from typing import Any
+
+import dagster as dg
+
+from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.taskfile.model import Group, Task
+
+#: Dagster runs higher numbers first and starts at 0; tasks.yaml's scale is lower first and 500 is normal.
+NORMAL_PRIORITY = 500
+
+
+def dagster_priority(priority: int) -> str:
+    """Return Dagster's priority for one of tasks.yaml's (100 critical … 900 batch)."""
+    return str(NORMAL_PRIORITY - priority)
+
+
+def describe(spec: TaskSpec) -> str:
+    """Return the task's name, description and settings, for the UI."""
+    task = spec.task
+    lines = [f"**{task.task_name}**", task.description or "", f"`{task.task_module}.{task.task_function}` · {task.task_type}"]
+    limits = [f"timeout {task.timeout} s" if task.timeout else "no timeout", f"{task.retry_count} retries, {task.retry_delay} s apart"]
+    if task.tags:
+        limits.append(f"tags: {', '.join(task.tags)}")
+    return "\n\n".join(line for line in (*lines, " · ".join(limits)) if line)
+
+
+def tags_of(spec: TaskSpec) -> dict[str, str]:
+    """Return the tags of the task's step."""
+    return {
+        "mystocks/task_id": spec.task.task_id,
+        "mystocks/task_type": spec.task.task_type,
+        "dagster/priority": dagster_priority(spec.task.priority),
+    }
+
+
+def run_tags(task: Task | Group, version: str) -> dict[str, str]:
+    """Return the tags of every run of the task's or group's job: how runs are found, and in which order they start."""
+    if isinstance(task, Group):
+        return {"mystocks/group_id": task.group_id, "mystocks/taskfile": version}
+    labels = {f"mystocks/tag.{number}": label for number, label in enumerate(task.tags, 1)}
+    return {
+        "mystocks/task_id": task.task_id,
+        "mystocks/task_type": task.task_type,
+        "mystocks/taskfile": version,
+        "dagster/priority": dagster_priority(task.priority),
+        **labels,
+    }
+
+
+def job_metadata(spec: TaskSpec) -> dict[str, Any]:
+    """Return the metadata of the task's job and assets: its names, and the link to its lines in tasks.yaml."""
+    return {
+        "mystocks/task_id": spec.task.task_id,
+        "mystocks/task_name": spec.task.task_name,
+        "mystocks/task_type": spec.task.task_type,
+        "mystocks/tags": dg.MetadataValue.json(list(spec.task.tags)),
+        "mystocks/taskfile": spec.version,
+        "dagster/code_references": dg.CodeReferencesMetadataValue(
+            code_references=[dg.LocalFileCodeReference(file_path=str(spec.source), line_number=spec.line, label=spec.task.task_id)]
+        ),
+    }

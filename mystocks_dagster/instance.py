@@ -1,0 +1,75 @@
+"""Dagster's instance of this project: found from any folder, the same for every command."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.settings import Settings
+
+#: How the root's dagster.yaml, which works with no environment variable, names the instance's folder.
+RELATIVE_HOME = ".dagster"
+_HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Make `DAGSTER_HOME` ready, set it for this process and its children, and return it.
+
+    The root's dagster.yaml is copied there with absolute paths; a dagster.yaml that a person put there is kept.
+
+    Raises:
+        InstanceError: The folder cannot be written, or dagster.yaml cannot be read.
+    """
+    home = settings.dagster_home
+    source = settings.root / "dagster.yaml"
+    target = home / "dagster.yaml"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        text = _HEADER.format(source=source) + _absolute(source, home)
+        ours = not target.exists() or target.read_text(encoding="utf-8").startswith(_HEADER[:27])
+        if ours and (not target.exists() or target.read_text(encoding="utf-8") != text):
+            scratch = target.with_suffix(f".{os.getpid()}.tmp")
+            scratch.write_text(text, encoding="utf-8")
+            scratch.replace(target)
+    except OSError as error:
+        raise InstanceError(f"{home}: cannot be written ({error.strerror}). Choose another folder with DAGSTER_HOME.") from None
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["MYSTOCKS_ROOT"] = str(settings.root)
+    return home
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """Open the project's instance; close it with `with`.
+
+    Raises:
+        InstanceError: Its storage cannot be opened; the message has Dagster's reason.
+    """
+    prepare_home(settings)
+    try:
+        return dg.DagsterInstance.get()
+    except Exception as error:  # Dagster raises whatever its storage raises
+        raise InstanceError(f"{settings.dagster_home}: Dagster's storage cannot be opened: {error}") from error
+
+
+def _absolute(source: Path, home: Path) -> str:
+    if not source.exists():
+        return ""
+    try:
+        tree = yaml.safe_load(source.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise InstanceError(f"{source}: {error}") from None
+    return yaml.safe_dump(_resolved(tree, home), allow_unicode=True, sort_keys=False)
+
+
+def _resolved(value: Any, home: Path) -> Any:
+    match value:
+        case dict():
+            return {key: _resolved(item, home) for key, item in value.items()}
+        case list():
+            return [_resolved(item, home) for item in value]
+        case str() if value == RELATIVE_HOME or value.startswith(f"{RELATIVE_HOME}/"):
+            return str(home / value[len(RELATIVE_HOME) + 1 :])
+    return value

@@ -1,0 +1,220 @@
+"""The lake: one Delta table per entry of `market.schemas.TABLES`, under one folder or URL, for many processes at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+from deltalake import DeltaTable, write_deltalake
+
+from mystocks_dagster.errors import ContractBroken, TableMissing, UnknownName, WrongWorld
+from mystocks_dagster.lake import delta
+from mystocks_dagster.lake.contract import conform
+from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.market.schemas import MOMENT, TABLES, Table
+from mystocks_dagster.market.schemas import table as table_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Name on disk of the partition column of `by_day` tables; no reader of ours shows it.
+YEAR = "year"
+#: Operations that change no row.
+_HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableInfo:
+    """What there is of one table: rows, bytes of its newest version, and when rows were last written (Shanghai)."""
+
+    table: str
+    rows: int
+    bytes: int
+    updated: datetime | None
+
+
+class Lake:
+    """Tables that obey their contracts, written atomically and read lazily; safe for many processes at once.
+
+    A lake belongs to one world, `real` or `simulated:<seed>`, which its first table decides.
+
+    Attributes:
+        location: A folder, or a URL that delta-rs understands (credentials come from the environment).
+        world: The world of what will be written; None takes the lake's own (for tables computed from others).
+    """
+
+    def __init__(self, location: str, world: str | None = None) -> None:
+        self.location = location.rstrip("/")
+        self.world = world
+        self._known_world: str | None = None
+
+    # ---- reading
+
+    def exists(self, table: str) -> bool:
+        """Say whether the table has been written."""
+        return delta.open_table(self._uri(table)) is not None
+
+    def days(self, table: str) -> list[date]:
+        """Return the distinct dates of the table, ascending; none when it is missing."""
+        if not self.exists(table):
+            return []
+        column = _date_column(table_of(table))
+        return self.scan(table, columns=[column]).unique().sort(column).collect()[column].to_list()
+
+    def scan(
+        self,
+        table: str,
+        *,
+        columns: Sequence[str] | None = None,
+        symbols: Sequence[str] | None = None,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> pl.LazyFrame:
+        """Read lazily: only the files and columns that are needed are touched.
+
+        Args:
+            table: Name of the table.
+            columns: Columns to keep, in this order; None means all.
+            symbols: Symbols to keep; None means all.
+            start: First day to keep, by the table's date column.
+            end: Last day to keep.
+
+        Raises:
+            TableMissing: Nothing has written it yet.
+            UnknownName: There is no such table or column.
+        """
+        schema = table_of(table)
+        for name in [*(columns or ()), *(("symbol",) if symbols is not None else ())]:
+            _check_column(schema, name)
+        frame = pl.scan_delta(self._open(table))
+        if symbols is not None:
+            frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
+        if start is not None:
+            frame = frame.filter(pl.col(_date_column(schema)) >= start)
+            frame = frame.filter(pl.col(YEAR) >= start.year) if schema.by_day else frame
+        if end is not None:
+            frame = frame.filter(pl.col(_date_column(schema)) <= end)
+            frame = frame.filter(pl.col(YEAR) <= end.year) if schema.by_day else frame
+        # Delta keeps instants in UTC; a cast would change none of them either, but this says what happens.
+        wanted = columns if columns is not None else [column.name for column in schema.columns]
+        dtypes = schema.dtypes
+        return frame.select(
+            pl.col(name).dt.convert_time_zone(SHANGHAI.key) if dtypes[name] == MOMENT else pl.col(name) for name in wanted
+        )
+
+    def read(
+        self,
+        table: str,
+        *,
+        columns: Sequence[str] | None = None,
+        symbols: Sequence[str] | None = None,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> pl.DataFrame:
+        """Read into memory; arguments and errors as `scan`."""
+        frame = self.scan(table, columns=columns, symbols=symbols, start=start, end=end)
+        with delta.explained(self._uri(table)):
+            return frame.collect()
+
+    def read_pandas(
+        self,
+        table: str,
+        *,
+        columns: Sequence[str] | None = None,
+        symbols: Sequence[str] | None = None,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> "pd.DataFrame":
+        """Read into a pandas frame; arguments and errors as `scan`."""
+        return self.read(table, columns=columns, symbols=symbols, start=start, end=end).to_pandas()
+
+    def head(self, table: str, n: int = 10) -> pl.DataFrame:
+        """Return the newest `n` rows: by date, then by moment, newest first; tables without either by key."""
+        schema = table_of(table)
+        moments = [column.name for column in schema.columns if column.dtype == MOMENT and not column.null]
+        newest = [schema.date_column, *moments] if schema.date_column else moments
+        frame = self.scan(table)
+        if schema.date_column:
+            # The date column alone tells how far back to look, so the other columns of old rows are not read.
+            floor = frame.select(pl.col(schema.date_column).top_k(n).min()).collect().item()
+            frame = frame.filter(pl.col(schema.date_column) >= floor) if floor else frame
+        order = [*newest, *(name for name in schema.key if name not in newest)]
+        return frame.sort(order, descending=[name in newest for name in order]).head(n).collect()
+
+    def query(self, sql: str) -> pl.DataFrame:
+        """Answer one SELECT in DuckDB's SQL over all tables of the lake; nothing can be written and no file reached.
+
+        Raises:
+            LakeError: It is not one SELECT, or DuckDB refuses it.
+        """
+        from mystocks_dagster.lake.sql import query
+
+        return query({name: opened for name in TABLES if (opened := delta.open_table(self._uri(name))) is not None}, sql)
+
+    def tables(self) -> list[TableInfo]:
+        """Return what there is, in the order of `TABLES`; reads the transaction logs only, no data."""
+        found = ((name, delta.open_table(self._uri(name))) for name in TABLES)
+        return [_info(name, opened) for name, opened in found if opened is not None]
+
+    # ---- writing
+
+    def replace_days(self, table: str, frame: pl.DataFrame, days: Sequence[date]) -> int:
+        """Replace the rows of exactly those days by `frame`, atomically; days without a row become empty.
+
+        Returns:
+            The number of rows written.
+
+        Raises:
+            ContractBroken: The frame does not obey the table's contract, or holds a day that is not in `days`.
+            WrongWorld: The lake belongs to another world.
+            LakeUnavailable: The lake cannot be written; the table is as it was before.
+        """
+        schema = table_of(table)
+        frame = conform(schema, frame)
+        column = _date_column(schema)
+        foreign = frame.filter(~pl.col(column).is_in(list(days)))
+        if foreign.height:
+            raise ContractBroken(f"{table}.{column}: {foreign[column][0]} is not among the days to replace, e.g. {foreign.row(0)}.")
+        if days:
+            self._write(schema, frame, _covers(schema, days))
+        return frame.height
+
+    def upsert(self, table: str, frame: pl.DataFrame) -> int:
+        """Update the rows whose key is stored and insert the others, atomically.
+
+        Returns:
+            The number of rows given.
+
+        Raises:
+            ContractBroken, WrongWorld, LakeUnavailable: As `replace_days`.
+        """
+        schema = table_of(table)
+        frame = conform(schema, frame)
+        data = _to_disk(schema, frame)
+
+        def attempt(existing: DeltaTable | None) -> None:
+            if existing is None:
+                self._create(schema, data)
+                return
+            on = [f"t.{name} = s.{name}" for name in (*schema.key, *((YEAR,) if schema.by_day else ()))]
+            if schema.date_column and schema.date_column in schema.key:
+                # Constant bounds, so that files of other days are neither read nor in conflict with other writers.
+                on.append(_covers(schema, frame[schema.date_column].unique().sort().to_list(), alias="t."))
+            merge = existing.merge(data, " AND ".join(on), source_alias="s", target_alias="t")
+            merge.when_matched_update_all().when_not_matched_insert_all().execute()
+
+        if frame.height:
+            self._commit(schema, attempt)
+        return frame.height
+
+    def replace_all(self, table: str, frame: pl.DataFrame) -> int:
+        """Replace the whole table, atomically; returns the number of rows.
+
+        Raises:
+            ContractBroken, WrongWorld, LakeUnavailable: As `replace_days`.
+        """
+        schema = table_of(table)
+        frame = conform(schema, frame)
+        self._write(schema, frame, None)
+        return frame.height

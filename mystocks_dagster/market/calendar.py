@@ -1,0 +1,164 @@
+"""The trading calendar of the Chinese stock exchanges (Shanghai, Shenzhen and Beijing keep the same days)."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from pathlib import Path
+
+from mystocks_dagster.errors import OutsideCalendar
+from mystocks_dagster.market.clock import SHANGHAI
+
+#: Continuous trading ends; from here on a session counts as closed.
+CLOSE = time(15, 0)
+#: From here on vendors have the day's bars.
+DATA_READY = time(15, 30)
+
+_CLOSURES = Path(__file__).with_name("xshg_closures.txt")
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class TradingCalendar:
+    """The trading days between two bounds; what lies beyond the bounds is not known.
+
+    Attributes:
+        first: First day that is known.
+        last: Last day that is known; nothing is guessed after it.
+    """
+
+    first: date
+    last: date
+    _sessions: tuple[date, ...] = field(repr=False)
+    _known: frozenset[date] = field(repr=False)
+
+    @classmethod
+    def from_days(cls, days: Iterable[date], first: date | None = None, last: date | None = None) -> "TradingCalendar":
+        """Make a calendar of exactly those trading days; the bounds default to the earliest and the latest of them.
+
+        Raises:
+            ValueError: There is no day, or one lies outside the bounds.
+        """
+        sessions = tuple(sorted(set(days)))
+        if not sessions:
+            raise ValueError("A trading calendar needs at least one trading day.")
+        first, last = first or sessions[0], last or sessions[-1]
+        if not first <= sessions[0] <= sessions[-1] <= last:
+            raise ValueError(f"Trading days from {sessions[0]} to {sessions[-1]} do not lie within {first} to {last}.")
+        return cls(first, last, sessions, frozenset(sessions))
+
+    def is_session(self, day: date) -> bool:
+        """Say whether the exchanges trade on that day.
+
+        Raises:
+            OutsideCalendar: The day lies beyond the bounds.
+        """
+        self._check(day)
+        return day in self._known
+
+    def is_probable_session(self, day: date) -> tuple[bool, bool]:
+        """Return (trades, certain): beyond the bounds every weekday is taken for a trading day, and `certain` is False."""
+        if self.first <= day <= self.last:
+            return day in self._known, True
+        return day.weekday() < 5, False
+
+    def sessions(self, start: date, end: date) -> list[date]:
+        """Return the trading days from `start` to `end`, both included, ascending; none when `start` is after `end`.
+
+        Raises:
+            OutsideCalendar: One of the two lies beyond the bounds.
+        """
+        self._check(start)
+        self._check(end)
+        return list(self._sessions[bisect_left(self._sessions, start) : bisect_right(self._sessions, end)])
+
+    def closures(self, start: date | None = None, end: date | None = None) -> list[date]:
+        """Return the weekdays (Monday to Friday) from `start` to `end` on which the exchanges do not trade.
+
+        The bounds of the calendar are the defaults.
+
+        Raises:
+            OutsideCalendar: One of the two lies beyond the bounds.
+        """
+        start, end = start or self.first, end or self.last
+        self._check(start)
+        self._check(end)
+        span = (start + timedelta(days=n) for n in range((end - start).days + 1))
+        return [day for day in span if day.weekday() < 5 and day not in self._known]
+
+    def previous(self, day: date) -> date:
+        """Return the last trading day before `day`, which itself need not be one.
+
+        Raises:
+            OutsideCalendar: No such day is known.
+        """
+        self._check(day - _DAY)
+        at = bisect_left(self._sessions, day)
+        if at == 0:
+            raise self._outside(day - _DAY)
+        return self._sessions[at - 1]
+
+    def next(self, day: date) -> date:
+        """Return the first trading day after `day`, which itself need not be one.
+
+        Raises:
+            OutsideCalendar: No such day is known.
+        """
+        self._check(day + _DAY)
+        at = bisect_right(self._sessions, day)
+        if at == len(self._sessions):
+            raise self._outside(self.last + _DAY)
+        return self._sessions[at]
+
+    def latest_closed(self, moment: datetime, close: time = CLOSE) -> date:
+        """Return the latest trading day that is over at `moment`; a day is over from `close` on, Shanghai time.
+
+        Raises:
+            OutsideCalendar: The calendar does not reach `moment`.
+            ValueError: `moment` is naive.
+        """
+        day = self._first_open_day(moment, close)
+        return self.previous(day)
+
+    def probable_latest_closed(self, moment: datetime, close: time = CLOSE) -> tuple[date, bool]:
+        """Return (day, certain): as `latest_closed`, but beyond the bounds the latest weekday that is over, not certain."""
+        day = self._first_open_day(moment, close) - _DAY
+        while not self.is_probable_session(day)[0]:
+            day -= _DAY
+        return day, self.is_probable_session(day)[1]
+
+    def coverage_days_left(self, moment: datetime) -> int:
+        """Return the number of calendar days from `moment` to the last known day; negative beyond it."""
+        return (self.last - _shanghai_day(moment)).days
+
+    def _first_open_day(self, moment: datetime, close: time) -> date:
+        day = _shanghai_day(moment)
+        return day + _DAY if moment.astimezone(SHANGHAI).time() >= close else day
+
+    def _check(self, day: date) -> None:
+        if not self.first <= day <= self.last:
+            raise self._outside(day)
+
+    def _outside(self, day: date) -> OutsideCalendar:
+        return OutsideCalendar(
+            f"{day} lies outside the exchange calendar, which is known from {self.first} to {self.last}; "
+            "choose a day within, or upgrade this package when the exchange has announced the year's holidays."
+        )
+
+
+@cache
+def shanghai() -> TradingCalendar:
+    """Return the exchange calendar that ships with this package: 1990-12-19 to the end of the last announced year."""
+    lines = [line.split() for line in _CLOSURES.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    _, *bounds = lines[0]
+    first, last = map(date.fromisoformat, bounds)
+    closed = {date.fromisoformat(f"{year}-{day}") for year, *days in lines[1:] for day in days}
+    span = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return TradingCalendar.from_days((day for day in span if day.weekday() < 5 and day not in closed), first, last)
+
+
+def _shanghai_day(moment: datetime) -> date:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone; use market.clock.now() or attach SHANGHAI.")
+    return moment.astimezone(SHANGHAI).date()

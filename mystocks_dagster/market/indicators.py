@@ -1,0 +1,125 @@
+"""Technical indicators as 通达信 defines them: small functions from expression to expression.
+
+Every function expects the bars of one symbol in ascending order of date, days without trading left out; on a frame of
+many symbols use it inside `.over("symbol")`. Nothing is filled: where a window is not full yet the value is null.
+Moving averages of the exponential kind start at the first bar that they are given, so their first values still
+depend on where the history starts (after five times the window by less than one percent of the first price).
+
+Formulas, conventions and references: docs/indicators.md.
+"""
+
+from types import MappingProxyType
+from typing import Literal, get_args
+
+import polars as pl
+
+Indicator = Literal["MA", "MACD", "KDJ", "RSI", "BOLL"]
+INDICATORS: tuple[Indicator, ...] = get_args(Indicator)
+
+MA_WINDOWS = (5, 10, 20, 60)
+RSI_WINDOWS = (6, 12, 24)
+
+#: The columns of each indicator, named as in `schemas.INDICATORS_DAILY`.
+COLUMNS = MappingProxyType(
+    {
+        "MA": tuple(f"ma{window}" for window in MA_WINDOWS),
+        "MACD": ("macd_dif", "macd_dea", "macd"),
+        "KDJ": ("kdj_k", "kdj_d", "kdj_j"),
+        "RSI": tuple(f"rsi{window}" for window in RSI_WINDOWS),
+        "BOLL": ("boll_mid", "boll_upper", "boll_lower"),
+    }
+)
+
+
+def ma(x: pl.Expr, window: int) -> pl.Expr:
+    """Mean of the last `window` bars; null until there are that many.
+
+    Examples:
+        >>> pl.DataFrame({"x": [1.0, 2.0, 4.0]}).select(ma(pl.col("x"), 2))["x"].to_list()
+        [None, 1.5, 3.0]
+    """
+    return x.rolling_mean(window)
+
+
+def ema(x: pl.Expr, window: int) -> pl.Expr:
+    """EMA(X,N): y = (2x + (N-1)y') / (N+1), starting with the first x.
+
+    Examples:
+        >>> pl.DataFrame({"x": [1.0, 2.0, 4.0]}).select(ema(pl.col("x"), 3))["x"].to_list()
+        [1.0, 1.5, 2.75]
+    """
+    return x.ewm_mean(span=window, adjust=False)
+
+
+def sma(x: pl.Expr, window: int, weight: int = 1) -> pl.Expr:
+    """SMA(X,N,M), China's smoothed average: y = (Mx + (N-M)y') / N, starting with the first x that is not null.
+
+    Examples:
+        >>> pl.DataFrame({"x": [None, 4.0, 1.0]}).select(sma(pl.col("x"), 3))["x"].to_list()
+        [None, 4.0, 3.0]
+    """
+    return x.ewm_mean(alpha=weight / window, adjust=False)
+
+
+def macd(close: pl.Expr, short: int = 12, long: int = 26, signal: int = 9) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """DIF, DEA and the bar of MACD, in the unit of `close`; the bar is 2 x (DIF - DEA), twice the western histogram."""
+    dif = ema(close, short) - ema(close, long)
+    dea = ema(dif, signal)
+    return dif, dea, 2 * (dif - dea)
+
+
+def kdj(close: pl.Expr, high: pl.Expr, low: pl.Expr, window: int = 9, k: int = 3, d: int = 3) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """K, D and J: RSV is where the close stands between the window's low and high, in percent; K and D smooth it, J = 3K - 2D.
+
+    A window in which no price differs has no such place: its RSV is 50. K and D lie in 0..100, J may leave it. Null in
+    the first `window - 1` rows.
+    """
+    lowest, highest = low.rolling_min(window), high.rolling_max(window)
+    rsv = pl.when(highest > lowest).then((close - lowest) / (highest - lowest) * 100).when(highest == lowest).then(50.0)
+    k_line = sma(rsv, k)
+    d_line = sma(k_line, d)
+    return k_line, d_line, 3 * k_line - 2 * d_line
+
+
+def rsi(close: pl.Expr, window: int) -> pl.Expr:
+    """Smoothed rises as a percentage of smoothed moves, 0..100; null until the price has moved once."""
+    move = close.diff()
+    rises, moves = sma(move.clip(lower_bound=0), window), sma(move.abs(), window)
+    return pl.when(moves > 0).then(rises / moves * 100)
+
+
+def boll(close: pl.Expr, window: int = 20, width: float = 2) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """Middle, upper and lower Bollinger band; null until `window` bars are there.
+
+    The deviation is the sample's (divided by `window - 1`), as 通达信's STD is; MyTT and TA-Lib divide by `window`.
+    """
+    middle = ma(close, window)
+    spread = width * close.rolling_std(window, ddof=1)
+    return middle, middle + spread, middle - spread
+
+
+def indicator_columns(asked: tuple[Indicator, ...]) -> list[pl.Expr]:
+    """Return the named columns of the `asked` indicators, computed from `close`, `high` and `low` of one symbol."""
+    close = pl.col("close")
+    formulas: dict[str, tuple[pl.Expr, ...]] = {
+        "MA": tuple(ma(close, window) for window in MA_WINDOWS),
+        "MACD": macd(close),
+        "KDJ": kdj(close, pl.col("high"), pl.col("low")),
+        "RSI": tuple(rsi(close, window) for window in RSI_WINDOWS),
+        "BOLL": boll(close),
+    }
+    return [formula.alias(name) for indicator in asked for name, formula in zip(COLUMNS[indicator], formulas[indicator], strict=True)]
+
+
+def indicator_table(bars: pl.DataFrame, asked: tuple[Indicator, ...]) -> pl.DataFrame:
+    """Compute indicators for all symbols of `bars`: one row per bar, in order of symbol and date.
+
+    Args:
+        bars: `symbol`, `date` and hfq `close`, `high`, `low` of the bars on which the symbol traded.
+        asked: Which indicators.
+
+    Returns:
+        `symbol`, `date`, `close_hfq` and the columns of `asked`.
+    """
+    ordered = bars.sort("symbol", "date")
+    return ordered.select("symbol", "date", pl.col("close").alias("close_hfq"), *(column.over("symbol") for column in indicator_columns(asked)))

@@ -1,0 +1,417 @@
+"""What every table promises: columns, types, units, keys and partitioning, as data.
+
+The lake checks each frame against this before it writes, sources rename into it at the border, and the
+documentation, the asset descriptions and the readers come from it.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import polars as pl
+
+from mystocks_dagster.errors import UnknownName
+
+#: Every stored moment is an instant in Shanghai's time zone, to the microsecond.
+MOMENT = pl.Datetime("us", "Asia/Shanghai")
+
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, its unit in words, and whether it may be null."""
+
+    name: str
+    dtype: pl.DataType | type[pl.DataType]
+    unit: str
+    null: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake.
+
+    Attributes:
+        name: Also the Dagster asset key.
+        title: Its Chinese name.
+        grain: What one row is.
+        key: The columns that identify a row; no two rows share them.
+        columns: In stored order.
+        date_column: The column that holds the trading day (or report period), if any.
+        by_day: True when a trading day is written and replaced as a whole; such a table is partitioned
+            by trading day in Dagster and by year on disk.
+    """
+
+    name: str
+    title: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    date_column: str | None = None
+    by_day: bool = False
+
+    @property
+    def dtypes(self) -> dict[str, pl.DataType | type[pl.DataType]]:
+        """Column name to polars type, in stored order."""
+        return {column.name: column.dtype for column in self.columns}
+
+    def empty(self) -> pl.DataFrame:
+        """Return a frame with this table's columns and no rows."""
+        return pl.DataFrame(schema=self.dtypes)
+
+
+def _text(name: str, unit: str, null: bool = False) -> Column:
+    return Column(name, pl.String, unit, null)
+
+
+def _day(name: str, unit: str, null: bool = False) -> Column:
+    return Column(name, pl.Date, unit, null)
+
+
+def _number(name: str, unit: str, null: bool = False) -> Column:
+    return Column(name, pl.Float64, unit, null)
+
+
+def _count(name: str, unit: str, null: bool = False) -> Column:
+    return Column(name, pl.Int64, unit, null)
+
+
+def _flag(name: str, unit: str, null: bool = False) -> Column:
+    return Column(name, pl.Boolean, unit, null)
+
+
+def _moment(name: str, unit: str, null: bool = False) -> Column:
+    return Column(name, MOMENT, unit, null)
+
+
+SYMBOL = _text("symbol", "six digits and exchange: 600519.SH, 000001.SZ, 920001.BJ")
+DATE = _day("date", "trading day in Shanghai")
+
+STOCKS = Table(
+    name="stocks",
+    title="股票列表",
+    grain="one A share, listed or delisted",
+    key=("symbol",),
+    columns=(
+        SYMBOL,
+        _text("name", "short name, full-width letters folded"),
+        _text("exchange", "SH, SZ or BJ"),
+        _text("board", "main, star, chinext or bse"),
+        _flag("is_st", "name carries ST"),
+        _day("list_date", "first trading day", null=True),
+        _day("delist_date", "last day of listing", null=True),
+        _moment("updated_at", "when this row was fetched"),
+    ),
+)
+
+DAILY_BARS = Table(
+    name="daily_bars",
+    title="日线行情（不复权）",
+    grain="one symbol on one trading day, suspended days included",
+    key=("symbol", "date"),
+    date_column="date",
+    by_day=True,
+    columns=(
+        SYMBOL,
+        DATE,
+        _number("open", "CNY per share, raw; the last close when suspended"),
+        _number("high", "CNY per share, raw"),
+        _number("low", "CNY per share, raw"),
+        _number("close", "CNY per share, raw"),
+        _number("prev_close", "CNY per share: previous close as the exchange states it, ex-right on ex-dividend days", null=True),
+        _count("volume", "shares (not lots); 0 when suspended"),
+        _number("amount", "CNY; 0 when suspended"),
+        _number("turnover", "percent of the float", null=True),
+        _flag("is_st", "traded under an ST name that day", null=True),
+        _flag("suspended", "no trading that day"),
+    ),
+)
+
+ADJUST_EVENTS = Table(
+    name="adjust_events",
+    title="复权事件",
+    grain="one symbol on one ex-dividend or split day, or a day whose ratio could not be derived",
+    key=("symbol", "date"),
+    date_column="date",
+    columns=(
+        SYMBOL,
+        _day("date", "ex-dividend day"),
+        _number("ratio", "prev_close / last close, in (0, inf); null when the preceding trading day's bar is not stored", null=True),
+    ),
+)
+
+LOADED_DAYS = Table(
+    name="loaded_days",
+    title="装载记录",
+    grain="one table on one trading day that was loaded",
+    key=("table", "date"),
+    date_column="date",
+    columns=(
+        _text("table", "name of the table"),
+        DATE,
+        _count("rows", "rows stored for that day"),
+        _flag("complete", "true when the source gave all that it has for that day"),
+        _text("source", "name of the source"),
+        _moment("loaded_at", "when"),
+    ),
+)
+
+
+def _statement(name: str, title: str, *columns: Column) -> Table:
+    return Table(
+        name=name,
+        title=title,
+        grain="one symbol and one report period (quarter's end), cumulated from 1 January",
+        key=("symbol", "period"),
+        date_column="period",
+        columns=(SYMBOL, _day("period", "last day of the report period"), _day("notice_date", "day of publication", null=True), *columns),
+    )
+
+
+BALANCE_SHEETS = _statement(
+    "balance_sheets",
+    "资产负债表",
+    _number("total_assets", "CNY", null=True),
+    _number("cash", "CNY, 货币资金", null=True),
+    _number("receivables", "CNY, 应收账款", null=True),
+    _number("inventory", "CNY, 存货", null=True),
+    _number("total_liabilities", "CNY", null=True),
+    _number("payables", "CNY, 应付账款", null=True),
+    _number("total_equity", "CNY; assets = liabilities + equity", null=True),
+)
+INCOME_STATEMENTS = _statement(
+    "income_statements",
+    "利润表",
+    _number("revenue", "CNY, 营业总收入", null=True),
+    _number("operating_cost", "CNY, 营业总支出", null=True),
+    _number("operating_profit", "CNY, 营业利润", null=True),
+    _number("total_profit", "CNY, 利润总额", null=True),
+    _number("net_profit", "CNY, 归母净利润", null=True),
+)
+CASH_FLOWS = _statement(
+    "cash_flows",
+    "现金流量表",
+    _number("operating", "CNY, 经营活动净额", null=True),
+    _number("investing", "CNY, 投资活动净额", null=True),
+    _number("financing", "CNY, 筹资活动净额", null=True),
+    _number("net_change", "CNY, 净现金流", null=True),
+)
+
+STOCK_QUOTES = Table(
+    name="stock_quotes",
+    title="股票实时行情",
+    grain="one symbol in one whole-market snapshot",
+    key=("symbol", "time"),
+    date_column="date",
+    columns=(
+        SYMBOL,
+        DATE,
+        _moment("time", "when the snapshot was taken; one value a snapshot"),
+        _text("name", "short name"),
+        _number("price", "CNY per share, raw", null=True),
+        _number("open", "CNY per share, raw", null=True),
+        _number("high", "CNY per share, raw", null=True),
+        _number("low", "CNY per share, raw", null=True),
+        _number("prev_close", "CNY per share", null=True),
+        _count("volume", "shares so far today", null=True),
+        _number("amount", "CNY so far today", null=True),
+        _number("change_pct", "percent against prev_close", null=True),
+        _number("turnover", "percent of the float", null=True),
+    ),
+)
+ETF_QUOTES = Table(
+    name="etf_quotes",
+    title="ETF 实时行情",
+    grain="one exchange-traded fund in one snapshot",
+    key=("symbol", "time"),
+    date_column="date",
+    columns=(
+        *STOCK_QUOTES.columns[:-1],
+        _number("iopv", "CNY per unit, estimated net value", null=True),
+        _number("premium_pct", "percent, (price / iopv - 1) x 100", null=True),
+    ),
+)
+
+LONGHUBANG = Table(
+    name="longhubang",
+    title="龙虎榜",
+    grain="one symbol, trading day and reason; amounts repeat over reasons, never sum them",
+    key=("date", "symbol", "reason"),
+    date_column="date",
+    by_day=True,
+    columns=(
+        DATE,
+        SYMBOL,
+        _text("reason", "上榜原因, as the exchange words it"),
+        _text("name", "short name"),
+        _number("close", "CNY per share, raw", null=True),
+        _number("change_pct", "percent", null=True),
+        _number("buy_amount", "CNY, the listed seats' purchases"),
+        _number("sell_amount", "CNY, the listed seats' sales"),
+        _number("net_amount", "CNY, buy - sell"),
+        _number("total_amount", "CNY, the stock's whole turnover that day", null=True),
+        _number("turnover", "percent of the float", null=True),
+    ),
+)
+
+_FLOW = (
+    _number("change_pct", "percent", null=True),
+    _number("main_net", "CNY, 主力 = super_large + large", null=True),
+    _number("super_large_net", "CNY, 超大单", null=True),
+    _number("large_net", "CNY, 大单", null=True),
+    _number("medium_net", "CNY, 中单", null=True),
+    _number("small_net", "CNY, 小单; main + medium + small = 0", null=True),
+)
+
+
+def _flow(kind: str, title: str, who: Column, grain: str) -> Table:
+    return Table(
+        name=f"capital_flow_{kind}",
+        title=title,
+        grain=grain,
+        key=("date", who.name),
+        date_column="date",
+        by_day=True,
+        columns=(DATE, who, *((_text("name", "short name"),) if who is SYMBOL else ()), *_FLOW),
+    )
+
+
+CAPITAL_FLOW_STOCK = _flow("stock", "个股资金流向", SYMBOL, "one symbol on one trading day")
+CAPITAL_FLOW_SECTOR = _flow("sector", "行业资金流向", _text("sector", "industry name"), "one industry on one trading day")
+CAPITAL_FLOW_CONCEPT = _flow("concept", "概念资金流向", _text("concept", "concept name"), "one concept on one trading day")
+
+
+def _indicators(period: str, title: str, grain: str) -> Table:
+    return Table(
+        name=f"indicators_{period}",
+        title=title,
+        grain=grain,
+        key=("symbol", "date"),
+        date_column="date",
+        columns=(
+            SYMBOL,
+            _day("date", "last trading day of the bar"),
+            _number("close_hfq", "CNY per share, backward-adjusted from the first stored day"),
+            *(_number(f"ma{n}", f"CNY per share, hfq, mean of {n} bars", null=True) for n in (5, 10, 20, 60)),
+            _number("macd_dif", "CNY per share, hfq, EMA12 - EMA26", null=True),
+            _number("macd_dea", "CNY per share, hfq, EMA9 of dif", null=True),
+            _number("macd", "CNY per share, hfq, 2 x (dif - dea)", null=True),
+            _number("kdj_k", "0 to 100, SMA(RSV,3,1) over 9 bars", null=True),
+            _number("kdj_d", "0 to 100", null=True),
+            _number("kdj_j", "3k - 2d", null=True),
+            *(_number(f"rsi{n}", "0 to 100", null=True) for n in (6, 12, 24)),
+            _number("boll_mid", "CNY per share, hfq, mean of 20 bars", null=True),
+            _number("boll_upper", "CNY per share, hfq, mid + 2 standard deviations", null=True),
+            _number("boll_lower", "CNY per share, hfq, mid - 2 standard deviations", null=True),
+        ),
+    )
+
+
+INDICATORS_DAILY = _indicators("daily", "日线技术指标", "one symbol on one trading day on which it traded")
+INDICATORS_WEEKLY = _indicators("weekly", "周线技术指标", "one symbol and one week in which it traded")
+
+SIGNALS = Table(
+    name="signals",
+    title="策略信号",
+    grain="one symbol, day, strategy and side on which the strategy speaks",
+    key=("symbol", "date", "strategy", "side"),
+    date_column="date",
+    columns=(
+        SYMBOL,
+        DATE,
+        _text("strategy", "ma_crossover, macd_divergence or kdj_overbought"),
+        _text("side", "buy or sell; known after that day's close"),
+        _number("close", "CNY per share, raw"),
+        _text("detail", "the values that made it"),
+    ),
+)
+
+BACKTESTS = Table(
+    name="backtests",
+    title="回测汇总",
+    grain="one backtest",
+    key=("backtest_id",),
+    columns=(
+        _text("backtest_id", "strategy, window and parameters, hashed"),
+        _text("strategy", "name of the strategy"),
+        _day("start_date", "first trading day"),
+        _day("end_date", "last trading day"),
+        _number("initial_capital", "CNY"),
+        _number("final_equity", "CNY"),
+        _number("total_return", "fraction, 0.05 is +5%"),
+        _number("annual_return", "fraction, 244 trading days a year", null=True),
+        _number("max_drawdown", "fraction, 0.2 is a fall of 20% from a peak"),
+        _number("sharpe", "of daily returns, no risk-free rate, 244 days", null=True),
+        _count("trades", "orders filled"),
+        _number("fees", "CNY, commission, stamp duty and transfer fee"),
+        _moment("run_at", "when"),
+    ),
+)
+BACKTEST_EQUITY = Table(
+    name="backtest_equity",
+    title="回测净值曲线",
+    grain="one backtest and one trading day, after the close",
+    key=("backtest_id", "date"),
+    date_column="date",
+    columns=(
+        _text("backtest_id", "as in backtests"),
+        DATE,
+        _number("cash", "CNY"),
+        _number("holdings", "CNY, marked to the close"),
+        _number("equity", "CNY, cash + holdings"),
+    ),
+)
+BACKTEST_TRADES = Table(
+    name="backtest_trades",
+    title="回测成交",
+    grain="one filled order",
+    key=("backtest_id", "sequence"),
+    date_column="date",
+    columns=(
+        _text("backtest_id", "as in backtests"),
+        _count("sequence", "1, 2, 3… in order of filling"),
+        DATE,
+        SYMBOL,
+        _text("side", "buy or sell"),
+        _count("shares", "shares"),
+        _number("price", "CNY per share, raw"),
+        _number("fees", "CNY"),
+    ),
+)
+
+TABLES = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            STOCKS,
+            DAILY_BARS,
+            ADJUST_EVENTS,
+            LOADED_DAYS,
+            BALANCE_SHEETS,
+            INCOME_STATEMENTS,
+            CASH_FLOWS,
+            STOCK_QUOTES,
+            ETF_QUOTES,
+            LONGHUBANG,
+            CAPITAL_FLOW_STOCK,
+            CAPITAL_FLOW_SECTOR,
+            CAPITAL_FLOW_CONCEPT,
+            INDICATORS_DAILY,
+            INDICATORS_WEEKLY,
+            SIGNALS,
+            BACKTESTS,
+            BACKTEST_EQUITY,
+            BACKTEST_TRADES,
+        )
+    }
+)
+
+
+def table(name: str) -> Table:
+    """Return the table of that name.
+
+    Raises:
+        UnknownName: There is no such table; the message lists those that exist.
+    """
+    if name not in TABLES:
+        raise UnknownName(f"There is no table {name!r}; the tables are {', '.join(TABLES)}.")
+    return TABLES[name]

@@ -1,0 +1,118 @@
+"""What the three strategies say, and when: every signal uses bars up to its own day only and is known after that day's close.
+
+A strategy is a pair of conditions (buy, sell) on the rows of one symbol in ascending order of date, used `.over("symbol")`.
+Null indicators never make a signal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, get_args
+
+import polars as pl
+
+StrategyName = Literal["ma_crossover", "macd_divergence", "kdj_overbought"]
+STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
+
+#: A divergence is looked for against this many bars before the present one.
+DIVERGENCE_WINDOW = 20
+#: Bars after which the slow average (26) and the average of DIF (9) have seen their whole span.
+MACD_WARM_UP = 26 + 9 - 2
+OVERBOUGHT, OVERSOLD = 80, 20
+
+DIF, CLOSE, K, D = pl.col("macd_dif"), pl.col("close_hfq"), pl.col("kdj_k"), pl.col("kdj_d")
+MA5, MA20 = pl.col("ma5"), pl.col("ma20")
+
+
+def crosses_above(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """True on the bar on which `one` is above `other` after not having been so on the bar before (通达信's CROSS)."""
+    # Two means of one constant price differ in their last digits: that is not a crossing.
+    above = one - other > 1e-9 * other.abs()
+    return above & ~above.shift(1)
+
+
+def bottom_divergence() -> pl.Expr:
+    """底背离: the close falls below every close of the 20 bars before, but DIF, below zero, stays above its lowest of those bars."""
+    return _settled() & (CLOSE < CLOSE.shift(1).rolling_min(DIVERGENCE_WINDOW)) & (DIF > DIF.shift(1).rolling_min(DIVERGENCE_WINDOW)) & (DIF < 0)
+
+
+def top_divergence() -> pl.Expr:
+    """顶背离: the close rises above every close of the 20 bars before, but DIF, above zero, stays below its highest of those bars."""
+    return _settled() & (CLOSE > CLOSE.shift(1).rolling_max(DIVERGENCE_WINDOW)) & (DIF < DIF.shift(1).rolling_max(DIVERGENCE_WINDOW)) & (DIF > 0)
+
+
+def leaves_oversold() -> pl.Expr:
+    """K crosses above D after a bar on which both were below 20."""
+    return crosses_above(K, D) & (K.shift(1) < OVERSOLD) & (D.shift(1) < OVERSOLD)
+
+
+def leaves_overbought() -> pl.Expr:
+    """K crosses below D after a bar on which both were above 80."""
+    return crosses_above(D, K) & (K.shift(1) > OVERBOUGHT) & (D.shift(1) > OVERBOUGHT)
+
+
+def _settled() -> pl.Expr:
+    """Whether all bars of the divergence window come after MACD's warm-up."""
+    return pl.int_range(pl.len()) >= MACD_WARM_UP + DIVERGENCE_WINDOW
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """When a strategy speaks, the indicator columns that it reads, and how it words its reason."""
+
+    columns: tuple[str, ...]
+    buy: pl.Expr
+    sell: pl.Expr
+    detail: pl.Expr
+
+
+_STRATEGIES = MappingProxyType(
+    {
+        "ma_crossover": Strategy(
+            columns=("ma5", "ma20"),
+            buy=crosses_above(MA5, MA20),
+            sell=crosses_above(MA20, MA5),
+            detail=pl.format("ma5 {} ma20 {}", MA5.round(4), MA20.round(4)),
+        ),
+        "macd_divergence": Strategy(
+            columns=("macd_dif",),
+            buy=bottom_divergence(),
+            sell=top_divergence(),
+            detail=pl.format("close_hfq {} dif {}", CLOSE.round(4), DIF.round(4)),
+        ),
+        "kdj_overbought": Strategy(
+            columns=("kdj_k", "kdj_d"),
+            buy=leaves_oversold(),
+            sell=leaves_overbought(),
+            detail=pl.format("k {} d {}", K.round(2), D.round(2)),
+        ),
+    }
+)
+
+
+def needed_columns(strategies: Sequence[StrategyName]) -> tuple[str, ...]:
+    """Return the indicator columns that `strategies` read."""
+    return tuple(dict.fromkeys(column for name in strategies for column in _STRATEGIES[name].columns))
+
+
+def strategy_signals(indicators: pl.DataFrame, strategies: Sequence[StrategyName]) -> pl.DataFrame:
+    """Return what the strategies say: one row per symbol, day, strategy and side, in that order.
+
+    Args:
+        indicators: Daily rows with `symbol`, `date`, `close_hfq` and the columns of `needed_columns(strategies)`.
+        strategies: Which strategies to ask.
+
+    Returns:
+        `symbol`, `date`, `strategy`, `side` (buy or sell) and `detail` (the values that made it).
+    """
+    rows = indicators.sort("symbol", "date")
+    found = [rows.lazy().pipe(_said, name, side) for name in strategies for side in ("buy", "sell")]
+    return pl.concat(found).collect().sort("symbol", "date", "strategy", "side")
+
+
+def _said(rows: pl.LazyFrame, name: StrategyName, side: Literal["buy", "sell"]) -> pl.LazyFrame:
+    strategy = _STRATEGIES[name]
+    condition = strategy.buy if side == "buy" else strategy.sell
+    return rows.filter(condition.over("symbol")).select(
+        "symbol", "date", pl.lit(name).alias("strategy"), pl.lit(side).alias("side"), strategy.detail.alias("detail")
+    )

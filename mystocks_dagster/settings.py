@@ -1,0 +1,117 @@
+"""Where things are: the only module that reads environment variables."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mystocks_dagster.errors import SettingsError
+
+#: Files that mark a project's root folder, in the order in which they are looked for.
+ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml")
+#: Set by our run launcher for a run's process, which builds only what it runs.
+ONLY_JOB = "MYSTOCKS_ONLY_JOB"
+LAKE = "data"
+DEMO_LAKE = "demo/lake"
+SOURCES = ("akshare", "baostock", "recorded", "simulated")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The project's paths and switches, read once from the environment.
+
+    Attributes:
+        root: The project's folder (holds dagster.yaml and, by default, tasks.yaml).
+        task_file: The file that says what runs. `MYSTOCKS_TASKS`, default `tasks.yaml`.
+        lake: A folder or URL that holds the tables. `MYSTOCKS_LAKE`, default `data`.
+        source: Overrides every task's `data_source` when set. `MYSTOCKS_SOURCE`.
+        recorded: The folder of the `recorded` source. `MYSTOCKS_RECORDED`.
+        simulated: Options of the simulated market such as `seed=7,symbols=300`. `MYSTOCKS_SIMULATED`.
+        upstream: A local server that stands in for every upstream host. `MYSTOCKS_UPSTREAM`.
+        dagster_home: Dagster's instance folder. `DAGSTER_HOME`, default `.dagster`.
+        fixed_now: A fixed clock for tests and replays, with offset. `MYSTOCKS_NOW`.
+        api_token: The bearer token that the REST interface asks for. `MYSTOCKS_API_TOKEN`.
+    """
+
+    root: Path
+    task_file: Path
+    lake: str
+    source: str | None
+    recorded: Path | None
+    simulated: str
+    upstream: str | None
+    dagster_home: Path
+    fixed_now: datetime | None
+    api_token: str | None
+
+    @classmethod
+    def from_env(cls, start: Path | None = None) -> "Settings":
+        """Read the environment; relative paths are relative to the project's root.
+
+        Raises:
+            SettingsError: A variable holds a value that cannot be meant.
+        """
+        root = find_root(start or Path.cwd())
+        source = os.environ.get("MYSTOCKS_SOURCE") or None
+        if source is not None and source not in SOURCES:
+            raise SettingsError(f"MYSTOCKS_SOURCE is {source!r}; allowed: {', '.join(SOURCES)}.")
+        recorded = os.environ.get("MYSTOCKS_RECORDED")
+        home = os.environ.get("DAGSTER_HOME")
+        return cls(
+            root=root,
+            task_file=(root / os.environ.get("MYSTOCKS_TASKS", "tasks.yaml")).resolve(),
+            lake=_location(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
+            source=source,
+            recorded=(root / recorded).resolve() if recorded else None,
+            simulated=os.environ.get("MYSTOCKS_SIMULATED", ""),
+            upstream=os.environ.get("MYSTOCKS_UPSTREAM") or None,
+            dagster_home=(root / home).resolve() if home else root / ".dagster",
+            fixed_now=_moment("MYSTOCKS_NOW"),
+            api_token=os.environ.get("MYSTOCKS_API_TOKEN") or None,
+        )
+
+
+def use_demo() -> None:
+    """Turn this process, and what it starts, to the demo's lake and its simulated market."""
+    os.environ["MYSTOCKS_LAKE"] = str(find_root(Path.cwd()) / DEMO_LAKE)
+    os.environ["MYSTOCKS_SOURCE"] = "simulated"
+
+
+def demo_only() -> bool:
+    """Say whether the demo has run here, nobody has chosen a lake, and there is no other one yet."""
+    root = find_root(Path.cwd())
+    return "MYSTOCKS_LAKE" not in os.environ and (root / DEMO_LAKE).exists() and not (root / LAKE).exists()
+
+
+def only_job() -> str | None:
+    """Return the one job that this process was started to run; None when it may need all."""
+    return os.environ.get(ONLY_JOB) or None
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder at or above `start` that looks like a project, else `start` itself."""
+    named = os.environ.get("MYSTOCKS_ROOT")
+    if named:
+        return Path(named).resolve()
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if any((folder / mark).is_file() for mark in ROOT_MARKS):
+            return folder
+    return start
+
+
+def _location(root: Path, value: str) -> str:
+    return value if "://" in value else str((root / value).resolve())
+
+
+def _moment(variable: str) -> datetime | None:
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{variable} is {text!r}; write it like 2025-04-07T16:00:00+08:00.") from None
+    if moment.tzinfo is None:
+        raise SettingsError(f"{variable} is {text!r}, which has no offset; add +08:00.")
+    return moment

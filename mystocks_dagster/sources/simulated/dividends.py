@@ -1,0 +1,90 @@
+"""Ex-dividend and split days of the simulated market."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.sources.simulated.life import life
+from mystocks_dagster.sources.simulated.noise import Noise
+from mystocks_dagster.sources.simulated.universe import Universe
+
+#: New shares for ten old ones, when there is a split.
+_SPLITS = np.array([3, 4, 5, 10])
+#: Sessions from the middle of May to the first days of August.
+_SEASON = 55
+#: No dividend in the first months after a listing.
+_YOUNG = 60
+
+
+@dataclass(frozen=True)
+class Events:
+    """Ex-days, ascending; one value an event.
+
+    Attributes:
+        ordinal: The session.
+        stock: Place in the universe.
+        cash: Dividend as a fraction of the last close.
+        split: New shares for ten old ones; 0 for none.
+    """
+
+    ordinal: np.ndarray
+    stock: np.ndarray
+    cash: np.ndarray
+    split: np.ndarray
+
+    def on(self, first: int, last: int) -> "Events":
+        """Return the events from `first` to `last`, both included."""
+        part = slice(*np.searchsorted(self.ordinal, [first, last + 1]))
+        return Events(self.ordinal[part], self.stock[part], self.cash[part], self.split[part])
+
+
+def make_events(noise: Noise, stocks: Universe, first: int, last: int) -> Events:
+    """Make the events of the sessions from `first` to `last`: at most one a year and stock, none on a suspended day."""
+    years, opening = _seasons(first, last)
+    keys = years[:, None], stocks.ids
+    pays = noise.uniform("pays", *keys) < 0.35 + 0.6 * noise.uniform("generous", stocks.ids)
+    ordinal = opening[:, None] + (noise.uniform("ex-day", *keys) * _SEASON).astype(np.int64)
+    wanted = pays & (ordinal >= first) & (ordinal <= last)
+    wanted &= (ordinal - stocks.listed >= _YOUNG) & (ordinal < stocks.delisted)
+    cash = 0.003 + 0.045 * noise.uniform("cash", *keys) * noise.uniform("yield", stocks.ids)
+    split = _SPLITS[(noise.uniform("split", *keys) * 4).astype(np.int64)] * (noise.uniform("splits", *keys) < 0.06)
+    year, stock = np.nonzero(wanted)
+    by_day = np.lexsort((stock, ordinal[year, stock]))
+    year, stock = year[by_day], stock[by_day]
+    events = Events(ordinal[year, stock], stock, cash[year, stock], split[year, stock])
+    return _without_suspended(noise, stocks, events)
+
+
+def ex_right_cents(close: np.ndarray, cash: np.ndarray, split: np.ndarray) -> np.ndarray:
+    """Return the previous close that the exchange states on an ex-day: (close - dividend) / (1 + split), half up.
+
+    Takes the last close in cents; the dividend is a whole number of 0.001 CNY a share (10派X.XX元).
+    """
+    mils = 10 * close - np.rint(10 * close * cash).astype(np.int64)
+    ten = 10 + split
+    return np.maximum((2 * mils + ten) // (2 * ten), 1)
+
+
+def floats(stocks: Universe, events: Events, ordinals: np.ndarray) -> np.ndarray:
+    """Return the float in shares by day and stock; a split makes it grow on its ex-day."""
+    shares = np.broadcast_to(stocks.shares, (len(ordinals), len(stocks))).copy()
+    for at in np.nonzero(events.split)[0]:
+        days = ordinals >= events.ordinal[at]
+        shares[days, events.stock[at]] = shares[days, events.stock[at]] * (10 + events.split[at]) // 10
+    return shares
+
+
+def _seasons(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the years that touch those sessions, and the ordinal of the first session from 15 May of each."""
+    sessions = np.array(shanghai().sessions(shanghai().first, shanghai().last), dtype="datetime64[D]")
+    years = np.arange(sessions[first].item().year, sessions[last].item().year + 1)
+    return years, np.searchsorted(sessions, np.array([f"{year}-05-15" for year in years], dtype="datetime64[D]"))
+
+
+def _without_suspended(noise: Noise, stocks: Universe, events: Events) -> Events:
+    keep = np.ones(len(events.ordinal), dtype=bool)
+    for ordinal in np.unique(events.ordinal):
+        here = events.ordinal == ordinal
+        keep[here] = ~life(noise, stocks, np.array([ordinal])).suspended[0, events.stock[here]]
+    return Events(events.ordinal[keep], events.stock[keep], events.cash[keep], events.split[keep])

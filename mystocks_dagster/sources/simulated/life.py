@@ -1,0 +1,106 @@
+"""What holds for a stock on a day before anybody trades: listed, suspended, ST, and how far its price may move."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.rules import FIRST_DAY, usual_limit
+from mystocks_dagster.sources.simulated.noise import Noise
+from mystocks_dagster.sources.simulated.universe import BOARDS, NEVER, Universe
+
+#: A limit that no price reaches: +900 % and -99 %.
+_FREE_UP, _FREE_DOWN = 900, 99
+#: Suspensions are drawn once for each stock and stretch of this many sessions.
+_STRETCH = 40
+#: A stock becomes ST, or is freed, on the first session of May after the annual reports.
+_ST_TURN = (5, 6)
+_ST_SHARE = 0.03
+#: Sessions under ST before a delisting.
+_ST_BEFORE_END = 240
+
+
+@dataclass(frozen=True)
+class Life:
+    """Facts by day (rows) and stock (columns).
+
+    Attributes:
+        age: Sessions since the first one; negative before it.
+        listed: From the first session to the last.
+        suspended: Listed, and no trading that day.
+        is_st: Under an ST name.
+        limited: A price limit holds.
+        up, down: The limit in percent.
+    """
+
+    age: np.ndarray
+    listed: np.ndarray
+    suspended: np.ndarray
+    is_st: np.ndarray
+    limited: np.ndarray
+    up: np.ndarray
+    down: np.ndarray
+
+
+def life(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> Life:
+    """Return the facts of those sessions, given by ordinal."""
+    days = ordinals[:, None]
+    age = days - stocks.listed
+    listed = (age >= 0) & (days <= stocks.delisted)
+    is_st = listed & _is_st(noise, stocks, ordinals, age)
+    limited = age >= stocks.free_days
+    percent = _usual_percents(ordinals)[np.arange(len(ordinals))[:, None], stocks.board, is_st.astype(np.int64)]
+    first = limited & (age == 0)
+    return Life(
+        age=age,
+        listed=listed,
+        suspended=listed & _suspended(noise, stocks, ordinals) & (age >= 20) & (days < stocks.delisted - 1),
+        is_st=is_st,
+        limited=limited,
+        up=np.where(limited, np.where(first, FIRST_DAY.up, percent), _FREE_UP),
+        down=np.where(limited, np.where(first, FIRST_DAY.down, percent), _FREE_DOWN),
+    )
+
+
+def st_marks(noise: Noise, stocks: Universe, ordinal: int) -> list[str]:
+    """Return what stands before each name on that day: nothing, ST, or *ST in the year before a delisting."""
+    is_st = life(noise, stocks, np.array([ordinal])).is_st[0]
+    ending = ordinal > stocks.delisted - _ST_BEFORE_END
+    return ["" if not st else "*ST" if end else "ST" for st, end in zip(is_st, ending, strict=True)]
+
+
+def _is_st(noise: Noise, stocks: Universe, ordinals: np.ndarray, age: np.ndarray) -> np.ndarray:
+    years = np.array([_st_year(day) for day in _dates(ordinals)])[:, None]
+    # A year of ST is followed by a second one in half of the cases.
+    fresh = noise.uniform("st", years, stocks.ids) < _ST_SHARE
+    again = (noise.uniform("st", years - 1, stocks.ids) < _ST_SHARE) & (noise.uniform("st again", years, stocks.ids) < 0.5)
+    ending = (stocks.delisted < NEVER) & (ordinals[:, None] > stocks.delisted - _ST_BEFORE_END)
+    return (fresh | again) & (age > 500) | ending
+
+
+def _st_year(day: date) -> int:
+    return day.year if (day.month, day.day) >= _ST_TURN else day.year - 1
+
+
+def _suspended(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> np.ndarray:
+    """One suspension of 1 to 16 sessions in one of eighty stretches; it may run on into the next stretch."""
+    stretch, at = (part[:, None] for part in np.divmod(ordinals, _STRETCH))
+
+    def within(which: np.ndarray, place: np.ndarray) -> np.ndarray:
+        happens = noise.uniform("suspended", which, stocks.ids) < 1 / 80
+        since = place - (noise.uniform("suspended from", which, stocks.ids) * _STRETCH).astype(np.int64)
+        long = noise.uniform("suspended for", which, stocks.ids)
+        return happens & (since >= 0) & (since <= (16 * long * long).astype(np.int64))
+
+    return within(stretch, at) | within(stretch - 1, at + _STRETCH)
+
+
+def _usual_percents(ordinals: np.ndarray) -> np.ndarray:
+    """Return the usual limit in percent by day, board and ST."""
+    return np.array([[[usual_limit(board, day, is_st=st).up for st in (False, True)] for board in BOARDS] for day in _dates(ordinals)])
+
+
+def _dates(ordinals: np.ndarray) -> list[date]:
+    sessions = shanghai().sessions(shanghai().first, shanghai().last)
+    return [sessions[at] for at in ordinals]
