@@ -50,7 +50,7 @@ def list_tasks(
     taskfile = _taskfile()
     tasks = [task for task in taskfile.tasks if task_type in (None, task.task_type) and (tag is None or tag in task.tags)]
     if json:
-        print_json([task.to_json() for task in tasks])
+        print_json([task.masked() for task in tasks])
         return
     rows = [(task.task_id, task.task_name, task.task_type, _when(task), ", ".join(task.dependencies), task.priority) for task in tasks]
     print_table(("task", "name", "type", "schedule", "after", "priority"), rows)
@@ -72,7 +72,7 @@ def show(
     from mystocks_dagster.service import Project
 
     found = Project(Settings.from_env()).find(name)
-    tree = found.to_json()
+    tree = found.masked()
     if not resolved:
         tree = {key: value for key, value in tree.items() if key in found.model_fields_set}
     if json:

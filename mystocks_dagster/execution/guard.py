@@ -24,7 +24,7 @@ _TICK = 0.5
 #: Seconds that helpers of a body which ended well (multiprocessing's resource tracker) have to end by themselves.
 _LINGER = 0.2
 #: Seconds after SIGKILL after which a process counts as unkillable (another user's, or stuck in the kernel).
-_GIVE_UP = 5.0
+_GIVE_UP = 1.0
 
 
 class Guard:
@@ -181,7 +181,11 @@ def _ps() -> tuple[dict[int, int], dict[int, int]]:
 
     with subprocess.Popen(["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="], stdout=subprocess.PIPE) as ps:
         rows = [line.split()[:4] for line in ps.stdout]
-    alive = [(int(number), int(parent), int(group)) for number, parent, group, state in rows if not state.startswith(b"Z") and int(number) != ps.pid]
+    alive = [
+        (int(number), int(parent), int(group))
+        for number, parent, group, state in rows
+        if not state.startswith(b"Z") and int(number) != ps.pid
+    ]
     return {number: parent for number, parent, _ in alive}, {number: group for number, _, group in alive}
 
 

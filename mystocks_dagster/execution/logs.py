@@ -44,9 +44,10 @@ class Forwarder(logging.Handler):
     around it would drown its lines.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, module: str) -> None:
         super().__init__()
         self._channel = channel
+        self._own = {"task", "mystocks_dagster", module.partition(".")[0]}
         self._libraries = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
         self._formatter = logging.Formatter()
         self.addFilter(self._wanted)
@@ -56,7 +57,9 @@ class Forwarder(logging.Handler):
         self._channel.send("log", time=record.created, level=record.levelno, logger=record.name, message=self._message(record))
 
     def _wanted(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.INFO or not record.pathname.startswith(self._libraries)
+        if record.levelno >= logging.INFO or record.name.partition(".")[0] in self._own:
+            return True
+        return not record.pathname.startswith(self._libraries)
 
     def _message(self, record: logging.LogRecord) -> str:
         try:
@@ -71,14 +74,14 @@ class Forwarder(logging.Handler):
         return text if cut <= 0 else f"{text[:_LONGEST]}… ({cut:,} characters cut)"
 
 
-def forward_logs(channel: Channel, level: str | int) -> None:
-    """Send what any logger logs, from `level` up, to the caller, and nowhere else.
+def forward_logs(channel: Channel, module: str, level: str | int) -> None:
+    """Send what any logger logs, from `level` up, to the caller, and nowhere else; `module` is the task's.
 
     Raises:
         ValueError: Python's logging has no such level.
     """
     root = logging.getLogger()
-    root.handlers[:] = [Forwarder(channel)]
+    root.handlers[:] = [Forwarder(channel, module)]
     root.setLevel(level.upper() if isinstance(level, str) else level)
 
 

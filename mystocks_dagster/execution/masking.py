@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 #: A parameter with such a name is secret: `password`, `tushare_token`, `apiKey`; not `max_tokens`.
-SECRET_NAME = re.compile(r"(password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)([_-]?(key|value))?$", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"(password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)([_-]?(key|value))?$", re.IGNORECASE
+)
 MASK = "***"
 #: Shorter values would blacken half of every line.
 _SHORTEST = 4

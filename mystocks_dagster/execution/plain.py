@@ -8,7 +8,6 @@ from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
-from uuid import UUID
 
 #: Deeper than any honest result; a structure that holds itself ends here.
 _DEEPEST = 50
@@ -73,14 +72,16 @@ def _scalar(value: Any, where: str, depth: int) -> Any:
             return value.isoformat() if value == value else None  # pandas' NaT is a datetime unequal to itself
         case timedelta():
             return value.total_seconds()
-        case PurePath() | UUID():
+        case PurePath():
             return str(value)
     return _foreign(value, where, depth)
 
 
 def _foreign(value: Any, where: str, depth: int) -> Any:
-    """Unpack numpy's and pydantic's values, known by their looks: importing either takes longer than most bodies' start."""
+    """Unpack numpy's, pydantic's and uuid's values, known by their looks: importing those would slow every start."""
     module = type(value).__module__.partition(".")[0]
+    if module == "uuid":
+        return str(value)
     if module == "numpy" and hasattr(value, "tolist"):
         coarse = {"M": "datetime64[us]", "m": "timedelta64[us]"}.get(value.dtype.kind)  # nanoseconds would come out as integers
         return plain((value.astype(coarse) if coarse else value).tolist(), where, depth + 1)

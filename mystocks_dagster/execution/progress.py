@@ -1,5 +1,6 @@
 """Progress of a task's function: at most two reports a second, the last one always."""
 
+import os
 import threading
 
 from mystocks_dagster.execution.channel import Channel
@@ -12,8 +13,13 @@ class Progress:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._lock = threading.Lock()
         self._waiting: tuple[int, int, str] | None = None
+        self._fresh()
+        os.register_at_fork(after_in_child=self._fresh)
+
+    def _fresh(self) -> None:
+        """Start without a timer, as in a forked worker, which has no thread but its own."""
+        self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 
     def __call__(self, done: int, total: int, message: str = "") -> None:

@@ -1,6 +1,6 @@
 """From a task file to Dagster definitions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
@@ -8,13 +8,14 @@ from mystocks_dagster.factory.assets import build_asset
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
 from mystocks_dagster.factory.ops import build_op
 from mystocks_dagster.factory.schedules import build_schedule
+from mystocks_dagster.factory.sensors import build_sensor
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.market.schemas import TABLES
-from mystocks_dagster.taskfile.model import Group
+from mystocks_dagster.taskfile.model import Group, Schedule
 
 
 def build_definitions(specs: Mapping[str, TaskSpec], groups: Iterable[Group], version: str, notice: str | None = None) -> dg.Definitions:
-    """Return everything that Dagster serves for these tasks: ops, assets, jobs and schedules.
+    """Return everything that Dagster serves for these tasks: ops, assets, jobs, schedules and sensors.
 
     Args:
         specs: Task id to task, in the order of the file.
@@ -23,6 +24,7 @@ def build_definitions(specs: Mapping[str, TaskSpec], groups: Iterable[Group], ve
         notice: A sentence put in front of each asset's description, such as "this market is simulated".
     """
     groups = tuple(groups)
+    timed = tuple(_timed(specs, groups))
     ops = {task_id: build_op(spec) for task_id, spec in specs.items()}
     return dg.Definitions(
         assets=[*(build_asset(spec, notice) for spec in specs.values() if spec.owned), *_unowned(specs)],
@@ -30,7 +32,8 @@ def build_definitions(specs: Mapping[str, TaskSpec], groups: Iterable[Group], ve
             *(build_task_job(spec, specs, ops) for spec in specs.values()),
             *(build_group_job(group, specs, ops, version) for group in groups),
         ],
-        schedules=[*_task_schedules(specs), *_group_schedules(groups)],
+        schedules=[build_schedule(job, title, when, active=active) for job, title, when, active in timed if when.schedule_type == "cron"],
+        sensors=[build_sensor(job, title, when, active=active) for job, title, when, active in timed if when.schedule_type != "cron"],
         executor=dg.in_process_executor,
     )
 
@@ -46,14 +49,11 @@ def _unowned(specs: Mapping[str, TaskSpec]) -> list[dg.AssetSpec]:
     ]
 
 
-def _task_schedules(specs: Mapping[str, TaskSpec]) -> Iterable[dg.ScheduleDefinition]:
+def _timed(specs: Mapping[str, TaskSpec], groups: Iterable[Group]) -> Iterator[tuple[str, str, Schedule, bool]]:
+    """Yield job name, title, schedule and whether it is active, of every task and group that has a schedule."""
     for spec in specs.values():
-        schedule = spec.task.schedule
-        if schedule and schedule.schedule_type == "cron":
-            yield build_schedule(spec.name, spec.task.task_name, schedule, active=True)
-
-
-def _group_schedules(groups: Iterable[Group]) -> Iterable[dg.ScheduleDefinition]:
+        if spec.task.schedule:
+            yield spec.name, spec.task.task_name, spec.task.schedule, spec.task.active
     for group in groups:
-        if group.schedule and group.schedule.schedule_type == "cron":
-            yield build_schedule(group.dagster_name, group.group_name, group.schedule, active=group.enabled)
+        if group.schedule:
+            yield group.dagster_name, group.group_name, group.schedule, group.active

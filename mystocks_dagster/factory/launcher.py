@@ -6,6 +6,7 @@ a SIGKILL nobody can say that the run is lost. See docs/decisions/0003.
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -72,7 +73,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         if identity is None or not identity.alive():
             self._instance.report_run_canceled(run, "Its process is not running any more.")
             return True
-        identity.interrupt()
+        os.kill(identity.pid, signal.SIGINT)
         return True
 
     @property

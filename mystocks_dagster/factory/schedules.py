@@ -19,7 +19,7 @@ def build_schedule(job: str, title: str, schedule: Schedule, *, active: bool) ->
         job: The job's name.
         title: The task's or group's name, for the description.
         schedule: One of type cron.
-        active: False when the task or its group is switched off in the file.
+        active: False when the file has it switched off.
     """
     if schedule.cron_expression is None:
         raise ValueError(f"{job}: a schedule of type cron has no cron_expression")
@@ -28,7 +28,7 @@ def build_schedule(job: str, title: str, schedule: Schedule, *, active: bool) ->
         job_name=job,
         cron_schedule=schedule.cron_expression,
         execution_timezone=schedule.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if schedule.enabled and active else dg.DefaultScheduleStatus.STOPPED,
+        default_status=dg.DefaultScheduleStatus.RUNNING if active else dg.DefaultScheduleStatus.STOPPED,
         description=f"{title}: {schedule.cron_expression} ({schedule.timezone})" + (", trading days only" if schedule.trading_days_only else ""),
         execution_fn=_evaluate(job, schedule),
     )

@@ -38,6 +38,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         days=days,
         source_override=config.get(SOURCE_FIELD),
         task_packages_path=(str(spec.source.parent),),
+        secret=spec.secret,
     )
     outcome = run_attempt(
         body,

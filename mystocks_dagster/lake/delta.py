@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from deltalake import DeltaTable
@@ -52,12 +52,12 @@ def commit(uri: str, attempt: Callable[[DeltaTable | None], None]) -> None:
             except DeltaError as error:
                 if not _overtaken(error, created=existing is None) or time.monotonic() > deadline:
                     raise
-        time.sleep(random.uniform(0, pause))  # noqa: S311 - jitter, not a secret
+        time.sleep(random.uniform(0, pause))
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 @contextmanager
-def explained(uri: str) -> Iterator[None]:
+def explained(uri: str) -> Generator[None, None, None]:
     """Turn what delta-rs, polars or the operating system raise about `uri` into `LakeUnavailable`."""
     try:
         yield

@@ -99,9 +99,7 @@ class Lake:
         # Delta keeps instants in UTC; a cast would change none of them either, but this says what happens.
         wanted = columns if columns is not None else [column.name for column in schema.columns]
         dtypes = schema.dtypes
-        return frame.select(
-            pl.col(name).dt.convert_time_zone(SHANGHAI.key) if dtypes[name] == MOMENT else pl.col(name) for name in wanted
-        )
+        return frame.select(pl.col(name).dt.convert_time_zone(SHANGHAI.key) if dtypes[name] == MOMENT else pl.col(name) for name in wanted)
 
     def read(
         self,
@@ -218,3 +216,129 @@ class Lake:
         frame = conform(schema, frame)
         self._write(schema, frame, None)
         return frame.height
+
+    def compact(self, table: str | None = None) -> None:
+        """Merge the small files that daily writes leave into few; readers see the same rows. None means every table."""
+        for name in [table_of(table).name] if table else TABLES:
+            delta.commit(self._uri(name), lambda existing: _compact(existing))
+
+    def vacuum(self, table: str | None = None, *, keep_hours: int = 168) -> int:
+        """Delete files that no version of the last `keep_hours` hours needs; returns how many. None means every table.
+
+        Time travel and readers that began earlier than that lose their files.
+        """
+        deleted = 0
+        for name in [table_of(table).name] if table else TABLES:
+            with delta.explained(self._uri(name)):
+                opened = delta.open_table(self._uri(name))
+                if opened is not None:
+                    deleted += len(opened.vacuum(keep_hours, dry_run=False, enforce_retention_duration=False))
+        return deleted
+
+    # ---- inside
+
+    def _uri(self, table: str) -> str:
+        return f"{self.location}/{table_of(table).name}"
+
+    def _open(self, table: str) -> DeltaTable:
+        opened = delta.open_table(self._uri(table))
+        if opened is None:
+            raise TableMissing(f"There is no table {table} in the lake {self.location} yet; run the task that writes it.")
+        return opened
+
+    def _write(self, schema: Table, frame: pl.DataFrame, predicate: str | None) -> None:
+        data = _to_disk(schema, frame)
+
+        def attempt(existing: DeltaTable | None) -> None:
+            if existing is None:
+                self._create(schema, data)
+            else:
+                write_deltalake(existing, data, mode="overwrite", predicate=predicate)
+
+        self._commit(schema, attempt)
+
+    def _commit(self, schema: Table, attempt: Callable[[DeltaTable | None], None]) -> None:
+        def checked(existing: DeltaTable | None) -> None:
+            self._check_world(schema, existing)
+            attempt(existing)
+
+        delta.commit(self._uri(schema.name), checked)
+
+    def _create(self, schema: Table, data: pl.DataFrame) -> None:
+        # The world stands in the name, the one free text that delta-rs writes together with the first rows.
+        write_deltalake(
+            self._uri(schema.name),
+            data,
+            mode="error",
+            partition_by=[YEAR] if schema.by_day else None,
+            name=f"{self.world or self._lake_world()}/{schema.name}",
+            description=f"{schema.title}: {schema.grain}",
+        )
+
+    def _check_world(self, schema: Table, existing: DeltaTable | None) -> None:
+        found = _world_of(existing) if existing else self._lake_world()
+        if found and self.world and found != self.world:
+            raise WrongWorld(
+                f"The lake {self.location} holds {found} data, so {self.world} data may not be written into {schema.name}. "
+                f"Set MYSTOCKS_LAKE to another folder, or delete that one."
+            )
+        if not found and not self.world:
+            raise WrongWorld(
+                f"The lake {self.location} is empty, so {schema.name} has nothing to be computed from; sync market data into it first."
+            )
+
+    def _lake_world(self) -> str | None:
+        """Return the world of the first table that exists; None for an empty lake."""
+        if self._known_world is None:
+            opened = (delta.open_table(self._uri(name)) for name in TABLES)
+            self._known_world = next((_world_of(table) for table in opened if table is not None), None)
+        return self._known_world
+
+
+def _world_of(table: DeltaTable) -> str:
+    return (table.metadata().name or "").rpartition("/")[0]
+
+
+def _info(name: str, opened: DeltaTable) -> TableInfo:
+    files = pl.DataFrame(opened.get_add_actions(flatten=True))
+    writes = (entry for entry in opened.history() if entry.get("operation") not in _HOUSEKEEPING)
+    stamp = next((entry["timestamp"] for entry in writes if "timestamp" in entry), None)
+    return TableInfo(
+        table=name,
+        rows=int(files["num_records"].sum()),
+        bytes=int(files["size_bytes"].sum()),
+        updated=datetime.fromtimestamp(stamp / 1000, UTC).astimezone(SHANGHAI) if stamp else None,
+    )
+
+
+def _compact(existing: DeltaTable | None) -> None:
+    if existing is not None:
+        existing.optimize.compact()
+
+
+def _date_column(schema: Table) -> str:
+    if schema.date_column is None:
+        raise UnknownName(f"{schema.name} has no date column, so days mean nothing to it.")
+    return schema.date_column
+
+
+def _check_column(schema: Table, name: str) -> None:
+    if name not in schema.dtypes:
+        raise UnknownName(f"{schema.name} has no column {name!r}; its columns are {', '.join(schema.dtypes)}.")
+
+
+def _to_disk(schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return what Delta stores: instants in UTC, and the year that `by_day` tables are partitioned by."""
+    moments = [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in schema.dtypes.items() if dtype == MOMENT]
+    year = [pl.col(_date_column(schema)).dt.year().alias(YEAR)] if schema.by_day else []
+    return frame.with_columns(*moments, *year)
+
+
+def _covers(schema: Table, days: Sequence[date], alias: str = "") -> str:
+    """Return the SQL condition that a row is of one of those days; the bounds let whole files be left alone."""
+    column = f"{alias}{_date_column(schema)}"
+    parts = [f"{column} >= DATE '{min(days)}'", f"{column} <= DATE '{max(days)}'"]
+    if schema.by_day:
+        parts.insert(0, f"{alias}{YEAR} IN ({', '.join(map(str, sorted({day.year for day in days})))})")
+    listed = ", ".join(f"DATE '{day}'" for day in sorted(set(days)))
+    return " AND ".join([*parts, f"{column} IN ({listed})"])

@@ -39,20 +39,17 @@ _SPELLINGS = re.compile(rf"^(?:(?P<before>{_MARK})\.?)?(?P<code>[0-9]{{6}})(?:\.
 
 
 def normalise(text: str) -> str:
-    """Return the one spelling of a code: `600519.SH` for 600519, sh600519, sh.600519, 600519.sh, 600519.XSHG…
+    """Return the one spelling of a code: `600519.SH` for 600519, sh600519, sh.600519, 600519.XSHG and the like.
 
     A bare code goes to the exchange whose shares or funds begin so; an index needs its exchange (`sh000001`).
 
     Raises:
         InvalidParams: It is no code, or the exchange cannot be told.
     """
-    found = _SPELLINGS.match(text.strip().upper())
-    if found:
-        marks = {_EXCHANGES[mark] for mark in (found["before"], found["after"]) if mark}
-        exchange = marks.pop() if len(marks) == 1 else None if marks else _EXCHANGE_OF.get(found["code"][:2])
-        if exchange:
-            return f"{found['code']}.{exchange}"
-    raise InvalidParams(f"{text!r} is not a stock code; write it like 600519.SH, sh600519 or 600519.")
+    symbol = _spelt(text)
+    if symbol is None:
+        raise InvalidParams(f"{text!r} is not a stock code; write it like 600519.SH, sh600519 or 600519.")
+    return symbol
 
 
 def normalise_all(texts: Iterable[str]) -> list[str]:
@@ -66,13 +63,7 @@ def normalise_all(texts: Iterable[str]) -> list[str]:
 
 def normalise_expr(column: str | pl.Expr) -> pl.Expr:
     """Spell a column of codes as `normalise` does; what is no code becomes null."""
-    text = _expr(column).cast(pl.String).str.strip_chars().str.to_uppercase()
-    parts = text.str.extract_groups(_SPELLINGS.pattern.replace("(?P<", "(?<"))
-    code = parts.struct.field("code")
-    before, after = (parts.struct.field(side).replace_strict(dict(_EXCHANGES), default=None) for side in ("before", "after"))
-    marked = pl.when(before.is_null() | after.is_null() | (before == after)).then(pl.coalesce(before, after))
-    bare = pl.when(before.is_null() & after.is_null()).then(code.str.slice(0, 2).replace_strict(dict(_EXCHANGE_OF), default=None))
-    return code + "." + pl.coalesce(marked, bare)
+    return _expr(column).cast(pl.String).map_batches(_normalised, return_dtype=pl.String)
 
 
 def exchange_of(symbol: str) -> Exchange:
@@ -113,3 +104,18 @@ def board_expr(symbol: str | pl.Expr = "symbol") -> pl.Expr:
 
 def _expr(column: str | pl.Expr) -> pl.Expr:
     return pl.col(column) if isinstance(column, str) else column
+
+
+def _spelt(text: str) -> str | None:
+    found = _SPELLINGS.match(text.strip().upper())
+    if not found:
+        return None
+    marks = {_EXCHANGES[mark] for mark in (found["before"], found["after"]) if mark} or {_EXCHANGE_OF.get(found["code"][:2])}
+    exchange = marks.pop() if len(marks) == 1 else None
+    return f"{found['code']}.{exchange}" if exchange else None
+
+
+def _normalised(codes: pl.Series) -> pl.Series:
+    # A column holds few different codes, each many times.
+    different = codes.drop_nulls().unique()
+    return codes.replace_strict(different, pl.Series([_spelt(code) for code in different], dtype=pl.String), default=None)

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.rules import limit_cents
 from mystocks_dagster.sources.simulated.dividends import Events, ex_right_cents, make_events
 from mystocks_dagster.sources.simulated.life import Life, life
@@ -59,7 +58,8 @@ def moves(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> np.ndarray:
     own += stocks.beta * market_moves(noise, ordinals)[:, None]
     own += industry_moves(noise, ordinals)[:, stocks.industry]
     jump = noise.uniform("jump", days, stocks.ids)
-    own += np.where(jump < 0.010, 0.05 + 9 * jump, np.where(jump > 0.994, -0.05 - 9 * (1 - jump), 0.0)) * (stocks.volatility / 0.016)
+    rise = np.where(jump < 0.018, 0.04 + 6 * jump, 0.0) - np.where(jump > 0.992, 0.04 + 12 * (1 - jump), 0.0)
+    own += rise * (stocks.volatility / 0.016)
     # A new share jumps on its first day and stays restless for some weeks.
     own *= np.where((age > 0) & (age < 10), 2.0, 1.0)
     keen = noise.uniform("first day", stocks.ids)
@@ -88,8 +88,3 @@ def _ex_right(events: Events, close: np.ndarray) -> np.ndarray:
     previous = close.copy()
     previous[events.stock] = ex_right_cents(close[events.stock], events.cash, events.split)
     return previous
-
-
-def ordinal_of(day) -> int:
-    """Return the ordinal of a session, counted from the exchange's first."""
-    return len(shanghai().sessions(shanghai().first, day)) - 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.sources.simulated.life import life
+from mystocks_dagster.sources.simulated.life import suspended
 from mystocks_dagster.sources.simulated.noise import Noise
 from mystocks_dagster.sources.simulated.universe import Universe
 
@@ -83,8 +83,6 @@ def _seasons(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _without_suspended(noise: Noise, stocks: Universe, events: Events) -> Events:
-    keep = np.ones(len(events.ordinal), dtype=bool)
-    for ordinal in np.unique(events.ordinal):
-        here = events.ordinal == ordinal
-        keep[here] = ~life(noise, stocks, np.array([ordinal])).suspended[0, events.stock[here]]
+    days, row = np.unique(events.ordinal, return_inverse=True)
+    keep = ~suspended(noise, stocks, days)[row, events.stock]
     return Events(events.ordinal[keep], events.stock[keep], events.cash[keep], events.split[keep])

@@ -45,9 +45,8 @@ class Life:
 
 def life(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> Life:
     """Return the facts of those sessions, given by ordinal."""
-    days = ordinals[:, None]
-    age = days - stocks.listed
-    listed = (age >= 0) & (days <= stocks.delisted)
+    age = ordinals[:, None] - stocks.listed
+    listed = (age >= 0) & (ordinals[:, None] <= stocks.delisted)
     is_st = listed & _is_st(noise, stocks, ordinals, age)
     limited = age >= stocks.free_days
     percent = _usual_percents(ordinals)[np.arange(len(ordinals))[:, None], stocks.board, is_st.astype(np.int64)]
@@ -55,7 +54,7 @@ def life(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> Life:
     return Life(
         age=age,
         listed=listed,
-        suspended=listed & _suspended(noise, stocks, ordinals) & (age >= 20) & (days < stocks.delisted - 1),
+        suspended=suspended(noise, stocks, ordinals),
         is_st=is_st,
         limited=limited,
         up=np.where(limited, np.where(first, FIRST_DAY.up, percent), _FREE_UP),
@@ -63,11 +62,28 @@ def life(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> Life:
     )
 
 
-def st_marks(noise: Noise, stocks: Universe, ordinal: int) -> list[str]:
-    """Return what stands before each name on that day: nothing, ST, or *ST in the year before a delisting."""
-    is_st = life(noise, stocks, np.array([ordinal])).is_st[0]
-    ending = ordinal > stocks.delisted - _ST_BEFORE_END
-    return ["" if not st else "*ST" if end else "ST" for st, end in zip(is_st, ending, strict=True)]
+def suspended(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> np.ndarray:
+    """Return, by day and stock, whether a listed stock does not trade.
+
+    One suspension of 1 to 16 sessions in one of eighty stretches, which may run on into the next stretch; none in the
+    first weeks of a listing or in its last two days.
+    """
+    days = ordinals[:, None]
+    stretch, place = np.divmod(days, _STRETCH)
+
+    def within(stretch: np.ndarray, place: np.ndarray) -> np.ndarray:
+        happens = noise.uniform("suspended", stretch, stocks.ids) < 1 / 80
+        since = place - (noise.uniform("suspended from", stretch, stocks.ids) * _STRETCH).astype(np.int64)
+        long = noise.uniform("suspended for", stretch, stocks.ids)
+        return happens & (since >= 0) & (since <= (16 * long * long).astype(np.int64))
+
+    drawn = within(stretch, place) | within(stretch - 1, place + _STRETCH)
+    return drawn & (days >= stocks.listed + 20) & (days < stocks.delisted - 1)
+
+
+def is_ending(stocks: Universe, ordinals: np.ndarray) -> np.ndarray:
+    """Return, by day and stock, whether it is in the year before its delisting: then its name carries *ST."""
+    return (stocks.delisted < NEVER) & (ordinals[:, None] > stocks.delisted - _ST_BEFORE_END)
 
 
 def _is_st(noise: Noise, stocks: Universe, ordinals: np.ndarray, age: np.ndarray) -> np.ndarray:
@@ -75,25 +91,11 @@ def _is_st(noise: Noise, stocks: Universe, ordinals: np.ndarray, age: np.ndarray
     # A year of ST is followed by a second one in half of the cases.
     fresh = noise.uniform("st", years, stocks.ids) < _ST_SHARE
     again = (noise.uniform("st", years - 1, stocks.ids) < _ST_SHARE) & (noise.uniform("st again", years, stocks.ids) < 0.5)
-    ending = (stocks.delisted < NEVER) & (ordinals[:, None] > stocks.delisted - _ST_BEFORE_END)
-    return (fresh | again) & (age > 500) | ending
+    return (fresh | again) & (age > 500) | is_ending(stocks, ordinals)
 
 
 def _st_year(day: date) -> int:
     return day.year if (day.month, day.day) >= _ST_TURN else day.year - 1
-
-
-def _suspended(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> np.ndarray:
-    """One suspension of 1 to 16 sessions in one of eighty stretches; it may run on into the next stretch."""
-    stretch, at = (part[:, None] for part in np.divmod(ordinals, _STRETCH))
-
-    def within(which: np.ndarray, place: np.ndarray) -> np.ndarray:
-        happens = noise.uniform("suspended", which, stocks.ids) < 1 / 80
-        since = place - (noise.uniform("suspended from", which, stocks.ids) * _STRETCH).astype(np.int64)
-        long = noise.uniform("suspended for", which, stocks.ids)
-        return happens & (since >= 0) & (since <= (16 * long * long).astype(np.int64))
-
-    return within(stretch, at) | within(stretch - 1, at + _STRETCH)
 
 
 def _usual_percents(ordinals: np.ndarray) -> np.ndarray:

@@ -93,9 +93,8 @@ def make_universe(noise: Noise, count: int) -> Universe:
     listed = _listings(noise.uniform("listed", ids), segment)
     industry = (noise.uniform("industry", ids) * len(INDUSTRIES)).astype(np.int64)
     sessions = shanghai().sessions(shanghai().first, HORIZON)
-    price = noise.uniform("anchor", ids)
     calm = noise.uniform("volatility", ids)
-    size = noise.uniform("shares", ids)
+    anchor = _anchors(noise.uniform("anchor", ids))
     activity = noise.uniform("activity", ids)
     return Universe(
         symbols=tuple(codes[at] for at in order),
@@ -107,12 +106,11 @@ def make_universe(noise: Noise, count: int) -> Universe:
         free_days=np.array([days_without_limit(BOARDS[b], sessions[at]) for b, at in zip(board, listed, strict=True)]),
         industry=industry,
         concepts=_concepts(noise, ids),
-        # Most shares cost some tens of yuan, a few cost hundreds.
-        anchor=np.rint(400 + 2600 * price + 22000 * price**2 * price**2 * price**2 * price**2).astype(np.int64),
+        anchor=anchor,
         beta=0.5 + noise.uniform("beta", ids),
         volatility=(0.009 + 0.015 * calm) * np.array([1.0, 1.4, 1.3, 1.6])[board],
         activity=0.003 + 0.05 * activity * activity * activity,
-        shares=np.rint((50 + 3000 * size * size * size) * 1e6 / 100).astype(np.int64) * 100,
+        shares=_shares(noise.uniform("size", ids), anchor),
     )
 
 
@@ -140,6 +138,19 @@ def _delistings(noise: Noise, ids: np.ndarray, listed: np.ndarray) -> np.ndarray
     last = first + ((len(sessions) - first) * noise.uniform("delisted", ids)).astype(np.int64)
     leaves = (noise.uniform("leaves", ids) < 0.1) & (last >= listed + 500)
     return np.where(leaves, last, NEVER)
+
+
+def _anchors(chance: np.ndarray) -> np.ndarray:
+    """Return cents: most shares cost some ten or twenty yuan, a few cost hundreds."""
+    high = np.square(np.square(np.square(chance)))
+    highest = np.square(np.square(np.square(high)))
+    return np.rint(400 + 2600 * chance + 5000 * high + 60000 * highest).astype(np.int64)
+
+
+def _shares(chance: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+    """Return floats worth 2 to 300 billion CNY, most of them small."""
+    worth = 2e9 + 3e11 * np.square(np.square(chance)) * np.square(chance)
+    return np.rint(worth / anchor).astype(np.int64) * 100
 
 
 def _concepts(noise: Noise, ids: np.ndarray) -> np.ndarray:

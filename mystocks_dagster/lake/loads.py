@@ -1,0 +1,35 @@
+"""Which days of a table were loaded, and whether all of them: the table `loaded_days`."""
+
+from collections.abc import Collection, Mapping
+from datetime import date
+
+import polars as pl
+
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.clock import now
+from mystocks_dagster.market.schemas import LOADED_DAYS
+
+
+def complete_days(lake: Lake, table: str) -> dict[date, int]:
+    """Return the days of which the source gave all that it has, each with its number of rows, ascending."""
+    if not lake.exists("loaded_days"):
+        return {}
+    mine = lake.scan("loaded_days").filter(pl.col("table") == table, pl.col("complete")).sort("date")
+    return dict(mine.select("date", "rows").collect().iter_rows())
+
+
+def record_days(lake: Lake, table: str, rows: Mapping[date, int], *, source: str, incomplete: Collection[date] = ()) -> None:
+    """Write down the rows of each day that was loaded just now; days in `incomplete` will be asked for again."""
+    entries = [
+        {"table": table, "date": day, "rows": count, "complete": day not in incomplete, "source": source, "loaded_at": now()}
+        for day, count in rows.items()
+    ]
+    lake.upsert("loaded_days", pl.DataFrame(entries, schema=LOADED_DAYS.dtypes))
+
+
+def forget_days(lake: Lake, table: str, days: Collection[date]) -> None:
+    """Mark days as incomplete before they are written again, so that a run killed in the middle is seen as such."""
+    if not lake.exists("loaded_days"):
+        return
+    mine = lake.scan("loaded_days").filter(pl.col("table") == table, pl.col("complete"), pl.col("date").is_in(list(days)))
+    lake.upsert("loaded_days", mine.with_columns(complete=pl.lit(value=False)).collect())

@@ -1,0 +1,148 @@
+"""The `recorded` source: an archive of Parquet and CSV files in a folder; its layout is in `docs/sources.md`."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import date
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import NoReturn
+
+import polars as pl
+
+from mystocks_dagster.errors import NotOffered, SettingsError, SourceChanged
+from mystocks_dagster.market import clock
+from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
+from mystocks_dagster.sources.recorded_files import SUFFIXES, RecordedFile, recognise
+
+_logger = logging.getLogger(__name__)
+
+
+class RecordedSource:
+    """What an archive's files hold, and nothing else: a table without a file is not offered."""
+
+    name = "recorded"
+    world = "real"
+    has_history = True
+
+    def __init__(self, settings: Settings) -> None:
+        """Remember the folder; its files are looked at when they are first asked for.
+
+        Raises:
+            SettingsError: `MYSTOCKS_RECORDED` is not set, or is no folder that can be read.
+        """
+        if settings.recorded is None:
+            raise SettingsError("The source 'recorded' needs a folder; set MYSTOCKS_RECORDED to that of your archive.")
+        self._folder = settings.recorded
+        if not self._folder.is_dir():
+            raise SettingsError(f"MYSTOCKS_RECORDED is {self._folder}, which is no folder; set it to that of your archive.")
+
+    @cached_property
+    def offers(self) -> frozenset[str]:
+        """The tables of which the archive holds files."""
+        return frozenset(self._files)
+
+    def bar_days(self) -> tuple[date, date]:
+        """Return the first and the last day in the archive's bars.
+
+        Raises:
+            NotOffered: The archive holds no bars.
+            SourceChanged: A file cannot be read.
+        """
+        self._need("daily_bars")
+        if not self._spans:
+            raise NotOffered(f"The archive in {self._folder} holds files of daily_bars, but no row in them.")
+        return min(first for _, first, _ in self._spans), max(last for _, _, last in self._spans)
+
+    def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Yield the bars of those days by day and symbol, one frame a calendar year; suspended days are rows too.
+
+        Raises:
+            NotOffered: The archive holds no bars.
+            SourceChanged: A file cannot be read, or two files disagree about a symbol's day.
+        """
+        self._need("daily_bars")
+        for _, year in groupby(sorted(set(days)), key=lambda day: day.year):
+            wanted = list(year)
+            files = [file for file, first, last in self._spans if first <= wanted[-1] and last >= wanted[0]]
+            keep = pl.col("date").is_in(wanted)
+            frame = self._rows("daily_bars", keep if symbols is None else keep & pl.col("symbol").is_in(list(symbols)), files)
+            if frame.height:
+                yield frame.sort("date", "symbol")
+
+    def stocks(self, *, include_delisted: bool) -> pl.DataFrame:
+        """Return the archive's stock list."""
+        listed = pl.col("delist_date").is_null() | (pl.col("delist_date") >= clock.now().date())
+        return self._rows("stocks", pl.lit(True) if include_delisted else listed).sort("symbol")
+
+    def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
+        """Return the archive's statements of those quarters that are published by now."""
+        published = pl.col("notice_date").is_null() | (pl.col("notice_date") <= clock.now().date())
+        return self._rows(table, pl.col("period").is_in(list(periods)) & published).sort("symbol", "period")
+
+    def quotes(self, table: QuoteTable) -> NoReturn:
+        """An archive has no present moment.
+
+        Raises:
+            NotOffered: Always.
+        """
+        raise NotOffered(f"An archive has no {table}: a snapshot is of the present moment; use another data_source for it.")
+
+    def longhubang(self, start: date, end: date) -> pl.DataFrame:
+        """Return the archive's rows from `start` to `end`, both included."""
+        return self._rows("longhubang", pl.col("date").is_between(start, end)).sort("date", "symbol", "reason")
+
+    def capital_flow(self, kind: FlowKind, day: date) -> pl.DataFrame:
+        """Return the archive's flow of that day."""
+        return self._rows(f"capital_flow_{kind}", pl.col("date") == day)
+
+    @cached_property
+    def _files(self) -> dict[str, list[RecordedFile]]:
+        """The archive's files by table."""
+        found: dict[str, list[RecordedFile]] = {}
+        ignored: list[str] = []
+        for path in self._paths():
+            match recognise(path, self._folder):
+                case RecordedFile() as file:
+                    found.setdefault(file.table.name, []).append(file)
+                case reason:
+                    ignored.append(f"{path.relative_to(self._folder)}: {reason}")
+        for line in ignored:
+            _logger.debug("Not read from the archive: %s.", line)
+        if not found:
+            seen = f"; looked at {len(ignored)} files, the first is {ignored[0]}" if ignored else ""
+            raise SettingsError(
+                f"No file in {self._folder} (MYSTOCKS_RECORDED) holds market data in a known layout{seen}. See docs/sources.md."
+            )
+        return found
+
+    def _paths(self) -> list[Path]:
+        try:
+            return sorted(path for path in self._folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
+        except OSError as error:
+            raise SettingsError(f"MYSTOCKS_RECORDED is {self._folder}, which cannot be read: {error.strerror}.") from error
+
+    @cached_property
+    def _spans(self) -> list[tuple[RecordedFile, date, date]]:
+        """The files of bars that hold any, each with its first and last day."""
+        spans = [(file, file.span("date")) for file in self._files["daily_bars"]]
+        return [(file, *span) for file, span in spans if span]
+
+    def _need(self, table: str) -> None:
+        if table not in self.offers:
+            raise NotOffered(f"The archive in {self._folder} holds no {table}; it holds {', '.join(sorted(self.offers))}.")
+
+    def _rows(self, table: str, keep: pl.Expr, files: list[RecordedFile] | None = None) -> pl.DataFrame:
+        """Return the rows of a table from its files; the same row in two of them counts once."""
+        self._need(table)
+        parts = [file.read(keep) for file in (self._files[table] if files is None else files)]
+        frame = pl.concat([TABLES[table].empty(), *parts])
+        if len(parts) > 1:
+            frame = frame.unique()
+        twice = frame.filter(pl.struct(TABLES[table].key).is_duplicated())
+        if twice.height:
+            where = ", ".join(f"{name} {twice[name][0]}" for name in TABLES[table].key)
+            raise SourceChanged(f"The archive in {self._folder} holds different {table} rows for {where}; keep only one of them.")
+        return frame

@@ -1,0 +1,130 @@
+"""龙虎榜 of the simulated market: the exchanges' conditions for publication, applied to its bars.
+
+Conditions (SSE and SZSE trading rules of 2023, ChiNext rules of 2020-08-24, STAR and BSE rules), each for the five
+stocks of its list that go furthest, among those that traded under a price limit; ties go to the larger amount. A new
+listing without a price limit is published on its first day (main board and ChiNext). Deviation is the change less the
+change of the exchange's index, here the mean change of its main-board stocks that traded under a price limit.
+The conditions over three and more days are left out.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from mystocks_dagster.market.rules import CHINEXT_REFORM
+from mystocks_dagster.market.schemas import LONGHUBANG
+from mystocks_dagster.sources.simulated.bars import Bars
+from mystocks_dagster.sources.simulated.market import Market
+from mystocks_dagster.sources.simulated.universe import BOARDS
+
+#: How many stocks each condition publishes.
+TOP = 5
+FIRST_DAY_REASON = "无价格涨跌幅限制的证券"
+#: Sessions that are worked on at once.
+_BLOCK = 60
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of one list (exchange and board): a measure in percent that reaches `least`, downwards when negative."""
+
+    listing: str
+    measure: Literal["deviation", "change", "amplitude", "turnover"]
+    least: float
+    reason: str
+
+
+#: ChiNext followed the main board's conditions before its reform; it had a list of its own all along.
+CONDITIONS = (
+    Condition("SH main", "deviation", 7, "有价格涨跌幅限制的日收盘价格涨幅偏离值达到7%的前五只证券"),
+    Condition("SH main", "deviation", -7, "有价格涨跌幅限制的日收盘价格跌幅偏离值达到7%的前五只证券"),
+    Condition("SH main", "amplitude", 15, "有价格涨跌幅限制的日价格振幅达到15%的前五只证券"),
+    Condition("SH main", "turnover", 20, "有价格涨跌幅限制的日换手率达到20%的前五只证券"),
+    Condition("SH star", "change", 15, "有价格涨跌幅限制的日收盘价格涨幅达到15%的前五只证券"),
+    Condition("SH star", "change", -15, "有价格涨跌幅限制的日收盘价格跌幅达到15%的前五只证券"),
+    Condition("SH star", "amplitude", 30, "有价格涨跌幅限制的日价格振幅达到30%的前五只证券"),
+    Condition("SH star", "turnover", 30, "有价格涨跌幅限制的日换手率达到30%的前五只证券"),
+    Condition("SZ main", "deviation", 7, "日涨幅偏离值达到7%的前5只证券"),
+    Condition("SZ main", "deviation", -7, "日跌幅偏离值达到7%的前5只证券"),
+    Condition("SZ main", "amplitude", 15, "日振幅值达到15%的前5只证券"),
+    Condition("SZ main", "turnover", 20, "日换手率达到20%的前5只证券"),
+    Condition("SZ chinext before reform", "deviation", 7, "日涨幅偏离值达到7%的前5只证券"),
+    Condition("SZ chinext before reform", "deviation", -7, "日跌幅偏离值达到7%的前5只证券"),
+    Condition("SZ chinext before reform", "amplitude", 15, "日振幅值达到15%的前5只证券"),
+    Condition("SZ chinext before reform", "turnover", 20, "日换手率达到20%的前5只证券"),
+    Condition("SZ chinext", "change", 15, "日涨幅达到15%的前5只证券"),
+    Condition("SZ chinext", "change", -15, "日跌幅达到15%的前5只证券"),
+    Condition("SZ chinext", "amplitude", 30, "日振幅值达到30%的前5只证券"),
+    Condition("SZ chinext", "turnover", 30, "日换手率达到30%的前5只证券"),
+    Condition("BJ bse", "change", 20, "当日收盘价涨幅达到20%的前5只股票"),
+    Condition("BJ bse", "change", -20, "当日收盘价跌幅达到-20%的前5只股票"),
+    Condition("BJ bse", "amplitude", 30, "当日价格振幅达到30%的前5只股票"),
+    Condition("BJ bse", "turnover", 20, "当日换手率达到20%的前5只股票"),
+)
+
+
+def longhubang(market: Market, days: list[date]) -> pl.DataFrame:
+    """Return the rows (`longhubang`) of those days, by day, symbol and reason."""
+    ordinals = market.ordinals(days)
+    parts = [_published(market, ordinals[at : at + _BLOCK]) for at in range(0, len(ordinals), _BLOCK)]
+    return pl.concat([LONGHUBANG.empty(), *parts]).sort("date", "symbol", "reason")
+
+
+def _published(market: Market, ordinals: np.ndarray) -> pl.DataFrame:
+    bars = market.bars(ordinals)
+    rows = _measured(market, bars)
+    limited = rows.filter("limited")
+    chosen = [_chosen(limited, condition) for condition in CONDITIONS]
+    first = rows.filter(~pl.col("limited") & (pl.col("age") == 0) & pl.col("board").is_in(["main", "chinext"]))
+    listed = pl.concat([*chosen, first.with_columns(reason=pl.lit(FIRST_DAY_REASON))])
+    return listed.with_columns(
+        change_pct=pl.col("change").round(4),
+        buy_amount=pl.col("buy") / 100,
+        sell_amount=pl.col("sell") / 100,
+        net_amount=(pl.col("buy") - pl.col("sell")) / 100,
+        total_amount=pl.col("amount") / 100,
+    ).select(list(LONGHUBANG.dtypes))
+
+
+def _chosen(rows: pl.DataFrame, condition: Condition) -> pl.DataFrame:
+    """Return the rows that a condition publishes."""
+    reached = pl.col(condition.measure) * (1 if condition.least > 0 else -1)
+    return (
+        rows.filter(pl.col("listing") == condition.listing, reached >= abs(condition.least))
+        .sort("date", reached, "amount", "volume", "symbol", descending=[False, True, True, True, False])
+        .group_by("date", maintain_order=True)
+        .head(TOP)
+        .select(rows.columns)
+        .with_columns(reason=pl.lit(condition.reason))
+    )
+
+
+def _measured(market: Market, bars: Bars) -> pl.DataFrame:
+    """Return one row for each stock and day with trading: what it did, and what the listed seats bought and sold."""
+    keys, (row, stock) = market.flat(bars.ordinals, bars.traded)
+    at = (row, stock)
+    seats = [market.noise.uniform(side, bars.ordinals[row], market.stocks.ids[stock]) for side in ("buying seats", "selling seats")]
+    buy, sell = (((0.03 + 0.3 * part) * bars.amount[at]).astype(np.int64) for part in seats)
+    rows = keys.with_columns(
+        name=market.names(bars.ordinals, bars.life, at),
+        board=pl.Series(BOARDS, dtype=pl.String).gather(market.stocks.board[stock]),
+        age=pl.Series(bars.life.age[at]),
+        limited=pl.Series(bars.life.limited[at]),
+        close=pl.Series(bars.close[at] / 100),
+        change=pl.Series((bars.close[at] / bars.prev_close[at] - 1) * 100),
+        amplitude=pl.Series((bars.high[at] - bars.low[at]) / bars.low[at] * 100),
+        turnover=pl.Series(bars.turnover[at]),
+        volume=pl.Series(bars.volume[at]),
+        amount=pl.Series(bars.amount[at]),
+        buy=pl.Series(buy),
+        sell=pl.Series(sell),
+    )
+    exchange, old = pl.col("symbol").str.slice(-2), (pl.col("board") == "chinext") & (pl.col("date") < CHINEXT_REFORM)
+    index = pl.col("change").filter((pl.col("board") == "main") & pl.col("limited")).mean().over("date", exchange)
+    return rows.with_columns(
+        listing=exchange + " " + pl.col("board") + pl.when(old).then(pl.lit(" before reform")).otherwise(pl.lit("")),
+        deviation=pl.col("change") - index,
+    )

@@ -1,0 +1,71 @@
+"""The simulated market as one thing: its stocks, its sessions, and bars of any of them."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.sources.simulated.bars import Bars, make_bars
+from mystocks_dagster.sources.simulated.closes import Closes
+from mystocks_dagster.sources.simulated.life import Life, is_ending
+from mystocks_dagster.sources.simulated.noise import Noise
+from mystocks_dagster.sources.simulated.options import Options
+from mystocks_dagster.sources.simulated.universe import make_universe
+
+
+class Market:
+    """Everything that happens up to and including the session `last`; what happens later does not change it."""
+
+    def __init__(self, options: Options, last: date) -> None:
+        self.options = options
+        self.sessions = shanghai().sessions(shanghai().first, last)
+        self.noise = Noise(options.seed)
+        self.stocks = make_universe(self.noise, options.symbols)
+        self.closes = Closes(self.noise, self.stocks, self.ordinal(options.start), len(self.sessions) - 1)
+        self.symbols = pl.Series(self.stocks.symbols)
+
+    def ordinal(self, day: date) -> int:
+        """Return the ordinal of the latest session on or before `day`."""
+        return bisect_right(self.sessions, day) - 1
+
+    def ordinals(self, days: Sequence[date]) -> np.ndarray:
+        """Return the ordinals of those of `days` on which there are bars, ascending, each once."""
+        known = {day: at for at, day in enumerate(self.sessions) if at >= self.closes.first}
+        return np.array(sorted({known[day] for day in days if day in known}), dtype=np.int64)
+
+    def bars(self, ordinals: np.ndarray) -> Bars:
+        """Return the bars of those sessions."""
+        return make_bars(self.noise, self.stocks, self.closes, ordinals)
+
+    def flat(self, ordinals: np.ndarray, mask: np.ndarray) -> tuple[pl.DataFrame, tuple[np.ndarray, np.ndarray]]:
+        """Return `symbol` and `date` of the cells in `mask`, by day and symbol, and the cells' places."""
+        row, stock = np.nonzero(mask)
+        days = pl.Series([self.sessions[at] for at in ordinals], dtype=pl.Date)
+        return pl.DataFrame({"symbol": self.symbols.gather(stock), "date": days.gather(row)}), (row, stock)
+
+    def names(self, ordinals: np.ndarray, facts: Life, at: tuple[np.ndarray, np.ndarray]) -> pl.Series:
+        """Return the short names of those cells on those days: with ST, or *ST before a delisting."""
+        ending = is_ending(self.stocks, ordinals)[at]
+        marks = np.where(facts.is_st[at], np.where(ending, 2, 1), 0)
+        return pl.Series(["", "ST", "*ST"]).gather(marks) + pl.Series(self.stocks.names).gather(at[1])
+
+    def day(self, ordinal: int) -> date | None:
+        """Return the session of that ordinal, or None when it is still to come."""
+        return self.sessions[ordinal] if ordinal < len(self.sessions) else None
+
+    def bar_frame(self, bars: Bars, wanted: np.ndarray | None = None) -> pl.DataFrame:
+        """Return the bars as `daily_bars`; `wanted` tells for each stock whether it is asked for."""
+        keys, at = self.flat(bars.ordinals, bars.life.listed if wanted is None else bars.life.listed & wanted)
+        prices = {name: getattr(bars, name)[at] / 100 for name in ("open", "high", "low", "close", "prev_close")}
+        return keys.with_columns(
+            **{name: pl.Series(values) for name, values in prices.items()},
+            volume=pl.Series(bars.volume[at]),
+            amount=pl.Series(bars.amount[at] / 100),
+            turnover=pl.Series(bars.turnover[at]),
+            is_st=pl.Series(bars.life.is_st[at]),
+            suspended=pl.Series(bars.life.suspended[at]),
+        ).select(list(DAILY_BARS.dtypes))

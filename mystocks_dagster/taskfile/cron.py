@@ -1,0 +1,121 @@
+"""Cron expressions: the five standard fields, Monday is 1, and what is wrong with one."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LONGEST = 200
+_NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+
+
+@dataclass(frozen=True)
+class CronField:
+    """One of the five fields: its name, its range, and the names that its numbers may have."""
+
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+
+FIELDS = (
+    CronField("minute", 0, 59),
+    CronField("hour", 0, 23),
+    CronField("day of month", 1, 31),
+    CronField("month", 1, 12, _MONTHS),
+    CronField("day of week", 0, 7, _WEEKDAYS),
+)
+
+
+class CronFault(NamedTuple):
+    """What is wrong with an expression, and which part of it (offset and length)."""
+
+    message: str
+    hint: str
+    offset: int
+    length: int
+
+
+def cron_fault(expression: str) -> CronFault | None:
+    """Return what is wrong with a cron expression, all of its fields in one message; None when it is right.
+
+    Examples:
+        >>> cron_fault("30 16 * * 1-5") is None
+        True
+        >>> cron_fault("0 25 * * *").message
+        'hour 25 is outside 0-23'
+    """
+    pieces = list(re.finditer(r"\S+", expression))
+    whole = (0, max(1, len(expression)))
+    if len(expression) > _LONGEST:
+        return CronFault(f"a cron expression of {len(expression)} characters", f"At most {_LONGEST}.", *whole)
+    if nickname := _NICKNAMES.get(expression.strip().lower()):
+        return CronFault(f"{expression.strip()} is not one of the five fields", f"Write {nickname!r}.", *whole)
+    if len(pieces) != len(FIELDS):
+        return CronFault(
+            f"a cron expression has five fields, found {len(pieces)}", "minute hour day-of-month month day-of-week, such as '30 16 * * 1-5'.", *whole
+        )
+    faults, allowed = [], []
+    for field, piece in zip(FIELDS, pieces, strict=True):
+        values: set[int] = set()
+        allowed.append(values)
+        faults += [(text, field, piece) for text in _field_faults(field, piece.group(), values)]
+    if faults:
+        _, field, piece = faults[0]
+        hint = f"{field.name.capitalize()} is {_range(field)}: *, 5, 1-5, */5 or 1,3,5."
+        return CronFault("; ".join(text for text, _, _ in faults), hint, piece.start(), len(piece.group()))
+    if pieces[4].group().startswith("*") and min(allowed[2]) > max(_LONGEST_MONTHS[month - 1] for month in allowed[3]):
+        return CronFault(f"no such month has a day {min(allowed[2])}: this never fires", "Choose another day or month.", *whole)
+    return None
+
+
+def _field_faults(field: CronField, text: str, values: set[int]) -> Iterator[str]:
+    """Yield what is wrong with one field, and gather in `values` the numbers that it stands for."""
+    for part in text.split(","):
+        base, slash, step_text = part.partition("/")
+        step = int(step_text) if step_text.isascii() and step_text.isdigit() else 0
+        if slash and not 1 <= step <= field.high - field.low:
+            yield f"{field.name} step {step_text or '(nothing)'} is outside 1-{field.high - field.low}"
+            continue
+        first_text, dash, last_text = base.partition("-")
+        if base == "*":
+            first, last = field.low, field.high
+        else:
+            first = _number(field, first_text)
+            last = _number(field, last_text, end=True) if dash else field.high if slash else first
+        bad = next((shown for number, shown in ((first, first_text), (last, last_text)) if number is None), None)
+        if bad is not None:
+            is_number = bad.isascii() and bad.isdigit()
+            yield f"{field.name} {bad} is outside {_range(field)}" if is_number else f"{field.name} {part!r} cannot be read"
+        elif first is not None and last is not None and first > last:
+            yield f"{field.name} {base} runs backwards"
+        elif first is not None and last is not None:
+            values.update(range(first, last + 1, step or 1))
+
+
+def _number(field: CronField, text: str, *, end: bool = False) -> int | None:
+    """Return the number that a text stands for; None when it is none of this field's. Sunday ends a range as 7."""
+    if text.lower() in field.names:
+        number = field.names.index(text.lower()) + (field.low if field.name == "month" else 0)
+        return 7 if end and number == 0 and field.names is _WEEKDAYS else number
+    if not (text.isascii() and text.isdigit() and len(text) <= 4):
+        return None
+    return int(text) if field.low <= int(text) <= field.high else None
+
+
+def _range(field: CronField) -> str:
+    if field.names is _WEEKDAYS:
+        return "0-7 (1 is Monday, 0 and 7 are Sunday)"
+    return f"{field.low}-{field.high}"

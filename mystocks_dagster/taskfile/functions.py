@@ -1,0 +1,189 @@
+"""From `task_module` and `task_function` to a function, out of the allowed packages only."""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import inspect
+import pkgutil
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel
+
+from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.taskfile.problems import suggest
+
+BUILT_IN = "mystocks_dagster.tasks"
+#: What the built-in package was called in the system that this one replaces.
+ALIAS = "app.tasks"
+_DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+
+Function = Callable[..., Any]
+
+
+class Unresolved(UnknownName):
+    """A task names no function that it may run.
+
+    Attributes:
+        field: `task_module` or `task_function`, whichever is to blame.
+        hint: What is allowed, or what was probably meant.
+    """
+
+    def __init__(self, field: str, message: str, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}".strip())
+        self.field, self.message, self.hint = field, message, hint
+
+
+def resolve(module: str, function: str, packages: Sequence[str] = (), beside: Path | None = None) -> Function:
+    """Return the function that a task names.
+
+    Args:
+        module: As in `task_module`.
+        function: As in `task_function`.
+        packages: The file's `task_packages`.
+        beside: The task file's folder, where packages are looked for after the Python path.
+
+    Raises:
+        Unresolved: No such module or function, the module is outside the allowed packages, or it cannot be imported.
+    """
+    return Functions(packages, beside).resolve(module, function)
+
+
+class Functions:
+    """Resolves the functions of one task file; a module that cannot be imported is tried once."""
+
+    def __init__(self, packages: Sequence[str] = (), beside: Path | None = None) -> None:
+        self._packages = tuple(package for package in packages if package_fault(package, beside) is None)
+        self._modules: dict[str, ModuleType | Unresolved] = {}
+        if beside and self._packages and str(beside) not in sys.path:
+            # Last, so that nothing beside the task file can stand in for an installed module.
+            sys.path.append(str(beside))
+
+    def resolve(self, module: str, function: str) -> Function:
+        """Return the function; see `resolve`."""
+        if module not in self._modules:
+            try:
+                self._modules[module] = self._import(module)
+            except Unresolved as error:
+                self._modules[module] = error
+        found = self._modules[module]
+        if isinstance(found, Unresolved):
+            raise found
+        return self._function(found, function)
+
+    def modules(self) -> list[str]:
+        """Return the names of the modules that tasks may name."""
+        found = []
+        for package in (BUILT_IN, *self._packages):
+            spec = find(package)
+            folders = spec.submodule_search_locations if spec else None
+            inner = [name for _, name, _ in pkgutil.walk_packages(folders, f"{package}.", onerror=lambda _: None)] if folders else []
+            found += inner or [package]
+        return found
+
+    def _import(self, module: str) -> ModuleType:
+        name = self._existing(module)
+        try:
+            return importlib.import_module(name)
+        except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported is a problem of the file
+            hint = f"Mend the module; the error is at {_place(error)}."
+            raise Unresolved("task_module", f"{name} cannot be imported: {type(error).__name__}: {error}".rstrip(": "), hint) from error
+
+    def _existing(self, module: str) -> str:
+        """Return the name under which the module is found, in an allowed package and without importing anything."""
+        names = [BUILT_IN + module.removeprefix(ALIAS)] if _inside(module, (ALIAS,)) else []
+        allowed = [name for name in (*names, module) if _inside(name, (BUILT_IN, *self._packages))]
+        if not _DOTTED.fullmatch(module) or not allowed:
+            hint = f"Allowed are modules of {', '.join((BUILT_IN, *self._packages))}; add a package of your own to task_packages."
+            near = suggest(module, self.modules(), allowed="")
+            raise Unresolved("task_module", f"{module!r} is outside the task packages", near if near.startswith("Did") else hint)
+        for name in allowed:
+            if find(name):
+                return name
+        raise Unresolved("task_module", f"there is no module {module!r}", suggest(allowed[0], self.modules(), allowed="There are"))
+
+    def _function(self, module: ModuleType, name: str) -> Function:
+        allowed = (BUILT_IN, *self._packages)
+        found = None if name.startswith("_") else vars(module).get(name)
+        if found is None:
+            public = [key for key, value in vars(module).items() if _is_task(value, (module.__name__,)) and not key.startswith("_")]
+            hint = suggest(name, public, allowed="It has") or "It has none that a task can run."
+            raise Unresolved("task_function", f"{module.__name__} has no function {name!r}", hint)
+        if not _is_task(found, allowed):
+            hint = "Name a function with the parameters (params) or (params, run), written in a task package."
+            raise Unresolved("task_function", f"{module.__name__}.{name} is no task function", hint)
+        return found
+
+
+def package_fault(package: str, beside: Path | None) -> str | None:
+    """Return why a name cannot stand in `task_packages`; None when it can. Nothing is imported."""
+    if not _DOTTED.fullmatch(package):
+        return "a package is written like my_tasks or company.tasks"
+    top = package.partition(".")[0]
+    if top in sys.stdlib_module_names or (top == "mystocks_dagster" and not _inside(package, (BUILT_IN,))):
+        return f"{package} holds no tasks: it belongs to {'this project' if top == 'mystocks_dagster' else 'Python itself'}"
+    if package != ALIAS and find(package, beside) is None:
+        return f"the package {package!r} was found neither on the Python path nor beside the task file ({beside})"
+    return None
+
+
+def find(name: str, beside: Path | None = None) -> importlib.machinery.ModuleSpec | None:
+    """Return where a module is, without importing it or the packages above it."""
+    top, _, rest = name.partition(".")
+    try:
+        spec = importlib.util.find_spec(top)
+        if spec is None and beside:
+            spec = importlib.machinery.PathFinder.find_spec(top, [str(beside)])
+        for part in rest.split(".") if rest else ():
+            if spec is None or spec.submodule_search_locations is None:
+                return None
+            spec = importlib.machinery.PathFinder.find_spec(f"{spec.name}.{part}", list(spec.submodule_search_locations))
+    except (ImportError, ValueError):  # a module that was put together by hand has no spec
+        return None
+    return spec
+
+
+def params_model(function: Function) -> type[BaseModel] | None:
+    """Return the pydantic model of a task function's first parameter; None for the plain `params: dict`."""
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except NameError:  # annotations written as text that cannot be read from outside the function
+        signature = inspect.signature(function)
+    for parameter in signature.parameters.values():
+        kind = parameter.annotation
+        return kind if inspect.isclass(kind) and issubclass(kind, BaseModel) else None
+    return None
+
+
+def _inside(module: str, packages: Sequence[str]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def _is_task(value: Any, packages: Sequence[str]) -> bool:
+    """Return whether a value is a function that takes (params) or (params, run) and comes from one of the packages."""
+    if not callable(value) or inspect.isclass(value) or not _inside(getattr(value, "__module__", None) or "", packages):
+        return False
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):
+        return False
+    for given in (1, 2):
+        try:
+            signature.bind(*range(given))
+        except TypeError:
+            continue
+        return True
+    return False
+
+
+def _place(error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    user = [frame for frame in frames if "importlib" not in frame.filename]
+    return f"{user[-1].filename}:{user[-1].lineno}" if user else "an unknown place"

@@ -1,0 +1,162 @@
+"""When a task or group starts by itself."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from mystocks_dagster.taskfile.cron import cron_fault
+from mystocks_dagster.taskfile.problems import Fault, shorten, suggest
+
+#: 3600, but neither "3600" nor true.
+Integer = Annotated[int, Strict()]
+#: true or false, but neither "true" nor 1.
+Flag = Annotated[bool, Strict()]
+
+_YEAR = 366 * 24 * 3600
+#: How late a task that runs once may still start, when the file does not say.
+ONCE_GRACE = timedelta(hours=1)
+#: The field that each type of schedule lives by.
+NEEDED = {"cron": "cron_expression", "interval": "interval_seconds", "once": "start_time"}
+#: Fields that have no effect on a schedule of that type: a line that does nothing is a mistake.
+_USELESS = {"cron": ("interval_seconds",), "interval": ("cron_expression",), "once": ("cron_expression", "interval_seconds", "end_time")}
+
+
+class Closed(BaseModel):
+    """Frozen, and a misspelt key is an error rather than a silent no-op."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def fault(message: str, hint: str = "", span: tuple[int, int] | None = None) -> PydanticCustomError:
+    """Return an error for a validator to raise, whose hint and place in the text reach the person who reads it."""
+    context = {"hint": hint, "span": span, "text": message}
+    return PydanticCustomError("task_file", "{text}", context)
+
+
+def cross_field(found: Fault) -> PydanticCustomError:
+    """Return the error of fields that do not fit together; the reader of files finds these by itself, with their places."""
+    return PydanticCustomError("cross_field", "{text}", {"text": f"{found.message}. {found.hint}"})
+
+
+def _cron(expression: str) -> str:
+    if found := cron_fault(expression):
+        raise fault(found.message, found.hint, (found.offset, found.length))
+    return " ".join(expression.split())
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # OSError: a folder of zones, such as Asia
+        raise fault(f"unknown time zone {name!r}", suggest(name, sorted(available_timezones()), allowed="Such as")) from None
+    return name
+
+
+class Schedule(Closed):
+    """When a task or group starts by itself."""
+
+    schedule_type: Literal["cron", "interval", "once"] = Field(
+        description="`cron`: at the times of `cron_expression`; `interval`: every `interval_seconds`; `once`: exactly once, at `start_time`.",
+        examples=["cron"],
+    )
+    enabled: Flag = Field(
+        default=True, description="true: on, without touching the UI; false: present but off. A person's switch in the UI wins until it is reset."
+    )
+    cron_expression: Annotated[str, AfterValidator(_cron)] | None = Field(
+        default=None,
+        description="Five fields: minute hour day-of-month month day-of-week. Monday is 1, so `1-5` is Monday to Friday; 0 and 7 are Sunday.",
+        examples=["30 16 * * 1-5"],
+    )
+    interval_seconds: Annotated[Integer, Field(ge=5, le=_YEAR)] | None = Field(
+        default=None, description="Seconds between two starts, from 5; counted from `start_time`, else from when the file was first loaded.", examples=[3600]
+    )
+    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+        default="Asia/Shanghai", description="Time zone of `cron_expression`, and of times without an offset.", examples=["Asia/Shanghai"]
+    )
+    start_time: datetime | None = Field(
+        default=None,
+        description="`once`: when to run. Otherwise: not before. Without an offset it is in `timezone`.",
+        examples=["2026-10-19T09:00:00"],
+    )
+    end_time: datetime | None = Field(default=None, description="Not after. Without an offset it is in `timezone`.", examples=["2026-12-31T23:59:59"])
+    trading_days_only: Flag = Field(default=False, description="Skip the days on which Shanghai does not trade; the reason is shown.")
+    misfire: Literal["latest", "skip", "all"] = Field(
+        default="latest",
+        description="What happens to starts missed while the daemon was down: run the `latest`, `skip` them, or run `all`, trading day by trading day.",
+    )
+    misfire_grace_time: Annotated[Integer, Field(ge=1, le=_YEAR)] | None = Field(
+        default=None,
+        description="A start missed by more than these seconds is not made up for. Default: no limit; one hour for `once`.",
+        examples=[3600],
+    )
+
+    @property
+    def grace(self) -> timedelta | None:
+        """How late a missed start may still be made up for; None: however late."""
+        if self.misfire_grace_time is not None:
+            return timedelta(seconds=self.misfire_grace_time)
+        return ONCE_GRACE if self.schedule_type == "once" else None
+
+    @field_validator("start_time", "end_time", mode="before")
+    @classmethod
+    def _moment(cls, value: Any, info: ValidationInfo) -> Any:
+        return None if value is None else _parsed(value, info.data.get("timezone", "Asia/Shanghai"))
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Schedule":
+        for found in schedule_faults(self.__dict__):
+            raise cross_field(found)
+        return self
+
+
+def schedule_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what does not fit together in a schedule; `values` may be wrong in other ways too."""
+    kind = values.get("schedule_type")
+    needed = NEEDED.get(kind) if isinstance(kind, str) else None
+    if needed is None:
+        return
+    if values.get(needed) is None:
+        yield Fault(("schedule_type",), f"schedule_type {kind} needs {needed}", f"Add {needed}, such as {_EXAMPLES[needed]}.")
+    for name in _USELESS[kind]:
+        if values.get(name) is not None:
+            yield Fault((name,), f"{name} has no effect with schedule_type {kind}", "Remove it, or change schedule_type.", at_key=True)
+    start, end = (_moment(values.get(name), values.get("timezone")) for name in ("start_time", "end_time"))
+    if kind != "once" and start and end and end <= start:
+        yield Fault(("end_time",), f"end_time {end.isoformat()} is not after start_time {start.isoformat()}", "This would never fire.")
+
+
+_EXAMPLES = {"cron_expression": '"30 16 * * 1-5"', "interval_seconds": "3600", "start_time": '"2026-10-19T09:00:00"'}
+_HINT = "Write date and time, such as 2026-10-19T09:00:00 or 2026-10-19T09:00:00+08:00."
+
+
+def _parsed(value: Any, timezone: str) -> datetime:
+    """Return an aware moment; one without an offset is in `timezone`."""
+    if isinstance(value, datetime):
+        moment = value
+    elif not isinstance(value, str):
+        raise fault(f"must be a date and time, found {shorten(value)}", _HINT)
+    elif re.fullmatch(r"\s*\d{1,2}:\d{2}(:\d{2})?.*", value):
+        raise fault(f"a time without a date: {shorten(value)}", _HINT)
+    elif re.fullmatch(r"\s*\d{4}-?\d{2}-?\d{2}\s*", value):
+        raise fault(f"a date without a time: {shorten(value)}", _HINT)
+    else:
+        try:
+            moment = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise fault(f"this is no date and time: {shorten(value)}", _HINT) from None
+    if not 2000 <= moment.year <= 2100:
+        raise fault(f"the year {moment.year} cannot be meant", "2000 to 2100.")
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
+
+
+def _moment(value: Any, timezone: Any) -> datetime | None:
+    """Return the moment when it can be read; that it cannot is told by the field's own validator."""
+    try:
+        return _parsed(value, _timezone(timezone or "Asia/Shanghai"))
+    except (PydanticCustomError, TypeError):
+        return None

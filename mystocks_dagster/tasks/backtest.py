@@ -1,0 +1,163 @@
+"""Backtests of the stored signals under the rules of the Chinese exchanges."""
+
+import hashlib
+import json
+from datetime import date
+from typing import Annotated, Any
+
+import polars as pl
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from mystocks_dagster.errors import InvalidParams, TableMissing
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market import schemas
+from mystocks_dagster.market.backtest import Outcome, Terms, backtest
+from mystocks_dagster.market.clock import now
+from mystocks_dagster.market.metrics import Performance, performance
+from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE
+from mystocks_dagster.market.signals import STRATEGIES
+from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+
+_BAR_COLUMNS = ["symbol", "date", "open", "close", "prev_close", "amount", "is_st", "suspended"]
+_Day = Annotated[date | None, BeforeValidator(lambda value: value or None)]
+
+
+class BacktestParams(BaseModel):
+    """What `run_backtest` takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategy_id: str = Field(default="", description=f"One of {', '.join(STRATEGIES)}; empty means {STRATEGIES[0]}.")
+    start_date: _Day = Field(default=None, description="First day to trade; empty means the first stored day.")
+    end_date: _Day = Field(default=None, description="Last day to trade; empty means the last stored day.")
+    initial_capital: float = Field(default=1_000_000.0, ge=10_000, le=1e12, description="CNY.")
+    max_positions: int = Field(default=10, ge=1, le=1000, description="Symbols held at most; each gets an equal share of the equity.")
+    commission_rate: float = Field(default=COMMISSION_RATE, ge=0, le=0.01, description="The broker's share of an order's amount, as a fraction.")
+    commission_min: float = Field(default=COMMISSION_MIN, ge=0, le=100, description="The broker's smallest commission of an order, CNY.")
+
+    @field_validator("strategy_id")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name and name not in STRATEGIES:
+            raise ValueError(f"there is no strategy {name!r}; the strategies are {', '.join(STRATEGIES)}")
+        return name or STRATEGIES[0]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "BacktestParams":
+        if self.start_date and self.end_date and self.start_date > self.end_date:
+            raise ValueError(f"start_date {self.start_date} is after end_date {self.end_date}")
+        return self
+
+    @property
+    def terms(self) -> Terms:
+        """The account's terms."""
+        return Terms(
+            initial_capital=self.initial_capital,
+            max_positions=self.max_positions,
+            commission_rate=self.commission_rate,
+            commission_min=self.commission_min,
+        )
+
+
+@declares(writes=("backtests", "backtest_equity", "backtest_trades"), reads=("signals", "daily_bars", "adjust_events"))
+def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
+    """Trade a strategy's stored signals from the first to the last day and store result, equity curve and trades.
+
+    The same strategy, window and parameters replace what an earlier run of them stored. Symbols with an
+    ex-dividend ratio that is not known in the window are left out and listed.
+
+    Raises:
+        TableMissing: There are no bars, or no signals of that strategy.
+        InvalidParams: No trading day is stored within the window.
+    """
+    lake = run.lake()
+    days = _days(lake, params)
+    signals = _signals(lake, params.strategy_id, days)
+    events = _events(lake, days)
+    unknown = events.filter(pl.col("ratio").is_null())["symbol"].unique()
+    left_out = sorted(set(unknown) & set(signals["symbol"]))
+    signals = signals.filter(~pl.col("symbol").is_in(left_out))
+    run.logger.info("Trading %d signals of %s from %s to %s", signals.height, params.strategy_id, days[0], days[-1])
+    bars = lake.read("daily_bars", columns=_BAR_COLUMNS, symbols=signals["symbol"].unique().to_list(), start=days[0], end=days[-1])
+    outcome = backtest(days, signals, bars, events.drop_nulls(), params.terms)
+    measured = performance([balance.equity for balance in outcome.balances])
+    name = _backtest_id(params, days)
+    rows = _store(lake, name, params, outcome, measured)
+    return TaskResult(
+        status="partial_success" if left_out else "success",
+        message=f"{params.strategy_id} from {days[0]} to {days[-1]}: {measured.total_return:+.2%}, "
+        f"largest fall {measured.max_drawdown:.2%}, {len(outcome.trades)} orders filled.",
+        rows=rows,
+        failed_items=tuple(left_out),
+        metadata={"backtest_id": name, **measured._asdict(), "unfilled": dict(outcome.unfilled)},
+    )
+
+
+def _days(lake: Lake, params: BacktestParams) -> list[date]:
+    stored = lake.days("daily_bars")
+    if not stored:
+        raise TableMissing("The table daily_bars holds no bars; run daily_data_sync first.")
+    days = [day for day in stored if (params.start_date or day) <= day <= (params.end_date or day)]
+    if not days:
+        asked = f"{params.start_date or stored[0]} to {params.end_date or stored[-1]}"
+        raise InvalidParams(f"No trading day is stored from {asked}; the bars go from {stored[0]} to {stored[-1]}.")
+    return days
+
+
+def _signals(lake: Lake, strategy: str, days: list[date]) -> pl.DataFrame:
+    signals = lake.scan("signals", columns=["symbol", "date", "strategy", "side"]).filter(strategy=strategy).collect()
+    if signals.is_empty():
+        raise TableMissing(f"The table signals holds none of {strategy}; run calc_strategy_signals with that strategy.")
+    return signals.filter(pl.col("date").is_between(days[0], days[-1])).drop("strategy")
+
+
+def _events(lake: Lake, days: list[date]) -> pl.DataFrame:
+    if not lake.exists("adjust_events"):
+        return schemas.ADJUST_EVENTS.empty()
+    return lake.read("adjust_events", start=days[0], end=days[-1])
+
+
+def _backtest_id(params: BacktestParams, days: list[date]) -> str:
+    """Return a name for strategy, window and parameters: the same for the same, in any process."""
+    said = params.model_dump(mode="json") | {"start_date": f"{days[0]}", "end_date": f"{days[-1]}"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _store(lake: Lake, name: str, params: BacktestParams, outcome: Outcome, measured: Performance) -> dict[str, int]:
+    """Write the summary last, so that it never speaks of a curve or of trades that are not there."""
+    trades = _frame("backtest_trades", name, outcome.trades)
+    equity = _frame("backtest_equity", name, outcome.balances)
+    summary = {
+        "backtest_id": name,
+        "strategy": params.strategy_id,
+        "start_date": outcome.balances[0].date,
+        "end_date": outcome.balances[-1].date,
+        "initial_capital": params.initial_capital,
+        "final_equity": outcome.balances[-1].equity,
+        **measured._asdict(),
+        "trades": len(outcome.trades),
+        "fees": round(sum(trade.fees for trade in outcome.trades), 2),
+        "run_at": now(),
+    }
+    return {
+        "backtest_trades": _replace(lake, "backtest_trades", name, trades),
+        "backtest_equity": _replace(lake, "backtest_equity", name, equity),
+        "backtests": lake.upsert("backtests", pl.DataFrame([summary], schema=schemas.BACKTESTS.dtypes, orient="row")),
+    }
+
+
+def _frame(table: str, name: str, rows: list[Any]) -> pl.DataFrame:
+    records = [{"backtest_id": name, **row._asdict()} for row in rows]
+    return pl.DataFrame(records, schema=schemas.table(table).dtypes, orient="row")
+
+
+def _replace(lake: Lake, table: str, name: str, rows: pl.DataFrame) -> int:
+    """Make `rows` all that the table holds of the backtest `name`."""
+    if not lake.exists(table):
+        return lake.replace_all(table, rows)
+    stored = lake.read(table)
+    # After a repair of bars an earlier run may have had more trades, or days, than this one has.
+    if stored.filter(backtest_id=name).join(rows, on=schemas.table(table).key, how="anti").height:
+        lake.replace_all(table, pl.concat([stored.filter(pl.col("backtest_id") != name), rows]))
+        return rows.height
+    return lake.upsert(table, rows)

@@ -1,0 +1,134 @@
+"""Load daily bars day by day: which days are wanted, how they are stored, and when a day counts as complete."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from mystocks_dagster.lake.events import refresh_events
+from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.calendar import DATA_READY, shanghai
+from mystocks_dagster.market.clock import now
+from mystocks_dagster.sources.protocol import MarketSource
+from mystocks_dagster.tasks.run import TaskRun
+
+#: A day with fewer rows than this share of the complete day before it is taken for a part of the market only.
+ENOUGH = 0.97
+#: Below so many rows a share says nothing.
+_FEW = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The trading days to load, ascending, and what a person should know about the choice."""
+
+    days: tuple[date, ...]
+    note: str = ""
+
+
+@dataclass(kw_only=True)
+class Loaded:
+    """What was loaded so far.
+
+    Attributes:
+        rows: Each stored day and its number of rows.
+        events: Number of adjustment events derived.
+        partial: Days that look like a part of the market only, each with the reason.
+    """
+
+    rows: dict[date, int] = field(default_factory=dict)
+    events: int = 0
+    partial: dict[date, str] = field(default_factory=dict)
+
+
+def latest_closed() -> date:
+    """Return the latest trading day whose data vendors have by now; past the published calendar, the latest such weekday."""
+    return shanghai().probable_latest_closed(now(), DATA_READY)[0]
+
+
+def wanted_days(
+    source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None, by_symbol: bool = False
+) -> Wanted:
+    """Return the days that a sync should have, whether they are stored already or not.
+
+    Args:
+        source: Where they will come from.
+        asked: Partitions; they win over the window.
+        start: First day of a window; None with `end` given means the source's first day.
+        end: Last day of a window; None with `start` given means the latest closed day.
+        by_symbol: True when only some symbols are wanted, which even a source of snapshots may know the past of.
+
+    Raises:
+        OutsideCalendar: The window reaches beyond the published exchange calendar.
+    """
+    closed = latest_closed()
+    if asked:
+        over = tuple(sorted(day for day in set(asked) if day <= closed))
+        late = [f"{day}" for day in sorted(asked) if day > closed]
+        return Wanted(days=over, note=f"{', '.join(late)} is not over yet." if late else "")
+    first, last = source.bar_days()
+    if start is None and end is None and not source.has_history:
+        return Wanted(days=(min(last, closed),))
+    window = (start or first, end or closed)
+    reach = (first, min(last, closed)) if source.has_history else (window[0] if by_symbol else first, closed)
+    days = _sessions(max(window[0], reach[0]), min(window[1], reach[1]))
+    cut = (start is not None and start < reach[0]) or (end is not None and end > reach[1])
+    return Wanted(days=days, note=f"{source.name} reaches from {reach[0]} to {reach[1]}." if cut else "")
+
+
+def _sessions(start: date, end: date) -> tuple[date, ...]:
+    calendar = shanghai()
+    if start > end:
+        return ()
+    if end <= calendar.last:
+        return tuple(calendar.sessions(max(start, calendar.first), end))
+    # Nothing is guessed about the days between the calendar's end and the newest, which the clock vouches for.
+    return (*calendar.sessions(start, calendar.last), end) if start <= calendar.last else (end,)
+
+
+def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun) -> Loaded:
+    """Fetch and store bars, each frame of the source at once, so that a run killed in the middle goes on where it was.
+
+    With `symbols` their rows are merged into the days, which then do not count as loaded.
+    """
+    loaded = Loaded()
+    complete = complete_days(lake, "daily_bars")
+    for frame in source.daily_bars(days, symbols):
+        counts = dict(frame.group_by("date").agg(pl.len()).sort("date").iter_rows())
+        if symbols is None:
+            _store_days(source, lake, frame, counts, complete, loaded)
+        else:
+            lake.upsert("daily_bars", frame)
+            loaded.events += refresh_events(lake, list(counts))
+        loaded.rows |= counts
+        run.report_progress(len(loaded.rows), len(days), f"bars up to {max(counts, default='?')}")
+    return loaded
+
+
+def _store_days(
+    source: MarketSource, lake: Lake, frame: pl.DataFrame, counts: dict[date, int], complete: dict[date, int], loaded: Loaded
+) -> None:
+    forget_days(lake, "daily_bars", [day for day in counts if complete.pop(day, None) is not None])
+    lake.replace_days("daily_bars", frame, list(counts))
+    loaded.events += refresh_events(lake, list(counts))
+    partial = {}
+    for day, rows in counts.items():
+        if reason := _shortfall(day, rows, complete):
+            partial[day] = reason
+        else:
+            complete[day] = rows
+    record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial)
+    loaded.partial |= partial
+
+
+def _shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
+    """Say why so many rows cannot be the whole market, judged by the complete day before; None when they can."""
+    earlier = sorted(complete)
+    at = bisect_left(earlier, day)
+    before = complete[earlier[at - 1]] if at else 0
+    if before < _FEW or rows >= ENOUGH * before:
+        return None
+    return f"{day}: only {rows} rows, {earlier[at - 1]} had {before}"

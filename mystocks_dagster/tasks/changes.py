@@ -1,0 +1,44 @@
+"""Store a computed table by writing only the days that differ from what is stored."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.schemas import table as table_of
+
+#: Above this share of days one new version of the whole table costs less than replacing the days.
+_MOST = 1 / 3
+
+
+def write_changes(lake: Lake, table: str, content: pl.DataFrame, *, force: bool = False) -> int:
+    """Make `content` the whole content of a table with a `date` column, atomically.
+
+    A new trading day costs the rows of that day, a repaired past the days that it changes; the same content again
+    writes nothing, unless `force` asks for it.
+
+    Returns:
+        The number of rows written.
+    """
+    content = content.select(table_of(table).dtypes).sort("date", "symbol")
+    if force or not lake.exists(table):
+        return lake.replace_all(table, content)
+    days = changed_days(lake.scan(table), content.lazy())
+    if not days:
+        return 0
+    if len(days) > _MOST * content["date"].n_unique():
+        return lake.replace_all(table, content)
+    return lake.replace_days(table, content.filter(pl.col("date").is_in(days)), days)
+
+
+def changed_days(stored: pl.LazyFrame, fresh: pl.LazyFrame) -> Sequence[date]:
+    """Return the days, ascending, whose rows are not the same in both frames; the order of rows does not matter."""
+    both = _digests(stored).join(_digests(fresh), on="date", how="full", coalesce=True)
+    same = pl.col("rows").eq_missing(pl.col("rows_right")) & pl.col("digest").eq_missing(pl.col("digest_right"))
+    return both.filter(~same).select(pl.col("date").sort()).collect()["date"].to_list()
+
+
+def _digests(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Return one row per day: the number of its rows and a hash over their values."""
+    return frame.select("date", row=pl.struct(pl.all()).hash()).group_by("date").agg(rows=pl.len(), digest=pl.col("row").bitwise_xor())

@@ -1,0 +1,31 @@
+"""Fixtures of all tests: projects in empty folders, never this one's own state."""
+
+import os
+from pathlib import Path
+
+import pytest
+from support.project import ROOT, Folder, make_folder
+
+#: Real market data beside the project; tests that need it skip where it is absent.
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the variables of the person who runs it."""
+    for name in [name for name in os.environ if name.startswith(("MYSTOCKS_", "DAGSTER_"))]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no ../shared/data beside the project")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """An empty project folder with Dagster's files."""
+    return make_folder(tmp_path / "project")

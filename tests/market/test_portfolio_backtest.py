@@ -1,0 +1,237 @@
+"""One rule of the Chinese exchanges a test, with numbers worked out by hand, and what must always hold."""
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mystocks_dagster.market.backtest import Terms, backtest
+
+# Five days of 2025: stamp duty 0.05 %, transfer fee 0.001 %, commission 0.025 % but at least 5 CNY.
+DAYS = [date(2025, 3, day) for day in (3, 4, 5, 6, 7)]
+BARS = {"symbol": pl.String, "date": pl.Date, "open": pl.Float64, "close": pl.Float64, "prev_close": pl.Float64, "amount": pl.Float64, "is_st": pl.Boolean, "suspended": pl.Boolean}
+NO_EVENTS = pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date, "ratio": pl.Float64})
+
+
+def bars(symbol, *prices, amount=1e8, is_st=False, suspended=(), days=DAYS):
+    """Bars of one symbol from (open, close) pairs; None leaves the day out."""
+    rows, before = [], prices[0][0]
+    for day, price in zip(days, prices, strict=True):
+        if price is not None:
+            rows.append((symbol, day, price[0], price[1], before, amount, is_st, day in suspended))
+            before = price[1]
+    return pl.DataFrame(rows, schema=BARS, orient="row")
+
+
+def signals(*rows):
+    return pl.DataFrame([(symbol, DAYS[day], side) for day, symbol, side in rows], schema=["symbol", "date", "side"], orient="row")
+
+
+def run(said, market, events=NO_EVENTS, capital=100_000.0, places=1):
+    return backtest(DAYS, said, market, events, Terms(initial_capital=capital, max_positions=places))
+
+
+def fills(outcome):
+    return [(DAYS.index(trade.date), trade.side, trade.shares, trade.price, trade.fees) for trade in outcome.trades]
+
+
+def test_a_signal_is_filled_at_the_next_open_and_the_curve_adds_up():
+    market = bars("600000.SH", (10.0, 10.0), (10.0, 10.2), (10.3, 10.4), (10.5, 10.4), (10.4, 10.4))
+    outcome = run(signals((0, "600000.SH", "buy"), (2, "600000.SH", "sell")), market)
+    # Buy: fees of the whole 100,000 are 25 + 1, (100,000 - 26) / 10.00 = 9,997.4 shares, 9,900 in lots: 99,000 CNY,
+    # commission 24.75, transfer 0.99. Sell: 9,900 x 10.50 = 103,950; commission 25.9875, stamp duty 51.975, transfer 1.0395.
+    assert fills(outcome) == [(1, "buy", 9900, 10.0, 25.74), (3, "sell", 9900, 10.5, 79.01)]
+    assert outcome.balances == [
+        (DAYS[0], 100_000.0, 0.0, 100_000.0),
+        (DAYS[1], 974.26, 100_980.0, 101_954.26),
+        (DAYS[2], 974.26, 102_960.0, 103_934.26),
+        (DAYS[3], 104_845.25, 0.0, 104_845.25),
+        (DAYS[4], 104_845.25, 0.0, 104_845.25),
+    ]
+    assert outcome.unfilled == {}
+
+
+def test_a_signal_of_the_last_day_is_never_filled():
+    market = bars("600000.SH", *[(10.0, 10.0)] * 5)
+    assert fills(run(signals((4, "600000.SH", "buy")), market)) == []
+
+
+def test_what_was_bought_today_is_sold_tomorrow_at_the_earliest():
+    market = bars("600000.SH", *[(10.0, 10.0)] * 5)
+    outcome = run(signals((0, "600000.SH", "buy"), (0, "600000.SH", "sell"), (1, "600000.SH", "buy"), (2, "600000.SH", "sell")), market)
+    # On day 0 both were said: the sale wins and nothing is held. Bought at the open of day 2, said to sell that evening.
+    assert [fill[:2] for fill in fills(outcome)] == [(2, "buy"), (3, "sell")]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "is_st", "limit_up", "just_below"),
+    [("600000.SH", False, 11.0, 10.99), ("600000.SH", True, 10.5, 10.49), ("300001.SZ", False, 12.0, 11.99), ("688001.SH", False, 12.0, 11.99), ("920001.BJ", False, 13.0, 12.99)],
+    ids=["main-10", "st-5", "chinext-20", "star-20", "bse-30"],
+)
+def test_nobody_sells_to_us_at_a_limit_up_open(symbol, is_st, limit_up, just_below):
+    said = signals((0, symbol, "buy"))
+    at_limit = run(said, bars(symbol, (10.0, 10.0), (limit_up, limit_up), *[(limit_up, limit_up)] * 3, is_st=is_st))
+    assert at_limit.trades == []
+    assert at_limit.unfilled == {"buy: open at the limit": 1}
+    below = run(said, bars(symbol, (10.0, 10.0), (just_below, limit_up), *[(limit_up, limit_up)] * 3, is_st=is_st))
+    assert [trade.price for trade in below.trades] == [just_below]
+
+
+def test_nobody_buys_from_us_at_a_limit_down_open_so_we_try_again_every_day():
+    market = bars("600000.SH", (10.0, 10.0), (10.0, 10.0), (9.0, 9.0), (8.1, 8.2), (8.0, 8.0))
+    outcome = run(signals((0, "600000.SH", "buy"), (1, "600000.SH", "sell")), market)
+    assert [fill[:2] for fill in fills(outcome)] == [(1, "buy"), (4, "sell")]
+    assert outcome.unfilled == {"sell: open at the limit": 2}
+
+
+def test_a_suspended_purchase_is_dropped_and_a_suspended_sale_waits():
+    market = pl.concat([bars("600000.SH", *[(10.0, 10.0)] * 5, suspended=[DAYS[1]]), bars("600001.SH", *[(10.0, 10.0)] * 5, suspended=DAYS[2:4])])
+    outcome = run(signals((0, "600000.SH", "buy"), (0, "600001.SH", "buy"), (1, "600001.SH", "sell")), market, places=2)
+    assert [(trade.symbol, DAYS.index(trade.date), trade.side) for trade in outcome.trades] == [("600001.SH", 1, "buy"), ("600001.SH", 4, "sell")]
+    assert outcome.unfilled == {"buy: suspended": 1, "sell: suspended": 2}
+
+
+def test_a_new_buy_signal_takes_a_waiting_sale_back():
+    market = bars("600000.SH", *[(10.0, 10.0)] * 5, suspended=[DAYS[2]])
+    outcome = run(signals((0, "600000.SH", "buy"), (1, "600000.SH", "sell"), (2, "600000.SH", "buy")), market)
+    assert [trade.side for trade in outcome.trades] == ["buy"]
+
+
+def test_star_is_bought_by_the_share_from_200_on_and_the_rest_by_hundreds():
+    # 20,000 a place: fees of the whole are 5 + 0.2. (20,000 - 5.2) / 37.00 = 540.4 shares.
+    for symbol, shares in (("688001.SH", 540), ("920001.BJ", 540), ("600000.SH", 500), ("300001.SZ", 500)):
+        assert [trade.shares for trade in run(signals((0, symbol, "buy")), bars(symbol, *[(37.0, 37.0)] * 5), capital=20_000.0).trades] == [shares]
+
+
+def test_a_lot_that_is_too_dear_is_not_bought():
+    outcome = run(signals((0, "600519.SH", "buy")), bars("600519.SH", *[(1500.0, 1500.0)] * 5))
+    assert outcome.trades == []
+    assert outcome.unfilled == {"buy: not enough for a lot": 1}
+
+
+def test_free_places_go_to_the_shares_that_traded_most_on_the_signals_day():
+    market = pl.concat([bars(f"60000{i}.SH", *[(10.0, 10.0)] * 5, amount=amount) for i, amount in enumerate((1e7, 3e7, 2e7))])
+    outcome = run(signals(*((0, f"60000{i}.SH", "buy") for i in range(3))), market, places=2)
+    assert [trade.symbol for trade in outcome.trades] == ["600001.SH", "600002.SH"]
+    # 50,000 a place: fees of the whole 12.5 + 0.5, so 4,998.7 shares: 4,900.
+    assert [trade.shares for trade in outcome.trades] == [4900, 4900]
+    assert outcome.unfilled == {"buy: no free place": 1}
+
+
+def test_a_sale_makes_room_for_a_purchase_at_the_same_open():
+    market = pl.concat([bars(symbol, *[(10.0, 10.0)] * 5) for symbol in ("600000.SH", "600001.SH")])
+    outcome = run(signals((0, "600000.SH", "buy"), (1, "600000.SH", "sell"), (1, "600001.SH", "buy")), market)
+    assert [(DAYS.index(trade.date), trade.symbol, trade.side) for trade in outcome.trades] == [(1, "600000.SH", "buy"), (2, "600000.SH", "sell"), (2, "600001.SH", "buy")]
+
+
+def test_a_split_changes_the_shares_and_not_the_equity():
+    market = bars("600000.SH", (10.0, 10.0), (10.0, 10.0), (5.0, 5.0), (5.0, 5.0), (5.0, 5.0))
+    market = market.with_columns(prev_close=pl.when(date=DAYS[2]).then(5.0).otherwise("prev_close"))
+    events = pl.DataFrame([("600000.SH", DAYS[2], 0.5)], schema=NO_EVENTS.schema, orient="row")
+    outcome = run(signals((0, "600000.SH", "buy"), (2, "600000.SH", "sell")), market, events)
+    # 9,900 shares at 10.00 become 19,800 at 5.00. Selling 99,000 costs 24.75 + 49.50 + 0.99.
+    assert fills(outcome) == [(1, "buy", 9900, 10.0, 25.74), (3, "sell", 19_800, 5.0, 75.24)]
+    assert [balance.equity for balance in outcome.balances] == [100_000.0, 99_974.26, 99_974.26, 99_899.02, 99_899.02]
+
+
+def test_an_ex_day_on_which_the_share_is_suspended_changes_no_equity():
+    market = bars("600000.SH", *[(10.0, 10.0)] * 5, suspended=DAYS[2:])
+    events = pl.DataFrame([("600000.SH", DAYS[3], 0.8)], schema=NO_EVENTS.schema, orient="row")
+    outcome = run(signals((0, "600000.SH", "buy")), market, events)
+    assert [balance.equity for balance in outcome.balances[1:]] == [99_974.26] * 4
+    assert outcome.balances[-1].holdings == 99_000.0  # 12,375 shares at 8.00
+
+
+def test_a_delisted_share_stays_at_its_last_close():
+    market = pl.concat([bars("600000.SH", (10.0, 10.0), (10.0, 9.5), None, None, None), bars("600001.SH", *[(1.0, 1.0)] * 5)])
+    outcome = run(signals((0, "600000.SH", "buy"), (1, "600000.SH", "sell")), market)
+    assert [balance.holdings for balance in outcome.balances] == [0.0] + [9900 * 9.5] * 4
+    assert outcome.unfilled == {"sell: suspended": 3}
+
+
+def test_b_shares_are_not_traded():
+    assert run(signals((0, "900901.SH", "buy")), bars("900901.SH", *[(1.0, 1.0)] * 5)).unfilled == {"buy: not an A share": 1}
+
+
+# ---- what must always hold, whatever the market and the signals
+
+LENGTH = 12
+SPAN = [date(2025, 3, 3) + timedelta(days=i) for i in range(LENGTH)]
+SYMBOLS = ("600000.SH", "300001.SZ", "688001.SH")
+move = st.integers(-12, 12)
+
+
+@st.composite
+def markets(draw):
+    """Prices that move by whole percents (past the limits too), suspensions, splits, and signals at random."""
+    rows, events, said = [], [], []
+    for symbol in SYMBOLS:
+        close = draw(st.integers(300, 5000)) / 100
+        for day in SPAN:
+            ratio = draw(st.sampled_from([1.0] * 8 + [0.5, 0.97]))
+            if ratio < 1:
+                events.append((symbol, day, ratio))
+            before = round(close * ratio, 2)
+            start, close = (max(0.5, round(before * (1 + draw(move) / 100), 2)) for _ in range(2))
+            suspended = draw(st.sampled_from([False] * 5 + [True]))
+            start, close = (before, before) if suspended else (start, close)
+            rows.append((symbol, day, start, close, before, draw(st.integers(1, 9)) * 1e7, False, suspended))
+            said += [(symbol, day, side) for side in draw(st.sampled_from([(), (), ("buy",), ("sell",), ("buy", "sell")]))]
+    frames = [pl.DataFrame(rows, schema=BARS, orient="row"), pl.DataFrame(events, schema=NO_EVENTS.schema, orient="row")]
+    return *frames, pl.DataFrame(said, schema={"symbol": pl.String, "date": pl.Date, "side": pl.String}, orient="row")
+
+
+@settings(max_examples=60, deadline=None)
+@given(markets(), st.integers(1, 3), st.sampled_from([20_000.0, 1_000_000.0]))
+def test_whatever_happens_money_is_conserved_and_the_rules_hold(market, places, capital):
+    prices, events, said = market
+    terms = Terms(initial_capital=capital, max_positions=places)
+    outcome = backtest(SPAN, said, prices, events, terms)
+    assert [balance.date for balance in outcome.balances] == SPAN
+    for balance in outcome.balances:
+        assert balance.cash >= 0
+        assert balance.equity == pytest.approx(balance.cash + balance.holdings, abs=0.011)
+    held, cash = {}, capital
+    bar = {(row["symbol"], row["date"]): row for row in prices.iter_rows(named=True)}
+    ratio = {(symbol, day): value for symbol, day, value in events.iter_rows()}
+    trades = {day: [trade for trade in outcome.trades if trade.date == day] for day in SPAN}
+    for yesterday, day in zip([None, *SPAN], SPAN, strict=False):
+        for symbol, (shares, bought) in held.items():
+            grown = shares / ratio.get((symbol, day), 1.0)
+            # A fraction of a share is paid out at the ex price.
+            cash += (grown - int(grown + 1e-9)) * (bar[symbol, yesterday]["close"] * ratio[symbol, day]) if (symbol, day) in ratio else 0
+            held[symbol] = (int(grown + 1e-9), bought)
+        for trade in trades[day]:
+            row = bar[trade.symbol, day]
+            assert trade.price == row["open"]
+            assert not row["suspended"]
+            spoken = said.filter(symbol=trade.symbol, side=trade.side).filter(pl.col("date") < day)
+            assert spoken.height
+            limit = 0.1 if trade.symbol == "600000.SH" else 0.2
+            if trade.side == "buy":
+                assert spoken["date"].max() == yesterday
+                assert trade.shares % 100 == 0 if trade.symbol != "688001.SH" else trade.shares >= 200
+                assert trade.price < row["prev_close"] * (1 + limit) + 0.005
+                held[trade.symbol] = (trade.shares, day)
+                cash -= trade.shares * trade.price + trade.fees
+            else:
+                shares, bought = held.pop(trade.symbol)
+                assert bought < day
+                assert trade.shares == shares
+                assert trade.price > row["prev_close"] * (1 - limit) - 0.005
+                cash += trade.shares * trade.price - trade.fees
+        assert len(held) <= places
+        assert outcome.balances[SPAN.index(day)].cash == pytest.approx(cash, abs=0.02 * LENGTH)
+    assert [trade.sequence for trade in outcome.trades] == list(range(1, len(outcome.trades) + 1))
+
+
+@settings(max_examples=15, deadline=None)
+@given(markets(), st.integers(2, LENGTH - 1))
+def test_the_past_of_an_account_does_not_depend_on_its_future(market, length):
+    frames = dict(zip(("bars", "events", "signals"), market, strict=True))
+    known = {name: frame.filter(pl.col("date") <= SPAN[length - 1]) for name, frame in frames.items()}
+    whole = backtest(SPAN, frames["signals"], frames["bars"], frames["events"], Terms())
+    part = backtest(SPAN[:length], known["signals"], known["bars"], known["events"], Terms())
+    assert part.balances == whole.balances[:length]

@@ -1,0 +1,145 @@
+"""Projects in folders of their own, and the real servers over them, for the tests."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass
+class Folder:
+    """A project in a folder of its own: the shipped dagster.yaml and workspace.yaml, and a task file to choose."""
+
+    root: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of commands: nothing of ours but what the test set."""
+        bare = {name: value for name, value in os.environ.items() if not name.startswith(("MYSTOCKS_", "DAGSTER_"))}
+        return {**bare, "PYTHONPATH": str(self.root), **self.env}
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the project."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return path
+
+    def mystocks(self, *arguments: str, code: int | None = 0, cwd: Path | None = None, timeout: float = 120) -> str:
+        """Run the command and return what it printed; check the exit code unless `code` is None."""
+        command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments]
+        done = subprocess.run(command, cwd=cwd or self.root, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False)
+        if code is not None:
+            assert done.returncode == code, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stdout + done.stderr
+
+    def json(self, *arguments: str, code: int | None = 0) -> Any:
+        """Run the command with --json and return what it printed."""
+        command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments, "--json"]
+        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
+        if code is not None:
+            assert done.returncode == code, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+
+def make_folder(root: Path) -> Folder:
+    """Make a project folder."""
+    root.mkdir(parents=True)
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, root / name)
+    return Folder(root)
+
+
+@dataclass
+class Server:
+    """A running web UI and daemon."""
+
+    address: str
+    folder: Folder
+    process: subprocess.Popen[bytes]
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        """Ask the real webserver; fail on GraphQL errors."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.address}/graphql", body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            told = json.load(answer)
+        assert not told.get("errors"), told["errors"]
+        return told["data"]
+
+    def launch(self, job: str, config: dict[str, Any] | None = None) -> str:
+        """Launch a job over GraphQL and return the run's id."""
+        told = self.graphql(
+            """mutation($job: String!, $config: RunConfigData!) {
+              launchRun(executionParams: {
+                selector: {repositoryLocationName: "mystocks", repositoryName: "__repository__", jobName: $job},
+                runConfigData: $config
+              }) { __typename ... on LaunchRunSuccess { run { runId } }
+                   ... on PythonError { message }
+                   ... on RunConfigValidationInvalid { errors { message } } } }""",
+            job=job,
+            config=config or {},
+        )["launchRun"]
+        assert told["__typename"] == "LaunchRunSuccess", told
+        return told["run"]["runId"]
+
+    def status(self, run_id: str) -> str:
+        """Return the run's status."""
+        return self.graphql("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id)["runOrError"]["status"]
+
+    def wait(self, run_id: str, seconds: float = 90) -> str:
+        """Wait for the run's end and return its status."""
+        return wait_for(lambda: (status := self.status(run_id)) in ("SUCCESS", "FAILURE", "CANCELED") and status, seconds, f"end of run {run_id}")
+
+
+def wait_for(condition: Any, seconds: float, what: str) -> Any:
+    """Return the first true value of `condition`, or fail."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"waited {seconds} s in vain for: {what}")
+
+
+@contextmanager
+def serve(folder: Folder) -> Iterator[Server]:
+    """Start `mystocks ui` on a free port, and stop it with all it started."""
+    log = (folder.root / "ui.log").open("wb")
+    command = [sys.executable, "-m", "mystocks_dagster.cli.main", "ui", "--port", str(_port())]
+    process = subprocess.Popen(command, cwd=folder.root, env=folder.environment, stdout=log, stderr=log)
+    note = folder.root / ".dagster" / "ui.json"
+
+    def up() -> str | None:
+        assert process.poll() is None, (folder.root / "ui.log").read_text(encoding="utf-8")
+        return json.loads(note.read_text(encoding="utf-8"))["address"] if note.exists() else None
+
+    try:
+        yield Server(wait_for(up, 90, "the web UI"), folder, process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        log.close()
+
+
+def _port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
