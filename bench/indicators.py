@@ -20,16 +20,19 @@ def market(symbols: int, days: int) -> pl.DataFrame:
     )
 
 
-def with_mytt(bars: pl.DataFrame) -> None:
-    for (_,), frame in bars.sort("symbol", "date").group_by("symbol", maintain_order=True):
+def with_mytt(bars: pl.DataFrame) -> pl.DataFrame:
+    tables = []
+    for _, frame in bars.sort("symbol", "date").group_by("symbol", maintain_order=True):
         close, high, low = (frame[name].to_numpy() for name in ("close", "high", "low"))
-        for window in MA_WINDOWS:
-            MyTT.MA(close, window)
-        MyTT.MACD(close)
-        MyTT.KDJ(close, high, low)
-        for window in RSI_WINDOWS:
-            MyTT.RSI(close, window)
-        MyTT.BOLL(close)
+        columns = [
+            *(MyTT.MA(close, window) for window in MA_WINDOWS),
+            *MyTT.MACD(close),
+            *MyTT.KDJ(close, high, low),
+            *(MyTT.RSI(close, window) for window in RSI_WINDOWS),
+            *MyTT.BOLL(close),
+        ]
+        tables.append(frame.select("symbol", "date").with_columns(pl.Series(f"{i}", column) for i, column in enumerate(columns)))
+    return pl.concat(tables)
 
 
 def seconds(work, *arguments) -> float:

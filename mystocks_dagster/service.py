@@ -13,7 +13,8 @@ from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
-from mystocks_dagster.taskfile.reader import read_task_file
+from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.reader import Version, load_task_file
 
 
 class Project:
@@ -23,9 +24,14 @@ class Project:
         self.settings = settings
 
     @cached_property
+    def version(self) -> Version:
+        """The task file as it is now, without what is broken in it; raises `TaskFileError` when nothing can be used."""
+        return load_task_file(self.settings.task_file)
+
+    @property
     def taskfile(self) -> TaskFile:
-        """The task file as it is now; raises `TaskFileError` with every problem in it."""
-        return read_task_file(self.settings.task_file)
+        """The tasks and groups that can run."""
+        return self.version.taskfile
 
     @cached_property
     def instance(self) -> dg.DagsterInstance:
@@ -42,11 +48,14 @@ class Project:
 
         Raises:
             UnknownName: There is none; the message lists near names.
+            TaskFileError: It is broken in the file; the message has the lines.
         """
-        known: dict[str, Task | Group] = {task.task_id: task for task in self.taskfile.tasks}
-        known |= {group.group_id: group for group in self.taskfile.task_groups}
+        known = self.taskfile.by_id()
         if name in known:
             return known[name]
+        if name in self.version.broken:
+            lines = self.settings.task_file.read_text(encoding="utf-8").splitlines()
+            raise TaskFileError(self.version.broken[name], lines)
         near = get_close_matches(name, known, 3, 0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
         raise UnknownName(f"There is no task or group {name!r} in {self.settings.task_file}. {hint}")

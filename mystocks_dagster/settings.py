@@ -1,6 +1,7 @@
 """Where things are: the only module that reads environment variables."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -86,6 +87,11 @@ def demo_only() -> bool:
 def only_job() -> str | None:
     """Return the one job that this process was started to run; None when it may need all."""
     return os.environ.get(ONLY_JOB) or None
+
+
+def environment() -> Mapping[str, str]:
+    """Return all environment variables: what `${VAR}` in the task file stands for."""
+    return os.environ
 
 
 def find_root(start: Path) -> Path:

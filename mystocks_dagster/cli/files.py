@@ -47,7 +47,10 @@ def list_tasks(
 
     Example: mystocks list --type data_sync
     """
-    taskfile = _taskfile()
+    from mystocks_dagster.taskfile.reader import load_task_file
+
+    version = load_task_file(Settings.from_env().task_file)
+    taskfile = version.taskfile
     tasks = [task for task in taskfile.tasks if task_type in (None, task.task_type) and (tag is None or tag in task.tags)]
     if json:
         print_json([task.masked() for task in tasks])
@@ -58,6 +61,8 @@ def list_tasks(
         console.print()
         groups = [(group.group_id, group.group_name, group.execution_mode, _when(group), ", ".join(group.tasks)) for group in taskfile.task_groups]
         print_table(("group", "name", "mode", "schedule", "tasks"), groups)
+    if version.broken:
+        console.print(f"\n[red]Not loaded:[/] {', '.join(version.broken)}. See: mystocks check")
 
 
 def show(
@@ -81,12 +86,6 @@ def show(
         import yaml
 
         console.print(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False), markup=False, end="")
-
-
-def _taskfile() -> Any:
-    from mystocks_dagster.taskfile.reader import read_task_file
-
-    return read_task_file(Settings.from_env().task_file)
 
 
 def _when(thing: Any) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from mystocks_dagster.errors import TaskFailed
 from mystocks_dagster.execution.body import Body
@@ -135,7 +135,7 @@ class _Attempt:
         self._records = Records()
         self._status = b""
         self._pid: int | None = None
-        self._stopping: Literal["timeout", "stopped", "late"] | None = None
+        self._stopping: str | None = None  # why the guard ended it: timeout, stopped, or late (it had its result)
         self._end: Mapping[str, Any] | None = None
         self._ended_at = float("inf")
         self._exit: tuple[int, int] | None = None
@@ -167,6 +167,8 @@ class _Attempt:
                     self._stopping = reason if self._end is None else "late"
                     if self._stopping == "late":
                         self._log(f"it still ran {_LINGER:g} s after its result (a thread that is no daemon?) and was ended")
+                case ["stuck", *pids]:
+                    self._log(f"processes {', '.join(pids)} could not be ended (another user's, or stuck in the kernel?)")
                 case ["ended", status, peak, left]:
                     self._exit = os.waitstatus_to_exitcode(int(status)), int(peak) * 1024
                     if int(left) and self._stopping is None:

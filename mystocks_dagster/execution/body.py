@@ -59,5 +59,10 @@ class Body:
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Body":
         """Return the attempt that `to_json` wrote under `body`."""
-        days = tuple(map(date.fromisoformat, body["days"]))
-        return cls(**{**body, "days": days, "task_packages_path": tuple(body["task_packages_path"]), "secret": frozenset(body["secret"])})
+        fields: dict[str, Any] = {
+            **body,
+            "days": tuple(map(date.fromisoformat, body["days"])),
+            "task_packages_path": tuple(body["task_packages_path"]),
+            "secret": frozenset(body["secret"]),
+        }
+        return cls(**fields)

@@ -39,7 +39,10 @@ class Channel:
 
     def _write(self, line: bytes) -> None:
         if _identity(self._descriptor) != self._identity:  # closed, or by now a file of the function's own
-            self._descriptor = os.open(self._door, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                self._descriptor = os.open(self._door, os.O_WRONLY | os.O_CLOEXEC)
+            except OSError:  # only Linux has the door
+                raise ConnectionError("the function closed the descriptor over which its logs and its result travel.") from None
         os.write(self._descriptor, line)
 
     def _forked(self) -> None:

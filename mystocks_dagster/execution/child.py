@@ -1,5 +1,6 @@
 """The task's process begins here, as a script: `python -P child.py DESCRIPTOR`, with the attempt on standard input."""
 
+import io
 import json
 import os
 import sys
@@ -11,7 +12,8 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     sys.path[:] = call["path"]
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     # only now: until here the package may not be on the path
     from mystocks_dagster.execution.body import Body
     from mystocks_dagster.execution.channel import Channel

@@ -35,24 +35,27 @@ class Guarded:
 
     def __init__(self, timeout: float | None) -> None:
         self._id = uuid.uuid4().hex
+        self.status, status = _pipe()
         self.report, report = _pipe()
         self.stdout, stdout = _pipe()
         self.stderr, stderr = _pipe()
+        line, self._line = _pipe()
         stdin, self._stdin = _pipe()
-        theirs = (stdin, stdout, stderr, report)
+        numbers = [end.fileno() for end in (stdin, stdout, stderr, report)]
+        limits = ["-" if timeout is None else str(timeout), str(GRACE)]
         try:
             self._guard = subprocess.Popen(
-                [*_GUARD, str(os.getpid()), "-" if timeout is None else str(timeout), str(GRACE), *(str(end.fileno()) for end in theirs[:3]),
-                 *_BODY, str(report.fileno())],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, pass_fds=[end.fileno() for end in theirs],
-                # the whole environment passes through unread; the body may run in another folder than the project's
+                [*_GUARD, str(os.getpid()), *limits, *map(str, numbers[:3]), *_BODY, str(numbers[3])],
+                stdin=line,
+                stdout=status,
+                pass_fds=numbers,
+                # the whole environment passes through unread; the body may work in another folder than the project's
                 env={**os.environ, "MYSTOCKS_ROOT": str(find_root(Path.cwd())), _MARK: self._id},
                 start_new_session=True,  # a Ctrl-C at the terminal, or a kill of our group, is for us to pass on
-            )  # fmt: skip
+            )
         finally:
-            for end in theirs:
+            for end in (line, status, stdin, stdout, stderr, report):
                 end.close()
-        self._line, self.status = self._guard.stdin, self._guard.stdout
         self._due = float("inf") if timeout is None else time.monotonic() + timeout + _GUARD_OVERDUE
 
     def send(self, attempt: bytes) -> None:
@@ -117,4 +120,4 @@ _BODY = (sys.executable, "-P", child.__file__)
 def _pipe() -> tuple[BinaryIO, BinaryIO]:
     """Return both ends as objects, so that an interruption at any moment cannot leave one open."""
     reading, writing = os.pipe()
-    return open(reading, "rb", buffering=0), open(writing, "wb", buffering=0)  # noqa: SIM115, PTH123
+    return open(reading, "rb", buffering=0), open(writing, "wb", buffering=0)  # noqa: PTH123

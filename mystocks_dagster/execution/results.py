@@ -49,9 +49,12 @@ def from_record(record: Mapping[str, Any]) -> "TaskResult":
     """Return the result that `to_record` wrote."""
     from mystocks_dagster.tasks.run import TaskResult
 
-    days = {table: tuple(map(date.fromisoformat, days)) for table, days in record.get("days", {}).items()}
-    failed_items = tuple(map(str, record.get("failed_items", ())))
-    return TaskResult(**{**record, "days": days, "failed_items": failed_items})
+    fields: dict[str, Any] = {
+        **record,
+        "days": {table: tuple(map(date.fromisoformat, days)) for table, days in record.get("days", {}).items()},
+        "failed_items": tuple(map(str, record.get("failed_items", ()))),
+    }
+    return TaskResult(**fields)
 
 
 def _has_fields(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """The inside of a task's process: run the function, tell the caller how it ended."""
 
+import contextlib
 import faulthandler
 import logging
 import os
@@ -87,7 +88,5 @@ class _Stopping:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # the function closed it
             stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass  # the function closed it

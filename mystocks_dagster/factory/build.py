@@ -5,36 +5,40 @@ from collections.abc import Iterable, Iterator, Mapping
 import dagster as dg
 
 from mystocks_dagster.factory.assets import build_asset
+from mystocks_dagster.factory.broken import build_broken_jobs
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
 from mystocks_dagster.factory.ops import build_op
 from mystocks_dagster.factory.schedules import build_schedule
 from mystocks_dagster.factory.sensors import build_sensor
-from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.factory.spec import TaskSpec, build_specs
 from mystocks_dagster.market.schemas import TABLES
-from mystocks_dagster.taskfile.model import Group, Schedule
+from mystocks_dagster.taskfile.model import Group
+from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.taskfile.schedule import Schedule
 
 
-def build_definitions(specs: Mapping[str, TaskSpec], groups: Iterable[Group], version: str, notice: str | None = None) -> dg.Definitions:
-    """Return everything that Dagster serves for these tasks: ops, assets, jobs, schedules and sensors.
+def build_definitions(version: Version, notice: str | None = None) -> dg.Definitions:
+    """Return everything that Dagster serves for a task file: ops, assets, jobs, schedules and sensors.
 
     Args:
-        specs: Task id to task, in the order of the file.
-        groups: Groups whose tasks are all in `specs`.
-        version: Hash of the task file.
+        version: The file, read, with its functions resolved.
         notice: A sentence put in front of each asset's description, such as "this market is simulated".
     """
-    groups = tuple(groups)
+    specs = build_specs(version)
+    groups = version.taskfile.task_groups
     timed = tuple(_timed(specs, groups))
     ops = {task_id: build_op(spec) for task_id, spec in specs.items()}
     return dg.Definitions(
         assets=[*(build_asset(spec, notice) for spec in specs.values() if spec.owned), *_unowned(specs)],
         jobs=[
             *(build_task_job(spec, specs, ops) for spec in specs.values()),
-            *(build_group_job(group, specs, ops, version) for group in groups),
+            *(build_group_job(group, specs, ops, version.hash) for group in groups),
+            *build_broken_jobs(version),
         ],
         schedules=[build_schedule(job, title, when, active=active) for job, title, when, active in timed if when.schedule_type == "cron"],
         sensors=[build_sensor(job, title, when, active=active) for job, title, when, active in timed if when.schedule_type != "cron"],
         executor=dg.in_process_executor,
+        metadata={"mystocks/taskfile": version.hash, "mystocks/source": str(version.source)},
     )
 
 

@@ -8,7 +8,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dagster import _check as check
@@ -25,7 +27,10 @@ WORKER_TAG = "mystocks/worker"
 
 
 class ProcessRunLauncher(RunLauncher, ConfigurableClass):
-    """Launches a run as `dagster api execute_run` in a session of its own on this machine."""
+    """Launches a run as `dagster api execute_run` in a session of its own on this machine.
+
+    What the worker prints is in `worker.log` in the run's storage folder, beside the captured output of its steps.
+    """
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
@@ -52,14 +57,21 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         run = context.dagster_run
         origin = check.not_none(context.job_code_origin)
         arguments = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
+        # `dagster` may not be on the PATH of whoever called .venv/bin/mystocks; this Python has it.
+        command = [sys.executable, "-m", *arguments.get_command_args()]
         # Reaps workers that have ended: they are children of this process.
         self._workers = [worker for worker in self._workers if worker.poll() is None]
-        worker = subprocess.Popen(
-            arguments.get_command_args(),
-            env={**os.environ, ONLY_JOB: run.job_name},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        log = Path(self._instance.storage_directory()) / run.run_id / "worker.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            worker = subprocess.Popen(
+                command,
+                env={**os.environ, ONLY_JOB: run.job_name},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
         self._workers.append(worker)
         self._instance.add_run_tags(run.run_id, {WORKER_TAG: json.dumps(ProcessIdentity.of(worker.pid).to_dict())})
 

@@ -5,8 +5,7 @@ every run remembers that hash (Dagster's reconstruction metadata). A run's own p
 the middle never changes or kills running work. See docs/decisions/0004.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
+import warnings
 
 import dagster as dg
 
@@ -14,10 +13,12 @@ import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
 
 from mystocks_dagster.factory.build import build_definitions
-from mystocks_dagster.factory.spec import build_specs
 from mystocks_dagster.settings import Settings, only_job
-from mystocks_dagster.taskfile.versions import Version, load_version, store_version
+from mystocks_dagster.taskfile.reader import Version, load_task_file
+from mystocks_dagster.taskfile.versions import load_version, store
 
+#: Where the copies are, in the instance's folder.
+FOLDER = "taskfiles"
 #: Under this key a run remembers the version of the file that it was queued with.
 VERSION_KEY = "mystocks/taskfile"
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
@@ -30,16 +31,25 @@ def load_definitions() -> dg.Definitions:
         TaskFileError: The task file cannot be used; the message has every problem with its line.
     """
     settings = Settings.from_env()
-    folder = settings.dagster_home / "taskfiles"
-    queued = _queued_version()
-    version = load_version(folder, queued, _wanted(only_job())) if queued else store_version(settings.task_file, folder)
+    version = load_queued(settings) or _read(settings)
     notice = SIMULATED if settings.source == "simulated" else None
-    definitions = build_definitions(build_specs(version), version.taskfile.task_groups, version.hash, notice)
-    return definitions.with_reconstruction_metadata({VERSION_KEY: version.hash})
+    with warnings.catch_warnings():
+        # Code references and reconstruction metadata are beta in Dagster 1.13, to which we are pinned.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return build_definitions(version, notice).with_reconstruction_metadata({VERSION_KEY: version.hash})
 
 
-def _queued_version() -> str | None:
+def _read(settings: Settings) -> Version:
+    version = load_task_file(settings.task_file)
+    store(version, settings.dagster_home / FOLDER)
+    return version
+
+
+def load_queued(settings: Settings) -> Version | None:
+    """Return the version that this process's run was queued with, or None in a process that initializes."""
     context = DefinitionsLoadContext.get()
     if context.load_type != DefinitionsLoadType.RECONSTRUCTION:
         return None
-    return context.reconstruction_metadata.get(VERSION_KEY)
+    queued = context.reconstruction_metadata.get(VERSION_KEY)
+    return load_version(settings.dagster_home / FOLDER, queued, only_job()) if queued else None

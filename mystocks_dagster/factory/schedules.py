@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.factory.text import SETTINGS
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.taskfile.model import Schedule
+from mystocks_dagster.taskfile.schedule import Schedule
 
 Answer = dg.RunRequest | dg.SkipReason
 
@@ -30,8 +32,14 @@ def build_schedule(job: str, title: str, schedule: Schedule, *, active: bool) ->
         execution_timezone=schedule.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING if active else dg.DefaultScheduleStatus.STOPPED,
         description=f"{title}: {schedule.cron_expression} ({schedule.timezone})" + (", trading days only" if schedule.trading_days_only else ""),
+        metadata=schedule_metadata(schedule),
         execution_fn=_evaluate(job, schedule),
     )
+
+
+def schedule_metadata(schedule: Schedule) -> dict[str, Any]:
+    """Return the schedule as the file has it, for people."""
+    return {SETTINGS: dg.MetadataValue.json(schedule.model_dump(mode="json"))}
 
 
 def _evaluate(job: str, schedule: Schedule) -> Callable[[dg.ScheduleEvaluationContext], Answer]:

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from mystocks_dagster.factory.schedules import tick
+from mystocks_dagster.factory.schedules import schedule_metadata, tick
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.taskfile.model import Schedule
+from mystocks_dagster.taskfile.schedule import Schedule
 
 Evaluation = Callable[[dg.SensorEvaluationContext], dg.SensorResult]
 #: At most this many missed runs are made up in one evaluation.
@@ -33,6 +33,7 @@ def build_sensor(job: str, title: str, schedule: Schedule, *, active: bool) -> d
         # The daemon looks every 5 s; asking for 1 gives a steady 5, asking for 5 gives gaps of 10.
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING if active else dg.DefaultSensorStatus.STOPPED,
+        metadata=schedule_metadata(schedule),
         description=f"{title}: {told}" + (", trading days only" if schedule.trading_days_only else ""),
     )
 

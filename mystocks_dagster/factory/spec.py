@@ -1,14 +1,15 @@
 """One task as Dagster sees it: the task, its function, and the tables that the function touches."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.taskfile.model import Task
-from mystocks_dagster.tasks.run import Tables
+from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.tasks.run import Tables, tables_of
 
 #: Task types that are assets whatever their function declares.
 ASSET_TYPES = frozenset({"data_sync", "indicator_calc", "market_fetch"})
@@ -52,6 +53,32 @@ class TaskSpec:
         """The concurrency pool that keeps two writers of one table apart; Dagster allows one pool an op."""
         keys = (*self.tables.writes, *self.owned, *self.tables.also_writes)
         return f"table_{keys[0]}" if keys else None
+
+
+def build_specs(version: Version) -> dict[str, TaskSpec]:
+    """Return task id to spec, in the order of the file, for the tasks of a version whose functions are resolved."""
+    tables = {task.task_id: tables_of(version.functions[task.task_id]) for task in version.taskfile.tasks}
+    keeper = owners(version.taskfile.tasks, tables)
+    specs = {}
+    for task in version.taskfile.tasks:
+        declared = tables[task.task_id]
+        owned = tuple(table for table in declared.writes if keeper[table] == task.task_id)
+        if not owned and not declared.writes and task.task_type in ASSET_TYPES:
+            owned = (task.dagster_name,)
+        specs[task.task_id] = TaskSpec(
+            task=task,
+            function=version.functions[task.task_id],
+            tables=declared,
+            owned=owned,
+            reported=tuple(table for table in (*declared.writes, *declared.also_writes) if table not in owned),
+            reads=(),
+            secret=task.secrets,
+            version=version.hash,
+            source=version.source,
+            line=version.lines[task.task_id][0],
+        )
+    reads = lineage(specs)
+    return {task_id: replace(spec, reads=reads[task_id]) for task_id, spec in specs.items()}
 
 
 def owners(tasks: Iterable[Task], tables: Mapping[str, Tables]) -> dict[str, str]:

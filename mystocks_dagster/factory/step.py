@@ -1,6 +1,5 @@
 """What a step does, in an op and in an asset alike: run one attempt of the task's body and tell Dagster how it went."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -42,7 +41,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     )
     outcome = run_attempt(
         body,
-        on_log=lambda line: context.log.log(logging.getLevelName(line.level), line.message),
+        on_log=lambda line: context.log.log(line.level_name, line.message),
         on_progress=lambda done, total, message: context.log.info(f"{done}/{total} {message}"),
     )
     return Report(spec=spec, outcome=outcome, days=days)
@@ -69,4 +68,4 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
     elif result.status == "skipped":
         context.log.warning(f"skipped: {result.message}")
     else:
-        context.log.info(f"done in {report.outcome.seconds:.1f} s: {result.message}")
+        context.log.info(f"done in {report.outcome.seconds:.1f} s. {result.message}".rstrip())

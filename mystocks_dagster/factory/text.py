@@ -10,6 +10,9 @@ from mystocks_dagster.taskfile.model import Group, Task
 #: Dagster runs higher numbers first and starts at 0; tasks.yaml's scale is lower first and 500 is normal.
 NORMAL_PRIORITY = 500
 
+#: The whole task as the file has it, secrets masked: metadata that people read and nothing depends on.
+SETTINGS = "mystocks/settings"
+
 
 def dagster_priority(priority: int) -> str:
     """Return Dagster's priority for one of tasks.yaml's (100 critical … 900 batch)."""
@@ -45,6 +48,8 @@ def run_tags(task: Task | Group, version: str) -> dict[str, str]:
         "mystocks/task_type": task.task_type,
         "mystocks/taskfile": version,
         "dagster/priority": dagster_priority(task.priority),
+        # Dagster's own run retries start a lost run again; see run_retries in dagster.yaml.
+        "dagster/max_retries": "1" if task.auto_restart else "0",
         **labels,
     }
 
@@ -57,6 +62,7 @@ def job_metadata(spec: TaskSpec) -> dict[str, Any]:
         "mystocks/task_type": spec.task.task_type,
         "mystocks/tags": dg.MetadataValue.json(list(spec.task.tags)),
         "mystocks/taskfile": spec.version,
+        SETTINGS: dg.MetadataValue.json(spec.task.masked()),
         "dagster/code_references": dg.CodeReferencesMetadataValue(
             code_references=[dg.LocalFileCodeReference(file_path=str(spec.source), line_number=spec.line, label=spec.task.task_id)]
         ),

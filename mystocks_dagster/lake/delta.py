@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -61,7 +62,7 @@ def explained(uri: str) -> Generator[None, None, None]:
     """Turn what delta-rs, polars or the operating system raise about `uri` into `LakeUnavailable`."""
     try:
         yield
-    except (DeltaError, OSError) as error:
+    except (DeltaError, OSError, pl.exceptions.ComputeError) as error:
         raise LakeUnavailable(f"{uri} cannot be used: {_reason(str(error))}") from error
 
 

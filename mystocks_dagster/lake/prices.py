@@ -7,6 +7,7 @@ from typing import Literal
 import polars as pl
 
 from mystocks_dagster.errors import LakeError
+from mystocks_dagster.lake.delta import explained
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import adjust
 from mystocks_dagster.market.schemas import DAILY_BARS
@@ -69,11 +70,15 @@ def adjusted_bars(
     unknown: Literal["refuse", "leave_out"] = "refuse",
 ) -> pl.DataFrame:
     """Read daily bars with adjusted prices into memory; arguments and errors as `scan_adjusted`."""
-    return scan_adjusted(lake, how, symbols=symbols, start=start, end=end, columns=columns, anchor=anchor, unknown=unknown).collect()
+    frame = scan_adjusted(lake, how, symbols=symbols, start=start, end=end, columns=columns, anchor=anchor, unknown=unknown)
+    with explained(lake.location):
+        return frame.collect()
 
 
 def unknown_factors(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
     """Return `symbol` and `date` of each bar whose ratio could not be derived, because the day before is not stored."""
+    if not lake.exists("adjust_events"):
+        return pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date})
     events = lake.scan("adjust_events", symbols=symbols)
     return events.filter(pl.col("ratio").is_null()).select("symbol", "date").sort("symbol", "date").collect()
 

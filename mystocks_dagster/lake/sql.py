@@ -42,9 +42,8 @@ def _distinct(names: list[str]) -> list[str]:
 
 def _prepare(connection: "DuckDBPyConnection", tables: Mapping[str, "DeltaTable"]) -> None:
     for name, table in tables.items():
-        connection.register(f"_{name}", table.to_pyarrow_dataset())
         columns = ", ".join(f'"{column.name}"' for column in TABLES[name].columns)
-        connection.execute(f'CREATE VIEW {name} AS SELECT {columns} FROM "_{name}"')
+        connection.from_arrow(table.to_pyarrow_dataset()).select(columns).create_view(name)
     connection.execute(f"SET TimeZone = '{SHANGHAI.key}'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

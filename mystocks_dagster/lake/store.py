@@ -1,37 +1,32 @@
 """The lake: one Delta table per entry of `market.schemas.TABLES`, under one folder or URL, for many processes at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
 from deltalake import DeltaTable, write_deltalake
 
-from mystocks_dagster.errors import ContractBroken, TableMissing, UnknownName, WrongWorld
+from mystocks_dagster.errors import ContractBroken, TableMissing, WrongWorld
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.contract import conform
-from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.lake.layout import (
+    YEAR,
+    TableInfo,
+    check_columns,
+    covers,
+    date_column,
+    from_disk,
+    table_info,
+    to_disk,
+    world_name,
+    world_of,
+)
 from mystocks_dagster.market.schemas import MOMENT, TABLES, Table
 from mystocks_dagster.market.schemas import table as table_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: Name on disk of the partition column of `by_day` tables; no reader of ours shows it.
-YEAR = "year"
-#: Operations that change no row.
-_HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableInfo:
-    """What there is of one table: rows, bytes of its newest version, and when rows were last written (Shanghai)."""
-
-    table: str
-    rows: int
-    bytes: int
-    updated: datetime | None
 
 
 class Lake:
@@ -59,8 +54,8 @@ class Lake:
         """Return the distinct dates of the table, ascending; none when it is missing."""
         if not self.exists(table):
             return []
-        column = _date_column(table_of(table))
-        return self.scan(table, columns=[column]).unique().sort(column).collect()[column].to_list()
+        column = date_column(table_of(table))
+        return self._collect(table, self.scan(table, columns=[column]).unique().sort(column))[column].to_list()
 
     def scan(
         self,
@@ -85,21 +80,17 @@ class Lake:
             UnknownName: There is no such table or column.
         """
         schema = table_of(table)
-        for name in [*(columns or ()), *(("symbol",) if symbols is not None else ())]:
-            _check_column(schema, name)
+        check_columns(schema, [*(columns or ()), *(("symbol",) if symbols is not None else ())])
         frame = pl.scan_delta(self._open(table))
         if symbols is not None:
             frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
         if start is not None:
-            frame = frame.filter(pl.col(_date_column(schema)) >= start)
+            frame = frame.filter(pl.col(date_column(schema)) >= start)
             frame = frame.filter(pl.col(YEAR) >= start.year) if schema.by_day else frame
         if end is not None:
-            frame = frame.filter(pl.col(_date_column(schema)) <= end)
+            frame = frame.filter(pl.col(date_column(schema)) <= end)
             frame = frame.filter(pl.col(YEAR) <= end.year) if schema.by_day else frame
-        # Delta keeps instants in UTC; a cast would change none of them either, but this says what happens.
-        wanted = columns if columns is not None else [column.name for column in schema.columns]
-        dtypes = schema.dtypes
-        return frame.select(pl.col(name).dt.convert_time_zone(SHANGHAI.key) if dtypes[name] == MOMENT else pl.col(name) for name in wanted)
+        return frame.select(from_disk(schema, name) for name in (columns if columns is not None else schema.dtypes))
 
     def read(
         self,
@@ -111,9 +102,7 @@ class Lake:
         end: date | None = None,
     ) -> pl.DataFrame:
         """Read into memory; arguments and errors as `scan`."""
-        frame = self.scan(table, columns=columns, symbols=symbols, start=start, end=end)
-        with delta.explained(self._uri(table)):
-            return frame.collect()
+        return self._collect(table, self.scan(table, columns=columns, symbols=symbols, start=start, end=end))
 
     def read_pandas(
         self,
@@ -135,10 +124,10 @@ class Lake:
         frame = self.scan(table)
         if schema.date_column:
             # The date column alone tells how far back to look, so the other columns of old rows are not read.
-            floor = frame.select(pl.col(schema.date_column).top_k(n).min()).collect().item()
+            floor = self._collect(table, frame.select(pl.col(schema.date_column).top_k(n).min())).item()
             frame = frame.filter(pl.col(schema.date_column) >= floor) if floor else frame
         order = [*newest, *(name for name in schema.key if name not in newest)]
-        return frame.sort(order, descending=[name in newest for name in order]).head(n).collect()
+        return self._collect(table, frame.sort(order, descending=[name in newest for name in order]).head(n))
 
     def query(self, sql: str) -> pl.DataFrame:
         """Answer one SELECT in DuckDB's SQL over all tables of the lake; nothing can be written and no file reached.
@@ -153,7 +142,7 @@ class Lake:
     def tables(self) -> list[TableInfo]:
         """Return what there is, in the order of `TABLES`; reads the transaction logs only, no data."""
         found = ((name, delta.open_table(self._uri(name))) for name in TABLES)
-        return [_info(name, opened) for name, opened in found if opened is not None]
+        return [table_info(name, opened) for name, opened in found if opened is not None]
 
     # ---- writing
 
@@ -170,12 +159,12 @@ class Lake:
         """
         schema = table_of(table)
         frame = conform(schema, frame)
-        column = _date_column(schema)
+        column = date_column(schema)
         foreign = frame.filter(~pl.col(column).is_in(list(days)))
         if foreign.height:
             raise ContractBroken(f"{table}.{column}: {foreign[column][0]} is not among the days to replace, e.g. {foreign.row(0)}.")
         if days:
-            self._write(schema, frame, _covers(schema, days))
+            self._write(schema, frame, covers(schema, days))
         return frame.height
 
     def upsert(self, table: str, frame: pl.DataFrame) -> int:
@@ -189,7 +178,7 @@ class Lake:
         """
         schema = table_of(table)
         frame = conform(schema, frame)
-        data = _to_disk(schema, frame)
+        data = to_disk(schema, frame)
 
         def attempt(existing: DeltaTable | None) -> None:
             if existing is None:
@@ -198,7 +187,7 @@ class Lake:
             on = [f"t.{name} = s.{name}" for name in (*schema.key, *((YEAR,) if schema.by_day else ()))]
             if schema.date_column and schema.date_column in schema.key:
                 # Constant bounds, so that files of other days are neither read nor in conflict with other writers.
-                on.append(_covers(schema, frame[schema.date_column].unique().sort().to_list(), alias="t."))
+                on.append(covers(schema, frame[schema.date_column].unique().sort().to_list(), alias="t."))
             merge = existing.merge(data, " AND ".join(on), source_alias="s", target_alias="t")
             merge.when_matched_update_all().when_not_matched_insert_all().execute()
 
@@ -220,7 +209,7 @@ class Lake:
     def compact(self, table: str | None = None) -> None:
         """Merge the small files that daily writes leave into few; readers see the same rows. None means every table."""
         for name in [table_of(table).name] if table else TABLES:
-            delta.commit(self._uri(name), lambda existing: _compact(existing))
+            delta.commit(self._uri(name), _compact)
 
     def vacuum(self, table: str | None = None, *, keep_hours: int = 168) -> int:
         """Delete files that no version of the last `keep_hours` hours needs; returns how many. None means every table.
@@ -246,8 +235,12 @@ class Lake:
             raise TableMissing(f"There is no table {table} in the lake {self.location} yet; run the task that writes it.")
         return opened
 
+    def _collect(self, table: str, frame: pl.LazyFrame) -> pl.DataFrame:
+        with delta.explained(self._uri(table)):
+            return frame.collect()
+
     def _write(self, schema: Table, frame: pl.DataFrame, predicate: str | None) -> None:
-        data = _to_disk(schema, frame)
+        data = to_disk(schema, frame)
 
         def attempt(existing: DeltaTable | None) -> None:
             if existing is None:
@@ -265,18 +258,17 @@ class Lake:
         delta.commit(self._uri(schema.name), checked)
 
     def _create(self, schema: Table, data: pl.DataFrame) -> None:
-        # The world stands in the name, the one free text that delta-rs writes together with the first rows.
         write_deltalake(
             self._uri(schema.name),
             data,
             mode="error",
             partition_by=[YEAR] if schema.by_day else None,
-            name=f"{self.world or self._lake_world()}/{schema.name}",
+            name=world_name(self.world or self._lake_world() or "", schema),
             description=f"{schema.title}: {schema.grain}",
         )
 
     def _check_world(self, schema: Table, existing: DeltaTable | None) -> None:
-        found = _world_of(existing) if existing else self._lake_world()
+        found = world_of(existing) if existing else self._lake_world()
         if found and self.world and found != self.world:
             raise WrongWorld(
                 f"The lake {self.location} holds {found} data, so {self.world} data may not be written into {schema.name}. "
@@ -291,54 +283,10 @@ class Lake:
         """Return the world of the first table that exists; None for an empty lake."""
         if self._known_world is None:
             opened = (delta.open_table(self._uri(name)) for name in TABLES)
-            self._known_world = next((_world_of(table) for table in opened if table is not None), None)
+            self._known_world = next((world_of(table) for table in opened if table is not None), None)
         return self._known_world
-
-
-def _world_of(table: DeltaTable) -> str:
-    return (table.metadata().name or "").rpartition("/")[0]
-
-
-def _info(name: str, opened: DeltaTable) -> TableInfo:
-    files = pl.DataFrame(opened.get_add_actions(flatten=True))
-    writes = (entry for entry in opened.history() if entry.get("operation") not in _HOUSEKEEPING)
-    stamp = next((entry["timestamp"] for entry in writes if "timestamp" in entry), None)
-    return TableInfo(
-        table=name,
-        rows=int(files["num_records"].sum()),
-        bytes=int(files["size_bytes"].sum()),
-        updated=datetime.fromtimestamp(stamp / 1000, UTC).astimezone(SHANGHAI) if stamp else None,
-    )
 
 
 def _compact(existing: DeltaTable | None) -> None:
     if existing is not None:
         existing.optimize.compact()
-
-
-def _date_column(schema: Table) -> str:
-    if schema.date_column is None:
-        raise UnknownName(f"{schema.name} has no date column, so days mean nothing to it.")
-    return schema.date_column
-
-
-def _check_column(schema: Table, name: str) -> None:
-    if name not in schema.dtypes:
-        raise UnknownName(f"{schema.name} has no column {name!r}; its columns are {', '.join(schema.dtypes)}.")
-
-
-def _to_disk(schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return what Delta stores: instants in UTC, and the year that `by_day` tables are partitioned by."""
-    moments = [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in schema.dtypes.items() if dtype == MOMENT]
-    year = [pl.col(_date_column(schema)).dt.year().alias(YEAR)] if schema.by_day else []
-    return frame.with_columns(*moments, *year)
-
-
-def _covers(schema: Table, days: Sequence[date], alias: str = "") -> str:
-    """Return the SQL condition that a row is of one of those days; the bounds let whole files be left alone."""
-    column = f"{alias}{_date_column(schema)}"
-    parts = [f"{column} >= DATE '{min(days)}'", f"{column} <= DATE '{max(days)}'"]
-    if schema.by_day:
-        parts.insert(0, f"{alias}{YEAR} IN ({', '.join(map(str, sorted({day.year for day in days})))})")
-    listed = ", ".join(f"DATE '{day}'" for day in sorted(set(days)))
-    return " AND ".join([*parts, f"{column} IN ({listed})"])

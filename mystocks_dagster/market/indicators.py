@@ -19,6 +19,8 @@ INDICATORS: tuple[Indicator, ...] = get_args(Indicator)
 MA_WINDOWS = (5, 10, 20, 60)
 RSI_WINDOWS = (6, 12, 24)
 
+_TINY = 1e-300
+
 #: The columns of each indicator, named as in `schemas.INDICATORS_DAILY`.
 COLUMNS = MappingProxyType(
     {
@@ -75,7 +77,8 @@ def kdj(close: pl.Expr, high: pl.Expr, low: pl.Expr, window: int = 9, k: int = 3
     the first `window - 1` rows.
     """
     lowest, highest = low.rolling_min(window), high.rolling_max(window)
-    rsv = pl.when(highest > lowest).then((close - lowest) / (highest - lowest) * 100).when(highest == lowest).then(50.0)
+    # The addends are lost beside any range and make one half of none; a fill_nan here takes three times as long over groups.
+    rsv = (close - lowest + _TINY) / (highest - lowest + 2 * _TINY) * 100
     k_line = sma(rsv, k)
     d_line = sma(k_line, d)
     return k_line, d_line, 3 * k_line - 2 * d_line
@@ -85,7 +88,7 @@ def rsi(close: pl.Expr, window: int) -> pl.Expr:
     """Smoothed rises as a percentage of smoothed moves, 0..100; null until the price has moved once."""
     move = close.diff()
     rises, moves = sma(move.clip(lower_bound=0), window), sma(move.abs(), window)
-    return pl.when(moves > 0).then(rises / moves * 100)
+    return (rises / moves * 100).fill_nan(None)
 
 
 def boll(close: pl.Expr, window: int = 20, width: float = 2) -> tuple[pl.Expr, pl.Expr, pl.Expr]:

@@ -73,9 +73,8 @@ def days_without_limit(board: Board, list_date: date) -> int:
 def price_limit(board: Board, day: date, *, is_st: bool = False, list_date: date | None = None) -> PriceLimit | None:
     """Return the limit of a stock on a trading day, or None when its price is free.
 
-    Args:
-        is_st: It trades under an ST name that day.
-        list_date: First trading day; None when it was long ago or is not known.
+    `is_st` says that it trades under an ST name that day; `list_date` is its first trading day, None when that was long
+    ago or is not known.
 
     Raises:
         OutsideCalendar: `day` is within three weeks of the listing and beyond the exchange calendar.
@@ -93,7 +92,8 @@ def price_limit(board: Board, day: date, *, is_st: bool = False, list_date: date
 def limit_cents(prev_close: Any, up: Any, down: Any) -> tuple[Any, Any]:
     """Return (lowest, highest) price in cents for a previous close in cents and limits in percent.
 
-    Takes ints, and numpy integer arrays too. As the exchanges do: half a cent is rounded up, and a limit is at least one cent from the previous close.
+    As the exchanges do: half a cent is rounded up, and a limit is at least one cent from the previous close. Takes
+    ints, and numpy integer arrays too.
     """
     highest = (prev_close * (100 + up) + 50) // 100
     lowest = (prev_close * (100 - down) + 50) // 100

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -48,6 +49,7 @@ class CronFault(NamedTuple):
     length: int
 
 
+@lru_cache(maxsize=4096)
 def cron_fault(expression: str) -> CronFault | None:
     """Return what is wrong with a cron expression, all of its fields in one message; None when it is right.
 
@@ -65,7 +67,9 @@ def cron_fault(expression: str) -> CronFault | None:
         return CronFault(f"{expression.strip()} is not one of the five fields", f"Write {nickname!r}.", *whole)
     if len(pieces) != len(FIELDS):
         return CronFault(
-            f"a cron expression has five fields, found {len(pieces)}", "minute hour day-of-month month day-of-week, such as '30 16 * * 1-5'.", *whole
+            f"a cron expression has five fields, found {len(pieces)}",
+            "minute hour day-of-month month day-of-week, such as '30 16 * * 1-5'.",
+            *whole,
         )
     faults, allowed = [], []
     for field, piece in zip(FIELDS, pieces, strict=True):

@@ -112,7 +112,11 @@ def with_defaults(defaults: Mapping[str, Any], data: Mapping[str, Any]) -> dict[
 def has(data: Any, path: Path) -> bool:
     """Return whether plain data holds something at a path."""
     for part in path:
-        if not (isinstance(data, dict) and part in data or isinstance(data, list) and isinstance(part, int) and part < len(data)):
+        if isinstance(data, dict):
+            inside = part in data
+        else:
+            inside = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if not inside:
             return False
         data = data[part]
     return True

@@ -1,6 +1,6 @@
 """From one entry as it is written to a `Task` or `Group`, with everything that is wrong with it by itself."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from mystocks_dagster.taskfile import explain
 from mystocks_dagster.taskfile.document import Raw, with_defaults
-from mystocks_dagster.taskfile.functions import Function, Functions, Unresolved, params_model
+from mystocks_dagster.taskfile.functions import Function, Functions, Unresolved, declared, params_model, takes_params
 from mystocks_dagster.taskfile.model import Entry, Group, Task, task_faults
 from mystocks_dagster.taskfile.problems import Fault, Path
 from mystocks_dagster.taskfile.relations import Named
@@ -30,10 +30,10 @@ class Built:
     """
 
     raw: Raw
-    entry: Task | Group | None
-    function: Function | None
-    faults: tuple[Fault, ...]
-    named: Named | None
+    entry: Task | Group | None = None
+    function: Function | None = None
+    faults: tuple[Fault, ...] = ()
+    named: Named | None = None
 
 
 @dataclass(frozen=True)
@@ -53,46 +53,110 @@ class Builder:
     def build(self, raw: Raw) -> Built:
         """Return the entry, or what is wrong with it."""
         if not isinstance(raw.data, dict):
-            return Built(raw, None, None, (Fault((), "an entry is a mapping", "Write `key: value` lines."),), None)
+            return Built(
+                raw,
+                faults=(
+                    Fault((), f"entry {raw.index + 1} of {raw.section} must be a mapping", "Write `key: value` lines below each other."),
+                ),
+            )
         return self._task(raw, raw.data) if raw.section == "tasks" else self._group(raw, raw.data)
 
     def _task(self, raw: Raw, data: dict[str, Any]) -> Built:
-        values, written, faults = resolve_variables(with_defaults(self.defaults, data), self.environment)
-        function, params, more = self._resolve(values, written)
-        values = {**values, "params": params} if isinstance(params, dict) else values
-        task, wrong = _validated(Task, values, written, [*faults, *more])
-        wrong += _without_known(wrong, [*task_faults(values), *_schedule_faults(values)])
-        return Built(raw, None if wrong else task, function, tuple(wrong), _named(raw, values, "dependencies"))
+        merged = with_defaults(self.defaults, data)
+        function, faults = self._function(merged)
+        model = params_model(function) if function else None
+        if model:
+            merged = self._without_unwanted(merged, data, model)
+        values, written, unset = resolve_variables(merged, self.environment)
+        faults += unset
+        task, wrong = _validated(Task, values, written)
+        faults += wrong
+        if function and model and isinstance(params := values.get("params") or {}, dict):
+            secret = [path[1:] for path in written if path[0] == "params"]
+            faults += (_below("params", fault) for fault in params_faults(model, function, params, secret))
+        elif function and values.get("params") and not takes_params(function):
+            faults.append(Fault(("params",), f"{values['task_function']} takes no parameters", "Remove the params.", at_key=True))
+        faults += [*task_faults(values), *_schedule_faults(values)]
+        if function:
+            faults += _misfire_faults(values, function)
+        faults = _one_a_place(faults)
+        return Built(raw, None if faults else task, function, faults, _named(raw, values, "dependencies"))
 
     def _group(self, raw: Raw, data: dict[str, Any]) -> Built:
         values, written, faults = resolve_variables(data, self.environment)
-        group, wrong = _validated(Group, values, written, faults)
-        wrong += _without_known(wrong, _schedule_faults(values))
-        return Built(raw, None if wrong else group, None, tuple(wrong), _named(raw, values, "tasks"))
+        group, wrong = _validated(Group, values, written)
+        found = _one_a_place([*faults, *wrong, *_schedule_faults(values)])
+        return Built(raw, None if found else group, None, found, _named(raw, values, "tasks"))
 
-    def _resolve(self, values: dict[str, Any], written: Mapping[Path, str]) -> tuple[Function | None, Any, list[Fault]]:
-        """Return the function, the params without defaults that it does not take, and what is wrong with either."""
-        module, name, params = (values.get(key) for key in ("task_module", "task_function", "params"))
+    def _function(self, values: Mapping[str, Any]) -> tuple[Function | None, list[Fault]]:
+        module, name = values.get("task_module"), values.get("task_function")
         if self.functions is None or not (isinstance(module, str) and module and isinstance(name, str) and name):
-            return None, params, []
+            return None, []
+        if "${" in module + name:
+            return None, []
         try:
-            function = self.functions.resolve(module, name)
+            return self.functions.resolve(module, name), []
         except Unresolved as error:
-            return None, params, [Fault((error.field,), error.message, error.hint)]
-        faults = list(_misfire_faults(values, function))
-        model = params_model(function)
-        if model is None or not isinstance(params, dict | None):
-            return function, params, faults
-        params = self._taken(model, params or {})
-        secret = [path[1:] for path in written if path[0] == "params"]
-        faults += [fault._replace(path=("params", *fault.path)) for fault in params_faults(model, name, params, secret)]
-        return function, params, faults
+            return None, [Fault((error.field,), error.message, error.hint)]
 
-    def _taken(self, model: type[BaseModel], params: dict[str, Any]) -> dict[str, Any]:
-        """Return the params without those that only the file's defaults give and the function does not take."""
-        common = self.defaults.get("params")
-        fields = {*model.model_fields, *(field.alias for field in model.model_fields.values())}
-        if not isinstance(common, dict) or common.keys() <= fields:
-            return params
-        own = self._own_params
-        return {key: value for key, value in params.items() if key in fields or key in own}
+    def _without_unwanted(self, merged: dict[str, Any], data: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+        """Leave out the params that only the file's defaults give and the function does not take."""
+        common, own, params = self.defaults.get("params"), data.get("params"), merged.get("params")
+        if not isinstance(common, dict) or not isinstance(params, dict):
+            return merged
+        wanted = {*model.model_fields, *(field.alias for field in model.model_fields.values()), *(own or ())}
+        return {**merged, "params": {key: value for key, value in params.items() if key in wanted}}
+
+
+def params_faults(model: type[BaseModel], function: Function, params: dict[str, Any], secret: Iterable[Path] = ()) -> list[Fault]:
+    """Return what is wrong with the params of a function, with paths within the params."""
+    try:
+        model.model_validate(params)
+    except ValidationError as error:
+        unknown = f"{getattr(function, '__name__', 'the function')} takes no parameter"
+        return list(explain.faults(error, model, params, secret=secret, unknown=unknown))
+    except Exception as error:  # noqa: BLE001 - a validator is code of the user's; what it raises is told, not passed on
+        return [
+            Fault((), f"{model.__name__} cannot check these params: {type(error).__name__}: {error}", "Mend the validators of that model.")
+        ]
+    return []
+
+
+def _validated(model: type[E], values: dict[str, Any], written: Mapping[Path, str]) -> tuple[E | None, list[Fault]]:
+    try:
+        entry = model.model_validate(values)
+    except ValidationError as error:
+        return None, list(explain.faults(error, model, values, secret=written))
+    entry._written = dict(written)  # set once, here, before anybody sees the entry
+    return entry, []
+
+
+def _schedule_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
+    schedule = values.get("schedule")
+    if isinstance(schedule, dict):
+        yield from (_below("schedule", fault) for fault in schedule_faults(schedule))
+
+
+def _misfire_faults(values: Mapping[str, Any], function: Function) -> Iterator[Fault]:
+    schedule = values.get("schedule")
+    if declared(function).snapshot and isinstance(schedule, dict) and schedule.get("misfire") == "all":
+        message = f"misfire cannot be all: {getattr(function, '__name__', 'the function')} takes a snapshot, and the past has none"
+        yield Fault(("schedule", "misfire"), message, "Write latest or skip.")
+
+
+def _named(raw: Raw, values: Mapping[str, Any], field: str) -> Named | None:
+    found = values.get(field)
+    refers = tuple((index, name) for index, name in enumerate(found) if isinstance(name, str)) if isinstance(found, (list, tuple)) else ()
+    return Named(raw.key, raw.first, raw.id, field, refers) if raw.id else None
+
+
+def _below(key: str, fault: Fault) -> Fault:
+    return fault._replace(path=(key, *fault.path))
+
+
+def _one_a_place(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Keep the first fault of each place: what follows from it there says nothing more."""
+    found: dict[Path, Fault] = {}
+    for fault in faults:
+        found.setdefault(fault.path, fault)
+    return tuple(found.values())

@@ -6,6 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from mystocks_dagster.taskfile.document import has
 from mystocks_dagster.taskfile.problems import Fault, Path, near, shorten, suggest
 from mystocks_dagster.taskfile.tree import scalar
 
@@ -51,12 +52,15 @@ _WANTED = {
 _BOUNDS = {"greater_than_equal": "at least", "greater_than": "more than", "less_than_equal": "at most", "less_than": "less than"}
 
 
-def faults(error: ValidationError, model: type[BaseModel], data: Any, *, secret: Iterable[Path] = ()) -> Iterator[Fault]:
+def faults(
+    error: ValidationError, model: type[BaseModel], data: Any, *, secret: Iterable[Path] = (), unknown: str = "unknown key"
+) -> Iterator[Fault]:
     """Yield one fault for each thing that pydantic found.
 
     Args:
         error: What validating `data` as `model` raised.
         secret: Paths whose values came from the environment and are not to be shown.
+        unknown: What to say before a key that the model does not have.
     """
     hidden = set(secret)
     seen: set[Path] = set()
@@ -65,15 +69,16 @@ def faults(error: ValidationError, model: type[BaseModel], data: Any, *, secret:
         if detail["type"] == "cross_field" or path in seen:
             continue
         seen.add(path)
-        yield _fault(detail, path, model, hidden=any(path[: len(one)] == one for one in hidden))
+        fault = _fault(detail, path, model, hidden=any(path[: len(one)] == one for one in hidden))
+        yield fault._replace(message=fault.message.replace("unknown key", unknown, 1)) if detail["type"] == "extra_forbidden" else fault
 
 
 def _within(data: Any, path: Path, *, missing: bool) -> Path:
     """Return the part of a path that the data has: pydantic adds the alternatives of a union to it."""
     found: list[str | int] = []
     for part in path:
-        if isinstance(data, dict) and part in data or isinstance(data, (list, tuple)) and isinstance(part, int) and part < len(data):
-            data = data[part]  # type: ignore[index]
+        if has(data, (part,)):
+            data = data[part]
             found.append(part)
     return (*found, path[-1]) if missing else tuple(found)
 
@@ -91,7 +96,9 @@ def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: 
         return Fault(path, f"unknown key {name!r}", unknown_key(name, _fields(model, path[:-1])), at_key=True)
     if kind == "literal_error":
         allowed = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return Fault(path, f"{label} cannot be {found}", suggest(str(detail["input"]), allowed) if not hidden else f"Allowed: {', '.join(allowed)}.")
+        return Fault(
+            path, f"{label} cannot be {found}", suggest(str(detail["input"]), allowed) if not hidden else f"Allowed: {', '.join(allowed)}."
+        )
     if kind in _WANTED:
         return Fault(path, f"{label} must be {_WANTED[kind]}, found {found}", _quotes(kind, detail["input"], hidden=hidden))
     if kind in _BOUNDS:
@@ -107,7 +114,7 @@ def unknown_key(name: str, allowed: Iterable[str]) -> str:
     """Return which key was probably meant, else which ones there are."""
     allowed = list(allowed)
     meant = _KNOWN_ELSEWHERE.get(name.lower())
-    if meant in allowed and not near(name, allowed)[:1] == [meant]:
+    if meant in allowed and near(name, allowed)[:1] != [meant]:
         return f"Did you mean {meant!r}?"
     return suggest(name, allowed)
 

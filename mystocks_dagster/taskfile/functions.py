@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from mystocks_dagster.errors import UnknownName
-from mystocks_dagster.taskfile.problems import suggest
+from mystocks_dagster.taskfile.problems import near, suggest
 
 BUILT_IN = "mystocks_dagster.tasks"
 #: What the built-in package was called in the system that this one replaces.
@@ -24,6 +25,20 @@ ALIAS = "app.tasks"
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What this layer asks of a function's declaration (`declares` in tasks/run.py, a layer above): tables and kind."""
+
+    writes: tuple[str, ...] = ()
+    snapshot: bool = False
+
+
+def declared(function: Function) -> Declared:
+    """Return the tables that a function declares to write, and whether it takes a snapshot, which has no past."""
+    tables = getattr(function, "__tables__", None)
+    return Declared(tuple(getattr(tables, "writes", ())), bool(getattr(tables, "snapshot", False)))
 
 
 class Unresolved(UnknownName):
@@ -100,12 +115,19 @@ class Functions:
         allowed = [name for name in (*names, module) if _inside(name, (BUILT_IN, *self._packages))]
         if not _DOTTED.fullmatch(module) or not allowed:
             hint = f"Allowed are modules of {', '.join((BUILT_IN, *self._packages))}; add a package of your own to task_packages."
-            near = suggest(module, self.modules(), allowed="")
-            raise Unresolved("task_module", f"{module!r} is outside the task packages", near if near.startswith("Did") else hint)
+            meant = next((name for name in self.modules() if name.endswith(f".{module}")), None)
+            hint = f"Did you mean {meant!r}?" if meant else hint
+            raise Unresolved("task_module", f"{module!r} is outside the task packages", hint)
         for name in allowed:
             if find(name):
                 return name
-        raise Unresolved("task_module", f"there is no module {module!r}", suggest(allowed[0], self.modules(), allowed="There are"))
+        raise Unresolved("task_module", f"there is no module {module!r}", self._alike(module))
+
+    def _alike(self, module: str) -> str:
+        """Compare the last part only: what stands before it is the same for all and would make any two look alike."""
+        known = {name.rpartition(".")[2]: name for name in self.modules()}
+        alike = near(module.rpartition(".")[2], known)
+        return f"Did you mean {known[alike[0]]!r}?" if alike else f"There are: {', '.join(known.values())}."
 
     def _function(self, module: ModuleType, name: str) -> Function:
         allowed = (BUILT_IN, *self._packages)
@@ -115,7 +137,7 @@ class Functions:
             hint = suggest(name, public, allowed="It has") or "It has none that a task can run."
             raise Unresolved("task_function", f"{module.__name__} has no function {name!r}", hint)
         if not _is_task(found, allowed):
-            hint = "Name a function with the parameters (params) or (params, run), written in a task package."
+            hint = "Name a function that is written in a task package and takes (params), (params, run) or nothing."
             raise Unresolved("task_function", f"{module.__name__}.{name} is no task function", hint)
         return found
 
@@ -154,10 +176,14 @@ def params_model(function: Function) -> type[BaseModel] | None:
         signature = inspect.signature(function, eval_str=True)
     except NameError:  # annotations written as text that cannot be read from outside the function
         signature = inspect.signature(function)
-    for parameter in signature.parameters.values():
-        kind = parameter.annotation
-        return kind if inspect.isclass(kind) and issubclass(kind, BaseModel) else None
-    return None
+    params = next((parameter for parameter in signature.parameters.values() if parameter.name != "run"), None)
+    kind = params.annotation if params else None
+    return kind if inspect.isclass(kind) and issubclass(kind, BaseModel) else None
+
+
+def takes_params(function: Function) -> bool:
+    """Return whether a task function takes params at all."""
+    return any(parameter.name != "run" for parameter in inspect.signature(function).parameters.values())
 
 
 def _inside(module: str, packages: Sequence[str]) -> bool:
@@ -165,14 +191,14 @@ def _inside(module: str, packages: Sequence[str]) -> bool:
 
 
 def _is_task(value: Any, packages: Sequence[str]) -> bool:
-    """Return whether a value is a function that takes (params) or (params, run) and comes from one of the packages."""
+    """Return whether a value is a function of one of the packages that can be called with params, run, both or neither."""
     if not callable(value) or inspect.isclass(value) or not _inside(getattr(value, "__module__", None) or "", packages):
         return False
     try:
         signature = inspect.signature(value)
     except (TypeError, ValueError):
         return False
-    for given in (1, 2):
+    for given in range(3):
         try:
             signature.bind(*range(given))
         except TypeError:

@@ -9,6 +9,7 @@ from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.problems import Fault, Path, suggest
 from mystocks_dagster.taskfile.schedule import Closed, Flag, Integer, Schedule, cross_field, fault
 
+PriorityName = Literal["critical", "high", "normal", "low", "batch"]
 PRIORITIES: Mapping[str, int] = {"critical": 100, "high": 200, "normal": 500, "low": 800, "batch": 900}
 TaskType = Literal["cron", "supervisor", "manual", "data_sync", "indicator_calc", "market_fetch"]
 _DAY = 24 * 3600
@@ -44,13 +45,18 @@ def _once_each(values: tuple[str, ...]) -> tuple[str, ...]:
 
 Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": names.ID_PATTERN})]
 Texts = Annotated[tuple[str, ...], _nothing_is(()), AfterValidator(_once_each)]
-Priority = Annotated[Integer, Field(ge=1, le=999), BeforeValidator(_priority, json_schema_input_type=int | Literal[*PRIORITIES])]
+Priority = Annotated[Integer, Field(ge=1, le=999), BeforeValidator(_priority, json_schema_input_type=int | PriorityName)]
 
 
 class Entry(Closed):
     """A task or a group: it has an id, and remembers which of its values came from environment variables."""
 
     _written: dict[Path, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def from_environment(self) -> frozenset[str]:
+        """Names of the fields that hold a value from an environment variable, at any depth."""
+        return frozenset(str(path[0]) for path in self._written)
 
     def masked(self) -> dict[str, Any]:
         """Return all fields as JSON values, with `${VAR}` where a value came from the environment."""
@@ -63,7 +69,9 @@ class Entry(Closed):
 class Task(Entry):
     """One task: what it runs, when, and what happens when it fails."""
 
-    task_id: Id = Field(description="The key of the task everywhere; unique over tasks and groups. Dagster shows `-` as `_`.", examples=["daily_data_sync"])
+    task_id: Id = Field(
+        description="The key of the task everywhere; unique over tasks and groups. Dagster shows `-` as `_`.", examples=["daily_data_sync"]
+    )
     task_name: str = Field(default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日股票数据同步"])
     description: str = Field(default="", description="What it does, for people.", examples=["每天收盘后同步当日股票交易数据"])
     task_type: TaskType = Field(
@@ -80,26 +88,40 @@ class Task(Entry):
     params: Annotated[dict[str, Any], _nothing_is({})] = Field(
         default_factory=dict, description="What the function is given; can be changed for each run.", examples=[{"data_source": "akshare"}]
     )
-    enabled: Flag = Field(default=True, description="false: its schedule does not start it, and a supervisor is not kept alive. By hand it still runs.")
+    enabled: Flag = Field(
+        default=True, description="false: its schedule does not start it, and a supervisor is not kept alive. By hand it still runs."
+    )
     priority: Priority = Field(
         default=PRIORITIES["normal"],
-        description="Who starts first when runs wait: `critical` (100), `high` (200), `normal` (500), `low` (800), `batch` (900), or 1 to 999, lower first.",
+        description="Who starts first when runs wait: `critical` (100), `high` (200), `normal` (500), `low` (800), "
+        "`batch` (900), or 1 to 999, lower first.",
         examples=["high"],
     )
     schedule: Schedule | None = Field(default=None, description="When it starts by itself; see below. None on a `manual` task.")
-    max_instances: Annotated[Integer, Field(ge=1, le=100)] = Field(default=1, description="How many executions of it may run at the same time.")
-    dependencies: Texts = Field(default=(), description="Ids of tasks that run first, in the same run, and must succeed.", examples=[["sync_basic_stock_info"]])
-    timeout: Annotated[Integer, Field(ge=1, le=30 * _DAY)] | None = Field(
-        default=None, description="Seconds that one attempt may take; then it is stopped and counts as failed. Default: no limit.", examples=[3600]
+    max_instances: Annotated[Integer, Field(ge=1, le=100)] = Field(
+        default=1, description="How many executions of it may run at the same time."
     )
-    retry_count: Annotated[Integer, Field(ge=0, le=100)] = Field(default=0, description="Attempts after the first one, when a retry can mend the failure.")
+    dependencies: Texts = Field(
+        default=(), description="Ids of tasks that run first, in the same run, and must succeed.", examples=[["sync_basic_stock_info"]]
+    )
+    timeout: Annotated[Integer, Field(ge=1, le=30 * _DAY)] | None = Field(
+        default=None,
+        description="Seconds that one attempt may take; then it is stopped and counts as failed. Default: no limit.",
+        examples=[3600],
+    )
+    retry_count: Annotated[Integer, Field(ge=0, le=100)] = Field(
+        default=0, description="Attempts after the first one, when a retry can mend the failure."
+    )
     retry_delay: Annotated[Integer, Field(ge=0, le=_DAY)] = Field(default=60, description="Seconds between two attempts, at least.")
     auto_restart: Flag = Field(
-        default=False, description="A supervisor that ends is started again; another task whose run was lost (machine killed) is started again once."
+        default=False,
+        description="A supervisor that ends is started again; another task whose run was lost (machine killed) is started again once.",
     )
     stop_on_error: Flag = Field(default=True, description="In a sequential group: a failure keeps the later tasks from starting.")
     tags: Texts = Field(default=(), description="Labels to filter by, in any language.", examples=[["daily", "important"]])
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(default="INFO", description="The least severe of its log lines that is kept.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="INFO", description="The least severe of its log lines that is kept."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -137,7 +159,9 @@ class Group(Entry):
     tasks: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once_each)] = Field(
         description="Ids of its tasks, in order; what they depend on runs too.", examples=[["daily_data_sync", "calc_technical_indicators"]]
     )
-    execution_mode: Literal["sequential", "parallel"] = Field(default="sequential", description="One after the other as listed, or side by side.")
+    execution_mode: Literal["sequential", "parallel"] = Field(
+        default="sequential", description="One after the other as listed, or side by side."
+    )
     enabled: Flag = Field(default=True, description="false: its schedule does not start it.")
     schedule: Schedule | None = Field(default=None, description="When the group starts by itself; see below.")
 
@@ -168,12 +192,14 @@ class Alerts(Closed):
 class TaskFile(Closed):
     """A whole task file."""
 
-    version: int | float | str = Field(default="", description="Version of the file's content, as you count it; shown in the UI.", examples=["1.0"])
+    version: int | float | str = Field(
+        default="", description="Version of the file's content, as you count it; shown in the UI.", examples=["1.0"]
+    )
     description: str = Field(default="", description="What the file is for, for people.")
     defaults: Annotated[dict[str, Any], _nothing_is({})] = Field(
         default_factory=dict,
-        description="Any field of a task but its id: taken by each task that does not say it itself. `params` and `schedule` are joined key by key; "
-        "of the params a function is given those that it takes, and a schedule is completed only where there is one.",
+        description="Any field of a task but its id: taken by each task that does not say it itself. `params` and `schedule` "
+        "are joined key by key; of the params a function is given those that it takes, and a schedule is completed only where there is one.",
         examples=[{"timeout": 1800}],
     )
     task_packages: Texts = Field(

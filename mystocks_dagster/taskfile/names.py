@@ -13,7 +13,20 @@ LONGEST_ID = 100
 _PYTHON_TYPES = ("bool", "dict", "float", "int", "str")
 #: Names that Dagster refuses for jobs, ops and assets (1.13); a test compares them with the installed one.
 DAGSTER_NAMES = frozenset(
-    {"arg_dict", "conf", "config", "context", "input", "input_arg_dict", "meta", "output", "output_arg_dict", "type", *_PYTHON_TYPES, *keyword.kwlist}
+    {
+        "arg_dict",
+        "conf",
+        "config",
+        "context",
+        "input",
+        "input_arg_dict",
+        "meta",
+        "output",
+        "output_arg_dict",
+        "type",
+        *_PYTHON_TYPES,
+        *keyword.kwlist,
+    }
 )
 #: First path segments below /api/tasks/ that are calls, not tasks.
 REST_NAMES = frozenset({"register", "executions", "statistics", "import", "export", "health"})

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mystocks_dagster.errors import MyStocksError
 
 #: Columns of a source line that are shown around the caret; longer lines are cut.
-_SHOWN = 110
+_SHOWN = 120
 #: Problems that a message prints in full; a program gets them all.
 _PRINTED = 50
 #: Longer names are not compared: comparing is quadratic, and nobody misspells a name of that length by a letter.
@@ -62,7 +62,7 @@ class Problem:
         """Return it as one line that terminals and editors can jump to."""
         return f"{self.file}:{self.line}:{self.column}: {self.message}" + (f" {self.hint}" if self.hint else "")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return what `mystocks check --json` prints."""
         return {name: getattr(self, name) for name in ("file", "line", "column", "path", "message", "hint")}
 
@@ -117,7 +117,7 @@ def path_text(path: Path) -> str:
 
 
 def near(name: str, candidates: Iterable[str]) -> list[str]:
-    """Return the candidates that `name` is probably a misspelling of, best first, at most three.
+    """Return the candidates that `name` is probably a misspelling of: the best one, and others as good.
 
     Examples:
         >>> near("shedule", ["schedule", "params"])
@@ -126,7 +126,9 @@ def near(name: str, candidates: Iterable[str]) -> list[str]:
     if not 0 < len(name) <= _LONGEST_NAME:
         return []
     folded = {candidate.casefold(): candidate for candidate in candidates if len(candidate) <= _LONGEST_NAME}
-    return [folded[found] for found in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
+    found = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
+    ratios = [difflib.SequenceMatcher(None, one, name.casefold()).ratio() for one in found]
+    return [folded[one] for one, ratio in zip(found, ratios, strict=True) if ratio > ratios[0] - 0.05]
 
 
 def suggest(name: str, candidates: Iterable[str], *, allowed: str = "Allowed") -> str:

@@ -36,7 +36,7 @@ Blamed = tuple[Named, ...]
 
 
 def relation_faults(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
-    """Yield what is wrong between entries."""
+    """Yield what is wrong between entries, with paths within the first of the blamed ones."""
     yield from _used_twice(sorted([*tasks, *groups], key=lambda entry: entry.line))
     yield from _unknown(tasks, groups)
     yield from _circles(tasks)
@@ -48,7 +48,7 @@ def _used_twice(entries: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
         first = first_of.setdefault(dagster_name(entry.id), entry)
         if first is entry:
             continue
-        path = (*entry.key, "task_id" if entry.key[0] == "tasks" else "group_id")
+        path = ("task_id",) if entry.key[0] == "tasks" else ("group_id",)
         if first.id == entry.id:
             found = Fault(path, f"the id {entry.id!r} is used twice", f"It stands in line {first.line} already; rename one of them.")
         else:
@@ -65,7 +65,7 @@ def _unknown(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator[tuple[
         for index, name in entry.refers:
             if name in known:
                 continue
-            path = (*entry.key, entry.field, index)
+            path = (entry.field, index)
             if name in group_ids:
                 yield (entry,), Fault(path, f"{name!r} is a group, not a task", "Name the tasks themselves.")
                 continue
@@ -76,7 +76,9 @@ def _unknown(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator[tuple[
 
 def _circles(tasks: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
     """Yield circles of dependencies until every task that is in one has been named."""
-    entries = {task.id: task for task in tasks}
+    entries: dict[str, Named] = {}
+    for task in tasks:
+        entries.setdefault(task.id, task)
     graph = {task.id: [name for _, name in task.refers if name in entries] for task in entries.values()}
     knotted = {name: knot for knot in _knots(graph) for name in knot}
     told: set[str] = set()
@@ -89,9 +91,8 @@ def _circles(tasks: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
         told.update(circle)
         shown = circle if len(circle) <= 20 else [*circle[:10], "...", *circle[-9:]]
         index = next(index for index, upstream in entries[name].refers if upstream == circle[1])
-        path = (*entries[name].key, "dependencies", index)
         blamed = tuple(entries[one] for one in dict.fromkeys(circle))
-        yield blamed, Fault(path, f"the dependencies form a circle: {' -> '.join(shown)}", "Remove one of them.")
+        yield blamed, Fault(("dependencies", index), f"the dependencies form a circle: {' -> '.join(shown)}", "Remove one of them.")
 
 
 def _knots(graph: Mapping[str, Sequence[str]]) -> Iterator[set[str]]:

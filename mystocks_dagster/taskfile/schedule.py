@@ -61,19 +61,24 @@ class Schedule(Closed):
     """When a task or group starts by itself."""
 
     schedule_type: Literal["cron", "interval", "once"] = Field(
-        description="`cron`: at the times of `cron_expression`; `interval`: every `interval_seconds`; `once`: exactly once, at `start_time`.",
+        description="`cron`: at the times of `cron_expression`; `interval`: every `interval_seconds`; "
+        "`once`: exactly once, at `start_time`.",
         examples=["cron"],
     )
     enabled: Flag = Field(
-        default=True, description="true: on, without touching the UI; false: present but off. A person's switch in the UI wins until it is reset."
+        default=True,
+        description="true: on, without touching the UI; false: present but off. A person's switch in the UI wins until it is reset.",
     )
     cron_expression: Annotated[str, AfterValidator(_cron)] | None = Field(
         default=None,
-        description="Five fields: minute hour day-of-month month day-of-week. Monday is 1, so `1-5` is Monday to Friday; 0 and 7 are Sunday.",
+        description="Five fields: minute hour day-of-month month day-of-week. Monday is 1, so `1-5` is Monday to Friday; "
+        "0 and 7 are Sunday.",
         examples=["30 16 * * 1-5"],
     )
     interval_seconds: Annotated[Integer, Field(ge=5, le=_YEAR)] | None = Field(
-        default=None, description="Seconds between two starts, from 5; counted from `start_time`, else from when the file was first loaded.", examples=[3600]
+        default=None,
+        description="Seconds between two starts, from 5; counted from `start_time`, else from when the file was first loaded.",
+        examples=[3600],
     )
     timezone: Annotated[str, AfterValidator(_timezone)] = Field(
         default="Asia/Shanghai", description="Time zone of `cron_expression`, and of times without an offset.", examples=["Asia/Shanghai"]
@@ -83,11 +88,14 @@ class Schedule(Closed):
         description="`once`: when to run. Otherwise: not before. Without an offset it is in `timezone`.",
         examples=["2026-10-19T09:00:00"],
     )
-    end_time: datetime | None = Field(default=None, description="Not after. Without an offset it is in `timezone`.", examples=["2026-12-31T23:59:59"])
+    end_time: datetime | None = Field(
+        default=None, description="Not after. Without an offset it is in `timezone`.", examples=["2026-12-31T23:59:59"]
+    )
     trading_days_only: Flag = Field(default=False, description="Skip the days on which Shanghai does not trade; the reason is shown.")
     misfire: Literal["latest", "skip", "all"] = Field(
         default="latest",
-        description="What happens to starts missed while the daemon was down: run the `latest`, `skip` them, or run `all`, trading day by trading day.",
+        description="What happens to starts missed while the daemon was down: run the `latest`, `skip` them, or run `all`, "
+        "trading day by trading day.",
     )
     misfire_grace_time: Annotated[Integer, Field(ge=1, le=_YEAR)] | None = Field(
         default=None,
@@ -117,9 +125,9 @@ class Schedule(Closed):
 def schedule_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what does not fit together in a schedule; `values` may be wrong in other ways too."""
     kind = values.get("schedule_type")
-    needed = NEEDED.get(kind) if isinstance(kind, str) else None
-    if needed is None:
+    if not isinstance(kind, str) or kind not in NEEDED:
         return
+    needed = NEEDED[kind]
     if values.get(needed) is None:
         yield Fault(("schedule_type",), f"schedule_type {kind} needs {needed}", f"Add {needed}, such as {_EXAMPLES[needed]}.")
     for name in _USELESS[kind]:

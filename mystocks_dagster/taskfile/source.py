@@ -123,10 +123,14 @@ def parse_text(text: str, file: str) -> Source:
     lines = tree.LINE_BREAK.split(text)
     try:
         root = tree.parse(text)
-        if root is None or root.resolved().value is None and root.kind == "scalar":
-            raise tree.Malformed(1, 1, "the task file is empty", "Write at least `tasks:` and one task, or start from the shipped tasks.yaml.")
+        if root is None or (root.kind == "scalar" and root.value is None):
+            raise tree.Malformed(
+                1, 1, "the task file is empty", "Write at least `tasks:` and one task, or start from the shipped tasks.yaml."
+            )
         if root.kind != "map":
-            raise tree.Malformed(root.line, root.column, "a task file is a mapping with `tasks:` in it", "Write `tasks:` and put the list below it.")
+            raise tree.Malformed(
+                root.line, root.column, "a task file is a mapping with `tasks:` in it", "Write `tasks:` and put the list below it."
+            )
         converter = _Converter()
         data = converter.data(root, ())
     except tree.Malformed as error:
@@ -174,7 +178,9 @@ class _Converter:
         for source in reversed(sources):
             data = self.data(source, path, copied=True)
             if not isinstance(data, dict):
-                raise tree.Malformed(value.line, value.column, "<< merges mappings, and this is none", "Write `<<: *name` with &name at a mapping.")
+                raise tree.Malformed(
+                    value.line, value.column, "<< merges mappings, and this is none", "Write `<<: *name` with &name at a mapping."
+                )
             merged.update(data)
 
 

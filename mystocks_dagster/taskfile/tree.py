@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import yaml
 from yaml import events
+from yaml.reader import ReaderError
 
 from mystocks_dagster.taskfile.problems import Path
 
@@ -26,6 +27,8 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]{0,30})")
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,30}")
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]{0,30})?(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,4})?")
+#: Infinity, "not a number", and numbers too large to be held.
+_NO_NUMBER = re.compile(r"[-+]?(\.(inf|nan)|[0-9.]+e[-+]?[0-9]+)", re.IGNORECASE)
 _CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "map", "seq", "timestamp")}
 _TEXT_TAGS = {"!", "tag:yaml.org,2002:str"}
 
@@ -131,10 +134,12 @@ def parse(text: str) -> Node | None:
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             builder.take(event)
-    except yaml.reader.ReaderError as error:
+    except ReaderError as error:
         line = len(LINE_BREAK.findall(text, 0, error.position)) + 1
         character = ord(error.character) if isinstance(error.character, str) else error.character
-        raise Malformed(line, 1, f"a character that text cannot hold: #x{character:04x}", "Remove it, or save the file as UTF-8 text.") from None
+        raise Malformed(
+            line, 1, f"a character that text cannot hold: #x{character:04x}", "Remove it, or save the file as UTF-8 text."
+        ) from None
     except yaml.MarkedYAMLError as error:
         raise _explained(error, text) from None
     except yaml.YAMLError as error:
@@ -151,11 +156,13 @@ class _Builder:
         self._anchors: dict[str, Node] = {}
         self._documents = self._nodes = 0
 
-    def take(self, event: events.Event) -> None:
+    def take(self, event: Any) -> None:
         if isinstance(event, events.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise _at(event, "a second YAML document starts here", "A task file is one document: remove this `---` line, or split the file.")
+                raise _at(
+                    event, "a second YAML document starts here", "A task file is one document: remove this `---` line, or split the file."
+                )
         elif isinstance(event, events.ScalarEvent):
             self._add(event, _scalar_node(event))
         elif isinstance(event, events.AliasEvent):
@@ -165,7 +172,7 @@ class _Builder:
         elif isinstance(event, events.CollectionEndEvent):
             self._finish(event)
 
-    def _start(self, event: events.CollectionStartEvent) -> None:
+    def _start(self, event: Any) -> None:
         _check_tag(event)
         if len(self._open) >= MAX_DEPTH:
             raise _at(event, f"more than {MAX_DEPTH} levels of nesting", "A task file needs five or six.")
@@ -176,7 +183,7 @@ class _Builder:
             self._anchors[event.anchor] = node
         self._open.append((node, []))
 
-    def _finish(self, event: events.CollectionEndEvent) -> None:
+    def _finish(self, event: Any) -> None:
         node, children = self._open.pop()
         if node.kind == "list":
             node.items = children
@@ -189,7 +196,7 @@ class _Builder:
             node.end, node.last = children[-1].end, max(child.last for child in children[-2:])
         self._add(event, node, anchored=True)
 
-    def _alias(self, event: events.AliasEvent) -> Node:
+    def _alias(self, event: Any) -> Node:
         target = self._anchors.get(event.anchor)
         if target is None:
             raise _at(event, f"*{event.anchor} stands for nothing: there is no &{event.anchor} above")
@@ -198,7 +205,7 @@ class _Builder:
         mark, end = event.start_mark, event.end_mark
         return Node("alias", mark.index, mark.line + 1, mark.column + 1, end=end.index, last=end.line + 1, target=target)
 
-    def _add(self, event: events.Event, node: Node, *, anchored: bool = False) -> None:
+    def _add(self, event: Any, node: Node, *, anchored: bool = False) -> None:
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise _at(event, f"more than {MAX_NODES:,} values", "Split the file.")
@@ -216,25 +223,27 @@ class _Builder:
         children.append(node)
 
 
-def _scalar_node(event: events.ScalarEvent) -> Node:
+def _scalar_node(event: Any) -> Node:
     _check_tag(event)
     start, end = event.start_mark, event.end_mark
     plain = event.implicit[0] or (event.tag in _CORE_TAGS and event.tag is not None)
     # A block text (| or >) ends at the start of the line after it.
     last = end.line + 1 if end.column or end.line == start.line else end.line
     value = scalar(event.value) if plain else event.value
-    if plain and value == event.value and re.fullmatch(r"[-+]?(\.(inf|nan)|[0-9.]+[eE][-+]?[0-9]+)", event.value, re.IGNORECASE):
+    if plain and value == event.value and event.value[0] in "0123456789.+-" and _NO_NUMBER.fullmatch(event.value):
         raise _at(event, f"{event.value} is not a finite number", "Put it in quotes when text is meant.")
-    return Node("scalar", start.index, start.line + 1, start.column + 1, end=end.index, last=last, flow=event.style in ("'", '"'), value=value)
+    return Node(
+        "scalar", start.index, start.line + 1, start.column + 1, end=end.index, last=last, flow=event.style in ("'", '"'), value=value
+    )
 
 
-def _check_tag(event: events.Event) -> None:
+def _check_tag(event: Any) -> None:
     tag = getattr(event, "tag", None)
     if tag is not None and tag not in _CORE_TAGS and tag not in _TEXT_TAGS:
         raise _at(event, f"the YAML tag {tag.replace('tag:yaml.org,2002:', '!!')} is not allowed", "Write a plain value.")
 
 
-def _at(event: events.Event, message: str, hint: str = "") -> Malformed:
+def _at(event: Any, message: str, hint: str = "") -> Malformed:
     return Malformed(event.start_mark.line + 1, event.start_mark.column + 1, message, hint)
 
 
@@ -246,7 +255,9 @@ def _explained(error: yaml.MarkedYAMLError, text: str) -> Malformed:
     for number in range(max(0, line - 2), min(line, len(lines))):
         before = lines[number][: len(lines[number]) - len(lines[number].lstrip())]
         if "\t" in before:
-            return Malformed(number + 1, before.index("\t") + 1, "a tab in the indentation", "YAML is indented with spaces: replace the tab by spaces.")
+            return Malformed(
+                number + 1, before.index("\t") + 1, "a tab in the indentation", "YAML is indented with spaces: replace the tab by spaces."
+            )
     problem = error.problem or "unknown reason"
     hints = {
         "mapping values are not allowed": "Check the indentation, and put text that holds ': ' in quotes.",

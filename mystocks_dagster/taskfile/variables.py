@@ -12,7 +12,9 @@ from mystocks_dagster.taskfile.tree import scalar, walk
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<inner>[^}]*)(?P<close>\}?)")
 _INNER = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>.*))?", re.DOTALL)
 #: Fields that everybody sees, in the UI, in logs and in file names: a secret has no business there.
-PUBLIC = frozenset({"task_id", "task_name", "group_id", "group_name", "description", "tags", "dependencies", "tasks", "task_module", "task_function"})
+PUBLIC = frozenset(
+    {"task_id", "task_name", "group_id", "group_name", "description", "tags", "dependencies", "tasks", "task_module", "task_function"}
+)
 
 
 def resolve_variables(data: dict[str, Any], environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[Path, str], list[Fault]]:
@@ -53,7 +55,9 @@ def _value(match: re.Match[str], path: Path, environment: Mapping[str, str]) -> 
     span = (match.start(), match.end() - match.start())
     inner = _INNER.fullmatch(match["inner"])
     if not inner or not match["close"]:
-        return Fault(path, f"{match.group()!r} is no variable", "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.", span=span)
+        return Fault(
+            path, f"{match.group()!r} is no variable", "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.", span=span
+        )
     name, default = inner["name"], inner["default"]
     if path[0] in PUBLIC:
         return Fault(path, f"no variable can stand in {path[0]}: it is shown to everybody", "Write the text itself.", span=span)

@@ -9,11 +9,12 @@ import polars as pl
 
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
+from mystocks_dagster.lake.prices import unknown_factors
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import DATA_READY, shanghai
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.sources.protocol import MarketSource
-from mystocks_dagster.tasks.run import TaskRun
+from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
 #: A day with fewer rows than this share of the complete day before it is taken for a part of the market only.
 ENOUGH = 0.97
@@ -69,6 +70,9 @@ def wanted_days(
         over = tuple(sorted(day for day in set(asked) if day <= closed))
         late = [f"{day}" for day in sorted(asked) if day > closed]
         return Wanted(days=over, note=f"{', '.join(late)} is not over yet." if late else "")
+    for day in (start, end):
+        if day is not None:
+            shanghai().is_session(day)  # raises where nothing is known: a backfill guesses no trading days
     first, last = source.bar_days()
     if start is None and end is None and not source.has_history:
         return Wanted(days=(min(last, closed),))
@@ -106,6 +110,47 @@ def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: S
         loaded.rows |= counts
         run.report_progress(len(loaded.rows), len(days), f"bars up to {max(counts, default='?')}")
     return loaded
+
+
+def bars_result(loaded: Loaded, days: Sequence[date], source: MarketSource, lake: Lake, *, note: str = "") -> TaskResult:
+    """Say how loading `days` ended: failed when the source had none of them, a warning when it lacked some."""
+    missing = [day for day in days if day not in loaded.rows]
+    said = [
+        f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}." if loaded.rows else "",
+        f"{source.name} has no bars of {_listed(missing)}." if missing else "",
+        f"Incomplete: {'; '.join(loaded.partial.values())}." if loaded.partial else "",
+        "" if source.has_history else _missed(lake, max(days)),
+        note,
+    ]
+    message = " ".join(filter(None, said))
+    failed = sorted({*missing, *loaded.partial})
+    return TaskResult(
+        status="failed" if not loaded.rows else "partial_success" if failed else "success",
+        message=message,
+        error=None if loaded.rows else message,
+        rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
+        days={"daily_bars": tuple(sorted(loaded.rows))},
+        failed_items=tuple(f"{day}" for day in failed),
+        retry_params={"start_date": f"{failed[0]}", "end_date": f"{failed[-1]}"} if failed else {},
+        metadata={"source": source.name, "world": source.world, "unknown_factors": unknown_factors(lake).height},
+    )
+
+
+def _listed(days: Sequence[date]) -> str:
+    shown = ", ".join(f"{day}" for day in days[:3])
+    return shown if len(days) <= 3 else f"{shown} and {len(days) - 3} more days"
+
+
+def _missed(lake: Lake, last: date) -> str:
+    """Say how many days before `last` are missing, which a source of snapshots cannot give any more."""
+    complete = complete_days(lake, "daily_bars")
+    gaps = [day for day in _sessions(min(complete, default=last), last) if day not in complete and day != last]
+    if not gaps:
+        return ""
+    return (
+        f"{len(gaps)} earlier days are missing, first {gaps[0]}; backfill them from a source with history: "
+        f"data_source baostock or recorded, start_date {gaps[0]}, end_date {gaps[-1]}."
+    )
 
 
 def _store_days(

@@ -1,21 +1,22 @@
 """Bring bars, stock list and statements from a source into the lake."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Literal
 
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
-from mystocks_dagster.errors import InvalidParams, NotOffered, TaskFailed
-from mystocks_dagster.lake.loads import complete_days, record_days
-from mystocks_dagster.lake.prices import unknown_factors
+from mystocks_dagster.errors import InvalidParams, NotOffered
+from mystocks_dagster.lake.loads import complete_days, record_days, was_loaded
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
-from mystocks_dagster.tasks.bars import ENOUGH, Loaded, latest_closed, load_bars, wanted_days
+from mystocks_dagster.tasks.bars import bars_result, latest_closed, load_bars, wanted_days
 from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
+from mystocks_dagster.tasks.results import joined
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+from mystocks_dagster.tasks.stock_list import sync_stock_list
 
 ReportType = Literal["balance_sheet", "income_statement", "cash_flow"]
 _STATEMENTS: dict[ReportType, StatementTable] = {
@@ -95,15 +96,15 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     lake = run.lake(source.world)
     parts = []
     if params.include_kline:
-        parts.append(_sync_bars(params, run, source, lake))
+        parts.append(_or_skipped(lambda: _sync_bars(params, run, source, lake)))
     if params.include_basic:
-        parts.append(_sync_stocks(source, lake, include_delisted=False, force=params.force))
-    return _joined(parts)
+        parts.append(_or_skipped(lambda: sync_stock_list(source, lake, include_delisted=False)))
+    return joined(parts)
 
 
 @declares(writes=("stocks",), also_writes=("loaded_days",))
 def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
-    """Fetch the stock list. Without `include_delisted`, delisted stocks that are stored already stay.
+    """Fetch the stock list, once a trading day. Without `include_delisted`, delisted stocks that are stored already stay.
 
     Raises:
         SourceError: The source failed.
@@ -112,10 +113,77 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
     """
     source = run.source(params.data_source)
     lake = run.lake(source.world)
-    result = _sync_stocks(source, lake, include_delisted=params.include_delisted, force=params.force)
+    day = latest_closed()
+    if not params.force and was_loaded(lake, "stocks", day, completely=params.include_delisted):
+        return TaskResult(status="skipped", message=f"The stock list of {day} is stored already.")
+    result = _or_skipped(lambda: sync_stock_list(source, lake, include_delisted=params.include_delisted))
     if result.rows:
-        record_days(
-            lake, "stocks", {latest_closed(): result.rows["stocks"]}, source=source.name,
-            incomplete=() if params.include_delisted else [latest_closed()],
-        )  # fmt: skip
+        partly = () if params.include_delisted else (day,)
+        record_days(lake, "stocks", {day: result.rows["stocks"]}, source=source.name, incomplete=partly)
     return result
+
+
+@declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days",))
+def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult:
+    """Fetch the statements of the latest quarters, once a trading day; corrections replace what was stored.
+
+    Raises:
+        SourceError: The source failed; the statements before are stored.
+        LakeError: The lake cannot be written.
+    """
+    source = run.source(params.data_source)
+    lake = run.lake(source.world)
+    parts = []
+    for done, report in enumerate(dict.fromkeys(params.report_types)):
+        run.report_progress(done, len(params.report_types), _STATEMENTS[report])
+        parts.append(_or_skipped(lambda table=_STATEMENTS[report]: _sync_statement(table, params, source, lake)))
+    return joined(parts)
+
+
+def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake) -> TaskResult:
+    wanted = wanted_days(source, asked=run.days, start=params.start_date, end=params.end_date, by_symbol=params.symbols is not None)
+    complete = set() if params.force else set(complete_days(lake, "daily_bars"))
+    days = [day for day in wanted.days if day not in complete]
+    if not days:
+        reason = f"all {len(wanted.days)} trading days are complete" if wanted.days else "there is no trading day to load"
+        return TaskResult(status="skipped", message=" ".join(filter(None, [f"Bars: {reason}.", wanted.note])))
+    run.logger.info("Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name)
+    loaded = load_bars(source, lake, days, params.symbols, run)
+    return bars_result(loaded, days, source, lake, note=wanted.note)
+
+
+def _sync_statement(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:
+    day = latest_closed()
+    if not params.force and params.periods is None and was_loaded(lake, table, day):
+        return TaskResult(status="skipped", message=f"{table}: fetched for {day} already.")
+    periods = params.periods or _open_periods(lake, table, day)
+    frame = source.statements(table, periods)
+    rows = lake.upsert(table, frame)
+    if not rows:
+        message = f"{table}: {source.name} has none of {periods[0]} to {periods[-1]}."
+        return TaskResult(status="partial_success", message=message, failed_items=(table,))
+    if params.periods is None:
+        record_days(lake, table, {day: rows}, source=source.name)
+    return TaskResult(message=f"{table}: {rows:,} of {periods[0]} to {periods[-1]}.", rows={table: rows})
+
+
+def _open_periods(lake: Lake, table: str, day: date) -> list[date]:
+    """Return the quarter ends to ask for: the last four, or from the one before the newest stored on.
+
+    The one before, because an annual report may come out as late as the first quarter's after it.
+    """
+    stored = lake.days(table)
+    first = _quarter_end(stored[-1] - timedelta(days=100)) if stored else _quarter_end(day - timedelta(days=366))
+    ends = pl.date_range(first, day, interval="1q", eager=True).dt.month_end().to_list()
+    return [end for end in ends if end <= day]
+
+
+def _quarter_end(day: date) -> date:
+    return pl.Series([day]).dt.truncate("1q").dt.offset_by("3mo").dt.offset_by("-1d").item()
+
+
+def _or_skipped(work: Callable[[], TaskResult]) -> TaskResult:
+    try:
+        return work()
+    except NotOffered as error:
+        return TaskResult(status="skipped", message=str(error))

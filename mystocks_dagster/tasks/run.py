@@ -72,17 +72,20 @@ class TaskRun:
         return Lake(self.settings.lake, world)
 
 
-def declares(*, writes: tuple[str, ...] = (), also_writes: tuple[str, ...] = (), reads: tuple[str, ...] = ()) -> Callable[[F], F]:
+def declares(
+    *, writes: tuple[str, ...] = (), also_writes: tuple[str, ...] = (), reads: tuple[str, ...] = (), snapshot: bool = False
+) -> Callable[[F], F]:
     """Declare the tables that a task function touches: this is what lineage is drawn from.
 
     Args:
         writes: Tables that it keeps; a task of this function may own them.
         also_writes: Tables that it writes beside their owner.
         reads: Tables that it reads.
+        snapshot: It takes the market as it is now; the past cannot be caught up, so `misfire: all` is refused.
     """
 
     def mark(function: F) -> F:
-        function.__tables__ = Tables(writes=writes, also_writes=also_writes, reads=reads)  # type: ignore[attr-defined]
+        function.__tables__ = Tables(writes=writes, also_writes=also_writes, reads=reads, snapshot=snapshot)  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -95,6 +98,7 @@ class Tables:
     writes: tuple[str, ...] = ()
     also_writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    snapshot: bool = False
 
 
 def tables_of(function: Callable[..., Any]) -> Tables:

@@ -1,7 +1,6 @@
 """The real webserver, daemon and run workers, as a person meets them: over GraphQL and in the files they leave."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,3 +54,99 @@ QUICK = """
     def slow(params):
         time.sleep(600)
 """
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = make_folder(tmp_path_factory.mktemp("served") / "project")
+    folder.write("tasks.yaml", TASKS)
+    folder.write("quick.py", QUICK)
+    with serve(folder) as server:
+        yield server
+
+
+def metadata(entries: list[dict[str, object]]) -> dict[str, object]:
+    return {entry["label"]: entry.get("text", entry.get("jsonString", entry.get("intValue"))) for entry in entries}  # type: ignore[misc]
+
+
+def test_a_task_launched_over_graphql_with_other_params_materializes_its_table(server: Server) -> None:
+    run_id = server.launch("load", {"ops": {"load": {"config": {"rows": 7}}}})
+    assert server.wait(run_id) == "SUCCESS"
+    told = server.graphql(
+        """{ assetOrError(assetKey: {path: ["load"]}) { ... on Asset { assetMaterializations(limit: 1) { runId metadataEntries {
+             label ... on TextMetadataEntry { text } ... on JsonMetadataEntry { jsonString } ... on IntMetadataEntry { intValue } } } } } }"""
+    )["assetOrError"]["assetMaterializations"][0]
+    shown = metadata(told["metadataEntries"])
+    assert told["runId"] == run_id
+    assert json.loads(str(shown["mystocks/result"])) == {"rows": 7}
+    assert shown["mystocks/task_name"] == "装载"
+
+
+def test_a_dependency_runs_first_in_the_same_run(server: Server) -> None:
+    run_id = server.launch("report")
+    assert server.wait(run_id) == "SUCCESS"
+    steps = server.graphql(
+        "query($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { stepKey startTime status } } } }", id=run_id
+    )["runOrError"]["stepStats"]
+    assert [step["stepKey"] for step in sorted(steps, key=lambda step: step["startTime"])] == ["load", "report"]
+
+
+def test_a_failing_task_turns_its_table_red(server: Server) -> None:
+    run_id = server.launch("fails")
+    assert server.wait(run_id) == "FAILURE"
+    checks = server.graphql(
+        """{ assetNodes(assetKeys: [{path: ["fails"]}]) { assetChecksOrError { ... on AssetChecks { checks { name
+             executionForLatestMaterialization { status evaluation { success description } } } } } } }"""
+    )["assetNodes"][0]["assetChecksOrError"]["checks"]
+    assert [(check["name"], check["executionForLatestMaterialization"]["status"]) for check in checks] == [("last_run", "FAILED")]
+    assert "no data today" in checks[0]["executionForLatestMaterialization"]["evaluation"]["description"]
+
+
+def test_an_asset_links_back_to_its_line_in_the_task_file(server: Server) -> None:
+    entries = server.graphql(
+        """{ assetNodes(assetKeys: [{path: ["load"]}]) { metadataEntries { label ... on CodeReferencesMetadataEntry {
+             codeReferences { ... on LocalFileCodeReference { filePath lineNumber label } } } } } }"""
+    )["assetNodes"][0]["metadataEntries"]
+    reference = next(entry for entry in entries if entry["label"] == "dagster/code_references")["codeReferences"][0]
+    line = (server.folder.root / "tasks.yaml").read_text(encoding="utf-8").splitlines().index("  - task_id: load") + 1
+    assert reference["filePath"] == str(server.folder.root / "tasks.yaml")
+    assert reference["lineNumber"] == line
+
+
+def test_a_schedule_fires_by_itself(server: Server) -> None:
+    def runs() -> list[dict[str, str]]:
+        found = server.graphql('{ runsOrError(filter: {pipelineName: "tick"}) { ... on Runs { results { runId status } } } }')
+        return found["runsOrError"]["results"]
+
+    fired = wait_for(runs, 90, "a tick of a schedule that fires every minute")
+    assert server.wait(fired[0]["runId"]) == "SUCCESS"
+
+
+def test_a_run_stopped_in_the_ui_leaves_no_process(server: Server) -> None:
+    run_id = server.launch("slow")
+    wait_for(lambda: server.status(run_id) == "STARTED", 60, "the start of the slow task")
+    server.graphql("mutation($id: String!) { terminateRun(runId: $id) { __typename } }", id=run_id)
+    assert server.wait(run_id, 30) == "CANCELED"
+
+
+def test_history_and_stats_agree_with_what_ran(server: Server) -> None:
+    server.wait(server.launch("fails"))
+    newest = server.folder.json("history", "fails")[0]
+    assert newest["status"] == "failed"
+    assert "no data today" in newest["error_message"]
+    stats = server.folder.json("stats", "fails")["fails"]
+    assert stats["success_rate"] == 0
+    assert stats["failed_count"] == stats["total_executions"] >= 1
+    assert set(stats) >= {"task_id", "task_name", "avg_duration", "last_execution_time", "last_status", "success_count"}
+
+
+def test_mystocks_run_goes_through_the_daemon_and_ends_with_the_works_exit_code(server: Server) -> None:
+    assert "in the daemon's queue" in server.folder.mystocks("run", "report", code=0)
+    assert "no data today" in server.folder.mystocks("run", "fails", code=1)
+
+
+def test_what_a_task_printed_is_kept_and_readable(server: Server) -> None:
+    run_id = server.launch("load", {"ops": {"load": {"config": {"rows": 41}}}})
+    server.wait(run_id)
+    logged = [one for one in server.folder.json("history", "load") if one["run_id"] == run_id]
+    assert "to stdout 41" in Path(logged[0]["log_path"]).read_text(encoding="utf-8")

@@ -89,8 +89,8 @@ def _range(
     opening = np.clip(opening, lowest, highest)
     # A stock at its limit has often stood there from the first minute.
     sealed = facts.limited & ((close == highest) | (close == lowest)) & (noise.uniform("sealed", *keys) < 0.2)
-    opening = np.where(facts.suspended | sealed, close, opening)
     still = facts.suspended | sealed
+    opening = np.where(still, close, opening)
     above, below = noise.normal("above", *keys), noise.normal("below", *keys)
     reach = np.where(still, 0.0, 0.006 * previous * np.where(noise.uniform("wide", *keys) < 0.006, 5.0, 1.0))
     high = np.rint(np.maximum(opening, close) + reach * above * above).astype(np.int64)

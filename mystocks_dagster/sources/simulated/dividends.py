@@ -68,11 +68,14 @@ def ex_right_cents(close: np.ndarray, cash: np.ndarray, split: np.ndarray) -> np
 
 def floats(stocks: Universe, events: Events, ordinals: np.ndarray) -> np.ndarray:
     """Return the float in shares by day and stock; a split makes it grow on its ex-day."""
-    shares = np.broadcast_to(stocks.shares, (len(ordinals), len(stocks))).copy()
-    for at in np.nonzero(events.split)[0]:
-        days = ordinals >= events.ordinal[at]
-        shares[days, events.stock[at]] = shares[days, events.stock[at]] * (10 + events.split[at]) // 10
-    return shares
+    splits = np.nonzero((events.split > 0) & (events.ordinal <= ordinals[-1]))[0]
+    growth = np.ones((len(ordinals), len(stocks)))
+    before = splits[events.ordinal[splits] <= ordinals[0]]
+    np.multiply.at(growth[0], events.stock[before], 1 + events.split[before] / 10)
+    growth[1:] = growth[0]
+    for at in splits[len(before) :]:
+        growth[ordinals >= events.ordinal[at], events.stock[at]] *= 1 + events.split[at] / 10
+    return (stocks.shares * growth).astype(np.int64)
 
 
 def _seasons(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:

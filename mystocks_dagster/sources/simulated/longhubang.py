@@ -3,8 +3,8 @@
 Conditions (SSE and SZSE trading rules of 2023, ChiNext rules of 2020-08-24, STAR and BSE rules), each for the five
 stocks of its list that go furthest, among those that traded under a price limit; ties go to the larger amount. A new
 listing without a price limit is published on its first day (main board and ChiNext). Deviation is the change less the
-change of the exchange's index, here the mean change of its main-board stocks that traded under a price limit.
-The conditions over three and more days are left out.
+change of the exchange's index, here the mean change of its main-board stocks that traded under a price limit; all
+measures are taken to 0.01 %. The conditions over three and more days are left out.
 """
 
 from dataclasses import dataclass
@@ -80,13 +80,7 @@ def _published(market: Market, ordinals: np.ndarray) -> pl.DataFrame:
     chosen = [_chosen(limited, condition) for condition in CONDITIONS]
     first = rows.filter(~pl.col("limited") & (pl.col("age") == 0) & pl.col("board").is_in(["main", "chinext"]))
     listed = pl.concat([*chosen, first.with_columns(reason=pl.lit(FIRST_DAY_REASON))])
-    return listed.with_columns(
-        change_pct=pl.col("change").round(4),
-        buy_amount=pl.col("buy") / 100,
-        sell_amount=pl.col("sell") / 100,
-        net_amount=(pl.col("buy") - pl.col("sell")) / 100,
-        total_amount=pl.col("amount") / 100,
-    ).select(list(LONGHUBANG.dtypes))
+    return listed.rename({"change": "change_pct"}).select(list(LONGHUBANG.dtypes))
 
 
 def _chosen(rows: pl.DataFrame, condition: Condition) -> pl.DataFrame:
@@ -94,7 +88,7 @@ def _chosen(rows: pl.DataFrame, condition: Condition) -> pl.DataFrame:
     reached = pl.col(condition.measure) * (1 if condition.least > 0 else -1)
     return (
         rows.filter(pl.col("listing") == condition.listing, reached >= abs(condition.least))
-        .sort("date", reached, "amount", "volume", "symbol", descending=[False, True, True, True, False])
+        .sort("date", reached, "total_amount", "volume", "symbol", descending=[False, True, True, True, False])
         .group_by("date", maintain_order=True)
         .head(TOP)
         .select(rows.columns)
@@ -114,17 +108,18 @@ def _measured(market: Market, bars: Bars) -> pl.DataFrame:
         age=pl.Series(bars.life.age[at]),
         limited=pl.Series(bars.life.limited[at]),
         close=pl.Series(bars.close[at] / 100),
-        change=pl.Series((bars.close[at] / bars.prev_close[at] - 1) * 100),
-        amplitude=pl.Series((bars.high[at] - bars.low[at]) / bars.low[at] * 100),
+        change=pl.Series(np.round((bars.close[at] / bars.prev_close[at] - 1) * 100, 2)),
+        amplitude=pl.Series(np.round((bars.high[at] - bars.low[at]) / bars.low[at] * 100, 2)),
         turnover=pl.Series(bars.turnover[at]),
         volume=pl.Series(bars.volume[at]),
-        amount=pl.Series(bars.amount[at]),
-        buy=pl.Series(buy),
-        sell=pl.Series(sell),
+        total_amount=pl.Series(bars.amount[at] / 100),
+        buy_amount=pl.Series(buy / 100),
+        sell_amount=pl.Series(sell / 100),
+        net_amount=pl.Series((buy - sell) / 100),
     )
     exchange, old = pl.col("symbol").str.slice(-2), (pl.col("board") == "chinext") & (pl.col("date") < CHINEXT_REFORM)
     index = pl.col("change").filter((pl.col("board") == "main") & pl.col("limited")).mean().over("date", exchange)
     return rows.with_columns(
         listing=exchange + " " + pl.col("board") + pl.when(old).then(pl.lit(" before reform")).otherwise(pl.lit("")),
-        deviation=pl.col("change") - index,
+        deviation=(pl.col("change") - index).round(2),
     )

@@ -1,6 +1,6 @@
 """Functions of every signature that is accepted, and some that are not."""
 
-from __future__ import annotations
+from __future__ import annotations  # noqa: TID251 - users' modules may have it
 
 from datetime import date
 from typing import TYPE_CHECKING

@@ -1,0 +1,94 @@
+"""How a table lies on disk: its partition column, its instants, and the world that its name carries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import polars as pl
+from deltalake import DeltaTable
+
+from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.market.schemas import MOMENT, Table
+
+#: Name on disk of the partition column of `by_day` tables; no reader of ours shows it.
+YEAR = "year"
+#: Operations that change no row.
+_HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableInfo:
+    """What there is of one table: rows, bytes of its newest version, and when rows were last written (Shanghai)."""
+
+    table: str
+    rows: int
+    bytes: int
+    updated: datetime | None
+
+
+def table_info(name: str, opened: DeltaTable) -> TableInfo:
+    """Sum up a table from its transaction log; no data file is opened."""
+    files = pl.DataFrame(opened.get_add_actions(flatten=True))
+    writes = (entry for entry in opened.history() if entry.get("operation") not in _HOUSEKEEPING)
+    stamp = next((entry["timestamp"] for entry in writes if "timestamp" in entry), None)
+    return TableInfo(
+        table=name,
+        rows=int(files["num_records"].sum()),
+        bytes=int(files["size_bytes"].sum()),
+        updated=datetime.fromtimestamp(stamp / 1000, UTC).astimezone(SHANGHAI) if stamp else None,
+    )
+
+
+def world_name(world: str, schema: Table) -> str:
+    """Return the name that a table gets: the one free text that delta-rs writes together with the first rows."""
+    return f"{world}/{schema.name}"
+
+
+def world_of(opened: DeltaTable) -> str:
+    """Return the world that a table was made in."""
+    return (opened.metadata().name or "").rpartition("/")[0]
+
+
+def date_column(schema: Table) -> str:
+    """Return the column that holds the table's days.
+
+    Raises:
+        UnknownName: It has none.
+    """
+    if schema.date_column is None:
+        raise UnknownName(f"{schema.name} has no date column, so days mean nothing to it.")
+    return schema.date_column
+
+
+def check_columns(schema: Table, names: Sequence[str]) -> None:
+    """Refuse columns that the table does not have.
+
+    Raises:
+        UnknownName: One of them is none of its columns.
+    """
+    for name in names:
+        if name not in schema.dtypes:
+            raise UnknownName(f"{schema.name} has no column {name!r}; its columns are {', '.join(schema.dtypes)}.")
+
+
+def to_disk(schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return what Delta stores: instants in UTC, and the year that `by_day` tables are partitioned by."""
+    moments = [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in schema.dtypes.items() if dtype == MOMENT]
+    year = [pl.col(date_column(schema)).dt.year().alias(YEAR)] if schema.by_day else []
+    return frame.with_columns(*moments, *year)
+
+
+def from_disk(schema: Table, name: str) -> pl.Expr:
+    """Return a column as readers see it: instants in Shanghai's time zone."""
+    return pl.col(name).dt.convert_time_zone(SHANGHAI.key) if schema.dtypes[name] == MOMENT else pl.col(name)
+
+
+def covers(schema: Table, days: Sequence[date], alias: str = "") -> str:
+    """Return the SQL condition that a row is of one of those days; the bounds let whole files be left alone."""
+    column = f"{alias}{date_column(schema)}"
+    parts = [f"{column} >= DATE '{min(days)}'", f"{column} <= DATE '{max(days)}'"]
+    if schema.by_day:
+        parts.insert(0, f"{alias}{YEAR} IN ({', '.join(map(str, sorted({day.year for day in days})))})")
+    listed = ", ".join(f"DATE '{day}'" for day in sorted(set(days)))
+    return " AND ".join([*parts, f"{column} IN ({listed})"])

@@ -1,0 +1,152 @@
+"""How often each upstream host is asked, by all processes together, and when it is left alone.
+
+One small file a host under `.dagster/hosts` holds the moment of the last request, the day's count and the circuit
+breaker; its lock is held during a request, so that a host sees one stream however many processes run.
+"""
+
+import fcntl
+import json
+import math
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from mystocks_dagster.errors import SettingsError, SourceUnavailable
+from mystocks_dagster.market.clock import SHANGHAI
+
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostRule:
+    """How one upstream wants to be treated; hosts that share a rule share its limits.
+
+    Attributes:
+        name: Also the name of its file.
+        hosts: The hosts' names or their endings.
+        gap: Seconds between two requests.
+        ban: Seconds for which it is left alone after it has thrown us out.
+        drops_are_bans: A connection closed without an answer means that it has thrown us out.
+    """
+
+    name: str
+    hosts: tuple[str, ...]
+    gap: float = 1.0
+    ban: float = HOUR / 4
+    drops_are_bans: bool = False
+
+    def covers(self, host: str) -> bool:
+        """Say whether the rule is about that host."""
+        return any(host == name or host.endswith(f".{name}") for name in self.hosts)
+
+
+#: Below every rate at which users report to have been banned; see docs/akshare.md.
+RULES = (
+    HostRule(name="eastmoney-push2", hosts=("push2.eastmoney.com", "push2his.eastmoney.com"), gap=2.5, ban=6 * HOUR, drops_are_bans=True),
+    HostRule(name="eastmoney-push2delay", hosts=("push2delay.eastmoney.com",), gap=2.5, ban=6 * HOUR, drops_are_bans=True),
+    HostRule(name="eastmoney-datacenter", hosts=("datacenter-web.eastmoney.com",), gap=0.75),
+    HostRule(name="sina", hosts=("sina.com.cn",)),
+)
+
+
+def rule_of(host: str) -> HostRule:
+    """Return the rule of a host; a host without one is asked once a second."""
+    return next((rule for rule in RULES if rule.covers(host)), HostRule(name=host, hosts=(host,)))
+
+
+@dataclass
+class _State:
+    last: float = 0.0
+    day: str = ""
+    requests: int = 0
+    closed_until: float = 0.0
+    reason: str = ""
+
+
+class Turn:
+    """One request's turn at a host, which no other process has meanwhile."""
+
+    def __init__(self, host: str, rule: HostRule, state: _State) -> None:
+        self.host = host
+        self._rule = rule
+        self._state = state
+
+    @property
+    def requests_today(self) -> int:
+        """Requests sent under this rule today (Shanghai), this one included."""
+        return self._state.requests
+
+    def ban(self, reason: str) -> None:
+        """Leave the host alone from now on, for as long as its rule says."""
+        self._state.closed_until = time.time() + self._rule.ban
+        self._state.reason = reason
+
+
+class HostBook:
+    """The shared memory of all processes about the upstream hosts."""
+
+    def __init__(self, folder: Path, *, gaps: bool = True) -> None:
+        """Keep the book in `folder`; without `gaps` requests follow each other at once (for a stand-in)."""
+        self.folder = folder
+        self.gaps = gaps
+
+    @contextmanager
+    def turn(self, host: str) -> Generator[Turn]:
+        """Wait for this host's turn and hold it.
+
+        Raises:
+            SourceUnavailable: The host is left alone for now; the message says until when.
+            SettingsError: The folder cannot be written.
+        """
+        rule = rule_of(host)
+        path = self.folder / f"{rule.name}.json"
+        with _locked(path) as file:
+            state = _read(file)
+            if state.closed_until > time.time():
+                raise SourceUnavailable(_closed(host, state, path))
+            if self.gaps:
+                time.sleep(min(rule.gap, max(0.0, state.last + rule.gap - time.time())))
+            today = datetime.fromtimestamp(time.time(), SHANGHAI).date().isoformat()
+            state.requests = state.requests + 1 if state.day == today else 1
+            state.day = today
+            try:
+                yield Turn(host, rule, state)
+            finally:
+                state.last = time.time()
+                file.seek(0)
+                file.truncate()
+                json.dump(asdict(state), file)
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[IO[str]]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written ({error.strerror}); it keeps the request rate. Make its folder writable.") from None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def _read(file: IO[str]) -> _State:
+    file.seek(0)
+    try:
+        return _State(**json.load(file))
+    except (ValueError, TypeError):
+        # New, torn by a power cut, or of another version: the worst that is lost is a pause of some hours.
+        return _State()
+
+
+def _closed(host: str, state: _State, path: Path) -> str:
+    # Rounded up to the minute, so that who comes at the named time is not sent away.
+    until = datetime.fromtimestamp(math.ceil(state.closed_until / 60) * 60, SHANGHAI)
+    return (
+        f"{host} is left alone until {until:%Y-%m-%d %H:%M} (Shanghai): {state.reason} "
+        f"Wait, or use another source; to try at once, delete {path}."
+    )

@@ -1,0 +1,192 @@
+"""One shim under every akshare call: timeout, request rate, retry, circuit breaker, rewriting, redirection.
+
+akshare's functions call `requests` each in their own way, most without a timeout. All of them end in
+`requests.adapters.HTTPAdapter.send`, so that is where manners are put in, while `installed` is entered.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.client import RemoteDisconnected
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from mystocks_dagster.errors import SourceChanged, SourceUnavailable
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.answers import Answer, Fault, Question, read_answer
+from mystocks_dagster.sources.hosts import HostBook, rule_of
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+
+#: Header that tells the stand-in which host was meant.
+ORIGINAL_HOST = "X-Orig-Host"
+_LISTS = "/api/qt/clist/get"
+_LOCK = threading.RLock()
+
+
+class EmptyAnswer(Exception):
+    """The host says that there are no rows. Not an error: a way out through akshare, which cannot read such an answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manners:
+    """How patient the shim is.
+
+    Attributes:
+        timeout: Seconds to connect, and seconds without a byte.
+        attempts: How often a broken request is tried in all.
+        backoff: Seconds before the second attempt; doubled before each further one, give or take a half.
+        gaps: Whether the pauses between requests are kept.
+    """
+
+    timeout: tuple[float, float] = (5, 30)
+    attempts: int = 3
+    backoff: float = 2.0
+    gaps: bool = True
+
+    @classmethod
+    def to(cls, settings: Settings) -> "Manners":
+        """Return what is due to the real hosts, or to a stand-in, which needs no sparing."""
+        return cls(backoff=0.05, gaps=False) if settings.upstream else cls()
+
+
+@dataclass
+class Wire:
+    """What went over the wire while the shim was installed.
+
+    Attributes:
+        requests: Requests by host, repeated attempts included.
+        requests_today: The day's requests of all processes, by host.
+        answers: The answers, in order.
+    """
+
+    book: HostBook
+    manners: Manners
+    upstream: str | None
+    requests: Counter[str] = field(default_factory=Counter)
+    requests_today: dict[str, int] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+
+    def send(self, original: "Callable[..., Response]", request: "PreparedRequest", **options: Any) -> "Response":
+        """Send a request with manners and return the answer, read to its end.
+
+        Raises:
+            SourceUnavailable: The host cannot be reached, is broken or turned us away.
+            SourceChanged: It answers in another form than before.
+            EmptyAnswer: It says that there is nothing.
+        """
+        question = _aim(request, self.upstream)
+        options["timeout"] = options.get("timeout") or self.manners.timeout
+        if self.upstream:
+            options["proxies"] = {}
+        fault = Fault("broken", "was not asked")
+        for attempt in range(1, self.manners.attempts + 1):
+            found = self._ask(partial(original, request, **options), question)
+            if not isinstance(found, Fault):
+                return found
+            fault = found
+            if fault.meaning != "broken" or attempt == self.manners.attempts:
+                break
+            time.sleep(self.manners.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+        raise self._error(question.host, fault)
+
+    def _ask(self, send: "Callable[[], Response]", question: Question) -> "Response | Fault":
+        """Send once, in the host's turn; note the answer, or that the host turned us away."""
+        from requests import RequestException
+
+        with self.book.turn(question.host) as turn:
+            self.requests[question.host] += 1
+            self.requests_today[question.host] = turn.requests_today
+            try:
+                response = send()
+                found = read_answer(question, response.status_code, response.content)
+            except RequestException as error:
+                found = _network_fault(question.host, error)
+            else:
+                if isinstance(found, Answer):
+                    self.answers.append(found)
+                    return response
+            if found.meaning == "banned":
+                turn.ban(f"it {found.text}.")
+            return found
+
+    def _error(self, host: str, fault: Fault) -> Exception:
+        where = f"{host} (through {self.upstream})" if self.upstream else host
+        match fault.meaning:
+            case "empty":
+                return EmptyAnswer(f"{where} {fault.text}")
+            case "changed":
+                return SourceChanged(f"{where} {fault.text}. Upgrade akshare; if that does not help, report it.")
+            case "banned":
+                hours = rule_of(host).ban / 3600
+                return SourceUnavailable(f"{where} {fault.text}; it is left alone for {hours:g} hours. Use another source meanwhile.")
+            case "broken":
+                return SourceUnavailable(f"{where} {fault.text} ({self.manners.attempts} attempts). Check the network, or try again later.")
+
+
+@contextmanager
+def installed(settings: Settings, manners: Manners | None = None) -> Generator[Wire]:
+    """Put the shim under `requests` and yield the wire; takes it away again at the end.
+
+    One call at a time: other threads wait.
+    """
+    from requests.adapters import HTTPAdapter
+
+    manners = manners or Manners.to(settings)
+    place = (urlsplit(settings.upstream).netloc.replace(":", "_"),) if settings.upstream else ()
+    wire = Wire(HostBook(settings.dagster_home.joinpath("hosts", *place), gaps=manners.gaps), manners, settings.upstream)
+
+    with _LOCK:
+        original = HTTPAdapter.send
+
+        def send(adapter: HTTPAdapter, request: "PreparedRequest", **options: Any) -> "Response":
+            return wire.send(partial(original, adapter), request, **options)
+
+        HTTPAdapter.send = send  # ty: ignore[invalid-assignment]
+        try:
+            yield wire
+        finally:
+            HTTPAdapter.send = original
+
+
+def _aim(request: "PreparedRequest", upstream: str | None) -> Question:
+    """Point the request to where it shall go; return what it asks."""
+    url = str(request.url)
+    question = Question.of(url)
+    if question.path == _LISTS and question.host.endswith("push2.eastmoney.com"):
+        # The same lists, some seconds late, from a host that throws fewer clients out.
+        url = url.replace(question.host, "push2delay.eastmoney.com", 1)
+        question = Question.of(url)
+    if upstream:
+        request.headers[ORIGINAL_HOST] = question.host
+        parts = urlsplit(url)
+        url = upstream.rstrip("/") + parts.path + (f"?{parts.query}" if parts.query else "")
+    request.url = url
+    return question
+
+
+def _network_fault(host: str, error: Exception) -> Fault:
+    if rule_of(host).drops_are_bans and _dropped(error):
+        return Fault("banned", "closed the connection without an answer, as it does to addresses that it bans")
+    from requests import Timeout
+
+    what = "did not answer in time" if isinstance(error, Timeout) else "cannot be reached or broke off"
+    return Fault("broken", f"{what} ({type(error).__name__})")
+
+
+def _dropped(error: BaseException) -> bool:
+    """Say whether the host took the connection and then closed it; requests hides that some layers down."""
+    layers: list[object] = [error]
+    while layers:
+        layer = layers.pop()
+        if isinstance(layer, RemoteDisconnected | ConnectionResetError | ConnectionAbortedError):
+            return True
+        if isinstance(layer, BaseException):
+            layers.extend((*layer.args, getattr(layer, "reason", None)))
+    return False

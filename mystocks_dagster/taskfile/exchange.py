@@ -1,0 +1,91 @@
+"""A task file in and out of the system: as YAML or JSON, without loss and without secrets."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from mystocks_dagster.taskfile import writer
+from mystocks_dagster.taskfile.document import SECTIONS, Section, document_of, with_defaults
+from mystocks_dagster.taskfile.dump import dump
+from mystocks_dagster.taskfile.model import Entry
+from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.reader import load_text
+from mystocks_dagster.taskfile.source import Source, parse_text, read_text
+from mystocks_dagster.taskfile.writer import Edit, Plan
+
+Format = Literal["yaml", "json"]
+
+
+def to_dict(entry: Entry) -> dict[str, Any]:
+    """Return a task or group as it would be written: only what differs from the defaults, variables unresolved."""
+    differing = entry.model_dump(mode="json", exclude_defaults=True)
+    return {
+        key: value if key in entry.from_environment else _pruned(value, differing[key])
+        for key, value in entry.masked().items()
+        if key in differing or key in entry.from_environment
+    }
+
+
+def export_text(path: Path, form: Format = "yaml") -> str:
+    """Return the task file as YAML (with its comments) or as JSON; variables stay as they are written.
+
+    Raises:
+        TaskFileError: The file cannot be read.
+    """
+    text = read_text(path)
+    source = parse_text(text, str(path))
+    if form == "json":
+        return json.dumps(source.data, ensure_ascii=False, indent=2) + "\n"
+    return dump(source.data) if text.lstrip().startswith("{") else text
+
+
+def import_file(path: Path, incoming: Path, *, dry_run: bool = False) -> Edit:
+    """Take the tasks and groups of another file, YAML or JSON, into the task file.
+
+    An entry whose id is there already replaces that one; the others are added. What the other file has under
+    `defaults` is written into its tasks, and its `task_packages` are added to ours.
+
+    Raises:
+        TaskFileError: The other file, or what would come out, is wrong; the task file is as it was.
+    """
+    text = read_text(incoming)
+    source = parse_text(text, str(incoming))
+    if problems := load_text(text, incoming).problems:
+        raise TaskFileError(problems, source.lines)
+    return writer.change(path, lambda ours: _plan(ours, source), dry_run=dry_run)
+
+
+def _plan(ours: Source, theirs: Source) -> Plan:
+    document = document_of(theirs)
+    new: dict[Section, list[Mapping[str, Any]]] = {section: [] for section in SECTIONS}
+    edits: list[tuple[Section, str, Mapping[str, Any]]] = []
+    for section, entries in document.entries.items():
+        known = writer.ids(ours, section)
+        for raw in entries:
+            data = with_defaults(document.defaults, raw.data) if section == "tasks" else raw.data
+            if raw.id and raw.id in known:
+                edits.append((section, raw.id, replacing(ours.data[section][known.index(raw.id)], data)))
+            else:
+                new[section].append(data)
+    return writer.planned(ours, edited=edits, added=new, packages=theirs.data.get("task_packages") or [])
+
+
+def replacing(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes (see `writer.edit_task`) that turn `old` into `new`, and say nothing of what is equal."""
+    changes: dict[str, Any] = {key: None for key in old if new.get(key) is None}
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            if inner := replacing(before, value):
+                changes[key] = inner
+        elif value is not None and value != before:
+            changes[key] = value
+    return changes
+
+
+def _pruned(full: Any, wanted: Any) -> Any:
+    """Return of `full` the keys that `wanted` has."""
+    if isinstance(full, dict) and isinstance(wanted, dict):
+        return {key: _pruned(full[key], value) for key, value in wanted.items()}
+    return full

@@ -1,0 +1,63 @@
+"""Replacing a file as a whole: under a lock, at once or not at all, with the former content kept beside it."""
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mystocks_dagster.errors import SettingsError
+
+#: Seconds to wait for another editor; each holds the file for a second or two.
+_PATIENCE = 20.0
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Keep other editors of `path` waiting, in this process and in others.
+
+    Raises:
+        SettingsError: The folder cannot be written, or another editor does not finish.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be edited: {lock} cannot be made: {error.strerror}. Check the folder's permissions.") from None
+    try:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise SettingsError(f"{path} is being edited by another process for {_PATIENCE:.0f} s already; try again.") from None
+                time.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file so that whoever reads it sees the old content or the new one, also after a power cut.
+
+    Raises:
+        SettingsError: It cannot be written; the file is as it was.
+    """
+    scratch: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), path.stat().st_mode & 0o777 if path.exists() else 0o644)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(scratch).replace(path)
+    except OSError as error:
+        if scratch:
+            Path(scratch).unlink(missing_ok=True)
+        raise SettingsError(f"{path} cannot be written: {error.strerror}. It is as it was.") from None

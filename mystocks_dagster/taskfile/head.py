@@ -1,0 +1,48 @@
+"""The part of a task file that stands beside its tasks and groups: version, defaults, packages, alerts."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mystocks_dagster.taskfile import explain
+from mystocks_dagster.taskfile.document import SECTIONS, Document
+from mystocks_dagster.taskfile.functions import package_fault
+from mystocks_dagster.taskfile.model import Task, TaskFile
+from mystocks_dagster.taskfile.problems import Fault, Problem
+from mystocks_dagster.taskfile.variables import resolve_variables
+
+
+def read_head(document: Document, folder: Path, environment: Mapping[str, str]) -> tuple[TaskFile, list[Problem]]:
+    """Return the task file without its entries, and everything wrong with that; what is wrong is left out."""
+    # Variables in defaults are resolved in each task that takes them: only there it is known whether it is used.
+    defaults = document.defaults
+    values, written, faults = resolve_variables({key: value for key, value in document.head.items() if key != "defaults"}, environment)
+    values = {**values, "defaults": document.head.get("defaults")}
+    while True:
+        try:
+            head = TaskFile.model_validate(values)
+            break
+        except ValidationError as error:
+            found = list(explain.faults(error, TaskFile, values, secret=written))
+            faults += found
+            values = {key: value for key, value in values.items() if key not in {fault.path[0] for fault in found}}
+    faults += _default_faults(defaults, environment)
+    bad = [(index, why) for index, name in enumerate(head.task_packages) if (why := package_fault(name, folder.resolve()))]
+    faults += [Fault(("task_packages", index), why) for index, why in bad]
+    own = [fault for fault in document.faults if fault.path[0] not in SECTIONS]
+    return head, [document.problem(fault, None) for fault in (*document.unusable, *own, *faults)]
+
+
+def _default_faults(defaults: dict[str, Any], environment: Mapping[str, str]) -> Iterator[Fault]:
+    """Yield what is wrong with `defaults` by themselves: they are a task of which most is missing."""
+    if "task_id" in defaults:
+        yield Fault(("defaults", "task_id"), "an id cannot be a default", "Remove it.", at_key=True)
+    values, written, _ = resolve_variables(defaults, environment)
+    try:
+        Task.model_validate(values)
+    except ValidationError as error:
+        for fault in explain.faults(error, Task, values, secret=written):
+            if not fault.message.endswith(" is missing"):
+                yield fault._replace(path=("defaults", *fault.path))

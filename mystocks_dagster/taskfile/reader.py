@@ -1,0 +1,145 @@
+"""Reading a task file: every problem in one pass, and one bad task does not stop the others."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mystocks_dagster.settings import environment as process_environment
+from mystocks_dagster.taskfile.document import Document, document_of
+from mystocks_dagster.taskfile.entries import Builder
+from mystocks_dagster.taskfile.functions import Function, Functions, declared
+from mystocks_dagster.taskfile.head import read_head
+from mystocks_dagster.taskfile.model import TaskFile
+from mystocks_dagster.taskfile.problems import Problem, TaskFileError
+from mystocks_dagster.taskfile.sift import sift
+from mystocks_dagster.taskfile.source import parse_text, read_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One version of a task file, read: what of it can run, and what cannot.
+
+    Attributes:
+        source: The task file.
+        hash: Of its text.
+        taskfile: Without the broken tasks, those that depend on them, and the groups that have none left.
+        problems: Everything wrong with the file, in the order of its lines.
+        broken: Id of each task or group that was left out to the reasons.
+        shortened: Id of each group that runs without some of its tasks to the ids of those.
+        lines: Id to first and last line, from 1.
+        functions: Task id to its function; empty when functions were not resolved.
+        writes: Task id to the tables that its function declares to write, for all tasks that can run, in the order
+            of the file: says which task owns a table also when only some tasks were built.
+        document: The file as it is written.
+    """
+
+    source: Path
+    hash: str
+    taskfile: TaskFile
+    problems: tuple[Problem, ...]
+    broken: Mapping[str, tuple[Problem, ...]]
+    shortened: Mapping[str, tuple[str, ...]]
+    lines: Mapping[str, tuple[int, int]]
+    functions: Mapping[str, Function]
+    writes: Mapping[str, Sequence[str]]
+    document: Document = field(repr=False)
+
+
+def content_hash(text: str) -> str:
+    """Return the hash that a version of a task file is known by."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def read_task_file(path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> TaskFile:
+    """Return the task file, all of it.
+
+    Args:
+        path: The file.
+        functions: False leaves modules unimported, and names and params of functions unchecked.
+        environment: Where variables are looked up; the process's own when None.
+
+    Raises:
+        TaskFileError: Something is wrong with it; holds every problem with its line and remedy.
+    """
+    text = read_text(Path(path))
+    version = load_text(text, Path(path), functions=functions, environment=environment)
+    if version.problems:
+        raise TaskFileError(version.problems, parse_text(text, str(path)).lines)
+    return version.taskfile
+
+
+def check_task_file(path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> list[Problem]:
+    """Return everything wrong with a task file, in the order of its lines."""
+    try:
+        return list(load_task_file(path, functions=functions, environment=environment).problems)
+    except TaskFileError as error:
+        return list(error.problems)
+
+
+def load_task_file(path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
+    """Return what of the task file can run, and the problems of what cannot; arguments as in `read_task_file`.
+
+    Raises:
+        TaskFileError: The file as a whole cannot be used: missing, no YAML, `tasks` is no list.
+    """
+    return load_text(read_text(Path(path)), Path(path), functions=functions, environment=environment)
+
+
+def load_text(text: str, path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
+    """Return the same of a text that is, or is to be, the content of `path`."""
+    source = parse_text(text, str(path))
+    document = document_of(source)
+    version = load_document(document, path, content_hash(text), functions=functions, environment=environment)
+    if document.unusable:
+        raise TaskFileError(version.problems, source.lines)
+    return version
+
+
+def load_document(
+    document: Document,
+    path: Path,
+    content: str,
+    *,
+    functions: bool = True,
+    environment: Mapping[str, str] | None = None,
+    only: frozenset[str] | None = None,
+    writes: Mapping[str, Sequence[str]] | None = None,
+) -> Version:
+    """Return the same of a task file that is taken apart already.
+
+    Args:
+        document: The file.
+        path: Where it comes from.
+        content: The hash of its text.
+        functions: As in `read_task_file`, and so is `environment`.
+        environment: Where variables are looked up.
+        only: Ids of the entries to build; all when None.
+        writes: Known already, as it must be when only some entries are built.
+    """
+    environment = process_environment() if environment is None else environment
+    head, problems = read_head(document, path.parent, environment)
+    builder = Builder(document.defaults, environment, Functions(head.task_packages, path.resolve().parent) if functions else None)
+    built = [builder.build(raw) for entries in document.entries.values() for raw in entries if only is None or raw.label in only]
+    sifted = sift(document, built)
+    resolved = {one.raw.label: one.function for one in built if one.function and one.raw.label not in sifted.broken}
+    return Version(
+        source=path,
+        hash=content,
+        taskfile=head.model_copy(update={"tasks": sifted.tasks, "task_groups": sifted.groups}),
+        problems=_in_order([*problems, *sifted.problems]),
+        broken=sifted.broken,
+        shortened=sifted.shortened,
+        lines={raw.label: (raw.first, raw.last) for entries in document.entries.values() for raw in entries},
+        functions=resolved,
+        writes={label: declared(function).writes for label, function in resolved.items()} if writes is None else writes,
+        document=document,
+    )
+
+
+def _in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return problems by line; one that many tasks inherit from `defaults` is told once."""
+    found: dict[tuple[int, int, str], Problem] = {}
+    for problem in problems:
+        found.setdefault((problem.line, problem.column, problem.message), problem)
+    return tuple(sorted(found.values(), key=lambda problem: (problem.line, problem.column)))

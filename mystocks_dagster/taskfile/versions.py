@@ -1,0 +1,82 @@
+"""A run keeps the task file that it was queued with: a copy of every version, which a worker reads in milliseconds.
+
+The copy is the file taken apart, as JSON, with variables as they are written: no secret reaches the disk.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mystocks_dagster.taskfile import files
+from mystocks_dagster.taskfile.document import SECTIONS, Document, Raw, Section, with_defaults
+from mystocks_dagster.taskfile.names import dagster_name
+from mystocks_dagster.taskfile.problems import Fault, Problem, TaskFileError, path_text
+from mystocks_dagster.taskfile.reader import Version, load_document
+
+
+def store(version: Version, folder: Path) -> str:
+    """Keep a copy of a version in `folder` and return the hash by which it is found again."""
+    copy = {
+        "source": str(version.source.resolve()),
+        "head": dict(version.document.head),
+        "writes": dict(version.writes),
+        **{section: [[raw.first, raw.last, raw.data] for raw in entries] for section, entries in version.document.entries.items()},
+    }
+    files.replace(folder / f"{version.hash}.json", json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode())
+    return version.hash
+
+
+def load_version(folder: Path, content: str, only: str | None = None, *, environment: Mapping[str, str] | None = None) -> Version:
+    """Return a version that was stored.
+
+    Args:
+        folder: Where it was stored.
+        content: Its hash.
+        only: Dagster's name of a task or group: only that, and what it depends on, is built. A name that is
+            neither is a job that may need everything.
+        environment: Where variables are looked up; the process's own when None.
+
+    Raises:
+        TaskFileError: The copy is gone, or what is asked for cannot run any more, such as when a variable is not set.
+    """
+    path = folder / f"{content}.json"
+    try:
+        copy = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        hint = "Start the task again: a new run uses the task file as it is now."
+        message = f"the copy of the task file that this run was queued with cannot be read: {error}"
+        raise TaskFileError([Problem(file=str(path), line=1, column=1, path="", message=message, hint=hint)]) from None
+    entries = {
+        section: [Raw(section, index, data, first, last) for index, (first, last, data) in enumerate(copy[section])] for section in SECTIONS
+    }
+    document = Document(copy["source"], copy["head"], entries, lambda fault, owner: _problem(copy["source"], entries, fault, owner))
+    wanted = _wanted(document, only) if only else None
+    version = load_document(document, Path(copy["source"]), content, only=wanted, writes=copy["writes"], environment=environment)
+    if wanted and (reasons := [problem for label in wanted for problem in version.broken.get(label, ())]):
+        raise TaskFileError(reasons)
+    return version
+
+
+def _wanted(document: Document, only: str) -> frozenset[str] | None:
+    """Return the ids of a task or group and of all that it needs; None when the name is neither."""
+    named: dict[str, Raw] = {raw.id: raw for entries in document.entries.values() for raw in entries if raw.id}
+    waiting = [name for name in named if dagster_name(name) == only]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in named:
+            continue
+        found.add(name)
+        raw = named[name]
+        data = with_defaults(document.defaults, raw.data) if raw.section == "tasks" else raw.data
+        waiting += data.get("dependencies" if raw.section == "tasks" else "tasks") or []
+    return frozenset(found) or None
+
+
+def _problem(file: str, entries: Mapping[Section, list[Raw]], fault: Fault, owner: str | None) -> Problem:
+    """Return a fault with the first line of its entry; the text itself is not kept."""
+    section, index = (*fault.path[:2], None, None)[:2]
+    raws: Any = entries.get(section, []) if section in SECTIONS else []  # type: ignore[call-overload]
+    line = raws[index].first if isinstance(index, int) and index < len(raws) else 1
+    return Problem(file=file, line=line, column=1, path=path_text(fault.path), message=fault.message, hint=fault.hint, owner=owner)

@@ -1,0 +1,102 @@
+"""Events stay true to the bars, in whatever order days arrive, are replaced and go."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mystocks_dagster.errors import LakeError
+from mystocks_dagster.lake.events import refresh_events
+from mystocks_dagster.lake.prices import adjusted_bars, unknown_factors
+from mystocks_dagster.lake.store import Lake
+
+# Ten trading days over a weekend, the May holiday of 2024 (1 to 5 May) and a make-up Saturday without trading.
+DAYS = [date(2024, 4, day) for day in (24, 25, 26, 29, 30)] + [date(2024, 5, day) for day in (6, 7, 8, 9, 10)]
+SYMBOLS = ["600000.SH", "000001.SZ", "300750.SZ"]
+
+
+def naive_events(stored: dict[tuple[str, date], tuple[float, float]]) -> dict[tuple[str, date], float | None]:
+    """Say the same as the product, bar by bar: close and previous close by symbol and day."""
+    found: dict[tuple[str, date], float | None] = {}
+    for (symbol, day), (_, prev_close) in stored.items():
+        last = stored.get((symbol, DAYS[DAYS.index(day) - 1])) if day != DAYS[0] else None
+        if last is not None and abs(prev_close - last[0]) > 0.005:
+            found[symbol, day] = prev_close / last[0]
+        elif last is None and any(other < day for name, other in stored if name == symbol):
+            found[symbol, day] = None
+    return found
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[dict[date, dict[str, tuple[float, float]]]]:
+    """Some loads, each of some days with bars of some symbols; a later load replaces the days of an earlier one."""
+    cents = st.sampled_from([10.0, 10.01, 12.5])
+    day = st.dictionaries(st.sampled_from(SYMBOLS), st.tuples(cents, cents), max_size=3)
+    return draw(st.lists(st.dictionaries(st.sampled_from(DAYS), day, min_size=1, max_size=6), min_size=1, max_size=4))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(loads=histories())
+def test_events_never_depend_on_the_order_of_loads(tmp_path_factory, make_bars, loads):
+    lake = Lake(str(tmp_path_factory.mktemp("lake")), "real")
+    stored: dict[tuple[str, date], tuple[float, float]] = {}
+    for load in loads:
+        frames = [
+            make_bars(day, [symbol]).with_columns(close=pl.lit(close), prev_close=pl.lit(prev_close))
+            for day, bars in load.items()
+            for symbol, (close, prev_close) in bars.items()
+        ]
+        lake.replace_days("daily_bars", pl.concat([make_bars(DAYS[0], 0), *frames]), list(load))
+        refresh_events(lake, list(load))
+        stored = {key: bar for key, bar in stored.items() if key[1] not in load}
+        stored |= {(symbol, day): bar for day, bars in load.items() for symbol, bar in bars.items()}
+        found = {(symbol, day): ratio for symbol, day, ratio in lake.read("adjust_events").iter_rows()}
+        assert found == naive_events(stored)
+
+
+@pytest.fixture
+def gap(lake, make_bars) -> Lake:
+    """600000 lacks the second day; 000001 was listed on the third."""
+    for day, symbols in ((DAYS[0], ["600000.SH"]), (DAYS[2], ["600000.SH", "000001.SZ"]), (DAYS[3], ["600000.SH", "000001.SZ"])):
+        lake.replace_days("daily_bars", make_bars(day, symbols), [day])
+        refresh_events(lake, [day])
+    return lake
+
+
+def test_reads_across_an_unknown_factor_are_refused_with_symbol_day_and_remedy(gap):
+    assert unknown_factors(gap).rows() == [("600000.SH", DAYS[2])]
+    for how in ("hfq", "qfq"):
+        with pytest.raises(LakeError, match=r"600000\.SH cannot be adjusted across 2024-04-26.*Load the missing days"):
+            adjusted_bars(gap, how)
+
+
+def test_what_does_not_cross_the_unknown_factor_is_read(gap):
+    assert adjusted_bars(gap, "hfq", end=DAYS[1]).height == 1
+    assert adjusted_bars(gap, "hfq", symbols=["000001.SZ"]).height == 2
+    assert adjusted_bars(gap, "qfq", start=DAYS[2]).height == 4
+    assert adjusted_bars(gap, "qfq", end=DAYS[0], anchor=DAYS[0]).height == 1
+    with pytest.raises(LakeError, match="cannot be adjusted"):
+        adjusted_bars(gap, "qfq", end=DAYS[0])
+    with pytest.raises(LakeError, match="cannot be adjusted"):
+        adjusted_bars(gap, "qfq", start=DAYS[2], anchor=DAYS[0])
+
+
+def test_symbols_with_an_unknown_factor_can_be_left_out(gap):
+    assert adjusted_bars(gap, unknown="leave_out")["symbol"].unique().to_list() == ["000001.SZ"]
+
+
+def test_filling_the_gap_makes_the_factor_known(gap, make_bars):
+    gap.replace_days("daily_bars", make_bars(DAYS[1], ["600000.SH"], 20.0), [DAYS[1]])
+    refresh_events(gap, [DAYS[1]])
+    # The filled day states 20 against 10 before, the day after states 10 against its 20.
+    assert gap.read("adjust_events").sort("date").rows() == [("600000.SH", DAYS[1], 2.0), ("600000.SH", DAYS[2], 0.5)]
+    frame = adjusted_bars(gap, symbols=["600000.SH"], columns=["close", "factor"])
+    assert frame["factor"].to_list() == [1.0, 0.5, 1.0, 1.0]
+    assert frame["close"].to_list() == [10.0] * 4
+
+
+def test_adjusted_reads_take_columns_and_windows(gap):
+    frame = adjusted_bars(gap, symbols=["000001.SZ"], start=DAYS[3], columns=["symbol", "close"])
+    assert frame.rows() == [("000001.SZ", 10.0)]

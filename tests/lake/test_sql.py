@@ -1,0 +1,66 @@
+"""SQL reads everything and changes nothing."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mystocks_dagster.errors import LakeError
+
+DAY = date(2025, 1, 2)
+
+
+@pytest.fixture
+def filled(lake, make_bars):
+    lake.replace_days("daily_bars", make_bars(DAY), [DAY])
+    return lake
+
+
+def test_a_query_sees_the_tables_as_readers_do(filled):
+    answer = filled.query("SELECT date, count(*) AS n, avg(close) AS price FROM daily_bars GROUP BY date")
+    assert answer.rows(named=True) == [{"date": DAY, "n": 3, "price": 10.0}]
+    assert filled.query("SHOW TABLES")["name"].to_list() == ["daily_bars"]
+    assert "year" not in filled.query("SELECT * FROM daily_bars").columns
+
+
+def test_columns_of_the_same_name_are_numbered(filled):
+    answer = filled.query("SELECT * FROM daily_bars a JOIN daily_bars b USING (date) LIMIT 1")
+    assert {"symbol", "symbol_1", "close", "close_1"} <= set(answer.columns)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP VIEW daily_bars",
+        "CREATE TABLE x AS SELECT 1",
+        "INSERT INTO daily_bars SELECT * FROM daily_bars",
+        "DELETE FROM daily_bars",
+        "COPY daily_bars TO '{folder}/out.csv'",
+        "ATTACH '{folder}/out.duckdb'",
+        "EXPORT DATABASE '{folder}/out'",
+        "SET enable_external_access = true",
+        "PRAGMA version",
+        "INSTALL httpfs",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DROP VIEW daily_bars",
+        "",
+    ],
+)
+def test_anything_but_one_select_is_refused(filled, tmp_path, sql):
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(LakeError, match="answers one SELECT and is read-only"):
+        filled.query(sql.format(folder=tmp_path))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("sql", ["SELECT * FROM read_text('{file}')", "SELECT * FROM '{file}'", "FROM glob('{folder}/*')"])
+def test_no_file_can_be_read(filled, tmp_path: Path, sql):
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a\n1\n", encoding="utf-8")
+    with pytest.raises(LakeError, match="cannot be answered"):
+        filled.query(sql.format(file=secret, folder=tmp_path))
+
+
+def test_a_mistake_is_answered_in_duckdbs_words(filled):
+    with pytest.raises(LakeError, match="daily_bar does not exist"):
+        filled.query("SELECT * FROM daily_bar")
