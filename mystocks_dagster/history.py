@@ -146,7 +146,7 @@ def _of_run(instance: dg.DagsterInstance, record: Any, task_ids: Mapping[str, st
     for entry in instance.all_logs(run.run_id, of_type=_TYPES):
         event = entry.get_dagster_event()
         if event.event_type == dg.DagsterEventType.LOGS_CAPTURED:
-            data = event.event_specific_data
+            data: Any = event.event_specific_data
             logs |= dict.fromkeys(data.step_keys or (), data.file_key)
         elif event.step_key:
             steps.setdefault(event.step_key, []).append(entry)
@@ -165,7 +165,11 @@ def _waiting(instance: dg.DagsterInstance, run: Any, started: Mapping[str, Any])
 
 
 def _execution(run: Any, step: str, task_id: str, entries: list[Any], log_path: str | None) -> Execution:
-    starts = [entry for entry in entries if entry.get_dagster_event().event_type in (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)]
+    starts = [
+        entry
+        for entry in entries
+        if entry.get_dagster_event().event_type in (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
+    ]
     end = next((entry for entry in reversed(entries) if entry.get_dagster_event().event_type in _ENDED), None)
     told = _told(entries)
     start_time = _moment(starts[0].timestamp) if starts else None
@@ -227,7 +231,7 @@ def _error(end: Any) -> str | None:
 
 
 def _log_path(instance: dg.DagsterInstance, run_id: str, file_key: str) -> str | None:
-    manager = instance.compute_log_manager
+    manager: Any = instance.compute_log_manager
     if not hasattr(manager, "get_captured_local_path"):
         return None
     path = Path(manager.get_captured_local_path([run_id, "compute_logs", file_key], "out"))

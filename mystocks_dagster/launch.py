@@ -56,7 +56,12 @@ def create_run(
             job_definition,
             run_config=config,
             op_selection=steps,
-            tags={**job_definition.tags, **job_definition.run_tags, ".dagster/repository": f"{REPOSITORY}@{origins[0].location_name}", **tags},
+            tags={
+                **job_definition.tags,
+                **job_definition.run_tags,
+                ".dagster/repository": f"{REPOSITORY}@{origins[0].location_name}",
+                **tags,
+            },
             remote_job_origin=remote,
             job_code_origin=repository.get_reconstructable_job(job).get_python_origin(),
             repository_load_data=definition.repository_load_data,

@@ -60,6 +60,11 @@ class Project:
         hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
         raise UnknownName(f"There is no task or group {name!r} in {self.settings.task_file}. {hint}")
 
+    def title(self, name: str) -> str:
+        """Return the name, for people, of the task or group of that id."""
+        found = self.find(name)
+        return found.group_name if isinstance(found, Group) else found.task_name
+
     def create(self, name: str, params: Mapping[str, Any], *, only: bool = False) -> str:
         """Write a new run of a task or group and return the run's id.
 

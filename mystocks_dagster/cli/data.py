@@ -25,10 +25,17 @@ def tables(json: Json = False) -> None:
     lake = _lake()
     found = lake.tables()
     if json:
-        print_json([{"table": one.table, "rows": one.rows, "bytes": one.bytes, "updated": one.updated and one.updated.isoformat()} for one in found])
+        print_json(
+            [
+                {"table": one.table, "rows": one.rows, "bytes": one.bytes, "updated": one.updated and one.updated.isoformat()}
+                for one in found
+            ]
+        )
         return
     if not found:
-        console.print(f"The lake {lake.location} is empty. Fill it with: mystocks run daily_job (or see the demo's with: mystocks --demo data tables)")
+        console.print(
+            f"The lake {lake.location} is empty. Fill it with: mystocks run daily_job (or see the demo's with: mystocks --demo data tables)"
+        )
         return
     rows = [(one.table, one.rows, f"{one.bytes / 1e6:.1f} MB", one.updated and f"{one.updated:%Y-%m-%d %H:%M:%S}") for one in found]
     print_table(("table", "rows", "size", "updated"), rows, title=f"{lake.location} ({lake.world or 'empty'})")

@@ -32,7 +32,7 @@ def demo() -> None:
     console.print("[bold]The market of this demo is simulated[/] (模拟行情, not real prices); it is kept apart from any real data.")
     done = []
     for group in GROUPS:
-        console.print(f"\n[bold]{project.find(group).group_name}[/] ({group})")
+        console.print(f"\n[bold]{project.title(group)}[/] ({group})")
         done.append(run_and_follow(project, project.create(group, {})))
     console.print()
     print_executions([one for run in done for one in run.executions])

@@ -59,7 +59,9 @@ def list_tasks(
     print_table(("task", "name", "type", "schedule", "after", "priority"), rows)
     if task_type is None and tag is None and taskfile.task_groups:
         console.print()
-        groups = [(group.group_id, group.group_name, group.execution_mode, _when(group), ", ".join(group.tasks)) for group in taskfile.task_groups]
+        groups = [
+            (group.group_id, group.group_name, group.execution_mode, _when(group), ", ".join(group.tasks)) for group in taskfile.task_groups
+        ]
         print_table(("group", "name", "mode", "schedule", "tasks"), groups)
     if version.broken:
         console.print(f"\n[red]Not loaded:[/] {', '.join(version.broken)}. See: mystocks check")
@@ -92,5 +94,7 @@ def _when(thing: Any) -> str:
     schedule = thing.schedule
     if schedule is None:
         return ""
-    text = schedule.cron_expression or (f"every {schedule.interval_seconds} s" if schedule.interval_seconds else f"once {schedule.start_time}")
+    text = schedule.cron_expression or (
+        f"every {schedule.interval_seconds} s" if schedule.interval_seconds else f"once {schedule.start_time}"
+    )
     return text + (", trading days" if schedule.trading_days_only else "") + ("" if schedule.enabled else " (off)")

@@ -34,7 +34,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     rows = [[_cell(value) for value in row] for row in rows]
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
-        right = bool(rows) and all(row[index].replace(",", "").replace(".", "").replace("-", "").isdigit() or not row[index] for row in rows)
+        right = bool(rows) and all(
+            row[index].replace(",", "").replace(".", "").replace("-", "").isdigit() or not row[index] for row in rows
+        )
         table.add_column(column, justify="right" if right else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)

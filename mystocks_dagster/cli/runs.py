@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 def run(
     name: Annotated[str, typer.Argument(help="Id of a task or group.")],
-    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, for this run only; the value is read as YAML.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="name=value, for this run only; the value is read as YAML.")
+    ] = None,
     only: Annotated[bool, typer.Option("--only", help="Leave out the tasks that it depends on.")] = False,
     json: Json = False,
 ) -> None:
@@ -64,7 +66,18 @@ def history(
     elif not newest:
         console.print("Nothing has run yet. Start something with: mystocks run daily_job")
     else:
-        rows = [(f"{one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else "", one.task_id, coloured(one.status), one.duration, one.retry_count, one.job, one.execution_id) for one in newest]
+        rows = [
+            (
+                f"{one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else "",
+                one.task_id,
+                coloured(one.status),
+                one.duration,
+                one.retry_count,
+                one.job,
+                one.execution_id,
+            )
+            for one in newest
+        ]
         print_table(("start", "task", "status", "seconds", "retries", "job", "execution"), rows)
 
 
@@ -83,7 +96,17 @@ def stats(
         print_json({task_id: one.to_json() for task_id, one in found.items()})
         return
     rows = [
-        (one.task_id, one.task_name, one.total_executions, one.success_count, one.failed_count, one.success_rate, one.avg_duration, f"{one.last_execution_time:%m-%d %H:%M}" if one.last_execution_time else "", coloured(one.last_status) if one.last_status else "")
+        (
+            one.task_id,
+            one.task_name,
+            one.total_executions,
+            one.success_count,
+            one.failed_count,
+            one.success_rate,
+            one.avg_duration,
+            f"{one.last_execution_time:%m-%d %H:%M}" if one.last_execution_time else "",
+            coloured(one.last_status) if one.last_status else "",
+        )
         for one in found.values()
     ]
     print_table(("task", "name", "runs", "success", "failed", "success %", "mean s", "last", "status"), rows)

@@ -1,7 +1,8 @@
 """ui: the web UI and the daemon, until Ctrl-C."""
 
-import typer
 from typing import Annotated
+
+import typer
 
 from mystocks_dagster.cli.printing import console
 from mystocks_dagster.settings import Settings, demo_only, use_demo

@@ -92,5 +92,7 @@ def _outputs(spec: TaskSpec, report: Report) -> Iterator[Any]:
     evaluations = {event.asset_key: event for event in report.evaluations()}
     for key in spec.owned:
         told = evaluations[dg.AssetKey(key)]
-        check = dg.AssetCheckResult(asset_key=key, check_name=CHECK, passed=told.passed, severity=told.severity, description=told.description)
+        check = dg.AssetCheckResult(
+            asset_key=key, check_name=CHECK, passed=told.passed, severity=told.severity, description=told.description
+        )
         yield dg.MaterializeResult(asset_key=key, metadata=report.table_metadata(key), check_results=[check])

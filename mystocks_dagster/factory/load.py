@@ -5,8 +5,6 @@ every run remembers that hash (Dagster's reconstruction metadata). A run's own p
 the middle never changes or kills running work. See docs/decisions/0004.
 """
 
-import warnings
-
 import dagster as dg
 
 # Dagster tells a definitions function why it is called only through this class; it has no public path in 1.13.
@@ -33,11 +31,8 @@ def load_definitions() -> dg.Definitions:
     settings = Settings.from_env()
     version = load_queued(settings) or _read(settings)
     notice = SIMULATED if settings.source == "simulated" else None
-    with warnings.catch_warnings():
-        # Code references and reconstruction metadata are beta in Dagster 1.13, to which we are pinned.
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return build_definitions(version, notice).with_reconstruction_metadata({VERSION_KEY: version.hash})
+    DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(VERSION_KEY, version.hash)
+    return build_definitions(version, notice)
 
 
 def _read(settings: Settings) -> Version:

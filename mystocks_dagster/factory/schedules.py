@@ -31,7 +31,8 @@ def build_schedule(job: str, title: str, schedule: Schedule, *, active: bool) ->
         cron_schedule=schedule.cron_expression,
         execution_timezone=schedule.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING if active else dg.DefaultScheduleStatus.STOPPED,
-        description=f"{title}: {schedule.cron_expression} ({schedule.timezone})" + (", trading days only" if schedule.trading_days_only else ""),
+        description=f"{title}: {schedule.cron_expression} ({schedule.timezone})"
+        + (", trading days only" if schedule.trading_days_only else ""),
         metadata=schedule_metadata(schedule),
         execution_fn=_evaluate(job, schedule),
     )

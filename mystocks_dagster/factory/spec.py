@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def lineage(specs: Mapping[str, TaskSpec]) -> dict[str, tuple[str, ...]]:
     fixed = {name: {up for up in spec.task.dependencies if up in specs} for name, spec in specs.items()}
     declared = {name: {keeper[key] for key in spec.tables.reads if key in keeper} - {name} for name, spec in specs.items()}
     while circle := _circle({name: fixed[name] | declared[name] for name in specs}):
-        for upstream, downstream in zip(circle, circle[1:], strict=False):
+        for upstream, downstream in pairwise(circle):
             if upstream not in fixed[downstream]:
                 declared[downstream].discard(upstream)
     found = {}

@@ -28,7 +28,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     body = Body(
         task_id=task.task_id,
         module=spec.function.__module__,
-        function=spec.function.__name__,
+        function=task.task_function,
         params={**task.params, **config},
         run_id=context.run_id,
         attempt=context.retry_number + 1,

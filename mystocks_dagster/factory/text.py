@@ -1,5 +1,6 @@
 """What a person reads of a task in Dagster's UI: descriptions, tags, metadata and the link to its lines."""
 
+import warnings
 from typing import Any
 
 import dagster as dg
@@ -63,7 +64,13 @@ def job_metadata(spec: TaskSpec) -> dict[str, Any]:
         "mystocks/tags": dg.MetadataValue.json(list(spec.task.tags)),
         "mystocks/taskfile": spec.version,
         SETTINGS: dg.MetadataValue.json(spec.task.masked()),
-        "dagster/code_references": dg.CodeReferencesMetadataValue(
-            code_references=[dg.LocalFileCodeReference(file_path=str(spec.source), line_number=spec.line, label=spec.task.task_id)]
-        ),
+        "dagster/code_references": _reference(spec),
     }
+
+
+def _reference(spec: TaskSpec) -> dg.CodeReferencesMetadataValue:
+    with warnings.catch_warnings():
+        # Code references are beta in Dagster 1.13, to which we are pinned.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        place = dg.LocalFileCodeReference(file_path=str(spec.source), line_number=spec.line, label=spec.task.task_id)
+        return dg.CodeReferencesMetadataValue(code_references=[place])

@@ -8,6 +8,7 @@ depend on where the history starts (after five times the window by less than one
 Formulas, conventions and references: docs/indicators.md.
 """
 
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -101,7 +102,7 @@ def boll(close: pl.Expr, window: int = 20, width: float = 2) -> tuple[pl.Expr, p
     return middle, middle + spread, middle - spread
 
 
-def indicator_columns(asked: tuple[Indicator, ...]) -> list[pl.Expr]:
+def indicator_columns(asked: Sequence[Indicator]) -> list[pl.Expr]:
     """Return the named columns of the `asked` indicators, computed from `close`, `high` and `low` of one symbol."""
     close = pl.col("close")
     formulas: dict[str, tuple[pl.Expr, ...]] = {
@@ -111,10 +112,14 @@ def indicator_columns(asked: tuple[Indicator, ...]) -> list[pl.Expr]:
         "RSI": tuple(rsi(close, window) for window in RSI_WINDOWS),
         "BOLL": boll(close),
     }
-    return [formula.alias(name) for indicator in asked for name, formula in zip(COLUMNS[indicator], formulas[indicator], strict=True)]
+    return [
+        formula.alias(name)
+        for indicator in dict.fromkeys(asked)
+        for name, formula in zip(COLUMNS[indicator], formulas[indicator], strict=True)
+    ]
 
 
-def indicator_table(bars: pl.DataFrame, asked: tuple[Indicator, ...]) -> pl.DataFrame:
+def indicator_table(bars: pl.DataFrame, asked: Sequence[Indicator]) -> pl.DataFrame:
     """Compute indicators for all symbols of `bars`: one row per bar, in order of symbol and date.
 
     Args:
@@ -124,5 +129,5 @@ def indicator_table(bars: pl.DataFrame, asked: tuple[Indicator, ...]) -> pl.Data
     Returns:
         `symbol`, `date`, `close_hfq` and the columns of `asked`.
     """
-    ordered = bars.sort("symbol", "date")
-    return ordered.select("symbol", "date", pl.col("close").alias("close_hfq"), *(column.over("symbol") for column in indicator_columns(asked)))
+    columns = (column.over("symbol") for column in indicator_columns(asked))
+    return bars.sort("symbol", "date").select("symbol", "date", pl.col("close").alias("close_hfq"), *columns)

@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 #: Trading days a year, as China's funds count them.
@@ -35,7 +36,7 @@ def performance(equity: Sequence[float]) -> Performance:
         0.1
     """
     total = equity[-1] / equity[0] - 1
-    returns = [later / earlier - 1 for earlier, later in zip(equity, equity[1:], strict=False)]
+    returns = [later / earlier - 1 for earlier, later in pairwise(equity)]
     return Performance(
         total_return=total,
         annual_return=(1 + total) ** (YEAR / len(returns)) - 1 if len(returns) >= ENOUGH else None,

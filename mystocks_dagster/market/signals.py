@@ -33,12 +33,14 @@ def crosses_above(one: pl.Expr, other: pl.Expr) -> pl.Expr:
 
 def bottom_divergence() -> pl.Expr:
     """底背离: the close falls below every close of the 20 bars before, but DIF, below zero, stays above its lowest of those bars."""
-    return _settled() & (CLOSE < CLOSE.shift(1).rolling_min(DIVERGENCE_WINDOW)) & (DIF > DIF.shift(1).rolling_min(DIVERGENCE_WINDOW)) & (DIF < 0)
+    lowest_close, lowest_dif = (x.shift(1).rolling_min(DIVERGENCE_WINDOW) for x in (CLOSE, DIF))
+    return _settled() & (lowest_close > CLOSE) & (lowest_dif < DIF) & (DIF < 0)
 
 
 def top_divergence() -> pl.Expr:
     """顶背离: the close rises above every close of the 20 bars before, but DIF, above zero, stays below its highest of those bars."""
-    return _settled() & (CLOSE > CLOSE.shift(1).rolling_max(DIVERGENCE_WINDOW)) & (DIF < DIF.shift(1).rolling_max(DIVERGENCE_WINDOW)) & (DIF > 0)
+    highest_close, highest_dif = (x.shift(1).rolling_max(DIVERGENCE_WINDOW) for x in (CLOSE, DIF))
+    return _settled() & (highest_close < CLOSE) & (highest_dif > DIF) & (DIF > 0)
 
 
 def leaves_oversold() -> pl.Expr:
@@ -106,7 +108,7 @@ def strategy_signals(indicators: pl.DataFrame, strategies: Sequence[StrategyName
         `symbol`, `date`, `strategy`, `side` (buy or sell) and `detail` (the values that made it).
     """
     rows = indicators.sort("symbol", "date")
-    found = [rows.lazy().pipe(_said, name, side) for name in strategies for side in ("buy", "sell")]
+    found = [rows.lazy().pipe(_said, name, side) for name in dict.fromkeys(strategies) for side in ("buy", "sell")]
     return pl.concat(found).collect().sort("symbol", "date", "strategy", "side")
 
 

@@ -185,10 +185,7 @@ class _Akshare:
             EmptyAnswer: The upstream says that there are no rows.
             SourceUnavailable, SourceChanged: As the shim and `read_frame`.
         """
-        os.environ.setdefault("TQDM_DISABLE", "1")  # its progress bars would look like errors in the logs
-        import akshare
-
-        function = getattr(akshare, call.function, None)
+        function = getattr(_akshare(), call.function, None)
         if function is None:
             raise changed(call.function, "there is no such function")
         if hasattr(function, "cache_clear"):
@@ -215,11 +212,10 @@ class _Akshare:
     def decoded_prices(self, answers: Sequence[Answer]) -> list[dict[str, Any]]:
         """Decode the price stream among the answers with the decoder that akshare ships."""
         import py_mini_racer
-        from akshare.stock.cons import hk_js_decode
 
         stream = next(answer for answer in answers if "/hisdata_klc2/" in answer.question.path)
         machine = py_mini_racer.MiniRacer()
-        machine.eval(hk_js_decode)
+        machine.eval(_akshare().stock.cons.hk_js_decode)
         return list(machine.call("d", sina_payload(stream.content)))
 
     @contextmanager
@@ -238,14 +234,20 @@ def _without_pauses(wanted: bool) -> Generator[None]:
     if not wanted:
         yield
         return
-    from akshare.utils import func
-
-    kept = func.time
-    func.time = SimpleNamespace(sleep=lambda _: None)  # ty: ignore[invalid-assignment]
+    paging = _akshare().utils.func
+    kept = paging.time
+    paging.time = SimpleNamespace(sleep=lambda _: None)
     try:
         yield
     finally:
-        func.time = kept
+        paging.time = kept
+
+
+def _akshare() -> Any:
+    os.environ.setdefault("TQDM_DISABLE", "1")  # its progress bars would look like errors in the logs
+    import akshare
+
+    return akshare
 
 
 def _now() -> datetime:

@@ -65,7 +65,7 @@ def history_bars(symbol: str, daily: pl.DataFrame, stream: PriceStream, sessions
         SourceChanged: Prices, amounts and volumes contradict each other.
     """
     # akshare joins the dates of share changes, some of which are no trading days.
-    traded = daily.filter(pl.col("date").is_in(list(stream.days))).sort("date")
+    traded = daily.filter(pl.col("date").is_in(list(stream.days)) & (pl.col("volume") > 0)).sort("date")
     _check(traded)
     stated = pl.DataFrame({"date": list(stream.stated), "stated": list(stream.stated.values())}, {"date": pl.Date, "stated": pl.Float64})
     days = pl.DataFrame({"date": sorted({*sessions, *traded["date"]})}, {"date": pl.Date})

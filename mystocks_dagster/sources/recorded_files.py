@@ -60,7 +60,9 @@ class RecordedFile:
         Raises:
             SourceChanged: A value is missing or cannot be meant.
         """
-        return self._checked(self._collected(self._ours().filter(keep)))
+        # A row without a key passes no filter: it must be seen and refused, not lost.
+        keyless = pl.any_horizontal(pl.col(self.table.key).is_null())
+        return self._checked(self._collected(self._ours().filter(keep | keyless)))
 
     def span(self, column: str) -> tuple[date, date] | None:
         """Return the first and the last day in a column; None when the file holds no row.

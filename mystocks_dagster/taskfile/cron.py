@@ -80,7 +80,7 @@ def cron_fault(expression: str) -> CronFault | None:
         _, field, piece = faults[0]
         hint = f"{field.name.capitalize()} is {_range(field)}: *, 5, 1-5, */5 or 1,3,5."
         return CronFault("; ".join(text for text, _, _ in faults), hint, piece.start(), len(piece.group()))
-    if pieces[4].group().startswith("*") and min(allowed[2]) > max(_LONGEST_MONTHS[month - 1] for month in allowed[3]):
+    if min(allowed[2]) > max(_LONGEST_MONTHS[month - 1] for month in allowed[3]):
         return CronFault(f"no such month has a day {min(allowed[2])}: this never fires", "Choose another day or month.", *whole)
     return None
 

@@ -112,11 +112,9 @@ def with_defaults(defaults: Mapping[str, Any], data: Mapping[str, Any]) -> dict[
 def has(data: Any, path: Path) -> bool:
     """Return whether plain data holds something at a path."""
     for part in path:
-        if isinstance(data, dict):
-            inside = part in data
-        else:
-            inside = isinstance(data, list) and isinstance(part, int) and part < len(data)
-        if not inside:
+        if isinstance(data, list) and not (isinstance(part, int) and part < len(data)):
+            return False
+        if not isinstance(data, list) and not (isinstance(data, dict) and part in data):
             return False
         data = data[part]
     return True

@@ -13,7 +13,7 @@ from mystocks_dagster.taskfile.model import Entry, Group, Task, task_faults
 from mystocks_dagster.taskfile.problems import Fault, Path
 from mystocks_dagster.taskfile.relations import Named
 from mystocks_dagster.taskfile.schedule import schedule_faults
-from mystocks_dagster.taskfile.variables import resolve_variables
+from mystocks_dagster.taskfile.variables import Written, resolve_variables
 
 E = TypeVar("E", bound=Entry)
 
@@ -72,7 +72,7 @@ class Builder:
         task, wrong = _validated(Task, values, written)
         faults += wrong
         if function and model and isinstance(params := values.get("params") or {}, dict):
-            secret = [path[1:] for path in written if path[0] == "params"]
+            secret = [path[1:] for path, one in written.items() if one.secret and path[0] == "params"]
             faults += (_below("params", fault) for fault in params_faults(model, function, params, secret))
         elif function and values.get("params") and not takes_params(function):
             faults.append(Fault(("params",), f"{values['task_function']} takes no parameters", "Remove the params.", at_key=True))
@@ -122,11 +122,11 @@ def params_faults(model: type[BaseModel], function: Function, params: dict[str, 
     return []
 
 
-def _validated(model: type[E], values: dict[str, Any], written: Mapping[Path, str]) -> tuple[E | None, list[Fault]]:
+def _validated(model: type[E], values: dict[str, Any], written: Mapping[Path, Written]) -> tuple[E | None, list[Fault]]:
     try:
         entry = model.model_validate(values)
     except ValidationError as error:
-        return None, list(explain.faults(error, model, values, secret=written))
+        return None, list(explain.faults(error, model, values, secret=[path for path, one in written.items() if one.secret]))
     entry._written = dict(written)  # set once, here, before anybody sees the entry
     return entry, []
 

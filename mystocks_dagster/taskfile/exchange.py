@@ -21,9 +21,9 @@ def to_dict(entry: Entry) -> dict[str, Any]:
     """Return a task or group as it would be written: only what differs from the defaults, variables unresolved."""
     differing = entry.model_dump(mode="json", exclude_defaults=True)
     return {
-        key: value if key in entry.from_environment else _pruned(value, differing[key])
+        key: value if key in entry.templates else _pruned(value, differing[key])
         for key, value in entry.masked().items()
-        if key in differing or key in entry.from_environment
+        if key in differing or key in entry.templates
     }
 
 

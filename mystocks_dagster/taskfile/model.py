@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.problems import Fault, Path, suggest
 from mystocks_dagster.taskfile.schedule import Closed, Flag, Integer, Schedule, cross_field, fault
+from mystocks_dagster.taskfile.variables import Written
 
 PriorityName = Literal["critical", "high", "normal", "low", "batch"]
 PRIORITIES: Mapping[str, int] = {"critical": 100, "high": 200, "normal": 500, "low": 800, "batch": 900}
@@ -51,18 +52,18 @@ Priority = Annotated[Integer, Field(ge=1, le=999), BeforeValidator(_priority, js
 class Entry(Closed):
     """A task or a group: it has an id, and remembers which of its values came from environment variables."""
 
-    _written: dict[Path, str] = PrivateAttr(default_factory=dict)
+    _written: dict[Path, Written] = PrivateAttr(default_factory=dict)
 
     @property
-    def from_environment(self) -> frozenset[str]:
-        """Names of the fields that hold a value from an environment variable, at any depth."""
+    def templates(self) -> frozenset[str]:
+        """Names of the fields in which variables are written, at any depth."""
         return frozenset(str(path[0]) for path in self._written)
 
     def masked(self) -> dict[str, Any]:
         """Return all fields as JSON values, with `${VAR}` where a value came from the environment."""
         data = self.model_dump(mode="json")
-        for path, text in self._written.items():
-            _put(data, path, text)
+        for path, written in self._written.items():
+            _put(data, path, written.text)
         return data
 
 
@@ -147,7 +148,7 @@ class Task(Entry):
     @property
     def secrets(self) -> frozenset[str]:
         """Names of the params that hold a value from an environment variable."""
-        return frozenset(str(path[1]) for path in self._written if path[0] == "params" and len(path) > 1)
+        return frozenset(str(path[1]) for path, written in self._written.items() if written.secret and path[0] == "params")
 
 
 class Group(Entry):
@@ -199,7 +200,8 @@ class TaskFile(Closed):
     defaults: Annotated[dict[str, Any], _nothing_is({})] = Field(
         default_factory=dict,
         description="Any field of a task but its id: taken by each task that does not say it itself. `params` and `schedule` "
-        "are joined key by key; of the params a function is given those that it takes, and a schedule is completed only where there is one.",
+        "are joined key by key; of the params a function is given those that it takes, and a schedule is completed only "
+        "where there is one.",
         examples=[{"timeout": 1800}],
     )
     task_packages: Texts = Field(

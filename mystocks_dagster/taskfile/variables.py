@@ -3,7 +3,7 @@
 import copy
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from mystocks_dagster.taskfile.problems import Fault, Path, near
 from mystocks_dagster.taskfile.tree import scalar, walk
@@ -17,7 +17,19 @@ PUBLIC = frozenset(
 )
 
 
-def resolve_variables(data: dict[str, Any], environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[Path, str], list[Fault]]:
+class Written(NamedTuple):
+    """What a value with variables was before they were replaced.
+
+    Attributes:
+        text: As it is written.
+        secret: Part of the value came from the environment; a default that stands in the file is no secret.
+    """
+
+    text: str
+    secret: bool
+
+
+def resolve_variables(data: dict[str, Any], environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[Path, Written], list[Fault]]:
     """Return `data` with variables replaced, what was written where they stood, and what is wrong with them.
 
     Outside `params`, a value that comes to look like a number, true or false becomes one, as unquoted text does.
@@ -28,30 +40,27 @@ def resolve_variables(data: dict[str, Any], environment: Mapping[str, str]) -> t
         return data, {}, []
     data = copy.deepcopy(data)
     faults: list[Fault] = []
-    for path, value in templates:
-        text, found = _substitute(path, value, environment)
-        faults += found
-        if not found:
+    written: dict[Path, Written] = {}
+    for path, template in templates:
+        used: list[str] = []
+
+        def replace(match: re.Match[str], path: Path = path, used: list[str] = used) -> str:
+            found = "${" if match.group() == "$${" else _value(match, path, environment, used)
+            if isinstance(found, Fault):
+                faults.append(found)
+                return ""
+            return found
+
+        before = len(faults)
+        text = _VARIABLE.sub(replace, template)
+        written[path] = Written(template, bool(used))
+        if len(faults) == before:
             _put(data, path, text if path[0] == "params" else scalar(text))
-    return data, dict(templates), faults
+    return data, written, faults
 
 
-def _substitute(path: Path, template: str, environment: Mapping[str, str]) -> tuple[str, list[Fault]]:
-    faults: list[Fault] = []
-
-    def replace(match: re.Match[str]) -> str:
-        if match.group() == "$${":
-            return "${"
-        value = _value(match, path, environment)
-        if isinstance(value, Fault):
-            faults.append(value)
-            return ""
-        return value
-
-    return _VARIABLE.sub(replace, template), faults
-
-
-def _value(match: re.Match[str], path: Path, environment: Mapping[str, str]) -> str | Fault:
+def _value(match: re.Match[str], path: Path, environment: Mapping[str, str], used: list[str]) -> str | Fault:
+    """Return what a variable stands for, and note in `used` that it came from the environment."""
     span = (match.start(), match.end() - match.start())
     inner = _INNER.fullmatch(match["inner"])
     if not inner or not match["close"]:
@@ -62,12 +71,13 @@ def _value(match: re.Match[str], path: Path, environment: Mapping[str, str]) -> 
     if path[0] in PUBLIC:
         return Fault(path, f"no variable can stand in {path[0]}: it is shown to everybody", "Write the text itself.", span=span)
     value = environment.get(name)
-    if default is not None:
-        return value or default
+    if default is not None and not value:
+        return default
     if value is None:
         alike = near(name, environment)
         hint = f"Did you mean ${{{alike[0]}}}?" if alike else f"Set it, or give a default: ${{{name}:-default}}."
         return Fault(path, f"the environment variable {name} is not set", hint, span=span)
+    used.append(name)
     return value
 
 

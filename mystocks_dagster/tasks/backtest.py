@@ -3,10 +3,10 @@
 import hashlib
 import json
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.lake.store import Lake
@@ -16,23 +16,21 @@ from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.metrics import Performance, performance
 from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE
 from mystocks_dagster.market.signals import STRATEGIES
+from mystocks_dagster.tasks.params import Day, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 _BAR_COLUMNS = ["symbol", "date", "open", "close", "prev_close", "amount", "is_st", "suspended"]
-_Day = Annotated[date | None, BeforeValidator(lambda value: value or None)]
 
 
-class BacktestParams(BaseModel):
+class BacktestParams(TaskParams):
     """What `run_backtest` takes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    strategy_id: str = Field(default="", description=f"One of {', '.join(STRATEGIES)}; empty means {STRATEGIES[0]}.")
-    start_date: _Day = Field(default=None, description="First day to trade; empty means the first stored day.")
-    end_date: _Day = Field(default=None, description="Last day to trade; empty means the last stored day.")
+    strategy_id: str = Field(default="", validate_default=True, description=f"One of {', '.join(STRATEGIES)}; empty means {STRATEGIES[0]}.")
+    start_date: Day = Field(default=None, description="First day to trade; empty means the first stored day.")
+    end_date: Day = Field(default=None, description="Last day to trade; empty means the last stored day.")
     initial_capital: float = Field(default=1_000_000.0, ge=10_000, le=1e12, description="CNY.")
     max_positions: int = Field(default=10, ge=1, le=1000, description="Symbols held at most; each gets an equal share of the equity.")
-    commission_rate: float = Field(default=COMMISSION_RATE, ge=0, le=0.01, description="The broker's share of an order's amount, as a fraction.")
+    commission_rate: float = Field(default=COMMISSION_RATE, ge=0, le=0.01, description="The broker's fraction of an order's amount.")
     commission_min: float = Field(default=COMMISSION_MIN, ge=0, le=100, description="The broker's smallest commission of an order, CNY.")
 
     @field_validator("strategy_id")

@@ -50,17 +50,17 @@ def latest_closed() -> date:
     return shanghai().probable_latest_closed(now(), DATA_READY)[0]
 
 
-def wanted_days(
-    source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None, by_symbol: bool = False
-) -> Wanted:
+def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None) -> Wanted:
     """Return the days that a sync should have, whether they are stored already or not.
+
+    A window is cut to what a source with history reaches. A source of snapshots is asked for all of it: it may know
+    the past of single symbols, and what it cannot give is to be seen as missing.
 
     Args:
         source: Where they will come from.
         asked: Partitions; they win over the window.
         start: First day of a window; None with `end` given means the source's first day.
         end: Last day of a window; None with `start` given means the latest closed day.
-        by_symbol: True when only some symbols are wanted, which even a source of snapshots may know the past of.
 
     Raises:
         OutsideCalendar: The window reaches beyond the published exchange calendar.
@@ -77,7 +77,7 @@ def wanted_days(
     if start is None and end is None and not source.has_history:
         return Wanted(days=(min(last, closed),))
     window = (start or first, end or closed)
-    reach = (first, min(last, closed)) if source.has_history else (window[0] if by_symbol else first, closed)
+    reach = (first, min(last, closed)) if source.has_history else (window[0], closed)
     days = _sessions(max(window[0], reach[0]), min(window[1], reach[1]))
     cut = (start is not None and start < reach[0]) or (end is not None and end > reach[1])
     return Wanted(days=days, note=f"{source.name} reaches from {reach[0]} to {reach[1]}." if cut else "")

@@ -21,7 +21,7 @@ def write_changes(lake: Lake, table: str, content: pl.DataFrame, *, force: bool 
     Returns:
         The number of rows written.
     """
-    content = content.select(table_of(table).dtypes).sort("date", "symbol")
+    content = content.select(*table_of(table).dtypes).sort("date", "symbol")
     if force or not lake.exists(table):
         return lake.replace_all(table, content)
     days = changed_days(lake.scan(table), content.lazy())

@@ -16,7 +16,7 @@ from mystocks_dagster.tasks.bars import bars_result, latest_closed, load_bars, w
 from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
 from mystocks_dagster.tasks.results import joined
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
-from mystocks_dagster.tasks.stock_list import sync_stock_list
+from mystocks_dagster.tasks.stock_list import refresh_stock_list, sync_stock_list
 
 ReportType = Literal["balance_sheet", "income_statement", "cash_flow"]
 _STATEMENTS: dict[ReportType, StatementTable] = {
@@ -98,7 +98,7 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     if params.include_kline:
         parts.append(_or_skipped(lambda: _sync_bars(params, run, source, lake)))
     if params.include_basic:
-        parts.append(_or_skipped(lambda: sync_stock_list(source, lake, include_delisted=False)))
+        parts.append(_or_skipped(lambda: refresh_stock_list(source, lake, latest_closed(), force=params.force)))
     return joined(parts)
 
 
@@ -113,14 +113,7 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
     """
     source = run.source(params.data_source)
     lake = run.lake(source.world)
-    day = latest_closed()
-    if not params.force and was_loaded(lake, "stocks", day, completely=params.include_delisted):
-        return TaskResult(status="skipped", message=f"The stock list of {day} is stored already.")
-    result = _or_skipped(lambda: sync_stock_list(source, lake, include_delisted=params.include_delisted))
-    if result.rows:
-        partly = () if params.include_delisted else (day,)
-        record_days(lake, "stocks", {day: result.rows["stocks"]}, source=source.name, incomplete=partly)
-    return result
+    return _or_skipped(lambda: sync_stock_list(source, lake, latest_closed(), include_delisted=params.include_delisted, force=params.force))
 
 
 @declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days",))
@@ -141,7 +134,7 @@ def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult
 
 
 def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake) -> TaskResult:
-    wanted = wanted_days(source, asked=run.days, start=params.start_date, end=params.end_date, by_symbol=params.symbols is not None)
+    wanted = wanted_days(source, asked=run.days, start=params.start_date, end=params.end_date)
     complete = set() if params.force else set(complete_days(lake, "daily_bars"))
     days = [day for day in wanted.days if day not in complete]
     if not days:

@@ -1,8 +1,11 @@
 """Store the stock list, and refuse one that lost stocks on its way here."""
 
+from datetime import date
+
 import polars as pl
 
 from mystocks_dagster.errors import TaskFailed
+from mystocks_dagster.lake.loads import record_days, was_loaded
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.run import TaskResult
@@ -11,13 +14,27 @@ from mystocks_dagster.tasks.run import TaskResult
 ENOUGH = 0.97
 
 
-def sync_stock_list(source: MarketSource, lake: Lake, *, include_delisted: bool) -> TaskResult:
-    """Fetch the stock list and store it; a list without the delisted ones leaves those that are stored.
+def sync_stock_list(source: MarketSource, lake: Lake, day: date, *, include_delisted: bool, force: bool) -> TaskResult:
+    """Fetch and store the stock list unless that of `day` is stored; this is the one that counts as that day's.
 
     Raises:
         NotOffered: The source has no stock list.
         TaskFailed: The list is cut short; the stored one is kept.
     """
+    stored = not force and was_loaded(lake, "stocks", day)
+    if stored and (not include_delisted or _delisted(lake)):
+        return TaskResult(status="skipped", message=f"The stock list of {day} is stored already.")
+    return _fetch(source, lake, day, include_delisted=include_delisted, complete=True)
+
+
+def refresh_stock_list(source: MarketSource, lake: Lake, day: date, *, force: bool) -> TaskResult:
+    """Fetch the listed stocks for another task's sake, unless anyone did for `day`; errors as `sync_stock_list`."""
+    if not force and was_loaded(lake, "stocks", day, completely=False):
+        return TaskResult(status="skipped", message=f"The stock list of {day} is stored already.")
+    return _fetch(source, lake, day, include_delisted=False, complete=False)
+
+
+def _fetch(source: MarketSource, lake: Lake, day: date, *, include_delisted: bool, complete: bool) -> TaskResult:
     fresh = source.stocks(include_delisted=include_delisted)
     stored = lake.read("stocks", columns=["symbol", "delist_date"]) if lake.exists("stocks") else fresh.clear()
     before, now = (frame.filter(pl.col("delist_date").is_null()).height for frame in (stored, fresh))
@@ -26,5 +43,11 @@ def sync_stock_list(source: MarketSource, lake: Lake, *, include_delisted: bool)
             f"stocks: {source.name} lists {now} stocks where {before} are stored; a list cut short is not stored. "
             "If it is right, delete the table and run again."
         )
+    # A list of the listed ones says nothing about the others, so those that are stored stay.
     rows = lake.replace_all("stocks", fresh) if include_delisted else lake.upsert("stocks", fresh)
+    record_days(lake, "stocks", {day: rows}, source=source.name, incomplete=() if complete else (day,))
     return TaskResult(message=f"Stock list: {rows:,} stocks from {source.name}.", rows={"stocks": rows})
+
+
+def _delisted(lake: Lake) -> bool:
+    return lake.read("stocks", columns=["delist_date"])["delist_date"].is_not_null().any()

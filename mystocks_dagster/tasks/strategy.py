@@ -1,19 +1,18 @@
 """Signals of the built-in strategies, out of the daily indicators."""
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.signals import STRATEGIES, StrategyName, needed_columns, strategy_signals
 from mystocks_dagster.tasks.changes import write_changes
+from mystocks_dagster.tasks.params import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 
-class SignalParams(BaseModel):
+class SignalParams(TaskParams):
     """What `calculate_strategy_signals` takes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategies: list[StrategyName] = Field(
         default=list(STRATEGIES), min_length=1, description="Strategies to ask; the stored signals of the others stay."

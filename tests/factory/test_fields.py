@@ -134,5 +134,3 @@ def test_no_field_is_forgotten() -> None:
     assert set(Schedule.model_fields) == set(SCHEDULE_EFFECTS) | set(SCHEDULE_ELSEWHERE)
     assert set(Group.model_fields) == set(GROUP_EFFECTS)
     assert set(TaskFile.model_fields) == set(FILE_ELSEWHERE)
-
-

@@ -106,8 +106,9 @@ def test_values_are_those_that_tongdaxin_shows():
     file = SHARED / "indicators" / "tdx_reference_values.csv"
     if not file.is_file():
         pytest.skip("the reference data is not beside the project")
+    bars = SHARED / "eastmoney_qfq_full_history_to_20251231.csv.gz"
+    history = pl.read_csv(bars, schema_overrides={"股票代码": pl.String}, infer_schema_length=None)
     names = {"日期": "date", "股票代码": "symbol", "收盘": "close", "最高": "high", "最低": "low"}
-    history = pl.read_csv(SHARED / "eastmoney_qfq_full_history_to_20251231.csv.gz", schema_overrides={"股票代码": pl.String}, infer_schema_length=None)
     history = history.rename(names).sort("symbol", "date")
     for row in pl.read_csv(file, schema_overrides={"symbol": pl.String, "published_value": pl.String}).iter_rows(named=True):
         formula = PUBLISHED[row["indicator"]]([int(n) for n in row["params"].split(",")])

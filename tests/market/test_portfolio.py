@@ -41,7 +41,7 @@ def test_shares_cannot_be_sold_on_the_day_they_were_bought(account):
 
 
 def test_cash_never_becomes_negative(account):
-    with pytest.raises(ValueError, match="the account has 79994.8"):
+    with pytest.raises(ValueError, match=r"the account has 79994\.8"):
         account.buy(MONDAY, "000001.SZ", 8000, 10.0, 5.0)
 
 

@@ -68,7 +68,8 @@ def table():
     """Indicators of a random walk with 500 bars."""
     rng = np.random.default_rng(8)
     close = 20 * np.exp(np.cumsum(rng.normal(0, 0.02, 500)))
-    return indicator_table(pl.DataFrame({"symbol": "600519.SH", "date": DAY, "close": close, "high": close * 1.01, "low": close * 0.99}), INDICATORS)
+    bars = pl.DataFrame({"symbol": "600519.SH", "date": DAY, "close": close, "high": close * 1.01, "low": close * 0.99})
+    return indicator_table(bars, INDICATORS)
 
 
 def test_crossings_are_those_of_mytt(table):

@@ -198,6 +198,7 @@ def test_a_missing_column_is_named_with_its_file(recorded: Open, tmp_path: Path,
         ("2024-06-18", "18.06.2024", r"daily_bars\.csv cannot be read"),
         ("sh600519,2024-06-18", "MOUTAI,2024-06-18", r"column 'symbol' is empty, or not six digits"),
         ("2000000,", ",", r"column 'volume' is empty"),
+        ("sh600519,2024-06-18,", "sh600519,,", r"column 'date' is empty"),
         (",false,false\nsh", ",maybe,false\nsh", r"daily_bars\.csv cannot be read"),
     ],
 )
@@ -205,6 +206,12 @@ def test_a_value_that_cannot_be_meant_is_refused_with_the_file(recorded: Open, t
     (tmp_path / "daily_bars.csv").write_text(BARS_CSV.replace(wrong, right, 1))
     with pytest.raises(SourceChanged, match=says):
         bars(recorded(tmp_path), date(2024, 6, 18), date(2024, 6, 19))
+
+
+def test_a_row_without_a_symbol_is_seen_even_when_others_are_asked_for(recorded: Open, tmp_path: Path):
+    (tmp_path / "daily_bars.csv").write_text(BARS_CSV.replace("sh600519", "MOUTAI", 1))
+    with pytest.raises(SourceChanged, match="column 'symbol' is empty, or not six digits"):
+        bars(recorded(tmp_path), date(2024, 6, 18), date(2024, 6, 19), ["300750.SZ"])
 
 
 def test_files_that_disagree_are_refused(recorded: Open, tmp_path: Path):

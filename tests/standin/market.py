@@ -25,6 +25,8 @@ class Market:
         bars: `daily_bars` of `day` and, for histories, of days before.
         etfs, longhubang, flows, statements: The tables of those names.
         extra: Codes in the whole-market list that have no price and are not listed, with their names.
+        raw: Rows to serve as they are, in place of those made from the frames: `spot`, `stock_flow`, `sector`,
+            `concept` or `billboard`. This is how recorded answers come in; keys that they lack are filled.
     """
 
     day: date
@@ -35,6 +37,7 @@ class Market:
     flows: dict[str, pl.DataFrame]
     statements: dict[str, pl.DataFrame]
     extra: dict[str, str] = field(default_factory=dict)
+    raw: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def moment(self) -> datetime:
@@ -60,7 +63,14 @@ class Market:
     @classmethod
     def small(cls, day: date = date(2025, 4, 7), *, symbols: int = 24) -> "Market":
         """Make a market by hand: every number follows from the stock's place in the list."""
-        listed = [f"{n:06d}.SZ" for n in range(1, symbols - 9)] + ["300750.SZ", "600519.SH", "601398.SH", "688981.SH", "689009.SH", "920001.BJ"]
+        listed = [f"{n:06d}.SZ" for n in range(1, symbols - 9)] + [
+            "300750.SZ",
+            "600519.SH",
+            "601398.SH",
+            "688981.SH",
+            "689009.SH",
+            "920001.BJ",
+        ]
         days = shanghai().sessions(day - timedelta(days=60), day)[-30:]
         return cls(
             day=day,
@@ -136,7 +146,13 @@ def _etfs(day: date) -> pl.DataFrame:
         price = round(1.5 + n, 3)
         volume = 100 * (80_000 + n)
         prices = {"price": price, "open": price, "high": price + 0.01, "low": price - 0.01, "prev_close": price}
-        traded = {"volume": volume, "amount": volume * price, "change_pct": 0.0, "iopv": price * 0.999, "premium_pct": (1 / 0.999 - 1) * 100}
+        traded = {
+            "volume": volume,
+            "amount": volume * price,
+            "change_pct": 0.0,
+            "iopv": price * 0.999,
+            "premium_pct": (1 / 0.999 - 1) * 100,
+        }
         rows.append({"symbol": symbol, "date": day, "time": moment, "name": f"基金ETF{n}", **prices, **traded})
     return _table("etf_quotes", rows)
 
@@ -159,7 +175,13 @@ def _flow(kind: str, listed: list[str], day: date) -> pl.DataFrame:
         if kind == "stock" and n == RESTING:
             continue
         large, medium = 1000.0 * (n + 1), -500.0 * (n + 3)
-        flows = {"super_large_net": 3 * large, "large_net": -large, "main_net": 2 * large, "medium_net": medium, "small_net": -2 * large - medium}
+        flows = {
+            "super_large_net": 3 * large,
+            "large_net": -large,
+            "main_net": 2 * large,
+            "medium_net": medium,
+            "small_net": -2 * large - medium,
+        }
         who = {"symbol": name, "name": f"*ST股{n}" if n == PAYING else f"股票{n}"} if kind == "stock" else {kind: name}
         rows.append({"date": day, **who, "change_pct": round(0.1 * n - 1, 2), **flows})
     return _table(f"capital_flow_{kind}", rows)

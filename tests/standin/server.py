@@ -24,7 +24,22 @@ if __name__ == "__main__":
 from standin.market import Market
 from standin.shapes import Answers
 
-KINDS = ("drop", "status", "captcha", "blank", "null", "empty", "refused", "extra_key", "moved_key", "text_value", "short_page", "cut", "broken_off", "slow")
+KINDS = (
+    "drop",
+    "status",
+    "captcha",
+    "blank",
+    "null",
+    "empty",
+    "refused",
+    "extra_key",
+    "moved_key",
+    "text_value",
+    "short_page",
+    "cut",
+    "broken_off",
+    "slow",
+)
 
 
 @dataclass

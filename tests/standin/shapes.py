@@ -89,7 +89,6 @@ class Answers:
             "/commonQuery.do": self._sse_delisted,
             "/api/report/ShowReport": lambda: self._szse(query["CATALOGID"]),
             "/nqxxController/nqxxCnzq.do": lambda: self._bse(int(body["page"])),
-            "/stock/api/jsonp.php/var%20KKE_ShareAmount_": lambda: None,
         }
         if path in routes:
             return routes[path]()
@@ -118,10 +117,12 @@ class Answers:
             return [self._etf(row) for row in self.market.etfs.iter_rows(named=True)]
         for kind, number in (("sector", 2), ("concept", 3)):
             if fs == f"m:90 t:{number}":
-                return [self._flow(row, row[kind], f"BK{n:04d}") for n, row in enumerate(self.market.flows[kind].iter_rows(named=True))]
+                return self.market.raw.get(kind) or [
+                    self._flow(row, row[kind], f"BK{n:04d}") for n, row in enumerate(self.market.flows[kind].iter_rows(named=True))
+                ]
         if "f184" in fields:
-            return self._stock_flows()
-        return self._spot
+            return self.market.raw.get("stock_flow") or self._stock_flows()
+        return self.market.raw.get("spot") or self._spot
 
     @cached_property
     def _spot(self) -> list[Row]:
@@ -180,6 +181,8 @@ class Answers:
         return _json({"version": "1", "result": result, "success": True, "message": "ok", "code": 0})
 
     def _billboard(self, condition: str) -> list[Row]:
+        if "billboard" in self.market.raw:
+            return [dict.fromkeys(_BILLBOARD) | row for row in self.market.raw["billboard"]]
         end, start = (date.fromisoformat(text) for text in re.findall(r"'([\d-]+)'", condition))
         rows = self.market.longhubang.filter(pl.col("date").is_between(start, end))
         known = {
@@ -246,7 +249,10 @@ class Answers:
         if catalog == "1110":
             labels = ("A股代码", "A股简称", "A股上市日期")
             other = {"板块": "主板", "A股总股本": "1,000", "A股流通股本": "1,000", "所属行业": "C 制造业"}
-            rows = [{**other, **dict(zip(labels, (row["symbol"][:6], row["name"], str(row["list_date"])), strict=True))} for row in self._stocks("SZ")]
+            rows = [
+                {**other, **dict(zip(labels, (row["symbol"][:6], row["name"], str(row["list_date"])), strict=True))}
+                for row in self._stocks("SZ")
+            ]
         else:
             labels = ("证券代码", "证券简称", "上市日期", "终止上市日期")
             gone = self._stocks("SZ", delisted=True)
@@ -261,7 +267,10 @@ class Answers:
         rows = list(self._stocks("BJ"))
         # 48 keys, of which akshare knows the places of eight.
         shown = [
-            {f"k{n:02d}": {0: str(row["list_date"]), 38: row["symbol"][:6], 40: row["name"], 22: str(row["list_date"])}.get(n, "") for n in range(48)}
+            {
+                f"k{n:02d}": {0: str(row["list_date"]), 38: row["symbol"][:6], 40: row["name"], 22: str(row["list_date"])}.get(n, "")
+                for n in range(48)
+            }
             for row in rows[page * size : (page + 1) * size]
         ]
         body = [{"content": shown, "totalPages": math.ceil(len(rows) / size), "totalElements": len(rows)}, 0]

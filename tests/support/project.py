@@ -41,7 +41,9 @@ class Folder:
     def mystocks(self, *arguments: str, code: int | None = 0, cwd: Path | None = None, timeout: float = 120) -> str:
         """Run the command and return what it printed; check the exit code unless `code` is None."""
         command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments]
-        done = subprocess.run(command, cwd=cwd or self.root, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            command, cwd=cwd or self.root, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
         if code is not None:
             assert done.returncode == code, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
@@ -103,7 +105,9 @@ class Server:
 
     def wait(self, run_id: str, seconds: float = 90) -> str:
         """Wait for the run's end and return its status."""
-        return wait_for(lambda: (status := self.status(run_id)) in ("SUCCESS", "FAILURE", "CANCELED") and status, seconds, f"end of run {run_id}")
+        return wait_for(
+            lambda: (status := self.status(run_id)) in ("SUCCESS", "FAILURE", "CANCELED") and status, seconds, f"end of run {run_id}"
+        )
 
 
 def wait_for(condition: Any, seconds: float, what: str) -> Any:

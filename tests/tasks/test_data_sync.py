@@ -142,7 +142,7 @@ def run(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
 @pytest.fixture
 def full() -> FakeSource:
     """A hundred symbols on each of the six days."""
-    return FakeSource({day: MARKET for day in DAYS})
+    return FakeSource(dict.fromkeys(DAYS, MARKET))
 
 
 def complete(lake: Lake) -> dict[date, bool]:
@@ -225,7 +225,7 @@ def test_beyond_the_calendar_the_newest_day_is_loaded_and_backfills_are_refused(
 
 def test_a_source_of_snapshots_gives_the_newest_day_and_says_what_is_missing(run, lake, full):
     sync_daily_stock_data(DailySync(end_date=DAYS[1]), run(full))
-    snapshot = FakeSource({day: MARKET for day in DAYS}, has_history=False)
+    snapshot = FakeSource(dict.fromkeys(DAYS, MARKET), has_history=False)
     result = sync_daily_stock_data(DailySync(), run(snapshot))
     assert snapshot.asked[0] == ("daily_bars", DAYS[5])
     assert (result.status, result.days["daily_bars"]) == ("success", (DAYS[5],))
@@ -234,14 +234,16 @@ def test_a_source_of_snapshots_gives_the_newest_day_and_says_what_is_missing(run
 
 
 def test_a_source_of_snapshots_that_is_asked_for_the_past_fails_visibly(run):
-    snapshot = FakeSource({day: MARKET for day in DAYS}, has_history=False)
+    snapshot = FakeSource(dict.fromkeys(DAYS, MARKET), has_history=False)
     result = sync_daily_stock_data(DailySync(include_basic=False), run(snapshot, days=(DAYS[0],)))
     assert (result.status, result.failed_items) == ("failed", ("2024-01-02",))
     assert "fake has no bars of 2024-01-02." in result.error
+    window = sync_daily_stock_data(DailySync(include_basic=False, start_date=DAYS[3]), run(snapshot))
+    assert (window.status, window.failed_items) == ("partial_success", ("2024-01-05", "2024-01-08"))
 
 
 def test_one_symbols_past_may_be_asked_of_a_source_of_snapshots(run, lake):
-    snapshot = FakeSource({day: MARKET for day in DAYS}, has_history=False)
+    snapshot = FakeSource(dict.fromkeys(DAYS, MARKET), has_history=False)
     result = sync_daily_stock_data(DailySync(symbols=["sh600001"], start_date=DAYS[0]), run(snapshot))
     assert (result.status, lake.read("daily_bars").height) == ("success", 6)
 
@@ -257,7 +259,7 @@ def test_part_of_a_market_is_stored_but_never_a_success_and_asked_for_again(run,
     assert complete(lake) == {day: day != DAYS[2] for day in DAYS}
     assert lake.read("daily_bars", start=DAYS[2], end=DAYS[2]).height == 96
 
-    full.market = {day: MARKET for day in DAYS}
+    full.market = dict.fromkeys(DAYS, MARKET)
     retried = sync_daily_stock_data(DailySync.model_validate({"include_basic": False} | dict(result.retry_params)), run(full))
     assert full.asked[-1] == ("daily_bars", DAYS[2])
     assert (retried.status, retried.metadata["unknown_factors"]) == ("success", 0)
@@ -376,6 +378,15 @@ def test_an_empty_list_is_refused_even_the_first_time(run, full):
 
 def test_a_source_without_list_ends_as_skipped(run, full):
     assert sync_basic_stock_info(BasicSync(), run(full)).status == "skipped"
+
+
+def test_the_daily_sync_refreshes_the_list_once_a_day_and_leaves_the_days_list_to_its_own_task(run, full):
+    full.listed = MARKET
+    sync_daily_stock_data(DailySync(), run(full))
+    calls = len(full.asked)
+    assert sync_daily_stock_data(DailySync(), run(full)).status == "skipped"
+    assert len(full.asked) == calls
+    assert sync_basic_stock_info(BasicSync(), run(full)).status == "success"
 
 
 # ---- statements

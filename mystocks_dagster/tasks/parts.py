@@ -1,0 +1,51 @@
+"""Do the parts of a task one by one, so that one part that fails does not take the others with it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mystocks_dagster.errors import NotOffered, SourceError
+from mystocks_dagster.sources.protocol import MarketSource
+from mystocks_dagster.tasks.results import joined
+from mystocks_dagster.tasks.run import TaskResult, TaskRun
+
+
+def in_parts(
+    names: Sequence[str], work: Callable[[str], TaskResult], run: TaskRun, retry: Callable[[list[str]], Mapping[str, Any]]
+) -> TaskResult:
+    """Do `work` for each name and put the results together; what the source does not offer is skipped.
+
+    Args:
+        names: The parts, as they are called in `failed_items`.
+        work: Does one part.
+        run: Where progress and failures are reported.
+        retry: Gives the parameters that do only the failed parts again.
+
+    Raises:
+        SourceError: Parts failed and none succeeded; one that a later try can mend is preferred.
+    """
+    parts: list[TaskResult] = []
+    failed: dict[str, SourceError] = {}
+    for done, name in enumerate(names):
+        run.report_progress(done, len(names), name)
+        try:
+            parts.append(work(name))
+        except NotOffered as error:
+            parts.append(TaskResult(status="skipped", message=str(error)))
+        except SourceError as error:
+            run.logger.warning("%s failed: %s", name, error)
+            failed[name] = error
+    if failed and all(part.status == "skipped" for part in parts):
+        raise next((error for error in failed.values() if error.retryable), next(iter(failed.values())))
+    result = joined(parts)
+    if not failed:
+        return result
+    told = " ".join([result.message, *(f"{name} failed: {error}" for name, error in failed.items())])
+    return replace(
+        result, status="partial_success", message=told, failed_items=(*result.failed_items, *failed), retry_params=dict(retry(list(failed)))
+    )
+
+
+def requests_of(source: MarketSource) -> dict[str, Any]:
+    """Return what to show about the source: its name, its world, and the requests that it sent to which hosts."""
+    return {"source": source.name, "world": source.world, "requests": getattr(source, "requests", {})}

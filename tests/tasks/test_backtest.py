@@ -1,0 +1,166 @@
+"""Backtests into the lake: windows, names, what is replaced, and the whole chain on the simulated market."""
+
+from dataclasses import replace
+from datetime import date
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from mystocks_dagster.errors import InvalidParams, TableMissing
+from mystocks_dagster.market.schemas import ADJUST_EVENTS, DAILY_BARS, SIGNALS
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.tasks.backtest import BacktestParams, run_backtest
+from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
+from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
+from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
+
+DAYS = [date(2025, 3, day) for day in (3, 4, 5, 6, 7)]
+BANK = "600000.SH"
+
+
+def bars(*prices, symbol=BANK):
+    rows, before = [], prices[0]
+    for day, price in zip(DAYS, prices, strict=True):
+        rows.append((symbol, day, price, price, price, price, before, 1_000_000, 1e7, 1.0, False, False))
+        before = price
+    return pl.DataFrame(rows, schema=DAILY_BARS.dtypes, orient="row")
+
+
+def signals(*rows, strategy="ma_crossover", symbol=BANK):
+    return pl.DataFrame([(symbol, DAYS[day], strategy, side, 10.0, "") for day, side in rows], schema=SIGNALS.dtypes, orient="row")
+
+
+@pytest.fixture
+def market(lake):
+    """One share at 10.00, 10.00, 10.50, 10.50, 10.40; bought on the second day's open and sold on the fourth's."""
+    lake.replace_all("daily_bars", bars(10.0, 10.0, 10.5, 10.5, 10.4))
+    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+    lake.replace_all("signals", signals((0, "buy"), (2, "sell")))
+
+
+def trade(run, **params):
+    return run_backtest(BacktestParams(**({"initial_capital": 100_000, "max_positions": 1} | params)), run)
+
+
+def test_summary_curve_and_trades_agree_with_the_sum_done_by_hand(computing, lake, market):
+    result = trade(computing)
+    # 9,900 shares at 10.00 for 24.75 + 0.99; sold at 10.50 for 25.99 + 51.98 + 1.04 (see the engine's tests).
+    assert lake.read("backtest_trades").drop("backtest_id").rows() == [
+        (1, DAYS[1], BANK, "buy", 9900, 10.0, 25.74),
+        (2, DAYS[3], BANK, "sell", 9900, 10.5, 79.01),
+    ]
+    assert lake.read("backtest_equity").sort("date")["equity"].to_list() == [100_000.0, 99_974.26, 104_924.26, 104_845.25, 104_845.25]
+    summary = lake.read("backtests").row(0, named=True)
+    assert summary["backtest_id"] == result.metadata["backtest_id"]
+    assert (summary["strategy"], summary["start_date"], summary["end_date"]) == ("ma_crossover", DAYS[0], DAYS[4])
+    assert (summary["initial_capital"], summary["final_equity"], summary["trades"], summary["fees"]) == (100_000.0, 104_845.25, 2, 104.75)
+    assert summary["total_return"] == pytest.approx(0.0484525)
+    assert summary["annual_return"] is None
+    assert summary["max_drawdown"] == pytest.approx((104_924.26 - 104_845.25) / 104_924.26)
+    assert summary["run_at"].isoformat() == "2025-04-07T16:30:00+08:00"
+    assert result.rows == {"backtest_trades": 2, "backtest_equity": 5, "backtests": 1}
+    assert (result.status, result.message) == (
+        "success",
+        "ma_crossover from 2025-03-03 to 2025-03-07: +4.85%, largest fall 0.08%, 2 orders filled.",
+    )
+
+
+def test_the_seeds_empty_strings_mean_the_default_strategy_and_the_whole_range(computing, market):
+    assert trade(computing, strategy_id="", start_date="", end_date="").metadata["backtest_id"] == trade(computing).metadata["backtest_id"]
+
+
+def test_a_window_takes_its_own_days_and_signals_only(computing, lake, market):
+    trade(computing, start_date="2025-03-04", end_date="2025-03-06")
+    assert lake.days("backtest_equity") == DAYS[1:4]
+    assert lake.read("backtests")["trades"].to_list() == [0]  # the buy signal came the day before
+
+
+def test_the_same_backtest_again_replaces_itself_and_another_stands_beside_it(computing, lake, market):
+    first, again, other = trade(computing), trade(computing), trade(computing, max_positions=2)
+    assert first.metadata["backtest_id"] == again.metadata["backtest_id"] != other.metadata["backtest_id"]
+    assert {name: lake.read(name).height for name in ("backtests", "backtest_equity", "backtest_trades")} == {
+        "backtests": 2,
+        "backtest_equity": 10,
+        "backtest_trades": 4,
+    }
+
+
+def test_trades_of_an_earlier_run_do_not_survive_a_repair(computing, lake, market):
+    name, other = trade(computing).metadata["backtest_id"], trade(computing, max_positions=2).metadata["backtest_id"]
+    lake.replace_all("signals", signals((0, "buy")))
+    trade(computing)
+    trades = lake.read("backtest_trades")
+    assert trades.filter(backtest_id=name)["side"].to_list() == ["buy"]
+    assert trades.filter(backtest_id=other).height == 2
+
+
+def test_an_ex_day_in_the_lake_reaches_the_account(computing, lake, market):
+    lake.replace_all("daily_bars", bars(10.0, 10.0, 5.0, 5.0, 5.0).with_columns(prev_close=pl.Series([10.0, 10.0, 5.0, 5.0, 5.0])))
+    lake.replace_all("adjust_events", pl.DataFrame([(BANK, DAYS[2], 0.5)], schema=ADJUST_EVENTS.dtypes, orient="row"))
+    trade(computing)
+    assert lake.read("backtest_trades")["shares"].to_list() == [9900, 19_800]
+    assert lake.read("backtest_equity").sort("date")["equity"].to_list()[:3] == [100_000.0, 99_974.26, 99_974.26]
+
+
+def test_a_symbol_whose_ex_day_is_unknown_is_left_out_and_named(computing, lake, market):
+    lake.upsert("daily_bars", bars(10.0, 10.0, 10.0, 10.0, 10.0, symbol="600001.SH"))
+    lake.upsert("signals", signals((0, "buy"), symbol="600001.SH"))
+    lake.replace_all("adjust_events", pl.DataFrame([(BANK, DAYS[2], None)], schema=ADJUST_EVENTS.dtypes, orient="row"))
+    result = trade(computing)
+    assert (result.status, result.failed_items) == ("partial_success", (BANK,))
+    assert lake.read("backtest_trades")["symbol"].to_list() == ["600001.SH"]
+
+
+def test_no_signals_no_bars_and_no_days_are_told_apart(computing, lake, market):
+    with pytest.raises(TableMissing, match="holds none of kdj_overbought; run calc_strategy_signals"):
+        trade(computing, strategy_id="kdj_overbought")
+    with pytest.raises(
+        InvalidParams, match="No trading day is stored from 2025-03-08 to 2025-03-09; the bars go from 2025-03-03 to 2025-03-07"
+    ):
+        trade(computing, start_date="2025-03-08", end_date="2025-03-09")
+    lake.replace_all("daily_bars", DAILY_BARS.empty())
+    with pytest.raises(TableMissing, match="run daily_data_sync"):
+        trade(computing)
+    assert not lake.exists("backtests")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"strategy_id": "turtle"},
+        {"start_date": "2025-03-02", "end_date": "2025-03-01"},
+        {"initial_capital": -1},
+        {"max_positions": 0},
+        {"capital": 1},
+    ],
+)
+def test_parameters_that_cannot_be_meant_are_refused(params):
+    with pytest.raises(ValidationError):
+        BacktestParams(**params)
+
+
+def test_the_whole_chain_on_the_simulated_market(computing, monkeypatch):
+    """From bars to an equity curve; what the account did is checked against the bars themselves."""
+    monkeypatch.setenv("MYSTOCKS_SIMULATED", "seed=3,symbols=40,start=2024-01-02")
+    run = replace(computing, settings=Settings.from_env())
+    sync_daily_stock_data(DailySync(data_source="simulated", include_basic=False), run)
+    assert calculate_technical_indicators(IndicatorParams(), run).status == "success"
+    assert calculate_strategy_signals(SignalParams(), run).status == "success"
+    result = run_backtest(BacktestParams(strategy_id="kdj_overbought", max_positions=5), run)
+    lake = run.lake()
+    assert result.status == "success"
+    assert lake.read("backtest_equity").height == len(lake.days("daily_bars"))
+    trades = lake.read("backtest_trades").sort("sequence")
+    assert trades.height > 20
+    day_before = dict(zip(lake.days("daily_bars")[1:], lake.days("daily_bars"), strict=False))
+    spoken = {row[:3] for row in lake.read("signals").filter(strategy="kdj_overbought").select("symbol", "date", "side").iter_rows()}
+    filled = trades.join(lake.read("daily_bars"), on=["symbol", "date"])
+    assert (filled["price"] == filled["open"]).all()
+    assert not filled["suspended"].any()
+    bought = trades.filter(side="buy")
+    assert all((symbol, day_before[day], "buy") in spoken for symbol, day in bought.select("symbol", "date").iter_rows())
+    assert (lake.read("backtest_equity")["cash"] >= 0).all()
+    summary = lake.read("backtests").row(0, named=True)
+    assert summary["fees"] == pytest.approx(trades["fees"].sum())
+    assert summary["final_equity"] == lake.read("backtest_equity").sort("date")["equity"][-1]

@@ -1,0 +1,213 @@
+"""Indicators into the lake: on which prices, what is written, what is left alone."""
+
+from datetime import date, timedelta
+
+import MyTT
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from mystocks_dagster.errors import LakeError, TableMissing
+from mystocks_dagster.market.schemas import ADJUST_EVENTS, STOCKS
+from mystocks_dagster.tasks.changes import changed_days
+from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
+from mystocks_dagster.tasks.run import tables_of
+
+EX_DAY = 90
+
+
+def events(*rows):
+    return pl.DataFrame(rows, schema=ADJUST_EVENTS.dtypes, orient="row")
+
+
+@pytest.fixture
+def market(lake, random_walk, weekdays):
+    """Two symbols: 600519.SH halves its price on day 90 (10 for 10), 000001.SZ is suspended on days 40 to 44."""
+    moutai = random_walk("600519.SH", 1).with_columns(
+        pl.when(pl.col("date") >= weekdays[EX_DAY]).then(pl.col(name) / 2).otherwise(name).alias(name)
+        for name in ("open", "high", "low", "close", "prev_close")
+    )
+    bars = pl.concat([moutai, random_walk("000001.SZ", 2, suspended=(40, 41, 42, 43, 44))])
+    lake.replace_all("daily_bars", bars)
+    lake.replace_all("adjust_events", events(("600519.SH", weekdays[EX_DAY], 0.5)))
+    return bars
+
+
+def calculate(run, **params):
+    return calculate_technical_indicators(IndicatorParams(**params), run)
+
+
+def hfq(market, weekdays, symbol):
+    """Close, high and low by hand: twice the raw price from the split on, suspended days left out."""
+    factor = 2.0 if symbol == "600519.SH" else 1.0
+    traded = market.filter(~pl.col("suspended"), symbol=symbol)
+    prices = traded.select(
+        pl.when(pl.col("date") >= weekdays[EX_DAY]).then(pl.col(name) * factor).otherwise(name).alias(name)
+        for name in ("close", "high", "low")
+    )
+    return [prices[name].to_numpy() for name in ("close", "high", "low")]
+
+
+@pytest.mark.parametrize("symbol", ["600519.SH", "000001.SZ"])
+def test_daily_indicators_are_mytts_on_adjusted_prices_of_traded_days(computing, lake, market, weekdays, symbol):
+    result = calculate(computing)
+    assert (result.status, result.rows) == ("success", {"indicators_daily": 150 + 145, "indicators_weekly": 30 + 29})
+    close, high, low = hfq(market, weekdays, symbol)
+    stored = lake.read("indicators_daily", symbols=[symbol]).sort("date")
+    np.testing.assert_allclose(stored["close_hfq"], close)
+    for name, expected in (
+        ("ma20", MyTT.MA(close, 20)),
+        ("kdj_k", MyTT.KDJ(close, high, low)[0]),
+        ("kdj_j", MyTT.KDJ(close, high, low)[2]),
+    ):
+        np.testing.assert_allclose(stored[name].to_numpy(), expected, rtol=1e-9)
+    for name, expected in (
+        ("macd", MyTT.MACD(close)[2]),
+        ("macd_dea", MyTT.MACD(close)[1]),
+        ("rsi6", MyTT.RSI(close, 6)),
+        ("boll_mid", MyTT.BOLL(close)[1]),
+    ):
+        np.testing.assert_allclose(stored[name].to_numpy(), expected, atol=0.00051)
+
+
+def test_weekly_indicators_are_of_weekly_bars(computing, lake, market, weekdays):
+    calculate(computing, periods=["weekly"])
+    close, high, low = hfq(market, weekdays, "600519.SH")
+    weeks = [slice(5 * n, 5 * n + 5) for n in range(30)]  # the 150 weekdays begin on a Monday
+    assert weekdays[0].weekday() == 0
+    stored = lake.read("indicators_weekly", symbols=["600519.SH"]).sort("date")
+    assert stored["date"].to_list() == weekdays[4::5]
+    np.testing.assert_allclose(stored["close_hfq"], close[4::5])
+    expected = MyTT.KDJ(close[4::5], np.array([high[week].max() for week in weeks]), np.array([low[week].min() for week in weeks]))[1]
+    np.testing.assert_allclose(stored["kdj_d"].to_numpy(), expected, rtol=1e-9)
+    assert not lake.exists("indicators_daily")
+
+
+def test_a_week_without_trading_has_no_bar(computing, lake, market, weekdays):
+    calculate(computing, periods=["weekly"])
+    days = lake.read("indicators_weekly", symbols=["000001.SZ"])["date"].to_list()
+    assert weekdays[44] not in days
+    assert weekdays[49] in days
+
+
+def test_the_same_bars_again_are_skipped_unless_forced(computing, lake, market):
+    calculate(computing)
+    again = calculate(computing)
+    assert (again.status, set(again.rows)) == ("skipped", set())
+    assert again.message == "Already complete up to 2025-04-04."
+    assert calculate(computing, force=True).rows == {"indicators_daily": 295, "indicators_weekly": 59}
+    assert lake.read("indicators_daily").height == 295
+
+
+def test_a_new_day_writes_that_day_and_moves_the_running_week_on(computing, lake, market, weekdays):
+    lake.replace_all("daily_bars", market.filter(pl.col("date") <= weekdays[147]))
+    calculate(computing)
+    lake.replace_all("daily_bars", market.filter(pl.col("date") <= weekdays[148]))
+    assert calculate(computing).rows == {"indicators_daily": 2, "indicators_weekly": 2}
+    assert lake.read("indicators_weekly")["date"].max() == weekdays[148]
+    assert weekdays[147] not in lake.days("indicators_weekly")
+    after = [lake.read(f"indicators_{period}").sort("symbol", "date") for period in ("daily", "weekly")]
+    calculate(computing, force=True)
+    assert all(
+        table.equals(lake.read(f"indicators_{period}").sort("symbol", "date"))
+        for table, period in zip(after, ("daily", "weekly"), strict=True)
+    )
+
+
+def test_a_repaired_bar_is_followed_to_the_end(computing, lake, market, weekdays):
+    calculate(computing)
+    repaired = pl.col("date") == weekdays[100]
+    lake.replace_all("daily_bars", market.with_columns(pl.when(repaired).then(pl.col("close") * 1.01).otherwise("close").alias("close")))
+    result = calculate(computing, periods=["daily"])
+    assert result.rows["indicators_daily"] == 2 * 50  # an exponential average never forgets
+    stored = lake.read("indicators_daily").sort("symbol", "date")
+    calculate(computing, periods=["daily"], force=True)
+    assert stored.equals(lake.read("indicators_daily").sort("symbol", "date"))
+
+
+def test_only_what_is_asked_for_is_computed_and_the_rest_stays(computing, lake, market):
+    calculate(computing, indicators=["MA"], periods=["daily"])
+    first = lake.read("indicators_daily")
+    assert first["macd"].null_count() == first.height
+    calculate(computing, indicators=["MACD"], periods=["daily"])
+    both = lake.read("indicators_daily").sort("symbol", "date")
+    assert both["macd"].null_count() == 0
+    assert both["ma5"].equals(first.sort("symbol", "date")["ma5"])
+
+
+def test_one_symbol_leaves_the_others_as_they_are(computing, lake, market):
+    calculate(computing, indicators=["MA"])
+    before = lake.read("indicators_daily", symbols=["000001.SZ"]).sort("date")
+    calculate(computing, symbols=["sh600519"])
+    assert lake.read("indicators_daily", symbols=["000001.SZ"]).sort("date").equals(before)
+    assert lake.read("indicators_daily", symbols=["600519.SH"])["macd"].null_count() == 0
+
+
+def test_a_symbol_that_cannot_be_adjusted_is_left_out_and_named(computing, lake, market, weekdays):
+    calculate(computing)
+    before = lake.read("indicators_daily", symbols=["600519.SH"]).sort("date")
+    lake.upsert("adjust_events", events(("600519.SH", weekdays[120], None)))
+    result = calculate(computing)
+    assert (result.status, result.failed_items) == ("partial_success", ("600519.SH",))
+    assert result.retry_params == {"symbols": ["600519.SH"]}
+    assert "daily_data_sync" in result.message
+    assert lake.read("indicators_daily", symbols=["600519.SH"]).sort("date").equals(before)
+
+
+def test_when_nothing_can_be_adjusted_the_task_fails(computing, lake, market, weekdays):
+    lake.replace_all("adjust_events", events(("600519.SH", weekdays[9], None), ("000001.SZ", weekdays[9], None)))
+    with pytest.raises(LakeError, match="No symbol can be calculated; 2 symbols have no bars"):
+        calculate(computing)
+    assert not lake.exists("indicators_daily")
+
+
+def test_a_symbol_without_bars_is_named(computing, market):
+    result = calculate(computing, symbols=["600519.SH", "600036.SH"])
+    assert (result.status, result.failed_items) == ("partial_success", ("600036.SH",))
+
+
+def test_rows_of_bars_that_are_gone_go_too(computing, lake, market):
+    calculate(computing)
+    lake.replace_all("daily_bars", market.filter(symbol="600519.SH"))
+    calculate(computing)
+    assert lake.read("indicators_daily")["symbol"].unique().to_list() == ["600519.SH"]
+
+
+def test_without_bars_the_message_says_what_is_missing(computing, lake):
+    lake.replace_all("stocks", STOCKS.empty())
+    with pytest.raises(TableMissing, match="daily_bars"):
+        calculate(computing)
+
+
+@pytest.mark.parametrize(
+    "params", [{"indicators": ["SAR"]}, {"indicators": []}, {"periods": ["monthly"]}, {"symbols": ["moutai"]}, {"indicator": ["MA"]}]
+)
+def test_parameters_that_cannot_be_meant_are_refused(params):
+    with pytest.raises(ValidationError):
+        IndicatorParams(**params)
+
+
+def test_the_seeds_parameters_are_the_defaults():
+    assert IndicatorParams() == IndicatorParams(indicators=["MA", "MACD", "KDJ", "RSI", "BOLL"], periods=["daily", "weekly"])
+    assert tables_of(calculate_technical_indicators).writes == ("indicators_daily", "indicators_weekly")
+
+
+# ---- writing only what changed
+
+
+def test_changes_are_found_by_day_whatever_their_kind():
+    days = [date(2025, 1, 1) + timedelta(days=n) for n in range(5)]
+    stored = pl.DataFrame(
+        {"symbol": ["a", "b"] * 4, "date": [day for day in days[:4] for _ in "ab"], "x": [1.0, None, 2.0, 0.0, 3.0, 3.0, 4.0, 4.0]}
+    )
+    fresh = pl.DataFrame(
+        {
+            "symbol": ["b", "a"] * 3 + ["a", "a"],
+            "date": [*(day for day in days[:3] for _ in "ab"), days[3], days[4]],
+            "x": [None, 1.0, None, 2.0, 3.0, 3.0, 4.0, 5.0],
+        }
+    )
+    # Day 0: other order. Day 1: null for 0. Day 2: the same. Day 3: a row less. Day 4: new.
+    assert changed_days(stored.lazy(), fresh.lazy()) == [days[1], days[3], days[4]]
+    assert changed_days(fresh.lazy(), fresh.lazy()) == []

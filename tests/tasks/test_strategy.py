@@ -1,0 +1,96 @@
+"""Signals into the lake."""
+
+import pytest
+from pydantic import ValidationError
+
+from mystocks_dagster.errors import TableMissing
+from mystocks_dagster.market.schemas import ADJUST_EVENTS
+from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
+from mystocks_dagster.tasks.run import tables_of
+from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
+
+
+@pytest.fixture
+def market(lake, random_walk):
+    bars = random_walk("600519.SH", 1).vstack(random_walk("000001.SZ", 2))
+    lake.replace_all("daily_bars", bars)
+    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+    return bars
+
+
+def indicate(run, **params):
+    return calculate_technical_indicators(IndicatorParams(periods=["daily"], **params), run)
+
+
+def signal(run, **params):
+    return calculate_strategy_signals(SignalParams(**params), run)
+
+
+def test_crossings_are_stored_with_the_raw_close_and_the_values(computing, lake, market):
+    indicate(computing)
+    result = signal(computing, strategies=["ma_crossover"])
+    stored = lake.read("signals")
+    assert (result.status, result.rows) == ("success", {"signals": stored.height})
+    table = lake.read("indicators_daily").sort("symbol", "date")
+    expected = []
+    for rows in table.partition_by("symbol"):
+        gaps = [round(fast - slow, 9) if slow is not None else None for fast, slow in rows.select("ma5", "ma20").rows()]
+        for at in range(20, rows.height):
+            if gaps[at] > 0 >= gaps[at - 1]:
+                expected.append((rows["symbol"][at], rows["date"][at], "buy"))
+            if gaps[at] < 0 <= gaps[at - 1]:
+                expected.append((rows["symbol"][at], rows["date"][at], "sell"))
+    assert stored.sort("symbol", "date").select("symbol", "date", "side").rows() == expected
+    assert len(expected) > 4
+    bars = market.select("symbol", "date", raw="close")
+    joined = stored.join(bars, on=["symbol", "date"])
+    assert joined.height == stored.height
+    assert joined["close"].equals(joined["raw"].alias("close"))
+    assert stored["detail"].str.contains(r"^ma5 [\d.]+ ma20 [\d.]+$").all()
+
+
+def test_the_same_indicators_again_are_skipped(computing, lake, market):
+    indicate(computing)
+    rows = signal(computing).rows["signals"]
+    again = signal(computing)
+    assert (again.status, dict(again.rows)) == ("skipped", {})
+    assert signal(computing, force=True).rows == {"signals": rows}
+    assert lake.read("signals").height == rows
+
+
+def test_the_signals_of_strategies_that_are_not_asked_stay(computing, lake, market):
+    indicate(computing)
+    counts = signal(computing).metadata["signals"]
+    assert signal(computing, strategies=["kdj_overbought"]).status == "skipped"
+    assert {name: lake.read("signals").filter(strategy=name).height for name in counts} == counts
+
+
+def test_signals_that_are_no_longer_true_go(computing, lake, market):
+    indicate(computing)
+    signal(computing)
+    lake.replace_all("daily_bars", market.filter(symbol="600519.SH"))
+    indicate(computing)
+    signal(computing)
+    assert lake.read("signals")["symbol"].unique().to_list() == ["600519.SH"]
+
+
+def test_without_indicators_the_message_names_the_table(computing, market):
+    with pytest.raises(TableMissing, match="indicators_daily"):
+        signal(computing)
+
+
+def test_an_indicator_that_was_never_calculated_is_named_with_the_remedy(computing, lake, market):
+    indicate(computing, indicators=["MA"])
+    with pytest.raises(TableMissing, match="holds no macd_dif, which macd_divergence needs; run calc_technical_indicators"):
+        signal(computing, strategies=["macd_divergence"])
+    assert not lake.exists("signals")
+
+
+def test_an_unknown_strategy_is_refused():
+    with pytest.raises(ValidationError):
+        SignalParams(strategies=["turtle"])
+
+
+def test_the_seeds_parameters_are_the_defaults():
+    assert SignalParams() == SignalParams(strategies=["ma_crossover", "macd_divergence", "kdj_overbought"])
+    assert tables_of(calculate_strategy_signals).reads == ("indicators_daily", "daily_bars")
