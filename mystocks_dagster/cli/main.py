@@ -1,6 +1,7 @@
 """The `mystocks` command: parses, asks the service, prints; every expected error ends here as one line."""
 
 import sys
+from functools import cache
 
 import typer
 
@@ -26,12 +27,18 @@ def options(
         use_demo()
 
 
-def main() -> None:
-    """Run the command line; an expected error becomes one message and exit code 1."""
+@cache
+def register_all() -> None:
+    """Add every command, once."""
     from mystocks_dagster.cli import data, demo, files, runs, ui
 
     for module in (files, runs, data, demo, ui):
         module.register(app)
+
+
+def main() -> None:
+    """Run the command line; an expected error becomes one message and exit code 1."""
+    register_all()
     try:
         app()
     except MyStocksError as error:

@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.printing import coloured, console, print_json, print_table
+from mystocks_dagster.cli.printing import coloured, console, errors, print_json, print_table
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.settings import Settings
 
@@ -116,6 +116,11 @@ def print_executions(done: Sequence[Any]) -> None:
     """Print one line a task: status, rows written, seconds, and why it failed or was skipped."""
     rows = [(one.task_id, coloured(one.status), sum(_rows(one).values()), one.duration, _remark(one)) for one in done]
     print_table(("task", "status", "rows", "seconds", "remark"), rows)
+    for one in done:
+        if one.error_message:
+            errors.print(f"\n[red]{one.task_id}[/]: {one.error_message.replace('[', chr(92) + '[')}")
+        if one.error_message and one.log_path:
+            errors.print(f"[dim]its output: {one.log_path}[/]")
 
 
 def _rows(execution: Any) -> dict[str, int]:

@@ -96,7 +96,7 @@ class Report:
             preview = lake.head(key, 5)
         except LakeError as error:  # the rows are stored: a preview that cannot be read must not fail the run
             return shown | {"mystocks/preview": f"not readable: {error}"}
-        return shown | {"mystocks/world": lake.world or "unknown", "mystocks/preview": dg.MetadataValue.md(_markdown(preview))}
+        return shown | {"mystocks/world": lake.stored_world() or "unknown", "mystocks/preview": dg.MetadataValue.md(_markdown(preview))}
 
     def materializations(self) -> Iterator[dg.AssetMaterialization]:
         """Yield one event a table, or one a table and trading day, for what was written."""

@@ -66,7 +66,7 @@ class Lake:
         start: date | None = None,
         end: date | None = None,
     ) -> pl.LazyFrame:
-        """Read lazily: only the files and columns that are needed are touched.
+        """Read lazily: only the files and columns that are needed are touched. Rows come in no particular order.
 
         Args:
             table: Name of the table.
@@ -101,7 +101,7 @@ class Lake:
         start: date | None = None,
         end: date | None = None,
     ) -> pl.DataFrame:
-        """Read into memory; arguments and errors as `scan`."""
+        """Read into memory, in no particular order; arguments and errors as `scan`."""
         return self._collect(table, self.scan(table, columns=columns, symbols=symbols, start=start, end=end))
 
     def read_pandas(
@@ -113,7 +113,7 @@ class Lake:
         start: date | None = None,
         end: date | None = None,
     ) -> "pd.DataFrame":
-        """Read into a pandas frame; arguments and errors as `scan`."""
+        """Read into a pandas frame, in no particular order; arguments and errors as `scan`."""
         return self.read(table, columns=columns, symbols=symbols, start=start, end=end).to_pandas()
 
     def head(self, table: str, n: int = 10) -> pl.DataFrame:
@@ -145,6 +145,16 @@ class Lake:
         return [table_info(name, opened) for name, opened in found if opened is not None]
 
     # ---- writing
+
+    def check_world(self) -> None:
+        """Refuse early, before anything is fetched, what every write would refuse.
+
+        Raises:
+            WrongWorld: The lake belongs to another world.
+        """
+        found = self.stored_world()
+        if found and self.world and found != self.world:
+            raise self._wrong_world(found)
 
     def replace_days(self, table: str, frame: pl.DataFrame, days: Sequence[date]) -> int:
         """Replace the rows of exactly those days by `frame`, atomically; days without a row become empty.
@@ -214,14 +224,14 @@ class Lake:
     def vacuum(self, table: str | None = None, *, keep_hours: int = 168) -> int:
         """Delete files that no version of the last `keep_hours` hours needs; returns how many. None means every table.
 
-        Time travel and readers that began earlier than that lose their files.
+        Time travel and readers that began earlier than that lose their files; so do writers, with less than an hour.
         """
         deleted = 0
         for name in [table_of(table).name] if table else TABLES:
             with delta.explained(self._uri(name)):
                 opened = delta.open_table(self._uri(name))
                 if opened is not None:
-                    deleted += len(opened.vacuum(keep_hours, dry_run=False, enforce_retention_duration=False))
+                    deleted += len(opened.vacuum(keep_hours, dry_run=False, enforce_retention_duration=False, full=True))
         return deleted
 
     # ---- inside
@@ -252,7 +262,7 @@ class Lake:
 
     def _commit(self, schema: Table, attempt: Callable[[DeltaTable | None], None]) -> None:
         def checked(existing: DeltaTable | None) -> None:
-            self._check_world(schema, existing)
+            self._check_table(schema, existing)
             attempt(existing)
 
         delta.commit(self._uri(schema.name), checked)
@@ -263,23 +273,26 @@ class Lake:
             data,
             mode="error",
             partition_by=[YEAR] if schema.by_day else None,
-            name=world_name(self.world or self._lake_world() or "", schema),
+            name=world_name(self.world or self.stored_world() or "", schema),
             description=f"{schema.title}: {schema.grain}",
         )
 
-    def _check_world(self, schema: Table, existing: DeltaTable | None) -> None:
-        found = world_of(existing) if existing else self._lake_world()
+    def _check_table(self, schema: Table, existing: DeltaTable | None) -> None:
+        found = world_of(existing) if existing else self.stored_world()
         if found and self.world and found != self.world:
-            raise WrongWorld(
-                f"The lake {self.location} holds {found} data, so {self.world} data may not be written into {schema.name}. "
-                f"Set MYSTOCKS_LAKE to another folder, or delete that one."
-            )
+            raise self._wrong_world(found)
         if not found and not self.world:
             raise WrongWorld(
                 f"The lake {self.location} is empty, so {schema.name} has nothing to be computed from; sync market data into it first."
             )
 
-    def _lake_world(self) -> str | None:
+    def _wrong_world(self, found: str) -> WrongWorld:
+        return WrongWorld(
+            f"The lake {self.location} holds {found} data, so {self.world} data may not be written into it. "
+            "Set MYSTOCKS_LAKE to another folder, or delete that one."
+        )
+
+    def stored_world(self) -> str | None:
         """Return the world of the first table that exists; None for an empty lake."""
         if self._known_world is None:
             opened = (delta.open_table(self._uri(name)) for name in TABLES)

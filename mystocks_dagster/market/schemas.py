@@ -15,7 +15,6 @@ from mystocks_dagster.errors import UnknownName
 MOMENT = pl.Datetime("us", "Asia/Shanghai")
 
 
-
 @dataclass(frozen=True)
 class Column:
     """One column: its type, its unit in words, and whether it may be null."""

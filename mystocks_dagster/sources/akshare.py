@@ -166,12 +166,7 @@ class AkshareSource:
 
 
 class _Akshare:
-    """akshare with manners: its functions called under the shim, its errors translated, its frames checked.
-
-    Attributes:
-        sent: Requests sent, by host.
-        today: Requests of all processes today, by host that was asked here.
-    """
+    """akshare with manners: called under the shim, its errors translated, its frames checked, its requests counted."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -198,7 +193,8 @@ class _Akshare:
                 raise
             except Exception as error:
                 # Whatever akshare trips over, the transport has found the answer itself to be sound.
-                raise changed(call.function, f"it cannot read the answer ({type(error).__name__}: {error})") from error
+                text = " ".join(str(error).split())[:200]
+                raise changed(call.function, f"it cannot read the answer ({type(error).__name__}: {text})") from error
         return read_frame(call, given, wire.answers), wire.answers
 
     def newest_day(self) -> date:

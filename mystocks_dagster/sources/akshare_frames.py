@@ -110,6 +110,8 @@ def _series(call: Call, field: Field, values: list[Any]) -> pl.Series:
     for value in values:
         # NaN and NaT are the only values that differ from themselves.
         if value != value or value in _MISSING:
+            if field.kind in ("code", "name", "text"):
+                raise changed(call.function, f"{field.label} is empty")
             read.append(None)
             continue
         try:

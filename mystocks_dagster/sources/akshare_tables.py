@@ -29,7 +29,7 @@ def daily_bars(spot: pl.DataFrame, day: date, listed: Collection[str]) -> pl.Dat
     Raises:
         SourceChanged: Prices, amounts and percentages contradict each other.
     """
-    spot = _a_shares(columns.STOCK_SPOT, spot)
+    spot = _once(_a_shares(columns.STOCK_SPOT, spot))
     traded = pl.col("price").is_not_null() & (pl.col("volume").fill_null(0) > 0)
     trading = spot.filter(traded)
     incomplete = pl.any_horizontal(pl.col("open", "high", "low", "amount").is_null())
@@ -56,7 +56,7 @@ def daily_bars(spot: pl.DataFrame, day: date, listed: Collection[str]) -> pl.Dat
 
 def stock_quotes(spot: pl.DataFrame, day: date, moment: datetime) -> pl.DataFrame:
     """Return `stock_quotes`; a stock without a price (suspended, delisted, not listed yet) has no quote."""
-    spot = _a_shares(columns.STOCK_SPOT, spot).filter(pl.col("price").is_not_null())
+    spot = _once(_a_shares(columns.STOCK_SPOT, spot)).filter(pl.col("price").is_not_null())
     _check_prices(columns.STOCK_SPOT, spot)
     return _table(STOCK_QUOTES, spot.with_columns(date=pl.lit(day), time=pl.lit(moment).cast(MOMENT)))
 
@@ -86,7 +86,7 @@ def longhubang(rows: pl.DataFrame) -> pl.DataFrame:
 def capital_flow(kind: FlowKind, rows: pl.DataFrame, day: date) -> pl.DataFrame:
     """Return `capital_flow_<kind>`; who did not trade has no row."""
     call = columns.STOCK_FLOW if kind == "stock" else columns.BOARD_FLOW
-    rows = _a_shares(call, rows) if kind == "stock" else rows.rename({"board": kind})
+    rows = _once(_a_shares(call, rows)) if kind == "stock" else _once(rows.rename({"board": kind}), kind)
     rows = rows.filter(pl.col("main_net").is_not_null())
     size = pl.sum_horizontal(pl.col("super_large_net", "large_net", "medium_net", "small_net").abs())
     off = (pl.col("main_net") - pl.col("super_large_net") - pl.col("large_net")).abs()
@@ -95,8 +95,7 @@ def capital_flow(kind: FlowKind, rows: pl.DataFrame, day: date) -> pl.DataFrame:
         rest = (pl.col("main_net") + pl.col("medium_net") + pl.col("small_net")).abs()
         refuse(call, rows, (rest > 1 + 1e-3 * size).fill_null(value=True), "main + medium + small flow is not 0", TOLERANCE)
         refuse(call, rows, pl.col("change_pct").abs() > _WIDEST, f"a change beyond {_WIDEST} %", TOLERANCE)
-    table = TABLES[f"capital_flow_{kind}"]
-    return _table(table, rows.with_columns(date=pl.lit(day)).unique(subset=list(table.key), keep="last", maintain_order=True))
+    return _table(TABLES[f"capital_flow_{kind}"], rows.with_columns(date=pl.lit(day)))
 
 
 def statements(table: StatementTable, rows: pl.DataFrame, period: date) -> pl.DataFrame:
@@ -106,7 +105,7 @@ def statements(table: StatementTable, rows: pl.DataFrame, period: date) -> pl.Da
         off = (pl.col("total_assets") - pl.col("total_liabilities") - pl.col("total_equity")).abs()
         unbalanced = off > 1 + 1e-4 * pl.col("total_assets").abs()
         refuse(columns.STATEMENTS[table], rows, unbalanced, "assets are not liabilities + equity", TOLERANCE)
-    newest = rows.sort("notice_date", nulls_last=False).unique(subset="symbol", keep="last", maintain_order=True)
+    newest = _once(rows.sort("notice_date", nulls_last=False))
     return _table(TABLES[table], newest.with_columns(period=pl.lit(period))).sort("symbol")
 
 
@@ -121,11 +120,16 @@ def stocks(listed: pl.DataFrame, delisted: pl.DataFrame | None, moment: datetime
 
 
 def _a_shares(call: Call, frame: pl.DataFrame) -> pl.DataFrame:
-    """Add `symbol`, and leave out what is no A share and what paging gave twice."""
+    """Add `symbol`, and leave out what is no A share."""
     kept = frame.with_columns(symbol=normalise_expr("code")).filter(board_expr("symbol").is_not_null())
     if frame.height:
         refuse(call, frame, pl.lit(kept.is_empty()), "no code of an A share")
-    return kept.unique(subset="symbol", keep="last", maintain_order=True) if call not in columns.STATEMENTS.values() else kept
+    return kept
+
+
+def _once(frame: pl.DataFrame, key: str = "symbol") -> pl.DataFrame:
+    """Leave out what paging over a moving list gave twice; the later row is the newer one."""
+    return frame.unique(subset=key, keep="last", maintain_order=True)
 
 
 def _check_prices(call: Call, frame: pl.DataFrame) -> None:

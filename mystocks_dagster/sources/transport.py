@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http.client import RemoteDisconnected
+from ssl import SSLEOFError
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -185,7 +186,7 @@ def _dropped(error: BaseException) -> bool:
     layers: list[object] = [error]
     while layers:
         layer = layers.pop()
-        if isinstance(layer, RemoteDisconnected | ConnectionResetError | ConnectionAbortedError):
+        if isinstance(layer, RemoteDisconnected | ConnectionResetError | ConnectionAbortedError | SSLEOFError):
             return True
         if isinstance(layer, BaseException):
             layers.extend((*layer.args, getattr(layer, "reason", None)))

@@ -8,6 +8,8 @@ from mystocks_dagster.taskfile.problems import Fault, Path, Problem
 from mystocks_dagster.taskfile.source import Source
 
 Section = Literal["tasks", "task_groups"]
+#: Ten times what the largest teams have.
+MAX_ENTRIES = 20_000
 SECTIONS: Mapping[Section, str] = {"tasks": "task_id", "task_groups": "group_id"}
 
 
@@ -81,6 +83,9 @@ def document_of(source: Source) -> Document:
             found = []
         if not isinstance(found, list):
             unusable.append(Fault((section,), f"{section} must be a list", f"Start each entry with `- {SECTIONS[section]}: ...`."))
+            found = []
+        if len(found) > MAX_ENTRIES:
+            unusable.append(Fault((section, MAX_ENTRIES), f"{section} has more than {MAX_ENTRIES:,} entries", "Split the file."))
             found = []
         entries[section] = [_raw(source, section, index, data) for index, data in enumerate(found)]
     if "tasks" not in source.data:

@@ -10,7 +10,7 @@ from mystocks_dagster.taskfile.tree import scalar
 #: Text that stays itself without quotes, in a block and in brackets; a leading digit is quoted, as dates usually are.
 _PLAIN = re.compile(r"[^\W\d]([\w ./+@%()=~，。、：；（）！？-]*[\w/)。）！？])?")
 #: Characters that YAML does not allow as they are, and JSON does.
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def text_of(value: Any) -> str:

@@ -63,7 +63,8 @@ def _plan(ours: Source, theirs: Source) -> Plan:
     for section, entries in document.entries.items():
         known = writer.ids(ours, section)
         for raw in entries:
-            data = with_defaults(document.defaults, raw.data) if section == "tasks" else raw.data
+            merged = with_defaults(document.defaults, raw.data) if section == "tasks" else raw.data
+            data = {key: merged[key] for key in (*raw.data, *merged) if key in merged}
             if raw.id and raw.id in known:
                 edits.append((section, raw.id, replacing(ours.data[section][known.index(raw.id)], data)))
             else:

@@ -32,6 +32,8 @@ _KNOWN_ELSEWHERE = {
     "retry": "retry_count",
     "tz": "timezone",
 }
+#: Mistakes told of one entry: nobody reads more, and looking for near names takes time.
+_MOST = 200
 _WANTED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
@@ -59,12 +61,14 @@ def faults(
 
     Args:
         error: What validating `data` as `model` raised.
+        model: For the names of its fields.
+        data: For the paths that it has.
         secret: Paths whose values came from the environment and are not to be shown.
         unknown: What to say before a key that the model does not have.
     """
     hidden = set(secret)
     seen: set[Path] = set()
-    for detail in error.errors(include_url=False):
+    for detail in error.errors(include_url=False)[:_MOST]:
         path = _within(data, detail["loc"], missing=detail["type"] == "missing")
         if detail["type"] == "cross_field" or path in seen:
             continue

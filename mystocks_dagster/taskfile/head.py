@@ -27,7 +27,8 @@ def read_head(document: Document, folder: Path, environment: Mapping[str, str]) 
         except ValidationError as error:
             found = list(explain.faults(error, TaskFile, values, secret=written))
             faults += found
-            values = {key: value for key, value in values.items() if key not in {fault.path[0] for fault in found}}
+            wrong = {fault.path[0] for fault in found}
+            values = {key: value for key, value in values.items() if key in TaskFile.model_fields and key not in wrong}
     faults += _default_faults(defaults, environment)
     bad = [(index, why) for index, name in enumerate(head.task_packages) if (why := package_fault(name, folder.resolve()))]
     faults += [Fault(("task_packages", index), why) for index, why in bad]

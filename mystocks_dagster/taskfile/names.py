@@ -4,8 +4,6 @@ import keyword
 import re
 from functools import cache
 
-from mystocks_dagster.market.schemas import TABLES
-
 #: Letters, digits, `_` and `-`, a letter first: what fits URLs, file names and (with `_` for `-`) Dagster.
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 LONGEST_ID = 100
@@ -47,6 +45,9 @@ def dagster_name(task_id: str) -> str:
 @cache
 def id_fault(task_id: str) -> str | None:
     """Return why `task_id` cannot be the id of a task or group; None when it can."""
+    # 0.5 s to import, for polars' types: keep it off the path of what only reads a model.
+    from mystocks_dagster.market.schemas import TABLES
+
     name = dagster_name(task_id)
     if not re.match(ID_PATTERN, task_id) or task_id.endswith("\n"):
         return "an id is letters, digits, _ and -, and starts with a letter"

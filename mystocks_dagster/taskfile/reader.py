@@ -42,7 +42,7 @@ class Version:
     shortened: Mapping[str, tuple[str, ...]]
     lines: Mapping[str, tuple[int, int]]
     functions: Mapping[str, Function]
-    writes: Mapping[str, Sequence[str]]
+    writes: Mapping[str, tuple[str, ...]]
     document: Document = field(repr=False)
 
 
@@ -104,7 +104,7 @@ def load_document(
     functions: bool = True,
     environment: Mapping[str, str] | None = None,
     only: frozenset[str] | None = None,
-    writes: Mapping[str, Sequence[str]] | None = None,
+    writes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Version:
     """Return the same of a task file that is taken apart already.
 

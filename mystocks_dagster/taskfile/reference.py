@@ -109,7 +109,10 @@ def _kind(name: str, field: FieldInfo) -> str:
     """Return what a field holds, in words."""
     if name == "priority":
         return f"{', '.join(f'`{one}`' for one in PRIORITIES)} or 1 to 999"
-    limits = [*field.metadata, *(item for part in get_args(field.annotation) if get_origin(part) is Annotated for item in part.__metadata__)]
+    limits = [
+        *field.metadata,
+        *(item for part in get_args(field.annotation) if get_origin(part) is Annotated for item in part.__metadata__),
+    ]
     low = next((item.ge for item in _flat(limits) if isinstance(item, annotated_types.Ge)), None)
     high = next((item.le for item in _flat(limits) if isinstance(item, annotated_types.Le)), None)
     words = _words(field.annotation)
@@ -121,7 +124,15 @@ def _flat(limits: list[Any]) -> list[Any]:
 
 
 def _words(annotation: Any) -> str:
-    simple = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", dict: "mapping", Schedule: "mapping", Alerts: "mapping"}
+    simple = {
+        str: "text",
+        int: "whole number",
+        float: "number",
+        bool: "`true` or `false`",
+        dict: "mapping",
+        Schedule: "mapping",
+        Alerts: "mapping",
+    }
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _words(arguments[0])
@@ -142,9 +153,10 @@ def _notes() -> str:
     return f"""\
 ## Values
 
-* `${{VAR}}` and `${{VAR:-default}}` are read from the environment of the process that loads the file; a variable that is not set and
-  has no default is an error, and `$${{` stands for a literal `${{`. In `params` such a value is text, which the function's params model converts.
-  Values from variables are shown as they are written, never as what they stand for. Names, descriptions and tags take no variables.
+* `${{VAR}}` and `${{VAR:-default}}` are read from the environment of the process that loads the file; a variable that is not
+  set and has no default is an error, and `$${{` stands for a literal `${{`. In `params` such a value is text, which the
+  function's params model converts. Values from variables are shown as they are written, never as what they stand for.
+  Names, descriptions and tags take no variables.
 * Dates stay text, and so does a number with leading zeros: `000001` is a stock. `600000` is a number, so put symbols in quotes.
 * `yes`, `no`, `on` and `off` are true and false; put them in quotes when text is meant.
 * A key with nothing behind it is an empty one.
@@ -153,9 +165,10 @@ def _notes() -> str:
 
 ## Ids
 
-Letters, digits, `_` and `-`, a letter first, at most {names.LONGEST_ID} characters. Tasks and groups share one set of ids, in which `-` and `_` are
-the same. Refused are names that Dagster reserves (`config`, `type`, `in`, every word of Python), those that are calls of the REST interface
-({reserved}), names of tables of the lake, and names that end in {endings}.
+Letters, digits, `_` and `-`, a letter first, at most {names.LONGEST_ID} characters. Tasks and groups share one set of ids, in which
+`-` and `_` are the same. Refused are names that Dagster reserves (`config`, `type`, `in`, every word of Python), those
+that are calls of the REST interface ({reserved}), names of tables of the lake,
+and names that end in {endings}.
 """
 
 

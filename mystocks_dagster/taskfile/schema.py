@@ -21,7 +21,10 @@ def task_file_schema() -> dict[str, Any]:
     kinds["ScheduleDefaults"] = _partial(kinds["Schedule"])
     kinds["TaskDefaults"] = _partial(kinds["Task"], without="task_id")
     kinds["TaskDefaults"]["properties"]["schedule"] = {"$ref": "#/$defs/ScheduleDefaults"}
-    schema["properties"]["defaults"] = {**_texts(schema["properties"]["defaults"]), "anyOf": [{"$ref": "#/$defs/TaskDefaults"}, {"type": "null"}]}
+    schema["properties"]["defaults"] = {
+        **_texts(schema["properties"]["defaults"]),
+        "anyOf": [{"$ref": "#/$defs/TaskDefaults"}, {"type": "null"}],
+    }
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "MyStocks task file", "required": ["tasks"]}
     # Draft 7 is what YAML editors know; it calls $defs definitions.
     return json.loads(json.dumps({**head, **schema}).replace("$defs", "definitions"))

@@ -11,6 +11,8 @@ from mystocks_dagster.taskfile.tree import Node
 
 #: A file of 1,000 tasks has half a megabyte.
 MAX_BYTES = 5_000_000
+#: Characters that a caret may underline.
+_WIDEST = 200
 #: A character beyond U+FFFF as JSON escapes it (two halves), which YAML does not know.
 _SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 
@@ -63,8 +65,9 @@ class Source:
         return self._problem_at(node, fault, owner, whole=at_key)
 
     def _problem_at(self, node: Node, fault: Fault, owner: str | None, *, whole: bool) -> Problem:
-        line_end = tree.LINE_BREAK.search(self.text, node.start)
-        width = max(1, min(node.end or node.start + 1, line_end.start() if line_end else len(self.text)) - node.start)
+        end = min(max(node.end, node.start + 1), node.start + _WIDEST)
+        line_end = tree.LINE_BREAK.search(self.text, node.start, end)
+        width = max(1, (line_end.start() if line_end else end) - node.start)
         column = node.column
         if node.kind != "scalar" and not whole:
             width = self._first_width(node, width)

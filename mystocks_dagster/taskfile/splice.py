@@ -102,7 +102,9 @@ class Splicer:
         if pair or not tasks:
             yield from self.change(root, self._source.data, {"task_packages": packages})
             return
-        start = self._line_start(self._comments_above(tasks[0].line))
+        line = self._comments_above(tasks[0].line)
+        # Comments at the very top are about the file, not about the tasks.
+        start = self._line_start(tasks[0].line if line == 1 else line)
         yield start, start, self._joined([*dump.block({"task_packages": packages}), "", ""], 0)
 
     def rewrite_entry(self, section: Section, index: int, data: Mapping[str, Any]) -> Iterator[Splice]:

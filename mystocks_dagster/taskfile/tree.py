@@ -140,6 +140,9 @@ def parse(text: str) -> Node | None:
         raise Malformed(
             line, 1, f"a character that text cannot hold: #x{character:04x}", "Remove it, or save the file as UTF-8 text."
         ) from None
+    except UnicodeEncodeError as error:
+        line = len(LINE_BREAK.findall(text, 0, error.start)) + 1
+        raise Malformed(line, 1, "half of a character (a lone surrogate)", "Write the whole character.") from None
     except yaml.MarkedYAMLError as error:
         raise _explained(error, text) from None
     except yaml.YAMLError as error:

@@ -52,7 +52,8 @@ def load_version(folder: Path, content: str, only: str | None = None, *, environ
     }
     document = Document(copy["source"], copy["head"], entries, lambda fault, owner: _problem(copy["source"], entries, fault, owner))
     wanted = _wanted(document, only) if only else None
-    version = load_document(document, Path(copy["source"]), content, only=wanted, writes=copy["writes"], environment=environment)
+    writes = {label: tuple(tables) for label, tables in copy["writes"].items()}
+    version = load_document(document, Path(copy["source"]), content, only=wanted, writes=writes, environment=environment)
     if wanted and (reasons := [problem for label in wanted for problem in version.broken.get(label, ())]):
         raise TaskFileError(reasons)
     return version

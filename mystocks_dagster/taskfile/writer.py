@@ -107,10 +107,13 @@ def set_enabled(path: Path, name: str, enabled: bool, *, dry_run: bool = False) 
     def plan(source: Source) -> Plan:
         section = next((section for section in SECTIONS if name in ids(source, section)), "tasks")
         data = source.data[section][_index(source, section, name)]
+        changes: dict[str, Any] = {}
         if isinstance(data.get("schedule"), dict):
-            changes: Changes = {"schedule": {"enabled": enabled}, **({"enabled": None} if enabled else {})}
-        else:
-            changes = {"enabled": None if enabled else False}
+            changes["schedule"] = {"enabled": enabled}
+        elif not enabled:
+            changes["enabled"] = False
+        if enabled and "enabled" in data:
+            changes["enabled"] = True
         return planned(source, edited=[(section, name, changes)])
 
     return change(path, plan, dry_run=dry_run)
@@ -134,10 +137,7 @@ def remove_task(path: Path, task_id: str, *, force: bool = False, dry_run: bool 
 
 def remove_group(path: Path, group_id: str, *, dry_run: bool = False) -> Edit:
     """Remove a group; its tasks stay."""
-
-    return change(
-        path, lambda source: planned(source, removed=frozenset({("task_groups", _index(source, "task_groups", group_id))})), dry_run=dry_run
-    )
+    return change(path, lambda source: planned(source, removed=_place(source, "task_groups", group_id)), dry_run=dry_run)
 
 
 def ids(source: Source, section: Section) -> list[str | None]:
@@ -290,6 +290,10 @@ def _without(data: Mapping[str, Any], gone: Iterable[Place]) -> dict[str, Any]:
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is left of a value when it goes through JSON: tuples become lists."""
     return json.loads(json.dumps(value))
+
+
+def _place(source: Source, section: Section, name: str) -> frozenset[Place]:
+    return frozenset({(section, _index(source, section, name))})
 
 
 def _index(source: Source, section: Section, name: str) -> int:

@@ -38,11 +38,13 @@ class Loaded:
         rows: Each stored day and its number of rows.
         events: Number of adjustment events derived.
         partial: Days that look like a part of the market only, each with the reason.
+        symbols: Symbols of which there was a bar.
     """
 
     rows: dict[date, int] = field(default_factory=dict)
     events: int = 0
     partial: dict[date, str] = field(default_factory=dict)
+    symbols: set[str] = field(default_factory=set)
 
 
 def latest_closed() -> date:
@@ -67,9 +69,10 @@ def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date
     """
     closed = latest_closed()
     if asked:
-        over = tuple(sorted(day for day in set(asked) if day <= closed))
-        late = [f"{day}" for day in sorted(asked) if day > closed]
-        return Wanted(days=over, note=f"{', '.join(late)} is not over yet." if late else "")
+        idle = {day: "is no trading day" for day in asked if not shanghai().is_probable_session(day)[0]}
+        idle |= {day: "is not over yet" for day in asked if day > closed and day not in idle}
+        note = "; ".join(f"{day} {reason}" for day, reason in sorted(idle.items()))
+        return Wanted(days=tuple(sorted(set(asked) - idle.keys())), note=f"{note}." if note else "")
     for day in (start, end):
         if day is not None:
             shanghai().is_session(day)  # raises where nothing is known: a backfill guesses no trading days
@@ -108,37 +111,48 @@ def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: S
             lake.upsert("daily_bars", frame)
             loaded.events += refresh_events(lake, list(counts))
         loaded.rows |= counts
+        loaded.symbols |= set(frame["symbol"].unique())
         run.report_progress(len(loaded.rows), len(days), f"bars up to {max(counts, default='?')}")
     return loaded
 
 
-def bars_result(loaded: Loaded, days: Sequence[date], source: MarketSource, lake: Lake, *, note: str = "") -> TaskResult:
-    """Say how loading `days` ended: failed when the source had none of them, a warning when it lacked some."""
-    missing = [day for day in days if day not in loaded.rows]
+def bars_result(
+    loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, note: str = ""
+) -> TaskResult:
+    """Say how loading ended: failed when the source had nothing, a warning when it lacked days (or symbols, if named)."""
+    missing = [day for day in days if day not in loaded.rows] if symbols is None else sorted(set(symbols) - loaded.symbols)
+    unknown = unknown_factors(lake).height
     said = [
         f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}." if loaded.rows else "",
         f"{source.name} has no bars of {_listed(missing)}." if missing else "",
         f"Incomplete: {'; '.join(loaded.partial.values())}." if loaded.partial else "",
-        "" if source.has_history else _missed(lake, max(days)),
+        f"{unknown:,} bars have no adjustment factor until the trading day before theirs is loaded." if unknown else "",
+        "" if source.has_history or symbols is not None else _missed(lake, max(days)),
         note,
     ]
     message = " ".join(filter(None, said))
-    failed = sorted({*missing, *loaded.partial})
+    failed = sorted(f"{item}" for item in {*missing, *loaded.partial})
     return TaskResult(
         status="failed" if not loaded.rows else "partial_success" if failed else "success",
         message=message,
         error=None if loaded.rows else message,
         rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
         days={"daily_bars": tuple(sorted(loaded.rows))},
-        failed_items=tuple(f"{day}" for day in failed),
-        retry_params={"start_date": f"{failed[0]}", "end_date": f"{failed[-1]}"} if failed else {},
-        metadata={"source": source.name, "world": source.world, "unknown_factors": unknown_factors(lake).height},
+        failed_items=tuple(failed),
+        retry_params=_retry(failed, days, by_symbol=symbols is not None) if failed else {},
+        metadata={"source": source.name, "world": source.world, "unknown_factors": unknown},
     )
 
 
-def _listed(days: Sequence[date]) -> str:
-    shown = ", ".join(f"{day}" for day in days[:3])
-    return shown if len(days) <= 3 else f"{shown} and {len(days) - 3} more days"
+def _retry(failed: Sequence[str], days: Sequence[date], *, by_symbol: bool) -> dict[str, object]:
+    if by_symbol:
+        return {"symbols": list(failed), "start_date": f"{days[0]}", "end_date": f"{days[-1]}"}
+    return {"start_date": failed[0], "end_date": failed[-1]}
+
+
+def _listed(items: Sequence[object]) -> str:
+    shown = ", ".join(f"{item}" for item in items[:3])
+    return shown if len(items) <= 3 else f"{shown} and {len(items) - 3} more"
 
 
 def _missed(lake: Lake, last: date) -> str:

@@ -92,8 +92,7 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
         OutsideCalendar: The window reaches beyond the published exchange calendar.
         TaskFailed: The stock list shrank so much that it cannot be right.
     """
-    source = run.source(params.data_source)
-    lake = run.lake(source.world)
+    source, lake = _opened(params.data_source, run)
     parts = []
     if params.include_kline:
         parts.append(_or_skipped(lambda: _sync_bars(params, run, source, lake)))
@@ -111,8 +110,7 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
         LakeError: The lake cannot be written.
         TaskFailed: The list shrank so much that it cannot be right; the stored one is kept.
     """
-    source = run.source(params.data_source)
-    lake = run.lake(source.world)
+    source, lake = _opened(params.data_source, run)
     return _or_skipped(lambda: sync_stock_list(source, lake, latest_closed(), include_delisted=params.include_delisted, force=params.force))
 
 
@@ -124,13 +122,19 @@ def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult
         SourceError: The source failed; the statements before are stored.
         LakeError: The lake cannot be written.
     """
-    source = run.source(params.data_source)
-    lake = run.lake(source.world)
+    source, lake = _opened(params.data_source, run)
     parts = []
     for done, report in enumerate(dict.fromkeys(params.report_types)):
         run.report_progress(done, len(params.report_types), _STATEMENTS[report])
         parts.append(_or_skipped(lambda table=_STATEMENTS[report]: _sync_statement(table, params, source, lake)))
     return joined(parts)
+
+
+def _opened(named: str | None, run: TaskRun) -> tuple[MarketSource, Lake]:
+    source = run.source(named)
+    lake = run.lake(source.world)
+    lake.check_world()
+    return source, lake
 
 
 def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake) -> TaskResult:
@@ -142,7 +146,7 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
         return TaskResult(status="skipped", message=" ".join(filter(None, [f"Bars: {reason}.", wanted.note])))
     run.logger.info("Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name)
     loaded = load_bars(source, lake, days, params.symbols, run)
-    return bars_result(loaded, days, source, lake, note=wanted.note)
+    return bars_result(loaded, days, params.symbols, source, lake, note=wanted.note)
 
 
 def _sync_statement(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:

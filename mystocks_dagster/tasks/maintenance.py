@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -120,6 +121,7 @@ def _clean(folder: Path, before: float, removed: _Removed) -> None:
             except OSError:
                 removed.failed.append(str(path))
         for name in folders:
-            if Path(place, name) in emptied and not os.listdir(Path(place, name)):
-                os.rmdir(name, dir_fd=here)
-                emptied.add(Path(place))
+            if Path(place, name) in emptied:
+                with suppress(OSError):  # it still holds something
+                    os.rmdir(name, dir_fd=here)
+                    emptied.add(Path(place))

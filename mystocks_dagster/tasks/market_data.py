@@ -41,8 +41,8 @@ class LonghubangParams(TaskParams):
     """What `fetch_longhubang_data` takes."""
 
     data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
-    start_date: Day = Field(default=None, description="First trading day of a window to fetch; empty means the latest closed one.")
-    end_date: Day = Field(default=None, description="Last trading day of that window; empty means the latest closed one.")
+    start_date: Day = Field(default=None, description="First day of a window to fetch; empty means end_date alone.")
+    end_date: Day = Field(default=None, description="Last day of that window; empty means the latest closed one.")
     force: bool = Field(default=False, description="Fetch days again that are complete already.")
 
     @model_validator(mode="after")

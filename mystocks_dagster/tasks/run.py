@@ -85,7 +85,7 @@ def declares(
     """
 
     def mark(function: F) -> F:
-        function.__tables__ = Tables(writes=writes, also_writes=also_writes, reads=reads, snapshot=snapshot)  # type: ignore[attr-defined]
+        vars(function)["__tables__"] = Tables(writes=writes, also_writes=also_writes, reads=reads, snapshot=snapshot)
         return function
 
     return mark

@@ -68,7 +68,7 @@ def write_at_once(location: Path, writers: int, rounds: int, what: str) -> Lake:
 
 
 def test_day_replacements_and_upserts_of_four_processes_are_all_there(tmp_path: Path):
-    writers, rounds = 4, 8
+    writers, rounds = 4, 6
     lake = write_at_once(tmp_path / "lake", writers, rounds, "days upserts")
     stored = lake.read("daily_bars")
     shared = stored.filter(pl.col("date") >= date(2024, 9, 1))
@@ -83,7 +83,7 @@ def test_day_replacements_and_upserts_of_four_processes_are_all_there(tmp_path: 
 
 
 def test_two_writers_of_the_same_day_leave_exactly_one_of_the_two_versions(tmp_path: Path):
-    writers, rounds = 3, 8
+    writers, rounds = 3, 6
     lake = write_at_once(tmp_path / "lake", writers, rounds, "same")
     days = lake.read("daily_bars").group_by("date").agg(pl.len(), pl.col("close").n_unique().alias("versions"), pl.col("close").first())
     assert days.height == rounds

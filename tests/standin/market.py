@@ -161,7 +161,7 @@ def _longhubang(days: list[date]) -> pl.DataFrame:
     reasons = ("日涨幅偏离值达到7%的前5只证券", "连续三个交易日内，涨幅偏离值累计达到20%的证券")
     rows = []
     for day in days:
-        for n, (symbol, reason) in enumerate(((s, r) for s in ("000001.SZ", "600519.SH") for r in reasons)):
+        for n, (symbol, reason) in enumerate((s, r) for s in ("000001.SZ", "600519.SH") for r in reasons):
             facts = {"date": day, "symbol": symbol, "reason": reason, "name": f"股票{n}", "close": 11.0 + n, "change_pct": 9.99}
             amounts = {"buy_amount": 3e7 + n, "sell_amount": 1e7, "net_amount": 2e7 + n, "total_amount": 5e8, "turnover": 12.5}
             rows.append({**facts, **amounts})

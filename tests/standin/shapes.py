@@ -69,7 +69,7 @@ _BILLBOARD = (
     "SECURITY_CODE SECUCODE SECURITY_NAME_ABBR TRADE_DATE EXPLAIN CLOSE_PRICE CHANGE_RATE BILLBOARD_NET_AMT BILLBOARD_BUY_AMT "
     "BILLBOARD_SELL_AMT BILLBOARD_DEAL_AMT ACCUM_AMOUNT DEAL_NET_RATIO DEAL_AMOUNT_RATIO TURNOVERRATE FREE_MARKET_CAP EXPLANATION "
     "D1_CLOSE_ADJCHRATE D2_CLOSE_ADJCHRATE D5_CLOSE_ADJCHRATE D10_CLOSE_ADJCHRATE SECURITY_TYPE_CODE"
-).split()
+)
 #: Asking for one of these brings others.
 _BRINGS = {"f128": ("f140", "f141"), "f205": ("f206",), "f258": ("f259",), "f261": ("f262",)}
 
@@ -182,7 +182,7 @@ class Answers:
 
     def _billboard(self, condition: str) -> list[Row]:
         if "billboard" in self.market.raw:
-            return [dict.fromkeys(_BILLBOARD) | row for row in self.market.raw["billboard"]]
+            return [dict.fromkeys(_BILLBOARD.split()) | row for row in self.market.raw["billboard"]]
         end, start = (date.fromisoformat(text) for text in re.findall(r"'([\d-]+)'", condition))
         rows = self.market.longhubang.filter(pl.col("date").is_between(start, end))
         known = {
@@ -199,7 +199,7 @@ class Answers:
             "TURNOVERRATE": lambda row: row["turnover"],
             "EXPLANATION": lambda row: row["reason"],
         }
-        given = [{key: known[key](row) if key in known else None for key in _BILLBOARD} for row in rows.iter_rows(named=True)]
+        given = [{key: known[key](row) if key in known else None for key in _BILLBOARD.split()} for row in rows.iter_rows(named=True)]
         # B shares are listed too.
         return given + [{**row, "SECURITY_CODE": "200002", "SECUCODE": "200002.SZ"} for row in given[:1]]
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from mystocks_dagster.taskfile.problems import Problem
 from mystocks_dagster.taskfile.reader import check_task_file
 
-JOBS = '''
+JOBS = """
 from datetime import date
 from typing import Any, Literal
 
@@ -65,7 +66,7 @@ async def later(params: Params) -> None:
 
 def _hidden(params: dict[str, Any]) -> None:
     pass
-'''
+"""
 
 
 @pytest.fixture(scope="session", autouse=True)

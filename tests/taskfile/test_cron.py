@@ -4,6 +4,7 @@ import pytest
 from dagster._utils.schedules import is_valid_cron_string
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mystocks_dagster.taskfile.cron import cron_fault
 
 RIGHT = (
@@ -60,7 +61,9 @@ def test_wrong_expressions_say_which_field_and_why(expression: str):
     assert found.hint
 
 
-_PART = st.sampled_from(["*", "*/2", "0", "1", "5", "7", "12", "23", "28", "31", "59", "1-5", "3-1", "0-59", "1,3,5", "1-10/3", "mon", "jan", "60", "5/2"])
+_PART = st.sampled_from(
+    ["*", "*/2", "0", "1", "5", "7", "12", "23", "28", "31", "59", "1-5", "3-1", "0-59", "1,3,5", "1-10/3", "mon", "jan", "60", "5/2"]
+)
 
 
 @given(st.lists(_PART, min_size=5, max_size=5).map(" ".join))

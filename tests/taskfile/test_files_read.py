@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.reader import check_task_file, load_task_file, read_task_file
 

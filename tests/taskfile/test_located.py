@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from mystocks_dagster.taskfile.problems import Problem
 
 Check = Callable[[str], list[Problem]]
@@ -12,7 +13,14 @@ IN_A_TASK = {
     "unknown key": ("shedule: {}", 7, 5, "tasks[0].shedule", "unknown key 'shedule'", "Did you mean 'schedule'?"),
     "key known elsewhere": ("depends_on: []", 7, 5, "tasks[0].depends_on", "unknown key 'depends_on'", "Did you mean 'dependencies'?"),
     "text for a number": ("timeout: soon", 7, 14, "tasks[0].timeout", "timeout must be a whole number, found 'soon'", ""),
-    "number in quotes": ('retry_count: "3"', 7, 18, "tasks[0].retry_count", "retry_count must be a whole number, found '3'", "Write it without quotes."),
+    "number in quotes": (
+        'retry_count: "3"',
+        7,
+        18,
+        "tasks[0].retry_count",
+        "retry_count must be a whole number, found '3'",
+        "Write it without quotes.",
+    ),
     "fraction": ("timeout: 1.5", 7, 14, "tasks[0].timeout", "timeout must be a whole number, found 1.5", ""),
     "true for a number": ("timeout: true", 7, 14, "tasks[0].timeout", "timeout must be a whole number, found true", ""),
     "number for true": ("auto_restart: 1", 7, 19, "tasks[0].auto_restart", "auto_restart must be true or false, found 1", ""),
@@ -24,27 +32,59 @@ IN_A_TASK = {
     "absurd": ("timeout: 99999999999", 7, 14, "tasks[0].timeout", "timeout must be at most 2592000, found 99999999999", ""),
     "zero instances": ("max_instances: 0", 7, 20, "tasks[0].max_instances", "max_instances must be at least 1, found 0", ""),
     "unknown priority": (
-        "priority: hihg", 7, 15, "tasks[0].priority", "unknown priority 'hihg'", "Did you mean 'high'? Or a number from 1 (first) to 999 (last)."
+        "priority: hihg",
+        7,
+        15,
+        "tasks[0].priority",
+        "unknown priority 'hihg'",
+        "Did you mean 'high'? Or a number from 1 (first) to 999 (last).",
     ),
     "priority too low": ("priority: 1000", 7, 15, "tasks[0].priority", "priority must be at most 999, found 1000", ""),
     "unknown log level": ("log_level: info", 7, 16, "tasks[0].log_level", "log_level cannot be 'info'", "Did you mean 'INFO'?"),
     "listed twice": ("tags: [a, b, a]", 7, 11, "tasks[0].tags", "'a' is listed twice", "Keep one of them."),
     "depends on nothing": ("dependencies: [synk]", 7, 20, "tasks[0].dependencies[0]", "there is no task 'synk'", "Did you mean 'sync'?"),
-    "depends on itself": ("dependencies: [sync]", 7, 20, "tasks[0].dependencies[0]", "the dependencies form a circle: sync -> sync", "Remove one of them."),
+    "depends on itself": (
+        "dependencies: [sync]",
+        7,
+        20,
+        "tasks[0].dependencies[0]",
+        "the dependencies form a circle: sync -> sync",
+        "Remove one of them.",
+    ),
     "not finite": ("params: {x: .inf}", 7, 17, "", ".inf is not a finite number", "Put it in quotes when text is meant."),
     "unset variable": (
-        "params: {token: 'a ${HOME_TOKN} b'}", 7, 24, "tasks[0].params.token", "the environment variable HOME_TOKN is not set",
+        "params: {token: 'a ${HOME_TOKN} b'}",
+        7,
+        24,
+        "tasks[0].params.token",
+        "the environment variable HOME_TOKN is not set",
         "Did you mean ${HOME_TOKEN}?",
     ),
     "half a variable": (
-        "params: {token: '${OOPS'}", 7, 22, "tasks[0].params.token", "'${OOPS' is no variable", "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.",
+        "params: {token: '${OOPS'}",
+        7,
+        22,
+        "tasks[0].params.token",
+        "'${OOPS' is no variable",
+        "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.",
     ),
     "variable in public": (
-        "description: at ${SHORT}", 7, 21, "tasks[0].description", "no variable can stand in description: it is shown to everybody",
+        "description: at ${SHORT}",
+        7,
+        21,
+        "tasks[0].description",
+        "no variable can stand in description: it is shown to everybody",
         "Write the text itself.",
     ),
-    "variable of a wrong value": ("timeout: ${SHORT}s", 7, 14, "tasks[0].timeout", "timeout must be a whole number, found a value from the environment", ""),
-}  # fmt: skip
+    "variable of a wrong value": (
+        "timeout: ${SHORT}s",
+        7,
+        14,
+        "tasks[0].timeout",
+        "timeout must be a whole number, found a value from the environment",
+        "",
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", IN_A_TASK)
@@ -56,58 +96,162 @@ def test_a_mistake_in_a_task_is_told_with_its_place(kind: str, check: Check, hea
 
 # The schedule's lines start in line 8, column 7.
 IN_A_SCHEDULE = {
-    "hour": ('schedule_type: cron\ncron_expression: "0 25 * * *"', 9, 27, "cron_expression", "hour 25 is outside 0-23", "Hour is 0-23: *, 5, 1-5, */5 or 1,3,5."),
+    "hour": (
+        'schedule_type: cron\ncron_expression: "0 25 * * *"',
+        9,
+        27,
+        "cron_expression",
+        "hour 25 is outside 0-23",
+        "Hour is 0-23: *, 5, 1-5, */5 or 1,3,5.",
+    ),
     "minute, unquoted": (
-        "schedule_type: cron\ncron_expression: 60 16 * * *", 9, 24, "cron_expression", "minute 60 is outside 0-59", "Minute is 0-59: *, 5, 1-5, */5 or 1,3,5.",
+        "schedule_type: cron\ncron_expression: 60 16 * * *",
+        9,
+        24,
+        "cron_expression",
+        "minute 60 is outside 0-59",
+        "Minute is 0-59: *, 5, 1-5, */5 or 1,3,5.",
     ),
     "weekday": (
-        "schedule_type: cron\ncron_expression: '0 16 * * 1-8'", 9, 34, "cron_expression", "day of week 8 is outside 0-7 (1 is Monday, 0 and 7 are Sunday)",
+        "schedule_type: cron\ncron_expression: '0 16 * * 1-8'",
+        9,
+        34,
+        "cron_expression",
+        "day of week 8 is outside 0-7 (1 is Monday, 0 and 7 are Sunday)",
         "Day of week is 0-7 (1 is Monday, 0 and 7 are Sunday): *, 5, 1-5, */5 or 1,3,5.",
     ),
     "every field at once": (
-        "schedule_type: cron\ncron_expression: '60 24 0 13 x'", 9, 25, "cron_expression",
-        "minute 60 is outside 0-59; hour 24 is outside 0-23; day of month 0 is outside 1-31; month 13 is outside 1-12; day of week 'x' cannot be read",
+        "schedule_type: cron\ncron_expression: '60 24 0 13 x'",
+        9,
+        25,
+        "cron_expression",
+        "minute 60 is outside 0-59; hour 24 is outside 0-23; day of month 0 is outside 1-31; month 13 is outside 1-12; "
+        "day of week 'x' cannot be read",
         "Minute is 0-59: *, 5, 1-5, */5 or 1,3,5.",
     ),
     "six fields": (
-        "schedule_type: cron\ncron_expression: '0 0 16 * * 1'", 9, 25, "cron_expression", "a cron expression has five fields, found 6",
+        "schedule_type: cron\ncron_expression: '0 0 16 * * 1'",
+        9,
+        25,
+        "cron_expression",
+        "a cron expression has five fields, found 6",
         "minute hour day-of-month month day-of-week, such as '30 16 * * 1-5'.",
     ),
     "nickname": (
-        "schedule_type: cron\ncron_expression: '@daily'", 9, 25, "cron_expression", "@daily is not one of the five fields", "Write '0 0 * * *'.",
+        "schedule_type: cron\ncron_expression: '@daily'",
+        9,
+        25,
+        "cron_expression",
+        "@daily is not one of the five fields",
+        "Write '0 0 * * *'.",
     ),
     "zone": (
-        "schedule_type: interval\ninterval_seconds: 60\ntimezone: Asia/Shanghia", 10, 17, "timezone", "unknown time zone 'Asia/Shanghia'",
+        "schedule_type: interval\ninterval_seconds: 60\ntimezone: Asia/Shanghia",
+        10,
+        17,
+        "timezone",
+        "unknown time zone 'Asia/Shanghia'",
         "Did you mean 'Asia/Shanghai'?",
     ),
-    "a folder of zones": ("schedule_type: interval\ninterval_seconds: 60\ntimezone: Asia", 10, 17, "timezone", "unknown time zone 'Asia'", None),
-    "no cron": ("schedule_type: cron", 8, 22, "schedule_type", "schedule_type cron needs cron_expression", 'Add cron_expression, such as "30 16 * * 1-5".'),
-    "no interval": ("schedule_type: interval", 8, 22, "schedule_type", "schedule_type interval needs interval_seconds", "Add interval_seconds, such as 3600."),
+    "a folder of zones": (
+        "schedule_type: interval\ninterval_seconds: 60\ntimezone: Asia",
+        10,
+        17,
+        "timezone",
+        "unknown time zone 'Asia'",
+        None,
+    ),
+    "no cron": (
+        "schedule_type: cron",
+        8,
+        22,
+        "schedule_type",
+        "schedule_type cron needs cron_expression",
+        'Add cron_expression, such as "30 16 * * 1-5".',
+    ),
+    "no interval": (
+        "schedule_type: interval",
+        8,
+        22,
+        "schedule_type",
+        "schedule_type interval needs interval_seconds",
+        "Add interval_seconds, such as 3600.",
+    ),
     "no start": (
-        "schedule_type: once", 8, 22, "schedule_type", "schedule_type once needs start_time", 'Add start_time, such as "2026-10-19T09:00:00".',
+        "schedule_type: once",
+        8,
+        22,
+        "schedule_type",
+        "schedule_type once needs start_time",
+        'Add start_time, such as "2026-10-19T09:00:00".',
     ),
     "no type": ("cron_expression: '0 0 * * *'", 8, 7, "schedule_type", "schedule_type is missing", "Add schedule_type, such as cron."),
     "unknown type": ("schedule_type: crom", 8, 22, "schedule_type", "schedule_type cannot be 'crom'", "Did you mean 'cron'?"),
     "a line that does nothing": (
-        "schedule_type: cron\ncron_expression: '0 0 * * *'\ninterval_seconds: 60", 10, 7, "interval_seconds",
-        "interval_seconds has no effect with schedule_type cron", "Remove it, or change schedule_type.",
+        "schedule_type: cron\ncron_expression: '0 0 * * *'\ninterval_seconds: 60",
+        10,
+        7,
+        "interval_seconds",
+        "interval_seconds has no effect with schedule_type cron",
+        "Remove it, or change schedule_type.",
     ),
     "interval too short": (
-        "schedule_type: interval\ninterval_seconds: 4", 9, 25, "interval_seconds", "interval_seconds must be at least 5, found 4", "",
+        "schedule_type: interval\ninterval_seconds: 4",
+        9,
+        25,
+        "interval_seconds",
+        "interval_seconds must be at least 5, found 4",
+        "",
     ),
     "a time without a date": (
-        "schedule_type: once\nstart_time: '09:00'", 9, 19, "start_time", "a time without a date: '09:00'",
+        "schedule_type: once\nstart_time: '09:00'",
+        9,
+        19,
+        "start_time",
+        "a time without a date: '09:00'",
         "Write date and time, such as 2026-10-19T09:00:00 or 2026-10-19T09:00:00+08:00.",
     ),
-    "a date without a time": ("schedule_type: once\nstart_time: 2026-10-19", 9, 19, "start_time", "a date without a time: '2026-10-19'", None),
-    "no such day": ("schedule_type: once\nstart_time: 2026-02-30T09:00:00", 9, 19, "start_time", "this is no date and time: '2026-02-30T09:00:00'", None),
-    "no such year": ("schedule_type: once\nstart_time: 0001-01-01T09:00:00", 9, 19, "start_time", "the year 1 cannot be meant", "2000 to 2100."),
-    "ends before it starts": (
-        "schedule_type: interval\ninterval_seconds: 60\nstart_time: 2026-10-19T09:00:00\nend_time: 2026-10-19T09:00:00+09:00", 11, 17, "end_time",
-        "end_time 2026-10-19T09:00:00+09:00 is not after start_time 2026-10-19T09:00:00+08:00", "This would never fire.",
+    "a date without a time": (
+        "schedule_type: once\nstart_time: 2026-10-19",
+        9,
+        19,
+        "start_time",
+        "a date without a time: '2026-10-19'",
+        None,
     ),
-    "misfire": ("schedule_type: interval\ninterval_seconds: 60\nmisfire: lates", 10, 16, "misfire", "misfire cannot be 'lates'", "Did you mean 'latest'?"),
-}  # fmt: skip
+    "no such day": (
+        "schedule_type: once\nstart_time: 2026-02-30T09:00:00",
+        9,
+        19,
+        "start_time",
+        "this is no date and time: '2026-02-30T09:00:00'",
+        None,
+    ),
+    "no such year": (
+        "schedule_type: once\nstart_time: 0001-01-01T09:00:00",
+        9,
+        19,
+        "start_time",
+        "the year 1 cannot be meant",
+        "2000 to 2100.",
+    ),
+    "ends before it starts": (
+        "schedule_type: interval\ninterval_seconds: 60\nstart_time: 2026-10-19T09:00:00\nend_time: 2026-10-19T09:00:00+09:00",
+        11,
+        17,
+        "end_time",
+        "end_time 2026-10-19T09:00:00+09:00 is not after start_time 2026-10-19T09:00:00+08:00",
+        "This would never fire.",
+    ),
+    "misfire": (
+        "schedule_type: interval\ninterval_seconds: 60\nmisfire: lates",
+        10,
+        16,
+        "misfire",
+        "misfire cannot be 'lates'",
+        "Did you mean 'latest'?",
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", IN_A_SCHEDULE)
@@ -123,7 +267,14 @@ def test_a_mistake_in_a_schedule_is_told_with_its_place(kind: str, check: Check,
 IN_PARAMS = {
     "not taken": ("simbols: []", 8, 7, "simbols", "typed takes no parameter 'simbols'", "Did you mean 'symbols'?"),
     "not allowed": ("data_source: akshar", 8, 20, "data_source", "data_source cannot be 'akshar'", "Did you mean 'akshare'?"),
-    "wrong type": ("symbols: [000001, 600000]", 8, 25, "symbols[1]", "entry 2 of symbols must be text, found 600000", 'Write it in quotes: "600000".'),
+    "wrong type": (
+        "symbols: [000001, 600000]",
+        8,
+        25,
+        "symbols[1]",
+        "entry 2 of symbols must be text, found 600000",
+        'Write it in quotes: "600000".',
+    ),
     "out of range": ("days: 31", 8, 13, "days", "days must be at most 30, found 31", ""),
     "no date": ("start: soon", 8, 14, "start", None, ""),
 }
@@ -165,19 +316,29 @@ FUNCTIONS = {
     "private": ("taskfile_samples.jobs", "_hidden", "task_function", 17, "taskfile_samples.jobs has no function '_hidden'"),
     "a class": ("taskfile_samples.jobs", "Params", "task_function", 17, "taskfile_samples.jobs.Params is no task function"),
     "imported": ("taskfile_samples.jobs", "Field", "task_function", 17, "taskfile_samples.jobs.Field is no task function"),
-    "raises": ("taskfile_samples.raises", "f", "task_module", 15, "taskfile_samples.raises cannot be imported: ZeroDivisionError: division by zero"),
+    "raises": (
+        "taskfile_samples.raises",
+        "f",
+        "task_module",
+        15,
+        "taskfile_samples.raises cannot be imported: ZeroDivisionError: division by zero",
+    ),
     "exits": ("taskfile_samples.exits", "f", "task_module", 15, "taskfile_samples.exits cannot be imported: SystemExit: 3"),
     "imports what is not there": (
-        "taskfile_samples.needs", "f", "task_module", 15,
+        "taskfile_samples.needs",
+        "f",
+        "task_module",
+        15,
         "taskfile_samples.needs cannot be imported: ModuleNotFoundError: No module named 'no_such_package_of_mine'",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
 def test_a_function_that_cannot_be_run_is_told(kind: str, check: Check):
     module, function, field, column, message = FUNCTIONS[kind]
-    text = f"task_packages: [taskfile_samples]\ntasks:\n- task_id: a\n  task_type: manual\n  task_module: {module}\n  task_function: {function}\n"
+    entry = f"- task_id: a\n  task_type: manual\n  task_module: {module}\n  task_function: {function}\n"
+    text = f"task_packages: [taskfile_samples]\ntasks:\n{entry}"
     [problem] = check(text)
     line = 5 if field == "task_module" else 6
     column = text.splitlines()[line - 1].index(": ") + 3
@@ -187,7 +348,10 @@ def test_a_function_that_cannot_be_run_is_told(kind: str, check: Check):
 
 def test_near_names_are_offered_for_modules_and_functions(check: Check):
     text = "task_packages: [taskfile_samples]\ntasks:\n- {task_id: a, task_type: manual, task_module: %s, task_function: %s}\n"
-    hints = [check(text % names)[0].hint for names in (("taskfile_samples.jbos", "plain"), ("app.tasks.data_sinc", "x"), ("taskfile_samples.jobs", "plian"))]
+    hints = [
+        check(text % names)[0].hint
+        for names in (("taskfile_samples.jbos", "plain"), ("app.tasks.data_sinc", "x"), ("taskfile_samples.jobs", "plian"))
+    ]
     assert hints == ["Did you mean 'taskfile_samples.jobs'?", "Did you mean 'mystocks_dagster.tasks.data_sync'?", "Did you mean 'plain'?"]
 
 
@@ -214,7 +378,9 @@ def test_a_package_that_can_hold_no_tasks_is_refused(package: str, message: str,
 
 def test_a_package_that_is_nowhere_is_told_with_the_folder(check: Check, tmp_path):
     [problem] = check("task_packages: [nowhere_to_be_found]\ntasks: []\n")
-    assert problem.message == f"the package 'nowhere_to_be_found' was found neither on the Python path nor beside the task file ({tmp_path})"
+    assert (
+        problem.message == f"the package 'nowhere_to_be_found' was found neither on the Python path nor beside the task file ({tmp_path})"
+    )
 
 
 def test_a_manual_task_cannot_have_a_schedule(check: Check, head: str, task: Callable[..., str]):
@@ -304,8 +470,18 @@ FILES = {
     "default id": ("defaults:\n  task_id: a\ntasks: []\n", 2, 3, "an id cannot be a default"),
     "tab": ("tasks:\n\t- a: b\n", 2, 1, "a tab in the indentation"),
     "tab after spaces": ("tasks:\n  - task_id: a\n  \ttask_type: b\n", 3, 3, "a tab in the indentation"),
-    "quote not closed": ('tasks:\n  - task_id: "a\n', 3, 1, "this is not YAML: found unexpected end of stream while scanning a quoted scalar (line 2)"),
-    "wrong indentation": ("tasks:\n  - a: 1\n b: 2\n", 3, 2, "this is not YAML: did not find expected key while parsing a block mapping (line 1)"),
+    "quote not closed": (
+        'tasks:\n  - task_id: "a\n',
+        3,
+        1,
+        "this is not YAML: found unexpected end of stream while scanning a quoted scalar (line 2)",
+    ),
+    "wrong indentation": (
+        "tasks:\n  - a: 1\n b: 2\n",
+        3,
+        2,
+        "this is not YAML: did not find expected key while parsing a block mapping (line 1)",
+    ),
     "colon in text": ("description: a: b\ntasks: []\n", 1, 15, "this is not YAML: mapping values are not allowed in this context"),
     "two documents": ("tasks: []\n---\ntasks: []\n", 2, 1, "a second YAML document starts here"),
     "python object": ("tasks: !!python/object/apply:os.system [ls]\n", 1, 8, "the YAML tag !!python/object/apply:os.system is not allowed"),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError, near, suggest
 from mystocks_dagster.taskfile.reader import check_task_file, read_task_file

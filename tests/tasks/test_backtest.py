@@ -76,6 +76,12 @@ def test_a_window_takes_its_own_days_and_signals_only(computing, lake, market):
     assert lake.read("backtests")["trades"].to_list() == [0]  # the buy signal came the day before
 
 
+def test_a_window_without_signals_leaves_the_capital_alone(computing, lake, market):
+    trade(computing, start_date="2025-03-06")
+    assert lake.read("backtest_equity")["equity"].to_list() == [100_000.0] * 2
+    assert lake.read("backtest_trades").is_empty()
+
+
 def test_the_same_backtest_again_replaces_itself_and_another_stands_beside_it(computing, lake, market):
     first, again, other = trade(computing), trade(computing), trade(computing, max_positions=2)
     assert first.metadata["backtest_id"] == again.metadata["backtest_id"] != other.metadata["backtest_id"]

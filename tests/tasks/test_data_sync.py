@@ -299,18 +299,36 @@ def test_a_day_that_is_being_written_again_is_not_complete_meanwhile(run, lake, 
 
 def test_some_symbols_are_merged_in_and_their_days_do_not_count_as_loaded(run, lake, full):
     result = sync_daily_stock_data(DailySync(symbols=["600001", "sz.000001"], include_basic=False), run(full))
-    assert (result.status, result.rows["daily_bars"]) == ("success", 6)
+    assert (result.status, result.rows["daily_bars"], result.failed_items) == ("partial_success", 6, ("000001.SZ",))
     assert not lake.exists("loaded_days")
     sync_daily_stock_data(DailySync(include_basic=False), run(full))
     assert (lake.read("daily_bars").height, complete(lake)) == (600, dict.fromkeys(DAYS, True))
 
 
-def test_simulated_days_do_not_enter_a_real_lake(run, lake, full):
-    sync_daily_stock_data(DailySync(end_date=DAYS[1]), run(full))
+def test_a_symbol_that_the_source_does_not_know_is_listed(run, full):
+    params = DailySync(symbols=["600001", "000002", "000001"], include_basic=False, start_date=DAYS[4])
+    result = sync_daily_stock_data(params, run(full))
+    assert (result.status, result.failed_items) == ("partial_success", ("000001.SZ", "000002.SZ"))
+    assert result.retry_params == {"symbols": ["000001.SZ", "000002.SZ"], "start_date": "2024-01-08", "end_date": "2024-01-09"}
+
+
+def test_a_partition_that_is_no_trading_day_is_skipped_with_the_reason(run, full):
+    result = sync_daily_stock_data(DailySync(include_basic=False), run(full, days=(date(2024, 1, 6),)))
+    assert (result.status, result.message) == ("skipped", "Bars: there is no trading day to load. 2024-01-06 is no trading day.")
+
+
+def test_simulated_days_do_not_enter_a_real_lake_even_when_nothing_is_left_to_load(run, lake, full):
+    sync_daily_stock_data(DailySync(), run(full))
     full.world = "simulated:7"
-    with pytest.raises(WrongWorld):
-        sync_daily_stock_data(DailySync(), run(full))
-    assert lake.days("daily_bars") == DAYS[:2]
+    calls = len(full.asked)
+    for sync, params in (
+        (sync_daily_stock_data, DailySync()),
+        (sync_basic_stock_info, BasicSync()),
+        (sync_financial_statements, StatementSync()),
+    ):
+        with pytest.raises(WrongWorld, match="holds real data"):
+            sync(params, run(full))
+    assert len(full.asked) == calls
 
 
 def test_a_source_without_bars_ends_as_skipped(run):

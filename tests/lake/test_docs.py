@@ -1,0 +1,37 @@
+"""docs/lake.md says what is so."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mystocks_dagster.lake.docs import tables_markdown
+from mystocks_dagster.lake.events import refresh_events
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.schemas import TABLES
+
+PAGE = Path(__file__).parents[2] / "docs" / "lake.md"
+
+
+def test_the_tables_are_those_of_the_contract():
+    listed = PAGE.read_text(encoding="utf-8").partition("lake.docs` -->\n\n")[2]
+    assert listed == tables_markdown(), "run `python -m mystocks_dagster.lake.docs` and paste its output at the end of docs/lake.md"
+    assert re.findall(r"^### (\w+)", listed, re.MULTILINE) == list(TABLES)
+
+
+def test_every_python_block_runs_in_order(tmp_path, monkeypatch: pytest.MonkeyPatch, make_bars, capsys):
+    monkeypatch.chdir(tmp_path)
+    lake = Lake("data", "real")
+    for day in (date(2024, 1, 2), date(2024, 1, 3)):
+        lake.replace_days("daily_bars", make_bars(day), [day])
+        refresh_events(lake, [day])
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 6
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, str(PAGE), "exec"), names)
+    assert names["bars"].rows() == [(date(2024, 1, 2), 10.0), (date(2024, 1, 3), 10.0)]
+    assert names["before"].height == 3
+    assert "WRITE" in capsys.readouterr().out
+    assert lake.days("daily_bars") == [date(2024, 1, 2)]
