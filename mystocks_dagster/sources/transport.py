@@ -125,8 +125,9 @@ class Wire:
             case "changed":
                 return SourceChanged(f"{where} {fault.text}. Upgrade akshare; if that does not help, report it.")
             case "banned":
-                hours = rule_of(host).ban / 3600
-                return SourceUnavailable(f"{where} {fault.text}; it is left alone for {hours:g} hours. Use another source meanwhile.")
+                minutes = rule_of(host).ban / 60
+                pause = f"{minutes / 60:g} hours" if minutes >= 60 else f"{minutes:g} minutes"
+                return SourceUnavailable(f"{where} {fault.text}; it is left alone for {pause}. Use another source meanwhile.")
             case "broken":
                 return SourceUnavailable(f"{where} {fault.text} ({self.manners.attempts} attempts). Check the network, or try again later.")
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mystocks_dagster.taskfile.tree import scalar
+from mystocks_dagster.taskfile.scalars import scalar
 
 #: Text that stays itself without quotes, in a block and in brackets; a leading digit is quoted, as dates usually are.
 _PLAIN = re.compile(r"[^\W\d]([\w ./+@%()=~，。、：；（）！？-]*[\w/)。）！？])?")

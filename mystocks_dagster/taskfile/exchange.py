@@ -9,10 +9,11 @@ from mystocks_dagster.taskfile import writer
 from mystocks_dagster.taskfile.document import SECTIONS, Section, document_of, with_defaults
 from mystocks_dagster.taskfile.dump import dump
 from mystocks_dagster.taskfile.model import Entry
+from mystocks_dagster.taskfile.plans import Changes, Place, Plan, ids, planned
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import load_text
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
-from mystocks_dagster.taskfile.writer import Edit, Plan
+from mystocks_dagster.taskfile.writer import Edit
 
 Format = Literal["yaml", "json"]
 
@@ -59,17 +60,18 @@ def import_file(path: Path, incoming: Path, *, dry_run: bool = False) -> Edit:
 def _plan(ours: Source, theirs: Source) -> Plan:
     document = document_of(theirs)
     new: dict[Section, list[Mapping[str, Any]]] = {section: [] for section in SECTIONS}
-    edits: list[tuple[Section, str, Mapping[str, Any]]] = []
+    edits: list[tuple[Place, Changes]] = []
     for section, entries in document.entries.items():
-        known = writer.ids(ours, section)
+        known = ids(ours, section)
         for raw in entries:
             merged = with_defaults(document.defaults, raw.data) if section == "tasks" else raw.data
             data = {key: merged[key] for key in (*raw.data, *merged) if key in merged}
             if raw.id and raw.id in known:
-                edits.append((section, raw.id, replacing(ours.data[section][known.index(raw.id)], data)))
+                index = known.index(raw.id)
+                edits.append(((section, index), replacing(ours.data[section][index], data)))
             else:
                 new[section].append(data)
-    return writer.planned(ours, edited=edits, added=new, packages=theirs.data.get("task_packages") or [])
+    return planned(ours, edited=edits, added=new, packages=theirs.data.get("task_packages") or [])
 
 
 def replacing(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from mystocks_dagster.taskfile.document import has
 from mystocks_dagster.taskfile.problems import Fault, Path, near, shorten, suggest
-from mystocks_dagster.taskfile.tree import scalar
+from mystocks_dagster.taskfile.scalars import scalar
 
 #: Names that people bring along from other systems, which no comparison of letters finds.
 _KNOWN_ELSEWHERE = {
@@ -52,6 +52,8 @@ _WANTED = {
     "model_attributes_type": "a mapping",
 }
 _BOUNDS = {"greater_than_equal": "at least", "greater_than": "more than", "less_than_equal": "at most", "less_than": "less than"}
+#: Kinds of error whose message names no value but the one that `found` stands for.
+_NAMED = frozenset({*_WANTED, *_BOUNDS, "missing", "extra_forbidden", "literal_error"})
 
 
 def faults(
@@ -92,8 +94,10 @@ def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: 
     name = str(path[-1]) if path else ""
     found = "a value from the environment" if hidden else shorten(detail["input"])
     label = f"entry {path[-1] + 1} of {path[-2]}" if path and isinstance(path[-1], int) and len(path) > 1 else name
+    if hidden and kind not in _NAMED:
+        return Fault(path, f"{label}: the value from the environment does not fit", "Check the variable.")
     if kind == "task_file":
-        return Fault(path, context["text"], context["hint"], span=None if hidden else context["span"])
+        return Fault(path, context["text"], context["hint"], span=context["span"])
     if kind == "missing":
         return Fault(path, f"{name} is missing", f"Add {_example(model, path)}.", at_key=True)
     if kind == "extra_forbidden":

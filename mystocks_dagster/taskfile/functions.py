@@ -75,6 +75,8 @@ class Functions:
     def __init__(self, packages: Sequence[str] = (), beside: Path | None = None) -> None:
         self._packages = tuple(package for package in packages if package_fault(package, beside) is None)
         self._modules: dict[str, ModuleType | Unresolved] = {}
+        # A package that was written a moment ago is not known to the import system yet.
+        importlib.invalidate_caches()
         if beside and self._packages and str(beside) not in sys.path:
             # Last, so that nothing beside the task file can stand in for an installed module.
             sys.path.append(str(beside))

@@ -13,7 +13,7 @@ from mystocks_dagster.taskfile.head import read_head
 from mystocks_dagster.taskfile.model import TaskFile
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.sift import sift
-from mystocks_dagster.taskfile.source import parse_text, read_text
+from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +62,10 @@ def read_task_file(path: Path, *, functions: bool = True, environment: Mapping[s
     Raises:
         TaskFileError: Something is wrong with it; holds every problem with its line and remedy.
     """
-    text = read_text(Path(path))
-    version = load_text(text, Path(path), functions=functions, environment=environment)
+    source = parse_text(read_text(Path(path)), str(path))
+    version = load_source(source, Path(path), functions=functions, environment=environment)
     if version.problems:
-        raise TaskFileError(version.problems, parse_text(text, str(path)).lines)
+        raise TaskFileError(version.problems, source.lines)
     return version.taskfile
 
 
@@ -88,9 +88,13 @@ def load_task_file(path: Path, *, functions: bool = True, environment: Mapping[s
 
 def load_text(text: str, path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
     """Return the same of a text that is, or is to be, the content of `path`."""
-    source = parse_text(text, str(path))
+    return load_source(parse_text(text, str(path)), path, functions=functions, environment=environment)
+
+
+def load_source(source: Source, path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
+    """Return the same of a parsed file."""
     document = document_of(source)
-    version = load_document(document, path, content_hash(text), functions=functions, environment=environment)
+    version = load_document(document, path, content_hash(source.text), functions=functions, environment=environment)
     if document.unusable:
         raise TaskFileError(version.problems, source.lines)
     return version

@@ -42,7 +42,7 @@ def _property(schema: dict[str, Any]) -> dict[str, Any]:
     found = [_MOMENT if kind.get("format") == "date-time" else kind for kind in kinds]
     if any(kind.get("type") in ("integer", "boolean", "number") or "enum" in kind for kind in found):
         found.append(_VARIABLE)
-    if any(kind.get("type") in ("array", "object") for kind in found) and "default" in schema:
+    if any(kind.get("type") == "object" or (kind.get("type") == "array" and "default" in schema) for kind in found):
         found.append({"type": "null"})
     return {**schema, **(found[0] if len(found) == 1 else {"anyOf": found})}
 

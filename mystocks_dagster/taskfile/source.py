@@ -75,8 +75,8 @@ class Source:
             quote, (offset, length) = int(node.flow), fault.span
             if isinstance(node.value, str) and self.text[node.start + quote :].startswith(node.value):
                 column, width = column + quote + offset, length
-        place = {"line": node.line, "column": column, "width": width, "path": path_text(fault.path)}
-        return Problem(file=self.file, message=fault.message, hint=fault.hint, owner=owner, **place)
+        place = {"line": node.line, "column": column, "width": width, "path": _cut(path_text(fault.path))}
+        return Problem(file=self.file, message=_cut(fault.message), hint=_cut(fault.hint), owner=owner, **place)
 
     def _first_width(self, node: Node, width: int) -> int:
         """Blame the first key of an indented mapping rather than its whole first line."""
@@ -185,6 +185,11 @@ class _Converter:
                     value.line, value.column, "<< merges mappings, and this is none", "Write `<<: *name` with &name at a mapping."
                 )
             merged.update(data)
+
+
+def _cut(text: str, longest: int = 1000) -> str:
+    """Keep a name of a megabyte, which only damage makes, from filling the screen."""
+    return text if len(text) <= longest else text[:longest] + "..."
 
 
 def _joined(halves: re.Match[str]) -> str:

@@ -1,9 +1,8 @@
 """YAML text to a tree of nodes that know where they stand, in one linear pass, with safe values only."""
 
-import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
@@ -11,6 +10,7 @@ from yaml import events
 from yaml.reader import ReaderError
 
 from mystocks_dagster.taskfile.problems import Path
+from mystocks_dagster.taskfile.scalars import finite, scalar
 
 #: Deeper nesting and more values than any task file needs: they only occur in files made to do harm.
 MAX_DEPTH = 40
@@ -21,14 +21,6 @@ MAX_ALIASED = 20_000
 #: What ends a line for YAML 1.1; `str.splitlines` knows more.
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
-_TRUE = frozenset({"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})
-_FALSE = frozenset({"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_INT = re.compile(r"[-+]?(0|[1-9][0-9_]{0,30})")
-_HEX = re.compile(r"0x[0-9a-fA-F]{1,30}")
-_FLOAT = re.compile(r"[-+]?([0-9][0-9_]{0,30})?(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,4})?")
-#: Infinity, "not a number", and numbers too large to be held.
-_NO_NUMBER = re.compile(r"[-+]?(\.(inf|nan)|[0-9.]+e[-+]?[0-9]+)", re.IGNORECASE)
 _CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "map", "seq", "timestamp")}
 _TEXT_TAGS = {"!", "tag:yaml.org,2002:str"}
 
@@ -56,8 +48,8 @@ class Node:
     last: int = 0
     flow: bool = True
     value: Any = None
-    items: "list[Node]" = field(default_factory=list)
-    pairs: "list[tuple[Node, Node]]" = field(default_factory=list)
+    items: "Sequence[Node]" = ()
+    pairs: "Sequence[tuple[Node, Node]]" = ()
     target: "Node | None" = None
 
     def resolved(self) -> "Node":
@@ -97,31 +89,6 @@ class Malformed(Exception):
 def is_merge(key: Node) -> bool:
     """Return whether a key is `<<`, which merges another mapping."""
     return key.value == "<<" and not key.flow
-
-
-def scalar(text: str) -> Any:
-    """Return what unquoted text stands for: nothing, true or false, a number, else the text itself.
-
-    Dates stay text, and so do numbers with leading zeros: 000001 is a stock, not the number one.
-
-    Examples:
-        >>> [scalar(text) for text in ("3600", "000001", "yes", "1.5", "", "2025-04-07")]
-        [3600, '000001', True, 1.5, None, '2025-04-07']
-    """
-    if text in _NULL:
-        return None
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    if _INT.fullmatch(text):
-        return int(text)
-    if _HEX.fullmatch(text):
-        return int(text, 16)
-    if text[0] in "0123456789.+-" and not re.match(r"[-+]?0[0-9]", text) and re.search("[0-9]", text) and _FLOAT.fullmatch(text):
-        number = float(text)
-        return number if math.isfinite(number) else text
-    return text
 
 
 def parse(text: str) -> Node | None:
@@ -233,7 +200,7 @@ def _scalar_node(event: Any) -> Node:
     # A block text (| or >) ends at the start of the line after it.
     last = end.line + 1 if end.column or end.line == start.line else end.line
     value = scalar(event.value) if plain else event.value
-    if plain and value == event.value and event.value[0] in "0123456789.+-" and _NO_NUMBER.fullmatch(event.value):
+    if plain and not finite(event.value):
         raise _at(event, f"{event.value} is not a finite number", "Put it in quotes when text is meant.")
     return Node(
         "scalar", start.index, start.line + 1, start.column + 1, end=end.index, last=last, flow=event.style in ("'", '"'), value=value

@@ -133,8 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.standin.reset()
         self._send(b"{}")
 
-    def log_message(self, *_: object) -> None:
-        pass
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
 
     def _answer(self, body: dict[str, str]) -> None:
         parts = urlsplit(self.path)

@@ -199,7 +199,9 @@ class Answers:
             "TURNOVERRATE": lambda row: row["turnover"],
             "EXPLANATION": lambda row: row["reason"],
         }
-        given = [{key: known[key](row) if key in known else None for key in _BILLBOARD.split()} for row in rows.iter_rows(named=True)]
+        given: list[Row] = [
+            {key: known[key](row) if key in known else None for key in _BILLBOARD.split()} for row in rows.iter_rows(named=True)
+        ]
         # B shares are listed too.
         return given + [{**row, "SECURITY_CODE": "200002", "SECUCODE": "200002.SZ"} for row in given[:1]]
 

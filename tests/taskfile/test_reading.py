@@ -9,7 +9,7 @@ import pytest
 
 from mystocks_dagster.taskfile.model import TaskFile, masked_params
 from mystocks_dagster.taskfile.reader import check_task_file, content_hash, load_task_file, load_text, read_task_file
-from mystocks_dagster.taskfile.tree import scalar
+from mystocks_dagster.taskfile.scalars import scalar
 
 Write = Callable[[str], Path]
 
@@ -184,11 +184,11 @@ def test_what_came_from_variables_is_masked_by_what_was_written(write: Write, he
 
 
 def test_a_secret_is_not_shown_in_a_problem(write: Write, head: str, task: Callable[..., str]):
-    path = write(
-        head + task("params: {days: '${TOKEN}', symbols: '${TOKEN}', simbols: '${TOKEN}'}\nretry_delay: ${TOKEN}", function="typed")
-    )
+    params = "params: {days: '${TOKEN}', symbols: '${TOKEN}', simbols: '${TOKEN}', start: '${TOKEN}'}"
+    schedule = "schedule: {schedule_type: '${TOKEN}', cron_expression: '${TOKEN}', timezone: '${TOKEN}', start_time: '${TOKEN}'}"
+    path = write(head + task(f"{params}\n{schedule}\nretry_delay: ${{TOKEN}}\npriority: ${{TOKEN}}", function="typed"))
     problems = check_task_file(path, environment={"TOKEN": "s3cret"})
-    assert len(problems) == 4
+    assert len(problems) == 10
     assert "s3cret" not in str(problems)
 
 

@@ -10,11 +10,12 @@ import pytest
 
 from mystocks_dagster.errors import SettingsError, UnknownName
 from mystocks_dagster.taskfile import files
+from mystocks_dagster.taskfile.plans import EditRefused
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import read_task_file
+from mystocks_dagster.taskfile.source import Source
 from mystocks_dagster.taskfile.writer import (
     Edit,
-    EditRefused,
     add_group,
     add_task,
     edit_group,
@@ -246,6 +247,12 @@ def test_an_unknown_task_names_the_near_one(path: Path):
         set_enabled(path, "nobody", True)
 
 
+def test_a_file_whose_sections_are_no_lists_is_refused_with_its_line(path: Path):
+    path.write_text("tasks: 5\n", encoding="utf-8")
+    with pytest.raises(TaskFileError, match=r"tasks\.yaml:1:8: tasks must be a list"):
+        add_task(path, NEW)
+
+
 def test_an_id_that_is_taken_is_refused(path: Path):
     with pytest.raises(EditRefused, match="has a task or group 'g' already"):
         add_task(path, {**NEW, "task_id": "g"})
@@ -357,7 +364,7 @@ def test_a_save_by_a_program_that_knows_no_lock_is_not_lost(path: Path, monkeypa
 
     check, saved = writer._check, []
 
-    def saved_meanwhile(where: Path, before: str, after: str) -> None:
+    def saved_meanwhile(where: Path, before: Source, after: Source) -> None:
         check(where, before, after)
         if not saved:
             saved.append(where.write_text(TEXT.replace("# its id", "# saved meanwhile"), encoding="utf-8"))
@@ -378,6 +385,7 @@ def test_an_editor_that_does_not_finish_is_not_waited_for_for_ever(path: Path, m
 _EDITOR = """
 import sys
 from pathlib import Path
+from mystocks_dagster.taskfile.source import Source
 from mystocks_dagster.taskfile.writer import add_task, edit_task
 path, name = Path(sys.argv[1]), sys.argv[2]
 for number in range(3):
