@@ -17,10 +17,10 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
 		echo "installing with uv …"; uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock; \
 	else \
-		echo "installing with pip (some minutes the first time) …"; $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock; \
+		echo "installing with pip (some minutes the first time) …"; $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock; \
 	fi
 	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; fi
+	else $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .; fi
 	@touch $@
 
 demo: setup ## run the main job on a small simulated market
@@ -47,8 +47,8 @@ bench: setup ## speed, as ratios against named rivals
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
 lock: ## write the lock files again, without the registry's name
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml --group dev -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --group dev -o requirements-dev.lock
 
 clean: ## remove the environment and caches (never data)
 	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -2,7 +2,8 @@
 
 MyStocksError
 ├── SettingsError             an environment variable or a folder of ours is wrong
-├── TaskFileError             tasks.yaml is wrong; holds every problem with file:line:column and a remedy
+├── TaskFileError             tasks.yaml is wrong; holds every problem with file:line:column and a remedy (taskfile/problems.py)
+├── EditRefused               an edit of tasks.yaml would break what others rely on (taskfile/plans.py)
 ├── UnknownName               no task, table, source… of that name; the message lists near names
 ├── InvalidParams             a task's parameters do not fit its function
 ├── OutsideCalendar           a date lies beyond the published exchange calendar

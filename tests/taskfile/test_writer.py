@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mystocks_dagster.errors import SettingsError, UnknownName
 from mystocks_dagster.taskfile import files
-from mystocks_dagster.taskfile.plans import EditRefused
+from mystocks_dagster.taskfile.plans import EditRefused, planned
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import read_task_file
-from mystocks_dagster.taskfile.source import Source
+from mystocks_dagster.taskfile.source import Source, parse_text
+from mystocks_dagster.taskfile.splice import apply
 from mystocks_dagster.taskfile.writer import (
     Edit,
     add_group,
@@ -132,6 +135,27 @@ def test_an_edit_changes_its_own_lines_only(changes: dict[str, object], lines: l
 )
 def test_values_in_braces_stay_in_braces(changes: dict[str, object], lines: list[str], path: Path):
     assert _changed(edit_task(path, "b", changes)) == lines
+
+
+_VALUES = st.sampled_from(
+    [None, 1, "x", "a: b", [], ["x"], ["y", "z"], {}, {"k": 1}, {"k": {"z": [1, {}]}}, True, "two\nlines", "每日", "- a"]
+)
+_FIELDS = st.sampled_from(["timeout", "tags", "schedule", "params", "description", "dependencies", "enabled", "task_type", "zz"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2), st.dictionaries(_FIELDS, _VALUES, min_size=1, max_size=3))
+def test_whatever_is_changed_in_a_task_no_line_outside_it_changes(index: int, changes: dict[str, object]):
+    source = parse_text(TEXT, "tasks.yaml")
+    plan = planned(source, edited=[(("tasks", index), changes)])
+    gentle = apply(TEXT, plan.ways[0])
+    assert parse_text(gentle, "tasks.yaml").data == plan.data
+    node = source.node(("tasks", index))
+    assert node is not None
+    before, after = TEXT.splitlines(), gentle.splitlines()
+    rest = before[node.last :]
+    assert after[: node.line - 1] == before[: node.line - 1]
+    assert after[len(after) - len(rest) :] == rest
 
 
 def test_a_task_is_added_below_the_last_one(path: Path):
@@ -385,7 +409,8 @@ def test_an_editor_that_does_not_finish_is_not_waited_for_for_ever(path: Path, m
 _EDITOR = """
 import sys
 from pathlib import Path
-from mystocks_dagster.taskfile.source import Source
+from mystocks_dagster.taskfile.source import Source, parse_text
+from mystocks_dagster.taskfile.splice import apply
 from mystocks_dagster.taskfile.writer import add_task, edit_task
 path, name = Path(sys.argv[1]), sys.argv[2]
 for number in range(3):
