@@ -19,6 +19,7 @@ MyStocksError
 ├── TaskFailed                the task's function said that it failed
 │   └── TaskTimedOut          it ran longer than its timeout and was stopped
 └── InstanceError             Dagster's daemon, instance or run could not do what was asked
+    └── AlreadyRunning        as many executions of the task as max_instances allows are under way
 
 `retryable` says whether trying again later can mend it: only then does a task use its retries.
 """
@@ -98,3 +99,7 @@ class TaskTimedOut(TaskFailed):
 
 class InstanceError(MyStocksError):
     """Dagster's daemon, instance or run could not do what was asked."""
+
+
+class AlreadyRunning(InstanceError):
+    """As many executions of the task are under way as its `max_instances` allows; the message has their ids."""

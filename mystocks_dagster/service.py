@@ -1,20 +1,26 @@
 """What people do with tasks, whichever way they reach us: find, start, follow, stop, look back."""
 
+import heapq
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster import history, launch
-from mystocks_dagster.errors import InstanceError, UnknownName
+from mystocks_dagster import history, launch, overlap, stopping, switches, upcoming
+from mystocks_dagster.errors import AlreadyRunning, InstanceError, UnknownName
 from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.instance import open_instance
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.stopping import Stopped
+from mystocks_dagster.switches import Switch
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import Version, load_task_file
+from mystocks_dagster.upcoming import Coming
 
 
 class Project:
@@ -72,10 +78,15 @@ class Project:
             name: Id of a task or group.
             params: Values for the task's parameters, for this run only.
             only: Leave out the tasks that it depends on.
+
+        Raises:
+            AlreadyRunning: The task's `max_instances` are under way.
         """
         found = self.find(name)
         if isinstance(found, Group) and (params or only):
             raise InstanceError(f"{name} is a group: parameters and --only are for a single task.")
+        if isinstance(found, Task) and (reason := overlap.over(self.instance, found.dagster_name, found.max_instances)):
+            raise AlreadyRunning(reason)
         config = {"ops": {found.dagster_name: {"config": dict(params)}}} if params else {}
         steps = [found.dagster_name] if only else None
         return launch.create_run(self.instance, self.settings, found.dagster_name, config, {"mystocks/started_by": "cli"}, steps)
@@ -88,3 +99,44 @@ class Project:
         """Return statistics by task id, of every task or of one."""
         names = {task.task_id: task.task_name for task in self.taskfile.tasks if task_id in (None, task.task_id)}
         return history.statistics(self.history(task_id), names)
+
+    def switches(self) -> dict[str, Switch]:
+        """Return the switches of all tasks and groups that have a schedule, by id."""
+        return switches.read(self.instance, switches.repository(self.settings), self.taskfile.by_id())
+
+    def switch(self, name: str, on: bool | None) -> Switch:
+        """Turn the schedule of a task or group on or off, or (None) back to what the file says."""
+        found = self.find(name)
+        return switches.turn(self.instance, switches.repository(self.settings), name, found, on)
+
+    def coming(self, name: str | None, count: int) -> list[Coming]:
+        """Return the next `count` starts of each schedule that is on, of all or of one task or group, in order."""
+        if name is not None:
+            self.find(name)
+        entries, moment = self.taskfile.by_id(), now().replace(microsecond=0)
+        wanted = [one for one in self.switches().values() if one.on and name in (None, one.name)]
+        found = []
+        for one in wanted:
+            if schedule := entries[one.name].schedule:
+                found.append(islice(upcoming.starts(one.name, schedule, moment, one.cursor), count))
+        return list(heapq.merge(*found, key=lambda coming: coming.time))
+
+    def stop(self, name: str) -> list[Stopped]:
+        """Stop what a task or group has under way, or the run or execution of that id; return when it has ended.
+
+        Raises:
+            InstanceError: Nothing of it runs or waits.
+            UnknownName: There is nothing of that name.
+        """
+        try:
+            task_ids = self.task_ids
+        except TaskFileError:
+            # What runs must be stoppable also when the file has become unreadable.
+            task_ids = {}
+        runs = stopping.runs_of(self.instance, task_ids, name)
+        if not runs and stopping.is_run_id(name):
+            runs = [stopping.run_named(self.instance, task_ids, name)]
+        if not runs:
+            self.find(name)
+            raise InstanceError(f"{name} is not running, and no run of it waits. What ran last: mystocks history {name}")
+        return [stopping.stop(self.instance, run, task_ids) for run in runs]

@@ -1,5 +1,6 @@
 """check, list, show: what tasks.yaml says, without running anything."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -49,18 +50,24 @@ def list_tasks(
     """
     from mystocks_dagster.taskfile.reader import load_task_file
 
-    version = load_task_file(Settings.from_env().task_file)
+    settings = Settings.from_env()
+    version = load_task_file(settings.task_file)
     taskfile = version.taskfile
+    switches = _switches(settings, taskfile)
     tasks = [task for task in taskfile.tasks if task_type in (None, task.task_type) and (tag is None or tag in task.tags)]
     if json:
-        print_json([task.masked() for task in tasks])
+        print_json([{**task.masked(), "switch": _switch_json(task, switches.get(task.task_id))} for task in tasks])
         return
-    rows = [(task.task_id, task.task_name, task.task_type, _when(task), ", ".join(task.dependencies), task.priority) for task in tasks]
+    rows = [
+        (task.task_id, task.task_name, task.task_type, _when(task, switches.get(task.task_id)), ", ".join(task.dependencies), task.priority)
+        for task in tasks
+    ]
     print_table(("task", "name", "type", "schedule", "after", "priority"), rows)
     if task_type is None and tag is None and taskfile.task_groups:
         console.print()
         groups = [
-            (group.group_id, group.group_name, group.execution_mode, _when(group), ", ".join(group.tasks)) for group in taskfile.task_groups
+            (group.group_id, group.group_name, group.execution_mode, _when(group, switches.get(group.group_id)), ", ".join(group.tasks))
+            for group in taskfile.task_groups
         ]
         print_table(("group", "name", "mode", "schedule", "tasks"), groups)
     if version.broken:
@@ -90,11 +97,29 @@ def show(
         console.print(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False), markup=False, end="")
 
 
-def _when(thing: Any) -> str:
+def _switches(settings: Settings, taskfile: Any) -> Mapping[str, Any]:
+    """Return the switches by id; none before anything has run, so that nobody can have turned one."""
+    if not settings.dagster_home.exists():
+        return {}
+    from mystocks_dagster import switches
+    from mystocks_dagster.instance import open_instance
+
+    with open_instance(settings) as instance:
+        return switches.read(instance, switches.repository(settings), taskfile.by_id())
+
+
+def _switch_json(task: Any, switch: Any) -> dict[str, Any] | None:
+    if switch:
+        return switch.to_json()
+    return {"task_id": task.task_id, "on": task.active, "file": task.active, "decided": False} if task.schedule else None
+
+
+def _when(thing: Any, switch: Any) -> str:
     schedule = thing.schedule
     if schedule is None:
         return ""
     text = schedule.cron_expression or (
         f"every {schedule.interval_seconds} s" if schedule.interval_seconds else f"once {schedule.start_time}"
     )
-    return text + (", trading days" if schedule.trading_days_only else "") + ("" if schedule.enabled else " (off)")
+    state = str(switch) if switch else "on" if thing.active else "off"
+    return text + (", trading days" if schedule.trading_days_only else "") + ("" if state == "on" else f" ({state})")

@@ -11,6 +11,7 @@ from mystocks_dagster.factory.ops import build_op
 from mystocks_dagster.factory.schedules import build_schedule
 from mystocks_dagster.factory.sensors import build_sensor
 from mystocks_dagster.factory.spec import TaskSpec, build_specs
+from mystocks_dagster.factory.supervisors import build_stopper, build_supervisor
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.taskfile.model import Group
 from mystocks_dagster.taskfile.reader import Version
@@ -27,27 +28,37 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
     specs = build_specs(version)
     groups = version.taskfile.task_groups
     timed = tuple(_timed(specs, groups))
+    limit = {spec.name: spec.task.max_instances for spec in specs.values()}
     ops = {task_id: build_op(spec) for task_id, spec in specs.items()}
     return dg.Definitions(
-        assets=[*(build_asset(spec, notice) for spec in specs.values() if spec.owned), *_unowned(specs)],
+        assets=[*(build_asset(spec, notice) for spec in specs.values() if spec.owned), *_unowned(specs, notice)],
         jobs=[
             *(build_task_job(spec, specs, ops) for spec in specs.values()),
             *(build_group_job(group, specs, ops, version.hash) for group in groups),
             *build_broken_jobs(version),
         ],
-        schedules=[build_schedule(job, title, when, active=active) for job, title, when, active in timed if when.schedule_type == "cron"],
-        sensors=[build_sensor(job, title, when, active=active) for job, title, when, active in timed if when.schedule_type != "cron"],
+        schedules=[build_schedule(*one, limit=limit.get(one[0])) for one in timed if one[2].schedule_type == "cron"],
+        sensors=[
+            *(build_sensor(*one, limit=limit.get(one[0])) for one in timed if one[2].schedule_type != "cron"),
+            *(build_supervisor(spec) for spec in specs.values() if spec.task.task_type == "supervisor"),
+            build_stopper(specs),
+        ],
         executor=dg.in_process_executor,
         metadata={"mystocks/taskfile": version.hash, "mystocks/source": str(version.source)},
     )
 
 
-def _unowned(specs: Mapping[str, TaskSpec]) -> list[dg.AssetSpec]:
+def _unowned(specs: Mapping[str, TaskSpec], notice: str | None) -> list[dg.AssetSpec]:
     """Return the tables that tasks touch and no task of this file keeps, so that the catalog explains them."""
     owned = {key for spec in specs.values() for key in spec.owned}
     touched = {key for spec in specs.values() for key in (*spec.reads, *spec.reported)}
+    about = f"{notice}\n\n" if notice else ""
     return [
-        dg.AssetSpec(key, description=f"{TABLES[key].title}: one row is {TABLES[key].grain}. No task of this file owns it.")
+        dg.AssetSpec(
+            key,
+            description=f"{about}{TABLES[key].title}: one row is {TABLES[key].grain}. No task of this file owns it.",
+            kinds={"simulated"} if notice else None,
+        )
         for key in sorted(touched - owned)
         if key in TABLES
     ]

@@ -10,7 +10,7 @@ import dagster as dg
 
 from mystocks_dagster.factory.ops import AFTER
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.factory.text import job_metadata, run_tags
+from mystocks_dagster.factory.text import dagster_priority, job_metadata, restart_tag, run_tags
 from mystocks_dagster.taskfile.model import Group
 
 #: Loaded into the fork server once, so that a parallel step starts in 0.3 s instead of 5 s.
@@ -53,15 +53,21 @@ def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[st
     """Return the job of a group: its tasks and what they depend on, in order or side by side.
 
     In a sequential group a task waits for every earlier one that has `stop_on_error: true`; one without it leaves
-    the later ones free to run. Either way the run fails when a task fails.
+    the later ones free to run. Either way the run fails when a task fails. A lost run is started again, from the task
+    at which it was lost, when every task of it says `auto_restart`.
     """
     ids = closure(group.tasks, specs)
     sequential = group.execution_mode == "sequential"
     edges = _chain(ids, specs) if sequential else {name: specs[name].task.dependencies for name in ids}
     graph = _graph(group.dagster_name, group.description, ids, edges, specs, ops, in_order=sequential)
+    again = all(specs[name].task.auto_restart for name in ids)
     return graph.to_job(
         description=f"{group.group_name}\n\n{group.description or ''}".strip(),
-        tags=run_tags(group, version) | {"dagster/priority": str(max(500 - specs[name].task.priority for name in ids))},
+        tags={
+            **run_tags(group, version),
+            "dagster/priority": max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
+            **restart_tag(again),
+        },
         metadata={"mystocks/group_id": group.group_id, "mystocks/group_name": group.group_name},
         executor_def=dg.in_process_executor if sequential else parallel_executor(),
     )

@@ -13,12 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 from dagster import _check as check
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
+from mystocks_dagster.factory.spec import TASK_POOL
+from mystocks_dagster.factory.text import INSTANCES
 from mystocks_dagster.settings import ONLY_JOB
 
 #: The run's tag that says which process works on it.
@@ -58,6 +61,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start the run's worker and note which process it is."""
         run = context.dagster_run
+        self._size_pools(run)
         origin = check.not_none(context.job_code_origin)
         arguments = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
         command = [sys.executable, "-c", _WORKER, arguments.get_command_args()[-1]]
@@ -75,7 +79,22 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
                 start_new_session=True,
             )
         self._workers.append(worker)
-        self._instance.add_run_tags(run.run_id, {WORKER_TAG: json.dumps(ProcessIdentity.of(worker.pid).to_dict())})
+        self._instance.add_run_tags(run.run_id, {WORKER_TAG: _note(run.run_id, worker.pid)})
+
+    def _size_pools(self, run: Any) -> None:
+        """Give the pools of the run's tasks as many slots as the file that it was queued with says.
+
+        Dagster knows one default for all pools and can be told others only on the instance, not in definitions.
+        """
+        plan = self._instance.get_execution_plan_snapshot(check.not_none(run.execution_plan_snapshot_id))
+        wanted = {step.pool: int((step.tags or {}).get(INSTANCES, 1)) for step in plan.steps if (step.pool or "").startswith(TASK_POOL)}
+        if not wanted:
+            return
+        storage = self._instance.event_log_storage
+        slots = {limit.name: limit.limit for limit in storage.get_pool_limits()}
+        for pool, number in wanted.items():
+            if slots.get(pool, 1) != number:
+                storage.set_concurrency_slots(check.not_none(pool), number)
 
     def terminate(self, run_id: str) -> bool:
         """Ask the run's worker to stop; it stops its task's process first."""
@@ -83,7 +102,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         if run is None or run.is_finished:
             return False
         self._instance.report_run_canceling(run)
-        identity = _identity(run.tags)
+        identity = _identity(run)
         if identity is None or not identity.alive():
             self._instance.report_run_canceled(run, "Its process is not running any more.")
             return True
@@ -99,13 +118,37 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         """Say whether the run's process is alive, also after a reboot and when its pid was given to another."""
         for worker in self._workers:
             worker.poll()
-        identity = _identity(run.tags)
+        identity = _identity(run)
         if identity is None:
-            return CheckRunHealthResult(WorkerStatus.UNKNOWN, "no process is noted for this run")
+            return CheckRunHealthResult(WorkerStatus.FAILED, "no process works on this run")
         if identity.alive():
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, f"the run's process {identity.pid} is gone: killed, or the machine went down")
 
 
-def _identity(tags: Mapping[str, str]) -> ProcessIdentity | None:
-    return ProcessIdentity.from_dict(json.loads(tags[WORKER_TAG])) if WORKER_TAG in tags else None
+def _note(run_id: str, pid: int) -> str:
+    try:
+        return json.dumps({"run_id": run_id, **ProcessIdentity.of(pid).to_dict()})
+    except ProcessLookupError:  # it has ended already
+        return json.dumps({"run_id": run_id, "pid": pid, "start_time": 0, "boot_id": ""})
+
+
+def _identity(run: Any) -> ProcessIdentity | None:
+    """Return which process works on the run; None when there is none."""
+    noted = json.loads(run.tags.get(WORKER_TAG, "{}"))
+    # A run that is started again carries the tags of the lost one.
+    if noted.get("run_id") == run.run_id:
+        return ProcessIdentity.from_dict(noted)
+    return _search(run.run_id)
+
+
+def _search(run_id: str) -> ProcessIdentity | None:
+    """Find the worker of a run whose launcher was killed before it could note which process it had started."""
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if _WORKER in command and run_id in command[-1]:
+            try:
+                return ProcessIdentity.of(process.pid)
+            except ProcessLookupError:
+                continue
+    return None

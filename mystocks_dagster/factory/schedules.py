@@ -9,12 +9,13 @@ import dagster as dg
 from mystocks_dagster.factory.text import SETTINGS
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.overlap import over
 from mystocks_dagster.taskfile.schedule import Schedule
 
 Answer = dg.RunRequest | dg.SkipReason
 
 
-def build_schedule(job: str, title: str, schedule: Schedule, *, active: bool) -> dg.ScheduleDefinition:
+def build_schedule(job: str, title: str, schedule: Schedule, active: bool, limit: int | None = None) -> dg.ScheduleDefinition:
     """Return the cron schedule of a job.
 
     Args:
@@ -22,6 +23,7 @@ def build_schedule(job: str, title: str, schedule: Schedule, *, active: bool) ->
         title: The task's or group's name, for the description.
         schedule: One of type cron.
         active: False when the file has it switched off.
+        limit: The task's `max_instances`; a group has none.
     """
     if schedule.cron_expression is None:
         raise ValueError(f"{job}: a schedule of type cron has no cron_expression")
@@ -34,7 +36,7 @@ def build_schedule(job: str, title: str, schedule: Schedule, *, active: bool) ->
         description=f"{title}: {schedule.cron_expression} ({schedule.timezone})"
         + (", trading days only" if schedule.trading_days_only else ""),
         metadata=schedule_metadata(schedule),
-        execution_fn=_evaluate(job, schedule),
+        execution_fn=_evaluate(job, schedule, limit),
     )
 
 
@@ -43,9 +45,12 @@ def schedule_metadata(schedule: Schedule) -> dict[str, Any]:
     return {SETTINGS: dg.MetadataValue.json(schedule.model_dump(mode="json"))}
 
 
-def _evaluate(job: str, schedule: Schedule) -> Callable[[dg.ScheduleEvaluationContext], Answer]:
+def _evaluate(job: str, schedule: Schedule, limit: int | None) -> Callable[[dg.ScheduleEvaluationContext], Answer]:
     def evaluate(context: dg.ScheduleEvaluationContext) -> Answer:
-        return tick(job, schedule, context.scheduled_execution_time)
+        answer = tick(job, schedule, context.scheduled_execution_time)
+        if limit is not None and isinstance(answer, dg.RunRequest) and (reason := over(context.instance, job, limit)):
+            return dg.SkipReason(reason)
+        return answer
 
     return evaluate
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from mystocks_dagster.factory.schedules import schedule_metadata, tick
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.overlap import over
 from mystocks_dagster.taskfile.schedule import Schedule
 
 Evaluation = Callable[[dg.SensorEvaluationContext], dg.SensorResult]
@@ -15,7 +16,7 @@ Evaluation = Callable[[dg.SensorEvaluationContext], dg.SensorResult]
 CATCH_UP = 20
 
 
-def build_sensor(job: str, title: str, schedule: Schedule, *, active: bool) -> dg.SensorDefinition:
+def build_sensor(job: str, title: str, schedule: Schedule, active: bool, limit: int | None = None) -> dg.SensorDefinition:
     """Return the sensor of a job whose schedule is of type interval or once.
 
     Args:
@@ -23,19 +24,34 @@ def build_sensor(job: str, title: str, schedule: Schedule, *, active: bool) -> d
         title: The task's or group's name, for the description.
         schedule: One of type interval or once.
         active: False when the file has it switched off.
+        limit: The task's `max_instances`; a group has none.
     """
     once = schedule.schedule_type == "once"
+    evaluate = _once(job, schedule) if once else _interval(job, schedule)
     told = f"once at {schedule.start_time}" if once else f"every {schedule.interval_seconds} s"
     return dg.SensorDefinition(
         name=f"{job}__schedule",
         job_name=job,
-        evaluation_fn=_once(job, schedule) if once else _interval(job, schedule),
+        evaluation_fn=evaluate if limit is None else _unless_over(evaluate, job, limit, waits=once),
         # The daemon looks every 5 s; asking for 1 gives a steady 5, asking for 5 gives gaps of 10.
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING if active else dg.DefaultSensorStatus.STOPPED,
         metadata=schedule_metadata(schedule),
         description=f"{title}: {told}" + (", trading days only" if schedule.trading_days_only else ""),
     )
+
+
+def _unless_over(evaluate: Evaluation, job: str, limit: int, *, waits: bool) -> Evaluation:
+    """Skip what is due while `limit` executions of the job's task are under way; what `waits` stays due."""
+
+    def guarded(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        told = evaluate(context)
+        reason = over(context.instance, job, limit) if told.run_requests else None
+        if reason is None:
+            return told
+        return dg.SensorResult(skip_reason=reason, cursor=context.cursor if waits else told.cursor)
+
+    return guarded
 
 
 def _once(job: str, schedule: Schedule) -> Evaluation:

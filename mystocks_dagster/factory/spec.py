@@ -15,6 +15,9 @@ from mystocks_dagster.tasks.run import Tables, tables_of
 #: Task types that are assets whatever their function declares.
 ASSET_TYPES = frozenset({"data_sync", "indicator_calc", "market_fetch"})
 
+#: Names of pools that belong to one task begin so.
+TASK_POOL = "task_"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
@@ -50,16 +53,20 @@ class TaskSpec:
         return any(key in TABLES and TABLES[key].by_day for key in self.owned)
 
     @property
-    def pool(self) -> str | None:
-        """The concurrency pool that keeps two writers of one table apart; Dagster allows one pool an op."""
+    def pool(self) -> str:
+        """The concurrency pool in which its steps wait for each other; Dagster allows one pool an op.
+
+        Tasks that write the same table share the table's pool of one slot; any other has a pool of its own with as many
+        slots as `max_instances`. See docs/decisions/0006.
+        """
         keys = (*self.tables.writes, *self.owned, *self.tables.also_writes)
-        return f"table_{keys[0]}" if keys else None
+        return f"table_{keys[0]}" if keys else f"{TASK_POOL}{self.name}"
 
 
 def build_specs(version: Version) -> dict[str, TaskSpec]:
     """Return task id to spec, in the order of the file, for the tasks of a version whose functions are resolved."""
     tables = {task.task_id: tables_of(version.functions[task.task_id]) for task in version.taskfile.tasks}
-    keeper = owners(version.taskfile.tasks, tables)
+    keeper = owners(version.writes)
     specs = {}
     for task in version.taskfile.tasks:
         declared = tables[task.task_id]
@@ -82,12 +89,12 @@ def build_specs(version: Version) -> dict[str, TaskSpec]:
     return {task_id: replace(spec, reads=reads[task_id]) for task_id, spec in specs.items()}
 
 
-def owners(tasks: Iterable[Task], tables: Mapping[str, Tables]) -> dict[str, str]:
-    """Return table name to the id of the task that owns it: the first in the file that declares it."""
+def owners(writes: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return table to the id of the task that owns it: the first in the file that declares it."""
     found: dict[str, str] = {}
-    for task in tasks:
-        for table in tables[task.task_id].writes:
-            found.setdefault(table, task.task_id)
+    for task_id, tables in writes.items():
+        for table in tables:
+            found.setdefault(table, task_id)
     return found
 
 

@@ -11,6 +11,12 @@ from mystocks_dagster.taskfile.model import Group, Task
 #: Dagster runs higher numbers first and starts at 0; tasks.yaml's scale is lower first and 500 is normal.
 NORMAL_PRIORITY = 500
 
+#: Tags of runs and steps: Dagster's priority, and the task's type.
+PRIORITY = "dagster/priority"
+TASK_TYPE = "mystocks/task_type"
+#: A step's tag: how many of it may run at once; the launcher gives its pool as many slots.
+INSTANCES = "mystocks/max_instances"
+
 #: The whole task as the file has it, secrets masked: metadata that people read and nothing depends on.
 SETTINGS = "mystocks/settings"
 
@@ -34,8 +40,9 @@ def tags_of(spec: TaskSpec) -> dict[str, str]:
     """Return the tags of the task's step."""
     return {
         "mystocks/task_id": spec.task.task_id,
-        "mystocks/task_type": spec.task.task_type,
-        "dagster/priority": dagster_priority(spec.task.priority),
+        TASK_TYPE: spec.task.task_type,
+        PRIORITY: dagster_priority(spec.task.priority),
+        INSTANCES: str(spec.task.max_instances),
     }
 
 
@@ -46,13 +53,18 @@ def run_tags(task: Task | Group, version: str) -> dict[str, str]:
     labels = {f"mystocks/tag.{number}": label for number, label in enumerate(task.tags, 1)}
     return {
         "mystocks/task_id": task.task_id,
-        "mystocks/task_type": task.task_type,
+        TASK_TYPE: task.task_type,
         "mystocks/taskfile": version,
-        "dagster/priority": dagster_priority(task.priority),
-        # Dagster's own run retries start a lost run again; see run_retries in dagster.yaml.
-        "dagster/max_retries": "1" if task.auto_restart else "0",
+        PRIORITY: dagster_priority(task.priority),
+        # A supervisor's sensor starts it again itself, and not only once.
+        **restart_tag(task.auto_restart and task.task_type != "supervisor"),
         **labels,
     }
+
+
+def restart_tag(again: bool) -> dict[str, str]:
+    """Return the tag that says whether a lost run is started again, once; see run_retries in dagster.yaml."""
+    return {"dagster/max_retries": "1" if again else "0"}
 
 
 def job_metadata(spec: TaskSpec) -> dict[str, Any]:

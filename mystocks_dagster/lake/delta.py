@@ -18,15 +18,15 @@ _LONGEST_PAUSE = 1.0
 _EXISTS = ("already exists", "version 0")
 
 
-def open_table(uri: str) -> DeltaTable | None:
-    """Return the newest version of a table; None when there is no table.
+def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
+    """Return the newest, or an older, version of a table; None when there is no table.
 
     Raises:
-        LakeUnavailable: The folder cannot be read.
+        LakeUnavailable: The folder cannot be read, or does not know that version any more.
     """
     with explained(uri):
         try:
-            return DeltaTable(uri)
+            return DeltaTable(uri, version=version)
         except TableNotFoundError as error:
             # delta-rs says "not found" of an unreadable folder too; only the operating system's words tell.
             if "Os {" in str(error) and "NotFound" not in str(error):

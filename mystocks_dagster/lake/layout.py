@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 from deltalake import DeltaTable
@@ -11,10 +12,17 @@ from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.market.schemas import MOMENT, Table
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 #: Name on disk of the partition column of `by_day` tables; no reader of ours shows it.
 YEAR = "year"
 #: Operations that change no row.
-_HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END")
+HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END")
+#: What a commit says of itself that writes down marks (see `lake.marks`) and no row.
+MARKS_ONLY = "marks_only"
+#: Rows handed to delta-rs at a time.
+_BATCH = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +38,7 @@ class TableInfo:
 def table_info(name: str, opened: DeltaTable) -> TableInfo:
     """Sum up a table from its transaction log; no data file is opened."""
     files = pl.DataFrame(opened.get_add_actions(flatten=True))
-    writes = (entry for entry in opened.history() if entry.get("operation") not in _HOUSEKEEPING)
+    writes = (entry for entry in opened.history() if entry.get("operation") not in HOUSEKEEPING and MARKS_ONLY not in entry)
     stamp = next((entry["timestamp"] for entry in writes if "timestamp" in entry), None)
     return TableInfo(
         table=name,
@@ -77,6 +85,16 @@ def to_disk(schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
     moments = [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in schema.dtypes.items() if dtype == MOMENT]
     year = [pl.col(date_column(schema)).dt.year().alias(YEAR)] if schema.by_day else []
     return frame.with_columns(*moments, *year)
+
+
+def stream(frame: pl.DataFrame) -> "pa.RecordBatchReader":
+    """Return the rows in small batches; given a whole frame, delta-rs keeps a copy of all of it while it writes."""
+    import pyarrow as pa
+
+    plain = pl.CompatLevel.oldest()
+    schema = frame.clear().to_arrow(compat_level=plain).schema
+    parts = frame.iter_slices(_BATCH)
+    return pa.RecordBatchReader.from_batches(schema, (batch for part in parts for batch in part.to_arrow(compat_level=plain).to_batches()))
 
 
 def from_disk(schema: Table, name: str) -> pl.Expr:

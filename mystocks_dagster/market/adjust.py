@@ -67,7 +67,9 @@ def runs(days: Sequence[date], previous: Mapping[date, date]) -> list[tuple[date
     return found
 
 
-def adjust(bars: pl.LazyFrame, events: pl.DataFrame, *, anchored: bool = False, anchor: date | None = None) -> pl.LazyFrame:
+def adjust(
+    bars: pl.LazyFrame, events: pl.DataFrame, *, anchored: bool = False, anchor: date | None = None, in_order: bool = False
+) -> pl.LazyFrame:
     """Multiply the prices of raw bars by their factor, and add it as `factor`; in order of symbol and date.
 
     Events whose ratio is null are passed over: refuse to read across them before.
@@ -77,6 +79,7 @@ def adjust(bars: pl.LazyFrame, events: pl.DataFrame, *, anchored: bool = False, 
         events: `symbol`, `date`, `ratio`, from each symbol's first stored day on.
         anchored: False: the factor is 1 on the first stored day (hfq). True: it is 1 on the anchor (qfq).
         anchor: The day on which anchored prices are the raw ones; None is the last stored day.
+        in_order: The bars are in order of symbol and date already.
     """
     steps = (
         events.filter(pl.col("ratio").is_not_null())
@@ -84,7 +87,7 @@ def adjust(bars: pl.LazyFrame, events: pl.DataFrame, *, anchored: bool = False, 
         .select("symbol", "date", factor=(1 / pl.col("ratio")).cum_prod().over("symbol"))
     )
     adjusted = (
-        bars.sort("symbol", "date")
+        (bars if in_order else bars.sort("symbol", "date"))
         .join_asof(steps.lazy(), on="date", by="symbol", strategy="backward", check_sortedness=False)
         .with_columns(pl.col("factor").fill_null(1.0))
     )

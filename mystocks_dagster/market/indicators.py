@@ -8,7 +8,7 @@ depend on where the history starts (after five times the window by less than one
 Formulas, conventions and references: docs/indicators.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -120,14 +120,26 @@ def indicator_columns(asked: Sequence[Indicator]) -> list[pl.Expr]:
 
 
 def indicator_table(bars: pl.DataFrame, asked: Sequence[Indicator]) -> pl.DataFrame:
-    """Compute indicators for all symbols of `bars`: one row per bar, in order of symbol and date.
+    """Compute indicators for all symbols of `bars`: one row per bar, in the same order.
 
     Args:
-        bars: `symbol`, `date` and hfq `close`, `high`, `low` of the bars on which the symbol traded.
+        bars: `symbol`, `date` and hfq `close`, `high`, `low` of the bars on which the symbol traded, in order of symbol
+            and date.
         asked: Which indicators.
 
     Returns:
         `symbol`, `date`, `close_hfq` and the columns of `asked`.
     """
     columns = (column.over("symbol") for column in indicator_columns(asked))
-    return bars.sort("symbol", "date").select("symbol", "date", pl.col("close").alias("close_hfq"), *columns)
+    return bars.select("symbol", "date", pl.col("close").alias("close_hfq"), *columns)
+
+
+def blocks(bars: pl.DataFrame, rows: int = 1_000_000) -> Iterator[pl.DataFrame]:
+    """Cut bars, in order of symbol, between symbols into blocks of about so many rows; nothing is copied."""
+    start = length = 0
+    for of_symbol in bars["symbol"].rle().struct.field("len"):
+        if length and length + of_symbol > rows:
+            yield bars.slice(start, length)
+            start, length = start + length, 0
+        length += of_symbol
+    yield bars.slice(start, length)

@@ -6,6 +6,7 @@ Null indicators never make a signal.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -97,24 +98,25 @@ def needed_columns(strategies: Sequence[StrategyName]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column for name in strategies for column in _STRATEGIES[name].columns))
 
 
-def strategy_signals(indicators: pl.DataFrame, strategies: Sequence[StrategyName]) -> pl.DataFrame:
-    """Return what the strategies say: one row per symbol, day, strategy and side, in that order.
+def strategy_signals(indicators: pl.DataFrame, strategies: Sequence[StrategyName], since: date = date.min) -> pl.DataFrame:
+    """Return what the strategies say from the day `since` on: one row per symbol, day, strategy and side, in that order.
 
     Args:
-        indicators: Daily rows with `symbol`, `date`, `close_hfq` and the columns of `needed_columns(strategies)`.
+        indicators: Daily rows with `symbol`, `date`, `close_hfq` and the columns of `needed_columns(strategies)`, from each
+            symbol's first one on and in order of symbol and date.
         strategies: Which strategies to ask.
+        since: The first day to return.
 
     Returns:
         `symbol`, `date`, `strategy`, `side` (buy or sell) and `detail` (the values that made it).
     """
-    rows = indicators.sort("symbol", "date")
-    found = [rows.lazy().pipe(_said, name, side) for name in dict.fromkeys(strategies) for side in ("buy", "sell")]
-    return pl.concat(found).collect().sort("symbol", "date", "strategy", "side")
+    found = [_said(indicators, name, side, since) for name in dict.fromkeys(strategies) for side in ("buy", "sell")]
+    return pl.concat(found).sort("symbol", "date", "strategy", "side")
 
 
-def _said(rows: pl.LazyFrame, name: StrategyName, side: Literal["buy", "sell"]) -> pl.LazyFrame:
+def _said(rows: pl.DataFrame, name: StrategyName, side: Literal["buy", "sell"], since: date) -> pl.DataFrame:
     strategy = _STRATEGIES[name]
     condition = strategy.buy if side == "buy" else strategy.sell
-    return rows.filter(condition.over("symbol")).select(
+    return rows.filter(condition.over("symbol") & (pl.col("date") >= since)).select(
         "symbol", "date", pl.lit(name).alias("strategy"), pl.lit(side).alias("side"), strategy.detail.alias("detail")
     )

@@ -2,6 +2,14 @@
 
 import polars as pl
 
+_WEEK = {
+    "date": pl.col("date").last(),
+    "open": pl.col("open").first(),
+    "high": pl.col("high").max(),
+    "low": pl.col("low").min(),
+    "close": pl.col("close").last(),
+}
+
 
 def weekly_bars(bars: pl.DataFrame) -> pl.DataFrame:
     """Return one bar per symbol and calendar week (Monday to Sunday) in which it traded, in order of symbol and date.
@@ -9,12 +17,9 @@ def weekly_bars(bars: pl.DataFrame) -> pl.DataFrame:
     The date is the last day of that week on which the symbol traded, so the bar of a running week moves on with it.
 
     Args:
-        bars: `symbol`, `date`, `open`, `high`, `low`, `close` of the days on which the symbol traded, on one adjusted
-            scale; further columns are dropped.
+        bars: `symbol`, `date` and any of `open`, `high`, `low`, `close` of the days on which the symbol traded, on one
+            adjusted scale and in order of symbol and date; further columns are dropped.
     """
-    return (
-        bars.sort("symbol", "date")
-        .group_by("symbol", pl.col("date").dt.truncate("1w").alias("week"), maintain_order=True)
-        .agg(pl.col("date").last(), pl.col("open").first(), pl.col("high").max(), pl.col("low").min(), pl.col("close").last())
-        .drop("week")
-    )
+    week = pl.col("date").dt.truncate("1w").alias("week")
+    columns = (how for name, how in _WEEK.items() if name in bars.columns)
+    return bars.group_by("symbol", week, maintain_order=True).agg(columns).drop("week")

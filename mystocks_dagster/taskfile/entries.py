@@ -1,6 +1,6 @@
 """From one entry as it is written to a `Task` or `Group`, with everything that is wrong with it by itself."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -53,12 +53,8 @@ class Builder:
     def build(self, raw: Raw) -> Built:
         """Return the entry, or what is wrong with it."""
         if not isinstance(raw.data, dict):
-            return Built(
-                raw,
-                faults=(
-                    Fault((), f"entry {raw.index + 1} of {raw.section} must be a mapping", "Write `key: value` lines below each other."),
-                ),
-            )
+            message = f"entry {raw.index + 1} of {raw.section} must be a mapping"
+            return Built(raw, faults=(Fault((), message, "Write `key: value` lines below each other."),))
         return self._task(raw, raw.data) if raw.section == "tasks" else self._group(raw, raw.data)
 
     def _task(self, raw: Raw, data: dict[str, Any]) -> Built:
@@ -108,7 +104,7 @@ class Builder:
         return {**merged, "params": {key: value for key, value in params.items() if key in wanted}}
 
 
-def params_faults(model: type[BaseModel], function: Function, params: dict[str, Any], secret: Iterable[Path] = ()) -> list[Fault]:
+def params_faults(model: type[BaseModel], function: Function, params: dict[str, Any], secret: Sequence[Path] = ()) -> list[Fault]:
     """Return what is wrong with the params of a function, with paths within the params."""
     try:
         model.model_validate(params)
@@ -116,9 +112,8 @@ def params_faults(model: type[BaseModel], function: Function, params: dict[str, 
         unknown = f"{getattr(function, '__name__', 'the function')} takes no parameter"
         return list(explain.faults(error, model, params, secret=secret, unknown=unknown))
     except Exception as error:  # noqa: BLE001 - a validator is code of the user's; what it raises is told, not passed on
-        return [
-            Fault((), f"{model.__name__} cannot check these params: {type(error).__name__}: {error}", "Mend the validators of that model.")
-        ]
+        message = f"{model.__name__} cannot check these params: {type(error).__name__}: {error}"
+        return [Fault((), explain.without_secrets(message, params, secret), "Mend the validators of that model.")]
     return []
 
 

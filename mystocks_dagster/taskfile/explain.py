@@ -32,6 +32,8 @@ _KNOWN_ELSEWHERE = {
     "retry": "retry_count",
     "tz": "timezone",
 }
+#: Shorter values would blacken half of every message.
+_SHORTEST_SECRET = 4
 #: Mistakes told of one entry: nobody reads more, and looking for near names takes time.
 _MOST = 200
 _WANTED = {
@@ -76,7 +78,20 @@ def faults(
             continue
         seen.add(path)
         fault = _fault(detail, path, model, hidden=any(path[: len(one)] == one for one in hidden))
-        yield fault._replace(message=fault.message.replace("unknown key", unknown, 1)) if detail["type"] == "extra_forbidden" else fault
+        if detail["type"] == "extra_forbidden":
+            fault = fault._replace(message=fault.message.replace("unknown key", unknown, 1))
+        yield fault._replace(message=without_secrets(fault.message, data, hidden))
+
+
+def without_secrets(text: str, data: Any, secret: Iterable[Path]) -> str:
+    """Return a message without the values from the environment that a validator may have put into it."""
+    for path in secret:
+        value = data
+        for part in path if has(data, path) else ():
+            value = value[part]
+        if isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "***")
+    return text
 
 
 def _within(data: Any, path: Path, *, missing: bool) -> Path:

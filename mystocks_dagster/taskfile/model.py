@@ -222,6 +222,9 @@ def task_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what does not fit together in a task; `values` may be wrong in other ways too."""
     if values.get("task_type") == "manual" and values.get("schedule") is not None:
         yield Fault(("schedule",), "a manual task is never scheduled", "Remove the schedule, or change task_type.", at_key=True)
+    if values.get("task_type") == "supervisor" and values.get("schedule") is not None:
+        hint = "Remove the schedule: it runs while it is enabled. Or change task_type."
+        yield Fault(("schedule",), "a supervisor is kept alive, not scheduled", hint, at_key=True)
 
 
 def masked_params(task: Task) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Source:
             width = self._first_width(node, width)
         if fault.span and node.kind == "scalar":
             quote, (offset, length) = int(node.flow), fault.span
-            if isinstance(node.value, str) and self.text[node.start + quote :].startswith(node.value):
+            if isinstance(node.value, str) and self.text.startswith(node.value, node.start + quote):
                 column, width = column + quote + offset, length
         place = {"line": node.line, "column": column, "width": width, "path": _cut(path_text(fault.path))}
         return Problem(file=self.file, message=_cut(fault.message), hint=_cut(fault.hint), owner=owner, **place)
@@ -127,13 +127,10 @@ def parse_text(text: str, file: str) -> Source:
     try:
         root = tree.parse(text)
         if root is None or (root.kind == "scalar" and root.value is None):
-            raise tree.Malformed(
-                1, 1, "the task file is empty", "Write at least `tasks:` and one task, or start from the shipped tasks.yaml."
-            )
+            raise tree.Malformed(1, 1, "the task file is empty", "Write `tasks:` and one task, or start from the shipped tasks.yaml.")
         if root.kind != "map":
-            raise tree.Malformed(
-                root.line, root.column, "a task file is a mapping with `tasks:` in it", "Write `tasks:` and put the list below it."
-            )
+            hint = "Write `tasks:` and put the list below it."
+            raise tree.Malformed(root.line, root.column, "a task file is a mapping with `tasks:` in it", hint)
         converter = _Converter()
         data = converter.data(root, ())
     except tree.Malformed as error:

@@ -52,17 +52,22 @@ class Splicer:
 
     def change(self, node: Node, data: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterator[Splice]:
         """Yield what merges `changes` into an indented mapping, whose present values are `data`."""
-        for key, value in changes.items():
-            pair = next((pair for pair in reversed(node.pairs) if pair[0].value == key), None)
+        pairs = {key: next((pair for pair in reversed(node.pairs) if pair[0].value == key), None) for key in changes}
+        for key, pair in pairs.items():
+            value = changes[key]
+            if pair is None:
+                continue
             if value is None:
-                yield from self._delete(node, pair) if pair else ()
-            elif pair is None:
-                new = merge_patch({}, value) if isinstance(value, Mapping) else value
-                yield self._after(node.last, dump.block({key: new}, dash=self._dash), node.column - 1)
+                yield from self._delete(node, pair)
             elif isinstance(value, Mapping) and pair[1].kind == "map" and not pair[1].flow and data[key]:
                 yield from self.change(pair[1], data[key], value)
             else:
                 yield from self._replace(pair, data[key], merge_patch(data[key], value) if isinstance(value, Mapping) else value)
+        # After the others: what is added at the same place inside a value comes first.
+        for key, pair in pairs.items():
+            if pair is None and (value := changes[key]) is not None:
+                new = merge_patch({}, value) if isinstance(value, Mapping) else value
+                yield self._after(node.last, dump.block({key: new}, dash=self._dash), node.column - 1)
 
     def remove_entry(self, section: Section, index: int) -> Iterator[Splice]:
         """Yield what removes an entry, with the comment directly above it."""
@@ -78,7 +83,7 @@ class Splicer:
         blank_above = first == 1 or not self._line(first - 1).strip() or index == 0
         if blank_above and last < len(self._starts) and not self._line(last + 1).strip():
             last += 1
-        yield self._line_start(first), self._line_start(last + 1), ""
+        yield self._without_lines(first, last)
 
     def add_entries(self, section: Section, added: Sequence[Mapping[str, Any]]) -> Iterator[Splice]:
         """Yield what adds entries at the end of their list."""
@@ -116,7 +121,7 @@ class Splicer:
     def _delete(self, node: Node, pair: Pair) -> Iterator[Splice]:
         key, value = pair
         if not self._text[self._line_start(key.line) : key.start].strip():
-            yield self._line_start(key.line), self._line_start(max(key.line, value.last) + 1), ""
+            yield self._without_lines(key.line, max(key.line, value.last))
             return
         # The first key stands behind the dash of its list entry: the next one takes its place.
         following = [name for name, _ in node.pairs if name.start > key.start]
@@ -137,7 +142,7 @@ class Splicer:
     def _change_list(self, node: Node, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Splice]:
         for item, value in zip(node.items, old, strict=True):
             if value not in new:
-                yield self._line_start(item.line), self._line_start(item.last + 1), ""
+                yield self._without_lines(item.line, item.last)
         added = list(new[sum(value in new for value in old) :])
         if added:
             yield self._after(node.last, dump.block(added, dash=self._dash), len(self._indent(node.items[0].line)))
@@ -146,6 +151,10 @@ class Splicer:
         """Return what puts lines below a line."""
         end = self._line_end(line)
         return end, end, self._newline + self._joined(lines, indent)
+
+    def _without_lines(self, first: int, last: int) -> Splice:
+        """Return what removes lines, with the line end before them: so what is put after the last one stays apart."""
+        return self._line_end(first - 1), self._line_end(last), ""
 
     def _joined(self, lines: Iterator[str] | Sequence[str], indent: int) -> str:
         return self._newline.join(" " * indent + line if line else "" for line in lines)
@@ -180,6 +189,7 @@ class Splicer:
         return self._starts[line - 1] if line <= len(self._starts) else len(self._text)
 
     def _line_end(self, line: int) -> int:
+        """Return the offset behind the last character of a line; a file never loses its first line."""
         return self._line_start(line) + len(self._line(line))
 
     def _line(self, line: int) -> str:

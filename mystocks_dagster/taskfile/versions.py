@@ -21,6 +21,7 @@ def store(version: Version, folder: Path) -> str:
         "source": str(version.source.resolve()),
         "head": dict(version.document.head),
         "writes": dict(version.writes),
+        "broken": list(version.broken),
         **{section: [[raw.first, raw.last, raw.data] for raw in entries] for section, entries in version.document.entries.items()},
     }
     files.replace(folder / f"{version.hash}.json", json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode())
@@ -54,8 +55,10 @@ def load_version(folder: Path, content: str, only: str | None = None, *, environ
     wanted = _wanted(document, only) if only else None
     writes = {label: tuple(tables) for label, tables in copy["writes"].items()}
     version = load_document(document, Path(copy["source"]), content, only=wanted, writes=writes, environment=environment)
-    if wanted and (reasons := [problem for label in wanted for problem in version.broken.get(label, ())]):
-        raise TaskFileError(reasons)
+    # What was broken when the run was queued is not part of it; what broke since then must not be left out silently.
+    lost = [label for label in version.broken if wanted and label in wanted and label not in copy["broken"]]
+    if lost:
+        raise TaskFileError([problem for label in lost for problem in version.broken[label]])
     return version
 
 

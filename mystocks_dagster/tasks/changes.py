@@ -1,10 +1,14 @@
 """Store a computed table by writing only the days that differ from what is stored."""
 
-from collections.abc import Sequence
+import hashlib
+import inspect
+from collections.abc import Mapping, Sequence
 from datetime import date
+from types import ModuleType
 
 import polars as pl
 
+from mystocks_dagster.lake.marks import EVER
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.schemas import table as table_of
 
@@ -12,31 +16,40 @@ from mystocks_dagster.market.schemas import table as table_of
 _MOST = 1 / 3
 
 
-def write_changes(lake: Lake, table: str, content: pl.DataFrame, *, force: bool = False) -> int:
-    """Make `content` the whole content of a table with a `date` column, atomically.
+def formulas(modules: Sequence[ModuleType], *terms: str) -> str:
+    """Return a name for what these modules compute on these terms: another once their source is another."""
+    said = [*(inspect.getsource(module) for module in modules), *terms]
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:16]
+
+
+def write_changes(
+    lake: Lake, table: str, content: pl.DataFrame, *, since: date = EVER, marks: Mapping[str, int] | None = None, force: bool = False
+) -> int:
+    """Make `content` the whole content, from the day `since` on, of a table with a `date` column, atomically.
 
     A new trading day costs the rows of that day, a repaired past the days that it changes; the same content again
-    writes nothing, unless `force` asks for it.
+    writes no row, unless `force` asks for it. In each case `marks` are kept with the table.
 
     Returns:
         The number of rows written.
     """
-    content = content.select(*table_of(table).dtypes).sort("date", "symbol")
-    if force or not lake.exists(table):
-        return lake.replace_all(table, content)
-    days = changed_days(lake.scan(table), content.lazy())
+    content = content.select(*table_of(table).dtypes)
+    if not lake.exists(table) or (force and since == EVER):
+        return lake.replace_all(table, content, marks=marks)
+    days = changed_days(lake.scan(table, start=since), content.lazy())
     if not days:
+        lake.mark(table, marks or {})
         return 0
-    if len(days) > _MOST * content["date"].n_unique():
-        return lake.replace_all(table, content)
-    return lake.replace_days(table, content.filter(pl.col("date").is_in(days)), days)
+    if since == EVER and len(days) > _MOST * content["date"].n_unique():
+        return lake.replace_all(table, content, marks=marks)
+    return lake.replace_days(table, content.filter(pl.col("date").is_in(days)), days, marks=marks)
 
 
 def changed_days(stored: pl.LazyFrame, fresh: pl.LazyFrame) -> Sequence[date]:
     """Return the days, ascending, whose rows are not the same in both frames; the order of rows does not matter."""
     both = _digests(stored).join(_digests(fresh), on="date", how="full", coalesce=True)
     same = pl.col("rows").eq_missing(pl.col("rows_right")) & pl.col("digest").eq_missing(pl.col("digest_right"))
-    return both.filter(~same).select(pl.col("date").sort()).collect()["date"].to_list()
+    return both.filter(~same).select(pl.col("date").sort()).collect(engine="streaming")["date"].to_list()
 
 
 def _digests(frame: pl.LazyFrame) -> pl.LazyFrame:

@@ -1,19 +1,22 @@
 """Technical indicators of the whole market, daily and weekly, on backward-adjusted prices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Literal, get_args
 
 import polars as pl
 from pydantic import Field, field_validator
 
 from mystocks_dagster.errors import InvalidParams, LakeError
-from mystocks_dagster.lake.prices import adjusted_bars, unknown_factors
+from mystocks_dagster.lake.marks import EVER, Version, marks, stale_since, versions
+from mystocks_dagster.lake.order import in_order
+from mystocks_dagster.lake.prices import unknown_factors
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market import schemas
-from mystocks_dagster.market.indicators import INDICATORS, Indicator, indicator_table
+from mystocks_dagster.market import adjust, indicators, schemas, weekly
+from mystocks_dagster.market.indicators import INDICATORS, Indicator, blocks, indicator_table
 from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.market.weekly import weekly_bars
-from mystocks_dagster.tasks.changes import write_changes
+from mystocks_dagster.tasks.changes import formulas, write_changes
 from mystocks_dagster.tasks.params import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
@@ -41,68 +44,108 @@ class IndicatorParams(TaskParams):
 
 @declares(writes=("indicators_daily", "indicators_weekly"), reads=("daily_bars", "adjust_events"))
 def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> TaskResult:
-    """Calculate indicators over the whole stored history and write the days that differ from what is stored.
+    """Calculate indicators out of the whole stored history and write the days that differ from what is stored.
 
-    Symbols without bars, and symbols with an ex-dividend ratio that is not known, are left out and listed; what is
-    stored of them stays.
+    When neither bars nor events have changed since the last calculation, nothing is read or computed. Symbols without
+    bars, and symbols with an ex-dividend ratio that is not known, are left out and listed; what is stored of them stays.
 
     Raises:
         TableMissing: There are no bars yet.
         LakeError: Every symbol had to be left out.
     """
     lake = run.lake()
-    bars = _traded_bars(lake, params.symbols)
-    left_out = _left_out(lake, params.symbols, bars)
-    if bars.is_empty():
+    inputs = versions(lake, ("daily_bars", "adjust_events"))
+    unknown = unknown_factors(lake, symbols=params.symbols)["symbol"].unique().sort().to_list()
+    # Another set of symbols left out is other work, so a symbol whose gap has been filled is calculated from its first day on.
+    work = [f"{name} {formulas((adjust, indicators, weekly), *unknown)}" for name in params.indicators]
+    stale = _stale_periods(lake, params, work, inputs)
+    if not stale:
+        return _result({}, unknown, f"Already complete up to {_last_day(lake, params.periods)}.")
+    bars = _traded_bars(lake, params.symbols, unknown)
+    symbols = bars["symbol"].unique().cast(pl.String).to_list()
+    left_out = sorted({*unknown, *(params.symbols or ())} - set(symbols))
+    if not symbols:
         raise LakeError(f"No symbol can be calculated; {_why(left_out)}.")
-    run.logger.info("Calculating %s of %d symbols, %d bars", ", ".join(params.indicators), bars["symbol"].n_unique(), bars.height)
+    run.logger.info("Calculating %s of %d symbols, %d bars", ", ".join(params.indicators), len(symbols), bars.height)
     rows: dict[str, int] = {}
-    for done, period in enumerate(params.periods):
-        run.report_progress(done, len(params.periods), f"{period} indicators")
-        series = bars if period == "daily" else weekly_bars(bars)
+    for done, (period, since) in enumerate(stale.items()):
+        run.report_progress(done, len(stale), f"{period} indicators")
         table = schemas.table(f"indicators_{period}")
-        content = _content(lake, table, indicator_table(series, params.indicators), whole_market=not params.symbols and not left_out)
-        rows[table.name] = write_changes(lake, table.name, content, force=params.force)
-    run.report_progress(len(params.periods), len(params.periods), "stored")
-    if left_out:
-        return TaskResult(
-            status="partial_success", message=_why(left_out), rows=rows, failed_items=left_out, retry_params={"symbols": list(left_out)}
-        )
+        fresh = _calculated(bars, period, params.indicators, since)
+        content = _completed(lake, table, fresh, since, others_than=symbols if params.symbols or unknown else None)
+        del fresh
+        seen = {} if params.symbols else marks(work, inputs)
+        rows[table.name] = write_changes(lake, table.name, content, since=since, marks=seen, force=params.force)
+    run.report_progress(len(stale), len(stale), "stored")
     if not any(rows.values()):
-        return TaskResult(status="skipped", message=f"Already complete up to {bars['date'].max()}.")
-    return TaskResult(message=f"{sum(rows.values())} rows of {bars['symbol'].n_unique()} symbols up to {bars['date'].max()}.", rows=rows)
+        return _result({}, left_out, f"Already complete up to {bars['date'].max()}.")
+    return _result(rows, left_out, f"{sum(rows.values())} rows of {len(symbols)} symbols up to {bars['date'].max()}.")
 
 
-def _traded_bars(lake: Lake, symbols: Sequence[str] | None) -> pl.DataFrame:
-    """Return hfq bars of the days on which the symbol traded, without symbols that cannot be adjusted."""
-    columns = ["symbol", "date", "open", "high", "low", "close", "suspended"]
-    bars = adjusted_bars(lake, "hfq", symbols=symbols, columns=columns, unknown="leave_out")
-    return bars.filter(~pl.col("suspended")).drop("suspended")
+def _stale_periods(lake: Lake, params: IndicatorParams, work: Sequence[str], inputs: Sequence[Version]) -> dict[Period, date]:
+    """Return the periods to calculate, and the first day from which each may have changed."""
+    if params.symbols or params.force:
+        return dict.fromkeys(params.periods, EVER)
+    found = {period: stale_since(lake, f"indicators_{period}", work, inputs) for period in params.periods}
+    # A bar that has changed changes its week, whose stored row may be of a day before.
+    return {period: _monday(since) if period == "weekly" else since for period, since in found.items() if since}
 
 
-def _left_out(lake: Lake, symbols: Sequence[str] | None, bars: pl.DataFrame) -> tuple[str, ...]:
-    missing = set(symbols or ()) - set(bars["symbol"].unique())
-    return tuple(sorted(missing | set(unknown_factors(lake, symbols=symbols)["symbol"])))
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
 
 
-def _why(left_out: tuple[str, ...]) -> str:
+def _last_day(lake: Lake, periods: Sequence[Period]) -> date:
+    return max(lake.days(f"indicators_{period}")[-1] for period in periods)
+
+
+def _traded_bars(lake: Lake, symbols: Sequence[str] | None, unknown: Sequence[str]) -> pl.DataFrame:
+    """Return hfq bars of the days on which the symbol traded, in order of symbol and date, without the `unknown` symbols."""
+    stored = lake.scan("daily_bars", columns=["symbol", "date", "high", "low", "close", "suspended"], symbols=symbols)
+    bars = in_order(stored.filter(~pl.col("suspended"), ~pl.col("symbol").is_in(unknown)).drop("suspended"), lake.location)
+    events = lake.read("adjust_events", symbols=symbols)
+    # An event of a symbol that never traded has no bar to adjust.
+    events = events.with_columns(pl.col("symbol").cast(bars.schema["symbol"], strict=False)).drop_nulls("symbol")
+    return adjust.adjust(bars.lazy(), events, in_order=True).drop("factor").collect()
+
+
+def _calculated(bars: pl.DataFrame, period: Period, asked: Sequence[Indicator], since: date) -> pl.DataFrame:
+    """Compute the rows from the day `since` on; block by block, so that only those rows of the whole market are in memory."""
+    tables = []
+    for block in blocks(bars):
+        table = indicator_table(block if period == "daily" else weekly_bars(block), asked)
+        tables.append(table.filter(pl.col("date") >= since).with_columns(pl.col("symbol").cast(pl.String)))
+    return pl.concat(tables, rechunk=False)
+
+
+def _completed(lake: Lake, table: schemas.Table, fresh: pl.DataFrame, since: date, *, others_than: Sequence[str] | None) -> pl.DataFrame:
+    """Complete `fresh` to all that the table holds from the day `since` on.
+
+    Columns that were not asked for stay as stored, and so do the rows of all symbols but `others_than`; None means that no
+    other rows stay.
+    """
+    absent = [column for column in table.columns if column.name not in fresh.columns]
+    if not lake.exists(table.name):
+        return fresh.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent).select(*table.dtypes)
+    if absent:
+        kept = lake.read(table.name, columns=[*table.key, *(column.name for column in absent)], start=since)
+        fresh = fresh.join(kept, on=table.key, how="left", maintain_order="left").select(*table.dtypes)
+    if others_than is None:
+        return fresh
+    others = lake.scan(table.name, start=since).filter(~pl.col("symbol").is_in(others_than)).collect()
+    return pl.concat([fresh, others])
+
+
+def _result(rows: Mapping[str, int], left_out: Sequence[str], message: str) -> TaskResult:
+    if left_out:
+        retry = {"symbols": list(left_out)}
+        return TaskResult(status="partial_success", message=_why(left_out), rows=rows, failed_items=tuple(left_out), retry_params=retry)
+    return TaskResult(status="success" if rows else "skipped", message=message, rows=rows)
+
+
+def _why(left_out: Sequence[str]) -> str:
     named = ", ".join(left_out[:5]) + ("…" if len(left_out) > 5 else "")
     return (
         f"{len(left_out)} symbols have no bars, or an ex-dividend ratio that is not known because the trading day before "
         f"is not stored ({named}); load the missing days with daily_data_sync and run again"
     )
-
-
-def _content(lake: Lake, table: schemas.Table, fresh: pl.DataFrame, *, whole_market: bool) -> pl.DataFrame:
-    """Complete `fresh` to the whole content of the table: columns not asked for, and symbols not calculated, as stored."""
-    absent = [column for column in table.columns if column.name not in fresh.columns]
-    if not lake.exists(table.name):
-        return fresh.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent).select(*table.dtypes)
-    if whole_market and not absent:
-        return fresh
-    stored = lake.read(table.name)
-    kept = stored.select(*table.key, *(column.name for column in absent))
-    complete = fresh.join(kept, on=table.key, how="left").select(*table.dtypes)
-    if whole_market:
-        return complete
-    return pl.concat([complete, stored.join(fresh.select("symbol").unique(), on="symbol", how="anti")])

@@ -34,11 +34,11 @@ TASK_EFFECTS: dict[str, Any] = {
     "stop_on_error": False,
     "tags": ["每日"],
     "timeout": 60,
+    "max_instances": 2,
 }
 #: Task field to the place that handles it without changing what Dagster is given.
 TASK_ELSEWHERE = {
     "log_level": "execution: the body's own log lines are filtered in its process",
-    "max_instances": "schedules and sensors ask the run storage when they tick",
 }
 SCHEDULE_EFFECTS: dict[str, Any] = {
     "schedule_type": {"schedule_type": "interval", "interval_seconds": 60, "cron_expression": None},

@@ -32,10 +32,13 @@ TASKS = """
         task_module: quick
         task_function: report
         schedule: {schedule_type: cron, cron_expression: "* * * * *"}
-      - task_id: slow
+      - task_id: slow-one
         task_type: manual
         task_module: quick
         task_function: slow
+    task_groups:
+      - {group_id: evening-job, group_name: 晚间任务组, tasks: [load, report]}
+      - {group_id: side_by_side, tasks: [load, tick], execution_mode: parallel}
 """
 QUICK = """
     import time
@@ -81,6 +84,19 @@ def test_a_task_launched_over_graphql_with_other_params_materializes_its_table(s
     assert shown["mystocks/task_name"] == "装载"
 
 
+def test_everything_is_served_under_names_that_do_not_clash(server: Server) -> None:
+    told = server.graphql(
+        """{ repositoryOrError(repositorySelector: {repositoryLocationName: "mystocks", repositoryName: "__repository__"}) {
+             __typename ... on Repository { jobs { name description } assetNodes { assetKey { path } } schedules { name } } } }"""
+    )["repositoryOrError"]
+    assert told["__typename"] == "Repository"
+    jobs = {job["name"]: job["description"] for job in told["jobs"] if not job["name"].startswith("__")}
+    assert set(jobs) == {"load", "report", "fails", "tick", "slow_one", "evening_job", "side_by_side"}
+    assert "装载" in jobs["load"]
+    assert "晚间任务组" in jobs["evening_job"]
+    assert [schedule["name"] for schedule in told["schedules"]] == ["tick__schedule"]
+
+
 def test_a_dependency_runs_first_in_the_same_run(server: Server) -> None:
     run_id = server.launch("report")
     assert server.wait(run_id) == "SUCCESS"
@@ -122,7 +138,7 @@ def test_a_schedule_fires_by_itself(server: Server) -> None:
 
 
 def test_a_run_stopped_in_the_ui_leaves_no_process(server: Server) -> None:
-    run_id = server.launch("slow")
+    run_id = server.launch("slow_one")
     wait_for(lambda: server.status(run_id) == "STARTED", 60, "the start of the slow task")
     server.graphql("mutation($id: String!) { terminateRun(runId: $id) { __typename } }", id=run_id)
     assert server.wait(run_id, 30) == "CANCELED"

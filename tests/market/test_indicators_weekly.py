@@ -38,9 +38,9 @@ def test_a_week_across_new_year_is_one_week():
 
 def test_each_symbol_ends_its_week_on_its_own_last_day():
     bars = daily(
-        ("600519.SH", date(2025, 4, 1), 5.0, 5.0, 5.0, 5.0),
-        ("000001.SZ", date(2025, 4, 2), 1.0, 1.0, 1.0, 1.0),
         ("000001.SZ", date(2025, 4, 1), 2.0, 2.0, 2.0, 2.0),
+        ("000001.SZ", date(2025, 4, 2), 1.0, 1.0, 1.0, 1.0),
+        ("600519.SH", date(2025, 4, 1), 5.0, 5.0, 5.0, 5.0),
     )
     assert weekly_bars(bars).select("symbol", "date", "open", "close").rows() == [
         ("000001.SZ", date(2025, 4, 2), 2.0, 1.0),

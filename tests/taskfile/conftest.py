@@ -14,7 +14,7 @@ JOBS = """
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mystocks_dagster.tasks.run import declares
 
@@ -36,6 +36,18 @@ class Fragile(BaseModel):
     @classmethod
     def _break(cls, value: int) -> int:
         return {}[value]
+
+
+class Telling(BaseModel):
+    token: str = ""
+
+    @model_validator(mode="after")
+    def _tell(self) -> "Telling":
+        raise ValueError(f"{self.token} is not known there")
+
+
+def telling(params: Telling) -> None:
+    pass
 
 
 def plain(params: dict[str, Any]) -> dict[str, Any]:

@@ -192,6 +192,12 @@ def test_a_secret_is_not_shown_in_a_problem(write: Write, head: str, task: Calla
     assert "s3cret" not in str(problems)
 
 
+def test_a_secret_that_a_validator_tells_is_not_passed_on(write: Write, head: str, task: Callable[..., str]):
+    path = write(head + task("params: {token: '${TOKEN}'}", function="telling"))
+    [problem] = check_task_file(path, environment={"TOKEN": "s3cret"})
+    assert (problem.line, problem.column, problem.message) == (7, 13, "*** is not known there")
+
+
 def test_anchors_and_merges_work(write: Write, head: str):
     text = head + (
         "  - &base\n    task_id: a\n    task_type: manual\n    task_module: taskfile_samples.jobs\n"

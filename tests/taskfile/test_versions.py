@@ -77,6 +77,17 @@ def test_a_variable_that_is_gone_stops_the_task_that_wants_it(version: Version, 
     assert load_version(tmp_path, content, "c", environment={}).taskfile.tasks
 
 
+def test_a_group_that_was_queued_without_a_broken_task_runs_without_it(write: Write, head: str, task: Task, tmp_path: Path):
+    text = head + task(task_id="a") + task("timeout: -1", task_id="b") + task("params: {t: '${T}'}", task_id="c")
+    version = load_task_file(
+        write(text + "task_groups:\n- {group_id: g, tasks: [a, b, c], execution_mode: parallel}\n"), environment={"T": "1"}
+    )
+    content = store(version, tmp_path)
+    assert load_version(tmp_path, content, "g", environment={"T": "1"}).taskfile.task_groups[0].tasks == ("a", "c")
+    with pytest.raises(TaskFileError, match="T is not set"):
+        load_version(tmp_path, content, "g", environment={})
+
+
 def test_a_copy_that_is_gone_says_what_to_do(tmp_path: Path):
     with pytest.raises(TaskFileError, match="Start the task again"):
         load_version(tmp_path, "0123456789abcdef")

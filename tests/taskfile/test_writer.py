@@ -138,7 +138,7 @@ def test_values_in_braces_stay_in_braces(changes: dict[str, object], lines: list
 
 
 _VALUES = st.sampled_from(
-    [None, 1, "x", "a: b", [], ["x"], ["y", "z"], {}, {"k": 1}, {"k": {"z": [1, {}]}}, True, "two\nlines", "每日", "- a"]
+    [None, 1, "x", "a: b", [], ["x"], ["x", "z"], ["y", "z"], {}, {"k": 1}, {"k": {"z": [1, {}]}}, True, "two\nlines", "每日", "- a"]
 )
 _FIELDS = st.sampled_from(["timeout", "tags", "schedule", "params", "description", "dependencies", "enabled", "task_type", "zz"])
 

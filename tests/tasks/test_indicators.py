@@ -1,6 +1,7 @@
 """Indicators into the lake: on which prices, what is written, what is left alone."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import MyTT
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from mystocks_dagster.errors import LakeError, TableMissing
+from mystocks_dagster.market import indicators, weekly
 from mystocks_dagster.market.schemas import ADJUST_EVENTS, STOCKS
-from mystocks_dagster.tasks.changes import changed_days
+from mystocks_dagster.tasks.changes import changed_days, formulas
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import tables_of
 
@@ -98,6 +100,62 @@ def test_the_same_bars_again_are_skipped_unless_forced(computing, lake, market):
     assert again.message == "Already complete up to 2025-04-04."
     assert calculate(computing, force=True).rows == {"indicators_daily": 295, "indicators_weekly": 59}
     assert lake.read("indicators_daily").height == 295
+
+
+def test_nothing_new_is_known_without_reading_a_bar(computing, lake, market):
+    calculate(computing)
+    for file in Path(lake.location, "daily_bars").rglob("*.parquet"):
+        file.unlink()
+    assert calculate(computing).status == "skipped"
+    assert calculate(computing, indicators=["MA", "RSI"], periods=["weekly"]).status == "skipped"
+
+
+def test_compaction_is_nothing_new(computing, lake, market, weekdays):
+    calculate(computing)
+    lake.replace_days("daily_bars", market.filter(pl.col("date") == weekdays[-1]), [weekdays[-1]])
+    assert calculate(computing).status == "skipped"  # the same rows, written again
+    lake.compact()
+    for file in Path(lake.location, "daily_bars").rglob("*.parquet"):
+        file.unlink()
+    assert calculate(computing).status == "skipped"
+
+
+def test_an_indicator_asked_for_the_first_time_is_calculated_for_all_days(computing, lake, market):
+    calculate(computing, indicators=["MA"], periods=["daily"])
+    assert calculate(computing, indicators=["MA", "RSI"], periods=["daily"]).rows == {"indicators_daily": 295}
+    assert calculate(computing, indicators=["RSI"], periods=["daily"]).status == "skipped"
+
+
+def test_other_formulas_are_other_work():
+    assert formulas((weekly,)) == formulas((weekly,))
+    assert len({formulas((weekly,)), formulas((indicators,)), formulas((weekly, indicators)), formulas((weekly,), "600519.SH")}) == 4
+
+
+def test_new_bars_are_calculated_for_the_other_symbols_after_a_run_for_one(computing, lake, market, weekdays):
+    lake.replace_all("daily_bars", market.filter(pl.col("date") < weekdays[-1]))
+    calculate(computing)
+    lake.replace_all("daily_bars", market)
+    assert calculate(computing, symbols=["600519.SH"], periods=["daily"]).rows == {"indicators_daily": 1}
+    calculate(computing)
+    assert lake.read("indicators_daily").group_by("symbol").len().sort("symbol")["len"].to_list() == [145, 150]
+
+
+def test_a_symbol_whose_gap_was_filled_is_calculated_from_its_first_day_on(computing, lake, market, weekdays):
+    lake.upsert("adjust_events", events(("600519.SH", weekdays[120], None)))
+    assert calculate(computing).status == "partial_success"
+    assert lake.read("indicators_daily")["symbol"].unique().to_list() == ["000001.SZ"]
+    assert (again := calculate(computing)).status == "partial_success"
+    assert (dict(again.rows), again.failed_items) == ({}, ("600519.SH",))
+    lake.replace_days("adjust_events", ADJUST_EVENTS.empty(), [weekdays[120]])
+    assert calculate(computing).status == "success"
+    assert lake.read("indicators_daily", symbols=["600519.SH"]).height == 150
+
+
+def test_a_ratio_found_later_changes_the_days_from_then_on(computing, lake, market, weekdays):
+    calculate(computing)
+    lake.replace_days("adjust_events", events(("600519.SH", weekdays[140], 0.9)), [weekdays[140]])
+    assert calculate(computing, periods=["daily"]).rows == {"indicators_daily": 2 * 10}
+    assert calculate(computing, periods=["daily"]).status == "skipped"
 
 
 def test_a_new_day_writes_that_day_and_moves_the_running_week_on(computing, lake, market, weekdays):

@@ -127,9 +127,13 @@ def test_the_lakes_small_files_become_few_and_no_row_is_lost(run: TaskRun) -> No
         lake.upsert("loaded_days", pl.DataFrame([row], schema=LOADED_DAYS.dtypes))
     table = f"{lake.location}/loaded_days"
     assert len(DeltaTable(table).file_uris()) == 6
+    # What a killed writer left behind; the lake goes by the system's clock.
+    orphan = put(Path(table) / "part-00000-left-behind-c000.snappy.parquet", days=400)
     before = lake.read("loaded_days").sort("date")
     assert cleanup_cache_data(CleanupParams(compact_lake=False), run).metadata.get("lake_files") is None
     result = cleanup_cache_data(CleanupParams(), run)
     assert "The lake is compact" in result.message
+    assert result.metadata["lake_files"] == 1
+    assert not orphan.exists()
     assert lake.read("loaded_days").sort("date").equals(before)
     assert len(DeltaTable(table).file_uris()) == 1

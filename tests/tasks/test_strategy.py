@@ -1,5 +1,8 @@
 """Signals into the lake."""
 
+from pathlib import Path
+
+import polars as pl
 import pytest
 from pydantic import ValidationError
 
@@ -56,6 +59,28 @@ def test_the_same_indicators_again_are_skipped(computing, lake, market):
     assert (again.status, dict(again.rows)) == ("skipped", {})
     assert signal(computing, force=True).rows == {"signals": rows}
     assert lake.read("signals").height == rows
+
+
+def test_nothing_new_is_known_without_reading_an_indicator(computing, lake, market):
+    indicate(computing)
+    signal(computing)
+    for table in ("indicators_daily", "daily_bars"):
+        for file in Path(lake.location, table).rglob("*.parquet"):
+            file.unlink()
+    assert signal(computing).status == "skipped"
+
+
+def test_new_days_add_their_signals_and_leave_the_others(computing, lake, market, weekdays):
+    lake.replace_all("daily_bars", market.filter(pl.col("date") < weekdays[130]))
+    indicate(computing)
+    before = signal(computing).rows["signals"]
+    lake.replace_days("daily_bars", market.filter(pl.col("date") >= weekdays[130]), weekdays[130:])
+    indicate(computing)
+    added = signal(computing).rows["signals"]
+    stored = lake.read("signals").sort("symbol", "date", "strategy", "side")
+    assert added == stored.filter(pl.col("date") >= weekdays[130]).height > 0
+    assert signal(computing, force=True).rows == {"signals": before + added}
+    assert lake.read("signals").sort("symbol", "date", "strategy", "side").equals(stored)
 
 
 def test_the_signals_of_strategies_that_are_not_asked_stay(computing, lake, market):

@@ -1,0 +1,211 @@
+"""add, edit, remove, import, export, reload: changes of tasks.yaml, each followed by a reload."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.printing import console, print_json
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.settings import Settings
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the difference, and change nothing.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(add)
+    app.command()(edit)
+    app.command()(remove)
+    app.command("import")(import_tasks)
+    app.command()(export)
+    app.command()(reload)
+
+
+def add(
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, readable=True, allow_dash=True, help="One task or group as YAML or JSON; - is stdin."),
+    ],
+    dry_run: DryRun = False,
+) -> None:
+    """Add a task or group to tasks.yaml.
+
+    Example: mystocks add my_task.yaml
+    """
+    from mystocks_dagster.taskfile import writer
+    from mystocks_dagster.taskfile.source import read_text
+
+    standard = str(file) == "-"
+    entry = _entry(sys.stdin.read() if standard else read_text(file), "stdin" if standard else str(file))
+    settings = Settings.from_env()
+    change = writer.add_group if "group_id" in entry else writer.add_task
+    _finish(settings, change(settings.task_file, entry, dry_run=dry_run), dry_run=dry_run)
+
+
+def edit(
+    name: Annotated[str, typer.Argument(help="Id of a task or group.")],
+    changes: Annotated[
+        list[str], typer.Argument(help="field=value, also params.name=value; the value is read as YAML, and none removes the field.")
+    ],
+    dry_run: DryRun = False,
+) -> None:
+    """Change fields of a task or group in tasks.yaml; comments and order stay.
+
+    Example: mystocks edit daily_data_sync timeout=1800 schedule.enabled=false
+    """
+    from mystocks_dagster.taskfile import writer
+
+    settings = Settings.from_env()
+    change = writer.edit_group if _is_group(settings, name) else writer.edit_task
+    _finish(settings, change(settings.task_file, name, _changes(changes), dry_run=dry_run), dry_run=dry_run)
+
+
+def remove(
+    name: Annotated[str, typer.Argument(help="Id of a task or group.")],
+    force: Annotated[bool, typer.Option("--force", help="Also take it out of the tasks and groups that name it.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Remove a task or group from tasks.yaml; its history stays.
+
+    Example: mystocks remove fetch_lhb_data --force
+    """
+    from mystocks_dagster.taskfile import writer
+
+    settings = Settings.from_env()
+    if _is_group(settings, name):
+        done = writer.remove_group(settings.task_file, name, dry_run=dry_run)
+    else:
+        done = writer.remove_task(settings.task_file, name, force=force, dry_run=dry_run)
+    _finish(settings, done, dry_run=dry_run)
+
+
+def import_tasks(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A task file, YAML or JSON.")],
+    dry_run: DryRun = False,
+) -> None:
+    """Take the tasks and groups of another file into tasks.yaml; those of the same id are replaced.
+
+    Example: mystocks import other_tasks.yaml --dry-run
+    """
+    from mystocks_dagster.taskfile import exchange
+
+    settings = Settings.from_env()
+    _finish(settings, exchange.import_file(settings.task_file, file, dry_run=dry_run), dry_run=dry_run)
+
+
+def export(
+    file: Annotated[Path | None, typer.Argument(dir_okay=False, help="Where to; printed when left out.")] = None,
+    form: Annotated[str | None, typer.Option("--format", help="yaml or json; by default as FILE is called, else yaml.")] = None,
+) -> None:
+    """Write tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.
+
+    Example: mystocks export backup.json
+    """
+    from mystocks_dagster.taskfile import exchange, files
+
+    if form not in (None, "yaml", "json"):
+        raise typer.BadParameter(f"{form!r} is neither yaml nor json", param_hint="--format")
+    settings = Settings.from_env()
+    by_name = "json" if file and file.suffix == ".json" else "yaml"
+    text = exchange.export_text(settings.task_file, "json" if (form or by_name) == "json" else "yaml")
+    if file is None:
+        sys.stdout.write(text)
+    elif file.resolve() == settings.task_file:
+        raise InvalidParams(f"{file} is the task file itself; choose another name to export to.")
+    else:
+        files.replace(file, text.encode())
+        console.print(f"wrote {file}", markup=False)
+
+
+def reload(json: Json = False) -> None:
+    """Make the running web UI and daemon use tasks.yaml as it is now; queued and running work is not touched.
+
+    Example: mystocks reload
+    """
+    from mystocks_dagster.reloading import reload as reload_ui
+
+    settings = Settings.from_env()
+    if json:
+        print_json(reload_ui(settings).to_json())
+    else:
+        _reload(settings)
+
+
+def _finish(settings: Settings, done: Any, *, dry_run: bool) -> None:
+    """Show what an edit changed, and reload."""
+    if not done.diff:
+        console.print("Nothing to change.")
+        return
+    console.print(done.diff, markup=False)
+    if dry_run:
+        console.print(f"[dim]A dry run: {settings.task_file} is as it was.[/]")
+        return
+    console.print(f"\n[green]saved[/] {settings.task_file} (before: {settings.task_file.name}.bak)")
+    _reload(settings)
+
+
+def _reload(settings: Settings) -> None:
+    from mystocks_dagster.reloading import reload as reload_ui
+
+    done = reload_ui(settings)
+    taskfile = done.version.taskfile
+    what = f"version {done.version.hash} ({len(taskfile.tasks)} tasks, {len(taskfile.task_groups)} groups)"
+    if done.address:
+        console.print(f"[green]loaded[/] {what}: the web UI at {done.address} uses it now, the daemon within a minute;")
+        console.print("queued and running work keeps the version it was started with.")
+    else:
+        console.print(f"{what}: no web UI of this project runs, so there is nothing to reload; the next run or start reads the file.")
+    if done.version.broken:
+        console.print(f"[red]Not loaded:[/] {', '.join(done.version.broken)}. See: mystocks check")
+
+
+def _is_group(settings: Settings, name: str) -> bool:
+    from mystocks_dagster.taskfile.plans import ids
+    from mystocks_dagster.taskfile.source import parse_text, read_text
+
+    return name in ids(parse_text(read_text(settings.task_file), str(settings.task_file)), "task_groups")
+
+
+def _entry(text: str, name: str) -> Mapping[str, Any]:
+    """Return the one task or group of a text: by itself, as one item of a list, or under `tasks:`."""
+    from mystocks_dagster.taskfile.source import parse_text
+
+    data = parse_text(f"tasks:\n{text}" if text.lstrip().startswith("- ") else text, name).data
+    if not {"tasks", "task_groups"} & set(data):
+        return data
+    entries = [one for section in ("tasks", "task_groups") for one in data.get(section) or []]
+    if len(entries) != 1 or not isinstance(entries[0], dict):
+        raise InvalidParams(f"{name} holds {len(entries)} entries; add takes one task or group. For a whole file: mystocks import {name}")
+    return entries[0]
+
+
+def _changes(texts: list[str]) -> dict[str, Any]:
+    """Return `a.b=value` arguments as nested changes."""
+    changes: dict[str, Any] = {}
+    for text in texts:
+        field, equals, value = text.partition("=")
+        if not equals or not all(field.split(".")):
+            raise typer.BadParameter(f"{text!r}: write it as field=value.")
+        *outer, last = field.split(".")
+        place = changes
+        for name in outer:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise typer.BadParameter(f"{text!r}: {name} is given a value of its own already.")
+        place[last] = _value(value)
+    return changes
+
+
+def _value(text: str) -> Any:
+    """Return what the text stands for in a task file; a cron expression such as `* * * * *`, which is no YAML, for itself."""
+    from mystocks_dagster.taskfile.problems import TaskFileError
+    from mystocks_dagster.taskfile.source import parse_text
+
+    try:
+        return parse_text(f"value: {text}", "value").data["value"]
+    except TaskFileError:
+        return text

@@ -1,0 +1,34 @@
+"""stop: end what runs or waits."""
+
+from typing import Annotated
+
+import typer
+
+from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.printing import console, print_json
+from mystocks_dagster.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(stop)
+
+
+def stop(
+    name: Annotated[str, typer.Argument(help="Id of an execution, a run (its first 8 characters are enough), a task or a group.")],
+    json: Json = False,
+) -> None:
+    """Stop a run and all that it started; one that waits in the queue is taken off it. Ends when it has stopped.
+
+    Example: mystocks stop daily_data_sync
+    """
+    from mystocks_dagster.service import Project
+
+    stopped = Project(Settings.from_env()).stop(name)
+    if json:
+        print_json([one.to_json() for one in stopped])
+        return
+    for one in stopped:
+        console.print(f"run {one.run_id} of {one.job}: [magenta]{one.status}[/]")
+        for execution in one.executions:
+            console.print(f"  {execution}", markup=False)

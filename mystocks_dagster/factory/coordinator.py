@@ -1,0 +1,48 @@
+"""The run queue, with a lane kept free for critical work."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dagster._core.run_coordinator.base import SubmitRunContext
+from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
+
+from mystocks_dagster.factory.text import PRIORITY, TASK_TYPE, dagster_priority
+from mystocks_dagster.taskfile.model import PRIORITIES
+
+#: The tag on which dagster.yaml limits how many runs are under way.
+LANE = "mystocks/lane"
+_CRITICAL = int(dagster_priority(PRIORITIES["critical"]))
+
+
+class LaneRunCoordinator(QueuedRunCoordinator):
+    """Dagster's queue; each run is given its lane, and a priority where it has none, as it is queued.
+
+    The tags are set here and not on the jobs because runs of the Materialize button and of backfills have no job of
+    ours; see docs/decisions/0007. A supervisor has no lane: it is meant to run for ever and must not fill the queue.
+    """
+
+    def submit_run(self, context: SubmitRunContext) -> Any:
+        """Tag the run and put it in the queue."""
+        run = context.dagster_run
+        steps = self._steps(run)
+        priority = run.tags.get(PRIORITY) or str(max((int(tags.get(PRIORITY, 0)) for tags in steps), default=0))
+        added = {PRIORITY: priority}
+        if {tags.get(TASK_TYPE) for tags in steps} != {"supervisor"}:
+            added[LANE] = "critical" if _number(priority) >= _CRITICAL else "ordinary"
+        self._instance.add_run_tags(run.run_id, added)
+        return super().submit_run(context)
+
+    def _steps(self, run: Any) -> list[Mapping[str, str]]:
+        """Return the tags of the steps that the run executes."""
+        if run.execution_plan_snapshot_id is None:
+            return []
+        plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+        return [step.tags or {} for step in plan.steps if step.key in plan.step_keys_to_execute]
+
+
+def _number(priority: str) -> int:
+    """Read a priority as Dagster's queue does: what a person typed and is no number counts as 0."""
+    try:
+        return int(priority)
+    except ValueError:
+        return 0

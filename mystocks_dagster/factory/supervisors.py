@@ -1,0 +1,153 @@
+"""Supervisor tasks: kept alive by a sensor each, stopped by one sensor for all.
+
+Nothing is remembered between two looks: what is wanted (the file, the switch) is compared with what runs, so that a
+restarted daemon finds the running copy, and a run request is keyed by the run that it follows, so that it is made once.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorStatus
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import SENSOR_NAME_TAG
+
+from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.factory.text import TASK_TYPE
+from mystocks_dagster.overlap import over
+
+#: Run tags: how often in a row it was started again, and why it was stopped when that was not a person's doing.
+RESTARTS = "mystocks/restarts"
+SWITCHED_OFF = "mystocks/switched_off"
+#: Seconds before the first restart; each further one waits twice as long, at most `_LONGEST`.
+_SHORTEST, _LONGEST = 5, 300
+#: Who lived as long as this is taken for well: its next restart is the first one again.
+_WELL = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Last:
+    """The newest run of a supervisor, which has ended; times are in seconds since the epoch."""
+
+    run_id: str
+    status: dg.DagsterRunStatus
+    created: float
+    started: float
+    ended: float
+    restarts: int = 0
+    switched_off: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Whether a supervisor is started now (`restarts` in a row), or why not."""
+
+    restarts: int | None = None
+    reason: str = ""
+
+
+def decide(last: Last | None, *, auto_restart: bool, switched_on: float | None, moment: float) -> Decision:
+    """Say whether a supervisor that does not run is started at `moment`.
+
+    Args:
+        last: Its newest run; None when it never ran.
+        auto_restart: As the file has it.
+        switched_on: When somebody turned its switch on; None when the file's `enabled` decides.
+        moment: Now, in seconds since the epoch.
+    """
+    if last is None or last.switched_off or (switched_on or 0) > last.created:
+        return Decision(restarts=0)
+    if last.status == dg.DagsterRunStatus.CANCELED:
+        return Decision(reason="stopped by hand: it stays so until it is run by hand, or switched off and on")
+    if not auto_restart:
+        return Decision(reason=f"ended with {last.status.value}; it is not started again, for auto_restart is false")
+    restarts = 1 if last.ended - last.started >= _WELL else last.restarts + 1
+    due = last.ended + min(_SHORTEST * 2 ** min(restarts - 1, 20), _LONGEST)
+    if moment < due:
+        return Decision(reason=f"ended with {last.status.value}; restart {restarts} in {due - moment:.0f} s")
+    return Decision(restarts=restarts)
+
+
+def build_supervisor(spec: TaskSpec) -> dg.SensorDefinition:
+    """Return the sensor that keeps one supervisor alive; its switch is the task's."""
+    task, job = spec.task, spec.name
+
+    def keep(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        if running := over(context.instance, job, task.max_instances):
+            return dg.SensorResult(skip_reason=running)
+        last = _last(context.instance, job)
+        told = decide(last, auto_restart=task.auto_restart, switched_on=context.last_sensor_start_time, moment=time.time())
+        if told.restarts is None:
+            return dg.SensorResult(skip_reason=told.reason)
+        key = f"{job}:after:{last.run_id if last else 'nothing'}"
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags={RESTARTS: str(told.restarts)})])
+
+    return dg.SensorDefinition(
+        name=f"{job}__schedule",
+        job_name=job,
+        evaluation_fn=keep,
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING if task.active else dg.DefaultSensorStatus.STOPPED,
+        description=f"{task.task_name}: kept alive",
+    )
+
+
+def build_stopper(specs: Mapping[str, TaskSpec]) -> dg.SensorDefinition:
+    """Return the sensor that stops supervisors which are switched off or no longer in the file.
+
+    It is there in every project, for the last supervisor may have been removed from the file while it ran.
+    """
+    active = {spec.name: spec.task.active for spec in specs.values() if spec.task.task_type == "supervisor"}
+
+    def stop(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        runs = context.instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={TASK_TYPE: "supervisor"}))
+        # What a person started by hand is for that person to stop.
+        kept = [run for run in runs if SENSOR_NAME_TAG in run.tags and run.status != dg.DagsterRunStatus.CANCELING]
+        on = _switched_on(context.instance, active) if kept else {}
+        stopped = []
+        for run in kept:
+            if not on.get(run.job_name):
+                why = "switched off" if run.job_name in on else "no longer in the task file"
+                context.instance.add_run_tags(run.run_id, {SWITCHED_OFF: why})
+                context.instance.run_coordinator.cancel_run(run.run_id)
+                stopped.append(f"{run.job_name} is {why}: stopping run {run.run_id}")
+        return dg.SensorResult(skip_reason="; ".join(stopped) or f"{len(kept)} supervisors run as they should")
+
+    return dg.SensorDefinition(
+        name="supervisors__sensor",
+        evaluation_fn=stop,
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Stops supervisors that are switched off or no longer in the task file",
+    )
+
+
+def _last(instance: dg.DagsterInstance, job: str) -> Last | None:
+    """Return the job's newest run, which has ended."""
+    for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=_ENDED), limit=1):
+        run, created = record.dagster_run, record.create_timestamp.timestamp()
+        return Last(
+            run_id=run.run_id,
+            status=run.status,
+            created=created,
+            started=record.start_time or record.end_time or created,
+            ended=record.end_time or created,
+            restarts=int(run.tags.get(RESTARTS, 0)),
+            switched_off=SWITCHED_OFF in run.tags,
+        )
+    return None
+
+
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+def _switched_on(instance: dg.DagsterInstance, active: Mapping[str, bool]) -> dict[str, bool]:
+    """Return job to whether its sensor is on: as somebody switched it, else as the file has it (`active`)."""
+    turned = {
+        state.instigator_name: state.status == InstigatorStatus.RUNNING
+        for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+        if state.status != InstigatorStatus.DECLARED_IN_CODE
+    }
+    return {job: turned.get(f"{job}__schedule", default) for job, default in active.items()}

@@ -1,0 +1,116 @@
+"""Making the running web UI use the task file as it is now; the daemon follows by itself within a minute.
+
+Queued and running work is not touched: each run keeps the version that it was queued with.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.servers import ui_address
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.reader import Version, load_task_file
+
+#: How workspace.yaml calls the project's definitions.
+LOCATION = "mystocks"
+#: A file of 1,000 tasks takes some ten seconds to load.
+_PATIENCE_SECONDS = 180
+_RELOAD = """mutation($location: String!) {
+  reloadRepositoryLocation(repositoryLocationName: $location) {
+    __typename
+    ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message } } }
+    ... on RepositoryLocationNotFound { message }
+    ... on ReloadNotSupported { message }
+    ... on UnauthorizedError { message }
+    ... on PythonError { message }
+  }
+}"""
+_LOADED = """query($location: String!, $job: String!) {
+  pipelineOrError(params: {repositoryLocationName: $location, repositoryName: "__repository__", pipelineName: $job}) {
+    ... on Pipeline { tags { key value } }
+  }
+}"""
+_VERSION_TAG = "mystocks/taskfile"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reloaded:
+    """What was loaded.
+
+    Attributes:
+        version: The task file as it is.
+        address: The web UI that uses it now; None when none runs.
+    """
+
+    version: Version
+    address: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `--json` shows it."""
+        taskfile = self.version.taskfile
+        return {
+            "file": str(self.version.source),
+            "version": self.version.hash,
+            "ui": self.address,
+            "tasks": len(taskfile.tasks),
+            "groups": len(taskfile.task_groups),
+            "broken": list(self.version.broken),
+        }
+
+
+def reload(settings: Settings) -> Reloaded:
+    """Make the project's web UI, if one runs, use the task file as it is now, and make sure that it does.
+
+    Raises:
+        TaskFileError: Nothing of the file can be used; what was loaded stays.
+        InstanceError: The web UI could not load it, or reads another file.
+    """
+    version = load_task_file(settings.task_file)
+    address = ui_address(settings.dagster_home)
+    answer = _ask(address, _RELOAD, location=LOCATION) if address else None
+    if address is None or answer is None:
+        return Reloaded(version=version, address=None)
+    told = answer["reloadRepositoryLocation"]
+    told = told.get("locationOrLoadError") or told
+    if told["__typename"] != "RepositoryLocation":
+        reason = told.get("message", told["__typename"]).strip()
+        raise InstanceError(f"The web UI at {address} could not load {settings.task_file}: {reason}")
+    _check_loaded(address, version)
+    return Reloaded(version=version, address=address)
+
+
+def _check_loaded(address: str, version: Version) -> None:
+    entry = next(iter(version.taskfile.by_id().values()), None)
+    if entry is None:
+        return
+    answer = _ask(address, _LOADED, location=LOCATION, job=entry.dagster_name) or {}
+    tags = answer.get("pipelineOrError", {}).get("tags", [])
+    loaded = next((tag["value"] for tag in tags if tag["key"] == _VERSION_TAG), None)
+    if loaded != version.hash:
+        raise InstanceError(
+            f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: it was started "
+            "for another file, or the file was saved at this moment. Reload again, or start `mystocks ui` anew."
+        )
+
+
+def _ask(address: str, query: str, **variables: str) -> dict[str, Any] | None:
+    """Return GraphQL's answer; None when nobody listens at the address, as after a crash."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(f"{address}/graphql", body, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=_PATIENCE_SECONDS) as answer:
+            told = json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise InstanceError(f"{address} answered {error.code} {error.reason}; is it this project's web UI?") from None
+    except (urllib.error.URLError, ConnectionError) as error:
+        if isinstance(getattr(error, "reason", error), ConnectionError):
+            return None
+        raise InstanceError(f"The web UI at {address} did not answer: {error}") from None
+    except (TimeoutError, ValueError) as error:
+        raise InstanceError(f"The web UI at {address} did not answer as expected: {error}") from None
+    if told.get("errors"):
+        raise InstanceError(f"The web UI at {address} refused: {told['errors'][0]['message']}")
+    return told["data"]

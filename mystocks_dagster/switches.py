@@ -1,0 +1,133 @@
+"""Whether a schedule is on: Dagster's own switch on the instance, one and the same that the UI shows and turns.
+
+Where nobody has turned it, the file's `enabled` counts. Reading and turning needs neither webserver nor daemon.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.definitions.sensor_definition import SensorType
+from dagster._core.remote_origin import RemoteRepositoryOrigin
+from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
+from dagster._core.remote_representation.external_data import ScheduleSnap, SensorSnap
+from dagster._core.remote_representation.handle import RepositoryHandle
+from dagster._core.scheduler.instigation import InstigatorStatus
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.launch import REPOSITORY
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.model import Group, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    """The switch of one task or group that has a schedule.
+
+    Attributes:
+        name: Id of the task or group.
+        on: Whether its schedule starts it.
+        declared: Whether the file has it on.
+        decided: A person has turned it, so that the file's `enabled` does not count until it is reset.
+        cursor: What the sensor of an interval or once schedule remembers.
+    """
+
+    name: str
+    on: bool
+    declared: bool
+    decided: bool
+    cursor: str | None = None
+
+    def __str__(self) -> str:
+        """Return it for people: both states where they differ."""
+        words = {True: "on", False: "off"}
+        return words[self.on] if self.on == self.declared else f"{words[self.on]}, file: {words[self.declared]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `--json` shows it."""
+        return {"task_id": self.name, "on": self.on, "file": self.declared, "decided": self.decided}
+
+
+def repository(settings: Settings) -> RemoteRepositoryOrigin:
+    """Return what Dagster calls the project's definitions; the switches belong to it."""
+    origins = WorkspaceFileTarget([str(settings.root / "workspace.yaml")]).create_origins()
+    return RemoteRepositoryOrigin(origins[0], REPOSITORY)
+
+
+def read(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, entries: Mapping[str, Task | Group]) -> dict[str, Switch]:
+    """Return the switches of those tasks and groups that have a schedule, by id."""
+    states = {state.selector_id: state for state in instance.all_instigator_state(repository_selector_id=origin.get_selector_id())}
+    remotes = {name: _remote(entry, origin) for name, entry in entries.items() if entry.schedule}
+    return {name: _switch(name, entries[name], remote, states.get(remote.selector_id)) for name, remote in remotes.items()}
+
+
+def turn(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str, entry: Task | Group, on: bool | None) -> Switch:
+    """Turn a schedule on or off, as the UI does, or (`on` None) back to what the file says; return the switch.
+
+    Raises:
+        InstanceError: It has no schedule, so that there is nothing to switch.
+    """
+    if entry.schedule is None:
+        raise InstanceError(f"{name} has no schedule, so there is nothing to switch; it starts by hand: mystocks run {name}")
+    remote = _remote(entry, origin)
+    identity = (remote.get_remote_origin_id(), remote.selector_id)
+    match remote, on:
+        case RemoteSchedule(), True:
+            instance.start_schedule(remote)
+        case RemoteSchedule(), False:
+            instance.stop_schedule(*identity, remote)
+        case RemoteSchedule(), None:
+            instance.reset_schedule(remote)
+        case RemoteSensor(), True:
+            instance.start_sensor(remote)
+        case RemoteSensor(), False:
+            instance.stop_sensor(*identity, remote)
+        case RemoteSensor(), None:
+            instance.reset_sensor(remote)
+    return _switch(name, entry, remote, instance.get_instigator_state(*identity))
+
+
+def _switch(name: str, entry: Task | Group, remote: RemoteSchedule | RemoteSensor, state: Any) -> Switch:
+    kind = InstigatorType.SCHEDULE if isinstance(remote, RemoteSchedule) else InstigatorType.SENSOR
+    # A state of the other kind is a leftover of the time when the schedule had another type: Dagster ignores it too.
+    state = state if state and state.instigator_type == kind else None
+    return Switch(
+        name=name,
+        on=remote.get_current_instigator_state(state).is_running,
+        declared=entry.active,
+        decided=state is not None and state.status != InstigatorStatus.DECLARED_IN_CODE,
+        cursor=getattr(state.instigator_data, "cursor", None) if state else None,
+    )
+
+
+def _remote(entry: Task | Group, origin: RemoteRepositoryOrigin) -> RemoteSchedule | RemoteSensor:
+    """Return the schedule or sensor as the webserver would know it: what Dagster needs of it to turn its switch."""
+    handle = RepositoryHandle(
+        repository_name=origin.repository_name,
+        code_location_origin=origin.code_location_origin,
+        repository_python_origin=None,
+        display_metadata={},
+    )
+    job, schedule = entry.dagster_name, entry.schedule
+    name = f"{job}__schedule"
+    if schedule and schedule.cron_expression:
+        default = dg.DefaultScheduleStatus.RUNNING if entry.active else dg.DefaultScheduleStatus.STOPPED
+        cron = ScheduleSnap(
+            name=name,
+            cron_schedule=schedule.cron_expression,
+            job_name=job,
+            op_selection=None,
+            mode=None,
+            environment_vars=None,
+            partition_set_name=None,
+            execution_timezone=schedule.timezone,
+            default_status=default,
+        )
+        return RemoteSchedule(cron, handle)
+    started = dg.DefaultSensorStatus.RUNNING if entry.active else dg.DefaultSensorStatus.STOPPED
+    return RemoteSensor(
+        SensorSnap(name=name, job_name=job, min_interval=1, default_status=started, sensor_type=SensorType.STANDARD), handle
+    )
