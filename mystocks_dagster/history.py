@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.execution.plan.objects import ErrorSource
 
 from mystocks_dagster.market.clock import SHANGHAI
 
@@ -192,6 +193,8 @@ def _execution(run: Any, step: str, task_id: str, entries: list[Any], log_path: 
 
 
 def _status(run: Any, starts: list[Any], end: Any, told: str | None) -> str:
+    if _interrupted(end):
+        return "cancelled"
     if end is not None:
         reached = _ENDED[end.get_dagster_event().event_type]
         return told if reached == "success" and told else reached
@@ -200,6 +203,12 @@ def _status(run: Any, starts: list[Any], end: Any, told: str | None) -> str:
     if run.is_finished:
         return "failed"
     return "running" if starts else "pending"
+
+
+def _interrupted(end: Any) -> bool:
+    """Say whether a step ended because its run was stopped, which Dagster notes as a failure of the step."""
+    data = end.get_dagster_event().event_specific_data if end is not None else None
+    return getattr(data, "error_source", None) == ErrorSource.INTERRUPT
 
 
 def _told(entries: list[Any]) -> dict[str, Any]:
@@ -222,7 +231,7 @@ def _metadata(event: Any) -> Mapping[str, Any]:
 
 
 def _error(end: Any) -> str | None:
-    if end is None or end.get_dagster_event().event_type != dg.DagsterEventType.STEP_FAILURE:
+    if end is None or end.get_dagster_event().event_type != dg.DagsterEventType.STEP_FAILURE or _interrupted(end):
         return None
     data = end.get_dagster_event().event_specific_data
     if data.user_failure_data and data.user_failure_data.description:

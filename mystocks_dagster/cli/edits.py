@@ -26,10 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def add(
-    file: Annotated[
-        Path,
-        typer.Argument(exists=True, dir_okay=False, readable=True, allow_dash=True, help="One task or group as YAML or JSON; - is stdin."),
-    ],
+    file: Annotated[str, typer.Argument(help="A file with one task or group, YAML or JSON; - is stdin.")],
     dry_run: DryRun = False,
 ) -> None:
     """Add a task or group to tasks.yaml.
@@ -39,8 +36,9 @@ def add(
     from mystocks_dagster.taskfile import writer
     from mystocks_dagster.taskfile.source import read_text
 
-    standard = str(file) == "-"
-    entry = _entry(sys.stdin.read() if standard else read_text(file), "stdin" if standard else str(file))
+    if file != "-" and not Path(file).is_file():
+        raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
+    entry = _entry(sys.stdin.read(), "stdin") if file == "-" else _entry(read_text(Path(file)), file)
     settings = Settings.from_env()
     change = writer.add_group if "group_id" in entry else writer.add_task
     _finish(settings, change(settings.task_file, entry, dry_run=dry_run), dry_run=dry_run)
@@ -175,7 +173,7 @@ def _entry(text: str, name: str) -> Mapping[str, Any]:
     from mystocks_dagster.taskfile.source import parse_text
 
     data = parse_text(f"tasks:\n{text}" if text.lstrip().startswith("- ") else text, name).data
-    if not {"tasks", "task_groups"} & set(data):
+    if {"task_id", "group_id"} & set(data) or not {"tasks", "task_groups"} & set(data):
         return data
     entries = [one for section in ("tasks", "task_groups") for one in data.get(section) or []]
     if len(entries) != 1 or not isinstance(entries[0], dict):

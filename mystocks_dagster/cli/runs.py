@@ -59,8 +59,11 @@ def history(
     """
     from mystocks_dagster.service import Project
 
-    found = (one for one in Project(Settings.from_env()).history(name) if status in (None, one.status))
+    project = Project(Settings.from_env())
+    found = (one for one in project.history(name) if status in (None, one.status))
     newest = list(itertools.islice(found, limit))
+    if name and not newest:
+        project.find(name)  # a task that has left the file keeps its history; a misspelt one gets near names
     if json:
         print_json([one.to_json() for one in newest])
     elif not newest:
@@ -91,7 +94,10 @@ def stats(
     """
     from mystocks_dagster.service import Project
 
-    found = Project(Settings.from_env()).statistics(name)
+    project = Project(Settings.from_env())
+    found = project.statistics(name)
+    if name and not found:
+        project.find(name)
     if json:
         print_json({task_id: one.to_json() for task_id, one in found.items()})
         return

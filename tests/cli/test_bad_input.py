@@ -47,6 +47,8 @@ def test_an_unknown_name_gets_a_near_one(folder: Folder) -> None:
     folder.write("tasks.yaml", GOOD)
     assert "Did you mean sync_stocks" in folder.mystocks("run", "sync_stokcs", code=1)
     assert "daily_bars" in folder.mystocks("data", "head", "dayly_bars", code=1)
+    assert "Did you mean sync_stocks" in folder.mystocks("history", "sync_stokcs", code=1)
+    assert "Did you mean sync_stocks" in folder.mystocks("stats", "sync_stokcs", code=1)
 
 
 def test_an_unreachable_source_is_named_and_the_tables_stay(folder: Folder) -> None:
