@@ -84,6 +84,7 @@ def start(instance: dg.DagsterInstance, run_id: str, *, queued: bool) -> None:
     if queued:
         instance.submit_run(run_id, workspace)
     else:
+        _release_lost(instance)
         instance.launch_run(run_id, workspace)
 
 
@@ -114,3 +115,14 @@ def _watch(instance: dg.DagsterInstance, run: Any) -> None:
         latest = instance.get_run_by_id(run.run_id)
         if latest is not None and not latest.is_finished:
             instance.report_run_failed(latest, health.msg)
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _release_lost(instance: dg.DagsterInstance) -> None:
+    """Fail runs whose process is gone and free their slots in pools, in which a new run would wait for ever."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])):
+        _watch(instance, run)
+    for run_id in instance.event_log_storage.get_concurrency_run_ids():
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            instance.event_log_storage.free_concurrency_slots_for_run(run_id)

@@ -60,7 +60,7 @@ def repository(settings: Settings) -> RemoteRepositoryOrigin:
 def read(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, entries: Mapping[str, Task | Group]) -> dict[str, Switch]:
     """Return the switches of those tasks and groups that have a schedule, by id."""
     states = {state.selector_id: state for state in instance.all_instigator_state(repository_selector_id=origin.get_selector_id())}
-    remotes = {name: _remote(entry, origin) for name, entry in entries.items() if entry.schedule}
+    remotes = {name: _remote(entry, origin) for name, entry in entries.items() if _has_switch(entry)}
     return {name: _switch(name, entries[name], remote, states.get(remote.selector_id)) for name, remote in remotes.items()}
 
 
@@ -70,7 +70,7 @@ def turn(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str
     Raises:
         InstanceError: It has no schedule, so that there is nothing to switch.
     """
-    if entry.schedule is None:
+    if not _has_switch(entry):
         raise InstanceError(f"{name} has no schedule, so there is nothing to switch; it starts by hand: mystocks run {name}")
     remote = _remote(entry, origin)
     identity = (remote.get_remote_origin_id(), remote.selector_id)
@@ -88,6 +88,11 @@ def turn(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str
         case RemoteSensor(), None:
             instance.reset_sensor(remote)
     return _switch(name, entry, remote, instance.get_instigator_state(*identity))
+
+
+def _has_switch(entry: Task | Group) -> bool:
+    """Say whether something starts it by itself: its schedule, or what keeps a supervisor alive."""
+    return entry.schedule is not None or (isinstance(entry, Task) and entry.task_type == "supervisor")
 
 
 def _switch(name: str, entry: Task | Group, remote: RemoteSchedule | RemoteSensor, state: Any) -> Switch:

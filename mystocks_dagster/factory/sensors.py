@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -79,7 +79,8 @@ def _interval(job: str, schedule: Schedule) -> Evaluation:
             raise ValueError(f"{job}: a schedule of type interval has no interval_seconds")
         moment = now()
         seen = json.loads(context.cursor) if context.cursor else {}
-        anchor = schedule.start_time or datetime.fromisoformat(seen.get("anchor", moment.isoformat()))
+        # Counted in UTC: local arithmetic is an hour off across a change of daylight saving.
+        anchor = (schedule.start_time or datetime.fromisoformat(seen.get("anchor", moment.isoformat()))).astimezone(UTC)
         step = timedelta(seconds=schedule.interval_seconds)
         number = (moment - anchor) // step
         # Without a start_time the first run is due when the interval is first seen.

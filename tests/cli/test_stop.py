@@ -71,7 +71,7 @@ def test_a_running_task_is_stopped_with_its_process(cli: Commands, project: Proj
     assert stopped == [{"run_id": run_id, "job": "slow", "status": "canceled", "executions": [f"{run_id}:slow"]}]
     assert gone(pid)
     assert cli.json("history", "slow")[0]["status"] == "cancelled"
-    assert "is not running" in cli("stop", name, code=1)
+    assert "is not running" in cli("stop", run_id if how == "run" else name, code=1)
 
 
 def test_a_task_that_runs_in_a_group_is_stopped_with_it(cli: Commands, project: Project) -> None:

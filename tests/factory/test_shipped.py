@@ -93,7 +93,9 @@ def test_a_second_writer_of_an_owned_table_loads_as_an_op_job(folder: Folder) ->
     definitions = build_definitions(load_text(text, folder.root / "tasks.yaml"))
     repository = definitions.get_repository_def()
     assert repository.has_job("test_task")
-    owners = [one.op.name for one in definitions.assets or () if isinstance(one, dg.AssetsDefinition) and dg.AssetKey("daily_bars") in one.keys]
+    owners = [
+        one.op.name for one in definitions.assets or () if isinstance(one, dg.AssetsDefinition) and dg.AssetKey("daily_bars") in one.keys
+    ]
     assert owners == ["daily_data_sync__asset"]
 
 

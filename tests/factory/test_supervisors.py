@@ -4,8 +4,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from pydantic import ValidationError
 
 from mystocks_dagster.factory.supervisors import Last, decide
+from mystocks_dagster.taskfile.model import Task
 
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 
@@ -48,3 +50,10 @@ def test_one_that_a_person_stopped_stays_stopped_and_one_that_was_switched_off_d
     assert "stopped by hand" in ask(last(status=CANCELED), 9999)[1]
     assert ask(last(status=CANCELED, switched_off=True), 9999) == (0, "")
     assert ask(last(status=CANCELED), 9999, switched_on=1500) == (0, "")
+
+
+def test_a_supervisor_with_a_schedule_is_refused() -> None:
+    fields = {"task_id": "a", "task_type": "supervisor", "task_module": "m", "task_function": "f"}
+    assert Task.model_validate(fields).active
+    with pytest.raises(ValidationError, match="kept alive, not scheduled"):
+        Task.model_validate({**fields, "schedule": {"schedule_type": "interval", "interval_seconds": 60}})

@@ -56,7 +56,13 @@ def test_a_second_writer_and_the_owner_both_show_in_the_tables_history(folder: F
     folder.mystocks("run", "daily_data_sync")
     folder.mystocks("run", "test_task", "-p", "force=true")
     told = subprocess.run(
-        [sys.executable, "-c", MATERIALIZED], cwd=folder.root, env=folder.environment, capture_output=True, text=True, timeout=100, check=True
+        [sys.executable, "-c", MATERIALIZED],
+        cwd=folder.root,
+        env=folder.environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
     )
     assert set(told.stdout.split()) == {"daily_data_sync", "test_task"}
 

@@ -21,6 +21,7 @@ TASKS = """
       - {task_id: first, auto_restart: true}
       - {task_id: fails, task_function: fail, auto_restart: true}
       - {task_id: starting, auto_restart: true}
+      - {task_id: canceling, auto_restart: true}
     task_groups:
       - {group_id: both, tasks: [first, again]}
       - {group_id: mixed, tasks: [never, first]}
@@ -99,15 +100,16 @@ class Plant:
     def restarted(self, job: str, lost: str) -> str:
         """Wait until the lost run has failed and another stands for it, and return that one's id."""
         assert self.server.wait(lost, PROMISE) == "FAILURE"
-        return wait_for(
-            lambda: [run["runId"] for run in self.runs(job) if run["rootRunId"] == lost and run["runId"] != lost], 30, "the new start"
-        )[0]
+        assert self.retried(job, lost)
+        new = wait_for(lambda: [run for run in self.runs(job) if run["rootRunId"] == lost != run["runId"]], 30, "the new start")
+        return new[0]["runId"]
 
-    def retried(self, job: str) -> bool:
-        """Wait for the daemon's verdict on the job's newest run: is it started again?"""
+    def retried(self, job: str, run_id: str) -> bool:
+        """Wait for the daemon's verdict on a failed run: is it started again?"""
 
         def verdict() -> str | None:
-            return {tag["key"]: tag["value"] for tag in self.runs(job)[0]["tags"]}.get("dagster/will_retry")
+            run = next(run for run in self.runs(job) if run["runId"] == run_id)
+            return {tag["key"]: tag["value"] for tag in run["tags"]}.get("dagster/will_retry")
 
         return wait_for(verdict, 30, f"the daemon's look at the failed run of {job}") == "true"
 
@@ -116,9 +118,11 @@ class Plant:
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     folder = make_folder(tmp_path_factory.mktemp("lost") / "project")
     text = (folder.root / "dagster.yaml").read_text(encoding="utf-8")
-    # As shipped but for this one, so that the test of a run that never started does not take two minutes.
-    assert "start_timeout_seconds: 90" in text
-    (folder.root / "dagster.yaml").write_text(text.replace("start_timeout_seconds: 90", "start_timeout_seconds: 20"), encoding="utf-8")
+    # As shipped but for these two, so that the tests of runs that never started or stopped do not take a minute each.
+    for name, shipped, short in (("start", 90, 20), ("cancel", 60, 5)):
+        assert f"{name}_timeout_seconds: {shipped}" in text
+        text = text.replace(f"{name}_timeout_seconds: {shipped}", f"{name}_timeout_seconds: {short}")
+    folder.write("dagster.yaml", text)
     folder.write("tasks.yaml", TASKS)
     folder.write("held.py", HELD)
     plant = Plant(folder)
@@ -130,9 +134,12 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 @pytest.fixture(scope="module")
 def lost(plant: Plant) -> dict[str, str]:
     """Lose several runs at once, and return their ids by job."""
-    ids = {"starting": lose_early(plant), **{job: plant.server.launch(job) for job in ("again", "mixed", "fails")}}
-    for job, task in {"again": "again", "mixed": "never"}.items():
+    ids = {"starting": lose_early(plant), **{job: plant.server.launch(job) for job in ("again", "mixed", "canceling", "fails")}}
+    for job, task in {"again": "again", "mixed": "never", "canceling": "canceling"}.items():
         body = plant.held(task, ids[job])
+        if job == "canceling":
+            os.kill(wait_for(lambda: plant.worker(ids["canceling"]), 30, "the note of the run's worker"), signal.SIGSTOP)
+            plant.server.graphql("mutation($id: String!) { terminateRun(runId: $id) { __typename } }", id=ids[job])
         plant.kill_worker(ids[job])
         wait_for(lambda body=body: gone(body), 20, f"the end of the process of {task}")
     return ids
@@ -161,7 +168,7 @@ def test_a_killed_worker_fails_its_run_frees_the_table_and_is_started_again_once
     plant.held("again", second)
     plant.kill_worker(second)
     assert plant.server.wait(second, PROMISE) == "FAILURE"
-    assert plant.retried("again") is False
+    assert plant.retried("again", second) is False
     assert len(plant.runs("again")) == 2
 
 
@@ -170,15 +177,20 @@ def test_a_run_killed_before_it_had_started_does_not_stay_in_the_queue(plant: Pl
     assert plant.server.wait(plant.restarted("starting", lost["starting"])) == "SUCCESS"
 
 
+def test_a_run_killed_while_it_was_being_cancelled_is_cancelled(plant: Plant, lost: dict[str, str]) -> None:
+    assert plant.server.wait(lost["canceling"], PROMISE) == "CANCELED"
+    assert len(plant.runs("canceling")) == 1
+
+
 def test_an_ordinary_failure_is_not_started_again(plant: Plant, lost: dict[str, str]) -> None:
     assert plant.server.wait(lost["fails"]) == "FAILURE"
-    assert plant.retried("fails") is False
+    assert plant.retried("fails", lost["fails"]) is False
     assert len(plant.runs("fails")) == 1
 
 
 def test_a_group_is_started_again_only_when_all_its_tasks_say_so(plant: Plant, lost: dict[str, str]) -> None:
     assert plant.server.wait(lost["mixed"], PROMISE) == "FAILURE"
-    assert plant.retried("mixed") is False
+    assert plant.retried("mixed", lost["mixed"]) is False
     assert len(plant.runs("mixed")) == 1
 
 

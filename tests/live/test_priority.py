@@ -55,7 +55,7 @@ def release(server: Server, *tasks: str) -> None:
 def materialize(server: Server, asset: str) -> str:
     """Click on Materialize."""
     selector = f"""{{repositoryLocationName: "mystocks", repositoryName: "__repository__", jobName: "__ASSET_JOB",
-                    assetSelection: [{{path: ["{asset}"]}}], assetCheckSelection: []}}"""
+                    assetSelection: [{{path: ["{asset}"]}}]}}"""
     told = server.graphql(
         f"mutation {{ launchRun(executionParams: {{selector: {selector}, runConfigData: {{}}}}) {{ "
         "__typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"

@@ -38,3 +38,12 @@ class Commands:
         told = self.capsys.readouterr()
         assert (ended.value.code or 0) == code, told
         return told
+
+
+def commands_in(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    """Return the commands for a project folder; what one sets in the environment for its children is gone after the test."""
+    monkeypatch.chdir(folder.root)
+    monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
+    monkeypatch.setenv("COLUMNS", "300")
+    return Commands(folder, monkeypatch, capsys)

@@ -34,7 +34,7 @@ tasks:
     tags: [x, y]
   - {<<: *a, task_id: b, task_type: manual, schedule: null, dependencies: [a-one], max_instances: 2}
   - task_id: c
-    task_type: supervisor
+    task_type: data_sync
     task_module: app.tasks.data_sync
     task_function: sync_daily_stock_data
     schedule: {schedule_type: interval, interval_seconds: 5, enabled: false}
