@@ -77,7 +77,8 @@ def test_a_task_launched_over_graphql_with_other_params_materializes_its_table(s
     told = server.graphql(
         """{ assetOrError(assetKey: {path: ["load"]}) { ... on Asset { assetMaterializations(limit: 1) {
              runId metadataEntries {
-               label ... on TextMetadataEntry { text } ... on JsonMetadataEntry { jsonString } ... on IntMetadataEntry { intValue } } } } } }"""
+               label ... on TextMetadataEntry { text } ... on JsonMetadataEntry { jsonString }
+               ... on IntMetadataEntry { intValue } } } } } }"""
     )["assetOrError"]["assetMaterializations"][0]
     shown = metadata(told["metadataEntries"])
     assert told["runId"] == run_id
