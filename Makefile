@@ -1,6 +1,6 @@
 # Everything a machine with git, make and Python 3.11+ (venv, pip) needs. `make` alone prints the verbs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test ui check lint types layers bench setup lock clean
+.PHONY: help demo test live ui check lint types layers bench setup lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,9 +30,12 @@ ui: setup ## start the web UI and the daemon
 	@$(BIN)/mystocks ui
 
 test: setup ## run the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest --ignore=tests/daemon
 
-check: lint types layers test ## everything CI runs
+live: setup ## run the long tests: kills, power cuts, queues and supervisors under a real daemon
+	@$(BIN)/pytest tests/daemon
+
+check: lint types layers test live ## everything CI runs
 
 lint: setup ## style and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

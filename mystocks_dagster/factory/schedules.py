@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -56,7 +57,8 @@ def _evaluate(job: str, schedule: Schedule, limit: int | None) -> Callable[[dg.S
 
 
 def tick(job: str, schedule: Schedule, moment: datetime) -> Answer:
-    """Say whether the job starts at `moment`, an aware time, or why it does not."""
+    """Say whether the job starts at `moment`, an aware time, or why it does not; times are told in the schedule's zone."""
+    moment = moment.astimezone(ZoneInfo(schedule.timezone))
     if schedule.start_time and moment < schedule.start_time:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is before start_time {schedule.start_time.isoformat()}.")
     if schedule.end_time and moment > schedule.end_time:

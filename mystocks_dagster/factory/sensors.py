@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -87,7 +88,8 @@ def _interval(job: str, schedule: Schedule) -> Evaluation:
         fresh = seen.get("anchor") != anchor.isoformat() or seen.get("step") != schedule.interval_seconds
         last = number - 1 if fresh else seen["number"]
         if number <= last or number < 0:
-            return dg.SensorResult(skip_reason=f"next due at {anchor + (number + 1) * step}", cursor=context.cursor)
+            following = (anchor + (number + 1) * step).astimezone(ZoneInfo(schedule.timezone))
+            return dg.SensorResult(skip_reason=f"next due at {following}", cursor=context.cursor)
         due = _due([anchor + k * step for k in range(max(last + 1, number - CATCH_UP + 1), number + 1)], schedule, moment)
         return _fire(job, schedule, due, {"anchor": anchor.isoformat(), "step": schedule.interval_seconds, "number": number})
 

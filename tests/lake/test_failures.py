@@ -21,6 +21,7 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+import pyarrow  # before the rights are cut, which may hide this environment
 
 from mystocks_dagster.errors import LakeUnavailable
 from mystocks_dagster.lake.store import Lake
