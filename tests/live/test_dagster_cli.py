@@ -64,7 +64,9 @@ def test_a_second_writer_and_the_owner_both_show_in_the_tables_history(folder: F
         timeout=100,
         check=True,
     )
-    assert set(told.stdout.split()) == {"daily_data_sync", "test_task"}
+    writers, labels = told.stdout.splitlines()
+    assert set(writers.split()) == {"daily_data_sync", "test_task"}
+    assert {"dagster/row_count", "mystocks/rows", "mystocks/seconds", "mystocks/preview", "mystocks/world"} <= set(labels.split())
 
 
 SECOND = """
@@ -78,6 +80,7 @@ from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 records = open_instance(Settings.from_env()).fetch_materializations(dg.AssetKey("daily_bars"), limit=100).records
 print(*{record.asset_materialization.metadata["mystocks/task_id"].value for record in records})
+print(*records[0].asset_materialization.metadata)
 """
 
 
