@@ -32,7 +32,7 @@ ui: setup ## start the web UI and the daemon
 test: setup ## run the tests
 	@$(BIN)/pytest --ignore=tests/daemon
 
-live: setup ## run the long tests: kills, power cuts, queues and supervisors under a real daemon
+live: setup ## run the long tests: whole jobs, kills, power cuts, queues under a real daemon
 	@$(BIN)/pytest tests/daemon
 
 check: lint types layers test live ## everything CI runs
