@@ -158,7 +158,7 @@ def test_a_guard_that_is_stuck_is_killed_with_all_of_it(attempt, pids, gone):
     heard = attempt("hangs.stops_its_guard", {"pids": str(pids.file)}, timeout=1)
     assert heard.error.type == "TaskCrashed"
     assert heard.outcome.seconds < 1 + 5
-    assert gone(pids())
+    assert gone(pids(), within=2)  # the body dies of its guard's death, some moments after it
 
 
 def test_two_attempts_at_once_do_not_disturb_each_other(attempt):
