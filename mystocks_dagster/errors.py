@@ -19,7 +19,8 @@ MyStocksError
 ├── TaskFailed                the task's function said that it failed
 │   └── TaskTimedOut          it ran longer than its timeout and was stopped
 └── InstanceError             Dagster's daemon, instance or run could not do what was asked
-    └── AlreadyRunning        as many executions of the task as max_instances allows are under way
+    ├── AlreadyRunning        as many executions of the task as max_instances allows are under way
+    └── NoDaemon              nobody would take a queued run off the queue
 
 `retryable` says whether trying again later can mend it: only then does a task use its retries.
 """
@@ -103,3 +104,7 @@ class InstanceError(MyStocksError):
 
 class AlreadyRunning(InstanceError):
     """As many executions of the task are under way as its `max_instances` allows; the message has their ids."""
+
+
+class NoDaemon(InstanceError):
+    """No daemon is alive on this instance, so that nobody would take a queued run off the queue."""

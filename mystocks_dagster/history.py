@@ -3,6 +3,7 @@
 An execution is one task's part in one Dagster run: a group's run holds several.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,6 +75,7 @@ class Statistics:
     success_count: int
     failed_count: int
     avg_duration: float | None
+    p95_duration: float | None
     last_execution_time: datetime | None
     last_status: str | None
     success_rate: float | None
@@ -83,21 +85,36 @@ class Statistics:
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in vars(self).items()}
 
 
-def executions(instance: dg.DagsterInstance, task_ids: Mapping[str, str], *, task_id: str | None = None) -> Iterator[Execution]:
+def executions(
+    instance: dg.DagsterInstance,
+    task_ids: Mapping[str, str],
+    *,
+    task_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[Execution]:
     """Yield executions, those of the newest run first.
 
     Args:
         instance: Dagster's.
         task_ids: Dagster name to task id, for the tasks of today's file; other names stand for themselves.
         task_id: Only this task's.
+        since: Only those that started at or after this aware time.
+        until: Only those that started before this aware time.
     """
     cursor = None
     while records := instance.get_run_records(limit=_PAGE, cursor=cursor):
         for record in records:
             for execution in _of_run(instance, record, task_ids):
-                if task_id in (None, execution.task_id):
+                if task_id in (None, execution.task_id) and _within(execution.start_time, since, until):
                     yield execution
         cursor = records[-1].dagster_run.run_id
+
+
+def _within(moment: datetime | None, since: datetime | None, until: datetime | None) -> bool:
+    if since is None and until is None:
+        return True
+    return moment is not None and (since is None or moment >= since) and (until is None or moment < until)
 
 
 def statistics(found: Iterable[Execution], names: Mapping[str, str]) -> dict[str, Statistics]:
@@ -127,6 +144,7 @@ def _statistics(task_id: str, name: str, those: list[Execution]) -> Statistics:
         success_count=len(good),
         failed_count=len(bad),
         avg_duration=round(sum(durations) / len(durations), 3) if durations else None,
+        p95_duration=sorted(durations)[math.ceil(0.95 * len(durations)) - 1] if durations else None,
         last_execution_time=last.start_time if last else None,
         last_status=last.status if last else None,
         success_rate=round(100 * len(good) / (len(good) + len(bad)), 2) if good or bad else None,

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import islice
@@ -10,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from mystocks_dagster import history, launch, overlap, stopping, switches, upcoming
-from mystocks_dagster.errors import AlreadyRunning, InstanceError, UnknownName
+from mystocks_dagster.errors import AlreadyRunning, InstanceError, NoDaemon, UnknownName
 from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
@@ -71,13 +72,14 @@ class Project:
         found = self.find(name)
         return found.group_name if isinstance(found, Group) else found.task_name
 
-    def create(self, name: str, params: Mapping[str, Any], *, only: bool = False) -> str:
+    def create(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli") -> str:
         """Write a new run of a task or group and return the run's id.
 
         Args:
             name: Id of a task or group.
             params: Values for the task's parameters, for this run only.
             only: Leave out the tasks that it depends on.
+            by: Who starts it, such as `cli`, `rest`, `python`: a tag of the run.
 
         Raises:
             AlreadyRunning: The task's `max_instances` are under way.
@@ -89,16 +91,42 @@ class Project:
             raise AlreadyRunning(reason)
         config = {"ops": {found.dagster_name: {"config": dict(params)}}} if params else {}
         steps = [found.dagster_name] if only else None
-        return launch.create_run(self.instance, self.settings, found.dagster_name, config, {"mystocks/started_by": "cli"}, steps)
+        return launch.create_run(self.instance, self.settings, found.dagster_name, config, {"mystocks/started_by": by}, steps)
 
-    def history(self, task_id: str | None = None) -> Iterator[Execution]:
-        """Yield executions, those of the newest run first."""
-        return history.executions(self.instance, self.task_ids, task_id=task_id)
+    def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli") -> str:
+        """Put a new run into the daemon's queue, and return its id at once; arguments as in `create`.
 
-    def statistics(self, task_id: str | None = None) -> dict[str, Statistics]:
-        """Return statistics by task id, of every task or of one."""
+        Raises:
+            NoDaemon: No daemon is alive, so that the run would wait for ever; nothing was started.
+            AlreadyRunning: The task's `max_instances` are under way.
+        """
+        if not launch.daemon_alive(self.instance):
+            raise NoDaemon(f"{name} was not started: no daemon is alive on {self.settings.dagster_home}. Start one with: mystocks ui")
+        run_id = self.create(name, params, only=only, by=by)
+        launch.start(self.instance, run_id, queued=True)
+        return run_id
+
+    def history(self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Execution]:
+        """Yield executions that started in [since, until), those of the newest run first."""
+        return history.executions(self.instance, self.task_ids, task_id=task_id, since=since, until=until)
+
+    def execution(self, execution_id: str) -> Execution:
+        """Return one execution by its id, `<run id>:<step>`.
+
+        Raises:
+            UnknownName: There is none.
+        """
+        for one in history.of_run(self.instance, execution_id.partition(":")[0], self.task_ids):
+            if one.execution_id == execution_id:
+                return one
+        raise UnknownName(f"There is no execution {execution_id!r}. What ran: mystocks history")
+
+    def statistics(
+        self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+    ) -> dict[str, Statistics]:
+        """Return statistics by task id, of every task or of one, over the executions that started in [since, until)."""
         names = {task.task_id: task.task_name for task in self.taskfile.tasks if task_id in (None, task.task_id)}
-        return history.statistics(self.history(task_id), names)
+        return history.statistics(self.history(task_id, since=since, until=until), names)
 
     def switches(self) -> dict[str, Switch]:
         """Return the switches of all tasks and groups that have a schedule, by id."""
