@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster import history, launch, overlap, stopping, switches, upcoming
+from mystocks_dagster import anchors, history, launch, overlap, stopping, switches, upcoming
 from mystocks_dagster.errors import AlreadyRunning, InstanceError, NoDaemon, UnknownName
 from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.instance import open_instance
@@ -143,10 +143,13 @@ class Project:
             self.find(name)
         entries, moment = self.taskfile.by_id(), now().replace(microsecond=0)
         wanted = [one for one in self.switches().values() if one.on and name in (None, one.name)]
+        noted = anchors.read(self.instance)
         found = []
         for one in wanted:
-            if schedule := entries[one.name].schedule:
-                found.append(islice(upcoming.starts(one.name, schedule, moment, one.cursor), count))
+            entry = entries[one.name]
+            if schedule := entry.schedule:
+                anchor = noted[entry.dagster_name].start if entry.dagster_name in noted else None
+                found.append(islice(upcoming.starts(one.name, schedule, moment, anchor=anchor, cursor=one.cursor), count))
         return list(heapq.merge(*found, key=lambda coming: coming.time))
 
     def stop(self, name: str) -> list[Stopped]:

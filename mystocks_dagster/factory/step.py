@@ -10,6 +10,7 @@ from mystocks_dagster.execution.attempt import Body, run_attempt
 from mystocks_dagster.factory.params import SOURCE_FIELD
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.factory.text import CALENDAR, DAY
 
 
 def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, ...] = ()) -> Report:
@@ -24,6 +25,9 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         What was done, for the caller to turn into events; see `end_step`.
     """
     config: Mapping[str, Any] = context.op_config or {}
+    days = days or _made_up_for(context)
+    if beyond := context.run.tags.get(CALENDAR):
+        context.log.warning(beyond)
     task = spec.task
     body = Body(
         task_id=task.task_id,
@@ -45,6 +49,12 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         on_progress=lambda done, total, message: context.log.info(f"{done}/{total} {message}"),
     )
     return Report(spec=spec, outcome=outcome, days=days)
+
+
+def _made_up_for(context: dg.OpExecutionContext) -> tuple[date, ...]:
+    """Return the trading day of a missed start that this run makes up for."""
+    day = context.run.tags.get(DAY)
+    return (date.fromisoformat(day),) if day else ()
 
 
 def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.AssetCheckEvaluation]:

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import SENSOR_NAME_TAG
 
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.text import TASK_TYPE
 from mystocks_dagster.overlap import over
+from mystocks_dagster.switches import sensor_states, turned_on
 
 #: Run tags: how often in a row it was started again, and why it was stopped when that was not a person's doing.
 RESTARTS = "mystocks/restarts"
@@ -105,7 +104,7 @@ def build_stopper(specs: Mapping[str, TaskSpec]) -> dg.SensorDefinition:
         runs = context.instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={TASK_TYPE: "supervisor"}))
         # What a person started by hand is for that person to stop.
         kept = [run for run in runs if SENSOR_NAME_TAG in run.tags and run.status != dg.DagsterRunStatus.CANCELING]
-        on = _switched_on(context.instance, active) if kept else {}
+        on = turned_on(sensor_states(context.instance), active) if kept else {}
         stopped = []
         for run in kept:
             if not on.get(run.job_name):
@@ -141,13 +140,3 @@ def _last(instance: dg.DagsterInstance, job: str) -> Last | None:
 
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-
-
-def _switched_on(instance: dg.DagsterInstance, active: Mapping[str, bool]) -> dict[str, bool]:
-    """Return job to whether its sensor is on: as somebody switched it, else as the file has it (`active`)."""
-    turned = {
-        state.instigator_name: state.status == InstigatorStatus.RUNNING
-        for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
-        if state.status != InstigatorStatus.DECLARED_IN_CODE
-    }
-    return {job: turned.get(f"{job}__schedule", default) for job, default in active.items()}

@@ -17,6 +17,10 @@ TASK_TYPE = "mystocks/task_type"
 #: A step's tag: how many of it may run at once; the launcher gives its pool as many slots.
 INSTANCES = "mystocks/max_instances"
 
+#: Run tags of a schedule's: the trading day that the run makes up for, and that a day beyond the calendar was guessed.
+DAY = "mystocks/day"
+CALENDAR = "mystocks/calendar"
+
 #: The whole task as the file has it, secrets masked: metadata that people read and nothing depends on.
 SETTINGS = "mystocks/settings"
 
