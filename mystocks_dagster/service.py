@@ -11,7 +11,8 @@ from typing import Any
 import dagster as dg
 
 from mystocks_dagster import anchors, history, launch, overlap, stopping, switches, upcoming
-from mystocks_dagster.errors import AlreadyRunning, InstanceError, NoDaemon, UnknownName
+from mystocks_dagster.backfills import Planner
+from mystocks_dagster.errors import AlreadyRunning, InstanceError, InvalidParams, NoDaemon, UnknownName
 from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
@@ -105,6 +106,17 @@ class Project:
         run_id = self.create(name, params, only=only, by=by)
         launch.start(self.instance, run_id, queued=True)
         return run_id
+
+    def backfill(self, name: str) -> Planner:
+        """Return what plans and writes the backfills of a task.
+
+        Raises:
+            InvalidParams: It keeps no table by trading day.
+        """
+        found = self.find(name)
+        if isinstance(found, Group):
+            raise InvalidParams(f"{name} is a group; name one task, such as {found.tasks[0]}.")
+        return Planner(self.instance, self.settings, found.task_id, found.dagster_name)
 
     def history(self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Execution]:
         """Yield executions that started in [since, until), those of the newest run first."""

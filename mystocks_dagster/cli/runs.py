@@ -37,7 +37,7 @@ def run(
     from mystocks_dagster.service import Project
 
     project = Project(Settings.from_env())
-    params = dict(_param(text) for text in param or ())
+    params = dict(read_param(text) for text in param or ())
     run_id = project.create(name, params, only=only)
     done = run_and_follow(project, run_id, quiet=json)
     if json:
@@ -139,7 +139,12 @@ def _remark(execution: Any) -> str:
     return text.splitlines()[0][:110].replace("[", "\\[") if text else ""
 
 
-def _param(text: str) -> tuple[str, Any]:
+def read_param(text: str) -> tuple[str, Any]:
+    """Return name and value of `name=value`; the value is read as YAML.
+
+    Raises:
+        InvalidParams: There is no name or no `=`.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InvalidParams(f"--param {text!r}: write it as name=value.")
