@@ -6,7 +6,7 @@ It holds nothing of its own: thrown away, it is filled again from Dagster's stor
 import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -213,9 +213,8 @@ class Rollup:
         if status is not None:
             conditions.append(("status = ?", status))
         query = f"SELECT {_COLUMNS} FROM executions {_where(conditions)} ORDER BY created DESC, run_id DESC, position DESC LIMIT ?"
-        with closing(self._connection.execute(query, [*_values(conditions), -1 if limit is None else limit])) as found:
-            for row in found:
-                yield _record(row)
+        for row in self._connection.execute(query, [*_values(conditions), -1 if limit is None else limit]):
+            yield _record(row)
 
     def of_runs(self, run_ids: Sequence[str]) -> dict[str, tuple[float, list[Record]]]:
         """Return, by id, those live runs that have executions: when each was made, and its executions in order."""
