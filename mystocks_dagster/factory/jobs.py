@@ -16,6 +16,9 @@ from mystocks_dagster.taskfile.model import Group
 #: Loaded into the fork server once, so that a parallel step starts in 0.3 s instead of 5 s.
 PRELOAD = ("dagster", "dagster._core.executor.child_process_executor", "mystocks_dagster.definitions", "mystocks_dagster.factory.step")
 
+#: How many tasks of a parallel group run at once, unless the Launchpad says otherwise.
+SIDE_BY_SIDE = 4
+
 #: Edges of a graph: step to the steps that must have succeeded before it starts.
 Edges = Mapping[str, Sequence[str]]
 
@@ -74,8 +77,18 @@ def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[st
 
 
 def parallel_executor() -> dg.ExecutorDefinition:
-    """Return the executor of parallel groups: a process a step, forked from a server that has all imports done."""
-    return dg.multiprocess_executor.configured({"start_method": {"forkserver": {"preload_modules": list(PRELOAD)}}})
+    """Return the executor of parallel groups: a process a step, forked from a server that has all imports done.
+
+    The number of steps at once does not follow the processors, as Dagster's default does: tasks mostly wait for a source,
+    and on a machine with one processor they would run one after the other. The step of highest priority starts first.
+    """
+    start = {"forkserver": {"preload_modules": list(PRELOAD)}}
+    slots = dg.Field(int, default_value=SIDE_BY_SIDE, description="How many tasks run side by side.")
+    return dg.multiprocess_executor.configured(
+        lambda config: {"start_method": start, "max_concurrent": config["max_concurrent"]},
+        name="side_by_side",
+        config_schema={"max_concurrent": slots},
+    )
 
 
 def _chain(ids: Sequence[str], specs: Mapping[str, TaskSpec]) -> dict[str, list[str]]:

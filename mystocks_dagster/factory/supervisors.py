@@ -7,6 +7,7 @@ restarted daemon finds the running copy, and a run request is keyed by the run t
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
@@ -76,7 +77,7 @@ def build_supervisor(spec: TaskSpec) -> dg.SensorDefinition:
 
     def keep(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if running := over(context.instance, job, task.max_instances):
-            return dg.SensorResult(skip_reason=running)
+            return dg.SensorResult(skip_reason=f"{_health(context.instance, job)}: {running}")
         last = _last(context.instance, job)
         told = decide(last, auto_restart=task.auto_restart, switched_on=context.last_sensor_start_time, moment=time.time())
         if told.restarts is None:
@@ -92,6 +93,15 @@ def build_supervisor(spec: TaskSpec) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING if task.active else dg.DefaultSensorStatus.STOPPED,
         description=f"{task.task_name}: kept alive",
     )
+
+
+def _health(instance: dg.DagsterInstance, job: str) -> str:
+    """Return how long the job's newest run has lived, and how often in a row it was started again."""
+    for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=1):
+        again = int(record.dagster_run.tags.get(RESTARTS, 0))
+        if record.start_time:
+            return f"alive for {timedelta(seconds=int(time.time() - record.start_time))}, started again {again} times in a row"
+    return "starting"
 
 
 def build_stopper(specs: Mapping[str, TaskSpec]) -> dg.SensorDefinition:

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.disabled import DISABLED
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.taskfile.model import Group, Task
 
@@ -49,7 +50,8 @@ def tags_of(spec: TaskSpec) -> dict[str, str]:
 def run_tags(task: Task | Group, version: str) -> dict[str, str]:
     """Return the tags of every run of the task's or group's job: how runs are found, and in which order they start."""
     if isinstance(task, Group):
-        return {"mystocks/group_id": task.group_id, "mystocks/taskfile": version}
+        off = {} if task.enabled else {DISABLED: "true"}
+        return {"mystocks/group_id": task.group_id, "mystocks/taskfile": version, **off}
     labels = {f"mystocks/tag.{number}": label for number, label in enumerate(task.tags, 1)}
     return {
         "mystocks/task_id": task.task_id,

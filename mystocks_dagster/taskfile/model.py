@@ -163,7 +163,9 @@ class Group(Entry):
     execution_mode: Literal["sequential", "parallel"] = Field(
         default="sequential", description="One after the other as listed, or side by side."
     )
-    enabled: Flag = Field(default=True, description="false: its schedule does not start it.")
+    enabled: Flag = Field(
+        default=True, description="false: it does not run, neither by its schedule nor by hand, unless it is forced or switched on."
+    )
     schedule: Schedule | None = Field(default=None, description="When the group starts by itself; see below.")
 
     @model_validator(mode="before")
