@@ -34,7 +34,7 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
         assets=[*(build_asset(spec, notice) for spec in specs.values() if spec.owned), *_unowned(specs, notice)],
         jobs=[
             *(build_task_job(spec, specs, ops) for spec in specs.values()),
-            *(build_group_job(group, specs, ops, version.hash) for group in groups),
+            *(build_group_job(group, specs, ops) for group in groups),
             *build_broken_jobs(version),
         ],
         schedules=[build_schedule(*one, limit=limit.get(one[0])) for one in timed if one[2].schedule_type == "cron"],

@@ -46,13 +46,13 @@ def build_task_job(spec: TaskSpec, specs: Mapping[str, TaskSpec], ops: Mapping[s
     graph = _graph(spec.name, spec.task.description, ids, edges, specs, ops)
     return graph.to_job(
         description=f"{spec.task.task_name}\n\n{spec.task.description or ''}".strip(),
-        tags=run_tags(spec.task, spec.version),
+        tags=run_tags(spec.task, spec.version, spec.release),
         metadata=job_metadata(spec),
         executor_def=dg.in_process_executor,
     )
 
 
-def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[str, dg.OpDefinition], version: str) -> dg.JobDefinition:
+def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[str, dg.OpDefinition]) -> dg.JobDefinition:
     """Return the job of a group: its tasks and what they depend on, in order or side by side.
 
     In a sequential group a task waits for every earlier one that has `stop_on_error: true`; one without it leaves
@@ -63,11 +63,12 @@ def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[st
     sequential = group.execution_mode == "sequential"
     edges = _chain(ids, specs) if sequential else {name: specs[name].task.dependencies for name in ids}
     graph = _graph(group.dagster_name, group.description, ids, edges, specs, ops, in_order=sequential)
+    first = specs[ids[0]]
     again = all(specs[name].task.auto_restart for name in ids)
     return graph.to_job(
         description=f"{group.group_name}\n\n{group.description or ''}".strip(),
         tags={
-            **run_tags(group, version),
+            **run_tags(group, first.version, first.release),
             "dagster/priority": max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
             **restart_tag(again),
         },

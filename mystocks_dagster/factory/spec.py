@@ -31,6 +31,7 @@ class TaskSpec:
         reads: Asset keys that it reads, by declaration or through its dependencies.
         lock: The table that stands for all that it and other writers share; None for a plain op.
         version: Hash of the task file that it came from.
+        release: That file's own `version`, as people count it.
         source: The task file and the task's first line, for the link in the UI.
     """
 
@@ -43,6 +44,7 @@ class TaskSpec:
     lock: str | None
     secret: frozenset[str]
     version: str
+    release: str
     source: Path
     line: int
 
@@ -87,6 +89,7 @@ def build_specs(version: Version) -> dict[str, TaskSpec]:
             lock=next((lock[table] for table in (*declared.writes, *declared.also_writes) if table in lock), next(iter(owned), None)),
             secret=task.secrets,
             version=version.hash,
+            release=str(version.taskfile.version),
             source=version.source,
             line=version.lines[task.task_id][0],
         )
