@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster._serdes import serialize_value
 from support.commands import Commands, commands_in
 from support.project import Folder
 
@@ -54,6 +56,13 @@ def test_show_resolved_has_defaults_the_nearest_value_and_no_secret(cli: Command
 def test_no_secret_leaves_by_any_command_that_prints_the_file(cli: Commands) -> None:
     for command in (["list", "--json"], ["show", "one", "--resolved"], ["export"], ["export", "--format", "json"], ["check"]):
         assert "s3cret-value" not in cli(*command), command
+
+
+def test_no_secret_is_in_what_dagster_is_given(cli: Commands) -> None:
+    repository = build_definitions(load_task_file(cli.folder.root / "tasks.yaml")).get_repository_def()
+    given = serialize_value(RepositorySnap.from_def(repository))
+    assert "${MY_TOKEN}" in given
+    assert "s3cret-value" not in given
 
 
 def test_check_tells_every_mistake_in_one_pass_to_people_and_to_programs(cli: Commands) -> None:

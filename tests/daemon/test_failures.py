@@ -217,7 +217,7 @@ def test_a_run_cancelled_in_the_ui_leaves_no_process(site: Site, job: str) -> No
     assert {one["status"] for one in site.history(run_id).values()} == {"cancelled"}
 
 
-@pytest.mark.parametrize("job", ENDLESS, ids=["parallel group", "sequential group", "single task"])
+@pytest.mark.parametrize("job", ["on_side_by_side", "on_in_turn"], ids=["parallel group", "sequential group"])
 def test_a_killed_run_process_leaves_no_process(site: Site, job: str) -> None:
     run_id, pids = endless(site, job)
     worker = psutil.Process(site.worker(run_id))
@@ -225,3 +225,14 @@ def test_a_killed_run_process_leaves_no_process(site: Site, job: str) -> None:
     os.kill(worker.pid, signal.SIGKILL)
     wait_for(lambda: not alive([worker.pid, *family, *pids]), 15, "the end of all processes of the killed run")
     assert site.server.wait(run_id, 120) == "FAILURE"
+
+
+def test_a_lost_run_does_not_keep_its_task_from_starting_for_ever(site: Site) -> None:
+    run_id, _ = endless(site, "ignores_sigterm_on")
+    assert run_id in site.server.folder.mystocks("run", "ignores_sigterm_on", code=1)
+    os.kill(site.worker(run_id), signal.SIGKILL)
+    assert site.server.wait(run_id, 120) == "FAILURE"
+    second = site.server.launch("ignores_sigterm_on")
+    site.pids("ignores_sigterm_on", 2)
+    site.server.graphql("mutation($id: String!) { terminateRun(runId: $id) { __typename } }", id=second)
+    assert site.server.wait(second, 60) == "CANCELED"
