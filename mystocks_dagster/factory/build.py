@@ -41,7 +41,7 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
         sensors=[
             *(build_sensor(*one, limit=limit.get(one[0])) for one in timed if one[2].schedule_type != "cron"),
             *(build_supervisor(spec) for spec in specs.values() if spec.task.task_type == "supervisor"),
-            build_stopper(specs),
+            build_stopper(specs, version.broken),
         ],
         executor=dg.in_process_executor,
         metadata={"mystocks/taskfile": version.hash, "mystocks/source": str(version.source)},

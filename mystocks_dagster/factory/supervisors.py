@@ -5,7 +5,7 @@ restarted daemon finds the running copy, and a run request is keyed by the run t
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,6 +18,7 @@ from dagster._core.storage.tags import SENSOR_NAME_TAG
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.text import TASK_TYPE
 from mystocks_dagster.overlap import over
+from mystocks_dagster.taskfile.names import dagster_name
 
 #: Run tags: how often in a row it was started again, and why it was stopped when that was not a person's doing.
 RESTARTS = "mystocks/restarts"
@@ -104,17 +105,23 @@ def _health(instance: dg.DagsterInstance, job: str) -> str:
     return "starting"
 
 
-def build_stopper(specs: Mapping[str, TaskSpec]) -> dg.SensorDefinition:
+def build_stopper(specs: Mapping[str, TaskSpec], broken: Collection[str] = ()) -> dg.SensorDefinition:
     """Return the sensor that stops supervisors which are switched off or no longer in the file.
 
     It is there in every project, for the last supervisor may have been removed from the file while it ran.
+
+    Args:
+        specs: The tasks that can run.
+        broken: Ids of those that are in the file and cannot: a mistake in the file stops nothing that runs.
     """
+    untouched = {dagster_name(name) for name in broken}
     active = {spec.name: spec.task.active for spec in specs.values() if spec.task.task_type == "supervisor"}
 
     def stop(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         runs = context.instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={TASK_TYPE: "supervisor"}))
         # What a person started by hand is for that person to stop.
         kept = [run for run in runs if SENSOR_NAME_TAG in run.tags and run.status != dg.DagsterRunStatus.CANCELING]
+        kept = [run for run in kept if run.job_name not in untouched]
         on = _switched_on(context.instance, active) if kept else {}
         stopped = []
         for run in kept:

@@ -1,7 +1,9 @@
 """In which order the tasks of a run start, and which do not: dependencies, groups, failures, disabled groups, broken tasks."""
 
+import hashlib
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.error import HTTPError
@@ -182,7 +184,7 @@ def test_a_disabled_group_does_not_run_by_its_schedule_until_a_person_switches_i
 def test_one_filter_by_a_tag_in_any_language_finds_the_runs_of_all_tasks_that_have_it(server: Server) -> None:
     for job in ("tagged_one", "tagged_two", "source"):
         ran(server, job)
-    tags = "{ runsOrError(filter: {pipelineName: \"tagged_one\"}) { ... on Runs { results { tags { key value } } } } }"
+    tags = '{ runsOrError(filter: {pipelineName: "tagged_one"}) { ... on Runs { results { tags { key value } } } } }'
     [run] = server.graphql(tags)["runsOrError"]["results"]
     labels = {tag["value"]: tag for tag in run["tags"] if tag["key"].startswith("mystocks/tag.")}
     assert set(labels) == {"收盘", "daily"}
@@ -193,6 +195,18 @@ def test_one_filter_by_a_tag_in_any_language_finds_the_runs_of_all_tasks_that_ha
 def test_the_command_lists_tasks_by_tag_and_by_type(server: Server) -> None:
     assert [task["task_id"] for task in server.folder.json("list", "--tag", "收盘")] == ["tagged-one", "tagged_two"]
     assert server.folder.json("list", "--type", "market_fetch") == []
+
+
+def test_the_ui_shows_which_version_of_the_file_is_loaded_and_since_when(server: Server) -> None:
+    told = server.graphql(
+        """{ workspaceLocationEntryOrError(name: "mystocks") { ... on WorkspaceLocationEntry { updatedTimestamp } }
+             pipelineOrError(params: {repositoryLocationName: "mystocks", repositoryName: "__repository__", pipelineName: "source"}) {
+               ... on Pipeline { tags { key value } } } }"""
+    )
+    text = (server.folder.root / "tasks.yaml").read_bytes()
+    tags = {tag["key"]: tag["value"] for tag in told["pipelineOrError"]["tags"]}
+    assert hashlib.sha256(text).hexdigest().startswith(tags["mystocks/taskfile"])
+    assert 0 < time.time() - told["workspaceLocationEntryOrError"]["updatedTimestamp"] < 3600
 
 
 def test_broken_tasks_are_jobs_that_say_why_and_the_others_run(server: Server) -> None:

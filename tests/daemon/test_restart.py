@@ -1,10 +1,14 @@
 """A restart of the web UI and the daemon loses nothing: history, statistics, switches, schedules, what once has fired."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from support.project import Folder, Server, make_folder, serve, wait_for
+
+from mystocks_dagster.service import Project
+from mystocks_dagster.settings import Settings
 
 TASKS = """
     task_packages: [quick]
@@ -37,14 +41,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 @pytest.fixture(scope="module")
 def remembered(folder: Folder) -> dict[str, Any]:
     """Run some tasks, turn some switches, and return what was told of them before the servers stopped."""
-    with serve(folder) as server:
+    with serve(folder) as server, opened(folder) as project:
         for job in ("good", "bad"):
             server.wait(server.launch(job))
         wait_for(lambda: runs(server, "beat"), 60, "a run by the interval")
-        folder.mystocks("disable", "beat")
-        folder.mystocks("disable", "daily")
+        for name in ("beat", "daily"):
+            project.switch(name, False)
         wait_for(lambda: not runs(server, "beat", ["QUEUED", "STARTING", "STARTED"]), 60, "the end of the interval's runs")
-        return told(folder) | {"ui": switches(server)}
+        return told(project) | {"ui": switches(server)}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +59,24 @@ def server(folder: Folder, remembered: dict[str, Any]) -> Iterator[Server]:
         yield server
 
 
-def told(folder: Folder) -> dict[str, Any]:
-    return {"history": folder.json("history", "--limit", "100"), "stats": folder.json("stats"), "list": folder.json("list")}
+@contextmanager
+def opened(folder: Folder) -> Iterator[Project]:
+    """Open the project as its commands do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder.root)
+        patch.syspath_prepend(str(folder.root))
+        patch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
+        project = Project(Settings.from_env())
+        with project.instance:
+            yield project
+
+
+def told(project: Project) -> dict[str, Any]:
+    return {
+        "history": [one.to_json() for one in project.history()],
+        "stats": {name: one.to_json() for name, one in project.statistics().items()},
+        "switches": {name: str(one) for name, one in project.switches().items()},
+    }
 
 
 def runs(server: Server, job: str, statuses: list[str] | None = None) -> list[str]:
@@ -80,25 +100,29 @@ def switches(server: Server) -> dict[str, tuple[str, str, bool]]:
     }
 
 
-def test_where_switch_and_file_differ_the_ui_and_the_command_show_both(server: Server, remembered: dict[str, Any]) -> None:
+def test_what_ran_and_what_was_switched_is_told(remembered: dict[str, Any]) -> None:
+    assert {name: one["success_rate"] for name, one in remembered["stats"].items() if name in ("good", "bad")} == {"good": 100, "bad": 0}
+    assert remembered["switches"] == {"beat": "off, file: on", "daily": "off, file: on", "rests": "off"}
+
+
+def test_where_switch_and_file_differ_the_ui_shows_both(server: Server) -> None:
     assert switches(server) == {
         "beat": ("STOPPED", "RUNNING", True),
         "daily": ("STOPPED", "RUNNING", True),
         "rests": ("STOPPED", "STOPPED", False),
     }
-    text = server.folder.mystocks("list")
-    assert text.count("off, file: on") == 2
 
 
 def test_history_statistics_and_switches_are_what_they_were(server: Server, remembered: dict[str, Any]) -> None:
-    after = told(server.folder)
+    with opened(server.folder) as project:
+        after = told(project)
     assert {key: remembered[key] for key in after} == after
-    assert after["stats"]["bad"]["success_rate"] == 0
     assert switches(server) == remembered["ui"]
 
 
 def test_a_schedule_that_is_resumed_after_the_restart_goes_on(server: Server) -> None:
     before = runs(server, "beat")
-    server.folder.mystocks("reset", "beat")
-    wait_for(lambda: set(runs(server, "beat")) - set(before), 60, "a run by the interval")
-    server.folder.mystocks("disable", "beat")
+    with opened(server.folder) as project:
+        project.switch("beat", None)
+        wait_for(lambda: set(runs(server, "beat")) - set(before), 60, "a run by the interval")
+        project.switch("beat", False)
