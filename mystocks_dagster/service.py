@@ -13,7 +13,8 @@ import dagster as dg
 
 from mystocks_dagster import anchors, history, launch, overlap, stopping, switches, upcoming
 from mystocks_dagster.backfills import Planner
-from mystocks_dagster.errors import AlreadyRunning, InstanceError, InvalidParams, NoDaemon, UnknownName
+from mystocks_dagster.disabled import DISABLED, FORCE, refusal
+from mystocks_dagster.errors import AlreadyRunning, Disabled, InstanceError, InvalidParams, NoDaemon, UnknownName
 from mystocks_dagster.history import Cleaned, Execution, Statistics, catch_up
 from mystocks_dagster.history.catch_up import Progress
 from mystocks_dagster.history.cleanup import Place, clean_up
@@ -77,7 +78,7 @@ class Project:
         found = self.find(name)
         return found.group_name if isinstance(found, Group) else found.task_name
 
-    def create(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli") -> str:
+    def create(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli", force: bool = False) -> str:
         """Write a new run of a task or group and return the run's id.
 
         Args:
@@ -85,29 +86,36 @@ class Project:
             params: Values for the task's parameters, for this run only.
             only: Leave out the tasks that it depends on.
             by: Who starts it, such as `cli`, `rest`, `python`: a tag of the run.
+            force: Run a group although the file has it disabled.
 
         Raises:
             AlreadyRunning: The task's `max_instances` are under way.
+            Disabled: The file has the group disabled.
         """
         found = self.find(name)
         if isinstance(found, Group) and (params or only):
             raise InstanceError(f"{name} is a group: parameters and --only are for a single task.")
         if isinstance(found, Task) and (reason := overlap.over(self.instance, found.dagster_name, found.max_instances)):
             raise AlreadyRunning(reason)
+        tags = {"mystocks/started_by": by, **({FORCE: "true"} if force else {})}
+        off = {DISABLED: "true"} if isinstance(found, Group) and not found.enabled else {}
+        if refused := refusal(self.instance, found.dagster_name, {**tags, **off}):
+            raise Disabled(refused)
         config = {"ops": {found.dagster_name: {"config": dict(params)}}} if params else {}
         steps = [found.dagster_name] if only else None
-        return launch.create_run(self.instance, self.settings, found.dagster_name, config, {"mystocks/started_by": by}, steps)
+        return launch.create_run(self.instance, self.settings, found.dagster_name, config, tags, steps)
 
-    def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli") -> str:
+    def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli", force: bool = False) -> str:
         """Put a new run into the daemon's queue, and return its id at once; arguments as in `create`.
 
         Raises:
             NoDaemon: No daemon is alive, so that the run would wait for ever; nothing was started.
             AlreadyRunning: The task's `max_instances` are under way.
+            Disabled: The file has the group disabled.
         """
         if not launch.daemon_alive(self.instance):
             raise NoDaemon(f"{name} was not started: no daemon is alive on {self.settings.dagster_home}. Start one with: mystocks ui")
-        run_id = self.create(name, params, only=only, by=by)
+        run_id = self.create(name, params, only=only, by=by, force=force)
         launch.start(self.instance, run_id, queued=True)
         return run_id
 

@@ -24,6 +24,7 @@ def run(
         list[str] | None, typer.Option("--param", "-p", help="name=value, for this run only; the value is read as YAML.")
     ] = None,
     only: Annotated[bool, typer.Option("--only", help="Leave out the tasks that it depends on.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run a group although tasks.yaml has it disabled.")] = False,
     json: Json = False,
 ) -> None:
     """Run a task or group now, follow it, and end with its result (0 done, 1 failed).
@@ -35,7 +36,7 @@ def run(
 
     project = Project(Settings.from_env())
     params = dict(read_param(text) for text in param or ())
-    run_id = project.create(name, params, only=only)
+    run_id = project.create(name, params, only=only, force=force)
     done = run_and_follow(project, run_id, quiet=json)
     if json:
         print_json([one.to_json() for one in done.executions])

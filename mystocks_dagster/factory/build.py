@@ -29,7 +29,7 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
     groups = version.taskfile.task_groups
     ops = {task_id: build_op(spec) for task_id, spec in specs.items()}
     jobs = {spec.name: build_task_job(spec, specs, ops) for spec in specs.values()}
-    jobs |= {group.dagster_name: build_group_job(group, specs, ops, version.hash) for group in groups}
+    jobs |= {group.dagster_name: build_group_job(group, specs, ops) for group in groups}
     by_type: dict[str, list[Timed]] = {"cron": [], "interval": [], "once": []}
     for one in timed(specs.values(), groups):
         by_type[one.schedule.schedule_type].append(one)
@@ -42,7 +42,7 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
             *(build_switch(one) for one in by_type["interval"]),
             *build_intervals(by_type["interval"], jobs),
             *(build_supervisor(spec) for spec in specs.values() if spec.task.task_type == "supervisor"),
-            build_stopper(specs),
+            build_stopper(specs, version.broken),
         ],
         executor=dg.in_process_executor,
         metadata={"mystocks/taskfile": version.hash, "mystocks/source": str(version.source)},

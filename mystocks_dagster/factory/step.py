@@ -74,7 +74,8 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
         raise dg.Failure(description=report.failure, metadata=report.failure_metadata(), allow_retries=report.retryable)
     if result.status == "partial_success":
         failed = ", ".join(result.failed_items[:20])
-        context.log.warning(f"partly done: {result.message} Not done ({len(result.failed_items)}): {failed}")
+        again = f" Only these again: {report.again}" if report.again else ""
+        context.log.warning(f"partly done: {result.message} Not done ({len(result.failed_items)}): {failed}.{again}")
     elif result.status == "skipped":
         context.log.warning(f"skipped: {result.message}")
     else:

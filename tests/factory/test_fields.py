@@ -64,8 +64,8 @@ GROUP_EFFECTS: dict[str, Any] = {
     "schedule": {**CRON, "cron_expression": "0 17 * * 1-5"},
 }
 FILE_ELSEWHERE = {
-    "version": "shown by mystocks list",
-    "description": "for people who read the file",
+    "version": "a tag of all runs; tests/contract/test_shown.py",
+    "description": "shown by mystocks list; tests/contract/test_shown.py",
     "defaults": "merged into each task while reading; tests/taskfile",
     "task_packages": "resolved while reading; tests/taskfile",
     "alerts": "not read by the definitions yet",
