@@ -64,7 +64,7 @@ def build_intervals(intervals: Sequence[Timed], jobs: Mapping[str, dg.JobDefinit
         on = turned_on(states, {one.job: one.active for one in intervals})
         known = _noted(context.instance, intervals, moment)
         looked = datetime.fromisoformat(json.loads(context.cursor)["looked"]) if context.cursor else moment - _RELOAD
-        requests = []
+        requests, told = [], []
         for one in intervals:
             if not on[one.job]:
                 continue
@@ -75,9 +75,10 @@ def build_intervals(intervals: Sequence[Timed], jobs: Mapping[str, dg.JobDefinit
                 asked, reasons = [], [running]
             requests += asked
             for reason in reasons:
-                context.log.info(f"{one.job}: {reason}")
+                told.append(f"{one.job}: {reason}")
                 _show(context.instance, state, reason, moment)
-        return dg.SensorResult(run_requests=requests, cursor=json.dumps({"looked": moment.isoformat()}))
+        skip = None if requests else "\n".join(told) or "nothing is due"
+        return dg.SensorResult(run_requests=requests or None, skip_reason=skip, cursor=json.dumps({"looked": moment.isoformat()}))
 
     yield dg.SensorDefinition(
         name=NAME,
