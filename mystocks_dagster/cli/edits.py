@@ -48,7 +48,7 @@ def add(
 def edit(
     name: TaskOrGroup,
     changes: Annotated[
-        list[str], typer.Argument(help="field=value, also params.name=value; the value is read as YAML, and none removes the field.")
+        list[str], typer.Argument(help="field=value, also params.name=value; the value is read as YAML, and null removes the field.")
     ],
     dry_run: DryRun = False,
 ) -> None:

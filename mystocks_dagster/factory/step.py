@@ -43,12 +43,16 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         secret=spec.secret,
     )
     log = _task_log(body)
-    outcome = run_attempt(
-        body,
-        on_log=lambda line: _both(context, log, line.level_name, line.message, line.time),
-        on_progress=lambda done, total, message: _both(context, log, "INFO", f"{done}/{total} {message}"),
-        on_output=lambda stream, raw: _output(log, stream, raw),
-    )
+    try:
+        outcome = run_attempt(
+            body,
+            on_log=lambda line: _both(context, log, line.level_name, line.message, line.time),
+            on_progress=lambda done, total, message: _both(context, log, "INFO", f"{done}/{total} {message}"),
+            on_output=lambda stream, raw: _output(log, stream, raw),
+        )
+    except BaseException as error:
+        log.write("ERROR", f"stopped from outside ({type(error).__name__})")
+        raise
     report = Report(spec=spec, outcome=outcome, days=days)
     trouble = log.write(*_ending(report))
     if trouble:

@@ -20,7 +20,6 @@ HEAVY = (
     "fastapi",
     "exchange_calendars",
     "yaml",
-    "pydantic",
 )
 
 
