@@ -13,15 +13,24 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.settings import Settings
 
-#: The daemon that takes runs off the queue; alive when its heartbeat is younger than Dagster's tolerance.
+#: The daemon that takes runs off the queue.
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
+#: A daemon says every 30 s that it lives. Dagster's own patience is half an hour, in which a run would wait for a dead one.
+HEARTBEAT_SECONDS = 120
 REPOSITORY = "__repository__"
 _POLL_SECONDS = 0.25
 
 
 def daemon_alive(instance: dg.DagsterInstance) -> bool:
     """Say whether a daemon takes runs off the queue of this instance."""
-    return bool(instance.get_daemon_statuses([QUEUE_DAEMON])[QUEUE_DAEMON].healthy)
+    age = heartbeat_age(instance)
+    return age is not None and age < HEARTBEAT_SECONDS
+
+
+def heartbeat_age(instance: dg.DagsterInstance) -> float | None:
+    """Return how many seconds ago the queue's daemon said that it lives, negative when the clock was put back; None for never."""
+    heartbeat = instance.get_daemon_heartbeats().get(QUEUE_DAEMON)
+    return time.time() - heartbeat.timestamp if heartbeat else None
 
 
 @dataclass(frozen=True)

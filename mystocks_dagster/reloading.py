@@ -101,7 +101,7 @@ def reload(settings: Settings, *, anew: bool = True) -> Reloaded:
 
 
 def _reloaded(settings: Settings, address: str, version: Version) -> Reloaded:
-    answer = _ask(address, _RELOAD, location=LOCATION)
+    answer = ask(address, _RELOAD, location=LOCATION)
     if answer is None:
         return Reloaded(version=version, address=None)
     told = answer["reloadRepositoryLocation"]
@@ -117,17 +117,21 @@ def _loaded(address: str, version: Version) -> str | None:
     entry = next(iter(version.taskfile.by_id().values()), None)
     if entry is None:
         return None
-    answer = _ask(address, _LOADED, location=LOCATION, job=entry.dagster_name) or {}
+    answer = ask(address, _LOADED, location=LOCATION, job=entry.dagster_name) or {}
     tags = answer.get("pipelineOrError", {}).get("tags", [])
     return next((tag["value"] for tag in tags if tag["key"] == _VERSION_TAG), "")
 
 
-def _ask(address: str, query: str, **variables: str) -> dict[str, Any] | None:
-    """Return GraphQL's answer; None when nobody listens at the address, as after a crash."""
+def ask(address: str, query: str, *, patience: float = _PATIENCE_SECONDS, **variables: str) -> dict[str, Any] | None:
+    """Return the web UI's answer to a GraphQL query; None when nobody listens at the address, as after a crash.
+
+    Raises:
+        InstanceError: It did not answer within `patience` seconds, or not as GraphQL does.
+    """
     body = json.dumps({"query": query, "variables": variables}).encode()
     request = urllib.request.Request(f"{address}/graphql", body, {"content-type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE_SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=patience) as answer:
             told = json.load(answer)
     except urllib.error.HTTPError as error:
         raise InstanceError(f"{address} answered {error.code} {error.reason}; is it this project's web UI?") from None

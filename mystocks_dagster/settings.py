@@ -1,5 +1,6 @@
 """Where things are: the only module that reads environment variables."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ class Settings:
         api_token: The bearer token that the REST interface asks for. `MYSTOCKS_API_TOKEN`.
         exports: The only folder that the REST interface exports to and imports from. `MYSTOCKS_EXPORTS`, default `exports`.
         api_commands: Whether tasks that run a command may be written and started over REST. `MYSTOCKS_API_COMMANDS`, default no.
+        log_bytes: Bytes after which a task's log file is rotated. `MYSTOCKS_LOG_MEGABYTES`, default 10.
+        log_files: How many log files of a task are kept, the present one included. `MYSTOCKS_LOG_FILES`, default 5.
     """
 
     root: Path
@@ -49,6 +52,13 @@ class Settings:
     api_token: str | None
     exports: Path
     api_commands: bool
+    log_bytes: int = 10_000_000
+    log_files: int = 5
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the tasks' log files."""
+        return self.dagster_home / "logs"
 
     @classmethod
     def from_env(cls, start: Path | None = None) -> "Settings":
@@ -76,6 +86,8 @@ class Settings:
             api_token=os.environ.get("MYSTOCKS_API_TOKEN") or None,
             exports=(root / (os.environ.get("MYSTOCKS_EXPORTS") or EXPORTS)).resolve(),
             api_commands=_flag("MYSTOCKS_API_COMMANDS"),
+            log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
+            log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
         )
 
 
@@ -115,6 +127,19 @@ def find_root(start: Path) -> Path:
 
 def _location(root: Path, value: str) -> str:
     return value if "://" in value else str((root / value).resolve())
+
+
+def _number(variable: str, default: float, *, least: float) -> float:
+    text = os.environ.get(variable)
+    if not text:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number < math.inf:
+        raise SettingsError(f"{variable} is {text!r}; write a number of at least {least:g}.")
+    return number
 
 
 def _moment(variable: str) -> datetime | None:
