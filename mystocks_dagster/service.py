@@ -136,9 +136,18 @@ class Project:
         launch.start(self.instance, run_id, queued=True)
         return run_id
 
-    def history(self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Execution]:
-        """Yield executions that started in [since, until), those of the newest run first."""
-        return history.executions(self.instance, self.task_ids, task_id=task_id, since=since, until=until)
+    def history(
+        self,
+        task_id: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        status: str | None = None,
+    ) -> Iterator[Execution]:
+        """Yield executions that started in [since, until), those of the newest run first; of one status, `limit` at most."""
+        found = history.executions(self.instance, self.task_ids, task_id=task_id, since=since, until=until)
+        return islice((one for one in found if status in (None, one.status)), limit)
 
     def execution(self, execution_id: str) -> Execution:
         """Return one execution by its id, `<run id>:<step>`.
