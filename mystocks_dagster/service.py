@@ -1,33 +1,44 @@
 """What people do with tasks, whichever way they reach us: find, start, follow, stop, look back."""
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 from typing import Any
 
 import dagster as dg
 
 from mystocks_dagster import history, launch, overlap, stopping, switches, upcoming
-from mystocks_dagster.errors import AlreadyRunning, InstanceError, NoDaemon, UnknownName
-from mystocks_dagster.history import Execution, Statistics
+from mystocks_dagster.errors import AlreadyRunning, InvalidParams, NoDaemon, NotRunning, UnknownName
+from mystocks_dagster.history import Cleaned, Execution, Statistics, catch_up
+from mystocks_dagster.history.catch_up import Progress
+from mystocks_dagster.history.cleanup import Place, clean_up
+from mystocks_dagster.history.rollup import Window
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.stopping import Stopped
 from mystocks_dagster.switches import Switch
+from mystocks_dagster.taskfile import files
+from mystocks_dagster.taskfile.entries import params_faults
+from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
-from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.upcoming import Coming
 
 
 class Project:
-    """One project: its task file and its Dagster instance, each opened when first needed."""
+    """One project: its task file, as it is when first needed, and its Dagster instance.
 
-    def __init__(self, settings: Settings) -> None:
+    A program that lives longer than a save of the task file takes its projects from `current.Current`.
+    """
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance | None = None) -> None:
         self.settings = settings
+        self._instance = instance
 
     @cached_property
     def version(self) -> Version:
@@ -42,7 +53,12 @@ class Project:
     @cached_property
     def instance(self) -> dg.DagsterInstance:
         """The project's Dagster instance."""
-        return open_instance(self.settings)
+        return self._instance or open_instance(self.settings)
+
+    @cached_property
+    def repository(self) -> launch.Repository:
+        """The definitions from which runs are made."""
+        return launch.load(self.settings)
 
     @cached_property
     def task_ids(self) -> dict[str, str]:
@@ -73,16 +89,34 @@ class Project:
             by: Who starts it, such as `cli`, `rest`, `python`: a tag of the run.
 
         Raises:
+            UnknownName: There is no such task or group.
+            InvalidParams: The function does not take these parameters.
             AlreadyRunning: The task's `max_instances` are under way.
         """
         found = self.find(name)
-        if isinstance(found, Group) and (params or only):
-            raise InstanceError(f"{name} is a group: parameters and --only are for a single task.")
-        if isinstance(found, Task) and (reason := overlap.over(self.instance, found.dagster_name, found.max_instances)):
-            raise AlreadyRunning(reason)
+        self._check_params(found, params, only=only)
         config = {"ops": {found.dagster_name: {"config": dict(params)}}} if params else {}
         steps = [found.dagster_name] if only else None
-        return launch.create_run(self.instance, self.settings, found.dagster_name, config, {"mystocks/started_by": by}, steps)
+        instance, repository = self.instance, self.repository
+        # Counting and writing are one act, or two starts at the same moment would both find the place free.
+        with files.locked(self.settings.dagster_home / "starts"):
+            if isinstance(found, Task) and (reason := overlap.over(instance, found.dagster_name, found.max_instances)):
+                raise AlreadyRunning(reason, overlap.under_way(instance, found.dagster_name))
+            return launch.create_run(instance, repository, found.dagster_name, config, {"mystocks/started_by": by}, steps)
+
+    def _check_params(self, found: Task | Group, params: Mapping[str, Any], *, only: bool) -> None:
+        if isinstance(found, Group):
+            if params or only:
+                raise InvalidParams(f"{found.group_id} is a group: parameters and --only are for a single task.")
+            return
+        function = self.version.functions[found.task_id]
+        model = params_model(function)
+        if not model or not params:
+            return
+        secret = [(name,) for name in found.secrets]
+        if faults := params_faults(model, function, {**found.params, **params}, secret):
+            told = [f"{path_text(('params', *fault.path))}: {fault.message}. {fault.hint}".strip() for fault in faults]
+            raise InvalidParams(f"{found.task_id} was not started. " + " ".join(told))
 
     def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli") -> str:
         """Put a new run into the daemon's queue, and return its id at once; arguments as in `create`.
@@ -91,15 +125,41 @@ class Project:
             NoDaemon: No daemon is alive, so that the run would wait for ever; nothing was started.
             AlreadyRunning: The task's `max_instances` are under way.
         """
+        self.find(name)
         if not launch.daemon_alive(self.instance):
             raise NoDaemon(f"{name} was not started: no daemon is alive on {self.settings.dagster_home}. Start one with: mystocks ui")
         run_id = self.create(name, params, only=only, by=by)
         launch.start(self.instance, run_id, queued=True)
         return run_id
 
-    def history(self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Execution]:
-        """Yield executions that started in [since, until), those of the newest run first."""
-        return history.executions(self.instance, self.task_ids, task_id=task_id, since=since, until=until)
+    def history(
+        self,
+        task_id: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        status: str | None = None,
+    ) -> Iterator[Execution]:
+        """Yield executions that started in [since, until), those of the newest run first; of one status, `limit` at most."""
+        # Paused is what pending is called while the task's switch is off, which the roll-up does not know.
+        asked = "pending" if status == "paused" else status
+        shown_status = self._shown_status()
+        with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
+            records = rollup.executions(task_id, Window.of(since, until), status=asked, limit=None if asked == "pending" else limit)
+            shown = (record.shown(self.instance, self.task_ids) for record in records)
+            told = (replace(one, status=shown_status(one.task_id, one.status)) for one in shown)
+            yield from islice((one for one in told if status in (None, one.status)), limit)
+
+    def _shown_status(self) -> Callable[[str, str], str]:
+        """Return what tells the status of a task's execution for people; it looks at the switches when it needs them, once."""
+        switches = cache(self.switches)
+
+        def shown_status(task_id: str, status: str) -> str:
+            switch = switches().get(task_id) if status == "pending" else None
+            return "paused" if switch and not switch.on else status
+
+        return shown_status
 
     def execution(self, execution_id: str) -> Execution:
         """Return one execution by its id, `<run id>:<step>`.
@@ -109,15 +169,47 @@ class Project:
         """
         for one in history.of_run(self.instance, execution_id.partition(":")[0], self.task_ids):
             if one.execution_id == execution_id:
-                return one
+                return replace(one, status=self._shown_status()(one.task_id, one.status))
         raise UnknownName(f"There is no execution {execution_id!r}. What ran: mystocks history")
 
     def statistics(
         self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None
     ) -> dict[str, Statistics]:
-        """Return statistics by task id, of every task or of one, over the executions that started in [since, until)."""
+        """Return statistics by task id, of every task or of one, over the executions that started in [since, until).
+
+        Tasks of the file are there even when they never ran; what clean-ups removed is counted.
+        """
+        with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
+            tallies = rollup.tallies(task_id, Window.of(since, until))
         names = {task.task_id: task.task_name for task in self.taskfile.tasks if task_id in (None, task.task_id)}
-        return history.statistics(self.history(task_id, since=since, until=until), names)
+        shown_status = self._shown_status()
+        found = {name: Statistics(task_id=name, task_name=title) for name, title in names.items()}
+        for tally in tallies:
+            name = self.task_ids.get(tally.name, tally.task)
+            found[name] = tally.shown(name, names.get(name, name), shown_status(name, tally.last_status))
+        return found
+
+    def rebuild_history(self, progress: Progress | None = None) -> None:
+        """Throw the roll-up away and fill it again from Dagster's storage; history and statistics are then what they were.
+
+        Args:
+            progress: Told after each batch how many runs of how many have been read.
+        """
+        with catch_up.opened(self.instance, self.settings.dagster_home, progress, rebuild=True):
+            pass
+
+    def cleanup(self, days: int, *, dry_run: bool = False, progress: Progress | None = None) -> Cleaned:
+        """Remove runs, events, logs and ticks that ended more than `days` days ago; what stands on them stays.
+
+        Args:
+            days: At least 1.
+            dry_run: Only say what would be removed.
+            progress: Told after each batch how many runs of how many are done.
+
+        Raises:
+            InstanceError: Another clean-up runs, or `days` is less than 1.
+        """
+        return clean_up(Place(self.instance, self.settings.dagster_home), days, dry_run=dry_run, progress=progress)
 
     def switches(self) -> dict[str, Switch]:
         """Return the switches of all tasks and groups that have a schedule, by id."""
@@ -144,7 +236,7 @@ class Project:
         """Stop what a task or group has under way, or the run or execution of that id; return when it has ended.
 
         Raises:
-            InstanceError: Nothing of it runs or waits.
+            NotRunning: Nothing of it runs or waits.
             UnknownName: There is nothing of that name.
         """
         try:
@@ -157,5 +249,5 @@ class Project:
             runs = [stopping.run_named(self.instance, task_ids, name)]
         if not runs:
             self.find(name)
-            raise InstanceError(f"{name} is not running, and no run of it waits. What ran last: mystocks history {name}")
+            raise NotRunning(f"{name} is not running, and no run of it waits. What ran last: mystocks history {name}")
         return [stopping.stop(self.instance, run, task_ids) for run in runs]

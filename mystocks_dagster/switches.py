@@ -18,7 +18,7 @@ from dagster._core.remote_representation.handle import RepositoryHandle
 from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
-from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.errors import NoSwitch
 from mystocks_dagster.launch import REPOSITORY
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import Settings
@@ -74,10 +74,10 @@ def turn(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str
     """Turn a schedule on or off, as the UI does, or (`on` None) back to what the file says; return the switch.
 
     Raises:
-        InstanceError: It has no schedule, so that there is nothing to switch.
+        NoSwitch: It has no schedule, so that there is nothing to switch.
     """
     if not _has_switch(entry):
-        raise InstanceError(f"{name} has no schedule, so there is nothing to switch; it starts by hand: mystocks run {name}")
+        raise NoSwitch(f"{name} has no schedule, so there is nothing to switch; it starts by hand: mystocks run {name}")
     remote = _remote(entry, origin)
     identity = (remote.get_remote_origin_id(), remote.selector_id)
     match remote, on:

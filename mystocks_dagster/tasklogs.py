@@ -77,8 +77,13 @@ def read(project: Project, execution_id: str) -> str:
     return _wanted(text, execution.run_id) or _of_dagster(project, execution)
 
 
-def follow(project: Project, execution_id: str) -> Iterator[str]:
+def follow(project: Project, execution_id: str, *, beat: bool = False) -> Iterator[str]:
     """Yield the lines that `read` returns, and then each further one as it is written, until the execution has ended.
+
+    Args:
+        project: The project.
+        execution_id: Which one.
+        beat: Also yield empty text each time that nothing new was found, so that who reads can look up and go away.
 
     Raises:
         UnknownName: There is no such execution.
@@ -96,6 +101,8 @@ def follow(project: Project, execution_id: str) -> Iterator[str]:
             if silent:
                 yield from _of_dagster(project, execution).splitlines(keepends=True)
             return
+        if beat:
+            yield ""
         time.sleep(_POLL_SECONDS)
 
 

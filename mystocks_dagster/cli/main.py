@@ -39,9 +39,9 @@ def options(
 @cache
 def register_all() -> None:
     """Add every command, once."""
-    from mystocks_dagster.cli import data, demo, doctor, edits, files, health, logs, runs, stopping, switches, ui, upcoming
+    from mystocks_dagster.cli import api, data, demo, doctor, edits, files, health, history, logs, runs, stopping, switches, ui, upcoming
 
-    for module in (files, runs, logs, stopping, upcoming, switches, edits, data, health, doctor, demo, ui):
+    for module in (files, runs, history, logs, stopping, upcoming, switches, edits, data, health, doctor, demo, ui, api):
         module.register(app)
 
 
