@@ -11,24 +11,31 @@ from typing import Any
 import dagster as dg
 
 from mystocks_dagster import history, launch, overlap, stopping, switches, upcoming
-from mystocks_dagster.errors import AlreadyRunning, InstanceError, NoDaemon, UnknownName
+from mystocks_dagster.errors import AlreadyRunning, InvalidParams, NoDaemon, NotRunning, UnknownName
 from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.stopping import Stopped
 from mystocks_dagster.switches import Switch
+from mystocks_dagster.taskfile import files
+from mystocks_dagster.taskfile.entries import params_faults
+from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
-from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.upcoming import Coming
 
 
 class Project:
-    """One project: its task file and its Dagster instance, each opened when first needed."""
+    """One project: its task file, as it is when first needed, and its Dagster instance.
 
-    def __init__(self, settings: Settings) -> None:
+    A program that lives longer than a save of the task file takes its projects from `current.Current`.
+    """
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance | None = None) -> None:
         self.settings = settings
+        self._instance = instance
 
     @cached_property
     def version(self) -> Version:
@@ -43,7 +50,12 @@ class Project:
     @cached_property
     def instance(self) -> dg.DagsterInstance:
         """The project's Dagster instance."""
-        return open_instance(self.settings)
+        return self._instance or open_instance(self.settings)
+
+    @cached_property
+    def repository(self) -> launch.Repository:
+        """The definitions from which runs are made."""
+        return launch.load(self.settings)
 
     @cached_property
     def task_ids(self) -> dict[str, str]:
@@ -82,16 +94,34 @@ class Project:
             by: Who starts it, such as `cli`, `rest`, `python`: a tag of the run.
 
         Raises:
+            UnknownName: There is no such task or group.
+            InvalidParams: The function does not take these parameters.
             AlreadyRunning: The task's `max_instances` are under way.
         """
         found = self.find(name)
-        if isinstance(found, Group) and (params or only):
-            raise InstanceError(f"{name} is a group: parameters and --only are for a single task.")
-        if isinstance(found, Task) and (reason := overlap.over(self.instance, found.dagster_name, found.max_instances)):
-            raise AlreadyRunning(reason)
+        self._check_params(found, params, only=only)
         config = {"ops": {found.dagster_name: {"config": dict(params)}}} if params else {}
         steps = [found.dagster_name] if only else None
-        return launch.create_run(self.instance, self.settings, found.dagster_name, config, {"mystocks/started_by": by}, steps)
+        instance, repository = self.instance, self.repository
+        # Counting and writing are one act, or two starts at the same moment would both find the place free.
+        with files.locked(self.settings.dagster_home / "starts"):
+            if isinstance(found, Task) and (reason := overlap.over(instance, found.dagster_name, found.max_instances)):
+                raise AlreadyRunning(reason, overlap.under_way(instance, found.dagster_name))
+            return launch.create_run(instance, repository, found.dagster_name, config, {"mystocks/started_by": by}, steps)
+
+    def _check_params(self, found: Task | Group, params: Mapping[str, Any], *, only: bool) -> None:
+        if isinstance(found, Group):
+            if params or only:
+                raise InvalidParams(f"{found.group_id} is a group: parameters and --only are for a single task.")
+            return
+        function = self.version.functions[found.task_id]
+        model = params_model(function)
+        if not model or not params:
+            return
+        secret = [(name,) for name in found.secrets]
+        if faults := params_faults(model, function, {**found.params, **params}, secret):
+            told = [f"{path_text(('params', *fault.path))}: {fault.message}. {fault.hint}".strip() for fault in faults]
+            raise InvalidParams(f"{found.task_id} was not started. " + " ".join(told))
 
     def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli") -> str:
         """Put a new run into the daemon's queue, and return its id at once; arguments as in `create`.
@@ -106,9 +136,18 @@ class Project:
         launch.start(self.instance, run_id, queued=True)
         return run_id
 
-    def history(self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Execution]:
-        """Yield executions that started in [since, until), those of the newest run first."""
-        return history.executions(self.instance, self.task_ids, task_id=task_id, since=since, until=until)
+    def history(
+        self,
+        task_id: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        status: str | None = None,
+    ) -> Iterator[Execution]:
+        """Yield executions that started in [since, until), those of the newest run first; of one status, `limit` at most."""
+        found = history.executions(self.instance, self.task_ids, task_id=task_id, since=since, until=until)
+        return islice((one for one in found if status in (None, one.status)), limit)
 
     def execution(self, execution_id: str) -> Execution:
         """Return one execution by its id, `<run id>:<step>`.
@@ -153,7 +192,7 @@ class Project:
         """Stop what a task or group has under way, or the run or execution of that id; return when it has ended.
 
         Raises:
-            InstanceError: Nothing of it runs or waits.
+            NotRunning: Nothing of it runs or waits.
             UnknownName: There is nothing of that name.
         """
         try:
@@ -166,5 +205,5 @@ class Project:
             runs = [stopping.run_named(self.instance, task_ids, name)]
         if not runs:
             self.find(name)
-            raise InstanceError(f"{name} is not running, and no run of it waits. What ran last: mystocks history {name}")
+            raise NotRunning(f"{name} is not running, and no run of it waits. What ran last: mystocks history {name}")
         return [stopping.stop(self.instance, run, task_ids) for run in runs]

@@ -1,0 +1,50 @@
+"""Which schedules should have started something and did not: the daemon was down, or could not evaluate them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mystocks_dagster import upcoming
+from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.service import Project
+from mystocks_dagster.switches import Switch
+from mystocks_dagster.taskfile.schedule import Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overdue:
+    """A schedule of a task or group, and the earliest time at which it should have fired since it was last looked at."""
+
+    name: str
+    due: datetime
+
+
+def overdue(project: Project) -> Iterator[Overdue]:
+    """Yield the schedules that are on, were due before now, and were not evaluated since.
+
+    A tick that was skipped with a reason (not a trading day, already running) is an evaluation. A schedule that no
+    daemon has ever seen is not overdue: nobody can say since when it should have fired.
+    """
+    entries = project.taskfile.by_id()
+    for switch in project.switches().values():
+        schedule = entries[switch.name].schedule
+        if schedule is None or not switch.on:
+            continue
+        seen = switch.looked_at
+        if seen and _due(switch, schedule, seen):
+            # The state may lag behind the ticks.
+            due = _due(switch, schedule, max(seen, _last_tick(project, switch)))
+            if due:
+                yield Overdue(name=switch.name, due=due)
+
+
+def _due(switch: Switch, schedule: Schedule, seen: datetime) -> datetime | None:
+    """Return when the schedule was due first after `seen`; None when that is still to come."""
+    # A tick is noted under the time at which it was due: the next one is a second later at the earliest.
+    first = next(upcoming.starts(switch.name, schedule, seen + timedelta(seconds=1), switch.cursor), None)
+    return first.time if first and first.time < now() else None
+
+
+def _last_tick(project: Project, switch: Switch) -> datetime:
+    ticks = project.instance.get_ticks(*switch.identity, limit=1)
+    return datetime.fromtimestamp(ticks[0].timestamp if ticks else 0, SHANGHAI)
