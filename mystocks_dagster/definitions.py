@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mystocks_dagster.settings import Settings
 
 
@@ -14,7 +16,7 @@ def defs() -> dg.Definitions:
     from mystocks_dagster.factory.load import load_definitions
     from mystocks_dagster.factory.management import Hands
 
-    return load_definitions(Hands(clean=_clean, reload=_reload))
+    return load_definitions(Hands(clean=_clean, take_in=_take_in))
 
 
 def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
@@ -23,9 +25,11 @@ def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
     return Project(settings).cleanup(days, dry_run=dry_run).to_json()
 
 
-def _reload(settings: "Settings") -> str:
-    from mystocks_dagster.reloading import reload
+def _take_in(settings: "Settings", path: "Path", dry_run: bool) -> dict[str, Any]:
+    from mystocks_dagster.editing import Editor
 
-    done = reload(settings)
-    at = f"the web UI at {done.address} uses it now, the daemon within a minute" if done.address else "no web UI runs that had to be told"
-    return f"saved as version {done.version.hash}; {at}."
+    edited = Editor(settings, trusted=False).import_file(path, dry_run=dry_run)
+    if not edited.diff:
+        return {"message": f"{settings.task_file} has all of {path} already: nothing to change."}
+    done = "a dry run, nothing is written" if dry_run else edited.unused or "written to the task file, and loaded"
+    return {"message": f"{path}: {done}.", "diff": dg.MetadataValue.md(f"```diff\n{edited.diff}\n```")}

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from mystocks_dagster.errors import InvalidParams, MyStocksError
+from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import exchange, files
 
@@ -41,8 +42,8 @@ class ImportConfig(dg.Config):
 
     config_path: str = Field(
         default=_EXPORT,
-        description="要导入的任务文件（YAML 或 JSON），绝对路径或相对于项目目录；编号相同的任务被替换，其余新增。"
-        "The file to take in, absolute or relative to the project; tasks of the same id are replaced, the others added.",
+        description="要导入的任务文件（YAML 或 JSON），放在 exports 目录中；编号相同的任务被替换，其余新增。"
+        "The file to take in, in the folder exports; tasks of the same id are replaced, the others added.",
     )
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
@@ -52,8 +53,8 @@ class ExportConfig(dg.Config):
 
     output_path: str = Field(
         default=_EXPORT,
-        description="导出到哪个文件（.yaml、.yml 或 .json），绝对路径或相对于项目目录；同名文件会被覆盖。"
-        "Where to, absolute or relative to the project; a file of that name is replaced.",
+        description="导出到 exports 目录中的哪个文件（.yaml、.yml 或 .json）；同名文件会被覆盖。"
+        "Where to, in the folder exports; a file of that name is replaced.",
     )
     format: Form = Field(
         default=Form.by_name,
@@ -63,15 +64,15 @@ class ExportConfig(dg.Config):
 
 @dataclass(frozen=True)
 class Hands:
-    """What the jobs need and this layer does not know.
+    """What the jobs need and this layer does not know; each tells what it did.
 
     Attributes:
-        clean: Removes what ran before so many days, or (dry run) counts it, and tells.
-        reload: Makes the running web UI use the task file as it is now, and tells in one sentence.
+        clean: Removes what ran before so many days, or (dry run) counts it.
+        take_in: Takes the tasks of a file into the task file, or (dry run) shows the difference.
     """
 
     clean: Callable[[Settings, int, bool], Told]
-    reload: Callable[[Settings], str]
+    take_in: Callable[[Settings, Path, bool], Told]
 
 
 def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
@@ -89,7 +90,7 @@ def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
             "**导入任务**\n\n把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
             "Takes the tasks of another file into tasks.yaml: checked first, backed up, written, loaded.",
             ImportConfig,
-            lambda settings, config: import_tasks(settings, config, hands.reload),
+            lambda settings, config: hands.take_in(settings, _within(settings, config.config_path), config.dry_run),
         ),
         _job(
             "export_tasks",
@@ -101,35 +102,17 @@ def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
     ]
 
 
-def import_tasks(settings: Settings, config: ImportConfig, reload: Callable[[Settings], str]) -> Told:
-    """Take the tasks and groups of another file into the task file, and return the difference.
-
-    Raises:
-        InvalidParams: There is no such file.
-        TaskFileError: The other file, or what would come out, is wrong; the task file is as it was.
-    """
-    path = settings.root / config.config_path
-    if not path.is_file():
-        raise InvalidParams(f"config_path: there is no file {path}.")
-    edit = exchange.import_file(settings.task_file, path, dry_run=config.dry_run)
-    if not edit.diff:
-        return {"message": f"{settings.task_file.name} has all of {path} already: nothing to change."}
-    said = f"a dry run: {settings.task_file} is as it was" if config.dry_run else reload(settings)
-    return {"message": f"{path}: {said}", "diff": dg.MetadataValue.md(f"```diff\n{edit.diff}\n```")}
-
-
 def export_tasks(settings: Settings, config: ExportConfig) -> Told:
     """Write the task file as YAML or JSON, and return where.
 
     Raises:
-        InvalidParams: The name is none of a YAML or JSON file, or the task file's own.
+        Forbidden: It lies outside the folder of exports.
+        InvalidParams: The name is none of a YAML or JSON file, or cannot be written.
         TaskFileError: The task file cannot be read.
     """
-    path = (settings.root / config.output_path).resolve()
+    path = _within(settings, config.output_path)
     if path.suffix not in _SUFFIXES:
         raise InvalidParams(f"output_path: {path} must end in {', '.join(_SUFFIXES)}.")
-    if path == settings.task_file:
-        raise InvalidParams(f"output_path: {path} is the task file itself; choose another name.")
     form = _SUFFIXES[path.suffix] if config.format is Form.by_name else config.format.value
     text = exchange.export_text(settings.task_file, "json" if form == "json" else "yaml")
     try:
@@ -138,6 +121,14 @@ def export_tasks(settings: Settings, config: ExportConfig) -> Told:
     except OSError as error:
         raise InvalidParams(f"output_path: {path} cannot be written: {error.strerror}.") from None
     return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": len(text.encode())}
+
+
+def _within(settings: Settings, text: str) -> Path:
+    """Return a file in the folder of exports: whoever may start a job may not read or write all files of this machine."""
+    path = (settings.root / text).resolve()
+    if not path.is_relative_to(settings.exports):
+        raise Forbidden(f"{path} is not in {settings.exports}; write {_EXPORT}, or choose another folder with MYSTOCKS_EXPORTS.")
+    return path
 
 
 def _job(name: str, about: str, form: type[dg.Config], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:

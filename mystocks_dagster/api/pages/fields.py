@@ -136,8 +136,9 @@ def placeholders(parts: Sequence[Part], defaults: Entry) -> dict[str, str]:
 
 
 def entry_of(parts: Sequence[Part], texts: Mapping[str, str], old: Entry, defaults: Entry) -> dict[str, Any]:
-    """Return the entry that a filled form stands for: what the form does not know stays as it was, and what says the same
-    as the defaults is left out unless the entry had it.
+    """Return the entry that a filled form stands for.
+
+    What the form does not know stays as it was; what says the same as the defaults is left out unless the entry had it.
 
     Raises:
         TaskFileError: The field `params` is no YAML mapping; the lines are those of the field.

@@ -1,16 +1,13 @@
 """The form of a run: one field for each parameter, prefilled with what the task file says."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import ValidationError
-
-from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.taskfile.dump import text_of
 from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Task, masked_params
@@ -46,7 +43,7 @@ def params_of(task: Task, function: Any) -> list[Param]:
         default = None if info.is_required() else _json(info.get_default(call_default_factory=True))
         value = shown.get(name, default)
         choices, textual = _choices(info.annotation), _textual(info.annotation)
-        text = "" if value is None else str(value) if textual or choices and isinstance(value, str) else text_of(value)
+        text = "" if value is None else str(value) if textual or (choices and isinstance(value, str)) else text_of(value)
         hidden = name in task.secrets
         found.append(
             Param(
@@ -61,21 +58,13 @@ def params_of(task: Task, function: Any) -> list[Param]:
     return found
 
 
-def changed(params: list[Param], texts: Mapping[str, str], task: Task, function: Any) -> dict[str, Any]:
-    """Return the parameters that somebody changed in the form, checked by the function's own model.
+def changed(params: Sequence[Param], texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters that somebody changed in the form; whether they fit is for the start to say.
 
     Raises:
-        InvalidParams: They do not fit; the message names each.
+        TaskFileError: One is no YAML.
     """
-    values = {one.name: _value(one, texts[one.name].strip()) for one in params if texts.get(one.name, one.text).strip() != one.text}
-    model = params_model(function)
-    if model is not None and values:
-        try:
-            model.model_validate({**task.params, **values})
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors(include_url=False))
-            raise InvalidParams(f"{task.task_id}: {wrong}") from None
-    return values
+    return {one.name: _value(one, texts[one.name].strip()) for one in params if texts.get(one.name, one.text).strip() != one.text}
 
 
 def _value(param: Param, text: str) -> Any:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from fastapi.responses import FileResponse
 
 from mystocks_dagster.api.pages import fields, guard, params, table
 from mystocks_dagster.api.pages.site import Site, route_class, see, status_of, told
-from mystocks_dagster.editing import Edited, Editor
+from mystocks_dagster.editing import Edited, Editor, runs_command
 from mystocks_dagster.errors import Forbidden, MyStocksError, UnknownName
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
@@ -88,7 +87,7 @@ def _task_page(site: Site, request: Request, name: str, error: MyStocksError | N
     entry = project.find(name)
     is_task = isinstance(entry, Task)
     since = _DAYS.get(request.query_params.get("days", ""))
-    executions = list(islice(project.history(name), _SHOWN)) if is_task else []
+    executions = list(project.history(name, limit=_SHOWN)) if is_task else []
     members = [line for line in table.lines(project) if line.id in entry.tasks] if isinstance(entry, Group) else []
     return site.render(
         request,
@@ -127,8 +126,8 @@ def _add_steering(router: APIRouter, site: Site) -> None:
         try:
             values: dict[str, Any] = {}
             if isinstance(entry, Task):
-                function = project.version.functions[name]
-                values = params.changed(params.params_of(entry, function), _prefixed(form, "param."), entry, function)
+                _check_command(site, project.version, name)
+                values = params.changed(params.params_of(entry, project.version.functions[name]), _prefixed(form, "param."))
             run_id = project.start(name, values, only=form.get("only") == "on", by="web")
         except MyStocksError as error:
             return _run_page(site, request, name, form, error)
@@ -158,7 +157,14 @@ def _add_steering(router: APIRouter, site: Site) -> None:
         return see(_back(form, name), said=wanted)
 
 
-def _run_page(site: Site, request: Request, name: str, form: Mapping[str, str] | None = None, error: MyStocksError | None = None) -> Response:
+def _check_command(site: Site, version: Version, name: str) -> None:
+    if runs_command(version, name) and not site.settings.api_commands:
+        raise Forbidden(f"{name} runs a command of this machine, which may not be started from here. Start it with: mystocks run {name}")
+
+
+def _run_page(
+    site: Site, request: Request, name: str, form: Mapping[str, str] | None = None, error: MyStocksError | None = None
+) -> Response:
     project = site.project()
     entry = project.find(name)
     known = params.params_of(entry, project.version.functions[name]) if isinstance(entry, Task) else []
@@ -215,7 +221,12 @@ def _add_forms(router: APIRouter, site: Site) -> None:
 
 
 def _form_page(
-    site: Site, request: Request, section: Section, raw: Raw | None, form: Mapping[str, str] | None = None, error: MyStocksError | None = None
+    site: Site,
+    request: Request,
+    section: Section,
+    raw: Raw | None,
+    form: Mapping[str, str] | None = None,
+    error: MyStocksError | None = None,
 ) -> Response:
     version = site.project().version
     parts = fields.parts_of(section, new=raw is None)
@@ -239,8 +250,8 @@ def _form_page(
         typed=typed,
         placeholders=fields.placeholders(parts, defaults),
         wrong=wrong,
-        functions=sorted({f"{function.__module__}.{function.__name__}" for function in version.functions.values()}),
-        ids=[task.task_id for task in version.taskfile.tasks],
+        modules=sorted({task.task_module for task in version.taskfile.tasks}),
+        functions=sorted({task.task_function for task in version.taskfile.tasks}),
         error=told(error) if error else None,
     )
 

@@ -1,11 +1,9 @@
 """What all pages share: the project, the templates, the language, and how an error is shown."""
 
 from collections.abc import Callable, Coroutine
-from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-import dagster as dg
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
@@ -13,8 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mystocks_dagster.api.pages import guard, words
 from mystocks_dagster.api.pages.table import Links
-from mystocks_dagster.errors import Forbidden, MyStocksError, UnknownName
-from mystocks_dagster.instance import open_instance
+from mystocks_dagster.current import Current
+from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError, UnknownName
+from mystocks_dagster.servers import ui_address
 from mystocks_dagster.service import Project
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.dump import text_of
@@ -38,21 +37,19 @@ class Site:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._current = Current(settings)
         self._templates = Environment(
-            loader=PackageLoader("mystocks_dagster.api.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=PackageLoader("mystocks_dagster.api.pages"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
         self._templates.filters["yaml"] = text_of
 
-    @cached_property
-    def instance(self) -> dg.DagsterInstance:
-        """Dagster's instance, opened once."""
-        return open_instance(self.settings)
-
     def project(self) -> Project:
         """Return the project with the task file as it is now."""
-        project = Project(self.settings)
-        project.instance = self.instance
-        return project
+        return self._current.project()
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page in the visitor's language."""
@@ -61,7 +58,7 @@ class Site:
         shared = {
             "t": words.translator(language),
             "language": language,
-            "links": Links.of(Project(self.settings)),
+            "links": Links(address=ui_address(self.settings.dagster_home)),
             "settings": self.settings,
             "said": said if said in SAID else None,
             "said_run": request.query_params.get("run", "") if said == "started" else "",
@@ -85,7 +82,7 @@ def status_of(error: MyStocksError) -> int:
             return 404
         case Forbidden():
             return 403
-        case TaskFileError():
+        case TaskFileError() | InvalidParams():
             return 422
     return 409
 

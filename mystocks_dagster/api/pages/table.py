@@ -7,7 +7,6 @@ from mystocks_dagster.factory.spec import build_specs
 from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.reloading import LOCATION
 from mystocks_dagster.service import Project
-from mystocks_dagster.servers import ui_address
 from mystocks_dagster.switches import Switch
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.names import dagster_name
@@ -88,11 +87,6 @@ class Links:
 
     address: str | None
 
-    @classmethod
-    def of(cls, project: Project) -> "Links":
-        """Return the links of this project's UI."""
-        return cls(address=ui_address(project.settings.dagster_home))
-
     def job(self, name: str, tab: str = "") -> str | None:
         """The job of a task or group; `tab` may be `/playground` or `/runs`."""
         return self._to(f"/locations/{LOCATION}/jobs/{dagster_name(name)}{tab}")
@@ -140,7 +134,11 @@ def bars(executions: Sequence[Execution], slots: int = 40) -> list[Bar]:
     shown = list(reversed(executions[:slots]))
     longest = max((one.duration or 0 for one in shown), default=0) or 1
     return [
-        Bar(x=round(100 * (slots - len(shown) + number) / slots, 2), height=round(max(100 * (one.duration or 0) / longest, 4), 1), execution=one)
+        Bar(
+            x=round(100 * (slots - len(shown) + number) / slots, 2),
+            height=round(max(100 * (one.duration or 0) / longest, 4), 1),
+            execution=one,
+        )
         for number, one in enumerate(shown)
     ]
 

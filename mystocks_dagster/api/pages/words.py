@@ -175,9 +175,15 @@ _WORDS: dict[str, tuple[str, str]] = {
     "help.tags": ("用逗号分隔", "Separated by commas"),
     "help.dependencies": ("任务编号，用逗号分隔；先于此任务运行", "Ids, separated by commas; they run first"),
     "help.tasks": ("任务编号，用逗号分隔，按运行顺序", "Ids, separated by commas, in order"),
-    "help.schedule.cron_expression": ("分 时 日 月 周；1-5 是周一至周五，例如 30 16 * * 1-5", "Minute hour day month weekday; 1-5 is Monday to Friday"),
+    "help.schedule.cron_expression": (
+        "分 时 日 月 周；1-5 是周一至周五，例如 30 16 * * 1-5",
+        "Minute hour day month weekday; 1-5 is Monday to Friday",
+    ),
     "help.schedule.start_time": ("例如 2026-10-19T09:00:00", "Such as 2026-10-19T09:00:00"),
-    "help.priority": ("critical 100，high 200，normal 500，low 800，batch 900，或 1 至 999", "critical, high, normal, low, batch, or 1 to 999"),
+    "help.priority": (
+        "critical 100，high 200，normal 500，low 800，batch 900，或 1 至 999",
+        "critical, high, normal, low, batch, or 1 to 999",
+    ),
     "help.timeout": ("留空则不限时", "Empty: no limit"),
 }
 #: A group's members; `tasks` alone is the page's title.
