@@ -227,6 +227,8 @@ def _default(name: str) -> Any:
     outer, _, inner = name.rpartition(".")
     models = (Schedule,) if outer else (Task, Group)
     for model in models:
+        if inner == "task_type":
+            return "manual"
         if inner in model.model_fields:
             info = model.model_fields[inner]
             return None if info.is_required() else info.get_default(call_default_factory=True)

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from mystocks_dagster.factory.params import SOURCE_FIELD
 from mystocks_dagster.taskfile.dump import text_of
 from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Task, masked_params
@@ -33,9 +34,11 @@ class Param:
     hidden: bool = False
 
 
-def params_of(task: Task, function: Any) -> list[Param]:
-    """Return the parameters that a run of the task takes."""
+def params_of(task: Task, function: Any, source: str | None = None) -> list[Param]:
+    """Return the parameters that a run of the task takes; `source` is what the environment says in place of its `data_source`."""
     model, given, shown = params_model(function), task.params, masked_params(task)
+    if source and model is not None and SOURCE_FIELD in model.model_fields:
+        shown = {**shown, SOURCE_FIELD: source}
     if model is None:
         return [Param(name=name, text=text_of(value), hidden=name in task.secrets) for name, value in shown.items()]
     found = []

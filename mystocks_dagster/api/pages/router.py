@@ -13,6 +13,7 @@ from mystocks_dagster.api.pages.site import Site, route_class, see, status_of, t
 from mystocks_dagster.editing import Edited, Editor, runs_command
 from mystocks_dagster.errors import Forbidden, MyStocksError, UnknownName
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.service import Project
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.document import SECTIONS, Raw, Section
 from mystocks_dagster.taskfile.model import Group, Task
@@ -127,7 +128,7 @@ def _add_steering(router: APIRouter, site: Site) -> None:
             values: dict[str, Any] = {}
             if isinstance(entry, Task):
                 _check_command(site, project.version, name)
-                values = params.changed(params.params_of(entry, project.version.functions[name]), _prefixed(form, "param."))
+                values = params.changed(_params(project, entry), _prefixed(form, "param."))
             run_id = project.start(name, values, only=form.get("only") == "on", by="web")
         except MyStocksError as error:
             return _run_page(site, request, name, form, error)
@@ -157,6 +158,10 @@ def _add_steering(router: APIRouter, site: Site) -> None:
         return see(_back(form, name), said=wanted)
 
 
+def _params(project: Project, task: Task) -> list[params.Param]:
+    return params.params_of(task, project.version.functions[task.task_id], project.settings.source)
+
+
 def _check_command(site: Site, version: Version, name: str) -> None:
     if runs_command(version, name) and not site.settings.api_commands:
         raise Forbidden(f"{name} runs a command of this machine, which may not be started from here. Start it with: mystocks run {name}")
@@ -167,7 +172,7 @@ def _run_page(
 ) -> Response:
     project = site.project()
     entry = project.find(name)
-    known = params.params_of(entry, project.version.functions[name]) if isinstance(entry, Task) else []
+    known = _params(project, entry) if isinstance(entry, Task) else []
     typed = {one.name: one.text for one in known} | (_prefixed(form, "param.") if form else {})
     return site.render(
         request,
