@@ -71,24 +71,30 @@ class Editor:
         section: Section = "task_groups" if "group_id" in entry else "tasks"
         return self._change(lambda source: plans.addition(source, section, entry), dry_run=dry_run)
 
-    def edit(self, name: str, changes: Changes, *, dry_run: bool = False) -> Edited:
+    def edit(self, name: str, changes: Changes, *, section: Section | None = None, dry_run: bool = False) -> Edited:
         """Change fields of a task or group: None removes a field, mappings are merged, all else replaces (RFC 7386).
+
+        Args:
+            name: Its id.
+            changes: What to change.
+            section: Only look there; both are searched when None.
+            dry_run: Only check it and say what would change.
 
         Raises:
             UnknownName: There is no task or group of that id.
         """
-        return self._change(lambda source: plans.planned(source, edited=[(_place(source, name), changes)]), dry_run=dry_run)
+        return self._change(lambda source: plans.planned(source, edited=[(_place(source, name, section), changes)]), dry_run=dry_run)
 
-    def replace(self, name: str, entry: Mapping[str, Any], *, dry_run: bool = False) -> Edited:
-        """Let a task or group be what `entry` says, all of it; raises as `edit` does."""
+    def replace(self, name: str, entry: Mapping[str, Any], *, section: Section | None = None, dry_run: bool = False) -> Edited:
+        """Let a task or group be what `entry` says, all of it; else as `edit`."""
 
         def plan(source: Source) -> Plan:
-            section, index = _place(source, name)
-            return plans.planned(source, edited=[((section, index), exchange.replacing(source.data[section][index], entry))])
+            found, index = _place(source, name, section)
+            return plans.planned(source, edited=[((found, index), exchange.replacing(source.data[found][index], entry))])
 
         return self._change(plan, dry_run=dry_run)
 
-    def remove(self, name: str, *, force: bool = False, dry_run: bool = False) -> Edited:
+    def remove(self, name: str, *, section: Section | None = None, force: bool = False, dry_run: bool = False) -> Edited:
         """Remove a task or group; its history stays, and the tasks of a group do.
 
         Raises:
@@ -97,7 +103,7 @@ class Editor:
         """
 
         def plan(source: Source) -> Plan:
-            place = _place(source, name)
+            place = _place(source, name, section)
             if place[0] == "tasks":
                 return plans.removal(source, name, force=force)
             return plans.planned(source, removed=frozenset({place}))
@@ -168,7 +174,7 @@ def _packages(source: Source) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def _place(source: Source, name: str) -> plans.Place:
+def _place(source: Source, name: str, section: Section | None) -> plans.Place:
     """Return where the task or group of that id stands; raises `UnknownName`."""
-    section: Section = "task_groups" if name in plans.ids(source, "task_groups") else "tasks"
-    return plans.place_of(source, section, name)
+    found: Section = section or ("task_groups" if name in plans.ids(source, "task_groups") else "tasks")
+    return plans.place_of(source, found, name)

@@ -130,6 +130,7 @@ class Project:
             NoDaemon: No daemon is alive, so that the run would wait for ever; nothing was started.
             AlreadyRunning: The task's `max_instances` are under way.
         """
+        self.find(name)
         if not launch.daemon_alive(self.instance):
             raise NoDaemon(f"{name} was not started: no daemon is alive on {self.settings.dagster_home}. Start one with: mystocks ui")
         run_id = self.create(name, params, only=only, by=by)

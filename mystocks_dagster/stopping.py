@@ -20,6 +20,8 @@ _POLL_SECONDS = 0.25
 _UNDER_WAY = ("pending", "running")
 #: As many characters of a run's id as Dagster's UI shows are enough to name it.
 _SHORT_ID = 8
+#: The tag of a run that is part of a Python program, which is not ours to end: the program's process id.
+IN_PROGRAM = "mystocks/in_program"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +85,10 @@ def stop(instance: dg.DagsterInstance, run: dg.DagsterRun, task_ids: Mapping[str
     """Stop a run: take it off the queue, or end its process and all that it started; return when that is done.
 
     Raises:
-        InstanceError: It did not end in time.
+        InstanceError: It did not end in time, or is part of a Python program.
     """
+    if program := run.tags.get(IN_PROGRAM):
+        raise InstanceError(f"{run.job_name} runs inside the Python program of process {program}; stop it there.")
     held = [one.execution_id for one in history.of_run(instance, run.run_id, task_ids) if one.status in _UNDER_WAY]
     instance.run_coordinator.cancel_run(run.run_id)
     deadline = time.monotonic() + _PATIENCE_SECONDS

@@ -1,6 +1,5 @@
 """`TaskManager`: everything that people do with tasks, as methods."""
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -9,8 +8,8 @@ from typing import Any
 
 from mystocks_dagster import health, tasklogs
 from mystocks_dagster.current import Current
-from mystocks_dagster.editing import Edited, Editor
-from mystocks_dagster.errors import InvalidParams, UnknownName
+from mystocks_dagster.editing import Edited, Editor, runs_command
+from mystocks_dagster.errors import Forbidden, InvalidParams, UnknownName
 from mystocks_dagster.health import Health
 from mystocks_dagster.history import Execution, Statistics, of_run
 from mystocks_dagster.manager.local import LocalFunctions
@@ -87,13 +86,13 @@ class TaskManager:
     def update_task(self, task_id: str, changes: Mapping[str, Any], *, dry_run: bool = False) -> TaskResponse:
         """Change fields of a task: None removes a field, mappings such as `schedule` are merged, all else replaces."""
         self._same_id("task_id", task_id, changes, required=False)
-        return self._told(self._editor.edit(task_id, changes, dry_run=dry_run), "changed", task_id)
+        return self._told(self._editor.edit(task_id, changes, section="tasks", dry_run=dry_run), "changed", task_id)
 
     def replace_task(self, task_id: str, config: TaskConfig | Mapping[str, Any], *, dry_run: bool = False) -> TaskResponse:
         """Let a task be what `config` says, all of it."""
         entry = {"task_id": task_id, **_fields(config)}
         self._same_id("task_id", task_id, entry)
-        return self._told(self._editor.replace(task_id, entry, dry_run=dry_run), "replaced", task_id)
+        return self._told(self._editor.replace(task_id, entry, section="tasks", dry_run=dry_run), "replaced", task_id)
 
     def delete_task(self, task_id: str, *, force: bool = False, dry_run: bool = False) -> TaskResponse:
         """Remove a task from tasks.yaml; its history stays.
@@ -106,7 +105,7 @@ class TaskManager:
         if self._local.has(task_id):
             self._local.remove(task_id)
             return TaskResponse(message=f"{task_id} is not registered in this process any more.", task_id=task_id)
-        return self._told(self._editor.remove(task_id, force=force, dry_run=dry_run), "deleted", task_id)
+        return self._told(self._editor.remove(task_id, section="tasks", force=force, dry_run=dry_run), "deleted", task_id)
 
     unregister_task = delete_task
 
@@ -155,11 +154,11 @@ class TaskManager:
     def update_group(self, group_id: str, changes: Mapping[str, Any], *, dry_run: bool = False) -> TaskResponse:
         """Change fields of a group, as `update_task` does of a task."""
         self._same_id("group_id", group_id, changes, required=False)
-        return self._told(self._editor.edit(group_id, changes, dry_run=dry_run), "changed", group_id)
+        return self._told(self._editor.edit(group_id, changes, section="task_groups", dry_run=dry_run), "changed", group_id)
 
     def delete_group(self, group_id: str, *, dry_run: bool = False) -> TaskResponse:
         """Remove a group from tasks.yaml; its tasks stay."""
-        return self._told(self._editor.remove(group_id, dry_run=dry_run), "deleted", group_id)
+        return self._told(self._editor.remove(group_id, section="task_groups", dry_run=dry_run), "deleted", group_id)
 
     # Starting and stopping
 
@@ -179,6 +178,8 @@ class TaskManager:
         if self._local.has(name):
             return self._local.start(self.project, name, params or {}, self._started_by)
         project = self.project
+        if params and not self._trusted and not self.settings.api_commands and runs_command(project.version, name):
+            raise Forbidden(f"{name} runs a command of this machine; with other parameters it is started there only: mystocks run {name}")
         run_id = project.start(name, params or {}, only=only, by=self._started_by)
         found = project.find(name)
         data: dict[str, Any] = {"run_id": run_id}
@@ -247,8 +248,7 @@ class TaskManager:
             UnknownName: Neither the file nor the history knows the task.
         """
         project = self.project
-        found = (one for one in project.history(task_id, since=since, until=until) if status in (None, one.status))
-        newest = list(itertools.islice(found, limit))
+        newest = list(project.history(task_id, since=since, until=until, limit=limit, status=status))
         if task_id and not newest and not self._local.has(task_id):
             project.find(task_id)
         return newest

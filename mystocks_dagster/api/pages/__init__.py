@@ -1,0 +1,8 @@
+"""The HTML pages that `mystocks api` serves beside the REST interface."""
+
+from fastapi import APIRouter
+
+
+def routers() -> list[APIRouter]:
+    """Return the routers of the pages; `request.app.state.manager` is the project's `TaskManager`."""
+    return []
