@@ -22,7 +22,10 @@ def defs() -> dg.Definitions:
 def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
     from mystocks_dagster.service import Project
 
-    return Project(settings).cleanup(days, dry_run=dry_run).to_json()
+    done = Project(settings).cleanup(days, dry_run=dry_run)
+    what = f"{done.runs} runs with {done.executions} executions, {done.ticks} ticks, {done.bytes_freed:,} bytes"
+    told = f"would remove {what}" if dry_run else f"removed {what}"
+    return {**done.to_json(), "message": f"older than {days} days: {told}."}
 
 
 def _take_in(settings: "Settings", path: "Path", dry_run: bool) -> dict[str, Any]:

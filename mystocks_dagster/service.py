@@ -1,10 +1,11 @@
 """What people do with tasks, whichever way they reach us: find, start, follow, stop, look back."""
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 from typing import Any
 
@@ -12,7 +13,10 @@ import dagster as dg
 
 from mystocks_dagster import history, launch, overlap, stopping, switches, upcoming
 from mystocks_dagster.errors import AlreadyRunning, InvalidParams, NoDaemon, NotRunning, UnknownName
-from mystocks_dagster.history import Execution, Statistics
+from mystocks_dagster.history import Cleaned, Execution, Statistics, catch_up
+from mystocks_dagster.history.catch_up import Progress
+from mystocks_dagster.history.cleanup import Place, clean_up
+from mystocks_dagster.history.rollup import Window
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
@@ -147,8 +151,24 @@ class Project:
         status: str | None = None,
     ) -> Iterator[Execution]:
         """Yield executions that started in [since, until), those of the newest run first; of one status, `limit` at most."""
-        found = history.executions(self.instance, self.task_ids, task_id=task_id, since=since, until=until)
-        return islice((one for one in found if status in (None, one.status)), limit)
+        # Paused is what pending is called while the task's switch is off, which the roll-up does not know.
+        asked = "pending" if status == "paused" else status
+        shown_status = self._shown_status()
+        with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
+            records = rollup.executions(task_id, Window.of(since, until), status=asked, limit=None if asked == "pending" else limit)
+            shown = (record.shown(self.instance, self.task_ids) for record in records)
+            told = (replace(one, status=shown_status(one.task_id, one.status)) for one in shown)
+            yield from islice((one for one in told if status in (None, one.status)), limit)
+
+    def _shown_status(self) -> Callable[[str, str], str]:
+        """Return what tells the status of a task's execution for people; it looks at the switches when it needs them, once."""
+        switches = cache(self.switches)
+
+        def shown_status(task_id: str, status: str) -> str:
+            switch = switches().get(task_id) if status == "pending" else None
+            return "paused" if switch and not switch.on else status
+
+        return shown_status
 
     def execution(self, execution_id: str) -> Execution:
         """Return one execution by its id, `<run id>:<step>`.
@@ -158,15 +178,47 @@ class Project:
         """
         for one in history.of_run(self.instance, execution_id.partition(":")[0], self.task_ids):
             if one.execution_id == execution_id:
-                return one
+                return replace(one, status=self._shown_status()(one.task_id, one.status))
         raise UnknownName(f"There is no execution {execution_id!r}. What ran: mystocks history")
 
     def statistics(
         self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None
     ) -> dict[str, Statistics]:
-        """Return statistics by task id, of every task or of one, over the executions that started in [since, until)."""
+        """Return statistics by task id, of every task or of one, over the executions that started in [since, until).
+
+        Tasks of the file are there even when they never ran; what clean-ups removed is counted.
+        """
+        with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
+            tallies = rollup.tallies(task_id, Window.of(since, until))
         names = {task.task_id: task.task_name for task in self.taskfile.tasks if task_id in (None, task.task_id)}
-        return history.statistics(self.history(task_id, since=since, until=until), names)
+        shown_status = self._shown_status()
+        found = {name: Statistics(task_id=name, task_name=title) for name, title in names.items()}
+        for tally in tallies:
+            name = self.task_ids.get(tally.name, tally.task)
+            found[name] = tally.shown(name, names.get(name, name), shown_status(name, tally.last_status))
+        return found
+
+    def rebuild_history(self, progress: Progress | None = None) -> None:
+        """Throw the roll-up away and fill it again from Dagster's storage; history and statistics are then what they were.
+
+        Args:
+            progress: Told after each batch how many runs of how many have been read.
+        """
+        with catch_up.opened(self.instance, self.settings.dagster_home, progress, rebuild=True):
+            pass
+
+    def cleanup(self, days: int, *, dry_run: bool = False, progress: Progress | None = None) -> Cleaned:
+        """Remove runs, events, logs and ticks that ended more than `days` days ago; what stands on them stays.
+
+        Args:
+            days: At least 1.
+            dry_run: Only say what would be removed.
+            progress: Told after each batch how many runs of how many are done.
+
+        Raises:
+            InstanceError: Another clean-up runs, or `days` is less than 1.
+        """
+        return clean_up(Place(self.instance, self.settings.dagster_home), days, dry_run=dry_run, progress=progress)
 
     def switches(self) -> dict[str, Switch]:
         """Return the switches of all tasks and groups that have a schedule, by id."""

@@ -30,9 +30,9 @@ def options(
 @cache
 def register_all() -> None:
     """Add every command, once."""
-    from mystocks_dagster.cli import api, data, demo, edits, files, runs, stopping, switches, ui, upcoming
+    from mystocks_dagster.cli import api, data, demo, edits, files, history, runs, stopping, switches, ui, upcoming
 
-    for module in (files, runs, stopping, upcoming, switches, edits, data, demo, ui, api):
+    for module in (files, runs, history, stopping, upcoming, switches, edits, data, demo, ui, api):
         module.register(app)
 
 

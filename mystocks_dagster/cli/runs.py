@@ -1,6 +1,5 @@
-"""run, history, stats: start a task, and look back."""
+"""run: start a task and follow it."""
 
-import itertools
 import json as json_module
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -9,7 +8,7 @@ import typer
 import yaml
 
 from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.printing import coloured, console, errors, print_json, print_table
+from mystocks_dagster.cli.printing import coloured, errors, print_json, print_table
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.settings import Settings
 
@@ -17,8 +16,6 @@ from mystocks_dagster.settings import Settings
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(run)
-    app.command()(history)
-    app.command()(stats)
 
 
 def run(
@@ -45,77 +42,6 @@ def run(
     else:
         print_executions(done.executions)
     raise typer.Exit(0 if done.succeeded else 1)
-
-
-def history(
-    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest first.")] = 20,
-    status: Annotated[str | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
-    json: Json = False,
-) -> None:
-    """Show what ran, when, and how it ended.
-
-    Example: mystocks history daily_data_sync --limit 5
-    """
-    from mystocks_dagster.service import Project
-
-    project = Project(Settings.from_env())
-    found = (one for one in project.history(name) if status in (None, one.status))
-    newest = list(itertools.islice(found, limit))
-    if name and not newest:
-        project.find(name)  # a task that has left the file keeps its history; a misspelt one gets near names
-    if json:
-        print_json([one.to_json() for one in newest])
-    elif not newest:
-        console.print("Nothing has run yet. Start something with: mystocks run daily_job")
-    else:
-        rows = [
-            (
-                f"{one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else "",
-                one.task_id,
-                coloured(one.status),
-                one.duration,
-                one.retry_count,
-                one.job,
-                one.execution_id,
-            )
-            for one in newest
-        ]
-        print_table(("start", "task", "status", "seconds", "retries", "job", "execution"), rows)
-
-
-def stats(
-    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.")] = None,
-    json: Json = False,
-) -> None:
-    """Show how often each task ran and how it went.
-
-    Example: mystocks stats
-    """
-    from mystocks_dagster.service import Project
-
-    project = Project(Settings.from_env())
-    found = project.statistics(name)
-    if name and not found:
-        project.find(name)
-    if json:
-        print_json({task_id: one.to_json() for task_id, one in found.items()})
-        return
-    rows = [
-        (
-            one.task_id,
-            one.task_name,
-            one.total_executions,
-            one.success_count,
-            one.failed_count,
-            one.success_rate,
-            one.avg_duration,
-            f"{one.last_execution_time:%m-%d %H:%M}" if one.last_execution_time else "",
-            coloured(one.last_status) if one.last_status else "",
-        )
-        for one in found.values()
-    ]
-    print_table(("task", "name", "runs", "success", "failed", "success %", "mean s", "last", "status"), rows)
 
 
 def print_executions(done: Sequence[Any]) -> None:

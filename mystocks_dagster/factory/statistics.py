@@ -7,8 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster import history
-from mystocks_dagster.history import Statistics
+from mystocks_dagster.history import Statistics, catch_up
+from mystocks_dagster.history.rollup import Window
+from mystocks_dagster.settings import Settings
 
 STATISTICS = "task_statistics"
 #: The group of what tells of the project itself.
@@ -106,8 +107,12 @@ def _record(one: Statistics) -> dg.TableRecord:
 
 def _read(instance: dg.DagsterInstance, names: Mapping[str, str], task_ids: Mapping[str, str]) -> dict[str, Statistics]:
     """Return the statistics of the file's tasks: what else ran is none of them."""
-    found = history.statistics(history.executions(instance, task_ids), names)
-    return {task_id: found[task_id] for task_id in names}
+    with catch_up.opened(instance, Settings.from_env().dagster_home) as rollup:
+        tallies = {task_ids.get(one.name, one.task): one for one in rollup.tallies(None, Window.of(None, None))}
+    return {
+        name: tallies[name].shown(name, title, tallies[name].last_status) if name in tallies else Statistics(task_id=name, task_name=title)
+        for name, title in names.items()
+    }
 
 
 def _ended(found: Mapping[str, Statistics]) -> dict[str, list[Any]]:

@@ -9,12 +9,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse
 
 from mystocks_dagster.api.pages import fields, guard, params, table
-from mystocks_dagster.api.pages.site import Site, route_class, see, status_of, told
+from mystocks_dagster.api.pages.site import Site, project_of, route_class, see, status_of, told
 from mystocks_dagster.editing import Edited, Editor, runs_command
 from mystocks_dagster.errors import Forbidden, MyStocksError, UnknownName
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.service import Project
-from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.document import SECTIONS, Raw, Section
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.plans import EditRefused
@@ -30,34 +29,18 @@ _SWITCHED = {"on": True, "off": False, "reset": None}
 Form = Annotated[dict[str, str], Depends(guard.form_of)]
 
 
-def pages(settings: Settings) -> APIRouter:
-    """Return the pages of a project, for an app to include."""
-    site = Site(settings)
+def pages() -> APIRouter:
+    """Return the pages, for an app whose `state.manager` is a `TaskManager` to include."""
+    site = Site()
     router = APIRouter(prefix="/tasks", include_in_schema=False, route_class=route_class(site))
-    _add_own(router, site)
+    _add_files(router)
     _add_forms(router, site)
     _add_views(router, site)
     _add_steering(router, site)
     return router
 
 
-def _add_own(router: APIRouter, site: Site) -> None:
-    """Add what is no page of a task: style, script, signing in."""
-
-    @router.get("/-/login")
-    def login(request: Request) -> Response:
-        return site.render(request, "login.html", wrong=False, next=guard.inside(request.query_params.get("next")))
-
-    @router.post("/-/login")
-    def enter(request: Request, form: Form) -> Response:
-        token, goal = site.settings.api_token, guard.inside(form.get("next"))
-        if token is not None and form.get("token") != token:
-            return site.render(request, "login.html", 403, wrong=True, next=goal)
-        response = see(goal)
-        if token is not None:
-            response.set_cookie(guard.COOKIE, guard.proof(token), httponly=True, samesite="strict", path="/tasks")
-        return response
-
+def _add_files(router: APIRouter) -> None:
     @router.get("/-/{name}.{ending}")
     def static(name: str, ending: str) -> Response:
         file = f"{name}.{ending}"
@@ -70,7 +53,7 @@ def _add_views(router: APIRouter, site: Site) -> None:
     @router.get("")
     @router.get("/")
     def overview(request: Request) -> Response:
-        project = site.project()
+        project = project_of(request)
         kind, text = (request.query_params.get(name, "") for name in ("type", "q"))
         found = table.lines(project)
         shown = table.fitting(found, kind, text)
@@ -84,7 +67,7 @@ def _add_views(router: APIRouter, site: Site) -> None:
 
 def _task_page(site: Site, request: Request, name: str, error: MyStocksError | None = None) -> Response:
     """Return the page of a task or group, with the error of what was just asked for."""
-    project = site.project()
+    project = project_of(request)
     entry = project.find(name)
     is_task = isinstance(entry, Task)
     since = _DAYS.get(request.query_params.get("days", ""))
@@ -122,13 +105,13 @@ def _add_steering(router: APIRouter, site: Site) -> None:
 
     @router.post("/{name}/run")
     def run(request: Request, name: str, form: Form) -> Response:
-        project = site.project()
+        project = project_of(request)
         entry = project.find(name)
         try:
             values: dict[str, Any] = {}
             if isinstance(entry, Task):
-                _check_command(site, project.version, name)
                 values = params.changed(_params(project, entry), _prefixed(form, "param."))
+                _check_command(project, name, values)
             run_id = project.start(name, values, only=form.get("only") == "on", by="web")
         except MyStocksError as error:
             return _run_page(site, request, name, form, error)
@@ -137,7 +120,7 @@ def _add_steering(router: APIRouter, site: Site) -> None:
     @router.post("/{name}/stop")
     def stop(request: Request, name: str, form: Form) -> Response:
         try:
-            site.project().stop(name)
+            project_of(request).stop(name)
         except UnknownName:
             raise
         except MyStocksError as error:
@@ -150,7 +133,7 @@ def _add_steering(router: APIRouter, site: Site) -> None:
         if wanted not in _SWITCHED:
             raise Forbidden(f"A switch is turned on, off, or reset, not {wanted!r}.")
         try:
-            site.project().switch(name, _SWITCHED[wanted])
+            project_of(request).switch(name, _SWITCHED[wanted])
         except UnknownName:
             raise
         except MyStocksError as error:
@@ -162,15 +145,18 @@ def _params(project: Project, task: Task) -> list[params.Param]:
     return params.params_of(task, project.version.functions[task.task_id], project.settings.source)
 
 
-def _check_command(site: Site, version: Version, name: str) -> None:
-    if runs_command(version, name) and not site.settings.api_commands:
-        raise Forbidden(f"{name} runs a command of this machine, which may not be started from here. Start it with: mystocks run {name}")
+def _check_command(project: Project, name: str, values: Mapping[str, Any]) -> None:
+    if values and runs_command(project.version, name) and not project.settings.api_commands:
+        raise Forbidden(
+            f"{name} runs a command of this machine, which may not be given other parameters from here. Use `mystocks run {name}`; "
+            "or set MYSTOCKS_API_COMMANDS=yes for the server."
+        )
 
 
 def _run_page(
     site: Site, request: Request, name: str, form: Mapping[str, str] | None = None, error: MyStocksError | None = None
 ) -> Response:
-    project = site.project()
+    project = project_of(request)
     entry = project.find(name)
     known = _params(project, entry) if isinstance(entry, Task) else []
     typed = {one.name: one.text for one in known} | (_prefixed(form, "param.") if form else {})
@@ -204,12 +190,12 @@ def _add_forms(router: APIRouter, site: Site) -> None:
 
     @router.get("/{name}/edit")
     def edit(request: Request, name: str) -> Response:
-        raw = _raw(site.project().version, name)
+        raw = _raw(project_of(request).version, name)
         return _form_page(site, request, raw.section, raw)
 
     @router.post("/{name}/edit")
     def save(request: Request, name: str, form: Form) -> Response:
-        raw = _raw(site.project().version, name)
+        raw = _raw(project_of(request).version, name)
         return _save(site, request, raw.section, raw, form)
 
     @router.get("/{name}/delete")
@@ -219,7 +205,7 @@ def _add_forms(router: APIRouter, site: Site) -> None:
     @router.post("/{name}/delete")
     def delete(request: Request, name: str, form: Form) -> Response:
         try:
-            edited = _editor(site).remove(name, force=form.get("force") == "on")
+            edited = _editor(request).remove(name, force=form.get("force") == "on")
         except (EditRefused, TaskFileError) as error:
             return _delete_page(site, request, name, error)
         return see("/tasks", said="unloaded" if edited.unused else "deleted")
@@ -233,7 +219,7 @@ def _form_page(
     form: Mapping[str, str] | None = None,
     error: MyStocksError | None = None,
 ) -> Response:
-    version = site.project().version
+    version = project_of(request).version
     parts = fields.parts_of(section, new=raw is None)
     defaults = version.document.defaults if section == "tasks" else {}
     wrong: dict[str, str] = {}
@@ -262,23 +248,23 @@ def _form_page(
 
 
 def _save(site: Site, request: Request, section: Section, raw: Raw | None, form: Mapping[str, str]) -> Response:
-    version = site.project().version
+    version = project_of(request).version
     parts = fields.parts_of(section, new=raw is None)
     old = raw.data if raw else {}
     try:
         entry = fields.entry_of(parts, form, old, version.document.defaults if section == "tasks" else {})
         if raw and raw.id:
             entry[SECTIONS[section]] = raw.id
-            edited = _editor(site).replace(raw.id, entry)
+            edited = _editor(request).replace(raw.id, entry)
         else:
-            edited = _editor(site).add(entry)
+            edited = _editor(request).add(entry)
     except MyStocksError as error:
         return _form_page(site, request, section, raw, form, error)
     return see(f"/tasks/{entry[SECTIONS[section]]}", said=_said(edited, new=raw is None))
 
 
 def _delete_page(site: Site, request: Request, name: str, error: MyStocksError | None = None) -> Response:
-    project = site.project()
+    project = project_of(request)
     raw = _raw(project.version, name)
     users = table.users_of(project, name) if raw.section == "tasks" else []
     if isinstance(error, EditRefused):
@@ -288,8 +274,8 @@ def _delete_page(site: Site, request: Request, name: str, error: MyStocksError |
     )
 
 
-def _editor(site: Site) -> Editor:
-    return Editor(site.settings, trusted=False)
+def _editor(request: Request) -> Editor:
+    return Editor(project_of(request).settings, trusted=False)
 
 
 def _said(edited: Edited, *, new: bool) -> str:

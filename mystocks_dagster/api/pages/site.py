@@ -9,13 +9,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mystocks_dagster.api.pages import guard, words
+from mystocks_dagster.api.pages import words
 from mystocks_dagster.api.pages.table import Links
-from mystocks_dagster.current import Current
 from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError, UnknownName
 from mystocks_dagster.servers import ui_address
 from mystocks_dagster.service import Project
-from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.dump import text_of
 from mystocks_dagster.taskfile.problems import TaskFileError
 
@@ -32,12 +30,15 @@ SAID = ("created", "saved", "deleted", "same", "started", "stopped", "on", "off"
 _YEAR = 365 * 24 * 3600
 
 
-class Site:
-    """The pages of one project."""
+def project_of(request: Request) -> Project:
+    """Return the project with the task file as it is now."""
+    return request.app.state.manager.project
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._current = Current(settings)
+
+class Site:
+    """The templates, and what all of them show."""
+
+    def __init__(self) -> None:
         self._templates = Environment(
             loader=PackageLoader("mystocks_dagster.api.pages"),
             autoescape=True,
@@ -47,19 +48,16 @@ class Site:
         )
         self._templates.filters["yaml"] = text_of
 
-    def project(self) -> Project:
-        """Return the project with the task file as it is now."""
-        return self._current.project()
-
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page in the visitor's language."""
         language = language_of(request)
         said = request.query_params.get("said")
+        settings = project_of(request).settings
         shared = {
             "t": words.translator(language),
             "language": language,
-            "links": Links(address=ui_address(self.settings.dagster_home)),
-            "settings": self.settings,
+            "links": Links(address=ui_address(settings.dagster_home)),
+            "settings": settings,
             "said": said if said in SAID else None,
             "said_run": request.query_params.get("run", "") if said == "started" else "",
             "path": request.url.path,
@@ -106,15 +104,13 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def route_class(site: Site) -> type[APIRoute]:
-    """Return the routes of the pages: an error on purpose becomes a page, and a visitor without the token signs in first."""
+    """Return the routes of the pages: an error on purpose becomes a page."""
 
     class PageRoute(APIRoute):
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
 
             async def guarded(request: Request) -> Response:
-                if "/-/" not in request.url.path and not guard.knows(request, site.settings.api_token):
-                    return see("/tasks/-/login", next=request.url.path)
                 try:
                     return await handle(request)
                 except MyStocksError as error:
