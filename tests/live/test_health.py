@@ -63,7 +63,13 @@ def project(server: Server, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def test_a_project_that_does_its_work_is_healthy(project: Project) -> None:
     told = wait_for(lambda: (one := health(project)).status == "healthy" and one, 60, f"health {health(project).to_json()}")
-    assert told.to_json() | {"checks": []} == {"status": "healthy", "total_tasks": 2, "running_tasks": 0, "total_executions": 0, "checks": []}
+    assert told.to_json() | {"checks": []} == {
+        "status": "healthy",
+        "total_tasks": 2,
+        "running_tasks": 0,
+        "total_executions": 0,
+        "checks": [],
+    }
     assert {check.name for check in told.checks} == {"daemon", "task_file", "web_ui", "disk", "calendar", "schedules", "last_runs"}
 
 
