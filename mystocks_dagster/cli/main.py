@@ -39,7 +39,22 @@ def options(
 @cache
 def register_all() -> None:
     """Add every command, once."""
-    from mystocks_dagster.cli import api, data, demo, doctor, edits, files, health, history, logs, runs, stopping, switches, ui, upcoming
+    from mystocks_dagster.cli import (
+        api,
+        data,
+        demo,
+        doctor,
+        edits,
+        files,
+        health,
+        history,
+        logs,
+        runs,
+        stopping,
+        switches,
+        ui,
+        upcoming,
+    )
 
     for module in (files, runs, history, logs, stopping, upcoming, switches, edits, data, health, doctor, demo, ui, api):
         module.register(app)
