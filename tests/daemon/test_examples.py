@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from support.commands import Commands, commands_in
 from support.project import ROOT, Folder, Server, make_folder, serve, wait_for
-from typer.main import get_command
 
-from mystocks_dagster.cli.main import app, register_all
+from mystocks_dagster.cli.reference import commands
 
 #: Commands that serve until they are stopped: to what they say when they are ready.
 SERVES = {"ui": "MyStocks is at", "api": "http://127.0.0.1"}
@@ -25,19 +24,11 @@ MAY_FAIL = {"doctor"}
 
 def examples() -> list[tuple[str, str]]:
     """Return (command, example) of every command, the disturbing ones last."""
-    register_all()
     found = []
-
-    def walk(command: object, words: tuple[str, ...]) -> None:
-        inner = getattr(command, "commands", None)
-        if inner is None:
-            told = re.search(r"^Example: mystocks (.+)$", getattr(command, "help", None) or "", re.M)
-            assert told, f"{words} has no example"
-            found.append((" ".join(words), told[1]))
-        for name, one in (inner or {}).items():
-            walk(one, (*words, name))
-
-    walk(get_command(app), ())
+    for words, command in commands():
+        told = re.search(r"^Example: mystocks (.+)$", command.help or "", re.M)
+        assert told, f"{words} has no example"
+        found.append((words, told[1]))
     return sorted(found, key=lambda one: (one[0] in SERVES, LAST.index(one[0]) + 1 if one[0] in LAST else 0))
 
 
