@@ -157,9 +157,10 @@ def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_wa
     cli: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = Project(Settings.from_env())
+    project.switch("daily", False)
     switch = project.switch("daily", True)  # from now on the daemon would look at it
     assert "schedules" not in wrong(cli, "health")
-    began = datetime.now(SHANGHAI)
+    began = datetime.fromtimestamp(time.time(), SHANGHAI)
     due = began.replace(hour=16, minute=0, second=0, microsecond=0)
     due += timedelta(days=1) if due <= began else timedelta()
     monkeypatch.setenv("MYSTOCKS_NOW", (due + timedelta(minutes=4)).isoformat())

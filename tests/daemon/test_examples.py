@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = make_folder(tmp_path_factory.mktemp("examples") / "project")
     folder.env |= {
         "MYSTOCKS_SOURCE": "simulated",
-        "MYSTOCKS_SIMULATED": "symbols=30,start=2026-04-01",
+        "MYSTOCKS_SIMULATED": "symbols=12,start=2026-05-06",
         "MYSTOCKS_NOW": "2026-06-01T18:00:00+08:00",
     }
     folder.write("tasks.yaml", "task_packages: [slow]\n" + (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
@@ -48,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "task_packages: [slow]\ntasks:\n  - {task_id: theirs, task_type: manual, task_module: slow, task_function: sleep}\n",
     )
     with serve(folder) as server:
-        folder.mystocks("run", "daily_job", timeout=170)
+        folder.mystocks("run", "daily_data_sync", timeout=170)
         yield server
 
 

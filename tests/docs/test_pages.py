@@ -14,15 +14,12 @@ DOCS = ROOT / "docs"
 TROUBLE = (DOCS / "troubleshooting.md", DOCS / "troubleshooting.zh-CN.md")
 PAGES = [*TROUBLE, ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted(DOCS.glob("*.md"))]
 #: What the seed's chapter on trouble names, and what users of such systems meet most: words of its heading or text.
-PROBLEMS = (
-    """
-failed|timed out|Schedules do not fire|Memory|Read the logs|bans this address|partial_success|Holidays|ex-dividend|cut, stale
-columns changed|Past trading days|later in the day|another code|wrong weekday|file is refused|missing after an edit|no effect|before it counts|Which value
-Secrets|was missed|retries|there and off|Nobody was told|locked|stays started|Urgent work|open to others|cleanup
-""".strip()
-    .replace("\n", "|")
-    .split("|")
-)
+PROBLEMS = [
+    *("failed", "timed out", "Schedules do not fire", "Memory", "Read the logs", "bans this address", "partial_success", "Holidays"),
+    *("ex-dividend", "cut, stale", "columns changed", "Past trading days", "later in the day", "another code", "wrong weekday"),
+    *("file is refused", "missing after an edit", "no effect", "before it counts", "Which value", "Secrets", "was missed", "retries"),
+    *("there and off", "Nobody was told", "locked", "stays started", "Urgent work", "open to others", "cleanup"),
+]
 
 
 def typed(page: Path) -> list[str]:

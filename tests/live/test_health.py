@@ -1,10 +1,11 @@
 """Health and the logs of executions over a real web UI and daemon."""
 
+import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from support.commands import Commands, commands_in
 from support.project import Server, make_folder, serve, wait_for
 
 from mystocks_dagster import tasklogs
@@ -53,11 +54,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def project(server: Server, monkeypatch: pytest.MonkeyPatch) -> Project:
-    for name, value in {**server.folder.env, "MYSTOCKS_ROOT": str(server.folder.root)}.items():
+def cli(server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    for name, value in server.folder.env.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("DAGSTER_HOME", str(server.folder.root / ".dagster"))
-    monkeypatch.syspath_prepend(str(server.folder.root))
+    return commands_in(server.folder, monkeypatch, capsys)
+
+
+@pytest.fixture
+def project(cli: Commands) -> Project:
+    assert cli.folder.root.exists()
     return Project(Settings.from_env())
 
 
@@ -73,6 +78,24 @@ def test_a_project_that_does_its_work_is_healthy(project: Project) -> None:
     assert {check.name for check in told.checks} == {"daemon", "task_file", "web_ui", "disk", "calendar", "schedules", "last_runs"}
 
 
+def test_a_detached_run_is_followed_by_its_id_and_its_logs_are_shown_by_task_run_and_execution(cli: Commands) -> None:
+    assert "talks has not run" in cli("logs", "talks", code=1)
+    started = cli.json("run", "talks", "--detach")
+    assert started["execution_id"] == f"{started['run_id']}:talks"
+    followed = cli("logs", started["execution_id"], "--follow").splitlines()
+    assert [line.partition(" | ")[2] for line in followed[:2]] == ["got 3 of 三", "printed ***"]
+    assert followed[-1].endswith("all said")
+    run = started["run_id"][:8]
+    for arguments in (["talks"], ["talks", "--run", run], [run], [started["execution_id"]]):
+        assert cli("logs", *arguments).splitlines() == followed
+    assert cli("logs", "talks", "--lines", "2").splitlines() == followed[-2:]
+    assert cli("logs", "talks", "--lines", "0") == ""
+    assert "has not run in 00000000" in cli("logs", "talks", "--run", "00000000", code=1)
+    assert "There is no run or execution" in cli("logs", "00000000", code=1)
+    assert "Did you mean talks" in cli("logs", "tals", code=1)
+
+
+# Of the twelve failures of the earlier implementation the eleventh: log lines lost their values.
 def test_an_execution_is_followed_while_it_runs_and_its_file_has_all_it_said(server: Server, project: Project) -> None:
     run_id = server.launch("talks")
     followed = list(tasklogs.follow(project, f"{run_id}:talks"))
@@ -89,7 +112,7 @@ def test_an_execution_is_followed_while_it_runs_and_its_file_has_all_it_said(ser
     ]
     assert re.fullmatch(r"success after \d+\.\d s\. all said", told[-1][1])
     assert tasklogs.read(project, f"{run_id}:talks") == "".join(followed)
-    assert (Path(server.folder.root) / ".dagster" / "logs" / "talks.log").read_text(encoding="utf-8") == "".join(followed)
+    assert (project.settings.logs / "talks.log").read_text(encoding="utf-8").endswith("".join(followed))
 
 
 def test_what_was_rotated_away_is_read_from_dagster(server: Server, project: Project) -> None:
@@ -108,3 +131,18 @@ def test_a_scheduled_task_that_failed_makes_the_project_degraded_until_it_succee
     assert told.status == "degraded"
     assert [(one.name, one.remedy) for one in told.checks if not one.ok] == [("last_runs", "mystocks logs fails, then: mystocks run fails")]
     assert "RuntimeError: no data today" in tasklogs.read(project, f"{run_id}:fails")
+
+
+def test_health_ends_with_1_and_says_what_to_do_when_something_is_wrong(cli: Commands) -> None:
+    told = cli("health", code=1)
+    assert re.search(r"wrong +last_runs +failed the last time: fails", told)
+    assert "→ mystocks logs fails, then: mystocks run fails" in told
+
+
+def test_once_the_service_is_stopped_its_daemon_is_not_taken_for_alive(server: Server, cli: Commands) -> None:
+    server.process.terminate()
+    server.process.wait(60)
+    assert "no daemon is alive" in cli("run", "talks", "--detach", code=1)
+    checks = {check["name"]: check for check in json.loads(cli("health", "--json", code=1))["checks"]}
+    assert (checks["daemon"]["ok"], checks["daemon"]["remedy"]) == (False, "mystocks ui")
+    assert (checks["web_ui"]["ok"], checks["web_ui"]["remedy"]) == (False, "mystocks ui")
