@@ -1,1 +1,42 @@
 """China A-share data, kept fresh by the tasks in tasks.yaml and run by Dagster."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mystocks_dagster.manager.aio import AsyncTaskManager
+    from mystocks_dagster.manager.tasks import TaskManager
+    from mystocks_dagster.manager.values import GroupConfig, TaskConfig, TaskPriority, TaskResponse, TaskType
+
+    task_manager: TaskManager
+
+#: Name to the module that has it: importing this package imports none of them.
+_PLACES = {
+    "AsyncTaskManager": "mystocks_dagster.manager.aio",
+    "TaskManager": "mystocks_dagster.manager.tasks",
+    "GroupConfig": "mystocks_dagster.manager.values",
+    "TaskConfig": "mystocks_dagster.manager.values",
+    "TaskPriority": "mystocks_dagster.manager.values",
+    "TaskResponse": "mystocks_dagster.manager.values",
+    "TaskType": "mystocks_dagster.manager.values",
+    "task_manager": "mystocks_dagster.manager.shared",
+}
+
+__all__ = [
+    "AsyncTaskManager",
+    "GroupConfig",
+    "TaskConfig",
+    "TaskManager",
+    "TaskPriority",
+    "TaskResponse",
+    "TaskType",
+    "task_manager",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_PLACES[name]), name)

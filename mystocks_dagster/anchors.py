@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
 
+#: The sensor that looks at all intervals in one go; its cursor says until when it has looked.
+SENSOR = "intervals__sensor"
 _KEY = "mystocks/intervals"
 
 
@@ -39,3 +42,21 @@ def write(instance: dg.DagsterInstance, anchors: Mapping[str, Anchor]) -> None:
     """Keep the anchors instead of those kept before."""
     stored = {job: [one.start.isoformat(), one.step, one.seen.isoformat()] for job, one in anchors.items()}
     instance.daemon_cursor_storage.set_cursor_values({_KEY: json.dumps(stored, separators=(",", ":"))})
+
+
+def looked(instance: dg.DagsterInstance) -> datetime | None:
+    """Return until when the intervals have been looked at; None before the first look."""
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        if state.instigator_name == SENSOR:
+            return looked_until(getattr(state.instigator_data, "cursor", None))
+    return None
+
+
+def looked_until(cursor: str | None) -> datetime | None:
+    """Return the moment in the sensor's cursor."""
+    return datetime.fromisoformat(json.loads(cursor)["looked"]) if cursor else None
+
+
+def looked_cursor(moment: datetime) -> str:
+    """Return the cursor that holds a moment."""
+    return json.dumps({"looked": moment.isoformat()})

@@ -9,12 +9,11 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG
 
+from mystocks_dagster import launch
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.history import ASSET_SUFFIX
-from mystocks_dagster.launch import Loaded
 from mystocks_dagster.market.calendar import DATA_READY, shanghai
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.settings import Settings
 
 #: How Dagster calls the job of all assets, which its Materialize button runs.
 _ALL_ASSETS = "__ASSET_JOB"
@@ -51,21 +50,20 @@ class Backfill:
 class Planner:
     """Plans backfills of one task, and writes their runs."""
 
-    def __init__(self, instance: dg.DagsterInstance, settings: Settings, task_id: str, name: str) -> None:
-        """Load the definitions.
+    def __init__(self, instance: dg.DagsterInstance, repository: launch.Repository, task_id: str, name: str) -> None:
+        """Find the tables.
 
         Args:
             instance: The project's.
-            settings: Says where the project is.
+            repository: Its definitions.
             task_id: The task.
             name: Its name in Dagster.
 
         Raises:
             InvalidParams: The task keeps no table by trading day.
         """
-        self.instance, self.task_id, self.step = instance, task_id, f"{name}{ASSET_SUFFIX}"
-        self.loaded = Loaded.of(settings)
-        found = self.loaded.repository.assets_defs_by_key.items()
+        self.instance, self.repository, self.task_id, self.step = instance, repository, task_id, f"{name}{ASSET_SUFFIX}"
+        found = self.repository.definition.assets_defs_by_key.items()
         self.keys = frozenset(key for key, assets in found if assets.partitions_def and assets.node_def.name == self.step)
         if not self.keys:
             raise InvalidParams(f"{task_id} keeps no table by trading day, so there are no days to fill; run it: mystocks run {task_id}")
@@ -104,14 +102,13 @@ class Planner:
         days = (
             {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last} if first != last else {PARTITION_NAME_TAG: first}
         )
-        job = self.loaded.repository.get_job(_ALL_ASSETS).get_subset(asset_selection=self.keys)
         run_config = {"ops": {self.step: {"config": dict(config)}}} if config else {}
         tags = {"mystocks/task_id": self.task_id, **days, **tags}
-        return self.loaded.write_run(self.instance, job, run_config, tags, assets=self.keys)
+        return launch.create_run(self.instance, self.repository, _ALL_ASSETS, run_config, tags, assets=self.keys)
 
     def takes(self, param: str) -> bool:
         """Say whether the task has a parameter of that name."""
-        assets = next(self.loaded.repository.assets_defs_by_key[key] for key in self.keys)
+        assets = next(self.repository.definition.assets_defs_by_key[key] for key in self.keys)
         return param in getattr(assets.node_def.config_schema.config_type, "fields", {})
 
     def _loaded_days(self, key: dg.AssetKey) -> set[date]:

@@ -1,11 +1,38 @@
 """What Dagster loads: the tasks of tasks.yaml. Nothing happens at import."""
 
+from typing import TYPE_CHECKING, Any
+
 import dagster as dg
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mystocks_dagster.settings import Settings
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return the tasks of tasks.yaml as ops, assets, jobs and schedules."""
+    """Return the tasks of tasks.yaml as ops, assets, jobs and schedules, and the jobs that look after the project."""
     from mystocks_dagster.factory.load import load_definitions
+    from mystocks_dagster.factory.management import Hands
 
-    return load_definitions()
+    return load_definitions(Hands(clean=_clean, take_in=_take_in))
+
+
+def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
+    from mystocks_dagster.service import Project
+
+    done = Project(settings).cleanup(days, dry_run=dry_run)
+    what = f"{done.runs} runs with {done.executions} executions, {done.ticks} ticks, {done.bytes_freed:,} bytes"
+    told = f"would remove {what}" if dry_run else f"removed {what}"
+    return {**done.to_json(), "message": f"older than {days} days: {told}."}
+
+
+def _take_in(settings: "Settings", path: "Path", dry_run: bool) -> dict[str, Any]:
+    from mystocks_dagster.editing import Editor
+
+    edited = Editor(settings, trusted=False).import_file(path, dry_run=dry_run)
+    if not edited.diff:
+        return {"message": f"{settings.task_file} has all of {path} already: nothing to change."}
+    done = "a dry run, nothing is written" if dry_run else edited.unused or "written to the task file, and loaded"
+    return {"message": f"{path}: {done}.", "diff": dg.MetadataValue.md(f"```diff\n{edited.diff}\n```")}

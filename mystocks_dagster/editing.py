@@ -1,1 +1,180 @@
 """Changes of tasks.yaml, each followed by a reload: what the command line, REST and Python share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mystocks_dagster.errors import Forbidden, InstanceError
+from mystocks_dagster.reloading import Reloaded, reload
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile import exchange, imported, plans, writer
+from mystocks_dagster.taskfile.document import Section
+from mystocks_dagster.taskfile.plans import Changes, Plan
+from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.taskfile.source import Source, parse_text, read_text
+from mystocks_dagster.taskfile.writer import Edit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edited:
+    """What became of an edit.
+
+    Attributes:
+        edit: The text before and after.
+        dry_run: Nothing was written.
+        reloaded: What the web UI uses now; None when nothing was written, or when that failed.
+        unused: Why the running web UI does not use the saved file yet; None when it does, or none runs.
+    """
+
+    edit: Edit
+    dry_run: bool
+    reloaded: Reloaded | None = None
+    unused: str | None = None
+
+    @property
+    def diff(self) -> str:
+        """The difference, line by line; empty when there was nothing to change."""
+        return self.edit.diff
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as REST shows it."""
+        return {
+            "changed": bool(self.diff) and not self.dry_run,
+            "dry_run": self.dry_run,
+            "diff": self.diff,
+            "reloaded": self.reloaded.to_json() if self.reloaded else None,
+            "not_reloaded": self.unused,
+        }
+
+
+class Editor:
+    """Edits one project's task file; every method raises `TaskFileError` and writes nothing when it would become wrong.
+
+    Args:
+        settings: The project's.
+        trusted: False for callers who may not widen what the file is allowed to run: new task packages are refused before
+            anything of them is imported, and so are tasks that run a command unless `MYSTOCKS_API_COMMANDS` allows it.
+    """
+
+    def __init__(self, settings: Settings, *, trusted: bool = True) -> None:
+        self.settings = settings
+        self._trusted = trusted
+
+    def add(self, entry: Mapping[str, Any], *, dry_run: bool = False) -> Edited:
+        """Add a task, or a group, which has a `group_id`.
+
+        Raises:
+            EditRefused: The id is taken.
+        """
+        section: Section = "task_groups" if "group_id" in entry else "tasks"
+        return self._change(lambda source: plans.addition(source, section, entry), dry_run=dry_run)
+
+    def edit(self, name: str, changes: Changes, *, section: Section | None = None, dry_run: bool = False) -> Edited:
+        """Change fields of a task or group: None removes a field, mappings are merged, all else replaces (RFC 7386).
+
+        Args:
+            name: Its id.
+            changes: What to change.
+            section: Only look there; both are searched when None.
+            dry_run: Only check it and say what would change.
+
+        Raises:
+            UnknownName: There is no task or group of that id.
+        """
+        return self._change(lambda source: plans.planned(source, edited=[(_place(source, name, section), changes)]), dry_run=dry_run)
+
+    def replace(self, name: str, entry: Mapping[str, Any], *, section: Section | None = None, dry_run: bool = False) -> Edited:
+        """Let a task or group be what `entry` says, all of it; else as `edit`."""
+
+        def plan(source: Source) -> Plan:
+            found, index = _place(source, name, section)
+            return plans.planned(source, edited=[((found, index), exchange.replacing(source.data[found][index], entry))])
+
+        return self._change(plan, dry_run=dry_run)
+
+    def remove(self, name: str, *, section: Section | None = None, force: bool = False, dry_run: bool = False) -> Edited:
+        """Remove a task or group; its history stays, and the tasks of a group do.
+
+        Raises:
+            UnknownName: There is no task or group of that id.
+            EditRefused: Others name the task and `force`, which takes it out of them, is not given; `names` says which.
+        """
+
+        def plan(source: Source) -> Plan:
+            place = _place(source, name, section)
+            if place[0] == "tasks":
+                return plans.removal(source, name, force=force)
+            return plans.planned(source, removed=frozenset({place}))
+
+        return self._change(plan, dry_run=dry_run)
+
+    def import_file(self, path: Path, *, dry_run: bool = False) -> Edited:
+        """Take the tasks and groups of another file, YAML or JSON, into ours; those of the same id are replaced."""
+        return self.import_text(read_text(path), str(path), dry_run=dry_run)
+
+    def import_text(self, text: str, name: str, *, dry_run: bool = False) -> Edited:
+        """Do the same with a text; `name` is what messages call it."""
+        imported.forget_changed()
+        path = self.settings.task_file
+        if not self._trusted:
+            theirs, ours = (_packages(parse_text(one, name)) for one in (text, read_text(path)))
+            if added := [package for package in theirs if package not in ours]:
+                raise Forbidden(
+                    f"{name} wants the task packages {', '.join(added)}, which {path} does not have. Whoever may edit that file adds "
+                    f"them to its task_packages, or imports there with: mystocks import"
+                )
+        source = exchange.incoming_source(path, text, name)
+        return self._change(lambda ours: exchange.importing(ours, source), dry_run=dry_run)
+
+    def _change(self, plan: Callable[[Source], Plan], *, dry_run: bool) -> Edited:
+        imported.forget_changed()
+        allow = None if self._trusted or self.settings.api_commands else _without_new_commands
+        edit = writer.change(self.settings.task_file, plan, dry_run=dry_run, allow=allow)
+        if dry_run or not edit.diff:
+            return Edited(edit=edit, dry_run=dry_run)
+        try:
+            return Edited(edit=edit, dry_run=False, reloaded=reload(self.settings, anew=False))
+        except (InstanceError, TaskFileError) as error:
+            return Edited(edit=edit, dry_run=False, unused=str(error))
+
+
+def runs_command(version: Version, name: str) -> bool:
+    """Say whether a task runs a program of any kind; of a broken one, whether it looks so."""
+    from mystocks_dagster.tasks.process import run_command
+
+    if name in version.functions:
+        return version.functions[name] is run_command
+    found = {**version.document.defaults, **_raw(version, name)}
+    return found.get("task_function") == run_command.__name__ or str(found.get("task_module")).endswith(".process")
+
+
+def _without_new_commands(before: Version, after: Version) -> None:
+    """Refuse a file in which a task that runs a command is new, or another than it was."""
+    for raw in after.document.entries["tasks"]:
+        if raw.id and runs_command(after, raw.id) and _effective(before, raw.id) != _effective(after, raw.id):
+            raise Forbidden(
+                f"{raw.id} runs a command of this machine, which may not be written from here. Edit tasks.yaml itself or use "
+                "`mystocks edit`; or set MYSTOCKS_API_COMMANDS=yes for the server."
+            )
+
+
+def _effective(version: Version, name: str) -> dict[str, Any] | None:
+    raw = _raw(version, name)
+    return {"defaults": version.document.defaults, **raw} if raw else None
+
+
+def _raw(version: Version, name: str) -> dict[str, Any]:
+    return next((raw.data for raw in version.document.entries["tasks"] if raw.id == name), {})
+
+
+def _packages(source: Source) -> list[Any]:
+    found = source.data.get("task_packages")
+    return found if isinstance(found, list) else []
+
+
+def _place(source: Source, name: str, section: Section | None) -> plans.Place:
+    """Return where the task or group of that id stands; raises `UnknownName`."""
+    found: Section = section or ("task_groups" if name in plans.ids(source, "task_groups") else "tasks")
+    return plans.place_of(source, found, name)

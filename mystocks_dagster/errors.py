@@ -4,6 +4,7 @@ MyStocksError
 ├── SettingsError             an environment variable or a folder of ours is wrong
 ├── TaskFileError             tasks.yaml is wrong; holds every problem with file:line:column and a remedy (taskfile/problems.py)
 ├── EditRefused               an edit of tasks.yaml would break what others rely on (taskfile/plans.py)
+├── Forbidden                 what was asked for is not allowed from where it came
 ├── UnknownName               no task, table, source… of that name; the message lists near names
 ├── InvalidParams             a task's parameters do not fit its function
 ├── OutsideCalendar           a date lies beyond the published exchange calendar
@@ -20,10 +21,14 @@ MyStocksError
 │   └── TaskTimedOut          it ran longer than its timeout and was stopped
 └── InstanceError             Dagster's daemon, instance or run could not do what was asked
     ├── AlreadyRunning        as many executions of the task as max_instances allows are under way
+    ├── NotRunning            there is nothing to stop
+    ├── NoSwitch              it has no schedule that could be switched on or off
     └── NoDaemon              nobody would take a queued run off the queue
 
 `retryable` says whether trying again later can mend it: only then does a task use its retries.
 """
+
+from collections.abc import Iterable
 
 
 class MyStocksError(Exception):
@@ -42,6 +47,10 @@ class UnknownName(MyStocksError):
 
 class InvalidParams(MyStocksError):
     """A task's parameters do not fit its function."""
+
+
+class Forbidden(MyStocksError):
+    """What was asked for is not allowed from where it came: a path outside the export folder, a command over REST."""
 
 
 class OutsideCalendar(MyStocksError):
@@ -103,7 +112,23 @@ class InstanceError(MyStocksError):
 
 
 class AlreadyRunning(InstanceError):
-    """As many executions of the task are under way as its `max_instances` allows; the message has their ids."""
+    """As many executions of the task are under way as its `max_instances` allows.
+
+    Attributes:
+        executions: Their ids, the newest first.
+    """
+
+    def __init__(self, message: str, executions: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.executions = tuple(executions)
+
+
+class NotRunning(InstanceError):
+    """There is nothing to stop: it has ended, or was never started."""
+
+
+class NoSwitch(InstanceError):
+    """It has no schedule, so that there is nothing to switch on or off."""
 
 
 class Disabled(InstanceError):

@@ -12,12 +12,14 @@ from typing import Any
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.servers import ui_address
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile import files
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 
 #: How workspace.yaml calls the project's definitions.
 LOCATION = "mystocks"
 #: A file of 1,000 tasks takes some ten seconds to load.
 _PATIENCE_SECONDS = 180
+_ATTEMPTS = 5
 _RELOAD = """mutation($location: String!) {
   reloadRepositoryLocation(repositoryLocationName: $location) {
     __typename
@@ -61,47 +63,75 @@ class Reloaded:
         }
 
 
-def reload(settings: Settings) -> Reloaded:
+def reload(settings: Settings, *, anew: bool = True) -> Reloaded:
     """Make the project's web UI, if one runs, use the task file as it is now, and make sure that it does.
+
+    Reloads wait for each other, in this process and in others.
+
+    Args:
+        settings: The project's.
+        anew: Load also when the web UI has this version already: the functions may have changed. False after an edit,
+            so that ten edits at once do not load ten times.
 
     Raises:
         TaskFileError: Nothing of the file can be used; what was loaded stays.
         InstanceError: The web UI could not load it, or reads another file.
     """
-    version = load_task_file(settings.task_file)
     address = ui_address(settings.dagster_home)
-    answer = _ask(address, _RELOAD, location=LOCATION) if address else None
-    if address is None or answer is None:
+    if address is None:
+        return Reloaded(version=load_task_file(settings.task_file), address=None)
+    with files.locked(settings.dagster_home / "reload", patience=_PATIENCE_SECONDS):
+        version = load_task_file(settings.task_file)
+        for _ in range(_ATTEMPTS):
+            if not anew and _loaded(address, version) == version.hash:
+                return Reloaded(version=version, address=address)
+            done = _reloaded(settings, address, version)
+            if done.address is None or _loaded(address, version) in (None, version.hash):
+                return done
+            newer = load_task_file(settings.task_file)
+            if newer.hash == version.hash:
+                break
+            # Somebody saved the file while it was loaded: what counts is the file as it is now.
+            anew, version = False, newer
+    loaded = _loaded(address, version)
+    raise InstanceError(
+        f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: it was started "
+        "for another file, or the file is being saved again and again. Reload again, or start `mystocks ui` anew."
+    )
+
+
+def _reloaded(settings: Settings, address: str, version: Version) -> Reloaded:
+    answer = ask(address, _RELOAD, location=LOCATION)
+    if answer is None:
         return Reloaded(version=version, address=None)
     told = answer["reloadRepositoryLocation"]
     told = told.get("locationOrLoadError") or told
     if told["__typename"] != "RepositoryLocation":
         reason = told.get("message", told["__typename"]).strip()
         raise InstanceError(f"The web UI at {address} could not load {settings.task_file}: {reason}")
-    _check_loaded(address, version)
     return Reloaded(version=version, address=address)
 
 
-def _check_loaded(address: str, version: Version) -> None:
+def _loaded(address: str, version: Version) -> str | None:
+    """Return the hash of the version that the web UI works with; None when the file has nothing that could be asked for."""
     entry = next(iter(version.taskfile.by_id().values()), None)
     if entry is None:
-        return
-    answer = _ask(address, _LOADED, location=LOCATION, job=entry.dagster_name) or {}
+        return None
+    answer = ask(address, _LOADED, location=LOCATION, job=entry.dagster_name) or {}
     tags = answer.get("pipelineOrError", {}).get("tags", [])
-    loaded = next((tag["value"] for tag in tags if tag["key"] == _VERSION_TAG), None)
-    if loaded != version.hash:
-        raise InstanceError(
-            f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: it was started "
-            "for another file, or the file was saved at this moment. Reload again, or start `mystocks ui` anew."
-        )
+    return next((tag["value"] for tag in tags if tag["key"] == _VERSION_TAG), "")
 
 
-def _ask(address: str, query: str, **variables: str) -> dict[str, Any] | None:
-    """Return GraphQL's answer; None when nobody listens at the address, as after a crash."""
+def ask(address: str, query: str, *, patience: float = _PATIENCE_SECONDS, **variables: str) -> dict[str, Any] | None:
+    """Return the web UI's answer to a GraphQL query; None when nobody listens at the address, as after a crash.
+
+    Raises:
+        InstanceError: It did not answer within `patience` seconds, or not as GraphQL does.
+    """
     body = json.dumps({"query": query, "variables": variables}).encode()
     request = urllib.request.Request(f"{address}/graphql", body, {"content-type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE_SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=patience) as answer:
             told = json.load(answer)
     except urllib.error.HTTPError as error:
         raise InstanceError(f"{address} answered {error.code} {error.reason}; is it this project's web UI?") from None

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import prepare_home
+from mystocks_dagster.instance import open_instance, prepare_home
 from mystocks_dagster.settings import Settings
 
 _START_SECONDS = 90
@@ -55,6 +55,9 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     finally:
         note.unlink(missing_ok=True)
         _stop(servers)
+        # Else its last heartbeat would pass for a living daemon for some time.
+        with open_instance(settings) as instance:
+            instance.wipe_daemon_heartbeats()
 
 
 def free_port(host: str, port: int) -> int:

@@ -4,7 +4,6 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cache, cached_property
 from itertools import islice
 from typing import Any
@@ -14,7 +13,7 @@ import dagster as dg
 from mystocks_dagster import anchors, history, launch, overlap, stopping, switches, upcoming
 from mystocks_dagster.backfills import Planner
 from mystocks_dagster.disabled import DISABLED, FORCE, refusal
-from mystocks_dagster.errors import AlreadyRunning, Disabled, InstanceError, InvalidParams, NoDaemon, UnknownName
+from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, NoDaemon, NotRunning, UnknownName
 from mystocks_dagster.history import Cleaned, Execution, Statistics, catch_up
 from mystocks_dagster.history.catch_up import Progress
 from mystocks_dagster.history.cleanup import Place, clean_up
@@ -24,17 +23,24 @@ from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.stopping import Stopped
 from mystocks_dagster.switches import Switch
+from mystocks_dagster.taskfile import files
+from mystocks_dagster.taskfile.entries import params_faults
+from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
-from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.upcoming import Coming
 
 
 class Project:
-    """One project: its task file and its Dagster instance, each opened when first needed."""
+    """One project: its task file, as it is when first needed, and its Dagster instance.
 
-    def __init__(self, settings: Settings) -> None:
+    A program that lives longer than a save of the task file takes its projects from `current.Current`.
+    """
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance | None = None) -> None:
         self.settings = settings
+        self._instance = instance
 
     @cached_property
     def version(self) -> Version:
@@ -49,7 +55,12 @@ class Project:
     @cached_property
     def instance(self) -> dg.DagsterInstance:
         """The project's Dagster instance."""
-        return open_instance(self.settings)
+        return self._instance or open_instance(self.settings)
+
+    @cached_property
+    def repository(self) -> launch.Repository:
+        """The definitions from which runs are made."""
+        return launch.load(self.settings)
 
     @cached_property
     def task_ids(self) -> dict[str, str]:
@@ -63,15 +74,7 @@ class Project:
             UnknownName: There is none; the message lists near names.
             TaskFileError: It is broken in the file; the message has the lines.
         """
-        known = self.taskfile.by_id()
-        if name in known:
-            return known[name]
-        if name in self.version.broken:
-            lines = self.settings.task_file.read_text(encoding="utf-8").splitlines()
-            raise TaskFileError(self.version.broken[name], lines)
-        near = get_close_matches(name, known, 3, 0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
-        raise UnknownName(f"There is no task or group {name!r} in {self.settings.task_file}. {hint}")
+        return self.version.find(name)
 
     def title(self, name: str) -> str:
         """Return the name, for people, of the task or group of that id."""
@@ -89,21 +92,39 @@ class Project:
             force: Run a group although the file has it disabled.
 
         Raises:
+            UnknownName: There is no such task or group.
+            InvalidParams: The function does not take these parameters.
             AlreadyRunning: The task's `max_instances` are under way.
             Disabled: The file has the group disabled.
         """
         found = self.find(name)
-        if isinstance(found, Group) and (params or only):
-            raise InstanceError(f"{name} is a group: parameters and --only are for a single task.")
-        if isinstance(found, Task) and (reason := overlap.over(self.instance, found.dagster_name, found.max_instances)):
-            raise AlreadyRunning(reason)
-        tags = {"mystocks/started_by": by, **({FORCE: "true"} if force else {})}
-        off = {DISABLED: "true"} if isinstance(found, Group) and not found.enabled else {}
-        if refused := refusal(self.instance, found.dagster_name, {**tags, **off}):
-            raise Disabled(refused)
+        self._check_params(found, params, only=only)
         config = {"ops": {found.dagster_name: {"config": dict(params)}}} if params else {}
         steps = [found.dagster_name] if only else None
-        return launch.create_run(self.instance, self.settings, found.dagster_name, config, tags, steps)
+        instance, repository = self.instance, self.repository
+        tags = {"mystocks/started_by": by, **({FORCE: "true"} if force else {})}
+        off = {DISABLED: "true"} if isinstance(found, Group) and not found.enabled else {}
+        if refused := refusal(instance, found.dagster_name, {**tags, **off}):
+            raise Disabled(refused)
+        # Counting and writing are one act, or two starts at the same moment would both find the place free.
+        with files.locked(self.settings.dagster_home / "starts"):
+            if isinstance(found, Task) and (reason := overlap.over(instance, found.dagster_name, found.max_instances)):
+                raise AlreadyRunning(reason, overlap.under_way(instance, found.dagster_name))
+            return launch.create_run(instance, repository, found.dagster_name, config, tags, steps)
+
+    def _check_params(self, found: Task | Group, params: Mapping[str, Any], *, only: bool) -> None:
+        if isinstance(found, Group):
+            if params or only:
+                raise InvalidParams(f"{found.group_id} is a group: parameters and --only are for a single task.")
+            return
+        function = self.version.functions[found.task_id]
+        model = params_model(function)
+        if not model or not params:
+            return
+        secret = [(name,) for name in found.secrets]
+        if faults := params_faults(model, function, {**found.params, **params}, secret):
+            told = [f"{path_text(('params', *fault.path))}: {fault.message}. {fault.hint}".strip() for fault in faults]
+            raise InvalidParams(f"{found.task_id} was not started. " + " ".join(told))
 
     def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli", force: bool = False) -> str:
         """Put a new run into the daemon's queue, and return its id at once; arguments as in `create`.
@@ -113,6 +134,7 @@ class Project:
             AlreadyRunning: The task's `max_instances` are under way.
             Disabled: The file has the group disabled.
         """
+        self.find(name)
         if not launch.daemon_alive(self.instance):
             raise NoDaemon(f"{name} was not started: no daemon is alive on {self.settings.dagster_home}. Start one with: mystocks ui")
         run_id = self.create(name, params, only=only, by=by, force=force)
@@ -128,7 +150,7 @@ class Project:
         found = self.find(name)
         if isinstance(found, Group):
             raise InvalidParams(f"{name} is a group; name one task, such as {found.tasks[0]}.")
-        return Planner(self.instance, self.settings, found.task_id, found.dagster_name)
+        return Planner(self.instance, self.repository, found.task_id, found.dagster_name)
 
     def history(
         self,
@@ -237,7 +259,7 @@ class Project:
         """Stop what a task or group has under way, or the run or execution of that id; return when it has ended.
 
         Raises:
-            InstanceError: Nothing of it runs or waits.
+            NotRunning: Nothing of it runs or waits.
             UnknownName: There is nothing of that name.
         """
         try:
@@ -250,5 +272,5 @@ class Project:
             runs = [stopping.run_named(self.instance, task_ids, name)]
         if not runs:
             self.find(name)
-            raise InstanceError(f"{name} is not running, and no run of it waits. What ran last: mystocks history {name}")
+            raise NotRunning(f"{name} is not running, and no run of it waits. What ran last: mystocks history {name}")
         return [stopping.stop(self.instance, run, task_ids) for run in runs]

@@ -1,5 +1,6 @@
 """Where things are: the only module that reads environment variables."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml")
 ONLY_JOB = "MYSTOCKS_ONLY_JOB"
 LAKE = "data"
 DEMO_LAKE = "demo/lake"
+EXPORTS = "exports"
 SOURCES = ("akshare", "baostock", "recorded", "simulated")
 
 
@@ -32,6 +34,10 @@ class Settings:
         dagster_home: Dagster's instance folder. `DAGSTER_HOME`, default `.dagster`.
         fixed_now: A fixed clock for tests and replays, with offset. `MYSTOCKS_NOW`.
         api_token: The bearer token that the REST interface asks for. `MYSTOCKS_API_TOKEN`.
+        exports: The only folder that the REST interface exports to and imports from. `MYSTOCKS_EXPORTS`, default `exports`.
+        api_commands: Whether tasks that run a command may be written and started over REST. `MYSTOCKS_API_COMMANDS`, default no.
+        log_bytes: Bytes after which a task's log file is rotated. `MYSTOCKS_LOG_MEGABYTES`, default 10.
+        log_files: How many log files of a task are kept, the present one included. `MYSTOCKS_LOG_FILES`, default 5.
     """
 
     root: Path
@@ -44,6 +50,15 @@ class Settings:
     dagster_home: Path
     fixed_now: datetime | None
     api_token: str | None
+    exports: Path
+    api_commands: bool
+    log_bytes: int = 10_000_000
+    log_files: int = 5
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the tasks' log files."""
+        return self.dagster_home / "logs"
 
     @classmethod
     def from_env(cls, start: Path | None = None) -> "Settings":
@@ -69,6 +84,10 @@ class Settings:
             dagster_home=(root / home).resolve() if home else root / ".dagster",
             fixed_now=_moment("MYSTOCKS_NOW"),
             api_token=os.environ.get("MYSTOCKS_API_TOKEN") or None,
+            exports=(root / (os.environ.get("MYSTOCKS_EXPORTS") or EXPORTS)).resolve(),
+            api_commands=_flag("MYSTOCKS_API_COMMANDS"),
+            log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
+            log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
         )
 
 
@@ -110,6 +129,19 @@ def _location(root: Path, value: str) -> str:
     return value if "://" in value else str((root / value).resolve())
 
 
+def _number(variable: str, default: float, *, least: float) -> float:
+    text = os.environ.get(variable)
+    if not text:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number < math.inf:
+        raise SettingsError(f"{variable} is {text!r}; write a number of at least {least:g}.")
+    return number
+
+
 def _moment(variable: str) -> datetime | None:
     text = os.environ.get(variable)
     if not text:
@@ -121,3 +153,13 @@ def _moment(variable: str) -> datetime | None:
     if moment.tzinfo is None:
         raise SettingsError(f"{variable} is {text!r}, which has no offset; add +08:00.")
     return moment
+
+
+def _flag(variable: str) -> bool:
+    text = (os.environ.get(variable) or "no").lower()
+    if text not in _FLAGS:
+        raise SettingsError(f"{variable} is {text!r}; write yes or no.")
+    return _FLAGS[text]
+
+
+_FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}

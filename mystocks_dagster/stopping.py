@@ -10,7 +10,7 @@ import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from mystocks_dagster import history
-from mystocks_dagster.errors import InstanceError, UnknownName
+from mystocks_dagster.errors import InstanceError, NotRunning, UnknownName
 from mystocks_dagster.taskfile.names import dagster_name
 
 #: A body that ignores its signals is killed after 5 s; a run worker that is just starting needs some seconds to listen.
@@ -20,6 +20,8 @@ _POLL_SECONDS = 0.25
 _UNDER_WAY = ("pending", "running")
 #: As many characters of a run's id as Dagster's UI shows are enough to name it.
 _SHORT_ID = 8
+#: The tag of a run that is part of a Python program, which is not ours to end: the program's process id.
+IN_PROGRAM = "mystocks/in_program"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ def run_named(instance: dg.DagsterInstance, task_ids: Mapping[str, str], name: s
 
     Raises:
         UnknownName: There is no such run or execution.
-        InstanceError: It has ended.
+        NotRunning: It has ended.
     """
     run_id, _, step = name.partition(":")
     near = [run for run in under_way(instance) if run.run_id.startswith(run_id)]
@@ -73,7 +75,7 @@ def run_named(instance: dg.DagsterInstance, task_ids: Mapping[str, str], name: s
     if run is None:
         raise UnknownName(f"There is no run or execution {name!r}. What runs: mystocks history --status running")
     if run.is_finished:
-        raise InstanceError(f"The run {run.run_id} of {run.job_name} is not running: it has ended with {run.status.value}.")
+        raise NotRunning(f"The run {run.run_id} of {run.job_name} is not running: it has ended with {run.status.value}.")
     if step:
         _check_execution(history.of_run(instance, run.run_id, task_ids), f"{run.run_id}:{step}", run)
     return run
@@ -83,8 +85,10 @@ def stop(instance: dg.DagsterInstance, run: dg.DagsterRun, task_ids: Mapping[str
     """Stop a run: take it off the queue, or end its process and all that it started; return when that is done.
 
     Raises:
-        InstanceError: It did not end in time.
+        InstanceError: It did not end in time, or is part of a Python program.
     """
+    if program := run.tags.get(IN_PROGRAM):
+        raise InstanceError(f"{run.job_name} runs inside the Python program of process {program}; stop it there.")
     held = [one.execution_id for one in history.of_run(instance, run.run_id, task_ids) if one.status in _UNDER_WAY]
     instance.run_coordinator.cancel_run(run.run_id)
     deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -105,6 +109,6 @@ def _check_execution(executions: Sequence[history.Execution], execution_id: str,
     if execution_id not in found:
         raise UnknownName(f"The run {run.run_id} has no execution {execution_id!r}; it has {', '.join(found) or 'none yet'}.")
     if found[execution_id] not in _UNDER_WAY:
-        raise InstanceError(
+        raise NotRunning(
             f"{execution_id} is not running: it has ended with {found[execution_id]}. Its run goes on: mystocks stop {run.run_id}"
         )

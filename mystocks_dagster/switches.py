@@ -5,6 +5,7 @@ Where nobody has turned it, the file's `enabled` counts. Reading and turning nee
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -17,8 +18,9 @@ from dagster._core.remote_representation.handle import RepositoryHandle
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
-from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.errors import NoSwitch
 from mystocks_dagster.launch import REPOSITORY
+from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import Group, Task
 
@@ -33,6 +35,8 @@ class Switch:
         declared: Whether the file has it on.
         decided: A person has turned it, so that the file's `enabled` does not count until it is reset.
         cursor: What the sensor of a once schedule remembers.
+        looked_at: When the daemon looked at it last, or it was turned on, as far as its state tells (ticks may be newer).
+        identity: Under which ids (origin, selector) Dagster keeps its state and ticks.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Switch:
     declared: bool
     decided: bool
     cursor: str | None = None
+    looked_at: datetime | None = None
+    identity: tuple[str, str] = ("", "")
 
     def __str__(self) -> str:
         """Return it for people: both states where they differ."""
@@ -68,10 +74,10 @@ def turn(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str
     """Turn a schedule on or off, as the UI does, or (`on` None) back to what the file says; return the switch.
 
     Raises:
-        InstanceError: It has no schedule, so that there is nothing to switch.
+        NoSwitch: It has no schedule, so that there is nothing to switch.
     """
     if not _has_switch(entry):
-        raise InstanceError(f"{name} has no schedule, so there is nothing to switch; it starts by hand: mystocks run {name}")
+        raise NoSwitch(f"{name} has no schedule, so there is nothing to switch; it starts by hand: mystocks run {name}")
     remote = _remote(entry, origin)
     identity = (remote.get_remote_origin_id(), remote.selector_id)
     match remote, on:
@@ -120,7 +126,15 @@ def _switch(name: str, entry: Task | Group, remote: RemoteSchedule | RemoteSenso
         declared=entry.active,
         decided=state is not None and state.status != InstigatorStatus.DECLARED_IN_CODE,
         cursor=getattr(state.instigator_data, "cursor", None) if state else None,
+        looked_at=_looked_at(state.instigator_data) if state else None,
+        identity=(remote.get_remote_origin_id(), remote.selector_id),
     )
+
+
+def _looked_at(data: Any) -> datetime | None:
+    names = ("start_timestamp", "last_iteration_timestamp", "last_sensor_start_timestamp", "last_tick_timestamp")
+    known = [moment for name in names if (moment := getattr(data, name, None))]
+    return datetime.fromtimestamp(max(known), SHANGHAI) if known else None
 
 
 def _remote(entry: Task | Group, origin: RemoteRepositoryOrigin) -> RemoteSchedule | RemoteSensor:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.names import TaskOrGroup
 from mystocks_dagster.cli.printing import console, print_json
-from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.settings import Settings
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the difference, and change nothing.")]
@@ -33,21 +34,18 @@ def add(
 
     Example: mystocks add my_task.yaml
     """
-    from mystocks_dagster.taskfile import writer
     from mystocks_dagster.taskfile.source import read_text
 
     if file != "-" and not Path(file).is_file():
         raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
     entry = _entry(sys.stdin.read(), "stdin") if file == "-" else _entry(read_text(Path(file)), file)
-    settings = Settings.from_env()
-    change = writer.add_group if "group_id" in entry else writer.add_task
-    _finish(settings, change(settings.task_file, entry, dry_run=dry_run), dry_run=dry_run)
+    _show(_editor().add(entry, dry_run=dry_run))
 
 
 def edit(
-    name: Annotated[str, typer.Argument(help="Id of a task or group.")],
+    name: TaskOrGroup,
     changes: Annotated[
-        list[str], typer.Argument(help="field=value, also params.name=value; the value is read as YAML, and none removes the field.")
+        list[str], typer.Argument(help="field=value, also params.name=value; the value is read as YAML, and null removes the field.")
     ],
     dry_run: DryRun = False,
 ) -> None:
@@ -55,15 +53,11 @@ def edit(
 
     Example: mystocks edit daily_data_sync timeout=1800 schedule.enabled=false
     """
-    from mystocks_dagster.taskfile import writer
-
-    settings = Settings.from_env()
-    change = writer.edit_group if _is_group(settings, name) else writer.edit_task
-    _finish(settings, change(settings.task_file, name, _changes(changes), dry_run=dry_run), dry_run=dry_run)
+    _show(_editor().edit(name, _changes(changes), dry_run=dry_run))
 
 
 def remove(
-    name: Annotated[str, typer.Argument(help="Id of a task or group.")],
+    name: TaskOrGroup,
     force: Annotated[bool, typer.Option("--force", help="Also take it out of the tasks and groups that name it.")] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -71,14 +65,7 @@ def remove(
 
     Example: mystocks remove fetch_lhb_data --force
     """
-    from mystocks_dagster.taskfile import writer
-
-    settings = Settings.from_env()
-    if _is_group(settings, name):
-        done = writer.remove_group(settings.task_file, name, dry_run=dry_run)
-    else:
-        done = writer.remove_task(settings.task_file, name, force=force, dry_run=dry_run)
-    _finish(settings, done, dry_run=dry_run)
+    _show(_editor().remove(name, force=force, dry_run=dry_run))
 
 
 def import_tasks(
@@ -89,10 +76,7 @@ def import_tasks(
 
     Example: mystocks import other_tasks.yaml --dry-run
     """
-    from mystocks_dagster.taskfile import exchange
-
-    settings = Settings.from_env()
-    _finish(settings, exchange.import_file(settings.task_file, file, dry_run=dry_run), dry_run=dry_run)
+    _show(_editor().import_file(file, dry_run=dry_run))
 
 
 def export(
@@ -126,30 +110,37 @@ def reload(json: Json = False) -> None:
     """
     from mystocks_dagster.reloading import reload as reload_ui
 
-    settings = Settings.from_env()
+    done = reload_ui(Settings.from_env())
     if json:
-        print_json(reload_ui(settings).to_json())
+        print_json(done.to_json())
     else:
-        _reload(settings)
+        _tell(done)
 
 
-def _finish(settings: Settings, done: Any, *, dry_run: bool) -> None:
-    """Show what an edit changed, and reload."""
+def _editor() -> Any:
+    from mystocks_dagster.editing import Editor
+
+    return Editor(Settings.from_env())
+
+
+def _show(done: Any) -> None:
+    """Show what an edit changed, and which version is used now."""
+    path = done.edit.path
     if not done.diff:
         console.print("Nothing to change.")
         return
     console.print(done.diff, markup=False)
-    if dry_run:
-        console.print(f"[dim]A dry run: {settings.task_file} is as it was.[/]")
+    if done.dry_run:
+        console.print(f"[dim]A dry run: {path} is as it was.[/]")
         return
-    console.print(f"\n[green]saved[/] {settings.task_file} (before: {settings.task_file.name}.bak)")
-    _reload(settings)
+    console.print(f"\n[green]saved[/] {path} (before: {path.name}.bak)")
+    if done.unused:
+        raise InstanceError(f"{path} is saved, but not in use yet. {done.unused}")
+    _tell(done.reloaded)
 
 
-def _reload(settings: Settings) -> None:
-    from mystocks_dagster.reloading import reload as reload_ui
-
-    done = reload_ui(settings)
+def _tell(done: Any) -> None:
+    """Say which version of the file is used now, and by whom."""
     taskfile = done.version.taskfile
     what = f"version {done.version.hash} ({len(taskfile.tasks)} tasks, {len(taskfile.task_groups)} groups)"
     if done.address:
@@ -159,13 +150,6 @@ def _reload(settings: Settings) -> None:
         console.print(f"{what}: no web UI of this project runs, so there is nothing to reload; the next run or start reads the file.")
     if done.version.broken:
         console.print(f"[red]Not loaded:[/] {', '.join(done.version.broken)}. See: mystocks check")
-
-
-def _is_group(settings: Settings, name: str) -> bool:
-    from mystocks_dagster.taskfile.plans import ids
-    from mystocks_dagster.taskfile.source import parse_text, read_text
-
-    return name in ids(parse_text(read_text(settings.task_file), str(settings.task_file)), "task_groups")
 
 
 def _entry(text: str, name: str) -> Mapping[str, Any]:

@@ -58,6 +58,7 @@ def _unowned(specs: Mapping[str, TaskSpec], notice: str | None) -> list[dg.Asset
         dg.AssetSpec(
             key,
             description=f"{about}{TABLES[key].title}: one row is {TABLES[key].grain}. No task of this file owns it.",
+            group_name="unowned",
             kinds={"simulated"} if notice else None,
         )
         for key in sorted(touched - owned)

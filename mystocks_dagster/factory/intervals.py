@@ -4,7 +4,6 @@ Each task has a sensor of its own all the same: it is the switch in the UI, and 
 See docs/decisions/0011.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +21,6 @@ from mystocks_dagster.overlap import over
 from mystocks_dagster.switches import sensor_states, turned_on
 from mystocks_dagster.taskfile.schedule import Schedule
 
-NAME = "intervals__sensor"
 #: At most this many missed starts of one task are made up.
 CATCH_UP = 20
 #: A start that is later than this was missed: the daemon looks every 5 s, and may be busy for a moment.
@@ -35,7 +33,7 @@ _YEAR = 366 * 24 * 3600
 
 def build_switch(one: Timed) -> dg.SensorDefinition:
     """Return the sensor that a person switches on and off; it starts nothing itself."""
-    reason = f"the starts are requested by the sensor {NAME}; what was skipped is listed here"
+    reason = f"the starts are requested by the sensor {anchors.SENSOR}; what was skipped is listed here"
     days = ", trading days only" if one.schedule.trading_days_only else ""
     return dg.SensorDefinition(
         name=one.switch,
@@ -63,7 +61,7 @@ def build_intervals(intervals: Sequence[Timed], jobs: Mapping[str, dg.JobDefinit
         states = sensor_states(context.instance)
         on = turned_on(states, {one.job: one.active for one in intervals})
         known = _noted(context.instance, intervals, moment)
-        looked = datetime.fromisoformat(json.loads(context.cursor)["looked"]) if context.cursor else moment - _RELOAD
+        looked = anchors.looked_until(context.cursor) or moment - _RELOAD
         requests, told = [], []
         for one in intervals:
             if not on[one.job]:
@@ -78,10 +76,10 @@ def build_intervals(intervals: Sequence[Timed], jobs: Mapping[str, dg.JobDefinit
                 told.append(f"{one.job}: {reason}")
                 _show(context.instance, state, reason, moment)
         skip = None if requests else "\n".join(told) or "nothing is due"
-        return dg.SensorResult(run_requests=requests or None, skip_reason=skip, cursor=json.dumps({"looked": moment.isoformat()}))
+        return dg.SensorResult(run_requests=requests or None, skip_reason=skip, cursor=anchors.looked_cursor(moment))
 
     yield dg.SensorDefinition(
-        name=NAME,
+        name=anchors.SENSOR,
         jobs=[jobs[one.job] for one in intervals],
         evaluation_fn=evaluate,
         # The daemon looks every 5 s; asking for 1 gives a steady 5, asking for 5 gives gaps of 10.

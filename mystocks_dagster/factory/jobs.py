@@ -10,7 +10,7 @@ import dagster as dg
 
 from mystocks_dagster.factory.ops import AFTER
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.factory.text import dagster_priority, job_metadata, restart_tag, run_tags
+from mystocks_dagster.factory.text import dagster_priority, describe, describe_group, job_metadata, restart_tag, run_tags
 from mystocks_dagster.taskfile.model import Group
 
 #: Loaded into the fork server once, so that a parallel step starts in 0.3 s instead of 5 s.
@@ -45,7 +45,7 @@ def build_task_job(spec: TaskSpec, specs: Mapping[str, TaskSpec], ops: Mapping[s
     edges = {name: specs[name].task.dependencies for name in ids}
     graph = _graph(spec.name, spec.task.description, ids, edges, specs, ops)
     return graph.to_job(
-        description=f"{spec.task.task_name}\n\n{spec.task.description or ''}".strip(),
+        description=describe(spec),
         tags=run_tags(spec.task, spec.version, spec.release),
         metadata=job_metadata(spec),
         executor_def=dg.in_process_executor,
@@ -66,7 +66,7 @@ def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[st
     first = specs[ids[0]]
     again = all(specs[name].task.auto_restart for name in ids)
     return graph.to_job(
-        description=f"{group.group_name}\n\n{group.description or ''}".strip(),
+        description=describe_group(group),
         tags={
             **run_tags(group, first.version, first.release),
             "dagster/priority": max((dagster_priority(specs[name].task.priority) for name in ids), key=int),

@@ -79,7 +79,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
                 start_new_session=True,
             )
         self._workers.append(worker)
-        self._instance.add_run_tags(run.run_id, {WORKER_TAG: _note(run.run_id, worker.pid)})
+        self._instance.add_run_tags(run.run_id, {WORKER_TAG: worker_note(run.run_id, worker.pid)})
 
     def _size_pools(self, run: Any) -> None:
         """Give the pools of the run's tasks as many slots as the file that it was queued with says.
@@ -126,7 +126,8 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         return CheckRunHealthResult(WorkerStatus.FAILED, f"the run's process {identity.pid} is gone: killed, or the machine went down")
 
 
-def _note(run_id: str, pid: int) -> str:
+def worker_note(run_id: str, pid: int) -> str:
+    """Return the value of `WORKER_TAG` for a run on which the process of that number works."""
     try:
         return json.dumps({"run_id": run_id, **ProcessIdentity.of(pid).to_dict()})
     except ProcessLookupError:  # it has ended already

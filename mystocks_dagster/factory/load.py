@@ -11,6 +11,8 @@ import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
 
 from mystocks_dagster.factory.build import build_definitions
+from mystocks_dagster.factory.management import Hands, build_management_jobs
+from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.settings import Settings, only_job
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.taskfile.versions import load_version, store
@@ -22,8 +24,11 @@ VERSION_KEY = "mystocks/taskfile"
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
 
 
-def load_definitions() -> dg.Definitions:
+def load_definitions(hands: Hands | None = None) -> dg.Definitions:
     """Return the definitions of this process: all tasks of the file as it is now, or a run's job as it was queued.
+
+    Args:
+        hands: What the jobs that look after the project need of the layers above; without it they are left out.
 
     Raises:
         TaskFileError: The task file cannot be used; the message has every problem with its line.
@@ -32,7 +37,21 @@ def load_definitions() -> dg.Definitions:
     version = load_queued(settings) or _read(settings)
     notice = SIMULATED if settings.source == "simulated" else None
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(VERSION_KEY, version.hash)
-    return build_definitions(version, notice)
+    own = build_definitions(version, notice)
+    # A worker of a task or group builds nothing else.
+    if only_job() in {job.name for job in own.jobs or ()}:
+        return own
+    return dg.Definitions.merge(own, _system(version, hands))
+
+
+def _system(version: Version, hands: Hands | None) -> dg.Definitions:
+    names = {task.task_id: task.task_name for task in version.taskfile.tasks}
+    task_ids = {task.dagster_name: task.task_id for task in version.taskfile.tasks}
+    return dg.Definitions(
+        assets=[build_statistics(names, task_ids)],
+        sensors=[build_refresher(names, task_ids)],
+        jobs=build_management_jobs(hands) if hands else [],
+    )
 
 
 def _read(settings: Settings) -> Version:

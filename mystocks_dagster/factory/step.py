@@ -1,16 +1,19 @@
 """What a step does, in an op and in an asset alike: run one attempt of the task's body and tell Dagster how it went."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
 
 from mystocks_dagster.execution.attempt import Body, run_attempt
+from mystocks_dagster.execution.output import to_own_streams
+from mystocks_dagster.execution.tasklog import TaskLog
 from mystocks_dagster.factory.params import SOURCE_FIELD
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.text import CALENDAR, DAY
+from mystocks_dagster.settings import Settings
 
 
 def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, ...] = ()) -> Report:
@@ -43,12 +46,45 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         task_packages_path=(str(spec.source.parent),),
         secret=spec.secret,
     )
-    outcome = run_attempt(
-        body,
-        on_log=lambda line: context.log.log(line.level_name, line.message),
-        on_progress=lambda done, total, message: context.log.info(f"{done}/{total} {message}"),
-    )
-    return Report(spec=spec, outcome=outcome, days=days)
+    log = _task_log(body)
+    try:
+        outcome = run_attempt(
+            body,
+            on_log=lambda line: _both(context, log, line.level_name, line.message, line.time),
+            on_progress=lambda done, total, message: _both(context, log, "INFO", f"{done}/{total} {message}"),
+            on_output=lambda stream, raw: _output(log, stream, raw),
+        )
+    except BaseException as error:
+        log.write("ERROR", f"stopped from outside ({type(error).__name__})")
+        raise
+    report = Report(spec=spec, outcome=outcome, days=days)
+    trouble = log.write(*_ending(report))
+    if trouble:
+        context.log.warning(f"{trouble}: what this attempt logged is here and in its captured output only.")
+    return report
+
+
+def _task_log(body: Body) -> TaskLog:
+    settings = Settings.from_env()
+    return TaskLog(settings.logs, body.task_id, body.run_id, body.attempt, largest=settings.log_bytes, files=settings.log_files)
+
+
+def _both(context: dg.OpExecutionContext, log: TaskLog, level: str, message: str, at: datetime | None = None) -> None:
+    context.log.log(level, message)
+    log.write(level, message, at)
+
+
+def _output(log: TaskLog, stream: str, raw: bytes) -> None:
+    to_own_streams(stream, raw)
+    log.output(stream, raw)
+
+
+def _ending(report: Report) -> tuple[str, str]:
+    """Return the last line of an attempt in the task's log file: level and text."""
+    if error := report.outcome.error:
+        return "ERROR", f"failed after {report.outcome.seconds:.1f} s: {report.failure}\n{error.traceback}".rstrip()
+    level = "INFO" if report.result.status == "success" else "WARNING"
+    return level, f"{report.result.status} after {report.outcome.seconds:.1f} s. {report.result.message}".rstrip()
 
 
 def _made_up_for(context: dg.OpExecutionContext) -> tuple[date, ...]:

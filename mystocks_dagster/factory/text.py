@@ -23,6 +23,16 @@ INSTANCES = "mystocks/max_instances"
 #: Run tags of a schedule's: the trading day that the run makes up for, and that a day beyond the calendar was guessed.
 DAY = "mystocks/day"
 CALENDAR = "mystocks/calendar"
+#: The task types in Chinese.
+TYPES = {
+    "cron": "定时任务",
+    "supervisor": "进程管理任务",
+    "manual": "手动任务",
+    "data_sync": "数据同步任务",
+    "indicator_calc": "指标计算任务",
+    "market_fetch": "市场数据获取",
+}
+_MODES = {"sequential": "任务组，顺序执行 group, one after the other", "parallel": "任务组，并行执行 group, side by side"}
 
 #: The whole task as the file has it, secrets masked: metadata that people read and nothing depends on.
 SETTINGS = "mystocks/settings"
@@ -36,11 +46,28 @@ def dagster_priority(priority: int) -> str:
 def describe(spec: TaskSpec) -> str:
     """Return the task's name, description and settings, for the UI."""
     task = spec.task
-    lines = [f"**{task.task_name}**", task.description or "", f"`{task.task_module}.{task.task_function}` · {task.task_type}"]
-    limits = [f"timeout {task.timeout} s" if task.timeout else "no timeout", f"{task.retry_count} retries, {task.retry_delay} s apart"]
+    limits = [
+        f"超时 timeout {task.timeout} s" if task.timeout else "不限时 no timeout",
+        f"重试 retries {task.retry_count} × {task.retry_delay} s",
+        f"优先级 priority {task.priority}",
+    ]
     if task.tags:
-        limits.append(f"tags: {', '.join(task.tags)}")
-    return "\n\n".join(line for line in (*lines, " · ".join(limits)) if line)
+        limits.append(f"标签 tags: {', '.join(task.tags)}")
+    lines = [title(task), task.description, f"`{task.task_module}.{task.task_function}`", " · ".join(limits)]
+    return "\n\n".join(line for line in lines if line)
+
+
+def describe_group(group: Group) -> str:
+    """Return the group's name, description and tasks, for the UI."""
+    arrow = " → " if group.execution_mode == "sequential" else ", "
+    return "\n\n".join(line for line in (title(group), group.description, arrow.join(f"`{name}`" for name in group.tasks)) if line)
+
+
+def title(entry: Task | Group) -> str:
+    """Return the name in bold, and what kind of task or group it is, in both languages."""
+    if isinstance(entry, Group):
+        return f"**{entry.group_name}** · {_MODES[entry.execution_mode]}"
+    return f"**{entry.task_name}** · {TYPES[entry.task_type]} {entry.task_type}"
 
 
 def tags_of(spec: TaskSpec) -> dict[str, str]:

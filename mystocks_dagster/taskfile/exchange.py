@@ -11,7 +11,7 @@ from mystocks_dagster.taskfile.dump import dump
 from mystocks_dagster.taskfile.model import Entry
 from mystocks_dagster.taskfile.plans import Changes, Place, Plan, ids, planned
 from mystocks_dagster.taskfile.problems import TaskFileError
-from mystocks_dagster.taskfile.reader import load_text
+from mystocks_dagster.taskfile.reader import load_source
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 from mystocks_dagster.taskfile.writer import Edit
 
@@ -50,14 +50,24 @@ def import_file(path: Path, incoming: Path, *, dry_run: bool = False) -> Edit:
     Raises:
         TaskFileError: The other file, or what would come out, is wrong; the task file is as it was.
     """
-    text = read_text(incoming)
-    source = parse_text(text, str(incoming))
-    if problems := load_text(text, incoming).problems:
+    source = incoming_source(path, read_text(incoming), str(incoming))
+    return writer.change(path, lambda ours: importing(ours, source), dry_run=dry_run)
+
+
+def incoming_source(path: Path, text: str, name: str) -> Source:
+    """Return a task file that is to be taken into the one at `path`, beside which its functions are looked for.
+
+    Raises:
+        TaskFileError: It is wrong.
+    """
+    source = parse_text(text, name)
+    if problems := load_source(source, path).problems:
         raise TaskFileError(problems, source.lines)
-    return writer.change(path, lambda ours: _plan(ours, source), dry_run=dry_run)
+    return source
 
 
-def _plan(ours: Source, theirs: Source) -> Plan:
+def importing(ours: Source, theirs: Source) -> Plan:
+    """Return how to take the entries and task packages of another file into ours; see `import_file`."""
     document = document_of(theirs)
     new: dict[Section, list[Mapping[str, Any]]] = {section: [] for section in SECTIONS}
     edits: list[tuple[Place, Changes]] = []

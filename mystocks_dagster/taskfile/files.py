@@ -15,8 +15,8 @@ _PATIENCE = 20.0
 
 
 @contextmanager
-def locked(path: Path) -> Generator[None]:
-    """Keep other editors of `path` waiting, in this process and in others.
+def locked(path: Path, patience: float | None = None) -> Generator[None]:
+    """Keep other editors of `path` waiting, in this process and in others; `patience` is how many seconds to wait for one.
 
     Raises:
         SettingsError: The folder cannot be written, or another editor does not finish.
@@ -27,14 +27,15 @@ def locked(path: Path) -> Generator[None]:
     except OSError as error:
         raise SettingsError(f"{path} cannot be edited: {lock} cannot be made: {error.strerror}. Check the folder's permissions.") from None
     try:
-        deadline = time.monotonic() + _PATIENCE
+        patience = _PATIENCE if patience is None else patience
+        deadline = time.monotonic() + patience
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise SettingsError(f"{path} is being edited by another process for {_PATIENCE:.0f} s already; try again.") from None
+                    raise SettingsError(f"{path} is being edited by another process for {patience:.0f} s already; try again.") from None
                 time.sleep(0.02)
         yield
     finally:

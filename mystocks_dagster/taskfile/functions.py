@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.taskfile import imported
 from mystocks_dagster.taskfile.problems import near, suggest
 
 BUILT_IN = "mystocks_dagster.tasks"
@@ -108,10 +109,13 @@ class Functions:
     def _import(self, module: str) -> ModuleType:
         name = self._existing(module)
         try:
-            return importlib.import_module(name)
+            found = importlib.import_module(name)
         except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported is a problem of the file
             hint = f"Mend the module; the error is at {_place(error)}."
             raise Unresolved("task_module", f"{name} cannot be imported: {type(error).__name__}: {error}".rstrip(": "), hint) from error
+        if not _inside(name, (BUILT_IN,)):
+            imported.note(name)
+        return found
 
     def _existing(self, module: str) -> str:
         """Return the name under which the module is found, in an allowed package and without importing anything."""

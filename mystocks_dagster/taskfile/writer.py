@@ -13,11 +13,13 @@ from mystocks_dagster.taskfile import files, splice
 from mystocks_dagster.taskfile.document import document_of
 from mystocks_dagster.taskfile.plans import Changes, EditRefused, Plan, addition, place_of, planned, removal, switch
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
-from mystocks_dagster.taskfile.reader import load_source
+from mystocks_dagster.taskfile.reader import Version, load_source
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 
 #: Times that an edit is made again because somebody saved the file meanwhile without asking for the lock.
 _ATTEMPTS = 5
+#: Raises when the file may not become the second version.
+Allow = Callable[[Version, Version], None]
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,14 @@ def remove_group(path: Path, group_id: str, *, dry_run: bool = False) -> Edit:
     )
 
 
-def change(path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False) -> Edit:
+def change(path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False, allow: Allow | None = None) -> Edit:
     """Make an edit under the file's lock: plan, check, back up, replace.
+
+    Args:
+        path: The task file.
+        plan: What to change.
+        dry_run: Only say what would change.
+        allow: Asked before anything is written, with the file as it was and as it would be; raises to refuse.
 
     Raises:
         TaskFileError: The file cannot be read, or would be wrong.
@@ -118,7 +126,7 @@ def change(path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False)
             text = read_text(path)
             source = _parsed(path, text)
             after = _changed(source, plan(source))
-            _check(path, source, after)
+            _check(path, source, after, allow)
             edit = Edit(path, text, after.text)
             if dry_run or after.text == source.text:
                 return edit
@@ -165,19 +173,22 @@ def _json_indent(text: str) -> int | None:
     return len(found[1]) if found else 0
 
 
-def _check(path: Path, before: Source, after: Source) -> None:
-    """Refuse a file that has problems which it did not have already."""
-    new = load_source(after, path).problems
-    if not new:
+def _check(path: Path, before: Source, after: Source, allow: Allow | None) -> None:
+    """Refuse a file that has problems which it did not have already, or that is not allowed."""
+    new = load_source(after, path)
+    if not new.problems and allow is None:
         return
-    known = Counter(_gist(problem) for problem in load_source(before, path).problems)
+    old = load_source(before, path)
+    known = Counter(_gist(problem) for problem in old.problems)
     worse = []
-    for problem in new:
+    for problem in new.problems:
         known[_gist(problem)] -= 1
         if known[_gist(problem)] < 0:
             worse.append(problem)
     if worse:
         raise TaskFileError(worse, after.lines)
+    if allow:
+        allow(old, new)
 
 
 def _gist(problem: Problem) -> tuple[str | None, str, str]:

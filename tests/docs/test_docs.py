@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from support.project import ROOT, Folder
-from typer.main import get_command
 
-from mystocks_dagster.cli.main import app, register_all
+from mystocks_dagster.cli.reference import commands
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
@@ -37,23 +36,6 @@ def test_the_task_of_the_readme_runs(folder: Folder, name: str) -> None:
     assert re.search(r"count_limit_ups\s+success", told)
 
 
-def commands() -> dict[str, object]:
-    """Return every command by its words."""
-    register_all()
-    found = {}
-
-    def walk(command: object, words: tuple[str, ...]) -> None:
-        inner = getattr(command, "commands", None)
-        if inner is None:
-            found[" ".join(words)] = command
-        for name, one in (inner or {}).items():
-            walk(one, (*words, name))
-
-    walk(get_command(app), ())
-    return found
-
-
 def test_every_command_has_help_and_an_example() -> None:
-    for words, command in commands().items():
-        told = getattr(command, "help", None) or ""
-        assert f"Example: mystocks {words}" in told, words
+    for words, command in commands():
+        assert f"Example: mystocks {words}" in (command.help or ""), words

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -388,8 +389,8 @@ def test_a_save_by_a_program_that_knows_no_lock_is_not_lost(path: Path, monkeypa
 
     check, saved = writer._check, []
 
-    def saved_meanwhile(where: Path, before: Source, after: Source) -> None:
-        check(where, before, after)
+    def saved_meanwhile(where: Path, before: Source, after: Source, allow: Any) -> None:
+        check(where, before, after, allow)
         if not saved:
             saved.append(where.write_text(TEXT.replace("# its id", "# saved meanwhile"), encoding="utf-8"))
 

@@ -1,0 +1,234 @@
+"""The pages' texts in Chinese and English."""
+
+from collections.abc import Callable
+from typing import Literal
+
+Language = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+
+#: Key to Chinese and English. Fields of the task file stand under their own names.
+_WORDS: dict[str, tuple[str, str]] = {
+    "tasks": ("任务管理", "Tasks"),
+    "new_task": ("新建任务", "New task"),
+    "new_group": ("新建任务组", "New group"),
+    "edit": ("编辑", "Edit"),
+    "delete": ("删除", "Delete"),
+    "run": ("运行", "Run"),
+    "run_with": ("运行（可改参数）", "Run with other parameters"),
+    "stop": ("停止", "Stop"),
+    "yes": ("是", "yes"),
+    "no": ("否", "no"),
+    "params_title": ("参数", "Parameters"),
+    "on": ("开", "on"),
+    "off": ("关", "off"),
+    "turn_on": ("开启", "Turn on"),
+    "turn_off": ("关闭", "Turn off"),
+    "reset": ("还原", "Reset"),
+    "file_says": ("文件：", "file: "),
+    "no_switch": ("手动", "by hand"),
+    "save": ("保存", "Save"),
+    "cancel": ("取消", "Cancel"),
+    "search": ("查找", "Find"),
+    "search_hint": ("编号、名称或标签", "id, name or tag"),
+    "all_types": ("所有类型", "all types"),
+    "nothing_found": ("没有符合条件的任务。", "No task fits."),
+    "id": ("编号", "Id"),
+    "name": ("名称", "Name"),
+    "type": ("类型", "Type"),
+    "kind_group": ("任务组", "group"),
+    "switch": ("开关", "Switch"),
+    "next_run": ("下次运行", "Next run"),
+    "last_status": ("最近状态", "Last status"),
+    "success_rate": ("成功率", "Success rate"),
+    "actions": ("操作", "Actions"),
+    "groups": ("任务组", "Groups"),
+    "broken": ("有错误，未加载", "wrong, not loaded"),
+    "broken_file": ("任务文件有错误", "The task file is wrong"),
+    "never": ("从未", "never"),
+    "trading_days": ("仅交易日", "trading days only"),
+    "not_trading_day": ("非交易日", "no trading day"),
+    "settings": ("设置", "Settings"),
+    "history": ("执行历史", "History"),
+    "statistics": ("统计", "Statistics"),
+    "window": ("时间范围", "Window"),
+    "window_all": ("全部", "all"),
+    "window_7": ("7 天", "7 days"),
+    "window_30": ("30 天", "30 days"),
+    "total": ("次数", "Executions"),
+    "success": ("成功", "Succeeded"),
+    "failed": ("失败", "Failed"),
+    "avg": ("平均耗时", "Mean duration"),
+    "p95": ("95% 耗时", "95th percentile"),
+    "status": ("状态", "Status"),
+    "start": ("开始", "Start"),
+    "duration": ("耗时", "Duration"),
+    "remark": ("说明", "Remark"),
+    "seconds": ("秒", "s"),
+    "attempts": ("重试", "retries"),
+    "run_id": ("运行", "Run"),
+    "no_history": ("还没有执行过。", "It has not run yet."),
+    "bars": ("最近执行的耗时；颜色表示结果", "Durations of the last executions; the colour is the outcome"),
+    "in_dagster": ("在 Dagster 中查看", "In Dagster"),
+    "job": ("作业", "job"),
+    "runs": ("运行记录", "runs"),
+    "asset": ("数据表", "table"),
+    "automation": ("调度", "schedule"),
+    "no_ui": (
+        "Dagster 界面没有运行：定时和排队的任务不会开始。请运行 mystocks ui（或 make ui）。",
+        "Dagster's UI does not run: nothing scheduled or queued starts. Run: mystocks ui (or make ui).",
+    ),
+    "used_by": ("被引用", "Named by"),
+    "delete_ask": ("从任务文件中删除 {name}？执行历史会保留。", "Remove {name} from the task file? Its history stays."),
+    "delete_used": (
+        "以下任务和任务组引用了它；强制删除会同时从中移除（没有其他任务的组也会删除）：",
+        "These tasks and groups name it; forcing takes it out of them (a group that has no other task goes too):",
+    ),
+    "force": ("强制删除，并从上述任务和任务组中移除", "Force: take it out of those too"),
+    "only": ("只运行此任务，不先运行它依赖的任务", "Only this one, without what it depends on"),
+    "params_hint": ("未改动的参数按任务文件。", "Parameters that you leave as they are come from the task file."),
+    "no_params": ("此任务没有参数。", "It takes no parameters."),
+    "default_is": ("默认：", "default: "),
+    "from_env": ("来自环境变量；留空则不变", "from the environment; empty leaves it as it is"),
+    "required": ("必填", "required"),
+    "problem_at": ("任务文件没有改动，因为：", "The task file is as it was, because:"),
+    "refused": ("未能完成：", "Not done:"),
+    "section_basic": ("基本信息", "What it is"),
+    "section_schedule": ("调度策略", "When it runs"),
+    "section_advanced": ("高级选项", "Limits and failures"),
+    "none": ("无", "none"),
+    "file": ("任务文件", "Task file"),
+    "version": ("版本", "version"),
+    "api_docs": ("接口文档", "API"),
+    "skip": ("跳到内容", "Skip to content"),
+    # What was done, after a redirect.
+    "said_created": ("已新建并加载。", "Created and loaded."),
+    "said_saved": ("已保存并加载。", "Saved and loaded."),
+    "said_deleted": ("已删除。", "Deleted."),
+    "said_same": ("没有改动。", "Nothing was changed."),
+    "said_started": ("已开始：", "Started:"),
+    "said_stopped": ("已停止。", "Stopped."),
+    "said_on": ("已开启。", "Turned on."),
+    "said_off": ("已关闭。", "Turned off."),
+    "said_reset": ("已还原为文件中的设置。", "Back to what the file says."),
+    "said_unloaded": (
+        "已保存，但界面还没有加载新版本：运行 mystocks reload 可看到原因。",
+        "Saved, but the UI does not use it yet; mystocks reload says why.",
+    ),
+    # Task types.
+    "cron": ("定时任务", "by schedule"),
+    "supervisor": ("进程管理", "kept alive"),
+    "manual": ("手动任务", "by hand"),
+    "data_sync": ("数据同步", "data"),
+    "indicator_calc": ("指标计算", "indicators"),
+    "market_fetch": ("市场数据", "market"),
+    # States of executions.
+    "state_pending": ("等待", "pending"),
+    "state_running": ("运行中", "running"),
+    "state_success": ("成功", "success"),
+    "state_partial_success": ("部分成功", "partly"),
+    "state_failed": ("失败", "failed"),
+    "state_skipped": ("跳过", "skipped"),
+    "state_cancelled": ("已取消", "cancelled"),
+    "state_paused": ("暂停", "paused"),
+    # Fields of the task file.
+    "task_id": ("任务编号", "task_id"),
+    "task_name": ("任务名称", "Name"),
+    "task_type": ("任务类型", "Type"),
+    "task_module": ("模块", "Module"),
+    "task_function": ("函数", "Function"),
+    "description": ("说明", "Description"),
+    "params": ("参数（YAML）", "Parameters (YAML)"),
+    "tags": ("标签", "Tags"),
+    "enabled": ("启用", "Enabled"),
+    "schedule.schedule_type": ("调度类型", "Schedule"),
+    "schedule.cron_expression": ("Cron 表达式", "Cron expression"),
+    "schedule.interval_seconds": ("间隔（秒）", "Interval (seconds)"),
+    "schedule.start_time": ("开始时间", "Start time"),
+    "schedule.end_time": ("结束时间", "End time"),
+    "schedule.timezone": ("时区", "Time zone"),
+    "schedule.enabled": ("启用调度", "Schedule on"),
+    "schedule.trading_days_only": ("仅交易日", "Trading days only"),
+    "schedule.misfire": ("错过时", "When missed"),
+    "schedule.misfire_grace_time": ("错过的宽限（秒）", "Grace time (seconds)"),
+    "priority": ("优先级", "Priority"),
+    "max_instances": ("最大并发", "At the same time"),
+    "dependencies": ("依赖任务", "Depends on"),
+    "timeout": ("超时（秒）", "Timeout (seconds)"),
+    "retry_count": ("重试次数", "Retries"),
+    "retry_delay": ("重试间隔（秒）", "Seconds between retries"),
+    "auto_restart": ("自动重启", "Restart by itself"),
+    "stop_on_error": ("出错时停止后续任务", "Stop later tasks on error"),
+    "log_level": ("日志级别", "Log level"),
+    "group_id": ("任务组编号", "group_id"),
+    "group_name": ("任务组名称", "Name"),
+    "execution_mode": ("执行方式", "Order"),
+    "sequential": ("顺序执行", "one after the other"),
+    "parallel": ("并行执行", "side by side"),
+    "interval": ("固定间隔", "every N seconds"),
+    "once": ("一次性", "once"),
+    "schedule.cron": ("Cron", "cron"),
+    # Help for fields.
+    "help.task_id": ("字母开头，只用字母、数字、_ 和 -；保存后不能修改。", "Letters, digits, _ and -, a letter first; it stays."),
+    "help.task_module": ("例如 mystocks_dagster.tasks.data_sync", "Such as mystocks_dagster.tasks.data_sync"),
+    "help.params": ("每行一个，例如 retention_days: 30", "One a line, such as retention_days: 30"),
+    "help.tags": ("用逗号分隔", "Separated by commas"),
+    "help.dependencies": ("任务编号，用逗号分隔；先于此任务运行", "Ids, separated by commas; they run first"),
+    "help.tasks": ("任务编号，用逗号分隔，按运行顺序", "Ids, separated by commas, in order"),
+    "help.schedule.cron_expression": (
+        "分 时 日 月 周；1-5 是周一至周五，例如 30 16 * * 1-5",
+        "Minute hour day month weekday; 1-5 is Monday to Friday",
+    ),
+    "help.schedule.start_time": ("例如 2026-10-19T09:00:00", "Such as 2026-10-19T09:00:00"),
+    "help.priority": (
+        "critical 100，high 200，normal 500，low 800，batch 900，或 1 至 999",
+        "critical, high, normal, low, batch, or 1 to 999",
+    ),
+    "help.timeout": ("留空则不限时", "Empty: no limit"),
+}
+#: A group's members; `tasks` alone is the page's title.
+_WORDS["group_tasks"] = ("任务", "Tasks")
+
+Translate = Callable[..., str]
+
+
+def translator(language: Language) -> Translate:
+    """Return a function from key to text; a key without text stands for itself."""
+    column = LANGUAGES.index(language)
+
+    def say(key: str, **values: str) -> str:
+        text = _WORDS.get(key, (key, key))[column]
+        return text.format(**values) if values else text
+
+    return say
+
+
+def has_text(key: str) -> bool:
+    """Say whether there is a text under that key."""
+    return key in _WORDS
+
+
+def choose(asked: str | None, remembered: str | None, accepted: str) -> Language:
+    """Return the language to speak: the one asked for, else the remembered one, else the browser's, else Chinese.
+
+    Examples:
+        >>> choose(None, None, "en-GB,en;q=0.9,zh;q=0.8")
+        'en'
+        >>> choose(None, None, "de, zh-CN;q=0.5")
+        'zh'
+    """
+    for wish in (asked, remembered):
+        if wish in ("zh", "en"):
+            return "zh" if wish == "zh" else "en"
+    for part in sorted(accepted.split(","), key=_weight, reverse=True):
+        name = part.strip().lower()
+        if name.startswith(("zh", "en")) and _weight(part) > 0:
+            return "zh" if name.startswith("zh") else "en"
+    return "zh"
+
+
+def _weight(part: str) -> float:
+    _, _, weight = part.partition(";q=")
+    try:
+        return float(weight) if weight else 1.0
+    except ValueError:
+        return 0.0

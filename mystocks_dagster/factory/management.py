@@ -1,0 +1,148 @@
+"""Jobs that look after the project itself, each with a typed and described form in the Launchpad."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile import exchange, files
+
+#: Marks jobs and steps that are none of the task file's.
+SYSTEM_TAG = "mystocks/system"
+#: What the forms propose, so that an export can be taken in again as it is.
+_EXPORT = "exports/tasks.yaml"
+_SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
+#: What a job tells of its work: shown as the metadata of its step.
+Told = Mapping[str, Any]
+
+
+class Form(Enum):
+    """How an export is written."""
+
+    by_name = "by_name"
+    yaml = "yaml"
+    json = "json"
+
+
+class CleanupConfig(dg.Config):
+    """The form of `cleanup_history`."""
+
+    days: int = Field(default=7, description="保留天数：更早的执行记录会被删除。Keep so many days; what ran before is removed.")
+    dry_run: bool = Field(default=False, description="true：只显示会删除多少，不删除。Only say how much would be removed.")
+
+
+class ImportConfig(dg.Config):
+    """The form of `import_tasks`."""
+
+    config_path: str = Field(
+        default=_EXPORT,
+        description="要导入的任务文件（YAML 或 JSON），放在 exports 目录中；编号相同的任务被替换，其余新增。"
+        "The file to take in, in the folder exports; tasks of the same id are replaced, the others added.",
+    )
+    dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
+
+
+class ExportConfig(dg.Config):
+    """The form of `export_tasks`."""
+
+    output_path: str = Field(
+        default=_EXPORT,
+        description="导出到 exports 目录中的哪个文件（.yaml、.yml 或 .json）；同名文件会被覆盖。"
+        "Where to, in the folder exports; a file of that name is replaced.",
+    )
+    format: Form = Field(
+        default=Form.by_name,
+        description="by_name：按扩展名；yaml：保留注释；json。By the file's name, as YAML with its comments, or as JSON.",
+    )
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What the jobs need and this layer does not know; each tells what it did.
+
+    Attributes:
+        clean: Removes what ran before so many days, or (dry run) counts it.
+        take_in: Takes the tasks of a file into the task file, or (dry run) shows the difference.
+    """
+
+    clean: Callable[[Settings, int, bool], Told]
+    take_in: Callable[[Settings, Path, bool], Told]
+
+
+def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
+    """Return the jobs `cleanup_history`, `import_tasks` and `export_tasks`."""
+    return [
+        _job(
+            "cleanup_history",
+            "**清理执行历史**\n\n删除旧的执行记录、事件、日志和 tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
+            "Removes what ran long ago and gives its disk space back; tables, partitions and statistics stay.",
+            CleanupConfig,
+            lambda settings, config: hands.clean(settings, config.days, config.dry_run),
+        ),
+        _job(
+            "import_tasks",
+            "**导入任务**\n\n把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
+            "Takes the tasks of another file into tasks.yaml: checked first, backed up, written, loaded.",
+            ImportConfig,
+            lambda settings, config: hands.take_in(settings, _within(settings, config.config_path), config.dry_run),
+        ),
+        _job(
+            "export_tasks",
+            "**导出任务**\n\n把 tasks.yaml 导出为 YAML 或 JSON；变量按原样写出，不会泄露密钥。\n\n"
+            "Writes tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.",
+            ExportConfig,
+            export_tasks,
+        ),
+    ]
+
+
+def export_tasks(settings: Settings, config: ExportConfig) -> Told:
+    """Write the task file as YAML or JSON, and return where.
+
+    Raises:
+        Forbidden: It lies outside the folder of exports.
+        InvalidParams: The name is none of a YAML or JSON file, or cannot be written.
+        TaskFileError: The task file cannot be read.
+    """
+    path = _within(settings, config.output_path)
+    if path.suffix not in _SUFFIXES:
+        raise InvalidParams(f"output_path: {path} must end in {', '.join(_SUFFIXES)}.")
+    form = _SUFFIXES[path.suffix] if config.format is Form.by_name else config.format.value
+    text = exchange.export_text(settings.task_file, "json" if form == "json" else "yaml")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(path, text.encode())
+    except OSError as error:
+        raise InvalidParams(f"output_path: {path} cannot be written: {error.strerror}.") from None
+    return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": len(text.encode())}
+
+
+def _within(settings: Settings, text: str) -> Path:
+    """Return a file in the folder of exports: whoever may start a job may not read or write all files of this machine."""
+    path = (settings.root / text).resolve()
+    if not path.is_relative_to(settings.exports):
+        raise Forbidden(f"{path} is not in {settings.exports}; write {_EXPORT}, or choose another folder with MYSTOCKS_EXPORTS.")
+    return path
+
+
+def _job(name: str, about: str, form: type[dg.Config], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:
+    """Return a job of one step that takes `form`, called as the tasks' steps are: by the job's name."""
+
+    @dg.op(name=f"{name}__task", description=about, out=dg.Out(dg.Nothing), tags={SYSTEM_TAG: "true"})
+    def step(context: dg.OpExecutionContext, config: form) -> Iterator[Any]:  # ty: ignore[invalid-type-form]
+        try:
+            told = work(Settings.from_env(), config)
+        except MyStocksError as error:
+            raise dg.Failure(f"{name}: {error}", allow_retries=False) from None
+        context.log.info(str(told.get("message", told)))
+        yield dg.Output(None, metadata=dict(told))
+
+    return dg.GraphDefinition(
+        name=name, description=about, node_defs=[step], dependencies={dg.NodeInvocation(step.name, alias=name): {}}
+    ).to_job(description=about, tags={SYSTEM_TAG: "true", "dagster/max_retries": "0"}, executor_def=dg.in_process_executor)

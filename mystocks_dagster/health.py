@@ -1,0 +1,225 @@
+"""Whether the project does its work: what REST's health call, `mystocks health` and monitoring ask."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from mystocks_dagster import history, launch, overdue, stopping
+from mystocks_dagster.errors import InstanceError, MyStocksError
+from mystocks_dagster.history import Statistics
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.clock import now
+from mystocks_dagster.reloading import LOCATION, ask
+from mystocks_dagster.servers import ui_address
+from mystocks_dagster.service import Project
+
+#: Less than so much free space stops a day's load sooner or later.
+LEAST_FREE_BYTES = 1_000_000_000
+#: The exchanges publish the next year's days about ten days before its first.
+LEAST_CALENDAR_DAYS = 30
+#: A start later than that is late; the daemon looks every few seconds, and a run that hangs is another matter.
+LATE = timedelta(minutes=5)
+_UI_SECONDS = 10.0
+_LOCATION = """query { workspaceOrError { __typename
+  ... on PythonError { message }
+  ... on Workspace { locationEntries { name locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        detail: What was found.
+        remedy: What to do; empty when there is nothing to do.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as REST and `--json` show it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """What the health call tells: `healthy` when every check is ok, else `degraded`."""
+
+    total_tasks: int
+    running_tasks: int
+    total_executions: int
+    checks: tuple[Check, ...]
+
+    @property
+    def status(self) -> str:
+        """`healthy` or `degraded`."""
+        return "healthy" if all(check.ok for check in self.checks) else "degraded"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as REST and `--json` show it."""
+        return {"status": self.status, **vars(self), "checks": [check.to_json() for check in self.checks]}
+
+
+def health(project: Project) -> Health:
+    """Look at the daemon, the web UI, the task file, the disk, the calendar, the schedules and the last runs.
+
+    What cannot be looked at, such as an unreadable task file, is a check that is not ok; nothing is raised.
+    """
+    checks = [
+        checked("daemon", lambda: daemon(project)),
+        checked("task_file", lambda: task_file(project), "mystocks check"),
+        checked("web_ui", lambda: web_ui(project)),
+        checked("disk", lambda: disk(project)),
+        checked("calendar", calendar),
+        checked("schedules", lambda: schedules(project)),
+    ]
+    try:
+        statistics, running = project.statistics(), _running(project)
+    except MyStocksError as error:
+        statistics, running = {}, 0
+        checks.append(Check(name="last_runs", ok=False, detail=str(error), remedy="mystocks doctor"))
+    else:
+        checks.append(last_runs(project, statistics))
+    return Health(
+        total_tasks=_total(project),
+        running_tasks=running,
+        total_executions=sum(one.total_executions for one in statistics.values()),
+        checks=tuple(checks),
+    )
+
+
+def checked(name: str, look: Callable[[], Check], remedy: str = "mystocks doctor") -> Check:
+    """Return what `look` finds; an error that it raises is what it found."""
+    try:
+        return look()
+    except Exception as error:  # noqa: BLE001 - a broken storage raises whatever it raises, and to say so is the purpose
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        return Check(name=name, ok=False, detail=told[0], remedy=remedy)
+
+
+def daemon(project: Project) -> Check:
+    """Say whether the daemon lives, without which no schedule fires and no queued run starts."""
+    age = launch.heartbeat_age(project.instance)
+    if age is None:
+        return Check(name="daemon", ok=False, detail="no daemon has run on this instance, or it was stopped", remedy="mystocks ui")
+    alive = age < launch.HEARTBEAT_SECONDS
+    return Check(name="daemon", ok=alive, detail=f"last heartbeat {age:.0f} s ago", remedy="" if alive else "mystocks ui")
+
+
+def task_file(project: Project) -> Check:
+    """Say whether every task of the file can run."""
+    version = project.version
+    if version.broken:
+        detail = f"{len(version.broken)} not loaded: {', '.join(version.broken)}"
+        return Check(name="task_file", ok=False, detail=detail, remedy="mystocks check")
+    return Check(name="task_file", ok=True, detail=f"{project.settings.task_file}, version {version.hash}")
+
+
+def web_ui(project: Project) -> Check:
+    """Say whether the web UI answers and has loaded the task file; a project may also be run by a daemon alone."""
+    address = ui_address(project.settings.dagster_home)
+    if address is None:
+        alone = launch.daemon_alive(project.instance)
+        detail = "no web UI was started by `mystocks ui`" + ("; a daemon runs without it" if alone else "")
+        return Check(name="web_ui", ok=alone, detail=detail, remedy="" if alone else "mystocks ui")
+    try:
+        answer = ask(address, _LOCATION, patience=_UI_SECONDS)
+    except InstanceError as error:
+        return Check(name="web_ui", ok=False, detail=str(error), remedy="stop `mystocks ui` and start it again")
+    if answer is None:
+        detail = f"it was started at {address}, and nobody answers there: it was killed"
+        return Check(name="web_ui", ok=False, detail=detail, remedy="mystocks ui")
+    trouble = _location_trouble(answer["workspaceOrError"])
+    if trouble:
+        return Check(name="web_ui", ok=False, detail=f"{address} could not load the task file: {trouble}", remedy="mystocks check")
+    return Check(name="web_ui", ok=True, detail=f"answers at {address}")
+
+
+def _location_trouble(workspace: dict[str, Any]) -> str | None:
+    """Return why the code location is not loaded; None when it is."""
+    if workspace["__typename"] != "Workspace":
+        return workspace.get("message", workspace["__typename"])
+    entry = next((one for one in workspace["locationEntries"] if one["name"] == LOCATION), None)
+    loaded = (entry or {}).get("locationOrLoadError") or {"__typename": "it is still being loaded"}
+    if loaded["__typename"] == "RepositoryLocation":
+        return None
+    return loaded.get("message", loaded["__typename"]).strip().splitlines()[0]
+
+
+def disk(project: Project) -> Check:
+    """Say whether the disks of the instance and of a local lake have room."""
+    low = []
+    for name, folder in _folders(project):
+        free = shutil.disk_usage(folder).free
+        if free < LEAST_FREE_BYTES:
+            low.append(f"{name} ({folder}) has {free / 1e9:.2f} GB")
+    if low:
+        remedy = "make room: mystocks run monthly_cache_cleanup, or move the lake with MYSTOCKS_LAKE"
+        return Check(name="disk", ok=False, detail="; ".join(low) + f" free, less than {LEAST_FREE_BYTES / 1e9:g} GB", remedy=remedy)
+    return Check(name="disk", ok=True, detail=f"{shutil.disk_usage(project.settings.root).free / 1e9:.1f} GB free")
+
+
+def _folders(project: Project) -> Iterator[tuple[str, Path]]:
+    yield "history", _existing(project.settings.dagster_home)
+    if "://" not in project.settings.lake:
+        yield "lake", _existing(Path(project.settings.lake))
+
+
+def _existing(folder: Path) -> Path:
+    """Return the nearest folder at or above `folder` that exists: on its disk it would be made."""
+    return next(one for one in (folder, *folder.parents) if one.exists())
+
+
+def calendar() -> Check:
+    """Say whether the trading calendar reaches far enough."""
+    left = shanghai().coverage_days_left(now())
+    detail = f"trading days are known until {shanghai().last} ({left} days from today)"
+    if left < LEAST_CALENDAR_DAYS:
+        remedy = "upgrade this package when the exchanges have announced the year's holidays (about 22 December)"
+        return Check(name="calendar", ok=False, detail=detail + "; beyond it every weekday is taken for a trading day", remedy=remedy)
+    return Check(name="calendar", ok=True, detail=detail)
+
+
+def schedules(project: Project) -> Check:
+    """Say whether every schedule that is on fired when it was due."""
+    late = [one for one in overdue.overdue(project) if now() - one.due > LATE]
+    if late:
+        detail = "; ".join(f"{one.name} was due at {one.due:%Y-%m-%d %H:%M} and did not fire" for one in late)
+        return Check(
+            name="schedules", ok=False, detail=detail, remedy=f"mystocks run {late[0].name} (and keep the daemon running: mystocks ui)"
+        )
+    return Check(name="schedules", ok=True, detail="every schedule that is on fired when it was due")
+
+
+def last_runs(project: Project, statistics: dict[str, Statistics]) -> Check:
+    """Say whether the last execution of every task that has a schedule, of its own or of a group, went well."""
+    failed = [name for name in _scheduled(project) if name in statistics and statistics[name].last_status == "failed"]
+    if failed:
+        remedy = f"mystocks logs {failed[0]}, then: mystocks run {failed[0]}"
+        return Check(name="last_runs", ok=False, detail=f"failed the last time: {', '.join(failed)}", remedy=remedy)
+    return Check(name="last_runs", ok=True, detail="no task with a schedule failed the last time that it ran")
+
+
+def _scheduled(project: Project) -> list[str]:
+    on = {one.name for one in project.switches().values() if one.on}
+    members = {task_id for group in project.taskfile.task_groups if group.group_id in on for task_id in group.tasks}
+    return [task.task_id for task in project.taskfile.tasks if task.task_id in on | members]
+
+
+def _total(project: Project) -> int:
+    try:
+        return len(project.taskfile.tasks)
+    except MyStocksError:
+        return 0
+
+
+def _running(project: Project) -> int:
+    """Return how many executions run now."""
+    runs = stopping.under_way(project.instance)
+    return sum(one.status == "running" for run in runs for one in history.of_run(project.instance, run.run_id, project.task_ids))

@@ -1,0 +1,172 @@
+"""Callables that only this process has: run here, recorded in the project's history as real Dagster runs."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.utils import make_new_run_id
+
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.execution.call import call
+from mystocks_dagster.execution.failures import to_record as failure_record
+from mystocks_dagster.execution.results import from_record, to_record
+from mystocks_dagster.factory.launcher import WORKER_TAG, worker_note
+from mystocks_dagster.manager.values import TaskResponse
+from mystocks_dagster.service import Project
+from mystocks_dagster.stopping import IN_PROGRAM
+from mystocks_dagster.taskfile.functions import BUILT_IN, Unresolved, resolve
+from mystocks_dagster.taskfile.names import dagster_name, id_fault
+from mystocks_dagster.taskfile.plans import EditRefused
+from mystocks_dagster.tasks.run import TaskRun
+
+#: Fields that a callable of one process can have; the others are for what every process can run.
+_FIELDS = ("task_name", "description", "params")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Local:
+    name: str
+    function: Callable[..., Any]
+    params: Mapping[str, Any]
+    title: str
+
+
+class LocalFunctions:
+    """The callables that were registered with one manager."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Local] = {}
+
+    def has(self, name: str) -> bool:
+        """Say whether a callable of that name is registered here."""
+        return name in self._known
+
+    def remove(self, name: str) -> None:
+        """Forget it; what it did stays in the history."""
+        del self._known[name]
+
+    def importable(self, project: Project, function: Callable[..., Any]) -> tuple[str, str] | None:
+        """Return module and name under which every process finds the function as a task; None when only this one has it."""
+        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+        if not module or not name or "." in name:
+            return None
+        packages, beside = project.taskfile.task_packages, project.settings.task_file.parent
+        try:
+            found = resolve(module, name, packages, beside)
+        except Unresolved:
+            return None
+        return (module, name) if getattr(found, "__code__", found) == getattr(function, "__code__", function) else None
+
+    def register(self, project: Project, name: str, function: Callable[..., Any], fields: Mapping[str, Any]) -> TaskResponse:
+        """Remember a callable.
+
+        Raises:
+            InvalidParams: It is none that a task can run, or is to have what only an importable function can have.
+            EditRefused: tasks.yaml has a task or group of that name.
+        """
+        if why := id_fault(name):
+            raise InvalidParams(f"{name!r} cannot be an id: {why}.")
+        if not callable(function):
+            raise InvalidParams(f"{name}: {function!r} cannot be called.")
+        for field in fields:
+            if field not in _FIELDS:
+                raise InvalidParams(f"{name} cannot have {field}: {self._only_here(name, function)}")
+        if name in project.taskfile.by_id():
+            raise EditRefused(f"{project.settings.task_file} has {name!r} already; choose another id.", [name])
+        params, title = fields.get("params") or {}, fields.get("task_name") or name
+        self._known[name] = _Local(name=name, function=function, params=params, title=title)
+        return TaskResponse(message=f"{name} is registered. {self._only_here(name, function)}", task_id=name)
+
+    def refuse_schedule(self, name: str) -> None:
+        """Say why it has no schedule.
+
+        Raises:
+            InvalidParams: Always.
+        """
+        raise InvalidParams(f"{name} cannot be scheduled: {self._only_here(name, self._known[name].function)}")
+
+    def start(self, project: Project, name: str, params: Mapping[str, Any], by: str) -> TaskResponse:
+        """Start a run of it in a thread, and return when its history has begun."""
+        local, run_id = self._known[name], make_new_run_id()
+        step = dagster_name(name)
+        job = _job(local, {**local.params, **params}, project)
+        tags = {
+            "mystocks/task_id": name,
+            "mystocks/started_by": by,
+            WORKER_TAG: worker_note(run_id, os.getpid()),
+            IN_PROGRAM: str(os.getpid()),
+            "dagster/max_retries": "0",
+        }
+        config = {"ops": {step: {"config": {**local.params, **params}}}}
+
+        def work() -> None:
+            job.execute_in_process(config, instance=project.instance, run_id=run_id, tags=tags, raise_on_error=False)
+
+        thread = threading.Thread(target=work, name=f"mystocks {name}")
+        thread.start()
+        while thread.is_alive() and project.instance.get_run_by_id(run_id) is None:
+            time.sleep(0.01)
+        return TaskResponse(
+            message=f"{name} is started in this process.", data={"run_id": run_id}, task_id=name, execution_id=f"{run_id}:{step}"
+        )
+
+    def _only_here(self, name: str, function: Callable[..., Any]) -> str:
+        where = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
+        return (
+            f"{where} is known to this process only and runs while it lives. To run it in any process and by schedule, write it in a "
+            f"module of {BUILT_IN} or of a package in task_packages."
+        )
+
+
+def _job(local: _Local, params: Mapping[str, Any], project: Project) -> dg.JobDefinition:
+    """Return a job of one step that calls the function in this very process."""
+    name = dagster_name(local.name)
+
+    @dg.op(name=f"{name}__task", config_schema=dg.Permissive({}), out=dg.Out(dg.Nothing))
+    def task_op(context: dg.OpExecutionContext) -> Iterator[Any]:
+        started = time.monotonic()
+        try:
+            returned = call(local.function, params, lambda: _run(local, context, project))
+            result = from_record(to_record(returned))
+        except Exception as error:
+            told = failure_record(error)
+            raise dg.Failure(description=f"{local.name}: {told['message']}", metadata=_summary(local, "failed", started)) from error
+        metadata = _summary(local, result.status, started)
+        if result.status == "failed":
+            raise dg.Failure(description=f"{local.name}: {result.error or 'the function returned status failed'}", metadata=metadata)
+        if result.message:
+            metadata["mystocks/message"] = result.message
+        if result.metadata:
+            metadata["mystocks/result"] = dg.MetadataValue.json(dict(result.metadata))
+        yield dg.Output(None, metadata=metadata)
+
+    @dg.job(name=name, description=local.title)
+    def job() -> None:
+        task_op.alias(name)()
+
+    return job
+
+
+def _summary(local: _Local, status: str, started: float) -> dict[str, Any]:
+    return {
+        "mystocks/task_id": local.name,
+        "mystocks/task_name": local.title,
+        "mystocks/status": status,
+        "mystocks/seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def _run(local: _Local, context: dg.OpExecutionContext, project: Project) -> TaskRun:
+    return TaskRun(
+        task_id=local.name,
+        run_id=context.run_id,
+        attempt=1,
+        settings=project.settings,
+        logger=logging.getLogger(f"task.{local.name}"),
+        report_progress=lambda done, total, message: context.log.info(f"{done}/{total} {message}"),
+    )

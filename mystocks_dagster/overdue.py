@@ -1,0 +1,55 @@
+"""Which schedules should have started something and did not: the daemon was down, or could not evaluate them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mystocks_dagster import anchors, upcoming
+from mystocks_dagster.anchors import Anchor
+from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.service import Project
+from mystocks_dagster.switches import Switch
+from mystocks_dagster.taskfile.schedule import Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overdue:
+    """A schedule of a task or group, and the earliest time at which it should have fired since it was last looked at."""
+
+    name: str
+    due: datetime
+
+
+def overdue(project: Project) -> Iterator[Overdue]:
+    """Yield the schedules that are on, were due before now, and were not evaluated since.
+
+    A tick that was skipped with a reason (not a trading day, already running) is an evaluation. A schedule that no
+    daemon has ever seen is not overdue: nobody can say since when it should have fired.
+    """
+    entries, noted = project.taskfile.by_id(), anchors.read(project.instance)
+    looked = anchors.looked(project.instance)
+    for switch in project.switches().values():
+        schedule, anchor = entries[switch.name].schedule, noted.get(entries[switch.name].dagster_name)
+        if schedule is None or not switch.on:
+            continue
+        # One sensor looks at all intervals; their own sensors are switches.
+        times = [switch.looked_at, *((looked, anchor.seen) if schedule.interval_seconds and anchor else ())]
+        seen = max((time for time in times if time), default=None)
+        if seen and _due(switch, schedule, seen, anchor):
+            # The state may lag behind the ticks.
+            due = _due(switch, schedule, max(seen, _last_tick(project, switch)), anchor)
+            if due:
+                yield Overdue(name=switch.name, due=due)
+
+
+def _due(switch: Switch, schedule: Schedule, seen: datetime, anchor: Anchor | None) -> datetime | None:
+    """Return when the schedule was due first after `seen`; None when that is still to come."""
+    # A tick is noted under the time at which it was due: the next one is a second later at the earliest.
+    after = seen + timedelta(seconds=1)
+    first = next(upcoming.starts(switch.name, schedule, after, anchor=anchor and anchor.start, cursor=switch.cursor), None)
+    return first.time if first and first.time < now() else None
+
+
+def _last_tick(project: Project, switch: Switch) -> datetime:
+    ticks = project.instance.get_ticks(*switch.identity, limit=1)
+    return datetime.fromtimestamp(ticks[0].timestamp if ticks else 0, SHANGHAI)

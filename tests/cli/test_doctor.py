@@ -1,0 +1,178 @@
+"""`mystocks doctor` and `mystocks health` name what is wrong, each with its remedy; nothing of it needs a server."""
+
+import json
+import shutil
+import socket
+import time
+from collections import namedtuple
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickData, TickStatus
+from dagster._daemon.types import DaemonHeartbeat
+from support.commands import Commands
+
+from mystocks_dagster.launch import QUEUE_DAEMON
+from mystocks_dagster.service import Project
+from mystocks_dagster.settings import Settings
+
+TASKS = """
+    tasks:
+      - task_id: daily
+        task_type: cron
+        task_module: mystocks_dagster.tasks.data_sync
+        task_function: sync_daily_stock_data
+        params: {data_source: simulated}
+        schedule: {schedule_type: cron, cron_expression: "0 16 * * *"}
+"""
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+@pytest.fixture(autouse=True)
+def _project(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.folder.write("tasks.yaml", TASKS)
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-06-01T12:00:00+08:00")
+
+
+def told(cli: Commands, command: str) -> dict[str, Any]:
+    """Return the checks of `doctor` or `health` by name; ends with 1, since no daemon is alive in these tests."""
+    told = cli(command, "--json", code=1)
+    tree = json.loads(told)
+    checks = {check["name"]: check for check in (tree["checks"] if command == "health" else tree)}
+    assert all(bool(check["remedy"]) is not check["ok"] for check in checks.values()), checks
+    return checks
+
+
+def wrong(cli: Commands, command: str = "doctor") -> dict[str, str]:
+    """Return what is wrong beside the daemon (and the web UI with it), with what was found."""
+    found = told(cli, command)
+    return {name: check["detail"] for name, check in found.items() if not check["ok"] and name not in ("daemon", "web_ui")}
+
+
+def heartbeat(cli: Commands, moment: float) -> None:
+    """Let the daemon have said at that moment that it lives."""
+    instance = Project(Settings.from_env()).instance
+    instance.add_daemon_heartbeat(DaemonHeartbeat(moment, QUEUE_DAEMON, "its id", []))
+
+
+def test_on_a_good_machine_only_the_daemon_is_missing(cli: Commands) -> None:
+    found = told(cli, "doctor")
+    assert [name for name, check in found.items() if not check["ok"]] == ["daemon"]
+    assert found["daemon"]["remedy"] == "mystocks ui"
+    assert {"python", "time_zone", "clock", "calendar", "instance", "simulated", "disk", "lake_folder", "instance_folder"} <= set(found)
+    shown = cli("doctor", code=1)
+    assert "→ mystocks ui" in shown
+    assert "1 of " in shown
+
+
+def test_a_daemon_that_was_killed_is_not_taken_for_alive(cli: Commands) -> None:
+    heartbeat(cli, time.time() - 10)
+    assert cli.json("doctor")
+    heartbeat(cli, time.time() - 300)
+    assert told(cli, "doctor")["daemon"]["detail"].startswith("last heartbeat 30")
+    assert "no daemon is alive" in cli("run", "daily", "--detach", code=1)
+    assert cli.json("history") == []
+
+
+def test_detached_runs_are_refused_with_the_remedy_when_no_daemon_is_alive(cli: Commands) -> None:
+    assert "mystocks ui" in cli("run", "daily", "--detach", code=1)
+    assert "Did you mean daily" in cli("run", "dayly", "--detach", code=1)
+    assert cli.json("history") == []
+
+
+def test_a_clock_that_was_put_back_is_noticed(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MYSTOCKS_NOW")
+    heartbeat(cli, time.time() + 3600)
+    checks = json.loads(cli("doctor", "--json", code=1))
+    [clock] = [check for check in checks if check["name"] == "clock"]
+    assert not clock["ok"]
+    assert "in the future" in clock["detail"]
+
+
+@pytest.mark.parametrize(("source", "detail"), [("recorded", "MYSTOCKS_RECORDED"), ("baostock", "not available"), ("akshare", "reached")])
+def test_a_source_that_is_not_there_is_named(cli: Commands, monkeypatch: pytest.MonkeyPatch, source: str, detail: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = probe.getsockname()[1]
+    monkeypatch.setenv("MYSTOCKS_UPSTREAM", f"http://127.0.0.1:{nobody}")
+    cli("edit", "daily", f"params.data_source={source}")
+    assert detail in wrong(cli)[source]
+
+
+def test_sources_that_are_there_are_found(cli: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as upstream:
+        monkeypatch.setenv("MYSTOCKS_UPSTREAM", f"http://127.0.0.1:{upstream.getsockname()[1]}")
+        monkeypatch.setenv("MYSTOCKS_SOURCE", "akshare")
+        assert "takes connections" in told(cli, "doctor")["akshare"]["detail"]
+    monkeypatch.setenv("MYSTOCKS_SOURCE", "recorded")
+    monkeypatch.setenv("MYSTOCKS_RECORDED", str(tmp_path))
+    assert told(cli, "doctor")["recorded"]["ok"]
+
+
+def test_a_host_that_has_thrown_us_out_is_told_with_the_time(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYSTOCKS_SOURCE", "akshare")
+    state = {"last": 0.0, "day": "", "requests": 9, "closed_until": time.time() + 3600, "reason": "it closed the connection."}
+    cli.folder.write(".dagster/hosts/eastmoney-push2delay.json", json.dumps(state))
+    assert "push2delay.eastmoney.com is left alone until" in wrong(cli)["akshare"]
+
+
+def test_folders_that_cannot_be_written_are_named(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = cli.folder.write("lake", "a file where the lake should be")
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(lake))
+    assert str(lake) in wrong(cli)["lake_folder"]
+
+
+def test_a_storage_that_cannot_be_opened_is_told_without_a_traceback(cli: Commands) -> None:
+    cli.folder.write("dagster.yaml", "storage:\n  postgres:\n    postgres_url: postgresql://nobody@127.0.0.1:1/none\n")
+    assert "storage cannot be opened" in wrong(cli)["instance"]
+    assert "storage cannot be opened" in told(cli, "health")["daemon"]["detail"]
+
+
+@pytest.mark.parametrize("command", ["doctor", "health"])
+def test_what_is_wrong_with_file_calendar_and_disk_is_told_by_both(cli: Commands, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    cli.folder.write("tasks.yaml", TASKS.replace("sync_daily_stock_data", "sync_daily_stok_data"))
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-12-15T12:00:00+08:00")
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 10**12 - 10**8, 10**8))
+    found = wrong(cli, command)
+    assert "1 not loaded: daily" in found["task_file"]
+    assert "until 2026-12-31 (16 days" in found["calendar"]
+    assert "0.10 GB" in found["disk"]
+
+
+@pytest.mark.parametrize("text", ["tasks: [", "- 3", None])
+def test_a_file_that_cannot_be_read_is_a_check_and_no_crash(cli: Commands, text: str | None) -> None:
+    (cli.folder.root / "tasks.yaml").unlink()
+    if text is not None:
+        cli.folder.write("tasks.yaml", text)
+    assert "task_file" in wrong(cli)
+    assert "task_file" in wrong(cli, "health")
+
+
+def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_was_looked_at(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(Settings.from_env())
+    project.switch("daily", False)
+    switch = project.switch("daily", True)  # from now on the daemon would look at it
+    assert "schedules" not in wrong(cli, "health")
+    began = datetime.fromtimestamp(time.time(), SHANGHAI)
+    due = began.replace(hour=16, minute=0, second=0, microsecond=0)
+    due += timedelta(days=1) if due <= began else timedelta()
+    monkeypatch.setenv("MYSTOCKS_NOW", (due + timedelta(minutes=4)).isoformat())
+    assert "schedules" not in wrong(cli, "health")
+    monkeypatch.setenv("MYSTOCKS_NOW", (due + timedelta(minutes=6)).isoformat())
+    assert wrong(cli, "health")["schedules"] == f"daily was due at {due:%Y-%m-%d %H:%M} and did not fire"
+    tick = TickData(
+        switch.identity[0], "daily__schedule", InstigatorType.SCHEDULE, TickStatus.SKIPPED, due.timestamp(), selector_id=switch.identity[1]
+    )
+    project.instance.create_tick(tick)
+    assert "schedules" not in wrong(cli, "health")
+    monkeypatch.setenv("MYSTOCKS_NOW", (due + timedelta(days=1, minutes=6)).isoformat())
+    assert f"{due + timedelta(days=1):%Y-%m-%d %H:%M}" in wrong(cli, "health")["schedules"]
+    project.switch("daily", False)
+    assert "schedules" not in wrong(cli, "health")

@@ -1,0 +1,104 @@
+"""The example in each command's help works as it is written, in a project with a real web UI and daemon."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from support.commands import Commands, commands_in
+from support.project import ROOT, Folder, Server, make_folder, serve, wait_for
+
+from mystocks_dagster.cli.reference import commands
+
+#: Commands that serve until they are stopped: to what they say when they are ready.
+SERVES = {"ui": "MyStocks is at", "api": "http://127.0.0.1"}
+#: In the end, because they change what the others use.
+LAST = ("edit", "import", "add", "remove", "stop")
+#: Ends with 1 by right: the hosts of akshare are out of reach of the tests, as is the UI's password-less peace of mind.
+MAY_FAIL = {"doctor"}
+
+
+def examples() -> list[tuple[str, str]]:
+    """Return (command, example) of every command, the disturbing ones last."""
+    found = []
+    for words, command in commands():
+        told = re.search(r"^Example: mystocks (.+)$", command.help or "", re.M)
+        assert told, f"{words} has no example"
+        found.append((words, told[1]))
+    return sorted(found, key=lambda one: (one[0] in SERVES, LAST.index(one[0]) + 1 if one[0] in LAST else 0))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = make_folder(tmp_path_factory.mktemp("examples") / "project")
+    folder.env |= {
+        "MYSTOCKS_SOURCE": "simulated",
+        "MYSTOCKS_SIMULATED": "symbols=12,start=2026-05-06",
+        "MYSTOCKS_NOW": "2026-06-01T18:00:00+08:00",
+    }
+    folder.write("tasks.yaml", "task_packages: [slow]\n" + (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
+    folder.write("slow.py", "import time\n\ndef sleep(params):\n    time.sleep(600)\n")
+    folder.write("my_task.yaml", "task_id: mine\ntask_type: manual\ntask_module: slow\ntask_function: sleep\n")
+    folder.write(
+        "other_tasks.yaml",
+        "task_packages: [slow]\ntasks:\n  - {task_id: theirs, task_type: manual, task_module: slow, task_function: sleep}\n",
+    )
+    with serve(folder) as server:
+        folder.mystocks("run", "daily_data_sync", timeout=170)
+        yield server
+
+
+@pytest.fixture
+def cli(server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    for name, value in server.folder.env.items():
+        monkeypatch.setenv(name, value)
+    return commands_in(server.folder, monkeypatch, capsys)
+
+
+def start_something_to_stop(cli: Commands) -> None:
+    cli("edit", "daily_data_sync", "task_module=slow", "task_function=sleep", "params=null")
+    cli("run", "daily_data_sync", "--detach")
+    wait_for(lambda: cli.json("history", "daily_data_sync", "--limit", "1")[0]["status"] == "running", 60, "the task to stop runs")
+
+
+BEFORE: dict[str, Callable[[Commands], None]] = {"stop": start_something_to_stop}
+
+
+def stopped_when_ready(folder: Folder, arguments: list[str], ready: str) -> str:
+    """Run a command that serves, stop it with Ctrl-C when it says that it is ready, and return what it printed."""
+    log = folder.root / "serves.log"
+    command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments]
+    environment = {**folder.environment, "PYTHONUNBUFFERED": "1"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder.root, env=environment, stdout=output, stderr=output, start_new_session=True)
+        try:
+            wait_for(lambda: ready in log.read_text(encoding="utf-8") or process.poll() is not None, 120, f"{arguments} to be ready")
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+        finally:
+            os.kill(process.pid, signal.SIGINT)
+            assert process.wait(60) in (0, 130, -signal.SIGINT)
+    return log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("command", "example"), [one for one in examples() if one[0] not in SERVES])
+def test_the_example_works_as_it_is_written(cli: Commands, command: str, example: str) -> None:
+    BEFORE.get(command, lambda _: None)(cli)
+    arguments = shlex.split(example)
+    assert " ".join(arguments).startswith(command)
+    if command in MAY_FAIL:
+        assert all(one["name"] in ("akshare", "baostock") for one in cli.json(*arguments) if not one["ok"])
+        return
+    assert cli(*arguments).strip()
+
+
+@pytest.mark.parametrize(("command", "example"), [one for one in examples() if one[0] in SERVES])
+def test_the_example_of_a_command_that_serves_starts_and_stops(
+    tmp_path_factory: pytest.TempPathFactory, command: str, example: str
+) -> None:
+    folder = make_folder(tmp_path_factory.mktemp(command) / "project")
+    folder.write("tasks.yaml", (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
+    assert SERVES[command] in stopped_when_ready(folder, shlex.split(example), SERVES[command])

@@ -1,0 +1,221 @@
+"""The pages at /tasks: what a person sees, and what their forms do to tasks.yaml."""
+
+import html
+import re
+
+import pytest
+import yaml
+from fastapi.testclient import TestClient
+from support.project import Folder
+
+NEW = {
+    "task_id": "tidy",
+    "task_name": "整理",
+    "task_type": "cron",
+    "task_module": "quick",
+    "task_function": "report",
+    "params": "days: 3\nname: 000001",
+    "tags": "晚间, weekly",
+    "enabled": "on",
+    "stop_on_error": "on",
+    "schedule.schedule_type": "cron",
+    "schedule.cron_expression": "30 17 * * 5",
+    "schedule.enabled": "on",
+    "schedule.misfire": "latest",
+    "log_level": "INFO",
+    "timeout": "60",
+}
+
+
+def tasks(project: Folder) -> dict[str, dict[str, object]]:
+    """Return the tasks as any YAML reader finds them in the file."""
+    data = yaml.safe_load((project.root / "tasks.yaml").read_text(encoding="utf-8"))
+    return {task["task_id"]: task for task in data["tasks"]}
+
+
+def form_of(page: str) -> dict[str, str]:
+    """Return what a browser would send back of the page's form when nothing is changed."""
+    fields = dict(re.findall(r'<input id="([^"]+)" name="[^"]+" value="([^"]*)"', page))
+    fields |= dict.fromkeys(re.findall(r'<input type="checkbox" id="([^"]+)" name="[^"]+" value="on" checked', page), "on")
+    for name, options in re.findall(r'<select id="([^"]+)".*?>(.*?)</select>', page, re.DOTALL):
+        chosen = re.search(r'value="([^"]*)" selected', options)
+        fields[name] = chosen[1] if chosen else ""
+    fields |= dict(re.findall(r'<textarea id="([^"]+)"[^>]*>(.*?)</textarea>', page, re.DOTALL))
+    return {name: html.unescape(text) for name, text in fields.items()}
+
+
+def test_one_table_has_all_tasks_and_groups_with_switch_next_run_and_rate(browser: TestClient) -> None:
+    page = browser.get("/tasks")
+    assert page.status_code == 200
+    for text in ("装载行情", "晚间任务组", "数据同步", "下次运行", "成功率", "16:00"):
+        assert text in page.text
+    assert page.text.count('class="switch is-on"') == 1  # only `load` has a schedule
+
+
+def test_names_are_escaped(browser: TestClient) -> None:
+    for path in ("/tasks", "/tasks/report", "/tasks/report/run"):
+        page = browser.get(path).text
+        assert "报表 &lt;b&gt;" in page
+        assert "报表 <b>" not in page
+    assert "<script>alert" not in browser.get("/tasks?q=<script>alert(1)</script>").text
+
+
+def test_the_table_can_be_narrowed(browser: TestClient) -> None:
+    page = browser.get("/tasks", params={"q": "daily"}).text
+    assert 'id="load"' in page
+    assert 'id="report"' not in page
+    assert 'id="load"' not in browser.get("/tasks", params={"type": "manual"}).text
+
+
+def test_the_language_is_the_browsers_until_one_is_chosen_and_is_remembered(browser: TestClient) -> None:
+    assert "New task" in browser.get("/tasks", headers={"accept-language": "en-GB,en"}).text
+    assert "新建任务" in browser.get("/tasks").text
+    browser.get("/tasks?lang=en")
+    assert "New task" in browser.get("/tasks").text
+    assert "新建任务" in browser.get("/tasks?lang=zh").text
+
+
+def test_a_form_makes_a_task_in_the_file_and_nothing_else(browser: TestClient, project: Folder) -> None:
+    before = (project.root / "tasks.yaml").read_text(encoding="utf-8")
+    answer = browser.post("/tasks/-/new", data=NEW, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/tasks/tidy?said=created")
+    assert tasks(project)["tidy"] == {
+        "task_id": "tidy",
+        "task_name": "整理",
+        "task_type": "cron",
+        "task_module": "quick",
+        "task_function": "report",
+        "params": {"days": 3, "name": "000001"},
+        "tags": ["晚间", "weekly"],
+        "schedule": {"schedule_type": "cron", "cron_expression": "30 17 * * 5"},
+        "timeout": 60,
+    }
+    lines = (project.root / "tasks.yaml").read_text(encoding="utf-8").splitlines()
+    assert all(line in lines for line in before.splitlines())
+
+
+def test_a_form_that_is_wrong_comes_back_as_it_was_typed_with_the_message_beside_the_field(browser: TestClient, project: Folder) -> None:
+    before = (project.root / "tasks.yaml").read_text(encoding="utf-8")
+    page = browser.post("/tasks/-/new", data=NEW | {"schedule.cron_expression": "61 17 * * 5", "timeout": "soon"})
+    assert page.status_code == 422
+    for field, message in (("schedule.cron_expression", "61"), ("timeout", "integer|number")):
+        beside = re.search(rf'data-field="{re.escape(field)}".*?<p id="[^"]*">(.*?)</p>', page.text, re.DOTALL)
+        assert beside
+        assert re.search(message, beside[1])
+    assert re.search(r"tasks\.yaml:\d+:\d+: ", page.text)
+    assert form_of(page.text)["schedule.cron_expression"] == "61 17 * * 5"
+    assert form_of(page.text)["params"].strip() == NEW["params"]
+    assert (project.root / "tasks.yaml").read_text(encoding="utf-8") == before
+
+
+def test_params_that_are_no_yaml_are_told_with_their_line(browser: TestClient) -> None:
+    page = browser.post("/tasks/-/new", data=NEW | {"params": "days: 3\nname: [1"})
+    assert page.status_code == 422
+    assert "params:" in page.text
+    assert form_of(page.text)["params"].endswith("name: [1")
+
+
+def test_saving_a_form_as_it_is_changes_nothing(browser: TestClient, project: Folder) -> None:
+    before = (project.root / "tasks.yaml").read_text(encoding="utf-8")
+    for name in ("load", "report", "evening"):
+        form = form_of(browser.get(f"/tasks/{name}/edit").text)
+        answer = browser.post(f"/tasks/{name}/edit", data=form, follow_redirects=False)
+        assert answer.headers["location"] == f"/tasks/{name}?said=same"
+    assert (project.root / "tasks.yaml").read_text(encoding="utf-8") == before
+
+
+def test_an_edit_changes_what_was_changed_and_keeps_comments_and_variables(browser: TestClient, project: Folder) -> None:
+    form = form_of(browser.get("/tasks/load/edit").text)
+    browser.post("/tasks/load/edit", data=form | {"timeout": "90", "params": form["params"].replace("rows: 3", "rows: 5")})
+    text = (project.root / "tasks.yaml").read_text(encoding="utf-8")
+    assert tasks(project)["load"]["timeout"] == 90
+    assert tasks(project)["load"]["params"] == {"rows": 5, "secret": "${QUICK_SECRET:-hush}"}
+    assert "# What this project runs." in text
+
+
+def test_another_kind_of_schedule_takes_the_place_of_the_old_one(browser: TestClient, project: Folder) -> None:
+    form = form_of(browser.get("/tasks/load/edit").text)
+    browser.post("/tasks/load/edit", data=form | {"schedule.schedule_type": "interval", "schedule.interval_seconds": "600"})
+    assert tasks(project)["load"]["schedule"] == {"schedule_type": "interval", "interval_seconds": 600}
+    form = form_of(browser.get("/tasks/load/edit").text)
+    browser.post("/tasks/load/edit", data=form | {"schedule.schedule_type": ""})
+    assert "schedule" not in tasks(project)["load"]
+
+
+def test_deleting_names_those_that_depend_on_it_and_wants_force(browser: TestClient, project: Folder) -> None:
+    page = browser.get("/tasks/load/delete").text
+    assert "report" in page
+    assert "evening" in page
+    assert browser.post("/tasks/load/delete").status_code == 409
+    assert "load" in tasks(project)
+    answer = browser.post("/tasks/load/delete", data={"force": "on"}, follow_redirects=False)
+    assert answer.headers["location"] == "/tasks?said=deleted"
+    assert "load" not in tasks(project)
+    assert "dependencies" not in tasks(project)["report"]
+
+
+def test_a_switch_is_dagsters_own_and_can_be_reset(browser: TestClient, project: Folder) -> None:
+    browser.post("/tasks/load/switch", data={"to": "off", "back": "table"})
+    assert 'class="switch is-off"' in browser.get("/tasks").text
+    assert {one["task_id"]: one["switch"]["on"] for one in project.json("list") if one.get("switch")} == {"load": False}
+    assert tasks(project)["load"]["schedule"] == {"schedule_type": "cron", "cron_expression": "0 16 * * 1-5"}
+    assert browser.post("/tasks/load/switch", data={"to": "reset"}, follow_redirects=False).headers["location"] == "/tasks/load?said=reset"
+    assert 'class="switch is-on"' in browser.get("/tasks/load").text
+
+
+def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
+    for path, data, status, told in (
+        ("/tasks/report/switch", {"to": "on"}, 409, "no schedule"),
+        ("/tasks/report/stop", {}, 409, "not running"),
+        ("/tasks/load/run", {}, 409, "no daemon"),
+        ("/tasks/nothing/stop", {}, 404, "nothing"),
+    ):
+        page = browser.post(path, data=data)
+        assert page.status_code == status
+        assert page.headers["content-type"].startswith("text/html")
+        assert told in page.text
+
+
+def test_secrets_are_shown_as_the_variables_they_come_from(browser: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUICK_SECRET", "open sesame")
+    for path in ("/tasks/load", "/tasks/load/edit", "/tasks/load/run"):
+        assert "open sesame" not in browser.get(path).text
+
+
+@pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"origin": "null"}, {"origin": ""}])
+def test_a_form_of_another_site_does_nothing(browser: TestClient, project: Folder, headers: dict[str, str]) -> None:
+    for path in ("/tasks/load/delete", "/tasks/-/new", "/tasks/load/switch", "/tasks/load/run", "/tasks/load/edit", "/tasks/load/stop"):
+        assert browser.post(path, data=NEW | {"force": "on", "to": "off"}, headers=headers).status_code == 403
+    assert set(tasks(project)) == {"load", "report"}
+
+
+def test_no_page_runs_scripts_of_others_or_may_be_framed(browser: TestClient) -> None:
+    policy = browser.get("/tasks").headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert not re.search(r"<script(?! src=\"/tasks/-/)|\son\w+=|style=", browser.get("/tasks").text)
+
+
+def test_a_broken_task_is_shown_with_its_line_and_can_be_mended_in_the_form(browser: TestClient, project: Folder) -> None:
+    path = project.root / "tasks.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("task_function: report", "task_function: reprot"), encoding="utf-8")
+    page = browser.get("/tasks").text
+    assert "reprot" in page
+    assert re.search(r"tasks\.yaml:\d+", page)
+    form = form_of(browser.get("/tasks/report/edit").text)
+    assert browser.post("/tasks/report/edit", data=form | {"task_function": "report"}, follow_redirects=False).status_code == 303
+    assert "reprot" not in browser.get("/tasks").text
+
+
+def test_a_file_that_is_no_yaml_is_told_with_its_line(browser: TestClient, project: Folder) -> None:
+    (project.root / "tasks.yaml").write_text("tasks: [", encoding="utf-8")
+    page = browser.get("/tasks")
+    assert page.status_code == 422
+    assert re.search(r"tasks\.yaml:\d+:\d+: not YAML", page.text)
+
+
+def test_pages_are_answered_where_no_task_is_and_files_only_where_they_are_ours(browser: TestClient) -> None:
+    assert browser.get("/tasks/none").status_code == 404
+    assert browser.get("/tasks/-/tasks.css").headers["content-type"].startswith("text/css")
+    assert browser.get("/tasks/-/router.py").status_code == 404
