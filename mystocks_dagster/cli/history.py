@@ -65,9 +65,7 @@ def stats(
     name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.")] = None,
     since: Since = None,
     until: Until = None,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Read everything again from Dagster's storage first.")
-    ] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again from Dagster's storage first.")] = False,
     json: Json = False,
 ) -> None:
     """Show how often each task ran and how it went.

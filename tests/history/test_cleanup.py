@@ -26,7 +26,9 @@ CHECK = dg.AssetCheckKey(BARS, "last_run")
 def bars(context: dg.AssetExecutionContext) -> Iterator[Any]:
     if context.op_execution_context.op_config["fails"]:
         raise dg.Failure("no such luck")
-    yield dg.MaterializeResult(metadata={"rows": 7, "run": context.run_id}, tags={"kind": "daily"}, data_version=dg.DataVersion("seven"))
+    yield dg.MaterializeResult(
+        metadata={"rows": 7, "run": context.run.run_id}, tags={"kind": "daily"}, data_version=dg.DataVersion("seven")
+    )
     yield dg.AssetCheckResult(check_name="last_run", passed=context.partition_key != "2024-01-03")
 
 
