@@ -26,7 +26,9 @@ CHECK = dg.AssetCheckKey(BARS, "last_run")
 def bars(context: dg.AssetExecutionContext) -> Iterator[Any]:
     if context.op_execution_context.op_config["fails"]:
         raise dg.Failure("no such luck")
-    yield dg.MaterializeResult(metadata={"rows": 7, "run": context.run_id}, tags={"kind": "daily"}, data_version=dg.DataVersion("seven"))
+    yield dg.MaterializeResult(
+        metadata={"rows": 7, "run": context.run.run_id}, tags={"kind": "daily"}, data_version=dg.DataVersion("seven")
+    )
     yield dg.AssetCheckResult(check_name="last_run", passed=context.partition_key != "2024-01-03")
 
 
@@ -80,7 +82,7 @@ def test_partitions_checks_and_statistics_are_what_they_were(store: Store, later
     assert (catalog(store), store.statistics()) == before
     store.throw_away()
     assert store.statistics() == before[1], "also where only Dagster's storage is left"
-    store.project.rebuild_history()
+    store.project.read_history(rebuild=True)
     assert store.statistics() == before[1]
     assert [one["run_id"] for one in store.history()] == [stays]
 
@@ -190,9 +192,10 @@ def test_a_cleanup_that_is_killed_loses_nothing_and_is_finished_by_the_next(
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(removal, moment, killed)
-        store.project.cleanup(30)
+        with pytest.raises(KeyboardInterrupt):
+            store.project.cleanup(30)
     assert (catalog(store), store.statistics()) == before
     store.throw_away()
     assert store.statistics() == before[1]
