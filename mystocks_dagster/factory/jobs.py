@@ -64,9 +64,10 @@ def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[st
     edges = _chain(ids, specs) if sequential else {name: specs[name].task.dependencies for name in ids}
     graph = _graph(group.dagster_name, group.description, ids, edges, specs, ops, in_order=sequential)
     first = specs[ids[0]]
+    off = "" if group.enabled else "Disabled in the task file: it does not run unless it is forced or switched on."
     again = all(specs[name].task.auto_restart for name in ids)
     return graph.to_job(
-        description=f"{group.group_name}\n\n{group.description or ''}".strip(),
+        description="\n\n".join(part for part in (group.group_name, group.description, off) if part),
         tags={
             **run_tags(group, first.version, first.release),
             "dagster/priority": max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
