@@ -144,7 +144,12 @@ def follow(instance: dg.DagsterInstance, run_id: str) -> Iterator[Any]:
 
 
 def _watch(instance: dg.DagsterInstance, run: Any) -> None:
-    """Fail a run whose process is gone: with no daemon alive nobody else would notice."""
+    """Fail a run whose process is gone: with no daemon alive nobody else would notice.
+
+    A daemon that lives notices by itself; from here a run that it is launching this moment looks as if it had no process.
+    """
+    if daemon_alive(instance):
+        return
     launcher = instance.run_launcher
     if run is None or run.status not in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING):
         return

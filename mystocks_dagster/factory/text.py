@@ -60,7 +60,9 @@ def describe(spec: TaskSpec) -> str:
 def describe_group(group: Group) -> str:
     """Return the group's name, description and tasks, for the UI."""
     arrow = " → " if group.execution_mode == "sequential" else ", "
-    return "\n\n".join(line for line in (title(group), group.description, arrow.join(f"`{name}`" for name in group.tasks)) if line)
+    off = "" if group.enabled else "已停用 Disabled in the task file: it does not run unless it is forced or switched on."
+    lines = (title(group), group.description, arrow.join(f"`{name}`" for name in group.tasks), off)
+    return "\n\n".join(line for line in lines if line)
 
 
 def title(entry: Task | Group) -> str:

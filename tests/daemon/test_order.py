@@ -182,7 +182,7 @@ def test_a_disabled_group_does_not_run_by_its_schedule_until_a_person_switches_i
 
 
 def test_one_filter_by_a_tag_in_any_language_finds_the_runs_of_all_tasks_that_have_it(server: Server) -> None:
-    for job in ("tagged_one", "tagged_two", "source"):
+    for job in ("tagged_one", "tagged_two"):
         ran(server, job)
     tags = '{ runsOrError(filter: {pipelineName: "tagged_one"}) { ... on Runs { results { tags { key value } } } } }'
     [run] = server.graphql(tags)["runsOrError"]["results"]
