@@ -11,7 +11,7 @@ from mystocks_dagster.current import Current
 from mystocks_dagster.editing import Edited, Editor, runs_command
 from mystocks_dagster.errors import Forbidden, InvalidParams, UnknownName
 from mystocks_dagster.health import Health
-from mystocks_dagster.history import Execution, Statistics, of_run
+from mystocks_dagster.history import Cleaned, Execution, Statistics, of_run
 from mystocks_dagster.manager.local import LocalFunctions
 from mystocks_dagster.manager.values import GroupConfig, TaskConfig, TaskResponse
 from mystocks_dagster.service import Project
@@ -279,14 +279,9 @@ class TaskManager:
             project.find(task_id)
         return found
 
-    def cleanup_executions(self, days: int = 7) -> Any:
-        """Remove executions that are older than `days` days from the history; tables and statistics stay.
-
-        Returns:
-            How many `runs` and `executions` were removed.
-        """
-        project: Any = self.project
-        return project.cleanup(days)
+    def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> Cleaned:
+        """Remove executions that ended more than `days` days (at least 1) ago from the history; tables and statistics stay."""
+        return self.project.cleanup(days, dry_run=dry_run)
 
     cleanup = cleanup_executions
 

@@ -52,7 +52,7 @@ class Api:
 
         def look() -> Any:
             told = self.get(f"/api/tasks/executions/{execution_id}")
-            return told if told["status"] not in ("pending", "running") else None
+            return told if told["status"] not in ("pending", "paused", "running") else None
 
         return wait_for(look, seconds, f"the end of {execution_id}")
 
