@@ -55,7 +55,7 @@ def stop_execution(manager: Manager, execution_id: ExecutionId) -> Any:
     return manager.stop_task(execution_id).to_json()
 
 
-@router.get("/{execution_id}/logs", responses=_TEXT, response_class=PlainTextResponse)
+@router.get("/{execution_id}/logs", responses=_TEXT)
 def get_logs(
     manager: Manager,
     execution_id: ExecutionId,
