@@ -352,7 +352,7 @@ def test_the_examples_of_the_manual_run(api: Api) -> None:
     told = notebook(api, *cells)
     assert "task_id: tidy_up" in told, "the difference"
     assert "success" in told
-    assert "Did you mean" in told
+    assert "There is no task or group 'tidy_upp'" in told
     assert "'codes': 2" in told
     assert last(api, "count_codes")["status"] == "success"
 
