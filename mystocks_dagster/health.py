@@ -73,7 +73,7 @@ def health(project: Project) -> Health:
     """
     checks = [
         checked("daemon", lambda: daemon(project)),
-        checked("task_file", lambda: task_file(project)),
+        checked("task_file", lambda: task_file(project), "mystocks check"),
         checked("web_ui", lambda: web_ui(project)),
         checked("disk", lambda: disk(project)),
         checked("calendar", calendar),
@@ -94,12 +94,13 @@ def health(project: Project) -> Health:
     )
 
 
-def checked(name: str, look: Callable[[], Check]) -> Check:
+def checked(name: str, look: Callable[[], Check], remedy: str = "mystocks doctor") -> Check:
     """Return what `look` finds; an error that it raises is what it found."""
     try:
         return look()
-    except MyStocksError as error:
-        return Check(name=name, ok=False, detail=str(error), remedy="mystocks doctor")
+    except Exception as error:  # noqa: BLE001 - a broken storage raises whatever it raises, and to say so is the purpose
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        return Check(name=name, ok=False, detail=told[0], remedy=remedy)
 
 
 def daemon(project: Project) -> Check:

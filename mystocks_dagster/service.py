@@ -4,7 +4,6 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cache, cached_property
 from itertools import islice
 from typing import Any
@@ -73,15 +72,7 @@ class Project:
             UnknownName: There is none; the message lists near names.
             TaskFileError: It is broken in the file; the message has the lines.
         """
-        known = self.taskfile.by_id()
-        if name in known:
-            return known[name]
-        if name in self.version.broken:
-            lines = self.settings.task_file.read_text(encoding="utf-8").splitlines()
-            raise TaskFileError(self.version.broken[name], lines)
-        near = get_close_matches(name, known, 3, 0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
-        raise UnknownName(f"There is no task or group {name!r} in {self.settings.task_file}. {hint}")
+        return self.version.find(name)
 
     def title(self, name: str) -> str:
         """Return the name, for people, of the task or group of that id."""

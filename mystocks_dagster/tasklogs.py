@@ -12,15 +12,56 @@ from typing import IO
 
 import dagster as dg
 
+from mystocks_dagster import history, stopping
+from mystocks_dagster.errors import InstanceError, UnknownName
 from mystocks_dagster.execution import tasklog
 from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.service import Project
 
 _POLL_SECONDS = 0.3
+#: So far back the beginning of a run's id is enough.
+_NEWEST_RUNS = 1000
 _UNDER_WAY = ("pending", "running")
 _LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
 _STARTS = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
+
+
+def find(project: Project, name: str, run: str | None = None) -> list[Execution]:
+    """Return the executions that a person means: of a task the newest that has started, of a run all.
+
+    Args:
+        project: The project.
+        name: Id of a task, an execution or a run; the first eight characters of a run's id are enough.
+        run: Of a task, the execution in this run.
+
+    Raises:
+        UnknownName: There is nothing of that name.
+        InstanceError: The task has not run, or not in that run.
+    """
+    if stopping.is_run_id(name):
+        run_id, _, step = name.partition(":")
+        found = history.of_run(project.instance, _full(project, run_id), project.task_ids)
+        wanted = [one for one in found if not step or one.execution_id.endswith(f":{step}")]
+        if not wanted:
+            raise UnknownName(f"There is no run or execution {name!r}. What ran: mystocks history")
+        return wanted
+    pending = None
+    for one in project.history(name):
+        if one.run_id.startswith(run or "") and one.status != "pending":
+            return [one]
+        pending = pending or (one if one.run_id.startswith(run or "") else None)
+    if pending:
+        return [pending]
+    project.find(name)
+    raise InstanceError(f"{name} has not run{f' in {run}' if run else ''}. What ran: mystocks history {name}")
+
+
+def _full(project: Project, run_id: str) -> str:
+    """Return the id of the newest run that begins so; what is none stays as it is."""
+    if project.instance.has_run(run_id):
+        return run_id
+    return next((run.run_id for run in project.instance.get_runs(limit=_NEWEST_RUNS) if run.run_id.startswith(run_id)), run_id)
 
 
 def read(project: Project, execution_id: str) -> str:
@@ -36,8 +77,13 @@ def read(project: Project, execution_id: str) -> str:
     return _wanted(text, execution.run_id) or _of_dagster(project, execution)
 
 
-def follow(project: Project, execution_id: str) -> Iterator[str]:
+def follow(project: Project, execution_id: str, *, beat: bool = False) -> Iterator[str]:
     """Yield the lines that `read` returns, and then each further one as it is written, until the execution has ended.
+
+    Args:
+        project: The project.
+        execution_id: Which one.
+        beat: Also yield empty text each time that nothing new was found, so that who reads can look up and go away.
 
     Raises:
         UnknownName: There is no such execution.
@@ -55,6 +101,8 @@ def follow(project: Project, execution_id: str) -> Iterator[str]:
             if silent:
                 yield from _of_dagster(project, execution).splitlines(keepends=True)
             return
+        if beat:
+            yield ""
         time.sleep(_POLL_SECONDS)
 
 

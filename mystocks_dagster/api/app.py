@@ -41,7 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in pages.routers():
         app.include_router(router)
     app.get("/", include_in_schema=False)(_home)
-    app.openapi = lambda: _openapi(app)  # ty: ignore[invalid-assignment]
+    app.openapi = lambda: _openapi(app)
     # The last one added is asked first.
     app.add_middleware(BodyLimit, largest=MAX_BODY)
     app.add_middleware(Door, token=settings.api_token)

@@ -67,9 +67,14 @@ def get_logs(
     manager.get_execution(execution_id)
     if not _followers.available_tokens:
         raise HTTPException(503, f"{MAX_FOLLOWERS} logs are being followed already; try again when one of them has ended.")
-    return StreamingResponse(_streamed(manager.follow_logs(execution_id)), media_type="text/plain; charset=utf-8")
+    return StreamingResponse(_streamed(manager.follow_logs(execution_id, beat=True)), media_type="text/plain; charset=utf-8")
 
 
 async def _streamed(lines: Iterator[str]) -> AsyncIterator[str]:
-    while (line := await to_thread.run_sync(next, lines, None, limiter=_followers)) is not None:
+    # A beat comes twice a second also while nothing is logged: only then does a caller who has gone away free the thread.
+    while (line := await to_thread.run_sync(_next, lines, limiter=_followers)) is not None:
         yield line
+
+
+def _next(lines: Iterator[str]) -> str | None:
+    return next(lines, None)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.names import TaskOrGroup
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.settings import Settings
@@ -42,7 +43,7 @@ def add(
 
 
 def edit(
-    name: Annotated[str, typer.Argument(help="Id of a task or group.")],
+    name: TaskOrGroup,
     changes: Annotated[
         list[str], typer.Argument(help="field=value, also params.name=value; the value is read as YAML, and none removes the field.")
     ],
@@ -56,7 +57,7 @@ def edit(
 
 
 def remove(
-    name: Annotated[str, typer.Argument(help="Id of a task or group.")],
+    name: TaskOrGroup,
     force: Annotated[bool, typer.Option("--force", help="Also take it out of the tasks and groups that name it.")] = False,
     dry_run: DryRun = False,
 ) -> None:

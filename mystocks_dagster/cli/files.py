@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mystocks_dagster.cli.names import TaskOrGroup
 from mystocks_dagster.cli.printing import console, print_json, print_table
 from mystocks_dagster.settings import Settings
 
@@ -75,7 +76,7 @@ def list_tasks(
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="Id of a task or group.")],
+    name: TaskOrGroup,
     resolved: Annotated[bool, typer.Option(help="With defaults filled in and variables resolved; secrets are masked.")] = False,
     json: Json = False,
 ) -> None:
@@ -83,9 +84,9 @@ def show(
 
     Example: mystocks show daily_data_sync --resolved
     """
-    from mystocks_dagster.service import Project
+    from mystocks_dagster.taskfile.reader import load_task_file
 
-    found = Project(Settings.from_env()).find(name)
+    found = load_task_file(Settings.from_env().task_file).find(name)
     tree = found.masked()
     if not resolved:
         tree = {key: value for key, value in tree.items() if key in found.model_fields_set}

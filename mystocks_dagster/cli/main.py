@@ -5,7 +5,7 @@ from functools import cache
 
 import typer
 
-from mystocks_dagster.cli.printing import errors
+from mystocks_dagster.cli.printing import console, errors
 from mystocks_dagster.errors import MyStocksError
 
 app = typer.Typer(
@@ -16,8 +16,17 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        console.print(f"mystocks {version('mystocks-dagster')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
+    _shown: bool = typer.Option(False, "--version", is_eager=True, callback=_version, help="Print the version and end."),
     demo: bool = typer.Option(False, "--demo", help="Use the demo's lake and its simulated market."),
 ) -> None:
     """Options of every command."""
@@ -30,9 +39,9 @@ def options(
 @cache
 def register_all() -> None:
     """Add every command, once."""
-    from mystocks_dagster.cli import api, data, demo, edits, files, history, runs, stopping, switches, ui, upcoming
+    from mystocks_dagster.cli import api, data, demo, doctor, edits, files, health, history, logs, runs, stopping, switches, ui, upcoming
 
-    for module in (files, runs, history, stopping, upcoming, switches, edits, data, demo, ui, api):
+    for module in (files, runs, history, logs, stopping, upcoming, switches, edits, data, health, doctor, demo, ui, api):
         module.register(app)
 
 

@@ -49,6 +49,20 @@ def coloured(status: str) -> str:
     return f"[{COLOURS.get(status, 'white')}]{status}[/]"
 
 
+def print_checks(checks: Iterable[Any]) -> None:
+    """Print checks, each with what was found and, where something is wrong, what to do."""
+    for check in checks:
+        mark = "[green]ok[/]   " if check.ok else "[red]wrong[/]"
+        console.print(f"{mark}  {check.name:<16} {escape(check.detail)}")
+        if check.remedy:
+            console.print(f"       {'':<16} [yellow]→ {escape(check.remedy)}[/]")
+
+
+def escape(text: str) -> str:
+    """Return text that rich prints as it is."""
+    return text.replace("[", "\\[")
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""

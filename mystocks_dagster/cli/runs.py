@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.printing import coloured, errors, print_json, print_table
+from mystocks_dagster.cli.names import TaskOrGroup
+from mystocks_dagster.cli.printing import coloured, console, errors, print_json, print_table
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.settings import Settings
 
@@ -19,11 +19,12 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    name: Annotated[str, typer.Argument(help="Id of a task or group.")],
+    name: TaskOrGroup,
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="name=value, for this run only; the value is read as YAML.")
     ] = None,
     only: Annotated[bool, typer.Option("--only", help="Leave out the tasks that it depends on.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Put it into the daemon's queue and end at once.")] = False,
     json: Json = False,
 ) -> None:
     """Run a task or group now, follow it, and end with its result (0 done, 1 failed).
@@ -35,6 +36,9 @@ def run(
 
     project = Project(Settings.from_env())
     params = dict(_param(text) for text in param or ())
+    if detach:
+        _tell_started(project, name, project.start(name, params, only=only), json=json)
+        return
     run_id = project.create(name, params, only=only)
     done = run_and_follow(project, run_id, quiet=json)
     if json:
@@ -42,6 +46,17 @@ def run(
     else:
         print_executions(done.executions)
     raise typer.Exit(0 if done.succeeded else 1)
+
+
+def _tell_started(project: Any, name: str, run_id: str, *, json: bool) -> None:
+    """Say what was put into the queue; a group has no execution of its own."""
+    found = project.find(name)
+    execution_id = f"{run_id}:{found.dagster_name}" if hasattr(found, "task_id") else None
+    if json:
+        print_json({"run_id": run_id, "execution_id": execution_id, "task_id": name})
+        return
+    console.print(f"[green]queued[/] {name}: run {run_id}" + (f", execution {execution_id}" if execution_id else ""))
+    console.print(f"Follow it with: mystocks logs {execution_id or run_id} --follow   stop it with: mystocks stop {run_id[:8]}")
 
 
 def print_executions(done: Sequence[Any]) -> None:
@@ -66,6 +81,8 @@ def _remark(execution: Any) -> str:
 
 
 def _param(text: str) -> tuple[str, Any]:
+    import yaml
+
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InvalidParams(f"--param {text!r}: write it as name=value.")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.names import all_ids
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.settings import Settings
 
@@ -15,7 +16,10 @@ def register(app: typer.Typer) -> None:
 
 
 def stop(
-    name: Annotated[str, typer.Argument(help="Id of an execution, a run (its first 8 characters are enough), a task or a group.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="Id of an execution, a run (its first 8 characters are enough), a task or a group.", autocompletion=all_ids),
+    ],
     json: Json = False,
 ) -> None:
     """Stop a run and all that it started; one that waits in the queue is taken off it. Ends when it has stopped.

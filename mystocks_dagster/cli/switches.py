@@ -1,63 +1,35 @@
 """enable, disable, reset: the switch of a schedule, the same that the UI shows."""
 
-from typing import Annotated
+from collections.abc import Callable
 
 import typer
 
 from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.names import TaskOrGroup
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.settings import Settings
 
-Name = Annotated[str, typer.Argument(help="Id of a task or group.")]
+#: Command, where it turns the switch (None: back to what the file says), and its help.
+_COMMANDS = (
+    ("enable", True, "Switch the schedule of a task or group on, whatever the file says; it stays so until `mystocks reset`."),
+    ("disable", False, "Switch the schedule of a task or group off, whatever the file says; what runs goes on."),
+    ("resume", True, "Do what `mystocks enable` does."),
+    ("pause", False, "Do what `mystocks disable` does."),
+    ("reset", None, "Let the file's `enabled` count again."),
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(enable)
-    app.command()(disable)
-    app.command()(resume)
-    app.command()(pause)
-    app.command()(reset)
+    for name, on, told in _COMMANDS:
+        app.command(name, help=f"{told}\n\nExample: mystocks {name} daily_job")(_command(on))
 
 
-def enable(name: Name, json: Json = False) -> None:
-    """Switch the schedule of a task or group on, whatever the file says; it stays so until `mystocks reset`.
+def _command(on: bool | None) -> Callable[..., None]:
+    def turn(name: TaskOrGroup, json: Json = False) -> None:
+        _turn(name, on, json=json)
 
-    Example: mystocks enable daily_job
-    """
-    _turn(name, True, json=json)
-
-
-def disable(name: Name, json: Json = False) -> None:
-    """Switch the schedule of a task or group off, whatever the file says; what runs goes on.
-
-    Example: mystocks disable daily_job
-    """
-    _turn(name, False, json=json)
-
-
-def resume(name: Name, json: Json = False) -> None:
-    """Do what `mystocks enable` does.
-
-    Example: mystocks resume daily_job
-    """
-    _turn(name, True, json=json)
-
-
-def pause(name: Name, json: Json = False) -> None:
-    """Do what `mystocks disable` does.
-
-    Example: mystocks pause daily_job
-    """
-    _turn(name, False, json=json)
-
-
-def reset(name: Name, json: Json = False) -> None:
-    """Let the file's `enabled` count again.
-
-    Example: mystocks reset daily_job
-    """
-    _turn(name, None, json=json)
+    return turn
 
 
 def _turn(name: str, on: bool | None, *, json: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.names import all_ids
 from mystocks_dagster.cli.printing import console, print_json, print_table
 from mystocks_dagster.settings import Settings
 
@@ -15,7 +16,9 @@ def register(app: typer.Typer) -> None:
 
 
 def next_starts(
-    name: Annotated[str | None, typer.Argument(help="Id of a task or group; all that have a schedule when left out.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Id of a task or group; all that have a schedule when left out.", autocompletion=all_ids)
+    ] = None,
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="So many times of each.")] = 5,
     json: Json = False,
 ) -> None:

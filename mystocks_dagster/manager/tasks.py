@@ -261,9 +261,9 @@ class TaskManager:
         """Return what an execution has logged and printed so far."""
         return tasklogs.read(self.project, execution_id)
 
-    def follow_logs(self, execution_id: str) -> Iterator[str]:
-        """Yield what an execution logs and prints, as it comes, until it has ended."""
-        return tasklogs.follow(self.project, execution_id)
+    def follow_logs(self, execution_id: str, *, beat: bool = False) -> Iterator[str]:
+        """Yield what an execution logs and prints, as it comes, until it has ended; with `beat` also empty text while nothing comes."""
+        return tasklogs.follow(self.project, execution_id, beat=beat)
 
     def get_statistics(
         self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None

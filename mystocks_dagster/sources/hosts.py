@@ -94,6 +94,15 @@ class HostBook:
         self.folder = folder
         self.gaps = gaps
 
+    def closed(self, host: str) -> str | None:
+        """Return why and until when a host is left alone; None when it is asked. Nothing is sent."""
+        path = self.folder / f"{rule_of(host).name}.json"
+        if not path.exists():
+            return None
+        with path.open(encoding="utf-8") as file:
+            state = _read(file)
+        return _closed(host, state, path) if state.closed_until > time.time() else None
+
     @contextmanager
     def turn(self, host: str) -> Generator[Turn]:
         """Wait for this host's turn and hold it.

@@ -3,14 +3,16 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
+from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.settings import environment as process_environment
 from mystocks_dagster.taskfile.document import Document, document_of
 from mystocks_dagster.taskfile.entries import Builder
 from mystocks_dagster.taskfile.functions import Function, Functions, declared
 from mystocks_dagster.taskfile.head import read_head
-from mystocks_dagster.taskfile.model import TaskFile
+from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.sift import sift
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
@@ -44,6 +46,22 @@ class Version:
     functions: Mapping[str, Function]
     writes: Mapping[str, tuple[str, ...]]
     document: Document = field(repr=False)
+
+    def find(self, name: str) -> Task | Group:
+        """Return the task or group of that id.
+
+        Raises:
+            UnknownName: There is none; the message lists near names.
+            TaskFileError: It is broken in the file; the message has the lines.
+        """
+        known = self.taskfile.by_id()
+        if name in known:
+            return known[name]
+        if name in self.broken:
+            raise TaskFileError(self.broken[name], self.source.read_text(encoding="utf-8").splitlines())
+        near = get_close_matches(name, known, 3, 0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
+        raise UnknownName(f"There is no task or group {name!r} in {self.source}. {hint}")
 
 
 def content_hash(text: str) -> str:

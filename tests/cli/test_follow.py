@@ -1,0 +1,66 @@
+"""A followed run as a person sees it: live bars in a terminal, plain lines in a pipe."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+from support.project import Folder
+
+TASKS = """
+    task_packages: [counts]
+    tasks:
+      - {task_id: first, task_type: manual, task_module: counts, task_function: count}
+      - {task_id: second, task_type: manual, task_module: counts, task_function: count, dependencies: [first]}
+"""
+COUNTS = """
+    import time
+
+    def count(params, run):
+        for number in range(1, 5):
+            run.report_progress(number, 4, "[files]")
+            time.sleep(0.6)
+"""
+
+
+@pytest.fixture
+def counting(folder: Folder) -> Folder:
+    folder.write("tasks.yaml", TASKS)
+    folder.write("counts.py", COUNTS)
+    return folder
+
+
+def in_terminal(folder: Folder, *arguments: str) -> str:
+    """Run a command in a terminal of its own and return what it showed, without colours."""
+    mine, its = pty.openpty()
+    command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments]
+    environment = {**folder.environment, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    process = subprocess.Popen(command, cwd=folder.root, env=environment, stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    shown = b""
+    while True:
+        try:
+            shown += (chunk := os.read(mine, 65536))
+        except OSError:  # Linux's way to say that the other end is closed
+            break
+        if not chunk:
+            break
+    os.close(mine)
+    assert process.wait(60) == 0
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+
+
+def test_a_terminal_shows_bars_of_the_steps_and_of_the_task(counting: Folder) -> None:
+    shown = in_terminal(counting, "run", "second")
+    assert {"0/2", "1/2"} <= set(re.findall(r"steps ━*[╸╺]?━* *(\d/2)", shown))
+    assert re.search(r"second \[files\] ━+[╸╺]?━* *[1-4]/4", shown)
+    assert "✓ second" in shown
+
+
+def test_a_pipe_gets_plain_lines(counting: Folder) -> None:
+    shown = counting.mystocks("run", "second")
+    assert "━" not in shown
+    assert "\x1b" not in shown
+    assert re.search(r"^  second: 4/4 \[files\]$", shown, re.M)

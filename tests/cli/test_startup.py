@@ -1,0 +1,104 @@
+"""What every command line has: a version, exit code 2 for wrong usage, completion, and a start that imports only what it needs."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from support.commands import Commands
+from support.project import ROOT, Folder
+
+HEAVY = (
+    "dagster",
+    "polars",
+    "deltalake",
+    "duckdb",
+    "akshare",
+    "sqlalchemy",
+    "requests",
+    "fastapi",
+    "exchange_calendars",
+    "yaml",
+    "pydantic",
+)
+
+
+def imported_by(folder: Folder, *arguments: str) -> set[str]:
+    """Return which heavy modules a command has imported when it ends."""
+    program = "import sys; from mystocks_dagster.cli.main import main\ntry: main()\nfinally: print(*sorted(sys.modules), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=folder.root, env=folder.environment, capture_output=True, text=True, check=True
+    )
+    return set(done.stderr.split()) & set(HEAVY)
+
+
+@pytest.fixture
+def shipped(folder: Folder) -> Folder:
+    """The shipped task file, before anything has run."""
+    folder.write("tasks.yaml", (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
+    return folder
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("run", "--help")])
+def test_help_imports_nothing_heavy(shipped: Folder, arguments: tuple[str, ...]) -> None:
+    assert imported_by(shipped, *arguments) == set()
+
+
+@pytest.mark.parametrize("arguments", [("check",), ("list",), ("show", "daily_job")])
+def test_what_only_reads_the_file_imports_what_its_functions_need_and_no_dagster(shipped: Folder, arguments: tuple[str, ...]) -> None:
+    # The functions that the file names declare their tables in polars' types, and write them with deltalake.
+    assert imported_by(shipped, *arguments) <= {"yaml", "polars", "deltalake"}
+
+
+def test_the_version_is_that_of_the_package(cli: Commands) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert cli("--version") == f"mystocks {version}\n"
+
+
+@pytest.mark.parametrize("arguments", [("no_such_command",), ("list", "--no-such-option"), ("run",), ("data", "no_such_table_command")])
+def test_wrong_usage_ends_with_2(cli: Commands, arguments: tuple[str, ...]) -> None:
+    cli(*arguments, code=2)
+
+
+def completed(folder: Folder, line: str) -> set[str]:
+    """Return what the Tab key offers at the end of a line, as bash asks for it, and check that Dagster was not imported."""
+    words = line.split(" ")
+    environment = {
+        **folder.environment,
+        "_MYSTOCKS_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+        "PYTHONPROFILEIMPORTTIME": "1",
+    }
+    program = "import sys; sys.argv[0] = 'mystocks'; from mystocks_dagster.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder.root, env=environment, capture_output=True, text=True, check=False)
+    assert not re.search(r"\| +(dagster|polars)$", done.stderr, re.M)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("command", ["run", "show", "stop", "enable", "disable", "resume", "pause", "reset", "next", "edit", "remove"])
+def test_ids_of_tasks_and_groups_are_completed(shipped: Folder, command: str) -> None:
+    assert completed(shipped, f"mystocks {command} daily_") == {"daily_data_sync", "daily_job"}
+
+
+def test_logs_completes_tasks_and_commands_complete_too(shipped: Folder) -> None:
+    assert completed(shipped, "mystocks logs daily_") == {"daily_data_sync"}
+    assert completed(shipped, "mystocks dis") == {"disable"}
+
+
+@pytest.mark.parametrize("text", ["tasks: [", "- 3", "tasks: 5", "", None])
+def test_completion_says_nothing_over_a_broken_file(folder: Folder, text: str | None) -> None:
+    if text is not None:
+        folder.write("tasks.yaml", text)
+    assert completed(folder, "mystocks run x") == set()
+
+
+def test_completion_can_be_installed(folder: Folder) -> None:
+    home = folder.root / "home"
+    home.mkdir()
+    environment = {**folder.environment, "HOME": str(home), "SHELL": "/bin/bash", "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    command = [sys.executable, "-m", "mystocks_dagster.cli.main", "--install-completion", "bash"]
+    done = subprocess.run(command, cwd=folder.root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert any("COMPLETE" in path.read_text(encoding="utf-8") for path in home.rglob("*") if path.is_file()), list(home.rglob("*"))
