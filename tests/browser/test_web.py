@@ -24,14 +24,14 @@ TASKS = """
         task_module: quick
         task_function: load
         params: {rows: 3}
-      - task_id: signals
+      - task_id: score
         task_name: 计算信号
         task_type: indicator_calc
         task_module: quick
         task_function: load
         dependencies: [load]
     task_groups:
-      - {group_id: evening, group_name: 晚间任务组, tasks: [load, signals]}
+      - {group_id: evening, group_name: 晚间任务组, tasks: [load, score]}
 """
 QUICK = """
     import time
@@ -61,7 +61,7 @@ def api(server: Server) -> Iterator[Api]:
         yield api
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     with open_page() as page:
         yield page
@@ -72,7 +72,7 @@ def test_the_asset_graph_shows_tasks_by_type_and_what_feeds_what(server: Server,
     for group in ("data_sync", "indicator_calc", "system"):
         expect(page.get_by_text(group, exact=True).first).to_be_visible()
     page.goto(f"{server.address}/locations/mystocks/asset-groups/indicator_calc")
-    expect(page.get_by_text("signals", exact=True).first).to_be_visible()
+    expect(page.get_by_text("score", exact=True).first).to_be_visible()
     expect(page.get_by_text("load", exact=True).first).to_be_visible()  # its upstream
 
 
