@@ -16,11 +16,11 @@ from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import Settings
 
 TASKS = """
-    task_packages: [quick]
+    task_packages: [counted]
     tasks:
-      - {task_id: good, task_name: 好任务, task_type: manual, task_module: quick, task_function: good}
-      - {task_id: bad, task_type: manual, task_module: quick, task_function: bad}
-      - {task_id: idle, task_type: manual, task_module: quick, task_function: good}
+      - {task_id: good, task_name: 好任务, task_type: manual, task_module: counted, task_function: good}
+      - {task_id: bad, task_type: manual, task_module: counted, task_function: bad}
+      - {task_id: idle, task_type: manual, task_module: counted, task_function: good}
 """
 QUICK = """
     def good(params):
@@ -49,7 +49,7 @@ class Project:
 @pytest.fixture
 def project(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Project:
     folder.write("tasks.yaml", TASKS)
-    folder.write("quick.py", QUICK)
+    folder.write("counted.py", QUICK)
     monkeypatch.chdir(folder.root)
     monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
     monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
