@@ -62,9 +62,7 @@ def dagster(server: Server, page: Page) -> None:
     """Photograph Dagster's UI."""
     at = f"{server.address}/locations/mystocks"
     page.goto(f"{server.address}/asset-groups")
-    page.get_by_role("button", name="unfold_more").first.wait_for()
-    page.keyboard.press("Escape")
-    shoot(page, "dagster-groups")
+    shoot(page, "dagster-groups", wait="indicator_calc")
     page.goto(f"{at}/asset-groups/indicator_calc")
     shoot(page, "dagster-graph", wait="indicators_daily")
     page.goto(f"{at}/jobs/daily_data_sync/playground")
@@ -72,14 +70,15 @@ def dagster(server: Server, page: Page) -> None:
     page.goto(f"{at}/jobs/daily_job")
     shoot(page, "dagster-job", wait="每日数据处理任务组")
     page.goto(f"{server.address}/assets/task_statistics")
-    page.get_by_text("成功率%").first.wait_for()
-    page.get_by_text("Metadata", exact=True).scroll_into_view_if_needed()
+    page.get_by_text("成功率 100 %").first.wait_for()
     page.mouse.move(600, 600)
-    page.mouse.wheel(0, 420)
+    page.mouse.wheel(0, 400)
     shoot(page, "dagster-statistics")
     page.get_by_text("Plots", exact=True).click()
     page.get_by_text("ALL 全部任务 · 成功率 %").wait_for()
-    page.mouse.wheel(0, 420)
+    page.mouse.wheel(0, 2000)
+    page.mouse.wheel(0, -4000)
+    page.mouse.wheel(0, 400)
     shoot(page, "dagster-charts")
 
 
