@@ -119,7 +119,7 @@ class Editor:
         imported.forget_changed()
         path = self.settings.task_file
         if not self._trusted:
-            theirs, ours = (_packages(parse_text(one, name)) for one in (text, read_text(path)))
+            theirs, ours = (exchange.packages_of(parse_text(one, name)) for one in (text, read_text(path)))
             if added := [package for package in theirs if package not in ours]:
                 raise Forbidden(
                     f"{name} wants the task packages {', '.join(added)}, which {path} does not have. Whoever may edit that file adds "
@@ -167,11 +167,6 @@ def _effective(version: Version, name: str) -> dict[str, Any] | None:
 
 def _raw(version: Version, name: str) -> dict[str, Any]:
     return next((raw.data for raw in version.document.entries["tasks"] if raw.id == name), {})
-
-
-def _packages(source: Source) -> list[Any]:
-    found = source.data.get("task_packages")
-    return found if isinstance(found, list) else []
 
 
 def _place(source: Source, name: str, section: Section | None) -> plans.Place:

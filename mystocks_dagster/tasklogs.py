@@ -22,7 +22,7 @@ from mystocks_dagster.service import Project
 _POLL_SECONDS = 0.3
 #: So far back the beginning of a run's id is enough.
 _NEWEST_RUNS = 1000
-_UNDER_WAY = ("pending", "running")
+_UNDER_WAY = ("pending", "paused", "running")
 _LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
 _STARTS = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
 

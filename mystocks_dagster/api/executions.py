@@ -36,7 +36,7 @@ def list_executions(
 
 @router.delete("/cleanup", responses=described(Cleaned))
 def cleanup(
-    manager: Manager, days: Annotated[int, Query(ge=0, le=36_500, description="Executions older than so many days go.")] = 7
+    manager: Manager, days: Annotated[int, Query(ge=1, le=36_500, description="Executions older than so many days go.")] = 7
 ) -> Any:
     """Remove old executions from the history; tables and statistics stay."""
     done = manager.cleanup_executions(days)
@@ -55,7 +55,7 @@ def stop_execution(manager: Manager, execution_id: ExecutionId) -> Any:
     return manager.stop_task(execution_id).to_json()
 
 
-@router.get("/{execution_id}/logs", responses=_TEXT, response_class=PlainTextResponse)
+@router.get("/{execution_id}/logs", responses=_TEXT)
 def get_logs(
     manager: Manager,
     execution_id: ExecutionId,

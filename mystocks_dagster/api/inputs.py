@@ -15,7 +15,7 @@ from mystocks_dagster.taskfile.names import ID_PATTERN, LONGEST_ID
 _DEEPEST = 30
 _YEARS = range(1970, 2201)
 
-Status = Literal["pending", "running", "success", "partial_success", "failed", "skipped", "cancelled"]
+Status = Literal["pending", "paused", "running", "success", "partial_success", "failed", "skipped", "cancelled"]
 
 
 async def _manager(request: Request) -> TaskManager:

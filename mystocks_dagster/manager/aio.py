@@ -57,6 +57,7 @@ class AsyncTaskManager:
     next_runs = _InThread(TaskManager.next_runs)
     get_executions = _InThread(TaskManager.get_executions)
     get_execution = _InThread(TaskManager.get_execution)
+    wait = _InThread(TaskManager.wait)
     get_logs = _InThread(TaskManager.get_logs)
     get_statistics = _InThread(TaskManager.get_statistics)
     cleanup_executions = _InThread(TaskManager.cleanup_executions)

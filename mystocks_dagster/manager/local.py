@@ -4,20 +4,25 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.utils import make_new_run_id
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.execution.call import call
 from mystocks_dagster.execution.failures import to_record as failure_record
 from mystocks_dagster.execution.results import from_record, to_record
+from mystocks_dagster.execution.tasklog import TaskLog
 from mystocks_dagster.factory.launcher import WORKER_TAG, worker_note
+from mystocks_dagster.instance import open_instance
 from mystocks_dagster.manager.values import TaskResponse
 from mystocks_dagster.service import Project
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.stopping import IN_PROGRAM
 from mystocks_dagster.taskfile.functions import BUILT_IN, Unresolved, resolve
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
@@ -102,10 +107,15 @@ class LocalFunctions:
             IN_PROGRAM: str(os.getpid()),
             "dagster/max_retries": "0",
         }
-        config = {"ops": {step: {"config": {**local.params, **params}}}}
+        config = {
+            "ops": {step: {"config": {**local.params, **params}}},
+            # What Dagster notes belongs into the history, not onto the terminal of the program.
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        }
 
         def work() -> None:
-            job.execute_in_process(config, instance=project.instance, run_id=run_id, tags=tags, raise_on_error=False)
+            with _uncaptured(project) as instance:
+                job.execute_in_process(config, instance=instance, run_id=run_id, tags=tags, raise_on_error=False)
 
         thread = threading.Thread(target=work, name=f"mystocks {name}")
         thread.start()
@@ -123,6 +133,15 @@ class LocalFunctions:
         )
 
 
+@contextmanager
+def _uncaptured(project: Project) -> Generator[dg.DagsterInstance]:
+    """Open the instance once more so that a run leaves the program's stdout and stderr, which belong to all its threads, alone."""
+    with open_instance(project.settings) as instance:
+        # Dagster takes the manager from the instance; dagster.yaml, in which it could be named, is the whole project's.
+        instance._compute_log_manager = NoOpComputeLogManager()
+        yield instance
+
+
 def _job(local: _Local, params: Mapping[str, Any], project: Project) -> dg.JobDefinition:
     """Return a job of one step that calls the function in this very process."""
     name = dagster_name(local.name)
@@ -130,12 +149,15 @@ def _job(local: _Local, params: Mapping[str, Any], project: Project) -> dg.JobDe
     @dg.op(name=f"{name}__task", config_schema=dg.Permissive({}), out=dg.Out(dg.Nothing))
     def task_op(context: dg.OpExecutionContext) -> Iterator[Any]:
         started = time.monotonic()
-        try:
-            returned = call(local.function, params, lambda: _run(local, context, project))
-            result = from_record(to_record(returned))
-        except Exception as error:
-            told = failure_record(error)
-            raise dg.Failure(description=f"{local.name}: {told['message']}", metadata=_summary(local, "failed", started)) from error
+        with _logged(local, context.run_id, project.settings) as log:
+            try:
+                returned = call(local.function, params, lambda: _run(local, context, project))
+                result = from_record(to_record(returned))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever leaves the function is how it ended
+                told = failure_record(error)
+                log.write("ERROR", f"failed: {told['message']}\n{told['traceback']}".rstrip())
+                raise dg.Failure(description=f"{local.name}: {told['message']}", metadata=_summary(local, "failed", started)) from None
+            log.write("INFO", f"{result.status}. {result.error or result.message}".rstrip())
         metadata = _summary(local, result.status, started)
         if result.status == "failed":
             raise dg.Failure(description=f"{local.name}: {result.error or 'the function returned status failed'}", metadata=metadata)
@@ -150,6 +172,28 @@ def _job(local: _Local, params: Mapping[str, Any], project: Project) -> dg.JobDe
         task_op.alias(name)()
 
     return job
+
+
+@contextmanager
+def _logged(local: _Local, run_id: str, settings: Settings) -> Generator[TaskLog]:
+    """Write what the task's logger is told into the task's log file."""
+    log = TaskLog(settings.logs, local.name, run_id, 1, largest=settings.log_bytes, files=settings.log_files)
+    handler = _Handler(log)
+    logger = logging.getLogger(f"task.{local.name}")
+    logger.addHandler(handler)
+    try:
+        yield log
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Handler(logging.Handler):
+    def __init__(self, log: TaskLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.write(record.levelname, self.format(record))
 
 
 def _summary(local: _Local, status: str, started: float) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`TaskManager`: everything that people do with tasks, as methods."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +12,7 @@ from mystocks_dagster.current import Current
 from mystocks_dagster.editing import Edited, Editor, runs_command
 from mystocks_dagster.errors import Forbidden, InvalidParams, UnknownName
 from mystocks_dagster.health import Health
-from mystocks_dagster.history import Execution, Statistics, of_run
+from mystocks_dagster.history import Cleaned, Execution, Statistics, of_run
 from mystocks_dagster.manager.local import LocalFunctions
 from mystocks_dagster.manager.values import GroupConfig, TaskConfig, TaskResponse
 from mystocks_dagster.service import Project
@@ -20,6 +21,9 @@ from mystocks_dagster.switches import Switch
 from mystocks_dagster.taskfile import exchange, files
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.upcoming import Coming
+
+_UNDER_WAY = ("pending", "paused", "running")
+_POLL_SECONDS = 0.25
 
 
 class TaskManager:
@@ -257,6 +261,25 @@ class TaskManager:
         """Return one execution; raises `UnknownName` when there is none of that id."""
         return self.project.execution(execution_id)
 
+    def wait(self, execution_id: str, timeout: float | None = None) -> Execution:
+        """Return an execution when it has ended.
+
+        Args:
+            execution_id: Which one.
+            timeout: Seconds to wait at most; None: however long it takes.
+
+        Raises:
+            TimeoutError: It goes on after that; it is not stopped.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (found := self.get_execution(execution_id)).status in _UNDER_WAY:
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"{execution_id} is {found.status} after {timeout:g} s; it goes on. Stop it with: stop_task({execution_id!r})"
+                )
+            time.sleep(_POLL_SECONDS)
+        return found
+
     def get_logs(self, execution_id: str) -> str:
         """Return what an execution has logged and printed so far."""
         return tasklogs.read(self.project, execution_id)
@@ -279,14 +302,9 @@ class TaskManager:
             project.find(task_id)
         return found
 
-    def cleanup_executions(self, days: int = 7) -> Any:
-        """Remove executions that are older than `days` days from the history; tables and statistics stay.
-
-        Returns:
-            How many `runs` and `executions` were removed.
-        """
-        project: Any = self.project
-        return project.cleanup(days)
+    def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> Cleaned:
+        """Remove executions that ended more than `days` days (at least 1) ago from the history; tables and statistics stay."""
+        return self.project.cleanup(days, dry_run=dry_run)
 
     cleanup = cleanup_executions
 

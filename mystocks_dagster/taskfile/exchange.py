@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,15 +56,23 @@ def import_file(path: Path, incoming: Path, *, dry_run: bool = False) -> Edit:
 
 
 def incoming_source(path: Path, text: str, name: str) -> Source:
-    """Return a task file that is to be taken into the one at `path`, beside which its functions are looked for.
+    """Return a task file that is to be taken into the one at `path`; functions are looked for beside that, in both files' packages.
 
     Raises:
         TaskFileError: It is wrong.
     """
     source = parse_text(text, name)
-    if problems := load_source(source, path).problems:
+    ours, theirs = (packages_of(one) for one in (parse_text(read_text(path), str(path)), source))
+    joined = {**source.data, "task_packages": [*theirs, *(package for package in ours if package not in theirs)]}
+    if problems := load_source(replace(source, data=joined if ours else source.data), path).problems:
         raise TaskFileError(problems, source.lines)
     return source
+
+
+def packages_of(source: Source) -> list[Any]:
+    """Return the `task_packages` of a file as they are written; none when they are no list."""
+    found = source.data.get("task_packages")
+    return found if isinstance(found, list) else []
 
 
 def importing(ours: Source, theirs: Source) -> Plan:

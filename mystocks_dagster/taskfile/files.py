@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mystocks_dagster.errors import SettingsError
 
-#: Seconds to wait for another editor; each holds the file for a second or two.
-_PATIENCE = 20.0
+#: Seconds to wait for other editors; each holds the file for a second or two, and there may be a crowd.
+_PATIENCE = 60.0
 
 
 @contextmanager

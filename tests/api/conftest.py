@@ -1,14 +1,16 @@
 """The application over a project folder, in the test's own process."""
 
-import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from support.project import Folder
+from support.project import Folder, make_folder
 
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile import imported
 
 #: Without a token the server answers to loopback names only.
 ADDRESS = "http://127.0.0.1:8888"
@@ -42,21 +44,44 @@ def load(params):
 NEW = {"task_id": "more", "task_type": "manual", "task_module": "desk", "task_function": "load"}
 
 
-@pytest.fixture
-def desk(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    """A project of two tasks and a group."""
+def make_desk(root: Path, patch: pytest.MonkeyPatch) -> Folder:
+    """Make a project of two tasks and a group, and turn this process to it."""
+    folder = make_folder(root)
     folder.write("tasks.yaml", TASKS)
     folder.write("desk.py", DESK)
-    monkeypatch.chdir(folder.root)
-    monkeypatch.setenv("DESK_PASSWORD", "geheim")
-    monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
-    monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
+    patch.chdir(root)
+    patch.setenv("DESK_PASSWORD", "geheim")
+    patch.setenv("DAGSTER_HOME", str(root / ".dagster"))
+    patch.setenv("MYSTOCKS_ROOT", str(root))
+    # Another test's module of that name is another module.
+    patch.setattr(sys, "path", [entry for entry in sys.path if "desk" not in Path(entry).parts])
+    patch.setattr(imported, "_noted", {})
+    sys.modules.pop("desk", None)
     return folder
+
+
+def open_client() -> TestClient:
+    """Return a client of the real application."""
+    return TestClient(create_app(Settings.from_env()), base_url=ADDRESS, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """A project of two tasks and a group."""
+    return make_desk(tmp_path / "desk", monkeypatch)
 
 
 @pytest.fixture
 def client(desk: Folder) -> Iterator[TestClient]:
-    """A client of the real application."""
-    assert os.environ["MYSTOCKS_ROOT"] == str(desk.root)
-    with TestClient(create_app(Settings.from_env()), base_url=ADDRESS, raise_server_exceptions=False) as client:
+    """A client of the real application over that project."""
+    with open_client() as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Folder]]:
+    """One client, and its project, for all calls of a module that change nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = make_desk(tmp_path_factory.mktemp("still") / "desk", patch)
+        with open_client() as client:
+            yield client, folder

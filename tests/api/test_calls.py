@@ -92,6 +92,7 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(client: TestClient, 
         ("GET", "/api/tasks/executions/?limit=0", None, 422, "limit"),
         ("GET", "/api/tasks/executions/?limit=x", None, 422, "limit"),
         ("GET", "/api/tasks/executions/?since=0001-01-01T00:00:00", None, 422, "year"),
+        ("GET", "/api/tasks/executions/?until=9999-12-31", None, 422, "year"),
         ("GET", "/api/tasks/executions/?status=broken", None, 422, "partial_success"),
         ("GET", "/api/tasks/executions/?task_id=nothing", None, 404, "nothing"),
         ("GET", "/api/tasks/statistics/?task_id=nothing", None, 404, "nothing"),
@@ -102,8 +103,9 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(client: TestClient, 
     ],
 )
 def test_what_is_wrong_is_refused_with_a_reason_in_one_shape_and_changes_nothing(
-    client: TestClient, desk: Folder, method: str, path: str, body: object, status: int, expected: str
+    still: tuple[TestClient, Folder], method: str, path: str, body: object, status: int, expected: str
 ) -> None:
+    client, desk = still
     answer = client.request(method, path, json=body)
     told = answer.json()
     assert answer.status_code == status, told
@@ -119,7 +121,7 @@ def test_an_invalid_edit_gets_the_place_as_check_prints_it(client: TestClient, d
     problem = told["problems"][0]
     assert (problem["file"], problem["line"], problem["path"]) == (
         str(desk.root / "tasks.yaml"),
-        14,
+        15,
         "tasks[1].schedule.cron_expression",
     )
     assert "25" in problem["message"]
@@ -182,7 +184,7 @@ def test_a_broken_task_says_why_and_can_be_mended_while_the_others_go_on(client:
     desk.write("tasks.yaml", TASKS.replace('"0 16 * * 1-5"', '"0 96 * * 1-5"'))
     assert [one["task_id"] for one in client.get("/api/tasks/").json()] == ["base"]
     told = client.get("/api/tasks/daily")
-    assert (told.status_code, told.json()["problems"][0]["line"]) == (422, 14)
+    assert (told.status_code, told.json()["problems"][0]["line"]) == (422, 15)
     assert client.patch("/api/tasks/daily", json={"schedule": {"cron_expression": "0 16 * * 1-5"}}).status_code == 200
     assert client.get("/api/tasks/daily").status_code == 200
 

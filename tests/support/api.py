@@ -30,7 +30,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data, {"content-type": "application/json", **headers}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
+            with urllib.request.urlopen(request, timeout=170) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
@@ -52,7 +52,7 @@ class Api:
 
         def look() -> Any:
             told = self.get(f"/api/tasks/executions/{execution_id}")
-            return told if told["status"] not in ("pending", "running") else None
+            return told if told["status"] not in ("pending", "paused", "running") else None
 
         return wait_for(look, seconds, f"the end of {execution_id}")
 
