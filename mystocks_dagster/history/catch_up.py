@@ -58,14 +58,19 @@ def _alone(home: Path) -> Generator[None]:
 
 
 def _catch_up(instance: dg.DagsterInstance, rollup: Rollup, progress: Progress | None) -> None:
+    # Before the runs themselves: one that a clean-up was about to remove may have lost its events already.
+    for key in sorted(archive.keys(instance) - rollup.chunks()):
+        runs = archive.load(instance, key)
+        with rollup.transaction():
+            rollup.write_removed(key, runs)
     cursor = rollup.note(_CURSOR)
     since = datetime.fromisoformat(cursor) - _OVERLAP if cursor else None
     changed = dagster_storage.listed(instance, since=since)
     known = rollup.known([run.run_id for run in changed])
     stale = [run for run in changed if known.get(run.run_id) != (run.status, run.updated)]
     _read(instance, rollup, _with_unsettled(instance, rollup, stale), progress)
-    gone = _reconcile(instance, rollup, progress) if dagster_storage.count_runs(instance) != rollup.count_runs() else False
-    _load_removed(instance, rollup, archive.keys(instance) - (set() if gone else rollup.chunks()))
+    if dagster_storage.count_runs(instance) != rollup.count_runs():
+        _reconcile(instance, rollup, progress)
     newest = max((run.updated for run in changed), default=None)
     if newest is not None and newest != cursor:
         with rollup.transaction():
@@ -80,15 +85,13 @@ def _with_unsettled(instance: dg.DagsterInstance, rollup: Rollup, stale: Sequenc
     return [*stale, *(run for run in dagster_storage.listed(instance, run_ids=unsettled) if run.status not in _WAITING)]
 
 
-def _reconcile(instance: dg.DagsterInstance, rollup: Rollup, progress: Progress | None) -> bool:
-    """Compare all runs; return whether some are gone."""
+def _reconcile(instance: dg.DagsterInstance, rollup: Rollup, progress: Progress | None) -> None:
+    """Compare all runs: forget those that are gone, read those that were missed."""
     there, known = dagster_storage.listed(instance), rollup.known()
-    gone = known.keys() - {run.run_id for run in there}
-    if gone:
+    if gone := known.keys() - {run.run_id for run in there}:
         with rollup.transaction():
             rollup.forget(gone)
     _read(instance, rollup, [run for run in there if run.run_id not in known], progress)
-    return bool(gone)
 
 
 def _read(instance: dg.DagsterInstance, rollup: Rollup, runs: Sequence[Listed], progress: Progress | None) -> None:
@@ -105,10 +108,3 @@ def _run_row(listed: Listed, record: Any, those: Sequence[Any]) -> RunRow:
     run = record.dagster_run
     settled = run.is_finished and record.update_timestamp.timestamp() < time.time() - _SETTLE_SECONDS
     return RunRow(listed.run_id, listed.created, run.status.value, listed.updated, settled, those)
-
-
-def _load_removed(instance: dg.DagsterInstance, rollup: Rollup, keys: set[str]) -> None:
-    for key in sorted(keys):
-        runs = archive.load(instance, key)
-        with rollup.transaction():
-            rollup.write_removed(key, runs)

@@ -6,7 +6,7 @@ It holds nothing of its own: thrown away, it is filled again from Dagster's stor
 import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -171,16 +171,17 @@ class Rollup:
         return self._connection.execute("SELECT count(*) FROM runs").fetchone()[0]
 
     def write(self, runs: Iterable[RunRow]) -> None:
-        """Put runs in, in place of what was known of them."""
+        """Put runs in, in place of what was known of them; of those in the archive its word holds."""
         for run in runs:
-            self._connection.execute("DELETE FROM executions WHERE run_id = ?", [run.run_id])
             self._connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", [run.run_id, run.status, run.updated, run.settled])
-            self._insert(_row(run.created, position, one) for position, one in enumerate(run.executions))
+            if not self._archived(run.run_id):
+                self._connection.execute("DELETE FROM executions WHERE run_id = ?", [run.run_id])
+                self._insert(_row(run.created, position, one) for position, one in enumerate(run.executions))
 
     def forget(self, run_ids: Iterable[str]) -> None:
-        """Take runs out."""
+        """Take live runs out."""
         for run_id in run_ids:
-            self._connection.execute("DELETE FROM executions WHERE run_id = ?", [run_id])
+            self._connection.execute("DELETE FROM executions WHERE run_id = ? AND removed = 0", [run_id])
             self._connection.execute("DELETE FROM runs WHERE run_id = ?", [run_id])
 
     def chunks(self) -> set[str]:
@@ -188,11 +189,15 @@ class Rollup:
         return {key for (key,) in self._connection.execute("SELECT key FROM chunks")}
 
     def write_removed(self, key: str, runs: Mapping[str, tuple[float, Sequence[Record]]]) -> None:
-        """Put in a part of the archive: runs that were cleaned up, by id, each with its time; live ones are left out."""
+        """Put in a part of the archive: runs that were cleaned up, or are about to be, by id, each with its time."""
         for run_id, (created, those) in runs.items():
-            if not self._connection.execute("SELECT 1 FROM executions WHERE run_id = ? LIMIT 1", [run_id]).fetchone():
+            if not self._archived(run_id):
+                self._connection.execute("DELETE FROM executions WHERE run_id = ?", [run_id])
                 self._insert((*_row(created, position, one)[:-1], 1) for position, one in enumerate(those))
         self._connection.execute("INSERT OR REPLACE INTO chunks VALUES (?)", [key])
+
+    def _archived(self, run_id: str) -> bool:
+        return self._connection.execute("SELECT 1 FROM executions WHERE run_id = ? AND removed = 1", [run_id]).fetchone() is not None
 
     def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
         self._connection.executemany(f"INSERT INTO executions VALUES ({','.join('?' * 17)})", rows)
@@ -213,9 +218,8 @@ class Rollup:
         if status is not None:
             conditions.append(("status = ?", status))
         query = f"SELECT {_COLUMNS} FROM executions {_where(conditions)} ORDER BY created DESC, run_id DESC, position DESC LIMIT ?"
-        with closing(self._connection.execute(query, [*_values(conditions), -1 if limit is None else limit])) as found:
-            for row in found:
-                yield _record(row)
+        for row in self._connection.execute(query, [*_values(conditions), -1 if limit is None else limit]):
+            yield _record(row)
 
     def of_runs(self, run_ids: Sequence[str]) -> dict[str, tuple[float, list[Record]]]:
         """Return, by id, those live runs that have executions: when each was made, and its executions in order."""
@@ -229,7 +233,7 @@ class Rollup:
 
     def count_executions(self, run_ids: Sequence[str]) -> int:
         """Return how many executions those runs had."""
-        query = "SELECT count(*) FROM executions WHERE run_id IN (SELECT value FROM json_each(?)) AND removed = 0"
+        query = "SELECT count(*) FROM executions WHERE run_id IN (SELECT value FROM json_each(?))"
         return self._connection.execute(query, [json.dumps(run_ids)]).fetchone()[0]
 
     def tallies(self, task_id: str | None = None, window: Window = ALWAYS) -> list[Tally]:
