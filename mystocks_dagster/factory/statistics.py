@@ -1,8 +1,8 @@
-"""The asset `task_statistics`: how often each task ran and how it went, as a table and as charts over time."""
+"""The asset `task_statistics`: how often each task ran and how it went, a line for each and charts over time."""
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -14,22 +14,11 @@ from mystocks_dagster.settings import Settings
 STATISTICS = "task_statistics"
 #: The group of what tells of the project itself.
 SYSTEM = "system"
-#: The daemon looks once a minute; a file of more tasks than this many seconds is told less often, since its table is long.
+#: The daemon looks once a minute; a file of more tasks than this many seconds is told less often, since it has as many lines.
 _GAP_SECONDS = 60
 #: Charts are drawn of this many tasks, those that ran last: more of them nobody looks at.
 _CHARTED = 24
 _UNFINISHED = ("pending", "running")
-
-#: Columns of the table: name, type, and what it says.
-_COLUMNS = (
-    ("任务", "string", "task id and name"),
-    ("成功率%", "float", "success rate"),
-    ("次数", "int", "executions, also skipped and cancelled ones"),
-    ("失败", "int", "failed"),
-    ("平均秒", "float", "mean duration in seconds"),
-    ("p95秒", "float", "95th percentile of the duration in seconds"),
-    ("最近", "string", "status and start of the last one"),
-)
 
 
 def build_statistics(names: Mapping[str, str], task_ids: Mapping[str, str]) -> dg.AssetsDefinition:
@@ -44,7 +33,8 @@ def build_statistics(names: Mapping[str, str], task_ids: Mapping[str, str]) -> d
         key=STATISTICS,
         group_name=SYSTEM,
         op_tags={"mystocks/system": "true"},
-        description="**任务统计**：次数、成功率、耗时；表格在 Metadata 的 Table，曲线在 Plots。任务结束后自动更新（最多每分钟一次）。\n\n"
+        description="**任务统计**：次数、成功率、耗时；每个任务一行在 Metadata 的 Table，曲线在 Plots。"
+        "任务结束后自动更新（最多每分钟一次）。\n\n"
         "How often each task ran and how it went: see Metadata, Table and Plots. Refreshed by itself when executions end.",
     )
     def task_statistics(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -78,11 +68,15 @@ def build_refresher(names: Mapping[str, str], task_ids: Mapping[str, str]) -> dg
 
 
 def statistics_metadata(found: Mapping[str, Statistics]) -> dict[str, Any]:
-    """Return the table of all tasks, and numbers under a name per task, which the UI plots over time."""
+    """Return a line for each task, and numbers under a name per task, which the UI plots over time.
+
+    Lines, not Dagster's own table: that is cut off on all but the widest screens.
+    """
     ran = sorted((one for one in found.values() if one.last_execution_time), key=_last, reverse=True)
     good, bad = sum(one.success_count for one in ran), sum(one.failed_count for one in ran)
+    shown: dict[str, Any] = {f"{one.task_id} {one.task_name}": _line(one) for one in found.values()}
     # The UI sorts charts by name: all tasks first, then each task's two side by side.
-    shown: dict[str, Any] = {"任务统计": _table(found.values()), "ALL 全部任务 · 执行次数": sum(one.total_executions for one in ran)}
+    shown["ALL 全部任务 · 执行次数"] = sum(one.total_executions for one in ran)
     if good + bad:
         shown["ALL 全部任务 · 成功率 %"] = round(100 * good / (good + bad), 2)
     for one in ran[:_CHARTED]:
@@ -93,16 +87,22 @@ def statistics_metadata(found: Mapping[str, Statistics]) -> dict[str, Any]:
     return shown
 
 
-def _table(found: Iterable[Statistics]) -> dg.MetadataValue:
-    schema = dg.TableSchema([dg.TableColumn(name, kind, description=about) for name, kind, about in _COLUMNS])
-    return dg.MetadataValue.table([_record(one) for one in found], schema)
+def _line(one: Statistics) -> str:
+    """Return what a person wants to know of one task.
 
-
-def _record(one: Statistics) -> dg.TableRecord:
-    last = f"{one.last_status} {one.last_execution_time:%m-%d %H:%M}" if one.last_execution_time else one.last_status
-    counts = (one.success_rate, one.total_executions, one.failed_count, one.avg_duration, one.p95_duration)
-    values = (f"{one.task_id} {one.task_name}", *counts, last)
-    return dg.TableRecord({column[0]: value for column, value in zip(_COLUMNS, values, strict=True)})
+    Examples:
+        >>> _line(Statistics(task_id="a", task_name="A"))
+        '从未执行 never ran'
+    """
+    if not one.total_executions:
+        return "从未执行 never ran"
+    parts = [f"成功率 {one.success_rate:g} %"] if one.success_rate is not None else []
+    parts.append(f"{one.total_executions} 次，失败 {one.failed_count}")
+    if one.avg_duration is not None and one.p95_duration is not None:
+        parts.append(f"平均 {one.avg_duration:.1f} s，95% {one.p95_duration:.1f} s")
+    if one.last_execution_time:
+        parts.append(f"最近 {one.last_execution_time:%m-%d %H:%M} {one.last_status}")
+    return " · ".join(parts)
 
 
 def _read(instance: dg.DagsterInstance, names: Mapping[str, str], task_ids: Mapping[str, str]) -> dict[str, Statistics]:

@@ -12,12 +12,12 @@ from mystocks_dagster.settings import Settings
 ORIGIN = "http://127.0.0.1:8888"
 TASKS = """
     # What this project runs.
-    task_packages: [quick]
+    task_packages: [paged]
     tasks:
       - task_id: load
         task_name: 装载行情
         task_type: data_sync
-        task_module: quick
+        task_module: paged
         task_function: load
         params: {rows: 3, secret: "${QUICK_SECRET:-hush}"}   # three is enough
         tags: [daily]
@@ -25,7 +25,7 @@ TASKS = """
       - task_id: report
         task_name: 报表 <b>
         task_type: manual
-        task_module: quick
+        task_module: paged
         task_function: report
         dependencies: [load]
     task_groups:
@@ -43,7 +43,7 @@ QUICK = """
 @pytest.fixture
 def project(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Folder:
     folder.write("tasks.yaml", TASKS)
-    folder.write("quick.py", QUICK)
+    folder.write("paged.py", QUICK)
     monkeypatch.chdir(folder.root)
     monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
     monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))

@@ -85,6 +85,8 @@ def _task_page(site: Site, request: Request, name: str, error: MyStocksError | N
         switch=project.switches().get(name),
         coming=project.coming(name, 3),
         executions=executions,
+        # Of a group it is not known without asking each run: let the person try.
+        under_way=not is_task or any(one.status in table.UNDER_WAY for one in executions),
         bars=table.bars(executions),
         statistics=project.statistics(name, since=now() - timedelta(days=since) if since else None)[name] if is_task else None,
         days=request.query_params.get("days", ""),

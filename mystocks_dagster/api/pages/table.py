@@ -13,6 +13,9 @@ from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.problems import Problem
 from mystocks_dagster.upcoming import Coming
 
+#: States of executions that a stop can end.
+UNDER_WAY = ("pending", "paused", "running")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
@@ -48,7 +51,7 @@ class Line:
     @property
     def running(self) -> bool:
         """Whether its last execution is still under way."""
-        return self.statistics is not None and self.statistics.last_status in ("running", "pending")
+        return self.statistics is not None and self.statistics.last_status in UNDER_WAY
 
 
 def lines(project: Project) -> list[Line]:
