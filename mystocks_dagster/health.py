@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster import history, launch, overdue, stopping
-from mystocks_dagster.errors import InstanceError, MyStocksError
-from mystocks_dagster.history import Statistics
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.reloading import LOCATION, ask
@@ -71,26 +70,20 @@ def health(project: Project) -> Health:
 
     What cannot be looked at, such as an unreadable task file, is a check that is not ok; nothing is raised.
     """
-    checks = [
+    checks = (
         checked("daemon", lambda: daemon(project)),
         checked("task_file", lambda: task_file(project), "mystocks check"),
         checked("web_ui", lambda: web_ui(project)),
         checked("disk", lambda: disk(project)),
         checked("calendar", calendar),
         checked("schedules", lambda: schedules(project)),
-    ]
-    try:
-        statistics, running = project.statistics(), _running(project)
-    except MyStocksError as error:
-        statistics, running = {}, 0
-        checks.append(Check(name="last_runs", ok=False, detail=str(error), remedy="mystocks doctor"))
-    else:
-        checks.append(last_runs(project, statistics))
+        checked("last_runs", lambda: last_runs(project)),
+    )
     return Health(
-        total_tasks=_total(project),
-        running_tasks=running,
-        total_executions=sum(one.total_executions for one in statistics.values()),
-        checks=tuple(checks),
+        total_tasks=_count(lambda: len(project.taskfile.tasks)),
+        running_tasks=_count(lambda: _running(project)),
+        total_executions=_count(lambda: sum(one.total_executions for one in project.statistics().values())),
+        checks=checks,
     )
 
 
@@ -197,8 +190,9 @@ def schedules(project: Project) -> Check:
     return Check(name="schedules", ok=True, detail="every schedule that is on fired when it was due")
 
 
-def last_runs(project: Project, statistics: dict[str, Statistics]) -> Check:
+def last_runs(project: Project) -> Check:
     """Say whether the last execution of every task that has a schedule, of its own or of a group, went well."""
+    statistics = project.statistics()
     failed = [name for name in _scheduled(project) if name in statistics and statistics[name].last_status == "failed"]
     if failed:
         remedy = f"mystocks logs {failed[0]}, then: mystocks run {failed[0]}"
@@ -212,10 +206,11 @@ def _scheduled(project: Project) -> list[str]:
     return [task.task_id for task in project.taskfile.tasks if task.task_id in on | members]
 
 
-def _total(project: Project) -> int:
+def _count(look: Callable[[], int]) -> int:
+    """Return a number, or 0 when it cannot be told: a check says why."""
     try:
-        return len(project.taskfile.tasks)
-    except MyStocksError:
+        return look()
+    except Exception:  # noqa: BLE001 - as in `checked`
         return 0
 
 

@@ -39,7 +39,7 @@ def find(project: Project, name: str, run: str | None = None) -> list[Execution]
         UnknownName: There is nothing of that name.
         InstanceError: The task has not run, or not in that run.
     """
-    if stopping.is_run_id(name):
+    if stopping.is_run_id(name) and name not in project.task_ids.values():
         run_id, _, step = name.partition(":")
         found = history.of_run(project.instance, _full(project, run_id), project.task_ids)
         wanted = [one for one in found if not step or one.execution_id.endswith(f":{step}")]

@@ -176,3 +176,14 @@ def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_wa
     assert f"{due + timedelta(days=1):%Y-%m-%d %H:%M}" in wrong(cli, "health")["schedules"]
     project.switch("daily", False)
     assert "schedules" not in wrong(cli, "health")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("MYSTOCKS_LOG_MEGABYTES", "much"), ("MYSTOCKS_LOG_FILES", "0"), ("MYSTOCKS_LOG_FILES", "nan")]
+)
+def test_a_setting_of_the_logs_that_cannot_be_meant_is_refused(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    told = cli("list", code=1)
+    assert f"{name} is {value!r}; write a number" in told
