@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
+from mystocks_dagster.alerts.look import Office
+from mystocks_dagster.factory.alerting import alert_sensors, channel_assets, channel_checks
 from mystocks_dagster.factory.assets import build_asset
 from mystocks_dagster.factory.broken import build_broken_jobs
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
@@ -12,6 +14,7 @@ from mystocks_dagster.factory.schedules import build_schedule
 from mystocks_dagster.factory.sensors import build_sensor
 from mystocks_dagster.factory.spec import TaskSpec, build_specs
 from mystocks_dagster.factory.supervisors import build_stopper, build_supervisor
+from mystocks_dagster.factory.system import build_system_sensor, system_assets, system_checks
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.taskfile.model import Group
 from mystocks_dagster.taskfile.reader import Version
@@ -30,8 +33,15 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
     timed = tuple(_timed(specs, groups))
     limit = {spec.name: spec.task.max_instances for spec in specs.values()}
     ops = {task_id: build_op(spec) for task_id, spec in specs.items()}
+    office = Office.of(version)
     return dg.Definitions(
-        assets=[*(build_asset(spec, notice) for spec in specs.values() if spec.owned), *_unowned(specs, notice)],
+        assets=[
+            *(build_asset(spec, notice) for spec in specs.values() if spec.owned),
+            *_unowned(specs, notice),
+            *system_assets(version),
+            *channel_assets(office),
+        ],
+        asset_checks=[*system_checks(version), *channel_checks(office)],
         jobs=[
             *(build_task_job(spec, specs, ops) for spec in specs.values()),
             *(build_group_job(group, specs, ops, version.hash) for group in groups),
@@ -42,6 +52,8 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
             *(build_sensor(*one, limit=limit.get(one[0])) for one in timed if one[2].schedule_type != "cron"),
             *(build_supervisor(spec) for spec in specs.values() if spec.task.task_type == "supervisor"),
             build_stopper(specs),
+            build_system_sensor(version),
+            *alert_sensors(version, office),
         ],
         executor=dg.in_process_executor,
         metadata={"mystocks/taskfile": version.hash, "mystocks/source": str(version.source)},
