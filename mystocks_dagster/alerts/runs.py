@@ -10,7 +10,7 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 from mystocks_dagster import history
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.desk import Desk
-from mystocks_dagster.execution.masking import SECRET_NAME
+from mystocks_dagster.execution.masking import Mask
 from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.taskfile.model import Task
@@ -185,9 +185,5 @@ def _changed(entry: Any, params: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the parameters that were given for this run only, without secret ones."""
     if not isinstance(entry, Task):
         return {}
-    secret = entry.secrets
-    return {
-        name: value
-        for name, value in (params or {}).items()
-        if value != entry.params.get(name) and name not in secret and not SECRET_NAME.search(name)
-    }
+    given = {name: value for name, value in (params or {}).items() if value != entry.params.get(name)}
+    return {name: value for name, value in given.items() if Mask({name: value}, entry.secrets).plain(value) == value}
