@@ -55,7 +55,7 @@ def webhook() -> Iterator[Webhook]:
             self.send_response(found.status)
             self.end_headers()
 
-        def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the base class calls it so
+        def log_message(self, format: str, *arguments: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
