@@ -29,11 +29,21 @@ TASKS = """
       - {{task_id: sync-bars, task_name: 每日行情, task_function: sync, retry_count: 1}}
       - {{task_id: other, task_name: 另一个, task_function: sync}}
       - {{task_id: partly, task_name: 部分, task_function: partly}}
+      - {{task_id: server, task_name: 服务, task_type: supervisor, task_function: sync, auto_restart: true}}
+      - {{task_id: first, task_name: 第一步, task_function: sync, stop_on_error: false}}
+      - {{task_id: waiting, task_name: 第二步, task_function: waits}}
+      - {{task_id: restarted, task_name: 可重启, task_function: sync, auto_restart: true}}
     task_groups:
+      - {{group_id: long, group_name: 长任务组, tasks: [first, waiting]}}
       - {{group_id: evening, group_name: 收盘后, tasks: [sync-bars, other], execution_mode: sequential}}
 """
 WORK = """
+    import time
     from pathlib import Path
+
+    def waits(params):
+        while not Path("go").exists():
+            time.sleep(0.1)
 
     def sync(params):
         mood = Path("mood")
@@ -83,10 +93,13 @@ class Project:
         """Decide whether `sync` fails: bad or good."""
         self.folder.write("mood", text)
 
-    def run(self, job: str, **config: Any) -> str:
+    def job(self, job: str) -> dg.JobDefinition:
+        """Return a job of the version that is loaded."""
+        return build_definitions(self.version).resolve_job_def(job)
+
+    def run(self, job: str, tags: dict[str, str] | None = None, **config: Any) -> str:
         """Run a job to its end in this process, and return the run's id."""
-        definition = build_definitions(self.version).resolve_job_def(job)
-        return definition.execute_in_process(instance=self.instance, raise_on_error=False, run_config=config).run_id
+        return self.job(job).execute_in_process(instance=self.instance, raise_on_error=False, run_config=config, tags=tags).run_id
 
     def at(self, text: str) -> None:
         """Set the clock, in Shanghai's time."""

@@ -110,7 +110,7 @@ def test_the_loaded_version_is_in_the_catalog(project: Project, hook: Webhook) -
     shown = {name: value.value for name, value in event.asset_materialization.metadata.items()}
     assert shown["mystocks/version"] == project.version.hash
     assert shown["mystocks/loaded_at"] == datetime(2026, 11, 24, 10, tzinfo=SHANGHAI).timestamp()
-    assert (shown["mystocks/tasks"], shown["mystocks/groups"], shown["mystocks/broken"]) == (3, 1, [])
+    assert (shown["mystocks/tasks"], shown["mystocks/groups"], shown["mystocks/broken"]) == (7, 2, [])
 
 
 @pytest.mark.parametrize(

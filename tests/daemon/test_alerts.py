@@ -10,6 +10,7 @@ import pytest
 from support.project import Folder, Server, make_folder, serve, wait_for
 from support.receivers import Webhook, webhook
 
+pytestmark = pytest.mark.timeout(600)
 KEY = "693a91f6-7abc-4bc4-97a0-0ec2sifa5aaa"
 TASKS = """
     task_packages: [work]
