@@ -150,7 +150,7 @@ def _secrets(template: str, url: str, environment: Mapping[str, str]) -> tuple[s
     if scheme.lower() in _HOSTS:
         plain |= {place.rpartition("@")[0].partition(":")[2]}
     else:
-        plain |= set(place.split("/"))
+        plain |= set(re.split("[/@:]", place))
     plain |= {pair.partition("=")[2] for pair in query.split("&") if _secret(pair.partition("=")[0])}
     plain |= {unquote(one) for one in plain}
     forms = {form(one) for one in plain for form in (str, quote, quote_plus, lambda text: quote(text, safe=""))}

@@ -1,7 +1,7 @@
 """One look: what has happened since the last one is put into the post, and what is due is sent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import dagster as dg
@@ -23,6 +23,7 @@ class Office:
 
     version: Version
     channels: tuple[Channel, ...]
+    _quiet: runs.Quiet = field(default_factory=runs.Quiet)
 
     @classmethod
     def of(cls, version: Version) -> "Office":
@@ -67,7 +68,7 @@ class Office:
             if opened is None:
                 return "another process is sending messages"
             desk = self.desk(opened.ledger, settings)
-            runs.look(instance, desk)
+            runs.look(instance, desk, self._quiet)
             starts.look(instance, settings, desk)
             ready.look(instance, desk)
             filestate.tell(desk, state)

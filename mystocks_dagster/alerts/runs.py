@@ -1,5 +1,6 @@
 """What is told of runs: a task that failed for good, was partly done, crashes again and again, or is well again."""
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -26,20 +27,38 @@ _TYPE, _RESTARTS, _MANY = "mystocks/task_type", "mystocks/restarts", 3
 _WELL = 300
 
 
-def look(instance: dg.DagsterInstance, desk: Desk) -> None:
+class Quiet:
+    """Knows whether events have been written of late, for the price of one question; asks in vain after none were."""
+
+    def __init__(self) -> None:
+        self._newest: int | None = -1
+        self._changed = 0.0
+
+    def now(self, instance: dg.DagsterInstance) -> bool:
+        """Say whether nothing was written for so long that everything before is settled, and was looked at since."""
+        newest, moment = instance.event_log_storage.get_maximum_record_id(), time.monotonic()
+        if newest != self._newest:
+            self._newest, self._changed = newest, moment
+        return moment - self._changed > 2 * _SETTLED
+
+
+def look(instance: dg.DagsterInstance, desk: Desk, quiet: Quiet) -> None:
     """Tell of the runs that have ended since the last look, and of tasks that failed in runs that go on."""
-    ledger = desk.ledger
-    newest = _newest(instance)
-    if ledger.event is None or newest < ledger.event:
-        # The first look, or a storage that has been emptied: what was before is not news.
-        ledger.event, ledger.ended = newest, []
-        return
-    if newest > ledger.event:
-        _tell_ended(instance, desk)
+    if desk.ledger.event is None or not quiet.now(instance):
+        _look_at_ends(instance, desk)
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]), limit=_PAGE):
         if "mystocks/group_id" in run.tags and _has_failed_step(instance, run.run_id):
             _tell_run(instance, desk, run, desk.moment.timestamp())
     _tell_well_again(instance, desk)
+
+
+def _look_at_ends(instance: dg.DagsterInstance, desk: Desk) -> None:
+    ledger, newest = desk.ledger, _newest(instance)
+    if ledger.event is None or newest < ledger.event:
+        # The first look, or a storage that has been emptied: what was before is not news.
+        ledger.event, ledger.ended = newest, []
+    elif newest > ledger.event:
+        _tell_ended(instance, desk)
 
 
 def _tell_ended(instance: dg.DagsterInstance, desk: Desk) -> None:
@@ -104,24 +123,24 @@ def _tell_run(instance: dg.DagsterInstance, desk: Desk, run: dg.DagsterRun, ende
 def _tell_execution(instance: dg.DagsterInstance, desk: Desk, execution: Execution, ended: float) -> None:
     if execution.execution_id in desk.ledger.told:
         return
-    time = execution.end_time or _moment(ended)
+    moment = execution.end_time or _moment(ended)
     job = execution.task_id.replace("-", "_")
-    about: Mapping[str, Any] = {"key": execution.execution_id, "task_id": execution.task_id, "name": desk.name(job), "time": time}
+    about: Mapping[str, Any] = {"key": execution.execution_id, "task_id": execution.task_id, "name": desk.name(job), "time": moment}
     link, result = desk.run(execution.run_id), execution.result or {}
     match execution.status:
         case "failed":
             reason = execution.error_message or _run_failure(instance, execution.run_id)
             command = texts.command(execution.task_id, _changed(desk.entries.get(job), execution.params))
             desk.say(texts.failed(**about, reason=reason, attempts=execution.retry_count + 1, link=link, command=command))
-            desk.wrong(f"task:{execution.task_id}", time)
+            desk.wrong(f"task:{execution.task_id}", moment)
         case "partial_success":
             items, again = result.get("failed_items") or (), result.get("retry_params")
             command = texts.command(execution.task_id, again if isinstance(again, dict) else None)
             desk.say(texts.partly_done(**about, reason=result.get("message"), failed_items=items, link=link, command=command))
-            desk.wrong(f"task:{execution.task_id}", time)
+            desk.wrong(f"task:{execution.task_id}", moment)
         case "success":
             incident = desk.ledger.open.get(f"task:{execution.task_id}")
-            if incident and incident.since < time and (over := desk.right(f"task:{execution.task_id}")):
+            if incident and incident.since < moment and (over := desk.right(f"task:{execution.task_id}")):
                 desk.say(texts.recovered(**about, since=over.since, link=link))
 
 

@@ -164,7 +164,7 @@ def test_apprise_is_not_imported_while_there_are_no_addresses(project: Project) 
 
 
 def test_a_look_at_nothing_new_is_cheap(project: Project, hook: Webhook) -> None:
-    # Dagster's own tick of a sensor costs some 20 ms; the statements that a look adds are counted, not timed.
+    # The statements that a look adds to Dagster's own tick are counted, not timed.
     project.use(hook.url)
     project.look()
     from sqlalchemy import event

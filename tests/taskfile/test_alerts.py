@@ -6,7 +6,6 @@ import pytest
 
 from mystocks_dagster.taskfile.reader import Version, load_text
 
-
 SECRET = "2: a secret stands in the file Put it into the environment, and write ${NAME} in its place."
 
 
