@@ -4,6 +4,7 @@ import hashlib
 import logging
 import re
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,7 +51,8 @@ def channels_of(head: Mapping[str, Any], environment: Mapping[str, str]) -> list
     """
     alerts = head.get("alerts")
     urls = alerts.get("urls") if isinstance(alerts, dict) else None
-    return [_channel(url, environment) for url in urls or () if isinstance(url, str)] if isinstance(urls, list) else []
+    written = dict.fromkeys(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
+    return [_channel(url, environment) for url in written]
 
 
 def send(channel: Channel, title: str, body: str) -> str | None:
@@ -91,8 +93,9 @@ def send_all(letters: Sequence[tuple[Channel, str, str]], patience: float) -> di
     threads = [threading.Thread(target=one, args=letter, daemon=True) for letter in letters]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + patience
     for thread in threads:
-        thread.join(patience)
+        thread.join(max(0.0, deadline - time.monotonic()))
     return {channel.id: found.get(channel.id, f"no answer within {patience:.0f} s") for channel, _, _ in letters}
 
 

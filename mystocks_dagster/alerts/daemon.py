@@ -13,7 +13,7 @@ from mystocks_dagster.alerts.desk import Desk
 from mystocks_dagster.alerts.filestate import FileWatch, tell
 from mystocks_dagster.alerts.look import Office
 from mystocks_dagster.instance import open_instance
-from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import load_task_file
@@ -37,33 +37,40 @@ class DaemonWatch:
         self._settings = settings
         self._office: Office | None = None
         self._file: FileWatch | None = None
+        self._instance: dg.DagsterInstance | None = None
 
     def look(self, gone: str | None = None) -> None:
-        """Look once; `gone` is why the daemon is known to have ended, when the caller knows it.
+        """Look once, and send what is due when the daemon cannot; an error is logged and ends nothing.
 
-        A task file that cannot be loaded leaves the addresses that it had before.
+        Args:
+            gone: Why the daemon is known to have ended, when the caller knows it.
         """
-        self._refresh()
-        office = self._office
-        if office is None or not office.channels:
+        try:
+            self._refresh()
+            if self._office is not None and self._office.channels:
+                self._instance = self._instance or open_instance(self._settings)
+                self._look(self._office, self._instance, gone)
+        except Exception:  # noqa: BLE001 - the servers must not end because a look failed
+            _log.exception("the daemon could not be watched; trying again")
+
+    def _look(self, office: Office, instance: dg.DagsterInstance, gone: str | None) -> None:
+        seen, state = heartbeat(instance), self._file.state() if self._file else None
+        unusable = state is not None and state.unusable
+        if not gone and not _silent(seen, now()) and not unusable and INCIDENT not in book.read(instance).open:
             return
-        with (
-            open_instance(self._settings) as instance,
-            book.opened(instance, self._settings.dagster_home, _LAST_WORDS if gone else 0) as opened,
-        ):
+        with book.opened(instance, self._settings.dagster_home, _LAST_WORDS if gone else 0) as opened:
             if opened is None:
                 return
             desk = office.desk(opened.ledger, self._settings)
-            seen = heartbeat(instance)
             judge(desk, seen, gone)
-            if self._file is not None and self._file.state().unusable:
-                tell(desk, self._file.state())
+            if state is not None and unusable:
+                tell(desk, state)
+            opened.save()
             alerts = desk.alerts.model_copy(update={"group_seconds": 0}) if gone else desk.alerts
-            # While the daemon lives its own sensor brings the post.
-            if INCIDENT in desk.ledger.open or (opened.ledger.letters and seen and desk.moment - seen > SILENCE):
-                post.deliver(opened.ledger, office.channels, alerts, desk.moment, opened.save)
+            post.deliver(opened.ledger, office.channels, alerts, desk.moment, opened.save)
 
     def _refresh(self) -> None:
+        """Read the task file again when it has changed; one that cannot be read leaves the addresses that were."""
         if self._file is not None and not self._file.state().differs:
             return
         try:
@@ -81,7 +88,7 @@ def heartbeat(instance: dg.DagsterInstance) -> datetime | None:
 
 def judge(desk: Desk, seen: datetime | None, gone: str | None = None) -> None:
     """Tell that the daemon is gone, or back; one that was never there is not missed."""
-    if gone or (seen is not None and desk.moment - seen > SILENCE):
+    if gone or _silent(seen, desk.moment):
         if INCIDENT not in desk.ledger.open:
             silent = f"{(desk.moment - seen).total_seconds():.0f} 秒没有心跳" if seen else ""
             desk.say(texts.daemon_gone(f"daemon:{desk.moment.isoformat()}", time=desk.moment, seen=seen, reason=gone or silent))
@@ -91,6 +98,10 @@ def judge(desk: Desk, seen: datetime | None, gone: str | None = None) -> None:
         desk.say(texts.daemon_back(f"daemon_back:{incident.since.isoformat()}", time=seen, since=incident.since))
 
 
+def _silent(seen: datetime | None, moment: datetime) -> bool:
+    return seen is not None and moment - seen > SILENCE
+
+
 @contextmanager
 def watching(settings: Settings) -> Generator[DaemonWatch]:
     """Watch the daemon while the block runs."""
@@ -98,10 +109,7 @@ def watching(settings: Settings) -> Generator[DaemonWatch]:
 
     def run() -> None:
         while not ended.wait(_INTERVAL):
-            try:
-                watch.look()
-            except Exception:  # noqa: BLE001 - the servers must not end because a look failed
-                _log.exception("the daemon could not be watched; trying again")
+            watch.look()
 
     thread = threading.Thread(target=run, name="mystocks-daemon-watch", daemon=True)
     thread.start()

@@ -20,6 +20,8 @@ _ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.Da
 #: Events of several processes may become visible out of order, and Dagster says a moment after a run's end whether it
 #: is started again: events younger than these seconds are read again with the next look.
 _SETTLED = 30
+#: What ended before is no news any more, as when alerts were switched off for a month.
+_NEWS = 24 * 3600
 _PAGE = 100
 #: A run's tags that the supervisors' sensor sets, and from how many restarts in a row on it is told.
 _TYPE, _RESTARTS, _MANY = "mystocks/task_type", "mystocks/restarts", 3
@@ -72,7 +74,7 @@ def _tell_ended(instance: dg.DagsterInstance, desk: Desk) -> None:
             run = instance.get_run_by_id(run_id)
             if run is not None and young and _undecided(instance, run):
                 continue
-            if run is not None:
+            if run is not None and desk.moment.timestamp() - ended < _NEWS:
                 _tell_run(instance, desk, run, ended)
         if open_end:
             kept.append(run_id)

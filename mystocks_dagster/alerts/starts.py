@@ -21,7 +21,7 @@ from mystocks_dagster.taskfile.schedule import Schedule
 GRACE = timedelta(minutes=2)
 _PAUSE = timedelta(minutes=1)
 #: Nothing is told of what was due before.
-_HORIZON = timedelta(days=7)
+_HORIZON = timedelta(days=3)
 _MOST = 1_000
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from alerts.conftest import Project
 from support.receivers import Mailbox, Webhook
 
-from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.market.clock import SHANGHAI, now
 
 
 def test_a_failed_task_is_told_once_after_its_last_attempt_with_what_a_person_needs(project: Project, hook: Webhook) -> None:
@@ -107,6 +107,15 @@ def test_only_the_kinds_that_are_wanted_are_told(project: Project, hook: Webhook
     project.run("other")
     project.look()
     assert hook.titles == ["✅ 任务恢复：另一个"]
+
+
+def test_what_ended_days_ago_while_alerts_were_off_is_no_news(project: Project, hook: Webhook) -> None:
+    project.use(hook.url)
+    project.mood("bad")
+    project.run("other")
+    project.at(f"{now() + timedelta(days=2):%Y-%m-%dT%H:%M:%S}")
+    project.look()
+    assert hook.titles == []
 
 
 def test_a_mail_has_the_chinese_text(project: Project, mail: Mailbox) -> None:

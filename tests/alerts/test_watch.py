@@ -1,10 +1,19 @@
 """The daemon that is gone, told by another process, and starts that did not happen."""
 
+import json
 from datetime import datetime, timedelta
 
 from alerts.conftest import Project
 from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData, TickData, TickStatus
+from dagster._core.definitions.sensor_definition import SensorType
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
 from dagster._daemon.types import DaemonHeartbeat
 from support.receivers import Webhook
 
@@ -144,4 +153,55 @@ def test_a_schedule_that_is_off_is_not_missed(project: Project, hook: Webhook) -
     schedules = Schedules(project, hook.url)
     switches.turn(project.instance, switches.repository(project.settings), "hourly", project.version.taskfile.tasks[0], on=False)
     schedules.pass_time("2026-11-24T10:20:00")
+    assert hook.titles == []
+
+
+SENSED = """
+    task_packages: [work]
+    alerts: {{group_seconds: 0, urls: ["{url}"]}}
+    tasks:
+      - task_id: sensed
+        task_name: 按间隔
+        task_type: cron
+        task_module: work
+        task_function: sync
+        schedule: {schedule}
+"""
+INTERVAL = '{schedule_type: interval, interval_seconds: 600, start_time: "2026-11-24T09:00:00"}'
+ONCE = '{schedule_type: once, start_time: "2026-11-24T09:30:00", misfire_grace_time: 60}'
+
+
+def sensed(project: Project, url: str, schedule: str, cursor: dict[str, object]) -> None:
+    """Load a task of that schedule, whose sensor remembers that, and let twenty minutes pass."""
+    project.at("2026-11-24T09:59:00")
+    project.folder.write("tasks.yaml", SENSED.format(url=url, schedule=schedule))
+    project.load()
+    origin = switches._remote(project.version.taskfile.tasks[0], switches.repository(project.settings)).get_remote_origin()
+    data = SensorInstigatorData(cursor=json.dumps(cursor), sensor_type=SensorType.STANDARD)
+    project.instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data))
+    for minute in range(20):
+        project.at(f"2026-11-24T10:{minute:02}:00")
+        project.look()
+
+
+def test_an_interval_whose_sensor_is_behind_is_told(project: Project, hook: Webhook) -> None:
+    # 09:00 + 7 x 10 min = 10:10 is due by 10:17; the sensor has come to number 6, 10:00.
+    sensed(project, hook.url, INTERVAL, {"anchor": "2026-11-24T01:00:00+00:00", "step": 600, "number": 6})
+    assert hook.titles == ["⏰ 定时未触发：按间隔"]
+    assert "应启动：2026-11-24 10:10:00（上海时间）" in hook.text
+
+
+def test_an_interval_that_keeps_up_is_not_told(project: Project, hook: Webhook) -> None:
+    sensed(project, hook.url, INTERVAL, {"anchor": "2026-11-24T01:00:00+00:00", "step": 600, "number": 7})
+    assert hook.titles == []
+
+
+def test_a_once_that_was_missed_by_more_than_its_grace_is_told_once(project: Project, hook: Webhook) -> None:
+    sensed(project, hook.url, ONCE, {"due": "2026-11-24T09:30:00+08:00", "outcome": "missed"})
+    assert hook.titles == ["⏰ 定时未触发：按间隔"]
+    assert "misfire_grace_time" in hook.text
+
+
+def test_a_once_that_ran_is_not_told(project: Project, hook: Webhook) -> None:
+    sensed(project, hook.url, ONCE, {"due": "2026-11-24T09:30:00+08:00", "outcome": "done"})
     assert hook.titles == []

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from support.project import Folder, Server, make_folder, serve, wait_for
 from support.receivers import Webhook, webhook
@@ -154,3 +155,14 @@ def test_a_file_that_cannot_be_read_at_all_is_told_too(watched: Watched) -> None
     wait_for(lambda: watched.hook.titles.count("❌ 任务文件有错误") == 2, 100, "the message")
     assert "this is not YAML" in watched.hook.messages[-1]["message"]
     watched.verdict("task_file", "FAILED", "cannot be loaded")
+
+
+def test_a_daemon_that_dies_is_told_by_the_process_that_started_it(watched: Watched) -> None:
+    watched.write()
+    found = psutil.Process(watched.server.process.pid).children(recursive=True)
+    daemons = [one for one in found if one.status() != psutil.STATUS_ZOMBIE and "dagster._daemon" in one.cmdline()]
+    assert len(daemons) == 1
+    daemons[0].kill()
+    told = watched.told("🛑 调度守护进程已停止")
+    assert "Dagster 的进程意外退出" in told
+    assert watched.server.process.wait(60) != 0
