@@ -106,5 +106,9 @@ class AlreadyRunning(InstanceError):
     """As many executions of the task are under way as its `max_instances` allows; the message has their ids."""
 
 
+class Disabled(InstanceError):
+    """The group is switched off in the task file; the message says how to run it all the same."""
+
+
 class NoDaemon(InstanceError):
     """No daemon is alive on this instance, so that nobody would take a queued run off the queue."""

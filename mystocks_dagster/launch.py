@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -44,31 +45,56 @@ def create_run(
         UnknownName: There is no such job.
         InstanceError: The config does not fit; the message has Dagster's reasons.
     """
-    repository = ReconstructableRepository.for_module("mystocks_dagster.definitions", "defs", working_directory=str(settings.root))
-    definition = repository.get_definition()
-    if not definition.has_job(job):
+    loaded = Loaded.of(settings)
+    if not loaded.repository.has_job(job):
         raise UnknownName(f"There is no job {job!r}.")
-    job_definition = definition.get_job(job)
-    origins = WorkspaceFileTarget([str(settings.root / "workspace.yaml")]).create_origins()
-    remote = _remote_origin(origins[0], job)
-    try:
-        run = instance.create_run_for_job(
-            job_definition,
-            run_config=config,
-            op_selection=steps,
-            tags={
-                **job_definition.tags,
-                **job_definition.run_tags,
-                ".dagster/repository": f"{REPOSITORY}@{origins[0].location_name}",
-                **tags,
-            },
-            remote_job_origin=remote,
-            job_code_origin=repository.get_reconstructable_job(job).get_python_origin(),
-            repository_load_data=definition.repository_load_data,
-        )
-    except dg.DagsterInvalidConfigError as error:
-        raise InstanceError(f"{job}: the parameters do not fit. " + " ".join(one.message for one in error.errors)) from None
-    return run.run_id
+    return loaded.write_run(instance, loaded.repository.get_job(job), config, tags, steps=steps)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The project's definitions in this process, and how Dagster finds them again from another."""
+
+    pointer: ReconstructableRepository
+    repository: Any
+    location: Any
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Loaded":
+        """Load the definitions of the project's task file."""
+        pointer = ReconstructableRepository.for_module("mystocks_dagster.definitions", "defs", working_directory=str(settings.root))
+        location = WorkspaceFileTarget([str(settings.root / "workspace.yaml")]).create_origins()[0]
+        return cls(pointer, pointer.get_definition(), location)
+
+    def write_run(
+        self,
+        instance: dg.DagsterInstance,
+        job: Any,
+        config: Mapping[str, Any],
+        tags: Mapping[str, str],
+        *,
+        steps: list[str] | None = None,
+        assets: frozenset[dg.AssetKey] | None = None,
+    ) -> str:
+        """Write a new run of a job definition and return its id; `assets` select those of the job of all assets.
+
+        Raises:
+            InstanceError: The config does not fit; the message has Dagster's reasons.
+        """
+        try:
+            run = instance.create_run_for_job(
+                job,
+                run_config=config,
+                op_selection=steps,
+                asset_selection=assets,
+                tags={**job.tags, **job.run_tags, ".dagster/repository": f"{REPOSITORY}@{self.location.location_name}", **tags},
+                remote_job_origin=_remote_origin(self.location, job.name),
+                job_code_origin=self.pointer.get_reconstructable_job(job.name).get_python_origin(),
+                repository_load_data=self.repository.repository_load_data,
+            )
+        except dg.DagsterInvalidConfigError as error:
+            raise InstanceError(f"{job.name}: the parameters do not fit. " + " ".join(one.message for one in error.errors)) from None
+        return run.run_id
 
 
 def _remote_origin(location: Any, job: str) -> Any:

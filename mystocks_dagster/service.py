@@ -1,18 +1,24 @@
 """What people do with tasks, whichever way they reach us: find, start, follow, stop, look back."""
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster import history, launch, overlap, stopping, switches, upcoming
-from mystocks_dagster.errors import AlreadyRunning, InstanceError, NoDaemon, UnknownName
-from mystocks_dagster.history import Execution, Statistics
+from mystocks_dagster import anchors, history, launch, overlap, stopping, switches, upcoming
+from mystocks_dagster.backfills import Planner
+from mystocks_dagster.disabled import DISABLED, FORCE, refusal
+from mystocks_dagster.errors import AlreadyRunning, Disabled, InstanceError, InvalidParams, NoDaemon, UnknownName
+from mystocks_dagster.history import Cleaned, Execution, Statistics, catch_up
+from mystocks_dagster.history.catch_up import Progress
+from mystocks_dagster.history.cleanup import Place, clean_up
+from mystocks_dagster.history.rollup import Window
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
@@ -72,7 +78,7 @@ class Project:
         found = self.find(name)
         return found.group_name if isinstance(found, Group) else found.task_name
 
-    def create(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli") -> str:
+    def create(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli", force: bool = False) -> str:
         """Write a new run of a task or group and return the run's id.
 
         Args:
@@ -80,35 +86,78 @@ class Project:
             params: Values for the task's parameters, for this run only.
             only: Leave out the tasks that it depends on.
             by: Who starts it, such as `cli`, `rest`, `python`: a tag of the run.
+            force: Run a group although the file has it disabled.
 
         Raises:
             AlreadyRunning: The task's `max_instances` are under way.
+            Disabled: The file has the group disabled.
         """
         found = self.find(name)
         if isinstance(found, Group) and (params or only):
             raise InstanceError(f"{name} is a group: parameters and --only are for a single task.")
         if isinstance(found, Task) and (reason := overlap.over(self.instance, found.dagster_name, found.max_instances)):
             raise AlreadyRunning(reason)
+        tags = {"mystocks/started_by": by, **({FORCE: "true"} if force else {})}
+        off = {DISABLED: "true"} if isinstance(found, Group) and not found.enabled else {}
+        if refused := refusal(self.instance, found.dagster_name, {**tags, **off}):
+            raise Disabled(refused)
         config = {"ops": {found.dagster_name: {"config": dict(params)}}} if params else {}
         steps = [found.dagster_name] if only else None
-        return launch.create_run(self.instance, self.settings, found.dagster_name, config, {"mystocks/started_by": by}, steps)
+        return launch.create_run(self.instance, self.settings, found.dagster_name, config, tags, steps)
 
-    def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli") -> str:
+    def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli", force: bool = False) -> str:
         """Put a new run into the daemon's queue, and return its id at once; arguments as in `create`.
 
         Raises:
             NoDaemon: No daemon is alive, so that the run would wait for ever; nothing was started.
             AlreadyRunning: The task's `max_instances` are under way.
+            Disabled: The file has the group disabled.
         """
         if not launch.daemon_alive(self.instance):
             raise NoDaemon(f"{name} was not started: no daemon is alive on {self.settings.dagster_home}. Start one with: mystocks ui")
-        run_id = self.create(name, params, only=only, by=by)
+        run_id = self.create(name, params, only=only, by=by, force=force)
         launch.start(self.instance, run_id, queued=True)
         return run_id
 
-    def history(self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Execution]:
-        """Yield executions that started in [since, until), those of the newest run first."""
-        return history.executions(self.instance, self.task_ids, task_id=task_id, since=since, until=until)
+    def backfill(self, name: str) -> Planner:
+        """Return what plans and writes the backfills of a task.
+
+        Raises:
+            InvalidParams: It keeps no table by trading day.
+        """
+        found = self.find(name)
+        if isinstance(found, Group):
+            raise InvalidParams(f"{name} is a group; name one task, such as {found.tasks[0]}.")
+        return Planner(self.instance, self.settings, found.task_id, found.dagster_name)
+
+    def history(
+        self,
+        task_id: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        status: str | None = None,
+    ) -> Iterator[Execution]:
+        """Yield executions that started in [since, until), those of the newest run first; of one status, `limit` at most."""
+        # Paused is what pending is called while the task's switch is off, which the roll-up does not know.
+        asked = "pending" if status == "paused" else status
+        shown_status = self._shown_status()
+        with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
+            records = rollup.executions(task_id, Window.of(since, until), status=asked, limit=None if asked == "pending" else limit)
+            shown = (record.shown(self.instance, self.task_ids) for record in records)
+            told = (replace(one, status=shown_status(one.task_id, one.status)) for one in shown)
+            yield from islice((one for one in told if status in (None, one.status)), limit)
+
+    def _shown_status(self) -> Callable[[str, str], str]:
+        """Return what tells the status of a task's execution for people; it looks at the switches when it needs them, once."""
+        switches = cache(self.switches)
+
+        def shown_status(task_id: str, status: str) -> str:
+            switch = switches().get(task_id) if status == "pending" else None
+            return "paused" if switch and not switch.on else status
+
+        return shown_status
 
     def execution(self, execution_id: str) -> Execution:
         """Return one execution by its id, `<run id>:<step>`.
@@ -118,15 +167,47 @@ class Project:
         """
         for one in history.of_run(self.instance, execution_id.partition(":")[0], self.task_ids):
             if one.execution_id == execution_id:
-                return one
+                return replace(one, status=self._shown_status()(one.task_id, one.status))
         raise UnknownName(f"There is no execution {execution_id!r}. What ran: mystocks history")
 
     def statistics(
         self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None
     ) -> dict[str, Statistics]:
-        """Return statistics by task id, of every task or of one, over the executions that started in [since, until)."""
+        """Return statistics by task id, of every task or of one, over the executions that started in [since, until).
+
+        Tasks of the file are there even when they never ran; what clean-ups removed is counted.
+        """
+        with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
+            tallies = rollup.tallies(task_id, Window.of(since, until))
         names = {task.task_id: task.task_name for task in self.taskfile.tasks if task_id in (None, task.task_id)}
-        return history.statistics(self.history(task_id, since=since, until=until), names)
+        shown_status = self._shown_status()
+        found = {name: Statistics(task_id=name, task_name=title) for name, title in names.items()}
+        for tally in tallies:
+            name = self.task_ids.get(tally.name, tally.task)
+            found[name] = tally.shown(name, names.get(name, name), shown_status(name, tally.last_status))
+        return found
+
+    def rebuild_history(self, progress: Progress | None = None) -> None:
+        """Throw the roll-up away and fill it again from Dagster's storage; history and statistics are then what they were.
+
+        Args:
+            progress: Told after each batch how many runs of how many have been read.
+        """
+        with catch_up.opened(self.instance, self.settings.dagster_home, progress, rebuild=True):
+            pass
+
+    def cleanup(self, days: int, *, dry_run: bool = False, progress: Progress | None = None) -> Cleaned:
+        """Remove runs, events, logs and ticks that ended more than `days` days ago; what stands on them stays.
+
+        Args:
+            days: At least 1.
+            dry_run: Only say what would be removed.
+            progress: Told after each batch how many runs of how many are done.
+
+        Raises:
+            InstanceError: Another clean-up runs, or `days` is less than 1.
+        """
+        return clean_up(Place(self.instance, self.settings.dagster_home), days, dry_run=dry_run, progress=progress)
 
     def switches(self) -> dict[str, Switch]:
         """Return the switches of all tasks and groups that have a schedule, by id."""
@@ -143,10 +224,13 @@ class Project:
             self.find(name)
         entries, moment = self.taskfile.by_id(), now().replace(microsecond=0)
         wanted = [one for one in self.switches().values() if one.on and name in (None, one.name)]
+        noted = anchors.read(self.instance)
         found = []
         for one in wanted:
-            if schedule := entries[one.name].schedule:
-                found.append(islice(upcoming.starts(one.name, schedule, moment, one.cursor), count))
+            entry = entries[one.name]
+            if schedule := entry.schedule:
+                anchor = noted[entry.dagster_name].start if entry.dagster_name in noted else None
+                found.append(islice(upcoming.starts(one.name, schedule, moment, anchor=anchor, cursor=one.cursor), count))
         return list(heapq.merge(*found, key=lambda coming: coming.time))
 
     def stop(self, name: str) -> list[Stopped]:

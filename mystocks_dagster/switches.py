@@ -14,7 +14,7 @@ from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
 from dagster._core.remote_representation.external_data import ScheduleSnap, SensorSnap
 from dagster._core.remote_representation.handle import RepositoryHandle
-from dagster._core.scheduler.instigation import InstigatorStatus
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from mystocks_dagster.errors import InstanceError
@@ -32,7 +32,7 @@ class Switch:
         on: Whether its schedule starts it.
         declared: Whether the file has it on.
         decided: A person has turned it, so that the file's `enabled` does not count until it is reset.
-        cursor: What the sensor of an interval or once schedule remembers.
+        cursor: What the sensor of a once schedule remembers.
     """
 
     name: str
@@ -88,6 +88,21 @@ def turn(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str
         case RemoteSensor(), None:
             instance.reset_sensor(remote)
     return _switch(name, entry, remote, instance.get_instigator_state(*identity))
+
+
+def sensor_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
+    """Return what Dagster remembers of each sensor, by the sensor's name."""
+    return {state.instigator_name: state for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)}
+
+
+def turned_on(states: Mapping[str, InstigatorState], active: Mapping[str, bool]) -> dict[str, bool]:
+    """Return job to whether its sensor is on: as somebody switched it, else as the file has it (`active`)."""
+    turned = {
+        name: state.status == InstigatorStatus.RUNNING
+        for name, state in states.items()
+        if state.status != InstigatorStatus.DECLARED_IN_CODE
+    }
+    return {job: turned.get(f"{job}__schedule", default) for job, default in active.items()}
 
 
 def _has_switch(entry: Task | Group) -> bool:

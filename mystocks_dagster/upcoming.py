@@ -50,21 +50,24 @@ class Coming:
         }
 
 
-def starts(task_id: str, schedule: Schedule, after: datetime, cursor: str | None = None) -> Iterator[Coming]:
+def starts(
+    task_id: str, schedule: Schedule, after: datetime, *, anchor: datetime | None = None, cursor: str | None = None
+) -> Iterator[Coming]:
     """Yield the starts from `after` on, in order; days without trading are left out where the schedule leaves them out.
 
     Args:
         task_id: Id of the task or group.
         schedule: Its schedule.
         after: An aware moment.
-        cursor: What the sensor of an interval or once schedule remembers. An interval without `start_time` and
-            without cursor is counted from `after`, since it is due as soon as the daemon sees it.
+        anchor: From when an interval without `start_time` counts; `after` when None, since it is due as soon as the
+            daemon sees it.
+        cursor: What the sensor of a once schedule remembers.
     """
     calendar = shanghai()
     start = max(after, schedule.start_time or after)
     end = min(schedule.end_time or after + _HORIZON, after + _HORIZON)
     while start is not None:
-        moments, start = _ticks(schedule, start, cursor), None
+        moments, start = _ticks(schedule, start, anchor or after, cursor), None
         for moment in moments:
             if moment > end:
                 return
@@ -77,20 +80,22 @@ def starts(task_id: str, schedule: Schedule, after: datetime, cursor: str | None
             yield Coming(task_id=task_id, time=moment, trading_day=trading, certain=certain)
 
 
-def _ticks(schedule: Schedule, start: datetime, cursor: str | None) -> Iterator[datetime]:
+def _ticks(schedule: Schedule, start: datetime, anchor: datetime, cursor: str | None) -> Iterator[datetime]:
     """Yield the times from `start` on at which the schedule is due, whatever day it is."""
     zone = ZoneInfo(schedule.timezone)
-    seen = json.loads(cursor) if cursor else {}
     if schedule.cron_expression:
         yield from schedule_execution_time_iterator(start.timestamp(), schedule.cron_expression, schedule.timezone)
     elif schedule.interval_seconds:
         step = timedelta(seconds=schedule.interval_seconds)
-        anchor = schedule.start_time or (datetime.fromisoformat(seen["anchor"]) if "anchor" in seen else start)
         # In UTC: an interval is so many seconds, also across a change of the clocks.
-        due = anchor.astimezone(_UTC)
+        due = (schedule.start_time or anchor).astimezone(_UTC)
         due += max(0, -((due - start) // step)) * step
         while True:
             yield due.astimezone(zone)
             due += step
-    elif schedule.start_time and schedule.start_time >= start and seen.get("due") != schedule.start_time.isoformat():
+    elif schedule.start_time and schedule.start_time >= start and not _fired(schedule.start_time, cursor):
         yield schedule.start_time.astimezone(zone)
+
+
+def _fired(due: datetime, cursor: str | None) -> bool:
+    return bool(cursor) and json.loads(cursor or "{}").get("due") == due.isoformat()

@@ -1,20 +1,20 @@
 """What is told of schedules: a start that was due and did not happen."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 from dagster._core.scheduler.instigation import TickStatus
 
-from mystocks_dagster import switches, upcoming
+from mystocks_dagster import anchors, switches, upcoming
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.desk import Desk
+from mystocks_dagster.anchors import Anchor
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: A start that is so late has been missed; and so long the scheduler has to catch up after a time of which nobody looked.
@@ -23,6 +23,8 @@ _PAUSE = timedelta(minutes=1)
 #: Nothing is told of what was due before.
 _HORIZON = timedelta(days=3)
 _MOST = 1_000
+#: The sensor that starts all intervals.
+_INTERVALS = "intervals__sensor"
 
 
 def look(instance: dg.DagsterInstance, settings: Settings, desk: Desk) -> None:
@@ -40,48 +42,54 @@ def look(instance: dg.DagsterInstance, settings: Settings, desk: Desk) -> None:
     if until <= ledger.judged or moment - ledger.since < GRACE:
         return
     start, ledger.judged = max(ledger.judged, moment - _HORIZON), until
-    timed = {entry.dagster_name: entry for entry in desk.entries.values() if entry.schedule}
-    if not timed:
-        return
     origin = switches.repository(settings)
     states = {state.instigator_name: state for state in instance.all_instigator_state(repository_selector_id=origin.get_selector_id())}
-    for job, entry in timed.items():
+    span = _Span(start, until, _cursor(states.get(_INTERVALS)).get("looked"), anchors.read(instance))
+    for job, entry in desk.entries.items():
         state = states.get(f"{job}__schedule")
         if entry.schedule and state is not None and state.is_running:
-            _judge(instance, desk, entry, entry.schedule, state, (start, until))
+            _tell(desk, job, *_lost(instance, job, entry.schedule, state, span))
 
 
-def _judge(
-    instance: dg.DagsterInstance, desk: Desk, entry: Task | Group, schedule: Schedule, state: Any, span: tuple[datetime, datetime]
-) -> None:
+class _Span(NamedTuple):
+    """What is judged: starts from `start` to `until`; intervals by how far their sensor has `looked`."""
+
+    start: datetime
+    until: datetime
+    looked: str | None
+    anchors: Mapping[str, Anchor]
+
+
+def _tell(desk: Desk, job: str, lost: Sequence[tuple[datetime, str]], outage: str) -> None:
+    if lost:
+        due = [moment for moment, _ in lost]
+        reason = next((why for _, why in reversed(lost) if why), "调度器没有在应启动的时间触发")
+        link = f"{desk.link}/locations/mystocks/jobs/{job}" if desk.link else None
+        desk.say(texts.missed(f"missed:{job}:{outage}", job, desk.name(job), dues=due, reason=reason, time=desk.moment, link=link))
+
+
+def _lost(instance: dg.DagsterInstance, job: str, schedule: Schedule, state: Any, span: _Span) -> tuple[list[tuple[datetime, str]], str]:
+    """Return the starts that did not happen, each with a reason if one is known, and by what they are known to be told."""
     match schedule.schedule_type:
         case "cron":
-            lost = list(_lost_ticks(instance, entry, schedule, state, *span))
+            lost = list(_lost_ticks(instance, job, schedule, state, span))
         case "interval":
-            lost = list(_lost_intervals(schedule, state, span[1]))
+            # A sensor that is stuck is one outage, however many starts come due meanwhile.
+            return list(_lost_intervals(job, state, span)), f"after:{span.looked}"
         case "once":
             lost = list(_lost_once(schedule, state))
-    if lost:
-        name, due = entry.dagster_name, [moment for moment, _ in lost]
-        key = f"missed:{name}:{due[-1].isoformat()}"
-        reason = next((why for _, why in reversed(lost) if why), "调度器没有在应启动的时间触发")
-        link = f"{desk.link}/locations/mystocks/jobs/{name}" if desk.link else None
-        desk.say(texts.missed(key, name, desk.name(name), dues=due, reason=reason, time=desk.moment, link=link))
+    return lost, lost[-1][0].isoformat() if lost else ""
 
 
-def _lost_ticks(
-    instance: dg.DagsterInstance, entry: Task | Group, schedule: Schedule, state: Any, start: datetime, until: datetime
-) -> Iterator[tuple[datetime, str]]:
+def _lost_ticks(instance: dg.DagsterInstance, job: str, schedule: Schedule, state: Any, span: _Span) -> Iterator[tuple[datetime, str]]:
     """Yield the cron times that have no tick, or a failed one; a tick that was skipped has said why.
 
     After a pause Dagster makes up for the latest time only, as the file says with `misfire: latest`: what a later tick
     stands for is not lost.
     """
-    switched_on = getattr(state.instigator_data, "start_timestamp", None)
-    if switched_on:
-        start = max(start, datetime.fromtimestamp(switched_on, SHANGHAI))
-    coming = upcoming.starts(entry.dagster_name, schedule, start + timedelta(seconds=1))
-    due = [one.time for _, one in zip(range(_MOST), takewhile(lambda one: one.time <= until, coming), strict=False)]
+    start = max(span.start, _moment(getattr(state.instigator_data, "start_timestamp", None)))
+    coming = upcoming.starts(job, schedule, start + timedelta(seconds=1))
+    due = [one.time for _, one in zip(range(_MOST), takewhile(lambda one: one.time <= span.until, coming), strict=False)]
     if not due:
         return
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, after=due[0].timestamp() - 1, limit=_MOST)
@@ -95,20 +103,28 @@ def _lost_ticks(
             yield moment, ""
 
 
-def _lost_intervals(schedule: Schedule, state: Any, until: datetime) -> Iterator[tuple[datetime, str]]:
-    """Yield the latest time that an interval was due, when its sensor has not come so far."""
-    cursor = getattr(state.instigator_data, "cursor", None)
-    seen = json.loads(cursor) if cursor else {}
-    if "anchor" not in seen or not schedule.interval_seconds or seen.get("step") != schedule.interval_seconds:
+def _lost_intervals(job: str, state: Any, span: _Span) -> Iterator[tuple[datetime, str]]:
+    """Yield the latest time that an interval was due, when the sensor that starts all intervals has not looked since."""
+    anchor = span.anchors.get(job)
+    if anchor is None or span.looked is None:
         return
-    anchor, step = datetime.fromisoformat(seen["anchor"]), timedelta(seconds=schedule.interval_seconds)
-    due = anchor + ((until - anchor) // step) * step
-    ended = schedule.end_time is not None and due > schedule.end_time
-    if due > anchor + seen["number"] * step and not ended:
+    step = timedelta(seconds=anchor.step)
+    due = anchor.start + ((span.until - anchor.start) // step) * step
+    switched_on = _moment(getattr(state.instigator_data, "last_sensor_start_timestamp", None))
+    if due > max(datetime.fromisoformat(span.looked), switched_on, anchor.seen):
         yield due.astimezone(SHANGHAI), ""
 
 
 def _lost_once(schedule: Schedule, state: Any) -> Iterator[tuple[datetime, str]]:
-    cursor = getattr(state.instigator_data, "cursor", None)
-    if cursor and schedule.start_time and json.loads(cursor) == {"due": schedule.start_time.isoformat(), "outcome": "missed"}:
+    if schedule.start_time and _cursor(state) == {"due": schedule.start_time.isoformat(), "outcome": "missed"}:
         yield schedule.start_time.astimezone(SHANGHAI), "错过的时间超过 misfire_grace_time，没有补跑"
+
+
+def _cursor(state: Any) -> dict[str, Any]:
+    """Return what a sensor remembers."""
+    cursor = getattr(state.instigator_data, "cursor", None) if state else None
+    return json.loads(cursor) if cursor else {}
+
+
+def _moment(timestamp: float | None) -> datetime:
+    return datetime.fromtimestamp(timestamp or 0, SHANGHAI)

@@ -58,6 +58,8 @@ def list_tasks(
     if json:
         print_json([{**task.masked(), "switch": _switch_json(task, switches.get(task.task_id))} for task in tasks])
         return
+    about = (str(taskfile.version), taskfile.description, f"({version.hash})")
+    console.print(" ".join((settings.task_file.name, *(word for word in about if word))), style="dim", markup=False)
     rows = [
         (task.task_id, task.task_name, task.task_type, _when(task, switches.get(task.task_id)), ", ".join(task.dependencies), task.priority)
         for task in tasks

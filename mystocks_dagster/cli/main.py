@@ -30,9 +30,9 @@ def options(
 @cache
 def register_all() -> None:
     """Add every command, once."""
-    from mystocks_dagster.cli import alerts, data, demo, edits, files, runs, stopping, switches, ui, upcoming
+    from mystocks_dagster.cli import alerts, backfill, data, demo, edits, files, history, runs, stopping, switches, ui, upcoming
 
-    for module in (files, runs, stopping, upcoming, switches, edits, data, alerts, demo, ui):
+    for module in (files, runs, history, stopping, upcoming, switches, edits, backfill, data, alerts, demo, ui):
         module.register(app)
 
 

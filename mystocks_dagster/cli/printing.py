@@ -17,6 +17,7 @@ COLOURS = {
     "cancelled": "magenta",
     "running": "blue",
     "pending": "white",
+    "paused": "white",
 }
 
 console = Console(highlight=False, soft_wrap=True)

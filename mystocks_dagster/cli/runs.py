@@ -1,6 +1,5 @@
-"""run, history, stats: start a task, and look back."""
+"""run: start a task and follow it."""
 
-import itertools
 import json as json_module
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -9,7 +8,7 @@ import typer
 import yaml
 
 from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.printing import coloured, console, errors, print_json, print_table
+from mystocks_dagster.cli.printing import coloured, errors, print_json, print_table
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.settings import Settings
 
@@ -17,8 +16,6 @@ from mystocks_dagster.settings import Settings
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(run)
-    app.command()(history)
-    app.command()(stats)
 
 
 def run(
@@ -27,6 +24,7 @@ def run(
         list[str] | None, typer.Option("--param", "-p", help="name=value, for this run only; the value is read as YAML.")
     ] = None,
     only: Annotated[bool, typer.Option("--only", help="Leave out the tasks that it depends on.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run a group although tasks.yaml has it disabled.")] = False,
     json: Json = False,
 ) -> None:
     """Run a task or group now, follow it, and end with its result (0 done, 1 failed).
@@ -37,85 +35,14 @@ def run(
     from mystocks_dagster.service import Project
 
     project = Project(Settings.from_env())
-    params = dict(_param(text) for text in param or ())
-    run_id = project.create(name, params, only=only)
+    params = dict(read_param(text) for text in param or ())
+    run_id = project.create(name, params, only=only, force=force)
     done = run_and_follow(project, run_id, quiet=json)
     if json:
         print_json([one.to_json() for one in done.executions])
     else:
         print_executions(done.executions)
     raise typer.Exit(0 if done.succeeded else 1)
-
-
-def history(
-    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest first.")] = 20,
-    status: Annotated[str | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
-    json: Json = False,
-) -> None:
-    """Show what ran, when, and how it ended.
-
-    Example: mystocks history daily_data_sync --limit 5
-    """
-    from mystocks_dagster.service import Project
-
-    project = Project(Settings.from_env())
-    found = (one for one in project.history(name) if status in (None, one.status))
-    newest = list(itertools.islice(found, limit))
-    if name and not newest:
-        project.find(name)  # a task that has left the file keeps its history; a misspelt one gets near names
-    if json:
-        print_json([one.to_json() for one in newest])
-    elif not newest:
-        console.print("Nothing has run yet. Start something with: mystocks run daily_job")
-    else:
-        rows = [
-            (
-                f"{one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else "",
-                one.task_id,
-                coloured(one.status),
-                one.duration,
-                one.retry_count,
-                one.job,
-                one.execution_id,
-            )
-            for one in newest
-        ]
-        print_table(("start", "task", "status", "seconds", "retries", "job", "execution"), rows)
-
-
-def stats(
-    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.")] = None,
-    json: Json = False,
-) -> None:
-    """Show how often each task ran and how it went.
-
-    Example: mystocks stats
-    """
-    from mystocks_dagster.service import Project
-
-    project = Project(Settings.from_env())
-    found = project.statistics(name)
-    if name and not found:
-        project.find(name)
-    if json:
-        print_json({task_id: one.to_json() for task_id, one in found.items()})
-        return
-    rows = [
-        (
-            one.task_id,
-            one.task_name,
-            one.total_executions,
-            one.success_count,
-            one.failed_count,
-            one.success_rate,
-            one.avg_duration,
-            f"{one.last_execution_time:%m-%d %H:%M}" if one.last_execution_time else "",
-            coloured(one.last_status) if one.last_status else "",
-        )
-        for one in found.values()
-    ]
-    print_table(("task", "name", "runs", "success", "failed", "success %", "mean s", "last", "status"), rows)
 
 
 def print_executions(done: Sequence[Any]) -> None:
@@ -139,7 +66,12 @@ def _remark(execution: Any) -> str:
     return text.splitlines()[0][:110].replace("[", "\\[") if text else ""
 
 
-def _param(text: str) -> tuple[str, Any]:
+def read_param(text: str) -> tuple[str, Any]:
+    """Return name and value of `name=value`; the value is read as YAML.
+
+    Raises:
+        InvalidParams: There is no name or no `=`.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InvalidParams(f"--param {text!r}: write it as name=value.")

@@ -1,6 +1,6 @@
 """From a task file to Dagster definitions."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -8,17 +8,17 @@ from mystocks_dagster.alerts.look import Office
 from mystocks_dagster.factory.alerting import alert_sensors, channel_assets, channel_checks
 from mystocks_dagster.factory.assets import build_asset
 from mystocks_dagster.factory.broken import build_broken_jobs
+from mystocks_dagster.factory.intervals import build_intervals, build_switch
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
 from mystocks_dagster.factory.ops import build_op
 from mystocks_dagster.factory.schedules import build_schedule
-from mystocks_dagster.factory.sensors import build_sensor
+from mystocks_dagster.factory.sensors import build_once
 from mystocks_dagster.factory.spec import TaskSpec, build_specs
 from mystocks_dagster.factory.supervisors import build_stopper, build_supervisor
 from mystocks_dagster.factory.system import build_system_sensor, system_assets, system_checks
+from mystocks_dagster.factory.timed import Timed, timed
 from mystocks_dagster.market.schemas import TABLES
-from mystocks_dagster.taskfile.model import Group
 from mystocks_dagster.taskfile.reader import Version
-from mystocks_dagster.taskfile.schedule import Schedule
 
 
 def build_definitions(version: Version, notice: str | None = None) -> dg.Definitions:
@@ -30,9 +30,12 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
     """
     specs = build_specs(version)
     groups = version.taskfile.task_groups
-    timed = tuple(_timed(specs, groups))
-    limit = {spec.name: spec.task.max_instances for spec in specs.values()}
     ops = {task_id: build_op(spec) for task_id, spec in specs.items()}
+    jobs = {spec.name: build_task_job(spec, specs, ops) for spec in specs.values()}
+    jobs |= {group.dagster_name: build_group_job(group, specs, ops) for group in groups}
+    by_type: dict[str, list[Timed]] = {"cron": [], "interval": [], "once": []}
+    for one in timed(specs.values(), groups):
+        by_type[one.schedule.schedule_type].append(one)
     office = Office.of(version)
     return dg.Definitions(
         assets=[
@@ -42,16 +45,14 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
             *channel_assets(office),
         ],
         asset_checks=[*system_checks(version), *channel_checks(office)],
-        jobs=[
-            *(build_task_job(spec, specs, ops) for spec in specs.values()),
-            *(build_group_job(group, specs, ops, version.hash) for group in groups),
-            *build_broken_jobs(version),
-        ],
-        schedules=[build_schedule(*one, limit=limit.get(one[0])) for one in timed if one[2].schedule_type == "cron"],
+        jobs=[*jobs.values(), *build_broken_jobs(version)],
+        schedules=[build_schedule(one) for one in by_type["cron"]],
         sensors=[
-            *(build_sensor(*one, limit=limit.get(one[0])) for one in timed if one[2].schedule_type != "cron"),
+            *(build_once(one) for one in by_type["once"]),
+            *(build_switch(one) for one in by_type["interval"]),
+            *build_intervals(by_type["interval"], jobs),
             *(build_supervisor(spec) for spec in specs.values() if spec.task.task_type == "supervisor"),
-            build_stopper(specs),
+            build_stopper(specs, version.broken),
             build_system_sensor(version),
             *alert_sensors(version, office),
         ],
@@ -74,13 +75,3 @@ def _unowned(specs: Mapping[str, TaskSpec], notice: str | None) -> list[dg.Asset
         for key in sorted(touched - owned)
         if key in TABLES
     ]
-
-
-def _timed(specs: Mapping[str, TaskSpec], groups: Iterable[Group]) -> Iterator[tuple[str, str, Schedule, bool]]:
-    """Yield job name, title, schedule and whether it is active, of every task and group that has a schedule."""
-    for spec in specs.values():
-        if spec.task.schedule:
-            yield spec.name, spec.task.task_name, spec.task.schedule, spec.task.active
-    for group in groups:
-        if group.schedule:
-            yield group.dagster_name, group.group_name, group.schedule, group.active

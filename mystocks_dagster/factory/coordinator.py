@@ -6,6 +6,8 @@ from typing import Any
 from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 
+from mystocks_dagster.disabled import refusal
+from mystocks_dagster.errors import Disabled
 from mystocks_dagster.factory.text import PRIORITY, TASK_TYPE, dagster_priority
 from mystocks_dagster.taskfile.model import PRIORITIES
 
@@ -22,8 +24,14 @@ class LaneRunCoordinator(QueuedRunCoordinator):
     """
 
     def submit_run(self, context: SubmitRunContext) -> Any:
-        """Tag the run and put it in the queue."""
+        """Tag the run and put it in the queue.
+
+        Raises:
+            Disabled: It is a group that the file has disabled.
+        """
         run = context.dagster_run
+        if refused := refusal(self._instance, run.job_name, run.tags):
+            raise Disabled(refused)
         steps = self._steps(run)
         priority = run.tags.get(PRIORITY) or str(max((int(tags.get(PRIORITY, 0)) for tags in steps), default=0))
         added = {PRIORITY: priority}

@@ -16,6 +16,9 @@ from mystocks_dagster.taskfile.model import Group
 #: Loaded into the fork server once, so that a parallel step starts in 0.3 s instead of 5 s.
 PRELOAD = ("dagster", "dagster._core.executor.child_process_executor", "mystocks_dagster.definitions", "mystocks_dagster.factory.step")
 
+#: How many tasks of a parallel group run at once, unless the Launchpad says otherwise.
+SIDE_BY_SIDE = 4
+
 #: Edges of a graph: step to the steps that must have succeeded before it starts.
 Edges = Mapping[str, Sequence[str]]
 
@@ -43,13 +46,13 @@ def build_task_job(spec: TaskSpec, specs: Mapping[str, TaskSpec], ops: Mapping[s
     graph = _graph(spec.name, spec.task.description, ids, edges, specs, ops)
     return graph.to_job(
         description=f"{spec.task.task_name}\n\n{spec.task.description or ''}".strip(),
-        tags=run_tags(spec.task, spec.version),
+        tags=run_tags(spec.task, spec.version, spec.release),
         metadata=job_metadata(spec),
         executor_def=dg.in_process_executor,
     )
 
 
-def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[str, dg.OpDefinition], version: str) -> dg.JobDefinition:
+def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[str, dg.OpDefinition]) -> dg.JobDefinition:
     """Return the job of a group: its tasks and what they depend on, in order or side by side.
 
     In a sequential group a task waits for every earlier one that has `stop_on_error: true`; one without it leaves
@@ -60,11 +63,12 @@ def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[st
     sequential = group.execution_mode == "sequential"
     edges = _chain(ids, specs) if sequential else {name: specs[name].task.dependencies for name in ids}
     graph = _graph(group.dagster_name, group.description, ids, edges, specs, ops, in_order=sequential)
+    first = specs[ids[0]]
     again = all(specs[name].task.auto_restart for name in ids)
     return graph.to_job(
         description=f"{group.group_name}\n\n{group.description or ''}".strip(),
         tags={
-            **run_tags(group, version),
+            **run_tags(group, first.version, first.release),
             "dagster/priority": max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
             **restart_tag(again),
         },
@@ -74,8 +78,18 @@ def build_group_job(group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[st
 
 
 def parallel_executor() -> dg.ExecutorDefinition:
-    """Return the executor of parallel groups: a process a step, forked from a server that has all imports done."""
-    return dg.multiprocess_executor.configured({"start_method": {"forkserver": {"preload_modules": list(PRELOAD)}}})
+    """Return the executor of parallel groups: a process a step, forked from a server that has all imports done.
+
+    The number of steps at once does not follow the processors, as Dagster's default does: tasks mostly wait for a source,
+    and on a machine with one processor they would run one after the other. The step of highest priority starts first.
+    """
+    start = {"forkserver": {"preload_modules": list(PRELOAD)}}
+    slots = dg.Field(int, default_value=SIDE_BY_SIDE, description="How many tasks run side by side.")
+    return dg.multiprocess_executor.configured(
+        lambda config: {"start_method": start, "max_concurrent": config["max_concurrent"]},
+        name="side_by_side",
+        config_schema={"max_concurrent": slots},
+    )
 
 
 def _chain(ids: Sequence[str], specs: Mapping[str, TaskSpec]) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """Trading days as Dagster partitions."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import cache
 
 import dagster as dg
@@ -26,6 +26,7 @@ def trading_days() -> dg.TimeWindowPartitionsDefinition:
         cron_schedule="0 0,16 * * *",
         fmt="%Y-%m-%d",
         timezone="Asia/Shanghai",
+        end=(calendar.last + timedelta(days=1)).isoformat(),
         end_offset=0,
         exclusions=["0 16 * * *", "0 0 * * 0,6", *closed],
     )

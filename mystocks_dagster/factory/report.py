@@ -1,5 +1,7 @@
 """How an attempt is shown in Dagster: metadata, materializations and the check `last_run`."""
 
+import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -52,6 +54,13 @@ class Report:
         return tuple(dict.fromkeys((*self.spec.owned, *self.spec.reported)))
 
     @property
+    def again(self) -> str:
+        """The command that runs only the failed items again; empty when the function did not say how."""
+        given = (f"{name}={json.dumps(value, ensure_ascii=False, default=str)}" for name, value in self.result.retry_params.items())
+        options = [word for one in given for word in ("-p", one)]
+        return shlex.join(["mystocks", "run", self.spec.task.task_id, *options]) if options else ""
+
+    @property
     def missed_days(self) -> tuple[str, ...]:
         """The trading days that were asked for as partitions and could not be done."""
         asked = {day.isoformat() for day in self.days}
@@ -73,6 +82,7 @@ class Report:
             shown["mystocks/failed_items"] = dg.MetadataValue.json(list(result.failed_items))
         if result.retry_params:
             shown["mystocks/retry_params"] = dg.MetadataValue.json(dict(result.retry_params))
+            shown["mystocks/again"] = self.again
         if result.metadata:
             shown["mystocks/result"] = dg.MetadataValue.json(dict(result.metadata))
         return shown

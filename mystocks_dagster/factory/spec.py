@@ -17,6 +17,8 @@ ASSET_TYPES = frozenset({"data_sync", "indicator_calc", "market_fetch"})
 
 #: Names of pools that belong to one task begin so.
 TASK_POOL = "task_"
+#: Book-keeping of all tasks, each of which touches its own rows in one transaction: no reason to wait for each other.
+_SHARED = frozenset({"loaded_days"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,9 @@ class TaskSpec:
         owned: Asset keys that this task keeps: tables, or its own id when it declares none. Empty for a plain op.
         reported: Tables that it writes although another task owns them.
         reads: Asset keys that it reads, by declaration or through its dependencies.
+        lock: The table that stands for all that it and other writers share; None for a plain op.
         version: Hash of the task file that it came from.
+        release: That file's own `version`, as people count it.
         source: The task file and the task's first line, for the link in the UI.
     """
 
@@ -37,8 +41,10 @@ class TaskSpec:
     owned: tuple[str, ...]
     reported: tuple[str, ...]
     reads: tuple[str, ...]
+    lock: str | None
     secret: frozenset[str]
     version: str
+    release: str
     source: Path
     line: int
 
@@ -56,17 +62,17 @@ class TaskSpec:
     def pool(self) -> str:
         """The concurrency pool in which its steps wait for each other; Dagster allows one pool an op.
 
-        Tasks that write the same table share the table's pool of one slot; any other has a pool of its own with as many
-        slots as `max_instances`. See docs/decisions/0006.
+        Tasks that write a common table share a pool of one slot; any other has a pool of its own with as many slots as
+        `max_instances`. See docs/decisions/0006.
         """
-        keys = (*self.tables.writes, *self.owned, *self.tables.also_writes)
-        return f"table_{keys[0]}" if keys else f"{TASK_POOL}{self.name}"
+        return f"table_{self.lock}" if self.lock else f"{TASK_POOL}{self.name}"
 
 
 def build_specs(version: Version) -> dict[str, TaskSpec]:
     """Return task id to spec, in the order of the file, for the tasks of a version whose functions are resolved."""
     tables = {task.task_id: tables_of(version.functions[task.task_id]) for task in version.taskfile.tasks}
     keeper = owners(version.writes)
+    lock = locks((*version.writes[task_id], *version.also_writes.get(task_id, ())) for task_id in version.writes)
     specs = {}
     for task in version.taskfile.tasks:
         declared = tables[task.task_id]
@@ -80,8 +86,10 @@ def build_specs(version: Version) -> dict[str, TaskSpec]:
             owned=owned,
             reported=tuple(table for table in (*declared.writes, *declared.also_writes) if table not in owned),
             reads=(),
+            lock=next((lock[table] for table in (*declared.writes, *declared.also_writes) if table in lock), next(iter(owned), None)),
             secret=task.secrets,
             version=version.hash,
+            release=str(version.taskfile.version),
             source=version.source,
             line=version.lines[task.task_id][0],
         )
@@ -96,6 +104,23 @@ def owners(writes: Mapping[str, Iterable[str]]) -> dict[str, str]:
         for table in tables:
             found.setdefault(table, task_id)
     return found
+
+
+def locks(written: Iterable[Iterable[str]]) -> dict[str, str]:
+    """Return table to the one that stands for all with which it shares a lock.
+
+    Dagster allows an op one pool only: tables that one task writes share a lock, and so do those of another task that
+    writes one of them.
+    """
+    first: dict[str, str] = {}
+    members: dict[str, list[str]] = {}
+    for tables in written:
+        heads = sorted({first.get(table, table): None for table in tables if table not in _SHARED}, key=lambda head: head not in members)
+        for head in heads:
+            for table in members.pop(head, [head]):
+                first[table] = heads[0]
+                members.setdefault(heads[0], []).append(table)
+    return first
 
 
 def lineage(specs: Mapping[str, TaskSpec]) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from mystocks_dagster.execution.attempt import Body, run_attempt
 from mystocks_dagster.factory.params import SOURCE_FIELD
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.factory.text import CALENDAR, DAY
 
 
 def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, ...] = ()) -> Report:
@@ -24,6 +25,9 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         What was done, for the caller to turn into events; see `end_step`.
     """
     config: Mapping[str, Any] = context.op_config or {}
+    days = days or _made_up_for(context)
+    if beyond := context.run.tags.get(CALENDAR):
+        context.log.warning(beyond)
     task = spec.task
     body = Body(
         task_id=task.task_id,
@@ -47,6 +51,12 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     return Report(spec=spec, outcome=outcome, days=days)
 
 
+def _made_up_for(context: dg.OpExecutionContext) -> tuple[date, ...]:
+    """Return the trading day of a missed start that this run makes up for."""
+    day = context.run.tags.get(DAY)
+    return (date.fromisoformat(day),) if day else ()
+
+
 def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.AssetCheckEvaluation]:
     """Say in the log how it went; when it failed, turn the tables red and raise.
 
@@ -64,7 +74,8 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
         raise dg.Failure(description=report.failure, metadata=report.failure_metadata(), allow_retries=report.retryable)
     if result.status == "partial_success":
         failed = ", ".join(result.failed_items[:20])
-        context.log.warning(f"partly done: {result.message} Not done ({len(result.failed_items)}): {failed}")
+        again = f" Only these again: {report.again}" if report.again else ""
+        context.log.warning(f"partly done: {result.message} Not done ({len(result.failed_items)}): {failed}.{again}")
     elif result.status == "skipped":
         context.log.warning(f"skipped: {result.message}")
     else:

@@ -5,18 +5,19 @@ restarted daemon finds the running copy, and a run request is keyed by the run t
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import SENSOR_NAME_TAG
 
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.text import TASK_TYPE
 from mystocks_dagster.overlap import over
+from mystocks_dagster.switches import sensor_states, turned_on
+from mystocks_dagster.taskfile.names import dagster_name
 
 #: Run tags: how often in a row it was started again, and why it was stopped when that was not a person's doing.
 RESTARTS = "mystocks/restarts"
@@ -76,7 +77,7 @@ def build_supervisor(spec: TaskSpec) -> dg.SensorDefinition:
 
     def keep(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if running := over(context.instance, job, task.max_instances):
-            return dg.SensorResult(skip_reason=running)
+            return dg.SensorResult(skip_reason=f"{_health(context.instance, job)}: {running}")
         last = _last(context.instance, job)
         told = decide(last, auto_restart=task.auto_restart, switched_on=context.last_sensor_start_time, moment=time.time())
         if told.restarts is None:
@@ -94,18 +95,33 @@ def build_supervisor(spec: TaskSpec) -> dg.SensorDefinition:
     )
 
 
-def build_stopper(specs: Mapping[str, TaskSpec]) -> dg.SensorDefinition:
+def _health(instance: dg.DagsterInstance, job: str) -> str:
+    """Return how long the job's newest run has lived, and how often in a row it was started again."""
+    for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=1):
+        again = int(record.dagster_run.tags.get(RESTARTS, 0))
+        if record.start_time:
+            return f"alive for {timedelta(seconds=int(time.time() - record.start_time))}, started again {again} times in a row"
+    return "starting"
+
+
+def build_stopper(specs: Mapping[str, TaskSpec], broken: Collection[str] = ()) -> dg.SensorDefinition:
     """Return the sensor that stops supervisors which are switched off or no longer in the file.
 
     It is there in every project, for the last supervisor may have been removed from the file while it ran.
+
+    Args:
+        specs: The tasks that can run.
+        broken: Ids of those that are in the file and cannot: a mistake in the file stops nothing that runs.
     """
+    untouched = {dagster_name(name) for name in broken}
     active = {spec.name: spec.task.active for spec in specs.values() if spec.task.task_type == "supervisor"}
 
     def stop(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         runs = context.instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={TASK_TYPE: "supervisor"}))
         # What a person started by hand is for that person to stop.
         kept = [run for run in runs if SENSOR_NAME_TAG in run.tags and run.status != dg.DagsterRunStatus.CANCELING]
-        on = _switched_on(context.instance, active) if kept else {}
+        kept = [run for run in kept if run.job_name not in untouched]
+        on = turned_on(sensor_states(context.instance), active) if kept else {}
         stopped = []
         for run in kept:
             if not on.get(run.job_name):
@@ -141,13 +157,3 @@ def _last(instance: dg.DagsterInstance, job: str) -> Last | None:
 
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-
-
-def _switched_on(instance: dg.DagsterInstance, active: Mapping[str, bool]) -> dict[str, bool]:
-    """Return job to whether its sensor is on: as somebody switched it, else as the file has it (`active`)."""
-    turned = {
-        state.instigator_name: state.status == InstigatorStatus.RUNNING
-        for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
-        if state.status != InstigatorStatus.DECLARED_IN_CODE
-    }
-    return {job: turned.get(f"{job}__schedule", default) for job, default in active.items()}

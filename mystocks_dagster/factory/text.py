@@ -1,10 +1,13 @@
 """What a person reads of a task in Dagster's UI: descriptions, tags, metadata and the link to its lines."""
 
+import hashlib
+import re
 import warnings
 from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.disabled import DISABLED
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.taskfile.model import Group, Task
 
@@ -16,6 +19,10 @@ PRIORITY = "dagster/priority"
 TASK_TYPE = "mystocks/task_type"
 #: A step's tag: how many of it may run at once; the launcher gives its pool as many slots.
 INSTANCES = "mystocks/max_instances"
+
+#: Run tags of a schedule's: the trading day that the run makes up for, and that a day beyond the calendar was guessed.
+DAY = "mystocks/day"
+CALENDAR = "mystocks/calendar"
 
 #: The whole task as the file has it, secrets masked: metadata that people read and nothing depends on.
 SETTINGS = "mystocks/settings"
@@ -46,20 +53,35 @@ def tags_of(spec: TaskSpec) -> dict[str, str]:
     }
 
 
-def run_tags(task: Task | Group, version: str) -> dict[str, str]:
-    """Return the tags of every run of the task's or group's job: how runs are found, and in which order they start."""
+def run_tags(task: Task | Group, version: str, release: str) -> dict[str, str]:
+    """Return the tags of every run of the task's or group's job: how runs are found, and in which order they start.
+
+    Args:
+        task: The task or group.
+        version: Hash of the task file.
+        release: The file's own `version`; empty when it has none.
+    """
+    file = {"mystocks/taskfile": version, **({"mystocks/version": release} if release else {})}
     if isinstance(task, Group):
-        return {"mystocks/group_id": task.group_id, "mystocks/taskfile": version}
-    labels = {f"mystocks/tag.{number}": label for number, label in enumerate(task.tags, 1)}
+        off = {} if task.enabled else {DISABLED: "true"}
+        return {"mystocks/group_id": task.group_id, **file, **off}
+    labels = {_label_key(label): label for label in task.tags}
     return {
         "mystocks/task_id": task.task_id,
         TASK_TYPE: task.task_type,
-        "mystocks/taskfile": version,
+        **file,
         PRIORITY: dagster_priority(task.priority),
         # A supervisor's sensor starts it again itself, and not only once.
         **restart_tag(task.auto_restart and task.task_type != "supervisor"),
         **labels,
     }
+
+
+def _label_key(label: str) -> str:
+    """Return the run tag that holds a label: one and the same for all tasks, so that one filter in the UI finds their runs."""
+    # A tag's key is plain ASCII in Dagster; its value may be anything.
+    plain = re.fullmatch(r"[A-Za-z0-9_.-]{1,50}", label)
+    return f"mystocks/tag.{label if plain else hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
 def restart_tag(again: bool) -> dict[str, str]:

@@ -142,7 +142,8 @@ def _misfire_faults(values: Mapping[str, Any], function: Function) -> Iterator[F
 def _named(raw: Raw, values: Mapping[str, Any], field: str) -> Named | None:
     found = values.get(field)
     refers = tuple((index, name) for index, name in enumerate(found) if isinstance(name, str)) if isinstance(found, (list, tuple)) else ()
-    return Named(raw.key, raw.first, raw.id, field, refers) if raw.id else None
+    endless = values.get("task_type") == "supervisor"
+    return Named(raw.key, raw.first, raw.id, field, refers, endless) if raw.id else None
 
 
 def _below(key: str, fault: Fault) -> Fault:

@@ -32,13 +32,15 @@ class Declared:
     """What this layer asks of a function's declaration (`declares` in tasks/run.py, a layer above): tables and kind."""
 
     writes: tuple[str, ...] = ()
+    also_writes: tuple[str, ...] = ()
     snapshot: bool = False
 
 
 def declared(function: Function) -> Declared:
     """Return the tables that a function declares to write, and whether it takes a snapshot, which has no past."""
     tables = getattr(function, "__tables__", None)
-    return Declared(tuple(getattr(tables, "writes", ())), bool(getattr(tables, "snapshot", False)))
+    writes, also_writes = (tuple(getattr(tables, name, ())) for name in ("writes", "also_writes"))
+    return Declared(writes, also_writes, bool(getattr(tables, "snapshot", False)))
 
 
 class Unresolved(UnknownName):

@@ -150,7 +150,9 @@ class Group(Entry):
     execution_mode: Literal["sequential", "parallel"] = Field(
         default="sequential", description="One after the other as listed, or side by side."
     )
-    enabled: Flag = Field(default=True, description="false: its schedule does not start it.")
+    enabled: Flag = Field(
+        default=True, description="false: it does not run, neither by its schedule nor by hand, unless it is forced or switched on."
+    )
     schedule: Schedule | None = Field(default=None, description="When the group starts by itself; see below.")
 
     @model_validator(mode="before")
@@ -173,9 +175,9 @@ class TaskFile(Closed):
     """A whole task file."""
 
     version: int | float | str = Field(
-        default="", description="Version of the file's content, as you count it; shown in the UI.", examples=["1.0"]
+        default="", description="Version of the file's content, as you count it: the tag `mystocks/version` of all runs.", examples=["1.0"]
     )
-    description: str = Field(default="", description="What the file is for, for people.")
+    description: str = Field(default="", description="What the file is for, for people: `mystocks list` shows it.")
     defaults: Annotated[dict[str, Any], nothing_is({})] = Field(
         default_factory=dict,
         description="Any field of a task but its id: taken by each task that does not say it itself. `params` and `schedule` "

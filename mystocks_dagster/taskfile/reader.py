@@ -31,6 +31,7 @@ class Version:
         functions: Task id to its function; empty when functions were not resolved.
         writes: Task id to the tables that its function declares to write, for all tasks that can run, in the order
             of the file: says which task owns a table also when only some tasks were built.
+        also_writes: The same for the tables that it writes beside their owner.
         document: The file as it is written.
     """
 
@@ -43,6 +44,7 @@ class Version:
     lines: Mapping[str, tuple[int, int]]
     functions: Mapping[str, Function]
     writes: Mapping[str, tuple[str, ...]]
+    also_writes: Mapping[str, tuple[str, ...]]
     document: Document = field(repr=False)
 
 
@@ -109,6 +111,7 @@ def load_document(
     environment: Mapping[str, str] | None = None,
     only: frozenset[str] | None = None,
     writes: Mapping[str, tuple[str, ...]] | None = None,
+    also_writes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Version:
     """Return the same of a task file that is taken apart already.
 
@@ -119,7 +122,8 @@ def load_document(
         functions: As in `read_task_file`, and so is `environment`.
         environment: Where variables are looked up.
         only: Ids of the entries to build; all when None.
-        writes: Known already, as it must be when only some entries are built.
+        writes: Known already, as it must be when only some entries are built, and so is `also_writes`.
+        also_writes: See `writes`.
     """
     environment = process_environment() if environment is None else environment
     head, problems = read_head(document, path.parent, environment)
@@ -137,6 +141,7 @@ def load_document(
         lines={raw.label: (raw.first, raw.last) for entries in document.entries.values() for raw in entries},
         functions=resolved,
         writes={label: declared(function).writes for label, function in resolved.items()} if writes is None else writes,
+        also_writes={label: declared(function).also_writes for label, function in resolved.items()} if also_writes is None else also_writes,
         document=document,
     )
 

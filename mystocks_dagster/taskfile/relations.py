@@ -22,6 +22,7 @@ class Named:
         id: The task's or group's id.
         field: `dependencies` of a task, `tasks` of a group.
         refers: The ids that it names, with their index in the field.
+        endless: It is a supervisor: its run never ends, so nothing can wait for it.
     """
 
     key: Path
@@ -29,6 +30,7 @@ class Named:
     id: str
     field: str
     refers: tuple[tuple[int, str], ...]
+    endless: bool = False
 
 
 #: The entries that a fault puts out of use, the one that it belongs to first.
@@ -39,6 +41,7 @@ def relation_faults(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator
     """Yield what is wrong between entries, with paths within the first of the blamed ones."""
     yield from _used_twice(sorted([*tasks, *groups], key=lambda entry: entry.line))
     yield from _unknown(tasks, groups)
+    yield from _endless(tasks, groups)
     yield from _circles(tasks)
 
 
@@ -72,6 +75,16 @@ def _unknown(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator[tuple[
             suggestions += 1
             hint = suggest(name, known, allowed="The tasks are") if suggestions <= _MOST_SUGGESTIONS else ""
             yield (entry,), Fault(path, f"there is no task {name!r}", hint)
+
+
+def _endless(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
+    """Yield each mention of a supervisor in a group or as a dependency: such a run would never end."""
+    supervisors = {task.id for task in tasks if task.endless}
+    for entry in (*tasks, *groups):
+        for index, name in entry.refers:
+            if name in supervisors and name != entry.id:
+                hint = "Leave it out: it is kept alive by itself while it is enabled."
+                yield (entry,), Fault((entry.field, index), f"{name!r} is a supervisor: a run that waits for it never ends", hint)
 
 
 def _circles(tasks: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:

@@ -21,6 +21,7 @@ def store(version: Version, folder: Path) -> str:
         "source": str(version.source.resolve()),
         "head": dict(version.document.head),
         "writes": dict(version.writes),
+        "also_writes": dict(version.also_writes),
         "broken": list(version.broken),
         **{section: [[raw.first, raw.last, raw.data] for raw in entries] for section, entries in version.document.entries.items()},
     }
@@ -53,8 +54,9 @@ def load_version(folder: Path, content: str, only: str | None = None, *, environ
     }
     document = Document(copy["source"], copy["head"], entries, lambda fault, owner: _problem(copy["source"], entries, fault, owner))
     wanted = _wanted(document, only) if only else None
-    writes = {label: tuple(tables) for label, tables in copy["writes"].items()}
-    version = load_document(document, Path(copy["source"]), content, only=wanted, writes=writes, environment=environment)
+    writes, also_writes = ({label: tuple(tables) for label, tables in copy.get(key, {}).items()} for key in ("writes", "also_writes"))
+    source = Path(copy["source"])
+    version = load_document(document, source, content, only=wanted, writes=writes, also_writes=also_writes, environment=environment)
     # What was broken when the run was queued is not part of it; what broke since then must not be left out silently.
     lost = [label for label in version.broken if wanted and label in wanted and label not in copy["broken"]]
     if lost:

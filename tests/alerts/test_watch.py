@@ -17,7 +17,7 @@ from dagster._core.scheduler.instigation import (
 from dagster._daemon.types import DaemonHeartbeat
 from support.receivers import Webhook
 
-from mystocks_dagster import switches
+from mystocks_dagster import anchors, switches
 from mystocks_dagster.alerts.daemon import DaemonWatch
 from mystocks_dagster.market.clock import SHANGHAI
 
@@ -171,37 +171,65 @@ INTERVAL = '{schedule_type: interval, interval_seconds: 600, start_time: "2026-1
 ONCE = '{schedule_type: once, start_time: "2026-11-24T09:30:00", misfire_grace_time: 60}'
 
 
-def sensed(project: Project, url: str, schedule: str, cursor: dict[str, object]) -> None:
-    """Load a task of that schedule, whose sensor remembers that, and let twenty minutes pass."""
+def sensed(project: Project, url: str, schedule: str) -> None:
+    """Load a task of that schedule."""
     project.at("2026-11-24T09:59:00")
     project.folder.write("tasks.yaml", SENSED.format(url=url, schedule=schedule))
     project.load()
-    origin = switches._remote(project.version.taskfile.tasks[0], switches.repository(project.settings)).get_remote_origin()
+    project.look()
+
+
+def remember(project: Project, sensor: str, cursor: dict[str, str]) -> None:
+    """Let a sensor that is on have noted that."""
+    location = switches.repository(project.settings)
     data = SensorInstigatorData(cursor=json.dumps(cursor), sensor_type=SensorType.STANDARD)
-    project.instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data))
-    for minute in range(20):
-        project.at(f"2026-11-24T10:{minute:02}:00")
+    state = InstigatorState(location.get_instigator_origin(sensor), InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data)
+    if project.instance.get_instigator_state(state.instigator_origin_id, state.selector_id):
+        project.instance.update_instigator_state(state)
+    else:
+        project.instance.add_instigator_state(state)
+
+
+def pass_minutes(project: Project, minutes: range, looked: str | None = None) -> None:
+    """Look each minute from 10:00 on; the sensor of all intervals looks too, or stays where it was."""
+    for minute in minutes:
+        moment = f"2026-11-24T10:{minute:02}:00"
+        project.at(moment)
+        remember(project, "intervals__sensor", {"looked": f"{looked or moment}+08:00"})
         project.look()
 
 
-def test_an_interval_whose_sensor_is_behind_is_told(project: Project, hook: Webhook) -> None:
-    # 09:00 + 7 x 10 min = 10:10 is due by 10:17; the sensor has come to number 6, 10:00.
-    sensed(project, hook.url, INTERVAL, {"anchor": "2026-11-24T01:00:00+00:00", "step": 600, "number": 6})
+def interval(project: Project, url: str) -> None:
+    """Load a task that is due every ten minutes, counted from 09:00."""
+    sensed(project, url, INTERVAL)
+    nine = at("2026-11-24T09:00:00")
+    anchors.write(project.instance, {"sensed": anchors.Anchor(start=nine, step=600, seen=nine)})
+    remember(project, "sensed__schedule", {})
+
+
+def test_an_interval_whose_sensor_is_stuck_is_told_once(project: Project, hook: Webhook) -> None:
+    interval(project, hook.url)
+    pass_minutes(project, range(40), looked="2026-11-24T10:01:00")
     assert hook.titles == ["⏰ 定时未触发：按间隔"]
     assert "应启动：2026-11-24 10:10:00（上海时间）" in hook.text
 
 
 def test_an_interval_that_keeps_up_is_not_told(project: Project, hook: Webhook) -> None:
-    sensed(project, hook.url, INTERVAL, {"anchor": "2026-11-24T01:00:00+00:00", "step": 600, "number": 7})
+    interval(project, hook.url)
+    pass_minutes(project, range(30))
     assert hook.titles == []
 
 
 def test_a_once_that_was_missed_by_more_than_its_grace_is_told_once(project: Project, hook: Webhook) -> None:
-    sensed(project, hook.url, ONCE, {"due": "2026-11-24T09:30:00+08:00", "outcome": "missed"})
+    sensed(project, hook.url, ONCE)
+    remember(project, "sensed__schedule", {"due": "2026-11-24T09:30:00+08:00", "outcome": "missed"})
+    pass_minutes(project, range(10))
     assert hook.titles == ["⏰ 定时未触发：按间隔"]
     assert "misfire_grace_time" in hook.text
 
 
 def test_a_once_that_ran_is_not_told(project: Project, hook: Webhook) -> None:
-    sensed(project, hook.url, ONCE, {"due": "2026-11-24T09:30:00+08:00", "outcome": "done"})
+    sensed(project, hook.url, ONCE)
+    remember(project, "sensed__schedule", {"due": "2026-11-24T09:30:00+08:00", "outcome": "done"})
+    pass_minutes(project, range(10))
     assert hook.titles == []

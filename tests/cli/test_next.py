@@ -11,6 +11,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 from support.commands import Commands
 
 from mystocks_dagster.factory.schedules import tick
+from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.taskfile.schedule import Schedule
 from mystocks_dagster.upcoming import Coming, starts
@@ -25,7 +26,7 @@ def at(text: str) -> datetime:
 
 
 def coming(when: Schedule, after: str, count: int, cursor: str | None = None) -> list[Coming]:
-    return list(islice(starts("task", when, at(after), cursor), count))
+    return list(islice(starts("task", when, at(after), cursor=cursor), count))
 
 
 def times(when: Schedule, after: str, count: int, cursor: str | None = None) -> list[str]:
@@ -58,9 +59,9 @@ def test_an_interval_counts_seconds_across_a_change_of_the_clocks() -> None:
     assert times(daily, "2026-03-08T00:00:00", 3) == ["2026-03-07T12:00:00-05:00", "2026-03-08T13:00:00-04:00", "2026-03-09T13:00:00-04:00"]
 
 
-def test_an_interval_goes_on_from_what_its_sensor_remembers() -> None:
-    cursor = '{"anchor": "2026-11-24T09:00:03+08:00", "step": 20, "number": 4}'
-    found = times(schedule(schedule_type="interval", interval_seconds=20), "2026-11-24T10:00:00", 2, cursor)
+def test_an_interval_counts_from_where_it_was_first_seen() -> None:
+    every = schedule(schedule_type="interval", interval_seconds=20)
+    found = [one.time.isoformat() for one in islice(starts("task", every, at("2026-11-24T10:00:00"), anchor=at("2026-11-24T09:00:03")), 2)]
     assert found == ["2026-11-24T10:00:03+08:00", "2026-11-24T10:00:23+08:00"]
 
 
@@ -94,7 +95,7 @@ def test_next_is_what_the_daemon_starts(cron: str, timezone: str) -> None:
     when = schedule(cron_expression=cron, timezone=timezone, **fields)
     first, last = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")), datetime(2026, 12, 1, tzinfo=ZoneInfo("UTC"))
     ticks = takewhile(lambda moment: moment < last, schedule_execution_time_iterator(first.timestamp(), cron, timezone))
-    started = [moment for moment in ticks if isinstance(tick("task", when, moment), dg.RunRequest)]
+    started = [moment for moment in ticks if isinstance(tick(Timed(job="task", title="", schedule=when), moment), dg.RunRequest)]
     assert [one.time for one in starts("task", when, first)] == started
     assert len(started) > 5 or cron == "30 2 * * 0"
 

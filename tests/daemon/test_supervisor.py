@@ -1,6 +1,7 @@
 """Supervisor tasks under the real daemon: kept alive, restarted, stopped, and never two of them."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -166,6 +167,7 @@ def test_a_restarted_daemon_finds_the_running_copy(watch: Watch) -> None:
     watch.up()
     told = wait_for(lambda: watch.last_look("beat", cut), 60, "a look by the new daemon")
     assert f"already running: {watch.runs('beat')[-1]['runId']}" in told
+    assert re.match(r"alive for \d+:\d\d:\d\d, started again 1 times in a row: ", told)
     assert watch.processes("beat") == before
 
 

@@ -48,11 +48,11 @@ SCHEDULE_EFFECTS: dict[str, Any] = {
     "trading_days_only": {"trading_days_only": True},
 }
 SCHEDULE_ELSEWHERE = {
-    "interval_seconds": "the sensor's evaluation; tests/factory/test_sensors.py",
+    "interval_seconds": "the intervals' sensor; tests/factory/test_intervals.py",
     "start_time": "the tick; tests/factory/test_schedules.py",
     "end_time": "the tick; tests/factory/test_schedules.py",
-    "misfire": "the sensor's evaluation; tests/factory/test_sensors.py",
-    "misfire_grace_time": "the sensor's evaluation; tests/factory/test_sensors.py",
+    "misfire": "the tick; tests/factory/test_schedules.py, tests/factory/test_intervals.py, tests/daemon/test_time.py",
+    "misfire_grace_time": "the tick; tests/factory/test_schedules.py, tests/factory/test_intervals.py, tests/daemon/test_time.py",
 }
 GROUP_EFFECTS: dict[str, Any] = {
     "group_id": "renamed_group",
@@ -64,8 +64,8 @@ GROUP_EFFECTS: dict[str, Any] = {
     "schedule": {**CRON, "cron_expression": "0 17 * * 1-5"},
 }
 FILE_ELSEWHERE = {
-    "version": "shown by mystocks list",
-    "description": "for people who read the file",
+    "version": "a tag of all runs; tests/contract/test_shown.py",
+    "description": "shown by mystocks list; tests/contract/test_shown.py",
     "defaults": "merged into each task while reading; tests/taskfile",
     "task_packages": "resolved while reading; tests/taskfile",
     "alerts": "not read by the definitions yet",

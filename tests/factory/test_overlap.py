@@ -1,15 +1,15 @@
-"""Ticks while the task runs: an interval's is dropped, the only one of `once` stays due."""
+"""Starts that come due while the task runs: an interval's is dropped, the only one of `once` stays due."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from mystocks_dagster.factory.sensors import build_sensor
+from mystocks_dagster.factory.intervals import build_intervals
+from mystocks_dagster.factory.sensors import build_once
+from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.taskfile.schedule import Schedule
-
-INTERVAL = {"schedule_type": "interval", "interval_seconds": 60, "start_time": "2026-11-24 10:00"}
-ONCE = {"schedule_type": "once", "start_time": "2026-11-24 10:00"}
 
 
 @dg.job(name="work")
@@ -17,15 +17,40 @@ def work() -> None:
     """A job without steps."""
 
 
-@pytest.mark.parametrize(("fields", "then"), [(INTERVAL, 0), (ONCE, 1)], ids=["interval", "once"])
-def test_a_tick_over_a_running_task_names_the_run(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], then: int) -> None:
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+def timed(**fields: object) -> Timed:
+    return Timed(job="work", title="任务", schedule=Schedule.model_validate({"start_time": "2026-11-24 10:00", **fields}), limit=1)
+
+
+def look(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None) -> Any:
+    return sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
+
+
+def test_once_names_the_run_and_stays_due(monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> None:
     monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T10:00:01+08:00")
-    sensor = build_sensor("work", "任务", Schedule.model_validate(fields), active=True, limit=1)
-    with dg.DagsterInstance.ephemeral() as instance:
-        run = instance.create_run_for_job(work)
-        told = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
-        assert not told.run_requests
-        assert told.skip_message == f"work is already running: {run.run_id}:work (max_instances: 1)"
-        instance.report_run_failed(run)
-        later = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=told.cursor))
-        assert len(later.run_requests or ()) == then
+    sensor = build_once(timed(schedule_type="once"))
+    run = instance.create_run_for_job(work)
+    told = look(sensor, instance, None)
+    assert not told.run_requests
+    assert told.skip_message == f"work is already running: {run.run_id}:work (max_instances: 1)"
+    instance.report_run_failed(run)
+    assert len(look(sensor, instance, told.cursor).run_requests or ()) == 1
+
+
+def test_a_start_of_an_interval_names_the_run_and_the_next_one_comes(monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> None:
+    (sensor,) = build_intervals([timed(schedule_type="interval", interval_seconds=60)], {"work": work})
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T10:00:01+08:00")
+    run = instance.create_run_for_job(work)
+    told = look(sensor, instance, None)
+    assert not told.run_requests
+    assert told.skip_message == f"work: work is already running: {run.run_id}:work (max_instances: 1)"
+    instance.report_run_failed(run)
+    told = look(sensor, instance, told.cursor)
+    assert not told.run_requests
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T10:01:01+08:00")
+    assert len(look(sensor, instance, told.cursor).run_requests or ()) == 1

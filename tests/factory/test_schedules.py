@@ -7,12 +7,14 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from mystocks_dagster.factory.schedules import build_schedule, tick
+from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.taskfile.schedule import Schedule
 
 
-def schedule(**fields: object) -> Schedule:
-    return Schedule.model_validate({"schedule_type": "cron", "cron_expression": "0 16 * * 1-5", **fields})
+def schedule(*, active: bool = True, **fields: object) -> Timed:
+    when = Schedule.model_validate({"schedule_type": "cron", "cron_expression": "0 16 * * 1-5", **fields})
+    return Timed(job="daily", title="每日", schedule=when, active=active)
 
 
 def at(text: str) -> datetime:
@@ -20,7 +22,7 @@ def at(text: str) -> datetime:
 
 
 def test_one_to_five_is_monday_to_friday() -> None:
-    built = build_schedule("daily", "每日", schedule(), active=True)
+    built = build_schedule(schedule())
     # What the daemon itself asks for the next times.
     ticks = schedule_execution_time_iterator(at("2026-11-16 00:00").timestamp(), built.cron_schedule, built.execution_timezone)
     days = [next(ticks).astimezone(SHANGHAI).strftime("%a %H:%M") for _ in range(6)]
@@ -28,10 +30,10 @@ def test_one_to_five_is_monday_to_friday() -> None:
 
 
 def test_enabled_is_running_and_in_shanghai() -> None:
-    built = build_schedule("daily", "每日", schedule(), active=True)
+    built = build_schedule(schedule())
     assert built.default_status == dg.DefaultScheduleStatus.RUNNING
     assert built.execution_timezone == "Asia/Shanghai"
-    assert build_schedule("daily", "每日", schedule(), active=False).default_status == dg.DefaultScheduleStatus.STOPPED
+    assert build_schedule(schedule(active=False)).default_status == dg.DefaultScheduleStatus.STOPPED
 
 
 @pytest.mark.parametrize(
@@ -44,27 +46,45 @@ def test_enabled_is_running_and_in_shanghai() -> None:
     ids=lambda value: value.replace(" ", "-"),
 )
 def test_days_without_trading_are_skipped_with_the_reason(day: str, why: str) -> None:
-    answer = tick("daily", schedule(trading_days_only=True), at(day))
+    answer = tick(schedule(trading_days_only=True), at(day))
     assert isinstance(answer, dg.SkipReason), why
     assert day[:10] in (answer.skip_message or "")
     assert "not a trading day" in (answer.skip_message or "")
 
 
 def test_a_trading_day_starts_the_job_once_for_a_time() -> None:
-    first, again = (tick("daily", schedule(trading_days_only=True), at("2026-11-23 16:00")) for _ in range(2))
+    first, again = (tick(schedule(trading_days_only=True), at("2026-11-23 16:00")) for _ in range(2))
     assert isinstance(first, dg.RunRequest)
     assert isinstance(again, dg.RunRequest)
     assert first.run_key == again.run_key
 
 
 def test_beyond_the_calendar_a_weekday_is_taken_for_a_trading_day_and_the_run_says_so() -> None:
-    answer = tick("daily", schedule(trading_days_only=True), at("2027-03-01 16:00"))
+    answer = tick(schedule(trading_days_only=True), at("2027-03-01 16:00"))
     assert isinstance(answer, dg.RunRequest)
     assert "2026-12-31" in answer.tags["mystocks/calendar"]
 
 
 def test_the_window_is_kept() -> None:
     window = schedule(start_time="2026-11-01T00:00:00", end_time="2026-11-30T00:00:00")
-    assert isinstance(tick("daily", window, at("2026-10-30 16:00")), dg.SkipReason)
-    assert isinstance(tick("daily", window, at("2026-11-23 16:00")), dg.RunRequest)
-    assert isinstance(tick("daily", window, at("2026-12-01 16:00")), dg.SkipReason)
+    assert isinstance(tick(window, at("2026-10-30 16:00")), dg.SkipReason)
+    assert isinstance(tick(window, at("2026-11-23 16:00")), dg.RunRequest)
+    assert isinstance(tick(window, at("2026-12-01 16:00")), dg.SkipReason)
+
+
+@pytest.mark.parametrize(
+    ("fields", "seen", "runs"),
+    [
+        ({}, "2026-11-23 19:00", True),
+        ({"misfire": "skip"}, "2026-11-23 16:00:20", True),
+        ({"misfire": "skip"}, "2026-11-23 16:05", False),
+        ({"misfire_grace_time": 3600}, "2026-11-23 16:59", True),
+        ({"misfire_grace_time": 3600}, "2026-11-23 17:01", False),
+    ],
+    ids=["latest however late", "skip in time", "skip late", "within the grace time", "beyond the grace time"],
+)
+def test_a_start_that_was_missed_is_made_up_for_as_misfire_says(fields: dict[str, object], seen: str, runs: bool) -> None:
+    answer = tick(schedule(**fields), at("2026-11-23 16:00"), seen=at(seen))
+    assert isinstance(answer, dg.RunRequest) == runs
+    if isinstance(answer, dg.SkipReason):
+        assert "missed: due at 2026-11-23 16:00" in (answer.skip_message or "")

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from pydantic import ValidationError
 
-from mystocks_dagster.factory.supervisors import Last, decide
+from mystocks_dagster.factory.supervisors import Last, build_stopper, decide
 from mystocks_dagster.taskfile.model import Task
 
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
@@ -50,6 +50,26 @@ def test_one_that_a_person_stopped_stays_stopped_and_one_that_was_switched_off_d
     assert "stopped by hand" in ask(last(status=CANCELED), 9999)[1]
     assert ask(last(status=CANCELED, switched_off=True), 9999) == (0, "")
     assert ask(last(status=CANCELED), 9999, switched_on=1500) == (0, "")
+
+
+@dg.job(name="watch_it")
+def watch_it() -> None:
+    """A job without steps."""
+
+
+def test_one_that_a_typing_mistake_has_broken_in_the_file_runs_on() -> None:
+    with dg.instance_for_test() as instance:
+        run = instance.create_run_for_job(watch_it, tags={"mystocks/task_type": "supervisor", "dagster/sensor_name": "watch_it__schedule"})
+
+        def look(*broken: str) -> str | None:
+            told = build_stopper({}, broken).evaluate_tick(dg.build_sensor_context(instance=instance))
+            return told.skip_message
+
+        assert look("watch-it") == "0 supervisors run as they should"
+        after = instance.get_run_by_id(run.run_id)
+        assert after is not None
+        assert after.tags == run.tags
+        assert "no longer in the task file" in (look() or "")
 
 
 def test_a_supervisor_with_a_schedule_is_refused() -> None:

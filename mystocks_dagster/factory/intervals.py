@@ -1,0 +1,175 @@
+"""Interval schedules: one sensor looks at all of them, because a daemon that asks a thousand sensors is minutes late.
+
+Each task has a sensor of its own all the same: it is the switch in the UI, and shows there why a start was skipped.
+See docs/decisions/0011.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorState, TickData, TickStatus
+
+from mystocks_dagster import anchors
+from mystocks_dagster.anchors import Anchor
+from mystocks_dagster.factory.schedules import schedule_metadata, tick
+from mystocks_dagster.factory.timed import Timed
+from mystocks_dagster.market.clock import now
+from mystocks_dagster.overlap import over
+from mystocks_dagster.switches import sensor_states, turned_on
+from mystocks_dagster.taskfile.schedule import Schedule
+
+NAME = "intervals__sensor"
+#: At most this many missed starts of one task are made up.
+CATCH_UP = 20
+#: A start that is later than this was missed: the daemon looks every 5 s, and may be busy for a moment.
+LATE = timedelta(seconds=15)
+#: The daemon sees a changed file as late as this: what a new task was due for meanwhile is started.
+_RELOAD = timedelta(seconds=60)
+#: Seconds between two looks at a switch itself, which has nothing to say: Dagster has no sensor that is never asked.
+_YEAR = 366 * 24 * 3600
+
+
+def build_switch(one: Timed) -> dg.SensorDefinition:
+    """Return the sensor that a person switches on and off; it starts nothing itself."""
+    reason = f"the starts are requested by the sensor {NAME}; what was skipped is listed here"
+    days = ", trading days only" if one.schedule.trading_days_only else ""
+    return dg.SensorDefinition(
+        name=one.switch,
+        job_name=one.job,
+        evaluation_fn=lambda _: dg.SensorResult(skip_reason=reason),
+        minimum_interval_seconds=_YEAR,
+        default_status=dg.DefaultSensorStatus.RUNNING if one.active else dg.DefaultSensorStatus.STOPPED,
+        metadata=schedule_metadata(one.schedule),
+        description=f"{one.title}: every {one.schedule.interval_seconds} s{days}; {reason}",
+    )
+
+
+def build_intervals(intervals: Sequence[Timed], jobs: Mapping[str, dg.JobDefinition]) -> Iterator[dg.SensorDefinition]:
+    """Yield the sensor that starts them all; nothing when there are none.
+
+    Args:
+        intervals: What has a schedule of type interval.
+        jobs: All jobs by name.
+    """
+    if not intervals:
+        return
+
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        moment = now()
+        states = sensor_states(context.instance)
+        on = turned_on(states, {one.job: one.active for one in intervals})
+        known = _noted(context.instance, intervals, moment)
+        looked = datetime.fromisoformat(json.loads(context.cursor)["looked"]) if context.cursor else moment - _RELOAD
+        requests, told = [], []
+        for one in intervals:
+            if not on[one.job]:
+                continue
+            state = states.get(one.switch)
+            since = max(looked, known[one.job].seen, _switched_on(state))
+            asked, reasons = _starts(one, known[one.job], since, moment)
+            if asked and one.limit is not None and (running := over(context.instance, one.job, one.limit)):
+                asked, reasons = [], [running]
+            requests += asked
+            for reason in reasons:
+                told.append(f"{one.job}: {reason}")
+                _show(context.instance, state, reason, moment)
+        skip = None if requests else "\n".join(told) or "nothing is due"
+        return dg.SensorResult(run_requests=requests or None, skip_reason=skip, cursor=json.dumps({"looked": moment.isoformat()}))
+
+    yield dg.SensorDefinition(
+        name=NAME,
+        jobs=[jobs[one.job] for one in intervals],
+        evaluation_fn=evaluate,
+        # The daemon looks every 5 s; asking for 1 gives a steady 5, asking for 5 gives gaps of 10.
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts the tasks and groups that have a schedule of type interval; each is switched by its own sensor",
+    )
+
+
+def due(start: datetime, step: int, since: datetime, until: datetime) -> list[datetime]:
+    """Return the starts after `since` up to `until`, in UTC; of very many the last `CATCH_UP` + 1."""
+    # In UTC: an interval is so many seconds, also across a change of the clocks.
+    start, length = start.astimezone(UTC), timedelta(seconds=step)
+    last = (until - start) // length
+    first = max((since - start) // length + 1, 0, last - CATCH_UP)
+    return [start + number * length for number in range(first, last + 1)]
+
+
+def _starts(one: Timed, anchor: Anchor, since: datetime, moment: datetime) -> tuple[list[dg.RunRequest], list[str]]:
+    """Return the runs to ask for now, and why others are left out."""
+    times = due(anchor.start, _step(one.schedule), since, moment)
+    kept = _kept(times, one.schedule, moment)
+    answers = [tick(one, time) for time in kept]
+    requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
+    reasons = [answer.skip_message or "" for answer in answers if isinstance(answer, dg.SkipReason)]
+    if left := len(times) - len(kept):
+        last = times[-1].astimezone(ZoneInfo(one.schedule.timezone))
+        reasons.append(f"{left} missed starts, the last due at {last:%Y-%m-%d %H:%M:%S}, are not made up for ({_rule(one.schedule)})")
+    return requests, reasons
+
+
+def _kept(times: list[datetime], schedule: Schedule, moment: datetime) -> list[datetime]:
+    """Return which of the times that have come are run: misfire decides about those that are late."""
+    if schedule.grace is not None:
+        times = [time for time in times if moment - time <= schedule.grace]
+    match schedule.misfire:
+        case "all":
+            return times[-CATCH_UP:]
+        case "skip":
+            return [time for time in times[-1:] if moment - time <= LATE]
+    return times[-1:]
+
+
+def _step(schedule: Schedule) -> int:
+    """Return the seconds between two starts."""
+    if schedule.interval_seconds is None:
+        raise ValueError("a schedule of type interval has no interval_seconds")
+    return schedule.interval_seconds
+
+
+def _rule(schedule: Schedule) -> str:
+    return f"misfire: {schedule.misfire}" + (f", misfire_grace_time: {schedule.misfire_grace_time}" if schedule.misfire_grace_time else "")
+
+
+def _noted(instance: dg.DagsterInstance, intervals: Sequence[Timed], moment: datetime) -> Mapping[str, Anchor]:
+    """Return from when each interval counts; one that is new, or has changed, is noted."""
+    known = anchors.read(instance)
+    noted = {}
+    for one in intervals:
+        old = known.get(one.job)
+        start = one.schedule.start_time or (old.start if old else moment)
+        unchanged = old and (old.start, old.step) == (start, _step(one.schedule))
+        seen = moment if old else moment - _RELOAD
+        noted[one.job] = old if old and unchanged else Anchor(start=start, step=_step(one.schedule), seen=seen)
+    if noted != known:
+        anchors.write(instance, noted)
+    return noted
+
+
+def _switched_on(state: InstigatorState | None) -> datetime:
+    """Return when a person switched it on; what was due before was not missed."""
+    data: Any = state.instigator_data if state else None
+    return datetime.fromtimestamp(getattr(data, "last_sensor_start_timestamp", None) or 0, UTC)
+
+
+def _show(instance: dg.DagsterInstance, state: InstigatorState | None, reason: str, moment: datetime) -> None:
+    """Put the reason of a skipped start where a person looks for it: among the ticks of the task's own sensor."""
+    if state is None:
+        return
+    instance.create_tick(
+        TickData(
+            instigator_origin_id=state.instigator_origin_id,
+            instigator_name=state.instigator_name,
+            instigator_type=state.instigator_type,
+            selector_id=state.selector_id,
+            status=TickStatus.SKIPPED,
+            timestamp=moment.timestamp(),
+            end_timestamp=moment.timestamp(),
+            skip_reason=reason,
+        )
+    )

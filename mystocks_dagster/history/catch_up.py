@@ -1,0 +1,114 @@
+"""Keeping the roll-up in step with Dagster's storage: each query reads what has changed since the last one, whoever asked.
+
+A cursor (when runs were made or last changed) finds what is new; runs that may still change are read again; a count that
+differs, as after runs were deleted, makes it compare all.
+"""
+
+import fcntl
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from mystocks_dagster.history import archive, dagster_storage, reading
+from mystocks_dagster.history.dagster_storage import Listed
+from mystocks_dagster.history.rollup import FILE, Rollup, RunRow
+
+#: Told how many runs of how many have been read.
+Progress = Callable[[int, int], None]
+
+_CURSOR = "cursor"
+#: Changes may become visible in another order than that of their times, and clocks may be set back (daylight saving).
+_OVERLAP = timedelta(hours=2)
+#: An ended run is read once more after so many seconds: what its steps wrote may come after what its worker wrote.
+_SETTLE_SECONDS = 60
+#: Runs that do nothing until their status changes.
+_WAITING = ("NOT_STARTED", "QUEUED", "STARTING")
+_BATCH = 100
+
+
+@contextmanager
+def opened(instance: dg.DagsterInstance, home: Path, progress: Progress | None = None, *, rebuild: bool = False) -> Generator[Rollup]:
+    """Open the roll-up in the instance's folder, brought up to date.
+
+    Args:
+        instance: Dagster's.
+        home: Its folder.
+        progress: Called after each batch of runs.
+        rebuild: Forget what is there and read everything again.
+    """
+    with _alone(home):
+        rollup = Rollup(home / FILE, anew=rebuild)
+        with rollup:
+            _catch_up(instance, rollup, progress)
+    with Rollup(home / FILE) as rollup:
+        yield rollup
+
+
+@contextmanager
+def _alone(home: Path) -> Generator[None]:
+    """Let one process at a time read what is new: the others then find it done."""
+    with (home / f"{FILE}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _catch_up(instance: dg.DagsterInstance, rollup: Rollup, progress: Progress | None) -> None:
+    cursor = rollup.note(_CURSOR)
+    since = datetime.fromisoformat(cursor) - _OVERLAP if cursor else None
+    changed = dagster_storage.listed(instance, since=since)
+    known = rollup.known([run.run_id for run in changed])
+    stale = [run for run in changed if known.get(run.run_id) != (run.status, run.updated)]
+    _read(instance, rollup, _with_unsettled(instance, rollup, stale), progress)
+    gone = _reconcile(instance, rollup, progress) if dagster_storage.count_runs(instance) != rollup.count_runs() else False
+    _load_removed(instance, rollup, archive.keys(instance) - (set() if gone else rollup.chunks()))
+    newest = max((run.updated for run in changed), default=None)
+    if newest is not None and newest != cursor:
+        with rollup.transaction():
+            rollup.set_note(_CURSOR, newest)
+
+
+def _with_unsettled(instance: dg.DagsterInstance, rollup: Rollup, stale: Sequence[Listed]) -> list[Listed]:
+    """Return the changed runs and those that may have gone on without that the list of runs tells."""
+    unsettled = set(rollup.unsettled()) - {run.run_id for run in stale}
+    if not unsettled:
+        return list(stale)
+    return [*stale, *(run for run in dagster_storage.listed(instance, run_ids=unsettled) if run.status not in _WAITING)]
+
+
+def _reconcile(instance: dg.DagsterInstance, rollup: Rollup, progress: Progress | None) -> bool:
+    """Compare all runs; return whether some are gone."""
+    there, known = dagster_storage.listed(instance), rollup.known()
+    gone = known.keys() - {run.run_id for run in there}
+    if gone:
+        with rollup.transaction():
+            rollup.forget(gone)
+    _read(instance, rollup, [run for run in there if run.run_id not in known], progress)
+    return bool(gone)
+
+
+def _read(instance: dg.DagsterInstance, rollup: Rollup, runs: Sequence[Listed], progress: Progress | None) -> None:
+    for start in range(0, len(runs), _BATCH):
+        batch = {run.run_id: run for run in runs[start : start + _BATCH]}
+        found = reading.read(instance, batch)
+        with rollup.transaction():
+            rollup.write(_run_row(batch[run_id], record, those) for run_id, (record, those) in found.items())
+        if progress:
+            progress(min(start + _BATCH, len(runs)), len(runs))
+
+
+def _run_row(listed: Listed, record: Any, those: Sequence[Any]) -> RunRow:
+    run = record.dagster_run
+    settled = run.is_finished and record.update_timestamp.timestamp() < time.time() - _SETTLE_SECONDS
+    return RunRow(listed.run_id, listed.created, run.status.value, listed.updated, settled, those)
+
+
+def _load_removed(instance: dg.DagsterInstance, rollup: Rollup, keys: set[str]) -> None:
+    for key in sorted(keys):
+        runs = archive.load(instance, key)
+        with rollup.transaction():
+            rollup.write_removed(key, runs)

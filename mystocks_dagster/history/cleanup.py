@@ -1,0 +1,102 @@
+"""Cleaning up: old runs go, with all that is theirs; what stands on them stays (decision 9).
+
+Partitions, last materializations and checks, the memory of sensors and the statistics are afterwards what they were.
+"""
+
+import fcntl
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.history import archive, catch_up, doomed, leftovers, removal, space
+from mystocks_dagster.history.catch_up import Progress
+from mystocks_dagster.history.rollup import FILE, Rollup
+from mystocks_dagster.history.values import Cleaned
+from mystocks_dagster.market.clock import now
+
+_BATCH = 100
+#: Where versions of the task file are stored, in the instance's folder.
+_VERSIONS = "taskfiles"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to clean up: an instance and its folder."""
+
+    instance: dg.DagsterInstance
+    home: Path
+
+
+def clean_up(place: Place, days: int, *, dry_run: bool = False, progress: Progress | None = None) -> Cleaned:
+    """Remove what ended more than `days` days ago; runs that have not ended are never touched.
+
+    Args:
+        place: Where.
+        days: At least 1.
+        dry_run: Only say what would be removed.
+        progress: Told after each batch how many runs of how many are gone.
+
+    Raises:
+        InstanceError: Another clean-up runs, or `days` is less than 1.
+    """
+    if days < 1:
+        raise InstanceError(f"clean up after {days} days: at least 1, so that what has just ended stays.")
+    before = now() - timedelta(days=days)
+    with _alone(place.home), catch_up.opened(place.instance, place.home, progress) as rollup:
+        old = doomed.old_runs(place.instance, before)
+        told = Cleaned(days=days, dry_run=dry_run, runs=len(old.run_ids), executions=rollup.count_executions(old.run_ids), kept=old.kept)
+        if dry_run:
+            return _foreseen(place, told, before, old.run_ids)
+        size = space.database_bytes(place.instance)
+        freed = _remove_runs(place.instance, rollup, old.run_ids, progress)
+        ticks = leftovers.remove_ticks(place.instance, before)
+        versions = leftovers.unused_versions(place.instance, place.home / _VERSIONS, before)
+        freed += removal.size(versions)
+        for path in versions:
+            path.unlink(missing_ok=True)
+    notes = (*space.compact(place.instance), *_shrink_rollup(place))
+    freed = max(0, freed + size - space.database_bytes(place.instance))
+    return replace(told, ticks=ticks, task_files=len(versions), bytes_freed=freed, notes=notes)
+
+
+@contextmanager
+def _alone(home: Path) -> Generator[None]:
+    with (home / "cleanup.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InstanceError("Another clean-up is running; nothing was removed. Try again when it has ended.") from None
+        yield
+
+
+def _foreseen(place: Place, told: Cleaned, before: datetime, run_ids: Sequence[str]) -> Cleaned:
+    versions = leftovers.unused_versions(place.instance, place.home / _VERSIONS, before)
+    freed = sum(removal.size(removal.run_files(place.instance, run_id)) for run_id in run_ids) + removal.size(versions)
+    return replace(told, ticks=leftovers.count_ticks(place.instance, before), task_files=len(versions), bytes_freed=freed)
+
+
+def _remove_runs(instance: dg.DagsterInstance, rollup: Rollup, run_ids: Sequence[str], progress: Progress | None) -> int:
+    """Remove runs and return the bytes of the files that are gone."""
+    newest, snapshots, freed = doomed.newest(instance), set[str](), 0
+    for start in range(0, len(run_ids), _BATCH):
+        batch = run_ids[start : start + _BATCH]
+        # First what must outlive them, so that a crash at any moment loses nothing.
+        if parts := rollup.of_runs(batch):
+            archive.store(instance, parts)
+        snapshots |= leftovers.snapshots_of(instance, batch)
+        freed += removal.remove_runs(instance, batch, newest)
+        if progress:
+            progress(start + len(batch), len(run_ids))
+    leftovers.remove_snapshots(instance, snapshots)
+    return freed
+
+
+def _shrink_rollup(place: Place) -> list[str]:
+    with catch_up.opened(place.instance, place.home):
+        pass
+    return space.compact_file(place.home / FILE)

@@ -1,0 +1,72 @@
+"""An execution as the roll-up keeps it: what Dagster's events say of it, apart from today's task file and folders."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+
+from mystocks_dagster.history.values import Execution
+from mystocks_dagster.market.clock import SHANGHAI
+
+#: Statuses that say how good a task is, and count for its durations.
+GOOD = ("success", "partial_success")
+BAD = ("failed",)
+
+
+class Record(NamedTuple):
+    """One task's part in a run. Times are seconds since 1970.
+
+    Attributes:
+        task: The task's id as it told it, else its name in Dagster.
+        log_key: Names the captured output within the run.
+    """
+
+    run_id: str
+    step: str
+    job: str
+    task: str
+    status: str
+    start: float | None
+    end: float | None
+    retries: int
+    params: Mapping[str, Any] | None
+    result: Mapping[str, Any] | None
+    error: str | None
+    log_key: str | None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from its first attempt's start to its end."""
+        return round(self.end - self.start, 3) if self.start is not None and self.end is not None else None
+
+    def shown(self, instance: dg.DagsterInstance, task_ids: Mapping[str, str]) -> Execution:
+        """Return it for people; `task_ids` turns names in Dagster into ids."""
+        return Execution(
+            execution_id=f"{self.run_id}:{self.step}",
+            task_id=task_ids.get(self.task, self.task),
+            status=self.status,
+            start_time=moment(self.start),
+            end_time=moment(self.end),
+            duration=self.duration,
+            result=self.result,
+            error_message=self.error,
+            log_path=_log_path(instance, self.run_id, self.log_key) if self.log_key else None,
+            retry_count=self.retries,
+            run_id=self.run_id,
+            job=self.job,
+            params=self.params,
+        )
+
+
+def moment(timestamp: float | None) -> datetime | None:
+    """Return the Shanghai time of seconds since 1970."""
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, SHANGHAI)
+
+
+def _log_path(instance: dg.DagsterInstance, run_id: str, log_key: str) -> str | None:
+    manager: Any = instance.compute_log_manager
+    if not hasattr(manager, "get_captured_local_path"):
+        return None
+    return str(Path(manager.get_captured_local_path([run_id, "compute_logs", log_key], "out")))

@@ -1,0 +1,300 @@
+"""The roll-up: one row an execution in a file of SQLite, so that looking back does not read every run's events.
+
+It holds nothing of its own: thrown away, it is filled again from Dagster's storage (see `catch_up.py`).
+"""
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.history.record import BAD, GOOD, Record, moment
+from mystocks_dagster.history.values import Statistics
+from mystocks_dagster.taskfile.names import dagster_name
+
+#: The file, in the instance's folder.
+FILE = "history.db"
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE runs (run_id TEXT PRIMARY KEY, status TEXT, updated TEXT, settled INTEGER) WITHOUT ROWID;
+CREATE TABLE executions (
+  created REAL, run_id TEXT, position INTEGER, step TEXT, job TEXT, name TEXT, task TEXT, status TEXT, start REAL, end REAL,
+  timed REAL, retries INTEGER, params TEXT, result TEXT, error TEXT, log_key TEXT, removed INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE chunks (key TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE INDEX of_run ON executions (run_id);
+CREATE INDEX newest ON executions (removed, created, run_id, position);
+CREATE INDEX newest_of_task ON executions (name, created, run_id, position);
+CREATE INDEX tally ON executions (name, start, status, timed);
+CREATE INDEX durations ON executions (name, timed, start) WHERE timed IS NOT NULL;
+CREATE INDEX unsettled ON runs (settled) WHERE settled = 0;
+"""
+_COLUMNS = "run_id, step, job, task, status, start, end, retries, params, result, error, log_key"
+
+
+class Window(NamedTuple):
+    """Executions that started in [since, until), in seconds since 1970; None is open."""
+
+    since: float | None = None
+    until: float | None = None
+
+    @classmethod
+    def of(cls, since: datetime | None, until: datetime | None) -> "Window":
+        """Return the window between two aware times."""
+        return cls(*(None if one is None else one.timestamp() for one in (since, until)))
+
+    def conditions(self) -> list[tuple[str, Any]]:
+        """Return it as SQL."""
+        return [(text, value) for text, value in (("start >= ?", self.since), ("start < ?", self.until)) if value is not None]
+
+
+ALWAYS = Window()
+
+
+class Tally(NamedTuple):
+    """What statistics are made of; `name` is the task's in Dagster, `task` its id as far as its runs told it."""
+
+    name: str
+    task: str
+    total: int
+    good: int
+    bad: int
+    mean: float | None
+    p95: float | None
+    last_start: float | None
+    last_status: str
+
+    def shown(self, task_id: str, title: str, last_status: str) -> Statistics:
+        """Return it for people."""
+        ended = self.good + self.bad
+        return Statistics(
+            task_id=task_id,
+            task_name=title,
+            total_executions=self.total,
+            success_count=self.good,
+            failed_count=self.bad,
+            avg_duration=None if self.mean is None else round(self.mean, 3),
+            p95_duration=self.p95,
+            last_execution_time=moment(self.last_start),
+            last_status=last_status,
+            success_rate=round(100 * self.good / ended, 2) if ended else None,
+        )
+
+
+class RunRow(NamedTuple):
+    """One run with its executions, for the roll-up; `settled` when it will not change any more."""
+
+    run_id: str
+    created: float
+    status: str
+    updated: str
+    settled: bool
+    executions: Sequence[Record]
+
+
+class Rollup:
+    """The file, opened; safe for many processes. A file that cannot be read, or of another version, begins anew.
+
+    Args:
+        path: The file.
+        anew: Forget all that is in it.
+
+    Raises:
+        InstanceError: The file cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, anew: bool = False) -> None:
+        self._path = path
+        try:
+            self._connection = self._open(anew)
+        except sqlite3.OperationalError as error:
+            raise InstanceError(f"{path}: the roll-up of the history cannot be opened ({error}). Check the folder's permissions.") from None
+        except sqlite3.DatabaseError:
+            for file in path.parent.glob(f"{path.name}*"):
+                file.unlink(missing_ok=True)
+            self._connection = self._open(anew)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def _open(self, anew: bool) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if anew or _version(connection) != _SCHEMA_VERSION:
+                _make(connection, anew)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """All that is written within is written at once, or not at all."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def note(self, name: str) -> str | None:
+        """Return what was noted under that name."""
+        row = self._connection.execute("SELECT value FROM notes WHERE name = ?", [name]).fetchone()
+        return row[0] if row else None
+
+    def set_note(self, name: str, value: str) -> None:
+        """Note something."""
+        self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", [name, value])
+
+    def known(self, run_ids: Sequence[str] | None = None) -> dict[str, tuple[str, str]]:
+        """Return status and time of the last change, as seen, of those runs or of all that are live."""
+        where, values = ("", []) if run_ids is None else ("WHERE run_id IN (SELECT value FROM json_each(?))", [json.dumps(run_ids)])
+        rows = self._connection.execute(f"SELECT run_id, status, updated FROM runs {where}", values)
+        return {run_id: (status, updated) for run_id, status, updated in rows}
+
+    def unsettled(self) -> list[str]:
+        """Return the runs that may still change."""
+        return [run_id for (run_id,) in self._connection.execute("SELECT run_id FROM runs WHERE settled = 0")]
+
+    def count_runs(self) -> int:
+        """Return how many live runs it holds."""
+        return self._connection.execute("SELECT count(*) FROM runs").fetchone()[0]
+
+    def write(self, runs: Iterable[RunRow]) -> None:
+        """Put runs in, in place of what was known of them."""
+        for run in runs:
+            self._connection.execute("DELETE FROM executions WHERE run_id = ?", [run.run_id])
+            self._connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", [run.run_id, run.status, run.updated, run.settled])
+            self._insert(_row(run.created, position, one) for position, one in enumerate(run.executions))
+
+    def forget(self, run_ids: Iterable[str]) -> None:
+        """Take runs out."""
+        for run_id in run_ids:
+            self._connection.execute("DELETE FROM executions WHERE run_id = ?", [run_id])
+            self._connection.execute("DELETE FROM runs WHERE run_id = ?", [run_id])
+
+    def chunks(self) -> set[str]:
+        """Return which parts of the archive it holds."""
+        return {key for (key,) in self._connection.execute("SELECT key FROM chunks")}
+
+    def write_removed(self, key: str, runs: Mapping[str, tuple[float, Sequence[Record]]]) -> None:
+        """Put in a part of the archive: runs that were cleaned up, by id, each with its time; live ones are left out."""
+        for run_id, (created, those) in runs.items():
+            if not self._connection.execute("SELECT 1 FROM executions WHERE run_id = ? LIMIT 1", [run_id]).fetchone():
+                self._insert((*_row(created, position, one)[:-1], 1) for position, one in enumerate(those))
+        self._connection.execute("INSERT OR REPLACE INTO chunks VALUES (?)", [key])
+
+    def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
+        self._connection.executemany(f"INSERT INTO executions VALUES ({','.join('?' * 17)})", rows)
+
+    def executions(
+        self,
+        task_id: str | None = None,
+        window: Window = ALWAYS,
+        *,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Record]:
+        """Yield executions of live runs, the newest run's first, the last started first."""
+        conditions: list[tuple[str, Any]] = [("removed = ?", 0), *window.conditions()]
+        if task_id is not None:
+            # The plus keeps the planner from the other index.
+            conditions = [("name = ?", dagster_name(task_id)), ("+removed = ?", 0), *window.conditions()]
+        if status is not None:
+            conditions.append(("status = ?", status))
+        query = f"SELECT {_COLUMNS} FROM executions {_where(conditions)} ORDER BY created DESC, run_id DESC, position DESC LIMIT ?"
+        for row in self._connection.execute(query, [*_values(conditions), -1 if limit is None else limit]):
+            yield _record(row)
+
+    def of_runs(self, run_ids: Sequence[str]) -> dict[str, tuple[float, list[Record]]]:
+        """Return, by id, those live runs that have executions: when each was made, and its executions in order."""
+        query = (
+            f"SELECT created, {_COLUMNS} FROM executions WHERE run_id IN (SELECT value FROM json_each(?)) AND removed = 0 ORDER BY position"
+        )
+        found: dict[str, tuple[float, list[Record]]] = {}
+        for created, *row in self._connection.execute(query, [json.dumps(run_ids)]):
+            found.setdefault(row[0], (created, []))[1].append(_record(row))
+        return found
+
+    def count_executions(self, run_ids: Sequence[str]) -> int:
+        """Return how many executions those runs had."""
+        query = "SELECT count(*) FROM executions WHERE run_id IN (SELECT value FROM json_each(?)) AND removed = 0"
+        return self._connection.execute(query, [json.dumps(run_ids)]).fetchone()[0]
+
+    def tallies(self, task_id: str | None = None, window: Window = ALWAYS) -> list[Tally]:
+        """Return what statistics are made of, a task each."""
+        conditions = window.conditions()
+        if task_id is not None:
+            conditions.append(("name = ?", dagster_name(task_id)))
+        good, bad = (", ".join(f"'{status}'" for status in those) for those in (GOOD, BAD))
+        query = f"""SELECT name, count(*), sum(status IN ({good})), sum(status IN ({bad})), count(timed), avg(timed)
+          FROM executions INDEXED BY tally {_where(conditions)} GROUP BY name"""
+        rows = self._connection.execute(query, _values(conditions)).fetchall()
+        return [self._tally(name, window, *figures) for name, *figures in rows]
+
+    def _tally(self, name: str, window: Window, total: int, good: int, bad: int, timed: int, mean: float | None) -> Tally:
+        conditions = [("name = ?", name), *window.conditions()]
+        where, values = _where(conditions), _values(conditions)
+        newest = f"SELECT task, start, status FROM executions {where} ORDER BY created DESC, run_id DESC, position DESC LIMIT 1"
+        task, last_start, last_status = self._connection.execute(newest, values).fetchone()
+        # The nearest rank: the smallest duration that 95 in 100 do not exceed.
+        rank = -(-95 * timed // 100)
+        ranked = f"SELECT timed FROM executions {where} AND timed IS NOT NULL ORDER BY timed LIMIT 1 OFFSET ?"
+        p95 = self._connection.execute(ranked, [*values, rank - 1]).fetchone()[0] if timed else None
+        return Tally(name, task, total, good, bad, mean, p95, last_start, last_status)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _make(connection: sqlite3.Connection, anew: bool) -> None:
+    """Make the tables, at once for all who look."""
+    connection.execute("BEGIN IMMEDIATE")
+    if not anew and _version(connection) == _SCHEMA_VERSION:  # another process was quicker
+        connection.execute("COMMIT")
+        return
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        connection.execute(f"DROP TABLE {name}")
+    for statement in _SCHEMA.split(";")[:-1]:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _where(conditions: Sequence[tuple[str, Any]]) -> str:
+    return "WHERE " + " AND ".join(text for text, _ in conditions) if conditions else ""
+
+
+def _values(conditions: Sequence[tuple[str, Any]]) -> list[Any]:
+    return [value for _, value in conditions]
+
+
+def _row(created: float, position: int, one: Record) -> tuple[Any, ...]:
+    timed = one.duration if one.status in (*GOOD, *BAD) else None
+    name = dagster_name(one.task)
+    texts = (_text(one.params), _text(one.result), one.error, one.log_key)
+    return (created, one.run_id, position, one.step, one.job, name, one.task, one.status, one.start, one.end, timed, one.retries, *texts, 0)
+
+
+def _record(row: Sequence[Any]) -> Record:
+    one = Record(*row)
+    return one._replace(params=_parsed(one.params), result=_parsed(one.result))
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _parsed(text: Any) -> Any:
+    return None if text is None else json.loads(text)

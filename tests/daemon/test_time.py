@@ -1,0 +1,92 @@
+"""What is due exactly once, and what was missed, by the code of Dagster's own daemon and a real code server."""
+
+import dagster as dg
+import exchange_calendars
+import pytest
+from dagster._core.scheduler.instigation import TickStatus
+from support.daemon import instance_of, look, requested, schedules_since
+from support.project import Folder
+
+QUICK = """
+    def nothing(params):
+        return None
+"""
+CRON = """
+    task_packages: [quick]
+    defaults: {task_type: cron, task_module: quick, task_function: nothing}
+    tasks:
+      - {task_id: latest, schedule: {schedule_type: cron, cron_expression: "0 16 * * *"}}
+      - {task_id: skip, schedule: {schedule_type: cron, cron_expression: "0 16 * * *", misfire: skip}}
+      - {task_id: every, schedule: {schedule_type: cron, cron_expression: "0 16 * * *", misfire: all, trading_days_only: true}}
+      - {task_id: graced, schedule: {schedule_type: cron, cron_expression: "0 16 * * *", misfire: all, misfire_grace_time: 259200}}
+      - {task_id: hopeless, schedule: {schedule_type: cron, cron_expression: "0 16 * * *", misfire_grace_time: 3600}}
+"""
+ONCE = """
+    task_packages: [quick]
+    defaults: {task_type: cron, task_module: quick, task_function: nothing}
+    tasks:
+"""
+
+
+@pytest.fixture
+def project(folder: Folder) -> Folder:
+    folder.write("quick.py", QUICK)
+    return folder
+
+
+def due(tags: list[dict[str, str]]) -> list[str]:
+    return [one["mystocks/scheduled_at"][:16] for one in tags]
+
+
+def open_tick(instance: dg.DagsterInstance, sensor: str) -> bool:
+    """Say whether the sensor's last tick was begun and not ended."""
+    state = next((one for one in instance.all_instigator_state() if one.instigator_name == sensor), None)
+    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1) if state else []
+    return bool(ticks) and ticks[0].status == TickStatus.STARTED
+
+
+def test_starts_that_were_missed_while_the_daemon_was_down(project: Folder) -> None:
+    project.write("tasks.yaml", CRON)
+    look(project, "2026-11-11T12:00:00+08:00")
+    with instance_of(project) as instance:
+        schedules_since(instance, "2026-11-11T12:00:00+08:00")
+        # The daemon comes back on a Monday evening, twelve days later; a second look asks for nothing more.
+        for _ in range(2):
+            look(project, "2026-11-23T19:00:00+08:00")
+            assert due(requested(instance, "latest")) == ["2026-11-23T16:00"]
+            assert requested(instance, "skip") == []
+            assert requested(instance, "hopeless") == []
+            sessions = exchange_calendars.get_calendar("XSHG").sessions_in_range("2026-11-11", "2026-11-23")
+            days = [f"{session:%Y-%m-%d}" for session in sessions]
+            assert due(requested(instance, "every")) == [f"{day}T16:00" for day in days]
+            assert [tags.get("mystocks/day") for tags in requested(instance, "every")] == [*days[:-1], None]
+            assert due(requested(instance, "graced")) == [f"2026-11-{day}T16:00" for day in (21, 22, 23)]
+        ticks = {
+            state.instigator_name: instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)[0].skip_reason
+            for state in instance.all_instigator_state()
+        }
+        assert "misfire is skip" in (ticks["skip__schedule"] or "")
+        assert "more than misfire_grace_time (1:00:00)" in (ticks["hopeless__schedule"] or "")
+
+
+def test_once_is_exactly_once_whenever_the_daemon_is_killed(project: Folder) -> None:
+    points = {"held": "TICK_HELD", "reserved": "RUN_IDS_RESERVED", "created": "RUN_CREATED", "launched": "RUN_LAUNCHED"}
+    schedule = '{schedule_type: once, start_time: "2026-01-05T09:00:00+08:00", misfire_grace_time: 31622400}'
+    project.write("tasks.yaml", ONCE + "".join(f"      - {{task_id: {name}, schedule: {schedule}}}\n" for name in points))
+    left = {f"{name}__schedule": point for name, point in points.items()}
+    while left:
+        look(project, crashes=left)
+        with instance_of(project) as instance:
+            killed = [name for name in left if open_tick(instance, name)]
+        assert len(killed) == 1, "the daemon died in the middle of one tick"
+        del left[killed[0]]
+    with instance_of(project) as instance:
+        # The daemon restarts, the file is loaded again, and again.
+        for _ in range(2):
+            look(project)
+            assert {name: len(requested(instance, name)) for name in points} == dict.fromkeys(points, 1)
+        # Nor does it fire again when its run is cleaned up.
+        for run in instance.get_runs():
+            instance.delete_run(run.run_id)
+        look(project)
+        assert instance.get_runs() == []

