@@ -1,5 +1,6 @@
 """Dagster's instance of this project: found from any folder, the same for every command."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from mystocks_dagster.settings import Settings
 
 #: How the root's dagster.yaml, which works with no environment variable, names the instance's folder.
 RELATIVE_HOME = ".dagster"
+#: Where the address of the running UI is noted, for the links that others print.
+ADDRESS_FILE = "ui.json"
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
 
 
@@ -52,6 +55,14 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         return dg.DagsterInstance.get()
     except Exception as error:  # Dagster raises whatever its storage raises
         raise InstanceError(f"{settings.dagster_home}: Dagster's storage cannot be opened: {error}") from error
+
+
+def ui_address(home: Path) -> str | None:
+    """Return the address of this project's running UI, if it runs."""
+    try:
+        return json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))["address"]
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _absolute(source: Path, home: Path) -> str:

@@ -10,17 +10,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 
+from mystocks_dagster.alerts.daemon import watching
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import open_instance, prepare_home
+from mystocks_dagster.instance import ADDRESS_FILE, open_instance, prepare_home
+from mystocks_dagster.instance import ui_address as ui_address  # the callers of servers ask for it here
 from mystocks_dagster.settings import Settings
 
 _START_SECONDS = 90
 _STOP_SECONDS = 10
-#: Where the address of the running UI is noted, for the links that other commands print.
-ADDRESS_FILE = "ui.json"
 
 
 def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> int:
@@ -48,7 +47,10 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
         _wait_until_up(servers, address)
         note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
         say(f"\nMyStocks is at {address} (stop with Ctrl-C)")
-        return servers.wait()
+        with watching(settings) as watch:
+            code = servers.wait()
+            watch.look(gone=f"Dagster 的进程意外退出（代码 {code}）")
+        return code
     except KeyboardInterrupt:
         say("stopping …")
         return 0
@@ -80,14 +82,6 @@ def free_port(host: str, port: int) -> int:
 
 
 _FOREIGN_HOST = {99, 49, -2}  # EADDRNOTAVAIL on Linux and macOS, a name that does not resolve
-
-
-def ui_address(home: Path) -> str | None:
-    """Return the address of this project's running UI, if it runs."""
-    try:
-        return json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))["address"]
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def _wait_until_up(servers: subprocess.Popen[bytes], address: str) -> None:

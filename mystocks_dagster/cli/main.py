@@ -40,6 +40,7 @@ def options(
 def register_all() -> None:
     """Add every command, once."""
     from mystocks_dagster.cli import (
+        alerts,
         api,
         backfill,
         data,
@@ -57,7 +58,7 @@ def register_all() -> None:
         upcoming,
     )
 
-    for module in (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, data, health, doctor, demo, ui, api):
+    for module in (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, data, alerts, health, doctor, demo, ui, api):
         module.register(app)
 
 

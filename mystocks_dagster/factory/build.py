@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from mystocks_dagster.alerts.look import Office
+from mystocks_dagster.factory.alerting import alert_sensors, channel_assets, channel_checks
 from mystocks_dagster.factory.assets import build_asset
 from mystocks_dagster.factory.broken import build_broken_jobs
 from mystocks_dagster.factory.intervals import build_intervals, build_switch
@@ -13,6 +15,7 @@ from mystocks_dagster.factory.schedules import build_schedule
 from mystocks_dagster.factory.sensors import build_once
 from mystocks_dagster.factory.spec import TaskSpec, build_specs
 from mystocks_dagster.factory.supervisors import build_stopper, build_supervisor
+from mystocks_dagster.factory.system import build_system_sensor, system_assets, system_checks
 from mystocks_dagster.factory.timed import Timed, timed
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.taskfile.reader import Version
@@ -33,8 +36,15 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
     by_type: dict[str, list[Timed]] = {"cron": [], "interval": [], "once": []}
     for one in timed(specs.values(), groups):
         by_type[one.schedule.schedule_type].append(one)
+    office = Office.of(version)
     return dg.Definitions(
-        assets=[*(build_asset(spec, notice) for spec in specs.values() if spec.owned), *_unowned(specs, notice)],
+        assets=[
+            *(build_asset(spec, notice) for spec in specs.values() if spec.owned),
+            *_unowned(specs, notice),
+            *system_assets(version),
+            *channel_assets(office),
+        ],
+        asset_checks=[*system_checks(version), *channel_checks(office)],
         jobs=[*jobs.values(), *build_broken_jobs(version)],
         schedules=[build_schedule(one) for one in by_type["cron"]],
         sensors=[
@@ -43,6 +53,8 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
             *build_intervals(by_type["interval"], jobs),
             *(build_supervisor(spec) for spec in specs.values() if spec.task.task_type == "supervisor"),
             build_stopper(specs, version.broken),
+            build_system_sensor(version),
+            *alert_sensors(version, office),
         ],
         executor=dg.in_process_executor,
         metadata={"mystocks/taskfile": version.hash, "mystocks/source": str(version.source)},

@@ -1,12 +1,13 @@
 """The part of a task file that stands beside its tasks and groups: version, defaults, packages, alerts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from mystocks_dagster.taskfile import explain
+from mystocks_dagster.taskfile.alerts import written_faults
 from mystocks_dagster.taskfile.document import SECTIONS, Document
 from mystocks_dagster.taskfile.functions import package_fault
 from mystocks_dagster.taskfile.model import Task, TaskFile
@@ -27,13 +28,35 @@ def read_head(document: Document, folder: Path, environment: Mapping[str, str]) 
         except ValidationError as error:
             found = list(explain.faults(error, TaskFile, values, secret=written))
             faults += found
-            wrong = {fault.path[0] for fault in found}
-            values = {key: value for key, value in values.items() if key in TaskFile.model_fields and key not in wrong}
+            values = _without(values, found)
     faults += _default_faults(defaults, environment)
     bad = [(index, why) for index, name in enumerate(head.task_packages) if (why := package_fault(name, folder.resolve()))]
     faults += [Fault(("task_packages", index), why) for index, why in bad]
+    faults += _alert_faults(document)
     own = [fault for fault in document.faults if fault.path[0] not in SECTIONS]
     return head, [document.problem(fault, None) for fault in (*document.unusable, *own, *faults)]
+
+
+def _without(values: Mapping[str, Any], found: Sequence[Fault]) -> dict[str, Any]:
+    """Return the values without what is wrong; of `alerts` only the wrong keys, so that what is right still alerts."""
+    wrong = {fault.path[0] for fault in found}
+    kept = {key: value for key, value in values.items() if key in TaskFile.model_fields and key not in wrong}
+    alerts = values.get("alerts")
+    if "alerts" in wrong and isinstance(alerts, dict):
+        faulty = {fault.path[1] for fault in found if fault.path[0] == "alerts" and len(fault.path) > 1}
+        kept["alerts"] = {key: value for key, value in alerts.items() if key not in faulty} if faulty else {}
+    return kept
+
+
+def _alert_faults(document: Document) -> Iterator[Fault]:
+    # 0.5 s to import, for polars' types: only a file that expects something needs it.
+    tables: frozenset[str] = frozenset()
+    alerts = document.head.get("alerts")
+    if isinstance(alerts, dict) and alerts.get("expect"):
+        from mystocks_dagster.market.schemas import TABLES
+
+        tables = frozenset(TABLES)
+    return written_faults(document.head, tables, frozenset(raw.id for raw in document.entries["tasks"] if raw.id))
 
 
 def _default_faults(defaults: dict[str, Any], environment: Mapping[str, str]) -> Iterator[Fault]:

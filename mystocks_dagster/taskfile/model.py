@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from mystocks_dagster.taskfile import names
+from mystocks_dagster.taskfile.alerts import Alerts
 from mystocks_dagster.taskfile.problems import Fault, Path, suggest
-from mystocks_dagster.taskfile.schedule import Closed, Flag, Integer, Schedule, cross_field, fault
+from mystocks_dagster.taskfile.schedule import Closed, Flag, Integer, Schedule, cross_field, fault, nothing_is, once_each
 from mystocks_dagster.taskfile.variables import Written
 
 PriorityName = Literal["critical", "high", "normal", "low", "batch"]
@@ -30,22 +31,8 @@ def _priority(value: Any) -> Any:
     return value
 
 
-def _nothing_is(empty: Any) -> BeforeValidator:
-    """Read a key without a value as empty, as when every entry below it is commented out."""
-    return BeforeValidator(lambda value: empty if value is None else value)
-
-
-def _once_each(values: tuple[str, ...]) -> tuple[str, ...]:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise fault(f"{value!r} is listed twice", "Keep one of them.")
-        seen.add(value)
-    return values
-
-
 Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": names.ID_PATTERN})]
-Texts = Annotated[tuple[str, ...], _nothing_is(()), AfterValidator(_once_each)]
+Texts = Annotated[tuple[str, ...], nothing_is(()), AfterValidator(once_each)]
 Priority = Annotated[Integer, Field(ge=1, le=999), BeforeValidator(_priority, json_schema_input_type=int | PriorityName)]
 
 
@@ -86,7 +73,7 @@ class Task(Entry):
         examples=["mystocks_dagster.tasks.data_sync"],
     )
     task_function: str = Field(min_length=1, description="Name of the function in that module.", examples=["sync_daily_stock_data"])
-    params: Annotated[dict[str, Any], _nothing_is({})] = Field(
+    params: Annotated[dict[str, Any], nothing_is({})] = Field(
         default_factory=dict, description="What the function is given; can be changed for each run.", examples=[{"data_source": "akshare"}]
     )
     enabled: Flag = Field(
@@ -157,7 +144,7 @@ class Group(Entry):
     group_id: Id = Field(description="The key of the group; unique over tasks and groups.", examples=["daily_job"])
     group_name: str = Field(default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日数据处理任务组"])
     description: str = Field(default="", description="What it is for, for people.")
-    tasks: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once_each)] = Field(
+    tasks: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(once_each)] = Field(
         description="Ids of its tasks, in order; what they depend on runs too.", examples=[["daily_data_sync", "calc_technical_indicators"]]
     )
     execution_mode: Literal["sequential", "parallel"] = Field(
@@ -184,14 +171,6 @@ class Group(Entry):
         return self.enabled and (self.schedule is None or self.schedule.enabled)
 
 
-class Alerts(Closed):
-    """Where messages about failures go."""
-
-    urls: Texts = Field(
-        default=(), description="Apprise addresses; keep secrets in the environment.", examples=[["wecombot://${WECOM_BOT_KEY}"]]
-    )
-
-
 class TaskFile(Closed):
     """A whole task file."""
 
@@ -199,7 +178,7 @@ class TaskFile(Closed):
         default="", description="Version of the file's content, as you count it: the tag `mystocks/version` of all runs.", examples=["1.0"]
     )
     description: str = Field(default="", description="What the file is for, for people: `mystocks list` shows it.")
-    defaults: Annotated[dict[str, Any], _nothing_is({})] = Field(
+    defaults: Annotated[dict[str, Any], nothing_is({})] = Field(
         default_factory=dict,
         description="Any field of a task but its id: taken by each task that does not say it itself. `params` and `schedule` "
         "are joined key by key; of the params a function is given those that it takes, and a schedule is completed only "
@@ -211,9 +190,9 @@ class TaskFile(Closed):
         description="Python packages of your own whose functions tasks may name, found on the Python path or beside the task file.",
         examples=[["my_tasks"]],
     )
-    alerts: Alerts = Field(default=Alerts(), description="Where messages about failures go.")
-    tasks: Annotated[tuple[Task, ...], _nothing_is(())] = Field(default=(), description="The tasks.")
-    task_groups: Annotated[tuple[Group, ...], _nothing_is(())] = Field(default=(), description="The groups.")
+    alerts: Alerts = Field(default=Alerts(), description="Where messages about failures go, and what they tell; see below.")
+    tasks: Annotated[tuple[Task, ...], nothing_is(())] = Field(default=(), description="The tasks.")
+    task_groups: Annotated[tuple[Group, ...], nothing_is(())] = Field(default=(), description="The groups.")
 
     def by_id(self) -> dict[str, Task | Group]:
         """Return every task and group by its id, in the order of the file."""

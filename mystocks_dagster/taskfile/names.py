@@ -28,6 +28,10 @@ DAGSTER_NAMES = frozenset(
 )
 #: First path segments below /api/tasks/ that are calls, not tasks.
 REST_NAMES = frozenset({"register", "executions", "statistics", "import", "export", "health"})
+#: Assets and jobs of the project itself.
+OUR_NAMES = frozenset(
+    {"task_file", "trading_calendar", "task_statistics", "alert_channels", "cleanup_history", "import_tasks", "export_tasks"}
+)
 #: Endings that our own Dagster names have: `X__task` is the op of `X`, and so on.
 OUR_ENDINGS = ("__task", "__asset", "__schedule", "__sensor")
 
@@ -57,6 +61,8 @@ def id_fault(task_id: str) -> str | None:
         return f"/api/tasks/{task_id} is a call of the REST interface"
     if name in DAGSTER_NAMES:
         return "Dagster reserves this name"
+    if name in OUR_NAMES:
+        return f"{name} is made by the project itself"
     if name in TABLES:
         return f"{name} is a table of the lake; name what the task does, such as sync_{name}"
     for ending in OUR_ENDINGS:

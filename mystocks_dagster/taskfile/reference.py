@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mystocks_dagster.taskfile import dump, names
-from mystocks_dagster.taskfile.model import PRIORITIES, Alerts, Group, Task, TaskFile
+from mystocks_dagster.taskfile.alerts import Alerts, Expectation
+from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task, TaskFile
 from mystocks_dagster.taskfile.schedule import NEEDED, Schedule
 from mystocks_dagster.taskfile.schema import schema_text
 from mystocks_dagster.taskfile.source import MAX_BYTES
@@ -76,7 +77,8 @@ _SECTIONS: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("A task", Task, "One entry of `tasks`."),
     ("A schedule", Schedule, "`schedule` of a task or a group. {needed}."),
     ("A group", Group, "One entry of `task_groups`."),
-    ("Alerts", Alerts, "`alerts` of the file."),
+    ("Alerts", Alerts, "`alerts` of the file; [alerts.md](alerts.md) shows the messages."),
+    ("An expectation", Expectation, "One entry of `expect` in `alerts`: a table or a task."),
 )
 
 
@@ -141,7 +143,8 @@ def _words(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_words(item) for item in arguments if item is not type(None)))
     if origin is tuple:
-        return f"list of {'text' if _words(arguments[0]) == 'text' else 'mappings'}"
+        words = _words(arguments[0])
+        return f"list of {words if words == 'text' or words.startswith('`') else 'mappings'}"
     if origin is dict:
         return "mapping"
     return simple.get(annotation, "date and time")
@@ -149,6 +152,7 @@ def _words(annotation: Any) -> str:
 
 def _notes() -> str:
     reserved = ", ".join(f"`{name}`" for name in sorted(names.REST_NAMES))
+    ours = ", ".join(f"`{name}`" for name in sorted(names.OUR_NAMES))
     endings = ", ".join(f"`{ending}`" for ending in names.OUR_ENDINGS)
     return f"""\
 ## Values
@@ -167,8 +171,8 @@ def _notes() -> str:
 
 Letters, digits, `_` and `-`, a letter first, at most {names.LONGEST_ID} characters. Tasks and groups share one set of ids, in which
 `-` and `_` are the same. Refused are names that Dagster reserves (`config`, `type`, `in`, every word of Python), those
-that are calls of the REST interface ({reserved}), names of tables of the lake,
-and names that end in {endings}.
+that are calls of the REST interface ({reserved}), those of the project's own assets and
+jobs ({ours}), names of tables of the lake, and names that end in {endings}.
 """
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from mystocks_dagster.taskfile.cron import cron_fault
@@ -36,6 +36,21 @@ def fault(message: str, hint: str = "", span: tuple[int, int] | None = None) -> 
     """Return an error for a validator to raise, whose hint and place in the text reach the person who reads it."""
     context = {"hint": hint, "span": span, "text": message}
     return PydanticCustomError("task_file", "{text}", context)
+
+
+def nothing_is(empty: Any) -> BeforeValidator:
+    """Read a key without a value as empty, as when every entry below it is commented out."""
+    return BeforeValidator(lambda value: empty if value is None else value)
+
+
+def once_each(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a list that says something twice."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise fault(f"{value!r} is listed twice", "Keep one of them.")
+        seen.add(value)
+    return values
 
 
 def cross_field(found: Fault) -> PydanticCustomError:

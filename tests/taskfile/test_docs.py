@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mystocks_dagster.taskfile.model import Alerts, Group, Task, TaskFile
+from mystocks_dagster.taskfile.alerts import Alerts, Expectation
+from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.reader import load_text
 from mystocks_dagster.taskfile.reference import REFERENCE, SCHEMA, reference_text
 from mystocks_dagster.taskfile.schedule import Schedule
@@ -34,7 +35,7 @@ def test_the_schema_is_in_step_with_the_models():
     assert SCHEMA.read_text(encoding="utf-8") == schema_text(), REMEDY
 
 
-@pytest.mark.parametrize("model", [TaskFile, Task, Schedule, Group, Alerts])
+@pytest.mark.parametrize("model", [TaskFile, Task, Schedule, Group, Alerts, Expectation])
 def test_every_field_is_in_the_manual_with_its_meaning(model: type[Any]):
     text = reference_text()
     for name, field in model.model_fields.items():

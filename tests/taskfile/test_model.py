@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from mystocks_dagster.taskfile.model import PRIORITIES, Alerts, Group, Task, TaskFile
+from mystocks_dagster.taskfile.alerts import Alerts
+from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import DAGSTER_NAMES
 from mystocks_dagster.taskfile.schedule import Schedule
 

@@ -1,0 +1,176 @@
+"""Where messages go: the addresses of the task file, shown without their secrets, and reached through apprise."""
+
+import hashlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+from mystocks_dagster.execution.masking import MASK, SECRET_NAME
+from mystocks_dagster.taskfile.variables import resolve_variables
+
+#: Services whose address is a host: that is no secret, while in all others it is a key.
+_HOSTS = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "syslog", "rsyslog", "dbus", "gnome", "windows"})
+_NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
+_SHORTEST = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """One address.
+
+    Attributes:
+        id: Stays the same while the line in the file does.
+        label: The address for people, without secrets.
+        url: The address with its secrets.
+        secrets: What must not be shown.
+        fault: Why it cannot be used, such as a variable that is not set.
+    """
+
+    id: str
+    label: str
+    url: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    fault: str | None = None
+
+    def masked(self, text: str) -> str:
+        """Return a text without this channel's secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+
+def channels_of(head: Mapping[str, Any], environment: Mapping[str, str]) -> list[Channel]:
+    """Return the channels of a task file, given what stands beside its tasks as it is written.
+
+    A variable that is not set makes a channel that cannot be used; the others are not touched by it.
+    """
+    alerts = head.get("alerts")
+    urls = alerts.get("urls") if isinstance(alerts, dict) else None
+    written = dict.fromkeys(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
+    return [_channel(url, environment) for url in written]
+
+
+def send(channel: Channel, title: str, body: str) -> str | None:
+    """Send a message; return None when the channel took it, else why not, without secrets."""
+    if channel.fault:
+        return channel.fault
+    said = _Listener()
+    logger = logging.getLogger("apprise")
+    # What apprise logs may hold the address with its secrets: it ends here.
+    logger.propagate = False
+    logger.addHandler(said)
+    try:
+        import apprise
+
+        asset = apprise.AppriseAsset(app_id="MyStocks", app_desc="MyStocks", async_mode=False)
+        post = apprise.Apprise(asset=asset)
+        if not post.add(channel.url):
+            return channel.masked("no service of apprise reads this address: " + said.text())
+        if post.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
+            return None
+    except Exception as error:  # noqa: BLE001 - a hundred services raise what they like; one must not stop the others
+        return channel.masked(f"{type(error).__name__}: {error}")
+    finally:
+        logger.removeHandler(said)
+    return channel.masked(said.text() or "it did not take the message")
+
+
+def send_all(letters: Sequence[tuple[Channel, str, str]], patience: float) -> dict[str, str | None]:
+    """Send to several channels side by side; return the outcome by channel id, as `send` does.
+
+    A channel that does not answer within `patience` seconds has failed.
+    """
+    found: dict[str, str | None] = {}
+
+    def one(channel: Channel, title: str, body: str) -> None:
+        found[channel.id] = send(channel, title, body)
+
+    threads = [threading.Thread(target=one, args=letter, daemon=True) for letter in letters]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return {channel.id: found.get(channel.id, f"no answer within {patience:.0f} s") for channel, _, _ in letters}
+
+
+def label_of(template: str) -> str:
+    """Return an address as it is written, with stars for what is written out and may be a secret.
+
+    Examples:
+        >>> label_of("wecombot://${WECOM_KEY}")
+        'wecombot://${WECOM_KEY}'
+        >>> label_of("wecombot://693a91f6")
+        'wecombot://***'
+        >>> label_of("mailtos://me:hunter2@example.com?to=you@example.com&token=abc")
+        'mailtos://me:***@example.com?to=you@example.com&token=***'
+    """
+    scheme, mark, rest = template.partition("://")
+    if not mark:
+        return template if "${" in template else MASK
+    place, question, query = rest.partition("?")
+    if scheme.lower() in _HOSTS:
+        user, at, host = place.rpartition("@")
+        name, colon, password = user.partition(":")
+        place = f"{name}{colon}{_variable_or_stars(password) if password else ''}{at}{host}"
+    else:
+        place = "/".join(_variable_or_stars(part) if part else "" for part in place.split("/"))
+    pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+    shown = [f"{name}{equals}{_variable_or_stars(value) if _secret(name) else value}" for name, equals, value in pairs]
+    return f"{scheme}://{place}{question}{'&'.join(shown)}"
+
+
+def _secret(name: str) -> bool:
+    return bool(SECRET_NAME.search(name)) or name in {"pass", "key", "sign"}
+
+
+def _variable_or_stars(part: str) -> str:
+    return part if "${" in part else MASK
+
+
+def _channel(template: str, environment: Mapping[str, str]) -> Channel:
+    values, _, faults = resolve_variables({"alerts": {"urls": [template]}}, environment)
+    url = str(values["alerts"]["urls"][0])
+    return Channel(
+        id=hashlib.sha256(template.encode()).hexdigest()[:10],
+        label=label_of(template),
+        url=url,
+        secrets=_secrets(template, url, environment),
+        fault=faults[0].message if faults else None,
+    )
+
+
+def _secrets(template: str, url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return every form in which a secret of the address may turn up in a text, the longest first."""
+    plain = {environment.get(name, "") for name in _NAME.findall(template)}
+    scheme, _, rest = url.partition("://")
+    place, _, query = rest.partition("?")
+    if scheme.lower() in _HOSTS:
+        plain |= {place.rpartition("@")[0].partition(":")[2]}
+    else:
+        plain |= set(re.split("[/@:]", place))
+    plain |= {pair.partition("=")[2] for pair in query.split("&") if _secret(pair.partition("=")[0])}
+    plain |= {unquote(one) for one in plain}
+    forms = {form(one) for one in plain for form in (str, quote, quote_plus, lambda text: quote(text, safe=""))}
+    return tuple(sorted((one for one in forms if len(one) >= _SHORTEST), key=len, reverse=True))
+
+
+class _Listener(logging.Handler):
+    """Collects what apprise says in this thread."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._thread, self._said = threading.get_ident(), list[str]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            self._said.append(record.getMessage())
+
+    def text(self) -> str:
+        """Return what was said, in one line."""
+        return "; ".join(dict.fromkeys(self._said))[:500]

@@ -1,0 +1,137 @@
+"""What has been told and what is waiting to be: values, without a word of where they are kept."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from mystocks_dagster.alerts.message import Message
+from mystocks_dagster.taskfile.alerts import Kind
+
+#: `doubtful`: the process was killed while it sent; it is not sent again, so that nothing is told twice.
+State = Literal["waiting", "sending", "sent", "doubtful", "given_up"]
+_KEYS, _LETTERS = 3_000, 200
+#: An address that has taken nothing for so long gets what is newer.
+_PATIENCE = timedelta(days=3)
+_HOUR = timedelta(hours=1)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=30)
+
+
+class Letter(BaseModel):
+    """A message on its way: its state for each channel, by the channel's id."""
+
+    key: str
+    kind: Kind
+    title: str
+    body: str
+    time: datetime
+    to: dict[str, State] = Field(default_factory=dict)
+
+
+class Line(BaseModel):
+    """How one channel does.
+
+    Attributes:
+        failures: In a row.
+        error: Why the last one failed, without secrets.
+        again: Not tried before.
+        sent: When messages were sent in the last hour.
+        doubt: Title of what may not have arrived.
+    """
+
+    failures: int = 0
+    error: str = ""
+    again: datetime | None = None
+    sent: list[datetime] = Field(default_factory=list)
+    doubt: str = ""
+
+
+class Incident(BaseModel):
+    """Something that is wrong and has been told; it is over with a message of kind recovery."""
+
+    since: datetime
+    note: str = ""
+
+
+class Ledger(BaseModel):
+    """All that is remembered between two looks.
+
+    Attributes:
+        event: Every run that ended up to this event has been dealt with; None before the first look.
+        ended: Runs after it that have been dealt with too.
+        told: Keys of messages, the oldest first, with the time.
+        open: What is wrong now, by its name such as `task:daily_data_sync`.
+        letters: Messages, the oldest first; the delivered ones are kept for the history.
+        lines: The channels, by their id.
+        looked: When schedules were looked at last.
+        since: When looking began that has not been interrupted since.
+        judged: Starts that were due until then have been judged.
+    """
+
+    event: int | None = None
+    ended: list[str] = Field(default_factory=list)
+    told: dict[str, datetime] = Field(default_factory=dict)
+    open: dict[str, Incident] = Field(default_factory=dict)
+    letters: list[Letter] = Field(default_factory=list)
+    lines: dict[str, Line] = Field(default_factory=dict)
+    looked: datetime | None = None
+    since: datetime | None = None
+    judged: datetime | None = None
+
+    def say(self, message: Message, channels: Iterable[str], kinds: Iterable[Kind]) -> None:
+        """Put a message into the post, unless its key was told before or nobody wants its kind."""
+        if message.key in self.told:
+            return
+        self.told[message.key] = message.time
+        if message.kind in kinds:
+            self.letters.append(Letter(**vars(message), to=dict.fromkeys(channels, "waiting")))
+
+    def waiting(self, channel: str) -> list[Letter]:
+        """Return what is to be sent to a channel, the oldest first."""
+        return [letter for letter in self.letters if letter.to.get(channel) == "waiting"]
+
+    def due(self, channel: str, moment: datetime, *, group_seconds: int, rate_limit: int) -> list[Letter]:
+        """Return what is to be sent to a channel now, as one message: nothing while a burst, a pause or the hour's limit holds."""
+        line, letters = self.lines.setdefault(channel, Line()), self.waiting(channel)
+        line.sent = [time for time in line.sent if moment - time < _HOUR]
+        if not letters or (line.again and moment < line.again) or len(line.sent) >= rate_limit:
+            return []
+        return letters if moment >= letters[0].time + timedelta(seconds=group_seconds) else []
+
+    def mark(self, letters: Iterable[Letter], channel: str, state: State) -> None:
+        """Note how far messages have come on a channel."""
+        for letter in letters:
+            letter.to[channel] = state
+
+    def delivered(self, channel: str, moment: datetime) -> None:
+        """Note that a channel has taken a message."""
+        self.lines[channel] = Line(sent=[*self.lines.get(channel, Line()).sent, moment])
+
+    def refused(self, channel: str, moment: datetime, error: str) -> None:
+        """Note that a channel failed; each failure in a row doubles the pause before the next try."""
+        line = self.lines.setdefault(channel, Line())
+        line.failures, line.error = line.failures + 1, error
+        line.again = moment + min(_FIRST_PAUSE * 2 ** min(line.failures - 1, 10), _LONGEST_PAUSE)
+
+    def recover(self) -> None:
+        """Settle what a killed process left in the middle of sending: it may have arrived, so it is not sent again."""
+        for letter in self.letters:
+            for channel, state in letter.to.items():
+                if state == "sending":
+                    letter.to[channel] = "doubtful"
+                    self.lines.setdefault(channel, Line()).doubt = letter.title
+
+    def prune(self, moment: datetime, channels: Iterable[str]) -> None:
+        """Forget what is old, and channels that are no longer in the file."""
+        known = set(channels)
+        self.lines = {channel: line for channel, line in self.lines.items() if channel in known}
+        for letter in self.letters:
+            for channel, state in list(letter.to.items()):
+                if state == "waiting" and (channel not in known or moment - letter.time > _PATIENCE):
+                    letter.to[channel] = "given_up"
+        done = [letter for letter in self.letters if "waiting" not in letter.to.values()]
+        dropped = {id(letter) for letter in done[:-_LETTERS]}
+        self.letters = [letter for letter in self.letters if id(letter) not in dropped]
+        if len(self.told) > _KEYS:
+            self.told = dict(list(self.told.items())[-_KEYS:])

@@ -1,0 +1,54 @@
+"""What is told: one message, and several joined into one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.taskfile.alerts import Kind
+
+#: Of a burst so many messages are told in full; of the others only the first line. Services cut long texts.
+_IN_FULL = 10
+_LONGEST = 3_500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One thing to tell.
+
+    Attributes:
+        key: What it tells of, such as an execution's id: the same key is told once.
+        kind: As in `alerts.on` of the task file.
+        title: One line.
+        body: The rest, in lines.
+        time: When it happened.
+    """
+
+    key: str
+    kind: Kind
+    title: str
+    body: str
+    time: datetime
+
+
+def joined(messages: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Return title and body of one message that tells several, each given as title and body."""
+    if len(messages) == 1:
+        return messages[0][0], _cut(messages[0][1])
+    parts = [f"{number}. {title}\n{body}" for number, (title, body) in enumerate(messages[:_IN_FULL], 1)]
+    rest = [f"{number}. {title}" for number, (title, _) in enumerate(messages[_IN_FULL:], _IN_FULL + 1)]
+    return f"MyStocks：{len(messages)} 条消息（{messages[0][0]} 等）", _cut("\n\n".join([*parts, "\n".join(rest)]).rstrip())
+
+
+def lines(**parts: str | None) -> str:
+    """Return `name：value` lines, without those that have no value."""
+    return "\n".join(f"{name}：{value}" for name, value in parts.items() if value)
+
+
+def clock(moment: datetime) -> str:
+    """Return a moment as people in Shanghai read it."""
+    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}（上海时间）"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n……（其余见 mystocks alerts history）"

@@ -1,0 +1,62 @@
+"""The alerts in Dagster: the sensor that looks and sends, and the asset that shows how its channels do."""
+
+import dagster as dg
+
+from mystocks_dagster.alerts import book, post
+from mystocks_dagster.alerts.filestate import FileWatch
+from mystocks_dagster.alerts.look import Office
+from mystocks_dagster.factory.system import GROUP, Verdict, build_check, keep_current
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.reader import Version
+
+CHANNELS, DELIVERED = "alert_channels", "delivered"
+
+
+def channel_assets(office: Office) -> list[dg.AssetSpec]:
+    """Return the asset of the channels; none when the task file has no addresses."""
+    labels = "\n".join(f"* `{channel.label}`" for channel in office.channels)
+    about = f"**告警渠道** — where `alerts` of the task file sends messages. A test: `mystocks alerts test`.\n\n{labels}"
+    return [dg.AssetSpec(CHANNELS, group_name=GROUP, description=about)] if office.channels else []
+
+
+def channel_checks(office: Office) -> list[dg.AssetChecksDefinition]:
+    """Return its check."""
+    told = "Has every channel taken the last message?"
+    check = build_check(CHANNELS, DELIVERED, told, lambda instance: judge_channels(office, book.read(instance)))
+    return [check] if office.channels else []
+
+
+def judge_channels(office: Office, ledger: book.Ledger) -> Verdict:
+    """Say which channels fail, and what may not have arrived; without secrets."""
+    failing, doubts = post.complaints(ledger, office.channels)
+    severity = dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN
+    told = "\n".join([*failing, *doubts]) or f"{len(office.channels)} channel(s) take what is sent."
+    return Verdict(asset=CHANNELS, check=DELIVERED, passed=not failing and not doubts, description=told, severity=severity)
+
+
+def alert_sensors(version: Version, office: Office) -> list[dg.SensorDefinition]:
+    """Return the sensor that tells what has happened; none when the task file has no addresses."""
+    if not office.channels:
+        return []
+    watch = FileWatch(version)
+    shown: list[Verdict] = []
+
+    def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        reason = office.look(context.instance, Settings.from_env(), watch.state())
+        ledger = book.read(context.instance)
+        verdict = judge_channels(office, ledger)
+        if shown != [verdict]:
+            keep_current(context.instance, verdict)
+            shown[:] = [verdict]
+        waiting = sum("waiting" in letter.to.values() for letter in ledger.letters)
+        return dg.SkipReason(reason or f"{waiting} message(s) waiting, {len(ledger.open)} thing(s) wrong")
+
+    return [
+        dg.SensorDefinition(
+            name="alerts__sensor",
+            evaluation_fn=look,
+            minimum_interval_seconds=1,
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            description="Sends what `alerts` of the task file asks for; switched off, nothing is sent",
+        )
+    ]

@@ -1,0 +1,165 @@
+"""The project's own state in Dagster's catalog: the task file that is loaded, and the end of the trading calendar."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from mystocks_dagster.alerts.filestate import FileState, FileWatch
+from mystocks_dagster.market.calendar import TradingCalendar, shanghai
+from mystocks_dagster.market.clock import now
+from mystocks_dagster.taskfile.reader import Version
+
+GROUP = "system"
+TASK_FILE, LOADS = "task_file", "loads"
+CALENDAR, COVERS = "trading_calendar", "covers_next_30_days"
+_WARN_DAYS = 30
+#: Problems that a check lists; `mystocks check` has all.
+_SHOWN = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a check of ours says: also of what is loaded, beside it."""
+
+    asset: str
+    check: str
+    passed: bool
+    description: str
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+
+    def evaluation(self) -> dg.AssetCheckEvaluation:
+        """Return it as an event."""
+        return dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(self.asset),
+            check_name=self.check,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+        )
+
+
+def build_check(asset: str, check: str, description: str, judge: Callable[[dg.DagsterInstance], Verdict]) -> dg.AssetChecksDefinition:
+    """Return a check that a sensor of ours keeps current, and that a person may run in the UI."""
+
+    @dg.multi_asset_check(name=f"{asset}__asset", specs=[dg.AssetCheckSpec(check, asset=asset, description=description)])
+    def system_check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        told = judge(context.instance)
+        yield dg.AssetCheckResult(
+            asset_key=asset, check_name=check, passed=told.passed, severity=told.severity, description=told.description
+        )
+
+    return system_check
+
+
+def keep_current(instance: dg.DagsterInstance, verdict: Verdict) -> bool:
+    """Write a verdict when it is not what the check shows already; return whether it was written."""
+    key = dg.AssetCheckKey(dg.AssetKey(verdict.asset), verdict.check)
+    record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).get(key)
+    shown: Any = record.evaluation if record else None
+    new = verdict.evaluation()
+    if shown and (shown.passed, shown.severity, shown.description) == (new.passed, new.severity, new.description):
+        return False
+    instance.report_runless_asset_event(new)
+    return True
+
+
+def judge_file(state: FileState) -> Verdict:
+    """Say whether the task file is right, and is what is loaded."""
+    shown = "\n".join([*state.problems[:_SHOWN], *([f"… {len(state.problems)} in all"] if len(state.problems) > _SHOWN else [])])
+    if state.unusable:
+        told = f"{state.file} cannot be loaded; version {state.loaded} stays until the code location is loaded again.\n{shown}"
+    elif state.problems:
+        broken = f"Not loaded: {', '.join(state.broken)}.\n" if state.broken else ""
+        told = f"{len(state.problems)} problem(s) in version {state.present}; all else runs.\n{broken}{shown}"
+    elif state.differs:
+        told = f"Version {state.loaded} is loaded, the file is {state.present}: used within a minute, at once after `mystocks reload`."
+    else:
+        told = f"Version {state.loaded} is loaded, without problems."
+    severity = dg.AssetCheckSeverity.ERROR if state.problems else dg.AssetCheckSeverity.WARN
+    passed = not state.problems and not state.differs
+    return Verdict(asset=TASK_FILE, check=LOADS, passed=passed, description=told, severity=severity)
+
+
+def judge_calendar(calendar: TradingCalendar, moment: datetime) -> Verdict:
+    """Say whether the trading calendar reaches 30 days ahead; beyond its end every weekday is taken for a trading day."""
+    left = calendar.coverage_days_left(moment)
+    remedy = (
+        "Upgrade mystocks-dagster when the exchanges have announced the year's holidays (in December); what was skipped or run wrongly "
+        "on a holiday until then: mystocks run daily_data_sync"
+    )
+    if left > _WARN_DAYS:
+        told, passed, severity = f"The trading calendar reaches to {calendar.last}.", True, dg.AssetCheckSeverity.WARN
+    elif left >= 0:
+        told, passed, severity = f"The trading calendar ends on {calendar.last}. {remedy}", False, dg.AssetCheckSeverity.WARN
+    else:
+        told = f"The trading calendar ended on {calendar.last}: weekdays are taken for trading days, backfills are refused. {remedy}"
+        passed, severity = False, dg.AssetCheckSeverity.ERROR
+    return Verdict(asset=CALENDAR, check=COVERS, passed=passed, description=told, severity=severity)
+
+
+def system_assets(version: Version) -> list[dg.AssetSpec]:
+    """Return the assets of the group `system` that say how the project is."""
+    taskfile = version.taskfile
+    file = f"**任务文件** — the version of {version.source} that is loaded."
+    calendar = "**交易日历** — the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
+    counts = {"mystocks/tasks": len(taskfile.tasks), "mystocks/groups": len(taskfile.task_groups), "mystocks/broken": len(version.broken)}
+    loaded = {"mystocks/version": version.hash, **counts}
+    bounds = {"mystocks/first": f"{shanghai().first}", "mystocks/last": f"{shanghai().last}"}
+    return [
+        dg.AssetSpec(TASK_FILE, group_name=GROUP, description=file, metadata=loaded, kinds={"yaml"}),
+        dg.AssetSpec(CALENDAR, group_name=GROUP, description=calendar, metadata=bounds),
+    ]
+
+
+def system_checks(version: Version) -> list[dg.AssetChecksDefinition]:
+    """Return their checks."""
+    return [
+        build_check(TASK_FILE, LOADS, "Is tasks.yaml right, and is it what is loaded?", lambda _: judge_file(FileWatch(version).state())),
+        build_check(CALENDAR, COVERS, "Are the trading days of the next 30 days known?", lambda _: judge_calendar(shanghai(), now())),
+    ]
+
+
+def build_system_sensor(version: Version) -> dg.SensorDefinition:
+    """Return the sensor that keeps assets and checks current; it writes only what has changed."""
+    watch = FileWatch(version)
+    loaded = dg.AssetMaterialization(
+        TASK_FILE,
+        metadata={
+            "mystocks/version": version.hash,
+            "mystocks/loaded_at": dg.MetadataValue.timestamp(now()),
+            "mystocks/file": dg.MetadataValue.path(str(version.source)),
+            "mystocks/tasks": len(version.taskfile.tasks),
+            "mystocks/groups": len(version.taskfile.task_groups),
+            "mystocks/broken": dg.MetadataValue.json(list(version.broken)),
+            "mystocks/problems": len(version.problems),
+        },
+    )
+    shown: dict[str, Verdict] = {}
+
+    def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        instance = context.instance
+        if not shown and _loaded_version(instance) != version.hash:
+            instance.report_runless_asset_event(loaded)
+        for verdict in (judge_file(watch.state()), judge_calendar(shanghai(), now())):
+            # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's storage.
+            if shown.get(verdict.check) != verdict:
+                keep_current(instance, verdict)
+                shown[verdict.check] = verdict
+        return dg.SkipReason(f"version {version.hash}; " + "; ".join(f"{name}: {told.passed}" for name, told in shown.items()))
+
+    return dg.SensorDefinition(
+        name="system__sensor",
+        evaluation_fn=look,
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Keeps the assets task_file and trading_calendar and their checks current",
+    )
+
+
+def _loaded_version(instance: dg.DagsterInstance) -> str | None:
+    event = instance.get_latest_materialization_event(dg.AssetKey(TASK_FILE))
+    found = event.asset_materialization.metadata.get("mystocks/version") if event and event.asset_materialization else None
+    return str(found.value) if found else None

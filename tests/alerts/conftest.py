@@ -1,0 +1,133 @@
+"""Fixtures: a project with a real instance whose jobs run in this process, and real receivers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import pytest
+from support.project import Folder
+from support.receivers import Mailbox, Webhook, mailbox, webhook
+
+from mystocks_dagster.alerts import book
+from mystocks_dagster.alerts.filestate import FileWatch
+from mystocks_dagster.alerts.look import Office
+from mystocks_dagster.factory.build import build_definitions
+from mystocks_dagster.instance import open_instance
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.reader import Version, load_task_file
+
+TASKS = """
+    task_packages: [work]
+    defaults: {{task_type: manual, task_module: work, retry_delay: 0}}
+    alerts:
+      link: http://127.0.0.1:3000
+      group_seconds: 0
+      urls: [{urls}]
+      {more}
+    tasks:
+      - {{task_id: sync-bars, task_name: 每日行情, task_function: sync, retry_count: 1}}
+      - {{task_id: other, task_name: 另一个, task_function: sync}}
+      - {{task_id: partly, task_name: 部分, task_function: partly}}
+      - {{task_id: server, task_name: 服务, task_type: supervisor, task_function: sync, auto_restart: true}}
+      - {{task_id: first, task_name: 第一步, task_function: sync, stop_on_error: false}}
+      - {{task_id: waiting, task_name: 第二步, task_function: waits}}
+      - {{task_id: restarted, task_name: 可重启, task_function: sync, auto_restart: true}}
+    task_groups:
+      - {{group_id: long, group_name: 长任务组, tasks: [first, waiting]}}
+      - {{group_id: evening, group_name: 收盘后, tasks: [sync-bars, other], execution_mode: sequential}}
+"""
+WORK = """
+    import time
+    from pathlib import Path
+
+    def waits(params):
+        while not Path("go").exists():
+            time.sleep(0.1)
+
+    def sync(params):
+        mood = Path("mood")
+        if mood.exists() and mood.read_text().strip() == "bad":
+            return {"status": "failed", "error": "东方财富 closed the connection"}
+        return {"status": "success"}
+
+    def partly(params):
+        return {"status": "partial_success", "message": "2 of 3", "failed_items": ["600000.SH"], "retry_params": {"symbols": ["600000"]}}
+"""
+
+
+@dataclass
+class Project:
+    """A project whose clock, runs and looks the test decides."""
+
+    folder: Folder
+    monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance = field(init=False)
+    version: Version = field(init=False)
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_env()
+
+    def use(self, *urls: str, more: str = "") -> None:
+        """Write the task file with these addresses, load it, and look for the first time."""
+        self.folder.write("tasks.yaml", TASKS.format(urls=", ".join(f'"{url}"' for url in urls), more=more))
+        self.load()
+        self.look()
+
+    def load(self) -> None:
+        """Load the task file as it is, as a new code server does."""
+        self.version = load_task_file(self.folder.root / "tasks.yaml")
+        self.office, self.watch = Office.of(self.version), FileWatch(self.version)
+
+    def look(self) -> None:
+        """Look and send, as the sensor does."""
+        assert self.office.look(self.instance, self.settings, self.watch.state()) is None
+
+    def restart(self) -> None:
+        """Start everything anew on the same storage."""
+        self.instance = open_instance(self.settings)
+        self.load()
+
+    def mood(self, text: str) -> None:
+        """Decide whether `sync` fails: bad or good."""
+        self.folder.write("mood", text)
+
+    def job(self, job: str) -> dg.JobDefinition:
+        """Return a job of the version that is loaded."""
+        return build_definitions(self.version).resolve_job_def(job)
+
+    def run(self, job: str, tags: dict[str, str] | None = None, **config: Any) -> str:
+        """Run a job to its end in this process, and return the run's id."""
+        return self.job(job).execute_in_process(instance=self.instance, raise_on_error=False, run_config=config, tags=tags).run_id
+
+    def at(self, text: str) -> None:
+        """Set the clock, in Shanghai's time."""
+        self.monkeypatch.setenv("MYSTOCKS_NOW", f"{text}+08:00")
+
+    @property
+    def ledger(self) -> book.Ledger:
+        return book.read(self.instance)
+
+
+@pytest.fixture
+def project(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(folder.root)
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
+    folder.write("work.py", WORK)
+    found = Project(folder, monkeypatch)
+    found.instance = open_instance(found.settings)
+    return found
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    with webhook() as found:
+        yield found
+
+
+@pytest.fixture
+def mail() -> Iterator[Mailbox]:
+    with mailbox() as found:
+        yield found

@@ -1,0 +1,62 @@
+"""Data that is not there by its time on a trading day, and its arrival."""
+
+from datetime import timedelta
+
+import dagster as dg
+from alerts.conftest import Project
+from support.receivers import Webhook
+
+from mystocks_dagster.alerts import ready
+from mystocks_dagster.market.calendar import TradingCalendar
+from mystocks_dagster.market.clock import now
+
+TABLE = 'expect: [{table: daily_bars, by: "18:30"}]'
+
+
+def test_a_table_without_the_days_rows_is_told_at_its_time_and_its_arrival_too(project: Project, hook: Webhook) -> None:
+    project.at("2026-11-24T18:29:00")
+    project.use(hook.url, more=TABLE)
+    project.instance.report_runless_asset_event(dg.AssetMaterialization("daily_bars", partition="2026-11-23"))
+    project.look()
+    assert hook.titles == []
+    project.at("2026-11-24T18:30:05")
+    project.look()
+    project.look()
+    assert len(hook.titles) == 1
+    assert hook.titles[0].startswith("⏰ 数据未到：")
+    assert "2026-11-24（交易日）18:30 之前" in hook.text
+    project.instance.report_runless_asset_event(dg.AssetMaterialization("daily_bars", partition="2026-11-24"))
+    project.at("2026-11-24T18:31:10")
+    project.look()
+    project.look()
+    assert len(hook.titles) == 2
+    assert hook.titles[1].startswith("✅ 数据已到：")
+
+
+def test_rows_that_came_in_time_are_not_told_of(project: Project, hook: Webhook) -> None:
+    project.at("2026-11-24T18:00:00")
+    project.use(hook.url, more=TABLE)
+    project.instance.report_runless_asset_event(dg.AssetMaterialization("daily_bars", partition="2026-11-24"))
+    project.at("2026-11-24T19:00:00")
+    project.look()
+    assert hook.titles == []
+
+
+def test_on_a_day_without_trading_nothing_is_expected(project: Project, hook: Webhook) -> None:
+    # National Day 2026: closed 1 to 7 October.
+    project.at("2026-10-01T18:00:00")
+    project.use(hook.url, more=TABLE)
+    project.at("2026-10-01T23:00:00")
+    project.look()
+    assert hook.titles == []
+
+
+def test_a_task_that_has_not_ended_well_is_told_and_one_that_has_is_not(project: Project, hook: Webhook) -> None:
+    # Runs happen in real time, so the question is put to the day of the run, whatever day that is.
+    monday_to_sunday = TradingCalendar.from_days([now().date() - timedelta(days=1), now().date(), now().date() + timedelta(days=1)])
+    project.monkeypatch.setattr(ready, "shanghai", lambda: monday_to_sunday)
+    project.use(hook.url)
+    project.run("other")
+    project.use(hook.url, more='expect: [{task: other, by: "00:00"}, {task: sync-bars, by: "00:00"}]')
+    assert hook.titles == ["⏰ 数据未到：每日行情"]
+    assert "补数：mystocks run sync-bars" in hook.text
