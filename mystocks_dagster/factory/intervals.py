@@ -1,7 +1,7 @@
 """Interval schedules: one sensor looks at all of them, because a daemon that asks a thousand sensors is minutes late.
 
 Each task has a sensor of its own all the same: it is the switch in the UI, and shows there why a start was skipped.
-See docs/decisions/0011.
+See docs/decisions/0013.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
