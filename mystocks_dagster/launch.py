@@ -153,8 +153,6 @@ def _watch(instance: dg.DagsterInstance, run: Any) -> None:
     launcher = instance.run_launcher
     if run is None or run.status not in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING):
         return
-    if daemon_alive(instance):
-        return  # it watches itself, and may be starting the process in this moment
     health = launcher.check_run_worker_health(run)
     if health.status.value == "FAILED":
         latest = instance.get_run_by_id(run.run_id)

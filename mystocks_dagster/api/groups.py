@@ -44,10 +44,14 @@ def delete_group(manager: Manager, group_id: GroupId, dry_run: DryRun = False) -
 
 
 @router.post("/{group_id}/start", responses=described(TaskResponse))
-def start_group(manager: Manager, group_id: GroupId) -> Any:
+def start_group(
+    manager: Manager,
+    group_id: GroupId,
+    force: Annotated[bool, Query(description="Run it although the file has it disabled.")] = False,
+) -> Any:
     """Start a group; `data` has the ids of the run and of its executions at once."""
     manager.get_group(group_id)
-    return manager.start_task(group_id).to_json()
+    return manager.start_task(group_id, force=force).to_json()
 
 
 @router.post("/{group_id}/stop", responses=described(TaskResponse))

@@ -24,6 +24,7 @@ _STATUSES: tuple[tuple[type[errors.MyStocksError], int], ...] = (
     (errors.OutsideCalendar, 422),
     (EditRefused, 409),
     (errors.AlreadyRunning, 409),
+    (errors.Disabled, 409),
     (errors.NotRunning, 409),
     (errors.NoSwitch, 409),
     (errors.Forbidden, 403),

@@ -166,15 +166,17 @@ class TaskManager:
 
     # Starting and stopping
 
-    def start_task(self, name: str, params: Mapping[str, Any] | None = None, *, only: bool = False) -> TaskResponse:
+    def start_task(self, name: str, params: Mapping[str, Any] | None = None, *, only: bool = False, force: bool = False) -> TaskResponse:
         """Start a task or group through the daemon's queue, and return at once; `execution_id` says what was started.
 
         Args:
             name: Id of a task or group.
             params: Values for the task's parameters, for this run only.
             only: Leave out the tasks that it depends on.
+            force: Run a group although the file has it disabled.
 
         Raises:
+            Disabled: The file has the group disabled.
             NoDaemon: Nobody would start it; nothing was done.
             AlreadyRunning: Its `max_instances` are under way; `executions` names them.
             InvalidParams: The function does not take these parameters.
@@ -184,7 +186,7 @@ class TaskManager:
         project = self.project
         if params and not self._trusted and not self.settings.api_commands and runs_command(project.version, name):
             raise Forbidden(f"{name} runs a command of this machine; with other parameters it is started there only: mystocks run {name}")
-        run_id = project.start(name, params or {}, only=only, by=self._started_by)
+        run_id = project.start(name, params or {}, only=only, by=self._started_by, force=force)
         found = project.find(name)
         data: dict[str, Any] = {"run_id": run_id}
         if isinstance(found, Group):
