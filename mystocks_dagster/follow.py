@@ -37,9 +37,12 @@ def run_and_follow(project: Project, run_id: str, *, quiet: bool = False) -> Don
     """
     instance = project.instance
     console = Console(highlight=False, soft_wrap=True, quiet=quiet)
-    queued = launch.daemon_alive(instance)
+    alive = launch.daemon_alive(instance)
+    queued = alive and not project.settings.demo
     if queued:
         console.print(f"[dim]run {run_id}: in the daemon's queue[/]")
+    elif alive:
+        console.print(f"[dim]run {run_id}: runs here, in the foreground, because the daemon may work with another lake than the demo's[/]")
     else:
         console.print(f"[dim]run {run_id}: no daemon is alive on this instance, so it runs here, in the foreground[/]")
     launch.start(instance, run_id, queued=queued)

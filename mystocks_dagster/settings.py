@@ -56,6 +56,11 @@ class Settings:
     log_files: int = 5
 
     @property
+    def demo(self) -> bool:
+        """Whether this is the demo: its lake is chosen, which a daemon that runs already need not have."""
+        return self.lake == str(self.root / DEMO_LAKE)
+
+    @property
     def logs(self) -> Path:
         """The folder of the tasks' log files."""
         return self.dagster_home / "logs"

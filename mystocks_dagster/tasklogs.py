@@ -20,9 +20,13 @@ from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.service import Project
 
 _POLL_SECONDS = 0.3
+#: More executions of a task than these do not wait at once.
+_NEWEST = 20
 #: So far back the beginning of a run's id is enough.
 _NEWEST_RUNS = 1000
-_UNDER_WAY = ("pending", "paused", "running")
+#: Waiting, with the task's switch on or off, and at work.
+_WAITING = ("pending", "paused")
+_UNDER_WAY = (*_WAITING, "running")
 _LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
 _STARTS = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
 
@@ -41,20 +45,19 @@ def find(project: Project, name: str, run: str | None = None) -> list[Execution]
     """
     if stopping.is_run_id(name) and name not in project.task_ids.values():
         run_id, _, step = name.partition(":")
-        found = history.of_run(project.instance, _full(project, run_id), project.task_ids)
-        wanted = [one for one in found if not step or one.execution_id.endswith(f":{step}")]
+        wanted = [one for one in _of_run(project, run_id) if not step or one.execution_id.endswith(f":{step}")]
         if not wanted:
             raise UnknownName(f"There is no run or execution {name!r}. What ran: mystocks history")
         return wanted
-    pending = None
-    for one in project.history(name):
-        if one.run_id.startswith(run or "") and one.status != "pending":
-            return [one]
-        pending = pending or (one if one.run_id.startswith(run or "") else None)
-    if pending:
-        return [pending]
-    project.find(name)
-    raise InstanceError(f"{name} has not run{f' in {run}' if run else ''}. What ran: mystocks history {name}")
+    newest = [one for one in _of_run(project, run) if one.task_id == name] if run else list(project.history(name, limit=_NEWEST))
+    if not newest:
+        project.find(name)
+        raise InstanceError(f"{name} has not run{f' in {run}' if run else ''}. What ran: mystocks history {name}")
+    return [next((one for one in newest if one.status not in _WAITING), newest[0])]
+
+
+def _of_run(project: Project, run_id: str) -> list[Execution]:
+    return history.of_run(project.instance, _full(project, run_id), project.task_ids)
 
 
 def _full(project: Project, run_id: str) -> str:

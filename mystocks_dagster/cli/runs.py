@@ -37,6 +37,10 @@ def run(
 
     project = Project(Settings.from_env())
     params = dict(read_param(text) for text in param or ())
+    if detach and project.settings.demo:
+        raise typer.BadParameter(
+            "the demo runs in the foreground, since the daemon may work with another lake; leave it out.", param_hint="--detach"
+        )
     if detach:
         _tell_started(project, name, project.start(name, params, only=only, force=force), json=json)
         return
@@ -67,8 +71,7 @@ def print_executions(done: Sequence[Any]) -> None:
     for one in done:
         if one.error_message:
             errors.print(f"\n[red]{one.task_id}[/]: {one.error_message.replace('[', chr(92) + '[')}")
-        if one.error_message and one.log_path:
-            errors.print(f"[dim]its output: {one.log_path}[/]")
+            errors.print(f"[dim]more: mystocks logs {one.execution_id}[/]")
 
 
 def _rows(execution: Any) -> dict[str, int]:

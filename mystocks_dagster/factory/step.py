@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from mystocks_dagster.execution.attempt import Body, run_attempt
 from mystocks_dagster.execution.output import to_own_streams
@@ -14,6 +15,14 @@ from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.text import CALENDAR, DAY
 from mystocks_dagster.settings import Settings
+
+
+class Interrupted(dg.DagsterError, DagsterExecutionInterruptedError):
+    """The run was stopped while a body ran.
+
+    Dagster takes its own interruption for a failure that the retry policy may mend, and sits out the delay with the run
+    not ended; what is a DagsterError too passes the policy by.
+    """
 
 
 def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, ...] = ()) -> Report:
@@ -54,9 +63,9 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
             on_progress=lambda done, total, message: _both(context, log, "INFO", f"{done}/{total} {message}"),
             on_output=lambda stream, raw: _output(log, stream, raw),
         )
-    except BaseException as error:
-        log.write("ERROR", f"stopped from outside ({type(error).__name__})")
-        raise
+    except (DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
+        log.write("ERROR", "stopped from outside")
+        raise Interrupted(f"{body.task_id} was stopped") from error
     report = Report(spec=spec, outcome=outcome, days=days)
     trouble = log.write(*_ending(report))
     if trouble:

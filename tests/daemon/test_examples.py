@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = make_folder(tmp_path_factory.mktemp("examples") / "project")
     folder.env |= {
         "MYSTOCKS_SOURCE": "simulated",
-        "MYSTOCKS_SIMULATED": "symbols=12,start=2026-05-06",
+        "MYSTOCKS_SIMULATED": "symbols=12,start=2026-02-02",
         "MYSTOCKS_NOW": "2026-06-01T18:00:00+08:00",
     }
     folder.write("tasks.yaml", "task_packages: [slow]\n" + (ROOT / "tasks.yaml").read_text(encoding="utf-8"))

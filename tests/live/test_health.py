@@ -17,6 +17,7 @@ TASKS = """
     task_packages: [chatty]
     tasks:
       - {task_id: talks, task_type: manual, task_module: chatty, task_function: talks, params: {api_token: s3cr3t-value}}
+      - {task_id: sleeps, task_type: manual, task_module: chatty, task_function: sleeps, retry_count: 2, retry_delay: 300}
       - task_id: fails
         task_type: cron
         task_module: chatty
@@ -37,6 +38,9 @@ CHATTY = """
         time.sleep(1)
         log.warning("first line\\nsecond line")
         return {"status": "success", "message": "all said"}
+
+    def sleeps(params):
+        time.sleep(600)
 
     def fails(params):
         raise RuntimeError("no data today")
@@ -70,7 +74,7 @@ def test_a_project_that_does_its_work_is_healthy(project: Project) -> None:
     told = wait_for(lambda: (one := health(project)).status == "healthy" and one, 60, f"health {health(project).to_json()}")
     assert told.to_json() | {"checks": []} == {
         "status": "healthy",
-        "total_tasks": 2,
+        "total_tasks": 3,
         "running_tasks": 0,
         "total_executions": 0,
         "checks": [],
@@ -93,6 +97,17 @@ def test_a_detached_run_is_followed_by_its_id_and_its_logs_are_shown_by_task_run
     assert "has not run in 00000000" in cli("logs", "talks", "--run", "00000000", code=1)
     assert "There is no run or execution" in cli("logs", "00000000", code=1)
     assert "Did you mean talks" in cli("logs", "tals", code=1)
+
+
+def test_a_stopped_task_is_cancelled_and_its_retries_are_not_waited_for(cli: Commands, project: Project) -> None:
+    run_id = cli.json("run", "sleeps", "--detach")["run_id"]
+    wait_for(lambda: project.execution(f"{run_id}:sleeps").status == "running", 90, "the task's start")
+    assert [one["status"] for one in cli.json("stop", "sleeps")] == ["canceled"]
+    events = {entry.dagster_event.event_type_value for entry in project.instance.all_logs(run_id) if entry.dagster_event}
+    assert "STEP_UP_FOR_RETRY" not in events
+    stopped = project.execution(f"{run_id}:sleeps")
+    assert (stopped.status, stopped.retry_count) == ("cancelled", 0)
+    assert cli("logs", "sleeps").endswith("| stopped from outside\n")
 
 
 # Of the twelve failures of the earlier implementation the eleventh: log lines lost their values.
