@@ -17,7 +17,7 @@ from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, NoD
 from mystocks_dagster.history import Cleaned, Execution, Statistics, catch_up
 from mystocks_dagster.history.catch_up import Progress
 from mystocks_dagster.history.cleanup import Place, clean_up
-from mystocks_dagster.history.rollup import Window
+from mystocks_dagster.history.tally import Window
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings

@@ -57,25 +57,36 @@ def ended(server: Server, count: int) -> bool:
     return len(statuses) >= count and set(statuses) <= {"SUCCESS", "FAILURE"}
 
 
+def tables(server: Server) -> list[dict[str, Any]]:
+    """Return the keys of what the task writes: all or none can be materialized."""
+    return [
+        node["assetKey"]
+        for node in server.graphql("{ assetNodes { assetKey { path } isExecutable } }")["assetNodes"]
+        if node["isExecutable"]
+    ]
+
+
 def materialize(server: Server, day: str) -> None:
     told = server.graphql(
-        """mutation($day: String!) { launchRun(executionParams: {
+        """mutation($day: String!, $keys: [AssetKeyInput!]) { launchRun(executionParams: {
              selector: {repositoryLocationName: "mystocks", repositoryName: "__repository__", jobName: "__ASSET_JOB",
-                        assetSelection: [{path: ["daily_bars"]}]},
+                        assetSelection: $keys},
              executionMetadata: {tags: [{key: "dagster/partition", value: $day}]}
            }) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-             ... on InvalidSubsetError { message } } }""",
+                ... on InvalidSubsetError { message } } }""",
         day=day,
+        keys=tables(server),
     )["launchRun"]
     assert told["__typename"] == "LaunchRunSuccess", told
 
 
 def backfill(server: Server, days: list[str]) -> None:
     told = server.graphql(
-        """mutation($days: [String!]!) { launchPartitionBackfill(backfillParams: {
-             assetSelection: [{path: ["daily_bars"]}], partitionNames: $days
+        """mutation($days: [String!]!, $keys: [AssetKeyInput!]) { launchPartitionBackfill(backfillParams: {
+             assetSelection: $keys, partitionNames: $days
            }) { __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
         days=days,
+        keys=tables(server),
     )["launchPartitionBackfill"]
     assert told["__typename"] == "LaunchBackfillSuccess", told
 
