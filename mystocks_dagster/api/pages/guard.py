@@ -1,8 +1,9 @@
 """Forms are taken from the pages themselves only; who may come in at all is for the app to say (api/guards.py)."""
 
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from mystocks_dagster.errors import Forbidden
 
@@ -26,3 +27,7 @@ def same_origin(request: Request) -> bool:
     """Say whether a page of this server sent the request; every browser says where a form comes from."""
     origin = request.headers.get("origin")
     return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+
+
+#: The fields of a form, as a parameter of a page.
+Form = Annotated[dict[str, str], Depends(form_of)]

@@ -60,7 +60,7 @@ class Site:
             "settings": settings,
             "said": said if said in SAID else None,
             "said_run": request.query_params.get("run", "") if said == "started" else "",
-            "path": request.url.path,
+            "speak": lambda wanted: _in_language(request, wanted),
         }
         text = self._templates.get_template(template).render(shared | values)
         response = HTMLResponse(text, status, _HEADERS)
@@ -93,6 +93,13 @@ def told(error: MyStocksError) -> dict[str, Any]:
 def language_of(request: Request) -> words.Language:
     """Return the visitor's language: `?lang=`, else the cookie's, else the browser's."""
     return words.choose(request.query_params.get("lang"), request.cookies.get("lang"), request.headers.get("accept-language", ""))
+
+
+def _in_language(request: Request, language: words.Language) -> str:
+    """Return where the same page is in that language; what was done is not said again."""
+    # What a button sent was answered at the button's address, where there is no page.
+    path = request.url.path.removesuffix("/stop").removesuffix("/switch")
+    return f"{path}?{urlencode({**request.query_params, 'lang': language, 'said': ''})}"
 
 
 def see(path: str, **query: str) -> RedirectResponse:

@@ -1,0 +1,137 @@
+"""What changes the task file: the forms for new, edit and delete."""
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter, Request, Response
+
+from mystocks_dagster.api.pages import fields, table
+from mystocks_dagster.api.pages.guard import Form
+from mystocks_dagster.api.pages.site import Site, project_of, see, status_of, told
+from mystocks_dagster.editing import Edited, Editor
+from mystocks_dagster.errors import MyStocksError, UnknownName
+from mystocks_dagster.taskfile.document import SECTIONS, Raw, Section
+from mystocks_dagster.taskfile.plans import EditRefused
+from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.reader import Version
+
+
+def register(router: APIRouter, site: Site) -> None:
+    """Add the pages."""
+
+    @router.get("/-/new")
+    def new(request: Request) -> Response:
+        section: Section = "task_groups" if request.query_params.get("kind") == "group" else "tasks"
+        return _form_page(site, request, section, None)
+
+    @router.post("/-/new")
+    def create(request: Request, form: Form) -> Response:
+        section: Section = "task_groups" if form.get("section") == "task_groups" else "tasks"
+        return _save(site, request, section, None, form)
+
+    @router.get("/{name}/edit")
+    def edit(request: Request, name: str) -> Response:
+        raw = _raw(project_of(request).version, name)
+        return _form_page(site, request, raw.section, raw)
+
+    @router.post("/{name}/edit")
+    def save(request: Request, name: str, form: Form) -> Response:
+        raw = _raw(project_of(request).version, name)
+        return _save(site, request, raw.section, raw, form)
+
+    @router.get("/{name}/delete")
+    def ask(request: Request, name: str) -> Response:
+        return _delete_page(site, request, name)
+
+    @router.post("/{name}/delete")
+    def delete(request: Request, name: str, form: Form) -> Response:
+        try:
+            edited = _editor(request).remove(name, force=form.get("force") == "on")
+        except (EditRefused, TaskFileError) as error:
+            return _delete_page(site, request, name, error)
+        return see("/tasks", said="unloaded" if edited.unused else "deleted")
+
+
+def _form_page(
+    site: Site,
+    request: Request,
+    section: Section,
+    raw: Raw | None,
+    form: Mapping[str, str] | None = None,
+    error: MyStocksError | None = None,
+) -> Response:
+    version = project_of(request).version
+    parts = fields.parts_of(section, new=raw is None)
+    defaults = version.document.defaults if section == "tasks" else {}
+    wrong: dict[str, str] = {}
+    for problem in error.problems if isinstance(error, TaskFileError) else ():
+        at = "params" if problem.file == "params" else fields.field_at(problem.path, parts)
+        if at:
+            wrong[at] = f"{problem.message} {problem.hint}".strip()
+    if form is not None:
+        typed = {field.name: form.get(field.name, "") for field in fields.fields_of(parts)}
+    else:
+        typed = fields.filled(parts, raw.data if raw else {}, defaults)
+    return site.render(
+        request,
+        "form.html",
+        status_of(error) if error else 200,
+        section=section,
+        name=raw.id if raw else None,
+        parts=parts,
+        typed=typed,
+        placeholders=fields.placeholders(parts, defaults),
+        wrong=wrong,
+        modules=sorted({task.task_module for task in version.taskfile.tasks}),
+        functions=sorted({task.task_function for task in version.taskfile.tasks}),
+        error=told(error) if error else None,
+    )
+
+
+def _save(site: Site, request: Request, section: Section, raw: Raw | None, form: Mapping[str, str]) -> Response:
+    version = project_of(request).version
+    parts = fields.parts_of(section, new=raw is None)
+    old = raw.data if raw else {}
+    try:
+        entry = fields.entry_of(parts, form, old, version.document.defaults if section == "tasks" else {})
+        if raw and raw.id:
+            entry[SECTIONS[section]] = raw.id
+            edited = _editor(request).replace(raw.id, entry)
+        else:
+            edited = _editor(request).add(entry)
+    except MyStocksError as error:
+        return _form_page(site, request, section, raw, form, error)
+    return see(f"/tasks/{entry[SECTIONS[section]]}", said=_said(edited, new=raw is None))
+
+
+def _delete_page(site: Site, request: Request, name: str, error: MyStocksError | None = None) -> Response:
+    project = project_of(request)
+    raw = _raw(project.version, name)
+    users = table.users_of(project, name) if raw.section == "tasks" else []
+    if isinstance(error, EditRefused):
+        users = list(error.names)
+    return site.render(
+        request, "delete.html", status_of(error) if error else 200, name=name, users=users, error=told(error) if error else None
+    )
+
+
+def _editor(request: Request) -> Editor:
+    return Editor(project_of(request).settings, trusted=False)
+
+
+def _said(edited: Edited, *, new: bool) -> str:
+    if edited.unused:
+        return "unloaded"
+    return "created" if new else "saved" if edited.diff else "same"
+
+
+def _raw(version: Version, name: str) -> Raw:
+    """Return an entry as it is written, also when it is broken.
+
+    Raises:
+        UnknownName: There is none.
+    """
+    for entries in version.document.entries.values():
+        for raw in entries:
+            if raw.id == name and isinstance(raw.data, dict):
+                return raw
+    raise UnknownName(f"There is no task or group {name!r} in {version.source}.")
