@@ -50,7 +50,8 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
         with watching(settings) as watch:
             code = servers.wait()
             watch.look(gone=f"Dagster 的进程意外退出（代码 {code}）")
-        return code
+        # They were not asked to end: whoever restarts what failed must see it, also when Dagster ends with 0.
+        return code or 1
     except KeyboardInterrupt:
         say("stopping …")
         return 0

@@ -38,6 +38,8 @@ class DaemonWatch:
         self._office: Office | None = None
         self._file: FileWatch | None = None
         self._instance: dg.DagsterInstance | None = None
+        # A daemon that was stopped yesterday and is starting now is not gone.
+        self._since = now()
 
     def look(self, gone: str | None = None) -> None:
         """Look once, and send what is due when the daemon cannot; an error is logged and ends nothing.
@@ -53,10 +55,17 @@ class DaemonWatch:
         except Exception:  # noqa: BLE001 - the servers must not end because a look failed
             _log.exception("the daemon could not be watched; trying again")
 
+    def close(self) -> None:
+        """Let go of Dagster's storage."""
+        if self._instance is not None:
+            self._instance.dispose()
+
     def _look(self, office: Office, instance: dg.DagsterInstance, gone: str | None) -> None:
         seen, state = heartbeat(instance), self._file.state() if self._file else None
         unusable = state is not None and state.unusable
-        if not gone and not _silent(seen, now()) and not unusable and INCIDENT not in book.read(instance).open:
+        if seen and not gone and now() - max(seen, self._since) > SILENCE:
+            gone = f"{(now() - seen).total_seconds():.0f} 秒没有心跳"
+        if not gone and not unusable and INCIDENT not in book.read(instance).open:
             return
         with book.opened(instance, self._settings.dagster_home, _LAST_WORDS if gone else 0) as opened:
             if opened is None:
@@ -87,19 +96,14 @@ def heartbeat(instance: dg.DagsterInstance) -> datetime | None:
 
 
 def judge(desk: Desk, seen: datetime | None, gone: str | None = None) -> None:
-    """Tell that the daemon is gone, or back; one that was never there is not missed."""
-    if gone or _silent(seen, desk.moment):
-        if INCIDENT not in desk.ledger.open:
-            silent = f"{(desk.moment - seen).total_seconds():.0f} 秒没有心跳" if seen else ""
-            desk.say(texts.daemon_gone(f"daemon:{desk.moment.isoformat()}", time=desk.moment, seen=seen, reason=gone or silent))
+    """Tell that the daemon is gone (`gone` is why), or that it has been heard of since."""
+    incident = desk.ledger.open.get(INCIDENT)
+    if gone and incident is None:
+        desk.say(texts.daemon_gone(f"daemon:{desk.moment.isoformat()}", time=desk.moment, seen=seen, reason=gone))
         desk.wrong(INCIDENT, desk.moment)
-    elif seen is not None and (incident := desk.ledger.open.get(INCIDENT)) and seen > incident.since:
+    elif not gone and incident and seen and seen > incident.since:
         desk.right(INCIDENT)
         desk.say(texts.daemon_back(f"daemon_back:{incident.since.isoformat()}", time=seen, since=incident.since))
-
-
-def _silent(seen: datetime | None, moment: datetime) -> bool:
-    return seen is not None and moment - seen > SILENCE
 
 
 @contextmanager
@@ -118,3 +122,4 @@ def watching(settings: Settings) -> Generator[DaemonWatch]:
     finally:
         ended.set()
         thread.join(_LAST_WORDS)
+        watch.close()

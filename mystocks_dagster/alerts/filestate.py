@@ -81,10 +81,8 @@ class FileWatch:
 def tell(desk: Desk, state: FileState) -> None:
     """Tell of a version with problems, once, when it is loaded or can never be; and of the mended file."""
     if state.problems and (state.unusable or not state.differs):
-        key = f"broken_file:{state.present}"
-        if key not in desk.ledger.told:
-            about = {"problems": _within(state.problems), "broken": state.broken}
-            desk.say(texts.broken_file(key, state.file, state.present, time=desk.moment, **about))
+        key, about = f"broken_file:{state.present}", {"problems": _within(state.problems), "broken": state.broken}
+        desk.say(texts.broken_file(key, state.file, state.present, time=desk.moment, **about))
         desk.wrong(INCIDENT, desk.moment, state.present)
     elif not state.problems and not state.differs and (over := desk.right(INCIDENT)):
         desk.say(texts.mended_file(f"mended_file:{state.present}:{over.note}", state.file, state.present, time=desk.moment))

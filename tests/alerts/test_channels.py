@@ -144,6 +144,8 @@ def test_no_form_of_a_secret_is_in_what_a_channel_complains_of() -> None:
     channel = channels_of(head, {"PASSWORD": "p w/ö+rd"})[0]
     told = send(channel, "title", "body")
     assert told is not None
+    # What another service of apprise may say: a host that does not answer is named with its whole address by some.
+    told += channel.masked("no answer from /a?key=p%20w%2F%C3%B6%2Brd, /p w/ö+rd/, p+w%2F%C3%B6%2Brd and p%20w/%C3%B6%2Brd")
     for form in ("p w/ö+rd", "p%20w/%C3%B6%2Brd", "p+w%2F%C3%B6%2Brd", "p%20w%2F%C3%B6%2Brd"):
         assert form not in told
         assert form not in repr(channel)

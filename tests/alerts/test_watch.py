@@ -53,6 +53,19 @@ def test_a_silent_daemon_is_told_once_and_so_is_its_return(project: Project, hoo
     assert hook.titles == ["🛑 调度守护进程已停止", "✅ 调度守护进程已恢复"]
 
 
+def test_a_daemon_that_was_stopped_yesterday_and_is_starting_is_not_told_of(project: Project, hook: Webhook) -> None:
+    project.at("2026-11-24T10:00:00")
+    project.use(hook.url)
+    beat(project, "2026-11-23T18:00:00")
+    watch = DaemonWatch(project.settings)
+    project.at("2026-11-24T10:02:00")
+    watch.look()
+    assert hook.titles == []
+    project.at("2026-11-24T10:03:00")
+    watch.look()
+    assert hook.titles == ["🛑 调度守护进程已停止"]
+
+
 def test_servers_that_end_by_themselves_are_told_at_once(project: Project, hook: Webhook) -> None:
     project.use(hook.url)
     watch = DaemonWatch(project.settings)
