@@ -18,7 +18,7 @@ from mystocks_dagster.instance import ADDRESS_FILE, open_instance, prepare_home
 from mystocks_dagster.instance import ui_address as ui_address  # the callers of servers ask for it here
 from mystocks_dagster.settings import Settings
 
-_START_SECONDS = 90
+_START_SECONDS = 180
 _STOP_SECONDS = 10
 
 

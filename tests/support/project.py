@@ -133,7 +133,7 @@ def serve(folder: Folder) -> Iterator[Server]:
         return json.loads(note.read_text(encoding="utf-8"))["address"] if note.exists() else None
 
     try:
-        yield Server(wait_for(up, 90, "the web UI"), folder, process)
+        yield Server(wait_for(up, 170, "the web UI"), folder, process)
     finally:
         process.terminate()
         try:
