@@ -13,9 +13,10 @@ import dagster as dg
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.utils import make_new_run_id
 
-from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.execution.call import call
 from mystocks_dagster.execution.failures import to_record as failure_record
+from mystocks_dagster.execution.plain import NotPlain, plain
 from mystocks_dagster.execution.results import from_record, to_record
 from mystocks_dagster.execution.tasklog import TaskLog
 from mystocks_dagster.factory.launcher import WORKER_TAG, worker_note
@@ -97,9 +98,11 @@ class LocalFunctions:
 
     def start(self, project: Project, name: str, params: Mapping[str, Any], by: str) -> TaskResponse:
         """Start a run of it in a thread, and return when its history has begun."""
-        local, run_id = self._known[name], make_new_run_id()
-        step = dagster_name(name)
-        job = _job(local, {**local.params, **params}, project)
+        local, run_id, step = self._known[name], make_new_run_id(), dagster_name(name)
+        try:
+            given = plain({**local.params, **params}, "params")
+        except NotPlain as error:
+            raise InvalidParams(f"{name} was not started: {error}; the history keeps params as text, numbers, lists and dicts.") from None
         tags = {
             "mystocks/task_id": name,
             "mystocks/started_by": by,
@@ -108,10 +111,11 @@ class LocalFunctions:
             "dagster/max_retries": "0",
         }
         config = {
-            "ops": {step: {"config": {**local.params, **params}}},
+            "ops": {step: {"config": given}},
             # What Dagster notes belongs into the history, not onto the terminal of the program.
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         }
+        job = _job(local, given, project)
 
         def work() -> None:
             with _uncaptured(project) as instance:
@@ -119,11 +123,12 @@ class LocalFunctions:
 
         thread = threading.Thread(target=work, name=f"mystocks {name}")
         thread.start()
-        while thread.is_alive() and project.instance.get_run_by_id(run_id) is None:
+        while project.instance.get_run_by_id(run_id) is None:
+            if not thread.is_alive() and project.instance.get_run_by_id(run_id) is None:
+                raise InstanceError(f"{name} was not started; the reason is in the lines above.")
             time.sleep(0.01)
-        return TaskResponse(
-            message=f"{name} is started in this process.", data={"run_id": run_id}, task_id=name, execution_id=f"{run_id}:{step}"
-        )
+        message = f"{name} is started in this process."
+        return TaskResponse(message=message, data={"run_id": run_id}, task_id=name, execution_id=f"{run_id}:{step}")
 
     def _only_here(self, name: str, function: Callable[..., Any]) -> str:
         where = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"

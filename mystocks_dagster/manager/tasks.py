@@ -1,32 +1,22 @@
 """`TaskManager`: everything that people do with tasks, as methods."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster import health, tasklogs
-from mystocks_dagster.current import Current
 from mystocks_dagster.editing import Edited, Editor, runs_command
 from mystocks_dagster.errors import Forbidden, InvalidParams, UnknownName
-from mystocks_dagster.health import Health
-from mystocks_dagster.history import Cleaned, Execution, Statistics, of_run
-from mystocks_dagster.manager.local import LocalFunctions
+from mystocks_dagster.history import of_run
+from mystocks_dagster.manager.looking import LookingBack
 from mystocks_dagster.manager.values import GroupConfig, TaskConfig, TaskResponse
-from mystocks_dagster.service import Project
-from mystocks_dagster.settings import Settings
 from mystocks_dagster.switches import Switch
 from mystocks_dagster.taskfile import exchange, files
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.upcoming import Coming
 
-_UNDER_WAY = ("pending", "paused", "running")
-_POLL_SECONDS = 0.25
 
-
-class TaskManager:
+class TaskManager(LookingBack):
     """One project's tasks: list and change them, start and stop them, look back.
 
     Safe to share between threads. Every method raises a `MyStocksError`, whose message says what to do, when it cannot
@@ -37,21 +27,6 @@ class TaskManager:
         started_by: The tag `mystocks/started_by` of the runs that it starts.
         trusted: False for callers who may not widen what the task file is allowed to run; see `editing.Editor`.
     """
-
-    def __init__(self, settings: Settings | None = None, *, started_by: str = "python", trusted: bool = True) -> None:
-        self._settings = settings
-        self._started_by = started_by
-        self._trusted = trusted
-
-    @cached_property
-    def settings(self) -> Settings:
-        """The project's settings."""
-        return self._settings or Settings.from_env()
-
-    @property
-    def project(self) -> Project:
-        """The project as it is now."""
-        return self._current.project()
 
     # Tasks
 
@@ -228,90 +203,6 @@ class TaskManager:
         """Return the next `count` starts of each schedule that is on, of all or of one task or group, in order."""
         return self.project.coming(name, count)
 
-    # Looking back
-
-    def get_executions(
-        self,
-        task_id: str | None = None,
-        limit: int = 100,
-        *,
-        status: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> list[Execution]:
-        """Return what ran, the newest first.
-
-        Args:
-            task_id: Only executions of this task.
-            limit: At most this many.
-            status: Only executions of this status, such as `failed`.
-            since: Only those that started at or after this aware time.
-            until: Only those that started before this aware time.
-
-        Raises:
-            UnknownName: Neither the file nor the history knows the task.
-        """
-        project = self.project
-        newest = list(project.history(task_id, since=since, until=until, limit=limit, status=status))
-        if task_id and not newest and not self._local.has(task_id):
-            project.find(task_id)
-        return newest
-
-    def get_execution(self, execution_id: str) -> Execution:
-        """Return one execution; raises `UnknownName` when there is none of that id."""
-        return self.project.execution(execution_id)
-
-    def wait(self, execution_id: str, timeout: float | None = None) -> Execution:
-        """Return an execution when it has ended.
-
-        Args:
-            execution_id: Which one.
-            timeout: Seconds to wait at most; None: however long it takes.
-
-        Raises:
-            TimeoutError: It goes on after that; it is not stopped.
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while (found := self.get_execution(execution_id)).status in _UNDER_WAY:
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(
-                    f"{execution_id} is {found.status} after {timeout:g} s; it goes on. Stop it with: stop_task({execution_id!r})"
-                )
-            time.sleep(_POLL_SECONDS)
-        return found
-
-    def get_logs(self, execution_id: str) -> str:
-        """Return what an execution has logged and printed so far."""
-        return tasklogs.read(self.project, execution_id)
-
-    def follow_logs(self, execution_id: str, *, beat: bool = False) -> Iterator[str]:
-        """Yield what an execution logs and prints, as it comes, until it has ended; with `beat` also empty text while nothing comes."""
-        return tasklogs.follow(self.project, execution_id, beat=beat)
-
-    def get_statistics(
-        self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None
-    ) -> dict[str, Statistics]:
-        """Return statistics by task id, of every task or of one, over the executions that started in [since, until).
-
-        Raises:
-            UnknownName: Neither the file nor the history knows the task.
-        """
-        project = self.project
-        found = project.statistics(task_id, since=since, until=until)
-        if task_id and task_id not in found:
-            project.find(task_id)
-        return found
-
-    def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> Cleaned:
-        """Remove executions that ended more than `days` days (at least 1) ago from the history; tables and statistics stay."""
-        return self.project.cleanup(days, dry_run=dry_run)
-
-    cleanup = cleanup_executions
-
-    def health(self) -> Health:
-        """Say whether the project works, and what to do where it does not."""
-        return health.health(self.project)
-
     # The whole file
 
     def import_config(self, path: str | Path, *, dry_run: bool = False) -> TaskResponse:
@@ -337,16 +228,8 @@ class TaskManager:
     # Inside
 
     @cached_property
-    def _current(self) -> Current:
-        return Current(self.settings)
-
-    @cached_property
     def _editor(self) -> Editor:
         return Editor(self.settings, trusted=self._trusted)
-
-    @cached_property
-    def _local(self) -> LocalFunctions:
-        return LocalFunctions()
 
     def _turn(self, name: str, on: bool | None) -> Switch:
         if self._local.has(name):

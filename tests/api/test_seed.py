@@ -334,6 +334,16 @@ def test_a_function_of_a_notebook_is_registered_and_its_run_is_in_the_same_histo
     assert api.get("/api/tasks/statistics/?task_id=my_custom_task")["my_custom_task"]["success_count"] == 1
 
 
+def test_the_run_of_a_program_that_was_killed_is_found_lost(api: Api) -> None:
+    cell = REGISTER_FUNCTION.replace("    print(", "    import time\n    time.sleep(600)\n    print(")
+    die = "import os, signal\nstarted = task_manager.start_task('my_custom_task')\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    with pytest.raises(AssertionError):
+        notebook(api, cell, die)
+    shown = last(api, "my_custom_task")
+    assert shown["status"] == "failed"
+    assert api.get("/api/tasks/health")["running_tasks"] == 0
+
+
 def test_a_module_of_ones_own_is_registered_imported_and_started(api: Api) -> None:
     """`app.tasks` is here a package beside the task file, which `task_packages` allows."""
     api.folder.write("app/__init__.py", "")

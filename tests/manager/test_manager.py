@@ -218,6 +218,9 @@ def test_what_only_this_process_has_cannot_be_scheduled_and_says_why(manager: Ta
     with pytest.raises(EditRefused, match="count"):
         manager.register_function("count", here)
     manager.register_function("here", here)
+    with pytest.raises(InvalidParams, match=r"params\.a is a object"):
+        manager.start_task("here", {"a": object()})
+    assert manager.get_executions("here") == []
     with pytest.raises(InvalidParams, match="cannot be scheduled"):
         manager.enable("here")
     with pytest.raises(TaskFileError, match="outside the task packages"):
