@@ -15,7 +15,7 @@ from mystocks_dagster.errors import AlreadyRunning, InvalidParams, NoDaemon, Not
 from mystocks_dagster.history import Cleaned, Execution, Statistics, catch_up
 from mystocks_dagster.history.catch_up import Progress
 from mystocks_dagster.history.cleanup import Place, clean_up
-from mystocks_dagster.history.rollup import Window
+from mystocks_dagster.history.tally import Window
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
@@ -189,13 +189,14 @@ class Project:
             found[name] = tally.shown(name, names.get(name, name), shown_status(name, tally.last_status))
         return found
 
-    def rebuild_history(self, progress: Progress | None = None) -> None:
-        """Throw the roll-up away and fill it again from Dagster's storage; history and statistics are then what they were.
+    def read_history(self, progress: Progress | None = None, *, rebuild: bool = False) -> None:
+        """Bring the roll-up up to date, as every question about history does; with progress, since the first time takes minutes.
 
         Args:
             progress: Told after each batch how many runs of how many have been read.
+            rebuild: Throw the roll-up away first: history and statistics are then what they were.
         """
-        with catch_up.opened(self.instance, self.settings.dagster_home, progress, rebuild=True):
+        with catch_up.opened(self.instance, self.settings.dagster_home, progress, rebuild=rebuild):
             pass
 
     def cleanup(self, days: int, *, dry_run: bool = False, progress: Progress | None = None) -> Cleaned:

@@ -38,6 +38,7 @@ def history(
 
     project = Project(Settings.from_env())
     first, last = _window(since, until)
+    _read(project)
     newest = list(project.history(name, since=first, until=last, limit=limit, status=status))
     if name and not newest and name not in project.statistics(name):
         project.find(name)  # a task that has left the file keeps its history; a misspelt one gets near names
@@ -76,9 +77,7 @@ def stats(
 
     project = Project(Settings.from_env())
     first, last = _window(since, until)
-    if rebuild:
-        with _progress("reading runs") as progress:
-            project.rebuild_history(progress)
+    _read(project, rebuild=rebuild)
     found = project.statistics(name, since=first, until=last)
     if name and not found:
         project.find(name)
@@ -130,6 +129,12 @@ def cleanup(
     )
     if cleaned.kept:
         console.print(f"[dim]{cleaned.kept:,} old runs stay: partitions that failed, backfills that go on, the newest run.[/]")
+
+
+def _read(project: Any, *, rebuild: bool = False) -> None:
+    """Bring the roll-up up to date under a bar: the first time takes minutes on a store with many runs."""
+    with _progress("reading runs") as progress:
+        project.read_history(progress, rebuild=rebuild)
 
 
 def _window(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:

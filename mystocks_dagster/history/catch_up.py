@@ -5,15 +5,17 @@ differs, as after runs were deleted, makes it compare all.
 """
 
 import fcntl
+import sqlite3
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.history import archive, dagster_storage, reading
 from mystocks_dagster.history.dagster_storage import Listed
 from mystocks_dagster.history.rollup import FILE, Rollup, RunRow
@@ -40,13 +42,20 @@ def opened(instance: dg.DagsterInstance, home: Path, progress: Progress | None =
         home: Its folder.
         progress: Called after each batch of runs.
         rebuild: Forget what is there and read everything again.
+
+    Raises:
+        InstanceError: The file cannot be read or written.
     """
-    with _alone(home):
-        rollup = Rollup(home / FILE, anew=rebuild)
-        with rollup:
-            _catch_up(instance, rollup, progress)
-    with Rollup(home / FILE) as rollup:
-        yield rollup
+    path = home / FILE
+    try:
+        with ExitStack() as stack:
+            with _alone(home):
+                rollup = stack.enter_context(Rollup(path, anew=rebuild))
+                _catch_up(instance, rollup, progress)
+                rollup.freeze()
+            yield rollup
+    except sqlite3.Error as error:
+        raise InstanceError(f"{path}: cannot be read or written ({error}). Have it made anew: mystocks stats --rebuild") from error
 
 
 @contextmanager

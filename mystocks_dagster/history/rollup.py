@@ -7,13 +7,12 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.history.record import BAD, GOOD, Record, moment
-from mystocks_dagster.history.values import Statistics
+from mystocks_dagster.history.record import BAD, GOOD, Record
+from mystocks_dagster.history.tally import ALWAYS, Tally, Window
 from mystocks_dagster.taskfile.names import dagster_name
 
 #: The file, in the instance's folder.
@@ -34,55 +33,6 @@ CREATE INDEX durations ON executions (name, timed, start) WHERE timed IS NOT NUL
 CREATE INDEX unsettled ON runs (settled) WHERE settled = 0;
 """
 _COLUMNS = "run_id, step, job, task, status, start, end, retries, params, result, error, log_key"
-
-
-class Window(NamedTuple):
-    """Executions that started in [since, until), in seconds since 1970; None is open."""
-
-    since: float | None = None
-    until: float | None = None
-
-    @classmethod
-    def of(cls, since: datetime | None, until: datetime | None) -> "Window":
-        """Return the window between two aware times."""
-        return cls(*(None if one is None else one.timestamp() for one in (since, until)))
-
-    def conditions(self) -> list[tuple[str, Any]]:
-        """Return it as SQL."""
-        return [(text, value) for text, value in (("start >= ?", self.since), ("start < ?", self.until)) if value is not None]
-
-
-ALWAYS = Window()
-
-
-class Tally(NamedTuple):
-    """What statistics are made of; `name` is the task's in Dagster, `task` its id as far as its runs told it."""
-
-    name: str
-    task: str
-    total: int
-    good: int
-    bad: int
-    mean: float | None
-    p95: float | None
-    last_start: float | None
-    last_status: str
-
-    def shown(self, task_id: str, title: str, last_status: str) -> Statistics:
-        """Return it for people."""
-        ended = self.good + self.bad
-        return Statistics(
-            task_id=task_id,
-            task_name=title,
-            total_executions=self.total,
-            success_count=self.good,
-            failed_count=self.bad,
-            avg_duration=None if self.mean is None else round(self.mean, 3),
-            p95_duration=self.p95,
-            last_execution_time=moment(self.last_start),
-            last_status=last_status,
-            success_rate=round(100 * self.good / ended, 2) if ended else None,
-        )
 
 
 class RunRow(NamedTuple):
@@ -114,8 +64,8 @@ class Rollup:
         except sqlite3.OperationalError as error:
             raise InstanceError(f"{path}: the roll-up of the history cannot be opened ({error}). Check the folder's permissions.") from None
         except sqlite3.DatabaseError:
-            for file in path.parent.glob(f"{path.name}*"):
-                file.unlink(missing_ok=True)
+            for ending in ("", "-wal", "-shm"):
+                path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
             self._connection = self._open(anew)
 
     def __enter__(self) -> Self:
@@ -146,6 +96,11 @@ class Rollup:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+    def freeze(self) -> None:
+        """From now on read what is there now, whatever others write, until the file is closed."""
+        self._connection.execute("BEGIN")
+        self.count_runs()
 
     def note(self, name: str) -> str | None:
         """Return what was noted under that name."""

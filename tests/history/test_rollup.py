@@ -83,7 +83,7 @@ def test_the_rollup_can_be_thrown_away_and_rebuilt(store: Store) -> None:
     store.throw_away()
     assert (store.statistics(), store.history()) == before
     seen: list[tuple[int, int]] = []
-    store.project.rebuild_history(lambda done, total: seen.append((done, total)))
+    store.project.read_history(lambda done, total: seen.append((done, total)), rebuild=True)
     assert seen[-1] == (3, 3)
     assert (store.statistics(), store.history()) == before
 
