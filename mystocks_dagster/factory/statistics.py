@@ -72,7 +72,8 @@ def statistics_metadata(found: Mapping[str, Statistics]) -> dict[str, Any]:
 
     Lines, not Dagster's own table: that is cut off on all but the widest screens.
     """
-    ran = sorted((one for one in found.values() if one.last_execution_time), key=_last, reverse=True)
+    # One whose newest execution still waits has no last start, and has run nevertheless.
+    ran = sorted((one for one in found.values() if one.total_executions), key=_last, reverse=True)
     good, bad = sum(one.success_count for one in ran), sum(one.failed_count for one in ran)
     shown: dict[str, Any] = {f"{one.task_id} {one.task_name}": _line(one) for one in found.values()}
     # The UI sorts charts by name: all tasks first, then each task's two side by side.

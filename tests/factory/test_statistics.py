@@ -104,3 +104,13 @@ def test_charts_are_drawn_of_the_tasks_that_ran_last_and_every_task_has_a_line()
     assert "t0 · 耗时 s" not in charts
     assert len(charts) <= 30
     assert sum("成功率 50 % · 2 次，失败 1" in str(value) for value in shown.values()) == 300
+
+
+def test_a_task_whose_newest_execution_waits_is_counted_and_drawn() -> None:
+    waits = Statistics(
+        task_id="a", task_name="A", total_executions=3, success_count=1, failed_count=1, success_rate=50.0, avg_duration=1.5,
+        p95_duration=2.0, last_execution_time=None, last_status="pending",
+    )  # fmt: skip
+    shown = statistics_metadata({"a": waits})
+    assert shown["ALL 全部任务 · 执行次数"] == 3
+    assert shown["a · 成功率 %"] == 50
