@@ -219,3 +219,9 @@ def test_pages_are_answered_where_no_task_is_and_files_only_where_they_are_ours(
     assert browser.get("/tasks/none").status_code == 404
     assert browser.get("/tasks/-/tasks.css").headers["content-type"].startswith("text/css")
     assert browser.get("/tasks/-/router.py").status_code == 404
+
+
+def test_a_form_that_does_not_say_where_it_comes_from_does_nothing(browser: TestClient, project: Folder) -> None:
+    del browser.headers["origin"]
+    assert browser.post("/tasks/load/delete", data={"force": "on"}).status_code == 403
+    assert "load" in tasks(project)
