@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import uvicorn
 
+from mystocks_dagster.alerts.daemon import watching
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.api.guards import is_loopback
 from mystocks_dagster.errors import SettingsError
@@ -41,7 +42,8 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
     say(f"The REST interface is at {address}/api/tasks/ (its calls: {address}/docs; stop with Ctrl-C)")
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        with watching(settings):
+            uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         say("stopped")
     finally:

@@ -67,7 +67,7 @@ def test_a_lost_run_that_is_not_started_again_is_told_with_the_reason(project: P
     project.use(hook.url)
     lose(project, "other")
     project.look()
-    assert hook.titles == ["❌ 运行未能开始：另一个"]
+    assert hook.titles == ["❌ 任务失败：另一个"]
     assert "the run's process 4711 is gone" in hook.text
     assert "重新运行：mystocks run other" in hook.text
 

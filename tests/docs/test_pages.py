@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from support.project import ROOT
+from typer.main import get_command
 
 from mystocks_dagster.cli import reference
+from mystocks_dagster.cli.main import app
 
 DOCS = ROOT / "docs"
 TROUBLE = (DOCS / "troubleshooting.md", DOCS / "troubleshooting.zh-CN.md")
@@ -34,7 +36,8 @@ def check_typed(command: str) -> None:
     """Parse a command as the shell and the command line would; nothing is run."""
     words = shlex.split(command)[1:]
     words = [word for word in words if word != "--demo"]
-    known = dict(reference.commands())
+    known: dict[str, Any] = dict(reference.commands())
+    known["alerts"] = get_command(app).commands["alerts"]  # type: ignore[attr-defined]  # a command by itself, and a group
     if words and words[0] in ("--version", "--install-completion", "--help"):
         return
     name = next((name for name in (" ".join(words[:2]), words[0]) if name in known), None)
