@@ -30,10 +30,10 @@ ui: setup ## start the web UI and the daemon
 	@$(BIN)/mystocks ui
 
 test: setup ## run the tests
-	@$(BIN)/pytest --ignore=tests/daemon
+	@$(BIN)/pytest --ignore=tests/daemon --ignore=tests/browser
 
-live: setup ## run the long tests: whole jobs, kills, power cuts, queues under a real daemon
-	@$(BIN)/pytest tests/daemon
+live: setup ## run the long tests: whole jobs, kills, power cuts, queues under a real daemon, and a real browser
+	@$(BIN)/pytest tests/daemon tests/browser
 
 check: lint types layers test live ## everything CI runs
 

@@ -12,6 +12,7 @@ from typing import Any
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.servers import ui_address
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.switches import note_intervals
 from mystocks_dagster.taskfile import files
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 
@@ -85,6 +86,7 @@ def reload(settings: Settings, *, anew: bool = True) -> Reloaded:
         for _ in range(_ATTEMPTS):
             if not anew and _loaded(address, version) == version.hash:
                 return Reloaded(version=version, address=address)
+            note_intervals(settings, version.taskfile)
             done = _reloaded(settings, address, version)
             if done.address is None or _loaded(address, version) in (None, version.hash):
                 return done

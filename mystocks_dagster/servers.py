@@ -1,5 +1,6 @@
 """The web UI and the daemon as one foreground service."""
 
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,9 @@ from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import ADDRESS_FILE, open_instance, prepare_home
 from mystocks_dagster.instance import ui_address as ui_address  # the callers of servers ask for it here
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.switches import note_intervals
+from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.reader import load_task_file
 
 _START_SECONDS = 180
 _STOP_SECONDS = 10
@@ -31,6 +35,8 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
         InstanceError: They did not come up; the message says where to look.
     """
     home = prepare_home(settings)
+    with contextlib.suppress(TaskFileError):  # the code location says what is wrong with the file
+        note_intervals(settings, load_task_file(settings.task_file, functions=False).taskfile)
     chosen = free_port(host, port)
     if chosen != port:
         say(f"Port {port} is taken; using {chosen}.")

@@ -3,6 +3,8 @@
 Where nobody has turned it, the file's `enabled` counts. Reading and turning needs neither webserver nor daemon.
 """
 
+import contextlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,14 +17,15 @@ from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
 from dagster._core.remote_representation.external_data import ScheduleSnap, SensorSnap
 from dagster._core.remote_representation.handle import RepositoryHandle
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from mystocks_dagster.errors import NoSwitch
+from mystocks_dagster.instance import open_instance
 from mystocks_dagster.launch import REPOSITORY
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,26 @@ def turned_on(states: Mapping[str, InstigatorState], active: Mapping[str, bool])
         if state.status != InstigatorStatus.DECLARED_IN_CODE
     }
     return {job: turned.get(f"{job}__schedule", default) for job, default in active.items()}
+
+
+def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
+    """Tell Dagster that the switches of interval tasks have been looked at, as one sensor looks at all of them.
+
+    Else its daemon would first ask each of them, which for a thousand new ones takes a minute and more in which nothing else starts.
+    """
+    entries = [one for one in taskfile.by_id().values() if one.schedule and one.schedule.interval_seconds and one.active]
+    if not entries:
+        return
+    origin = repository(settings)
+    with open_instance(settings) as instance:
+        known = sensor_states(instance)
+        for remote in (_remote(one, origin) for one in entries if f"{one.dagster_name}__schedule" not in known):
+            data = SensorInstigatorData(last_tick_timestamp=time.time(), sensor_type=SensorType.STANDARD)
+            # The daemon may note the same switch in this moment.
+            with contextlib.suppress(dg.DagsterInvariantViolationError):
+                instance.add_instigator_state(
+                    InstigatorState(remote.get_remote_origin(), InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data)
+                )
 
 
 def _has_switch(entry: Task | Group) -> bool:

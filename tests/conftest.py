@@ -1,6 +1,8 @@
 """Fixtures of all tests: projects in empty folders, never this one's own state."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,17 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the variables of the person who runs it."""
     for name in [name for name in os.environ if name.startswith(("MYSTOCKS_", "DAGSTER_"))]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _forget_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees the task modules of another test's project, which may have the same names."""
+    yield
+    base = f"{tmp_path_factory.getbasetemp()}{os.sep}"
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(base):
+            del sys.modules[name]
+    sys.path[:] = [folder for folder in sys.path if not folder.startswith(base)]
 
 
 @pytest.fixture

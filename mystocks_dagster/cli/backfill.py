@@ -30,7 +30,7 @@ def backfill(
     Days that are loaded are left out, so that a broken backfill goes on where it stopped. Days beyond the published
     trading calendar are refused.
 
-    Example: mystocks backfill daily_data_sync --from 2026-11-02 --to 2026-11-06
+    Example: mystocks backfill daily_data_sync --from 2026-03-02 --to 2026-03-06
     """
     from mystocks_dagster.follow import run_and_follow
     from mystocks_dagster.service import Project

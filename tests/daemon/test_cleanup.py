@@ -61,8 +61,8 @@ def tables(server: Server) -> list[dict[str, Any]]:
     """Return the keys of what the task writes: all or none can be materialized."""
     return [
         node["assetKey"]
-        for node in server.graphql("{ assetNodes { assetKey { path } isExecutable } }")["assetNodes"]
-        if node["isExecutable"]
+        for node in server.graphql("{ assetNodes { assetKey { path } isExecutable groupName } }")["assetNodes"]
+        if node["isExecutable"] and node["groupName"] != "system"
     ]
 
 

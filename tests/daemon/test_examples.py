@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from support.commands import Commands, commands_in
 from support.project import ROOT, Folder, Server, make_folder, serve, wait_for
+from support.receivers import webhook
 
 from mystocks_dagster.cli.reference import commands
 
@@ -40,16 +41,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "MYSTOCKS_SIMULATED": "symbols=12,start=2026-02-02",
         "MYSTOCKS_NOW": "2026-06-01T18:00:00+08:00",
     }
-    folder.write("tasks.yaml", "task_packages: [slow]\n" + (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
     folder.write("slow.py", "import time\n\ndef sleep(params):\n    time.sleep(600)\n")
     folder.write("my_task.yaml", "task_id: mine\ntask_type: manual\ntask_module: slow\ntask_function: sleep\n")
     folder.write(
         "other_tasks.yaml",
         "task_packages: [slow]\ntasks:\n  - {task_id: theirs, task_type: manual, task_module: slow, task_function: sleep}\n",
     )
-    with serve(folder) as server:
-        folder.mystocks("run", "daily_data_sync", timeout=170)
-        yield server
+    with webhook() as hook:
+        head = f"task_packages: [slow]\nalerts: {{urls: ['{hook.url}']}}\n"
+        folder.write("tasks.yaml", head + (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
+        with serve(folder) as server:
+            folder.mystocks("run", "daily_data_sync", timeout=170)
+            yield server
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_json_is_written_where_the_name_or_the_form_says_so(run: Any, folder: Fo
         assert (folder.root / "exports" / name).read_text(encoding="utf-8").startswith("{")
 
 
-@pytest.mark.parametrize("path", ["../outside.yaml", "tasks.yaml", "/tmp/outside.yaml", "exports/../tasks.yaml"])
+@pytest.mark.parametrize("path", ["../outside.yaml", "tasks.yaml", "/no/such/folder/outside.yaml", "exports/../tasks.yaml"])
 def test_files_outside_the_folder_of_exports_are_neither_read_nor_written(run: Any, folder: Folder, path: str) -> None:
     assert "exports" in run("export_tasks", output_path=path)
     assert "exports" in run("import_tasks", config_path=path)
