@@ -47,7 +47,9 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    # SIGINT too: a shell that starts it in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     note = home / ADDRESS_FILE
     try:
         _wait_until_up(servers, address)
