@@ -14,6 +14,8 @@ import pytest
 from support.api import Api, serve_api
 from support.project import ROOT, make_folder, serve
 
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
 TASKS = """
     tasks:
       - task_id: daily_data_sync
