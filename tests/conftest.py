@@ -22,12 +22,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _forget_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test sees the task modules of another test's project, which may have the same names."""
+    known, path = set(sys.modules), list(sys.path)
     yield
     base = f"{tmp_path_factory.getbasetemp()}{os.sep}"
-    for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(base):
+    for name in sys.modules.keys() - known:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(base):
             del sys.modules[name]
-    sys.path[:] = [folder for folder in sys.path if not folder.startswith(base)]
+    # What a fixture of a whole file has added stays as long as that.
+    sys.path[:] = [folder for folder in sys.path if folder in path or not folder.startswith(base)]
 
 
 @pytest.fixture
