@@ -1,7 +1,7 @@
 """What is told of data: a trading day's rows or a task's success that are not there by their time."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
 
@@ -80,7 +80,8 @@ def _written(instance: dg.DagsterInstance, table: str, day: date) -> bool:
 def _executions(instance: dg.DagsterInstance, desk: Desk, day: date) -> Iterator[history.Execution]:
     """Yield the executions of the runs that were created since the day began."""
     task_ids = {name: entry.task_id for name, entry in desk.entries.items() if isinstance(entry, Task)}
-    since = datetime.combine(day, time(), SHANGHAI)
+    # Dagster's storage drops the offset of what it is asked for, and keeps its own times in UTC.
+    since = datetime.combine(day, time(), SHANGHAI).astimezone(UTC)
     for record in instance.get_run_records(dg.RunsFilter(created_after=since), limit=1_000):
         yield from history.of_run(instance, record.dagster_run.run_id, task_ids)
 
