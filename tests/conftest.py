@@ -1,6 +1,7 @@
 """Fixtures of all tests: projects in empty folders, never this one's own state."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,12 @@ from support.project import ROOT, Folder, make_folder
 
 #: Real market data beside the project; tests that need it skip where it is absent.
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C, which a shell that runs the tests in the background has ignored: tests send it, and so do commands."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
