@@ -44,17 +44,12 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     servers = subprocess.Popen(command, cwd=settings.root, start_new_session=True)
     address = f"http://{host}:{chosen}"
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    # SIGINT too: a shell that starts it in the background has it ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    stop_on_signals()
     note = home / ADDRESS_FILE
     try:
         _wait_until_up(servers, address)
         note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
-        say(f"\nMyStocks is at {address} (stop with Ctrl-C)")
+        say(f"\nMyStocks is at {address} (stop with Ctrl-C). The table of tasks, with forms: mystocks api")
         with watching(settings) as watch:
             code = servers.wait()
             watch.look(gone=f"Dagster 的进程意外退出（代码 {code}）")
@@ -69,6 +64,17 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
         # Else its last heartbeat would pass for a living daemon for some time.
         with open_instance(settings) as instance:
             instance.wipe_daemon_heartbeats()
+
+
+def stop_on_signals() -> None:
+    """Let what tells a service to stop raise KeyboardInterrupt, so that it leaves nothing behind."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    # SIGINT too: a shell that starts it in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
 
 def free_port(host: str, port: int) -> int:

@@ -27,6 +27,7 @@ from mystocks_dagster.taskfile import files
 from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.upcoming import Coming
@@ -154,19 +155,26 @@ class Project:
 
     def history(
         self,
-        task_id: str | None = None,
+        name: str | None = None,
         *,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
         status: str | None = None,
     ) -> Iterator[Execution]:
-        """Yield executions that started in [since, until), those of the newest run first; of one status, `limit` at most."""
+        """Yield executions that started in [since, until), those of the newest run first; of one status, `limit` at most.
+
+        With the id of a task they are its own, in whichever job; with that of a group, those of all tasks in the group's runs.
+        """
+        group = isinstance(self.taskfile.by_id().get(name or ""), Group)
         # Paused is what pending is called while the task's switch is off, which the roll-up does not know.
         asked = "pending" if status == "paused" else status
         shown_status = self._shown_status()
         with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
-            records = rollup.executions(task_id, Window.of(since, until), status=asked, limit=None if asked == "pending" else limit)
+            wanted = {"job": dagster_name(name)} if name and group else {"task_id": name}
+            records = rollup.executions(
+                **wanted, window=Window.of(since, until), status=asked, limit=None if asked == "pending" else limit
+            )
             shown = (record.shown(self.instance, self.task_ids) for record in records)
             told = (replace(one, status=shown_status(one.task_id, one.status)) for one in shown)
             yield from islice((one for one in told if status in (None, one.status)), limit)

@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 async def _home() -> RedirectResponse:
-    return RedirectResponse("/docs")
+    return RedirectResponse("/tasks")
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -65,7 +65,7 @@ ExecutionId = Annotated[
         description="Id of an execution, `<run id>:<step>`.",
     ),
 ]
-OptionalId = Annotated[str | None, Query(pattern=ID_PATTERN, max_length=LONGEST_ID, description="Only this task.")]
+OptionalId = Annotated[str | None, Query(pattern=ID_PATTERN, max_length=LONGEST_ID, description="Only this task; where it lists executions, also a group: those in its runs.")]
 Moment = Annotated[datetime, AfterValidator(_aware)]
 Since = Annotated[Moment | None, Query(description="Only what started at or after this time; Shanghai's when it has no offset.")]
 Until = Annotated[Moment | None, Query(description="Only what started before this time; Shanghai's when it has no offset.")]

@@ -12,6 +12,7 @@ from mystocks_dagster.api.app import create_app
 from mystocks_dagster.api.guards import is_loopback
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.instance import prepare_home
+from mystocks_dagster.servers import stop_on_signals
 from mystocks_dagster.settings import Settings
 
 #: Where the address of the running server is noted, beside that of the web UI.
@@ -38,9 +39,11 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     config = uvicorn.Config(
         create_app(settings), log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=_GRACE_SECONDS
     )
+    # Uvicorn raises the signal that ended it once more, for these.
+    stop_on_signals()
     note = home / ADDRESS_FILE
     note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
-    say(f"The REST interface is at {address}/api/tasks/ (its calls: {address}/docs; stop with Ctrl-C)")
+    say(f"The tasks are at {address}/tasks, the REST interface at {address}/api/tasks/ (its calls: {address}/docs). Stop with Ctrl-C.")
     try:
         with watching(settings):
             uvicorn.Server(config).run(sockets=[listener])

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.names import all_ids
 from mystocks_dagster.cli.printing import coloured, console, errors, print_json, print_table
 from mystocks_dagster.settings import Settings
 
@@ -23,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 
 def history(
-    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Id of a task, or of a group for its runs; all when left out.", autocompletion=all_ids)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest first.")] = 20,
     status: Annotated[str | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
     since: Since = None,

@@ -1,5 +1,6 @@
 """logs: what a task logged and printed."""
 
+import json
 import sys
 from collections.abc import Iterable
 from typing import Annotated
@@ -31,6 +32,7 @@ def logs(
     ] = False,
     lines: Annotated[int | None, typer.Option("--lines", "-n", min=0, help="Only the last so many lines.")] = None,
     run: Annotated[str | None, typer.Option(help="Of a task, its execution in this run.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object on a line of its own, for programs.")] = False,
 ) -> None:
     """Show what a task logged and printed in an execution, in order: time, level, task, attempt, run, text.
 
@@ -46,9 +48,9 @@ def logs(
             errors.print(f"[dim]{one.execution_id} ({one.status}{started})[/]")
         told = tasklogs.read(project, one.execution_id).splitlines(keepends=True)
         if follow:
-            _print(_tail(tasklogs.follow(project, one.execution_id), len(told), lines))
+            _print(_tail(tasklogs.follow(project, one.execution_id), len(told), lines), as_json)
         else:
-            _print(told if lines is None else told[max(0, len(told) - lines) :])
+            _print(told if lines is None else told[max(0, len(told) - lines) :], as_json)
 
 
 def _tail(arriving: Iterable[str], past: int, lines: int | None) -> Iterable[str]:
@@ -57,11 +59,14 @@ def _tail(arriving: Iterable[str], past: int, lines: int | None) -> Iterable[str
     return (line for number, line in enumerate(arriving) if number >= first)
 
 
-def _print(lines: Iterable[str]) -> None:
+def _print(lines: Iterable[str], as_json: bool) -> None:
+    from mystocks_dagster.execution import tasklog
+
     for line in lines:
-        if sys.stdout.isatty():
-            level = line[30:39].strip()
-            console.print(line.rstrip("\n"), style=_COLOURS.get(level), markup=False)
+        if as_json:
+            print(json.dumps(tasklog.fields(line), ensure_ascii=False), flush=True)
+        elif sys.stdout.isatty():
+            console.print(line.rstrip("\n"), style=_COLOURS.get(tasklog.fields(line).get("level", "")), markup=False)
         else:
             sys.stdout.write(line)
             sys.stdout.flush()

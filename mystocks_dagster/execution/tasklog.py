@@ -6,18 +6,20 @@ children print has STDOUT or STDERR for its level. A text of several lines becom
 
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mystocks_dagster.market.clock import SHANGHAI
 
 SUFFIX = ".log"
 #: Between what a line is about and its text.
 _BAR = " | "
+_LINE = re.compile(r"(?P<time>\S+) (?P<level>\w+) +(?P<task_id>\S+) attempt=(?P<attempt>\d+) run=(?P<run_id>\S+) \| (?P<text>.*)")
 
 
 class TaskLog:
@@ -81,6 +83,14 @@ def line(at: datetime, level: str, task_id: str, run_id: str, attempt: int, text
     moment = at.astimezone(SHANGHAI).isoformat(timespec="milliseconds")
     head = f"{moment} {level:<8} {task_id} attempt={attempt} run={run_id}{_BAR}"
     return "".join(f"{head}{part}\n" for part in text.splitlines() or [""])
+
+
+def fields(written: str) -> dict[str, Any]:
+    """Return time, level, task_id, attempt, run_id and text of a line; only a text when it is not of this form."""
+    found = _LINE.fullmatch(written.rstrip("\n"))
+    if found is None:
+        return {"text": written.rstrip("\n")}
+    return {**found.groupdict(), "attempt": int(found["attempt"])}
 
 
 def of_run(lines: Iterable[str], run_id: str) -> Iterator[str]:

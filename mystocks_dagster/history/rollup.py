@@ -17,7 +17,7 @@ from mystocks_dagster.taskfile.names import dagster_name
 
 #: The file, in the instance's folder.
 FILE = "history.db"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE runs (run_id TEXT PRIMARY KEY, status TEXT, updated TEXT, settled INTEGER) WITHOUT ROWID;
 CREATE TABLE executions (
@@ -28,6 +28,7 @@ CREATE TABLE chunks (key TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX of_run ON executions (run_id);
 CREATE INDEX newest ON executions (removed, created, run_id, position);
 CREATE INDEX newest_of_task ON executions (name, created, run_id, position);
+CREATE INDEX newest_of_job ON executions (job, created, run_id, position);
 CREATE INDEX tally ON executions (name, start, status, timed);
 CREATE INDEX durations ON executions (name, timed, start) WHERE timed IS NOT NULL;
 CREATE INDEX unsettled ON runs (settled) WHERE settled = 0;
@@ -162,14 +163,16 @@ class Rollup:
         task_id: str | None = None,
         window: Window = ALWAYS,
         *,
+        job: str | None = None,
         status: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Record]:
-        """Yield executions of live runs, the newest run's first, the last started first."""
+        """Yield executions of live runs, the newest run's first, the last started first; of one task, or in one job."""
         conditions: list[tuple[str, Any]] = [("removed = ?", 0), *window.conditions()]
-        if task_id is not None:
+        if task_id is not None or job is not None:
+            one = ("name = ?", dagster_name(task_id)) if task_id is not None else ("job = ?", job)
             # The plus keeps the planner from the other index.
-            conditions = [("name = ?", dagster_name(task_id)), ("+removed = ?", 0), *window.conditions()]
+            conditions = [one, ("+removed = ?", 0), *window.conditions()]
         if status is not None:
             conditions.append(("status = ?", status))
         query = f"SELECT {_COLUMNS} FROM executions {_where(conditions)} ORDER BY created DESC, run_id DESC, position DESC LIMIT ?"

@@ -47,7 +47,7 @@ class LookingBack:
         """Return what ran, the newest first.
 
         Args:
-            task_id: Only executions of this task.
+            task_id: Only executions of this task, or in the runs of this group.
             limit: At most this many.
             status: Only executions of this status, such as `failed`.
             since: Only those that started at or after this aware time.

@@ -24,6 +24,8 @@ TASKS = """
       - {task_id: calc-it}
       - {task_id: report}
       - {task_id: nightly, task_type: cron, schedule: {schedule_type: cron, cron_expression: "0 3 * * *"}}
+    task_groups:
+      - {group_id: night, tasks: [load, calc-it]}
 """
 QUICK = "def nothing(params): return None\n"
 SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -3,12 +3,15 @@
 from datetime import datetime, timedelta
 
 import pytest
+from fastapi.testclient import TestClient
 from history.conftest import Store
 from support.commands import Commands, commands_in
 
+from mystocks_dagster.api.app import create_app
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.history.times import parse_time
 from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.settings import Settings
 
 
 @pytest.fixture
@@ -35,6 +38,19 @@ def test_the_commands_look_back_and_clean_up(store: Store, cli: Commands, monkey
     assert cli.json("stats", "report")["report"]["failed_count"] == 1
     assert cli.json("history", "report") == [], "what was cleaned up is no more listed"
     assert "Removed 0 runs" in cli("cleanup", "--days", "7")
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_the_page_of_a_group_shows_what_ran_in_it_with_the_logs(store: Store) -> None:
+    alone, together = store.run("load", load="success"), store.run("night", load="success", calc_it="failed")
+    with TestClient(create_app(Settings.from_env()), base_url="http://127.0.0.1:8888") as browser:
+        page = browser.get("/tasks/night").text
+        assert alone not in page
+        for step in ("load", "calc_it"):
+            address = f"/api/tasks/executions/{together}%3A{step}/logs"
+            assert address in page
+            assert browser.get(address).status_code == 200
+    assert "no such luck" in page
 
 
 def test_times_are_read_as_people_write_them() -> None:

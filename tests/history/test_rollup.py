@@ -52,6 +52,8 @@ def test_history_tells_the_newest_first_and_what_each_did(store: Store) -> None:
     assert [one["execution_id"] for one in store.history("load", limit=1)] == [f"{second}:load"]
     assert [one["execution_id"] for one in store.history("calc-it")] == [f"{first}:calc_it"]
     assert [one["task_id"] for one in store.history(status="failed")] == ["calc-it"]
+    assert [one["execution_id"] for one in store.history("night")] == [f"{first}:calc_it", f"{first}:load"], "a group: its runs"
+    assert [one["execution_id"] for one in store.history("night", limit=1, status="success")] == [f"{first}:load"]
 
 
 def test_a_window_holds_what_started_in_it(store: Store) -> None:

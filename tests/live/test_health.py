@@ -94,6 +94,11 @@ def test_a_detached_run_is_followed_by_its_id_and_its_logs_are_shown_by_task_run
         assert cli("logs", *arguments).splitlines() == followed
     assert cli("logs", "talks", "--lines", "2").splitlines() == followed[-2:]
     assert cli("logs", "talks", "--lines", "0") == ""
+    for extra in ([], ["--follow"]):
+        objects = [json.loads(line) for line in cli("logs", "talks", "--json", *extra).splitlines()]
+        shape = "{time} {level:<8} {task_id} attempt={attempt} run={run_id} | {text}"
+        assert [shape.format(**one) for one in objects] == followed
+        assert {(one["attempt"], one["run_id"]) for one in objects} == {(1, started["run_id"])}
     assert "has not run in 00000000" in cli("logs", "talks", "--run", "00000000", code=1)
     assert "There is no run or execution" in cli("logs", "00000000", code=1)
     assert "Did you mean talks" in cli("logs", "tals", code=1)

@@ -92,3 +92,4 @@ def serve_api(folder: Folder) -> Iterator[Api]:
         except subprocess.TimeoutExpired:
             process.kill()
         log.close()
+    assert (process.returncode, note.exists()) == (0, False), "what is told to stop ends well, and takes its note along"

@@ -39,7 +39,7 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
     entry = project.find(name)
     is_task = isinstance(entry, Task)
     since = _DAYS.get(request.query_params.get("days", ""))
-    executions = list(project.history(name, limit=_SHOWN)) if is_task else []
+    executions = list(project.history(name, limit=_SHOWN))
     members = [line for line in table.lines(project) if line.id in entry.tasks] if isinstance(entry, Group) else []
     return site.render(
         request,
@@ -53,8 +53,7 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
         switch=project.switches().get(name),
         coming=project.coming(name, 3),
         executions=executions,
-        # Of a group it is not known without asking each run: let the person try.
-        under_way=not is_task or any(one.status in table.UNDER_WAY for one in executions),
+        under_way=any(one.status in table.UNDER_WAY for one in executions),
         bars=table.bars(executions),
         statistics=project.statistics(name, since=now() - timedelta(days=since) if since else None)[name] if is_task else None,
         days=request.query_params.get("days", ""),
