@@ -65,7 +65,9 @@ ExecutionId = Annotated[
         description="Id of an execution, `<run id>:<step>`.",
     ),
 ]
-OptionalId = Annotated[str | None, Query(pattern=ID_PATTERN, max_length=LONGEST_ID, description="Only this task; where it lists executions, also a group: those in its runs.")]
+OptionalId = Annotated[
+    str | None, Query(pattern=ID_PATTERN, max_length=LONGEST_ID, description="Only this task; of executions, also those of a group's runs.")
+]
 Moment = Annotated[datetime, AfterValidator(_aware)]
 Since = Annotated[Moment | None, Query(description="Only what started at or after this time; Shanghai's when it has no offset.")]
 Until = Annotated[Moment | None, Query(description="Only what started before this time; Shanghai's when it has no offset.")]

@@ -63,10 +63,8 @@ def _print(lines: Iterable[str], as_json: bool) -> None:
     from mystocks_dagster.execution import tasklog
 
     for line in lines:
-        if as_json:
-            print(json.dumps(tasklog.fields(line), ensure_ascii=False), flush=True)
-        elif sys.stdout.isatty():
+        if sys.stdout.isatty() and not as_json:
             console.print(line.rstrip("\n"), style=_COLOURS.get(tasklog.fields(line).get("level", "")), markup=False)
         else:
-            sys.stdout.write(line)
+            sys.stdout.write(json.dumps(tasklog.fields(line), ensure_ascii=False) + "\n" if as_json else line)
             sys.stdout.flush()
