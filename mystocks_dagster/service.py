@@ -172,9 +172,7 @@ class Project:
         shown_status = self._shown_status()
         with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
             wanted = {"job": dagster_name(name)} if name and group else {"task_id": name}
-            records = rollup.executions(
-                **wanted, window=Window.of(since, until), status=asked, limit=None if asked == "pending" else limit
-            )
+            records = rollup.executions(**wanted, window=Window.of(since, until), status=asked, limit=None if asked == "pending" else limit)
             shown = (record.shown(self.instance, self.task_ids) for record in records)
             told = (replace(one, status=shown_status(one.task_id, one.status)) for one in shown)
             yield from islice((one for one in told if status in (None, one.status)), limit)
