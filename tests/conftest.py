@@ -1,5 +1,6 @@
 """Fixtures of all tests: projects in empty folders, never this one's own state."""
 
+import gc
 import os
 import signal
 import sys
@@ -9,8 +10,16 @@ from pathlib import Path
 import pytest
 from support.project import ROOT, Folder, make_folder
 
+from mystocks_dagster.lean import collect_rarely
+
 #: Real market data beside the project; tests that need it skip where it is absent.
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the garbage collector need not look at it again and again."""
+    collect_rarely()
+    gc.freeze()
 
 
 def pytest_configure() -> None:

@@ -7,6 +7,7 @@ import typer
 
 from mystocks_dagster.cli.printing import console, errors
 from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.lean import collect_rarely
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,6 +65,7 @@ def register_all() -> None:
 
 def main() -> None:
     """Run the command line; an expected error becomes one message and exit code 1."""
+    collect_rarely()
     register_all()
     try:
         app()

@@ -29,7 +29,10 @@ WORKER_TAG = "mystocks/worker"
 
 # What `dagster api execute_run` does, without importing all other commands first (0.6 of 2.5 s), and without asking for
 # `dagster` on the PATH of whoever called .venv/bin/mystocks.
-_WORKER = "from dagster._cli.api import execute_run_command; execute_run_command()"
+_WORKER = (
+    "from mystocks_dagster.lean import collect_rarely; collect_rarely(); "
+    "from dagster._cli.api import execute_run_command; execute_run_command()"
+)
 
 
 class ProcessRunLauncher(RunLauncher, ConfigurableClass):

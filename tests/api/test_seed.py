@@ -338,7 +338,13 @@ def test_a_function_of_a_notebook_is_registered_and_its_run_is_in_the_same_histo
 
 def test_the_run_of_a_program_that_was_killed_is_found_lost(api: Api) -> None:
     cell = REGISTER_FUNCTION.replace("    print(", "    import time\n    time.sleep(600)\n    print(")
-    die = "import os, signal\nstarted = task_manager.start_task('my_custom_task')\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    die = """
+import os, signal, time
+started = task_manager.start_task('my_custom_task')
+while task_manager.get_execution(started.execution_id).status != 'running':
+    time.sleep(0.1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
     with pytest.raises(AssertionError):
         notebook(api, cell, die)
     shown = last(api, "my_custom_task")

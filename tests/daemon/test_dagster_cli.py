@@ -89,4 +89,4 @@ def test_history_switches_and_output_survive_a_restart(project: Folder) -> None:
     before = project.json("history")
     assert before == project.json("history")
     assert Path(before[0]["log_path"]).exists()
-    assert (project.root / ".dagster" / "history").is_dir()
+    assert (project.root / ".dagster" / "history" / "runs" / f"{before[0]['run_id']}.db").exists()

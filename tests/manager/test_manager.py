@@ -313,4 +313,4 @@ def test_the_shared_manager_is_one_object_and_opens_nothing_by_itself(shop: Fold
     from mystocks_dagster.manager.shared import task_manager as same
 
     assert task_manager is same
-    assert not Path(shop.root / ".dagster").exists()
+    assert not Path(shop.root / ".dagster" / "dagster.yaml").exists()

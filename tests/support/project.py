@@ -6,14 +6,18 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from dagster import DagsterInstance
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -59,11 +63,24 @@ class Folder:
 
 
 def make_folder(root: Path) -> Folder:
-    """Make a project folder."""
+    """Make a project folder, with Dagster's databases as Dagster makes them: empty, and made once for all tests of a process."""
     root.mkdir(parents=True)
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(ROOT / name, root / name)
+    shutil.copytree(_empty_home(), root / ".dagster")
     return Folder(root)
+
+
+@cache
+def _empty_home() -> Path:
+    """Return a folder of an instance that was never used; making one takes Dagster most of a second."""
+    holder = tempfile.TemporaryDirectory()
+    _kept.append(holder)
+    with DagsterInstance.local_temp(holder.name):
+        return Path(holder.name)
+
+
+_kept: list[tempfile.TemporaryDirectory[str]] = []
 
 
 @dataclass
