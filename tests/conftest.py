@@ -6,8 +6,10 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.postgres import postgres_server
 from support.project import ROOT, Folder, make_folder
 
 from mystocks_dagster.lean import collect_rarely
@@ -60,3 +62,10 @@ def shared_data() -> Path:
 def folder(tmp_path: Path) -> Folder:
     """An empty project folder with Dagster's files."""
     return make_folder(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A real Postgres server."""
+    with postgres_server() as server:
+        yield server

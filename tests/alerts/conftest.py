@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from support.postgres import use_postgres
 from support.project import Folder
 from support.receivers import Mailbox, Webhook, mailbox, webhook
 
@@ -111,11 +112,14 @@ class Project:
 
 
 @pytest.fixture
-def project(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(folder: Folder, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Project:
+    """On SQLite, unless a test names postgres."""
     monkeypatch.chdir(folder.root)
     monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
     monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
     folder.write("work.py", WORK)
+    if getattr(request, "param", "sqlite") == "postgres":
+        use_postgres(folder, request.getfixturevalue("postgres"), monkeypatch)
     found = Project(folder, monkeypatch)
     found.instance = open_instance(found.settings)
     return found

