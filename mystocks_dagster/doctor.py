@@ -39,7 +39,7 @@ def examine(settings: Settings) -> list[Check]:
         checked("task_file", lambda: health.task_file(project), "mystocks check"),
         checked("daemon", lambda: health.daemon(project)),
         *sources(project),
-        health.disk(project),
+        checked("disk", lambda: health.disk(project), "mend the folder that the message names"),
         *permissions(settings),
     ]
 
@@ -121,12 +121,17 @@ def permissions(settings: Settings) -> Iterator[Check]:
     if "://" not in settings.lake:
         places["lake_folder"] = Path(settings.lake)
     for name, folder in places.items():
-        exists = next(one for one in (folder, *folder.parents) if one.exists())
-        try:
-            with tempfile.TemporaryFile(dir=exists):
-                pass
-        except OSError as error:
-            remedy = f"make {exists} writable for this user, or choose another folder"
-            yield Check(name=name, ok=False, detail=f"{exists} cannot be written ({error.strerror})", remedy=remedy)
-        else:
-            yield Check(name=name, ok=True, detail=f"{exists} can be written")
+        yield checked(
+            name, partial(_writable, name, folder), f"make {folder} readable and writable for this user, or choose another folder"
+        )
+
+
+def _writable(name: str, folder: Path) -> Check:
+    exists = health.existing(folder)
+    try:
+        with tempfile.TemporaryFile(dir=exists):
+            pass
+    except OSError as error:
+        remedy = f"make {exists} writable for this user, or choose another folder"
+        return Check(name=name, ok=False, detail=f"{exists} cannot be written ({error.strerror})", remedy=remedy)
+    return Check(name=name, ok=True, detail=f"{exists} can be written")

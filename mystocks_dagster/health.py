@@ -24,7 +24,7 @@ LATE = timedelta(minutes=5)
 _UI_SECONDS = 10.0
 _LOCATION = """query { workspaceOrError { __typename
   ... on PythonError { message }
-  ... on Workspace { locationEntries { name locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
+  ... on Workspace { locationEntries { name locationOrLoadError { __typename ... on PythonError { message causes { message } } } } } } }"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +142,9 @@ def _location_trouble(workspace: dict[str, Any]) -> str | None:
     loaded = (entry or {}).get("locationOrLoadError") or {"__typename": "it is still being loaded"}
     if loaded["__typename"] == "RepositoryLocation":
         return None
-    return loaded.get("message", loaded["__typename"]).strip().splitlines()[0]
+    # The first error only says that loading failed; the last one is what made it fail.
+    innermost = loaded.get("causes") or [loaded]
+    return innermost[-1].get("message", loaded["__typename"]).strip().splitlines()[0]
 
 
 def disk(project: Project) -> Check:
@@ -159,12 +161,12 @@ def disk(project: Project) -> Check:
 
 
 def _folders(project: Project) -> Iterator[tuple[str, Path]]:
-    yield "history", _existing(project.settings.dagster_home)
+    yield "history", existing(project.settings.dagster_home)
     if "://" not in project.settings.lake:
-        yield "lake", _existing(Path(project.settings.lake))
+        yield "lake", existing(Path(project.settings.lake))
 
 
-def _existing(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
     """Return the nearest folder at or above `folder` that exists: on its disk it would be made."""
     return next(one for one in (folder, *folder.parents) if one.exists())
 
@@ -191,9 +193,9 @@ def schedules(project: Project) -> Check:
 
 
 def last_runs(project: Project) -> Check:
-    """Say whether the last execution of every task that has a schedule, of its own or of a group, went well."""
-    statistics = project.statistics()
-    failed = [name for name in _scheduled(project) if name in statistics and statistics[name].last_status == "failed"]
+    """Say whether every task that has a schedule, of its own or of a group, did its work the last time that it was let."""
+    outcomes = project.last_outcomes()
+    failed = [name for name in _scheduled(project) if outcomes.get(name) == "failed"]
     if failed:
         remedy = f"mystocks logs {failed[0]}, then: mystocks run {failed[0]}"
         return Check(name="last_runs", ok=False, detail=f"failed the last time: {', '.join(failed)}", remedy=remedy)

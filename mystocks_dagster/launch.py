@@ -116,14 +116,20 @@ def _remote_origin(location: Any, job: str) -> Any:
 
 
 def start(instance: dg.DagsterInstance, run_id: str, *, queued: bool) -> None:
-    """Put a run in the queue, or (`queued` False) start its process at once."""
+    """Put a run in the queue, or (`queued` False) start its process at once; one that cannot be started has failed."""
     # Neither our launcher nor the queue asks the workspace anything.
     workspace: Any = None
-    if queued:
-        instance.submit_run(run_id, workspace)
-    else:
-        _release_lost(instance)
-        instance.launch_run(run_id, workspace)
+    try:
+        if queued:
+            instance.submit_run(run_id, workspace)
+        else:
+            _release_lost(instance)
+            instance.launch_run(run_id, workspace)
+    except BaseException as error:  # Ctrl-C too: a run that is written and never started would hold its task's place
+        run = instance.get_run_by_id(run_id)
+        if run is not None and run.status == dg.DagsterRunStatus.NOT_STARTED:
+            instance.report_run_failed(run, f"It was not started: {error!r}")
+        raise
 
 
 def follow(instance: dg.DagsterInstance, run_id: str) -> Iterator[Any]:

@@ -1,10 +1,14 @@
 """Which executions of a task are under way, however they were started: what `max_instances` counts."""
 
+import time
+
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunRecord
 
 from mystocks_dagster.history import ASSET_SUFFIX
 
+#: A run is written and at once queued, or started.
+_START_SECONDS = 60
 _STARTED = dg.DagsterEventType.STEP_START
 _ENDED = (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE)
 
@@ -29,8 +33,15 @@ def under_way(instance: dg.DagsterInstance, name: str) -> list[str]:
     A run of the task's own job counts from the moment it is queued; in a group's run, in one of a task that depends on
     it, or after a click on Materialize it counts while it runs: what comes later there waits for its turn by itself.
     """
-    runs = instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
+    records = instance.get_run_records(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
+    runs = [record.dagster_run for record in records if not _forgotten(record)]
     return [f"{run.run_id}:{step}" for run in runs for step in _steps(instance, run, name)]
+
+
+def _forgotten(record: RunRecord) -> bool:
+    """Say whether who wrote the run died before starting it: nobody ever will."""
+    age = time.time() - record.create_timestamp.timestamp()
+    return record.dagster_run.status == dg.DagsterRunStatus.NOT_STARTED and age > _START_SECONDS
 
 
 def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str) -> list[str]:

@@ -215,6 +215,11 @@ class Project:
             found[name] = tally.shown(name, names.get(name, name), shown_status(name, tally.last_status))
         return found
 
+    def last_outcomes(self) -> dict[str, str]:
+        """Return, by task id, how the newest execution ended that did the work or failed at it: success, partial_success or failed."""
+        with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
+            return {self.task_ids.get(name, name): status for name, status in rollup.last_outcomes().items()}
+
     def read_history(self, progress: Progress | None = None, *, rebuild: bool = False) -> None:
         """Bring the roll-up up to date, as every question about history does; with progress, since the first time takes minutes.
 

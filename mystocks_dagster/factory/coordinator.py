@@ -8,7 +8,8 @@ from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordi
 
 from mystocks_dagster.disabled import refusal
 from mystocks_dagster.errors import Disabled
-from mystocks_dagster.factory.text import PRIORITY, TASK_TYPE, dagster_priority
+from mystocks_dagster.factory.text import PRIORITY, dagster_priority
+from mystocks_dagster.history.record import TASK_TYPE
 from mystocks_dagster.taskfile.model import PRIORITIES
 
 #: The tag on which dagster.yaml limits how many runs are under way.

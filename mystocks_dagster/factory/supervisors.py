@@ -14,7 +14,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import SENSOR_NAME_TAG
 
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.factory.text import TASK_TYPE
+from mystocks_dagster.history.record import TASK_TYPE
 from mystocks_dagster.overlap import over
 from mystocks_dagster.switches import sensor_states, turned_on
 from mystocks_dagster.taskfile.names import dagster_name

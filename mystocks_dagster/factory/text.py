@@ -9,6 +9,7 @@ import dagster as dg
 
 from mystocks_dagster.disabled import DISABLED
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.history.record import TASK_TYPE
 from mystocks_dagster.taskfile.model import Group, Task
 
 #: Dagster runs higher numbers first and starts at 0; tasks.yaml's scale is lower first and 500 is normal.
@@ -16,7 +17,6 @@ NORMAL_PRIORITY = 500
 
 #: Tags of runs and steps: Dagster's priority, and the task's type.
 PRIORITY = "dagster/priority"
-TASK_TYPE = "mystocks/task_type"
 #: A step's tag: how many of it may run at once; the launcher gives its pool as many slots.
 INSTANCES = "mystocks/max_instances"
 

@@ -10,6 +10,8 @@ import dagster as dg
 from mystocks_dagster.history.values import Execution
 from mystocks_dagster.market.clock import SHANGHAI
 
+#: The tag of runs and steps that says of which type their task is.
+TASK_TYPE = "mystocks/task_type"
 #: Statuses that say how good a task is, and count for its durations.
 GOOD = ("success", "partial_success")
 BAD = ("failed",)

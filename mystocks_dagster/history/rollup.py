@@ -194,22 +194,29 @@ class Rollup:
         query = "SELECT count(*) FROM executions WHERE run_id IN (SELECT value FROM json_each(?))"
         return self._connection.execute(query, [json.dumps(run_ids)]).fetchone()[0]
 
+    def last_outcomes(self) -> dict[str, str]:
+        """Return, by the task's name in Dagster, the status of its newest execution that did the work or failed at it."""
+        # With max() SQLite takes the other columns from the row that has it.
+        query = f"SELECT name, status, max(created) FROM executions WHERE status IN ({_quoted((*GOOD, *BAD))}) GROUP BY name"
+        return {name: status for name, status, _ in self._connection.execute(query)}
+
     def tallies(self, task_id: str | None = None, window: Window = ALWAYS) -> list[Tally]:
         """Return what statistics are made of, a task each."""
         conditions = window.conditions()
         if task_id is not None:
             conditions.append(("name = ?", dagster_name(task_id)))
-        good, bad = (", ".join(f"'{status}'" for status in those) for those in (GOOD, BAD))
-        query = f"""SELECT name, count(*), sum(status IN ({good})), sum(status IN ({bad})), count(timed), avg(timed)
+        query = f"""SELECT name, count(*), sum(status IN ({_quoted(GOOD)})), sum(status IN ({_quoted(BAD)})), count(timed), avg(timed), max(start)
           FROM executions INDEXED BY tally {_where(conditions)} GROUP BY name"""
         rows = self._connection.execute(query, _values(conditions)).fetchall()
         return [self._tally(name, window, *figures) for name, *figures in rows]
 
-    def _tally(self, name: str, window: Window, total: int, good: int, bad: int, timed: int, mean: float | None) -> Tally:
+    def _tally(
+        self, name: str, window: Window, total: int, good: int, bad: int, timed: int, mean: float | None, last_start: float | None
+    ) -> Tally:
         conditions = [("name = ?", name), *window.conditions()]
         where, values = _where(conditions), _values(conditions)
-        newest = f"SELECT task, start, status FROM executions {where} ORDER BY created DESC, run_id DESC, position DESC LIMIT 1"
-        task, last_start, last_status = self._connection.execute(newest, values).fetchone()
+        newest = f"SELECT task, status FROM executions {where} ORDER BY created DESC, run_id DESC, position DESC LIMIT 1"
+        task, last_status = self._connection.execute(newest, values).fetchone()
         # The nearest rank: the smallest duration that 95 in 100 do not exceed.
         rank = -(-95 * timed // 100)
         ranked = f"SELECT timed FROM executions {where} AND timed IS NOT NULL ORDER BY timed LIMIT 1 OFFSET ?"
@@ -233,6 +240,10 @@ def _make(connection: sqlite3.Connection, anew: bool) -> None:
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     connection.execute("COMMIT")
+
+
+def _quoted(statuses: Sequence[str]) -> str:
+    return ", ".join(f"'{status}'" for status in statuses)
 
 
 def _where(conditions: Sequence[tuple[str, Any]]) -> str:

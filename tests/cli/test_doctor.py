@@ -120,6 +120,22 @@ def test_a_host_that_has_thrown_us_out_is_told_with_the_time(cli: Commands, monk
     assert "push2delay.eastmoney.com is left alone until" in wrong(cli)["akshare"]
 
 
+def test_a_folder_that_may_not_be_entered_is_a_check_and_no_crash(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = cli.folder.root / "locked" / "lake"
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(lake))
+    exists = Path.exists
+
+    def refused(path: Path) -> bool:  # root, as whom tests may run, may enter everywhere
+        if path == lake:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", refused)
+    found = wrong(cli)
+    assert set(found) == {"disk", "lake_folder"}
+    assert all("Permission denied" in detail and str(lake) in detail for detail in found.values())
+
+
 def test_folders_that_cannot_be_written_are_named(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = cli.folder.write("lake", "a file where the lake should be")
     monkeypatch.setenv("MYSTOCKS_LAKE", str(lake))

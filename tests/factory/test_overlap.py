@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mystocks_dagster import launch, overlap
 from mystocks_dagster.factory.intervals import build_intervals
 from mystocks_dagster.factory.sensors import build_once
 from mystocks_dagster.factory.timed import Timed
@@ -29,6 +30,35 @@ def timed(**fields: object) -> Timed:
 
 def look(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None) -> Any:
     return sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
+
+
+def test_a_run_that_was_written_and_never_started_gives_its_place_back(
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
+    run = instance.create_run_for_job(work)
+    assert overlap.under_way(instance, "work") == [f"{run.run_id}:work"]
+    monkeypatch.setattr(overlap, "_START_SECONDS", -1)
+    assert overlap.under_way(instance, "work") == []
+    instance.report_run_failed(run)
+    started = instance.create_run_for_job(work, status=dg.DagsterRunStatus.STARTING)
+    assert overlap.under_way(instance, "work") == [f"{started.run_id}:work"]
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), RuntimeError("the disk is full")])
+def test_a_run_that_cannot_be_started_has_failed(
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance, trouble: BaseException
+) -> None:
+    def refuse(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(instance, "submit_run", refuse)
+    run = instance.create_run_for_job(work)
+    with pytest.raises(type(trouble)):
+        launch.start(instance, run.run_id, queued=True)
+    found = instance.get_run_by_id(run.run_id)
+    assert found
+    assert found.status == dg.DagsterRunStatus.FAILURE
+    assert repr(trouble) in str([entry.message for entry in instance.all_logs(run.run_id)])
 
 
 def test_once_names_the_run_and_stays_due(monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> None:

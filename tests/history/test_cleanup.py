@@ -116,6 +116,16 @@ def test_a_partition_that_failed_stays_failed(store: Store, later: None) -> None
     assert catalog(store) == before
 
 
+def test_the_last_run_of_a_supervisor_stays_because_it_says_that_it_was_stopped(store: Store, later: None) -> None:
+    first, last = (store.run("server", server="success") for _ in range(2))
+    for run_id in (first, last):
+        store.instance.add_run_tags(run_id, {"mystocks/task_type": "supervisor"})
+    store.run("load", load="success")
+    newest = store.run("load", load="success")
+    assert store.project.cleanup(30).kept == 2
+    assert {run.run_id for run in store.instance.get_runs()} == {last, newest}
+
+
 def test_what_has_not_ended_is_never_removed_nor_what_ended_of_late(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.run("load", load="success")
     _, waiting = store.new_run("report", report="success")
@@ -152,8 +162,9 @@ def test_events_logs_and_files_of_the_runs_are_gone_and_the_disk_has_the_space(s
     assert cleaned.bytes_freed > 200_000
     assert not worker.parent.exists()
     assert not log.exists()
-    assert store.instance.all_logs(stays)
-    assert [store.instance.all_logs(run_id) for run_id in old] == [[], [], []]
+    asked = store.project.instance
+    assert asked.all_logs(stays)
+    assert [asked.all_logs(run_id) for run_id in old] == [[], [], []]
     left = {path.name for path in store.home.rglob("*.db*") if any(run_id in path.name for run_id in old)}
     assert left <= {f"{run_id}.db{ending}" for run_id in old for ending in ("", "-wal", "-shm")}, "made anew by the question above"
     if (shards := store.home / "history" / "runs").is_dir() and store.instance.event_log_storage.is_run_sharded:

@@ -77,6 +77,28 @@ def test_what_was_seen_waiting_is_seen_when_it_has_ended(store: Store) -> None:
     assert store.statistics()["load"]["success_count"] == 1
 
 
+def test_the_last_run_is_the_last_that_started_also_while_the_next_one_waits(store: Store) -> None:
+    store.run("load", load="success")
+    started = store.history("load")[0]["start_time"]
+    store.new_run("load", load="success")
+    told = store.statistics()["load"]
+    assert (told["last_execution_time"], told["last_status"]) == (started, "pending")
+
+
+def test_a_failure_is_the_last_outcome_until_the_task_does_its_work(store: Store) -> None:
+    store.run("night", load="success", calc_it="failed")
+    assert store.project.last_outcomes() == {"load": "success", "calc-it": "failed"}
+    store.run("load", load="skipped")
+    _, run_id = store.new_run("calc_it", calc_it="success")
+    run = store.instance.get_run_by_id(run_id)
+    assert run
+    store.instance.report_run_canceled(run)
+    assert store.statistics()["calc-it"]["last_status"] == "cancelled"
+    assert store.project.last_outcomes() == {"load": "success", "calc-it": "failed"}
+    store.run("calc_it", calc_it="partial_success")
+    assert store.project.last_outcomes()["calc-it"] == "partial_success"
+
+
 def test_the_rollup_can_be_thrown_away_and_rebuilt(store: Store) -> None:
     store.run("night", load="success", calc_it="failed")
     store.run("load", load="partial_success")

@@ -159,6 +159,21 @@ def test_health_ends_with_1_and_says_what_to_do_when_something_is_wrong(cli: Com
     assert "→ mystocks logs fails, then: mystocks run fails" in told
 
 
+def test_a_location_that_does_not_load_is_told_with_its_reason(server: Server, project: Project) -> None:
+    text = (server.folder.root / "tasks.yaml").read_text(encoding="utf-8")
+    again = 'mutation { reloadRepositoryLocation(repositoryLocationName: "mystocks") { __typename } }'
+    (server.folder.root / "tasks.yaml").write_bytes(b"tasks: \xff")
+    try:
+        server.graphql(again)
+        web_ui = next(check for check in health(project).checks if check.name == "web_ui")
+        assert not web_ui.ok
+        assert "could not load the task file" in web_ui.detail
+        assert "UTF-8" in web_ui.detail
+    finally:
+        (server.folder.root / "tasks.yaml").write_text(text, encoding="utf-8")
+        server.graphql(again)
+
+
 def test_once_the_service_is_stopped_its_daemon_is_not_taken_for_alive(server: Server, cli: Commands) -> None:
     server.process.terminate()
     server.process.wait(60)
