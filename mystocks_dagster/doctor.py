@@ -121,9 +121,8 @@ def permissions(settings: Settings) -> Iterator[Check]:
     if "://" not in settings.lake:
         places["lake_folder"] = Path(settings.lake)
     for name, folder in places.items():
-        yield checked(
-            name, partial(_writable, name, folder), f"make {folder} readable and writable for this user, or choose another folder"
-        )
+        remedy = f"make {folder} readable and writable for this user, or choose another folder"
+        yield checked(name, partial(_writable, name, folder), remedy)
 
 
 def _writable(name: str, folder: Path) -> Check:

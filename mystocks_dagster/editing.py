@@ -125,8 +125,8 @@ class Editor:
                     f"{name} wants the task packages {', '.join(added)}, which {path} does not have. Whoever may edit that file adds "
                     f"them to its task_packages, or imports there with: mystocks import"
                 )
-        source = exchange.incoming_source(path, text, name)
-        return self._change(lambda ours: exchange.importing(ours, source), dry_run=dry_run)
+        wanted = exchange.incoming(path, text, name)
+        return self._change(lambda ours: exchange.importing(ours, wanted), dry_run=dry_run)
 
     def _change(self, plan: Callable[[Source], Plan], *, dry_run: bool) -> Edited:
         imported.forget_changed()

@@ -127,6 +127,10 @@ class NotRunning(InstanceError):
     """There is nothing to stop: it has ended, or was never started."""
 
 
+class NotNow(InstanceError):
+    """Something else is in the way for now: another clean-up, a program that only itself can stop."""
+
+
 class NoSwitch(InstanceError):
     """It has no schedule, so that there is nothing to switch on or off."""
 

@@ -10,7 +10,7 @@ import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from mystocks_dagster import history
-from mystocks_dagster.errors import InstanceError, NotRunning, UnknownName
+from mystocks_dagster.errors import InstanceError, NotNow, NotRunning, UnknownName
 from mystocks_dagster.taskfile.names import dagster_name
 
 #: A body that ignores its signals is killed after 5 s; a run worker that is just starting needs some seconds to listen.
@@ -88,7 +88,7 @@ def stop(instance: dg.DagsterInstance, run: dg.DagsterRun, task_ids: Mapping[str
         InstanceError: It did not end in time, or is part of a Python program.
     """
     if program := run.tags.get(IN_PROGRAM):
-        raise InstanceError(f"{run.job_name} runs inside the Python program of process {program}; stop it there.")
+        raise NotNow(f"{run.job_name} runs inside the Python program of process {program}; stop it there.")
     held = [one.execution_id for one in history.of_run(instance, run.run_id, task_ids) if one.status in _UNDER_WAY]
     instance.run_coordinator.cancel_run(run.run_id)
     deadline = time.monotonic() + _PATIENCE_SECONDS

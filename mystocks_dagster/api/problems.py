@@ -27,6 +27,7 @@ _STATUSES: tuple[tuple[type[errors.MyStocksError], int], ...] = (
     (errors.Disabled, 409),
     (errors.NotRunning, 409),
     (errors.NoSwitch, 409),
+    (errors.NotNow, 409),
     (errors.Forbidden, 403),
     (errors.MyStocksError, 503),
 )

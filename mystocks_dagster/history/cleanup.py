@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.errors import InstanceError, NotNow
 from mystocks_dagster.history import archive, catch_up, doomed, leftovers, removal, space
 from mystocks_dagster.history.catch_up import Progress
 from mystocks_dagster.history.rollup import FILE, Rollup
@@ -70,7 +70,7 @@ def _alone(home: Path) -> Generator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InstanceError("Another clean-up is running; nothing was removed. Try again when it has ended.") from None
+            raise NotNow("Another clean-up is running; nothing was removed. Try again when it has ended.") from None
         yield
 
 

@@ -205,7 +205,8 @@ class Rollup:
         conditions = window.conditions()
         if task_id is not None:
             conditions.append(("name = ?", dagster_name(task_id)))
-        query = f"""SELECT name, count(*), sum(status IN ({_quoted(GOOD)})), sum(status IN ({_quoted(BAD)})), count(timed), avg(timed), max(start)
+        good, bad = _quoted(GOOD), _quoted(BAD)
+        query = f"""SELECT name, count(*), sum(status IN ({good})), sum(status IN ({bad})), count(timed), avg(timed), max(start)
           FROM executions INDEXED BY tally {_where(conditions)} GROUP BY name"""
         rows = self._connection.execute(query, _values(conditions)).fetchall()
         return [self._tally(name, window, *figures) for name, *figures in rows]

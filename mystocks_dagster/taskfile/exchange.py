@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from mystocks_dagster.taskfile import writer
 from mystocks_dagster.taskfile.document import SECTIONS, Section, document_of, with_defaults
@@ -17,6 +17,8 @@ from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 from mystocks_dagster.taskfile.writer import Edit
 
 Format = Literal["yaml", "json"]
+#: What a file says of itself and of its alerts.
+_HEAD = ("version", "description", "alerts")
 
 
 def to_dict(entry: Entry) -> dict[str, Any]:
@@ -42,31 +44,57 @@ def export_text(path: Path, form: Format = "yaml") -> str:
     return dump(source.data) if text.lstrip().startswith("{") else text
 
 
-def import_file(path: Path, incoming: Path, *, dry_run: bool = False) -> Edit:
+def import_file(path: Path, incoming_path: Path, *, dry_run: bool = False) -> Edit:
     """Take the tasks and groups of another file, YAML or JSON, into the task file.
 
     An entry whose id is there already replaces that one; the others are added. What the other file has under
-    `defaults` is written into its tasks, and its `task_packages` are added to ours.
+    `defaults` is written into its tasks, its `task_packages` are added to ours, and what it says of itself and of
+    `alerts` is taken where ours says nothing.
 
     Raises:
         TaskFileError: The other file, or what would come out, is wrong; the task file is as it was.
     """
-    source = incoming_source(path, read_text(incoming), str(incoming))
-    return writer.change(path, lambda ours: importing(ours, source), dry_run=dry_run)
+    wanted = incoming(path, read_text(incoming_path), str(incoming_path))
+    return writer.change(path, lambda ours: importing(ours, wanted), dry_run=dry_run)
 
 
-def incoming_source(path: Path, text: str, name: str) -> Source:
+class Incoming(NamedTuple):
+    """A file that is to be taken in, which is right; `params` has the names that each task's function is given."""
+
+    source: Source
+    params: Mapping[str, frozenset[str]]
+
+
+def incoming(path: Path, text: str, name: str) -> Incoming:
     """Return a task file that is to be taken into the one at `path`; functions are looked for beside that, in both files' packages.
 
     Raises:
         TaskFileError: It is wrong.
     """
     source = parse_text(text, name)
+    source = replace(source, data=_told(source.data))
     ours, theirs = (packages_of(one) for one in (parse_text(read_text(path), str(path)), source))
     joined = {**source.data, "task_packages": [*theirs, *(package for package in ours if package not in theirs)]}
-    if problems := load_source(replace(source, data=joined if ours else source.data), path).problems:
-        raise TaskFileError(problems, source.lines)
-    return source
+    version = load_source(replace(source, data=joined if ours else source.data), path)
+    if version.problems:
+        raise TaskFileError(version.problems, source.lines)
+    return Incoming(source, {task.task_id: frozenset(task.params) for task in version.taskfile.tasks})
+
+
+def _told(data: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file says: not when it was exported, and no fields that are null, as the former system writes them."""
+    told = {key: value for key, value in data.items() if key != "export_time" and value is not None}
+    for section in SECTIONS:
+        if isinstance(entries := told.get(section), list):
+            told[section] = [_without_nulls(entry) for entry in entries]
+    return told
+
+
+def _without_nulls(entry: Any) -> Any:
+    """Return an entry without fields that are null; within `params` null is a value."""
+    if not isinstance(entry, dict):
+        return entry
+    return {key: _without_nulls(value) if key == "schedule" else value for key, value in entry.items() if value is not None}
 
 
 def packages_of(source: Source) -> list[Any]:
@@ -75,8 +103,9 @@ def packages_of(source: Source) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def importing(ours: Source, theirs: Source) -> Plan:
-    """Return how to take the entries and task packages of another file into ours; see `import_file`."""
+def importing(ours: Source, wanted: Incoming) -> Plan:
+    """Return how to take another file into ours; see `import_file`."""
+    theirs = wanted.source
     document = document_of(theirs)
     new: dict[Section, list[Mapping[str, Any]]] = {section: [] for section in SECTIONS}
     edits: list[tuple[Place, Changes]] = []
@@ -85,12 +114,17 @@ def importing(ours: Source, theirs: Source) -> Plan:
         for raw in entries:
             merged = with_defaults(document.defaults, raw.data) if section == "tasks" else raw.data
             data = {key: merged[key] for key in (*raw.data, *merged) if key in merged}
+            if section == "tasks" and isinstance(data.get("params"), dict):
+                # Of the defaults a task has those that its function takes.
+                kept = {*(raw.data.get("params") or {}), *wanted.params.get(raw.id or "", ())}
+                data["params"] = {key: value for key, value in data["params"].items() if key in kept}
             if raw.id and raw.id in known:
                 index = known.index(raw.id)
                 edits.append(((section, index), replacing(ours.data[section][index], data)))
             else:
                 new[section].append(data)
-    return planned(ours, edited=edits, added=new, packages=theirs.data.get("task_packages") or [])
+    head = {key: theirs.data[key] for key in _HEAD if key in theirs.data and key not in ours.data}
+    return planned(ours, edited=edits, added=new, packages=theirs.data.get("task_packages") or [], head=head)
 
 
 def replacing(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,8 +44,9 @@ def planned(
     added: Mapping[Section, Sequence[Mapping[str, Any]]] | None = None,
     removed: frozenset[Place] = frozenset(),
     packages: Sequence[str] = (),
+    head: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Return how to change, add and remove entries, and to add task packages, all at once."""
+    """Return how to change, add and remove entries, and to add task packages and what stands at the file's head, all at once."""
     splicer = Splicer(source)
     data = {**source.data, **{section: list(source.data.get(section) or []) for section in SECTIONS}}
     common = [one for section, index in removed for one in splicer.remove_entry(section, index)]
@@ -64,9 +65,12 @@ def planned(
         if plain:
             data[section] = [*data[section], *plain]
             common += splicer.add_entries(section, plain)
+    tops = dict(head or {})
     if missing := [name for name in packages if name not in (data.get("task_packages") or [])]:
-        data["task_packages"] = [*(data.get("task_packages") or []), *missing]
-        common += splicer.add_packages(data["task_packages"])
+        tops["task_packages"] = [*(data.get("task_packages") or []), *missing]
+    if tops:
+        data |= tops
+        common += splicer.set_head(tops)
     wanted = {key: value for key, value in data.items() if value or key in source.data}
     return Plan(wanted, [[*common, *gentle], [*common, *rough]])
 

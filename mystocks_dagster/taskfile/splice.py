@@ -100,17 +100,19 @@ class Splicer:
             lines = [line for data in added for line in (*[""] * spaced, *dump.block([data], dash=self._dash))]
             yield self._after(last, lines, len(self._indent(items[0].line)))
 
-    def add_packages(self, packages: Sequence[str]) -> Iterator[Splice]:
-        """Yield what makes `task_packages` be these, above the tasks when the file has none yet."""
+    def set_head(self, values: Mapping[str, Any]) -> Iterator[Splice]:
+        """Yield what sets fields of the file itself, such as `task_packages`; new ones stand above the tasks."""
         root = self._source.root
-        pair, tasks = root.pair("task_packages"), root.pair("tasks")
-        if pair or not tasks:
-            yield from self.change(root, self._source.data, {"task_packages": packages})
-            return
-        line = self._comments_above(tasks[0].line)
-        # Comments at the very top are about the file, not about the tasks.
-        start = self._line_start(tasks[0].line if line == 1 else line)
-        yield start, start, self._joined([*dump.block({"task_packages": packages}), "", ""], 0)
+        tasks = root.pair("tasks")
+        old = {key: value for key, value in values.items() if root.pair(key) or not tasks}
+        if old:
+            yield from self.change(root, self._source.data, old)
+        new = {key: value for key, value in values.items() if key not in old}
+        if tasks and new:
+            line = self._comments_above(tasks[0].line)
+            # Comments at the very top are about the file, not about the tasks.
+            start = self._line_start(tasks[0].line if line == 1 else line)
+            yield start, start, self._joined([*dump.block(new), "", ""], 0)
 
     def rewrite_entry(self, section: Section, index: int, data: Mapping[str, Any]) -> Iterator[Splice]:
         """Yield what writes an entry anew, without the comments inside it: for styles that cannot be changed in part."""

@@ -74,6 +74,29 @@ def test_an_export_can_be_imported_into_an_empty_file(write: Write, tmp_path: Pa
     assert import_file(target, exported).diff == ""
 
 
+def test_an_import_takes_what_the_file_says_of_itself_where_ours_says_nothing(write: Write):
+    head = 'version: "2.1"\ndescription: 每日数据\nalerts: {urls: ["json://127.0.0.1:9/x"], group_seconds: 5}\n'
+    source, target = write(head + TEXT, "theirs.yaml"), write("version: 7\n# mine\ntasks: []\n", "other.yaml")
+    exported = write(export_text(source, "json"), "export.json")
+    import_file(target, exported)
+    ours, theirs = read_task_file(target), read_task_file(source)
+    assert ours.model_copy(update={"version": theirs.version, "defaults": theirs.defaults}) == theirs
+    assert ours.version == 7
+    assert import_file(target, exported).diff == ""
+
+
+def test_of_the_defaults_a_task_is_given_what_its_function_takes(write: Write):
+    theirs = write(
+        "task_packages: [taskfile_samples]\ndefaults: {params: {nosuch: 1, days: 4}}\ntasks:\n"
+        "- {task_id: t, task_type: manual, task_module: taskfile_samples.jobs, task_function: typed}\n",
+        "theirs.yaml",
+    )  # fmt: skip
+    target = write("tasks: []\n", "ours.yaml")
+    import_file(target, theirs)
+    assert read_task_file(target).tasks == read_task_file(theirs).tasks
+    assert read_task_file(target).tasks[0].params == {"days": 4}
+
+
 def test_an_import_replaces_what_has_the_same_id_and_keeps_comments(write: Write):
     path = write(TEXT)
     incoming = write(
@@ -156,12 +179,25 @@ def test_replacing_turns_one_entry_into_the_other(old: dict[str, object], new: d
 
 
 def test_json_of_the_former_system_is_what_json_dumps_writes(write: Write):
-    data = {
-        "tasks": [
-            {"task_id": "t", "task_name": "测试", "task_type": "manual", "task_module": "taskfile_samples.jobs", "task_function": "plain"}
-        ]
-    }
-    incoming = write(json.dumps({"task_packages": ["taskfile_samples"], **data, "task_groups": []}), "export.json")
+    task = {
+        "task_id": "t",
+        "task_name": "测试",
+        "task_type": "cron",
+        "task_module": "taskfile_samples.jobs",
+        "task_function": "plain",
+        "description": None,
+        "priority": 500,
+        "schedule": {
+            "schedule_type": "cron", "cron_expression": "0 16 * * *", "interval_seconds": None, "start_time": None, "end_time": None,
+            "enabled": True,
+        },
+        "params": {"a": None},
+        "timeout": None,
+        "dependencies": [],
+        "tags": [],
+    }  # fmt: skip
+    exported = {"export_time": "2025-10-01T12:00:00.000001", "tasks": [task], "task_groups": []}
+    incoming = write(json.dumps({"task_packages": ["taskfile_samples"], **exported}), "export.json")
     path = write(TEXT)
     import_file(path, incoming)
     assert [task.task_name for task in read_task_file(path).tasks] == ["任务一", "测试"]
