@@ -7,6 +7,7 @@ import dagster as dg
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mystocks_dagster.editing import Edited
     from mystocks_dagster.settings import Settings
 
 
@@ -16,7 +17,7 @@ def defs() -> dg.Definitions:
     from mystocks_dagster.factory.load import load_definitions
     from mystocks_dagster.factory.management import Hands
 
-    return load_definitions(Hands(clean=_clean, take_in=_take_in))
+    return load_definitions(Hands(clean=_clean, take_in=_take_in, delete=_delete))
 
 
 def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
@@ -34,5 +35,15 @@ def _take_in(settings: "Settings", path: "Path", dry_run: bool) -> dict[str, Any
     edited = Editor(settings, trusted=False).import_file(path, dry_run=dry_run)
     if not edited.diff:
         return {"message": f"{settings.task_file} has all of {path} already: nothing to change."}
+    return _told(str(path), edited, dry_run)
+
+
+def _delete(settings: "Settings", name: str, force: bool, dry_run: bool) -> dict[str, Any]:
+    from mystocks_dagster.editing import Editor
+
+    return _told(f"{name} deleted", Editor(settings, trusted=False).remove(name, force=force, dry_run=dry_run), dry_run)
+
+
+def _told(what: str, edited: "Edited", dry_run: bool) -> dict[str, Any]:
     done = "a dry run, nothing is written" if dry_run else edited.unused or "written to the task file, and loaded"
-    return {"message": f"{path}: {done}.", "diff": dg.MetadataValue.md(f"```diff\n{edited.diff}\n```")}
+    return {"message": f"{what}: {done}.", "diff": dg.MetadataValue.md(f"```diff\n{edited.diff}\n```")}

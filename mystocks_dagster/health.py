@@ -139,7 +139,7 @@ def _location_trouble(workspace: dict[str, Any]) -> str | None:
     if workspace["__typename"] != "Workspace":
         return workspace.get("message", workspace["__typename"])
     entry = next((one for one in workspace["locationEntries"] if one["name"] == LOCATION), None)
-    loaded = (entry or {}).get("locationOrLoadError") or {"__typename": "it is still being loaded"}
+    loaded: dict[str, Any] = (entry or {}).get("locationOrLoadError") or {"__typename": "it is still being loaded"}
     if loaded["__typename"] == "RepositoryLocation":
         return None
     # The first error only says that loading failed; the last one is what made it fail.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psutil
 import yaml
 
 from mystocks_dagster.errors import InstanceError
@@ -58,11 +59,15 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def ui_address(home: Path) -> str | None:
-    """Return the address of this project's running UI, if it runs."""
+    """Return the address of this project's running UI, if it runs: one that was killed has left its note behind."""
+    note = home / ADDRESS_FILE
     try:
-        return json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))["address"]
-    except (OSError, ValueError, KeyError):
+        told = json.loads(note.read_text(encoding="utf-8"))
+        # Who has its number now began after it.
+        alive = psutil.Process(told["pid"]).create_time() < note.stat().st_mtime + 1
+    except (OSError, ValueError, KeyError, psutil.Error):
         return None
+    return told["address"] if alive else None
 
 
 def _absolute(source: Path, home: Path) -> str:

@@ -35,6 +35,8 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
         InstanceError: They did not come up; the message says where to look.
     """
     home = prepare_home(settings)
+    if running := ui_address(home):
+        raise InstanceError(f"This project's web UI runs already, at {running}. Stop that one first; two would take each other's runs.")
     with contextlib.suppress(TaskFileError):  # the code location says what is wrong with the file
         note_intervals(settings, load_task_file(settings.task_file, functions=False).taskfile)
     chosen = free_port(host, port)

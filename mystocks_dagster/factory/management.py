@@ -48,6 +48,19 @@ class ImportConfig(dg.Config):
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
 
+class DeleteConfig(dg.Config):
+    """The form of `delete_task`."""
+
+    task_id: str = Field(
+        default="", description="要删除的任务或任务组的编号；执行历史会保留。The task or group to delete; its history stays."
+    )
+    force: bool = Field(
+        default=False,
+        description="true：即使有任务或任务组引用它也删除，并从中移除。Delete it although others name it, and take it out of those.",
+    )
+    dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
+
+
 class ExportConfig(dg.Config):
     """The form of `export_tasks`."""
 
@@ -69,14 +82,16 @@ class Hands:
     Attributes:
         clean: Removes what ran before so many days, or (dry run) counts it.
         take_in: Takes the tasks of a file into the task file, or (dry run) shows the difference.
+        delete: Takes a task or group out of the task file, by force also out of those that name it, or (dry run) shows the difference.
     """
 
     clean: Callable[[Settings, int, bool], Told]
     take_in: Callable[[Settings, Path, bool], Told]
+    delete: Callable[[Settings, str, bool, bool], Told]
 
 
 def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
-    """Return the jobs `cleanup_history`, `import_tasks` and `export_tasks`."""
+    """Return the jobs `cleanup_history`, `import_tasks`, `export_tasks` and `delete_task`."""
     return [
         _job(
             "cleanup_history",
@@ -98,6 +113,13 @@ def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
             "Writes tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.",
             ExportConfig,
             export_tasks,
+        ),
+        _job(
+            "delete_task",
+            "**删除任务**\n\n从 tasks.yaml 中删除一个任务或任务组：先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
+            "Takes a task or group out of tasks.yaml: checked first, backed up, written, loaded; its history stays.",
+            DeleteConfig,
+            lambda settings, config: hands.delete(settings, config.task_id, config.force, config.dry_run),
         ),
     ]
 

@@ -12,7 +12,8 @@ from mystocks_dagster.definitions import defs
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 
-JOBS = ("cleanup_history", "import_tasks", "export_tasks")
+JOBS = ("cleanup_history", "import_tasks", "export_tasks", "delete_task")
+LAST = "task_id: last, task_type: manual, task_module: mystocks_dagster.tasks.maintenance, task_function: cleanup_cache_data"
 TASKS = """
     tasks:
       # kept
@@ -67,6 +68,22 @@ def test_an_export_comes_back_through_an_import(run: Any, folder: Folder) -> Non
     ids = [task["task_id"] for task in yaml.safe_load((folder.root / "tasks.yaml").read_text(encoding="utf-8"))["tasks"]]
     assert ids == ["tidy", "tidy_too"]
     assert "# kept" in (folder.root / "tasks.yaml").read_text(encoding="utf-8")
+
+
+def test_a_task_is_deleted_unless_others_name_it(run: Any, folder: Folder) -> None:
+    path = folder.root / "tasks.yaml"
+    text = path.read_text(encoding="utf-8") + "task_groups:\n- {group_id: night, tasks: [tidy, last]}\n"
+    path.write_text(text.replace("tasks:", "tasks:\n  - {" + LAST + "}", 1), encoding="utf-8")
+    before = path.read_text(encoding="utf-8")
+    assert "named by night" in run("delete_task", task_id="tidy")
+    assert "-" in run("delete_task", task_id="tidy", force=True, dry_run=True)["diff"]
+    for wrong in ("tidyy", ""):
+        assert "has no task" in run("delete_task", task_id=wrong)
+    assert path.read_text(encoding="utf-8") == before
+    assert "deleted" in run("delete_task", task_id="tidy", force=True)["message"]
+    left = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert [task["task_id"] for task in left["tasks"]] == ["last"]
+    assert left["task_groups"] == [{"group_id": "night", "tasks": ["last"]}]
 
 
 def test_json_is_written_where_the_name_or_the_form_says_so(run: Any, folder: Folder) -> None:
