@@ -15,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 from mystocks_dagster import health, launch
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.health import Check, checked
+from mystocks_dagster.history import dagster_storage
 from mystocks_dagster.service import Project
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.reach import reach
@@ -68,6 +69,11 @@ def time_zone() -> Check:
 def instance(project: Project) -> Check:
     """Say whether Dagster's storage opens and answers."""
     number = project.instance.get_runs_count()
+    zone = dagster_storage.time_zone(project.instance)
+    if zone not in ("UTC", "Etc/UTC", "GMT"):
+        detail = f"the database writes times of {zone}, which Dagster reads as UTC: what ran today is not found"
+        remedy = "add ?options=-c%20timezone%3DUTC to the address in MYSTOCKS_POSTGRES_URL"
+        return Check(name="instance", ok=False, detail=detail, remedy=remedy)
     return Check(name="instance", ok=True, detail=f"{project.settings.dagster_home} opens, {number:,} runs")
 
 

@@ -19,6 +19,8 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Ev
 from dagster._core.storage.runs.schema import RunsTable as Runs
 from dagster._serdes import deserialize_value
 
+from mystocks_dagster.errors import InstanceError
+
 
 class Listed(NamedTuple):
     """A run as the list of runs has it; `updated` is comparable with what the same storage said before, and no more."""
@@ -42,6 +44,14 @@ def event_storage(instance: dg.DagsterInstance) -> Any:
 def schedule_storage(instance: dg.DagsterInstance) -> Any:
     """Return where ticks are stored."""
     return instance.schedule_storage
+
+
+def time_zone(instance: dg.DagsterInstance) -> str:
+    """Return the time zone in which the storage writes times without one; Dagster reads all of them as UTC."""
+    with run_storage(instance).connect() as connection:
+        if connection.dialect.name != "postgresql":
+            return "UTC"
+        return connection.execute(db.text("SHOW timezone")).scalar_one()
 
 
 def listed(instance: dg.DagsterInstance, *, since: datetime | None = None, run_ids: Iterable[str] | None = None) -> list[Listed]:
@@ -100,7 +110,7 @@ def _of_shard(path: Path, types: Sequence[str]) -> list[str]:
         # The run was just made, or has just been removed.
         if "unable to open" in str(error) or "no such table" in str(error):
             return []
-        raise
+        raise InstanceError(f"{path}: the run's events cannot be read ({error}). Try again; if it stays so, check the disk.") from error
 
 
 def _of_table(instance: dg.DagsterInstance, run_ids: list[str], types: list[str]) -> Mapping[str, list[str]]:

@@ -144,10 +144,12 @@ def test_a_task_is_started_again_by_its_id(api: Api, started: str) -> None:
     assert api.ended(told["execution_id"])["status"] in ("success", "skipped")
 
 
+FAILED = "curl -sS http://localhost:8888/api/tasks/executions/ | jq '.[] | select(.status == \"failed\")'"
+
+
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 def test_failed_tasks_are_picked_out_with_jq(api: Api, started: str) -> None:
-    line = "curl http://localhost:8888/api/tasks/executions/ | jq '.[] | select(.status == \"failed\")'"
-    assert api.shell(line.replace("http://localhost:8888", api.address).replace("curl", "curl -sS")) == ""
+    assert api.shell(FAILED.replace("http://localhost:8888", api.address)) == ""
 
 
 def test_the_configuration_is_exported_under_the_date(api: Api) -> None:
@@ -350,6 +352,9 @@ os.kill(os.getpid(), signal.SIGKILL)
     shown = last(api, "my_custom_task")
     assert shown["status"] == "failed"
     assert api.get("/api/tasks/health")["running_tasks"] == 0
+    if shutil.which("jq"):
+        newest, _ = json.JSONDecoder().raw_decode(api.shell(FAILED.replace("http://localhost:8888", api.address)))
+        assert newest == shown
 
 
 def test_a_module_of_ones_own_is_registered_imported_and_started(api: Api) -> None:

@@ -1,6 +1,7 @@
 """`mystocks doctor` and `mystocks health` name what is wrong, each with its remedy; nothing of it needs a server."""
 
 import json
+import os
 import shutil
 import socket
 import time
@@ -15,6 +16,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickData, TickStatus
 from dagster._daemon.types import DaemonHeartbeat
 from support.commands import Commands
+from support.postgres import use_postgres
 
 from mystocks_dagster.launch import QUEUE_DAEMON
 from mystocks_dagster.service import Project
@@ -118,6 +120,18 @@ def test_a_host_that_has_thrown_us_out_is_told_with_the_time(cli: Commands, monk
     state = {"last": 0.0, "day": "", "requests": 9, "closed_until": time.time() + 3600, "reason": "it closed the connection."}
     cli.folder.write(".dagster/hosts/eastmoney-push2delay.json", json.dumps(state))
     assert "push2delay.eastmoney.com is left alone until" in wrong(cli)["akshare"]
+
+
+def test_a_database_that_writes_local_times_is_told_with_the_remedy(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    use_postgres(cli.folder, request.getfixturevalue("postgres"), monkeypatch)
+    address = os.environ["MYSTOCKS_POSTGRES_URL"]
+    joint = "&" if "?" in address else "?"
+    monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", f"{address}{joint}options=-c%20timezone%3DAsia/Shanghai")
+    assert "Asia/Shanghai" in wrong(cli)["instance"]
+    monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", f"{address}{joint}options=-c%20timezone%3DUTC")
+    assert wrong(cli) == {}
 
 
 def test_a_folder_that_may_not_be_entered_is_a_check_and_no_crash(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
