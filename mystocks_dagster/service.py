@@ -27,7 +27,7 @@ from mystocks_dagster.taskfile import files
 from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
-from mystocks_dagster.taskfile.names import dagster_name
+from mystocks_dagster.taskfile.names import OUR_NAMES, dagster_name
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.upcoming import Coming
@@ -211,6 +211,8 @@ class Project:
         shown_status = self._shown_status()
         found = {name: Statistics(task_id=name, task_name=title) for name, title in names.items()}
         for tally in tallies:
+            if tally.task in OUR_NAMES:  # the project's own jobs are no tasks
+                continue
             name = self.task_ids.get(tally.name, tally.task)
             found[name] = tally.shown(name, names.get(name, name), shown_status(name, tally.last_status))
         return found

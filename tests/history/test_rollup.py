@@ -85,6 +85,12 @@ def test_the_last_run_is_the_last_that_started_also_while_the_next_one_waits(sto
     assert (told["last_execution_time"], told["last_status"]) == (started, "pending")
 
 
+def test_the_projects_own_jobs_are_no_tasks(store: Store) -> None:
+    store.run("import_tasks", import_tasks="success")
+    assert "import_tasks" not in store.statistics()
+    assert [one["job"] for one in store.history()] == ["import_tasks"]
+
+
 def test_a_failure_is_the_last_outcome_until_the_task_does_its_work(store: Store) -> None:
     store.run("night", load="success", calc_it="failed")
     assert store.project.last_outcomes() == {"load": "success", "calc-it": "failed"}
