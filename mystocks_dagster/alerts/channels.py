@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
-from mystocks_dagster.execution.masking import MASK, SECRET_NAME
+from mystocks_dagster.taskfile.hidden import MASK, SECRET_NAME
 from mystocks_dagster.taskfile.variables import resolve_variables
 
 #: Services whose address is a host: that is no secret, while in all others it is a key.

@@ -11,9 +11,9 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 from mystocks_dagster import history
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.desk import Desk
-from mystocks_dagster.execution.masking import Mask
 from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.taskfile.hidden import MASK
 from mystocks_dagster.taskfile.model import Task
 
 _ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
@@ -207,4 +207,5 @@ def _changed(entry: Any, params: Mapping[str, Any] | None) -> dict[str, Any]:
     if not isinstance(entry, Task):
         return {}
     given = {name: value for name, value in (params or {}).items() if value != entry.params.get(name)}
-    return {name: value for name, value in given.items() if Mask({name: value}, entry.secrets).plain(value) == value}
+    # The history has stars for those with a secret name.
+    return {name: value for name, value in given.items() if MASK not in str(value) and name not in entry.secrets}

@@ -7,6 +7,7 @@ import pytest
 from alerts.conftest import Project
 from support.receivers import Mailbox, Webhook
 
+from mystocks_dagster import history
 from mystocks_dagster.market.clock import SHANGHAI, now
 
 #: Cursors and the ledger are in Dagster's storage.
@@ -98,10 +99,13 @@ def test_a_group_tells_of_the_task_that_failed(project: Project, hook: Webhook) 
 def test_parameters_of_the_run_are_in_the_command_but_no_secret_ones(project: Project, hook: Webhook) -> None:
     project.use(hook.url)
     project.mood("bad")
-    project.run("other", ops={"other": {"config": {"params": {"day": "2026-11-24", "api_token": "s3cr3t-token"}}}})
+    config = {"day": "2026-11-24", "api_token": "s3cr3t-token", "login": {"user": "me", "password": "s3cr3t"}, "wide": True}
+    run_id = project.run("other", ops={"other": {"config": config}})
     project.look()
     assert len(hook.messages) == 1
-    assert "s3cr3t" not in hook.text
+    assert "重新运行：mystocks run other -p day=2026-11-24 -p wide=true\n" in hook.text + "\n"
+    shown = history.of_run(project.instance, run_id, {})[0].params
+    assert shown == {"day": "2026-11-24", "api_token": "***", "login": {"user": "me", "password": "***"}, "wide": True}
 
 
 def test_only_the_kinds_that_are_wanted_are_told(project: Project, hook: Webhook) -> None:
