@@ -9,6 +9,7 @@ SECRET_NAME = re.compile(
     r"(password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)([_-]?(key|value))?$", re.IGNORECASE
 )
 MASK = "***"
+_LONGEST_BESIDE = 7
 _VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-[^}]+)?[^}]*\}")
 
 
@@ -35,14 +36,21 @@ def starred(value: Any, *, hidden: bool = False) -> Any:
 
 
 def variables_only(text: str) -> str:
-    """Return a secret text as it may be shown: its variables without their defaults, and *** for all else.
+    """Return a secret text as it may be shown: its variables without their defaults, and *** for what is written out.
+
+    A few letters beside a variable, as in `Bearer ${TOKEN}`, are no secret by themselves.
 
     Examples:
-        >>> variables_only("${TOKEN}"), variables_only("abc${TOKEN:-def}")
-        ('${TOKEN}', '***${TOKEN:-***}')
+        >>> variables_only("hunter2"), variables_only("Bearer ${TOKEN}"), variables_only("${TOKEN:-hunter2}")
+        ('***', 'Bearer ${TOKEN}', '${TOKEN:-***}')
+        >>> variables_only("693a91f6-7abc${REST}")
+        '***${REST}'
     """
-    shown, end = "", 0
-    for found in _VARIABLE.finditer(text):
-        shown += (MASK if found.start() > end else "") + f"${{{found['name']}{':-' + MASK if found['default'] else ''}}}"
-        end = found.end()
-    return shown + (MASK if len(text) > end else "")
+    shown, end, least = "", 0, _LONGEST_BESIDE if _VARIABLE.search(text) else 0
+    for found in [*_VARIABLE.finditer(text), None]:
+        beside = text[end : found.start() if found else len(text)]
+        shown += MASK if len(beside) > least else beside
+        if found:
+            shown += f"${{{found['name']}{':-' + MASK if found['default'] else ''}}}"
+            end = found.end()
+    return shown
