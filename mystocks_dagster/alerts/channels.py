@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
-from mystocks_dagster.taskfile.hidden import MASK, SECRET_NAME
+from mystocks_dagster.taskfile.alerts import HOSTS, secret_query
+from mystocks_dagster.taskfile.hidden import MASK, variables_only
 from mystocks_dagster.taskfile.variables import resolve_variables
 
-#: Services whose address is a host: that is no secret, while in all others it is a key.
-_HOSTS = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "syslog", "rsyslog", "dbus", "gnome", "windows"})
 _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
+_DEFAULT = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*):-[^}]+\}")
+#: A variable, or what stands between the signs that divide an address.
+_WRITTEN_OUT = re.compile(r"\$\{[^}]*\}|(?:(?!\$\{)[^/@])+")
 _SHORTEST = 4
 
 
@@ -107,30 +109,26 @@ def label_of(template: str) -> str:
         'wecombot://${WECOM_KEY}'
         >>> label_of("wecombot://693a91f6")
         'wecombot://***'
+        >>> label_of("wecombot://${WECOM_KEY:-693a91f6}")
+        'wecombot://${WECOM_KEY:-***}'
         >>> label_of("mailtos://me:hunter2@example.com?to=you@example.com&token=abc")
         'mailtos://me:***@example.com?to=you@example.com&token=***'
     """
+    # A default stands in the file.
+    template = _DEFAULT.sub(f"\\1:-{MASK}}}", template)
     scheme, mark, rest = template.partition("://")
     if not mark:
         return template if "${" in template else MASK
     place, question, query = rest.partition("?")
-    if scheme.lower() in _HOSTS:
+    if scheme.lower() in HOSTS:
         user, at, host = place.rpartition("@")
         name, colon, password = user.partition(":")
-        place = f"{name}{colon}{_variable_or_stars(password) if password else ''}{at}{host}"
+        place = f"{name}{colon}{variables_only(password)}{at}{host}"
     else:
-        place = "/".join(_variable_or_stars(part) if part else "" for part in place.split("/"))
+        place = _WRITTEN_OUT.sub(lambda found: found[0] if found[0].startswith("${") else MASK, place)
     pairs = [pair.partition("=") for pair in query.split("&")] if query else []
-    shown = [f"{name}{equals}{_variable_or_stars(value) if _secret(name) else value}" for name, equals, value in pairs]
+    shown = [f"{name}{equals}{variables_only(value) if secret_query(name) else value}" for name, equals, value in pairs]
     return f"{scheme}://{place}{question}{'&'.join(shown)}"
-
-
-def _secret(name: str) -> bool:
-    return bool(SECRET_NAME.search(name)) or name in {"pass", "key", "sign"}
-
-
-def _variable_or_stars(part: str) -> str:
-    return part if "${" in part else MASK
 
 
 def _channel(template: str, environment: Mapping[str, str]) -> Channel:
@@ -150,11 +148,11 @@ def _secrets(template: str, url: str, environment: Mapping[str, str]) -> tuple[s
     plain = {environment.get(name, "") for name in _NAME.findall(template)}
     scheme, _, rest = url.partition("://")
     place, _, query = rest.partition("?")
-    if scheme.lower() in _HOSTS:
+    if scheme.lower() in HOSTS:
         plain |= {place.rpartition("@")[0].partition(":")[2]}
     else:
         plain |= set(re.split("[/@:]", place))
-    plain |= {pair.partition("=")[2] for pair in query.split("&") if _secret(pair.partition("=")[0])}
+    plain |= {pair.partition("=")[2] for pair in query.split("&") if secret_query(pair.partition("=")[0])}
     plain |= {unquote(one) for one in plain}
     forms = {form(one) for one in plain for form in (str, quote, quote_plus, lambda text: quote(text, safe=""))}
     return tuple(sorted((one for one in forms if len(one) >= _SHORTEST), key=len, reverse=True))

@@ -133,6 +133,11 @@ def test_two_at_once_send_once(project: Project, hook: Webhook) -> None:
         ("mailtos://me:hunter2@example.com", "mailtos://me:***@example.com"),
         ("jsons://host/hook?token=abc&x=1", "jsons://host/hook?token=***&x=1"),
         ("${WHOLE_ADDRESS}", "${WHOLE_ADDRESS}"),
+        ("${WHOLE_ADDRESS:-wecombot://693a91f6}", "${WHOLE_ADDRESS:-***}"),
+        ("wecombot://${KEY:-693a91f6}", "wecombot://${KEY:-***}"),
+        ("dingtalk://literal@${TOKEN}", "dingtalk://***@${TOKEN}"),
+        ("mailtos://me:${PW:-hunter2}@example.com", "mailtos://me:${PW:-***}@example.com"),
+        ("jsons://host/hook?token=${T:-abc}&x=1", "jsons://host/hook?token=${T:-***}&x=1"),
     ],
 )
 def test_an_address_is_shown_without_what_may_be_a_secret(template: str, label: str) -> None:

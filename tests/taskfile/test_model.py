@@ -150,7 +150,8 @@ def test_a_secret_that_stands_in_the_file_is_warned_of_with_its_line(tmp_path: P
     file = tmp_path / "tasks.yaml"
     file.write_text(
         "defaults:\n  params: {api_key: '${KEY:-abc}'}\n"
-        "tasks:\n  - task_id: a\n    params:\n      url: http://x/\n      login:\n        password: hunter2x\n      token: Bearer ${TOKEN}\n"
+        "tasks:\n  - task_id: a\n    params:\n      url: http://x/\n      login:\n        password: hunter2x\n"
+        "      token: Bearer ${TOKEN}\n"
     )
     hint = "warning: a secret stands in the file Put it into the environment, and write ${NAME} in its place."
     assert [str(one) for one in literal_secrets(file)] == [f"{file}:2:21: {hint}", f"{file}:8:19: {hint}"]
