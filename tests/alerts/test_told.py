@@ -88,6 +88,24 @@ def test_a_burst_is_one_message(project: Project, hook: Webhook) -> None:
     assert hook.text.count("重新运行：mystocks run other") == 3
 
 
+def test_a_burst_waits_for_group_seconds_and_is_one_message(project: Project, hook: Webhook) -> None:
+    project.use(hook.url, group_seconds=15)
+    project.mood("bad")
+    # The messages bear the real time at which the runs failed; the first one's counts.
+    for _ in range(2):
+        project.run("other")
+    project.look()
+    first = project.ledger.letters[0].time
+    project.at(f"{(first + timedelta(seconds=14)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
+    project.run("other")
+    project.look()
+    assert hook.messages == []
+    project.at(f"{(first + timedelta(seconds=16)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
+    project.look()
+    project.look()
+    assert hook.titles == ["MyStocks：3 条消息（❌ 任务失败：另一个 等）"]
+
+
 def test_a_group_tells_of_the_task_that_failed(project: Project, hook: Webhook) -> None:
     project.use(hook.url)
     project.mood("bad")
