@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
@@ -14,6 +15,9 @@ from mystocks_dagster.taskfile.alerts import HOSTS, secret_query
 from mystocks_dagster.taskfile.hidden import MASK, variables_only
 from mystocks_dagster.taskfile.variables import resolve_variables
 
+#: Seconds that a channel has to answer, and to be reached; a look of the sensor must end within Dagster's 60.
+PATIENCE = 20.0
+_TO_REACH = 6.0
 _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _DEFAULT = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*):-[^}]+\}")
 #: A variable, or what stands between the signs that divide an address.
@@ -57,15 +61,31 @@ def channels_of(head: Mapping[str, Any], environment: Mapping[str, str]) -> list
     return [_channel(url, environment) for url in written]
 
 
-def send(channel: Channel, title: str, body: str) -> str | None:
-    """Send a message; return None when the channel took it, else why not, without secrets."""
+class Unsure(str):
+    """Why nobody knows whether a channel took a message: it may have arrived."""
+
+    __slots__ = ()
+
+
+def send(channel: Channel, title: str, body: str, patience: float = PATIENCE) -> str | None:
+    """Send a message; return None when the channel took it, else why not (`Unsure`: perhaps not), without secrets.
+
+    Args:
+        channel: Where to.
+        title: One line.
+        body: The rest.
+        patience: Seconds for an answer, once the message is on its way.
+    """
     if channel.fault:
         return channel.fault
     said = _Listener()
     logger = logging.getLogger("apprise")
     # What apprise logs may hold the address with its secrets: it ends here.
     logger.propagate = False
+    # Only there it says that an answer did not come.
+    logger.setLevel(logging.DEBUG)
     logger.addHandler(said)
+    _listening.set(said)
     try:
         import apprise
 
@@ -73,32 +93,39 @@ def send(channel: Channel, title: str, body: str) -> str | None:
         post = apprise.Apprise(asset=asset)
         if not post.add(channel.url):
             return channel.masked("no service of apprise reads this address: " + said.text())
+        for service in post:
+            service.socket_read_timeout = patience
+            if service.service_name == "E-Mail":
+                # Mail knows one time for all.
+                service.socket_connect_timeout = patience
         if post.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
             return None
     except Exception as error:  # noqa: BLE001 - a hundred services raise what they like; one must not stop the others
         return channel.masked(f"{type(error).__name__}: {error}")
     finally:
         logger.removeHandler(said)
+    if said.unanswered:
+        return Unsure(f"no answer within {patience:g} s")
     return channel.masked(said.text() or "it did not take the message")
 
 
 def send_all(letters: Sequence[tuple[Channel, str, str]], patience: float) -> dict[str, str | None]:
     """Send to several channels side by side; return the outcome by channel id, as `send` does.
 
-    A channel that does not answer within `patience` seconds has failed.
+    Each has `patience` seconds to answer, and some more to be reached.
     """
     found: dict[str, str | None] = {}
 
     def one(channel: Channel, title: str, body: str) -> None:
-        found[channel.id] = send(channel, title, body)
+        found[channel.id] = send(channel, title, body, patience)
 
     threads = [threading.Thread(target=one, args=letter, daemon=True) for letter in letters]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + patience + _TO_REACH
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return {channel.id: found.get(channel.id, f"no answer within {patience:.0f} s") for channel, _, _ in letters}
+    return {channel.id: found.get(channel.id, Unsure(f"no answer within {patience + _TO_REACH:g} s")) for channel, _, _ in letters}
 
 
 def label_of(template: str) -> str:
@@ -158,16 +185,26 @@ def _secrets(template: str, url: str, environment: Mapping[str, str]) -> tuple[s
     return tuple(sorted((one for one in forms if len(one) >= _SHORTEST), key=len, reverse=True))
 
 
+#: Who listens to what is done here; apprise takes it along to the threads in which it sends.
+_listening: ContextVar["_Listener | None"] = ContextVar("_listening", default=None)
+
+
 class _Listener(logging.Handler):
-    """Collects what apprise says in this thread."""
+    """Collects what apprise says of one message."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._thread, self._said = threading.get_ident(), list[str]()
+        super().__init__(logging.DEBUG)
+        self._said: list[str] = []
+        #: The message was on its way, and no answer came; what could not even be reached has not got it.
+        self.unanswered = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self._said.append(record.getMessage())
+        if _listening.get() is not self:
+            return
+        said = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self._said.append(said)
+        self.unanswered |= "Read timed out" in said or (record.funcName == "sendmail" and "timed out" in said)
 
     def text(self) -> str:
         """Return what was said, in one line."""

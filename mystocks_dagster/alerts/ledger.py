@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from mystocks_dagster.alerts.message import Message
 from mystocks_dagster.taskfile.alerts import Kind
 
-#: `doubtful`: the process was killed while it sent; it is not sent again, so that nothing is told twice.
+#: `doubtful`: the process was killed while it sent, or no answer came; it is not sent again, so that nothing is told twice.
 State = Literal["waiting", "sending", "sent", "doubtful", "given_up"]
 _KEYS, _LETTERS = 3_000, 200
 #: An address that has taken nothing for so long gets what is newer.
@@ -113,6 +113,11 @@ class Ledger(BaseModel):
         line = self.lines.setdefault(channel, Line())
         line.failures, line.error = line.failures + 1, error
         line.again = moment + min(_FIRST_PAUSE * 2 ** min(line.failures - 1, 10), _LONGEST_PAUSE)
+
+    def doubted(self, channel: str, moment: datetime, error: str) -> None:
+        """Note that a channel may have taken a message and did not say so; what is new waits as after a failure."""
+        self.refused(channel, moment, error)
+        self.lines[channel].sent.append(moment)
 
     def recover(self) -> None:
         """Settle what a killed process left in the middle of sending: it may have arrived, so it is not sent again."""

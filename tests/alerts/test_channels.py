@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 from alerts.conftest import Project
 from support.project import wait_for
-from support.receivers import Webhook
+from support.receivers import Mailbox, Webhook
 
-from mystocks_dagster.alerts.channels import channels_of, label_of, send
+from mystocks_dagster.alerts import post
+from mystocks_dagster.alerts.channels import PATIENCE, Unsure, channels_of, label_of, send
 from mystocks_dagster.factory.alerting import judge_channels
-from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.market.clock import SHANGHAI, now
 
 KEY = "693a91f6-7abc-4bc4"
 
@@ -122,6 +123,49 @@ def test_two_at_once_send_once(project: Project, hook: Webhook) -> None:
     assert process.wait(60) == 0
     project.look()
     assert len(hook.messages) == 1
+
+
+def test_a_channel_that_takes_a_message_and_does_not_answer_gets_it_once(project: Project, hook: Webhook) -> None:
+    project.monkeypatch.setattr(post, "PATIENCE", 0.5)
+    project.use(hook.url)
+    project.mood("bad")
+    project.run("other")
+    hook.hang = True
+    project.look()
+    passed, told = verdict(project)
+    assert not passed
+    assert "no answer within 0.5 s to '❌ 任务失败：另一个': it may have arrived, and is not sent again" in told
+    hook.hang = False
+    hook.released.set()
+    project.at(f"{now() + timedelta(hours=2):%Y-%m-%dT%H:%M:%S}")
+    project.look()
+    assert hook.titles == ["❌ 任务失败：另一个"]
+    project.run("other")
+    project.look()
+    assert len(hook.titles) == 2
+    assert verdict(project)[0]
+
+
+def test_what_is_answered_late_is_delivered(hook: Webhook, mail: Mailbox) -> None:
+    # apprise by itself waits 4 s for the web.
+    assert PATIENCE == 20
+    mail.delay = 0.3
+    for url in (hook.url, mail.url):
+        [channel] = channels_of({"alerts": {"urls": [url]}}, {})
+        assert send(channel, "title", "body") is None
+    for url, patience in ((hook.url, 0.2), (mail.url, 0.2)):
+        hook.hang = True
+        [channel] = channels_of({"alerts": {"urls": [url]}}, {})
+        assert isinstance(send(channel, "title", "body", patience), Unsure), url
+
+
+def test_what_cannot_be_reached_has_not_got_it() -> None:
+    for url in ("json://127.0.0.1:1/", "mailto://127.0.0.1:1?smtp=127.0.0.1&from=a@b.cn&to=c@d.cn"):
+        [channel] = channels_of({"alerts": {"urls": [url]}}, {})
+        told = send(channel, "title", "body")
+        assert told
+        assert "onnection" in told
+        assert not isinstance(told, Unsure)
 
 
 @pytest.mark.parametrize(
