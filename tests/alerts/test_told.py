@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import dagster as dg
 import pytest
 from alerts.conftest import Project
 from support.receivers import Mailbox, Webhook
@@ -166,3 +167,37 @@ def test_beyond_the_hours_limit_messages_wait_and_are_joined(project: Project, h
     project.at(f"{(first + timedelta(hours=1, seconds=1)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
     project.look()
     assert hook.titles[1] == "MyStocks：2 条消息（❌ 任务失败：另一个 等）"
+
+
+@pytest.mark.parametrize(
+    ("tags", "days"),
+    [
+        ({"dagster/partition": "2026-11-23"}, ("2026-11-23", "2026-11-23")),
+        (
+            {"dagster/asset_partition_range_start": "2026-11-20", "dagster/asset_partition_range_end": "2026-11-24"},
+            ("2026-11-20", "2026-11-24"),
+        ),
+    ],
+)
+def test_of_a_run_for_some_days_the_command_loads_these(
+    project: Project, hook: Webhook, tags: dict[str, str], days: tuple[str, str]
+) -> None:
+    project.use(hook.url)
+    project.mood("bad")
+    project.run("other", tags=tags, ops={"other": {"config": {"wide": True}}})
+    project.look()
+    assert hook.text.endswith(f"重新运行：mystocks backfill other --from {days[0]} --to {days[1]} -p wide=true")
+
+
+def test_of_the_projects_own_jobs_there_is_no_command(project: Project, hook: Webhook) -> None:
+    project.use(hook.url)
+
+    @dg.op(name="import_tasks")
+    def fails() -> None:
+        raise dg.Failure("there is no such file")
+
+    own = dg.GraphDefinition(name="import_tasks", node_defs=[fails]).to_job()
+    own.execute_in_process(instance=project.instance, raise_on_error=False)
+    project.look()
+    assert hook.titles == ["❌ 任务失败：import_tasks"]
+    assert "重新运行" not in hook.text
