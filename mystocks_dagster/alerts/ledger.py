@@ -67,6 +67,7 @@ class Ledger(BaseModel):
         looked: When schedules were looked at last.
         since: When looking began that has not been interrupted since.
         judged: Starts that were due until then have been judged.
+        expected: Since when the lines of `expect` are known.
     """
 
     event: int | None = None
@@ -78,6 +79,7 @@ class Ledger(BaseModel):
     looked: datetime | None = None
     since: datetime | None = None
     judged: datetime | None = None
+    expected: dict[str, datetime] = Field(default_factory=dict)
 
     def say(self, message: Message, channels: Iterable[str], kinds: Iterable[Kind]) -> None:
         """Put a message into the post, unless its key was told before or nobody wants its kind."""

@@ -50,7 +50,7 @@ WORK = """
         mood = Path("mood")
         if mood.exists() and mood.read_text().strip() == "bad":
             return {"status": "failed", "error": "东方财富 closed the connection"}
-        return {"status": "success"}
+        return {"status": "skipped" if mood.exists() and mood.read_text().strip() == "skipped" else "success"}
 
     def partly(params):
         return {"status": "partial_success", "message": "2 of 3", "failed_items": ["600000.SH"], "retry_params": {"symbols": ["600000"]}}
@@ -92,7 +92,7 @@ class Project:
         self.load()
 
     def mood(self, text: str) -> None:
-        """Decide whether `sync` fails: bad or good."""
+        """Decide how `sync` ends: bad, good or skipped."""
         self.folder.write("mood", text)
 
     def job(self, job: str) -> dg.JobDefinition:
