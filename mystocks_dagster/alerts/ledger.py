@@ -130,8 +130,16 @@ class Ledger(BaseModel):
                     self.lines.setdefault(channel, Line()).doubt = letter.title
 
     def prune(self, moment: datetime, channels: Iterable[str]) -> None:
-        """Forget what is old, and channels that are no longer in the file."""
+        """Forget what is old, and channels that are no longer in the file; what waited for those goes to the channels that are new."""
         known = set(channels)
+        # A channel is known by its line in the file: an address that was mended is a new one.
+        new = known - self.lines.keys()
+        for letter in self.letters:
+            for channel in [one for one, state in letter.to.items() if state == "waiting" and one not in known]:
+                if new:
+                    del letter.to[channel]
+                    for other in sorted(new):
+                        letter.to.setdefault(other, "waiting")
         self.lines = {channel: line for channel, line in self.lines.items() if channel in known}
         for letter in self.letters:
             for channel, state in list(letter.to.items()):

@@ -62,6 +62,28 @@ def test_a_failing_channel_is_tried_again_ever_more_slowly_and_gets_what_waited(
     assert verdict(project) == (True, "1 channel(s) take what is sent.")
 
 
+def test_what_waited_for_an_address_that_is_mended_goes_to_the_new_one(project: Project, hook: Webhook) -> None:
+    project.use("json://127.0.0.1:1/", hook.url)
+    project.mood("bad")
+    project.run("other")
+    project.look()
+    assert hook.paths == ["/hook"]
+    project.use(f"{hook.url}/mended", hook.url)
+    project.look()
+    assert hook.paths == ["/hook", "/hook/mended"]
+    assert set(project.ledger.letters[0].to.values()) == {"sent"}
+
+
+def test_what_waited_for_an_address_that_is_taken_out_is_given_up(project: Project, hook: Webhook) -> None:
+    project.use("json://127.0.0.1:1/", hook.url)
+    project.mood("bad")
+    project.run("other")
+    project.look()
+    project.use(hook.url)
+    assert hook.paths == ["/hook"]
+    assert sorted(project.ledger.letters[0].to.values()) == ["given_up", "sent"]
+
+
 def test_a_variable_that_is_not_set_stops_only_its_channel(project: Project, hook: Webhook) -> None:
     project.use("wecombot://${NO_SUCH_VARIABLE}", hook.url)
     project.mood("bad")
