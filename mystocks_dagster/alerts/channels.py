@@ -6,16 +6,22 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
-from mystocks_dagster.execution.masking import MASK, SECRET_NAME
+from mystocks_dagster.taskfile.alerts import HOSTS, secret_query
+from mystocks_dagster.taskfile.hidden import MASK, variables_only
 from mystocks_dagster.taskfile.variables import resolve_variables
 
-#: Services whose address is a host: that is no secret, while in all others it is a key.
-_HOSTS = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "syslog", "rsyslog", "dbus", "gnome", "windows"})
+#: Seconds that a channel has to answer, and to be reached; a look of the sensor must end within Dagster's 60.
+PATIENCE = 20.0
+_TO_REACH = 6.0
 _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
+_DEFAULT = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*):-[^}]+\}")
+#: A variable, or what stands between the signs that divide an address.
+_WRITTEN_OUT = re.compile(r"\$\{[^}]*\}|(?:(?!\$\{)[^/@])+")
 _SHORTEST = 4
 
 
@@ -55,15 +61,31 @@ def channels_of(head: Mapping[str, Any], environment: Mapping[str, str]) -> list
     return [_channel(url, environment) for url in written]
 
 
-def send(channel: Channel, title: str, body: str) -> str | None:
-    """Send a message; return None when the channel took it, else why not, without secrets."""
+class Unsure(str):
+    """Why nobody knows whether a channel took a message: it may have arrived."""
+
+    __slots__ = ()
+
+
+def send(channel: Channel, title: str, body: str, patience: float = PATIENCE) -> str | None:
+    """Send a message; return None when the channel took it, else why not (`Unsure`: perhaps not), without secrets.
+
+    Args:
+        channel: Where to.
+        title: One line.
+        body: The rest.
+        patience: Seconds for an answer, once the message is on its way.
+    """
     if channel.fault:
         return channel.fault
     said = _Listener()
     logger = logging.getLogger("apprise")
     # What apprise logs may hold the address with its secrets: it ends here.
     logger.propagate = False
+    # Only there it says that an answer did not come.
+    logger.setLevel(logging.DEBUG)
     logger.addHandler(said)
+    _listening.set(said)
     try:
         import apprise
 
@@ -71,32 +93,39 @@ def send(channel: Channel, title: str, body: str) -> str | None:
         post = apprise.Apprise(asset=asset)
         if not post.add(channel.url):
             return channel.masked("no service of apprise reads this address: " + said.text())
+        for service in post:
+            service.socket_read_timeout = patience
+            if service.service_name == "E-Mail":
+                # Mail knows one time for all.
+                service.socket_connect_timeout = patience
         if post.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
             return None
     except Exception as error:  # noqa: BLE001 - a hundred services raise what they like; one must not stop the others
         return channel.masked(f"{type(error).__name__}: {error}")
     finally:
         logger.removeHandler(said)
+    if said.unanswered:
+        return Unsure(f"no answer within {patience:g} s")
     return channel.masked(said.text() or "it did not take the message")
 
 
 def send_all(letters: Sequence[tuple[Channel, str, str]], patience: float) -> dict[str, str | None]:
     """Send to several channels side by side; return the outcome by channel id, as `send` does.
 
-    A channel that does not answer within `patience` seconds has failed.
+    Each has `patience` seconds to answer, and some more to be reached.
     """
     found: dict[str, str | None] = {}
 
     def one(channel: Channel, title: str, body: str) -> None:
-        found[channel.id] = send(channel, title, body)
+        found[channel.id] = send(channel, title, body, patience)
 
     threads = [threading.Thread(target=one, args=letter, daemon=True) for letter in letters]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + patience + _TO_REACH
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return {channel.id: found.get(channel.id, f"no answer within {patience:.0f} s") for channel, _, _ in letters}
+    return {channel.id: found.get(channel.id, Unsure(f"no answer within {patience + _TO_REACH:g} s")) for channel, _, _ in letters}
 
 
 def label_of(template: str) -> str:
@@ -107,30 +136,26 @@ def label_of(template: str) -> str:
         'wecombot://${WECOM_KEY}'
         >>> label_of("wecombot://693a91f6")
         'wecombot://***'
+        >>> label_of("wecombot://${WECOM_KEY:-693a91f6}")
+        'wecombot://${WECOM_KEY:-***}'
         >>> label_of("mailtos://me:hunter2@example.com?to=you@example.com&token=abc")
         'mailtos://me:***@example.com?to=you@example.com&token=***'
     """
+    # A default stands in the file.
+    template = _DEFAULT.sub(f"\\1:-{MASK}}}", template)
     scheme, mark, rest = template.partition("://")
     if not mark:
         return template if "${" in template else MASK
     place, question, query = rest.partition("?")
-    if scheme.lower() in _HOSTS:
+    if scheme.lower() in HOSTS:
         user, at, host = place.rpartition("@")
         name, colon, password = user.partition(":")
-        place = f"{name}{colon}{_variable_or_stars(password) if password else ''}{at}{host}"
+        place = f"{name}{colon}{variables_only(password)}{at}{host}"
     else:
-        place = "/".join(_variable_or_stars(part) if part else "" for part in place.split("/"))
+        place = _WRITTEN_OUT.sub(lambda found: found[0] if found[0].startswith("${") else MASK, place)
     pairs = [pair.partition("=") for pair in query.split("&")] if query else []
-    shown = [f"{name}{equals}{_variable_or_stars(value) if _secret(name) else value}" for name, equals, value in pairs]
+    shown = [f"{name}{equals}{variables_only(value) if secret_query(name) else value}" for name, equals, value in pairs]
     return f"{scheme}://{place}{question}{'&'.join(shown)}"
-
-
-def _secret(name: str) -> bool:
-    return bool(SECRET_NAME.search(name)) or name in {"pass", "key", "sign"}
-
-
-def _variable_or_stars(part: str) -> str:
-    return part if "${" in part else MASK
 
 
 def _channel(template: str, environment: Mapping[str, str]) -> Channel:
@@ -150,26 +175,36 @@ def _secrets(template: str, url: str, environment: Mapping[str, str]) -> tuple[s
     plain = {environment.get(name, "") for name in _NAME.findall(template)}
     scheme, _, rest = url.partition("://")
     place, _, query = rest.partition("?")
-    if scheme.lower() in _HOSTS:
+    if scheme.lower() in HOSTS:
         plain |= {place.rpartition("@")[0].partition(":")[2]}
     else:
         plain |= set(re.split("[/@:]", place))
-    plain |= {pair.partition("=")[2] for pair in query.split("&") if _secret(pair.partition("=")[0])}
+    plain |= {pair.partition("=")[2] for pair in query.split("&") if secret_query(pair.partition("=")[0])}
     plain |= {unquote(one) for one in plain}
     forms = {form(one) for one in plain for form in (str, quote, quote_plus, lambda text: quote(text, safe=""))}
     return tuple(sorted((one for one in forms if len(one) >= _SHORTEST), key=len, reverse=True))
 
 
+#: Who listens to what is done here; apprise takes it along to the threads in which it sends.
+_listening: ContextVar["_Listener | None"] = ContextVar("_listening", default=None)
+
+
 class _Listener(logging.Handler):
-    """Collects what apprise says in this thread."""
+    """Collects what apprise says of one message."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._thread, self._said = threading.get_ident(), list[str]()
+        super().__init__(logging.DEBUG)
+        self._said: list[str] = []
+        #: The message was on its way, and no answer came; what could not even be reached has not got it.
+        self.unanswered = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self._said.append(record.getMessage())
+        if _listening.get() is not self:
+            return
+        said = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self._said.append(said)
+        self.unanswered |= "Read timed out" in said or (record.funcName == "sendmail" and "timed out" in said)
 
     def text(self) -> str:
         """Return what was said, in one line."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from mystocks_dagster.alerts.message import Message
 from mystocks_dagster.taskfile.alerts import Kind
 
-#: `doubtful`: the process was killed while it sent; it is not sent again, so that nothing is told twice.
+#: `doubtful`: the process was killed while it sent, or no answer came; it is not sent again, so that nothing is told twice.
 State = Literal["waiting", "sending", "sent", "doubtful", "given_up"]
 _KEYS, _LETTERS = 3_000, 200
 #: An address that has taken nothing for so long gets what is newer.
@@ -67,6 +67,7 @@ class Ledger(BaseModel):
         looked: When schedules were looked at last.
         since: When looking began that has not been interrupted since.
         judged: Starts that were due until then have been judged.
+        expected: Since when the lines of `expect` are known.
     """
 
     event: int | None = None
@@ -78,6 +79,7 @@ class Ledger(BaseModel):
     looked: datetime | None = None
     since: datetime | None = None
     judged: datetime | None = None
+    expected: dict[str, datetime] = Field(default_factory=dict)
 
     def say(self, message: Message, channels: Iterable[str], kinds: Iterable[Kind]) -> None:
         """Put a message into the post, unless its key was told before or nobody wants its kind."""
@@ -114,6 +116,11 @@ class Ledger(BaseModel):
         line.failures, line.error = line.failures + 1, error
         line.again = moment + min(_FIRST_PAUSE * 2 ** min(line.failures - 1, 10), _LONGEST_PAUSE)
 
+    def doubted(self, channel: str, moment: datetime, error: str) -> None:
+        """Note that a channel may have taken a message and did not say so; what is new waits as after a failure."""
+        self.refused(channel, moment, error)
+        self.lines[channel].sent.append(moment)
+
     def recover(self) -> None:
         """Settle what a killed process left in the middle of sending: it may have arrived, so it is not sent again."""
         for letter in self.letters:
@@ -123,8 +130,16 @@ class Ledger(BaseModel):
                     self.lines.setdefault(channel, Line()).doubt = letter.title
 
     def prune(self, moment: datetime, channels: Iterable[str]) -> None:
-        """Forget what is old, and channels that are no longer in the file."""
+        """Forget what is old, and channels that are no longer in the file; what waited for those goes to the channels that are new."""
         known = set(channels)
+        # A channel is known by its line in the file: an address that was mended is a new one.
+        new = known - self.lines.keys()
+        for letter in self.letters:
+            for channel in [one for one, state in letter.to.items() if state == "waiting" and one not in known]:
+                if new:
+                    del letter.to[channel]
+                    for other in sorted(new):
+                        letter.to.setdefault(other, "waiting")
         self.lines = {channel: line for channel, line in self.lines.items() if channel in known}
         for letter in self.letters:
             for channel, state in list(letter.to.items()):

@@ -4,13 +4,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from mystocks_dagster.alerts import channels as lines
-from mystocks_dagster.alerts.channels import Channel
+from mystocks_dagster.alerts.channels import PATIENCE, Channel, Unsure
 from mystocks_dagster.alerts.ledger import Ledger, Line
 from mystocks_dagster.alerts.message import joined
 from mystocks_dagster.taskfile.alerts import Alerts
-
-#: Seconds that a channel has; a look of the sensor must end within Dagster's 60.
-PATIENCE = 20.0
 
 
 def deliver(ledger: Ledger, channels: Sequence[Channel], alerts: Alerts, moment: datetime, save: Callable[[], None]) -> None:
@@ -34,6 +31,9 @@ def deliver(ledger: Ledger, channels: Sequence[Channel], alerts: Alerts, moment:
         if error is None:
             ledger.mark(letters, channel.id, "sent")
             ledger.delivered(channel.id, moment)
+        elif isinstance(error, Unsure):
+            ledger.mark(letters, channel.id, "doubtful")
+            ledger.doubted(channel.id, moment, f"{error} to {letters[0].title!r}: it may have arrived, and is not sent again")
         else:
             ledger.mark(letters, channel.id, "waiting")
             ledger.refused(channel.id, moment, error)

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from mystocks_dagster import history
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.desk import Desk
-from mystocks_dagster.execution.masking import Mask
 from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.taskfile.hidden import MASK
 from mystocks_dagster.taskfile.model import Task
 
 _ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
@@ -117,12 +117,12 @@ def _tell_run(instance: dg.DagsterInstance, desk: Desk, run: dg.DagsterRun, ende
     for execution in sorted(executions, key=lambda one: one.end_time.timestamp() if one.end_time else ended):
         # A lost run that is started again has not made its last attempt; what a task of it said itself is said.
         if execution.end_time or (run.is_finished and not again):
-            _tell_execution(instance, desk, execution, ended)
+            _tell_execution(instance, desk, run, execution, ended)
     if run.status == dg.DagsterRunStatus.FAILURE and not executions and not again:
         _tell_unstarted(instance, desk, run, ended)
 
 
-def _tell_execution(instance: dg.DagsterInstance, desk: Desk, execution: Execution, ended: float) -> None:
+def _tell_execution(instance: dg.DagsterInstance, desk: Desk, run: dg.DagsterRun, execution: Execution, ended: float) -> None:
     if execution.execution_id in desk.ledger.told:
         return
     moment = execution.end_time or _moment(ended)
@@ -132,12 +132,13 @@ def _tell_execution(instance: dg.DagsterInstance, desk: Desk, execution: Executi
     match execution.status:
         case "failed":
             reason = execution.error_message or _run_failure(instance, execution.run_id)
-            command = texts.command(execution.task_id, _changed(desk.entries.get(job), execution.params))
+            command = _command(desk, run, execution.task_id, _changed(desk.entries.get(job), execution.params))
             desk.say(texts.failed(**about, reason=reason, attempts=execution.retry_count + 1, link=link, command=command))
             desk.wrong(f"task:{execution.task_id}", moment)
         case "partial_success":
             items, again = result.get("failed_items") or (), result.get("retry_params")
-            command = texts.command(execution.task_id, again if isinstance(again, dict) else None)
+            # What a task gives to be repeated with says the days too.
+            command = texts.command(execution.task_id, again) if isinstance(again, dict) else _command(desk, run, execution.task_id)
             desk.say(texts.partly_done(**about, reason=result.get("message"), failed_items=items, link=link, command=command))
             desk.wrong(f"task:{execution.task_id}", moment)
         case "success":
@@ -178,7 +179,7 @@ def _tell_well_again(instance: dg.DagsterInstance, desk: Desk) -> None:
 
 def _tell_unstarted(instance: dg.DagsterInstance, desk: Desk, run: dg.DagsterRun, ended: float) -> None:
     entry = desk.entries.get(run.job_name)
-    name = getattr(entry, "task_id", None) or getattr(entry, "group_id", None)
+    name = getattr(entry, "task_id", None) or getattr(entry, "group_id", None) or run.tags.get("mystocks/task_id", "")
     desk.say(
         texts.run_failed(
             f"run:{run.run_id}",
@@ -187,7 +188,7 @@ def _tell_unstarted(instance: dg.DagsterInstance, desk: Desk, run: dg.DagsterRun
             time=_moment(ended),
             reason=_run_failure(instance, run.run_id),
             link=desk.run(run.run_id),
-            command=texts.command(name) if name else None,
+            command=_command(desk, run, name),
         )
     )
 
@@ -202,9 +203,18 @@ def _run_failure(instance: dg.DagsterInstance, run_id: str) -> str | None:
     return None
 
 
+def _command(desk: Desk, run: dg.DagsterRun, name: str, params: Mapping[str, Any] | None = None) -> str | None:
+    """Return the command that does the same again; None for the project's own jobs, and for what is no longer in the file."""
+    if name.replace("-", "_") not in desk.entries:
+        return None
+    first = run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
+    return texts.command(name, params, (first, run.tags.get(ASSET_PARTITION_RANGE_END_TAG, first)) if first else None)
+
+
 def _changed(entry: Any, params: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the parameters that were given for this run only, without secret ones."""
     if not isinstance(entry, Task):
         return {}
     given = {name: value for name, value in (params or {}).items() if value != entry.params.get(name)}
-    return {name: value for name, value in given.items() if Mask({name: value}, entry.secrets).plain(value) == value}
+    # The history has stars for those with a secret name.
+    return {name: value for name, value in given.items() if MASK not in str(value) and name not in entry.secrets}

@@ -15,7 +15,7 @@ _LONGEST_REASON = 800
 
 
 def failed(
-    key: str, task_id: str, name: str, *, time: datetime, reason: str | None, attempts: int, link: str | None, command: str
+    key: str, task_id: str, name: str, *, time: datetime, reason: str | None, attempts: int, link: str | None, command: str | None
 ) -> Message:
     """Return the message about a task that failed in its last attempt."""
     body = lines(任务=f"{name}（{task_id}）", 时间=clock(time), 原因=_short(reason), 尝试=f"{attempts} 次", 详情=link, 重新运行=command)
@@ -23,7 +23,15 @@ def failed(
 
 
 def partly_done(
-    key: str, task_id: str, name: str, *, time: datetime, reason: str | None, failed_items: Sequence[str], link: str | None, command: str
+    key: str,
+    task_id: str,
+    name: str,
+    *,
+    time: datetime,
+    reason: str | None,
+    failed_items: Sequence[str],
+    link: str | None,
+    command: str | None,
 ) -> Message:
     """Return the message about a task of which some items failed; `command` runs only those again where the task can."""
     more = f" 等 {len(failed_items)} 项" if len(failed_items) > 10 else ""
@@ -113,17 +121,20 @@ def trial(time: datetime) -> Message:
     return Message(key="test", kind="failure", title="🔔 MyStocks 测试消息", body=body, time=time)
 
 
-def command(task_id: str, params: Mapping[str, Any] | None = None) -> str:
-    """Return the command that runs a task again with these parameters; it reads their values as YAML.
+def command(task_id: str, params: Mapping[str, Any] | None = None, days: tuple[str, str] | None = None) -> str:
+    """Return the command that runs a task again with these parameters, for these days; it reads their values as YAML.
 
     Examples:
         >>> command("sync", {"start_date": "2026-11-23", "force": True})
         'mystocks run sync -p start_date=2026-11-23 -p force=true'
         >>> command("sync", {"symbols": ["600000"]}).split("-p ")[1] == shlex.quote('symbols=["600000"]')
         True
+        >>> command("sync", days=("2026-11-23", "2026-11-24"))
+        'mystocks backfill sync --from 2026-11-23 --to 2026-11-24'
     """
-    given = (f"{name}={_value(value)}" for name, value in (params or {}).items())
-    return " ".join(["mystocks run", task_id, *(f"-p {shlex.quote(one)}" for one in given)])
+    given = (f"-p {shlex.quote(f'{name}={_value(value)}')}" for name, value in (params or {}).items())
+    start = ["mystocks backfill", task_id, "--from", days[0], "--to", days[1]] if days else ["mystocks run", task_id]
+    return " ".join([*start, *given])
 
 
 def _value(value: Any) -> str:

@@ -24,6 +24,7 @@ def check(json: Json = False) -> None:
 
     Example: mystocks check
     """
+    from mystocks_dagster.taskfile.literals import literal_secrets
     from mystocks_dagster.taskfile.reader import check_task_file
 
     path = Settings.from_env().task_file
@@ -37,6 +38,9 @@ def check(json: Json = False) -> None:
         console.print(f"[red]{len(problems)} problem(s)[/] in {path}")
     else:
         console.print(f"[green]ok[/] {path}")
+    # Without its source line, which would show the secret to who looks over the shoulder.
+    for warning in () if json else literal_secrets(path):
+        console.print(str(warning), style="yellow", markup=False)
     raise typer.Exit(1 if problems else 0)
 
 

@@ -5,11 +5,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-#: A parameter with such a name is secret: `password`, `tushare_token`, `apiKey`; not `max_tokens`.
-SECRET_NAME = re.compile(
-    r"(password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)([_-]?(key|value))?$", re.IGNORECASE
-)
-MASK = "***"
+from mystocks_dagster.taskfile.hidden import MASK, is_secret
+
 #: Shorter values would blacken half of every line.
 _SHORTEST = 4
 
@@ -55,7 +52,7 @@ def _secrets(value: Any, names: frozenset[str], *, hidden: bool) -> Iterator[str
     match value:
         case Mapping():
             for key, item in value.items():
-                yield from _secrets(item, names, hidden=hidden or str(key) in names or bool(SECRET_NAME.search(str(key))))
+                yield from _secrets(item, names, hidden=hidden or str(key) in names or is_secret(key))
         case list() | tuple() | set() | frozenset():
             for item in value:
                 yield from _secrets(item, names, hidden=hidden)

@@ -3,19 +3,28 @@
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from mystocks_dagster.taskfile.hidden import MASK, is_secret, variables_only
 from mystocks_dagster.taskfile.problems import Fault, Path, suggest
 from mystocks_dagster.taskfile.schedule import Closed, Integer, fault, nothing_is, once_each
 
 Kind = Literal["failure", "recovery", "late", "missed", "daemon", "broken_file"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-#: Services whose address is nothing but a key: written out in the file, it is a secret that everybody reads.
-_KEYED = frozenset(
-    {"wecombot", "dingtalk", "feishu", "lark", "slack", "tgram", "discord", "schan", "pushplus", "wxpusher", "bark", "barks", "pover"}
-)
+#: Services whose address is a host: user and path are no secrets, a password is one.
+HOSTS = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "syslog", "rsyslog", "dbus", "gnome", "windows"})
+#: Services of whose address these parts are keys: user, host, and places in the path.
+_KEYS: dict[str, frozenset[str | int]] = {
+    **dict.fromkeys(("wecombot", "feishu", "lark", "schan", "pushplus", "wxpusher", "tgram", "slack"), frozenset({"host"})),
+    **dict.fromkeys(("dingtalk", "pover"), frozenset({"user", "host"})),
+    "discord": frozenset({0}),
+    **dict.fromkeys(("bark", "barks"), frozenset({"user", *range(9)})),
+    **dict.fromkeys(("gotify", "gotifys"), frozenset({-1})),
+}
+#: Of a service that is not listed above, what looks so is taken for a key.
+_KEY = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{12,}")
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
 
 
 def _time_of_day(value: str) -> str:
@@ -111,13 +120,52 @@ def _list(found: dict[str, Any], key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def secret_query(name: str) -> bool:
+    """Say whether what an address has after `?` under a name is secret; headers are written `+X-Token=` there."""
+    name = name.lower()
+    return is_secret(name) or name in {"pass", "key", "sign"} or name.endswith("authorization")
+
+
 def _shows_secret(url: str) -> bool:
     """Say whether an address holds a key or a password that is no variable."""
+    if (whole := re.fullmatch(r"\$\{\w+:-([^}]*)\}", url)) is not None:
+        return _shows_secret(whole[1])
+    # Variables may hold the signs that divide an address: they are taken out while it is divided.
+    variables = _VARIABLE.findall(url)
+    numbers = iter(range(len(variables)))
+    url = _VARIABLE.sub(lambda _: f"\0{next(numbers)}\0", url)
+    return any(MASK in variables_only(re.sub(r"\0(\d+)\0", lambda at: variables[int(at[1])], part)) for part in _secret_parts(url))
+
+
+def _secret_parts(url: str) -> Iterator[str]:
+    """Yield the parts of an address that are secret, or look so."""
     scheme, _, rest = url.partition("://")
-    if scheme.lower() in _KEYED:
-        return bool(rest) and "${" not in rest
-    try:
-        password = urlsplit(url).password
-    except ValueError:
-        return False
-    return bool(password) and "${" not in url.partition("@")[0]
+    place, _, query = rest.partition("?")
+    yield from (value for name, _, value in (pair.partition("=") for pair in query.split("&")) if secret_query(name))
+    front, *path = [part for part in place.split("/") if part] or [""]
+    login, _, host = front.rpartition("@")
+    user, _, password = login.partition(":")
+    match scheme.lower():
+        case "ntfy" | "ntfys":
+            yield from (password, *_topics(user, host, path))
+        case known if keys := _KEYS.get(known):
+            yield password
+            yield from (part for name, part in (("user", user), ("host", host)) if name in keys)
+            yield from (part for at, part in enumerate(path) if {at, at - len(path)} & keys)
+            yield from (part for part in path if known == "slack" and _KEY.search(part))
+        case known if known in HOSTS:
+            yield password
+        case _:
+            # Some have a sender behind the key: `sendgrid://${KEY}:me@example.com`.
+            yield from (part for part in (user, host, *path, password) if _KEY.search(part))
+            yield password if "\0" not in user else ""
+
+
+def _topics(user: str, host: str, path: list[str]) -> Iterator[str]:
+    """Yield a token, and the topics of the public ntfy.sh: who knows one reads all of it. A server of one's own has a name."""
+    if user.startswith("tk_"):
+        yield user
+    if host == "ntfy.sh":
+        yield from path
+    elif not path or not re.search(r"[.:\0]|^localhost$", host):
+        yield from (host, *path)

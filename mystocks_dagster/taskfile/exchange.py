@@ -26,7 +26,7 @@ def to_dict(entry: Entry) -> dict[str, Any]:
     differing = entry.model_dump(mode="json", exclude_defaults=True)
     return {
         key: value if key in entry.templates else _pruned(value, differing[key])
-        for key, value in entry.masked().items()
+        for key, value in entry.written().items()
         if key in differing or key in entry.templates
     }
 

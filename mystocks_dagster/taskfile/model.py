@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.alerts import Alerts
+from mystocks_dagster.taskfile.hidden import is_secret, starred, variables_only
 from mystocks_dagster.taskfile.problems import Fault, Path, suggest
 from mystocks_dagster.taskfile.schedule import Closed, Flag, Integer, Schedule, cross_field, fault, nothing_is, once_each
 from mystocks_dagster.taskfile.variables import Written
@@ -46,11 +47,18 @@ class Entry(Closed):
         """Names of the fields in which variables are written, at any depth."""
         return frozenset(str(path[0]) for path in self._written)
 
-    def masked(self) -> dict[str, Any]:
-        """Return all fields as JSON values, with `${VAR}` where a value came from the environment."""
+    def written(self) -> dict[str, Any]:
+        """Return all fields as JSON values, with `${VAR}` where a value came from the environment: for the file, not for showing."""
         data = self.model_dump(mode="json")
         for path, written in self._written.items():
             _put(data, path, written.text)
+        return data
+
+    def masked(self) -> dict[str, Any]:
+        """Return the same as it may be shown: of what has a secret name only the variables, and *** for what the file writes out."""
+        data = starred(self.model_dump(mode="json"))
+        for path, written in self._written.items():
+            _put(data, path, variables_only(written.text) if any(map(is_secret, path)) else written.text)
         return data
 
 
@@ -134,8 +142,9 @@ class Task(Entry):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Names of the params that hold a value from an environment variable."""
-        return frozenset(str(path[1]) for path, written in self._written.items() if written.secret and path[0] == "params")
+        """Names of the params that are not shown: they hold a value from an environment variable, or one with a secret name."""
+        variables = {str(path[1]) for path, written in self._written.items() if written.secret and path[0] == "params"}
+        return frozenset(variables | {name for name, value in self.params.items() if starred({name: value}) != {name: value}})
 
 
 class Group(Entry):
@@ -209,7 +218,7 @@ def task_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def masked_params(task: Task) -> dict[str, Any]:
-    """Return the task's params with `${VAR}` where a value came from the environment: safe to show and to export."""
+    """Return the task's params as they may be shown; see `Entry.masked`."""
     return task.masked()["params"]
 
 

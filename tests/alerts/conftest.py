@@ -23,7 +23,7 @@ TASKS = """
     defaults: {{task_type: manual, task_module: work, retry_delay: 0}}
     alerts:
       link: http://127.0.0.1:3000
-      group_seconds: 0
+      group_seconds: {group_seconds}
       urls: [{urls}]
       {more}
     tasks:
@@ -50,7 +50,7 @@ WORK = """
         mood = Path("mood")
         if mood.exists() and mood.read_text().strip() == "bad":
             return {"status": "failed", "error": "东方财富 closed the connection"}
-        return {"status": "success"}
+        return {"status": "skipped" if mood.exists() and mood.read_text().strip() == "skipped" else "success"}
 
     def partly(params):
         return {"status": "partial_success", "message": "2 of 3", "failed_items": ["600000.SH"], "retry_params": {"symbols": ["600000"]}}
@@ -70,9 +70,10 @@ class Project:
     def settings(self) -> Settings:
         return Settings.from_env()
 
-    def use(self, *urls: str, more: str = "") -> None:
+    def use(self, *urls: str, more: str = "", group_seconds: int = 0) -> None:
         """Write the task file with these addresses, load it, and look for the first time."""
-        self.folder.write("tasks.yaml", TASKS.format(urls=", ".join(f'"{url}"' for url in urls), more=more))
+        quoted = ", ".join(f'"{url}"' for url in urls)
+        self.folder.write("tasks.yaml", TASKS.format(urls=quoted, more=more, group_seconds=group_seconds))
         self.load()
         self.look()
 
@@ -91,7 +92,7 @@ class Project:
         self.load()
 
     def mood(self, text: str) -> None:
-        """Decide whether `sync` fails: bad or good."""
+        """Decide how `sync` ends: bad, good or skipped."""
         self.folder.write("mood", text)
 
     def job(self, job: str) -> dg.JobDefinition:

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 from alerts.conftest import Project
 from support.project import wait_for
-from support.receivers import Webhook
+from support.receivers import Mailbox, Webhook
 
-from mystocks_dagster.alerts.channels import channels_of, label_of, send
+from mystocks_dagster.alerts import post
+from mystocks_dagster.alerts.channels import PATIENCE, Unsure, channels_of, label_of, send
 from mystocks_dagster.factory.alerting import judge_channels
-from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.market.clock import SHANGHAI, now
 
 KEY = "693a91f6-7abc-4bc4"
 
@@ -59,6 +60,28 @@ def test_a_failing_channel_is_tried_again_ever_more_slowly_and_gets_what_waited(
     project.look()
     assert hook.titles == ["❌ 任务失败：另一个"]
     assert verdict(project) == (True, "1 channel(s) take what is sent.")
+
+
+def test_what_waited_for_an_address_that_is_mended_goes_to_the_new_one(project: Project, hook: Webhook) -> None:
+    project.use("json://127.0.0.1:1/", hook.url)
+    project.mood("bad")
+    project.run("other")
+    project.look()
+    assert hook.paths == ["/hook"]
+    project.use(f"{hook.url}/mended", hook.url)
+    project.look()
+    assert hook.paths == ["/hook", "/hook/mended"]
+    assert set(project.ledger.letters[0].to.values()) == {"sent"}
+
+
+def test_what_waited_for_an_address_that_is_taken_out_is_given_up(project: Project, hook: Webhook) -> None:
+    project.use("json://127.0.0.1:1/", hook.url)
+    project.mood("bad")
+    project.run("other")
+    project.look()
+    project.use(hook.url)
+    assert hook.paths == ["/hook"]
+    assert sorted(project.ledger.letters[0].to.values()) == ["given_up", "sent"]
 
 
 def test_a_variable_that_is_not_set_stops_only_its_channel(project: Project, hook: Webhook) -> None:
@@ -124,6 +147,49 @@ def test_two_at_once_send_once(project: Project, hook: Webhook) -> None:
     assert len(hook.messages) == 1
 
 
+def test_a_channel_that_takes_a_message_and_does_not_answer_gets_it_once(project: Project, hook: Webhook) -> None:
+    project.monkeypatch.setattr(post, "PATIENCE", 0.5)
+    project.use(hook.url)
+    project.mood("bad")
+    project.run("other")
+    hook.hang = True
+    project.look()
+    passed, told = verdict(project)
+    assert not passed
+    assert "no answer within 0.5 s to '❌ 任务失败：另一个': it may have arrived, and is not sent again" in told
+    hook.hang = False
+    hook.released.set()
+    project.at(f"{now() + timedelta(hours=2):%Y-%m-%dT%H:%M:%S}")
+    project.look()
+    assert hook.titles == ["❌ 任务失败：另一个"]
+    project.run("other")
+    project.look()
+    assert len(hook.titles) == 2
+    assert verdict(project)[0]
+
+
+def test_what_is_answered_late_is_delivered(hook: Webhook, mail: Mailbox) -> None:
+    # apprise by itself waits 4 s for the web.
+    assert PATIENCE == 20
+    mail.delay = 0.3
+    for url in (hook.url, mail.url):
+        [channel] = channels_of({"alerts": {"urls": [url]}}, {})
+        assert send(channel, "title", "body") is None
+    for url, patience in ((hook.url, 0.2), (mail.url, 0.2)):
+        hook.hang = True
+        [channel] = channels_of({"alerts": {"urls": [url]}}, {})
+        assert isinstance(send(channel, "title", "body", patience), Unsure), url
+
+
+def test_what_cannot_be_reached_has_not_got_it() -> None:
+    for url in ("json://127.0.0.1:1/", "mailto://127.0.0.1:1?smtp=127.0.0.1&from=a@b.cn&to=c@d.cn"):
+        [channel] = channels_of({"alerts": {"urls": [url]}}, {})
+        told = send(channel, "title", "body")
+        assert told
+        assert "onnection" in told
+        assert not isinstance(told, Unsure)
+
+
 @pytest.mark.parametrize(
     ("template", "label"),
     [
@@ -133,6 +199,11 @@ def test_two_at_once_send_once(project: Project, hook: Webhook) -> None:
         ("mailtos://me:hunter2@example.com", "mailtos://me:***@example.com"),
         ("jsons://host/hook?token=abc&x=1", "jsons://host/hook?token=***&x=1"),
         ("${WHOLE_ADDRESS}", "${WHOLE_ADDRESS}"),
+        ("${WHOLE_ADDRESS:-wecombot://693a91f6}", "${WHOLE_ADDRESS:-***}"),
+        ("wecombot://${KEY:-693a91f6}", "wecombot://${KEY:-***}"),
+        ("dingtalk://literal@${TOKEN}", "dingtalk://***@${TOKEN}"),
+        ("mailtos://me:${PW:-hunter2}@example.com", "mailtos://me:${PW:-***}@example.com"),
+        ("jsons://host/hook?token=${T:-abc}&x=1", "jsons://host/hook?token=${T:-***}&x=1"),
     ],
 )
 def test_an_address_is_shown_without_what_may_be_a_secret(template: str, label: str) -> None:

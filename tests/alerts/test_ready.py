@@ -1,14 +1,19 @@
 """Data that is not there by its time on a trading day, and its arrival."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 from alerts.conftest import Project
 from support.receivers import Webhook
 
 from mystocks_dagster.alerts import ready
+from mystocks_dagster.alerts.desk import Desk
+from mystocks_dagster.history import reading
 from mystocks_dagster.market.calendar import TradingCalendar
-from mystocks_dagster.market.clock import now
+from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.taskfile.alerts import Expectation
 
 TABLE = 'expect: [{table: daily_bars, by: "18:30"}]'
 
@@ -60,3 +65,59 @@ def test_a_task_that_has_not_ended_well_is_told_and_one_that_has_is_not(project:
     project.use(hook.url, more='expect: [{task: other, by: "00:00"}, {task: sync-bars, by: "00:00"}]')
     assert hook.titles == ["⏰ 数据未到：每日行情"]
     assert "补数：mystocks run sync-bars" in hook.text
+
+
+def test_the_last_trading_day_is_asked_about_when_nobody_looked_between_its_time_and_midnight(project: Project, hook: Webhook) -> None:
+    # Friday; the next look is on Sunday.
+    project.at("2026-11-20T17:00:00")
+    project.use(hook.url, more=TABLE)
+    project.at("2026-11-22T09:00:00")
+    project.look()
+    project.at("2026-11-23T09:00:00")
+    project.look()
+    assert len(hook.titles) == 1
+    assert "2026-11-20（交易日）18:30 之前" in hook.text
+
+
+def test_of_days_before_something_was_expected_nothing_is_told(project: Project, hook: Webhook) -> None:
+    project.at("2026-11-22T09:00:00")
+    project.use(hook.url, more=TABLE)
+    project.look()
+    assert hook.titles == []
+
+
+def desk_of(project: Project, **writers: str) -> Desk:
+    return replace(project.office.desk(project.ledger, project.settings), writers=writers)
+
+
+def test_a_skip_counts_only_when_the_day_is_in_the_table_that_the_task_keeps(project: Project, hook: Webhook) -> None:
+    project.use(hook.url)
+    project.mood("skipped")
+    project.run("other")
+    today, wanted = now().astimezone(SHANGHAI).date(), Expectation(task="other", by="00:00")
+    # A task that keeps no table by day has nothing left to do when it says so.
+    assert ready._there(project.instance, desk_of(project), wanted, today)
+    desk = desk_of(project, longhubang="other")
+    assert not ready._there(project.instance, desk, wanted, today)
+    project.instance.report_runless_asset_event(dg.AssetMaterialization("longhubang", partition=today.isoformat()))
+    assert ready._there(project.instance, desk, wanted, today)
+
+
+def test_only_runs_that_may_hold_the_task_are_read(project: Project, hook: Webhook) -> None:
+    project.use(hook.url)
+    read: list[str] = []
+    take = reading.read
+
+    def noted(instance: dg.DagsterInstance, run_ids: list[str]) -> dict[str, Any]:
+        read.extend(run_ids)
+        return take(instance, run_ids)
+
+    project.monkeypatch.setattr(reading, "read", noted)
+    for _ in range(3):
+        project.run("partly")
+    wanted = Expectation(task="sync-bars", by="00:00")
+    assert not ready._there(project.instance, desk_of(project), wanted, now().astimezone(SHANGHAI).date())
+    assert read == []
+    run_id = project.run("evening")
+    assert ready._there(project.instance, desk_of(project), wanted, now().astimezone(SHANGHAI).date())
+    assert read == [run_id]

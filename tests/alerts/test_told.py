@@ -3,10 +3,12 @@
 import re
 from datetime import timedelta
 
+import dagster as dg
 import pytest
 from alerts.conftest import Project
 from support.receivers import Mailbox, Webhook
 
+from mystocks_dagster import history
 from mystocks_dagster.market.clock import SHANGHAI, now
 
 #: Cursors and the ledger are in Dagster's storage.
@@ -87,6 +89,24 @@ def test_a_burst_is_one_message(project: Project, hook: Webhook) -> None:
     assert hook.text.count("重新运行：mystocks run other") == 3
 
 
+def test_a_burst_waits_for_group_seconds_and_is_one_message(project: Project, hook: Webhook) -> None:
+    project.use(hook.url, group_seconds=15)
+    project.mood("bad")
+    # The messages bear the real time at which the runs failed; the first one's counts.
+    for _ in range(2):
+        project.run("other")
+    project.look()
+    first = project.ledger.letters[0].time
+    project.at(f"{(first + timedelta(seconds=14)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
+    project.run("other")
+    project.look()
+    assert hook.messages == []
+    project.at(f"{(first + timedelta(seconds=16)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
+    project.look()
+    project.look()
+    assert hook.titles == ["MyStocks：3 条消息（❌ 任务失败：另一个 等）"]
+
+
 def test_a_group_tells_of_the_task_that_failed(project: Project, hook: Webhook) -> None:
     project.use(hook.url)
     project.mood("bad")
@@ -98,10 +118,13 @@ def test_a_group_tells_of_the_task_that_failed(project: Project, hook: Webhook) 
 def test_parameters_of_the_run_are_in_the_command_but_no_secret_ones(project: Project, hook: Webhook) -> None:
     project.use(hook.url)
     project.mood("bad")
-    project.run("other", ops={"other": {"config": {"params": {"day": "2026-11-24", "api_token": "s3cr3t-token"}}}})
+    config = {"day": "2026-11-24", "api_token": "s3cr3t-token", "login": {"user": "me", "password": "s3cr3t"}, "wide": True}
+    run_id = project.run("other", ops={"other": {"config": config}})
     project.look()
     assert len(hook.messages) == 1
-    assert "s3cr3t" not in hook.text
+    assert "重新运行：mystocks run other -p day=2026-11-24 -p wide=true\n" in hook.text + "\n"
+    shown = history.of_run(project.instance, run_id, {})[0].params
+    assert shown == {"day": "2026-11-24", "api_token": "***", "login": {"user": "me", "password": "***"}, "wide": True}
 
 
 def test_only_the_kinds_that_are_wanted_are_told(project: Project, hook: Webhook) -> None:
@@ -144,3 +167,37 @@ def test_beyond_the_hours_limit_messages_wait_and_are_joined(project: Project, h
     project.at(f"{(first + timedelta(hours=1, seconds=1)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
     project.look()
     assert hook.titles[1] == "MyStocks：2 条消息（❌ 任务失败：另一个 等）"
+
+
+@pytest.mark.parametrize(
+    ("tags", "days"),
+    [
+        ({"dagster/partition": "2026-11-23"}, ("2026-11-23", "2026-11-23")),
+        (
+            {"dagster/asset_partition_range_start": "2026-11-20", "dagster/asset_partition_range_end": "2026-11-24"},
+            ("2026-11-20", "2026-11-24"),
+        ),
+    ],
+)
+def test_of_a_run_for_some_days_the_command_loads_these(
+    project: Project, hook: Webhook, tags: dict[str, str], days: tuple[str, str]
+) -> None:
+    project.use(hook.url)
+    project.mood("bad")
+    project.run("other", tags=tags, ops={"other": {"config": {"wide": True}}})
+    project.look()
+    assert hook.text.endswith(f"重新运行：mystocks backfill other --from {days[0]} --to {days[1]} -p wide=true")
+
+
+def test_of_the_projects_own_jobs_there_is_no_command(project: Project, hook: Webhook) -> None:
+    project.use(hook.url)
+
+    @dg.op(name="import_tasks")
+    def fails() -> None:
+        raise dg.Failure("there is no such file")
+
+    own = dg.GraphDefinition(name="import_tasks", node_defs=[fails]).to_job()
+    own.execute_in_process(instance=project.instance, raise_on_error=False)
+    project.look()
+    assert hook.titles == ["❌ 任务失败：import_tasks"]
+    assert "重新运行" not in hook.text

@@ -65,6 +65,15 @@ def test_no_secret_is_in_what_dagster_is_given(cli: Commands) -> None:
     assert "s3cret-value" not in given
 
 
+def test_check_warns_of_a_secret_that_stands_in_the_file_and_does_not_fail(cli: Commands) -> None:
+    cli.folder.write("tasks.yaml", TASKS.replace("${MY_TOKEN}", "hunter2x", 1))
+    told = cli("check")
+    assert "ok" in told
+    assert "tasks.yaml:5:57: warning: a secret stands in the file Put it into the environment" in told.replace("\n", " ")
+    assert "hunter2x" not in told
+    assert cli.json("check") == []
+
+
 def test_check_tells_every_mistake_in_one_pass_to_people_and_to_programs(cli: Commands) -> None:
     cli.folder.write("tasks.yaml", WRONG)
     told = cli("check", code=1)

@@ -1,5 +1,6 @@
 """Real receivers of messages: a webhook and a mail server on ports of this machine."""
 
+import asyncio
 import email
 import email.policy
 import json
@@ -72,9 +73,10 @@ def webhook() -> Iterator[Webhook]:
 
 @dataclass
 class Mailbox:
-    """The mails that came in, decoded."""
+    """The mails that came in, decoded; `delay` is how late it answers."""
 
     port: int = 0
+    delay: float = 0
     mails: list[email.message.EmailMessage] = field(default_factory=list)
 
     @property
@@ -97,6 +99,7 @@ def mailbox() -> Iterator[Mailbox]:
     class Handler:
         async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
             found.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))  # type: ignore[arg-type]
+            await asyncio.sleep(found.delay)
             return "250 OK"
 
     with socket.socket() as probe:

@@ -55,3 +55,64 @@ def test_addresses_take_variables() -> None:
     version = load("  urls: ['wecombot://${KEY}']", KEY="secret-key")
     assert problems(version) == []
     assert version.taskfile.alerts.urls == ("wecombot://secret-key",)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "jsons://h/x?token=abcdef12",
+        "jsons://h/x?+X-Auth-Token=abcdef12",
+        "json://user:hunter2x@host/",
+        "mailto://user:${PW:-hunter2x}@smtp.example.cn",
+        "dingtalk://literalsecret@${TOKEN}",
+        "dingtalk://${SECRET}@literaltoken",
+        "ntfy://tokenliteral/topic",
+        "ntfy://topic",
+        "ntfys://ntfy.sh/topic",
+        "ntfy://tk_abcdef@ntfy.example.cn/topic",
+        "gotify://host/AbCdEfGh",
+        "gotifys://host:8080/below/AbCdEfGh",
+        "wecombot://${K:-693a91f6}",
+        "wecombot://693a91f6-7abc${REST}",
+        "${WHOLE:-wecombot://693a91f6}",
+        "bark://api.example.cn/devicekey",
+        "tgram://123456:abcdef/${CHAT}",
+        "discord://123456/abcdef",
+        "slack://${A}/${B}/TIiajkdnlazkcOXrIdevi7FQ",
+        "mmost://chat.example.cn/3ccdd113474722377935511fc85d3dd4",
+    ],
+)
+def test_each_secret_part_of_an_address_is_judged(url: str) -> None:
+    names = ("PW", "SECRET", "TOKEN", "K", "REST", "WHOLE", "CHAT", "A", "B")
+    assert problems(load(f"  urls: ['{url}']", **dict.fromkeys(names, "json://x"))) == [SECRET]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "json://127.0.0.1:8080/hook",
+        "jsons://hooks.example.cn/stocks2026/hook?page=1",
+        "json://${HOST:-127.0.0.1}:8080/hook",
+        "${WHOLE:-json://127.0.0.1:8080/hook}",
+        "mailto://user:${PW}@smtp.example.cn?to=a@b.cn",
+        "mailto://127.0.0.1:2525?from=a@b.cn&to=c@d.cn",
+        "mailtos://${USER}:${PW}@smtp.example.cn?to=a@b.cn&pass=${PW}",
+        "dingtalk://${SECRET}@${TOKEN}/13800000000",
+        "wecombot://${K}",
+        "tgram://bot${TOKEN}/-1001234567",
+        "slack://${TOKEN}/#general",
+        "slack://bot@${A}/${B}/${C}/general",
+        "gotify://push.example.cn:8080/${TOKEN}",
+        "ntfy://ntfy.example.cn/stocks",
+        "ntfy://localhost/stocks",
+        "ntfys://ntfy.sh/${TOPIC}",
+        "bark://api.example.cn/${KEY}",
+        "discord://123456/${TOKEN}",
+        "sendgrid://${KEY}:me@example.cn",
+        "mqtt://broker-01.example.cn/stocks",
+        "syslog://",
+    ],
+)
+def test_an_address_without_secrets_is_taken(url: str) -> None:
+    names = ("PW", "USER", "HOST", "SECRET", "TOKEN", "TOPIC", "K", "KEY", "WHOLE", "A", "B", "C")
+    assert problems(load(f"  urls: ['{url}']", **dict.fromkeys(names, "json://x"))) == []

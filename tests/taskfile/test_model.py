@@ -1,13 +1,18 @@
 """The values of a task file: defaults, closed and frozen models, times with zones, ids for Dagster."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from mystocks_dagster.taskfile.alerts import Alerts
+from mystocks_dagster.taskfile.exchange import to_dict
+from mystocks_dagster.taskfile.literals import literal_secrets
 from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import DAGSTER_NAMES
+from mystocks_dagster.taskfile.reader import load_text
 from mystocks_dagster.taskfile.schedule import Schedule
 
 LEAST = {"task_id": "a-b", "task_type": "cron", "task_module": "m", "task_function": "f"}
@@ -123,3 +128,30 @@ def test_a_manual_task_made_in_python_has_no_schedule_either():
 def test_a_task_is_active_when_it_and_its_schedule_are(enabled: bool, schedule: bool | None, active: bool):
     made = None if schedule is None else Schedule(schedule_type="interval", interval_seconds=5, enabled=schedule)
     assert Task(**LEAST, enabled=enabled, schedule=made).active is active
+
+
+def test_a_secret_that_stands_in_the_file_is_not_shown_but_written_as_it_is():
+    params = {"password": "hunter2x", "login": {"api_key": 12345, "user": "me"}, "max_tokens": 5, "token": None, "use_token": True}
+    task = Task(**LEAST, params=params)
+    shown = {"password": "***", "login": {"api_key": "***", "user": "me"}, "max_tokens": 5, "token": None, "use_token": True}
+    assert task.masked()["params"] == shown
+    assert task.secrets == {"password", "login"}
+    assert to_dict(task)["params"] == params
+
+
+def test_of_a_secret_with_variables_only_these_are_shown(tmp_path: Path):
+    text = f"tasks:\n- {json.dumps({**LEAST, 'params': {'token': 'abcdefgh${A}', 'password': '${B:-hunter2x}', 'url': 'http://${A}/'}})}\n"
+    task = load_text(text, tmp_path / "tasks.yaml", functions=False, environment={"A": "from-outside"}).taskfile.tasks[0]
+    assert task.masked()["params"] == {"token": "***${A}", "password": "${B:-***}", "url": "http://${A}/"}
+    assert to_dict(task)["params"] == {"token": "abcdefgh${A}", "password": "${B:-hunter2x}", "url": "http://${A}/"}
+
+
+def test_a_secret_that_stands_in_the_file_is_warned_of_with_its_line(tmp_path: Path):
+    file = tmp_path / "tasks.yaml"
+    file.write_text(
+        "defaults:\n  params: {api_key: '${KEY:-abc}'}\n"
+        "tasks:\n  - task_id: a\n    params:\n      url: http://x/\n      login:\n        password: hunter2x\n"
+        "      token: Bearer ${TOKEN}\n"
+    )
+    hint = "warning: a secret stands in the file Put it into the environment, and write ${NAME} in its place."
+    assert [str(one) for one in literal_secrets(file)] == [f"{file}:2:21: {hint}", f"{file}:8:19: {hint}"]
