@@ -2,11 +2,17 @@
 
 import html
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 from fastapi.testclient import TestClient
 from support.project import Folder
+
+from mystocks_dagster.api.pages import forms
+from mystocks_dagster.api.pages.words import LANGUAGES, has_text
+from mystocks_dagster.editing import ChangedMeanwhile, Editor
+from mystocks_dagster.settings import Settings
 
 NEW = {
     "task_id": "tidy",
@@ -41,6 +47,7 @@ def form_of(page: str) -> dict[str, str]:
         chosen = re.search(r'value="([^"]*)" selected', options)
         fields[name] = chosen[1] if chosen else ""
     fields |= dict(re.findall(r'<textarea id="([^"]+)"[^>]*>(.*?)</textarea>', page, re.DOTALL))
+    fields |= dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
     return {name: html.unescape(text) for name, text in fields.items()}
 
 
@@ -132,6 +139,68 @@ def test_an_edit_changes_what_was_changed_and_keeps_comments_and_variables(brows
     assert tasks(project)["load"]["timeout"] == 90
     assert tasks(project)["load"]["params"] == {"rows": 5, "secret": "${QUICK_SECRET:-hush}"}
     assert "# What this project runs." in text
+
+
+@pytest.mark.parametrize(("language", "told"), [("zh", "已被改动"), ("en", "were changed in the file")])
+def test_what_another_has_changed_meanwhile_is_told_before_it_is_replaced(
+    browser: TestClient, project: Folder, language: str, told: str
+) -> None:
+    form = form_of(browser.get("/tasks/load/edit").text) | {"retry_count": "2"}
+    assert browser.patch("/api/tasks/load", json={"timeout": 77}).status_code == 200
+    # What is wrong in the form comes first, and does not count as having been told.
+    assert browser.post("/tasks/load/edit", data=form | {"params": "["}).status_code == 409
+    page = browser.post("/tasks/load/edit", data=form, params={"lang": language})
+    assert page.status_code == 409
+    assert told in page.text
+    beside = re.search(r'data-field="timeout".*?<p id="[^"]*">(.*?)</p>', page.text, re.DOTALL)
+    assert beside
+    assert "77" in beside[1]
+    assert tasks(project)["load"]["timeout"] == 77
+    again = form_of(page.text)
+    assert (again["retry_count"], again["timeout"]) == ("2", "")
+    assert browser.post("/tasks/load/edit", data=again, follow_redirects=False).headers["location"] == "/tasks/load?said=saved"
+    assert tasks(project)["load"]["retry_count"] == 2
+    assert "timeout" not in tasks(project)["load"]
+
+
+def test_a_change_after_a_form_that_was_wrong_is_told_too(browser: TestClient, project: Folder) -> None:
+    form = form_of(browser.get("/tasks/load/edit").text)
+    page = browser.post("/tasks/load/edit", data=form | {"timeout": "soon"})
+    assert page.status_code == 422
+    browser.patch("/api/tasks/load", json={"retry_count": 3})
+    assert browser.post("/tasks/load/edit", data=form_of(page.text) | {"timeout": "9"}).status_code == 409
+    assert tasks(project)["load"]["retry_count"] == 3
+
+
+def test_a_change_between_the_look_and_the_writing_is_not_lost(project: Folder) -> None:
+    editor = Editor(Settings.from_env())
+    seen = tasks(project)["load"]
+    editor.edit("load", {"timeout": 77})
+    with pytest.raises(ChangedMeanwhile):
+        editor.replace("load", {**seen, "retry_count": 2}, instead_of=seen)
+    assert tasks(project)["load"]["timeout"] == 77
+
+
+def choices_of(page: str) -> dict[str, dict[str, str]]:
+    """Return the texts of each field's choices as the page shows them."""
+    return {
+        name: dict(re.findall(r'<option value="([^"]*)"[^>]*>(.*?)</option>', options))
+        for name, options in re.findall(r'<select id="([^"]+)".*?>(.*?)</select>', page, re.DOTALL)
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_choice_of_the_forms_has_a_text_of_its_own(browser: TestClient, language: str) -> None:
+    templates = " ".join(path.read_text(encoding="utf-8") for path in Path(forms.__file__).parent.glob("templates/*.html"))
+    elsewhere = set(re.findall(r"""\bt\(["'](\w+)["']\)""", templates))
+    for kind in ("task", "group"):
+        for name, shown in choices_of(browser.get(f"/tasks/-/new?kind={kind}&lang={language}").text).items():
+            assert len(set(shown.values())) == len(shown)
+            if name == "log_level":  # levels are called the same everywhere
+                continue
+            assert all(has_text(choice) for choice in shown if choice)
+            # A text that a page uses for something else, too, says that and not what the choice means.
+            assert not elsewhere & set(shown), name
 
 
 def test_another_kind_of_schedule_takes_the_place_of_the_old_one(browser: TestClient, project: Folder) -> None:
