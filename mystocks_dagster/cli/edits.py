@@ -9,7 +9,7 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import TaskOrGroup
-from mystocks_dagster.cli.printing import console, print_json
+from mystocks_dagster.cli.printing import console, escape, print_json
 from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.settings import Settings
 
@@ -131,9 +131,9 @@ def _show(done: Any) -> None:
         return
     console.print(done.diff, markup=False)
     if done.dry_run:
-        console.print(f"[dim]A dry run: {path} is as it was.[/]")
+        console.print(f"[dim]A dry run: {escape(str(path))} is as it was.[/]")
         return
-    console.print(f"\n[green]saved[/] {path} (before: {path.name}.bak)")
+    console.print(f"\n[green]saved[/] {escape(str(path))} (before: {escape(path.name)}.bak)")
     if done.unused:
         raise InstanceError(f"{path} is saved, but not in use yet. {done.unused}")
     _tell(done.reloaded)
@@ -149,7 +149,7 @@ def _tell(done: Any) -> None:
     else:
         console.print(f"{what}: no web UI of this project runs, so there is nothing to reload; the next run or start reads the file.")
     if done.version.broken:
-        console.print(f"[red]Not loaded:[/] {', '.join(done.version.broken)}. See: mystocks check")
+        console.print(f"[red]Not loaded:[/] {escape(', '.join(done.version.broken))}. See: mystocks check")
 
 
 def _entry(text: str, name: str) -> Mapping[str, Any]:

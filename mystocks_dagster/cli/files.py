@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.names import TaskOrGroup
-from mystocks_dagster.cli.printing import console, print_json, print_table
+from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -34,9 +34,9 @@ def check(json: Json = False) -> None:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
         for problem in problems:
             console.print(problem.render(lines), markup=False)
-        console.print(f"[red]{len(problems)} problem(s)[/] in {path}")
+        console.print(f"[red]{len(problems)} problem(s)[/] in {escape(str(path))}")
     else:
-        console.print(f"[green]ok[/] {path}")
+        console.print(f"[green]ok[/] {escape(str(path))}")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -74,7 +74,7 @@ def list_tasks(
         ]
         print_table(("group", "name", "mode", "schedule", "tasks"), groups)
     if version.broken:
-        console.print(f"\n[red]Not loaded:[/] {', '.join(version.broken)}. See: mystocks check")
+        console.print(f"\n[red]Not loaded:[/] {escape(', '.join(version.broken))}. See: mystocks check")
 
 
 def show(

@@ -9,7 +9,7 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import all_ids
-from mystocks_dagster.cli.printing import coloured, console, errors, print_json, print_table
+from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
 Since = Annotated[str | None, typer.Option(help="Only what started since then: 7d, 12h, 2025-04-07, 2025-04-07T16:00.")]
@@ -123,7 +123,7 @@ def cleanup(
         print_json(cleaned.to_json())
         return
     for note in cleaned.notes:
-        errors.print(f"[yellow]{note}[/]")
+        errors.print(f"[yellow]{escape(note)}[/]")
     said = "Would remove" if dry_run else "Removed"
     console.print(
         f"{said} {cleaned.runs:,} runs with {cleaned.executions:,} executions, {cleaned.ticks:,} ticks and {cleaned.task_files:,} stored "
