@@ -1,6 +1,8 @@
 """The pages at /tasks: what a person sees, and what their forms do to tasks.yaml."""
 
 import html
+import json
+import os
 import re
 from pathlib import Path
 
@@ -57,6 +59,64 @@ def test_one_table_has_all_tasks_and_groups_with_switch_next_run_and_rate(browse
     for text in ("装载行情", "晚间任务组", "数据同步", "下次运行", "成功率", "16:00"):
         assert text in page.text
     assert page.text.count('class="switch is-on"') == 1  # only `load` has a schedule
+
+
+def test_all_times_are_shanghais_and_another_zones_own_stands_beside(
+    browser: TestClient, project: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T12:00:00+08:00")
+    Editor(Settings.from_env()).edit("load", {"schedule": {"timezone": "America/New_York"}})
+    for path in ("/tasks", "/tasks/load"):
+        page = browser.get(path).text
+        # 16:00 on a Tuesday in New York is 05:00 on Wednesday in Shanghai.
+        shown = re.search(r'<time datetime="2026-11-24T16:00:00-05:00">(.*?)</time> <small>(.*?)</small>', page)
+        assert shown
+        assert shown[1] == "11-25 05:00"
+        assert shown[2].startswith("周三")
+        assert "11-24 16:00 America/New_York" in shown[2]
+    Editor(Settings.from_env()).edit("load", {"schedule": {"timezone": None}})
+    page = browser.get("/tasks").text
+    assert '<time datetime="2026-11-24T16:00:00+08:00">11-24 16:00</time> <small>周二</small>' in page
+
+
+UI = "http://127.0.0.1:3999"
+
+
+@pytest.fixture
+def dagster(project: Folder) -> str:
+    """Where the pages believe that Dagster's UI runs, up to the names of things there."""
+    (project.root / ".dagster" / "ui.json").write_text(json.dumps({"address": UI, "pid": os.getpid()}), encoding="utf-8")
+    return f"{UI}/locations/mystocks"
+
+
+def links_of(page: str) -> set[str]:
+    """Return where the links of the page lead."""
+    return set(re.findall(r'<a [^>]*href="([^"]*)"', page))
+
+
+def test_each_line_of_the_table_leads_to_its_job_also_that_of_a_broken_task(browser: TestClient, project: Folder, dagster: str) -> None:
+    path = project.root / "tasks.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("task_function: report", "task_function: reprot"), encoding="utf-8")
+    page = browser.get("/tasks").text
+    rows = dict(re.findall(r'<tr id="(\w+)".*?</th>()', page, re.DOTALL))
+    assert rows.keys() == {"load", "report", "evening"}
+    for name in rows:
+        row = re.search(rf'<tr id="{name}".*?</tr>', page, re.DOTALL)
+        assert row
+        assert f"{dagster}/jobs/{name}" in links_of(row[0]), name
+    assert f"{UI}/assets/task_statistics" in links_of(page)
+
+
+def test_a_tasks_page_leads_to_its_job_runs_table_and_schedule(browser: TestClient, dagster: str) -> None:
+    wanted = {f"{dagster}/jobs/load", f"{dagster}/jobs/load/runs", f"{UI}/assets/load", f"{dagster}/schedules/load__schedule"}
+    assert wanted <= links_of(browser.get("/tasks/load").text)
+    report = links_of(browser.get("/tasks/report").text)
+    assert f"{dagster}/jobs/report" in report
+    assert not any("/assets/" in link or "__schedule" in link for link in report)  # it keeps no table and has no schedule
+
+
+def test_no_page_leads_into_a_ui_that_does_not_run(browser: TestClient) -> None:
+    assert not any("/locations/" in link or "/assets/" in link for link in links_of(browser.get("/tasks").text))
 
 
 def test_names_are_escaped(browser: TestClient) -> None:

@@ -46,6 +46,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "broken_file": ("任务文件有错误", "The task file is wrong"),
     "never": ("从未", "never"),
     "trading_days": ("仅交易日", "trading days only"),
+    "weekdays": ("周一 周二 周三 周四 周五 周六 周日", "Mon Tue Wed Thu Fri Sat Sun"),
     "not_trading_day": ("非交易日", "no trading day"),
     "settings": ("设置", "Settings"),
     "history": ("执行历史", "History"),
