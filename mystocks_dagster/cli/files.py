@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mystocks_dagster.cli.names import TaskOrGroup
+from mystocks_dagster.cli.names import TaskOrGroup, TaskType
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
@@ -41,7 +41,7 @@ def check(json: Json = False) -> None:
 
 
 def list_tasks(
-    task_type: Annotated[str | None, typer.Option("--type", help="Only tasks of this type.")] = None,
+    task_type: Annotated[TaskType | None, typer.Option("--type", help="Only tasks of this type.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only tasks with this tag.")] = None,
     json: Json = False,
 ) -> None:

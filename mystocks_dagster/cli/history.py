@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.names import all_ids
+from mystocks_dagster.cli.names import Status, all_ids, task_ids
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
@@ -28,7 +28,7 @@ def history(
         str | None, typer.Argument(help="Id of a task, or of a group for its runs; all when left out.", autocompletion=all_ids)
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest first.")] = 20,
-    status: Annotated[str | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
     since: Since = None,
     until: Until = None,
     json: Json = False,
@@ -66,7 +66,7 @@ def history(
 
 
 def stats(
-    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.", autocompletion=task_ids)] = None,
     since: Since = None,
     until: Until = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again from Dagster's storage first.")] = False,
