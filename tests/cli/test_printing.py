@@ -1,9 +1,12 @@
 """Data is printed as it is: brackets and colons in it are no colours, styles or pictures."""
 
+from types import SimpleNamespace
+
 import pytest
 from support.commands import Commands
 
-from mystocks_dagster.cli.printing import coloured, console, escape, print_table
+from mystocks_dagster.cli.printing import coloured, console, escape, print_checks, print_table
+from mystocks_dagster.cli.runs import print_executions
 
 NAME = "报表 [/] [demo] [red]x :fire: \\"
 
@@ -53,3 +56,14 @@ def test_a_status_keeps_its_colour_and_numbers_stand_to_the_right(capsys: pytest
     print_table(("status", "rows"), [(coloured("failed"), 5), (coloured("success"), 12_000)])
     assert coloured("failed").style == "red"
     assert capsys.readouterr().out.splitlines() == ["status     rows", "failed        5", "success  12,000"]
+
+
+def test_remarks_errors_and_checks_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = SimpleNamespace(task_id="odd", status="failed", duration=1.5, result=None, error_message=NAME, execution_id="run:odd[1]")
+    print_executions([failed])
+    told = capsys.readouterr()
+    assert NAME in told.out
+    assert f"odd: {NAME}" in told.err
+    assert "mystocks logs run:odd[1]" in told.err
+    print_checks([SimpleNamespace(ok=False, name="disk", detail=NAME, remedy=NAME)])
+    assert capsys.readouterr().out.count(NAME) == 2
