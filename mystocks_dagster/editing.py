@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.errors import Forbidden, InstanceError
+from mystocks_dagster.errors import Forbidden, InstanceError, MyStocksError
 from mystocks_dagster.reloading import Reloaded, reload
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import exchange, imported, plans, writer
@@ -15,6 +15,10 @@ from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 from mystocks_dagster.taskfile.writer import Edit
+
+
+class ChangedMeanwhile(MyStocksError):
+    """An entry is no longer what it was when somebody began to edit it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +89,25 @@ class Editor:
         """
         return self._change(lambda source: plans.planned(source, edited=[(_place(source, name, section), changes)]), dry_run=dry_run)
 
-    def replace(self, name: str, entry: Mapping[str, Any], *, section: Section | None = None, dry_run: bool = False) -> Edited:
-        """Let a task or group be what `entry` says, all of it; else as `edit`."""
+    def replace(
+        self,
+        name: str,
+        entry: Mapping[str, Any],
+        *,
+        section: Section | None = None,
+        dry_run: bool = False,
+        instead_of: Mapping[str, Any] | None = None,
+    ) -> Edited:
+        """Let a task or group be what `entry` says, all of it; else as `edit`.
+
+        Raises:
+            ChangedMeanwhile: The file has something else now than `instead_of`, where that is given.
+        """
 
         def plan(source: Source) -> Plan:
             found, index = _place(source, name, section)
+            if instead_of is not None and source.data[found][index] != instead_of:
+                raise ChangedMeanwhile(f"{name} was changed meanwhile.")
             return plans.planned(source, edited=[((found, index), exchange.replacing(source.data[found][index], entry))])
 
         return self._change(plan, dry_run=dry_run)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from mystocks_dagster import history, launch
@@ -36,7 +37,7 @@ def run_and_follow(project: Project, run_id: str, *, quiet: bool = False) -> Don
     Ctrl-C stops the run, and waits until its work has stopped.
     """
     instance = project.instance
-    console = Console(highlight=False, soft_wrap=True, quiet=quiet)
+    console = Console(highlight=False, soft_wrap=True, emoji=False, quiet=quiet)
     alive = launch.daemon_alive(instance)
     queued = alive and not project.settings.demo
     if queued:
@@ -100,7 +101,7 @@ class _Bars:
         if step not in self._of_step:
             self._of_step[step] = self._progress.add_task(step, total=total)
         told = f"{step} {message}".rstrip()
-        self._progress.update(self._of_step[step], completed=done, total=total, description=told[:_WIDEST].replace("[", "\\["))
+        self._progress.update(self._of_step[step], completed=done, total=total, description=escape(told[:_WIDEST]))
 
 
 def _line(entry: Any) -> str | None:
@@ -108,7 +109,7 @@ def _line(entry: Any) -> str | None:
     event = entry.dagster_event
     if event is None:
         colour = _COLOURS.get(_level(entry), "")
-        text = entry.user_message.replace("[", "\\[")
+        text = escape(entry.user_message)
         return f"  {entry.step_key or ''}: [{colour}]{text}[/]" if colour else f"  {entry.step_key or ''}: {text}"
     match event.event_type:
         case dg.DagsterEventType.STEP_START:
@@ -120,7 +121,7 @@ def _line(entry: Any) -> str | None:
         case dg.DagsterEventType.STEP_FAILURE:
             return f"[red]✗ {event.step_key}[/]"
         case dg.DagsterEventType.PIPELINE_FAILURE | dg.DagsterEventType.PIPELINE_CANCELED:
-            return f"[red]{(event.message or '').replace('[', chr(92) + '[')}[/]"
+            return f"[red]{escape(event.message or '')}[/]"
     return None
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.printing import console, print_json, print_table
+from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
 _NONE = "No alerts: tasks.yaml has no addresses. Add them, such as\n\nalerts:\n  urls:\n    - wecombot://${WECOM_BOT_KEY}\n"
@@ -49,9 +49,9 @@ def list_channels(json: Json = False) -> None:
     )
     console.print(f"\nTold: {', '.join(alerts.on)}; at most {alerts.rate_limit} messages an hour to each channel.")
     for expectation in alerts.expect:
-        console.print(f"Expected on trading days by {expectation.by}: {expectation.name}")
+        console.print(f"Expected on trading days by {expectation.by}: {escape(expectation.name)}")
     for name, found in ledger.open.items():
-        console.print(f"[red]wrong[/] since {found.since:%Y-%m-%d %H:%M}: {name}")
+        console.print(f"[red]wrong[/] since {found.since:%Y-%m-%d %H:%M}: {escape(name)}")
 
 
 def trial(json: Json = False) -> None:
@@ -102,8 +102,8 @@ def history(
         console.print("Nothing has been told yet. Try the channels with: mystocks alerts test")
         return
     for one in letters:
-        states = ", ".join(f"{labels.get(id_, 'a former channel')} [{_COLOURS[state]}]{state}[/]" for id_, state in one.to.items())
-        console.print(f"[bold]{one.time:%Y-%m-%d %H:%M:%S}[/] {one.kind}  {one.title}\n  {states}")
+        states = ", ".join(f"{escape(labels.get(id_, 'a former channel'))} [{_COLOURS[state]}]{state}[/]" for id_, state in one.to.items())
+        console.print(f"[bold]{one.time:%Y-%m-%d %H:%M:%S}[/] {one.kind}  {escape(one.title)}\n  {states}")
 
 
 def _office(settings: Settings) -> Any:

@@ -26,4 +26,4 @@ def api(
     if demo_only():
         use_demo()
         console.print("Serving the [bold]demo[/]: its market is simulated. Real data: set MYSTOCKS_LAKE=data, or run a task first.")
-    serve(Settings.from_env(), host, port, lambda line: console.print(line))
+    serve(Settings.from_env(), host, port, lambda line: console.print(line, markup=False))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.names import task_ids
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.cli.runs import print_executions, read_param
 from mystocks_dagster.settings import Settings
@@ -17,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def backfill(
-    name: Annotated[str, typer.Argument(help="Id of a task that keeps tables by trading day.")],
+    name: Annotated[str, typer.Argument(help="Id of a task that keeps tables by trading day.", autocompletion=task_ids)],
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day.")],
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day; the first one when left out.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Also days that are loaded already.")] = False,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.printing import console, print_json, print_table
+from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Look into the lake: tables, first rows, SQL.")
@@ -34,7 +34,8 @@ def tables(json: Json = False) -> None:
         return
     if not found:
         console.print(
-            f"The lake {lake.location} is empty. Fill it with: mystocks run daily_job (or see the demo's with: mystocks --demo data tables)"
+            f"The lake {escape(str(lake.location))} is empty. Fill it with: mystocks run daily_job "
+            "(or see the demo's with: mystocks --demo data tables)"
         )
         return
     rows = [(one.table, one.rows, f"{one.bytes / 1e6:.1f} MB", one.updated and f"{one.updated:%Y-%m-%d %H:%M:%S}") for one in found]

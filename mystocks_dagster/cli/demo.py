@@ -4,7 +4,7 @@ import time
 
 import typer
 
-from mystocks_dagster.cli.printing import console
+from mystocks_dagster.cli.printing import console, escape
 from mystocks_dagster.cli.runs import print_executions
 from mystocks_dagster.settings import Settings, use_demo
 
@@ -32,11 +32,11 @@ def demo() -> None:
     console.print("[bold]The market of this demo is simulated[/] (模拟行情, not real prices); it is kept apart from any real data.")
     done = []
     for group in GROUPS:
-        console.print(f"\n[bold]{project.title(group)}[/] ({group})")
+        console.print(f"\n[bold]{escape(project.title(group))}[/] ({group})")
         done.append(run_and_follow(project, project.create(group, {})))
     console.print()
     print_executions([one for run in done for one in run.executions])
-    console.print(f"\n{time.monotonic() - began:.0f} s. The lake is {settings.lake}")
+    console.print(f"\n{time.monotonic() - began:.0f} s. The lake is {escape(str(settings.lake))}")
     console.print("Look into it:  mystocks --demo data tables   (.venv/bin/mystocks when the environment is not active)")
     console.print("Next:          [bold]make ui[/]   to see runs, tables and lineage in the browser")
     raise typer.Exit(0 if all(run.succeeded for run in done) else 1)

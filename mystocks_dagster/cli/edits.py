@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import TaskOrGroup
-from mystocks_dagster.cli.printing import console, print_json
+from mystocks_dagster.cli.printing import console, escape, print_json
 from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.settings import Settings
 
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
 def add(
     file: Annotated[str, typer.Argument(help="A file with one task or group, YAML or JSON; - is stdin.")],
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Add a task or group to tasks.yaml.
 
@@ -39,7 +40,7 @@ def add(
     if file != "-" and not Path(file).is_file():
         raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
     entry = _entry(sys.stdin.read(), "stdin") if file == "-" else _entry(read_text(Path(file)), file)
-    _show(_editor().add(entry, dry_run=dry_run))
+    _show(_editor().add(entry, dry_run=dry_run), json=json)
 
 
 def edit(
@@ -48,40 +49,45 @@ def edit(
         list[str], typer.Argument(help="field=value, also params.name=value; the value is read as YAML, and null removes the field.")
     ],
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Change fields of a task or group in tasks.yaml; comments and order stay.
 
     Example: mystocks edit daily_data_sync timeout=1800 schedule.enabled=false
     """
-    _show(_editor().edit(name, _changes(changes), dry_run=dry_run))
+    _show(_editor().edit(name, _changes(changes), dry_run=dry_run), json=json)
 
 
 def remove(
     name: TaskOrGroup,
     force: Annotated[bool, typer.Option("--force", help="Also take it out of the tasks and groups that name it.")] = False,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Remove a task or group from tasks.yaml; its history stays.
 
     Example: mystocks remove fetch_lhb_data --force
     """
-    _show(_editor().remove(name, force=force, dry_run=dry_run))
+    _show(_editor().remove(name, force=force, dry_run=dry_run), json=json)
 
 
 def import_tasks(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A task file, YAML or JSON.")],
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Take the tasks and groups of another file into tasks.yaml; those of the same id are replaced.
 
     Example: mystocks import other_tasks.yaml --dry-run
     """
-    _show(_editor().import_file(file, dry_run=dry_run))
+    _show(_editor().import_file(file, dry_run=dry_run), json=json)
 
 
 def export(
     file: Annotated[Path | None, typer.Argument(dir_okay=False, help="Where to; printed when left out.")] = None,
-    form: Annotated[str | None, typer.Option("--format", help="yaml or json; by default as FILE is called, else yaml.")] = None,
+    form: Annotated[
+        Literal["yaml", "json"] | None, typer.Option("--format", help="yaml or json; by default as FILE is called, else yaml.")
+    ] = None,
 ) -> None:
     """Write tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.
 
@@ -89,8 +95,6 @@ def export(
     """
     from mystocks_dagster.taskfile import exchange, files
 
-    if form not in (None, "yaml", "json"):
-        raise typer.BadParameter(f"{form!r} is neither yaml nor json", param_hint="--format")
     settings = Settings.from_env()
     by_name = "json" if file and file.suffix == ".json" else "yaml"
     text = exchange.export_text(settings.task_file, "json" if (form or by_name) == "json" else "yaml")
@@ -123,20 +127,23 @@ def _editor() -> Any:
     return Editor(Settings.from_env())
 
 
-def _show(done: Any) -> None:
+def _show(done: Any, *, json: bool) -> None:
     """Show what an edit changed, and which version is used now."""
     path = done.edit.path
-    if not done.diff:
+    if json:
+        print_json(done.to_json())
+    elif not done.diff:
         console.print("Nothing to change.")
-        return
-    console.print(done.diff, markup=False)
-    if done.dry_run:
-        console.print(f"[dim]A dry run: {path} is as it was.[/]")
-        return
-    console.print(f"\n[green]saved[/] {path} (before: {path.name}.bak)")
+    else:
+        console.print(done.diff, markup=False)
+        if done.dry_run:
+            console.print(f"[dim]A dry run: {escape(str(path))} is as it was.[/]")
+        else:
+            console.print(f"\n[green]saved[/] {escape(str(path))} (before: {escape(path.name)}.bak)")
     if done.unused:
         raise InstanceError(f"{path} is saved, but not in use yet. {done.unused}")
-    _tell(done.reloaded)
+    if done.reloaded and not json:
+        _tell(done.reloaded)
 
 
 def _tell(done: Any) -> None:
@@ -149,7 +156,7 @@ def _tell(done: Any) -> None:
     else:
         console.print(f"{what}: no web UI of this project runs, so there is nothing to reload; the next run or start reads the file.")
     if done.version.broken:
-        console.print(f"[red]Not loaded:[/] {', '.join(done.version.broken)}. See: mystocks check")
+        console.print(f"[red]Not loaded:[/] {escape(', '.join(done.version.broken))}. See: mystocks check")
 
 
 def _entry(text: str, name: str) -> Mapping[str, Any]:

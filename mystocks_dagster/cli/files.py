@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mystocks_dagster.cli.names import TaskOrGroup
-from mystocks_dagster.cli.printing import console, print_json, print_table
+from mystocks_dagster.cli.names import TaskOrGroup, TaskType
+from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -35,9 +35,9 @@ def check(json: Json = False) -> None:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
         for problem in problems:
             console.print(problem.render(lines), markup=False)
-        console.print(f"[red]{len(problems)} problem(s)[/] in {path}")
+        console.print(f"[red]{len(problems)} problem(s)[/] in {escape(str(path))}")
     else:
-        console.print(f"[green]ok[/] {path}")
+        console.print(f"[green]ok[/] {escape(str(path))}")
     # Without its source line, which would show the secret to who looks over the shoulder.
     for warning in () if json else literal_secrets(path):
         console.print(str(warning), style="yellow", markup=False)
@@ -45,7 +45,7 @@ def check(json: Json = False) -> None:
 
 
 def list_tasks(
-    task_type: Annotated[str | None, typer.Option("--type", help="Only tasks of this type.")] = None,
+    task_type: Annotated[TaskType | None, typer.Option("--type", help="Only tasks of this type.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only tasks with this tag.")] = None,
     json: Json = False,
 ) -> None:
@@ -78,7 +78,7 @@ def list_tasks(
         ]
         print_table(("group", "name", "mode", "schedule", "tasks"), groups)
     if version.broken:
-        console.print(f"\n[red]Not loaded:[/] {', '.join(version.broken)}. See: mystocks check")
+        console.print(f"\n[red]Not loaded:[/] {escape(', '.join(version.broken))}. See: mystocks check")
 
 
 def show(

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.names import all_ids
-from mystocks_dagster.cli.printing import coloured, console, errors, print_json, print_table
+from mystocks_dagster.cli.names import Status, all_ids, task_ids
+from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
 Since = Annotated[str | None, typer.Option(help="Only what started since then: 7d, 12h, 2025-04-07, 2025-04-07T16:00.")]
@@ -28,7 +28,7 @@ def history(
         str | None, typer.Argument(help="Id of a task, or of a group for its runs; all when left out.", autocompletion=all_ids)
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest first.")] = 20,
-    status: Annotated[str | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
     since: Since = None,
     until: Until = None,
     json: Json = False,
@@ -66,7 +66,7 @@ def history(
 
 
 def stats(
-    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.", autocompletion=task_ids)] = None,
     since: Since = None,
     until: Until = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again from Dagster's storage first.")] = False,
@@ -123,7 +123,7 @@ def cleanup(
         print_json(cleaned.to_json())
         return
     for note in cleaned.notes:
-        errors.print(f"[yellow]{note}[/]")
+        errors.print(f"[yellow]{escape(note)}[/]")
     said = "Would remove" if dry_run else "Removed"
     console.print(
         f"{said} {cleaned.runs:,} runs with {cleaned.executions:,} executions, {cleaned.ticks:,} ticks and {cleaned.task_files:,} stored "

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mystocks_dagster.cli.names import task_ids
-from mystocks_dagster.cli.printing import console, errors
+from mystocks_dagster.cli.printing import console, errors, escape
 from mystocks_dagster.settings import Settings
 
 _COLOURS = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "STDOUT": "dim", "STDERR": "dim", "DEBUG": "dim"}
@@ -45,7 +45,7 @@ def logs(
     for one in tasklogs.find(project, name, run):
         if sys.stdout.isatty():
             started = f", started {one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else ""
-            errors.print(f"[dim]{one.execution_id} ({one.status}{started})[/]")
+            errors.print(f"[dim]{escape(one.execution_id)} ({one.status}{started})[/]")
         told = tasklogs.read(project, one.execution_id).splitlines(keepends=True)
         if follow:
             _print(_tail(tasklogs.follow(project, one.execution_id), len(told), lines), as_json)

@@ -5,7 +5,7 @@ from functools import cache
 
 import typer
 
-from mystocks_dagster.cli.printing import console, errors
+from mystocks_dagster.cli.printing import console, errors, escape
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.lean import collect_rarely
 
@@ -70,12 +70,8 @@ def main() -> None:
     try:
         app()
     except MyStocksError as error:
-        errors.print(f"[red]Error:[/] {_escaped(str(error))}")
+        errors.print(f"[red]Error:[/] {escape(str(error))}")
         sys.exit(1)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Arguments that name tasks, completed by the shell from the task file: without Dagster, so that the Tab key answers at once."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -41,4 +41,7 @@ def _named(entry: dict[str, Any]) -> tuple[str, str]:
     return str(entry.get(f"{prefix}_id", "")), str(entry.get(f"{prefix}_name", ""))
 
 
+#: The types of tasks and the states of executions: the model has the same, and takes long to import.
+TaskType = Literal["cron", "supervisor", "manual", "data_sync", "indicator_calc", "market_fetch"]
+Status = Literal["pending", "paused", "running", "success", "partial_success", "failed", "skipped", "cancelled"]
 TaskOrGroup = Annotated[str, typer.Argument(help="Id of a task or group.", autocompletion=all_ids)]

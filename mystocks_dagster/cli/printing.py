@@ -6,7 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+__all__ = ["coloured", "console", "errors", "escape", "print_checks", "print_json", "print_table"]
 
 #: Colour of a status, in tables and lines.
 COLOURS = {
@@ -20,8 +24,9 @@ COLOURS = {
     "paused": "white",
 }
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+#: What they print as markup takes data in only through `escape`.
+console = Console(highlight=False, soft_wrap=True, emoji=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def print_json(value: Any) -> None:
@@ -31,22 +36,21 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Print rows under headings; numbers stand to the right."""
-    rows = [[_cell(value) for value in row] for row in rows]
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    """Print rows under headings; numbers stand to the right. Text is printed as it is; a `Text` brings its colour."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    table = Table(title=title and escape(title), title_justify="left", header_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
-        right = bool(rows) and all(
-            row[index].replace(",", "").replace(".", "").replace("-", "").isdigit() or not row[index] for row in rows
-        )
-        table.add_column(column, justify="right" if right else "left", no_wrap=True)
-    for row in rows:
+        texts = [row[index].plain for row in cells]
+        right = bool(texts) and all(text.replace(",", "").replace(".", "").replace("-", "").isdigit() or not text for text in texts)
+        table.add_column(Text(column), justify="right" if right else "left", no_wrap=True)
+    for row in cells:
         table.add_row(*row)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def coloured(status: str) -> str:
+def coloured(status: str) -> Text:
     """Return the status in its colour."""
-    return f"[{COLOURS.get(status, 'white')}]{status}[/]"
+    return Text(status, COLOURS.get(status, "white"))
 
 
 def print_checks(checks: Iterable[Any]) -> None:
@@ -58,18 +62,16 @@ def print_checks(checks: Iterable[Any]) -> None:
             console.print(f"       {'':<16} [yellow]→ {escape(check.remedy)}[/]")
 
 
-def escape(text: str) -> str:
-    """Return text that rich prints as it is."""
-    return text.replace("[", "\\[")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.2f}"
-    return str(value)
+def _cell(value: Any) -> Text:
+    match value:
+        case Text():
+            return value
+        case None:
+            return Text()
+        case bool():
+            return Text("yes" if value else "no")
+        case int():
+            return Text(f"{value:,}")
+        case float():
+            return Text(f"{value:,.2f}")
+    return Text(str(value))

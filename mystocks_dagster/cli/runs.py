@@ -8,7 +8,7 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import TaskOrGroup
-from mystocks_dagster.cli.printing import coloured, console, errors, print_json, print_table
+from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.settings import Settings
 
@@ -70,8 +70,8 @@ def print_executions(done: Sequence[Any]) -> None:
     print_table(("task", "status", "rows", "seconds", "remark"), rows)
     for one in done:
         if one.error_message:
-            errors.print(f"\n[red]{one.task_id}[/]: {one.error_message.replace('[', chr(92) + '[')}")
-            errors.print(f"[dim]more: mystocks logs {one.execution_id}[/]")
+            errors.print(f"\n[red]{one.task_id}[/]: {escape(one.error_message)}")
+            errors.print(f"[dim]more: mystocks logs {escape(one.execution_id)}[/]")
 
 
 def _rows(execution: Any) -> dict[str, int]:
@@ -81,7 +81,7 @@ def _rows(execution: Any) -> dict[str, int]:
 
 def _remark(execution: Any) -> str:
     text = execution.error_message or (execution.result or {}).get("message") or ""
-    return text.splitlines()[0][:110].replace("[", "\\[") if text else ""
+    return text.splitlines()[0][:110] if text else ""
 
 
 def read_param(text: str) -> tuple[str, Any]:

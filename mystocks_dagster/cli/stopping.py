@@ -6,7 +6,7 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import all_ids
-from mystocks_dagster.cli.printing import console, print_json
+from mystocks_dagster.cli.printing import console, escape, print_json
 from mystocks_dagster.settings import Settings
 
 
@@ -33,6 +33,6 @@ def stop(
         print_json([one.to_json() for one in stopped])
         return
     for one in stopped:
-        console.print(f"run {one.run_id} of {one.job}: [magenta]{one.status}[/]")
+        console.print(f"run {one.run_id} of {escape(one.job)}: [magenta]{one.status}[/]")
         for execution in one.executions:
             console.print(f"  {execution}", markup=False)

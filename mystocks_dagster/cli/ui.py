@@ -26,4 +26,4 @@ def ui(
     if demo_only():
         use_demo()
         console.print("Showing the [bold]demo[/]: its market is simulated. Real data: set MYSTOCKS_LAKE=data, or run a task first.")
-    raise typer.Exit(serve(Settings.from_env(), host, port, lambda line: console.print(line)))
+    raise typer.Exit(serve(Settings.from_env(), host, port, lambda line: console.print(line, markup=False)))

@@ -88,6 +88,7 @@ def pages(api: Api, page: Page) -> None:
         ("/tasks?lang=zh", "tasks"),
         ("/tasks/sync_basic_stock_info", "task"),
         ("/tasks/-/new", "task-new"),
+        ("/tasks/daily_data_sync/edit", "task-edit"),
         ("/tasks/daily_data_sync/run", "task-run"),
     ):
         page.goto(f"{api.address}{path}")

@@ -4,6 +4,10 @@ import pytest
 from support.commands import Commands
 from support.receivers import webhook
 
+from mystocks_dagster.alerts import book
+from mystocks_dagster.alerts.ledger import Ledger, Letter
+from mystocks_dagster.market.clock import now
+
 TASKS = """
     alerts:
       expect: [{{table: daily_bars, by: "18:30"}}]
@@ -58,3 +62,13 @@ def test_history_is_empty_before_anything_was_told(cli: Commands) -> None:
     write(cli, "json://127.0.0.1:1/")
     assert "Nothing has been told yet" in cli("alerts", "history")
     assert cli.json("alerts", "history") == []
+
+
+def test_titles_with_brackets_are_printed_as_they_are(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    title = "任务失败：报表 [/] [demo]"
+    letter = Letter(key="a", kind="failure", title=title, body="", time=now(), to={"gone": "sent"})
+    monkeypatch.setattr(book, "read", lambda instance: Ledger(letters=[letter]))
+    write(cli, "json://127.0.0.1:1/")
+    told = cli("alerts", "history")
+    assert title in told
+    assert "a former channel sent" in told

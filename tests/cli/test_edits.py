@@ -41,6 +41,21 @@ def test_an_edit_changes_its_lines_and_keeps_the_rest(cli: Commands) -> None:
     assert (cli.folder.root / "tasks.yaml.bak").read_text(encoding="utf-8") == TASKS
 
 
+def test_edits_tell_programs_what_they_did(cli: Commands) -> None:
+    (cli.folder.root / "more.yaml").write_text(MORE, encoding="utf-8")
+    (cli.folder.root / "other.yaml").write_text(f"tasks:\n- {MORE.replace(chr(10), chr(10) + '  ').strip()}\n", encoding="utf-8")
+    commands = (["edit", "base", "timeout=120"], ["add", "more.yaml"], ["remove", "more"], ["import", "other.yaml"])
+    for command in commands:
+        before = text(cli)
+        planned = cli.json(*command, "--dry-run")
+        assert (planned["changed"], planned["dry_run"], text(cli)) == (False, True, before)
+        done = cli.json(*command)
+        assert (done["changed"], done["diff"], done["not_reloaded"]) == (True, planned["diff"], None)
+        assert done["reloaded"]["version"]
+        assert text(cli) != before
+    assert cli.json("edit", "base", "timeout=120")["changed"] is False
+
+
 def test_values_are_read_as_the_file_reads_them(cli: Commands) -> None:
     cli("edit", "daily", "schedule.cron_expression=* * * * *", "schedule.start_time=2026-12-01T09:00:00", "params.cleanup_paths=[a, b]")
     cli("edit", "daily", "tags=[000001, 每日]", "description=at 16:00, when: closed", "dependencies=")

@@ -5,10 +5,17 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from typing import Any, Literal, get_args
 
 import pytest
 from support.commands import Commands
 from support.project import ROOT, Folder
+
+from mystocks_dagster.api.inputs import Status
+from mystocks_dagster.cli import names
+from mystocks_dagster.cli.printing import COLOURS
+from mystocks_dagster.cli.reference import commands
+from mystocks_dagster.taskfile.model import TaskType
 
 HEAVY = (
     "dagster",
@@ -62,6 +69,39 @@ def test_wrong_usage_ends_with_2(cli: Commands, arguments: tuple[str, ...]) -> N
     cli(*arguments, code=2)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "choices"),
+    [
+        (("list", "--type", "crn"), names.TaskType),
+        (("history", "--status", "faild"), names.Status),
+        (("export", "--format", "xml"), Literal["yaml", "json"]),
+    ],
+    ids=["type", "status", "format"],
+)
+def test_a_word_that_is_no_choice_is_refused_with_the_choices(cli: Commands, arguments: tuple[str, ...], choices: Any) -> None:
+    told = cli(*arguments, code=2)
+    assert all(choice in told for choice in get_args(choices))
+
+
+def test_the_choices_are_those_of_the_model() -> None:
+    assert get_args(names.TaskType) == get_args(TaskType)
+    assert set(get_args(names.Status)) == set(get_args(Status)) == COLOURS.keys()
+
+
+#: Commands without --json, and why.
+WITHOUT_JSON = {
+    "export": "what it prints is the file itself, in the format asked for",
+    "demo": "a show for people; programs use `mystocks --demo run daily_job --json`",
+    "ui": "runs until Ctrl-C",
+    "api": "runs until Ctrl-C",
+}
+
+
+def test_every_command_prints_json_for_programs() -> None:
+    without = {words for words, command in commands() if not any("--json" in parameter.opts for parameter in command.params)}
+    assert without == WITHOUT_JSON.keys()
+
+
 def completed(folder: Folder, line: str) -> set[str]:
     """Return what the Tab key offers at the end of a line, as bash asks for it, and check that Dagster was not imported."""
     words = line.split(" ")
@@ -83,8 +123,15 @@ def test_ids_of_tasks_and_groups_are_completed(shipped: Folder, command: str) ->
     assert completed(shipped, f"mystocks {command} daily_") == {"daily_data_sync", "daily_job"}
 
 
-def test_logs_completes_tasks_and_commands_complete_too(shipped: Folder) -> None:
-    assert completed(shipped, "mystocks logs daily_") == {"daily_data_sync"}
+@pytest.mark.parametrize("command", ["logs", "stats", "backfill"])
+def test_where_only_tasks_can_stand_only_tasks_are_completed(shipped: Folder, command: str) -> None:
+    assert completed(shipped, f"mystocks {command} daily_") == {"daily_data_sync"}
+
+
+def test_commands_and_choices_are_completed_too(shipped: Folder) -> None:
+    assert completed(shipped, "mystocks history --status p") == {"partial_success", "pending", "paused"}
+    assert completed(shipped, "mystocks list --type m") == {"manual", "market_fetch"}
+    assert completed(shipped, "mystocks export --format ") == {"yaml", "json"}
     assert completed(shipped, "mystocks dis") == {"disable"}
 
 

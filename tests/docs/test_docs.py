@@ -1,11 +1,13 @@
 """Documentation that nobody executes goes stale: every path exists, the README's task runs, every command has help and an example."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from support.project import ROOT, Folder
 
+import mystocks_dagster
 from mystocks_dagster.cli.reference import commands
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -34,6 +36,19 @@ def test_the_task_of_the_readme_runs(folder: Folder, name: str) -> None:
     folder.mystocks("check")
     told = folder.mystocks("--demo", "run", "count_limit_ups", "-p", "threshold=1.05")
     assert re.search(r"count_limit_ups\s+success", told)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_every_picture_is_shown_with_its_caption(name: str) -> None:
+    shown = re.findall(r"!\[([^]]+)\]\(docs/images/([^)]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+    assert {picture for _, picture in shown} == {path.name for path in (ROOT / "docs" / "images").iterdir()}
+
+
+def test_type_checkers_of_others_find_our_types() -> None:
+    marker = Path(mystocks_dagster.__file__).parent / "py.typed"
+    assert marker.is_file()
+    setup = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    assert marker.name in setup["package-data"]["mystocks_dagster"]
 
 
 def test_every_command_has_help_and_an_example() -> None:

@@ -1,12 +1,20 @@
 """The pages at /tasks: what a person sees, and what their forms do to tasks.yaml."""
 
 import html
+import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 from fastapi.testclient import TestClient
 from support.project import Folder
+
+from mystocks_dagster.api.pages import forms
+from mystocks_dagster.api.pages.words import LANGUAGES, has_text
+from mystocks_dagster.editing import ChangedMeanwhile, Editor
+from mystocks_dagster.settings import Settings
 
 NEW = {
     "task_id": "tidy",
@@ -41,6 +49,7 @@ def form_of(page: str) -> dict[str, str]:
         chosen = re.search(r'value="([^"]*)" selected', options)
         fields[name] = chosen[1] if chosen else ""
     fields |= dict(re.findall(r'<textarea id="([^"]+)"[^>]*>(.*?)</textarea>', page, re.DOTALL))
+    fields |= dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
     return {name: html.unescape(text) for name, text in fields.items()}
 
 
@@ -50,6 +59,64 @@ def test_one_table_has_all_tasks_and_groups_with_switch_next_run_and_rate(browse
     for text in ("装载行情", "晚间任务组", "数据同步", "下次运行", "成功率", "16:00"):
         assert text in page.text
     assert page.text.count('class="switch is-on"') == 1  # only `load` has a schedule
+
+
+def test_all_times_are_shanghais_and_another_zones_own_stands_beside(
+    browser: TestClient, project: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T12:00:00+08:00")
+    Editor(Settings.from_env()).edit("load", {"schedule": {"timezone": "America/New_York"}})
+    for path in ("/tasks", "/tasks/load"):
+        page = browser.get(path).text
+        # 16:00 on a Tuesday in New York is 05:00 on Wednesday in Shanghai.
+        shown = re.search(r'<time datetime="2026-11-24T16:00:00-05:00">(.*?)</time> <small>(.*?)</small>', page)
+        assert shown
+        assert shown[1] == "11-25 05:00"
+        assert shown[2].startswith("周三")
+        assert "11-24 16:00 America/New_York" in shown[2]
+    Editor(Settings.from_env()).edit("load", {"schedule": {"timezone": None}})
+    page = browser.get("/tasks").text
+    assert '<time datetime="2026-11-24T16:00:00+08:00">11-24 16:00</time> <small>周二</small>' in page
+
+
+UI = "http://127.0.0.1:3999"
+
+
+@pytest.fixture
+def dagster(project: Folder) -> str:
+    """Where the pages believe that Dagster's UI runs, up to the names of things there."""
+    (project.root / ".dagster" / "ui.json").write_text(json.dumps({"address": UI, "pid": os.getpid()}), encoding="utf-8")
+    return f"{UI}/locations/mystocks"
+
+
+def links_of(page: str) -> set[str]:
+    """Return where the links of the page lead."""
+    return set(re.findall(r'<a [^>]*href="([^"]*)"', page))
+
+
+def test_each_line_of_the_table_leads_to_its_job_also_that_of_a_broken_task(browser: TestClient, project: Folder, dagster: str) -> None:
+    path = project.root / "tasks.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("task_function: report", "task_function: reprot"), encoding="utf-8")
+    page = browser.get("/tasks").text
+    rows = dict(re.findall(r'<tr id="(\w+)".*?</th>()', page, re.DOTALL))
+    assert rows.keys() == {"load", "report", "evening"}
+    for name in rows:
+        row = re.search(rf'<tr id="{name}".*?</tr>', page, re.DOTALL)
+        assert row
+        assert f"{dagster}/jobs/{name}" in links_of(row[0]), name
+    assert f"{UI}/assets/task_statistics" in links_of(page)
+
+
+def test_a_tasks_page_leads_to_its_job_runs_table_and_schedule(browser: TestClient, dagster: str) -> None:
+    wanted = {f"{dagster}/jobs/load", f"{dagster}/jobs/load/runs", f"{UI}/assets/load", f"{dagster}/schedules/load__schedule"}
+    assert wanted <= links_of(browser.get("/tasks/load").text)
+    report = links_of(browser.get("/tasks/report").text)
+    assert f"{dagster}/jobs/report" in report
+    assert not any("/assets/" in link or "__schedule" in link for link in report)  # it keeps no table and has no schedule
+
+
+def test_no_page_leads_into_a_ui_that_does_not_run(browser: TestClient) -> None:
+    assert not any("/locations/" in link or "/assets/" in link for link in links_of(browser.get("/tasks").text))
 
 
 def test_names_are_escaped(browser: TestClient) -> None:
@@ -132,6 +199,68 @@ def test_an_edit_changes_what_was_changed_and_keeps_comments_and_variables(brows
     assert tasks(project)["load"]["timeout"] == 90
     assert tasks(project)["load"]["params"] == {"rows": 5, "secret": "${QUICK_SECRET:-hush}"}
     assert "# What this project runs." in text
+
+
+@pytest.mark.parametrize(("language", "told"), [("zh", "已被改动"), ("en", "were changed in the file")])
+def test_what_another_has_changed_meanwhile_is_told_before_it_is_replaced(
+    browser: TestClient, project: Folder, language: str, told: str
+) -> None:
+    form = form_of(browser.get("/tasks/load/edit").text) | {"retry_count": "2"}
+    assert browser.patch("/api/tasks/load", json={"timeout": 77}).status_code == 200
+    # What is wrong in the form comes first, and does not count as having been told.
+    assert browser.post("/tasks/load/edit", data=form | {"params": "["}).status_code == 409
+    page = browser.post("/tasks/load/edit", data=form, params={"lang": language})
+    assert page.status_code == 409
+    assert told in page.text
+    beside = re.search(r'data-field="timeout".*?<p id="[^"]*">(.*?)</p>', page.text, re.DOTALL)
+    assert beside
+    assert "77" in beside[1]
+    assert tasks(project)["load"]["timeout"] == 77
+    again = form_of(page.text)
+    assert (again["retry_count"], again["timeout"]) == ("2", "")
+    assert browser.post("/tasks/load/edit", data=again, follow_redirects=False).headers["location"] == "/tasks/load?said=saved"
+    assert tasks(project)["load"]["retry_count"] == 2
+    assert "timeout" not in tasks(project)["load"]
+
+
+def test_a_change_after_a_form_that_was_wrong_is_told_too(browser: TestClient, project: Folder) -> None:
+    form = form_of(browser.get("/tasks/load/edit").text)
+    page = browser.post("/tasks/load/edit", data=form | {"timeout": "soon"})
+    assert page.status_code == 422
+    browser.patch("/api/tasks/load", json={"retry_count": 3})
+    assert browser.post("/tasks/load/edit", data=form_of(page.text) | {"timeout": "9"}).status_code == 409
+    assert tasks(project)["load"]["retry_count"] == 3
+
+
+def test_a_change_between_the_look_and_the_writing_is_not_lost(project: Folder) -> None:
+    editor = Editor(Settings.from_env())
+    seen = tasks(project)["load"]
+    editor.edit("load", {"timeout": 77})
+    with pytest.raises(ChangedMeanwhile):
+        editor.replace("load", {**seen, "retry_count": 2}, instead_of=seen)
+    assert tasks(project)["load"]["timeout"] == 77
+
+
+def choices_of(page: str) -> dict[str, dict[str, str]]:
+    """Return the texts of each field's choices as the page shows them."""
+    return {
+        name: dict(re.findall(r'<option value="([^"]*)"[^>]*>(.*?)</option>', options))
+        for name, options in re.findall(r'<select id="([^"]+)".*?>(.*?)</select>', page, re.DOTALL)
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_choice_of_the_forms_has_a_text_of_its_own(browser: TestClient, language: str) -> None:
+    templates = " ".join(path.read_text(encoding="utf-8") for path in Path(forms.__file__).parent.glob("templates/*.html"))
+    elsewhere = set(re.findall(r"""\bt\(["'](\w+)["']\)""", templates))
+    for kind in ("task", "group"):
+        for name, shown in choices_of(browser.get(f"/tasks/-/new?kind={kind}&lang={language}").text).items():
+            assert len(set(shown.values())) == len(shown)
+            if name == "log_level":  # levels are called the same everywhere
+                continue
+            assert all(has_text(choice) for choice in shown if choice)
+            # A text that a page uses for something else, too, says that and not what the choice means.
+            assert not elsewhere & set(shown), name
 
 
 def test_another_kind_of_schedule_takes_the_place_of_the_old_one(browser: TestClient, project: Folder) -> None:

@@ -1,15 +1,18 @@
 """What changes the task file: the forms for new, edit and delete."""
 
+import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from mystocks_dagster.api.pages import fields, table
+from mystocks_dagster.api.pages import fields, table, words
 from mystocks_dagster.api.pages.guard import Form
-from mystocks_dagster.api.pages.site import Site, project_of, see, status_of, told
-from mystocks_dagster.editing import Edited, Editor
+from mystocks_dagster.api.pages.site import Site, language_of, project_of, see, status_of, told
+from mystocks_dagster.editing import ChangedMeanwhile, Edited, Editor
 from mystocks_dagster.errors import MyStocksError, UnknownName
 from mystocks_dagster.taskfile.document import SECTIONS, Raw, Section
+from mystocks_dagster.taskfile.dump import dump
 from mystocks_dagster.taskfile.plans import EditRefused
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import Version
@@ -67,10 +70,18 @@ def _form_page(
         at = "params" if problem.file == "params" else fields.field_at(problem.path, parts)
         if at:
             wrong[at] = f"{problem.message} {problem.hint}".strip()
+    typed = now = fields.filled(parts, raw.data if raw else {}, defaults)
+    seen = _stamp(raw, defaults)
+    shown = told(error) if error else None
     if form is not None:
-        typed = {field.name: form.get(field.name, "") for field in fields.fields_of(parts)}
-    else:
-        typed = fields.filled(parts, raw.data if raw else {}, defaults)
+        typed = {field.name: form.get(field.name, "").replace("\r\n", "\n") for field in fields.fields_of(parts)}
+        if isinstance(error, ChangedMeanwhile):
+            say = words.translator(language_of(request))
+            shown = {"message": say("changed_meanwhile"), "located": False}
+            wrong = {name: say("now_in_file", text=now[name] or say("none")) for name in typed if typed[name].strip() != now[name].strip()}
+        else:
+            # What was wrong in the form says nothing about the file: whoever changed it meanwhile is still to be told of.
+            seen = form.get("seen", "")
     return site.render(
         request,
         "form.html",
@@ -79,11 +90,12 @@ def _form_page(
         name=raw.id if raw else None,
         parts=parts,
         typed=typed,
+        seen=seen,
         placeholders=fields.placeholders(parts, defaults),
         wrong=wrong,
         modules=sorted({task.task_module for task in version.taskfile.tasks}),
         functions=sorted({task.task_function for task in version.taskfile.tasks}),
-        error=told(error) if error else None,
+        error=shown,
     )
 
 
@@ -91,16 +103,26 @@ def _save(site: Site, request: Request, section: Section, raw: Raw | None, form:
     version = project_of(request).version
     parts = fields.parts_of(section, new=raw is None)
     old = raw.data if raw else {}
+    defaults = version.document.defaults if section == "tasks" else {}
     try:
-        entry = fields.entry_of(parts, form, old, version.document.defaults if section == "tasks" else {})
+        if raw and form.get("seen") != _stamp(raw, defaults):
+            raise ChangedMeanwhile(f"{raw.id} was changed meanwhile.")
+        entry = fields.entry_of(parts, form, old, defaults)
         if raw and raw.id:
             entry[SECTIONS[section]] = raw.id
-            edited = _editor(request).replace(raw.id, entry)
+            edited = _editor(request).replace(raw.id, entry, instead_of=old)
         else:
             edited = _editor(request).add(entry)
+    except ChangedMeanwhile as error:
+        return _form_page(site, request, section, raw and _raw(project_of(request).version, str(raw.id)), form, error)
     except MyStocksError as error:
         return _form_page(site, request, section, raw, form, error)
     return see(f"/tasks/{entry[SECTIONS[section]]}", said=_said(edited, new=raw is None))
+
+
+def _stamp(raw: Raw | None, defaults: Mapping[str, Any]) -> str:
+    """Return what tells an entry, and the defaults that its form shows, from what they are after any change."""
+    return hashlib.sha256(dump({"entry": raw.data, "defaults": defaults}).encode()).hexdigest()[:16] if raw else ""
 
 
 def _delete_page(site: Site, request: Request, name: str, error: MyStocksError | None = None) -> Response:

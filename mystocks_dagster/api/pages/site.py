@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mystocks_dagster.api.pages import words
 from mystocks_dagster.api.pages.table import Links
 from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError, UnknownName
+from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.servers import ui_address
 from mystocks_dagster.service import Project
 from mystocks_dagster.taskfile.dump import text_of
@@ -47,6 +48,7 @@ class Site:
             lstrip_blocks=True,
         )
         self._templates.filters["yaml"] = text_of
+        self._templates.filters["shanghai"] = lambda time: time.astimezone(SHANGHAI)
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page in the visitor's language."""

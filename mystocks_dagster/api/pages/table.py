@@ -9,7 +9,7 @@ from mystocks_dagster.reloading import LOCATION
 from mystocks_dagster.service import Project
 from mystocks_dagster.switches import Switch
 from mystocks_dagster.taskfile.model import Group, Task
-from mystocks_dagster.taskfile.names import dagster_name
+from mystocks_dagster.taskfile.names import dagster_name, id_fault
 from mystocks_dagster.taskfile.problems import Problem
 from mystocks_dagster.upcoming import Coming
 
@@ -19,7 +19,10 @@ UNDER_WAY = ("pending", "paused", "running")
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One task or group in the table; of a broken one only its id and what is wrong are known."""
+    """One task or group in the table; of a broken one only its id and what is wrong are known.
+
+    `has_job` is False where Dagster has no job for it: its id is what is wrong, or another one's too.
+    """
 
     id: str
     entry: Task | Group | None
@@ -27,6 +30,7 @@ class Line:
     coming: Coming | None = None
     statistics: Statistics | None = None
     problems: Sequence[Problem] = ()
+    has_job: bool = True
 
     @property
     def name(self) -> str:
@@ -70,7 +74,11 @@ def lines(project: Project) -> list[Line]:
         for name, entry in project.taskfile.by_id().items()
     ]
     found.sort(key=lambda line: isinstance(line.entry, Task))
-    return [*found, *(Line(id=name, entry=None, problems=why) for name, why in project.version.broken.items())]
+    taken = {line.entry.dagster_name for line in found if line.entry}
+    for name, why in project.version.broken.items():
+        has_job = id_fault(name) is None and dagster_name(name) not in taken
+        found.append(Line(id=name, entry=None, problems=why, has_job=has_job))
+    return found
 
 
 def fitting(all_lines: Sequence[Line], kind: str, text: str) -> list[Line]:

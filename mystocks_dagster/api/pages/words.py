@@ -46,6 +46,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "broken_file": ("任务文件有错误", "The task file is wrong"),
     "never": ("从未", "never"),
     "trading_days": ("仅交易日", "trading days only"),
+    "weekdays": ("周一 周二 周三 周四 周五 周六 周日", "Mon Tue Wed Thu Fri Sat Sun"),
     "not_trading_day": ("非交易日", "no trading day"),
     "settings": ("设置", "Settings"),
     "history": ("执行历史", "History"),
@@ -95,6 +96,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "from_env": ("来自环境变量；留空则不变", "from the environment; empty leaves it as it is"),
     "required": ("必填", "required"),
     "problem_at": ("任务文件没有改动，因为：", "The task file is as it was, because:"),
+    "changed_meanwhile": (
+        "打开此表单后，文件中的这一项或其默认值已被改动；不同之处在下面标出。再次保存将以此表单为准，覆盖这些改动。",
+        "The entry, or the defaults, were changed in the file since this form was opened; the fields that differ say so below. "
+        "Saving again replaces what was changed by this form.",
+    ),
+    "now_in_file": ("文件中现在是：{text}", "Now in the file: {text}"),
     "refused": ("未能完成：", "Not done:"),
     "section_basic": ("基本信息", "What it is"),
     "section_schedule": ("调度策略", "When it runs"),
@@ -103,7 +110,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "file": ("任务文件", "Task file"),
     "version": ("版本", "version"),
     "api_docs": ("接口文档", "API"),
-    "skip": ("跳到内容", "Skip to content"),
+    "to_content": ("跳到内容", "Skip to content"),
     # What was done, after a redirect.
     "said_created": ("已新建并加载。", "Created and loaded."),
     "said_saved": ("已保存并加载。", "Saved and loaded."),
@@ -171,6 +178,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "interval": ("固定间隔", "every N seconds"),
     "once": ("一次性", "once"),
     "schedule.cron": ("Cron", "cron"),
+    "latest": ("补跑最近一次", "run the latest one late"),
+    "skip": ("跳过，不补跑", "leave them out"),
+    "all": ("全部补跑", "run all of them late"),
     # Help for fields.
     "help.task_id": ("字母开头，只用字母、数字、_ 和 -；保存后不能修改。", "Letters, digits, _ and -, a letter first; it stays."),
     "help.task_module": ("例如 mystocks_dagster.tasks.data_sync", "Such as mystocks_dagster.tasks.data_sync"),
