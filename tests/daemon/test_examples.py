@@ -17,6 +17,8 @@ from mystocks_dagster.cli.reference import commands
 
 #: Commands that serve until they are stopped: to what they say when they are ready.
 SERVES = {"ui": "MyStocks is at", "api": "http://127.0.0.1"}
+#: Run by another file, just as its example says: it takes half a minute.
+ELSEWHERE = {"demo": "test_demo.py"}
 #: In the end, because they change what the others use.
 LAST = ("edit", "import", "add", "remove", "stop")
 #: Ends with 1 by right: the hosts of akshare are out of reach of the tests, as is the UI's password-less peace of mind.
@@ -87,7 +89,14 @@ def stopped_when_ready(folder: Folder, arguments: list[str], ready: str) -> str:
     return log.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("command", "example"), [one for one in examples() if one[0] not in SERVES])
+def test_the_others_are_run_as_their_examples_say() -> None:
+    for command, example in examples():
+        if command in ELSEWHERE:
+            assert example == command
+            assert f'mystocks("{command}", timeout' in (ROOT / "tests" / "daemon" / ELSEWHERE[command]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("command", "example"), [one for one in examples() if one[0] not in (*SERVES, *ELSEWHERE)])
 def test_the_example_works_as_it_is_written(cli: Commands, command: str, example: str) -> None:
     BEFORE.get(command, lambda _: None)(cli)
     arguments = shlex.split(example)

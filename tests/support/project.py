@@ -20,6 +20,8 @@ from typing import Any
 from dagster import DagsterInstance
 
 ROOT = Path(__file__).parent.parent.parent
+#: Found first by the processes that tests start.
+QUICK = Path(__file__).parent / "quick"
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Folder:
     def environment(self) -> dict[str, str]:
         """The environment of commands: nothing of ours but what the test set."""
         bare = {name: value for name, value in os.environ.items() if not name.startswith(("MYSTOCKS_", "DAGSTER_"))}
-        return {**bare, "PYTHONPATH": str(self.root), **self.env}
+        return {**bare, "PYTHONPATH": os.pathsep.join((str(self.root), str(QUICK))), **self.env}
 
     def write(self, name: str, text: str) -> Path:
         """Write a file of the project."""
