@@ -10,14 +10,16 @@ help: ## print these verbs
 
 setup: $(VENV)/.installed ## install the locked packages into .venv
 
-# uv where it is, else pip; both check the hashes of the lock.
+# uv where it is, else pip; both check the hashes of the lock. Compiled on all cores at once, which pip does on one; what is no Python of this
+# version, as some packages' templates, stays as it is.
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 …")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if command -v uv >/dev/null 2>&1; then \
 		echo "installing with uv …"; uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock; \
 	else \
-		echo "installing with pip (some minutes the first time) …"; $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock; \
+		echo "installing with pip (some minutes the first time) …"; $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-compile -r requirements-dev.lock && \
+		{ $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true; }; \
 	fi
 	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .; fi
@@ -33,7 +35,7 @@ test: setup ## run the tests
 	@$(BIN)/pytest --ignore=tests/daemon --ignore=tests/browser
 
 live: setup ## run the long tests: whole jobs, kills, power cuts, queues under a real daemon, and a real browser
-	@$(BIN)/pytest tests/daemon tests/browser
+	@$(BIN)/pytest tests/browser tests/daemon
 
 check: lint types layers test live ## everything CI runs
 
