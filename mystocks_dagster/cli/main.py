@@ -44,6 +44,7 @@ def register_all() -> None:
         alerts,
         api,
         backfill,
+        calendar,
         data,
         demo,
         doctor,
@@ -59,7 +60,8 @@ def register_all() -> None:
         upcoming,
     )
 
-    for module in (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, data, alerts, health, doctor, demo, ui, api):
+    looking = (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, calendar, data, alerts)
+    for module in (*looking, health, doctor, demo, ui, api):
         module.register(app)
 
 

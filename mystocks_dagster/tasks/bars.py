@@ -1,17 +1,18 @@
 """Load daily bars day by day: which days are wanted, how they are stored, and when a day counts as complete."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
+from mystocks_dagster.errors import NotOffered
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
 from mystocks_dagster.lake.prices import unknown_factors
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.calendar import DATA_READY, shanghai
+from mystocks_dagster.market.calendar import DATA_READY, TradingCalendar, shanghai
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
@@ -24,9 +25,14 @@ _FEW = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """The trading days to load, ascending, and what a person should know about the choice."""
+    """The trading days to load, ascending, and what a person should know about the choice.
+
+    Attributes:
+        unsure: Those beyond the calendar that may be holidays: a source without bars of one lacks nothing.
+    """
 
     days: tuple[date, ...]
+    unsure: frozenset[date] = frozenset()
     note: str = ""
 
 
@@ -47,9 +53,32 @@ class Loaded:
     symbols: set[str] = field(default_factory=set)
 
 
-def latest_closed() -> date:
-    """Return the latest trading day whose data vendors have by now; past the published calendar, the latest such weekday."""
-    return shanghai().probable_latest_closed(now(), DATA_READY)[0]
+def known_calendar(source: MarketSource) -> TradingCalendar:
+    """Return the calendar in force, extended by what a source with history states where it does not reach to now."""
+    calendar = shanghai()
+    if now().date() <= calendar.last or not source.has_history:
+        return calendar
+    try:
+        days = source.trading_days()
+    except NotOffered:
+        return calendar
+    return calendar.extended(days, max(days, default=calendar.last))
+
+
+def latest_closed(source: MarketSource) -> date:
+    """Return the latest trading day whose data vendors have by now; beyond the calendar, the newest that the source shows.
+
+    A weekday beyond the calendar may be a holiday: the bars of a source whose newest are older say so.
+    """
+    calendar = known_calendar(source)
+    day, certain = calendar.probable_latest_closed(now(), DATA_READY)
+    if certain:
+        return day
+    try:
+        newest = source.bar_days()[1]
+    except NotOffered:
+        return day
+    return max(calendar.previous(calendar.last + timedelta(days=1)), min(day, newest))
 
 
 def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None) -> Wanted:
@@ -65,35 +94,47 @@ def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date
         end: Last day of a window; None with `start` given means the latest closed day.
 
     Raises:
-        OutsideCalendar: The window reaches beyond the published exchange calendar.
+        OutsideCalendar: The window reaches beyond the calendar, and the source states no days there.
     """
-    closed = latest_closed()
+    closed, calendar = latest_closed(source), known_calendar(source)
     if asked:
-        idle = {day: "is no trading day" for day in asked if not shanghai().is_probable_session(day)[0]}
-        idle |= {day: "is not over yet" for day in asked if day > closed and day not in idle}
+        idle = {day: "is no trading day" for day in asked if not calendar.is_probable_session(day)[0]}
+        idle |= {day: _why_not(source, calendar, day, closed) for day in asked if day > closed and day not in idle}
         note = "; ".join(f"{day} {reason}" for day, reason in sorted(idle.items()))
         return Wanted(days=tuple(sorted(set(asked) - idle.keys())), note=f"{note}." if note else "")
     for day in (start, end):
         if day is not None:
-            shanghai().is_session(day)  # raises where nothing is known: a backfill guesses no trading days
+            calendar.is_session(day)  # raises where nothing is known: a backfill guesses no trading days
     first, last = source.bar_days()
+    skipped = _skipped_today(source, calendar, closed) if end is None else ""
     if start is None and end is None and not source.has_history:
-        return Wanted(days=(min(last, closed),))
+        return Wanted(days=(min(last, closed),), note=skipped)
     window = (start or first, end or closed)
     reach = (first, min(last, closed)) if source.has_history else (window[0], closed)
-    days = _sessions(max(window[0], reach[0]), min(window[1], reach[1]))
+    begin, until = max(window[0], reach[0]), min(window[1], reach[1])
+    days = tuple(calendar.sessions(max(begin, calendar.first), min(until, calendar.last))) if begin <= calendar.last else ()
+    unsure = tuple(_weekdays(max(begin, calendar.last + timedelta(days=1)), until))
     cut = (start is not None and start < reach[0]) or (end is not None and end > reach[1])
-    return Wanted(days=days, note=f"{source.name} reaches from {reach[0]} to {reach[1]}." if cut else "")
+    note = f"{source.name} reaches from {reach[0]} to {reach[1]}." if cut else skipped
+    return Wanted(days=(*days, *unsure), unsure=frozenset(unsure) - {closed}, note=note)
 
 
-def _sessions(start: date, end: date) -> tuple[date, ...]:
-    calendar = shanghai()
-    if start > end:
-        return ()
-    if end <= calendar.last:
-        return tuple(calendar.sessions(max(start, calendar.first), end))
-    # Nothing is guessed about the days between the calendar's end and the newest, which the clock vouches for.
-    return (*calendar.sessions(start, calendar.last), end) if start <= calendar.last else (end,)
+def _weekdays(start: date, end: date) -> Iterator[date]:
+    span = (start + timedelta(days=number) for number in range((end - start).days + 1))
+    return (day for day in span if day.weekday() < 5)
+
+
+def _why_not(source: MarketSource, calendar: TradingCalendar, day: date, closed: date) -> str:
+    """Say why a day after the latest closed one is not loaded."""
+    if day > calendar.probable_latest_closed(now(), DATA_READY)[0]:
+        return "is not over yet"
+    return f"is skipped: {source.name} shows no bars after {closed}, and the trading calendar ends on {calendar.last}"
+
+
+def _skipped_today(source: MarketSource, calendar: TradingCalendar, closed: date) -> str:
+    """Say which weekday, perhaps a holiday, is not loaded because the source shows older bars; nothing within the calendar."""
+    day, certain = calendar.probable_latest_closed(now(), DATA_READY)
+    return "" if certain or day <= closed else f"{day} {_why_not(source, calendar, day, closed)}."
 
 
 def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun) -> Loaded:
@@ -117,25 +158,28 @@ def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: S
 
 
 def bars_result(
-    loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, note: str = ""
+    loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, wanted: Wanted | None = None
 ) -> TaskResult:
     """Say how loading ended: failed when the source had nothing, a warning when it lacked days (or symbols, if named)."""
-    missing = [day for day in days if day not in loaded.rows] if symbols is None else sorted(set(symbols) - loaded.symbols)
+    lacking = [day for day in days if day not in loaded.rows]
+    idle = [day for day in lacking if wanted and day in wanted.unsure]
+    missing = [day for day in lacking if day not in idle] if symbols is None else sorted(set(symbols) - loaded.symbols)
     unknown = unknown_factors(lake).height
     said = [
         f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}." if loaded.rows else "",
         f"{source.name} has no bars of {_listed(missing)}." if missing else "",
+        f"{_listed(idle)}: no bars, beyond the trading calendar ({shanghai().last}), so taken for no trading day." if idle else "",
         f"Incomplete: {'; '.join(loaded.partial.values())}." if loaded.partial else "",
         f"{unknown:,} bars have no adjustment factor until the trading day before theirs is loaded." if unknown else "",
         "" if source.has_history or symbols is not None else _missed(lake, max(days)),
-        note,
+        wanted.note if wanted else "",
     ]
     message = " ".join(filter(None, said))
     failed = sorted(f"{item}" for item in {*missing, *loaded.partial})
     return TaskResult(
-        status="failed" if not loaded.rows else "partial_success" if failed else "success",
+        status=("failed" if missing else "skipped") if not loaded.rows else "partial_success" if failed else "success",
         message=message,
-        error=None if loaded.rows else message,
+        error=None if loaded.rows or not missing else message,
         rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
         days={"daily_bars": tuple(sorted(loaded.rows))},
         failed_items=tuple(failed),
@@ -158,7 +202,9 @@ def _listed(items: Sequence[object]) -> str:
 def _missed(lake: Lake, last: date) -> str:
     """Say how many days before `last` are missing, which a source of snapshots cannot give any more."""
     complete = complete_days(lake, "daily_bars")
-    gaps = [day for day in _sessions(min(complete, default=last), last) if day not in complete and day != last]
+    calendar, first = shanghai(), min(complete, default=last)
+    sessions = calendar.sessions(first, min(last, calendar.last)) if first <= calendar.last else []
+    gaps = [day for day in sessions if day not in complete and day != last]
     if not gaps:
         return ""
     return (

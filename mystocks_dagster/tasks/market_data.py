@@ -79,6 +79,8 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
         frame = source.quotes(cast(QuoteTable, table))
         if frame.is_empty():
             return TaskResult(status="skipped", message=f"{table}: {source.name} shows no prices yet.")
+        if not params.force and (idle := _no_session(cast(date, frame["date"].max()), source.name)):
+            return TaskResult(status="skipped", message=f"{table}: {idle}")
         rows = lake.upsert(table, frame)
         return TaskResult(message=f"{table}: {rows:,} rows from {source.name}.", rows={table: rows}, metadata=requests_of(source))
 
@@ -103,14 +105,15 @@ def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     source = run.source(params.data_source)
     lake = run.lake(source.world)
     complete = set() if params.force else set(complete_days(lake, "longhubang"))
-    days = _board_days(params, run, complete)
+    closed = latest_closed(source)
+    days = _board_days(params, run, complete, closed)
     if not days:
         return TaskResult(status="skipped", message="龙虎榜: all days asked for are complete already, or not over yet.")
     counts: dict[date, int] = {}
     for at in range(0, len(days), _AT_ONCE):
         run.report_progress(at, len(days), f"龙虎榜 from {days[at]}")
         counts |= _store_board(source, lake, days[at : at + _AT_ONCE])
-    return _board_result(source, days, counts)
+    return _board_result(source, days, counts, closed)
 
 
 @declares(
@@ -126,7 +129,7 @@ def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResu
     """
     source = run.source(params.data_source)
     lake = run.lake(source.world)
-    closed = latest_closed()
+    closed = latest_closed(source)
     days = sorted(day for day in set(run.days) if day <= closed) if run.days else [closed]
     if not days:
         return TaskResult(status="skipped", message=f"{run.days[0]} is not over yet.")
@@ -141,6 +144,14 @@ def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResu
     return in_parts(list(dict.fromkeys(params.flow_types)), fetch, run, lambda failed: {"flow_types": failed})
 
 
+def _no_session(shown: date, source: str) -> str | None:
+    """Say why today, a weekday beyond the calendar, is taken for a holiday; None when it is not."""
+    today = now().date()
+    if today <= shanghai().last or shown >= today:
+        return None
+    return f"{source} shows the session of {shown}: {today}, which the trading calendar does not reach, is taken for no trading day."
+
+
 def _why_closed(moment: datetime) -> str | None:
     """Say why no quotes move at that moment; None when they do."""
     trades, _ = shanghai().is_probable_session(moment.date())
@@ -151,9 +162,8 @@ def _why_closed(moment: datetime) -> str | None:
     return f"{moment:%H:%M} is outside trading hours ({QUOTES_FROM:%H:%M} to {QUOTES_TO:%H:%M}, Shanghai)."
 
 
-def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date]) -> list[date]:
-    """Return the closed trading days to fetch, ascending."""
-    closed = latest_closed()
+def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date], closed: date) -> list[date]:
+    """Return the closed trading days to fetch, ascending; `closed` is the latest one."""
     if run.days:
         return sorted(day for day in set(run.days) if day <= closed and day not in complete)
     if params.start_date or params.end_date:
@@ -185,8 +195,9 @@ def _published(day: date) -> bool:
     return now() >= datetime.combine(day, BOARD_READY, SHANGHAI)
 
 
-def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int]) -> TaskResult:
-    missing = [day for day in days if day not in counts and _published(day)]
+def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int], closed: date) -> TaskResult:
+    # A weekday beyond the calendar may have been a holiday; the latest closed day is one of which the source has bars.
+    missing = [day for day in days if day not in counts and _published(day) and (day <= shanghai().last or day == closed)]
     early = [day for day in days if day not in counts and not _published(day)]
     said = [
         f"龙虎榜: {sum(counts.values()):,} rows of {len(counts)} days from {source.name}." if counts else "",
