@@ -5,9 +5,9 @@ another symbol, prices times ten, moves beyond the limit.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from mystocks_dagster.market.adjust import HALF_A_TICK
@@ -28,42 +28,65 @@ SETTLED = 6
 #: The limits are those of `rules.py` from here on; what was before is not modelled there.
 LIMITS_FROM = date(2014, 1, 1)
 
+#: Columns of stored bars that are needed to judge the bars after them.
 CONTEXT = ("symbol", "date", "open", "high", "low", "close", "prev_close", "volume", "amount", "suspended")
+_SAME = ("open", "high", "low", "close", "volume", "amount")
 
 BEYOND_LIMIT = Rule(
     "beyond_price_limit",
     "the price moved beyond the limit of its board, though the symbol traded the day before and is not newly listed",
-    lambda: pl.col("_settled") & pl.col("_before_traded") & (pl.col("date") >= LIMITS_FROM) & ~pl.col("suspended") & _beyond(),
+    lambda: pl.col("_beyond"),
 )
 REPEATED = Rule(
     "rows_of_the_day_before",
     "prices, volume and amount are those of the day before, and prev_close is not that day's close",
-    lambda: (
-        pl.col("_adjacent")
-        & (pl.col("volume") > 0)
-        & pl.all_horizontal(pl.col(name) == pl.col(f"_{name}") for name in ("open", "high", "low", "close", "volume", "amount"))
-        & _disagrees()
-    ),
+    lambda: pl.col("_repeated"),
 )
 RATIO = Rule(
     "prev_close_out_of_bounds",
     f"prev_close is not {LEAST_RATIO} to {MOST_RATIO:.0f} times the last stored close, so no ex-dividend day explains it",
     lambda: (
         pl.col("_adjacent")
-        & (
-            (pl.col("prev_close") < LEAST_RATIO * pl.col("_close") - HALF_A_TICK)
-            | (pl.col("prev_close") > MOST_RATIO * pl.col("_close") + HALF_A_TICK)
-        )
+        & ((pl.col("prev_close") < LEAST_RATIO * pl.col("_close")) | (pl.col("prev_close") > MOST_RATIO * pl.col("_close")))
+        & _disagrees()
     ),
 )
 RULES = (BEYOND_LIMIT, REPEATED, RATIO)
+#: More days than any stored day is away from 1970-01-01.
+_DAYS = 2**20
 
 
-@dataclass(frozen=True)
 class Neighbours:
-    """The bars of a frame, each beside the symbol's bar before it (columns with `_`); see `beside`."""
+    """The bars of a frame, each beside the symbol's bar before it.
 
-    rows: pl.DataFrame
+    Attributes:
+        rows: The frame's rows in its order, with the last close and date (`_close`, `_date`), whether that bar is of
+            the session before (`_adjacent`), and what the rules need.
+        loaded: All days of the frame and of what is stored beside it, ascending.
+    """
+
+    def __init__(self, frame: pl.DataFrame, stored: pl.DataFrame, previous: Mapping[date, date]) -> None:
+        """Find each bar's bar before it.
+
+        Args:
+            frame: Bars (`daily_bars`), in any order, each key once.
+            stored: `CONTEXT` of stored bars of other days than the frame's: some three weeks before it, and between its days.
+            previous: The session before each day of the frame.
+        """
+        self._both = pl.concat([frame.select(CONTEXT), stored.select(CONTEXT)])
+        self._height = frame.height
+        self.loaded = self._both["date"].unique().sort()
+        before, settled = self._before()
+        self._index = pl.Series(before).replace(-1, None).cast(pl.UInt32)
+        sessions = pl.Series([previous.get(day) for day in self.loaded], dtype=pl.Date)
+        self._place = self.loaded.search_sorted(self._both["date"])
+        rows = self._both.head(self._height).with_columns(
+            *(self._both[name].gather(self._index).alias(f"_{name}") for name in ("close", "date", "suspended")),
+            _session=sessions.gather(self._place.head(self._height)),
+            _settled=pl.Series(settled),
+        )
+        rows = rows.with_columns(_adjacent=(pl.col("_date") == pl.col("_session")).fill_null(value=False))
+        self.rows = rows.with_columns(_beyond=_among(rows, _may_be_beyond(), _beyond()), _repeated=self._repeated(rows))
 
     def breaks(self) -> dict[Rule, pl.Series]:
         """Return, for each rule that is broken anywhere, which rows break it."""
@@ -72,17 +95,21 @@ class Neighbours:
 
     def wrong_days(self) -> dict[date, str]:
         """Return the days on which most previous closes are not the last stored closes, and why they are not believed."""
+        differs = _disagrees().fill_null(value=False)
         counts = (
             self.rows.filter(pl.col("_adjacent") & pl.col("prev_close").is_not_null())
             .group_by("date")
-            .agg(rows=pl.len(), differing=_disagrees().sum(), symbol=pl.col("symbol").filter(_disagrees()).first(),
-                 prev_close=pl.col("prev_close").filter(_disagrees()).first(), close=pl.col("_close").filter(_disagrees()).first())
+            .agg(
+                differs.sum().alias("differing"),
+                *(pl.col(name).filter(differs).first() for name in ("symbol", "prev_close", "_close")),
+                rows=pl.len(),
+            )
             .filter((pl.col("rows") >= MANY) & (pl.col("differing") > MOST_DISAGREEING * pl.col("rows")))
             .sort("date")
-        )  # fmt: skip
+        )
         return {
             row["date"]: f"prev_close_disagrees: {row['differing']:,} of {row['rows']:,} previous closes are not the stored closes of "
-            f"the day before, so these are rows of another day, e.g. {row['symbol']} prev_close={row['prev_close']}, stored {row['close']}"
+            f"the day before, so these are rows of another day, e.g. {row['symbol']} prev_close={row['prev_close']}, stored {row['_close']}"
             for row in counts.iter_rows(named=True)
         }
 
@@ -101,41 +128,67 @@ class Neighbours:
             for row in counts.iter_rows(named=True)
         }
 
+    def gaps(self) -> pl.DataFrame:
+        """Return `symbol`, `date`, `how` of the symbols of the frame that lack bars between two of theirs.
 
-def beside(frame: pl.DataFrame, stored: pl.DataFrame, previous: Mapping[date, date]) -> Neighbours:
-    """Put each bar beside the symbol's bar before it, of the frame itself or of what is stored.
+        `date` is the first loaded day without a bar. `how` is `paused` when the symbol comes back at its last close,
+        as after a suspension of which the source has no rows, and `moved` when it comes back at another price.
+        """
+        here = self._place.head(self._height)
+        last = self._place.gather(self._index)
+        gap = (here.cast(pl.Int64) - last.cast(pl.Int64) > 1).fill_null(value=False)
+        rows = self.rows.select("symbol", "prev_close", "_close", place=last.cast(pl.Int64) + 1).filter(gap)
+        how = pl.when(_disagrees()).then(pl.lit("moved")).otherwise(pl.lit("paused"))
+        return rows.select("symbol", date=self.loaded.gather(rows["place"]), how=how)
 
-    Args:
-        frame: Bars (`daily_bars`), in any order, each key once.
-        stored: `CONTEXT` of stored bars of other days than the frame's: some three weeks before it, and between its days.
-        previous: The session before each day of the frame.
-
-    Returns:
-        The rows in the order of `frame`.
-    """
-    bars = frame.select(*CONTEXT, at=pl.int_range(pl.len(), dtype=pl.Int64))
-    known = stored.select(*CONTEXT, at=pl.lit(None, pl.Int64))
-    sessions = pl.DataFrame({"date": list(previous), "_session": list(previous.values())}, schema={"date": pl.Date, "_session": pl.Date})
-    both = pl.concat([known, bars]).sort("symbol", "date")
-    same = pl.col("symbol") == pl.col("symbol").shift()
-    rows = (
-        both.with_columns(
-            *(pl.when(same).then(pl.col(name).shift()).alias(f"_{name}") for name in (*CONTEXT[1:6], "volume", "amount", "suspended")),
-            _settled=pl.col("symbol") == pl.col("symbol").shift(SETTLED),
+    def ends(self) -> pl.DataFrame:
+        """Return `symbol`, `date`, `how` (`ended`) of the symbols without a bar on the last loaded day: the first such day."""
+        last = (
+            pl.DataFrame({"symbol": self._both["symbol"], "place": self._place.cast(pl.Int64)})
+            .group_by("symbol")
+            .agg(pl.col("place").max())
         )
-        .filter(pl.col("at").is_not_null())
-        .join(sessions, on="date", how="left")
-        .with_columns(
-            _adjacent=(pl.col("_date") == pl.col("_session")).fill_null(value=False), _settled=pl.col("_settled").fill_null(value=False)
-        )
-        .with_columns(_before_traded=pl.col("_adjacent") & ~pl.col("_suspended").fill_null(value=True))
-        .sort("at")
-    )
-    return Neighbours(rows)
+        ended = last.filter(pl.col("place") < len(self.loaded) - 1)
+        return ended.select("symbol", date=self.loaded.gather(ended["place"] + 1), how=pl.lit("ended"))
+
+    def _before(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return, for each row of the frame, the row of the symbol's bar before it (-1: none), and whether it has had `SETTLED`."""
+        codes = self._both["symbol"].cast(pl.Categorical).to_physical().cast(pl.Int64).to_numpy()
+        order = np.argsort(codes * _DAYS + self._both["date"].to_physical().to_numpy(), kind="stable")
+        sorted_codes = codes[order]
+        before = np.full(len(order), -1)
+        same = sorted_codes[1:] == sorted_codes[:-1]
+        before[order[1:][same]] = order[:-1][same]
+        settled = np.zeros(len(order), dtype=bool)
+        settled[order[SETTLED:][sorted_codes[SETTLED:] == sorted_codes[:-SETTLED]]] = True
+        return before[: self._height], settled[: self._height]
+
+    def _repeated(self, rows: pl.DataFrame) -> pl.Series:
+        """Return which rows hold the numbers of the day before; only those whose prev_close disagrees are looked at."""
+        at = rows.select((pl.col("_adjacent") & (pl.col("volume") > 0) & _disagrees()).fill_null(value=False).arg_true()).to_series()
+        mine, theirs = self._both.select(_SAME)[at], self._both.select(_SAME)[self._index.gather(at)]
+        same = [mine[name] == theirs[name] for name in _SAME]
+        flags = np.zeros(rows.height, dtype=bool)
+        flags[at.to_numpy()] = np.logical_and.reduce([one.to_numpy() for one in same])
+        return pl.Series(flags)
+
+
+def _among(rows: pl.DataFrame, candidates: pl.Expr, test: pl.Expr) -> pl.Series:
+    """Return for which rows `test` holds; it is only made for the few `candidates`."""
+    at = rows.select(candidates.fill_null(value=False).arg_true()).to_series()
+    flags = np.zeros(rows.height, dtype=bool)
+    flags[at.to_numpy()] = rows[at].select(test.fill_null(value=False)).to_series().to_numpy()
+    return pl.Series(flags)
 
 
 def _disagrees() -> pl.Expr:
     return (pl.col("prev_close") - pl.col("_close")).abs() > HALF_A_TICK
+
+
+def _may_be_beyond() -> pl.Expr:
+    settled = pl.col("_settled") & pl.col("_adjacent") & ~pl.col("_suspended") & ~pl.col("suspended") & (pl.col("date") >= LIMITS_FROM)
+    before = pl.coalesce("prev_close", "_close")
+    return settled & ((pl.col("high") > 1.09 * before) | (pl.col("low") < 0.91 * before))
 
 
 def _beyond() -> pl.Expr:

@@ -3,7 +3,7 @@
 Each is something that no exchange, and no report that adds up, can have made. What is only unusual is not a rule.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
 import polars as pl
@@ -33,16 +33,25 @@ def _below_zero(name: str) -> pl.Expr:
     return pl.col(name) < 0
 
 
-def _unknown_symbol() -> pl.Expr:
-    symbol, exchange = pl.col("symbol"), pl.col("symbol").str.slice(-2)
+def _among(column: str, bad: Callable[[pl.Series], pl.Series]) -> pl.Expr:
+    """Say which values of a column are bad; asked of its few different values only."""
+
+    def flags(values: pl.Series) -> pl.Series:
+        different = values.drop_nulls().unique()
+        wrong = different.filter(bad(different))
+        return values.is_in(wrong.to_list()) if len(wrong) else pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
+
+    return pl.col(column).map_batches(flags, return_dtype=pl.Boolean)
+
+
+def _unknown_symbols(symbols: pl.Series) -> pl.Series:
+    symbol, exchange = pl.lit(symbols), pl.lit(symbols).str.slice(-2)
     wrong = [exchange.ne(only) & symbol.str.slice(0, 2).is_in(list(digits)) for only, digits in _ONLY_ON.items()]
-    return pl.any_horizontal(~symbol.str.contains(_SYMBOL_FORM), *wrong)
+    return pl.select(pl.any_horizontal(~symbol.str.contains(_SYMBOL_FORM), *wrong)).to_series()
 
 
-def _no_session() -> pl.Expr:
-    calendar, day = shanghai(), pl.col("date")
-    known = day.is_between(calendar.first, calendar.last) & ~day.is_in(calendar.sessions(calendar.first, calendar.last))
-    return known | (day < calendar.first) | (day.dt.weekday() > 5)
+def _not_sessions(days: pl.Series) -> pl.Series:
+    return pl.Series([not shanghai().is_probable_session(day)[0] or day < shanghai().first for day in days], dtype=pl.Boolean)
 
 
 def _future(name: str) -> pl.Expr:
@@ -91,8 +100,8 @@ def unknown_when_not_finite(*names: str) -> tuple[Rule, ...]:
     )
 
 
-SYMBOL_FORM = Rule("no_such_symbol", "no exchange gives out such a code", _unknown_symbol)
-TRADING_DAY = Rule("no_trading_day", "the exchanges did not trade on that day", _no_session)
+SYMBOL_FORM = Rule("no_such_symbol", "no exchange gives out such a code", lambda: _among("symbol", _unknown_symbols))
+TRADING_DAY = Rule("no_trading_day", "the exchanges did not trade on that day", lambda: _among("date", _not_sessions))
 NOT_IN_THE_FUTURE = Rule("future_date", "that day has not come yet", lambda: _future("date"))
 HIGH_BELOW_LOW = Rule("high_below_low", "high is below low", lambda: pl.col("high") < pl.col("low") - HALF_A_TICK)
 NEGATIVE_VOLUME = Rule("negative_volume", "volume is below 0", lambda: _below_zero("volume"))

@@ -5,7 +5,7 @@ The rules themselves stand beside the columns, in `schemas.py` and `value_rule_s
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
@@ -87,7 +87,13 @@ def check(table: "Table", frame: pl.DataFrame) -> Checked:
     if not rules or frame.is_empty():
         return Checked(frame)
     broken = frame.select(rule.breaks().fill_null(value=False).any().alias(rule.name) for rule in rules).row(0, named=True)
-    return part(table, frame, {rule: rule.breaks() for rule in rules if broken[rule.name]})
+    values, rows = (
+        {rule: rule.breaks() for rule in rules if broken[rule.name] and (rule.severity == "value") is kind} for kind in (True, False)
+    )
+    # A value that is none is unknown to the other rules too: its row may be sound without it.
+    first = part(table, frame, values)
+    second = part(table, first.rows, rows)
+    return Checked(second.rows, first.faults + second.faults, second.refused)
 
 
 def broken_rule(table: "Table", frame: pl.DataFrame) -> tuple[Rule, pl.DataFrame] | None:
@@ -107,8 +113,11 @@ def part(table: "Table", frame: pl.DataFrame, breaks: Mapping[Rule, pl.Expr], *,
     if not breaks:
         return Checked(frame)
     flags = frame.select(expr.fill_null(value=False).alias(rule.name) for rule, expr in breaks.items())
-    bad = flags.select(pl.any_horizontal(pl.lit(value=False), *(rule.name for rule in breaks if rule.severity == "row"))).to_series()
-    refused = _refused(table, frame, bad, flags, list(breaks)) if whole else {}
+    names = [rule.name for rule in breaks if rule.severity == "row"]
+    bad = flags.select(pl.any_horizontal(names)).to_series() if names else pl.repeat(value=False, n=frame.height, eager=True)
+    refused = (
+        _refused(table, frame, bad, flags, {rule.name: rule.reason for rule in breaks if rule.name in names}) if whole and names else {}
+    )
     faults = [fault for rule in breaks for fault in _faults(table, frame.filter(flags[rule.name]), rule, refused)]
     unknown = [
         pl.when(flags[rule.name]).then(None).otherwise(pl.col(rule.column)).alias(rule.column)
@@ -126,10 +135,12 @@ def key_of(table: "Table", row: Mapping[str, Any]) -> str:
     return " ".join(f"{row[name]}" for name in table.key)
 
 
-def _refused(table: "Table", frame: pl.DataFrame, bad: pl.Series, flags: pl.DataFrame, rules: Sequence[Rule]) -> dict[date | None, str]:
+def _refused(
+    table: "Table", frame: pl.DataFrame, bad: pl.Series, flags: pl.DataFrame, reasons: Mapping[str, str]
+) -> dict[date | None, str]:
     """Return the days of which too many rows are bad, each with the rule that most of them break."""
     days = frame[table.date_column] if table.by_day and table.date_column else pl.repeat(None, frame.height, dtype=pl.Date, eager=True)
-    names = [rule.name for rule in rules if rule.severity == "row"]
+    names = list(reasons)
     counts = (
         flags.select(names)
         .with_columns(day=days, bad=bad)
@@ -137,7 +148,6 @@ def _refused(table: "Table", frame: pl.DataFrame, bad: pl.Series, flags: pl.Data
         .agg(pl.len().alias("rows"), pl.col("bad", *names).sum())
         .filter(pl.col("bad") > pl.max_horizontal(pl.lit(FEW), pl.col("rows") * MOST))
     )
-    reasons = {rule.name: rule.reason for rule in rules}
     refused: dict[date | None, str] = {}
     for row in counts.iter_rows(named=True):
         worst = max(names, key=lambda name: row[name])

@@ -161,7 +161,7 @@ class RecordedSource:
     def _parts(self, table: str, keep: pl.Expr, files: list[RecordedFile] | None = None) -> pl.DataFrame:
         self._need(table)
         parts = [file.read(keep) for file in (self._files[table] if files is None else files)]
-        return pl.concat([TABLES[table].empty(), *parts]).sort(TABLES[table].key)
+        return pl.concat([TABLES[table].empty(), *parts])
 
     def _once(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:
         return once(table, rows, f"The archive in {self._folder}")

@@ -10,7 +10,7 @@ from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.continuity import CONTEXT, MANY, MOST_DISAGREEING, beside
+from mystocks_dagster.market.continuity import CONTEXT, MANY, MOST_DISAGREEING, Neighbours
 from mystocks_dagster.market.schemas import DAILY_BARS
 from mystocks_dagster.market.value_rules import Checked, Fault, Rule, part
 from mystocks_dagster.sources.checked import set_aside
@@ -59,7 +59,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
         return Admitted(frame, faults, refused | _emptied(apart, frame, refused, whole=whole))
     days = frame["date"].unique().sort().to_list()
     stored = _stored(lake, days)
-    neighbours = beside(frame, stored, {day: _session_before(day) for day in days})
+    neighbours = Neighbours(frame, stored, {day: _session_before(day) for day in days})
     wrong = neighbours.wrong_days() if whole else {}
     if whole and not source.has_history:
         wrong = neighbours.newly_suspended() | wrong
@@ -70,10 +70,10 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     refused |= _emptied({*days, *apart}, rows, refused, whole=whole)
     admitted = Admitted(rows, faults, refused)
     if whole:
-        lacking = _lacking(frame, stored, {fault.key for fault in faults}, newest)
+        lacking = _lacking(neighbours, days, {fault.key for fault in faults}, newest)
         admitted.paused = _by_day(lacking.filter(pl.col("how") == "paused"))
         lacking = lacking.filter(pl.col("how") != "paused", ~pl.col("date").is_in(list(refused)))
-        admitted.absent = _by_day(_not_delisted(lake, source, lacking)) if lacking.height else {}
+        admitted.absent = _by_day(_not_delisted(lake, source, lacking, neighbours.loaded)) if lacking.height else {}
     return admitted
 
 
@@ -102,40 +102,23 @@ def _session_before(day: date) -> date:
     return day
 
 
-def _lacking(frame: pl.DataFrame, stored: pl.DataFrame, apart: Collection[str], newest: date) -> pl.DataFrame:
-    """Return `symbol`, `date` (the first day on which it lacks a bar), `left` (loaded days from then on) and `how`.
-
-    `how` is `paused` when it comes back at its last close: it was suspended, and the source has no rows for that;
-    `moved` when it comes back at another price; `ended` when it does not come back.
-    """
-    here = frame["date"].unique().to_list()
-    columns = ("symbol", "date", "close", "prev_close")
-    bars = pl.concat([stored.select(columns), frame.select(columns)])
-    loaded = bars["date"].unique().sort()
-    places = pl.DataFrame({"date": loaded, "place": pl.int_range(len(loaded), dtype=pl.Int64, eager=True)})
-    bars = bars.join(places, on="date").sort("symbol", "place")
-    before = pl.col("place").shift().over("symbol")
-    moved = (pl.col("prev_close") - pl.col("close").shift()).abs() > HALF_A_TICK
-    gaps = bars.select("symbol", place=before + 1, gap=pl.col("place") - before > 1, moved=moved)
-    gaps = gaps.filter("gap").select("symbol", "place", how=pl.when("moved").then(pl.lit("moved")).otherwise(pl.lit("paused")))
-    if newest in here:
-        last = bars.group_by("symbol").agg(pl.col("place").max()).filter(pl.col("place") < len(loaded) - 1)
-        gaps = pl.concat([gaps, last.select("symbol", pl.col("place") + 1, how=pl.lit("ended"))])
-    gaps = gaps.with_columns(date=loaded.gather(gaps["place"]), left=len(loaded) - pl.col("place")).filter(pl.col("date").is_in(here))
+def _lacking(neighbours: Neighbours, days: Sequence[date], apart: Collection[str], newest: date) -> pl.DataFrame:
+    """Return `symbol`, `date` (the first day without a bar) and `how` of what is lacking on `days`, see `Neighbours`."""
+    lacking = pl.concat([neighbours.gaps(), *([neighbours.ends()] if newest in days else [])])
     keys = pl.concat_str("symbol", pl.lit(" "), pl.col("date").cast(pl.String))
-    return gaps.filter(~keys.is_in(list(apart))).select("symbol", "date", "left", "how")
+    return lacking.filter(pl.col("date").is_in(list(days)), ~keys.is_in(list(apart)))
 
 
 def _by_day(lacking: pl.DataFrame) -> dict[date, list[str]]:
     return dict(lacking.group_by("date").agg(pl.col("symbol").unique().sort()).sort("date").iter_rows())
 
 
-def _not_delisted(lake: Lake, source: MarketSource, lacking: pl.DataFrame) -> pl.DataFrame:
+def _not_delisted(lake: Lake, source: MarketSource, lacking: pl.DataFrame, loaded: pl.Series) -> pl.DataFrame:
     """Leave out the symbols that ended because they were delisted, as far as that is known."""
     ended = pl.col("how") == "ended"
     listed = _listing(lake, source)
     if listed is None:
-        return lacking.filter(~ended | (pl.col("left") <= RECENT))
+        return lacking.filter(~ended | (pl.col("date") >= loaded.tail(RECENT).min()))
     still = lacking.join(listed, on="symbol", how="left")
     gone = ended & (pl.col("listed").is_null() | (pl.col("delist_date") <= pl.col("date")).fill_null(value=False))
     return still.filter(~gone)
