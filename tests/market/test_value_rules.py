@@ -98,7 +98,8 @@ FAULTS: Mapping[str, list[tuple[str, dict]]] = {
         ("change_contradicts_price", {"change_pct": 3.0}),
         ("change_beyond_limit", {"prev_close": 7.0, "change_pct": 45.71}),
         ("impossible_turnover", {"turnover": 101.0}),
-        *((f"{name}_not_a_number", {name: NAN}) for name in ("price", "open", "high", "low", "prev_close", "amount", "change_pct", "turnover")),
+        *((f"{name}_not_a_number", {name: NAN})
+          for name in ("price", "open", "high", "low", "prev_close", "amount", "change_pct", "turnover")),
     ],
     "etf_quotes": [
         *_DATED, *_PRICED, ("no_such_symbol", {"symbol": "51030"}),
