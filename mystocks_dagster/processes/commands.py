@@ -65,7 +65,7 @@ def commands(settings: Settings, folder: Path, host: str, port: int) -> list[Com
 def _origins(workspace: Path) -> Sequence[CodeLocationOrigin]:
     try:
         return WorkspaceFileTarget([str(workspace)]).create_origins()
-    except Exception as error:  # Dagster's checks and PyYAML's errors have no common class
+    except Exception as error:  # noqa: BLE001 - the errors of Dagster and PyYAML have no common class
         reason = str(error).strip().splitlines()[0] if workspace.exists() else "it is not there"
         raise InstanceError(f"{workspace}: cannot be used: {reason}. `mystocks ui` starts what it names.") from None
 
