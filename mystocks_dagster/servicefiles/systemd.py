@@ -39,9 +39,9 @@ def unit(plan: Plan) -> str:
     for text in (*plan.command, str(plan.root), str(plan.environment)):
         if re.search(r"[\x00-\x1f\x7f]", text):
             raise SettingsError(f"{text!r}: systemd cannot start what has a control character in its path. Move the project.")
-    first = plan.command[0]
-    # Variables are not resolved in the program's own path, but in what it sees of it.
-    words = ["/usr/bin/env", *plan.command] if "$" in first else list(plan.command)
+    # systemd refuses quotes and backslashes in the program's own path; variables it does not resolve there, but in what the
+    # program sees of it.
+    words = ["/usr/bin/env", *plan.command] if set(plan.command[0]) & set("$\"'\\") else list(plan.command)
     return _UNIT.format(
         name=plan.name,
         root=_specifiers(str(plan.root)),

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from mystocks_dagster.servicefiles.environment import content, needed
 from mystocks_dagster.servicefiles.plan import plan
 from mystocks_dagster.settings import Settings
 
-FOLDERS = ["我的 项目", "100% sure # really; yes", 'it\'s "quoted" $HOME ${HOME}', "[a] *b* ?c", "back\\slash %h"]
+FOLDERS = ["it's", "我的 项目", "100% sure # really; yes", 'it\'s "quoted" $HOME ${HOME}', "[a] *b* ?c", "back\\slash %h"]
 VALUES = {
     "MYSTOCKS_API_TOKEN": "s3cret",
     "MYSTOCKS_LAKE": "数据 湖",
@@ -47,17 +48,28 @@ class PERSON:
         self.pw_uid, self.pw_name, self.pw_dir = uid, "person", str(Path.cwd() / "home")
 
 
+def complaints(unit: str, folder: Path, system: bool) -> str:
+    """Return what systemd says of a unit; empty when all is well."""
+    file = folder / "mystocks.service"
+    file.write_text(unit, encoding="utf-8")
+    command = ["systemd-analyze", "verify", "--man=no", "--system" if system else "--user", str(file)]
+    env = {"XDG_RUNTIME_DIR": str(folder), "HOME": str(folder), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    return "\n".join(line for line in done.stderr.splitlines() if "mystocks" in line or done.returncode)
+
+
 @pytest.mark.parametrize("system", [False, True])
-def test_systemd_finds_nothing_to_complain_of_in_the_unit(project: Settings, tmp_path: Path, system: bool) -> None:
+def test_systemd_finds_the_program_and_nothing_to_complain_of(project: Settings, tmp_path: Path, system: bool) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze here")
+    program = project.root / "python"
     made = plan(project, name="mystocks", system=system, host="127.0.0.1", port=3000, manager="systemd")
-    file = tmp_path / "mystocks.service"
-    file.write_text(systemd.unit(made), encoding="utf-8")
-    kind = ["--system"] if system else ["--user"]
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *kind, str(file)], capture_output=True, text=True, check=False)
-    complaints = [line for line in done.stderr.splitlines() if "mystocks" in line]
-    assert complaints == []
+    unit = systemd.unit(replace(made, command=(str(program), *made.command[1:])))
+    if "/usr/bin/env" not in unit:
+        assert "is not executable" in complaints(unit, tmp_path, system), "it is not there yet"
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    assert complaints(unit, tmp_path, system) == ""
 
 
 def test_the_unit_says_exactly_which_folder_and_which_command(project: Settings) -> None:
