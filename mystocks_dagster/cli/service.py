@@ -29,6 +29,7 @@ def install(
     host: Annotated[str, typer.Option(help="Address of the web UI.")] = "127.0.0.1",
     manager: Manager = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the files and the commands, and change nothing.")] = False,
+    json: Json = False,
 ) -> None:
     """Write the service's files and start it; again after a change of a variable, a port or the Python environment.
 
@@ -43,14 +44,24 @@ def install(
 
     settings = Settings.from_env()
     made = plan(settings, name=name, system=system, host=host, port=port, manager=_manager(manager))
-    if dry_run:
-        names = ", ".join(needed(environment(), settings.task_file))
+    planned = {
+        "file": str(made.file),
+        "content": manage.text(made),
+        "environment": str(made.environment),
+        "variables": sorted(needed(environment(), settings.task_file)),
+        "commands": made.enable,
+        "reboot": made.reboot,
+    }
+    if not dry_run:
+        manage.install(settings, made)
+    if json:
+        print_json(planned)
+    elif dry_run:
         commands = "\n".join(f"$ {' '.join(command)}" for command in made.enable)
-        told = f"# {made.file}\n{manage.text(made)}\n# {made.environment} (mode 600): {names}\n\n{commands}\n\n{made.reboot}"
-        console.print(told, markup=False)
-        return
-    manage.install(settings, made)
-    console.print(f"{name} runs: {made.file}. {made.reboot}", markup=False)
+        names = f"# {made.environment} (mode 600): {', '.join(planned['variables'])}"
+        console.print(f"# {made.file}\n{planned['content']}\n{names}\n\n{commands}\n\n{made.reboot}", markup=False)
+    else:
+        console.print(f"{name} runs: {made.file}. {made.reboot}", markup=False)
 
 
 def status(name: Name = "mystocks", system: System = False, manager: Manager = None, json: Json = False) -> None:
@@ -74,7 +85,7 @@ def status(name: Name = "mystocks", system: System = False, manager: Manager = N
     raise typer.Exit(0 if found.active else 1)
 
 
-def remove(name: Name = "mystocks", system: System = False, manager: Manager = None) -> None:
+def remove(name: Name = "mystocks", system: System = False, manager: Manager = None, json: Json = False) -> None:
     """Stop the service and delete its files. Runs that are under way go on.
 
     Example: mystocks service remove
@@ -84,6 +95,9 @@ def remove(name: Name = "mystocks", system: System = False, manager: Manager = N
 
     made = plan(Settings.from_env(), name=name, system=system, host="127.0.0.1", port=3000, manager=_manager(manager))
     gone = manage.remove(made)
+    if json:
+        print_json({"name": name, "file": str(made.file), "removed": gone})
+        return
     console.print(f"{name} is removed." if gone else f"{name} was not installed: there is no {made.file}.", markup=False)
 
 

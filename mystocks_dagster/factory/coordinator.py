@@ -10,6 +10,7 @@ from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordi
 
 from mystocks_dagster.disabled import refusal
 from mystocks_dagster.errors import Disabled, InstanceError
+from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.text import PRIORITY, dagster_priority
 from mystocks_dagster.history.record import TASK_TYPE
 from mystocks_dagster.processes import lock
@@ -36,6 +37,7 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         """
         try:
             lock.claim(Path(self._instance.root_directory) / lock.DAEMON_LOCK, "A daemon")
+            database_lock.claim(self._instance)
         except InstanceError as error:
             sys.stderr.write(f"{error} Two daemons would start everything twice.\n")
             raise SystemExit(1) from None

@@ -7,7 +7,6 @@ import stat
 import sys
 import tempfile
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,12 @@ from dagster._serdes import serialize_value
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.processes import lock
+from mystocks_dagster.processes.loopback import opener
 from mystocks_dagster.settings import Settings
 
 #: A socket's path has at most 108 bytes on Linux and 104 on macOS, its closing zero included.
 _PATH_BYTES = 100
 _PROBE_SECONDS = 5.0
-#: A proxy of the environment is for the outside world.
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +171,7 @@ def _listens(pid: int, port: int) -> bool:
 
 def _answers(url: str) -> bool:
     try:
-        with _direct.open(url, timeout=_PROBE_SECONDS):
+        with opener.open(url, timeout=_PROBE_SECONDS):
             return True
     except (urllib.error.URLError, OSError):
         return False

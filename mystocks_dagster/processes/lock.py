@@ -124,6 +124,20 @@ def holder(path: Path) -> Holder | None:
         os.close(descriptor)
 
 
+def killed(path: Path) -> int | None:
+    """Return the number of a process of this machine that held the lock and has ended without giving it up; None for none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        left = _read(descriptor)
+    finally:
+        os.close(descriptor)
+    gone = left.identity is not None and left.host == platform.node() and not left.identity.alive()
+    return left.pid if gone and holder(path) is None else None
+
+
 def _locked(descriptor: int, kind: int, patience: float = _PATIENCE) -> bool:
     deadline = time.monotonic() + patience
     while True:

@@ -157,6 +157,7 @@ def test_install_status_remove(mystocks: Commands, calls: Path) -> None:
     assert "not installed" in mystocks("service", "status", "--manager", "systemd", code=1)
     mystocks.monkeypatch.setenv("MYSTOCKS_API_TOKEN", "s3cret")
     dry = mystocks("service", "install", "--manager", "systemd", "--dry-run")
+    assert mystocks.json("service", "install", "--manager", "systemd", "--dry-run")["content"] in dry
     assert not unit.exists()
     assert "loginctl enable-linger person" in dry
     assert "s3cret" not in dry
@@ -175,6 +176,7 @@ def test_install_status_remove(mystocks: Commands, calls: Path) -> None:
     mystocks("service", "remove", "--manager", "systemd")
     assert not unit.exists()
     assert not secrets.exists()
+    assert mystocks.json("service", "remove", "--manager", "systemd") == {"name": "mystocks", "file": str(unit), "removed": False}
     assert "was not installed" in mystocks("service", "remove", "--manager", "systemd")
 
 

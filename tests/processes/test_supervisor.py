@@ -6,18 +6,23 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
-from support.project import wait_for
+from support.project import Folder, wait_for
 
+from mystocks_dagster import reloading, servers
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.instance import prepare_home
 from mystocks_dagster.processes import commands, supervisor
 from mystocks_dagster.processes.commands import Command
 from mystocks_dagster.processes.supervisor import Supervisor
+from mystocks_dagster.settings import Settings
 
 #: A server that says which process it is, starts another one, and then does what it is told.
 SERVER = """
@@ -169,3 +174,33 @@ def test_a_workspace_that_cannot_be_used_is_named(tmp_path: Path, content: str |
         path.write_text(content, encoding="utf-8")
     with pytest.raises(InstanceError, match=r"workspace\.yaml: cannot be used: \S+"):
         commands._origins(path)
+
+
+def test_what_cannot_be_kept_running_ends_the_ui_with_an_exit_code(log: Path, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.write("tasks.yaml", "tasks: []\n")
+    monkeypatch.chdir(folder.root)
+    monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
+    monkeypatch.setattr(supervisor, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(servers, "commands", lambda *_: [command(log, "ends", ready=lambda _pid: True)])
+    settings, said = Settings.from_env(), []
+    assert servers._serve(settings, prepare_home(settings), "127.0.0.1", 3000, said.append) == 1
+    assert "Giving up: the server ended with exit code 3, 6 times in a row. The reason is in the lines above." in said
+    assert not (folder.root / ".dagster" / "ui.json").exists()
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"data": {"it": "answers"}}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_web_ui_of_this_machine_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert reloading.ask(f"http://127.0.0.1:{server.server_port}", "{ it }") == {"it": "answers"}
