@@ -54,7 +54,7 @@ def _serve(settings: Settings, home: Path, host: str, port: int, say: Callable[[
     chosen = free_port(host, port)
     if chosen != port:
         say(f"Port {port} is taken; using {chosen}.")
-    supervisor = Supervisor(commands(settings, socket_folder(home), host, chosen), say)
+    supervisor = Supervisor(commands(settings, socket_folder(home), host, chosen), settings.root, say)
     note = home / ADDRESS_FILE
     note.unlink(missing_ok=True)  # a killed one has left it
     try:

@@ -29,8 +29,9 @@ _STOP_SECONDS, _STOP_CODE_SECONDS = 10.0, 1.0
 class Child:
     """One server, and what is known of its present process."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, folder: Path) -> None:
         self.command = command
+        self._folder = folder
         self.failures = 0
         self.begun = False
         self.ready_since: float | None = None
@@ -52,6 +53,7 @@ class Child:
                     command.entry,
                     *command.arguments,
                 ],
+                cwd=self._folder,
                 env={**os.environ, "DAGSTER_IS_DEV_CLI": "1"},
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs,),
@@ -109,10 +111,10 @@ class Child:
 
 
 class Supervisor:
-    """All servers of one instance."""
+    """All servers of one instance, which run in `folder`."""
 
-    def __init__(self, commands: Iterable[Command], say: Callable[[str], None]) -> None:
-        self._children = [Child(command) for command in commands]
+    def __init__(self, commands: Iterable[Command], folder: Path, say: Callable[[str], None]) -> None:
+        self._children = [Child(command, folder) for command in commands]
         self._say = say
 
     def start(self) -> None:

@@ -186,16 +186,20 @@ def test_of_two_started_at_once_one_is_refused(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mystocks_dagster.cli.main", "ui", "--port", "0"]
     logs = [tmp_path / "first.log", tmp_path / "second.log"]
     both = []
+    below = folder.root / "some" / "folder"
+    below.mkdir(parents=True)
     try:
         for log in logs:
             with log.open("wb") as output:
-                both.append(subprocess.Popen(command, cwd=folder.root, env=folder.environment, stdout=output, stderr=output))
+                both.append(subprocess.Popen(command, cwd=below, env=folder.environment, stdout=output, stderr=output))
         refused = wait_for(lambda: [one for one in both if one.poll() is not None], 90, "the end of one of them")
         lost = both.index(refused[0])
         other = both[1 - lost]
         assert refused[0].returncode == 1
         told = " ".join(logs[lost].read_text(encoding="utf-8").split())
         assert f"process {other.pid}" in told
+        servers = wait_for(lambda: len(found := psutil.Process(other.pid).children()) == 3 and found, 60, "the other's servers")
+        assert {one.cwd() for one in servers} == {str(folder.root)}, "wherever it was started"
         assert other.poll() is None
     finally:
         for process in both:

@@ -45,7 +45,7 @@ PARENT = """
     from mystocks_dagster.processes.supervisor import Supervisor
     log = sys.argv[1]
     one = Command(name="server", waits_for="it", entry="example_server:run", arguments=(log, "lives"), ready=lambda pid: True)
-    held = Supervisor([one], print)
+    held = Supervisor([one], Path.cwd(), print)
     held.start()
     held.wait_until_ready()
     time.sleep(60)
@@ -81,7 +81,7 @@ def alive(pid: int) -> bool:
 @contextmanager
 def supervised(*all_of_them: Command) -> Iterator[tuple[Supervisor, list[str]]]:
     said: list[str] = []
-    held = Supervisor(all_of_them, said.append)
+    held = Supervisor(all_of_them, Path.cwd(), said.append)
     held.start()
     try:
         yield held, said
