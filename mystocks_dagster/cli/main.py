@@ -53,13 +53,15 @@ def register_all() -> None:
         history,
         logs,
         runs,
+        service,
         stopping,
         switches,
         ui,
         upcoming,
     )
 
-    for module in (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, data, alerts, health, doctor, demo, ui, api):
+    looking = (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, data, alerts, health, doctor)
+    for module in (*looking, demo, ui, api, service):
         module.register(app)
 
 
