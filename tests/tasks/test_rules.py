@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from mystocks_dagster.errors import NotOffered
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.schemas import DAILY_BARS, TABLES
@@ -69,6 +70,9 @@ class Vendor:
 
     def bar_days(self):
         return self.bars["date"].min(), self.bars["date"].max()
+
+    def trading_days(self):
+        raise NotOffered("vendor states no calendar")
 
     def daily_bars(self, days, symbols=None):
         frame = self.bars.filter(pl.col("date").is_in(list(days) if self.has_history else [max(days)]))
