@@ -10,12 +10,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from pathlib import Path
 from types import FrameType
 
+import yaml
+
+from mystocks_dagster.addresses import check_host, url
 from mystocks_dagster.alerts.daemon import watching
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import ADDRESS_FILE, open_instance, prepare_home
+from mystocks_dagster.instance import ADDRESS_FILE, DAGSTER_PATH, open_instance, prepare_home
 from mystocks_dagster.instance import ui_address as ui_address  # the callers of servers ask for it here
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.switches import note_intervals
@@ -34,6 +38,7 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     Raises:
         InstanceError: They did not come up; the message says where to look.
     """
+    check_host(settings, host)
     home = prepare_home(settings)
     if running := ui_address(home):
         raise InstanceError(f"This project's web UI runs already, at {running}. Stop that one first; two would take each other's runs.")
@@ -42,30 +47,64 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     chosen = free_port(host, port)
     if chosen != port:
         say(f"Port {port} is taken; using {chosen}.")
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(settings.root / "workspace.yaml"), "-h", host, "-p", str(chosen)]
-    servers = subprocess.Popen(command, cwd=settings.root, start_new_session=True)
-    address = f"http://{host}:{chosen}"
-
+    address = url(host, chosen)
     stop_on_signals()
     note = home / ADDRESS_FILE
+    children: list[subprocess.Popen[bytes]] = []
     try:
-        _wait_until_up(servers, address)
-        note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
-        say(f"\nMyStocks is at {address} (stop with Ctrl-C). The table of tasks, with forms: mystocks api")
-        with watching(settings) as watch:
-            code = servers.wait()
-            watch.look(gone=f"Dagster 的进程意外退出（代码 {code}）")
-        # They were not asked to end: whoever restarts what failed must see it, also when Dagster ends with 0.
-        return code or 1
+        with _code_servers(settings) as workspace:
+            commands = (
+                ["mystocks_dagster.web", "--host", host, "--port", str(chosen), "--workspace", str(workspace)],
+                ["dagster._daemon", "run", "--log-level", "info", "-w", str(workspace)],
+            )
+            for command in commands:
+                arguments = [sys.executable, "-m", *command]
+                children.append(subprocess.Popen(arguments, cwd=settings.root, start_new_session=True))
+            try:
+                _wait_until_up(children, address)
+                note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
+                say(f"\nMyStocks is at {address} (stop with Ctrl-C); Dagster's own UI: {address}{DAGSTER_PATH}")
+                with watching(settings) as watch:
+                    code = _wait(children)
+                    watch.look(gone=f"Dagster 的进程意外退出（代码 {code}）")
+                # They were not asked to end: whoever restarts what failed must see it, also when Dagster ends with 0.
+                return code or 1
+            finally:
+                note.unlink(missing_ok=True)
+                for child in children:
+                    _stop(child)
     except KeyboardInterrupt:
         say("stopping …")
         return 0
     finally:
-        note.unlink(missing_ok=True)
-        _stop(servers)
         # Else its last heartbeat would pass for a living daemon for some time.
         with open_instance(settings) as instance:
             instance.wipe_daemon_heartbeats()
+
+
+@contextlib.contextmanager
+def _code_servers(settings: Settings) -> Generator[Path]:
+    """Start one code server for each location of workspace.yaml; yield the workspace file that names them."""
+    from dagster._cli.proxy_server_manager import ProxyServerManager
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+    file = settings.dagster_home / "servers.yaml"
+    with open_instance(settings) as instance:
+        target = WorkspaceFileTarget([str(settings.root / "workspace.yaml")])
+        with ProxyServerManager(instance, target, "WARNING") as servers:
+            specs = [{kind: dict(spec) for kind, spec in entry.items()} for entry in servers.get_code_server_specs()]
+            file.write_text(yaml.safe_dump({"load_from": specs}), encoding="utf-8")
+            yield file
+    file.unlink(missing_ok=True)
+
+
+def _wait(children: list[subprocess.Popen[bytes]]) -> int:
+    """Wait until one of them has ended, and return its exit code."""
+    while True:
+        for child in children:
+            if child.poll() is not None:
+                return child.returncode
+        time.sleep(0.5)
 
 
 def stop_on_signals() -> None:
@@ -101,13 +140,13 @@ def free_port(host: str, port: int) -> int:
 _FOREIGN_HOST = {99, 49, -2}  # EADDRNOTAVAIL on Linux and macOS, a name that does not resolve
 
 
-def _wait_until_up(servers: subprocess.Popen[bytes], address: str) -> None:
+def _wait_until_up(children: list[subprocess.Popen[bytes]], address: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if servers.poll() is not None:
-            raise InstanceError(f"Dagster's servers stopped at once (exit code {servers.returncode}); the reason is in the lines above.")
+        if ended := [child for child in children if child.poll() is not None]:
+            raise InstanceError(f"A server stopped at once (exit code {ended[0].returncode}); the reason is in the lines above.")
         try:
-            with urllib.request.urlopen(f"{address}/server_info", timeout=2):
+            with urllib.request.urlopen(f"{address}/ready", timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)

@@ -93,10 +93,18 @@ class Server:
     folder: Folder
     process: subprocess.Popen[bytes]
 
+    @property
+    def dagster(self) -> str:
+        """The address of Dagster's own UI."""
+        return f"{self.address}/dagster"
+
     def graphql(self, query: str, **variables: Any) -> Any:
         """Ask the real webserver; fail on GraphQL errors."""
         body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.address}/graphql", body, {"content-type": "application/json"})
+        headers = {"content-type": "application/json"}
+        if token := self.folder.env.get("MYSTOCKS_API_TOKEN"):
+            headers["authorization"] = f"Bearer {token}"
+        request = urllib.request.Request(f"{self.dagster}/graphql", body, headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             told = json.load(answer)
         assert not told.get("errors"), told["errors"]
