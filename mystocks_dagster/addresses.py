@@ -57,7 +57,7 @@ def check_host(settings: Settings, host: str) -> None:
         )
 
 
-def listen(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """Return a socket that is bound to the address; port 0 takes a free one.
 
     Raises:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import uvicorn
 from starlette.types import ASGIApp
 
-from mystocks_dagster.addresses import check_host, listen, url
+from mystocks_dagster.addresses import bind, check_host, url
 from mystocks_dagster.alerts.daemon import watching
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.api.connections import LimitedProtocol
@@ -32,7 +32,7 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     """
     check_host(settings, host)
     home = prepare_home(settings)
-    listener = listen(host, port)
+    listener = bind(host, port)
     address = url(host, listener.getsockname()[1])
     app = create_app(settings)
     # Uvicorn raises the signal that ended it once more, for these.

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from mystocks_dagster.addresses import check_host, listen
+from mystocks_dagster.addresses import bind, check_host
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.instance import prepare_home
 from mystocks_dagster.lean import collect_rarely
@@ -36,7 +36,7 @@ def _serve(host: str, port: int, workspace: Path | None) -> None:
     settings = Settings.from_env()
     check_host(settings, host)
     prepare_home(settings)
-    listener = listen(host, port)
+    listener = bind(host, port)
     stop_on_signals()
     _end_with_parent()
     # Heavy: the port and the settings are judged before.

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mystocks_dagster.api.app import create_app
@@ -17,7 +17,8 @@ from mystocks_dagster.web.dagster_ui import dagster_ui
 
 #: Bytes of a request to Dagster's UI: a backfill names its partitions one by one.
 _MAX_DAGSTER_BODY = 10_000_000
-#: Where the pages of Dagster's UI were before they had a prefix: links in old messages and bookmarks lead to them.
+#: Where the pages of Dagster's UI were before they had a prefix: links in old messages and bookmarks lead to them, and
+#: programs ask /graphql.
 _FORMER_PAGES = (
     "asset-groups",
     "assets",
@@ -44,7 +45,8 @@ def web_app(settings: Settings, workspace: Path) -> Generator[FastAPI]:
         app = create_app(settings, larger_bodies={DAGSTER_PATH: _MAX_DAGSTER_BODY})
         app.state.dagster_path = DAGSTER_PATH
         app.mount(DAGSTER_PATH, _At(dagster))
-        app.router.routes.append(Route("/graphql", _At(dagster, f"{DAGSTER_PATH}/graphql")))
+        graphql = _At(dagster, f"{DAGSTER_PATH}/graphql")
+        app.router.routes += [Route("/graphql", graphql), WebSocketRoute("/graphql", graphql)]
         for page in (DAGSTER_PATH.lstrip("/"), *_FORMER_PAGES):
             app.router.routes.append(Route(f"/{page}", _to_dagster))
             app.router.routes.append(Route(f"/{page}/{{rest:path}}", _to_dagster))

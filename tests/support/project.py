@@ -151,7 +151,7 @@ def wait_for(condition: Any, seconds: float, what: str) -> Any:
 def serve(folder: Folder) -> Iterator[Server]:
     """Start `mystocks ui` on a free port, and stop it with all it started."""
     log = (folder.root / "ui.log").open("wb")
-    command = [sys.executable, "-m", "mystocks_dagster.cli.main", "ui", "--port", str(_port())]
+    command = [sys.executable, "-m", "mystocks_dagster.cli.main", "ui", "--port", str(free_port())]
     process = subprocess.Popen(command, cwd=folder.root, env=folder.environment, stdout=log, stderr=log)
     note = folder.root / ".dagster" / "ui.json"
 
@@ -170,7 +170,8 @@ def serve(folder: Folder) -> Iterator[Server]:
         log.close()
 
 
-def _port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
