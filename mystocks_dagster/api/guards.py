@@ -65,8 +65,9 @@ class Door:
         scope[KNOWN] = self._knows(scope, headers)
         if not scope[KNOWN] and (method, scope["path"]) not in _OPEN_CALLS:
             answer = _refused(401, "This server wants a token: send the header Authorization: Bearer <MYSTOCKS_API_TOKEN>.")
-            # A browser asks its user, who gives the token as the password.
-            answer.headers["www-authenticate"] = 'Bearer realm="MyStocks", Basic realm="MyStocks", charset="UTF-8"'
+            # A browser asks its user, who gives the token as the password. Chromium reads one scheme in a header, not two.
+            for scheme in ("Basic", "Bearer"):
+                answer.headers.append("www-authenticate", f'{scheme} realm="MyStocks"')
             return answer
         if source_of(headers) is Source.FOREIGN and not (scope["type"] == "http" and is_followed_link(method, headers)):
             return _refused(403, "A page of another site may do nothing here: call it from a program or this server's pages.")
