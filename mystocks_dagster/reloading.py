@@ -11,6 +11,7 @@ from typing import Any
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import DAGSTER_PATH
+from mystocks_dagster.processes.loopback import opener
 from mystocks_dagster.servers import ui_address
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.switches import note_intervals
@@ -137,7 +138,7 @@ def ask(settings: Settings, address: str, query: str, *, patience: float = _PATI
         headers["authorization"] = f"Bearer {settings.api_token}"
     request = urllib.request.Request(f"{address}{DAGSTER_PATH}/graphql", body, headers)
     try:
-        with urllib.request.urlopen(request, timeout=patience) as answer:
+        with opener.open(request, timeout=patience) as answer:
             told = json.load(answer)
     except urllib.error.HTTPError as error:
         if error.code == 401:
