@@ -53,6 +53,10 @@ class CheckedSource:
         """Return what was found in rows of `table` since this was last asked, and forget it."""
         return self._findings.pop(table, Findings())
 
+    def trading_days(self) -> list[date]:
+        """Return the trading days that it states: a calendar has rules of its own, see `trading_calendar.statement`."""
+        return self._source.trading_days()
+
     def bar_days(self) -> tuple[date, date]:
         """Return the first and the last day of its bars."""
         return self._source.bar_days()

@@ -14,10 +14,11 @@ from mystocks_dagster.errors import NotOffered, SettingsError
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.schemas import TABLES
-from mystocks_dagster.settings import Settings
+from mystocks_dagster.settings import TRADING_CALENDAR, Settings
 from mystocks_dagster.sources.checked import once
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
 from mystocks_dagster.sources.recorded_files import SUFFIXES, RecordedFile, recognise
+from mystocks_dagster.trading_calendar.day_file import read_days
 
 _logger = logging.getLogger(__name__)
 
@@ -67,6 +68,18 @@ class RecordedSource:
         if not self._spans:
             raise NotOffered(f"The archive in {self._folder} holds files of daily_bars, but no row in them.")
         return min(first for _, first, _ in self._spans), max(last for _, _, last in self._spans)
+
+    def trading_days(self) -> list[date]:
+        """Return the trading days that the archive's `trading_calendar.csv` states.
+
+        Raises:
+            NotOffered: It has no such file.
+            SettingsError: A line of it is wrong.
+        """
+        file = self._folder / TRADING_CALENDAR
+        if not file.is_file():
+            raise NotOffered(f"The archive in {self._folder} states no trading days: it has no {TRADING_CALENDAR}.")
+        return sorted(read_days(file).days)
 
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Yield the bars of those days by day and symbol, one frame a calendar year; suspended days are rows too.
@@ -140,7 +153,8 @@ class RecordedSource:
 
     def _paths(self) -> list[Path]:
         try:
-            return sorted(path for path in self._folder.rglob("*") if path.name.lower().endswith(SUFFIXES) and path.is_file())
+            found = (path for path in self._folder.rglob("*") if path.name.lower().endswith(SUFFIXES) and path.is_file())
+            return sorted(path for path in found if path != self._folder / TRADING_CALENDAR)
         except OSError as error:
             raise SettingsError(f"MYSTOCKS_RECORDED is {self._folder}, which cannot be read: {error.strerror}.") from error
 

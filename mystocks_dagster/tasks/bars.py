@@ -12,27 +12,19 @@ from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, record_days
 from mystocks_dagster.lake.prices import unknown_factors
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.calendar import DATA_READY, shanghai
-from mystocks_dagster.market.clock import now
+from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.schemas import DAILY_BARS
 from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.admission import Admitted, admit
 from mystocks_dagster.tasks.findings import findings_said, listed
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
+from mystocks_dagster.tasks.wanted_days import Wanted
 
 #: A day with fewer rows than this share of the complete day before it is taken for a part of the market only.
 ENOUGH = 0.97
 #: Below so many rows a share says nothing.
 _FEW = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """The trading days to load, ascending, and what a person should know about the choice."""
-
-    days: tuple[date, ...]
-    note: str = ""
 
 
 @dataclass(kw_only=True)
@@ -72,55 +64,6 @@ class Loaded:
         return {*self.partial, *self.refused, *stray}
 
 
-def latest_closed() -> date:
-    """Return the latest trading day whose data vendors have by now; past the published calendar, the latest such weekday."""
-    return shanghai().probable_latest_closed(now(), DATA_READY)[0]
-
-
-def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None) -> Wanted:
-    """Return the days that a sync should have, whether they are stored already or not.
-
-    A window is cut to what a source with history reaches. A source of snapshots is asked for all of it: it may know
-    the past of single symbols, and what it cannot give is to be seen as missing.
-
-    Args:
-        source: Where they will come from.
-        asked: Partitions; they win over the window.
-        start: First day of a window; None with `end` given means the source's first day.
-        end: Last day of a window; None with `start` given means the latest closed day.
-
-    Raises:
-        OutsideCalendar: The window reaches beyond the published exchange calendar.
-    """
-    closed = latest_closed()
-    if asked:
-        idle = {day: "is no trading day" for day in asked if not shanghai().is_probable_session(day)[0]}
-        idle |= {day: "is not over yet" for day in asked if day > closed and day not in idle}
-        note = "; ".join(f"{day} {reason}" for day, reason in sorted(idle.items()))
-        return Wanted(days=tuple(sorted(set(asked) - idle.keys())), note=f"{note}." if note else "")
-    for day in (start, end):
-        if day is not None:
-            shanghai().is_session(day)  # raises where nothing is known: a backfill guesses no trading days
-    first, last = source.bar_days()
-    if start is None and end is None and not source.has_history:
-        return Wanted(days=(min(last, closed),))
-    window = (start or first, end or closed)
-    reach = (first, min(last, closed)) if source.has_history else (window[0], closed)
-    days = _sessions(max(window[0], reach[0]), min(window[1], reach[1]))
-    cut = (start is not None and start < reach[0]) or (end is not None and end > reach[1])
-    return Wanted(days=days, note=f"{source.name} reaches from {reach[0]} to {reach[1]}." if cut else "")
-
-
-def _sessions(start: date, end: date) -> tuple[date, ...]:
-    calendar = shanghai()
-    if start > end:
-        return ()
-    if end <= calendar.last:
-        return tuple(calendar.sessions(max(start, calendar.first), end))
-    # Nothing is guessed about the days between the calendar's end and the newest, which the clock vouches for.
-    return (*calendar.sessions(start, calendar.last), end) if start <= calendar.last else (end,)
-
-
 def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun) -> Loaded:
     """Fetch and store bars, each frame of the source at once, so that a run killed in the middle goes on where it was.
 
@@ -142,29 +85,32 @@ def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: S
 
 
 def bars_result(
-    loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, note: str = ""
+    loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, wanted: Wanted | None = None
 ) -> TaskResult:
     """Say how loading ended: failed when the source had nothing, a warning when it lacked days (or symbols, if named)."""
-    missing = [day for day in days if day not in loaded.rows.keys() | loaded.refused.keys()]
+    lacking = [day for day in days if day not in loaded.rows.keys() | loaded.refused.keys()]
+    idle = [day for day in lacking if wanted and day in wanted.unsure]
+    missing = [day for day in lacking if day not in idle]
     missing = missing if symbols is None else sorted(set(symbols) - loaded.symbols - loaded.set_aside_symbols)
     unknown = unknown_factors(lake).height
     said = [
         f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}." if loaded.rows else "",
         f"{source.name} has no bars of {listed(missing)}." if missing else "",
+        f"{listed(idle)}: no bars, beyond the trading calendar ({shanghai().last}), so taken for no trading day." if idle else "",
         f"Incomplete: {listed(list(loaded.partial.values()), 5)}." if loaded.partial else "",
         *findings_said(loaded.faults, loaded.refused),
         _paused_said(loaded),
         f"{unknown:,} bars have no adjustment factor until the trading day before theirs is loaded." if unknown else "",
         "" if source.has_history or symbols is not None else _missed(lake, max(days)),
         *getattr(source, "notes", ()),
-        note,
+        wanted.note if wanted else "",
     ]
     message = " ".join(filter(None, said))
     failed = sorted(f"{item}" for item in {*missing, *loaded.failed(by_symbol=symbols is not None)})
     return TaskResult(
-        status="failed" if not loaded.rows else "partial_success" if failed else "success",
+        status=("failed" if failed else "skipped") if not loaded.rows else "partial_success" if failed else "success",
         message=message,
-        error=None if loaded.rows else message,
+        error=None if loaded.rows or not failed else message,
         rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
         days={"daily_bars": tuple(sorted(loaded.rows))},
         failed_items=tuple(failed),
@@ -194,7 +140,9 @@ def _retry(failed: Sequence[str], days: Sequence[date], *, by_symbol: bool) -> d
 def _missed(lake: Lake, last: date) -> str:
     """Say how many days before `last` are missing, which a source of snapshots cannot give any more."""
     complete = complete_days(lake, "daily_bars")
-    gaps = [day for day in _sessions(min(complete, default=last), last) if day not in complete and day != last]
+    calendar, first = shanghai(), min(complete, default=last)
+    sessions = calendar.sessions(first, min(last, calendar.last)) if first <= calendar.last else []
+    gaps = [day for day in sessions if day not in complete and day != last]
     if not gaps:
         return ""
     return (

@@ -1,6 +1,7 @@
 """Bring bars, stock list and statements from a source into the lake."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Literal
 
@@ -15,12 +16,14 @@ from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
-from mystocks_dagster.tasks.bars import bars_result, latest_closed, load_bars, wanted_days
+from mystocks_dagster.tasks.bars import bars_result, load_bars
 from mystocks_dagster.tasks.findings import nothing_sound, stored_result
 from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
 from mystocks_dagster.tasks.results import joined
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.stock_list import refresh_stock_list, sync_stock_list
+from mystocks_dagster.tasks.wanted_days import latest_closed, wanted_days
+from mystocks_dagster.trading_calendar.refresh import Refreshed, refresh_when_due
 
 ReportType = Literal["balance_sheet", "income_statement", "cash_flow"]
 _STATEMENTS: dict[ReportType, StatementTable] = {
@@ -99,12 +102,24 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
         TaskFailed: The stock list shrank so much that it cannot be right.
     """
     source, lake = _opened(params.data_source, run)
+    refreshed = refresh_when_due(source, run.settings)
     parts = []
     if params.include_kline:
         parts.append(_or_skipped(lambda: _sync_bars(params, run, source, lake)))
     if params.include_basic:
-        parts.append(_or_skipped(lambda: refresh_stock_list(source, lake, latest_closed(), force=params.force)))
-    return joined(parts)
+        parts.append(_or_skipped(lambda: refresh_stock_list(source, lake, latest_closed(source), force=params.force)))
+    return _with_calendar(joined(parts), refreshed, run)
+
+
+def _with_calendar(result: TaskResult, refreshed: Refreshed | None, run: TaskRun) -> TaskResult:
+    """Return the result with what came of refreshing the trading calendar, where that is something to know."""
+    if refreshed is None:
+        return result
+    if refreshed.error:
+        run.logger.warning("The trading calendar was not refreshed: %s", refreshed.message)
+    told = {"trading_calendar": refreshed.message}
+    said = f"{result.message} {refreshed.message}".strip() if refreshed.changed else result.message
+    return replace(result, message=said, metadata={**result.metadata, **told})
 
 
 @declares(writes=("stocks",), also_writes=("loaded_days", "quarantine"))
@@ -117,7 +132,9 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
         TaskFailed: The list shrank so much that it cannot be right; the stored one is kept.
     """
     source, lake = _opened(params.data_source, run)
-    return _or_skipped(lambda: sync_stock_list(source, lake, latest_closed(), include_delisted=params.include_delisted, force=params.force))
+    return _or_skipped(
+        lambda: sync_stock_list(source, lake, latest_closed(source), include_delisted=params.include_delisted, force=params.force)
+    )
 
 
 @declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days", "quarantine"))
@@ -152,11 +169,11 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
         return TaskResult(status="skipped", message=" ".join(filter(None, [f"Bars: {reason}.", wanted.note])))
     run.logger.info("Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name)
     loaded = load_bars(source, lake, days, params.symbols, run)
-    return bars_result(loaded, days, params.symbols, source, lake, note=wanted.note)
+    return bars_result(loaded, days, params.symbols, source, lake, wanted=wanted)
 
 
 def _sync_statement(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:
-    day = latest_closed()
+    day = latest_closed(source)
     if not params.force and params.periods is None and was_loaded(lake, table, day):
         return TaskResult(status="skipped", message=f"{table}: fetched for {day} already.")
     periods = params.periods or _open_periods(lake, table, day)

@@ -16,11 +16,11 @@ from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.sources.checked import Findings, set_aside
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable
 from mystocks_dagster.tasks.admission import check_quotes
-from mystocks_dagster.tasks.bars import latest_closed
 from mystocks_dagster.tasks.findings import findings_said, nothing_sound, stored_result
 from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
 from mystocks_dagster.tasks.parts import in_parts, requests_of
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+from mystocks_dagster.tasks.wanted_days import latest_closed
 
 #: Quotes move between the opening auction and the last trades after the close.
 QUOTES_FROM, QUOTES_TO = time(9, 15), time(15, 10)
@@ -85,6 +85,8 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
             raise nothing_sound(table, found, source.name)
         if frame.is_empty():
             return TaskResult(status="skipped", message=f"{table}: {source.name} shows no prices yet.")
+        if not params.force and (idle := _no_session(cast(date, frame["date"].max()), source.name)):
+            return TaskResult(status="skipped", message=f"{table}: {idle}")
         if table == "stock_quotes":
             check_quotes(lake, frame)
         rows = lake.upsert(table, frame)
@@ -112,7 +114,8 @@ def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     source = run.source(params.data_source)
     lake = run.lake(source.world)
     complete = set() if params.force else set(complete_days(lake, "longhubang"))
-    days = _board_days(params, run, complete)
+    closed = latest_closed(source)
+    days = _board_days(params, run, complete, closed)
     if not days:
         return TaskResult(status="skipped", message="龙虎榜: all days asked for are complete already, or not over yet.")
     counts: dict[date, int] = {}
@@ -120,7 +123,7 @@ def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     for at in range(0, len(days), _AT_ONCE):
         run.report_progress(at, len(days), f"龙虎榜 from {days[at]}")
         counts |= _store_board(source, lake, days[at : at + _AT_ONCE], found)
-    return _board_result(source, days, counts, found)
+    return _board_result(source, days, counts, found, closed)
 
 
 @declares(
@@ -136,7 +139,7 @@ def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResu
     """
     source = run.source(params.data_source)
     lake = run.lake(source.world)
-    closed = latest_closed()
+    closed = latest_closed(source)
     days = sorted(day for day in set(run.days) if day <= closed) if run.days else [closed]
     if not days:
         return TaskResult(status="skipped", message=f"{run.days[0]} is not over yet.")
@@ -151,6 +154,14 @@ def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResu
     return in_parts(list(dict.fromkeys(params.flow_types)), fetch, run, lambda failed: {"flow_types": failed})
 
 
+def _no_session(shown: date, source: str) -> str | None:
+    """Say why today, a weekday beyond the calendar, is taken for a holiday; None when it is not."""
+    today = now().date()
+    if today <= shanghai().last or shown >= today:
+        return None
+    return f"{source} shows the session of {shown}: {today}, which the trading calendar does not reach, is taken for no trading day."
+
+
 def _why_closed(moment: datetime) -> str | None:
     """Say why no quotes move at that moment; None when they do."""
     trades, _ = shanghai().is_probable_session(moment.date())
@@ -161,9 +172,8 @@ def _why_closed(moment: datetime) -> str | None:
     return f"{moment:%H:%M} is outside trading hours ({QUOTES_FROM:%H:%M} to {QUOTES_TO:%H:%M}, Shanghai)."
 
 
-def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date]) -> list[date]:
-    """Return the closed trading days to fetch, ascending."""
-    closed = latest_closed()
+def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date], closed: date) -> list[date]:
+    """Return the closed trading days to fetch, ascending; `closed` is the latest one."""
     if run.days:
         return sorted(day for day in set(run.days) if day <= closed and day not in complete)
     if params.start_date or params.end_date:
@@ -199,8 +209,10 @@ def _published(day: date) -> bool:
     return now() >= datetime.combine(day, BOARD_READY, SHANGHAI)
 
 
-def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int], found: Findings) -> TaskResult:
-    missing = [day for day in days if day not in counts and day not in found.refused and _published(day)]
+def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int], found: Findings, closed: date) -> TaskResult:
+    # A weekday beyond the calendar may have been a holiday; the latest closed day is one of which the source has bars.
+    sessions = [day for day in days if day <= shanghai().last or day == closed]
+    missing = [day for day in sessions if day not in counts and day not in found.refused and _published(day)]
     again = sorted({*missing, *found.refused, *(fault.date for fault in found.faults if fault.date and not fault.stored)})
     early = [day for day in days if day not in counts and day not in found.refused and not _published(day)]
     said = [

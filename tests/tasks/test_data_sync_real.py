@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mystocks_dagster.errors import LakeError
+from mystocks_dagster.errors import LakeError, NotOffered
 from mystocks_dagster.lake.prices import adjusted_bars, unknown_factors
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.settings import Settings
@@ -174,6 +174,9 @@ class Withholding:
     world: str = "real"
     has_history: bool = True
     offers: frozenset[str] = frozenset({"daily_bars"})
+
+    def trading_days(self) -> list[date]:
+        raise NotOffered("it states no trading days")
 
     def bar_days(self) -> tuple[date, date]:
         return FIRST, LAST
