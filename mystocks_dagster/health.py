@@ -125,7 +125,7 @@ def web_ui(project: Project) -> Check:
         detail = "no web UI was started by `mystocks ui`" + ("; a daemon runs without it" if alone else "")
         return Check(name="web_ui", ok=alone, detail=detail, remedy="" if alone else "mystocks ui")
     try:
-        answer = ask(address, _LOCATION, patience=_UI_SECONDS)
+        answer = ask(project.settings, address, _LOCATION, patience=_UI_SECONDS)
     except InstanceError as error:
         return Check(name="web_ui", ok=False, detail=str(error), remedy="stop `mystocks ui` and start it again")
     if answer is None:

@@ -1,5 +1,6 @@
 """Dagster's instance of this project: found from any folder, the same for every command."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -16,6 +17,8 @@ from mystocks_dagster.settings import Settings
 RELATIVE_HOME = ".dagster"
 #: Where the address of the running UI is noted, for the links that others print.
 ADDRESS_FILE = "ui.json"
+#: Below which path of that address Dagster's own UI and GraphQL are.
+DAGSTER_PATH = "/dagster"
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
 
 
@@ -68,6 +71,17 @@ def ui_address(home: Path) -> str | None:
     except (OSError, ValueError, KeyError, psutil.Error):
         return None
     return told["address"] if alive else None
+
+
+def dagster_address(home: Path) -> str | None:
+    """Return the address of Dagster's own UI within the running UI; None when none runs."""
+    address = ui_address(home)
+    return f"{address}{DAGSTER_PATH}" if address else None
+
+
+def home_id(home: Path) -> str:
+    """Return a name of the instance that tells nothing of where it is."""
+    return hashlib.sha256(str(home.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _absolute(source: Path, home: Path) -> str:
