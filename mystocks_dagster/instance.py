@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from mystocks_dagster.settings import Settings
 RELATIVE_HOME = ".dagster"
 #: Where the address of the running UI is noted, for the links that others print.
 ADDRESS_FILE = "ui.json"
+#: Dagster looks for its dagster.yaml by a pattern, and SQLite's addresses encode letters.
+_REFUSED = re.compile(r"[*?\[]|%[0-9A-Fa-f]{2}")
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
 
 
@@ -25,9 +28,14 @@ def prepare_home(settings: Settings) -> Path:
     The root's dagster.yaml is copied there with absolute paths; a dagster.yaml that a person put there is kept.
 
     Raises:
-        InstanceError: The folder cannot be written, or dagster.yaml cannot be read.
+        InstanceError: The folder cannot be written, or has a name that Dagster misreads, or dagster.yaml cannot be read.
     """
     home = settings.dagster_home
+    if refused := _REFUSED.search(str(home)):
+        raise InstanceError(
+            f"{home}: Dagster cannot keep its history in a folder whose name holds {refused.group()!r}, which it takes for a wildcard "
+            "or for an encoded letter. Rename the folder, or name another in DAGSTER_HOME."
+        )
     source = settings.root / "dagster.yaml"
     target = home / "dagster.yaml"
     try:

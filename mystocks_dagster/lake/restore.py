@@ -244,8 +244,8 @@ def _forget(lake: Lake, table: str, since: datetime | None, *, everything: bool 
         return ()
     known = loads(lake, table).filter("complete")
     if everything:
-        forget_days(lake, table, known["date"])
-        return tuple(known["date"])
+        forget_days(lake, table, known["date"].to_list())
+        return tuple(known["date"].sort())
     late = known.filter(pl.col("loaded_at") >= since if since else pl.lit(value=False))
     other = known.join(_rows_by_day(lake, table), on="date", how="left").filter(pl.col("rows") != pl.col("stored").fill_null(0))
     days = sorted({*late["date"], *(other["date"] if TABLES[table].by_day else ())})

@@ -149,7 +149,8 @@ def _complete(file: RecordedFile, columns: set[str]) -> RecordedFile:
 def _columns(path: Path) -> set[str]:
     try:
         if path.suffix == ".parquet":
-            return set(pl.read_parquet_schema(path))
+            with path.open("rb") as file:
+                return set(pl.read_parquet_schema(file))
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as text:
             return set(next(csv.reader(text), []))
     except (PolarsError, OSError, UnicodeDecodeError) as error:
@@ -162,7 +163,10 @@ def _adjustments(path: Path) -> set[int]:
 
 def _scan(path: Path) -> pl.LazyFrame:
     # Text stays text until its column's type is known: a guess from the first rows would fail later.
-    return pl.scan_parquet(path) if path.suffix == ".parquet" else pl.scan_csv(path, infer_schema=False)
+    # A name is no pattern: `[x]` and `*` stand for themselves.
+    if path.suffix == ".parquet":
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    return pl.scan_csv(path, infer_schema=False, glob=False)
 
 
 def _cast(value: pl.Expr, found: pl.DataType, wanted: pl.DataType | type[pl.DataType]) -> pl.Expr:

@@ -113,7 +113,8 @@ TRIED = {
 @pytest.mark.parametrize("function", TRIED)
 def test_the_log_says_when_and_why_a_failure_is_tried_again_or_not(run: Any, instance: dg.DagsterInstance, function: str) -> None:
     result = run(function, retry_count=2, retry_delay=0)
-    assert [entry.user_message for entry in instance.all_logs(result.run_id) if entry.user_message.startswith("attempt ")] == TRIED[function]
+    told = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert [line for line in told if line.startswith("attempt ")] == TRIED[function]
 
 
 def test_the_demo_does_not_wait_five_minutes_for_a_retry(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

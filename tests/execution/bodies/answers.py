@@ -1,7 +1,7 @@
 """Functions that return, or fail to."""
 
-import errno
 import asyncio
+import errno
 import os
 import sys
 import threading
