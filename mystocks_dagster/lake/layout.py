@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Name on disk of the partition column of `by_day` tables; no reader of ours shows it.
 YEAR = "year"
 #: Operations that change no row.
-HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END", "ADD COLUMN")
+HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END", "ADD COLUMN", "CREATE TABLE")
 #: What a commit says of itself that writes down marks (see `lake.marks`) and no row.
 MARKS_ONLY = "marks_only"
 #: Name of the application transaction that counts how often a table was put back to an earlier version.
@@ -69,9 +69,9 @@ def world_of(opened: DeltaTable) -> str:
     return (opened.metadata().name or "").rpartition("/")[0]
 
 
-def mark_name(computed: DeltaTable | None, name: str) -> str:
+def mark_name(computed: DeltaTable, name: str) -> str:
     """Return the name under which a mark is kept: what was noted before a table was restored says nothing of its rows now."""
-    restores = computed.transaction_version(RESTORES) if computed else None
+    restores = computed.transaction_version(RESTORES)
     return f"{name} after restore {restores}" if restores else name
 
 

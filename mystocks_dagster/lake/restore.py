@@ -95,9 +95,9 @@ def restore(lake: Lake, table: str, to: int | datetime) -> Restored:
         raise TableDamaged(
             f"Version {number} of {table} cannot be restored: {next(iter(damaged.values()))}. Choose another: mystocks data restore {table}"
         )
-    before = _days(lake, table)
-    aside = None if _put_back(uri, number, format_of(target)) else _write_anew(lake, table, target)
-    days = _forget(lake, table, _written_after(uri, number), everything=bool(pending(table, format_of(target))))
+    before, since, stored_format = _days(lake, table), _written_after(uri, number), format_of(target)
+    aside = None if _put_back(uri, number, stored_format) else _write_anew(lake, table, target)
+    days = _forget(lake, table, since, everything=bool(pending(table, stored_format)))
     after = _days(lake, table)
     if table == "daily_bars" and after and lake.exists("adjust_events"):
         refresh_events(lake, sorted({*before, *after, *lake.days("adjust_events")}))

@@ -5,6 +5,7 @@ from datetime import date
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import Schema as DeltaSchema
 
 from mystocks_dagster.errors import ContractBroken, WrongWorld
 from mystocks_dagster.lake import delta
@@ -76,14 +77,12 @@ class TableWriter(TableReader):
         data = to_disk(schema, frame)
 
         def attempt(existing: DeltaTable | None) -> None:
-            if existing is None:
-                self._create(schema, data, _commit_properties(None, {}))
-                return
+            table = existing or self._create(schema)
             on = [f"t.{name} = s.{name}" for name in (*schema.key, *((YEAR,) if schema.by_day else ()))]
             if schema.date_column and schema.date_column in schema.key:
                 # Constant bounds, so that files of other days are neither read nor in conflict with other writers.
                 on.append(covers(schema, frame[schema.date_column].unique().sort().to_list(), alias="t."))
-            merge = existing.merge(data, " AND ".join(on), source_alias="s", target_alias="t")
+            merge = table.merge(data, " AND ".join(on), source_alias="s", target_alias="t")
             merge.when_matched_update_all().when_not_matched_insert_all().execute()
 
         if frame.height:
@@ -123,13 +122,9 @@ class TableWriter(TableReader):
         data = to_disk(schema, frame)
 
         def attempt(existing: DeltaTable | None) -> None:
-            commit = _commit_properties(existing, marks or {})
-            if existing is None:
-                self._create(schema, data, commit)
-            else:
-                write_deltalake(
-                    existing, stream(data), mode="overwrite", predicate=predicate, writer_properties=PARQUET, commit_properties=commit
-                )
+            table = existing or self._create(schema)
+            commit = _commit_properties(table, marks or {})
+            write_deltalake(table, stream(data), mode="overwrite", predicate=predicate, writer_properties=PARQUET, commit_properties=commit)
 
         self._commit(schema, attempt)
 
@@ -143,16 +138,17 @@ class TableWriter(TableReader):
 
         delta.commit(self._uri(schema.name), checked)
 
-    def _create(self, schema: Table, data: pl.DataFrame, commit: CommitProperties) -> None:
-        write_deltalake(
+    def _create(self, schema: Table) -> DeltaTable:
+        """Make the table, without rows: a log stands before the first data file, so files without one are damage, not a first write."""
+        empty = to_disk(schema, schema.empty()).to_arrow(compat_level=pl.CompatLevel.oldest())
+        return DeltaTable.create(
             self._uri(schema.name),
-            stream(data),
+            schema=DeltaSchema.from_arrow(empty.schema),
             mode="error",
             partition_by=[YEAR] if schema.by_day else None,
             name=world_name(self.world or self.stored_world() or "", schema),
             description=f"{schema.title}: {schema.grain}",
-            writer_properties=PARQUET,
-            commit_properties=commit,
+            commit_properties=CommitProperties(app_transactions=[stamp()]),
         )
 
     def _check_table(self, schema: Table, existing: DeltaTable | None) -> None:
@@ -171,6 +167,6 @@ class TableWriter(TableReader):
         )
 
 
-def _commit_properties(existing: DeltaTable | None, marks: Mapping[str, int], said: Mapping[str, str] | None = None) -> CommitProperties:
-    transactions = [Transaction(mark_name(existing, name), number) for name, number in marks.items()]
-    return CommitProperties(app_transactions=transactions if existing else [*transactions, stamp()], custom_metadata=dict(said or {}))
+def _commit_properties(table: DeltaTable, marks: Mapping[str, int], said: Mapping[str, str] | None = None) -> CommitProperties:
+    transactions = [Transaction(mark_name(table, name), number) for name, number in marks.items()]
+    return CommitProperties(app_transactions=transactions, custom_metadata=dict(said or {}))

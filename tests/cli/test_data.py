@@ -55,10 +55,15 @@ def test_a_lost_file_is_told_by_every_command_and_the_commands_that_they_name_me
     assert "→ mystocks data restore daily_bars" in doctor
 
     listed = mystocks("data", "restore", "daily_bars")
-    assert "mystocks data restore daily_bars --to 0" in listed
-    assert [(one["number"], one["damage"] == "") for one in mystocks.json("data", "restore", "daily_bars")] == [(1, False), (0, True)]
-    told = mystocks("data", "restore", "daily_bars", "--to", "0")
-    assert "daily_bars is as it was in version 0: 1 rows" in told
+    assert "mystocks data restore daily_bars --to 1" in listed
+    versions = mystocks.json("data", "restore", "daily_bars")
+    assert [(one["number"], one["damage"] == "") for one in versions] == [
+        (2, False),
+        (1, True),
+        (0, True),
+    ]
+    told = mystocks("data", "restore", "daily_bars", "--to", "1")
+    assert "daily_bars is as it was in version 1: 1 rows" in told
     assert """mystocks run daily -p 'start_date="2025-01-03"' -p 'end_date="2025-01-03"'""" in told
     assert [row["date"] for row in mystocks.json("data", "head", "daily_bars")] == ["2025-01-02"]
     assert "wrong  lake" not in mystocks("doctor", code=1)

@@ -1,6 +1,9 @@
 """Lost, cut and altered files: one error that names the file, and the way back that it names works."""
 
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -87,14 +90,14 @@ LAST = {
     "data file altered at its beginning": lambda lake: flip(data(lake), 0.01),
     "data file altered in the middle": lambda lake: flip(data(lake)),
     "data file altered near its end": lambda lake: flip(data(lake), 0.85),
-    "commit cut": lambda lake: cut(commit(lake, DAYS - 1)),
-    "commit cut between two lines": lambda lake: cut_between_lines(commit(lake, DAYS - 1)),
-    "commit of zero bytes": lambda lake: cut(commit(lake, DAYS - 1), 0),
-    "commit altered": lambda lake: flip(commit(lake, DAYS - 1)),
+    "commit cut": lambda lake: cut(commit(lake, DAYS)),
+    "commit cut between two lines": lambda lake: cut_between_lines(commit(lake, DAYS)),
+    "commit of zero bytes": lambda lake: cut(commit(lake, DAYS), 0),
+    "commit altered": lambda lake: flip(commit(lake, DAYS)),
 }
 #: Damage to what stands further back.
 BACK = {
-    "commit lost": (lambda lake: lose(commit(lake, DAYS - 2)), DAYS - 3),
+    "commit lost": (lambda lake: lose(commit(lake, DAYS - 1)), DAYS - 2),
     "checkpoint lost": (lambda lake: lose(checkpoint(lake)), 98),
     "checkpoint cut": (lambda lake: cut(checkpoint(lake)), 98),
     "checkpoint of zero bytes": (lambda lake: cut(checkpoint(lake), 0), 98),
@@ -121,7 +124,7 @@ def test_a_damaged_file_is_named_by_every_use_of_the_table(lake, make_bars, kind
 
 @pytest.mark.parametrize("kind", [*LAST, *BACK])
 def test_the_newest_whole_version_of_the_list_can_be_restored_and_written_to(lake, make_bars, kind):
-    damage, expected = BACK.get(kind, (LAST.get(kind), DAYS - 2))
+    damage, expected = BACK.get(kind, (LAST.get(kind), DAYS - 1))
     damage(lake)
     listed = earlier(lake, "daily_bars")
     assert listed[0].damage
@@ -129,24 +132,25 @@ def test_the_newest_whole_version_of_the_list_can_be_restored_and_written_to(lak
     assert newest.number == expected
 
     done = restore(lake, "daily_bars", newest.number)
-    last = FIRST + timedelta(expected)
-    assert done.rows == 2 * (expected + 1)
+    # Version 0 is the empty table, and each one after it adds a day.
+    last = FIRST + timedelta(expected - 1)
+    assert done.rows == 2 * expected
     assert lake.days("daily_bars")[-1] == last
     assert not [one.trouble for one in lake.tables() if one.trouble]
     # What was loaded after that version is asked for again; what is there is not.
-    lost = [FIRST + timedelta(n) for n in range(expected + 1, DAYS)]
+    lost = [FIRST + timedelta(n) for n in range(expected, DAYS)]
     assert set(lost) <= set(done.days)
     assert not set(lost) & set(complete_days(lake, "daily_bars"))
     again = FIRST + timedelta(DAYS)
     lake.replace_days("daily_bars", make_bars(again, 2), [again])
     lake.compact()
-    assert lake.read("daily_bars").height == 2 * (expected + 2)
+    assert lake.read("daily_bars").height == 2 * (expected + 1)
 
 
 def test_a_version_that_needs_the_damaged_file_is_refused(lake):
     lose(data(lake))
-    with pytest.raises(TableDamaged, match=rf"Version {DAYS - 1} of daily_bars cannot be restored: .*parquet is missing"):
-        restore(lake, "daily_bars", DAYS - 1)
+    with pytest.raises(TableDamaged, match=rf"Version {DAYS} of daily_bars cannot be restored: .*parquet is missing"):
+        restore(lake, "daily_bars", DAYS)
 
 
 def test_a_time_means_the_last_version_written_until_then(lake):
@@ -154,7 +158,7 @@ def test_a_time_means_the_last_version_written_until_then(lake):
     assert restore(lake, "daily_bars", listed[3].written).version == listed[3].number
     with pytest.raises(UnknownName, match="No version of daily_bars was written until 1999"):
         restore(lake, "daily_bars", datetime(1999, 1, 1, tzinfo=ZoneInfo("Asia/Shanghai")))
-    with pytest.raises(UnknownName, match="no version 4711 of daily_bars; known are 0 to 103"):
+    with pytest.raises(UnknownName, match="no version 4711 of daily_bars; known are 0 to 104"):
         restore(lake, "daily_bars", 4711)
 
 
@@ -179,8 +183,42 @@ def test_without_its_log_a_table_is_damaged_and_not_missing(lake, make_bars, kin
     assert lake.read("daily_bars").height == 3
 
 
+KILLED = """
+import os, signal, sys
+from datetime import date
+import polars as pl
+from mystocks_dagster.lake import writing
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.schemas import TABLES
+
+real = writing.write_deltalake
+
+def killed(*args, **named):
+    real(os.path.join(sys.argv[1], "daily_bars"), args[1], mode="append", partition_by=["year"])  # files, and then no commit
+    os.unlink(os.path.join(sys.argv[1], "daily_bars/_delta_log", f"{1:020}.json"))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+writing.write_deltalake = killed
+values = {"symbol": ["600000.SH"], "open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "volume": 1, "amount": 1.0, "suspended": False}
+values |= {"date": date(2025, 1, 1), "prev_close": None, "turnover": None, "is_st": None}
+frame = pl.DataFrame(values, schema=TABLES["daily_bars"].dtypes)
+Lake(sys.argv[1], "real").replace_days("daily_bars", frame, [date(2025, 1, 1)])
+"""
+
+
+def test_a_first_write_that_was_killed_is_no_damage_and_is_done_again(tmp_path, make_bars):
+    lake = Lake(str(tmp_path / "lake"), "real")
+    ended = subprocess.run([sys.executable, "-c", KILLED, lake.location], timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert list(Path(lake.location, "daily_bars").rglob("*.parquet"))
+    assert lake.days("daily_bars") == []
+    assert [one.trouble for one in lake.tables()] == [""]
+    lake.replace_days("daily_bars", make_bars(FIRST), [FIRST])
+    assert lake.read("daily_bars").height == 3
+
+
 def test_a_damaged_table_does_not_keep_others_from_being_used(lake, make_bars):
-    cut(commit(lake, DAYS - 1))
+    cut(commit(lake, DAYS))
     assert lake.read("loaded_days").height == DAYS
     assert lake.query("SELECT count(*) AS n FROM loaded_days").item() == DAYS
     assert {one.table: bool(one.trouble) for one in lake.tables()} == {"daily_bars": True, "loaded_days": False}
@@ -191,7 +229,7 @@ def test_what_was_computed_is_computed_again_after_it_was_restored(lake):
     lake.replace_all("signals", TABLES["signals"].empty(), marks=marks(["ma"], versions(lake, ["daily_bars"])))
     lake.replace_all("signals", TABLES["signals"].empty(), marks=marks(["ma"], versions(lake, ["daily_bars"])))
     assert stale_since(lake, "signals", ["ma"], versions(lake, ["daily_bars"])) is None
-    restore(lake, "signals", 0)
+    restore(lake, "signals", 1)
     assert stale_since(lake, "signals", ["ma"], versions(lake, ["daily_bars"])) == EVER
     lake.mark("signals", marks(["ma"], versions(lake, ["daily_bars"])))
     assert stale_since(lake, "signals", ["ma"], versions(lake, ["daily_bars"])) is None
@@ -203,7 +241,7 @@ def test_a_lake_under_a_url_is_told_of_in_the_same_way(lake, make_bars):
     file = lose(data(lake))
     with pytest.raises(TableDamaged, match=file.name):
         there.read("daily_bars")
-    assert restore(there, "daily_bars", DAYS - 2).rows == 2 * (DAYS - 1)
+    assert restore(there, "daily_bars", DAYS - 1).rows == 2 * (DAYS - 1)
 
 
 def test_a_table_that_cannot_be_moved_from_here_is_said_so(lake):

@@ -133,7 +133,7 @@ def test_an_added_column_makes_nothing_be_computed_again(filled, wider):
 
 def test_a_version_from_before_the_column_can_be_restored(filled, wider, make_bars):
     filled.replace_days("daily_bars", bars_with(make_bars, JAN3), [JAN3])
-    restore(filled, "daily_bars", 1)
+    restore(filled, "daily_bars", 2)
     assert filled.read("daily_bars")["limit_up"].null_count() == 6
     filled.replace_days("daily_bars", bars_with(make_bars, JAN3), [JAN3])
     assert filled.read("daily_bars")["limit_up"].null_count() == 3
@@ -219,7 +219,7 @@ def test_a_change_without_a_migration_is_refused_and_not_misread(filled, contrac
 
 def test_a_restored_version_from_before_a_migration_is_migrated_again(later):
     migrate(later)
-    restore(later, "daily_bars", 1)
+    restore(later, "daily_bars", 2)
     with pytest.raises(WrongFormat, match="mystocks data migrate"):
         later.read("daily_bars")
     migrate(later)
