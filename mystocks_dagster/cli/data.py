@@ -9,7 +9,7 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
-from mystocks_dagster.errors import MyStocksError, UnknownName
+from mystocks_dagster.errors import LakeError, MyStocksError, UnknownName
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import Settings
 
@@ -58,7 +58,7 @@ def tables(json: Json = False) -> None:
         (one.table, one.rows, one.bytes and f"{one.bytes / 1e6:.1f} MB", one.updated and f"{one.updated:%Y-%m-%d %H:%M:%S}")
         for one in found
     ]
-    print_table(("table", "rows", "size", "updated"), rows, title=f"{lake.location} ({lake.world or 'empty'})")
+    print_table(("table", "rows", "size", "updated"), rows, title=f"{lake.location} ({_world(lake)})")
     for one in found:
         if one.trouble:
             console.print(f"[red]{escape(one.trouble)}[/]")
@@ -147,6 +147,13 @@ def migrate(
             told(step)
     done = f"{len(steps)} to do" if dry_run else f"{len(steps)} done"
     console.print(done if steps else "The lake is as this version of MyStocks writes it; there is nothing to do.")
+
+
+def _world(lake: Any) -> str:
+    try:
+        return lake.stored_world() or "empty"
+    except LakeError:
+        return "damaged"
 
 
 def _version_or_moment(text: str) -> int | datetime:
