@@ -16,6 +16,8 @@ from mystocks_dagster import health, launch
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.health import Check, checked
 from mystocks_dagster.history import dagster_storage
+from mystocks_dagster.lake.migrate import plan
+from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.refreshing import used_sources
 from mystocks_dagster.service import Project
 from mystocks_dagster.settings import Settings
@@ -38,6 +40,7 @@ def examine(settings: Settings) -> list[Check]:
         checked("task_file", lambda: health.task_file(project), "mystocks check"),
         checked("daemon", lambda: health.daemon(project)),
         *sources(project),
+        checked("lake", lambda: lake(settings), "set MYSTOCKS_LAKE to a folder or URL that can be used"),
         checked("disk", lambda: health.disk(project), "mend the folder that the message names"),
         *permissions(settings),
     ]
@@ -88,6 +91,21 @@ def clock(project: Project) -> Check:
     if age is not None and age < -_CLOCK_SECONDS:
         return Check(name="clock", ok=False, detail=f"the daemon's last heartbeat lies {-age:.0f} s in the future", remedy=remedy)
     return Check(name="clock", ok=True, detail="agrees with the disk's" + (" and the daemon's" if age is not None else ""))
+
+
+def lake(settings: Settings) -> Check:
+    """Say whether the lake's tables are whole, and written as this version writes them."""
+    tables = Lake(settings.lake).tables()
+    trouble = [one.trouble for one in tables if one.trouble]
+    if trouble:
+        what, _, remedy = trouble[0].rpartition(": ")
+        others = f" (and {len(trouble) - 1} more of its tables)" if trouble[1:] else ""
+        return Check(name="lake", ok=False, detail=f"{what}{others}", remedy=remedy)
+    behind = plan(Lake(settings.lake))
+    if behind:
+        detail = f"an older version wrote {settings.lake}: {behind[0].table} {behind[0].about}"
+        return Check(name="lake", ok=False, detail=detail, remedy="mystocks data migrate")
+    return Check(name="lake", ok=True, detail=f"{settings.lake}, {len(tables)} tables")
 
 
 def sources(project: Project) -> Iterator[Check]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ RELATIVE_HOME = ".dagster"
 ADDRESS_FILE = "ui.json"
 #: Below which path of that address Dagster's own UI and GraphQL are.
 DAGSTER_PATH = "/dagster"
+#: Dagster looks for its dagster.yaml by a pattern, and SQLite's addresses encode letters.
+_REFUSED = re.compile(r"[*?\[]|%[0-9A-Fa-f]{2}")
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
 
 
@@ -28,9 +31,14 @@ def prepare_home(settings: Settings) -> Path:
     The root's dagster.yaml is copied there with absolute paths; a dagster.yaml that a person put there is kept.
 
     Raises:
-        InstanceError: The folder cannot be written, or dagster.yaml cannot be read.
+        InstanceError: The folder cannot be written, or has a name that Dagster misreads, or dagster.yaml cannot be read.
     """
     home = settings.dagster_home
+    if refused := _REFUSED.search(str(home)):
+        raise InstanceError(
+            f"{home}: Dagster cannot keep its history in a folder whose name holds {refused.group()!r}, which it takes for a wildcard "
+            "or for an encoded letter. Rename the folder, or name another in DAGSTER_HOME."
+        )
     source = settings.root / "dagster.yaml"
     target = home / "dagster.yaml"
     try:

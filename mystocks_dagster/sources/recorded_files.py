@@ -191,7 +191,8 @@ def _head(path: Path) -> tuple[set[str], str]:
     """Return a file's columns and, of a text file, its encoding."""
     try:
         if path.suffix.lower() == ".parquet":
-            return set(pl.read_parquet_schema(path)), "utf-8"
+            with path.open("rb") as file:
+                return set(pl.read_parquet_schema(file)), "utf-8"
         with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
             start = file.read(_LOOK)
         encoding = _encoding(start)
@@ -220,10 +221,10 @@ def _adjustments(path: Path, encoding: str) -> set[int]:
 
 def _scan(path: Path, encoding: str) -> pl.LazyFrame:
     if path.suffix.lower() == ".parquet":
-        return pl.scan_parquet(path)
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False)  # a name is no pattern: `[x]` stands for itself
     # Text stays text until its column's type is known: a guess from the first rows would fail later.
     if encoding == "utf-8":
-        return pl.scan_csv(path, infer_schema=False)
+        return pl.scan_csv(path, infer_schema=False, glob=False)
     content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
     return pl.read_csv(content.decode(encoding).encode(), infer_schema=False).lazy()
 
