@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.errors import Forbidden, InstanceError, MyStocksError
+from mystocks_dagster import trust
+from mystocks_dagster.errors import InstanceError, MyStocksError
 from mystocks_dagster.reloading import Reloaded, reload
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import exchange, imported, plans, writer
-from mystocks_dagster.taskfile.document import Section
+from mystocks_dagster.taskfile.document import Section, document_of
 from mystocks_dagster.taskfile.plans import Changes, Plan
 from mystocks_dagster.taskfile.problems import TaskFileError
-from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 from mystocks_dagster.taskfile.writer import Edit
 
@@ -58,8 +58,8 @@ class Editor:
 
     Args:
         settings: The project's.
-        trusted: False for callers who may not widen what the file is allowed to run: new task packages are refused before
-            anything of them is imported, and so are tasks that run a command unless `MYSTOCKS_API_COMMANDS` allows it.
+        trusted: False for callers who may not change what `trust.RULES` lists (where messages go, what may run, which variables
+            are read), nor tasks that run a command unless `MYSTOCKS_API_COMMANDS` allows it.
     """
 
     def __init__(self, settings: Settings, *, trusted: bool = True) -> None:
@@ -137,54 +137,22 @@ class Editor:
         imported.forget_changed()
         path = self.settings.task_file
         if not self._trusted:
-            theirs, ours = (exchange.packages_of(parse_text(one, name)) for one in (text, read_text(path)))
-            if added := [package for package in theirs if package not in ours]:
-                raise Forbidden(
-                    f"{name} wants the task packages {', '.join(added)}, which {path} does not have. Whoever may edit that file adds "
-                    f"them to its task_packages, or imports there with: mystocks import"
-                )
+            ours, theirs = parse_text(read_text(path), str(path)), exchange.normalized(parse_text(text, name))
+            trust.check_import(document_of(ours), document_of(theirs))
         wanted = exchange.incoming(path, text, name)
         return self._change(lambda ours: exchange.importing(ours, wanted), dry_run=dry_run)
 
     def _change(self, plan: Callable[[Source], Plan], *, dry_run: bool) -> Edited:
         imported.forget_changed()
-        allow = None if self._trusted or self.settings.api_commands else _without_new_commands
-        edit = writer.change(self.settings.task_file, plan, dry_run=dry_run, allow=allow)
+        screen = None if self._trusted else trust.check_documents
+        allow = None if self._trusted or self.settings.api_commands else trust.check_commands
+        edit = writer.change(self.settings.task_file, plan, dry_run=dry_run, screen=screen, allow=allow)
         if dry_run or not edit.diff:
             return Edited(edit=edit, dry_run=dry_run)
         try:
             return Edited(edit=edit, dry_run=False, reloaded=reload(self.settings, anew=False))
         except (InstanceError, TaskFileError) as error:
             return Edited(edit=edit, dry_run=False, unused=str(error))
-
-
-def runs_command(version: Version, name: str) -> bool:
-    """Say whether a task runs a program of any kind; of a broken one, whether it looks so."""
-    from mystocks_dagster.tasks.process import run_command
-
-    if name in version.functions:
-        return version.functions[name] is run_command
-    found = {**version.document.defaults, **_raw(version, name)}
-    return found.get("task_function") == run_command.__name__ or str(found.get("task_module")).endswith(".process")
-
-
-def _without_new_commands(before: Version, after: Version) -> None:
-    """Refuse a file in which a task that runs a command is new, or another than it was."""
-    for raw in after.document.entries["tasks"]:
-        if raw.id and runs_command(after, raw.id) and _effective(before, raw.id) != _effective(after, raw.id):
-            raise Forbidden(
-                f"{raw.id} runs a command of this machine, which may not be written from here. Edit tasks.yaml itself or use "
-                "`mystocks edit`; or set MYSTOCKS_API_COMMANDS=yes for the server."
-            )
-
-
-def _effective(version: Version, name: str) -> dict[str, Any] | None:
-    raw = _raw(version, name)
-    return {"defaults": version.document.defaults, **raw} if raw else None
-
-
-def _raw(version: Version, name: str) -> dict[str, Any]:
-    return next((raw.data for raw in version.document.entries["tasks"] if raw.id == name), {})
 
 
 def _place(source: Source, name: str, section: Section | None) -> plans.Place:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError
+from mystocks_dagster.factory.params import model_fields
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import exchange, files
 
@@ -30,14 +31,14 @@ class Form(Enum):
     json = "json"
 
 
-class CleanupConfig(dg.Config):
+class CleanupConfig(BaseModel):
     """The form of `cleanup_history`."""
 
     days: int = Field(default=7, description="保留天数：更早的执行记录会被删除。Keep so many days; what ran before is removed.")
     dry_run: bool = Field(default=False, description="true：只显示会删除多少，不删除。Only say how much would be removed.")
 
 
-class ImportConfig(dg.Config):
+class ImportConfig(BaseModel):
     """The form of `import_tasks`."""
 
     config_path: str = Field(
@@ -48,7 +49,7 @@ class ImportConfig(dg.Config):
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
 
-class DeleteConfig(dg.Config):
+class DeleteConfig(BaseModel):
     """The form of `delete_task`."""
 
     task_id: str = Field(
@@ -61,7 +62,7 @@ class DeleteConfig(dg.Config):
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
 
-class ExportConfig(dg.Config):
+class ExportConfig(BaseModel):
     """The form of `export_tasks`."""
 
     output_path: str = Field(
@@ -153,13 +154,15 @@ def _within(settings: Settings, text: str) -> Path:
     return path
 
 
-def _job(name: str, about: str, form: type[dg.Config], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:
+def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:
     """Return a job of one step that takes `form`, called as the tasks' steps are: by the job's name."""
+    # Not as `dg.Config`, of which each text may be `{env: NAME}`: whoever starts a job would read any variable in its error.
+    fields = model_fields(form)
 
-    @dg.op(name=f"{name}__task", description=about, out=dg.Out(dg.Nothing), tags={SYSTEM_TAG: "true"})
-    def step(context: dg.OpExecutionContext, config: form) -> Iterator[Any]:  # ty: ignore[invalid-type-form]
+    @dg.op(name=f"{name}__task", description=about, out=dg.Out(dg.Nothing), tags={SYSTEM_TAG: "true"}, config_schema=fields)
+    def step(context: dg.OpExecutionContext) -> Iterator[Any]:
         try:
-            told = work(Settings.from_env(), config)
+            told = work(Settings.from_env(), form.model_validate(context.op_config))
         except MyStocksError as error:
             raise dg.Failure(f"{name}: {error}", allow_retries=False) from None
         context.log.info(str(told.get("message", told)))

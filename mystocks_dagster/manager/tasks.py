@@ -5,8 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.editing import Edited, Editor, runs_command
-from mystocks_dagster.errors import Forbidden, InvalidParams, UnknownName
+from mystocks_dagster import trust
+from mystocks_dagster.editing import Edited, Editor
+from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.history import of_run
 from mystocks_dagster.manager.looking import LookingBack
 from mystocks_dagster.manager.values import GroupConfig, TaskConfig, TaskResponse
@@ -159,8 +160,8 @@ class TaskManager(LookingBack):
         if self._local.has(name):
             return self._local.start(self.project, name, params or {}, self._started_by)
         project = self.project
-        if params and not self._trusted and not self.settings.api_commands and runs_command(project.version, name):
-            raise Forbidden(f"{name} runs a command of this machine; with other parameters it is started there only: mystocks run {name}")
+        if params and not self._trusted:
+            trust.check_start(project.version, name, params, commands=self.settings.api_commands)
         run_id = project.start(name, params or {}, only=only, by=self._started_by, force=force)
         found = project.find(name)
         data: dict[str, Any] = {"run_id": run_id}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.taskfile import files, splice
-from mystocks_dagster.taskfile.document import document_of
+from mystocks_dagster.taskfile.document import Document, document_of
 from mystocks_dagster.taskfile.plans import Changes, EditRefused, Plan, addition, place_of, planned, removal, switch
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.reader import Version, load_source
@@ -18,6 +18,8 @@ from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 
 #: Times that an edit is made again because somebody saved the file meanwhile without asking for the lock.
 _ATTEMPTS = 5
+#: Raises when the file may not become the second document; asked before anything of it is imported or resolved.
+Screen = Callable[[Document, Document], None]
 #: Raises when the file may not become the second version.
 Allow = Callable[[Version, Version], None]
 
@@ -108,14 +110,17 @@ def remove_group(path: Path, group_id: str, *, dry_run: bool = False) -> Edit:
     )
 
 
-def change(path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False, allow: Allow | None = None) -> Edit:
+def change(
+    path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False, screen: Screen | None = None, allow: Allow | None = None
+) -> Edit:
     """Make an edit under the file's lock: plan, check, back up, replace.
 
     Args:
         path: The task file.
         plan: What to change.
         dry_run: Only say what would change.
-        allow: Asked before anything is written, with the file as it was and as it would be; raises to refuse.
+        screen: Asked first, with the file as it was and as it would be, taken apart only; raises to refuse.
+        allow: Asked before anything is written, with the two read; raises to refuse.
 
     Raises:
         TaskFileError: The file cannot be read, or would be wrong.
@@ -126,6 +131,8 @@ def change(path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False,
             text = read_text(path)
             source = _parsed(path, text)
             after = _changed(source, plan(source))
+            if screen:
+                screen(document_of(source), document_of(after))
             _check(path, source, after, allow)
             edit = Edit(path, text, after.text)
             if dry_run or after.text == source.text:
