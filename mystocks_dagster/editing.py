@@ -136,8 +136,9 @@ class Editor:
         """Do the same with a text; `name` is what messages call it."""
         imported.forget_changed()
         path = self.settings.task_file
+        _, ours = writer.editable(path)
         if not self._trusted:
-            ours, theirs = parse_text(read_text(path), str(path)), exchange.normalized(parse_text(text, name))
+            theirs = exchange.normalized(parse_text(text, name))
             trust.check_import(document_of(ours), document_of(theirs))
         wanted = exchange.incoming(path, text, name)
         return self._change(lambda ours: exchange.importing(ours, wanted), dry_run=dry_run)

@@ -20,7 +20,7 @@ from mystocks_dagster.instance import ui_address as ui_address  # the callers of
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.switches import note_intervals
 from mystocks_dagster.taskfile.problems import TaskFileError
-from mystocks_dagster.taskfile.reader import load_task_file
+from mystocks_dagster.taskfile.usable import load_usable
 
 _START_SECONDS = 180
 _STOP_SECONDS = 10
@@ -38,7 +38,7 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     if running := ui_address(home):
         raise InstanceError(f"This project's web UI runs already, at {running}. Stop that one first; two would take each other's runs.")
     with contextlib.suppress(TaskFileError):  # the code location says what is wrong with the file
-        note_intervals(settings, load_task_file(settings.task_file, functions=False).taskfile)
+        note_intervals(settings, load_usable(settings, functions=False).taskfile)
     chosen = free_port(host, port)
     if chosen != port:
         say(f"Port {port} is taken; using {chosen}.")

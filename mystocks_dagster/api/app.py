@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from mystocks_dagster.api import exchange, executions, groups, health, pages, problems, reference, schemas, statistics, tasks
 from mystocks_dagster.api.answers import Answer
 from mystocks_dagster.api.guards import BodyLimit, Door
+from mystocks_dagster.api.notices import TaskFileHeaders
 from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.settings import Settings
 
@@ -43,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.get("/", include_in_schema=False)(_home)
     app.openapi = lambda: _openapi(app)
     # The last one added is asked first.
+    app.add_middleware(TaskFileHeaders, loaded=lambda: app.state.manager.last_project)
     app.add_middleware(BodyLimit, largest=MAX_BODY)
     app.add_middleware(Door, token=settings.api_token)
     return app

@@ -8,9 +8,9 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import TaskOrGroup
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +33,8 @@ def run(
     Example: mystocks run fetch_lhb_data -p data_source=simulated
     """
     from mystocks_dagster.follow import run_and_follow
-    from mystocks_dagster.service import Project
 
-    project = Project(Settings.from_env())
+    project = open_project()
     params = dict(read_param(text) for text in param or ())
     if detach and project.settings.demo:
         raise typer.BadParameter(

@@ -96,6 +96,18 @@ class TaskFileError(MyStocksError):
         return type(self), (self.problems, self.source_lines)
 
 
+class NotEditable(TaskFileError):
+    """The task file itself cannot be read, so that nothing in it can be changed; it is as it was."""
+
+    def __init__(self, problems: Sequence[Problem], source_lines: Sequence[str] = ()) -> None:
+        super().__init__(problems, source_lines)
+        file = problems[0].file if problems else "the task file"
+        self.args = (
+            f"{self}\nNothing was changed: {file} cannot be edited from here until it is right. Mend it in an editor (mystocks check "
+            f"says when it is right); if there is a {file}.bak, that is the file before the last edit by command, REST or form.",
+        )
+
+
 def render_all(problems: Sequence[Problem], source_lines: Sequence[str]) -> str:
     """Return all problems with their source lines, and how many there are."""
     shown = [problem.render(source_lines) for problem in problems[:_PRINTED]]

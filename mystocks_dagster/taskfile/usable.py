@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import files
+from mystocks_dagster.taskfile.document import SECTIONS
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.taskfile.versions import load_version, store
@@ -20,7 +22,7 @@ from mystocks_dagster.taskfile.versions import load_version, store
 #: Where the copies of all versions are, in the instance's folder.
 FOLDER = "taskfiles"
 #: Beside them: task file to the hash of the last version of it that could be used.
-_LAST_GOOD = "last-good.json"
+LAST_GOOD = "last-good.json"
 
 
 def load_usable(settings: Settings, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
@@ -38,7 +40,7 @@ def load_usable(settings: Settings, *, functions: bool = True, environment: Mapp
         version = load_task_file(settings.task_file, functions=functions, environment=environment)
     except TaskFileError as error:
         folder = settings.dagster_home / FOLDER
-        good = _last_good(folder).get(_key(settings.task_file))
+        good = last_good(folder).get(_key(settings.task_file))
         if good is None:
             raise
         try:
@@ -61,21 +63,32 @@ def notice(version: Version) -> str | None:
     return f"{first}{rest} Until the file is right (see: mystocks check), its last good version {version.hash} is used."
 
 
+def last_good_entries(settings: Settings) -> dict[str, Any]:
+    """Return the tasks and groups of the last good version as they are written, unchecked; nothing when there is none."""
+    folder = settings.dagster_home / FOLDER
+    try:
+        copy = json.loads((folder / f"{last_good(folder)[_key(settings.task_file)]}.json").read_text(encoding="utf-8"))
+        return {section: [data for _, _, data in copy[section]] for section in SECTIONS}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def _remember(settings: Settings, version: Version) -> None:
     """Keep a version as the last good one, where there is an instance to keep it in: looking makes none, and may not write there."""
     folder, key = settings.dagster_home / FOLDER, _key(version.source)
-    if not settings.dagster_home.is_dir() or _last_good(folder).get(key) == version.hash:
+    if not settings.dagster_home.is_dir() or last_good(folder).get(key) == version.hash:
         return
     with suppress(SettingsError):
         store(version, folder)
-        with files.locked(folder / _LAST_GOOD):
-            content = {**_last_good(folder), key: version.hash}
-            files.replace(folder / _LAST_GOOD, json.dumps(content, ensure_ascii=False, indent=1).encode())
+        with files.locked(folder / LAST_GOOD):
+            content = {**last_good(folder), key: version.hash}
+            files.replace(folder / LAST_GOOD, json.dumps(content, ensure_ascii=False, indent=1).encode())
 
 
-def _last_good(folder: Path) -> dict[str, str]:
+def last_good(folder: Path) -> dict[str, str]:
+    """Return, by task file, the hash of the last version of it that could be used."""
     try:
-        found = json.loads((folder / _LAST_GOOD).read_text(encoding="utf-8"))
+        found = json.loads((folder / LAST_GOOD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

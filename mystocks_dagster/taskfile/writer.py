@@ -12,7 +12,7 @@ from typing import Any
 from mystocks_dagster.taskfile import files, splice
 from mystocks_dagster.taskfile.document import Document, document_of
 from mystocks_dagster.taskfile.plans import Changes, EditRefused, Plan, addition, place_of, planned, removal, switch
-from mystocks_dagster.taskfile.problems import Problem, TaskFileError
+from mystocks_dagster.taskfile.problems import NotEditable, Problem, TaskFileError
 from mystocks_dagster.taskfile.reader import Version, load_source
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 
@@ -128,8 +128,7 @@ def change(
     path = Path(path).resolve()
     with files.locked(path):
         for _ in range(_ATTEMPTS):
-            text = read_text(path)
-            source = _parsed(path, text)
+            text, source = editable(path)
             after = _changed(source, plan(source))
             if screen:
                 screen(document_of(source), document_of(after))
@@ -146,12 +145,20 @@ def change(
     raise EditRefused(f"{path} is being saved again and again by another program; try again.")
 
 
-def _parsed(path: Path, text: str) -> Source:
-    """Return the parsed file, of which both sections are lists or missing."""
-    source = parse_text(text, str(path))
+def editable(path: Path) -> tuple[str, Source]:
+    """Return the file's text and the parsed file, of which both sections are lists or missing.
+
+    Raises:
+        NotEditable: It cannot be read, or is another thing than a task file.
+    """
+    try:
+        text = read_text(path)
+        source = parse_text(text, str(path))
+    except TaskFileError as error:
+        raise NotEditable(error.problems, error.source_lines) from None
     if wrong := [fault for fault in document_of(source).unusable if fault.path]:
-        raise TaskFileError([source.problem(fault) for fault in wrong], source.lines)
-    return source
+        raise NotEditable([source.problem(fault) for fault in wrong], source.lines)
+    return text, source
 
 
 def _changed(source: Source, plan: Plan) -> Source:
