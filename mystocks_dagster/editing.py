@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster import trust
-from mystocks_dagster.errors import InstanceError, MyStocksError
+from mystocks_dagster.errors import InstanceError, InvalidParams, MyStocksError
 from mystocks_dagster.reloading import Reloaded, reload
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import exchange, imported, plans, writer
 from mystocks_dagster.taskfile.document import Section, document_of
+from mystocks_dagster.taskfile.hidden import MASK, restored, stars_left
 from mystocks_dagster.taskfile.plans import Changes, Plan
-from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 from mystocks_dagster.taskfile.writer import Edit
 
@@ -73,6 +74,7 @@ class Editor:
             EditRefused: The id is taken.
         """
         section: Section = "task_groups" if "group_id" in entry else "tasks"
+        _check_stars(entry)
         return self._change(lambda source: plans.addition(source, section, entry), dry_run=dry_run)
 
     def edit(self, name: str, changes: Changes, *, section: Section | None = None, dry_run: bool = False) -> Edited:
@@ -87,7 +89,14 @@ class Editor:
         Raises:
             UnknownName: There is no task or group of that id.
         """
-        return self._change(lambda source: plans.planned(source, edited=[(_place(source, name, section), changes)]), dry_run=dry_run)
+
+        def plan(source: Source) -> Plan:
+            found, index = _place(source, name, section)
+            wanted = restored(changes, source.data[found][index])
+            _check_stars(wanted)
+            return plans.planned(source, edited=[((found, index), wanted)])
+
+        return self._change(plan, dry_run=dry_run)
 
     def replace(
         self,
@@ -108,7 +117,9 @@ class Editor:
             found, index = _place(source, name, section)
             if instead_of is not None and source.data[found][index] != instead_of:
                 raise ChangedMeanwhile(f"{name} was changed meanwhile.")
-            return plans.planned(source, edited=[((found, index), exchange.replacing(source.data[found][index], entry))])
+            wanted = restored(entry, source.data[found][index])
+            _check_stars(wanted)
+            return plans.planned(source, edited=[((found, index), exchange.replacing(source.data[found][index], wanted))])
 
         return self._change(plan, dry_run=dry_run)
 
@@ -154,6 +165,16 @@ class Editor:
             return Edited(edit=edit, dry_run=False, reloaded=reload(self.settings, anew=False))
         except (InstanceError, TaskFileError) as error:
             return Edited(edit=edit, dry_run=False, unused=str(error))
+
+
+def _check_stars(entry: Mapping[str, Any]) -> None:
+    """Refuse *** as a secret: it stands for one that was not shown, and the file has none in that place.
+
+    Raises:
+        InvalidParams: It is one.
+    """
+    if path := next(stars_left(entry), None):
+        raise InvalidParams(f"{path_text(path)}: {MASK} stands for a secret that is not shown; write the value, best as ${{NAME}}.")
 
 
 def _place(source: Source, name: str, section: Section | None) -> plans.Place:

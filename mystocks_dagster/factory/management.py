@@ -9,16 +9,15 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, Field
 
-from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError
+from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.factory.params import model_fields
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import exchange, files
+from mystocks_dagster.taskfile import exports
 
 #: Marks jobs and steps that are none of the task file's.
 SYSTEM_TAG = "mystocks/system"
 #: What the forms propose, so that an export can be taken in again as it is.
 _EXPORT = "exports/tasks.yaml"
-_SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 #: What a job tells of its work: shown as the metadata of its step.
 Told = Mapping[str, Any]
 
@@ -67,8 +66,8 @@ class ExportConfig(BaseModel):
 
     output_path: str = Field(
         default=_EXPORT,
-        description="导出到 exports 目录中的哪个文件（.yaml、.yml 或 .json）；同名文件会被覆盖。"
-        "Where to, in the folder exports; a file of that name is replaced.",
+        description="导出到 exports 目录中的哪个文件（.yaml、.yml 或 .json）；同名的旧导出会被覆盖，其他文件不会。"
+        "Where to, in the folder exports; a former export of that name is replaced, another file is not.",
     )
     format: Form = Field(
         default=Form.by_name,
@@ -106,7 +105,7 @@ def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
             "**导入任务**\n\n把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
             "Takes the tasks of another file into tasks.yaml: checked first, backed up, written, loaded.",
             ImportConfig,
-            lambda settings, config: hands.take_in(settings, _within(settings, config.config_path), config.dry_run),
+            lambda settings, config: hands.take_in(settings, exports.confined(settings, config.config_path), config.dry_run),
         ),
         _job(
             "export_tasks",
@@ -130,28 +129,12 @@ def export_tasks(settings: Settings, config: ExportConfig) -> Told:
 
     Raises:
         Forbidden: It lies outside the folder of exports.
-        InvalidParams: The name is none of a YAML or JSON file, or cannot be written.
+        InvalidParams: The name is none of a YAML or JSON file, or another file stands there.
         TaskFileError: The task file cannot be read.
     """
-    path = _within(settings, config.output_path)
-    if path.suffix not in _SUFFIXES:
-        raise InvalidParams(f"output_path: {path} must end in {', '.join(_SUFFIXES)}.")
-    form = _SUFFIXES[path.suffix] if config.format is Form.by_name else config.format.value
-    text = exchange.export_text(settings.task_file, "json" if form == "json" else "yaml")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(path, text.encode())
-    except OSError as error:
-        raise InvalidParams(f"output_path: {path} cannot be written: {error.strerror}.") from None
-    return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": len(text.encode())}
-
-
-def _within(settings: Settings, text: str) -> Path:
-    """Return a file in the folder of exports: whoever may start a job may not read or write all files of this machine."""
-    path = (settings.root / text).resolve()
-    if not path.is_relative_to(settings.exports):
-        raise Forbidden(f"{path} is not in {settings.exports}; write {_EXPORT}, or choose another folder with MYSTOCKS_EXPORTS.")
-    return path
+    form = None if config.format is Form.by_name else config.format.value
+    path = exports.export(settings, exports.confined(settings, config.output_path), form)
+    return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size}
 
 
 def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:

@@ -12,7 +12,7 @@ from mystocks_dagster.history import of_run
 from mystocks_dagster.manager.looking import LookingBack
 from mystocks_dagster.manager.values import GroupConfig, TaskConfig, TaskResponse
 from mystocks_dagster.switches import Switch
-from mystocks_dagster.taskfile import exchange, files
+from mystocks_dagster.taskfile import exchange, exports
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.upcoming import Coming
 
@@ -216,17 +216,17 @@ class TaskManager(LookingBack):
         """Do the same with a text; `name` is what messages call it."""
         return self._told(self._editor.import_text(text, name, dry_run=dry_run), "imported", None)
 
-    def export_config(self, path: str | Path) -> Path:
+    def export_config(self, path: str | Path, *, force: bool = False) -> Path:
         """Write tasks.yaml to another file, as JSON when that ends in .json; variables stay as they are written.
 
+        Args:
+            path: A new file, or a former export that nobody has changed.
+            force: Also replace another file.
+
         Raises:
-            InvalidParams: It is the task file itself.
+            InvalidParams: Something else stands there.
         """
-        target = Path(path).resolve()
-        if target == self.settings.task_file:
-            raise InvalidParams(f"{path} is the task file itself; choose another name to export to.")
-        files.replace(target, exchange.export_text(self.settings.task_file, "json" if target.suffix == ".json" else "yaml").encode())
-        return target
+        return exports.export(self.settings, Path(path), force=force)
 
     # Inside
 

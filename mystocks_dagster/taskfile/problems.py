@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.taskfile.hidden import without_secrets
 
 #: Columns of a source line that are shown around the caret; longer lines are cut.
 _SHOWN = 120
@@ -72,7 +73,7 @@ class Problem:
         tail = [f"  {self.hint}"] if self.hint else []
         if not 0 < self.line <= len(source_lines):
             return "\n".join([head, *tail])
-        line, start = source_lines[self.line - 1], self.column - 1
+        line, start = without_secrets(source_lines[self.line - 1]), self.column - 1
         cut = max(0, start - _SHOWN // 2)
         shown, before = line[cut : cut + _SHOWN], line[cut:start]
         blamed = line[start : min(start + self.width, cut + _SHOWN)] or " "

@@ -1,15 +1,16 @@
 """Edits of the task file: comments and order stay, nothing wrong is written, and two editors lose nothing."""
 
-import difflib
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.taskfile import files, splice
+from mystocks_dagster.taskfile.difference import difference
 from mystocks_dagster.taskfile.document import Document, document_of
 from mystocks_dagster.taskfile.plans import Changes, EditRefused, Plan, addition, place_of, planned, removal, switch
 from mystocks_dagster.taskfile.problems import NotEditable, Problem, TaskFileError
@@ -32,11 +33,10 @@ class Edit:
     before: str
     after: str
 
-    @property
+    @cached_property
     def diff(self) -> str:
-        """The difference, line by line."""
-        lines = difflib.unified_diff(self.before.splitlines(), self.after.splitlines(), str(self.path), str(self.path), lineterm="")
-        return "\n".join(lines)
+        """The difference, line by line, without secrets."""
+        return difference(self.before, self.after, str(self.path))
 
 
 def add_task(path: Path, task: Mapping[str, Any], *, dry_run: bool = False) -> Edit:
@@ -127,6 +127,8 @@ def change(
     """
     path = Path(path).resolve()
     with files.locked(path):
+        if not dry_run:
+            files.tidy(path)
         for _ in range(_ATTEMPTS):
             text, source = editable(path)
             after = _changed(source, plan(source))
