@@ -7,9 +7,9 @@ from datetime import date
 
 import polars as pl
 
+from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
-from mystocks_dagster.lake.prices import unknown_factors
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import DATA_READY, shanghai
 from mystocks_dagster.market.clock import now
@@ -121,12 +121,12 @@ def bars_result(
 ) -> TaskResult:
     """Say how loading ended: failed when the source had nothing, a warning when it lacked days (or symbols, if named)."""
     missing = [day for day in days if day not in loaded.rows] if symbols is None else sorted(set(symbols) - loaded.symbols)
-    unknown = unknown_factors(lake).height
+    unknown = doubts(lake)
     said = [
         f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}." if loaded.rows else "",
         f"{source.name} has no bars of {_listed(missing)}." if missing else "",
         f"Incomplete: {'; '.join(loaded.partial.values())}." if loaded.partial else "",
-        f"{unknown:,} bars have no adjustment factor until the trading day before theirs is loaded." if unknown else "",
+        describe(unknown),
         "" if source.has_history or symbols is not None else _missed(lake, max(days)),
         note,
     ]
@@ -140,7 +140,7 @@ def bars_result(
         days={"daily_bars": tuple(sorted(loaded.rows))},
         failed_items=tuple(failed),
         retry_params=_retry(failed, days, by_symbol=symbols is not None) if failed else {},
-        metadata={"source": source.name, "world": source.world, "unknown_factors": unknown},
+        metadata={"source": source.name, "world": source.world, "unknown_factors": len(unknown)},
     )
 
 
@@ -162,8 +162,8 @@ def _missed(lake: Lake, last: date) -> str:
     if not gaps:
         return ""
     return (
-        f"{len(gaps)} earlier days are missing, first {gaps[0]}; backfill them from a source with history: "
-        f"data_source baostock or recorded, start_date {gaps[0]}, end_date {gaps[-1]}."
+        f"{len(gaps)} earlier days are missing, first {gaps[0]}; backfill them from an archive: "
+        f"mystocks backfill daily_data_sync --from {gaps[0]} --to {gaps[-1]} -p data_source=recorded"
     )
 
 
@@ -172,13 +172,13 @@ def _store_days(
 ) -> None:
     forget_days(lake, "daily_bars", [day for day in counts if complete.pop(day, None) is not None])
     lake.replace_days("daily_bars", frame, list(counts))
-    loaded.events += refresh_events(lake, list(counts))
     partial = {}
     for day, rows in counts.items():
         if reason := _shortfall(day, rows, complete):
             partial[day] = reason
         else:
             complete[day] = rows
+    loaded.events += refresh_events(lake, list(counts), complete=complete)
     record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial)
     loaded.partial |= partial
 
