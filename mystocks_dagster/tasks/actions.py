@@ -44,13 +44,18 @@ def sync_actions(source: MarketSource, lake: Lake, day: date, *, start: date | N
     return TaskResult(message=message, rows={"corporate_actions": rows, "adjust_events": settled})
 
 
-def ask_about_doubts(source: MarketSource, lake: Lake, day: date, run: TaskRun) -> None:
-    """Ask the source, once a trading day, for the corporate actions around unknown ratios; what fails is tried again next time."""
-    if "corporate_actions" not in source.offers or was_loaded(lake, "corporate_actions", day, completely=False):
-        return
+def ask_about_doubts(source: MarketSource, lake: Lake, day: date, run: TaskRun) -> int:
+    """Ask the source for the corporate actions around unknown ratios, a live one once a trading day; a failure stops nothing.
+
+    Returns:
+        The number of ratios that became known.
+    """
+    asked = not source.has_history and was_loaded(lake, "corporate_actions", day, completely=False)
+    if asked or "corporate_actions" not in source.offers:
+        return 0
     unsure = [doubt for doubt in doubts(lake) if doubt.missing]
     if not unsure:
-        return
+        return 0
     start = min(doubt.missing[0] for doubt in unsure)
     # A live source is asked for what is recent: each report period costs it some requests.
     start = start if source.has_history else max(start, day - _YEAR)
@@ -58,6 +63,8 @@ def ask_about_doubts(source: MarketSource, lake: Lake, day: date, run: TaskRun) 
         rows = lake.upsert("corporate_actions", source.corporate_actions(start, max(doubt.day for doubt in unsure)))
     except SourceError as error:
         run.logger.warning("Corporate actions could not be fetched: %s", error)
-        return
+        return 0
     record_days(lake, "corporate_actions", {day: rows}, source=source.name, incomplete=(day,))
-    run.logger.info("%d corporate actions fetched; %d ratios became known", rows, derive_unknown(lake))
+    settled = derive_unknown(lake)
+    run.logger.info("%d corporate actions fetched; %d ratios became known", rows, settled)
+    return settled

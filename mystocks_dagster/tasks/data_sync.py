@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mystocks_dagster.errors import InvalidParams, NotOffered
 from mystocks_dagster.lake.doubts import describe, doubts
-from mystocks_dagster.lake.events import derive_unknown, unknown_events
+from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, record_days, was_loaded
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.symbols import normalise_all
@@ -179,15 +179,13 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
         return _nothing_loaded(f"Bars: {reason}.", wanted.note, settled, source, lake, run)
     run.logger.info("Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name)
     loaded = load_bars(source, lake, days, params.symbols, run)
-    ask_about_doubts(source, lake, latest_closed(), run)
+    loaded.events += settled + ask_about_doubts(source, lake, latest_closed(), run)
     return bars_result(loaded, days, params.symbols, source, lake, note=wanted.note)
 
 
 def _nothing_loaded(message: str, note: str, settled: int, source: MarketSource, lake: Lake, run: TaskRun) -> TaskResult:
     """Say that no bar was loaded; ratios may have become known all the same."""
-    before = unknown_events(lake).height
-    ask_about_doubts(source, lake, latest_closed(), run)
-    settled += before - unknown_events(lake).height
+    settled += ask_about_doubts(source, lake, latest_closed(), run)
     known = f"{settled:,} adjustment ratios became known." if settled else ""
     told = " ".join(filter(None, [message, note, known, describe(doubts(lake))]))
     return TaskResult(status="success" if settled else "skipped", message=told, rows={"adjust_events": settled} if settled else {})

@@ -28,7 +28,7 @@ class SignalParams(TaskParams):
     force: bool = Field(default=False, description="Write the table anew even when no signal has changed.")
 
 
-@declares(writes=("signals",), reads=("indicators_daily", "daily_bars", "adjust_events"))
+@declares(writes=("signals",), reads=("indicators_daily", "daily_bars"))
 def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult:
     """Ask the strategies about every day that is new or has changed: one row per symbol, day, strategy and side.
 
