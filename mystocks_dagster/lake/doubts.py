@@ -98,24 +98,34 @@ def _kind(doubt: Doubt) -> str:
 
 
 def _unstated(found: list[Doubt]) -> str:
-    return f"No previous close is stated then: load the day from a source that states it, {_command(found, [found[0].day], again=True)}."
+    return f"No previous close is stated then: load the day from a source that states it, {_command(found, found[0].day, found[0].day)}."
 
 
 def _absent(found: list[Doubt]) -> str:
-    days = sorted({day for doubt in found for day in doubt.missing})
-    shown = f"{days[0]}" if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
+    gap, same = _first_gap(found)
+    shown = f"{gap[0]}" if len(gap) == 1 else f"{gap[0]} to {gap[-1]}"
     return (
-        f"The previous close is not the last stored close, and {shown} before it is not loaded: {_command(found, days)}. "
-        "A corporate action that explains the difference is enough."
+        f"The previous close is not the last stored close, and {shown} before it is not loaded: {_command(same, gap[0], gap[-1])}. "
+        f"{_others(found, same)}A corporate action that explains the difference is enough."
     )
 
 
 def _lacking(found: list[Doubt]) -> str:
-    days = sorted({day for doubt in found for day in doubt.missing})
+    gap, same = _first_gap(found)
     return (
         "The previous close is not the last stored close, and the symbol's own bar before it is missing on a loaded day: "
-        f"{_command(found, days, again=True)}. A corporate action that explains the difference is enough."
+        f"{_command(same, gap[0], gap[-1])}. {_others(found, same)}A corporate action that explains the difference is enough."
     )
+
+
+def _first_gap(found: list[Doubt]) -> tuple[tuple[date, ...], list[Doubt]]:
+    """Return the earliest missing days, and the doubts that lack exactly those."""
+    gap = min(doubt.missing for doubt in found)
+    return gap, [doubt for doubt in found if doubt.missing == gap]
+
+
+def _others(found: list[Doubt], same: list[Doubt]) -> str:
+    return f"{len(found) - len(same):,} symbols lack other days. " if len(found) > len(same) else ""
 
 
 def _uncertain(found: list[Doubt]) -> str:
@@ -129,10 +139,9 @@ def _uncertain(found: list[Doubt]) -> str:
 _REMEDIES = {"unstated": _unstated, "absent": _absent, "lacking": _lacking, "uncertain": _uncertain}
 
 
-def _command(found: list[Doubt], days: Sequence[date], *, again: bool = False) -> str:
-    """Return the command that loads the days: of few symbols from any source, of the market from an archive."""
-    span = f"--from {days[0]} --to {days[-1]}"
+def _command(found: list[Doubt], first: date, last: date) -> str:
+    """Return the command that loads those days: of few symbols from any source, of the market from an archive."""
     symbols = ", ".join(f'"{doubt.symbol}"' for doubt in found)
-    named = f" -p 'symbols=[{symbols}]'" if len(found) <= _NAMED else ""
-    source = "" if named else " -p data_source=recorded"
-    return f"`mystocks backfill daily_data_sync {span}{' --again' if again else ''}{named}{source}`"
+    option = f"-p 'symbols=[{symbols}]'" if len(found) <= _NAMED else "-p data_source=recorded"
+    # Days of which some symbols were loaded count as loaded for `backfill`, hence --again.
+    return f"`mystocks backfill daily_data_sync --from {first} --to {last} --again {option}`"

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 
 import polars as pl
 
@@ -161,9 +162,10 @@ def _missed(lake: Lake, last: date) -> str:
     gaps = [day for day in _sessions(min(complete, default=last), last) if day not in complete and day != last]
     if not gaps:
         return ""
+    until = next((day for day, after in pairwise(gaps) if _sessions(day, after) != (day, after)), gaps[-1])
     return (
         f"{len(gaps)} earlier days are missing, first {gaps[0]}; backfill them from an archive: "
-        f"mystocks backfill daily_data_sync --from {gaps[0]} --to {gaps[-1]} -p data_source=recorded"
+        f"`mystocks backfill daily_data_sync --from {gaps[0]} --to {until} --again -p data_source=recorded`."
     )
 
 

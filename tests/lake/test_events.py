@@ -72,7 +72,7 @@ def gap(lake, make_bars) -> Lake:
 
 def test_reads_across_an_unknown_factor_are_refused_with_symbol_day_and_remedy(gap):
     assert unknown_factors(gap).rows() == [("600000.SH", DAYS[2])]
-    remedy = re.escape("mystocks backfill daily_data_sync --from 2024-04-25 --to 2024-04-25 -p 'symbols=[\"600000.SH\"]'")
+    remedy = re.escape("mystocks backfill daily_data_sync --from 2024-04-25 --to 2024-04-25 --again -p 'symbols=[\"600000.SH\"]'")
     for how in ("hfq", "qfq"):
         with pytest.raises(LakeError, match=rf"600000\.SH cannot be adjusted across 2024-04-26.*{remedy}"):
             adjusted_bars(gap, how)

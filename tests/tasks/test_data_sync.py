@@ -230,8 +230,8 @@ def test_a_source_of_snapshots_gives_the_newest_day_and_says_what_is_missing(run
     result = sync_daily_stock_data(DailySync(include_basic=False), run(snapshot))
     assert snapshot.asked[0] == ("daily_bars", DAYS[5])
     assert (result.status, result.days["daily_bars"]) == ("success", (DAYS[5],))
-    remedy = "mystocks backfill daily_data_sync --from 2024-01-04 --to 2024-01-08 -p data_source=recorded"
-    assert f"3 earlier days are missing, first 2024-01-04; backfill them from an archive: {remedy}" in result.message
+    remedy = "mystocks backfill daily_data_sync --from 2024-01-04 --to 2024-01-08 --again -p data_source=recorded"
+    assert f"3 earlier days are missing, first 2024-01-04; backfill them from an archive: `{remedy}`" in result.message
     assert result.metadata["unknown_factors"] == 0, "every previous close is the last stored close"
 
 

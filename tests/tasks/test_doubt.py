@@ -288,7 +288,7 @@ def test_a_day_missed_by_a_source_of_snapshots_is_filled_from_an_archive(site, m
     monkeypatch.setattr("mystocks_dagster.sources.recorded.RecordedSource.has_history", False)
     monkeypatch.setattr("mystocks_dagster.sources.recorded.RecordedSource.bar_days", lambda _: (SPRING[-1], SPRING[-1]))
     result = site.sync(force=True)
-    assert f"mystocks backfill daily_data_sync --from {gap} --to {gap} -p data_source=recorded" in result.message
+    assert f"mystocks backfill daily_data_sync --from {gap} --to {gap} --again -p data_source=recorded" in result.message
     monkeypatch.undo()
 
 
