@@ -110,3 +110,26 @@ def test_filling_the_gap_makes_the_factor_known(gap, make_bars):
 def test_adjusted_reads_take_columns_and_windows(gap):
     frame = adjusted_bars(gap, symbols=["000001.SZ"], start=DAYS[3], columns=["symbol", "close"])
     assert frame.rows() == [("000001.SZ", 10.0)]
+
+
+def test_a_new_day_reads_some_weeks_of_the_market_and_older_bars_of_returning_symbols_only(lake, make_bars, monkeypatch):
+    old, new = date(2019, 3, 1), DAYS[-1]
+    for day, symbols in ((old, ["600000.SH", "600001.SH"]), (DAYS[0], ["600001.SH"]), *((day, ["600001.SH"]) for day in DAYS[1:-1])):
+        lake.replace_days("daily_bars", make_bars(day, symbols), [day])
+        refresh_events(lake, [day])
+    lake.replace_days("daily_bars", make_bars(new, ["600000.SH", "600001.SH"]), [new])
+    read, asked = Lake.scan, []
+
+    def scan(self, table, **terms):
+        if table == "daily_bars":
+            asked.append((terms.get("start"), terms.get("end"), terms.get("symbols"), terms["columns"]))
+        return read(self, table, **terms)
+
+    monkeypatch.setattr(Lake, "scan", scan)
+    refresh_events(lake, [new])
+    for start, _, symbols, columns in asked:
+        if "close" in columns:
+            assert symbols == ["600000.SH"] or start >= date(2024, 3, 31)
+        else:
+            assert start >= date(2024, 1, 1)
+    assert (None, date(2023, 3, 30), ["600000.SH"]) in [terms[:3] for terms in asked], "it came back after years"
