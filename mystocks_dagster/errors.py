@@ -30,12 +30,26 @@ MyStocksError
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class MyStocksError(Exception):
     """Base of every error raised on purpose: the message says what is wrong and what to do."""
 
     retryable = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as REST answers it and `--json` prints it: kind, message, located problems, ids that stand in the way."""
+        return error_json(type(self).__name__, str(self), **self._details())
+
+    def _details(self) -> dict[str, Any]:
+        return {}
+
+
+def error_json(kind: str, message: str, **details: Any) -> dict[str, Any]:
+    """Return the one shape of an error for programs, with what else is known of it."""
+    empty = {"problems": [], "names": [], "task_id": None, "execution_id": None}
+    return {"success": False, "error": kind, "message": message, **empty, **details}
 
 
 class SettingsError(MyStocksError):
@@ -122,6 +136,9 @@ class AlreadyRunning(InstanceError):
     def __init__(self, message: str, executions: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.executions = tuple(executions)
+
+    def _details(self) -> dict[str, Any]:
+        return {"names": list(self.executions), "execution_id": next(iter(self.executions), None)}
 
 
 class NotRunning(InstanceError):

@@ -101,6 +101,8 @@ def daemon(project: Project) -> Check:
     age = launch.heartbeat_age(project.instance)
     if age is None:
         return Check(name="daemon", ok=False, detail="no daemon has run on this instance, or it was stopped", remedy="mystocks ui")
+    if pid := launch.killed_daemon(project.instance):
+        return Check(name="daemon", ok=False, detail=f"its process {pid} is gone; last heartbeat {age:.0f} s ago", remedy="mystocks ui")
     alive = age < launch.HEARTBEAT_SECONDS
     return Check(name="daemon", ok=alive, detail=f"last heartbeat {age:.0f} s ago", remedy="" if alive else "mystocks ui")
 

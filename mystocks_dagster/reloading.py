@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.processes.loopback import opener
 from mystocks_dagster.servers import ui_address
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.switches import note_intervals
@@ -133,7 +134,7 @@ def ask(address: str, query: str, *, patience: float = _PATIENCE_SECONDS, **vari
     body = json.dumps({"query": query, "variables": variables}).encode()
     request = urllib.request.Request(f"{address}/graphql", body, {"content-type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=patience) as answer:
+        with opener.open(request, timeout=patience) as answer:
             told = json.load(answer)
     except urllib.error.HTTPError as error:
         raise InstanceError(f"{address} answered {error.code} {error.reason}; is it this project's web UI?") from None

@@ -39,7 +39,7 @@ def tables(json: Json = False) -> None:
         )
         return
     rows = [(one.table, one.rows, f"{one.bytes / 1e6:.1f} MB", one.updated and f"{one.updated:%Y-%m-%d %H:%M:%S}") for one in found]
-    print_table(("table", "rows", "size", "updated"), rows, title=f"{lake.location} ({lake.world or 'empty'})")
+    print_table(("table", "rows", "size", "updated"), rows, title=f"{lake.location} ({lake.stored_world()})")
 
 
 @app.command()

@@ -1,15 +1,19 @@
 """The run queue, with a lane kept free for critical work."""
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 
 from mystocks_dagster.disabled import refusal
-from mystocks_dagster.errors import Disabled
+from mystocks_dagster.errors import Disabled, InstanceError
+from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.text import PRIORITY, dagster_priority
 from mystocks_dagster.history.record import TASK_TYPE
+from mystocks_dagster.processes import lock
 from mystocks_dagster.taskfile.model import PRIORITIES
 
 #: The tag on which dagster.yaml limits how many runs are under way.
@@ -23,6 +27,21 @@ class LaneRunCoordinator(QueuedRunCoordinator):
     The tags are set here and not on the jobs because runs of the Materialize button and of backfills have no job of
     ours; see docs/decisions/0007. A supervisor has no lane: it is meant to run for ever and must not fill the queue.
     """
+
+    @property
+    def dequeue_interval_seconds(self) -> int:
+        """Seconds between two looks of the daemon at the queue.
+
+        Dagster asks for it once, when a daemon is made and before it begins, and nobody else asks: here every daemon, however
+        it was started, takes the instance's lock. A second one ends.
+        """
+        try:
+            lock.claim(Path(self._instance.root_directory) / lock.DAEMON_LOCK, "A daemon")
+            database_lock.claim(self._instance)
+        except InstanceError as error:
+            sys.stderr.write(f"{error} Two daemons would start everything twice.\n")
+            raise SystemExit(1) from None
+        return super().dequeue_interval_seconds
 
     def submit_run(self, context: SubmitRunContext) -> Any:
         """Tag the run and put it in the queue.

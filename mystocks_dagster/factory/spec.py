@@ -18,7 +18,7 @@ ASSET_TYPES = frozenset({"data_sync", "indicator_calc", "market_fetch"})
 #: Names of pools that belong to one task begin so.
 TASK_POOL = "task_"
 #: Book-keeping of all tasks, each of which touches its own rows in one transaction: no reason to wait for each other.
-_SHARED = frozenset({"loaded_days"})
+_SHARED = frozenset({"loaded_days", "quarantine"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,11 @@ def complete_days(lake: Lake, table: str) -> dict[date, int]:
     return dict(_loads(lake, table).filter("complete").sort("date").select("date", "rows").iter_rows())
 
 
+def incomplete_days(lake: Lake, table: str) -> dict[date, int]:
+    """Return the days that were loaded and are not complete, each with its number of rows, ascending."""
+    return dict(_loads(lake, table).filter(~pl.col("complete")).sort("date").select("date", "rows").iter_rows())
+
+
 def was_loaded(lake: Lake, table: str, day: date, *, completely: bool = True) -> bool:
     """Say whether the table was loaded for that day, completely or at all."""
     return not _loads(lake, table).filter(pl.col("date") == day, pl.col("complete") | (not completely)).is_empty()

@@ -193,6 +193,20 @@ class Lake:
             self._write(schema, frame, covers(schema, days), marks)
         return frame.height
 
+    def replace_rows(self, table: str, frame: pl.DataFrame, where: str) -> int:
+        """Replace the rows for which the SQL condition `where` holds by `frame`, whose rows all fulfil it, atomically.
+
+        Returns:
+            The number of rows written.
+
+        Raises:
+            ContractBroken, WrongWorld, LakeUnavailable: As `replace_days`.
+        """
+        schema = table_of(table)
+        frame = conform(schema, frame)
+        self._write(schema, frame, where, None)
+        return frame.height
+
     def upsert(self, table: str, frame: pl.DataFrame) -> int:
         """Update the rows whose key is stored and insert the others, atomically.
 

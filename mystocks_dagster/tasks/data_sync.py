@@ -11,11 +11,15 @@ from mystocks_dagster.errors import InvalidParams, NotOffered
 from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, record_days, was_loaded
+from mystocks_dagster.lake.quarantine import keys_of, waits
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.market.symbols import normalise_all
+from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
 from mystocks_dagster.tasks.actions import ask_about_doubts, sync_actions
 from mystocks_dagster.tasks.bars import bars_result, latest_closed, load_bars, wanted_days
+from mystocks_dagster.tasks.findings import nothing_sound, stored_result
 from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
 from mystocks_dagster.tasks.results import joined
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
@@ -27,6 +31,7 @@ _STATEMENTS: dict[ReportType, StatementTable] = {
     "income_statement": "income_statements",
     "cash_flow": "cash_flows",
 }
+_REPORTS = {table: report for report, table in _STATEMENTS.items()}
 
 
 class DailySync(TaskParams):
@@ -97,13 +102,22 @@ class StatementSync(TaskParams):
         return sorted(set(periods)) if periods else None
 
 
+<<<<<<< HEAD
 @declares(writes=("daily_bars", "adjust_events"), also_writes=("stocks", "corporate_actions", "loaded_days"))
+=======
+@declares(writes=("daily_bars", "adjust_events"), also_writes=("stocks", "loaded_days", "quarantine"))
+>>>>>>> main
 def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     """Load the bars of all trading days that are wanted and not complete yet, and derive the adjustment events.
 
     Days are stored as the source gives them, so a run that was stopped goes on where it was. A day that looks like a
+<<<<<<< HEAD
     part of the market only is stored, listed, and asked for again by the next run. Adjustment events that are unknown
     are derived again each time, and the source is asked for corporate actions that explain them.
+=======
+    part of the market only is stored, listed, and asked for again by the next run. Rows that break a rule of the
+    table, or contradict the day before, are set aside in the table `quarantine`; a day of which many do is refused.
+>>>>>>> main
 
     Raises:
         SourceError: The source failed; what came before is stored.
@@ -120,6 +134,7 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     return joined(parts)
 
 
+<<<<<<< HEAD
 @declares(writes=("corporate_actions",), also_writes=("adjust_events", "loaded_days"))
 def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     """Fetch dividends, bonus shares and rights, once a trading day, and derive the adjustment ratios that they explain.
@@ -134,6 +149,9 @@ def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
 
 
 @declares(writes=("stocks",), also_writes=("loaded_days",))
+=======
+@declares(writes=("stocks",), also_writes=("loaded_days", "quarantine"))
+>>>>>>> main
 def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
     """Fetch the stock list, once a trading day. Without `include_delisted`, delisted stocks that are stored already stay.
 
@@ -146,7 +164,7 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
     return _or_skipped(lambda: sync_stock_list(source, lake, latest_closed(), include_delisted=params.include_delisted, force=params.force))
 
 
-@declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days",))
+@declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days", "quarantine"))
 def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult:
     """Fetch the statements of the latest quarters, once a trading day; corrections replace what was stored.
 
@@ -196,14 +214,18 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
     if not params.force and params.periods is None and was_loaded(lake, table, day):
         return TaskResult(status="skipped", message=f"{table}: fetched for {day} already.")
     periods = params.periods or _open_periods(lake, table, day)
-    frame = source.statements(table, periods)
+    frame, found = source.statements(table, periods), set_aside(source, table)
+    if frame.is_empty() and found.faults:
+        raise nothing_sound(table, found, source.name)
     rows = lake.upsert(table, frame)
     if not rows:
         message = f"{table}: {source.name} has none of {periods[0]} to {periods[-1]}."
         return TaskResult(status="partial_success", message=message, failed_items=(table,))
     if params.periods is None:
         record_days(lake, table, {day: rows}, source=source.name)
-    return TaskResult(message=f"{table}: {rows:,} of {periods[0]} to {periods[-1]}.", rows={table: rows})
+    result = TaskResult(message=f"{table}: {rows:,} of {periods[0]} to {periods[-1]}.", rows={table: rows})
+    keys = keys_of(frame, TABLES[table].key) if waits(lake, table) else ()
+    return stored_result(result, lake, table, found, keys, source.name, {"report_types": [_REPORTS[table]], "force": True})
 
 
 def _open_periods(lake: Lake, table: str, day: date) -> list[date]:

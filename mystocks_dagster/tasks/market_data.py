@@ -8,12 +8,16 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from mystocks_dagster.errors import NotOffered, SourceUnavailable
+from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.loads import complete_days, forget_days, record_days, was_loaded
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.sources.checked import Findings, set_aside
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable
+from mystocks_dagster.tasks.admission import check_quotes
 from mystocks_dagster.tasks.bars import latest_closed
+from mystocks_dagster.tasks.findings import findings_said, nothing_sound, stored_result
 from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
 from mystocks_dagster.tasks.parts import in_parts, requests_of
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
@@ -60,7 +64,7 @@ class CapitalFlowParams(TaskParams):
     force: bool = Field(default=False, description="Fetch again although the day is complete already.")
 
 
-@declares(writes=("stock_quotes", "etf_quotes"), snapshot=True)
+@declares(writes=("stock_quotes", "etf_quotes"), also_writes=("quarantine",), snapshot=True)
 def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResult:
     """Store one snapshot of all stocks and funds; outside trading hours it is skipped with the reason.
 
@@ -76,11 +80,16 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
     lake = run.lake(source.world)
 
     def snapshot(table: str) -> TaskResult:
-        frame = source.quotes(cast(QuoteTable, table))
+        frame, found = source.quotes(cast(QuoteTable, table)), set_aside(source, table)
+        if frame.is_empty() and found.faults:
+            raise nothing_sound(table, found, source.name)
         if frame.is_empty():
             return TaskResult(status="skipped", message=f"{table}: {source.name} shows no prices yet.")
+        if table == "stock_quotes":
+            check_quotes(lake, frame)
         rows = lake.upsert(table, frame)
-        return TaskResult(message=f"{table}: {rows:,} rows from {source.name}.", rows={table: rows}, metadata=requests_of(source))
+        result = TaskResult(message=f"{table}: {rows:,} rows from {source.name}.", rows={table: rows}, metadata=requests_of(source))
+        return stored_result(result, lake, table, found, (), source.name, again([table]))
 
     def again(failed: list[str]) -> dict[str, bool]:
         return {"fetch_stocks": "stock_quotes" in failed, "fetch_etfs": "etf_quotes" in failed}
@@ -88,7 +97,7 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
     return in_parts(wanted, snapshot, run, again)
 
 
-@declares(writes=("longhubang",), also_writes=("loaded_days",))
+@declares(writes=("longhubang",), also_writes=("loaded_days", "quarantine"))
 def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     """Fetch 龙虎榜 of the partitions, of a window, or of the latest closed day and some days before it.
 
@@ -107,15 +116,16 @@ def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     if not days:
         return TaskResult(status="skipped", message="龙虎榜: all days asked for are complete already, or not over yet.")
     counts: dict[date, int] = {}
+    found = Findings()
     for at in range(0, len(days), _AT_ONCE):
         run.report_progress(at, len(days), f"龙虎榜 from {days[at]}")
-        counts |= _store_board(source, lake, days[at : at + _AT_ONCE])
-    return _board_result(source, days, counts)
+        counts |= _store_board(source, lake, days[at : at + _AT_ONCE], found)
+    return _board_result(source, days, counts, found)
 
 
 @declares(
     writes=("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
-    also_writes=("loaded_days",),
+    also_writes=("loaded_days", "quarantine"),
 )
 def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResult:
     """Fetch the capital flow of the partitions or of the latest closed day, by stock, sector and concept.
@@ -167,12 +177,16 @@ def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date]) -> 
     return days
 
 
-def _store_board(source: MarketSource, lake: Lake, days: Sequence[date]) -> dict[date, int]:
+def _store_board(source: MarketSource, lake: Lake, days: Sequence[date], findings: Findings) -> dict[date, int]:
     """Fetch and replace those days; return the rows of each day that has a result, which may be none at all."""
     frame = source.longhubang(days[0], days[-1]).filter(pl.col("date").is_in(list(days)))
+    found = set_aside(source, "longhubang")
+    findings.faults += found.faults
+    findings.refused |= found.refused
     counts = dict(frame.group_by("date").agg(pl.len()).sort("date").iter_rows())
     if source.world != "real":  # in a small simulated market a day on which nobody qualifies is nothing odd
         counts = {day: counts.get(day, 0) for day in days}
+    quarantine.replace_days(lake, "longhubang", found.faults, {*counts, *found.refused}, source.name)
     if counts:
         forget_days(lake, "longhubang", list(counts))
         lake.replace_days("longhubang", frame, list(counts))
@@ -185,21 +199,23 @@ def _published(day: date) -> bool:
     return now() >= datetime.combine(day, BOARD_READY, SHANGHAI)
 
 
-def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int]) -> TaskResult:
-    missing = [day for day in days if day not in counts and _published(day)]
-    early = [day for day in days if day not in counts and not _published(day)]
+def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int], found: Findings) -> TaskResult:
+    missing = [day for day in days if day not in counts and day not in found.refused and _published(day)]
+    again = sorted({*missing, *found.refused, *(fault.date for fault in found.faults if fault.date and not fault.stored)})
+    early = [day for day in days if day not in counts and day not in found.refused and not _published(day)]
     said = [
         f"龙虎榜: {sum(counts.values()):,} rows of {len(counts)} days from {source.name}." if counts else "",
         f"{early[0]} is not published yet; it comes in the evening, run again after {BOARD_READY:%H:%M}." if early else "",
         f"{source.name} has no rows of {', '.join(map(str, missing))}, though every trading day has some." if missing else "",
+        *findings_said(found.faults, found.refused),
     ]
     return TaskResult(
-        status="partial_success" if missing else "success" if counts else "skipped",
+        status="partial_success" if again else "success" if counts else "skipped",
         message=" ".join(filter(None, said)),
         rows={"longhubang": sum(counts.values())} if counts else {},
         days={"longhubang": tuple(sorted(counts))} if counts else {},
-        failed_items=tuple(map(str, missing)),
-        retry_params={"start_date": f"{missing[0]}", "end_date": f"{missing[-1]}"} if missing else {},
+        failed_items=tuple(map(str, again)),
+        retry_params={"start_date": f"{again[0]}", "end_date": f"{again[-1]}", "force": True} if again else {},
         metadata=requests_of(source),
     )
 
@@ -208,23 +224,33 @@ def _fetch_flow(source: MarketSource, lake: Lake, kind: FlowKind, days: Sequence
     table = f"capital_flow_{kind}"
     counts: dict[date, int] = {}
     lacking: list[str] = []
+    findings = Findings()
     for day in days:
         try:
             frame = source.capital_flow(kind, day)
         except NotOffered as error:
             lacking.append(str(error))
             continue
+        found = set_aside(source, table)
+        findings.faults += found.faults
+        if frame.is_empty() and found.faults:
+            raise nothing_sound(table, found, source.name)
         if frame.is_empty():
             raise SourceUnavailable(f"{source.name} has no capital flow by {kind} of {day} yet. Try again later.")
         forget_days(lake, table, [day])
         counts[day] = lake.replace_days(table, frame, [day])
         record_days(lake, table, {day: counts[day]}, source=source.name)
+        quarantine.replace_days(lake, table, found.faults, [day], source.name)
     if not counts:
         raise NotOffered(" ".join(dict.fromkeys(lacking)))
     message = f"{table}: {sum(counts.values()):,} rows of {', '.join(map(str, counts))} from {source.name}."
+    apart = tuple(dict.fromkeys(fault.key for fault in findings.faults if not fault.stored))
     return TaskResult(
-        message=" ".join([message, *dict.fromkeys(lacking)]),
+        status="partial_success" if apart else "success",
+        message=" ".join([message, *dict.fromkeys(lacking), *findings_said(findings.faults, {})]),
         rows={table: sum(counts.values())},
         days={table: tuple(counts)},
+        failed_items=apart,
+        retry_params={"flow_types": [kind], "force": True} if apart else {},
         metadata=requests_of(source),
     )

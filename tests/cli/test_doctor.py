@@ -2,8 +2,11 @@
 
 import json
 import os
+import platform
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections import namedtuple
 from datetime import datetime, timedelta
@@ -18,6 +21,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from support.commands import Commands
 from support.postgres import use_postgres
 
+from mystocks_dagster.execution.heartbeat import boot_id
 from mystocks_dagster.launch import QUEUE_DAEMON
 from mystocks_dagster.service import Project
 from mystocks_dagster.settings import Settings
@@ -78,6 +82,19 @@ def test_a_daemon_that_was_killed_is_not_taken_for_alive(cli: Commands) -> None:
     assert told(cli, "doctor")["daemon"]["detail"].startswith("last heartbeat 30")
     assert "no daemon is alive" in cli("run", "daily", "--detach", code=1)
     assert cli.json("history") == []
+
+
+def test_a_daemon_whose_process_is_gone_is_not_waited_for(cli: Commands) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    left = {"pid": ended.pid, "start_time": 1, "boot_id": boot_id(), "host": platform.node(), "parent": 1}
+    cli.folder.write(".dagster/daemon.lock", json.dumps(left))
+    heartbeat(cli, time.time() - 10)
+    ended.wait()
+    healthy = {check["name"]: check["ok"] for check in cli.json("doctor")}
+    assert healthy["daemon"], "another machine's may have said it"
+    heartbeat(cli, time.time() - 60)
+    assert f"its process {ended.pid} is gone" in told(cli, "doctor")["daemon"]["detail"]
+    assert "no daemon is alive" in cli("run", "daily", "--detach", code=1)
 
 
 def test_detached_runs_are_refused_with_the_remedy_when_no_daemon_is_alive(cli: Commands) -> None:

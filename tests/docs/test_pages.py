@@ -23,6 +23,7 @@ PROBLEMS = {
     "a failed task": ("A task failed", "任务执行失败"),
     "a timeout": ("A task timed out", "任务超时"),
     "the scheduler does nothing": ("Schedules do not fire", "调度器不工作"),
+    "the web UI does not start": ("The web UI or the daemon does not start, or ends", "Web 界面或守护进程无法启动，或中途退出"),
     "memory or disk": ("Memory or disk grows", "内存或磁盘持续增长"),
     "a ban": ("An upstream bans this address", "上游封禁了本机地址"),
     "partial data": ("The run is green and data are missing", "运行成功但数据不全"),

@@ -105,7 +105,7 @@ def run_in(folder: Path) -> TaskRun:
     )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10_000),
     order=st.permutations(DAYS),
@@ -132,7 +132,7 @@ def test_whatever_is_missing_no_event_is_false_and_all_that_is_known_is_there(tm
     assert stored_events(lake) == pytest.approx(expected(given_bars, market, loaded, DAYS[-1]))
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), gap=st.sampled_from(DAYS[2:-2]), named=st.sets(st.sampled_from(SYMBOLS), min_size=1, max_size=3))
 def test_a_gap_filled_for_some_symbols_heals_those_and_no_others(tmp_path_factory, seed, gap, named):
     market, folder = make_market(seed), tmp_path_factory.mktemp("lake")

@@ -143,6 +143,11 @@ def test_backward_adjusted_returns_are_the_vendors_percentages(loaded, raw):
     assert both.select((pl.col("change") - pl.col("pctChg")).abs().max()).item() < 1e-4
 
 
+def test_no_real_row_is_set_aside_and_no_real_day_refused(loaded):
+    lake, result = loaded
+    assert (result.metadata["set_aside"], lake.exists("quarantine")) == (0, False)
+
+
 def test_a_second_sync_finds_everything_complete(loaded):
     assert sync_daily_stock_data(DailySync(data_source="recorded"), run_of()).status == "skipped"
 
