@@ -161,6 +161,7 @@ CORPORATE_ACTIONS = Table(
         _day("known_since", "day of publication", null=True),
         _text("source", "name of the source"),
     ),
+    rules=rules_of.ACTION_RULES,
 )
 
 LOADED_DAYS = Table(

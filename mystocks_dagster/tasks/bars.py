@@ -3,25 +3,15 @@
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-<<<<<<< HEAD
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 
 import polars as pl
 
+from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.events import refresh_events
-from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
-=======
-from datetime import date, timedelta
-
-import polars as pl
-
-from mystocks_dagster.lake import quarantine
-from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, record_days
-from mystocks_dagster.lake.prices import unknown_factors
->>>>>>> main
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import DATA_READY, shanghai
 from mystocks_dagster.market.clock import now
@@ -156,26 +146,16 @@ def bars_result(
     loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, note: str = ""
 ) -> TaskResult:
     """Say how loading ended: failed when the source had nothing, a warning when it lacked days (or symbols, if named)."""
-<<<<<<< HEAD
-    missing = [day for day in days if day not in loaded.rows] if symbols is None else sorted(set(symbols) - loaded.symbols)
-    unknown = doubts(lake)
-    said = [
-        f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}." if loaded.rows else "",
-        f"{source.name} has no bars of {_listed(missing)}." if missing else "",
-        f"Incomplete: {'; '.join(loaded.partial.values())}." if loaded.partial else "",
-        describe(unknown),
-=======
     missing = [day for day in days if day not in loaded.rows.keys() | loaded.refused.keys()]
     missing = missing if symbols is None else sorted(set(symbols) - loaded.symbols - loaded.set_aside_symbols)
-    unknown = unknown_factors(lake).height
+    unknown = doubts(lake)
     said = [
         f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}." if loaded.rows else "",
         f"{source.name} has no bars of {listed(missing)}." if missing else "",
         f"Incomplete: {listed(list(loaded.partial.values()), 5)}." if loaded.partial else "",
         *findings_said(loaded.faults, loaded.refused),
         _paused_said(loaded),
-        f"{unknown:,} bars have no adjustment factor until the trading day before theirs is loaded." if unknown else "",
->>>>>>> main
+        describe(unknown),
         "" if source.has_history or symbols is not None else _missed(lake, max(days)),
         *getattr(source, "notes", ()),
         note,
@@ -190,12 +170,8 @@ def bars_result(
         days={"daily_bars": tuple(sorted(loaded.rows))},
         failed_items=tuple(failed),
         retry_params=_retry(failed, days, by_symbol=symbols is not None) if failed else {},
-<<<<<<< HEAD
-        metadata={"source": source.name, "world": source.world, "unknown_factors": len(unknown)},
-    )
-=======
         metadata={
-            "source": source.name, "world": source.world, "unknown_factors": unknown, "set_aside": len(loaded.faults),
+            "source": source.name, "world": source.world, "unknown_factors": len(unknown), "set_aside": len(loaded.faults),
             **({"symbols_without_bar": {f"{day}": names for day, names in loaded.absent.items()}} if loaded.absent else {}),
         },
     )  # fmt: skip
@@ -208,7 +184,6 @@ def _paused_said(loaded: Loaded) -> str:
     first, symbols = min(loaded.paused), sorted({symbol for names in loaded.paused.values() for symbol in names})
     were = "was" if len(symbols) == 1 else "were"
     return f"No bar from {first} on of {listed(symbols, 20)}, which came back at the last close and so {were} taken for suspended."
->>>>>>> main
 
 
 def _retry(failed: Sequence[str], days: Sequence[date], *, by_symbol: bool) -> dict[str, object]:
@@ -239,29 +214,19 @@ def _store_days(
     before: dict[date, int],
     loaded: Loaded,
 ) -> None:
-<<<<<<< HEAD
-    forget_days(lake, "daily_bars", [day for day in counts if complete.pop(day, None) is not None])
-    lake.replace_days("daily_bars", frame, list(counts))
-=======
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
-        loaded.events += refresh_events(lake, list(counts))
->>>>>>> main
     partial = {}
     for day, rows in counts.items():
         if reason := _doubt(day, rows, complete, before, admitted):
             partial[day] = reason
         else:
             complete[day] = rows
-<<<<<<< HEAD
-    loaded.events += refresh_events(lake, list(counts), complete=complete)
-    record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial)
-=======
     if counts:
+        loaded.events += refresh_events(lake, list(counts), complete=complete)
         record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
->>>>>>> main
     loaded.partial |= partial
     loaded.faults += admitted.faults
     loaded.refused |= admitted.refused

@@ -102,22 +102,14 @@ class StatementSync(TaskParams):
         return sorted(set(periods)) if periods else None
 
 
-<<<<<<< HEAD
-@declares(writes=("daily_bars", "adjust_events"), also_writes=("stocks", "corporate_actions", "loaded_days"))
-=======
-@declares(writes=("daily_bars", "adjust_events"), also_writes=("stocks", "loaded_days", "quarantine"))
->>>>>>> main
+@declares(writes=("daily_bars", "adjust_events"), also_writes=("stocks", "corporate_actions", "loaded_days", "quarantine"))
 def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     """Load the bars of all trading days that are wanted and not complete yet, and derive the adjustment events.
 
     Days are stored as the source gives them, so a run that was stopped goes on where it was. A day that looks like a
-<<<<<<< HEAD
     part of the market only is stored, listed, and asked for again by the next run. Adjustment events that are unknown
-    are derived again each time, and the source is asked for corporate actions that explain them.
-=======
-    part of the market only is stored, listed, and asked for again by the next run. Rows that break a rule of the
-    table, or contradict the day before, are set aside in the table `quarantine`; a day of which many do is refused.
->>>>>>> main
+    are derived again each time, and the source is asked for corporate actions that explain them. Rows that break a rule
+    of the table, or contradict the day before, are set aside in the table `quarantine`; a day of which many do is refused.
 
     Raises:
         SourceError: The source failed; what came before is stored.
@@ -134,7 +126,6 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     return joined(parts)
 
 
-<<<<<<< HEAD
 @declares(writes=("corporate_actions",), also_writes=("adjust_events", "loaded_days"))
 def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     """Fetch dividends, bonus shares and rights, once a trading day, and derive the adjustment ratios that they explain.
@@ -148,10 +139,7 @@ def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     return _or_skipped(lambda: sync_actions(source, lake, latest_closed(), **window, force=params.force))
 
 
-@declares(writes=("stocks",), also_writes=("loaded_days",))
-=======
 @declares(writes=("stocks",), also_writes=("loaded_days", "quarantine"))
->>>>>>> main
 def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
     """Fetch the stock list, once a trading day. Without `include_delisted`, delisted stocks that are stored already stay.
 

@@ -1,11 +1,9 @@
 """Random markets, loaded in any order with days and suspended bars missing: no event is ever false, no doubt too large."""
 
-import logging
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from unittest.mock import patch
 
 import polars as pl
@@ -13,14 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mystocks_dagster.lake.events import derive_unknown
+from mystocks_dagster.lake.events import derive_unknown, refresh_events
+from mystocks_dagster.lake.loads import complete_days, record_days
 from mystocks_dagster.lake.prices import adjusted_bars
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 from mystocks_dagster.market.schemas import DAILY_BARS
-from mystocks_dagster.settings import Settings
-from mystocks_dagster.tasks.bars import load_bars
-from mystocks_dagster.tasks.run import TaskRun
 
 # Twelve trading days around the May holiday of 2024 (1 to 5 May).
 DAYS = shanghai().sessions(date(2024, 4, 22), date(2024, 5, 10))
@@ -36,17 +32,16 @@ class Market:
     ratios: dict[Key, float]
 
 
-@dataclass
-class Archive:
-    """A source of the bars that it is given, day by day."""
-
-    bars: pl.DataFrame
-    name: str = "recorded"
-
-    def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        for day in days:
-            frame = self.bars.filter(date=day)
-            yield frame if symbols is None else frame.filter(pl.col("symbol").is_in(list(symbols)))
+def load(lake: Lake, bars: pl.DataFrame, day: date, symbols: Sequence[str] | None = None) -> None:
+    """Load a day as the daily sync does: completely, or the bars of some symbols."""
+    frame = bars.filter(date=day)
+    if symbols is not None:
+        lake.upsert("daily_bars", frame.filter(pl.col("symbol").is_in(list(symbols))))
+        refresh_events(lake, [day])
+        return
+    lake.replace_days("daily_bars", frame, [day])
+    refresh_events(lake, [day], complete={*complete_days(lake, "daily_bars"), day})
+    record_days(lake, "daily_bars", {day: frame.height}, source="recorded")
 
 
 def make_market(seed: int) -> Market:
@@ -94,17 +89,6 @@ def stored_events(lake: Lake) -> dict[Key, float | None]:
     return {(symbol, day): ratio for symbol, day, ratio in lake.read("adjust_events").iter_rows()}
 
 
-def run_in(folder: Path) -> TaskRun:
-    return TaskRun(
-        task_id="t",
-        run_id="r",
-        attempt=1,
-        settings=Settings.from_env(folder),
-        logger=logging.getLogger("t"),
-        report_progress=lambda *_: None,
-    )
-
-
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10_000),
@@ -119,11 +103,11 @@ def test_whatever_is_missing_no_event_is_false_and_all_that_is_known_is_there(tm
     kept = {"all suspended bars": 1.0, "none": 0.0, "some": 0.5}[style]
     given_bars = market.bars.filter(pl.Series([not rests or dice.random() < kept for rests in market.bars["suspended"]]))
     calendar = TradingCalendar.from_days(shanghai().sessions(date(2024, 1, 2), last), last=last)
-    lake, run, source = Lake(str(folder / "lake"), "real"), run_in(folder), Archive(given_bars)
+    lake = Lake(str(folder / "lake"), "real")
     loaded: set[date] = set()
     with patch("mystocks_dagster.lake.events.shanghai", lambda: calendar):
         for day in [*(day for day in order if day not in held_back), *held_back]:
-            load_bars(source, lake, [day], None, run)
+            load(lake, given_bars, day)
             loaded.add(day)
             want = expected(given_bars.filter(pl.col("date").is_in(list(loaded))), market, loaded, last)
             assert stored_events(lake) == pytest.approx(want)
@@ -136,12 +120,12 @@ def test_whatever_is_missing_no_event_is_false_and_all_that_is_known_is_there(tm
 @given(seed=st.integers(0, 10_000), gap=st.sampled_from(DAYS[2:-2]), named=st.sets(st.sampled_from(SYMBOLS), min_size=1, max_size=3))
 def test_a_gap_filled_for_some_symbols_heals_those_and_no_others(tmp_path_factory, seed, gap, named):
     market, folder = make_market(seed), tmp_path_factory.mktemp("lake")
-    lake, run, source = Lake(str(folder / "lake"), "real"), run_in(folder), Archive(market.bars)
+    lake = Lake(str(folder / "lake"), "real")
     for day in DAYS:
         if day != gap:
-            load_bars(source, lake, [day], None, run)
+            load(lake, market.bars, day)
     before = stored_events(lake)
-    load_bars(source, lake, [gap], sorted(named), run)
+    load(lake, market.bars, gap, sorted(named))
     whole = expected(market.bars, market, set(DAYS), DAYS[-1])
     after = stored_events(lake)
     assert {key: after[key] for key in after if key[0] in named} == pytest.approx({key: whole[key] for key in whole if key[0] in named})
@@ -150,10 +134,9 @@ def test_a_gap_filled_for_some_symbols_heals_those_and_no_others(tmp_path_factor
 
 @pytest.mark.parametrize("seed", range(3))
 def test_adjusted_prices_after_healing_are_those_of_the_whole_market(tmp_path, seed):
-    market = make_market(seed)
-    lake, run, source = Lake(str(tmp_path / "lake"), "real"), run_in(tmp_path), Archive(market.bars)
+    market, lake = make_market(seed), Lake(str(tmp_path / "lake"), "real")
     for day in [*DAYS[6:], *DAYS[:3], *DAYS[4:6], DAYS[3]]:
-        load_bars(source, lake, [day], None, run)
+        load(lake, market.bars, day)
     steps = pl.DataFrame(
         [(symbol, day, 1 / ratio) for (symbol, day), ratio in market.ratios.items()],
         schema={"symbol": pl.String, "date": pl.Date, "step": pl.Float64},
