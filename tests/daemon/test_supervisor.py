@@ -117,7 +117,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     # What a supervisor keeps alive outlives the servers, on purpose; nothing may outlive the tests.
     for process in psutil.process_iter(["cmdline"]):
         line = " ".join(process.info["cmdline"] or ())
-        if "execute_run_command" in line and str(folder.root) in line:
+        if "mystocks_dagster.factory.worker" in line and str(folder.root) in line:
             process.kill()
 
 
