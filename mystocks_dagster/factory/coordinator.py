@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RETRY_NUMBER_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
 
 from mystocks_dagster.disabled import refusal
 from mystocks_dagster.errors import Disabled
@@ -54,7 +54,8 @@ class LaneRunCoordinator(QueuedRunCoordinator):
     def _unless_stopped(self, run: dg.DagsterRun) -> dg.DagsterRun:
         """Cancel a run that was stopped before it was queued, or that Dagster starts in place of a stopped one."""
         stopped = is_stopped(self._instance, run.run_id)
-        lost = self._instance.get_run_by_id(run.parent_run_id) if run.parent_run_id and RETRY_NUMBER_TAG in run.tags else None
+        parent = run.tags.get(PARENT_RUN_ID_TAG) if RETRY_NUMBER_TAG in run.tags else None
+        lost = self._instance.get_run_by_id(parent) if parent else None
         if lost is not None and lost.tags.get(AUTO_RETRY_RUN_ID_TAG) == run.run_id:
             stopped = stopped or is_stopped(self._instance, lost.run_id)
         if not stopped or run.status != dg.DagsterRunStatus.QUEUED:
