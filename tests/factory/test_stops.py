@@ -139,7 +139,9 @@ def before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable
 
 
 @pytest.mark.parametrize("stop", [cancel, force, of_backfill])
-def test_a_run_stopped_after_the_queue_has_read_that_it_waits_never_starts(plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop) -> None:
+def test_a_run_stopped_after_the_queue_has_read_that_it_waits_never_starts(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop
+) -> None:
     run_id = plant.queued()
 
     def act(event: dg.DagsterEvent, run_id: str, *_: Any, **__: Any) -> bool:
