@@ -80,7 +80,7 @@ class Settings:
         home = os.environ.get("DAGSTER_HOME")
         return cls(
             root=root,
-            task_file=(root / os.environ.get("MYSTOCKS_TASKS", "tasks.yaml")).resolve(),
+            task_file=(root / (os.environ.get("MYSTOCKS_TASKS") or "tasks.yaml")).resolve(),
             lake=_location(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
             source=source,
             recorded=(root / recorded).resolve() if recorded else None,
@@ -105,7 +105,7 @@ def use_demo() -> None:
 def demo_only() -> bool:
     """Say whether the demo has run here, nobody has chosen a lake, and there is no other one yet."""
     root = find_root(Path.cwd())
-    return "MYSTOCKS_LAKE" not in os.environ and (root / DEMO_LAKE).exists() and not (root / LAKE).exists()
+    return not os.environ.get("MYSTOCKS_LAKE") and (root / DEMO_LAKE).exists() and not (root / LAKE).exists()
 
 
 def only_job() -> str | None:

@@ -24,8 +24,8 @@ def check(json: Json = False) -> None:
 
     Example: mystocks check
     """
-    from mystocks_dagster.taskfile.literals import literal_secrets
     from mystocks_dagster.taskfile.reader import check_task_file
+    from mystocks_dagster.taskfile.warnings import warnings_about
 
     path = Settings.from_env().task_file
     problems = check_task_file(path)
@@ -39,7 +39,7 @@ def check(json: Json = False) -> None:
     else:
         console.print(f"[green]ok[/] {escape(str(path))}")
     # Without its source line, which would show the secret to who looks over the shoulder.
-    for warning in () if json else literal_secrets(path):
+    for warning in () if json else warnings_about(path):
         console.print(str(warning), style="yellow", markup=False)
     raise typer.Exit(1 if problems else 0)
 

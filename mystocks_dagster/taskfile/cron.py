@@ -39,6 +39,9 @@ FIELDS = (
     CronField("day of week", 0, 7, _WEEKDAYS),
 )
 
+#: Day of month and day of week: cron asks for either, unless one of them begins with `*`.
+_DAY_FIELDS = (2, 4)
+
 
 class CronFault(NamedTuple):
     """What is wrong with an expression, and which part of it (offset and length)."""
@@ -80,8 +83,72 @@ def cron_fault(expression: str) -> CronFault | None:
         _, field, piece = faults[0]
         hint = f"{field.name.capitalize()} is {_range(field)}: *, 5, 1-5, */5 or 1,3,5."
         return CronFault("; ".join(text for text, _, _ in faults), hint, piece.start(), len(piece.group()))
-    if min(allowed[2]) > max(_LONGEST_MONTHS[month - 1] for month in allowed[3]):
-        return CronFault(f"no such month has a day {min(allowed[2])}: this never fires", "Choose another day or month.", *whole)
+    return _days_fault(pieces, allowed)
+
+
+def canonical(expression: str) -> str:
+    """Return a cron expression that has no fault as Dagster reads it the way cron does.
+
+    A day field that begins with `*` and leaves no day out is no condition: `*/1` is `*`. A day that no such month has, which
+    Dagster refuses, is an alternative to a day of week that never comes.
+
+    Examples:
+        >>> canonical("0  16 1 * */1"), canonical("0 0 30 2 1")
+        ('0 16 1 * *', '0 0 * 2 1')
+    """
+    texts = expression.split()
+    for index in _DAY_FIELDS:
+        if _everything(index, texts[index]):
+            texts[index] = "*"
+    if texts[4] != "*" and _never(_values(2, texts[2]), _values(3, texts[3])):
+        texts[2] = "*"
+    return " ".join(texts)
+
+
+def either_day(expression: str) -> bool:
+    """Return whether a cron expression without a fault restricts both day fields: it fires when either of them fits.
+
+    Examples:
+        >>> [either_day(text) for text in ("0 16 13 * 5", "0 16 13 * *", "0 16 13 * */1")]
+        [True, False, False]
+    """
+    texts = canonical(expression).split()
+    return all(texts[index] != "*" for index in _DAY_FIELDS)
+
+
+def _values(index: int, text: str) -> set[int]:
+    values: set[int] = set()
+    list(_field_faults(FIELDS[index], text, values))
+    return values
+
+
+def _never(days: set[int], months: set[int]) -> bool:
+    return min(days) > max(_LONGEST_MONTHS[month - 1] for month in months)
+
+
+def _everything(index: int, text: str) -> bool:
+    """Return whether a day field begins with `*` and leaves no day out."""
+    seven = FIELDS[index].names is _WEEKDAYS
+    days = {day % 7 for day in _values(index, text)} if seven else _values(index, text)
+    return text.startswith("*") and len(days) == (7 if seven else FIELDS[index].high)
+
+
+def _days_fault(pieces: list[re.Match[str]], allowed: list[set[int]]) -> CronFault | None:
+    """Return what is wrong with the two day fields together."""
+    stepped = [index for index in _DAY_FIELDS if pieces[index].group().startswith("*")]
+    if stepped and not any(_everything(index, pieces[index].group()) for index in _DAY_FIELDS):
+        field, piece = FIELDS[stepped[0]], pieces[stepped[0]]
+        last = 6 if field.names is _WEEKDAYS else field.high
+        return CronFault(
+            f"{field.name} {piece.group()} beside another day field: cron asks for both at once, Dagster for either",
+            f"Write {field.low}-{last}{piece.group()[1:]} to fire when either fits, or make one of the two *.",
+            piece.start(),
+            len(piece.group()),
+        )
+    if _never(allowed[2], allowed[3]) and _everything(4, pieces[4].group()):
+        piece = pieces[2]
+        message = f"no such month has a day {min(allowed[2])}: this never fires"
+        return CronFault(message, "Choose another day or month.", piece.start(), len(piece.group()))
     return None
 
 

@@ -123,7 +123,9 @@ def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: 
             path, f"{label} cannot be {found}", suggest(str(detail["input"]), allowed) if not hidden else f"Allowed: {', '.join(allowed)}."
         )
     if kind in _WANTED:
-        return Fault(path, f"{label} must be {_WANTED[kind]}, found {found}", _quotes(kind, detail["input"], hidden=hidden))
+        value = "" if hidden or isinstance(detail["input"], (str, dict, list)) else found
+        hint = _quotes(kind, detail["input"], hidden=hidden)
+        return Fault(path, f"{label} must be {_WANTED[kind]}, found {found}", hint, value=value)
     if kind in _BOUNDS:
         return Fault(path, f"{label} must be {_BOUNDS[kind]} {next(iter(context.values()))}, found {found}")
     if kind in ("too_short", "string_too_short"):
@@ -148,7 +150,7 @@ def _quotes(kind: str, value: Any, *, hidden: bool) -> str:
         return ""
     if isinstance(value, str) and kind.startswith(("int", "float", "bool")) and not isinstance(scalar(value.strip()), str):
         return "Write it without quotes."
-    if kind == "string_type" and not isinstance(value, (dict, list)) and value is not None:
+    if kind == "string_type" and not isinstance(value, (dict, list)):
         return f'Write it in quotes: "{shorten(value)}".'
     if kind in ("list_type", "tuple_type") and isinstance(value, str):
         return f"Write [{shorten(value, 40)}]."

@@ -25,6 +25,7 @@ class Fault(NamedTuple):
     Attributes:
         at_key: The key is to blame, not its value.
         span: Offset and length, within the text value, of the part to blame.
+        value: The value as the message names it: false, 1.1. Where the file writes it otherwise (no, 1.10), that is named.
     """
 
     path: Path
@@ -32,6 +33,15 @@ class Fault(NamedTuple):
     hint: str = ""
     at_key: bool = False
     span: tuple[int, int] | None = None
+    value: str = ""
+
+    def as_written(self, text: str) -> "Fault":
+        """Return the fault with the value as the file has it: the remedy must keep `no` and `1.10`, not `false` and `1.1`."""
+        if not self.value or text == self.value:
+            return self
+        hint = self.hint.replace(f'"{self.value}"', f'"{text}"') if text else ""
+        message = self.message.removesuffix(f"found {self.value}") + f"found {text}" if text else self.message
+        return self._replace(message=message, hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,11 @@ from typing import Any
 _TRUE = frozenset({"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})
 _FALSE = frozenset({"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_INT = re.compile(r"[-+]?(0|[1-9][0-9_]{0,30})")
+#: `_` may stand between two digits, as in 1_800; anywhere else, as in 1800_, it makes a text.
+_DIGITS = r"[0-9](?:_?[0-9]){0,30}"
+_INT = re.compile(rf"[-+]?(0|(?!0){_DIGITS})")
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,30}")
-_FLOAT = re.compile(r"[-+]?([0-9][0-9_]{0,30})?(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,4})?")
+_FLOAT = re.compile(rf"[-+]?({_DIGITS})?(\.[0-9]{{0,30}})?([eE][-+]?[0-9]{{1,4}})?")
 #: Infinity, "not a number", and numbers too large to be held.
 _NO_NUMBER = re.compile(r"[-+]?(\.(inf|nan)|[0-9.]+e[-+]?[0-9]+)", re.IGNORECASE)
 
@@ -33,7 +35,7 @@ def scalar(text: str) -> Any:
         return int(text)
     if _HEX.fullmatch(text):
         return int(text, 16)
-    if text[0] in "0123456789.+-" and not re.match(r"[-+]?0[0-9]", text) and re.search("[0-9]", text) and _FLOAT.fullmatch(text):
+    if text[0] in "0123456789.+-" and not re.match(r"[-+]?0[0-9_]", text) and re.match(r"[-+]?\.?[0-9]", text) and _FLOAT.fullmatch(text):
         number = float(text)
         return number if math.isfinite(number) else text
     return text

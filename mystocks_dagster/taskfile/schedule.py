@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from mystocks_dagster.taskfile.cron import cron_fault
+from mystocks_dagster.taskfile.cron import canonical, cron_fault
 from mystocks_dagster.taskfile.problems import Fault, shorten, suggest
 
 #: 3600, but neither "3600" nor true.
@@ -61,7 +61,7 @@ def cross_field(found: Fault) -> PydanticCustomError:
 def _cron(expression: str) -> str:
     if found := cron_fault(expression):
         raise fault(found.message, found.hint, (found.offset, found.length))
-    return " ".join(expression.split())
+    return canonical(expression)
 
 
 def _timezone(name: str) -> str:
@@ -87,7 +87,8 @@ class Schedule(Closed):
     cron_expression: Annotated[str, AfterValidator(_cron)] | None = Field(
         default=None,
         description="Five fields: minute hour day-of-month month day-of-week. Monday is 1, so `1-5` is Monday to Friday; "
-        "0 and 7 are Sunday.",
+        "0 and 7 are Sunday. With a day of month and a day of week it fires when either fits: `0 9 1 * 1` is the first "
+        "of the month and every Monday.",
         examples=["30 16 * * 1-5"],
     )
     interval_seconds: Annotated[Integer, Field(ge=5, le=_YEAR)] | None = Field(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from mystocks_dagster.taskfile import tree
+from mystocks_dagster.taskfile import lookalikes, tree
 from mystocks_dagster.taskfile.problems import Fault, Path, Problem, TaskFileError, path_text, suggest
 from mystocks_dagster.taskfile.tree import Node
 
@@ -13,6 +13,10 @@ from mystocks_dagster.taskfile.tree import Node
 MAX_BYTES = 5_000_000
 #: Characters that a caret may underline.
 _WIDEST = 200
+#: Entries of a list to blame that are looked at for odd characters.
+_LOOKED_AT = 100
+#: Lines before an error of the parser that may hold its cause.
+_BEFORE = 3
 #: A character beyond U+FFFF as JSON escapes it (two halves), which YAML does not know.
 _SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 
@@ -49,7 +53,7 @@ class Source:
 
     def problem(self, fault: Fault, owner: str | None = None) -> Problem:
         """Return the fault with its place: the nearest part of its path that the text has."""
-        node, at_key, path = self.root, fault.at_key, fault.path
+        node, at_key, path, is_key = self.root, fault.at_key, fault.path, False
         for index, part in enumerate(path):
             child = node.child(part)
             if child is None:
@@ -58,10 +62,14 @@ class Source:
             pair = node.pair(part) if isinstance(part, str) else None
             empty = child.end == child.start
             if pair and (empty or (fault.at_key and index == len(path) - 1)):
-                child = pair[0]
+                child, is_key = pair[0], True
             node = child
             if empty:
                 break
+        if node.kind == "scalar":
+            fault = fault if is_key else fault.as_written(self.text[node.start : node.end].strip())
+        items = [item for item in node.items[:_LOOKED_AT] if item.kind == "scalar"] if node.kind == "list" else [node]
+        fault = lookalikes.named(fault, [item.value for item in items])
         return self._problem_at(node, fault, owner, whole=at_key)
 
     def _problem_at(self, node: Node, fault: Fault, owner: str | None, *, whole: bool) -> Problem:
@@ -133,7 +141,8 @@ def parse_text(text: str, file: str) -> Source:
             raise tree.Malformed(root.line, root.column, "a task file is a mapping with `tasks:` in it", hint)
         converter = _Converter()
         data = converter.data(root, ())
-    except tree.Malformed as error:
+    except tree.Malformed as malformed:
+        error = _blaming_a_lookalike(malformed, lines)
         problem = Problem(file=file, line=error.line, column=error.column, path="", message=error.message, hint=error.hint)
         raise TaskFileError([problem], lines) from None
     return Source(file=file, text=text, root=root, data=data, faults=tuple(converter.faults))
@@ -182,6 +191,16 @@ class _Converter:
                     value.line, value.column, "<< merges mappings, and this is none", "Write `<<: *name` with &name at a mapping."
                 )
             merged.update(data)
+
+
+def _blaming_a_lookalike(error: tree.Malformed, lines: list[str]) -> tree.Malformed:
+    """Return the error with the place of a character near it that only looks like YAML's: the parser stumbles lines later."""
+    last = min(error.line, len(lines))
+    written = [number for number in range(1, last) if lines[number - 1].strip() and not lines[number - 1].lstrip().startswith("#")]
+    for number in (*written[-_BEFORE:], last):
+        if seen := lookalikes.structural(lines[number - 1]):
+            return tree.Malformed(number, seen.offset + 1, seen.message, seen.remedy)
+    return error
 
 
 def _cut(text: str, longest: int = 1000) -> str:

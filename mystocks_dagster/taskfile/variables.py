@@ -69,6 +69,9 @@ def _value(match: re.Match[str], path: Path, environment: Mapping[str, str], use
             path, f"{match.group()!r} is no variable", "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.", span=span
         )
     name, default = inner["name"], inner["default"]
+    if default is not None and "{" in default:
+        hint = f"Write ${{{name}:-text}} with a text without braces, or set {name}."
+        return Fault(path, "a default can hold neither another variable nor braces", hint, span=span)
     if path[0] in PUBLIC:
         return Fault(path, f"no variable can stand in {path[0]}: it is shown to everybody", "Write the text itself.", span=span)
     value = environment.get(name)

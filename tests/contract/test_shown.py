@@ -74,6 +74,16 @@ def test_check_warns_of_a_secret_that_stands_in_the_file_and_does_not_fail(cli: 
     assert cli.json("check") == []
 
 
+def test_check_says_that_two_day_fields_mean_either(cli: Commands) -> None:
+    timed = "task_type: cron, schedule: {schedule_type: cron, cron_expression: '0 9 1 * 1'}"
+    cli.folder.write("tasks.yaml", TASKS.replace("task_type: manual", timed, 1))
+    message = " ".join(cli("check").split())
+    assert "ok" in message
+    assert "warning: '0 9 1 * 1' fires when the day of month or the day of week fits, as in cron" in message
+    cli.folder.write("tasks.yaml", TASKS.replace("task_type: manual", timed.replace("1 * 1'", "1 * */1'"), 1))
+    assert "warning" not in cli("check").replace("stands in the file", "")
+
+
 def test_check_tells_every_mistake_in_one_pass_to_people_and_to_programs(cli: Commands) -> None:
     cli.folder.write("tasks.yaml", WRONG)
     told = cli("check", code=1)

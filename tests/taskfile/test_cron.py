@@ -1,11 +1,17 @@
 """What counts as a cron expression: exactly what Dagster can run, and the five standard fields only."""
 
+from datetime import datetime
+from itertools import islice
+
 import pytest
 from dagster._utils.schedules import is_valid_cron_string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mystocks_dagster.taskfile.cron import cron_fault
+from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.taskfile.cron import canonical, cron_fault
+from mystocks_dagster.taskfile.schedule import Schedule
+from mystocks_dagster.upcoming import starts
 
 RIGHT = (
     "0 16 * * 1-5",
@@ -22,12 +28,14 @@ RIGHT = (
     "0 0 * jan-mar sun",
     "  0   0 * *   7 ",
     "0 0 1-31/7 * 0-7",
+    "0 0 30 2 1",
+    "0 16 1 * */1",
 )
 WRONG = {
     "": "a cron expression has five fields, found 0",
     "0 16 * *": "a cron expression has five fields, found 4",
     "0 0 31 2 *": "no such month has a day 31: this never fires",
-    "0 0 31 2 1": "no such month has a day 31: this never fires",  # cron would fire on Mondays; Dagster refuses it
+    "0 0 31 2 */1": "no such month has a day 31: this never fires",
     "0 0 30 2 *": "no such month has a day 30: this never fires",
     "0 0 31 4,6,9,11 *": "no such month has a day 31: this never fires",
     "*/0 * * * *": "minute step 0 is outside 1-59",
@@ -43,6 +51,9 @@ WRONG = {
     "0 0 * * foo": "day of week 'foo' cannot be read",
     "0 99999 * * *": "hour 99999 is outside 0-23",
     "٣ 0 * * *": "minute '٣' cannot be read",
+    "0 0 */2 * 3": "day of month */2 beside another day field: cron asks for both at once, Dagster for either",
+    "0 9 1 * */2": "day of week */2 beside another day field: cron asks for both at once, Dagster for either",
+    "0 9 */2 * */3": "day of month */2 beside another day field: cron asks for both at once, Dagster for either",
     "@reboot": "a cron expression has five fields, found 1",
 }
 
@@ -50,7 +61,28 @@ WRONG = {
 @pytest.mark.parametrize("expression", RIGHT)
 def test_right_expressions(expression: str):
     assert cron_fault(expression) is None
-    assert is_valid_cron_string(" ".join(expression.split()))
+    assert is_valid_cron_string(canonical(expression))
+
+
+# The rule of cron(8): "If both fields are restricted (i.e., don't contain the "*" character), the command will be run when
+# either field matches." What begins with `*` counts as not restricted. The days are those of a paper calendar.
+DAYS = {
+    "0 16 1 * */1": ("2026-12-01", ["2026-12-01", "2027-01-01", "2027-02-01"]),
+    "0 16 */1 * 1": ("2026-12-01", ["2026-12-07", "2026-12-14", "2026-12-21"]),
+    "0 16 1,2 * *,3": ("2026-12-01", ["2026-12-01", "2026-12-02", "2027-01-01"]),
+    "0 0 13 * 5": ("2026-12-01", ["2026-12-04", "2026-12-11", "2026-12-13"]),
+    "0 0 30 2 1": ("2027-01-15", ["2027-02-01", "2027-02-08", "2027-02-15"]),
+    "0 0 31 4,6 sun": ("2027-03-01", ["2027-04-04", "2027-04-11", "2027-04-18"]),
+    "0 9 1-31 * 1": ("2026-12-01", ["2026-12-01", "2026-12-02", "2026-12-03"]),
+}
+
+
+@pytest.mark.parametrize("expression", DAYS)
+def test_two_day_fields_mean_what_cron_means(expression: str):
+    start, days = DAYS[expression]
+    schedule = Schedule(schedule_type="cron", cron_expression=expression)
+    coming = starts("task", schedule, datetime.fromisoformat(start).replace(tzinfo=SHANGHAI))
+    assert [f"{one.time:%Y-%m-%d}" for one in islice(coming, 3)] == days
 
 
 @pytest.mark.parametrize("expression", WRONG)
@@ -68,7 +100,7 @@ _PART = st.sampled_from(
 
 @given(st.lists(_PART, min_size=5, max_size=5).map(" ".join))
 def test_dagster_runs_whatever_is_accepted(expression: str):
-    assert cron_fault(expression) is not None or is_valid_cron_string(expression)
+    assert cron_fault(expression) is not None or is_valid_cron_string(canonical(expression))
 
 
 @given(st.text(max_size=60))

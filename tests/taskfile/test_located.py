@@ -68,6 +68,14 @@ IN_A_TASK = {
         "'${OOPS' is no variable",
         "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.",
     ),
+    "variable in a default": (
+        "params: {token: '${OUT:-${BASE}}'}",
+        7,
+        22,
+        "tasks[0].params.token",
+        "a default can hold neither another variable nor braces",
+        "Write ${OUT:-text} with a text without braces, or set OUT.",
+    ),
     "variable in public": (
         "description: at ${SHORT}",
         7,
