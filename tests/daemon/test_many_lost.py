@@ -7,8 +7,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from support.daemon import instance_of
 from support.project import Server, make_folder, serve
 from support.receivers import Webhook, webhook
+
+from mystocks_dagster import launch
+from mystocks_dagster.settings import Settings
 
 RUNS, TASKS = 50, 10
 #: A run's first process waits to be killed, the second ends when the test has seen it.
@@ -66,8 +70,23 @@ def kill(tags: dict[str, str], run_id: str) -> bool:
     return True
 
 
+def launch_all(server: Server) -> list[str]:
+    """Put all runs in the queue at once, and return their ids."""
+    with pytest.MonkeyPatch.context() as monkeypatch, instance_of(server.folder) as instance:
+        monkeypatch.chdir(server.folder.root)
+        monkeypatch.syspath_prepend(str(server.folder.root))
+        monkeypatch.setenv("MYSTOCKS_ROOT", str(server.folder.root))
+        repository = launch.load(Settings.from_env())
+        runs = [launch.create_run(instance, repository, f"t{number % TASKS}", {}, {}) for number in range(RUNS)]
+        for run_id in runs:
+            launch.start(instance, run_id, queued=True)
+    return runs
+
+
+# On an idle machine it takes a minute and a half.
+@pytest.mark.timeout(600)
 def test_fifty_killed_workers_are_each_started_again_once_or_told_once(server: Server, hook: Webhook) -> None:
-    first = [server.launch(f"t{number % TASKS}") for number in range(RUNS)]
+    first = launch_all(server)
     killed: set[str] = set()
     restarted: dict[str, list[str]] = {}
     deadline = time.monotonic() + 500

@@ -155,6 +155,8 @@ def stop_at_random(server: Server, number: int) -> list[tuple[str, float, Any]]:
     return ends
 
 
+# Each turn takes up to three seconds and the time in which a process starts and ends.
+@pytest.mark.timeout(600)
 def test_two_dozen_runs_stopped_at_any_moment_of_their_start_never_begin_afterwards(server: Server) -> None:
     with ThreadPoolExecutor(3) as pool:
         ends = [end for three in pool.map(lambda number: stop_at_random(server, number), range(3)) for end in three]

@@ -32,7 +32,7 @@ GATED = """
     from pathlib import Path
 
     HERE = Path(__file__).parent
-    if os.environ.get("MYSTOCKS_ONLY_JOB") and (HERE / "gate").exists():
+    if os.environ.get("MYSTOCKS_ONLY_JOB") and "HELD_AT" not in os.environ and (HERE / "gate").exists():
         (HERE / "importing").touch()
         while (HERE / "gate").exists():
             time.sleep(0.05)
@@ -41,6 +41,33 @@ GATED = """
         (HERE / "began").touch()
         while not (HERE / "go").exists():
             time.sleep(0.1)
+"""
+#: Imported first in the run's process, it holds it later at one of two points, at `gate`.
+HELD_PROCESS = """
+    import os
+    import time
+    from pathlib import Path
+
+    from dagster import DagsterInstance
+
+    HERE = Path(__file__).parent
+
+    def hold(at):
+        if os.environ["HELD_AT"] == at:
+            (HERE / "held").touch()
+            while (HERE / "gate").exists():
+                time.sleep(0.05)
+
+    handle = DagsterInstance.handle_new_event
+
+    def handle_held(self, entry, **options):
+        if entry.dagster_event and entry.dagster_event.event_type_value == "PIPELINE_START":
+            hold("says that it starts")
+        handle(self, entry, **options)
+        if entry.dagster_event and entry.dagster_event.event_type_value == "STEP_START":
+            hold("begins the step")
+
+    DagsterInstance.handle_new_event = handle_held
 """
 Stop = Callable[[dg.DagsterInstance, str], None]
 
@@ -102,8 +129,8 @@ class Plant:
     def never_runs(self, run_id: str) -> None:
         """Check, when its process has ended, that the run is cancelled and that its task has not begun."""
         launcher: Any = self.instance.run_launcher
-        for worker in launcher._workers:
-            worker.wait(90)
+        for process in launcher._workers:
+            process.wait(90)
         assert self.status(run_id) == "CANCELED"
         assert not self.there("began")
 
@@ -121,18 +148,19 @@ def plant(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
         yield Plant(folder, instance, settings)
         (folder.root / "gate").unlink(missing_ok=True)
         (folder.root / "go").touch()
-        launcher: Any = instance.run_launcher
-        for worker in launcher._workers:
-            worker.wait(90)
+        for process in instance.run_launcher._workers:  # type: ignore[attr-defined]
+            process.wait(90)
 
 
 def before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable[..., None]) -> None:
-    """Let `act` happen right before the first call of a function."""
-    original, called = getattr(owner, name), []
+    """Let `act` happen right before the first call of a function; False from it means that this was not the call."""
+    original, busy = getattr(owner, name), []
 
     def call(*args: Any, **options: Any) -> Any:
-        if not called and act(*args, **options) is not False:
-            called.append(True)
+        if not busy:
+            busy.append(True)
+            if act(*args, **options) is False:
+                busy.clear()
         return original(*args, **options)
 
     monkeypatch.setattr(owner, name, call)
@@ -177,6 +205,21 @@ def test_a_run_stopped_while_its_process_loads_the_task_never_starts(plant: Plan
     run_id = plant.queued()
     plant.dequeue()
     wait_for(lambda: plant.there("importing"), 90, "the import of the task's module")
+    stop(plant.instance, run_id)
+    (plant.folder.root / "gate").unlink()
+    plant.never_runs(run_id)
+
+
+@pytest.mark.parametrize("stop", [cancel, force, of_backfill])
+@pytest.mark.parametrize("point", ["says that it starts", "begins the step"])
+def test_a_run_stopped_right_before_its_process(plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop, point: str) -> None:
+    plant.folder.write("gate", "")
+    plant.folder.write("held_process.py", HELD_PROCESS)
+    monkeypatch.setenv("HELD_AT", point)
+    monkeypatch.setattr(launcher_module, "_WORKER", f"import held_process; {launcher_module._WORKER}")
+    run_id = plant.queued()
+    plant.dequeue()
+    wait_for(lambda: plant.there("held"), 90, f"the moment before the process {point}")
     stop(plant.instance, run_id)
     (plant.folder.root / "gate").unlink()
     plant.never_runs(run_id)
