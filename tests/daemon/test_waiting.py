@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from support.daemon import kill_workers
 from support.project import Server, make_folder, serve, wait_for
 
 TASKS = """
@@ -69,6 +70,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder.write("held.py", HELD)
     with serve(folder) as server:
         yield server
+    kill_workers(folder)
 
 
 def click(server: Server) -> str:
