@@ -74,7 +74,11 @@ class LaneRunCoordinator(QueuedRunCoordinator):
             if not was_begun(self._instance, run_id):
                 self._instance.report_run_canceled(run)
                 return True
-        return self._instance.run_launcher.terminate(run_id)
+        if self._instance.run_launcher.terminate(run_id):
+            return True
+        # Whoever was about to start it has read the stop, and cancelled it.
+        run = self._instance.get_run_by_id(run_id)
+        return run is not None and run.status == dg.DagsterRunStatus.CANCELED
 
     def _steps(self, run: Any) -> list[Mapping[str, str]]:
         """Return the tags of the steps that the run executes."""

@@ -19,6 +19,13 @@ def was_begun(instance: dg.DagsterInstance, run_id: str) -> bool:
     return bool(instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_STARTING, limit=1).records)
 
 
+def mark_canceling(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Let the status of a stopped run say so too: Dagster writes it after the event, and takes an interruption before it for a failure."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and run.status not in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
+        instance.report_run_canceling(run, "It was stopped.")
+
+
 def settle(instance: dg.DagsterInstance, run_id: str) -> None:
     """End a stopped run on which no process works any more as cancelled, also when something else overwrote that."""
     run = instance.get_run_by_id(run_id)

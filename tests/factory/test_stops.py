@@ -241,6 +241,38 @@ def test_a_stop_that_read_that_the_run_waits_ends_the_process_that_was_started_m
     assert plant.status(run_id) == "CANCELED"
 
 
+def test_a_stop_whose_event_is_there_before_its_status_is_no_failure(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant.folder.write("gate", "")
+    plant.folder.write("held_process.py", HELD_PROCESS)
+    monkeypatch.setenv("HELD_AT", "begins the step")
+    monkeypatch.setattr(launcher_module, "_WORKER", f"import held_process; {launcher_module._WORKER}")
+    run_id = plant.queued()
+    plant.dequeue()
+    wait_for(lambda: plant.there("held"), 90, "the moment before the body")
+    monkeypatch.setattr(plant.instance.run_storage, "handle_run_event", lambda *_: None)
+    run = plant.instance.get_run_by_id(run_id)
+    assert run is not None
+    plant.instance.report_run_canceling(run)
+    (plant.folder.root / "gate").unlink()
+    plant.never_runs(run_id)
+    assert not plant.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_FAILURE, limit=1).records
+
+
+def test_a_stop_that_the_launcher_reads_is_answered_as_one(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = plant.queued()
+    original = ProcessRunLauncher.terminate
+
+    def late(launcher: ProcessRunLauncher, run_id: str) -> bool:
+        plant.instance.report_run_canceled(plant.instance.get_run_by_id(run_id), "It was stopped before it had started.")  # type: ignore[arg-type]
+        return original(launcher, run_id)
+
+    starting = dg.DagsterEvent(event_type_value=dg.DagsterEventType.RUN_STARTING.value, job_name="work")
+    before(monkeypatch, plant.instance, "report_run_canceling", lambda *_, **__: plant.instance.report_dagster_event(starting, run_id))
+    monkeypatch.setattr(ProcessRunLauncher, "terminate", late)
+    assert plant.instance.run_coordinator.cancel_run(run_id) is True
+    plant.never_runs(run_id)
+
+
 def test_a_run_stopped_before_it_was_queued_never_starts(plant: Plant) -> None:
     run_id = plant.new()
     of_backfill(plant.instance, run_id)
