@@ -17,7 +17,10 @@ MyStocksError
 │   ├── TableMissing          nothing has written that table yet
 │   ├── WrongWorld            simulated and real data must not meet in one lake
 │   ├── ContractBroken        a frame does not obey its table's contract
-│   └── LakeUnavailable       the folder cannot be read or written, or the disk is full
+│   ├── WrongFormat           a newer version wrote the table, or an older one whose table must be migrated
+│   ├── TableDamaged          files of the table are lost, cut or altered: an earlier version can be restored
+│   └── LakeUnavailable       the folder cannot be read or written for now, or the disk is full
+│       └── LakeUnusable      its name, kind or rights do not allow it: a person must change them
 ├── TaskFailed                the task's function said that it failed
 │   └── TaskTimedOut          it ran longer than its timeout and was stopped
 └── InstanceError             Dagster's daemon, instance or run could not do what was asked
@@ -30,12 +33,26 @@ MyStocksError
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class MyStocksError(Exception):
     """Base of every error raised on purpose: the message says what is wrong and what to do."""
 
     retryable = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as REST answers it and `--json` prints it: kind, message, located problems, ids that stand in the way."""
+        return error_json(type(self).__name__, str(self), **self._details())
+
+    def _details(self) -> dict[str, Any]:
+        return {}
+
+
+def error_json(kind: str, message: str, **details: Any) -> dict[str, Any]:
+    """Return the one shape of an error for programs, with what else is known of it."""
+    empty = {"problems": [], "names": [], "task_id": None, "execution_id": None}
+    return {"success": False, "error": kind, "message": message, **empty, **details}
 
 
 class SettingsError(MyStocksError):
@@ -92,10 +109,24 @@ class ContractBroken(LakeError):
     """A frame does not obey its table's contract (columns, types, keys, ranges)."""
 
 
+class WrongFormat(LakeError):
+    """A newer version of this package wrote the table, or an older one whose table must be migrated first."""
+
+
+class TableDamaged(LakeError):
+    """Files of a table are lost, cut or altered; the message names one of them and the way back."""
+
+
 class LakeUnavailable(LakeError):
-    """The lake's folder cannot be read or written, or the disk is full."""
+    """The lake's folder cannot be read or written for now, or the disk is full."""
 
     retryable = True
+
+
+class LakeUnusable(LakeUnavailable):
+    """The lake's folder has a name, a kind or rights with which it cannot work: a person must change them."""
+
+    retryable = False
 
 
 class TaskFailed(MyStocksError):
@@ -122,6 +153,9 @@ class AlreadyRunning(InstanceError):
     def __init__(self, message: str, executions: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.executions = tuple(executions)
+
+    def _details(self) -> dict[str, Any]:
+        return {"names": list(self.executions), "execution_id": next(iter(self.executions), None)}
 
 
 class NotRunning(InstanceError):

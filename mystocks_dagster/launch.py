@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,12 +12,15 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from mystocks_dagster.errors import InvalidParams, UnknownName
+from mystocks_dagster.processes import lock
 from mystocks_dagster.settings import Settings
 
 #: The daemon that takes runs off the queue.
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
 #: A daemon says every 30 s that it lives. Dagster's own patience is half an hour, in which a run would wait for a dead one.
 HEARTBEAT_SECONDS = 120
+#: A heartbeat is late: if its process is known to be gone, nobody waits longer.
+_LATE_SECONDS = 45
 REPOSITORY = "__repository__"
 _POLL_SECONDS = 0.25
 
@@ -24,7 +28,15 @@ _POLL_SECONDS = 0.25
 def daemon_alive(instance: dg.DagsterInstance) -> bool:
     """Say whether a daemon takes runs off the queue of this instance."""
     age = heartbeat_age(instance)
-    return age is not None and age < HEARTBEAT_SECONDS
+    return age is not None and age < HEARTBEAT_SECONDS and killed_daemon(instance) is None
+
+
+def killed_daemon(instance: dg.DagsterInstance) -> int | None:
+    """Return the number of this machine's daemon when it was killed and nothing was heard of another since; None when it was not."""
+    age = heartbeat_age(instance)
+    if age is None or age < _LATE_SECONDS:  # another machine's daemon may work on the same database
+        return None
+    return lock.killed(Path(instance.root_directory) / lock.DAEMON_LOCK)
 
 
 def heartbeat_age(instance: dg.DagsterInstance) -> float | None:

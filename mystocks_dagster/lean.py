@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import sys
 
 #: New objects after which it looks for garbage; Python's own 700 makes it look hundreds of times while Dagster is imported.
 _NEW_OBJECTS = 50_000
@@ -10,4 +11,10 @@ _NEW_OBJECTS = 50_000
 def collect_rarely() -> None:
     """Let the collector look less often, and not at all when the program ends: all memory is given back then anyway."""
     gc.set_threshold(_NEW_OBJECTS, 20, 100)
-    atexit.register(gc.freeze)
+    atexit.register(_keep_all)
+
+
+def _keep_all() -> None:
+    # DuckDB's binding looks for objects that are left when Python has ended, and prints a page about each kind.
+    if "duckdb" not in sys.modules:
+        gc.freeze()

@@ -5,67 +5,105 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
+from mystocks_dagster.addresses import check_host
 from mystocks_dagster.alerts.daemon import watching
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import ADDRESS_FILE, open_instance, prepare_home
+from mystocks_dagster.instance import ADDRESS_FILE, DAGSTER_PATH, open_instance, prepare_home
 from mystocks_dagster.instance import ui_address as ui_address  # the callers of servers ask for it here
+from mystocks_dagster.processes import lock
+from mystocks_dagster.processes.commands import address as reached
+from mystocks_dagster.processes.commands import commands, socket_folder
+from mystocks_dagster.processes.supervisor import Supervisor
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.switches import note_intervals
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.usable import load_usable
 
-_START_SECONDS = 180
-_STOP_SECONDS = 10
+#: A daemon whose `mystocks ui` was killed ends by itself within so many seconds.
+_ORPHAN_SECONDS = 20.0
 
 
 def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> int:
-    """Start webserver and daemon, say the address, wait until told to stop, and stop both with all they started.
+    """Start code server, daemon and web server, say the address, and keep all running until told to stop.
 
     Runs that are under way go on: each is a process of its own, and the next daemon finds it again.
 
+    Returns:
+        The exit code: 0 when it was told to stop, 1 when a server could not be kept running.
+
     Raises:
-        InstanceError: They did not come up; the message says where to look.
+        SettingsError: Other machines could reach it without a token.
+        InstanceError: They run already, or did not come up; the message says where to look.
     """
+    check_host(settings, host)
     home = prepare_home(settings)
-    if running := ui_address(home):
-        raise InstanceError(f"This project's web UI runs already, at {running}. Stop that one first; two would take each other's runs.")
-    with contextlib.suppress(TaskFileError):  # the code location says what is wrong with the file
-        note_intervals(settings, load_usable(settings, functions=False).taskfile)
+    stop_on_signals()
+    _claim(home, say)
+    try:
+        return _serve(settings, home, host, port, say)
+    except KeyboardInterrupt:
+        say("stopping …")
+        return 0
+    finally:
+        lock.release(home / lock.UI_LOCK)
+
+
+def _serve(settings: Settings, home: Path, host: str, port: int, say: Callable[[str], None]) -> int:
     chosen = free_port(host, port)
     if chosen != port:
         say(f"Port {port} is taken; using {chosen}.")
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(settings.root / "workspace.yaml"), "-h", host, "-p", str(chosen)]
-    servers = subprocess.Popen(command, cwd=settings.root, start_new_session=True)
-    address = f"http://{host}:{chosen}"
-
-    stop_on_signals()
+    supervisor = Supervisor(commands(settings, socket_folder(home), host, chosen), settings.root, say)
     note = home / ADDRESS_FILE
+    note.unlink(missing_ok=True)  # a killed one has left it
     try:
-        _wait_until_up(servers, address)
+        supervisor.start()
+        with contextlib.suppress(TaskFileError):  # the code location says what is wrong with the file
+            note_intervals(settings, load_usable(settings, functions=False).taskfile)
+        supervisor.wait_until_ready()
+        address = reached(host, chosen)
         note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
-        say(f"\nMyStocks is at {address} (stop with Ctrl-C). The table of tasks, with forms: mystocks api")
+        say(f"\nMyStocks is at {address} (stop with Ctrl-C); Dagster's own UI: {address}{DAGSTER_PATH}")
         with watching(settings) as watch:
-            code = servers.wait()
-            watch.look(gone=f"Dagster 的进程意外退出（代码 {code}）")
-        # They were not asked to end: whoever restarts what failed must see it, also when Dagster ends with 0.
-        return code or 1
+            reason = supervisor.run()
+            say(f"Giving up: {reason}. The reason is in the lines above.")
+            watch.look(gone=f"Dagster 的进程意外退出（{reason}）")
+        return 1
     except KeyboardInterrupt:
         say("stopping …")
         return 0
     finally:
         note.unlink(missing_ok=True)
-        _stop(servers)
+        supervisor.stop()
         # Else its last heartbeat would pass for a living daemon for some time.
         with open_instance(settings) as instance:
             instance.wipe_daemon_heartbeats()
+
+
+def _claim(home: Path, say: Callable[[str], None]) -> None:
+    """Make sure that this is the only `mystocks ui` of the instance, and that nobody else runs a daemon on it.
+
+    Raises:
+        InstanceError: Another one runs; the message names its process.
+    """
+    try:
+        lock.claim(home / lock.UI_LOCK, "This project's web UI")
+    except lock.LockHeld as held:
+        place = ui_address(home)
+        where = f", at {place} ({held.holder})" if place else f" or is starting: {held.holder}"
+        raise InstanceError(f"This project's web UI runs already{where}. Stop that one first; two would take each other's runs.") from None
+    deadline, told = time.monotonic() + _ORPHAN_SECONDS, False
+    while holder := lock.holder(home / lock.DAEMON_LOCK):
+        if not holder.orphaned or time.monotonic() > deadline:
+            raise InstanceError(f"A daemon runs already on this instance: {holder}. Stop it first; two would start everything twice.")
+        if not told:
+            say(f"waiting for the daemon of a web UI that was killed to end: {holder} …")
+            told = True
+        time.sleep(0.2)
 
 
 def stop_on_signals() -> None:
@@ -99,33 +137,3 @@ def free_port(host: str, port: int) -> int:
 
 
 _FOREIGN_HOST = {99, 49, -2}  # EADDRNOTAVAIL on Linux and macOS, a name that does not resolve
-
-
-def _wait_until_up(servers: subprocess.Popen[bytes], address: str) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if servers.poll() is not None:
-            raise InstanceError(f"Dagster's servers stopped at once (exit code {servers.returncode}); the reason is in the lines above.")
-        try:
-            with urllib.request.urlopen(f"{address}/server_info", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.3)
-    raise InstanceError(f"The web UI did not answer at {address} within {_START_SECONDS} s; the reason is in the lines above.")
-
-
-def _stop(servers: subprocess.Popen[bytes]) -> None:
-    """Stop the whole process group: a killed `dagster dev` leaves its code servers behind."""
-    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(servers.pid, sign)
-        except ProcessLookupError:
-            return
-        deadline = time.monotonic() + _STOP_SECONDS
-        while time.monotonic() < deadline:
-            servers.poll()
-            try:
-                os.killpg(servers.pid, 0)
-            except (ProcessLookupError, PermissionError):
-                return
-            time.sleep(0.1)

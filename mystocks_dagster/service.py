@@ -28,7 +28,7 @@ from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import OUR_NAMES, dagster_name
-from mystocks_dagster.taskfile.problems import TaskFileError, path_text
+from mystocks_dagster.taskfile.problems import TaskFileError, near, path_text
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.usable import load_usable, notice
 from mystocks_dagster.upcoming import Coming
@@ -146,12 +146,35 @@ class Project:
             return
         function = self.version.functions[found.task_id]
         model = params_model(function)
-        if not model or not params:
+        if not model:
+            self._check_names(found, params)
+            return
+        if not params:
             return
         secret = [(name,) for name in found.secrets]
         if faults := params_faults(model, function, {**found.params, **params}, secret):
             told = [f"{path_text(('params', *fault.path))}: {fault.message}. {fault.hint}".strip() for fault in faults]
             raise InvalidParams(f"{found.task_id} was not started. " + " ".join(told))
+
+    def _check_names(self, found: Task, params: Mapping[str, Any]) -> None:
+        """Refuse what looks like a misspelt parameter of a function that takes a plain dict, which would pass without effect."""
+        for name in params:
+            if name not in found.params and (alike := near(name, found.params)):
+                raise InvalidParams(
+                    f"{found.task_id} was not started. It has no parameter {name!r} in the task file. Did you mean {alike[0]!r}?"
+                )
+
+    def unlisted_params(self, name: str, params: Mapping[str, Any]) -> list[str]:
+        """Return a warning for each parameter that the task file does not list, of a function that takes a plain dict."""
+        found = self.find(name)
+        if isinstance(found, Group) or params_model(self.version.functions[found.task_id]):
+            return []
+        listed = ", ".join(found.params) or "none"
+        return [
+            f"{name} does not list the parameter {one!r} in the task file (listed: {listed}); its function gets it all the same."
+            for one in params
+            if one not in found.params
+        ]
 
     def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli", force: bool = False) -> str:
         """Put a new run into the daemon's queue, and return its id at once; arguments as in `create`.

@@ -72,10 +72,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def body(kind: str, message: str, **more: Any) -> dict[str, Any]:
-    """Return an error's body."""
-    empty = {"problems": [], "names": [], "task_id": None, "execution_id": None}
-    return {"success": False, "error": kind, "message": message, **empty, **more}
+body = errors.error_json
 
 
 def register(app: FastAPI) -> None:
@@ -88,16 +85,11 @@ def register(app: FastAPI) -> None:
 
 async def _expected(request: Request, error: Exception) -> Answer:
     status = next(status for kind, status in _STATUSES if isinstance(error, kind))
-    more: dict[str, Any] = {"task_id": request.path_params.get("task_id") or request.path_params.get("group_id")}
-    if isinstance(error, TaskFileError):
-        more["problems"] = [problem.to_json() for problem in error.problems]
-        if request.method == "GET" and not any(problem.owner for problem in error.problems):
-            status = 503  # it is not the request that is wrong
-    if isinstance(error, errors.AlreadyRunning) and error.executions:
-        more |= {"names": list(error.executions), "execution_id": error.executions[0]}
-    if isinstance(error, EditRefused):
-        more["names"] = list(error.names)
-    return Answer(body(type(error).__name__, str(error), **more), status)
+    if isinstance(error, TaskFileError) and request.method == "GET" and not any(problem.owner for problem in error.problems):
+        status = 503  # it is not the request that is wrong
+    task_id = request.path_params.get("task_id") or request.path_params.get("group_id")
+    assert isinstance(error, errors.MyStocksError)
+    return Answer(error.to_json() | {"task_id": task_id}, status)
 
 
 async def _invalid(_request: Request, error: Exception) -> Answer:

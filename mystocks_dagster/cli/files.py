@@ -48,9 +48,10 @@ def check(json: Json = False) -> None:
 def list_tasks(
     task_type: Annotated[TaskType | None, typer.Option("--type", help="Only tasks of this type.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only tasks with this tag.")] = None,
+    groups: Annotated[bool, typer.Option("--groups", help="Only groups, also as JSON.")] = False,
     json: Json = False,
 ) -> None:
-    """List the tasks and groups of tasks.yaml.
+    """List the tasks of tasks.yaml, and its groups below them; --json prints the tasks, or with --groups the groups.
 
     Example: mystocks list --type data_sync
     """
@@ -60,7 +61,8 @@ def list_tasks(
     switches = _switches(settings, taskfile)
     tasks = [task for task in taskfile.tasks if task_type in (None, task.task_type) and (tag is None or tag in task.tags)]
     if json:
-        print_json([{**task.masked(), "switch": _switch_json(task, switches.get(task.task_id))} for task in tasks])
+        entries = {group.group_id: group for group in taskfile.task_groups} if groups else {task.task_id: task for task in tasks}
+        print_json([{**entry.masked(), "switch": _switch_json(name, entry, switches.get(name))} for name, entry in entries.items()])
         return
     about = (str(taskfile.version), taskfile.description, f"({version.hash})")
     console.print(" ".join((settings.task_file.name, *(word for word in about if word))), style="dim", markup=False)
@@ -68,14 +70,15 @@ def list_tasks(
         (task.task_id, task.task_name, task.task_type, _when(task, switches.get(task.task_id)), ", ".join(task.dependencies), task.priority)
         for task in tasks
     ]
-    print_table(("task", "name", "type", "schedule", "after", "priority"), rows)
-    if task_type is None and tag is None and taskfile.task_groups:
+    if not groups:
+        print_table(("task", "name", "type", "schedule", "after", "priority"), rows)
+    if groups or (task_type is None and tag is None and taskfile.task_groups):
         console.print()
-        groups = [
+        rows_of_groups = [
             (group.group_id, group.group_name, group.execution_mode, _when(group, switches.get(group.group_id)), ", ".join(group.tasks))
             for group in taskfile.task_groups
         ]
-        print_table(("group", "name", "mode", "schedule", "tasks"), groups)
+        print_table(("group", "name", "mode", "schedule", "tasks"), rows_of_groups)
     if version.broken:
         console.print(f"\n[red]Not loaded:[/] {escape(', '.join(version.broken))}. See: mystocks check")
 
@@ -112,10 +115,10 @@ def _switches(settings: Settings, taskfile: Any) -> Mapping[str, Any]:
         return switches.read(instance, switches.repository(settings), taskfile.by_id())
 
 
-def _switch_json(task: Any, switch: Any) -> dict[str, Any] | None:
+def _switch_json(name: str, entry: Any, switch: Any) -> dict[str, Any] | None:
     if switch:
         return switch.to_json()
-    return {"task_id": task.task_id, "on": task.active, "file": task.active, "decided": False} if task.schedule else None
+    return {"task_id": name, "on": entry.active, "file": entry.active, "decided": False} if entry.schedule else None
 
 
 def _when(thing: Any, switch: Any) -> str:

@@ -10,7 +10,7 @@ import typer
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import Status, all_ids, task_ids
 from mystocks_dagster.cli.opened import open_project
-from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table
+from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
 
 Since = Annotated[str | None, typer.Option(help="Only what started since then: 7d, 12h, 2025-04-07, 2025-04-07T16:00.")]
 Until = Annotated[str | None, typer.Option(help="Only what started until then; a date counts to its end.")]
@@ -53,14 +53,14 @@ def history(
                 f"{one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else "",
                 one.task_id,
                 coloured(one.status),
-                one.duration,
+                seconds(one.duration),
                 one.retry_count,
                 one.job,
-                one.execution_id,
+                one.run_id[:8],
             )
             for one in newest
         ]
-        print_table(("start", "task", "status", "seconds", "retries", "job", "execution"), rows)
+        print_table(("start", "task", "status", "seconds", "retries", "job", "run"), rows)
 
 
 def stats(
@@ -90,9 +90,9 @@ def stats(
             one.total_executions,
             one.success_count,
             one.failed_count,
-            one.success_rate,
-            one.avg_duration,
-            one.p95_duration,
+            "" if one.success_rate is None else f"{one.success_rate:.1f}",
+            seconds(one.avg_duration),
+            seconds(one.p95_duration),
             f"{one.last_execution_time:%m-%d %H:%M}" if one.last_execution_time else "",
             coloured(one.last_status) if one.last_status else "",
         )

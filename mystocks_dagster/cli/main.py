@@ -5,7 +5,7 @@ from functools import cache
 
 import typer
 
-from mystocks_dagster.cli.printing import console, errors, escape
+from mystocks_dagster.cli.printing import console, errors, escape, print_json
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.lean import collect_rarely
 
@@ -44,6 +44,7 @@ def register_all() -> None:
         alerts,
         api,
         backfill,
+        calendar,
         data,
         demo,
         doctor,
@@ -53,13 +54,15 @@ def register_all() -> None:
         history,
         logs,
         runs,
+        service,
         stopping,
         switches,
         ui,
         upcoming,
     )
 
-    for module in (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, data, alerts, health, doctor, demo, ui, api):
+    looking = (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, calendar, data, alerts, health, doctor)
+    for module in (*looking, demo, ui, api, service):
         module.register(app)
 
 
@@ -71,6 +74,8 @@ def main() -> None:
         app()
     except MyStocksError as error:
         errors.print(f"[red]Error:[/] {escape(str(error))}")
+        if "--json" in sys.argv[1:]:
+            print_json(error.to_json())
         sys.exit(1)
 
 

@@ -1,16 +1,18 @@
 """How the commands print: tables for people, JSON for programs."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["coloured", "console", "errors", "escape", "print_checks", "print_json", "print_table"]
+__all__ = ["coloured", "console", "errors", "escape", "print_checks", "print_json", "print_table", "seconds"]
 
 #: Colour of a status, in tables and lines.
 COLOURS = {
@@ -24,6 +26,10 @@ COLOURS = {
     "paused": "white",
 }
 
+#: A text column is not made narrower than this.
+_NARROWEST = 12
+_NUMBER = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?|nan|-?inf")
+
 #: What they print as markup takes data in only through `escape`.
 console = Console(highlight=False, soft_wrap=True, emoji=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -36,16 +42,55 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Print rows under headings; numbers stand to the right. Text is printed as it is; a `Text` brings its colour."""
+    """Print rows under headings; numbers stand to the right. Text is printed as it is; a `Text` brings its colour.
+
+    A terminal that is too narrow gets the last column in several lines, then other texts; statuses (`Text`) and numbers stay
+    whole at any width. Where not even that fits, each row is printed as a block of lines. A pipe gets one line a row.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
-    table = Table(title=title and escape(title), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    natural = [max([cell_len(column), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)]
+    numeric = [_is_numeric(row[index].plain for row in cells) for index in range(len(columns))]
+    out = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns)))
+    if title:
+        out.print(Text(title, style="italic"), soft_wrap=True)
+    if not cells:
+        out.print(Text("(nothing)", style="dim"))
+        return
+    fixed = [numeric[index] or any(row[index].style for row in cells) for index in range(len(columns))]
+    widths = _widths(natural, fixed, out.width - 2 * (len(columns) - 1))
+    if widths is None:
+        _print_blocks(out, columns, cells)
+        return
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
-        texts = [row[index].plain for row in cells]
-        right = bool(texts) and all(text.replace(",", "").replace(".", "").replace("-", "").isdigit() or not text for text in texts)
-        table.add_column(Text(column), justify="right" if right else "left", no_wrap=True)
+        table.add_column(Text(column), justify="right" if numeric[index] else "left", width=widths[index], overflow="fold")
     for row in cells:
         table.add_row(*row)
-    Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 200).print(table)
+    out.print(table)
+
+
+def _widths(natural: Sequence[int], fixed: Sequence[bool], room: int) -> list[int] | None:
+    """Return a width for each column so that all fit into `room` characters; None when they cannot."""
+    widths = list(natural)
+    for index in reversed(range(len(widths))):  # the last column is the remark, or a text like it
+        if not fixed[index]:
+            widths[index] = max(min(widths[index], _NARROWEST), widths[index] - max(0, sum(widths) - room))
+    return widths if sum(widths) <= room else None
+
+
+def _print_blocks(out: Console, columns: Sequence[str], cells: Sequence[Sequence[Text]]) -> None:
+    widest = max(map(cell_len, columns))
+    for number, row in enumerate(cells):
+        if number:
+            out.print()
+        for column, cell in zip(columns, row, strict=True):
+            pad = " " * (widest - cell_len(column))
+            out.print(Text.assemble((column, "bold"), pad, "  ", cell), soft_wrap=True)
+
+
+def _is_numeric(texts: Iterable[str]) -> bool:
+    texts = [text for text in texts if text]
+    return bool(texts) and all(_NUMBER.fullmatch(text) for text in texts)
 
 
 def coloured(status: str) -> Text:
@@ -53,10 +98,15 @@ def coloured(status: str) -> Text:
     return Text(status, COLOURS.get(status, "white"))
 
 
+def seconds(value: float | None) -> str:
+    """Return a duration as tables show it."""
+    return "" if value is None else f"{value:,.2f}"
+
+
 def print_checks(checks: Iterable[Any]) -> None:
     """Print checks, each with what was found and, where something is wrong, what to do."""
     for check in checks:
-        mark = "[green]ok[/]   " if check.ok else "[red]wrong[/]"
+        mark = "[red]wrong[/]" if not check.ok else "[yellow]soon[/] " if check.warning else "[green]ok[/]   "
         console.print(f"{mark}  {check.name:<16} {escape(check.detail)}")
         if check.remedy:
             console.print(f"       {'':<16} [yellow]→ {escape(check.remedy)}[/]")
@@ -73,5 +123,18 @@ def _cell(value: Any) -> Text:
         case int():
             return Text(f"{value:,}")
         case float():
-            return Text(f"{value:,.2f}")
+            return Text(_number(value))
     return Text(str(value))
+
+
+def _number(value: float) -> str:
+    """Return a number with the digits that it has: two decimals at least, none lost.
+
+    Examples:
+        >>> [_number(value) for value in (12.0, 1234.5, 0.125, 1e-05, 2.5e-9, 1e16)]
+        ['12.00', '1,234.50', '0.125', '0.00001', '2.5e-09', '1e+16']
+    """
+    if value != 0 and not 1e-6 <= abs(value) < 1e15:
+        return f"{value:g}" if value == float(f"{value:g}") else repr(value)
+    whole, _, decimals = f"{value:,.10f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}" if decimals else whole

@@ -9,8 +9,13 @@ import typer
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import TaskOrGroup
 from mystocks_dagster.cli.opened import open_project
-from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table
+from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
 from mystocks_dagster.errors import InvalidParams
+
+#: Characters of a remark; the whole of it is in the log.
+_LONGEST_REMARK = 300
+#: Lines of a task's output that `run` shows at its end.
+_PRINTED_LINES = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +41,8 @@ def run(
 
     project = open_project()
     params = dict(read_param(text) for text in param or ())
+    for warning in () if json else project.unlisted_params(name, params):
+        errors.print(f"[yellow]{escape(warning)}[/]")
     if detach and project.settings.demo:
         raise typer.BadParameter(
             "the demo runs in the foreground, since the daemon may work with another lake; leave it out.", param_hint="--detach"
@@ -48,6 +55,7 @@ def run(
     if json:
         print_json([one.to_json() for one in done.executions])
     else:
+        _print_output(project, done.executions)
         print_executions(done.executions)
     raise typer.Exit(0 if done.succeeded else 1)
 
@@ -63,9 +71,28 @@ def _tell_started(project: Any, name: str, run_id: str, *, json: bool) -> None:
     console.print(f"Follow it with: mystocks logs {execution_id or run_id} --follow   stop it with: mystocks stop {run_id[:8]}")
 
 
+def _print_output(project: Any, done: Sequence[Any]) -> None:
+    """Print the last lines that each task wrote to stdout and stderr."""
+    from mystocks_dagster import tasklogs
+    from mystocks_dagster.execution import tasklog
+
+    for execution in done:
+        fields = map(tasklog.fields, tasklogs.read(project, execution.execution_id).splitlines())
+        printed = [line["text"] for line in fields if line.get("level") in ("STDOUT", "STDERR")]
+        if not printed:
+            continue
+        console.print(f"\n[bold]{escape(execution.task_id)}[/] printed:")
+        if len(printed) > _PRINTED_LINES:
+            hidden = len(printed) - _PRINTED_LINES
+            console.print(f"  [dim]… {hidden:,} lines before these: mystocks logs {escape(execution.execution_id)}[/]")
+        for line in printed[-_PRINTED_LINES:]:
+            console.print(f"  {line}", markup=False)
+    console.print()
+
+
 def print_executions(done: Sequence[Any]) -> None:
-    """Print one line a task: status, rows written, seconds, and why it failed or was skipped."""
-    rows = [(one.task_id, coloured(one.status), sum(_rows(one).values()), one.duration, _remark(one)) for one in done]
+    """Print one line a task: status, rows written, seconds, and what it returned or why it failed or was skipped."""
+    rows = [(one.task_id, coloured(one.status), sum(_rows(one).values()), seconds(one.duration), _remark(one)) for one in done]
     print_table(("task", "status", "rows", "seconds", "remark"), rows)
     for one in done:
         if one.error_message:
@@ -79,22 +106,18 @@ def _rows(execution: Any) -> dict[str, int]:
 
 
 def _remark(execution: Any) -> str:
-    text = execution.error_message or (execution.result or {}).get("message") or ""
-    return text.splitlines()[0][:110] if text else ""
+    return next(iter(execution.remark.splitlines()), "")[:_LONGEST_REMARK]
 
 
 def read_param(text: str) -> tuple[str, Any]:
-    """Return name and value of `name=value`; the value is read as YAML.
+    """Return name and value of `name=value`; the value is read as the task file is.
 
     Raises:
         InvalidParams: There is no name or no `=`.
     """
-    import yaml
+    from mystocks_dagster.taskfile.source import value_of
 
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InvalidParams(f"--param {text!r}: write it as name=value.")
-    try:
-        return name, yaml.safe_load(value)
-    except yaml.YAMLError:
-        return name, value
+    return name, value_of(value)

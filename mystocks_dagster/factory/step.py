@@ -13,6 +13,7 @@ from mystocks_dagster.execution.tasklog import TaskLog
 from mystocks_dagster.factory.params import SOURCE_FIELD
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.factory.stops import is_stopped, mark_canceling
 from mystocks_dagster.factory.text import CALENDAR, DAY
 from mystocks_dagster.settings import Settings
 
@@ -56,6 +57,9 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         secret=spec.secret,
     )
     log = _task_log(body)
+    if is_stopped(context.instance, context.run_id):
+        mark_canceling(context.instance, context.run_id)
+        raise Interrupted(f"{body.task_id} was not started: its run was stopped")
     try:
         outcome = run_attempt(
             body,
@@ -113,7 +117,9 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
     """
     result = report.result
     if report.failure:
-        again = report.retryable and context.retry_number < report.spec.task.retry_count
+        again = report.retryable and context.retry_number < report.spec.retries
+        if report.spec.retries:
+            context.log.warning(_next_attempt(report, context.retry_number + 1))
         if not again:
             yield from report.evaluations()
         raise dg.Failure(description=report.failure, metadata=report.failure_metadata(), allow_retries=report.retryable)
@@ -125,3 +131,16 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
         context.log.warning(f"skipped: {result.message}")
     else:
         context.log.info(f"done in {report.outcome.seconds:.1f} s. {result.message}".rstrip())
+
+
+def _next_attempt(report: Report, attempt: int) -> str:
+    """Say which attempt failed, and whether, when and why there is another one."""
+    attempts = report.spec.retries + 1
+    failed = f"attempt {attempt} of {attempts} failed: {report.failure}"
+    error = report.outcome.error
+    why = error.why if error else ""
+    if not report.retryable:
+        return f"{failed}; it is not tried again, because {why}"
+    if attempt >= attempts:
+        return f"{failed}; it was the last one"
+    return f"{failed}; trying again in {report.spec.retry_delay} s, because {why}"

@@ -1,5 +1,6 @@
 """An execution, the statistics of a task, and what a clean-up removed."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,12 @@ class Execution:
     run_id: str = ""
     job: str = ""
     params: Mapping[str, Any] | None = None
+
+    @property
+    def remark(self) -> str:
+        """Why it failed, else the task's message, else the values that it returned, such as `limit_ups: 12`; may be empty."""
+        result = self.result or {}
+        return self.error_message or str(result.get("message") or "") or _values(result.get("result"))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the REST interface and `--json` show it: the contract's `TaskExecution`."""
@@ -94,6 +101,17 @@ class Cleaned:
     def to_json(self) -> dict[str, Any]:
         """Return it as the REST interface and `--json` show it."""
         return {**vars(self), "notes": list(self.notes), "count": self.count}
+
+
+def _values(returned: Any) -> str:
+    """Return the values beside the status of what a function returned, in one line."""
+    if not isinstance(returned, Mapping):
+        return "" if returned is None else str(returned)
+    shown = (
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)}"
+        for name, value in returned.items()
+    )
+    return ", ".join(shown)
 
 
 def _json(value: Execution | Statistics) -> dict[str, Any]:

@@ -7,21 +7,25 @@ What happens on a trading day, in this order:
 3. At the close: holdings are marked, the equity is noted, and the day's signals become orders for the next day.
 
 A sale that cannot be done (suspended, open at the lower limit) is tried again every day until a buy signal takes it
-back; a purchase that cannot be done is dropped. Signals of one day compete for free places by the amount traded that
-day, largest first. Each purchase gets an equal share of the equity of the evening before.
+back; a purchase that cannot be done is dropped. Where it is not known whether a stock is ST, an open at the narrow
+limit of ST stocks is not traded at: a limit that is not known is not the wide one. Signals of one day compete for free
+places by the amount traded that day, largest first. Each purchase gets an equal share of the equity of the evening
+before.
 
 Not modelled: slippage, the order's own weight in the market, taxes on dividends, the free days of new listings (no
 strategy speaks that early). A share that is delisted stays in the account at its last close.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
 
+from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.barbook import Bar, BarBook
 from mystocks_dagster.market.portfolio import Portfolio, Trade
 from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE, Side, buyable, fees, limit_prices, price_limit
@@ -74,7 +78,15 @@ class Orders:
     buy: list[str] = field(default_factory=list)
 
 
-def backtest(days: Sequence[date], signals: pl.DataFrame, bars: pl.DataFrame, events: pl.DataFrame, terms: Terms) -> Outcome:
+def backtest(
+    days: Sequence[date],
+    signals: pl.DataFrame,
+    bars: pl.DataFrame,
+    events: pl.DataFrame,
+    terms: Terms,
+    *,
+    ends: Mapping[str, date] = MappingProxyType({}),
+) -> Outcome:
     """Trade `signals` over `days`.
 
     Args:
@@ -85,9 +97,11 @@ def backtest(days: Sequence[date], signals: pl.DataFrame, bars: pl.DataFrame, ev
             is taken as suspended.
         events: `symbol`, `date`, `ratio` (previous close as the exchange states it / last close), none of them null.
         terms: The account's terms.
+        ends: The first day of each symbol whose bars end because an ex-dividend ratio is not known; it is not traded
+            from then on, and shares that are held stay at their last close.
     """
     said, ratios = _ranked(signals, bars), _by_symbol(events)
-    desk = _Desk(BarBook(bars), terms)
+    desk = _Desk(BarBook(bars), terms, ends)
     for day in days:
         desk.open(day, ratios)
         desk.close(day)
@@ -115,11 +129,11 @@ def _by_symbol(events: pl.DataFrame) -> dict[str, list[tuple[date, float]]]:
 class _Desk:
     """The account on its way through the days."""
 
-    def __init__(self, book: BarBook, terms: Terms) -> None:
+    def __init__(self, book: BarBook, terms: Terms, ends: Mapping[str, date]) -> None:
         self.account = Portfolio(terms.initial_capital)
         self.balances: list[Balance] = []
         self.unfilled: Counter[str] = Counter()
-        self._book, self._terms, self._orders = book, terms, Orders()
+        self._book, self._terms, self._ends, self._orders = book, terms, ends, Orders()
 
     def open(self, day: date, ratios: dict[str, list[tuple[date, float]]]) -> None:
         """Carry the holdings over the night and fill the orders."""
@@ -176,15 +190,32 @@ class _Desk:
     def _tradable(self, day: date, symbol: str, side: Side) -> Bar | None:
         """Return the bar if its open can be traded at; else count why not."""
         bar = self._book.get(symbol, day)
-        if bar is None or bar.suspended:
+        if day >= self._ends.get(symbol, date.max):
+            self.unfilled[f"{side}: ex-dividend ratio not known"] += 1
+        elif bar is None or bar.suspended:
             self.unfilled[f"{side}: suspended"] += 1
         elif bar.prev_close is None:
             self.unfilled[f"{side}: price limit not known"] += 1
-        elif _at_limit(symbol, day, bar.open, bar.prev_close, bar.is_st, side):
+        elif _at_limit(symbol, day, bar.open, bar.prev_close, bool(bar.is_st), side):
             self.unfilled[f"{side}: open at the limit"] += 1
+        elif bar.is_st is None and _at_narrow_limit(symbol, day, bar.open, bar.prev_close, side):
+            self.unfilled[f"{side}: price limit not known"] += 1
         else:
             return bar
         return None
+
+
+def _at_narrow_limit(symbol: str, day: date, price: float, prev_close: float, side: Side) -> bool:
+    """Whether the price stands at the limit of an ST stock, so that it matters whether this is one.
+
+    A price beyond that limit shows that it is none.
+    """
+    board = board_of(symbol)
+    limits = (price_limit(board, day, is_st=is_st) if board else None for is_st in (True, False))
+    narrow, wide = ((limit_prices(prev_close, limit) if limit else None) for limit in limits)
+    if narrow is None or narrow == wide:
+        return False
+    return abs(price - (narrow[1] if side == "buy" else narrow[0])) < HALF_A_TICK
 
 
 def _at_limit(symbol: str, day: date, price: float, prev_close: float, is_st: bool, side: Side) -> bool:

@@ -8,7 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +33,10 @@ from mystocks_dagster.sources.transport import EmptyAnswer, Wire, installed
 _BOARDS = {"sector": "行业资金流", "concept": "概念资金流"}
 
 
+#: So long after the end of its report period a distribution may have its ex-dividend day.
+_DISTRIBUTED = timedelta(days=366)
+
+
 class AkshareSource:
     """East Money's lists and reports, Sina's histories and the exchanges' stock lists, through akshare.
 
@@ -45,7 +49,7 @@ class AkshareSource:
     has_history = False
     offers = frozenset(
         {
-            *("stocks", "daily_bars", "stock_quotes", "etf_quotes", "longhubang"),
+            *("stocks", "daily_bars", "corporate_actions", "stock_quotes", "etf_quotes", "longhubang"),
             *("balance_sheets", "income_statements", "cash_flows"),
             *("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
         }
@@ -62,8 +66,12 @@ class AkshareSource:
 
     def bar_days(self) -> tuple[date, date]:
         """Return the latest closed session twice: of the whole market no other day can be had."""
-        session = latest_session()
+        session = self._latest_session()
         return session, session
+
+    def trading_days(self) -> list[date]:
+        """Return Sina's list of trading days: from 1990 to the end of the last year that the exchanges have announced."""
+        return sorted(self._akshare.frame(columns.TRADING_DAYS)[0]["date"].to_list())
 
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Yield `daily_bars`: of the latest closed session for the whole market, of any day for named symbols.
@@ -71,7 +79,7 @@ class AkshareSource:
         Raises:
             SourceUnavailable: The latest closed session was asked for while the lists show another one.
         """
-        session = latest_session()
+        session = self._latest_session()
         past: list[date] = []
         if symbols is not None:
             # Sina lacks a session until late in its evening; from the next day on it spares the snapshot.
@@ -101,6 +109,22 @@ class AkshareSource:
             frames.append(tables.statements(table, found, period))
         return pl.concat(frames)
 
+    def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
+        """Return the dividends and bonus shares of those ex-dividend days; this report has no rights.
+
+        A report period is distributed within a year of its end, and costs one to twelve requests.
+        """
+        frames = []
+        for period in _quarter_ends(start - _DISTRIBUTED, end):
+            try:
+                found, _ = self._akshare.frame(columns.CORPORATE_ACTIONS, date=f"{period:%Y%m%d}")
+            except EmptyAnswer:
+                continue
+            frames.append(found)
+        if not frames:
+            return TABLES["corporate_actions"].empty()
+        return tables.corporate_actions(pl.concat(frames)).filter(pl.col("ex_date").is_between(start, end))
+
     def quotes(self, table: QuoteTable) -> pl.DataFrame:
         """Return the market as it stands now: today's session, or the last one before the next begins."""
         if table == "etf_quotes":
@@ -123,7 +147,7 @@ class AkshareSource:
             NotOffered: Another day was asked for.
             SourceUnavailable: East Money shows another session at this moment.
         """
-        session = latest_session()
+        session = self._latest_session()
         if day != session:
             raise NotOffered(f"akshare has the capital flow of the latest closed session ({session}) only, not of {day}.")
         check_readable(day)
@@ -133,6 +157,14 @@ class AkshareSource:
             found, answers = self._akshare.frame(columns.BOARD_FLOW, indicator="今日", sector_type=_BOARDS[kind])
         check_shown(day, newest_day(columns.STOCK_FLOW, answers))
         return tables.capital_flow(kind, found, day)
+
+    def _latest_session(self) -> date:
+        return latest_session(lambda: self._shown_session)
+
+    @cached_property
+    def _shown_session(self) -> date:
+        """The session that the lists show; asked once, for the source lives as long as one run of a task."""
+        return self._akshare.newest_day()
 
     @cached_property
     def _listed(self) -> pl.DataFrame:
@@ -244,6 +276,11 @@ def _akshare() -> Any:
     import akshare
 
     return akshare
+
+
+def _quarter_ends(start: date, end: date) -> list[date]:
+    days = (date(year, month, day) for year in range(start.year, end.year + 1) for month, day in ((3, 31), (6, 30), (9, 30), (12, 31)))
+    return [day for day in days if start <= day <= end]
 
 
 def _now() -> datetime:

@@ -30,7 +30,20 @@ class MarketSource(Protocol):
     has_history: bool
 
     def bar_days(self) -> tuple[date, date]:
-        """Return the first and last trading day of which `daily_bars` can give bars."""
+        """Return the first and last trading day of which `daily_bars` can give bars.
+
+        Where the calendar does not reach to the present moment, the last one is what the source shows, not the clock.
+        """
+        ...
+
+    def trading_days(self) -> list[date]:
+        """Return the trading days that the source itself states, ascending; it is silent about no day between first and last.
+
+        Not those of its bars: a day of which an archive has none may have been a trading day.
+
+        Raises:
+            NotOffered: It states none.
+        """
         ...
 
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
@@ -46,6 +59,10 @@ class MarketSource(Protocol):
 
     def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
         """Return the statements of those report periods that are published by now, all symbols."""
+        ...
+
+    def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
+        """Return the distributions (`corporate_actions`) that are published by now, with ex-dividend days from `start` to `end`."""
         ...
 
     def quotes(self, table: QuoteTable) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mystocks_dagster.taskfile import explain
-from mystocks_dagster.taskfile.document import Raw, with_defaults
+from mystocks_dagster.taskfile.document import SECTIONS, Raw, Section, with_defaults
 from mystocks_dagster.taskfile.functions import Function, Functions, Unresolved, declared, params_model, takes_params
 from mystocks_dagster.taskfile.model import Entry, Group, Task, task_faults
 from mystocks_dagster.taskfile.problems import Fault, Path
@@ -55,6 +55,9 @@ class Builder:
         if not isinstance(raw.data, dict):
             message = f"entry {raw.index + 1} of {raw.section} must be a mapping"
             return Built(raw, faults=(Fault((), message, "Write `key: value` lines below each other."),))
+        other: Section = "tasks" if raw.section == "task_groups" else "task_groups"
+        if SECTIONS[other] in raw.data and SECTIONS[raw.section] not in raw.data:
+            return Built(raw, faults=(_misplaced(raw, other),))
         return self._task(raw, raw.data) if raw.section == "tasks" else self._group(raw, raw.data)
 
     def _task(self, raw: Raw, data: dict[str, Any]) -> Built:
@@ -102,6 +105,13 @@ class Builder:
             return merged
         wanted = {*model.model_fields, *(field.alias for field in model.model_fields.values()), *(own or ())}
         return {**merged, "params": {key: value for key, value in params.items() if key in wanted}}
+
+
+def _misplaced(raw: Raw, other: Section) -> Fault:
+    kind = "task" if other == "tasks" else "group"
+    message = f"the {kind} {raw.data[SECTIONS[other]]!r} stands under {raw.section}"
+    hint = f"Move its lines up, to the end of the list below `{other}:`." if kind == "task" else f"Move its lines below `{other}:`."
+    return Fault((SECTIONS[other],), message, hint, at_key=True)
 
 
 def params_faults(model: type[BaseModel], function: Function, params: dict[str, Any], secret: Sequence[Path] = ()) -> list[Fault]:

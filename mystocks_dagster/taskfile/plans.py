@@ -28,6 +28,9 @@ class EditRefused(MyStocksError):
         super().__init__(message)
         self.names = tuple(names)
 
+    def _details(self) -> dict[str, Any]:
+        return {"names": list(self.names)}
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -102,6 +102,9 @@ class TaskFileError(MyStocksError):
         self.source_lines = tuple(source_lines)
         super().__init__(render_all(self.problems, self.source_lines))
 
+    def _details(self) -> dict[str, Any]:
+        return {"problems": [problem.to_json() for problem in self.problems]}
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Carry the problems along when the error crosses to another process."""
         return type(self), (self.problems, self.source_lines)

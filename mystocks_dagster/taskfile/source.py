@@ -148,6 +148,20 @@ def parse_text(text: str, file: str) -> Source:
     return Source(file=file, text=text, root=root, data=data, faults=tuple(converter.faults))
 
 
+def value_of(text: str) -> Any:
+    """Return what a single value stands for, read as the task file is: `2022-01-04` and `000001` are text. What is not YAML is text.
+
+    Examples:
+        >>> [value_of(text) for text in ("2022-01-04", "000001", "[1, 2]", "yes", "a: b: c")]
+        ['2022-01-04', '000001', [1, 2], True, 'a: b: c']
+    """
+    try:
+        root = tree.parse(text)
+        return _Converter().data(root, ()) if root else None
+    except tree.Malformed:
+        return text
+
+
 class _Converter:
     """Turns nodes into plain data; what aliases add is counted, so that a bomb ends at once."""
 

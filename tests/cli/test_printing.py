@@ -1,12 +1,18 @@
 """Data is printed as it is: brackets and colons in it are no colours, styles or pictures."""
 
+import json
+import re
+import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from rich.cells import cell_len
 from support.commands import Commands
 
 from mystocks_dagster.cli.printing import coloured, console, escape, print_checks, print_table
 from mystocks_dagster.cli.runs import print_executions
+from mystocks_dagster.history import Execution
 
 NAME = "报表 [/] [demo] [red]x :fire: \\"
 
@@ -59,7 +65,7 @@ def test_a_status_keeps_its_colour_and_numbers_stand_to_the_right(capsys: pytest
 
 
 def test_remarks_errors_and_checks_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    failed = SimpleNamespace(task_id="odd", status="failed", duration=1.5, result=None, error_message=NAME, execution_id="run:odd[1]")
+    failed = Execution(task_id="odd", status="failed", duration=1.5, error_message=NAME, execution_id="run:odd[1]")
     print_executions([failed])
     told = capsys.readouterr()
     assert NAME in told.out
@@ -67,3 +73,100 @@ def test_remarks_errors_and_checks_are_printed_as_they_are(capsys: pytest.Captur
     assert "mystocks logs run:odd[1]" in told.err
     print_checks([SimpleNamespace(ok=False, name="disk", detail=NAME, remedy=NAME)])
     assert capsys.readouterr().out.count(NAME) == 2
+
+
+REMARK = (
+    "699 trading days, 186,769 bars from simulated. Stock list: 272 stocks; 其中 3 只停牌，余下全部完整 and a long tail of words to wrap"
+)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[int], None]:
+    """Let stdout, as it is captured, be a terminal of a width."""
+
+    def be(width: int) -> None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", str(width))
+
+    return be
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 140])
+def test_a_result_keeps_status_rows_and_seconds_at_any_width(
+    width: int, terminal: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal(width)
+    done = [
+        Execution(
+            task_id="calc_technical_indicators",
+            status="partial_success",
+            duration=1234.5,
+            result={"rows": {"daily_bars": 187_566}, "message": REMARK},
+            execution_id="run:x",
+        )
+    ]
+    print_executions(done)
+    out = _plain(capsys.readouterr().out)
+    lines = out.splitlines()
+    if "status" in lines[0]:  # else a block of lines for each row, which the terminal itself wraps
+        assert max(map(cell_len, lines)) <= width
+    for text in ("partial_success", "187,566", "1,234.50"):
+        assert text in out
+    assert re.sub(r"\s", "", REMARK) in re.sub(r"\s", "", "".join(line[_remark_column(out) :] for line in out.splitlines()))
+
+
+def _plain(out: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", out)
+
+
+def _remark_column(out: str) -> int:
+    """Return where the remark begins: below its heading, or behind it where each row is a block."""
+    heading = next(line for line in out.splitlines() if "remark" in line)
+    return heading.index("remark") if heading.startswith("task") else heading.index(REMARK[:3])
+
+
+def test_a_row_that_no_line_can_hold_is_a_block_of_lines(terminal: Callable[[int], None], capsys: pytest.CaptureFixture[str]) -> None:
+    terminal(80)
+    columns = [f"column_{number}" for number in range(15)]
+    print_table(columns, [[number * 1000.5 for number in range(15)]] * 2)
+    lines = _plain(capsys.readouterr().out).splitlines()
+    assert len(lines) == 31
+    assert lines[14] == "column_14  14,007.00"
+
+
+def test_a_pipe_gets_one_line_a_row_whatever_its_length(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("a", "b"), [("x" * 300, "y" * 300)])
+    assert capsys.readouterr().out.splitlines()[1].split() == ["x" * 300, "y" * 300]
+
+
+def test_numbers_keep_the_digits_that_they_have(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("ratio",), [(1e-05,), (0.125,), (12.0,), (1234.5678,), (2.5e-9,), (None,), (float("nan"),)])
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()][1:] == [
+        "0.00001",
+        "0.125",
+        "12.00",
+        "1,234.5678",
+        "2.5e-09",
+        "",
+        "nan",
+    ]
+
+
+def test_an_error_under_json_is_json_too(odd: Commands) -> None:
+    cli = odd
+    told = cli._run(("show", "nothing_of_that_name", "--json"), 1, "")
+    error = json.loads(told.out)
+    assert (error["success"], error["error"]) == (False, "UnknownName")
+    assert "nothing_of_that_name" in error["message"]
+    assert "Error:" in told.err
+    cli.folder.write("tasks.yaml", "tasks: 5\n")
+    error = json.loads(cli._run(("list", "--json"), 1, "").out)
+    assert error["error"] == "TaskFileError"
+    assert [problem["line"] for problem in error["problems"]] == [1]
+
+
+def test_the_groups_are_listed_as_json_when_asked_for(odd: Commands) -> None:
+    assert [one["task_id"] for one in odd.json("list")] == ["odd"]
+    assert [(one["group_id"], one["tasks"]) for one in odd.json("list", "--groups")] == [("group", ["odd"])]
+    assert "group" in odd("list", "--groups")

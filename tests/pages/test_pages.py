@@ -4,16 +4,24 @@ import html
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
 import yaml
+from dagster._daemon.types import DaemonHeartbeat
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.project import Folder
 
 from mystocks_dagster.api.pages import forms
 from mystocks_dagster.api.pages.words import LANGUAGES, has_text
 from mystocks_dagster.editing import ChangedMeanwhile, Editor
+from mystocks_dagster.execution.results import to_record
+from mystocks_dagster.history import Execution
+from mystocks_dagster.launch import QUEUE_DAEMON
+from mystocks_dagster.service import Project
 from mystocks_dagster.settings import Settings
 
 NEW = {
@@ -86,7 +94,7 @@ UI = "http://127.0.0.1:3999"
 def dagster(project: Folder) -> str:
     """Where the pages believe that Dagster's UI runs, up to the names of things there."""
     (project.root / ".dagster" / "ui.json").write_text(json.dumps({"address": UI, "pid": os.getpid()}), encoding="utf-8")
-    return f"{UI}/locations/mystocks"
+    return f"{UI}/dagster/locations/mystocks"
 
 
 def links_of(page: str) -> set[str]:
@@ -104,15 +112,24 @@ def test_each_line_of_the_table_leads_to_its_job_also_that_of_a_broken_task(brow
         row = re.search(rf'<tr id="{name}".*?</tr>', page, re.DOTALL)
         assert row
         assert f"{dagster}/jobs/{name}" in links_of(row[0]), name
-    assert f"{UI}/assets/task_statistics" in links_of(page)
+    assert f"{UI}/dagster/assets/task_statistics" in links_of(page)
 
 
 def test_a_tasks_page_leads_to_its_job_runs_table_and_schedule(browser: TestClient, dagster: str) -> None:
-    wanted = {f"{dagster}/jobs/load", f"{dagster}/jobs/load/runs", f"{UI}/assets/load", f"{dagster}/schedules/load__schedule"}
+    wanted = {f"{dagster}/jobs/load", f"{dagster}/jobs/load/runs", f"{UI}/dagster/assets/load", f"{dagster}/schedules/load__schedule"}
     assert wanted <= links_of(browser.get("/tasks/load").text)
     report = links_of(browser.get("/tasks/report").text)
     assert f"{dagster}/jobs/report" in report
     assert not any("/assets/" in link or "__schedule" in link for link in report)  # it keeps no table and has no schedule
+
+
+def test_a_page_says_when_no_daemon_gives_a_sign_of_life(browser: TestClient, dagster: str) -> None:
+    assert dagster
+    assert "守护进程没有心跳" in browser.get("/tasks").text
+    browser.app.state.manager.project.instance.add_daemon_heartbeat(
+        DaemonHeartbeat(timestamp=time.time(), daemon_type=QUEUE_DAEMON, daemon_id="a", errors=[])
+    )
+    assert "守护进程没有心跳" not in browser.get("/tasks").text
 
 
 def test_no_page_leads_into_a_ui_that_does_not_run(browser: TestClient) -> None:
@@ -354,3 +371,33 @@ def test_a_form_that_does_not_say_where_it_comes_from_does_nothing(browser: Test
     del browser.headers["origin"]
     assert browser.post("/tasks/load/delete", data={"force": "on"}).status_code == 403
     assert "load" in tasks(project)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(returned=st.none() | st.dictionaries(st.text(max_size=10), _JSON, max_size=4), message=st.none() | st.text(max_size=30))
+def test_a_page_bears_every_result_that_a_function_may_return(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch, returned: dict[str, object] | None, message: str | None
+) -> None:
+    result = {name: value for name, value in to_record(returned and {**returned, "status": "success"}).items() if name != "status"}
+    told = {"result": result["metadata"], "rows": result.get("rows", {})} if "metadata" in result else None
+    if told is not None and message is not None:
+        told["message"] = message
+    executions = [Execution(execution_id="run:load", task_id="load", status="success", result=told, run_id="run", job="load", params=told)]
+    monkeypatch.setattr(Project, "history", lambda *_args, **_kwargs: iter(executions))
+    assert browser.get("/tasks/load").status_code == 200
+
+
+def test_one_pass_shows_every_wrong_field_of_a_form(browser: TestClient, project: Folder) -> None:
+    page = browser.post("/tasks/-/new", data={**NEW, "params": "days: [", "timeout": "soon", "schedule.cron_expression": "0 25 * * *"})
+    assert page.status_code == 422
+    text = html.unescape(page.text)
+    for message in ("timeout must be a whole number, found 'soon'", "hour 25 is outside 0-23", "this is not YAML"):
+        assert message in text
+    assert "tidy" not in tasks(project)

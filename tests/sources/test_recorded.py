@@ -40,6 +40,20 @@ def bars(source: RecordedSource, start: date, end: date, symbols: list[str] | No
     return pl.concat([TABLES["daily_bars"].empty(), *source.daily_bars(shanghai().sessions(start, end), symbols)])
 
 
+@pytest.mark.parametrize("name", ["我的 档案 #1", "[x]", "a*b", "a?b", "100%20", "year=1999", "it's"])
+def test_an_archive_is_read_from_a_folder_of_any_name_and_from_no_other(recorded: Open, tmp_path: Path, name: str):
+    for folder in (tmp_path / name, tmp_path / "x", tmp_path / "aXb"):
+        folder.mkdir()
+        (folder / "daily_bars.csv").write_text(BARS_CSV, encoding="utf-8")
+        pl.read_csv(folder / "daily_bars.csv", infer_schema=False, glob=False).write_parquet((folder / "more.parquet").open("wb"))
+    (tmp_path / name / "more.parquet").unlink()
+    source = recorded(tmp_path / name)
+    assert bars(source, date(2024, 6, 18), date(2024, 6, 19)).height == 3
+    (tmp_path / name / "daily_bars.csv").unlink()
+    (tmp_path / "x" / "more.parquet").rename(tmp_path / name / "daily_bars.parquet")
+    assert bars(recorded(tmp_path / name), date(2024, 6, 18), date(2024, 6, 19)).height == 3
+
+
 def test_every_row_of_the_real_archive_comes_out(recorded: Open, shared_data: Path):
     raw = pl.read_parquet(shared_data / RAW)
     source = recorded(shared_data)
@@ -178,6 +192,25 @@ def test_stocks_statements_longhubang_and_flows_are_read_too(recorded: Open, tmp
     assert source.capital_flow("sector", date(2025, 4, 3)).height == 0
     with pytest.raises(NotOffered, match="it holds capital_flow_sector, cash_flows, stocks"):
         source.bar_days()
+
+
+def test_corporate_actions_are_read_once_they_are_published(recorded: Open, tmp_path: Path):
+    head = "symbol,ex_date,cash,bonus,rights,rights_price,known_since,source\n"
+    rows = [
+        "sh600000,2024-06-14,0.50,0,0,,2024-06-07,exchange",
+        "600036.SH,20240618,0,0.1,0.3,8.85,,exchange",
+        "000001.SZ,2024-06-19,1,0,0,,2099-01-02,exchange",
+    ]
+    (tmp_path / "corporate_actions.csv").write_text(head + "\n".join(rows))
+    source = recorded(tmp_path)
+    assert source.offers == {"corporate_actions"}
+    assert source.corporate_actions(date(2024, 6, 1), date(2024, 6, 30)).select(
+        "symbol", "cash", "bonus", "rights", "rights_price"
+    ).rows() == [
+        ("600000.SH", 0.5, 0.0, 0.0, None),
+        ("600036.SH", 0.0, 0.1, 0.3, 8.85),
+    ]
+    assert source.corporate_actions(date(2024, 6, 15), date(2024, 6, 30))["symbol"].to_list() == ["600036.SH"]
 
 
 def test_a_missing_column_is_named_with_its_file(recorded: Open, tmp_path: Path, shared_data: Path):

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
+import psutil
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import ScheduleInstigatorData
 from support.project import Folder
@@ -32,7 +33,12 @@ log = logging.getLogger("look")
 target = WorkspaceFileTarget(["workspace.yaml"])
 with open_instance(Settings.from_env()) as instance, WorkspaceProcessContext(instance, target) as workspace:
     if at:
-        looks = launch_scheduled_runs(workspace, log, datetime.fromisoformat(at), {}, debug_crash_flags=flags)
+        # One state for all looks, as the daemon has: a code server that was loaded before goes on.
+        looks = [
+            told
+            for time in at.split(",")
+            for told in launch_scheduled_runs(workspace, log, datetime.fromisoformat(time), {}, debug_crash_flags=flags)
+        ]
     else:
         looks = execute_sensor_iteration(workspace, log, None, None, debug_crash_flags=flags)
     errors = [error.message for error in looks if hasattr(error, "message")]
@@ -40,15 +46,16 @@ sys.exit("".join(errors) or 0)
 """
 
 
-def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None) -> None:
+def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None, *, now: bool = True) -> None:
     """Let the daemon look once, with a code server of its own; runs that it asks for stay in the queue.
 
     Args:
         folder: The project.
         at: With a time, it looks at the schedules, at that time; without, at the sensors, now.
+        now: Whether our own clock stands at that time too.
         crashes: Name of a schedule or sensor to the point in Dagster's code at which the daemon is killed.
     """
-    env = folder.environment | ({"MYSTOCKS_NOW": at} if at else {})
+    env = folder.environment | ({"MYSTOCKS_NOW": at} if at and now else {})
     command = [sys.executable, "-c", LOOK, at, json.dumps(crashes or {})]
     # Not a pipe: a killed daemon leaves its code server behind, which would hold the pipe open.
     log = folder.root / "look.log"
@@ -58,6 +65,11 @@ def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(daemon.pid, signal.SIGKILL)
     assert ended == (-signal.SIGKILL if crashes else 0), log.read_text(encoding="utf-8")
+
+
+def look_at_times(folder: Folder, times: list[str]) -> None:
+    """Let one daemon look at the schedules at each of those times in turn, by the code server that it started with."""
+    look(folder, ",".join(times), now=False)
 
 
 @contextmanager
@@ -81,3 +93,11 @@ def requested(instance: dg.DagsterInstance, job: str) -> list[dict[str, str]]:
     """Return the tags of the runs of a job, in the order in which they were due."""
     runs = instance.get_runs(dg.RunsFilter(job_name=job))
     return sorted((dict(run.tags) for run in runs), key=lambda tags: tags["mystocks/scheduled_at"])
+
+
+def kill_workers(folder: Folder) -> None:
+    """Kill the processes of the project's runs: they outlive the servers, on purpose, and nothing may outlive the tests."""
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if "mystocks_dagster.factory.worker" in line and str(folder.root) in line:
+            process.kill()

@@ -10,7 +10,7 @@ from mystocks_dagster.taskfile.document import with_defaults
 from mystocks_dagster.taskfile.dump import dump, text_of
 from mystocks_dagster.taskfile.hidden import restored, shown
 from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task
-from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.scalars import scalar
 from mystocks_dagster.taskfile.schedule import NEEDED, Schedule
 from mystocks_dagster.taskfile.source import parse_text
@@ -136,14 +136,13 @@ def placeholders(parts: Sequence[Part], defaults: Entry) -> dict[str, str]:
     return found
 
 
-def entry_of(parts: Sequence[Part], texts: Mapping[str, str], old: Entry, defaults: Entry) -> dict[str, Any]:
-    """Return the entry that a filled form stands for.
+def entry_of(parts: Sequence[Part], texts: Mapping[str, str], old: Entry, defaults: Entry) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the entry that a filled form stands for, and what is wrong with fields that cannot be read.
 
-    What the form does not know stays as it was; what says the same as the defaults is left out unless the entry had it.
-
-    Raises:
-        TaskFileError: The field `params` is no YAML mapping; the lines are those of the field.
+    What the form does not know stays as it was, and so does what cannot be read; what says the same as the defaults is left
+    out unless the entry had it. The lines of problems are those of the field.
     """
+    problems: list[Problem] = []
     entry: dict[str, Any] = {key: dict(value) if isinstance(value, dict) else value for key, value in old.items()}
     scheduled = bool(texts.get("schedule.schedule_type"))
     if not scheduled:
@@ -162,12 +161,16 @@ def entry_of(parts: Sequence[Part], texts: Mapping[str, str], old: Entry, defaul
         quiet = field.kind in ("flag", "choice") and not field.required and inner not in place and text == effective[field.name]
         if quiet and inner not in ("schedule_type", "task_type"):
             continue
-        value = restored(_value(field, text), place.get(inner))
+        try:
+            value = restored(_value(field, text), place.get(inner))
+        except TaskFileError as error:
+            problems += error.problems
+            continue
         if value is None:
             place.pop(inner, None)
         elif value != _plain(place.get(inner)):
             place[inner] = value
-    return entry
+    return entry, problems
 
 
 def field_at(path: str, parts: Sequence[Part]) -> str | None:

@@ -1,7 +1,7 @@
 """What changes the task file: the forms for new, edit and delete."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,7 +14,7 @@ from mystocks_dagster.errors import MyStocksError, UnknownName
 from mystocks_dagster.taskfile.document import SECTIONS, Raw, Section
 from mystocks_dagster.taskfile.dump import dump
 from mystocks_dagster.taskfile.plans import EditRefused
-from mystocks_dagster.taskfile.problems import NotEditable, TaskFileError
+from mystocks_dagster.taskfile.problems import NotEditable, Problem, TaskFileError
 from mystocks_dagster.taskfile.reader import Version
 
 
@@ -111,17 +111,36 @@ def _save(site: Site, request: Request, section: Section, raw: Raw | None, form:
     try:
         if raw and form.get("seen") != _stamp(raw, defaults):
             raise ChangedMeanwhile(f"{raw.id} was changed meanwhile.")
-        entry = fields.entry_of(parts, form, old, defaults)
-        if raw and raw.id:
-            entry[SECTIONS[section]] = raw.id
-            edited = _editor(request).replace(raw.id, entry, instead_of=old)
-        else:
-            edited = _editor(request).add(entry)
+        entry, unreadable = fields.entry_of(parts, form, old, defaults)
+        edited = _written(_editor(request), section, raw, entry, unreadable)
     except ChangedMeanwhile as error:
         return _form_page(site, request, section, raw and _raw(project_of(request).version, str(raw.id)), form, error)
     except MyStocksError as error:
         return _form_page(site, request, section, raw, form, error)
     return see(f"/tasks/{entry[SECTIONS[section]]}", said=_said(edited, new=raw is None))
+
+
+def _written(editor: Editor, section: Section, raw: Raw | None, entry: dict[str, Any], unreadable: Sequence[Problem]) -> Edited:
+    """Write an entry; with fields that cannot be read only check the others, so that one pass shows every mistake.
+
+    Raises:
+        TaskFileError: Something in the form is wrong; nothing was written.
+    """
+    dry_run = bool(unreadable)
+    others: Sequence[Problem] = ()
+    try:
+        if raw and raw.id:
+            entry[SECTIONS[section]] = raw.id
+            edited = editor.replace(raw.id, entry, instead_of=raw.data, dry_run=dry_run)
+        else:
+            edited = editor.add(entry, dry_run=dry_run)
+    except TaskFileError as error:
+        if not unreadable:
+            raise
+        others = error.problems
+    if unreadable:
+        raise TaskFileError([*unreadable, *others])
+    return edited
 
 
 def _stamp(raw: Raw | None, defaults: Mapping[str, Any]) -> str:

@@ -1,0 +1,87 @@
+"""One daemon on a Postgres database, which several folders and machines may share: the lock in a folder does not see those."""
+
+import logging
+import os
+import platform
+import signal
+import sys
+import threading
+
+import dagster as dg
+import sqlalchemy as db
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.history.dagster_storage import run_storage
+
+#: Seconds between two looks whether the database still knows of the lock: it forgets it when it is started again.
+_INTERVAL = 15.0
+_log = logging.getLogger("mystocks.daemon")
+_KEY = "hashtext('mystocks daemon'), hashtext(current_schema())"
+_CLAIM = f"SELECT pg_try_advisory_lock({_KEY})"
+_HOLDER = """SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid)
+    WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid = (hashtext('mystocks daemon')::bigint & 4294967295)::oid
+    AND objid = (hashtext(current_schema())::bigint & 4294967295)::oid"""
+# A machine that lost its power is noticed within a minute and not, as by default, within two hours.
+_KEEP_ALIVE = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+
+
+class DatabaseLock:
+    """The lock of this process's daemon, held by a connection of its own."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        name = f"mystocks daemon {os.getpid()} on {platform.node()}"[:63]
+        self._engine = db.create_engine(
+            run_storage(instance).postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"application_name": name}
+        )
+        self._connection = self._claimed()
+
+    def _claimed(self) -> db.Connection:
+        """Return a connection that holds the lock.
+
+        Raises:
+            InstanceError: Another one holds it.
+        """
+        connection = self._engine.connect()
+        connection.execute(db.text(_KEEP_ALIVE))
+        if not connection.execute(db.text(_CLAIM)).scalar_one():
+            holder = connection.execute(db.text(_HOLDER)).scalar() or "it has just ended"
+            connection.close()
+            raise InstanceError(f"A daemon runs already on this database: {holder}. Stop it first.")
+        return connection
+
+    def watch(self) -> None:
+        """Keep the lock until the process ends; end the process when another one has it after an outage of the database."""
+        while True:
+            threading.Event().wait(_INTERVAL)
+            try:
+                self._look()
+            except InstanceError as error:
+                sys.stderr.write(f"{error} This one ends.\n")
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    def _look(self) -> None:
+        try:
+            self._connection.execute(db.text("SELECT 1"))
+        except SQLAlchemyError:
+            self._connection.invalidate()
+            try:
+                self._connection = self._claimed()
+            except SQLAlchemyError as error:
+                _log.warning("the database of the daemon's lock does not answer: %s", str(error).splitlines()[0])
+
+
+def claim(instance: dg.DagsterInstance) -> None:
+    """Hold the lock until this process ends; do nothing where the instance's storage is no Postgres.
+
+    Raises:
+        InstanceError: Another daemon works on the database; the message names its process and machine.
+    """
+    with run_storage(instance).connect() as connection:
+        if connection.dialect.name != "postgresql":
+            return
+    held = DatabaseLock(instance)
+    threading.Thread(target=held.watch, name="mystocks-database-lock", daemon=True).start()

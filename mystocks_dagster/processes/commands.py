@@ -1,0 +1,189 @@
+"""What `mystocks ui` runs: the code servers that workspace.yaml asks for, shared by a daemon and a web server."""
+
+import hashlib
+import os
+import socket
+import stat
+import sys
+import tempfile
+import urllib.error
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import yaml
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.remote_origin import CodeLocationOrigin, GrpcServerCodeLocationOrigin, ManagedGrpcPythonEnvCodeLocationOrigin
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._serdes import serialize_value
+
+from mystocks_dagster.addresses import url
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.processes import lock
+from mystocks_dagster.processes.loopback import opener
+from mystocks_dagster.settings import Settings
+
+#: A socket's path has at most 108 bytes on Linux and 104 on macOS, its closing zero included.
+_PATH_BYTES = 100
+_PROBE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One server.
+
+    Attributes:
+        name: How messages call it.
+        waits_for: What is waited for until it is ready, for the progress line.
+        entry: `module:function` that runs it.
+        arguments: Its command line.
+        ready: Says of the process of that number whether it does its work.
+        executable: Its interpreter.
+        is_code_server: Whether the others wait for it.
+    """
+
+    name: str
+    waits_for: str
+    entry: str
+    arguments: tuple[str, ...]
+    ready: Callable[[int], bool]
+    executable: str = sys.executable
+    is_code_server: bool = False
+
+
+def commands(settings: Settings, folder: Path, host: str, port: int) -> list[Command]:
+    """Return the commands of all servers; the workspace that points at the code servers is written into `folder`."""
+    origins = _origins(settings.root / "workspace.yaml")
+    entries = [_entry(number, origin, folder) for number, origin in enumerate(origins)]
+    workspace = folder / "workspace.yaml"
+    workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": entry} for entry in entries]}), encoding="utf-8")
+    return [*_code_servers(settings, origins, folder), _daemon(settings, workspace), web(workspace, host, port)]
+
+
+def _origins(workspace: Path) -> Sequence[CodeLocationOrigin]:
+    try:
+        return WorkspaceFileTarget([str(workspace)]).create_origins()
+    except Exception as error:  # noqa: BLE001 - the errors of Dagster and PyYAML have no common class
+        reason = str(error).strip().splitlines()[0] if workspace.exists() else "it is not there"
+        raise InstanceError(f"{workspace}: cannot be used: {reason}. `mystocks ui` starts what it names.") from None
+
+
+def web(workspace: Path, host: str, port: int) -> Command:
+    """Return the web server's command."""
+    return Command(
+        name="web server",
+        waits_for="the web server",
+        entry="mystocks_dagster.web.__main__:main",
+        arguments=("--host", host, "--port", str(port), "--workspace", str(workspace)),
+        ready=lambda pid: _listens(pid, port) and _answers(f"{address(host, port)}/ready"),
+    )
+
+
+def _daemon(settings: Settings, workspace: Path) -> Command:
+    path = settings.dagster_home / lock.DAEMON_LOCK
+    return Command(
+        name="daemon",
+        waits_for="the daemon",
+        entry="dagster._daemon.cli:main",
+        arguments=("run", "--workspace", str(workspace)),
+        ready=lambda pid: (holder := lock.holder(path)) is not None and holder.pid == pid,
+    )
+
+
+def _code_servers(settings: Settings, origins: Sequence[CodeLocationOrigin], folder: Path) -> Iterator[Command]:
+    instance = serialize_value(InstanceRef.from_dir(str(settings.dagster_home)))
+    for number, origin in enumerate(origins):
+        if not isinstance(origin, ManagedGrpcPythonEnvCodeLocationOrigin):
+            continue
+        path, target = _socket(folder, number), origin.loadable_target_origin
+        options = ["--socket", path, "--location-name", origin.location_name, "--instance-ref", instance, "--log-level", "warning"]
+        options += ["--use-python-environment-entry-point"] if target.executable_path else []
+        yield Command(
+            name=f"code server {origin.location_name}",
+            waits_for=f"the code server {origin.location_name}, which loads {settings.task_file.name}",
+            entry="dagster._cli.code_server:start_command",
+            arguments=(*options, "--inject-env-vars-from-instance", *target.get_cli_args()),
+            ready=lambda _pid, path=path: _accepts(path),
+            executable=target.executable_path or sys.executable,
+            is_code_server=True,
+        )
+
+
+def _entry(number: int, origin: CodeLocationOrigin, folder: Path) -> dict[str, object]:
+    """Return how a workspace points at a code server: ours, or one that somebody else runs."""
+    if isinstance(origin, ManagedGrpcPythonEnvCodeLocationOrigin):
+        entry = {
+            "location_name": origin.location_name,
+            "socket": _socket(folder, number),
+            "host": "localhost",
+            "additional_metadata": origin.loadable_target_origin.as_dict,
+        }
+    else:
+        assert isinstance(origin, GrpcServerCodeLocationOrigin)
+        entry = {name: getattr(origin, name) for name in ("location_name", "socket", "host", "port", "use_ssl", "additional_metadata")}
+    return {name: value for name, value in entry.items() if value}
+
+
+def _socket(folder: Path, number: int) -> str:
+    # With this process's number: a code server of one that was killed may listen a moment longer.
+    return str(folder / f"code{number}-{os.getpid()}")
+
+
+def socket_folder(home: Path) -> Path:
+    """Return an empty folder for the instance's sockets that only this user can enter; the same one at each start.
+
+    Code servers ask for no password, so they listen where nobody else can reach them. The instance's own folder may be on a
+    network drive or have a long path, where sockets cannot be.
+    """
+    name = f"mystocks-{os.getuid()}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]}"
+    base = Path(tempfile.gettempdir())
+    if len(os.fsencode(base / name / "code00-4194304")) > _PATH_BYTES:
+        base = Path("/tmp")
+    folder = base / name
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        # Somebody has put something else there.
+        return Path(tempfile.mkdtemp(prefix="mystocks-", dir=base))
+    for left in folder.iterdir():  # by one that was killed
+        left.unlink(missing_ok=True)
+    return folder
+
+
+def address(host: str, port: int) -> str:
+    """Return the address at which this machine reaches a server on `host`."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    return url(reached, port)
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Say whether the process listens on the port.
+
+    Asked before connecting: as long as nobody listens on a high port, the system may choose that same port for the caller's
+    side, which then talks to itself and keeps the server from listening.
+    """
+    try:
+        found = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in found)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with opener.open(url, timeout=_PROBE_SECONDS):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _accepts(path: str) -> bool:
+    """Say whether somebody listens on the socket: a code server does when it has loaded the code."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,26 @@
+"""The property list of launchd."""
+
+import plistlib
+
+from mystocks_dagster.servicefiles.plan import Plan
+
+# launchd has no file of variables, and a property list can be read by everybody: a shell reads ours.
+_SCRIPT = 'set -a; . "$1"; shift; exec "$@"'
+
+
+def property_list(plan: Plan) -> str:
+    """Return the property list."""
+    tree = {
+        "Label": plan.name,
+        "ProgramArguments": ["/bin/sh", "-c", _SCRIPT, "sh", str(plan.environment), *plan.command],
+        "WorkingDirectory": str(plan.root),
+        "RunAtLoad": True,
+        # Started again when it failed, not when it was told to stop.
+        "KeepAlive": {"SuccessfulExit": False},
+        "ThrottleInterval": 10,
+        "ExitTimeOut": 60,
+        "StandardOutPath": str(plan.log),
+        "StandardErrorPath": str(plan.log),
+        **({"UserName": plan.user} if plan.system else {}),
+    }
+    return plistlib.dumps(tree, sort_keys=False).decode()

@@ -1,0 +1,62 @@
+"""`mystocks run` with a task of one's own: what it printed and returned is shown, and slips in its parameters are noticed."""
+
+import pytest
+from support.project import Folder
+
+TASKS = """
+    task_packages: [mine]
+    tasks:
+      - {task_id: count, task_type: manual, task_module: mine, task_function: count, params: {threshold: 1.095, day: 2022-01-04}}
+      - {task_id: typed, task_type: manual, task_module: mine, task_function: typed}
+"""
+MINE = """
+    from datetime import date
+
+    from pydantic import BaseModel
+
+
+    def count(params):
+        print("12 stocks rose by the limit")
+        return {"status": "success", "limit_ups": 12, "params": params}
+
+
+    class Window(BaseModel):
+        start_date: date = date(2020, 1, 1)
+
+
+    def typed(params: Window):
+        print(type(params.start_date).__name__, params.start_date)
+"""
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    from support.project import make_folder
+
+    folder = make_folder(tmp_path_factory.mktemp("mine") / "project")
+    folder.write("tasks.yaml", TASKS)
+    folder.write("mine.py", MINE)
+    return folder
+
+
+def test_what_a_task_printed_and_returned_is_shown(mine: Folder) -> None:
+    shown = mine.mystocks("run", "count", "-p", "threshold=1.05")
+    assert "12 stocks rose by the limit" in shown
+    assert "limit_ups: 12" in shown
+    assert '"threshold": 1.05' in shown
+
+
+def test_a_date_is_given_as_the_task_file_would_read_it(mine: Folder) -> None:
+    assert "date 2022-01-04" in mine.mystocks("run", "typed", "-p", "start_date=2022-01-04")
+
+
+def test_a_misspelt_parameter_of_a_plain_function_is_refused_and_a_new_one_is_said(mine: Folder) -> None:
+    refused = mine.mystocks("run", "count", "-p", "treshold=1.05", code=1)
+    assert "It has no parameter 'treshold' in the task file. Did you mean 'threshold'?" in refused
+    assert "does not list the parameter 'extra'" in mine.mystocks("run", "count", "-p", "extra=1")
+
+
+def test_a_query_ends_without_a_page_about_leaks(mine: Folder) -> None:
+    shown = mine.mystocks("data", "query", "SELECT 1 AS one")
+    assert "nanobind" not in shown
+    assert [line.strip() for line in shown.splitlines()] == ["one", "1"]

@@ -1,0 +1,89 @@
+"""One daemon on a Postgres database that two folders share."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.postgres import use_postgres
+from support.project import Folder, make_folder, wait_for
+
+CLAIM = """
+import sys
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.factory import database_lock
+from mystocks_dagster.instance import open_instance
+from mystocks_dagster.settings import Settings
+database_lock._INTERVAL = 0.2
+with open_instance(Settings.from_env()) as instance:
+    try:
+        database_lock.claim(instance)
+    except InstanceError as error:
+        sys.exit(str(error))
+    print("it is mine", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def folders(tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch) -> list[Folder]:
+    first, second = make_folder(tmp_path / "first"), make_folder(tmp_path / "second")
+    use_postgres(first, postgres, monkeypatch)
+    (second.root / "dagster.yaml").write_text((first.root / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    import os
+
+    for folder in (first, second):
+        folder.env["MYSTOCKS_POSTGRES_URL"] = os.environ["MYSTOCKS_POSTGRES_URL"]
+    return [first, second]
+
+
+@contextmanager
+def claiming(folder: Folder) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that has tried to take the lock, and what it said."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLAIM],
+        cwd=folder.root,
+        env=folder.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        yield process, process.stdout.readline()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_daemon_in_another_folder_is_refused_until_the_first_is_killed(folders: list[Folder]) -> None:
+    first, second = folders
+    with claiming(first) as (holder, told):
+        assert told == "it is mine\n"
+        with claiming(second) as (_, told):
+            assert f"A daemon runs already on this database: mystocks daemon {holder.pid} on " in told
+        holder.kill()
+        holder.wait()
+
+        def taken() -> bool:
+            with claiming(second) as (_, told):
+                return told == "it is mine\n"
+
+        wait_for(taken, 30, "the lock of a killed daemon")
+
+
+def test_it_is_taken_again_after_an_outage_of_the_database(folders: list[Folder], postgres: Any) -> None:
+    first, second = folders
+    with claiming(first) as (holder, told):
+        assert told == "it is mine\n"
+        postgres.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'mystocks daemon%';")
+
+        def refused() -> bool:
+            with claiming(second) as (_, told):
+                return f"mystocks daemon {holder.pid} on " in told
+
+        wait_for(refused, 30, "the lock to be taken again")

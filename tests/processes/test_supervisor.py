@@ -1,0 +1,206 @@
+"""Servers that end with their parent, are waited for as long as they live, and are started again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+from support.project import Folder, wait_for
+
+from mystocks_dagster import reloading, servers
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.instance import prepare_home
+from mystocks_dagster.processes import commands, supervisor
+from mystocks_dagster.processes.commands import Command
+from mystocks_dagster.processes.supervisor import Supervisor
+from mystocks_dagster.settings import Settings
+
+#: A server that says which process it is, starts another one, and then does what it is told.
+SERVER = """
+    import os, subprocess, sys, time
+    from pathlib import Path
+
+    def run():
+        log, what = Path(sys.argv[1]), sys.argv[2]
+        other = subprocess.Popen(["sleep", "60"])
+        with log.open("a") as file:
+            file.write(f"{os.getpid()} {other.pid}" + chr(10))
+        if what == "ends":
+            sys.exit(3)
+        time.sleep(60)
+"""
+PARENT = """
+    import sys, time
+    from pathlib import Path
+    from mystocks_dagster.processes.commands import Command
+    from mystocks_dagster.processes.supervisor import Supervisor
+    log = sys.argv[1]
+    one = Command(name="server", waits_for="it", entry="example_server:run", arguments=(log, "lives"), ready=lambda pid: True)
+    held = Supervisor([one], Path.cwd(), print)
+    held.start()
+    held.wait_until_ready()
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "example_server.py").write_text(textwrap.dedent(SERVER), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "pids"
+
+
+def command(log: Path, what: str = "lives", ready: Callable[[int], bool] | None = None) -> Command:
+    return Command(
+        name="server",
+        waits_for="the server",
+        entry="example_server:run",
+        arguments=(str(log), what),
+        ready=ready or (lambda _pid: log.exists()),
+    )
+
+
+def pids(log: Path) -> list[list[int]]:
+    return [[int(pid) for pid in line.split()] for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+
+
+def alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@contextmanager
+def supervised(*all_of_them: Command) -> Iterator[tuple[Supervisor, list[str]]]:
+    said: list[str] = []
+    held = Supervisor(all_of_them, Path.cwd(), said.append)
+    held.start()
+    try:
+        yield held, said
+    finally:
+        held.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_server_and_what_it_started_end_with_their_parent_however_that_ends(log: Path, number: signal.Signals) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(PARENT), str(log)])
+    server, other = wait_for(lambda: pids(log), 30, "the server")[0]
+    assert alive(server)
+    assert alive(other)
+    parent.send_signal(number)
+    parent.wait()
+    wait_for(lambda: not alive(server) and not alive(other), 8, "the end of both")
+
+
+def test_stop_leaves_nothing_behind(log: Path) -> None:
+    with supervised(command(log)) as (held, _):
+        held.wait_until_ready()
+    assert not any(alive(pid) for pid in pids(log)[0])
+
+
+def test_it_waits_as_long_as_the_server_lives_and_says_for_what(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_FIRST_PROGRESS", 0.05)
+    looks = iter(range(1000))
+    with supervised(command(log, ready=lambda _pid: next(looks) > 8)) as (held, said):
+        held.wait_until_ready()
+    assert said[0].startswith("waiting for the server: ")
+
+
+def test_one_that_ends_while_it_starts_is_an_error_with_its_exit_code(log: Path) -> None:
+    with supervised(command(log, "ends", ready=lambda _pid: False)) as (held, _), pytest.raises(InstanceError, match="exit code 3"):
+        held.wait_until_ready()
+    assert not any(alive(pid) for pid in pids(log)[0])
+
+
+def test_one_that_ends_again_and_again_is_given_up_after_ever_longer_pauses(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_FIRST_PAUSE", 0.01)
+    with supervised(command(log, "ends")) as (held, said):
+        assert held.run() == "the server ended with exit code 3, 6 times in a row"
+    again = [line for line in said if "again in" in line]
+    assert len(again) == 5
+    assert len(pids(log)) == 6
+    wait_for(lambda: not any(alive(pid) for line in pids(log) for pid in line), 10, "the end of what each had started")
+
+
+def test_a_high_port_on_which_nobody_listens_is_never_connected_to() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        assert not commands._listens(os.getpid(), port)
+        server.listen()
+        assert commands._listens(os.getpid(), port)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", "http://127.0.0.1:1"), ("0.0.0.0", "http://127.0.0.1:1"), ("::1", "http://[::1]:1"), ("::", "http://[::1]:1")],
+)
+def test_the_address_is_one_that_can_be_opened(host: str, expected: str) -> None:
+    assert commands.address(host, 1) == expected
+
+
+def test_sockets_are_where_nobody_else_can_reach_them_and_the_path_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("深" * 60)
+    deep.mkdir()
+    monkeypatch.setattr(commands.tempfile, "gettempdir", lambda: str(deep))
+    folder = commands.socket_folder(deep / "我的 项目")
+    try:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert len(os.fsencode(commands._socket(folder, 10))) < 104
+        (folder / "left").touch()
+        assert commands.socket_folder(deep / "我的 项目") == folder
+        assert list(folder.iterdir()) == []
+        folder.chmod(0o755)
+        other = commands.socket_folder(deep / "我的 项目")
+        assert other != folder
+        assert other.stat().st_mode & 0o777 == 0o700
+        other.rmdir()
+    finally:
+        folder.rmdir()
+
+
+@pytest.mark.parametrize("content", [None, "load_from: [oops", "load_from: 3", "[]"])
+def test_a_workspace_that_cannot_be_used_is_named(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "workspace.yaml"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(InstanceError, match=r"workspace\.yaml: cannot be used: \S+"):
+        commands._origins(path)
+
+
+def test_what_cannot_be_kept_running_ends_the_ui_with_an_exit_code(log: Path, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.write("tasks.yaml", "tasks: []\n")
+    monkeypatch.chdir(folder.root)
+    monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
+    monkeypatch.setattr(supervisor, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(servers, "commands", lambda *_: [command(log, "ends", ready=lambda _pid: True)])
+    settings, said = Settings.from_env(), []
+    assert servers._serve(settings, prepare_home(settings), "127.0.0.1", 3000, said.append) == 1
+    assert "Giving up: the server ended with exit code 3, 6 times in a row. The reason is in the lines above." in said
+    assert not (folder.root / ".dagster" / "ui.json").exists()
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"data": {"it": "answers"}}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_web_ui_of_this_machine_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert reloading.ask(Settings.from_env(), f"http://127.0.0.1:{server.server_port}", "{ it }") == {"it": "answers"}
