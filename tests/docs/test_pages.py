@@ -38,6 +38,8 @@ PROBLEMS = {
     "weekdays": ("It runs on the wrong weekday", "星期几不对"),
     "a refused file": ("The task file is refused", "任务文件被拒绝"),
     "missing tasks": ("Tasks are missing after an edit", "修改后任务不见了"),
+    "a refused clean-up path": ("A clean-up path is refused", "清理路径被拒绝"),
+    "a refused export": ("An export is refused", "导出被拒绝"),
     "an edit without effect": ("An edit has no effect", "修改没有生效"),
     "a trial": ("Try a change before it counts", "先试后改"),
     "precedence": ("Which value counts", "哪个值算数"),
