@@ -108,8 +108,10 @@ def bars_result(
     ]
     message = " ".join(filter(None, said))
     failed = sorted(f"{item}" for item in {*missing, *loaded.failed(by_symbol=symbols is not None)})
+    # Ratios that became known are work done, also where no bar came.
+    idle_status = "failed" if failed else "success" if loaded.events else "skipped"
     return TaskResult(
-        status=("failed" if failed else "skipped") if not loaded.rows else "partial_success" if failed else "success",
+        status=idle_status if not loaded.rows else "partial_success" if failed else "success",
         message=message,
         error=None if loaded.rows or not failed else message,
         rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
