@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster import anchors, history, launch, overlap, stopping, switches, upcoming
+from mystocks_dagster import anchors, disk, history, launch, overlap, stopping, switches, upcoming
 from mystocks_dagster.backfills import Planner
 from mystocks_dagster.disabled import DISABLED, FORCE, refusal
 from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, NoDaemon, NotRunning, UnknownName
@@ -266,7 +266,8 @@ class Project:
         Raises:
             InstanceError: Another clean-up runs, or `days` is less than 1.
         """
-        return clean_up(Place(self.instance, self.settings.dagster_home), days, dry_run=dry_run, progress=progress)
+        tight = disk.free_reserve(self.settings.dagster_home)  # before the databases are opened, which needs room
+        return clean_up(Place(self.instance, self.settings.dagster_home), days, dry_run=dry_run, progress=progress, tight=tight)
 
     def switches(self) -> dict[str, Switch]:
         """Return the switches of all tasks and groups that have a schedule, by id."""

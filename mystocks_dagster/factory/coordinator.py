@@ -8,11 +8,13 @@ from typing import Any
 from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 
+from mystocks_dagster import downtime
 from mystocks_dagster.disabled import refusal
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.text import PRIORITY, dagster_priority
 from mystocks_dagster.history.record import TASK_TYPE
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.processes import lock
 from mystocks_dagster.taskfile.model import PRIORITIES
 
@@ -33,7 +35,8 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         """Seconds between two looks of the daemon at the queue.
 
         Dagster asks for it once, when a daemon is made and before it begins, and nobody else asks: here every daemon, however
-        it was started, takes the instance's lock. A second one ends.
+        it was started, takes the instance's lock, and notes when it
+        begins. A second one ends.
         """
         try:
             lock.claim(Path(self._instance.root_directory) / lock.DAEMON_LOCK, "A daemon")
@@ -41,6 +44,7 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         except InstanceError as error:
             sys.stderr.write(f"{error} Two daemons would start everything twice.\n")
             raise SystemExit(1) from None
+        downtime.begin(self._instance, now())
         return super().dequeue_interval_seconds
 
     def submit_run(self, context: SubmitRunContext) -> Any:

@@ -19,6 +19,7 @@ from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, 
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
+from mystocks_dagster import disk
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.spec import TASK_POOL
 from mystocks_dagster.factory.text import INSTANCES
@@ -44,6 +45,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
         self._workers: list[subprocess.Popen[bytes]] = []
+        self._gone: dict[str, str] = {}
         super().__init__()
 
     @property
@@ -126,7 +128,15 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
             return CheckRunHealthResult(WorkerStatus.FAILED, "no process works on this run")
         if identity.alive():
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"the run's process {identity.pid} is gone: killed, or the machine went down")
+        return CheckRunHealthResult(WorkerStatus.FAILED, self._why_gone(run.run_id, identity.pid))
+
+    def _why_gone(self, run_id: str, pid: int) -> str:
+        """Say why a run's process is gone, as it was when that was first seen: a full disk may have room again when it is noted."""
+        if run_id not in self._gone:
+            home = Path(self._instance.root_directory)
+            killed = f"the run's process {pid} is gone: killed, or the machine went down"
+            self._gone[run_id] = f"the run's process {pid} could not go on. {disk.full(home)}" if disk.is_full(home) else killed
+        return self._gone[run_id]
 
 
 def worker_note(run_id: str, pid: int) -> str:

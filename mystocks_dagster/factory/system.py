@@ -7,9 +7,11 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster import downtime
 from mystocks_dagster.alerts.filestate import FileState, FileWatch
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.switches import person_states, turned_on
 from mystocks_dagster.taskfile.reader import Version
 
 GROUP = "system"
@@ -138,9 +140,13 @@ def build_system_sensor(version: Version) -> dg.SensorDefinition:
         },
     )
     shown: dict[str, Verdict] = {}
+    timed = {entry.dagster_name: entry for entry in version.taskfile.by_id().values() if entry.schedule}
+    active = {job: entry.active for job, entry in timed.items()}
+    forms = {job: entry.schedule.model_dump_json() for job, entry in timed.items() if entry.schedule}
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         instance = context.instance
+        downtime.look(instance, now(), turned_on(person_states(instance), active), forms)
         if not shown and _loaded_version(instance) != version.hash:
             instance.report_runless_asset_event(loaded)
         for verdict in (judge_file(watch.state()), judge_calendar(shanghai(), now())):
@@ -155,7 +161,7 @@ def build_system_sensor(version: Version) -> dg.SensorDefinition:
         evaluation_fn=look,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Keeps the assets task_file and trading_calendar and their checks current",
+        description="Keeps the assets task_file and trading_calendar and their checks current; notes that the daemon looks",
     )
 
 
