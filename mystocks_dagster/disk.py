@@ -63,7 +63,7 @@ def keep_reserve(home: Path) -> None:
     """Keep some room aside in the instance's folder, if there is plenty and none is kept yet."""
     path = home / RESERVE
     try:
-        if not path.exists() and room(home) > 100 * RESERVE_BYTES:
+        if not path.exists() and room(home) > 8 * RESERVE_BYTES:
             scratch = path.with_suffix(f".{os.getpid()}.tmp")
             scratch.write_bytes(bytes(RESERVE_BYTES))
             scratch.replace(path)

@@ -10,13 +10,13 @@ from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster import anchors, disk, history, launch, overlap, stopping, switches, upcoming
+from mystocks_dagster import anchors, history, launch, overlap, stopping, switches, upcoming
 from mystocks_dagster.backfills import Planner
 from mystocks_dagster.disabled import DISABLED, FORCE, refusal
 from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, NoDaemon, NotRunning, UnknownName
 from mystocks_dagster.history import Cleaned, Execution, Statistics, catch_up
 from mystocks_dagster.history.catch_up import Progress
-from mystocks_dagster.history.cleanup import Place, clean_up
+from mystocks_dagster.history.cleanup import Place, clean_up, make_room
 from mystocks_dagster.history.tally import Window
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
@@ -266,7 +266,8 @@ class Project:
         Raises:
             InstanceError: Another clean-up runs, or `days` is less than 1.
         """
-        tight = disk.free_reserve(self.settings.dagster_home)  # before the databases are opened, which needs room
+        # Before the databases are opened, which needs room.
+        tight = make_room(self.settings.dagster_home, days, dry_run=dry_run)
         return clean_up(Place(self.instance, self.settings.dagster_home), days, dry_run=dry_run, progress=progress, tight=tight)
 
     def switches(self) -> dict[str, Switch]:

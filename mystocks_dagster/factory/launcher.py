@@ -4,6 +4,7 @@ Dagster's default launcher lets the code server start runs: a run worker then bu
 a SIGKILL nobody can say that the run is lost. See docs/decisions/0003.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -27,6 +28,8 @@ from mystocks_dagster.settings import ONLY_JOB
 
 #: The run's tag that says which process works on it.
 WORKER_TAG = "mystocks/worker"
+#: A file in the run's folder that says that the disk was full when its process was found to be gone.
+_FULL = "disk_was_full"
 
 # What `dagster api execute_run` does, without importing all other commands first (0.6 of 2.5 s), and without asking for
 # `dagster` on the PATH of whoever called .venv/bin/mystocks.
@@ -45,7 +48,6 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
         self._workers: list[subprocess.Popen[bytes]] = []
-        self._gone: dict[str, str] = {}
         super().__init__()
 
     @property
@@ -132,11 +134,15 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
 
     def _why_gone(self, run_id: str, pid: int) -> str:
         """Say why a run's process is gone, as it was when that was first seen: a full disk may have room again when it is noted."""
-        if run_id not in self._gone:
-            home = Path(self._instance.root_directory)
-            killed = f"the run's process {pid} is gone: killed, or the machine went down"
-            self._gone[run_id] = f"the run's process {pid} could not go on. {disk.full(home)}" if disk.is_full(home) else killed
-        return self._gone[run_id]
+        home = Path(self._instance.root_directory)
+        mark = Path(self._instance.storage_directory()) / run_id / _FULL
+        if disk.is_full(home):
+            with contextlib.suppress(OSError):  # an empty file needs no room
+                mark.touch()
+            return f"the run's process {pid} could not go on. {disk.full(home)}"
+        if mark.exists():
+            return f"the run's process {pid} could not go on: the disk of {home} was full. Start it again: there is room now."
+        return f"the run's process {pid} is gone: killed, or the machine went down"
 
 
 def worker_note(run_id: str, pid: int) -> str:

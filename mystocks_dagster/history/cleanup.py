@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from mystocks_dagster import disk
 from mystocks_dagster.errors import InstanceError, NotNow
 from mystocks_dagster.history import archive, catch_up, doomed, leftovers, removal, space
 from mystocks_dagster.history.catch_up import Progress
@@ -36,7 +37,7 @@ class Place:
     home: Path
 
 
-def clean_up(place: Place, days: int, *, dry_run: bool = False, progress: Progress | None = None, tight: bool = False) -> Cleaned:
+def clean_up(place: Place, days: int, *, dry_run: bool = False, progress: Progress | None = None, tight: int | None = None) -> Cleaned:
     """Remove what ended more than `days` days ago; runs that have not ended are never touched.
 
     Args:
@@ -44,33 +45,50 @@ def clean_up(place: Place, days: int, *, dry_run: bool = False, progress: Progre
         days: 1 to `MOST_DAYS`.
         dry_run: Only say what would be removed.
         progress: Told after each batch how many runs of how many are gone.
-        tight: The disk is full: captured output goes first, of all old runs, and little is removed at a time.
+        tight: What `make_room` returned.
 
     Raises:
         InstanceError: Another clean-up runs, or `days` is not within its bounds.
     """
-    if days > MOST_DAYS:
-        raise InstanceError(f"clean up after {days} days: at most {MOST_DAYS:,}, which is a hundred years.")
-    if days < 1:
-        raise InstanceError(f"clean up after {days} days: at least 1, so that what has just ended stays.")
-    before = now() - timedelta(days=days)
-    output = leftovers.remove_output(place.home / "storage", before) if tight and not dry_run else 0
+    before = _before(days)
     with _alone(place.home), catch_up.opened(place.instance, place.home, progress) as rollup:
         old = doomed.old_runs(place.instance, before)
         told = Cleaned(days=days, dry_run=dry_run, runs=len(old.run_ids), executions=rollup.count_executions(old.run_ids), kept=old.kept)
         if dry_run:
             return _foreseen(place, told, before, old.run_ids)
         size = space.database_bytes(place.instance)
-        freed = output + _remove_runs(place.instance, rollup, old.run_ids, progress, _SMALL_BATCH if tight else _BATCH)
+        freed = (tight or 0) + _remove_runs(place.instance, rollup, old.run_ids, progress, _BATCH if tight is None else _SMALL_BATCH)
         ticks = leftovers.remove_ticks(place.instance, before)
         versions = leftovers.unused_versions(place.instance, place.home / _VERSIONS, before)
         freed += removal.size(versions)
         for path in versions:
             path.unlink(missing_ok=True)
     told_first = ("The disk was full: the output of all runs older than that was removed first, also of those that stay.",)
-    notes = (*(told_first if output else ()), *space.compact(place.instance), *_shrink_rollup(place))
+    notes = (*(told_first if tight else ()), *space.compact(place.instance), *_shrink_rollup(place))
     freed = max(0, freed + size - space.database_bytes(place.instance))
     return replace(told, ticks=ticks, task_files=len(versions), bytes_freed=freed, notes=notes)
+
+
+def make_room(home: Path, days: int, *, dry_run: bool = False) -> int | None:
+    """Make some room on a full disk without any database, since opening one needs room; None when the disk is not full.
+
+    The reserve goes, and the output of all old runs, also of runs that stay. Returns the bytes of that output.
+
+    Raises:
+        InstanceError: `days` is not within its bounds.
+    """
+    before = _before(days)
+    if not disk.free_reserve(home):
+        return None
+    return 0 if dry_run else leftovers.remove_output(home / "storage", before)
+
+
+def _before(days: int) -> datetime:
+    if days < 1:
+        raise InstanceError(f"clean up after {days} days: at least 1, so that what has just ended stays.")
+    if days > MOST_DAYS:
+        raise InstanceError(f"clean up after {days} days: at most {MOST_DAYS:,}, which is a hundred years.")
+    return now() - timedelta(days=days)
 
 
 @contextmanager

@@ -121,6 +121,7 @@ def test_a_full_disk_is_named_and_a_clean_up_makes_room(mounted: Mounted) -> Non
     folder.env["MYSTOCKS_NOW"] = (now() + timedelta(days=40)).isoformat()
     told = folder.mystocks("cleanup", "--days", "30")
     assert "Removed 1 runs" in told
+    assert disk.room(mounted.home) > 0
     assert "Traceback" not in told
     del folder.env["MYSTOCKS_NOW"]
     (mounted.home / "filler").unlink()
