@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from mystocks_dagster.market import calendar as _calendar
+
 if TYPE_CHECKING:
     from mystocks_dagster.manager.aio import AsyncTaskManager
     from mystocks_dagster.manager.tasks import TaskManager
@@ -31,6 +33,16 @@ __all__ = [
     "TaskType",
     "task_manager",
 ]
+
+
+def _calendar_in_force() -> _calendar.TradingCalendar:
+    from mystocks_dagster.trading_calendar.in_force import in_force
+
+    return in_force().calendar
+
+
+# Here, because no process of the project may work with another calendar than the others: neither a worker nor a notebook.
+_calendar.provide(_calendar_in_force)
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ def defs() -> dg.Definitions:
     from mystocks_dagster.factory.load import load_definitions
     from mystocks_dagster.factory.management import Hands
 
-    return load_definitions(Hands(clean=_clean, take_in=_take_in, delete=_delete))
+    return load_definitions(Hands(clean=_clean, take_in=_take_in, delete=_delete, refresh_calendar=_refresh_calendar, reload=_reload))
 
 
 def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
@@ -42,6 +42,23 @@ def _delete(settings: "Settings", name: str, force: bool, dry_run: bool) -> dict
     from mystocks_dagster.editing import Editor
 
     return _told(f"{name} deleted", Editor(settings, trusted=False).remove(name, force=force, dry_run=dry_run), dry_run)
+
+
+def _refresh_calendar(settings: "Settings", source: str | None) -> dict[str, Any]:
+    from mystocks_dagster.errors import SourceUnavailable
+    from mystocks_dagster.refreshing import refresh_calendar
+
+    done = refresh_calendar(settings, source)
+    if done.error:
+        raise SourceUnavailable(done.message)
+    return done.to_json()
+
+
+def _reload() -> None:
+    from mystocks_dagster.reloading import reload
+    from mystocks_dagster.settings import Settings
+
+    reload(Settings.from_env())
 
 
 def _told(what: str, edited: "Edited", dry_run: bool) -> dict[str, Any]:

@@ -16,12 +16,12 @@ from mystocks_dagster import health, launch
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.health import Check, checked
 from mystocks_dagster.history import dagster_storage
+from mystocks_dagster.lake.migrate import plan
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.refreshing import used_sources
 from mystocks_dagster.service import Project
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.reach import reach
-from mystocks_dagster.sources.registry import DEFAULT
-from mystocks_dagster.taskfile.functions import params_model
-from mystocks_dagster.taskfile.model import Task
 
 #: More than so many seconds between two clocks is no delay of a network drive.
 _CLOCK_SECONDS = 5
@@ -36,10 +36,11 @@ def examine(settings: Settings) -> list[Check]:
         time_zone(),
         checked("instance", lambda: instance(project), "mend the folder or the database that the message names"),
         checked("clock", lambda: clock(project)),
-        health.calendar(),
+        checked("calendar", health.calendar),
         checked("task_file", lambda: health.task_file(project), "mystocks check"),
         checked("daemon", lambda: health.daemon(project)),
         *sources(project),
+        checked("lake", lambda: lake(settings), "set MYSTOCKS_LAKE to a folder or URL that can be used"),
         checked("disk", lambda: health.disk(project), "mend the folder that the message names"),
         *permissions(settings),
     ]
@@ -92,10 +93,25 @@ def clock(project: Project) -> Check:
     return Check(name="clock", ok=True, detail="agrees with the disk's" + (" and the daemon's" if age is not None else ""))
 
 
+def lake(settings: Settings) -> Check:
+    """Say whether the lake's tables are whole, and written as this version writes them."""
+    tables = Lake(settings.lake).tables()
+    trouble = [one.trouble for one in tables if one.trouble]
+    if trouble:
+        what, _, remedy = trouble[0].rpartition(": ")
+        others = f" (and {len(trouble) - 1} more of its tables)" if trouble[1:] else ""
+        return Check(name="lake", ok=False, detail=f"{what}{others}", remedy=remedy)
+    behind = plan(Lake(settings.lake))
+    if behind:
+        detail = f"an older version wrote {settings.lake}: {behind[0].table} {behind[0].about}"
+        return Check(name="lake", ok=False, detail=detail, remedy="mystocks data migrate")
+    return Check(name="lake", ok=True, detail=f"{settings.lake}, {len(tables)} tables")
+
+
 def sources(project: Project) -> Iterator[Check]:
     """Yield a check for each source that the tasks use."""
     try:
-        wanted = _wanted(project)
+        wanted = used_sources(project)
     except MyStocksError:
         return  # the task file's own check says why
     for name in wanted:
@@ -104,21 +120,6 @@ def sources(project: Project) -> Iterator[Check]:
 
 def _source(name: str, settings: Settings) -> Check:
     return Check(name=name, ok=True, detail=reach(name, settings))
-
-
-def _wanted(project: Project) -> list[str]:
-    if project.settings.source:
-        return [project.settings.source]
-    found = (_source_of(project, task) for task in project.taskfile.tasks)
-    return sorted({name for name in found if name})
-
-
-def _source_of(project: Project, task: Task) -> str | None:
-    """Return the source that a task reads; None when it reads none."""
-    model = params_model(project.version.functions[task.task_id])
-    if "data_source" not in task.params and (model is None or "data_source" not in model.model_fields):
-        return None
-    return task.params.get("data_source") or DEFAULT
 
 
 def permissions(settings: Settings) -> Iterator[Check]:

@@ -17,7 +17,10 @@ MyStocksError
 │   ├── TableMissing          nothing has written that table yet
 │   ├── WrongWorld            simulated and real data must not meet in one lake
 │   ├── ContractBroken        a frame does not obey its table's contract
-│   └── LakeUnavailable       the folder cannot be read or written, or the disk is full
+│   ├── WrongFormat           a newer version wrote the table, or an older one whose table must be migrated
+│   ├── TableDamaged          files of the table are lost, cut or altered: an earlier version can be restored
+│   └── LakeUnavailable       the folder cannot be read or written for now, or the disk is full
+│       └── LakeUnusable      its name, kind or rights do not allow it: a person must change them
 ├── TaskFailed                the task's function said that it failed
 │   └── TaskTimedOut          it ran longer than its timeout and was stopped
 └── InstanceError             Dagster's daemon, instance or run could not do what was asked
@@ -106,10 +109,24 @@ class ContractBroken(LakeError):
     """A frame does not obey its table's contract (columns, types, keys, ranges)."""
 
 
+class WrongFormat(LakeError):
+    """A newer version of this package wrote the table, or an older one whose table must be migrated first."""
+
+
+class TableDamaged(LakeError):
+    """Files of a table are lost, cut or altered; the message names one of them and the way back."""
+
+
 class LakeUnavailable(LakeError):
-    """The lake's folder cannot be read or written, or the disk is full."""
+    """The lake's folder cannot be read or written for now, or the disk is full."""
 
     retryable = True
+
+
+class LakeUnusable(LakeUnavailable):
+    """The lake's folder has a name, a kind or rights with which it cannot work: a person must change them."""
+
+    retryable = False
 
 
 class TaskFailed(MyStocksError):

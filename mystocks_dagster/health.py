@@ -9,16 +9,15 @@ from typing import Any
 
 from mystocks_dagster import history, launch, overdue, stopping
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.reloading import LOCATION, ask
 from mystocks_dagster.servers import ui_address
 from mystocks_dagster.service import Project
+from mystocks_dagster.trading_calendar.in_force import in_force
+from mystocks_dagster.trading_calendar.outlook import outlook
 
 #: Less than so much free space stops a day's load sooner or later.
 LEAST_FREE_BYTES = 1_000_000_000
-#: The exchanges publish the next year's days about ten days before its first.
-LEAST_CALENDAR_DAYS = 30
 #: A start later than that is late; the daemon looks every few seconds, and a run that hangs is another matter.
 LATE = timedelta(minutes=5)
 _UI_SECONDS = 10.0
@@ -34,12 +33,14 @@ class Check:
     Attributes:
         detail: What was found.
         remedy: What to do; empty when there is nothing to do.
+        warning: It is ok, and will not be for long: the project counts as healthy.
     """
 
     name: str
     ok: bool
     detail: str
     remedy: str = ""
+    warning: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return it as REST and `--json` show it."""
@@ -124,7 +125,7 @@ def web_ui(project: Project) -> Check:
         detail = "no web UI was started by `mystocks ui`" + ("; a daemon runs without it" if alone else "")
         return Check(name="web_ui", ok=alone, detail=detail, remedy="" if alone else "mystocks ui")
     try:
-        answer = ask(address, _LOCATION, patience=_UI_SECONDS)
+        answer = ask(project.settings, address, _LOCATION, patience=_UI_SECONDS)
     except InstanceError as error:
         return Check(name="web_ui", ok=False, detail=str(error), remedy="stop `mystocks ui` and start it again")
     if answer is None:
@@ -174,13 +175,9 @@ def existing(folder: Path) -> Path:
 
 
 def calendar() -> Check:
-    """Say whether the trading calendar reaches far enough."""
-    left = shanghai().coverage_days_left(now())
-    detail = f"trading days are known until {shanghai().last} ({left} days from today)"
-    if left < LEAST_CALENDAR_DAYS:
-        remedy = "upgrade this package when the exchanges have announced the year's holidays (about 22 December)"
-        return Check(name="calendar", ok=False, detail=detail + "; beyond it every weekday is taken for a trading day", remedy=remedy)
-    return Check(name="calendar", ok=True, detail=detail)
+    """Say how far the trading calendar reaches and what it stands on: amber 30 days before its end."""
+    found = outlook(in_force(), now())
+    return Check(name="calendar", ok=found.level != "error", warning=found.level == "warning", detail=found.detail, remedy=found.remedy)
 
 
 def schedules(project: Project) -> Check:

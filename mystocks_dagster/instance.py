@@ -1,7 +1,9 @@
 """Dagster's instance of this project: found from any folder, the same for every command."""
 
+import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ from mystocks_dagster.settings import Settings
 RELATIVE_HOME = ".dagster"
 #: Where the address of the running UI is noted, for the links that others print.
 ADDRESS_FILE = "ui.json"
+#: Below which path of that address Dagster's own UI and GraphQL are.
+DAGSTER_PATH = "/dagster"
+#: Dagster looks for its dagster.yaml by a pattern, and SQLite's addresses encode letters.
+_REFUSED = re.compile(r"[*?\[]|%[0-9A-Fa-f]{2}")
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
 
 
@@ -26,9 +32,14 @@ def prepare_home(settings: Settings) -> Path:
     The root's dagster.yaml is copied there with absolute paths; a dagster.yaml that a person put there is kept.
 
     Raises:
-        InstanceError: The folder cannot be written, or dagster.yaml cannot be read.
+        InstanceError: The folder cannot be written, or has a name that Dagster misreads, or dagster.yaml cannot be read.
     """
     home = settings.dagster_home
+    if refused := _REFUSED.search(str(home)):
+        raise InstanceError(
+            f"{home}: Dagster cannot keep its history in a folder whose name holds {refused.group()!r}, which it takes for a wildcard "
+            "or for an encoded letter. Rename the folder, or name another in DAGSTER_HOME."
+        )
     source = settings.root / "dagster.yaml"
     target = home / "dagster.yaml"
     try:
@@ -73,6 +84,17 @@ def ui_address(home: Path) -> str | None:
     except (OSError, ValueError, KeyError, psutil.Error):
         return None
     return told["address"] if alive else None
+
+
+def dagster_address(home: Path) -> str | None:
+    """Return the address of Dagster's own UI within the running UI; None when none runs."""
+    address = ui_address(home)
+    return f"{address}{DAGSTER_PATH}" if address else None
+
+
+def home_id(home: Path) -> str:
+    """Return a name of the instance that tells nothing of where it is."""
+    return hashlib.sha256(str(home.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _absolute(source: Path, home: Path) -> str:

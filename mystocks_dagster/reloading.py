@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.instance import DAGSTER_PATH
 from mystocks_dagster.processes.loopback import opener
 from mystocks_dagster.servers import ui_address
 from mystocks_dagster.settings import Settings
@@ -85,18 +86,18 @@ def reload(settings: Settings, *, anew: bool = True) -> Reloaded:
     with files.locked(settings.dagster_home / "reload", patience=_PATIENCE_SECONDS):
         version = load_task_file(settings.task_file)
         for _ in range(_ATTEMPTS):
-            if not anew and _loaded(address, version) == version.hash:
+            if not anew and _loaded(settings, address, version) == version.hash:
                 return Reloaded(version=version, address=address)
             note_intervals(settings, version.taskfile)
             done = _reloaded(settings, address, version)
-            if done.address is None or _loaded(address, version) in (None, version.hash):
+            if done.address is None or _loaded(settings, address, version) in (None, version.hash):
                 return done
             newer = load_task_file(settings.task_file)
             if newer.hash == version.hash:
                 break
             # Somebody saved the file while it was loaded: what counts is the file as it is now.
             anew, version = False, newer
-    loaded = _loaded(address, version)
+    loaded = _loaded(settings, address, version)
     raise InstanceError(
         f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: it was started "
         "for another file, or the file is being saved again and again. Reload again, or start `mystocks ui` anew."
@@ -104,7 +105,7 @@ def reload(settings: Settings, *, anew: bool = True) -> Reloaded:
 
 
 def _reloaded(settings: Settings, address: str, version: Version) -> Reloaded:
-    answer = ask(address, _RELOAD, location=LOCATION)
+    answer = ask(settings, address, _RELOAD, location=LOCATION)
     if answer is None:
         return Reloaded(version=version, address=None)
     told = answer["reloadRepositoryLocation"]
@@ -115,28 +116,33 @@ def _reloaded(settings: Settings, address: str, version: Version) -> Reloaded:
     return Reloaded(version=version, address=address)
 
 
-def _loaded(address: str, version: Version) -> str | None:
+def _loaded(settings: Settings, address: str, version: Version) -> str | None:
     """Return the hash of the version that the web UI works with; None when the file has nothing that could be asked for."""
     entry = next(iter(version.taskfile.by_id().values()), None)
     if entry is None:
         return None
-    answer = ask(address, _LOADED, location=LOCATION, job=entry.dagster_name) or {}
+    answer = ask(settings, address, _LOADED, location=LOCATION, job=entry.dagster_name) or {}
     tags = answer.get("pipelineOrError", {}).get("tags", [])
     return next((tag["value"] for tag in tags if tag["key"] == _VERSION_TAG), "")
 
 
-def ask(address: str, query: str, *, patience: float = _PATIENCE_SECONDS, **variables: str) -> dict[str, Any] | None:
+def ask(settings: Settings, address: str, query: str, *, patience: float = _PATIENCE_SECONDS, **variables: str) -> dict[str, Any] | None:
     """Return the web UI's answer to a GraphQL query; None when nobody listens at the address, as after a crash.
 
     Raises:
         InstanceError: It did not answer within `patience` seconds, or not as GraphQL does.
     """
     body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(f"{address}/graphql", body, {"content-type": "application/json"})
+    headers = {"content-type": "application/json"}
+    if settings.api_token:
+        headers["authorization"] = f"Bearer {settings.api_token}"
+    request = urllib.request.Request(f"{address}{DAGSTER_PATH}/graphql", body, headers)
     try:
         with opener.open(request, timeout=patience) as answer:
             told = json.load(answer)
     except urllib.error.HTTPError as error:
+        if error.code == 401:
+            raise InstanceError(f"{address} wants a token: set MYSTOCKS_API_TOKEN here to what `mystocks ui` was started with.") from None
         raise InstanceError(f"{address} answered {error.code} {error.reason}; is it this project's web UI?") from None
     except (urllib.error.URLError, ConnectionError) as error:
         if isinstance(getattr(error, "reason", error), ConnectionError):

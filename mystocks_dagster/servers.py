@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from mystocks_dagster.addresses import check_host
 from mystocks_dagster.alerts.daemon import watching
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import ADDRESS_FILE, open_instance, prepare_home
+from mystocks_dagster.instance import ADDRESS_FILE, DAGSTER_PATH, open_instance, prepare_home
 from mystocks_dagster.instance import ui_address as ui_address  # the callers of servers ask for it here
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.commands import address as reached
@@ -36,8 +37,10 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
         The exit code: 0 when it was told to stop, 1 when a server could not be kept running.
 
     Raises:
+        SettingsError: Other machines could reach it without a token.
         InstanceError: They run already, or did not come up; the message says where to look.
     """
+    check_host(settings, host)
     home = prepare_home(settings)
     stop_on_signals()
     _claim(home, say)
@@ -64,7 +67,7 @@ def _serve(settings: Settings, home: Path, host: str, port: int, say: Callable[[
         supervisor.wait_until_ready()
         address = reached(host, chosen)
         note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
-        say(f"\nMyStocks is at {address} (stop with Ctrl-C). The table of tasks, with forms: mystocks api")
+        say(f"\nMyStocks is at {address} (stop with Ctrl-C); Dagster's own UI: {address}{DAGSTER_PATH}")
         with watching(settings) as watch:
             reason = supervisor.run()
             say(f"Giving up: {reason}. The reason is in the lines above.")

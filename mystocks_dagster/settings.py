@@ -16,6 +16,8 @@ ONLY_JOB = "MYSTOCKS_ONLY_JOB"
 LAKE = "data"
 DEMO_LAKE = "demo/lake"
 EXPORTS = "exports"
+#: Read when it is there and MYSTOCKS_TRADING_CALENDAR names no other file.
+TRADING_CALENDAR = "trading_calendar.csv"
 SOURCES = ("akshare", "baostock", "recorded", "simulated")
 
 
@@ -37,6 +39,8 @@ class Settings:
         exports: The only folder that the REST interface exports to and imports from. `MYSTOCKS_EXPORTS`, default `exports`.
         api_commands: Whether tasks that run a command may be written and started over REST. `MYSTOCKS_API_COMMANDS`, default no.
         log_bytes: Bytes after which a task's log file is rotated. `MYSTOCKS_LOG_MEGABYTES`, default 10.
+        trading_calendar: A file of trading days beyond those that ship with the package. `MYSTOCKS_TRADING_CALENDAR`,
+            default `trading_calendar.csv` when there is one.
         log_files: How many log files of a task are kept, the present one included. `MYSTOCKS_LOG_FILES`, default 5.
     """
 
@@ -54,6 +58,7 @@ class Settings:
     api_commands: bool
     log_bytes: int = 10_000_000
     log_files: int = 5
+    trading_calendar: Path | None = None
 
     @property
     def demo(self) -> bool:
@@ -93,6 +98,7 @@ class Settings:
             api_commands=_flag("MYSTOCKS_API_COMMANDS"),
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
+            trading_calendar=_trading_calendar(root),
         )
 
 
@@ -111,6 +117,14 @@ def demo_only() -> bool:
 def only_job() -> str | None:
     """Return the one job that this process was started to run; None when it may need all."""
     return os.environ.get(ONLY_JOB) or None
+
+
+def calendar_key() -> tuple[str | None, ...]:
+    """Return what decides where the files of the trading calendar are; cheap enough to be asked for each date."""
+    return (*(os.environ.get(name) for name in _CALENDAR_VARIABLES), os.getcwd())  # noqa: PTH109 - a tenth of Path.cwd's time
+
+
+_CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HOME")
 
 
 def environment() -> Mapping[str, str]:
@@ -132,6 +146,13 @@ def find_root(start: Path) -> Path:
 
 def _location(root: Path, value: str) -> str:
     return value if "://" in value else str((root / value).resolve())
+
+
+def _trading_calendar(root: Path) -> Path | None:
+    if named := os.environ.get("MYSTOCKS_TRADING_CALENDAR"):
+        return (root / named).resolve()
+    usual = root / TRADING_CALENDAR
+    return usual if usual.exists() else None
 
 
 def _number(variable: str, default: float, *, least: float) -> float:

@@ -10,7 +10,7 @@ from mystocks_dagster.alerts import book, filestate, post, ready, runs, starts
 from mystocks_dagster.alerts.channels import Channel, channels_of
 from mystocks_dagster.alerts.desk import Desk
 from mystocks_dagster.alerts.filestate import FileState
-from mystocks_dagster.instance import ui_address
+from mystocks_dagster.instance import DAGSTER_PATH, ui_address
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings, environment
 from mystocks_dagster.taskfile.model import Group, Task
@@ -51,7 +51,7 @@ class Office:
             alerts=taskfile.alerts,
             channels=tuple(channel.id for channel in self.channels),
             moment=now(),
-            link=(taskfile.alerts.link or ui_address(settings.dagster_home) or "").rstrip("/") or None,
+            link=_dagster(taskfile.alerts.link or ui_address(settings.dagster_home)),
             entries=self._entries,
             writers=self._writers,
         )
@@ -76,3 +76,8 @@ class Office:
             opened.save()
             post.deliver(opened.ledger, self.channels, desk.alerts, desk.moment, opened.save)
         return None
+
+
+def _dagster(address: str | None) -> str | None:
+    """Return where Dagster's own UI is below an address of `mystocks ui`."""
+    return f"{address.rstrip('/').removesuffix(DAGSTER_PATH)}{DAGSTER_PATH}" if address else None

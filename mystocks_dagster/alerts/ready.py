@@ -55,7 +55,7 @@ def _last_sessions(today: date) -> Iterator[date]:
 
 
 def _ask(instance: dg.DagsterInstance, desk: Desk, expectation: Expectation, day: date, key: str) -> None:
-    if _there(instance, desk, expectation, day):
+    if _there(instance, desk, expectation, day) or _holiday(instance, desk, expectation, day):
         desk.ledger.told[key] = desk.moment
         return
     task = expectation.task or desk.writers.get(expectation.name)
@@ -89,6 +89,14 @@ def _there(instance: dg.DagsterInstance, desk: Desk, expectation: Expectation, d
         if status in _GOOD or (status == "skipped" and _complete(instance, desk, task, day)):
             return True
     return False
+
+
+def _holiday(instance: dg.DagsterInstance, desk: Desk, expectation: Expectation, day: date) -> bool:
+    """Say whether a weekday beyond the calendar is taken for a holiday: the task ran on it and found no day to load."""
+    if day <= shanghai().last:
+        return False
+    task = expectation.task or desk.writers.get(expectation.name)
+    return bool(task) and any(status in (*_GOOD, "skipped") for status in _statuses(instance, desk, task, day))
 
 
 def _complete(instance: dg.DagsterInstance, desk: Desk, task: str, day: date) -> bool:

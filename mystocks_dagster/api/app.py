@@ -1,15 +1,20 @@
 """The REST interface as an application: `create_app(settings)`."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
+from starlette.types import ASGIApp
 
-from mystocks_dagster.api import exchange, executions, groups, health, pages, problems, reference, schemas, statistics, tasks
+from mystocks_dagster.api import exchange, executions, groups, health, pages, problems, ready, reference, schemas, statistics, tasks
 from mystocks_dagster.api.answers import Answer
-from mystocks_dagster.api.guards import BodyLimit, Door
+from mystocks_dagster.api.guards import Door
+from mystocks_dagster.api.limits import BodyLimit
+from mystocks_dagster.api.security_headers import SecurityHeaders
+from mystocks_dagster.instance import home_id
 from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.settings import Settings
 
@@ -17,12 +22,27 @@ from mystocks_dagster.settings import Settings
 MAX_BODY = 1_000_000
 
 
-def create_app(settings: Settings) -> FastAPI:
+class GuardedApp(FastAPI):
+    """An application whose every answer, also that to a failure, passes the door."""
+
+    settings: Settings
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return all that handles a request; what is added with `add_middleware` would not see an answer to a failure."""
+        home = home_id(self.settings.dagster_home)
+        return SecurityHeaders(Door(super().build_middleware_stack(), token=self.settings.api_token, server_id=home))
+
+
+def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = None) -> GuardedApp:
     """Return the application for a project; `app.state.manager` is its `TaskManager`.
 
     One application serves any number of threads over one Dagster instance, and notices when tasks.yaml is saved by others.
+
+    Args:
+        settings: The project's.
+        larger_bodies: Beginning of a path to how many bytes a request may send there.
     """
-    app = FastAPI(
+    app = GuardedApp(
         title="MyStocks",
         version=version("mystocks-dagster"),
         description="The tasks of tasks.yaml: list, change, start, stop, look back. Errors of every call have one shape, `ErrorBody`.",
@@ -32,19 +52,19 @@ def create_app(settings: Settings) -> FastAPI:
         default_response_class=Answer,
         responses=problems.RESPONSES,
     )
+    app.settings = settings
     app.state.manager = TaskManager(settings, started_by="rest", trusted=False)
     problems.register(app)
     # Fixed paths come before /api/tasks/{task_id}.
     for module in (health, executions, statistics, exchange, groups, tasks):
         app.include_router(module.router)
+    app.include_router(ready.router)
     app.include_router(reference.router)
     for router in pages.routers():
         app.include_router(router)
     app.get("/", include_in_schema=False)(_home)
     app.openapi = lambda: _openapi(app)
-    # The last one added is asked first.
-    app.add_middleware(BodyLimit, largest=MAX_BODY)
-    app.add_middleware(Door, token=settings.api_token)
+    app.add_middleware(BodyLimit, largest=MAX_BODY, below=larger_bodies)
     return app
 
 

@@ -6,17 +6,20 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 
+from mystocks_dagster.addresses import bind, check_host, url
 from mystocks_dagster.alerts.daemon import watching
 from mystocks_dagster.api.app import create_app
-from mystocks_dagster.api.guards import is_loopback
-from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.api.connections import LimitedProtocol
 from mystocks_dagster.instance import prepare_home
 from mystocks_dagster.servers import stop_on_signals
 from mystocks_dagster.settings import Settings
 
 #: Where the address of the running server is noted, beside that of the web UI.
 ADDRESS_FILE = "api.json"
+#: Bytes of a websocket's message; a subscription of Dagster's UI has some thousands.
+_MAX_MESSAGE = 1_000_000
 #: Calls under way may go on for so long when the server is told to stop.
 _GRACE_SECONDS = 5
 
@@ -27,18 +30,11 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     Raises:
         SettingsError: The port is taken, the host is none of this machine's, or strangers could reach it without a token.
     """
-    if not is_loopback(host) and settings.api_token is None:
-        raise SettingsError(
-            f"{host} can be reached from other machines, which could then start and change tasks. Set MYSTOCKS_API_TOKEN to a long "
-            "random text (such as `openssl rand -hex 32` gives), or listen on 127.0.0.1."
-        )
+    check_host(settings, host)
     home = prepare_home(settings)
-    listener = _listen(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(
-        create_app(settings), log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=_GRACE_SECONDS
-    )
+    listener = bind(host, port)
+    address = url(host, listener.getsockname()[1])
+    app = create_app(settings)
     # Uvicorn raises the signal that ended it once more, for these.
     stop_on_signals()
     note = home / ADDRESS_FILE
@@ -46,19 +42,22 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     say(f"The tasks are at {address}/tasks, the REST interface at {address}/api/tasks/ (its calls: {address}/docs). Stop with Ctrl-C.")
     try:
         with watching(settings):
-            uvicorn.Server(config).run(sockets=[listener])
+            run(app, listener)
     except KeyboardInterrupt:
         say("stopped")
     finally:
         note.unlink(missing_ok=True)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --host and --port.") from None
-    return listener
+def run(app: ASGIApp, listener: socket.socket, *, websockets: bool = False) -> None:
+    """Serve an application until this process is told to stop; the signal is raised once more then."""
+    config = uvicorn.Config(
+        app,
+        http=LimitedProtocol,
+        ws="auto" if websockets else "none",
+        ws_max_size=_MAX_MESSAGE,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

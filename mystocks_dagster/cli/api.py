@@ -17,7 +17,7 @@ def api(
     host: Annotated[str, typer.Option(help="Address to listen on. Another one than loopback needs MYSTOCKS_API_TOKEN.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8888,
 ) -> None:
-    """Serve the REST interface, and say the address. Starts need a daemon: keep `mystocks ui` running too.
+    """Serve REST and the page of all tasks alone, as `mystocks ui` does beside the rest. Starts need a daemon.
 
     Example: mystocks api --port 8888
     """

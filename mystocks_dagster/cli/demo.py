@@ -6,6 +6,7 @@ import typer
 
 from mystocks_dagster.cli.printing import console, escape
 from mystocks_dagster.cli.runs import print_executions
+from mystocks_dagster.lake.location import check_location
 from mystocks_dagster.settings import Settings, use_demo
 
 #: What the demo runs: the seed's main groups.
@@ -27,6 +28,7 @@ def demo() -> None:
     from mystocks_dagster.service import Project
 
     settings = Settings.from_env()
+    check_location(settings.lake)
     project = Project(settings)
     began = time.monotonic()
     console.print("[bold]The market of this demo is simulated[/] (模拟行情, not real prices); it is kept apart from any real data.")

@@ -46,6 +46,7 @@ def register_all() -> None:
         alerts,
         api,
         backfill,
+        calendar,
         data,
         demo,
         doctor,
@@ -62,7 +63,7 @@ def register_all() -> None:
         upcoming,
     )
 
-    looking = (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, data, alerts, health, doctor)
+    looking = (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, calendar, data, alerts, health, doctor)
     for module in (*looking, demo, ui, api, service):
         module.register(app)
 

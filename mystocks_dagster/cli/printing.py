@@ -131,7 +131,7 @@ def seconds(value: float | None) -> str:
 def print_checks(checks: Iterable[Any]) -> None:
     """Print checks, each with what was found and, where something is wrong, what to do."""
     for check in checks:
-        mark = "[green]ok[/]   " if check.ok else "[red]wrong[/]"
+        mark = "[red]wrong[/]" if not check.ok else "[yellow]soon[/] " if check.warning else "[green]ok[/]   "
         console.print(f"{mark}  {check.name:<16} {escape(check.detail)}")
         if check.remedy:
             console.print(f"       {'':<16} [yellow]→ {escape(check.remedy)}[/]")

@@ -15,9 +15,9 @@ def register(app: typer.Typer) -> None:
 
 def ui(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; the next free one is taken when it is in use.")] = 3000,
-    host: Annotated[str, typer.Option(help="Address to listen on. The UI asks for no password: keep it on loopback.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on. Another one than loopback needs MYSTOCKS_API_TOKEN.")] = "127.0.0.1",
 ) -> None:
-    """Start Dagster's web UI and daemon for this project, say the address, and keep them running until Ctrl-C.
+    """Start the web UI (pages, REST, Dagster's own) and the daemon, say the address, and keep them running until Ctrl-C.
 
     Example: mystocks ui --port 3001
     """

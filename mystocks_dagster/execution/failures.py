@@ -34,16 +34,68 @@ class ErrorInfo:
     retryable: bool
     traceback: str = ""
 
+    @property
+    def why(self) -> str:
+        """Why it is tried again, or why it is not, as the second half of a sentence."""
+        if not self.retryable:
+            return _NO_RETRY.get(self.type, f"no retry can mend a {self.type}")
+        return _RETRY.get(self.type, f"a {self.type} may have a cause that passes")
+
+
+#: What a retry waits for, by the type of the failure.
+_RETRY = {
+    "SourceUnavailable": "the source may answer later",
+    "LakeUnavailable": "the lake may be reached later, or have room",
+    "TaskTimedOut": "it may be quicker the next time",
+    "TaskCrashed": "what ended its process may not happen again",
+    "TaskFailed": "the function did not say that a retry is of no use",
+}
+_NO_RETRY = {
+    "TaskStopped": "it was stopped on request",
+    "InvalidParams": "its parameters stay wrong until somebody changes them",
+    "SourceChanged": "a person must look at what the source sends now",
+    "ContractBroken": "the rows would break the table's contract again",
+    "TableDamaged": "the file stays damaged until an earlier version is restored",
+    "TableMissing": "the table stays missing until its own task has run",
+    "WrongWorld": "simulated and real data must not meet in one lake",
+    "WrongFormat": "the table stays as it is until somebody migrates it",
+    "LakeUnusable": "the folder stays as it is until somebody changes it",
+}
+#: Errors of the code or of the machine's set-up: the next attempt runs the same code at the same place.
+_NEVER = (
+    ImportError,
+    SyntaxError,
+    NameError,
+    NotImplementedError,
+    RecursionError,
+    PermissionError,
+    IsADirectoryError,
+    NotADirectoryError,
+)
+#: Errors of the code too, unless a source gave nothing where the code takes it for something: that may pass.
+_NEVER_OF_SOMETHING = (TypeError, AttributeError)
+#: What polars says of an expression that does not fit its frame.
+_NEVER_OF_POLARS = frozenset(
+    {"ColumnNotFoundError", "DuplicateError", "InvalidOperationError", "SchemaError", "SchemaFieldNotFoundError", "SQLSyntaxError"}
+)
+
 
 def to_record(error: BaseException) -> dict[str, Any]:
     """Return the fields of `ErrorInfo` for an exception that left the function."""
     kind = type(error)
-    ours = isinstance(error, MyStocksError)
     known = kind.__module__.partition(".")[0] in ("builtins", "mystocks_dagster")
     name = kind.__qualname__ if known else f"{kind.__module__}.{kind.__qualname__}"
-    # what is missing from the code or the machine will be missing again
-    retryable = error.retryable if ours else not isinstance(error, (ImportError, SyntaxError))
+    retryable = error.retryable if isinstance(error, MyStocksError) else _may_pass(error)
     return {"type": name, "message": _message(error, name)[:_LONGEST_MESSAGE], "retryable": retryable, "traceback": _frames(error)}
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Say whether an exception that is none of ours may be gone at the next attempt; what is unknown may be."""
+    if isinstance(error, _NEVER_OF_SOMETHING):
+        return "NoneType" in _message(error, "")
+    if type(error).__module__.partition(".")[0] == "polars":
+        return type(error).__name__ not in _NEVER_OF_POLARS
+    return not isinstance(error, _NEVER)
 
 
 def _message(error: BaseException, name: str) -> str:

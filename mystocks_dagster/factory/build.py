@@ -1,6 +1,6 @@
 """From a task file to Dagster definitions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import dagster as dg
 
@@ -21,12 +21,13 @@ from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.taskfile.reader import Version
 
 
-def build_definitions(version: Version, notice: str | None = None) -> dg.Definitions:
+def build_definitions(version: Version, notice: str | None = None, reload: Callable[[], None] | None = None) -> dg.Definitions:
     """Return everything that Dagster serves for a task file: ops, assets, jobs, schedules and sensors.
 
     Args:
         version: The file, read, with its functions resolved.
         notice: A sentence put in front of each asset's description, such as "this market is simulated".
+        reload: Makes the servers build the definitions again.
     """
     specs = build_specs(version)
     groups = version.taskfile.task_groups
@@ -53,7 +54,7 @@ def build_definitions(version: Version, notice: str | None = None) -> dg.Definit
             *build_intervals(by_type["interval"], jobs),
             *(build_supervisor(spec) for spec in specs.values() if spec.task.task_type == "supervisor"),
             build_stopper(specs, version.broken),
-            build_system_sensor(version),
+            build_system_sensor(version, reload),
             *alert_sensors(version, office),
         ],
         executor=dg.in_process_executor,

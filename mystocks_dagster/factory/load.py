@@ -11,11 +11,12 @@ import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
 
 from mystocks_dagster.factory.build import build_definitions
-from mystocks_dagster.factory.management import Hands, build_management_jobs
+from mystocks_dagster.factory.management import Hands, build_calendar_schedule, build_management_jobs
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.settings import Settings, only_job
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.taskfile.versions import load_version, store
+from mystocks_dagster.trading_calendar import shared
 
 #: Where the copies are, in the instance's folder.
 FOLDER = "taskfiles"
@@ -34,10 +35,11 @@ def load_definitions(hands: Hands | None = None) -> dg.Definitions:
         TaskFileError: The task file cannot be used; the message has every problem with its line.
     """
     settings = Settings.from_env()
+    shared.fetch(settings)
     version = load_queued(settings) or _read(settings)
     notice = SIMULATED if settings.source == "simulated" else None
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(VERSION_KEY, version.hash)
-    own = build_definitions(version, notice)
+    own = build_definitions(version, notice, hands.reload if hands else None)
     # A worker of a task or group builds nothing else.
     if only_job() in {job.name for job in own.jobs or ()}:
         return own
@@ -51,6 +53,7 @@ def _system(version: Version, hands: Hands | None) -> dg.Definitions:
         assets=[build_statistics(names, task_ids)],
         sensors=[build_refresher(names, task_ids)],
         jobs=build_management_jobs(hands) if hands else [],
+        schedules=[build_calendar_schedule()] if hands else [],
     )
 
 

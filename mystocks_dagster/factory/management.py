@@ -12,11 +12,16 @@ from pydantic import Field
 from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import exchange, files
+from mystocks_dagster.trading_calendar.in_force import in_force
+from mystocks_dagster.trading_calendar.refresh import due
 
 #: Marks jobs and steps that are none of the task file's.
 SYSTEM_TAG = "mystocks/system"
 #: What the forms propose, so that an export can be taken in again as it is.
 _EXPORT = "exports/tasks.yaml"
+REFRESH_CALENDAR = "refresh_calendar"
+#: Before the day's first tasks, and before people look.
+_CALENDAR_CRON = "5 8 * * *"
 _SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 #: What a job tells of its work: shown as the metadata of its step.
 Told = Mapping[str, Any]
@@ -61,6 +66,14 @@ class DeleteConfig(dg.Config):
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
 
+class CalendarConfig(dg.Config):
+    """The form of `refresh_calendar`."""
+
+    data_source: str = Field(
+        default="", description="向哪个数据源询问；留空为项目所用的数据源。Which source to ask; empty means the project's own."
+    )
+
+
 class ExportConfig(dg.Config):
     """The form of `export_tasks`."""
 
@@ -82,12 +95,16 @@ class Hands:
     Attributes:
         clean: Removes what ran before so many days, or (dry run) counts it.
         take_in: Takes the tasks of a file into the task file, or (dry run) shows the difference.
+        refresh_calendar: Asks a data source, the project's own when None, for the trading days that it knows.
+        reload: Makes the servers build the definitions again.
         delete: Takes a task or group out of the task file, by force also out of those that name it, or (dry run) shows the difference.
     """
 
     clean: Callable[[Settings, int, bool], Told]
     take_in: Callable[[Settings, Path, bool], Told]
     delete: Callable[[Settings, str, bool, bool], Told]
+    refresh_calendar: Callable[[Settings, str | None], Told]
+    reload: Callable[[], None]
 
 
 def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
@@ -121,7 +138,36 @@ def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
             DeleteConfig,
             lambda settings, config: hands.delete(settings, config.task_id, config.force, config.dry_run),
         ),
+        _job(
+            REFRESH_CALENDAR,
+            "**更新交易日历**\n\n向数据源询问已公布的交易日，写入本项目的交易日历；已公布的日子不会被改写，也不会变短。\n\n"
+            "Asks a data source for the trading days that it knows; what is published is neither changed nor shortened.",
+            CalendarConfig,
+            lambda settings, config: hands.refresh_calendar(settings, config.data_source or None),
+        ),
     ]
+
+
+def build_calendar_schedule() -> dg.ScheduleDefinition:
+    """Return the schedule that asks for the trading days once a day near the calendar's end, else once a week."""
+
+    def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if Settings.from_env().source == "simulated":
+            return dg.SkipReason("A simulated market keeps the calendar in force: there is nothing to ask.")
+        if due():
+            return dg.RunRequest(run_key=f"{REFRESH_CALENDAR}:{context.scheduled_execution_time.isoformat()}")
+        known = in_force()
+        return dg.SkipReason(f"A source was asked not long ago; the calendar reaches to {known.calendar.last}.")
+
+    return dg.ScheduleDefinition(
+        name=f"{REFRESH_CALENDAR}__schedule",
+        job_name=REFRESH_CALENDAR,
+        cron_schedule=_CALENDAR_CRON,
+        execution_timezone="Asia/Shanghai",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Asks a live source for the trading days that it knows",
+        execution_fn=evaluate,
+    )
 
 
 def export_tasks(settings: Settings, config: ExportConfig) -> Told:

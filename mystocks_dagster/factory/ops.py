@@ -40,10 +40,7 @@ def build_op(spec: TaskSpec) -> dg.OpDefinition:
 
 def step_options(spec: TaskSpec) -> dict[str, Any]:
     """Return what an op and an asset of the same task have in common."""
-    task = spec.task
-    # A supervisor that ends is started again by its sensor, in a run of its own.
-    retries = task.retry_count if task.task_type != "supervisor" else 0
     return {
-        "retry_policy": dg.RetryPolicy(max_retries=retries, delay=task.retry_delay) if retries else None,
+        "retry_policy": dg.RetryPolicy(max_retries=spec.retries, delay=spec.retry_delay) if spec.retries else None,
         "pool": spec.pool,
     }

@@ -142,7 +142,8 @@ def tick(one: Timed, moment: datetime) -> Answer:
         if not session:
             return dg.SkipReason(f"{day} ({day:%A}) is not a trading day in Shanghai.")
         if not certain:
-            tags[CALENDAR] = f"the trading calendar ends on {shanghai().last}: {day} is taken for a trading day because it is a weekday"
+            guess = f"the trading calendar ends on {shanghai().last}: {day} is taken for a trading day because it is a weekday"
+            tags[CALENDAR] = f"{guess}; mystocks calendar --refresh"
     return dg.RunRequest(run_key=f"{one.job}:{moment.isoformat()}", job_name=one.job, tags=tags)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.tasks.run import Tables, tables_of
@@ -15,10 +16,12 @@ from mystocks_dagster.tasks.run import Tables, tables_of
 #: Task types that are assets whatever their function declares.
 ASSET_TYPES = frozenset({"data_sync", "indicator_calc", "market_fetch"})
 
+#: A retry of the demo waits no longer than that.
+_DEMO_SECONDS = 3
 #: Names of pools that belong to one task begin so.
 TASK_POOL = "task_"
 #: Book-keeping of all tasks, each of which touches its own rows in one transaction: no reason to wait for each other.
-_SHARED = frozenset({"loaded_days"})
+_SHARED = frozenset({"loaded_days", "quarantine"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,16 @@ class TaskSpec:
     def by_day(self) -> bool:
         """Whether its tables are partitioned by trading day."""
         return any(key in TABLES and TABLES[key].by_day for key in self.owned)
+
+    @property
+    def retries(self) -> int:
+        """How many attempts may follow the first one; a supervisor that ends is started again by its sensor, in a run of its own."""
+        return self.task.retry_count if self.task.task_type != "supervisor" else 0
+
+    @property
+    def retry_delay(self) -> int:
+        """Seconds between two attempts; somebody watches the demo, whose market is on this machine."""
+        return min(self.task.retry_delay, _DEMO_SECONDS) if Settings.from_env().demo else self.task.retry_delay
 
     @property
     def pool(self) -> str:

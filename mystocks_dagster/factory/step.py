@@ -113,7 +113,9 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
     """
     result = report.result
     if report.failure:
-        again = report.retryable and context.retry_number < report.spec.task.retry_count
+        again = report.retryable and context.retry_number < report.spec.retries
+        if report.spec.retries:
+            context.log.warning(_next_attempt(report, context.retry_number + 1))
         if not again:
             yield from report.evaluations()
         raise dg.Failure(description=report.failure, metadata=report.failure_metadata(), allow_retries=report.retryable)
@@ -125,3 +127,16 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
         context.log.warning(f"skipped: {result.message}")
     else:
         context.log.info(f"done in {report.outcome.seconds:.1f} s. {result.message}".rstrip())
+
+
+def _next_attempt(report: Report, attempt: int) -> str:
+    """Say which attempt failed, and whether, when and why there is another one."""
+    attempts = report.spec.retries + 1
+    failed = f"attempt {attempt} of {attempts} failed: {report.failure}"
+    error = report.outcome.error
+    why = error.why if error else ""
+    if not report.retryable:
+        return f"{failed}; it is not tried again, because {why}"
+    if attempt >= attempts:
+        return f"{failed}; it was the last one"
+    return f"{failed}; trying again in {report.spec.retry_delay} s, because {why}"

@@ -1,5 +1,6 @@
 """The project's own state in Dagster's catalog: the task file that is loaded, and the end of the trading calendar."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,15 +10,17 @@ import dagster as dg
 
 from mystocks_dagster import downtime
 from mystocks_dagster.alerts.filestate import FileState, FileWatch
-from mystocks_dagster.market.calendar import TradingCalendar, shanghai
+from mystocks_dagster.factory.calendar_watch import CalendarWatch
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.switches import person_states, turned_on
 from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.trading_calendar.in_force import InForce, in_force
+from mystocks_dagster.trading_calendar.outlook import outlook
 
 GROUP = "system"
 TASK_FILE, LOADS = "task_file", "loads"
 CALENDAR, COVERS = "trading_calendar", "covers_next_30_days"
-_WARN_DAYS = 30
+_QUESTION = "Are the trading days of the next 30 days known?"
 #: Problems that a check lists; `mystocks check` has all.
 _SHOWN = 50
 
@@ -85,21 +88,14 @@ def judge_file(state: FileState) -> Verdict:
     return Verdict(asset=TASK_FILE, check=LOADS, passed=passed, description=told, severity=severity)
 
 
-def judge_calendar(calendar: TradingCalendar, moment: datetime) -> Verdict:
-    """Say whether the trading calendar reaches 30 days ahead; beyond its end every weekday is taken for a trading day."""
-    left = calendar.coverage_days_left(moment)
-    remedy = (
-        "Upgrade mystocks-dagster when the exchanges have announced the year's holidays (in December); what was skipped or run wrongly "
-        "on a holiday until then: mystocks run daily_data_sync"
-    )
-    if left > _WARN_DAYS:
-        told, passed, severity = f"The trading calendar reaches to {calendar.last}.", True, dg.AssetCheckSeverity.WARN
-    elif left >= 0:
-        told, passed, severity = f"The trading calendar ends on {calendar.last}. {remedy}", False, dg.AssetCheckSeverity.WARN
-    else:
-        told = f"The trading calendar ended on {calendar.last}: weekdays are taken for trading days, backfills are refused. {remedy}"
-        passed, severity = False, dg.AssetCheckSeverity.ERROR
-    return Verdict(asset=CALENDAR, check=COVERS, passed=passed, description=told, severity=severity)
+def judge_calendar(known: InForce, moment: datetime) -> Verdict:
+    """Say whether the trading calendar reaches far enough, and what it stands on; beyond its end weekdays are trading days."""
+    found = outlook(known, moment)
+    # Without the number of days, which would make another verdict of each day.
+    told = re.sub(r" \(-?\d+ days from today\)", "", found.detail)
+    severity = dg.AssetCheckSeverity.ERROR if found.level == "error" else dg.AssetCheckSeverity.WARN
+    told = f"{told[0].upper()}{told[1:]}." + (f" Remedy: {found.remedy}" if found.remedy else "")
+    return Verdict(asset=CALENDAR, check=COVERS, passed=found.level == "ok", description=told, severity=severity)
 
 
 def system_assets(version: Version) -> list[dg.AssetSpec]:
@@ -109,24 +105,38 @@ def system_assets(version: Version) -> list[dg.AssetSpec]:
     calendar = "**交易日历** — the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
     counts = {"mystocks/tasks": len(taskfile.tasks), "mystocks/groups": len(taskfile.task_groups), "mystocks/broken": len(version.broken)}
     loaded = {"mystocks/version": version.hash, **counts}
-    bounds = {"mystocks/first": f"{shanghai().first}", "mystocks/last": f"{shanghai().last}"}
     return [
         dg.AssetSpec(TASK_FILE, group_name=GROUP, description=file, metadata=loaded, kinds={"yaml"}),
-        dg.AssetSpec(CALENDAR, group_name=GROUP, description=calendar, metadata=bounds),
+        dg.AssetSpec(CALENDAR, group_name=GROUP, description=calendar, metadata=_calendar_metadata(in_force())),
     ]
+
+
+def _calendar_metadata(known: InForce) -> dict[str, Any]:
+    """Return what the calendar stands on, as Dagster shows it."""
+    return {
+        "mystocks/first": f"{known.calendar.first}",
+        "mystocks/last": f"{known.calendar.last}",
+        "mystocks/stands_on": dg.MetadataValue.json([part.to_json() for part in known.parts]),
+    }
 
 
 def system_checks(version: Version) -> list[dg.AssetChecksDefinition]:
     """Return their checks."""
     return [
         build_check(TASK_FILE, LOADS, "Is tasks.yaml right, and is it what is loaded?", lambda _: judge_file(FileWatch(version).state())),
-        build_check(CALENDAR, COVERS, "Are the trading days of the next 30 days known?", lambda _: judge_calendar(shanghai(), now())),
+        build_check(CALENDAR, COVERS, _QUESTION, lambda _: judge_calendar(in_force(), now())),
     ]
 
 
-def build_system_sensor(version: Version) -> dg.SensorDefinition:
-    """Return the sensor that keeps assets and checks current; it writes only what has changed."""
+def build_system_sensor(version: Version, reload: Callable[[], None] | None = None) -> dg.SensorDefinition:
+    """Return the sensor that keeps assets and checks current; it writes only what has changed.
+
+    Args:
+        version: The task file that is loaded.
+        reload: Makes the servers build the definitions again, when the trading calendar is no longer the one they were built with.
+    """
     watch = FileWatch(version)
+    calendar = CalendarWatch(in_force().calendar, reload)
     loaded = dg.AssetMaterialization(
         TASK_FILE,
         metadata={
@@ -149,10 +159,13 @@ def build_system_sensor(version: Version) -> dg.SensorDefinition:
         downtime.look(instance, now(), turned_on(person_states(instance), active), forms)
         if not shown and _loaded_version(instance) != version.hash:
             instance.report_runless_asset_event(loaded)
-        for verdict in (judge_file(watch.state()), judge_calendar(shanghai(), now())):
+        known = in_force()
+        calendar.look(known.calendar)
+        for verdict in (judge_file(watch.state()), judge_calendar(known, now())):
             # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's storage.
             if shown.get(verdict.check) != verdict:
-                keep_current(instance, verdict)
+                if keep_current(instance, verdict) and verdict.asset == CALENDAR:
+                    instance.report_runless_asset_event(dg.AssetMaterialization(CALENDAR, metadata=_calendar_metadata(known)))
                 shown[verdict.check] = verdict
         return dg.SkipReason(f"version {version.hash}; " + "; ".join(f"{name}: {told.passed}" for name, told in shown.items()))
 

@@ -4,6 +4,7 @@ import polars as pl
 
 from mystocks_dagster.errors import ContractBroken
 from mystocks_dagster.market.schemas import MOMENT, Column, Table
+from mystocks_dagster.market.value_rules import broken_rule
 
 
 def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
@@ -13,7 +14,8 @@ def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
 
     Raises:
         ContractBroken: Columns are missing or unknown, a value does not fit its type, is null or not finite where it
-            must not be, or two rows share a key. The message names table and column and shows one such row.
+            must not be, two rows share a key, or a computed row breaks a rule of the table. The message names table and
+            column and shows one such row.
     """
     _check_columns(table, frame)
     frame = frame.select(_cast(table, frame, column) for column in table.columns)
@@ -22,6 +24,9 @@ def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     doubled = frame.clear() if not table.key or _in_order(table, frame) else frame.filter(pl.struct(table.key).is_duplicated())
     if doubled.height:
         raise ContractBroken(f"{table.name}: {doubled.height} rows share their key ({', '.join(table.key)}), e.g. {_show(doubled)}.")
+    if found := broken_rule(table, frame):
+        rule, bad = found
+        raise ContractBroken(f"{table.name}: {rule.name}: {rule.reason}, in {bad.height} rows, e.g. {_show(bad)}.")
     return frame
 
 

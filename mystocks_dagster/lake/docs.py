@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from mystocks_dagster.market.schemas import MOMENT, TABLES, Table
 
+_THEN = {"row": "the row is set aside", "value": "`{}` is unknown", "refuse": "the write is refused"}
+
 
 def tables_markdown() -> str:
     """Return one section per table: grain, key, partitioning, and each column with its type and unit."""
@@ -22,6 +24,17 @@ def _section(table: Table) -> Iterator[str]:
     for column in table.columns:
         kind = "moment" if column.dtype == MOMENT else f"{column.dtype}".lower()
         yield f"| `{column.name}` | {kind} | {column.unit} | {'yes' if column.null else ''} |"
+    yield ""
+    yield from _rules(table)
+
+
+def _rules(table: Table) -> Iterator[str]:
+    if not table.rules:
+        return
+    yield "| rule | what breaks it | and then |"
+    yield "| --- | --- | --- |"
+    for rule in table.rules:
+        yield f"| `{rule.name}` | {rule.reason} | {_THEN[rule.severity].format(rule.column)} |"
     yield ""
 
 

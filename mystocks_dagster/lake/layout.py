@@ -1,6 +1,6 @@
 """How a table lies on disk: its partition column, its instants, and the world that its name carries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -18,21 +18,32 @@ if TYPE_CHECKING:
 #: Name on disk of the partition column of `by_day` tables; no reader of ours shows it.
 YEAR = "year"
 #: Operations that change no row.
-HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END")
+HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END", "ADD COLUMN", "CREATE TABLE")
 #: What a commit says of itself that writes down marks (see `lake.marks`) and no row.
 MARKS_ONLY = "marks_only"
+#: Name of the application transaction that counts how often a table was put back to an earlier version.
+RESTORES = "mystocks restores"
 #: Rows handed to delta-rs at a time.
 _BATCH = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableInfo:
-    """What there is of one table: rows, bytes of its newest version, and when rows were last written (Shanghai)."""
+    """What there is of one table.
+
+    Attributes:
+        table: Its name.
+        rows: Of its newest version; None when its log cannot be read.
+        bytes: Of the files of its newest version.
+        updated: When rows were last written, in Shanghai.
+        trouble: Why it cannot be used, with the remedy; empty when it can.
+    """
 
     table: str
-    rows: int
-    bytes: int
-    updated: datetime | None
+    rows: int | None = None
+    bytes: int | None = None
+    updated: datetime | None = None
+    trouble: str = ""
 
 
 def table_info(name: str, opened: DeltaTable) -> TableInfo:
@@ -56,6 +67,12 @@ def world_name(world: str, schema: Table) -> str:
 def world_of(opened: DeltaTable) -> str:
     """Return the world that a table was made in."""
     return (opened.metadata().name or "").rpartition("/")[0]
+
+
+def mark_name(computed: DeltaTable, name: str) -> str:
+    """Return the name under which a mark is kept: what was noted before a table was restored says nothing of its rows now."""
+    restores = computed.transaction_version(RESTORES)
+    return f"{name} after restore {restores}" if restores else name
 
 
 def date_column(schema: Table) -> str:
@@ -97,8 +114,10 @@ def stream(frame: pl.DataFrame) -> "pa.RecordBatchReader":
     return pa.RecordBatchReader.from_batches(schema, (batch for part in parts for batch in part.to_arrow(compat_level=plain).to_batches()))
 
 
-def from_disk(schema: Table, name: str) -> pl.Expr:
-    """Return a column as readers see it: instants in Shanghai's time zone."""
+def from_disk(schema: Table, name: str, stored: Collection[str]) -> pl.Expr:
+    """Return a column as readers see it: instants in Shanghai's time zone, nulls where it is not `stored` yet."""
+    if name not in stored:
+        return pl.lit(None, dtype=schema.dtypes[name]).alias(name)
     return pl.col(name).dt.convert_time_zone(SHANGHAI.key) if schema.dtypes[name] == MOMENT else pl.col(name)
 
 

@@ -12,12 +12,17 @@ from mystocks_dagster.market.schemas import LOADED_DAYS
 
 def complete_days(lake: Lake, table: str) -> dict[date, int]:
     """Return the days of which the source gave all that it has, each with its number of rows, ascending."""
-    return dict(_loads(lake, table).filter("complete").sort("date").select("date", "rows").iter_rows())
+    return dict(loads(lake, table).filter("complete").sort("date").select("date", "rows").iter_rows())
+
+
+def incomplete_days(lake: Lake, table: str) -> dict[date, int]:
+    """Return the days that were loaded and are not complete, each with its number of rows, ascending."""
+    return dict(loads(lake, table).filter(~pl.col("complete")).sort("date").select("date", "rows").iter_rows())
 
 
 def was_loaded(lake: Lake, table: str, day: date, *, completely: bool = True) -> bool:
     """Say whether the table was loaded for that day, completely or at all."""
-    return not _loads(lake, table).filter(pl.col("date") == day, pl.col("complete") | (not completely)).is_empty()
+    return not loads(lake, table).filter(pl.col("date") == day, pl.col("complete") | (not completely)).is_empty()
 
 
 def record_days(lake: Lake, table: str, rows: Mapping[date, int], *, source: str, incomplete: Collection[date] = ()) -> None:
@@ -31,11 +36,12 @@ def record_days(lake: Lake, table: str, rows: Mapping[date, int], *, source: str
 
 def forget_days(lake: Lake, table: str, days: Collection[date]) -> None:
     """Mark days as incomplete before they are written again, so that a run killed in the middle is seen as such."""
-    mine = _loads(lake, table).filter(pl.col("complete"), pl.col("date").is_in(list(days)))
+    mine = loads(lake, table).filter(pl.col("complete"), pl.col("date").is_in(list(days)))
     lake.upsert("loaded_days", mine.with_columns(complete=pl.lit(value=False)))
 
 
-def _loads(lake: Lake, table: str) -> pl.DataFrame:
+def loads(lake: Lake, table: str) -> pl.DataFrame:
+    """Return the entries of one table."""
     if not lake.exists("loaded_days"):
         return LOADED_DAYS.empty()
     return lake.scan("loaded_days").filter(pl.col("table") == table).collect()

@@ -11,8 +11,8 @@ from datetime import date
 import polars as pl
 from deltalake import DeltaTable
 
-from mystocks_dagster.errors import LakeUnavailable, TableMissing
-from mystocks_dagster.lake.layout import HOUSEKEEPING, MARKS_ONLY
+from mystocks_dagster.errors import LakeUnavailable, TableDamaged, TableMissing
+from mystocks_dagster.lake.layout import HOUSEKEEPING, MARKS_ONLY, mark_name
 from mystocks_dagster.lake.store import Lake
 
 #: Nothing is known of earlier work, so everything is to be done.
@@ -51,7 +51,7 @@ def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[
     computed = lake.log(table)
     if computed is None:
         return EVER
-    seen = {(now, computed.transaction_version(_name(piece, now))) for piece in work for now in inputs}
+    seen = {(now, computed.transaction_version(mark_name(computed, _name(piece, now)))) for piece in work for now in inputs}
     changes = (_first_change(lake, number, now) for now, number in seen)
     return min((day for day in changes if day is not None), default=None)
 
@@ -82,7 +82,7 @@ def _first_change(lake: Lake, then: int | None, now: Version) -> date | None:
     starts, ends = sorted([then, *idle]), sorted([*(number - 1 for number in idle), now.number])
     try:
         stretches = [(lake.log(now.table, one), lake.log(now.table, other)) for one, other in zip(starts, ends, strict=True) if one < other]
-    except LakeUnavailable:
+    except (LakeUnavailable, TableDamaged):
         return EVER
     changes = (_first_day(one, other) for one, other in stretches if one and other)
     return min((day for day in changes if day is not None), default=None)

@@ -1,13 +1,24 @@
 """SQL over the lake's tables: DuckDB with the tables as views, unable to write or to reach a file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mystocks_dagster.errors import LakeError
+from mystocks_dagster.errors import LakeError, TableDamaged
+from mystocks_dagster.lake.damage import find_damage, remedy
+from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.schemas import MOMENT, TABLES, Column
+
+_SQL_TYPES = {
+    pl.String: "VARCHAR",
+    pl.Date: "DATE",
+    pl.Float64: "DOUBLE",
+    pl.Int64: "BIGINT",
+    pl.Boolean: "BOOLEAN",
+    MOMENT: "TIMESTAMPTZ",
+}
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -19,6 +30,7 @@ def query(tables: Mapping[str, "DeltaTable"], sql: str) -> pl.DataFrame:
 
     Raises:
         LakeError: It is not one such statement, or DuckDB refuses it; the message is DuckDB's.
+        TableDamaged: A file of a table that it names is lost or damaged.
     """
     import duckdb
 
@@ -32,6 +44,9 @@ def query(tables: Mapping[str, "DeltaTable"], sql: str) -> pl.DataFrame:
             answer = connection.sql(statements[0].query).to_arrow_table()
             return pl.DataFrame(answer.rename_columns(_distinct(answer.column_names)))
     except duckdb.Error as error:
+        for name, table in tables.items():
+            if name in sql.lower() and (damage := find_damage(_uri(table))):
+                raise TableDamaged(remedy(*damage)) from None
         raise LakeError(f"The query cannot be answered: {error}") from None
 
 
@@ -40,9 +55,23 @@ def _distinct(names: list[str]) -> list[str]:
     return [f"{name}_{before}" if (before := names[:at].count(name)) else name for at, name in enumerate(names)]
 
 
+def _uri(table: "DeltaTable") -> str:
+    uri = table.table_uri.rstrip("/")
+    return local_path(uri) or uri
+
+
+def _column(column: Column, stored: Collection[str]) -> str:
+    """Return a column of a view; one that the table does not have on disk yet is null."""
+    if column.name in stored:
+        return f'"{column.name}"'
+    kind = next(sql for dtype, sql in _SQL_TYPES.items() if column.dtype == dtype)
+    return f'NULL::{kind} AS "{column.name}"'
+
+
 def _prepare(connection: "DuckDBPyConnection", tables: Mapping[str, "DeltaTable"]) -> None:
     for name, table in tables.items():
-        columns = ", ".join(f'"{column.name}"' for column in TABLES[name].columns)
+        stored = {field.name for field in table.schema().fields}
+        columns = ", ".join(_column(column, stored) for column in TABLES[name].columns)
         connection.from_arrow(table.to_pyarrow_dataset()).select(columns).create_view(name)
     connection.execute(f"SET TimeZone = '{SHANGHAI.key}'")
     connection.execute("SET enable_external_access = false")

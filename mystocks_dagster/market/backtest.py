@@ -7,8 +7,10 @@ What happens on a trading day, in this order:
 3. At the close: holdings are marked, the equity is noted, and the day's signals become orders for the next day.
 
 A sale that cannot be done (suspended, open at the lower limit) is tried again every day until a buy signal takes it
-back; a purchase that cannot be done is dropped. Signals of one day compete for free places by the amount traded that
-day, largest first. Each purchase gets an equal share of the equity of the evening before.
+back; a purchase that cannot be done is dropped. Where it is not known whether a stock is ST, an open at the narrow
+limit of ST stocks is not traded at: a limit that is not known is not the wide one. Signals of one day compete for free
+places by the amount traded that day, largest first. Each purchase gets an equal share of the equity of the evening
+before.
 
 Not modelled: slippage, the order's own weight in the market, taxes on dividends, the free days of new listings (no
 strategy speaks that early). A share that is delisted stays in the account at its last close.
@@ -22,6 +24,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.barbook import Bar, BarBook
 from mystocks_dagster.market.portfolio import Portfolio, Trade
 from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE, Side, buyable, fees, limit_prices, price_limit
@@ -180,11 +183,26 @@ class _Desk:
             self.unfilled[f"{side}: suspended"] += 1
         elif bar.prev_close is None:
             self.unfilled[f"{side}: price limit not known"] += 1
-        elif _at_limit(symbol, day, bar.open, bar.prev_close, bar.is_st, side):
+        elif _at_limit(symbol, day, bar.open, bar.prev_close, bool(bar.is_st), side):
             self.unfilled[f"{side}: open at the limit"] += 1
+        elif bar.is_st is None and _at_narrow_limit(symbol, day, bar.open, bar.prev_close, side):
+            self.unfilled[f"{side}: price limit not known"] += 1
         else:
             return bar
         return None
+
+
+def _at_narrow_limit(symbol: str, day: date, price: float, prev_close: float, side: Side) -> bool:
+    """Whether the price stands at the limit of an ST stock, so that it matters whether this is one.
+
+    A price beyond that limit shows that it is none.
+    """
+    board = board_of(symbol)
+    limits = (price_limit(board, day, is_st=is_st) if board else None for is_st in (True, False))
+    narrow, wide = ((limit_prices(prev_close, limit) if limit else None) for limit in limits)
+    if narrow is None or narrow == wide:
+        return False
+    return abs(price - (narrow[1] if side == "buy" else narrow[0])) < HALF_A_TICK
 
 
 def _at_limit(symbol: str, day: date, price: float, prev_close: float, is_st: bool, side: Side) -> bool:

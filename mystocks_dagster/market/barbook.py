@@ -13,7 +13,7 @@ class Bar(NamedTuple):
     open: float
     close: float
     prev_close: float | None
-    is_st: bool
+    is_st: bool | None
     suspended: bool
 
 
@@ -21,8 +21,8 @@ class BarBook:
     """Daily bars by symbol and day."""
 
     def __init__(self, bars: pl.DataFrame) -> None:
-        """Keep `bars`: `symbol`, `date` and the fields of `Bar`; an unknown `is_st` counts as False."""
-        self._bars = bars.sort("symbol", "date").with_columns(pl.col("is_st").fill_null(value=False)).rechunk()
+        """Keep `bars`: `symbol`, `date` and the fields of `Bar`; `is_st` None is unknown."""
+        self._bars = bars.sort("symbol", "date").rechunk()
         self._dates = self._bars["date"]
         ends = self._bars.group_by("symbol", maintain_order=True).agg(pl.len()).with_columns(end=pl.col("len").cum_sum())
         self._spans = {symbol: (end - rows, end) for symbol, rows, end in ends.iter_rows()}

@@ -1,7 +1,7 @@
 """The trading calendar of the Chinese stock exchanges (Shanghai, Shenzhen and Beijing keep the same days)."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -128,6 +128,17 @@ class TradingCalendar:
             day -= _DAY
         return day, self.is_probable_session(day)[1]
 
+    def extended(self, days: Iterable[date], last: date) -> "TradingCalendar":
+        """Return a calendar that goes on to `last` with those of `days` that lie beyond this one's end.
+
+        Raises:
+            ValueError: A day lies after `last`.
+        """
+        if last <= self.last:
+            return self
+        further = (day for day in days if day > self.last)
+        return TradingCalendar.from_days((*self._sessions, *further), self.first, last)
+
     def coverage_days_left(self, moment: datetime) -> int:
         """Return the number of calendar days from `moment` to the last known day; negative beyond it."""
         return (self.last - _shanghai_day(moment)).days
@@ -143,12 +154,12 @@ class TradingCalendar:
     def _outside(self, day: date) -> OutsideCalendar:
         return OutsideCalendar(
             f"{day} lies outside the exchange calendar, which is known from {self.first} to {self.last}; "
-            "choose a day within, or upgrade this package when the exchange has announced the year's holidays."
+            "choose a day within, or let the calendar reach further: mystocks calendar --refresh"
         )
 
 
 @cache
-def shanghai() -> TradingCalendar:
+def published() -> TradingCalendar:
     """Return the exchange calendar that ships with this package: 1990-12-19 to the end of the last announced year."""
     lines = [line.split() for line in _CLOSURES.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     _, *bounds = lines[0]
@@ -156,6 +167,23 @@ def shanghai() -> TradingCalendar:
     closed = {date.fromisoformat(f"{year}-{day}") for year, *days in lines[1:] for day in days}
     span = (first + timedelta(days=n) for n in range((last - first).days + 1))
     return TradingCalendar.from_days((day for day in span if day.weekday() < 5 and day not in closed), first, last)
+
+
+def shanghai() -> TradingCalendar:
+    """Return the exchange calendar in force: the published one, and what this installation knows beyond it.
+
+    A long-lived process asks each time: the calendar may have been extended since. See `trading_calendar`.
+    """
+    return _provider()
+
+
+def provide(provider: Callable[[], TradingCalendar]) -> None:
+    """Set what `shanghai` returns: the market itself reads neither settings nor files of an installation."""
+    global _provider
+    _provider = provider
+
+
+_provider: Callable[[], TradingCalendar] = published
 
 
 def _shanghai_day(moment: datetime) -> date:

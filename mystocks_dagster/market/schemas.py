@@ -10,6 +10,8 @@ from types import MappingProxyType
 import polars as pl
 
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.market import value_rule_sets as rules_of
+from mystocks_dagster.market.value_rules import Rule
 
 #: Every stored moment is an instant in Shanghai's time zone, to the microsecond.
 MOMENT = pl.Datetime("us", "Asia/Shanghai")
@@ -38,6 +40,7 @@ class Table:
         date_column: The column that holds the trading day (or report period), if any.
         by_day: True when a trading day is written and replaced as a whole; such a table is partitioned
             by trading day in Dagster and by year on disk.
+        rules: What no row may hold; every source's rows are held against them before they are stored.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Table:
     columns: tuple[Column, ...]
     date_column: str | None = None
     by_day: bool = False
+    rules: tuple[Rule, ...] = ()
 
     @property
     def dtypes(self) -> dict[str, pl.DataType | type[pl.DataType]]:
@@ -90,6 +94,7 @@ STOCKS = Table(
     title="股票列表",
     grain="one A share, listed or delisted",
     key=("symbol",),
+    rules=rules_of.STOCK_RULES,
     columns=(
         SYMBOL,
         _text("name", "short name, full-width letters folded"),
@@ -109,6 +114,7 @@ DAILY_BARS = Table(
     key=("symbol", "date"),
     date_column="date",
     by_day=True,
+    rules=rules_of.BAR_RULES,
     columns=(
         SYMBOL,
         DATE,
@@ -131,6 +137,7 @@ ADJUST_EVENTS = Table(
     grain="one symbol on one ex-dividend or split day, or a day whose ratio could not be derived",
     key=("symbol", "date"),
     date_column="date",
+    rules=rules_of.EVENT_RULES,
     columns=(
         SYMBOL,
         _day("date", "ex-dividend day"),
@@ -162,6 +169,10 @@ def _statement(name: str, title: str, *columns: Column) -> Table:
         grain="one symbol and one report period (quarter's end), cumulated from 1 January",
         key=("symbol", "period"),
         date_column="period",
+        rules=(
+            *rules_of.statement_rules(*(column.name for column in columns)),
+            *(rules_of.BALANCE_RULES if name == "balance_sheets" else ()),
+        ),
         columns=(SYMBOL, _day("period", "last day of the report period"), _day("notice_date", "day of publication", null=True), *columns),
     )
 
@@ -201,6 +212,7 @@ STOCK_QUOTES = Table(
     grain="one symbol in one whole-market snapshot",
     key=("symbol", "time"),
     date_column="date",
+    rules=rules_of.STOCK_QUOTE_RULES,
     columns=(
         SYMBOL,
         DATE,
@@ -223,6 +235,7 @@ ETF_QUOTES = Table(
     grain="one exchange-traded fund in one snapshot",
     key=("symbol", "time"),
     date_column="date",
+    rules=rules_of.ETF_QUOTE_RULES,
     columns=(
         *STOCK_QUOTES.columns[:-1],
         _number("iopv", "CNY per unit, estimated net value", null=True),
@@ -237,6 +250,7 @@ LONGHUBANG = Table(
     key=("date", "symbol", "reason"),
     date_column="date",
     by_day=True,
+    rules=rules_of.LONGHUBANG_RULES,
     columns=(
         DATE,
         SYMBOL,
@@ -270,6 +284,7 @@ def _flow(kind: str, title: str, who: Column, grain: str) -> Table:
         key=("date", who.name),
         date_column="date",
         by_day=True,
+        rules=rules_of.STOCK_FLOW_RULES if who is SYMBOL else rules_of.BOARD_FLOW_RULES,
         columns=(DATE, who, *((_text("name", "short name"),) if who is SYMBOL else ()), *_FLOW),
     )
 
@@ -286,6 +301,7 @@ def _indicators(period: str, title: str, grain: str) -> Table:
         grain=grain,
         key=("symbol", "date"),
         date_column="date",
+        rules=rules_of.INDICATOR_RULES,
         columns=(
             SYMBOL,
             _day("date", "last trading day of the bar"),
@@ -377,6 +393,23 @@ BACKTEST_TRADES = Table(
     ),
 )
 
+QUARANTINE = Table(
+    name="quarantine",
+    title="隔离区",
+    grain="one row of a source and one rule that it breaks; a later load of that row without a fault removes it",
+    key=("table", "key", "rule"),
+    columns=(
+        _text("table", "name of the table that the row was meant for"),
+        _text("key", "its key in that table: 600000.SH 2024-03-01"),
+        _text("rule", "name of the rule"),
+        _text("reason", "what is wrong"),
+        _day("date", "its trading day, or the end of its report period", null=True),
+        _text("row", "its values as JSON, as the source gave them"),
+        _text("source", "name of the source"),
+        _moment("set_aside_at", "when"),
+    ),
+)
+
 TABLES = MappingProxyType(
     {
         table.name: table
@@ -400,6 +433,7 @@ TABLES = MappingProxyType(
             BACKTESTS,
             BACKTEST_EQUITY,
             BACKTEST_TRADES,
+            QUARANTINE,
         )
     }
 )

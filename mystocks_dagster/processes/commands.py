@@ -18,6 +18,7 @@ from dagster._core.remote_origin import CodeLocationOrigin, GrpcServerCodeLocati
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._serdes import serialize_value
 
+from mystocks_dagster.addresses import url
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.loopback import opener
@@ -73,9 +74,9 @@ def web(workspace: Path, host: str, port: int) -> Command:
     return Command(
         name="web server",
         waits_for="the web server",
-        entry="dagster_webserver.cli:main",
+        entry="mystocks_dagster.web.__main__:main",
         arguments=("--host", host, "--port", str(port), "--workspace", str(workspace)),
-        ready=lambda pid: _listens(pid, port) and _answers(f"{address(host, port)}/server_info"),
+        ready=lambda pid: _listens(pid, port) and _answers(f"{address(host, port)}/ready"),
     )
 
 
@@ -153,7 +154,7 @@ def socket_folder(home: Path) -> Path:
 def address(host: str, port: int) -> str:
     """Return the address at which this machine reaches a server on `host`."""
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+    return url(reached, port)
 
 
 def _listens(pid: int, port: int) -> bool:

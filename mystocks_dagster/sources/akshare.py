@@ -62,8 +62,12 @@ class AkshareSource:
 
     def bar_days(self) -> tuple[date, date]:
         """Return the latest closed session twice: of the whole market no other day can be had."""
-        session = latest_session()
+        session = self._latest_session()
         return session, session
+
+    def trading_days(self) -> list[date]:
+        """Return Sina's list of trading days: from 1990 to the end of the last year that the exchanges have announced."""
+        return sorted(self._akshare.frame(columns.TRADING_DAYS)[0]["date"].to_list())
 
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Yield `daily_bars`: of the latest closed session for the whole market, of any day for named symbols.
@@ -71,7 +75,7 @@ class AkshareSource:
         Raises:
             SourceUnavailable: The latest closed session was asked for while the lists show another one.
         """
-        session = latest_session()
+        session = self._latest_session()
         past: list[date] = []
         if symbols is not None:
             # Sina lacks a session until late in its evening; from the next day on it spares the snapshot.
@@ -123,7 +127,7 @@ class AkshareSource:
             NotOffered: Another day was asked for.
             SourceUnavailable: East Money shows another session at this moment.
         """
-        session = latest_session()
+        session = self._latest_session()
         if day != session:
             raise NotOffered(f"akshare has the capital flow of the latest closed session ({session}) only, not of {day}.")
         check_readable(day)
@@ -133,6 +137,14 @@ class AkshareSource:
             found, answers = self._akshare.frame(columns.BOARD_FLOW, indicator="今日", sector_type=_BOARDS[kind])
         check_shown(day, newest_day(columns.STOCK_FLOW, answers))
         return tables.capital_flow(kind, found, day)
+
+    def _latest_session(self) -> date:
+        return latest_session(lambda: self._shown_session)
+
+    @cached_property
+    def _shown_session(self) -> date:
+        """The session that the lists show; asked once, for the source lives as long as one run of a task."""
+        return self._akshare.newest_day()
 
     @cached_property
     def _listed(self) -> pl.DataFrame:

@@ -242,6 +242,8 @@ SZ_DELISTED = Call(
     ),
 )
 
+TRADING_DAYS = Call("tool_trade_date_hist_sina", (Field("trade_date", "date", "day"),))
+
 SINA_DAILY = Call(
     "stock_zh_a_daily",
     (

@@ -43,13 +43,22 @@ class PriceStream:
                 day = date.fromisoformat(str(record.get("date"))[:10])
             except ValueError:
                 raise changed(SINA_DAILY.function, f"a decoded price record has no date: {dict(record)}") from None
-            days[day] = record.get("prevclose")
+            days[day] = _stated(record.get("prevclose"))
         return cls(tuple(sorted(days)), {day: close for day, close in days.items() if close is not None})
 
     @property
     def states_closes(self) -> bool:
         """Whether previous closes are stated at all: Beijing's streams state none, not even the first."""
         return bool(self.days) and self.days[0] in self.stated
+
+
+def _stated(close: object) -> float | None:
+    """Return a previous close; 0 and empty, as Beijing's streams have them, are none."""
+    try:
+        price = float(close)  # ty: ignore[invalid-argument-type]
+    except (TypeError, ValueError):
+        return None
+    return price if price > 0 else None
 
 
 def history_bars(symbol: str, daily: pl.DataFrame, stream: PriceStream, sessions: Sequence[date]) -> pl.DataFrame:
@@ -87,7 +96,7 @@ def history_bars(symbol: str, daily: pl.DataFrame, stream: PriceStream, sessions
 def _check(traded: pl.DataFrame) -> None:
     low, high = pl.col("low"), pl.col("high")
     refuse(SINA_DAILY, traded, pl.any_horizontal(pl.col("open", "high", "low", "close", "volume", "amount").is_null()), "an empty value")
-    refuse(SINA_DAILY, traded, pl.any_horizontal(pl.col("open", "high", "low", "close") <= 0), "a price that is not positive")
+    refuse(SINA_DAILY, traded, pl.any_horizontal(pl.col("open", "high", "low", "close") <= 0), "a price that is not positive", TOLERANCE)
     disorder = (low > pl.min_horizontal("open", "close")) | (high < pl.max_horizontal("open", "close"))
     refuse(SINA_DAILY, traded, disorder, "open or close outside low to high", TOLERANCE)
     mean = pl.col("amount") / pl.col("volume")

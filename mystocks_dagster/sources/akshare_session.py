@@ -1,6 +1,6 @@
 """Which trading day East Money's lists show: they carry no date of their own, so it is asked for and compared."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time
 from types import MappingProxyType
 
@@ -31,9 +31,14 @@ NEWEST = MappingProxyType(
 )
 
 
-def latest_session() -> date:
-    """Return the latest trading day whose data is ready by now; beyond the published calendar, the latest weekday."""
-    return shanghai().probable_latest_closed(clock.now(), DATA_READY)[0]
+def latest_session(newest: Callable[[], date]) -> date:
+    """Return the latest trading day whose data is ready by now.
+
+    Args:
+        newest: Asks the lists which session they show. Beyond the calendar they decide: a weekday may be a holiday.
+    """
+    day, certain = shanghai().probable_latest_closed(clock.now(), DATA_READY)
+    return day if certain else min(day, newest())
 
 
 def check_readable(session: date) -> None:

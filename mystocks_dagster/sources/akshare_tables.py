@@ -133,11 +133,14 @@ def _once(frame: pl.DataFrame, key: str = "symbol") -> pl.DataFrame:
 
 
 def _check_prices(call: Call, frame: pl.DataFrame) -> None:
-    """Refuse prices that cannot be, and volumes, amounts and percentages in other units than ours."""
+    """Refuse a list of which many prices cannot be, or whose volumes, amounts and percentages have other units than ours.
+
+    Single rows that cannot be are set aside at the border, see `sources.checked`.
+    """
     price, low, high = pl.col("price"), pl.col("low"), pl.col("high")
-    refuse(call, frame, pl.any_horizontal(pl.col("price", "open", "high", "low") <= 0), "a price that is not positive")
+    refuse(call, frame, pl.any_horizontal(pl.col("price", "open", "high", "low") <= 0), "a price that is not positive", TOLERANCE)
     disorder = (low > pl.min_horizontal("open", "price")) | (high < pl.max_horizontal("open", "price"))
-    refuse(call, frame, disorder, "open or price outside low to high")
+    refuse(call, frame, disorder, "open or price outside low to high", TOLERANCE)
     volume = pl.col("volume")
     least, most = low * (volume - SHARES_PER_LOT) * 0.998, high * (volume + SHARES_PER_LOT) * 1.002
     refuse(call, frame, ~pl.col("amount").is_between(least, most), "amount / volume outside low to high, so a unit is another", TOLERANCE)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 #: Statuses with which hosts turn clients away; 456 is Sina's own.
 _TURNED_AWAY = frozenset({401, 403, 407, 418, 429, 451, 456})
+_TRADING_DAYS = re.compile(rb'var datelist="[A-Za-z0-9+/=]+"')
 _KLC2 = re.compile(rb'var KLC_K2_(\w+)="([A-Za-z0-9+/=]*)"')
 
 Meaning = Literal["banned", "broken", "changed", "empty"]
@@ -120,6 +121,8 @@ def _exchange_or_sina(question: Question, content: bytes) -> Answer | Fault:
         fault = None if content.startswith(b"PK") else Fault("broken", f"sent no spreadsheet: {_start(content)}")
     elif question.host == "www.bse.cn":
         fault = None if content.startswith(b"null([") else Fault("broken", f"sent no list: {_start(content)}")
+    elif question.path.endswith("/klc_td_sh.txt"):
+        fault = None if _TRADING_DAYS.match(content.strip()) else Fault("broken", f"sent no trading days: {_start(content)}")
     elif "/hisdata_klc2/" in question.path:
         found = _KLC2.search(content)
         fault = Fault("broken", f"sent no price history: {_start(content)}") if not found else None

@@ -30,7 +30,20 @@ class MarketSource(Protocol):
     has_history: bool
 
     def bar_days(self) -> tuple[date, date]:
-        """Return the first and last trading day of which `daily_bars` can give bars."""
+        """Return the first and last trading day of which `daily_bars` can give bars.
+
+        Where the calendar does not reach to the present moment, the last one is what the source shows, not the clock.
+        """
+        ...
+
+    def trading_days(self) -> list[date]:
+        """Return the trading days that the source itself states, ascending; it is silent about no day between first and last.
+
+        Not those of its bars: a day of which an archive has none may have been a trading day.
+
+        Raises:
+            NotOffered: It states none.
+        """
         ...
 
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -10,12 +10,15 @@ from typing import NoReturn
 
 import polars as pl
 
-from mystocks_dagster.errors import NotOffered, SettingsError, SourceChanged
+from mystocks_dagster.errors import NotOffered, SettingsError
 from mystocks_dagster.market import clock
+from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.schemas import TABLES
-from mystocks_dagster.settings import Settings
+from mystocks_dagster.settings import TRADING_CALENDAR, Settings
+from mystocks_dagster.sources.checked import once
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
 from mystocks_dagster.sources.recorded_files import SUFFIXES, RecordedFile, recognise
+from mystocks_dagster.trading_calendar.day_file import read_days
 
 _logger = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ class RecordedSource:
         if settings.recorded is None:
             raise SettingsError("The source 'recorded' needs a folder; set MYSTOCKS_RECORDED to that of your archive.")
         self._folder = settings.recorded
+        self._ignored: list[str] = []
         if not self._folder.is_dir():
             raise SettingsError(f"MYSTOCKS_RECORDED is {self._folder}, which is no folder; set it to that of your archive.")
 
@@ -43,6 +47,15 @@ class RecordedSource:
     def offers(self) -> frozenset[str]:
         """The tables of which the archive holds files."""
         return frozenset(self._files)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know: files of the archive that were not read, and why."""
+        more = f" and {len(self._ignored) - 3} more" if len(self._ignored) > 3 else ""
+        notes = [f"Not read from the archive: {'; '.join(self._ignored[:3])}{more}."] if self._ignored else []
+        today = clock.now().date()
+        late = [f"{file.path.name} up to {last}" for file, _, last in self._spans if last > today] if "daily_bars" in self._files else []
+        return (*notes, *([f"Bars of days that have not come yet are not read: {', '.join(late[:3])}."] if late else []))
 
     def bar_days(self) -> tuple[date, date]:
         """Return the first and the last day in the archive's bars.
@@ -56,6 +69,18 @@ class RecordedSource:
             raise NotOffered(f"The archive in {self._folder} holds files of daily_bars, but no row in them.")
         return min(first for _, first, _ in self._spans), max(last for _, _, last in self._spans)
 
+    def trading_days(self) -> list[date]:
+        """Return the trading days that the archive's `trading_calendar.csv` states.
+
+        Raises:
+            NotOffered: It has no such file.
+            SettingsError: A line of it is wrong.
+        """
+        file = self._folder / TRADING_CALENDAR
+        if not file.is_file():
+            raise NotOffered(f"The archive in {self._folder} states no trading days: it has no {TRADING_CALENDAR}.")
+        return sorted(read_days(file).days)
+
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Yield the bars of those days by day and symbol, one frame a calendar year; suspended days are rows too.
 
@@ -67,7 +92,9 @@ class RecordedSource:
         for _, year in groupby(sorted(set(days)), key=lambda day: day.year):
             wanted = list(year)
             files = [file for file, first, last in self._spans if first <= wanted[-1] and last >= wanted[0]]
-            keep = pl.col("date").is_in(wanted)
+            # Rows of days on which nothing is traded are given too: they must be seen and set aside, not lost.
+            between = pl.col("date").is_between(wanted[0], wanted[-1])
+            keep = pl.col("date").is_in(wanted) | (between & ~pl.col("date").is_in(_sessions(wanted[0], wanted[-1])))
             frame = self._rows("daily_bars", keep if symbols is None else keep & pl.col("symbol").is_in(list(symbols)), files)
             if frame.height:
                 yield frame.sort("date", "symbol")
@@ -80,7 +107,12 @@ class RecordedSource:
     def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
         """Return the archive's statements of those quarters that are published by now."""
         published = pl.col("notice_date").is_null() | (pl.col("notice_date") <= clock.now().date())
-        return self._rows(table, pl.col("period").is_in(list(periods)) & published).sort("symbol", "period")
+        rows = self._parts(table, pl.col("period").is_in(list(periods)) & published)
+        # A statement that was restated has a later notice: the newest that is published counts.
+        newest = rows.filter(
+            pl.col("notice_date").fill_null(date.min) == pl.col("notice_date").fill_null(date.min).max().over("symbol", "period")
+        )
+        return self._once(table, newest).sort("symbol", "period")
 
     def quotes(self, table: QuoteTable) -> NoReturn:
         """An archive has no present moment.
@@ -111,6 +143,7 @@ class RecordedSource:
                     ignored.append(f"{path.relative_to(self._folder)}: {reason}")
         for line in ignored:
             _logger.debug("Not read from the archive: %s.", line)
+        self._ignored = ignored
         if not found:
             seen = f"; looked at {len(ignored)} files, the first is {ignored[0]}" if ignored else ""
             raise SettingsError(
@@ -120,7 +153,8 @@ class RecordedSource:
 
     def _paths(self) -> list[Path]:
         try:
-            return sorted(path for path in self._folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
+            found = (path for path in self._folder.rglob("*") if path.name.lower().endswith(SUFFIXES) and path.is_file())
+            return sorted(path for path in found if path != self._folder / TRADING_CALENDAR)
         except OSError as error:
             raise SettingsError(f"MYSTOCKS_RECORDED is {self._folder}, which cannot be read: {error.strerror}.") from error
 
@@ -135,14 +169,19 @@ class RecordedSource:
             raise NotOffered(f"The archive in {self._folder} holds no {table}; it holds {', '.join(sorted(self.offers))}.")
 
     def _rows(self, table: str, keep: pl.Expr, files: list[RecordedFile] | None = None) -> pl.DataFrame:
-        """Return the rows of a table from its files; the same row in two of them counts once."""
+        """Return the rows of a table from its files; the same row twice counts once."""
+        return self._once(table, self._parts(table, keep, files))
+
+    def _parts(self, table: str, keep: pl.Expr, files: list[RecordedFile] | None = None) -> pl.DataFrame:
         self._need(table)
         parts = [file.read(keep) for file in (self._files[table] if files is None else files)]
-        frame = pl.concat([TABLES[table].empty(), *parts])
-        if len(parts) > 1:
-            frame = frame.unique()
-        twice = frame.filter(pl.struct(TABLES[table].key).is_duplicated())
-        if twice.height:
-            where = ", ".join(f"{name} {twice[name][0]}" for name in TABLES[table].key)
-            raise SourceChanged(f"The archive in {self._folder} holds different {table} rows for {where}; keep only one of them.")
-        return frame
+        return pl.concat([TABLES[table].empty(), *parts])
+
+    def _once(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:
+        return once(table, rows, f"The archive in {self._folder}")
+
+
+def _sessions(first: date, last: date) -> list[date]:
+    """Return the days from `first` to `last` on which the exchanges trade, as far as is known."""
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return [day for day in days if shanghai().is_probable_session(day)[0]]

@@ -30,7 +30,17 @@ DAGSTER_NAMES = frozenset(
 REST_NAMES = frozenset({"register", "executions", "statistics", "import", "export", "health"})
 #: Assets and jobs of the project itself.
 OUR_NAMES = frozenset(
-    {"task_file", "trading_calendar", "task_statistics", "alert_channels", "cleanup_history", "import_tasks", "export_tasks", "delete_task"}
+    {
+        "task_file",
+        "trading_calendar",
+        "task_statistics",
+        "alert_channels",
+        "cleanup_history",
+        "import_tasks",
+        "export_tasks",
+        "delete_task",
+        "refresh_calendar",
+    }
 )
 #: Endings that our own Dagster names have: `X__task` is the op of `X`, and so on.
 OUR_ENDINGS = ("__task", "__asset", "__schedule", "__sensor")

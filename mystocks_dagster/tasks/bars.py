@@ -1,33 +1,30 @@
 """Load daily bars day by day: which days are wanted, how they are stored, and when a day counts as complete."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
+from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.events import refresh_events
-from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
+from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, record_days
 from mystocks_dagster.lake.prices import unknown_factors
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.calendar import DATA_READY, shanghai
-from mystocks_dagster.market.clock import now
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.protocol import MarketSource
+from mystocks_dagster.tasks.admission import Admitted, admit
+from mystocks_dagster.tasks.findings import findings_said, listed
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
+from mystocks_dagster.tasks.wanted_days import Wanted
 
 #: A day with fewer rows than this share of the complete day before it is taken for a part of the market only.
 ENOUGH = 0.97
 #: Below so many rows a share says nothing.
 _FEW = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """The trading days to load, ascending, and what a person should know about the choice."""
-
-    days: tuple[date, ...]
-    note: str = ""
 
 
 @dataclass(kw_only=True)
@@ -39,61 +36,32 @@ class Loaded:
         events: Number of adjustment events derived.
         partial: Days that look like a part of the market only, each with the reason.
         symbols: Symbols of which there was a bar.
+        faults: Rows that were set aside, or lost a value.
+        refused: Days that were not stored because their rows cannot be right, each with the reason.
+        absent: Days on which symbols have no bar that had one the day before.
+        paused: The same of symbols that come back at their last close.
     """
 
     rows: dict[date, int] = field(default_factory=dict)
     events: int = 0
     partial: dict[date, str] = field(default_factory=dict)
     symbols: set[str] = field(default_factory=set)
+    faults: list[Fault] = field(default_factory=list)
+    refused: dict[date, str] = field(default_factory=dict)
+    absent: dict[date, list[str]] = field(default_factory=dict)
+    paused: dict[date, list[str]] = field(default_factory=dict)
 
+    @property
+    def set_aside_symbols(self) -> set[str]:
+        """The symbols of rows that were set aside."""
+        return {str(fault.row["symbol"]) for fault in self.faults if not fault.stored}
 
-def latest_closed() -> date:
-    """Return the latest trading day whose data vendors have by now; past the published calendar, the latest such weekday."""
-    return shanghai().probable_latest_closed(now(), DATA_READY)[0]
-
-
-def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None) -> Wanted:
-    """Return the days that a sync should have, whether they are stored already or not.
-
-    A window is cut to what a source with history reaches. A source of snapshots is asked for all of it: it may know
-    the past of single symbols, and what it cannot give is to be seen as missing.
-
-    Args:
-        source: Where they will come from.
-        asked: Partitions; they win over the window.
-        start: First day of a window; None with `end` given means the source's first day.
-        end: Last day of a window; None with `start` given means the latest closed day.
-
-    Raises:
-        OutsideCalendar: The window reaches beyond the published exchange calendar.
-    """
-    closed = latest_closed()
-    if asked:
-        idle = {day: "is no trading day" for day in asked if not shanghai().is_probable_session(day)[0]}
-        idle |= {day: "is not over yet" for day in asked if day > closed and day not in idle}
-        note = "; ".join(f"{day} {reason}" for day, reason in sorted(idle.items()))
-        return Wanted(days=tuple(sorted(set(asked) - idle.keys())), note=f"{note}." if note else "")
-    for day in (start, end):
-        if day is not None:
-            shanghai().is_session(day)  # raises where nothing is known: a backfill guesses no trading days
-    first, last = source.bar_days()
-    if start is None and end is None and not source.has_history:
-        return Wanted(days=(min(last, closed),))
-    window = (start or first, end or closed)
-    reach = (first, min(last, closed)) if source.has_history else (window[0], closed)
-    days = _sessions(max(window[0], reach[0]), min(window[1], reach[1]))
-    cut = (start is not None and start < reach[0]) or (end is not None and end > reach[1])
-    return Wanted(days=days, note=f"{source.name} reaches from {reach[0]} to {reach[1]}." if cut else "")
-
-
-def _sessions(start: date, end: date) -> tuple[date, ...]:
-    calendar = shanghai()
-    if start > end:
-        return ()
-    if end <= calendar.last:
-        return tuple(calendar.sessions(max(start, calendar.first), end))
-    # Nothing is guessed about the days between the calendar's end and the newest, which the clock vouches for.
-    return (*calendar.sessions(start, calendar.last), end) if start <= calendar.last else (end,)
+    def failed(self, *, by_symbol: bool) -> set[object]:
+        """Return the days, or the symbols, that are to be asked for again."""
+        if by_symbol:
+            return set(self.set_aside_symbols)
+        stray = {fault.date for fault in self.faults if fault.date not in self.rows}
+        return {*self.partial, *self.refused, *stray}
 
 
 def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun) -> Loaded:
@@ -102,14 +70,14 @@ def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: S
     With `symbols` their rows are merged into the days, which then do not count as loaded.
     """
     loaded = Loaded()
-    complete = complete_days(lake, "daily_bars")
+    complete, before = complete_days(lake, "daily_bars"), incomplete_days(lake, "daily_bars")
     for frame in source.daily_bars(days, symbols):
-        counts = dict(frame.group_by("date").agg(pl.len()).sort("date").iter_rows())
+        admitted = admit(lake, source, frame, newest=max(days), whole=symbols is None)
+        counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
         if symbols is None:
-            _store_days(source, lake, frame, counts, complete, loaded)
+            _store_days(source, lake, admitted, counts, complete, before, loaded)
         else:
-            lake.upsert("daily_bars", frame)
-            loaded.events += refresh_events(lake, list(counts))
+            _store_symbols(source, lake, admitted, counts, loaded)
         loaded.rows |= counts
         loaded.symbols |= set(frame["symbol"].unique())
         run.report_progress(len(loaded.rows), len(days), f"bars up to {max(counts, default='?')}")
@@ -117,31 +85,50 @@ def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: S
 
 
 def bars_result(
-    loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, note: str = ""
+    loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, wanted: Wanted | None = None
 ) -> TaskResult:
     """Say how loading ended: failed when the source had nothing, a warning when it lacked days (or symbols, if named)."""
-    missing = [day for day in days if day not in loaded.rows] if symbols is None else sorted(set(symbols) - loaded.symbols)
+    lacking = [day for day in days if day not in loaded.rows.keys() | loaded.refused.keys()]
+    idle = [day for day in lacking if wanted and day in wanted.unsure]
+    missing = [day for day in lacking if day not in idle]
+    missing = missing if symbols is None else sorted(set(symbols) - loaded.symbols - loaded.set_aside_symbols)
     unknown = unknown_factors(lake).height
     said = [
         f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}." if loaded.rows else "",
-        f"{source.name} has no bars of {_listed(missing)}." if missing else "",
-        f"Incomplete: {'; '.join(loaded.partial.values())}." if loaded.partial else "",
+        f"{source.name} has no bars of {listed(missing)}." if missing else "",
+        f"{listed(idle)}: no bars, beyond the trading calendar ({shanghai().last}), so taken for no trading day." if idle else "",
+        f"Incomplete: {listed(list(loaded.partial.values()), 5)}." if loaded.partial else "",
+        *findings_said(loaded.faults, loaded.refused),
+        _paused_said(loaded),
         f"{unknown:,} bars have no adjustment factor until the trading day before theirs is loaded." if unknown else "",
         "" if source.has_history or symbols is not None else _missed(lake, max(days)),
-        note,
+        *getattr(source, "notes", ()),
+        wanted.note if wanted else "",
     ]
     message = " ".join(filter(None, said))
-    failed = sorted(f"{item}" for item in {*missing, *loaded.partial})
+    failed = sorted(f"{item}" for item in {*missing, *loaded.failed(by_symbol=symbols is not None)})
     return TaskResult(
-        status="failed" if not loaded.rows else "partial_success" if failed else "success",
+        status=("failed" if failed else "skipped") if not loaded.rows else "partial_success" if failed else "success",
         message=message,
-        error=None if loaded.rows else message,
+        error=None if loaded.rows or not failed else message,
         rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
         days={"daily_bars": tuple(sorted(loaded.rows))},
         failed_items=tuple(failed),
         retry_params=_retry(failed, days, by_symbol=symbols is not None) if failed else {},
-        metadata={"source": source.name, "world": source.world, "unknown_factors": unknown},
-    )
+        metadata={
+            "source": source.name, "world": source.world, "unknown_factors": unknown, "set_aside": len(loaded.faults),
+            **({"symbols_without_bar": {f"{day}": names for day, names in loaded.absent.items()}} if loaded.absent else {}),
+        },
+    )  # fmt: skip
+
+
+def _paused_said(loaded: Loaded) -> str:
+    """Name the symbols that have no bar between two of theirs and come back at their last close."""
+    if not loaded.paused:
+        return ""
+    first, symbols = min(loaded.paused), sorted({symbol for names in loaded.paused.values() for symbol in names})
+    were = "was" if len(symbols) == 1 else "were"
+    return f"No bar from {first} on of {listed(symbols, 20)}, which came back at the last close and so {were} taken for suspended."
 
 
 def _retry(failed: Sequence[str], days: Sequence[date], *, by_symbol: bool) -> dict[str, object]:
@@ -150,15 +137,12 @@ def _retry(failed: Sequence[str], days: Sequence[date], *, by_symbol: bool) -> d
     return {"start_date": failed[0], "end_date": failed[-1]}
 
 
-def _listed(items: Sequence[object]) -> str:
-    shown = ", ".join(f"{item}" for item in items[:3])
-    return shown if len(items) <= 3 else f"{shown} and {len(items) - 3} more"
-
-
 def _missed(lake: Lake, last: date) -> str:
     """Say how many days before `last` are missing, which a source of snapshots cannot give any more."""
     complete = complete_days(lake, "daily_bars")
-    gaps = [day for day in _sessions(min(complete, default=last), last) if day not in complete and day != last]
+    calendar, first = shanghai(), min(complete, default=last)
+    sessions = calendar.sessions(first, min(last, calendar.last)) if first <= calendar.last else []
+    gaps = [day for day in sessions if day not in complete and day != last]
     if not gaps:
         return ""
     return (
@@ -168,19 +152,68 @@ def _missed(lake: Lake, last: date) -> str:
 
 
 def _store_days(
-    source: MarketSource, lake: Lake, frame: pl.DataFrame, counts: dict[date, int], complete: dict[date, int], loaded: Loaded
+    source: MarketSource,
+    lake: Lake,
+    admitted: Admitted,
+    counts: dict[date, int],
+    complete: dict[date, int],
+    before: dict[date, int],
+    loaded: Loaded,
 ) -> None:
-    forget_days(lake, "daily_bars", [day for day in counts if complete.pop(day, None) is not None])
-    lake.replace_days("daily_bars", frame, list(counts))
-    loaded.events += refresh_events(lake, list(counts))
+    if counts:
+        forget_days(lake, "daily_bars", [day for day in counts if complete.pop(day, None) is not None])
+        lake.replace_days("daily_bars", admitted.rows, list(counts))
+        loaded.events += refresh_events(lake, list(counts))
     partial = {}
     for day, rows in counts.items():
-        if reason := _shortfall(day, rows, complete):
+        if reason := _doubt(day, rows, complete, before, admitted):
             partial[day] = reason
         else:
             complete[day] = rows
-    record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial)
+    if counts:
+        record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial)
+    quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial
+    loaded.faults += admitted.faults
+    loaded.refused |= admitted.refused
+    loaded.absent |= admitted.absent
+    loaded.paused |= admitted.paused
+
+
+def _spanned(days: Mapping[date, int]) -> set[date]:
+    """Return the days, and those between them on which nothing is traded: rows of these were looked at too."""
+    if not days:
+        return set()
+    first, last = min(days), max(days)
+    every = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return {*days, *(day for day in every if not shanghai().is_probable_session(day)[0])}
+
+
+def _store_symbols(source: MarketSource, lake: Lake, admitted: Admitted, counts: dict[date, int], loaded: Loaded) -> None:
+    if counts:
+        lake.upsert("daily_bars", admitted.rows)
+        loaded.events += refresh_events(lake, list(counts))
+    keys = quarantine.keys_of(admitted.rows, DAILY_BARS.key) if quarantine.waits(lake, "daily_bars") else ()
+    quarantine.replace_keys(lake, "daily_bars", admitted.faults, keys, source.name)
+    loaded.faults += admitted.faults
+
+
+def _doubt(day: date, rows: int, complete: dict[date, int], before: dict[date, int], admitted: Admitted) -> str | None:
+    """Say why a day's rows are not all that the market had; None when they are, or when the source has no more.
+
+    A source that was asked twice and gave the same number of sound rows has no more, so the day counts as complete:
+    what is set aside stays in the quarantine. A day that lacks a large part of the market never does.
+    """
+    absent = admitted.absent.get(day, [])
+    named = f"no bar of {listed(absent, 50)}, which had one the day before" if absent else ""
+    if short := _shortfall(day, rows, complete):
+        return f"{short}: {named}" if named else short
+    if before.get(day) == rows:
+        return None
+    if absent:
+        return f"{day}: {named}"
+    aside = len({fault.key for fault in admitted.faults if fault.date == day and not fault.stored})
+    return f"{day}: {aside} {'row' if aside == 1 else 'rows'} set aside" if aside else None
 
 
 def _shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:

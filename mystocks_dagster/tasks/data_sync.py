@@ -1,6 +1,7 @@
 """Bring bars, stock list and statements from a source into the lake."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Literal
 
@@ -9,14 +10,20 @@ from pydantic import Field, field_validator, model_validator
 
 from mystocks_dagster.errors import InvalidParams, NotOffered
 from mystocks_dagster.lake.loads import complete_days, record_days, was_loaded
+from mystocks_dagster.lake.quarantine import keys_of, waits
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.market.symbols import normalise_all
+from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
-from mystocks_dagster.tasks.bars import bars_result, latest_closed, load_bars, wanted_days
+from mystocks_dagster.tasks.bars import bars_result, load_bars
+from mystocks_dagster.tasks.findings import nothing_sound, stored_result
 from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
 from mystocks_dagster.tasks.results import joined
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.stock_list import refresh_stock_list, sync_stock_list
+from mystocks_dagster.tasks.wanted_days import latest_closed, wanted_days
+from mystocks_dagster.trading_calendar.refresh import Refreshed, refresh_when_due
 
 ReportType = Literal["balance_sheet", "income_statement", "cash_flow"]
 _STATEMENTS: dict[ReportType, StatementTable] = {
@@ -24,6 +31,7 @@ _STATEMENTS: dict[ReportType, StatementTable] = {
     "income_statement": "income_statements",
     "cash_flow": "cash_flows",
 }
+_REPORTS = {table: report for report, table in _STATEMENTS.items()}
 
 
 class DailySync(TaskParams):
@@ -79,12 +87,13 @@ class StatementSync(TaskParams):
         return sorted(set(periods)) if periods else None
 
 
-@declares(writes=("daily_bars", "adjust_events"), also_writes=("stocks", "loaded_days"))
+@declares(writes=("daily_bars", "adjust_events"), also_writes=("stocks", "loaded_days", "quarantine"))
 def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     """Load the bars of all trading days that are wanted and not complete yet, and derive the adjustment events.
 
     Days are stored as the source gives them, so a run that was stopped goes on where it was. A day that looks like a
-    part of the market only is stored, listed, and asked for again by the next run.
+    part of the market only is stored, listed, and asked for again by the next run. Rows that break a rule of the
+    table, or contradict the day before, are set aside in the table `quarantine`; a day of which many do is refused.
 
     Raises:
         SourceError: The source failed; what came before is stored.
@@ -93,15 +102,27 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
         TaskFailed: The stock list shrank so much that it cannot be right.
     """
     source, lake = _opened(params.data_source, run)
+    refreshed = refresh_when_due(source, run.settings)
     parts = []
     if params.include_kline:
         parts.append(_or_skipped(lambda: _sync_bars(params, run, source, lake)))
     if params.include_basic:
-        parts.append(_or_skipped(lambda: refresh_stock_list(source, lake, latest_closed(), force=params.force)))
-    return joined(parts)
+        parts.append(_or_skipped(lambda: refresh_stock_list(source, lake, latest_closed(source), force=params.force)))
+    return _with_calendar(joined(parts), refreshed, run)
 
 
-@declares(writes=("stocks",), also_writes=("loaded_days",))
+def _with_calendar(result: TaskResult, refreshed: Refreshed | None, run: TaskRun) -> TaskResult:
+    """Return the result with what came of refreshing the trading calendar, where that is something to know."""
+    if refreshed is None:
+        return result
+    if refreshed.error:
+        run.logger.warning("The trading calendar was not refreshed: %s", refreshed.message)
+    told = {"trading_calendar": refreshed.message}
+    said = f"{result.message} {refreshed.message}".strip() if refreshed.changed else result.message
+    return replace(result, message=said, metadata={**result.metadata, **told})
+
+
+@declares(writes=("stocks",), also_writes=("loaded_days", "quarantine"))
 def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
     """Fetch the stock list, once a trading day. Without `include_delisted`, delisted stocks that are stored already stay.
 
@@ -111,10 +132,12 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
         TaskFailed: The list shrank so much that it cannot be right; the stored one is kept.
     """
     source, lake = _opened(params.data_source, run)
-    return _or_skipped(lambda: sync_stock_list(source, lake, latest_closed(), include_delisted=params.include_delisted, force=params.force))
+    return _or_skipped(
+        lambda: sync_stock_list(source, lake, latest_closed(source), include_delisted=params.include_delisted, force=params.force)
+    )
 
 
-@declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days",))
+@declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days", "quarantine"))
 def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult:
     """Fetch the statements of the latest quarters, once a trading day; corrections replace what was stored.
 
@@ -146,22 +169,26 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
         return TaskResult(status="skipped", message=" ".join(filter(None, [f"Bars: {reason}.", wanted.note])))
     run.logger.info("Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name)
     loaded = load_bars(source, lake, days, params.symbols, run)
-    return bars_result(loaded, days, params.symbols, source, lake, note=wanted.note)
+    return bars_result(loaded, days, params.symbols, source, lake, wanted=wanted)
 
 
 def _sync_statement(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:
-    day = latest_closed()
+    day = latest_closed(source)
     if not params.force and params.periods is None and was_loaded(lake, table, day):
         return TaskResult(status="skipped", message=f"{table}: fetched for {day} already.")
     periods = params.periods or _open_periods(lake, table, day)
-    frame = source.statements(table, periods)
+    frame, found = source.statements(table, periods), set_aside(source, table)
+    if frame.is_empty() and found.faults:
+        raise nothing_sound(table, found, source.name)
     rows = lake.upsert(table, frame)
     if not rows:
         message = f"{table}: {source.name} has none of {periods[0]} to {periods[-1]}."
         return TaskResult(status="partial_success", message=message, failed_items=(table,))
     if params.periods is None:
         record_days(lake, table, {day: rows}, source=source.name)
-    return TaskResult(message=f"{table}: {rows:,} of {periods[0]} to {periods[-1]}.", rows={table: rows})
+    result = TaskResult(message=f"{table}: {rows:,} of {periods[0]} to {periods[-1]}.", rows={table: rows})
+    keys = keys_of(frame, TABLES[table].key) if waits(lake, table) else ()
+    return stored_result(result, lake, table, found, keys, source.name, {"report_types": [_REPORTS[table]], "force": True})
 
 
 def _open_periods(lake: Lake, table: str, day: date) -> list[date]:

@@ -8,15 +8,19 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from mystocks_dagster.errors import NotOffered, SourceUnavailable
+from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.loads import complete_days, forget_days, record_days, was_loaded
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.sources.checked import Findings, set_aside
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable
-from mystocks_dagster.tasks.bars import latest_closed
+from mystocks_dagster.tasks.admission import check_quotes
+from mystocks_dagster.tasks.findings import findings_said, nothing_sound, stored_result
 from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
 from mystocks_dagster.tasks.parts import in_parts, requests_of
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+from mystocks_dagster.tasks.wanted_days import latest_closed
 
 #: Quotes move between the opening auction and the last trades after the close.
 QUOTES_FROM, QUOTES_TO = time(9, 15), time(15, 10)
@@ -60,7 +64,7 @@ class CapitalFlowParams(TaskParams):
     force: bool = Field(default=False, description="Fetch again although the day is complete already.")
 
 
-@declares(writes=("stock_quotes", "etf_quotes"), snapshot=True)
+@declares(writes=("stock_quotes", "etf_quotes"), also_writes=("quarantine",), snapshot=True)
 def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResult:
     """Store one snapshot of all stocks and funds; outside trading hours it is skipped with the reason.
 
@@ -76,11 +80,18 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
     lake = run.lake(source.world)
 
     def snapshot(table: str) -> TaskResult:
-        frame = source.quotes(cast(QuoteTable, table))
+        frame, found = source.quotes(cast(QuoteTable, table)), set_aside(source, table)
+        if frame.is_empty() and found.faults:
+            raise nothing_sound(table, found, source.name)
         if frame.is_empty():
             return TaskResult(status="skipped", message=f"{table}: {source.name} shows no prices yet.")
+        if not params.force and (idle := _no_session(cast(date, frame["date"].max()), source.name)):
+            return TaskResult(status="skipped", message=f"{table}: {idle}")
+        if table == "stock_quotes":
+            check_quotes(lake, frame)
         rows = lake.upsert(table, frame)
-        return TaskResult(message=f"{table}: {rows:,} rows from {source.name}.", rows={table: rows}, metadata=requests_of(source))
+        result = TaskResult(message=f"{table}: {rows:,} rows from {source.name}.", rows={table: rows}, metadata=requests_of(source))
+        return stored_result(result, lake, table, found, (), source.name, again([table]))
 
     def again(failed: list[str]) -> dict[str, bool]:
         return {"fetch_stocks": "stock_quotes" in failed, "fetch_etfs": "etf_quotes" in failed}
@@ -88,7 +99,7 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
     return in_parts(wanted, snapshot, run, again)
 
 
-@declares(writes=("longhubang",), also_writes=("loaded_days",))
+@declares(writes=("longhubang",), also_writes=("loaded_days", "quarantine"))
 def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     """Fetch 龙虎榜 of the partitions, of a window, or of the latest closed day and some days before it.
 
@@ -103,19 +114,21 @@ def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     source = run.source(params.data_source)
     lake = run.lake(source.world)
     complete = set() if params.force else set(complete_days(lake, "longhubang"))
-    days = _board_days(params, run, complete)
+    closed = latest_closed(source)
+    days = _board_days(params, run, complete, closed)
     if not days:
         return TaskResult(status="skipped", message="龙虎榜: all days asked for are complete already, or not over yet.")
     counts: dict[date, int] = {}
+    found = Findings()
     for at in range(0, len(days), _AT_ONCE):
         run.report_progress(at, len(days), f"龙虎榜 from {days[at]}")
-        counts |= _store_board(source, lake, days[at : at + _AT_ONCE])
-    return _board_result(source, days, counts)
+        counts |= _store_board(source, lake, days[at : at + _AT_ONCE], found)
+    return _board_result(source, days, counts, found, closed)
 
 
 @declares(
     writes=("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
-    also_writes=("loaded_days",),
+    also_writes=("loaded_days", "quarantine"),
 )
 def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResult:
     """Fetch the capital flow of the partitions or of the latest closed day, by stock, sector and concept.
@@ -126,7 +139,7 @@ def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResu
     """
     source = run.source(params.data_source)
     lake = run.lake(source.world)
-    closed = latest_closed()
+    closed = latest_closed(source)
     days = sorted(day for day in set(run.days) if day <= closed) if run.days else [closed]
     if not days:
         return TaskResult(status="skipped", message=f"{run.days[0]} is not over yet.")
@@ -141,6 +154,14 @@ def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResu
     return in_parts(list(dict.fromkeys(params.flow_types)), fetch, run, lambda failed: {"flow_types": failed})
 
 
+def _no_session(shown: date, source: str) -> str | None:
+    """Say why today, a weekday beyond the calendar, is taken for a holiday; None when it is not."""
+    today = now().date()
+    if today <= shanghai().last or shown >= today:
+        return None
+    return f"{source} shows the session of {shown}: {today}, which the trading calendar does not reach, is taken for no trading day."
+
+
 def _why_closed(moment: datetime) -> str | None:
     """Say why no quotes move at that moment; None when they do."""
     trades, _ = shanghai().is_probable_session(moment.date())
@@ -151,9 +172,8 @@ def _why_closed(moment: datetime) -> str | None:
     return f"{moment:%H:%M} is outside trading hours ({QUOTES_FROM:%H:%M} to {QUOTES_TO:%H:%M}, Shanghai)."
 
 
-def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date]) -> list[date]:
-    """Return the closed trading days to fetch, ascending."""
-    closed = latest_closed()
+def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date], closed: date) -> list[date]:
+    """Return the closed trading days to fetch, ascending; `closed` is the latest one."""
     if run.days:
         return sorted(day for day in set(run.days) if day <= closed and day not in complete)
     if params.start_date or params.end_date:
@@ -167,12 +187,16 @@ def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date]) -> 
     return days
 
 
-def _store_board(source: MarketSource, lake: Lake, days: Sequence[date]) -> dict[date, int]:
+def _store_board(source: MarketSource, lake: Lake, days: Sequence[date], findings: Findings) -> dict[date, int]:
     """Fetch and replace those days; return the rows of each day that has a result, which may be none at all."""
     frame = source.longhubang(days[0], days[-1]).filter(pl.col("date").is_in(list(days)))
+    found = set_aside(source, "longhubang")
+    findings.faults += found.faults
+    findings.refused |= found.refused
     counts = dict(frame.group_by("date").agg(pl.len()).sort("date").iter_rows())
     if source.world != "real":  # in a small simulated market a day on which nobody qualifies is nothing odd
         counts = {day: counts.get(day, 0) for day in days}
+    quarantine.replace_days(lake, "longhubang", found.faults, {*counts, *found.refused}, source.name)
     if counts:
         forget_days(lake, "longhubang", list(counts))
         lake.replace_days("longhubang", frame, list(counts))
@@ -185,21 +209,25 @@ def _published(day: date) -> bool:
     return now() >= datetime.combine(day, BOARD_READY, SHANGHAI)
 
 
-def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int]) -> TaskResult:
-    missing = [day for day in days if day not in counts and _published(day)]
-    early = [day for day in days if day not in counts and not _published(day)]
+def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int], found: Findings, closed: date) -> TaskResult:
+    # A weekday beyond the calendar may have been a holiday; the latest closed day is one of which the source has bars.
+    sessions = [day for day in days if day <= shanghai().last or day == closed]
+    missing = [day for day in sessions if day not in counts and day not in found.refused and _published(day)]
+    again = sorted({*missing, *found.refused, *(fault.date for fault in found.faults if fault.date and not fault.stored)})
+    early = [day for day in days if day not in counts and day not in found.refused and not _published(day)]
     said = [
         f"龙虎榜: {sum(counts.values()):,} rows of {len(counts)} days from {source.name}." if counts else "",
         f"{early[0]} is not published yet; it comes in the evening, run again after {BOARD_READY:%H:%M}." if early else "",
         f"{source.name} has no rows of {', '.join(map(str, missing))}, though every trading day has some." if missing else "",
+        *findings_said(found.faults, found.refused),
     ]
     return TaskResult(
-        status="partial_success" if missing else "success" if counts else "skipped",
+        status="partial_success" if again else "success" if counts else "skipped",
         message=" ".join(filter(None, said)),
         rows={"longhubang": sum(counts.values())} if counts else {},
         days={"longhubang": tuple(sorted(counts))} if counts else {},
-        failed_items=tuple(map(str, missing)),
-        retry_params={"start_date": f"{missing[0]}", "end_date": f"{missing[-1]}"} if missing else {},
+        failed_items=tuple(map(str, again)),
+        retry_params={"start_date": f"{again[0]}", "end_date": f"{again[-1]}", "force": True} if again else {},
         metadata=requests_of(source),
     )
 
@@ -208,23 +236,33 @@ def _fetch_flow(source: MarketSource, lake: Lake, kind: FlowKind, days: Sequence
     table = f"capital_flow_{kind}"
     counts: dict[date, int] = {}
     lacking: list[str] = []
+    findings = Findings()
     for day in days:
         try:
             frame = source.capital_flow(kind, day)
         except NotOffered as error:
             lacking.append(str(error))
             continue
+        found = set_aside(source, table)
+        findings.faults += found.faults
+        if frame.is_empty() and found.faults:
+            raise nothing_sound(table, found, source.name)
         if frame.is_empty():
             raise SourceUnavailable(f"{source.name} has no capital flow by {kind} of {day} yet. Try again later.")
         forget_days(lake, table, [day])
         counts[day] = lake.replace_days(table, frame, [day])
         record_days(lake, table, {day: counts[day]}, source=source.name)
+        quarantine.replace_days(lake, table, found.faults, [day], source.name)
     if not counts:
         raise NotOffered(" ".join(dict.fromkeys(lacking)))
     message = f"{table}: {sum(counts.values()):,} rows of {', '.join(map(str, counts))} from {source.name}."
+    apart = tuple(dict.fromkeys(fault.key for fault in findings.faults if not fault.stored))
     return TaskResult(
-        message=" ".join([message, *dict.fromkeys(lacking)]),
+        status="partial_success" if apart else "success",
+        message=" ".join([message, *dict.fromkeys(lacking), *findings_said(findings.faults, {})]),
         rows={table: sum(counts.values())},
         days={table: tuple(counts)},
+        failed_items=apart,
+        retry_params={"flow_types": [kind], "force": True} if apart else {},
         metadata=requests_of(source),
     )

@@ -60,10 +60,14 @@ class TaskRun:
     source_override: str | None = None
 
     def source(self, named: str | None) -> "MarketSource":
-        """Open the source: this run's override, then `MYSTOCKS_SOURCE`, then `named` (the task's params), then the default."""
+        """Open the source: this run's override, then `MYSTOCKS_SOURCE`, then `named` (the task's params), then the default.
+
+        Its rows are held against the rules of their tables before they are given, see `sources.checked`.
+        """
+        from mystocks_dagster.sources.checked import CheckedSource
         from mystocks_dagster.sources.registry import open_source
 
-        return open_source(self.source_override or self.settings.source or named, self.settings)
+        return CheckedSource(open_source(self.source_override or self.settings.source or named, self.settings))
 
     def lake(self, world: str | None = None) -> "Lake":
         """Open the lake; `world` is the source's when the task writes what a source gave."""

@@ -7,7 +7,9 @@ import polars as pl
 from mystocks_dagster.errors import TaskFailed
 from mystocks_dagster.lake.loads import record_days, was_loaded
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource
+from mystocks_dagster.tasks.findings import stored_result
 from mystocks_dagster.tasks.run import TaskResult
 
 #: A list with fewer listed stocks than this share of those stored is taken for cut short: in no month did 3 % delist.
@@ -36,6 +38,7 @@ def refresh_stock_list(source: MarketSource, lake: Lake, day: date, *, force: bo
 
 def _fetch(source: MarketSource, lake: Lake, day: date, *, include_delisted: bool, complete: bool) -> TaskResult:
     fresh = source.stocks(include_delisted=include_delisted)
+    found = set_aside(source, "stocks")
     stored = lake.read("stocks", columns=["symbol", "delist_date"]) if lake.exists("stocks") else fresh.clear()
     before, now = (frame.filter(pl.col("delist_date").is_null()).height for frame in (stored, fresh))
     if not fresh.height or now < ENOUGH * before:
@@ -46,7 +49,8 @@ def _fetch(source: MarketSource, lake: Lake, day: date, *, include_delisted: boo
     # A list of the listed ones says nothing about the others, so those that are stored stay.
     rows = lake.replace_all("stocks", fresh) if include_delisted else lake.upsert("stocks", fresh)
     record_days(lake, "stocks", {day: rows}, source=source.name, incomplete=() if complete else (day,))
-    return TaskResult(message=f"Stock list: {rows:,} stocks from {source.name}.", rows={"stocks": rows})
+    result = TaskResult(message=f"Stock list: {rows:,} stocks from {source.name}.", rows={"stocks": rows})
+    return stored_result(result, lake, "stocks", found, fresh["symbol"].to_list(), source.name, {"force": True})
 
 
 def _delisted(lake: Lake) -> bool:

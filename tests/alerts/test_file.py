@@ -9,9 +9,10 @@ from support.receivers import Webhook
 
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.system import judge_calendar, judge_file
-from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.taskfile.names import OUR_NAMES, id_fault
+from mystocks_dagster.trading_calendar.in_force import combine
+from mystocks_dagster.trading_calendar.record import Record
 
 BROKEN = "  - {task_id: lost, task_name: 丢失, task_type: manual, task_module: work, task_function: no_such_function}\n"
 
@@ -115,14 +116,14 @@ def test_the_loaded_version_is_in_the_catalog(project: Project, hook: Webhook) -
 
 @pytest.mark.parametrize(
     ("day", "verdict"),
-    [("2026-11-30", (True, "WARN")), ("2026-12-01", (False, "WARN")), ("2026-12-31", (False, "WARN")), ("2027-01-01", (False, "ERROR"))],
+    [("2026-11-30", (True, "WARN")), ("2026-12-01", (False, "WARN")), ("2026-12-30", (False, "WARN")), ("2026-12-31", (False, "ERROR"))],
 )
 def test_the_calendar_warns_from_thirty_days_before_its_end(day: str, verdict: tuple[bool, str]) -> None:
-    # The exchanges have announced the days to 2026-12-31, 30 days after 2026-12-01.
-    told = judge_calendar(shanghai(), datetime.fromisoformat(f"{day}T09:00:00+08:00"))
+    # The exchanges have announced the days to 2026-12-31, 30 days after 2026-12-01; those of 2027 by 2026-12-24, at the latest.
+    told = judge_calendar(combine(None, Record()), datetime.fromisoformat(f"{day}T09:00:00+08:00"))
     assert (told.passed, told.severity.value) == verdict
     if not told.passed:
-        assert "Upgrade mystocks-dagster" in told.description
+        assert "mystocks calendar --refresh" in told.description
 
 
 def test_a_check_can_be_run_by_hand_in_the_ui(project: Project, hook: Webhook) -> None:

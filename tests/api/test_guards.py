@@ -48,7 +48,13 @@ def test_every_name_of_loopback_is_answered(still: tuple[TestClient, Folder], ho
 
 @pytest.mark.parametrize(
     "headers",
-    [{"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "http://127.0.0.1:9999"}, {"sec-fetch-site": "cross-site"}],
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9999"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
     ids=str,
 )
 def test_a_page_of_another_site_cannot_change_anything(still: tuple[TestClient, Folder], headers: dict[str, str]) -> None:
@@ -73,6 +79,39 @@ def test_without_the_token_only_the_bare_health_is_told(guarded: TestClient, des
     assert told.status_code == 200
     assert set(told.json()) == {"status"}
     assert text(desk) == TASKS
+
+
+@pytest.mark.parametrize("path", ["/api/tasks/health", "/api/tasks/health/", "/ready"])
+def test_only_the_call_is_open_not_its_path(guarded: TestClient, desk: Folder, path: str) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"):
+        assert guarded.request(method, path).status_code == 401, method
+    for other in (path + "/x", path.upper(), "/" + path, path + "//"):
+        assert guarded.get(other).status_code == 401, other
+    assert guarded.get(path).status_code == 200
+    assert text(desk) == TASKS
+
+
+def test_a_header_that_decides_cannot_be_sent_twice(still: tuple[TestClient, Folder]) -> None:
+    for name, values in (
+        ("host", ("127.0.0.1:8888", "evil.example")),
+        ("origin", ("https://evil.example", "http://127.0.0.1:8888")),
+        ("sec-fetch-site", ("cross-site", "same-origin")),
+    ):
+        # The client adds the host itself.
+        headers = [(name, value) for value in values]
+        answer = still[0].post("/api/tasks/base/enable", headers=headers)
+        assert answer.status_code in (400, 403), name
+
+
+def test_a_failure_of_the_server_has_the_same_headers_as_any_answer(desk: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr("mystocks_dagster.manager.tasks.TaskManager.list_tasks", fail)
+    answer = open_client().get("/api/tasks/")
+    assert (answer.status_code, answer.json()["error"]) == (500, "InternalError")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
 
 
 def test_the_token_opens_everything_under_any_name(guarded: TestClient) -> None:

@@ -1,9 +1,10 @@
 """A headless Chromium, where there is one."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -29,11 +30,13 @@ def executable() -> str | None:
 
 
 @contextmanager
-def open_page(language: str = "zh-CN") -> Iterator[Page]:
-    """Open a page of 1280 x 800."""
+def open_page(language: str = "zh-CN", arguments: Sequence[str] = (), **context_options: Any) -> Iterator[Page]:
+    """Open a page of 1280 x 800, in a browser with further arguments and in a context with further options."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable(), args=list(_ARGUMENTS))
-        context = browser.new_context(viewport={"width": 1280, "height": 800}, locale=language, timezone_id="Asia/Shanghai")
+        browser = playwright.chromium.launch(executable_path=executable(), args=[*_ARGUMENTS, *arguments])
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 800}, locale=language, timezone_id="Asia/Shanghai", **context_options
+        )
         context.set_default_timeout(PATIENCE)
         yield context.new_page()
         browser.close()

@@ -60,8 +60,8 @@ def history(server: Server) -> None:
 
 def dagster(server: Server, page: Page) -> None:
     """Photograph Dagster's UI."""
-    at = f"{server.address}/locations/mystocks"
-    page.goto(f"{server.address}/asset-groups")
+    at = f"{server.dagster}/locations/mystocks"
+    page.goto(f"{server.dagster}/asset-groups")
     shoot(page, "dagster-groups", wait="indicator_calc")
     page.goto(f"{at}/asset-groups/indicator_calc")
     shoot(page, "dagster-graph", wait="indicators_daily")
@@ -69,7 +69,7 @@ def dagster(server: Server, page: Page) -> None:
     shoot(page, "dagster-launchpad", wait="include_kline")
     page.goto(f"{at}/jobs/daily_job")
     shoot(page, "dagster-job", wait="每日数据处理任务组")
-    page.goto(f"{server.address}/assets/task_statistics")
+    page.goto(f"{server.dagster}/assets/task_statistics")
     page.get_by_text("成功率 100 %").first.wait_for()
     page.mouse.move(600, 600)
     page.mouse.wheel(0, 400)

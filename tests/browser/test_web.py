@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from browser.chromium import PATIENCE, executable, open_page
 from playwright.sync_api import Page, expect
-from support.api import Api, serve_api
 from support.project import Server, make_folder, serve, wait_for
 
 if executable() is None:
@@ -56,28 +55,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def api(server: Server) -> Iterator[Api]:
-    with serve_api(server.folder) as api:
-        yield api
-
-
-@pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     with open_page() as page:
         yield page
 
 
 def test_the_asset_graph_shows_tasks_by_type_and_what_feeds_what(server: Server, page: Page) -> None:
-    page.goto(f"{server.address}/asset-groups")
+    page.goto(f"{server.dagster}/asset-groups")
     for group in ("data_sync", "indicator_calc", "system"):
         expect(page.get_by_text(group, exact=True).first).to_be_visible()
-    page.goto(f"{server.address}/locations/mystocks/asset-groups/indicator_calc")
+    page.goto(f"{server.dagster}/locations/mystocks/asset-groups/indicator_calc")
     expect(page.get_by_text("score", exact=True).first).to_be_visible()
     expect(page.get_by_text("load", exact=True).first).to_be_visible()  # its upstream
 
 
 def test_a_task_is_launched_with_changed_params_from_the_launchpad(server: Server, page: Page) -> None:
-    page.goto(f"{server.address}/locations/mystocks/jobs/load/playground")
+    frames: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(f"{socket.url} {frame}")))
+    page.goto(f"{server.dagster}/locations/mystocks/jobs/load/playground")
     editor = page.locator(".CodeMirror").first
     expect(editor).to_contain_text("rows: 3")  # the form is filled with what the file says
     editor.click()
@@ -87,12 +82,17 @@ def test_a_task_is_launched_with_changed_params_from_the_launchpad(server: Serve
     page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}"))
     run_id = re.search(r"/runs/([0-9a-f-]{36})", page.url)[1]
     assert server.wait(run_id) == "SUCCESS"
+    # The run's page follows it over a websocket.
+    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible()
+    events = [frame for frame in frames if "PipelineRunLogsSubscriptionSuccess" in frame]
+    assert events
+    assert events[0].startswith(f"ws{server.dagster.removeprefix('http')}/graphql ")
     told = [one for one in server.folder.json("history", "load") if one["run_id"] == run_id]
     assert told[0]["result"]["result"] == {"rows": 7}
 
 
 def test_a_job_of_the_project_itself_has_every_field_filled_and_described(server: Server, page: Page) -> None:
-    page.goto(f"{server.address}/locations/mystocks/jobs/export_tasks/playground")
+    page.goto(f"{server.dagster}/locations/mystocks/jobs/export_tasks/playground")
     editor = page.locator(".CodeMirror").first
     expect(editor).to_contain_text("output_path: exports/tasks.yaml")
     expect(editor).to_contain_text("format: by_name")
@@ -113,7 +113,7 @@ def test_the_statistics_are_refreshed_by_themselves_and_drawn(server: Server, pa
         return bool(found["assetOrError"].get("assetMaterializations"))
 
     wait_for(told, 150, "the sensor of task_statistics")
-    page.goto(f"{server.address}/assets/task_statistics")
+    page.goto(f"{server.dagster}/assets/task_statistics")
     expect(page.get_by_text(re.compile("load 装载行情")).first).to_be_visible()
     page.get_by_text("Plots", exact=True).click()
     expect(page.get_by_text("load · 成功率 %").first).to_be_visible()
@@ -131,8 +131,8 @@ def reloaded_until(page: Page, text: str) -> None:
     wait_for(there, 90, f"{text} on {page.url}")
 
 
-def test_a_task_is_created_edited_run_stopped_switched_off_and_deleted_on_the_pages(api: Api, server: Server, page: Page) -> None:
-    page.goto(f"{api.address}/tasks")
+def test_a_task_is_created_edited_run_stopped_switched_off_and_deleted_on_the_pages(server: Server, page: Page) -> None:
+    page.goto(f"{server.address}/tasks")
     page.get_by_role("link", name="新建任务", exact=True).click()
     page.get_by_label("任务编号").fill("nightly")
     page.get_by_label("任务名称").fill("夜间等待")
@@ -163,7 +163,7 @@ def test_a_task_is_created_edited_run_stopped_switched_off_and_deleted_on_the_pa
     page.get_by_role("button", name="运行").click()
     expect(page.get_by_role("status")).to_contain_text("已开始")
     link = page.get_by_role("status").get_by_role("link").get_attribute("href")
-    assert link.startswith(f"{server.address}/runs/")
+    assert link.startswith("/dagster/runs/")
     reloaded_until(page, "运行中")
     page.get_by_role("button", name="停止").click()
     expect(page.get_by_role("status")).to_contain_text("已停止")
@@ -176,7 +176,7 @@ def test_a_task_is_created_edited_run_stopped_switched_off_and_deleted_on_the_pa
     expect(page.get_by_role("status")).to_contain_text("已开始")
     reloaded_until(page, "waited 0.1 s")
 
-    page.goto(f"{api.address}/tasks")
+    page.goto(f"{server.address}/tasks")
     row = page.locator("tr#nightly")
     row.get_by_role("button", name="关闭 nightly").click()
     expect(page.get_by_role("status")).to_contain_text("已关闭")

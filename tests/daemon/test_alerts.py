@@ -105,7 +105,7 @@ def test_a_failing_task_gives_one_message_after_its_last_attempt(watched: Watche
     told = watched.told("❌ 任务失败：每日行情")
     assert "原因：sync: 连接被关闭" in told
     assert "尝试：2 次" in told
-    assert f"详情：{watched.server.address}/runs/{run_id}" in told
+    assert f"详情：{watched.server.dagster}/runs/{run_id}" in told
     assert "重新运行：mystocks run sync" in told
 
 

@@ -33,7 +33,7 @@ QUICK = """
         time.sleep(600)
 """
 #: How the command lines of the servers are known.
-ROLES = {"daemon": "dagster._daemon", "web server": "dagster_webserver", "code server": "code_server:", "code process": "api grpc"}
+ROLES = {"daemon": "dagster._daemon", "web server": "mystocks_dagster.web", "code server": "code_server:", "code process": "api grpc"}
 RUNS = """query($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results {
            runId status tags { key value } } } } }"""
 

@@ -43,6 +43,8 @@ PROBLEMS = {
     "secrets": ("Secrets and variables", "密钥与变量"),
     "missed starts": ("A start was missed while the machine was down", "机器停机时错过了执行"),
     "retries": ("Too many retries or none", "重试太多或没有重试"),
+    "a damaged table": ("A table is damaged, or a file of the lake is missing", "表损坏，或数据湖中缺文件"),
+    "a folder's name": ("The name of a folder cannot be used", "目录名不可用"),
     "a switched-off schedule": ("A schedule is there and off", "调度存在但没有打开"),
     "no message": ("Nobody was told", "没有人收到通知"),
     "locks": ("The database is locked, or two runs write one table", "数据库被锁，或两个运行写同一张表"),

@@ -1,5 +1,6 @@
 """What each way to end looks like in Dagster: real bodies in real processes, run by Dagster in this one."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -7,6 +8,7 @@ import pytest
 from support.project import Folder
 
 from mystocks_dagster.factory.build import build_definitions
+from mystocks_dagster.factory.spec import build_specs
 from mystocks_dagster.taskfile.reader import load_task_file
 
 ENDINGS = """
@@ -33,7 +35,14 @@ ENDINGS = """
 
 
 @pytest.fixture
-def run(folder: Folder) -> Any:
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance in memory, which keeps what runs log."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def run(folder: Folder, instance: dg.DagsterInstance) -> Any:
     """Return a function that runs a task of that function in a job of its own."""
     folder.write("endings.py", ENDINGS)
 
@@ -41,7 +50,8 @@ def run(folder: Folder) -> Any:
         extra = "".join(f", {name}: {value}" for name, value in fields.items())
         task = f"{{task_id: one, task_type: data_sync, task_module: endings, task_function: {function}{extra}}}"
         path = folder.write("tasks.yaml", f"task_packages: [endings]\ntasks:\n  - {task}\n")
-        return build_definitions(load_task_file(path)).resolve_job_def("one").execute_in_process(raise_on_error=False)
+        job = build_definitions(load_task_file(path)).resolve_job_def("one")
+        return job.execute_in_process(raise_on_error=False, instance=instance)
 
     return execute
 
@@ -86,3 +96,33 @@ def test_attempts_are_one_and_retry_count_and_only_for_what_a_retry_can_mend(run
     starts = [event for event in result.all_events if event.event_type_value in ("STEP_START", "STEP_RESTARTED")]
     assert len(starts) == attempts
     assert len(checks(result)) == 1
+
+
+TRIED = {
+    "flaky": [
+        "attempt 1 of 3 failed: one: RuntimeError: try again; trying again in 0 s, because a RuntimeError may have a cause that passes",
+        "attempt 2 of 3 failed: one: RuntimeError: try again; trying again in 0 s, because a RuntimeError may have a cause that passes",
+        "attempt 3 of 3 failed: one: RuntimeError: try again; it was the last one",
+    ],
+    "hopeless": [
+        "attempt 1 of 3 failed: one: a column is gone; it is not tried again, because a person must look at what the source sends now"
+    ],
+}
+
+
+@pytest.mark.parametrize("function", TRIED)
+def test_the_log_says_when_and_why_a_failure_is_tried_again_or_not(run: Any, instance: dg.DagsterInstance, function: str) -> None:
+    result = run(function, retry_count=2, retry_delay=0)
+    told = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert [line for line in told if line.startswith("attempt ")] == TRIED[function]
+
+
+def test_the_demo_does_not_wait_five_minutes_for_a_retry(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.write("endings.py", ENDINGS)
+    task = "{task_id: one, task_module: endings, task_function: flaky, task_type: manual, retry_count: 3, retry_delay: 300}"
+    path = folder.write("tasks.yaml", f"task_packages: [endings]\ntasks:\n  - {task}\n")
+    spec = build_specs(load_task_file(path))["one"]
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
+    assert spec.retry_delay == 300
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(folder.root / "demo" / "lake"))
+    assert spec.retry_delay <= 5

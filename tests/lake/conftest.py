@@ -16,7 +16,7 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path / "lake"), "real")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_bars() -> Callable[..., pl.DataFrame]:
     """Make bars of one day for some symbols, all at one price."""
 

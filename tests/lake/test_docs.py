@@ -20,18 +20,15 @@ def test_the_tables_are_those_of_the_contract():
     assert re.findall(r"^### (\w+)", listed, re.MULTILINE) == list(TABLES)
 
 
-def test_every_python_block_runs_in_order(tmp_path, monkeypatch: pytest.MonkeyPatch, make_bars, capsys):
+def test_every_python_block_runs_in_order(tmp_path, monkeypatch: pytest.MonkeyPatch, make_bars):
     monkeypatch.chdir(tmp_path)
     lake = Lake("data", "real")
     for day in (date(2024, 1, 2), date(2024, 1, 3)):
         lake.replace_days("daily_bars", make_bars(day), [day])
         refresh_events(lake, [day])
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 4
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
     assert names["bars"].rows() == [(date(2024, 1, 2), 10.0), (date(2024, 1, 3), 10.0)]
-    assert names["before"].height == 3
-    assert "WRITE" in capsys.readouterr().out
-    assert lake.days("daily_bars") == [date(2024, 1, 2)]

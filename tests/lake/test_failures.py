@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mystocks_dagster.errors import LakeUnavailable
+from mystocks_dagster.errors import LakeUnavailable, LakeUnusable
 from mystocks_dagster.lake.store import Lake
 
 JAN2, JAN3 = date(2025, 1, 2), date(2025, 1, 3)
@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 import pyarrow  # before the rights are cut, which may hide this environment
 
-from mystocks_dagster.errors import LakeUnavailable
+from mystocks_dagster.errors import LakeUnavailable, LakeUnusable
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.schemas import DAILY_BARS
 
@@ -108,16 +108,9 @@ def test_a_lake_that_is_a_file_is_named(tmp_path, make_bars):
             use()
 
 
-def test_a_broken_transaction_log_is_an_error_and_not_an_empty_table(filled):
-    log = Path(filled.location, "daily_bars", "_delta_log")
-    sorted(log.glob("*.json"))[-1].write_text("{broken", encoding="utf-8")
-    for use in (lambda: filled.read("daily_bars"), lambda: filled.days("daily_bars"), filled.tables):
-        with pytest.raises(LakeUnavailable, match="daily_bars cannot be used"):
-            use()
-
-
-def test_a_lost_data_file_is_an_error_and_not_fewer_rows(filled):
-    next(Path(filled.location, "daily_bars").rglob("*.parquet")).unlink()
-    for use in (lambda: filled.read("daily_bars"), lambda: filled.days("daily_bars"), lambda: filled.head("daily_bars")):
-        with pytest.raises(LakeUnavailable, match="daily_bars cannot be used"):
-            use()
+def test_what_a_person_must_change_is_not_tried_again(tmp_path, make_bars):
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    for location in (tmp_path / "file", tmp_path / ("n" * 300), tmp_path / "50%ab"):
+        with pytest.raises(LakeUnusable) as told:
+            Lake(str(location), "real").replace_days("daily_bars", make_bars(JAN2), [JAN2])
+        assert not told.value.retryable

@@ -90,6 +90,29 @@ def test_nobody_sells_to_us_at_a_limit_up_open(symbol, is_st, limit_up, just_bel
     assert [trade.price for trade in below.trades] == [just_below]
 
 
+@pytest.mark.parametrize(
+    ("symbol", "price", "unfilled"),
+    [
+        ("600000.SH", 10.5, {"buy: price limit not known": 1}),  # the limit of an ST stock, the middle of another's range
+        ("600000.SH", 10.49, {}),
+        ("600000.SH", 10.51, {}),  # no ST stock can open there
+        ("600000.SH", 11.0, {"buy: open at the limit": 1}),
+        ("300001.SZ", 10.5, {}),  # ST never changed the limit there
+    ],
+)
+def test_while_it_is_not_known_whether_a_stock_is_st_its_limit_is_not_the_wide_one(symbol, price, unfilled):
+    market = bars(symbol, (10.0, 10.0), (price, price), *[(price, price)] * 3, is_st=None)
+    outcome = run(signals((0, symbol, "buy")), market)
+    assert (dict(outcome.unfilled), len(outcome.trades)) == (unfilled, 0 if unfilled else 1)
+
+
+def test_a_sale_at_the_narrow_limit_of_a_stock_that_may_be_st_waits():
+    market = bars("600000.SH", (10.0, 10.0), (10.0, 10.0), (9.5, 9.5), (9.4, 9.4), (9.4, 9.4), is_st=None)
+    outcome = run(signals((0, "600000.SH", "buy"), (1, "600000.SH", "sell")), market)
+    assert dict(outcome.unfilled) == {"sell: price limit not known": 1}
+    assert [fill[:2] for fill in fills(outcome)] == [(1, "buy"), (3, "sell")]
+
+
 def test_nobody_buys_from_us_at_a_limit_down_open_so_we_try_again_every_day():
     market = bars("600000.SH", (10.0, 10.0), (10.0, 10.0), (9.0, 9.0), (8.1, 8.2), (8.0, 8.0))
     outcome = run(signals((0, "600000.SH", "buy"), (1, "600000.SH", "sell")), market)

@@ -4,10 +4,12 @@ import html
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
 import yaml
+from dagster._daemon.types import DaemonHeartbeat
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from mystocks_dagster.api.pages.words import LANGUAGES, has_text
 from mystocks_dagster.editing import ChangedMeanwhile, Editor
 from mystocks_dagster.execution.results import to_record
 from mystocks_dagster.history import Execution
+from mystocks_dagster.launch import QUEUE_DAEMON
 from mystocks_dagster.service import Project
 from mystocks_dagster.settings import Settings
 
@@ -91,7 +94,7 @@ UI = "http://127.0.0.1:3999"
 def dagster(project: Folder) -> str:
     """Where the pages believe that Dagster's UI runs, up to the names of things there."""
     (project.root / ".dagster" / "ui.json").write_text(json.dumps({"address": UI, "pid": os.getpid()}), encoding="utf-8")
-    return f"{UI}/locations/mystocks"
+    return f"{UI}/dagster/locations/mystocks"
 
 
 def links_of(page: str) -> set[str]:
@@ -109,15 +112,24 @@ def test_each_line_of_the_table_leads_to_its_job_also_that_of_a_broken_task(brow
         row = re.search(rf'<tr id="{name}".*?</tr>', page, re.DOTALL)
         assert row
         assert f"{dagster}/jobs/{name}" in links_of(row[0]), name
-    assert f"{UI}/assets/task_statistics" in links_of(page)
+    assert f"{UI}/dagster/assets/task_statistics" in links_of(page)
 
 
 def test_a_tasks_page_leads_to_its_job_runs_table_and_schedule(browser: TestClient, dagster: str) -> None:
-    wanted = {f"{dagster}/jobs/load", f"{dagster}/jobs/load/runs", f"{UI}/assets/load", f"{dagster}/schedules/load__schedule"}
+    wanted = {f"{dagster}/jobs/load", f"{dagster}/jobs/load/runs", f"{UI}/dagster/assets/load", f"{dagster}/schedules/load__schedule"}
     assert wanted <= links_of(browser.get("/tasks/load").text)
     report = links_of(browser.get("/tasks/report").text)
     assert f"{dagster}/jobs/report" in report
     assert not any("/assets/" in link or "__schedule" in link for link in report)  # it keeps no table and has no schedule
+
+
+def test_a_page_says_when_no_daemon_gives_a_sign_of_life(browser: TestClient, dagster: str) -> None:
+    assert dagster
+    assert "守护进程没有心跳" in browser.get("/tasks").text
+    browser.app.state.manager.project.instance.add_daemon_heartbeat(
+        DaemonHeartbeat(timestamp=time.time(), daemon_type=QUEUE_DAEMON, daemon_id="a", errors=[])
+    )
+    assert "守护进程没有心跳" not in browser.get("/tasks").text
 
 
 def test_no_page_leads_into_a_ui_that_does_not_run(browser: TestClient) -> None:

@@ -203,4 +203,4 @@ def test_the_web_ui_of_this_machine_is_not_asked_through_a_proxy(monkeypatch: py
     monkeypatch.delenv("no_proxy", raising=False)
     with HTTPServer(("127.0.0.1", 0), Answers) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        assert reloading.ask(f"http://127.0.0.1:{server.server_port}", "{ it }") == {"it": "answers"}
+        assert reloading.ask(Settings.from_env(), f"http://127.0.0.1:{server.server_port}", "{ it }") == {"it": "answers"}

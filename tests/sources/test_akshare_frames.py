@@ -73,6 +73,12 @@ def test_a_price_stream_without_dates_has_changed() -> None:
         PriceStream.of([{"open": 1.0}])
 
 
+@pytest.mark.parametrize("empty", [None, "", 0, 0.0, "0.000"])
+def test_a_stream_with_empty_previous_closes_states_none(empty: object) -> None:
+    stream = PriceStream.of([{"date": "2025-02-24T00:00:00.000Z", "prevclose": empty}, {"date": "2025-02-25T00:00:00.000Z"}])
+    assert (stream.stated, stream.states_closes) == ({}, False)
+
+
 def test_a_stream_states_closes_when_its_first_bar_does() -> None:
     first, second = {"date": "2025-04-02T00:00:00.000Z", "prevclose": 9.5}, {"date": "2025-04-03T00:00:00.000Z"}
     stream = PriceStream.of([first, second])

@@ -40,6 +40,20 @@ def bars(source: RecordedSource, start: date, end: date, symbols: list[str] | No
     return pl.concat([TABLES["daily_bars"].empty(), *source.daily_bars(shanghai().sessions(start, end), symbols)])
 
 
+@pytest.mark.parametrize("name", ["我的 档案 #1", "[x]", "a*b", "a?b", "100%20", "year=1999", "it's"])
+def test_an_archive_is_read_from_a_folder_of_any_name_and_from_no_other(recorded: Open, tmp_path: Path, name: str):
+    for folder in (tmp_path / name, tmp_path / "x", tmp_path / "aXb"):
+        folder.mkdir()
+        (folder / "daily_bars.csv").write_text(BARS_CSV, encoding="utf-8")
+        pl.read_csv(folder / "daily_bars.csv", infer_schema=False, glob=False).write_parquet((folder / "more.parquet").open("wb"))
+    (tmp_path / name / "more.parquet").unlink()
+    source = recorded(tmp_path / name)
+    assert bars(source, date(2024, 6, 18), date(2024, 6, 19)).height == 3
+    (tmp_path / name / "daily_bars.csv").unlink()
+    (tmp_path / "x" / "more.parquet").rename(tmp_path / name / "daily_bars.parquet")
+    assert bars(recorded(tmp_path / name), date(2024, 6, 18), date(2024, 6, 19)).height == 3
+
+
 def test_every_row_of_the_real_archive_comes_out(recorded: Open, shared_data: Path):
     raw = pl.read_parquet(shared_data / RAW)
     source = recorded(shared_data)

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.calendar import published, shanghai
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.sources.protocol import MarketSource
@@ -25,6 +25,7 @@ class Market:
         bars: `daily_bars` of `day` and, for histories, of days before.
         etfs, longhubang, flows, statements: The tables of those names.
         extra: Codes in the whole-market list that have no price and are not listed, with their names.
+        trading_days: What Sina's list states.
         raw: Rows to serve as they are, in place of those made from the frames: `spot`, `stock_flow`, `sector`,
             `concept` or `billboard`. This is how recorded answers come in; keys that they lack are filled.
     """
@@ -37,6 +38,7 @@ class Market:
     flows: dict[str, pl.DataFrame]
     statements: dict[str, pl.DataFrame]
     extra: dict[str, str] = field(default_factory=dict)
+    trading_days: list[date] = field(default_factory=lambda: published().sessions(published().first, published().last))
     raw: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property

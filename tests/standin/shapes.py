@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 from standin.market import Market
-from standin.sina import klc2
+from standin.sina import klc2, trading_days
 
 Row = dict[str, Any]
 Query = dict[str, str]
@@ -88,6 +88,7 @@ class Answers:
             "/sseQuery/commonQuery.do": lambda: self._sse(query["STOCK_TYPE"]),
             "/commonQuery.do": self._sse_delisted,
             "/api/report/ShowReport": lambda: self._szse(query["CATALOGID"]),
+            "/realstock/company/klc_td_sh.txt": self._trading_days,
             "/nqxxController/nqxxCnzq.do": lambda: self._bse(int(body["page"])),
         }
         if path in routes:
@@ -97,6 +98,9 @@ class Answers:
         if "KKE_ShareAmount" in path:
             return self._sina_shares(query["symbol"])
         return None
+
+    def _trading_days(self) -> bytes:
+        return f'var datelist="{trading_days(self.market.trading_days)}";var KLC_TD_SH=datelist;'.encode()
 
     # ---- East Money's lists
 

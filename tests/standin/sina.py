@@ -1,4 +1,4 @@
-"""Encoder of Sina's price streams: the inverse of the decoder that akshare ships."""
+"""Encoder of Sina's price streams and list of trading days: the inverse of the decoder that akshare ships."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -108,3 +108,29 @@ def _ahead(out: _Bits, day: date, weekdays: int) -> None:
     else:
         out.number(1, 3)
         out.number((day - _EPOCH).days, 18, signed=True)
+
+
+def trading_days(days: Sequence[date]) -> str:
+    """Encode a list of trading days, ascending; akshare adds 1992-05-04, which Sina's list lacks."""
+    stated = [day for day in days if day != date(1992, 5, 4)]
+    known = set(stated)
+    out = _Bits()
+    out.number(139, 12)
+    out.number(63, 6)
+    out.number((stated[0] - _EPOCH).days, 18)
+    out.number((stated[-1] - _EPOCH).days, 18)
+    runs = [0]
+    span = (stated[0] + timedelta(n) for n in range((stated[-1] - stated[0]).days + 1))
+    for day in span:
+        if day.weekday() < 5 and day in known:
+            runs[-1] += 1
+        elif day.weekday() < 5:
+            runs.append(0)
+    for number, run in enumerate(runs):
+        if number == 0:
+            out.add(1)
+            out.step(3)
+        else:
+            out.add(0)
+        out.number(run, 9)
+    return out.text()

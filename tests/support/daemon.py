@@ -32,7 +32,12 @@ log = logging.getLogger("look")
 target = WorkspaceFileTarget(["workspace.yaml"])
 with open_instance(Settings.from_env()) as instance, WorkspaceProcessContext(instance, target) as workspace:
     if at:
-        looks = launch_scheduled_runs(workspace, log, datetime.fromisoformat(at), {}, debug_crash_flags=flags)
+        # One state for all looks, as the daemon has: a code server that was loaded before goes on.
+        looks = [
+            told
+            for time in at.split(",")
+            for told in launch_scheduled_runs(workspace, log, datetime.fromisoformat(time), {}, debug_crash_flags=flags)
+        ]
     else:
         looks = execute_sensor_iteration(workspace, log, None, None, debug_crash_flags=flags)
     errors = [error.message for error in looks if hasattr(error, "message")]
@@ -40,15 +45,16 @@ sys.exit("".join(errors) or 0)
 """
 
 
-def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None) -> None:
+def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None, *, now: bool = True) -> None:
     """Let the daemon look once, with a code server of its own; runs that it asks for stay in the queue.
 
     Args:
         folder: The project.
         at: With a time, it looks at the schedules, at that time; without, at the sensors, now.
+        now: Whether our own clock stands at that time too.
         crashes: Name of a schedule or sensor to the point in Dagster's code at which the daemon is killed.
     """
-    env = folder.environment | ({"MYSTOCKS_NOW": at} if at else {})
+    env = folder.environment | ({"MYSTOCKS_NOW": at} if at and now else {})
     command = [sys.executable, "-c", LOOK, at, json.dumps(crashes or {})]
     # Not a pipe: a killed daemon leaves its code server behind, which would hold the pipe open.
     log = folder.root / "look.log"
@@ -58,6 +64,11 @@ def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(daemon.pid, signal.SIGKILL)
     assert ended == (-signal.SIGKILL if crashes else 0), log.read_text(encoding="utf-8")
+
+
+def look_at_times(folder: Folder, times: list[str]) -> None:
+    """Let one daemon look at the schedules at each of those times in turn, by the code server that it started with."""
+    look(folder, ",".join(times), now=False)
 
 
 @contextmanager

@@ -93,10 +93,18 @@ class Server:
     folder: Folder
     process: subprocess.Popen[bytes]
 
+    @property
+    def dagster(self) -> str:
+        """The address of Dagster's own UI."""
+        return f"{self.address}/dagster"
+
     def graphql(self, query: str, **variables: Any) -> Any:
         """Ask the real webserver; fail on GraphQL errors."""
         body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.address}/graphql", body, {"content-type": "application/json"})
+        headers = {"content-type": "application/json"}
+        if token := self.folder.env.get("MYSTOCKS_API_TOKEN"):
+            headers["authorization"] = f"Bearer {token}"
+        request = urllib.request.Request(f"{self.dagster}/graphql", body, headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             told = json.load(answer)
         assert not told.get("errors"), told["errors"]
@@ -143,7 +151,7 @@ def wait_for(condition: Any, seconds: float, what: str) -> Any:
 def serve(folder: Folder) -> Iterator[Server]:
     """Start `mystocks ui` on a free port, and stop it with all it started."""
     log = (folder.root / "ui.log").open("wb")
-    command = [sys.executable, "-m", "mystocks_dagster.cli.main", "ui", "--port", str(_port())]
+    command = [sys.executable, "-m", "mystocks_dagster.cli.main", "ui", "--port", str(free_port())]
     process = subprocess.Popen(command, cwd=folder.root, env=folder.environment, stdout=log, stderr=log)
     note = folder.root / ".dagster" / "ui.json"
 
@@ -162,7 +170,8 @@ def serve(folder: Folder) -> Iterator[Server]:
         log.close()
 
 
-def _port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

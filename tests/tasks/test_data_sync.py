@@ -56,6 +56,9 @@ class FakeSource:
     def offers(self) -> frozenset[str]:
         return frozenset({"daily_bars", *self.reports})
 
+    def trading_days(self) -> list[date]:
+        raise NotOffered("it states no trading days")
+
     def bar_days(self) -> tuple[date, date]:
         if not self.market:
             raise NotOffered("fake has no bars")

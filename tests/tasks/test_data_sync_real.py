@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mystocks_dagster.errors import LakeError
+from mystocks_dagster.errors import LakeError, NotOffered
 from mystocks_dagster.lake.prices import adjusted_bars, unknown_factors
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.settings import Settings
@@ -143,6 +143,11 @@ def test_backward_adjusted_returns_are_the_vendors_percentages(loaded, raw):
     assert both.select((pl.col("change") - pl.col("pctChg")).abs().max()).item() < 1e-4
 
 
+def test_no_real_row_is_set_aside_and_no_real_day_refused(loaded):
+    lake, result = loaded
+    assert (result.metadata["set_aside"], lake.exists("quarantine")) == (0, False)
+
+
 def test_a_second_sync_finds_everything_complete(loaded):
     assert sync_daily_stock_data(DailySync(data_source="recorded"), run_of()).status == "skipped"
 
@@ -169,6 +174,9 @@ class Withholding:
     world: str = "real"
     has_history: bool = True
     offers: frozenset[str] = frozenset({"daily_bars"})
+
+    def trading_days(self) -> list[date]:
+        raise NotOffered("it states no trading days")
 
     def bar_days(self) -> tuple[date, date]:
         return FIRST, LAST

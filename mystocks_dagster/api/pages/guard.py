@@ -1,10 +1,10 @@
 """Forms are taken from the pages themselves only; who may come in at all is for the app to say (api/guards.py)."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
+from mystocks_dagster.api.origins import Source, source_of
 from mystocks_dagster.errors import Forbidden
 
 #: Fields of the largest form, and some more.
@@ -15,18 +15,12 @@ async def form_of(request: Request) -> dict[str, str]:
     """Return the fields of a form that one of these pages sent.
 
     Raises:
-        Forbidden: It comes from another site, whose script or link would act in the name of whoever looks at it.
+        Forbidden: No browser says that a page of this server sent it; every browser says it of a form.
     """
-    if not same_origin(request):
+    if source_of(request.headers) is not Source.OWN:
         raise Forbidden("This form was not sent by this page. Open the page itself and send it again.")
     async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
         return {name: value for name, value in form.items() if isinstance(value, str)}
-
-
-def same_origin(request: Request) -> bool:
-    """Say whether a page of this server sent the request; every browser says where a form comes from."""
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
 
 
 #: The fields of a form, as a parameter of a page.

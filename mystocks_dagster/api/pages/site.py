@@ -12,8 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mystocks_dagster.api.pages import words
 from mystocks_dagster.api.pages.table import Links
 from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError, UnknownName
+from mystocks_dagster.instance import dagster_address
+from mystocks_dagster.launch import daemon_alive
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.servers import ui_address
 from mystocks_dagster.service import Project
 from mystocks_dagster.taskfile.dump import text_of
 from mystocks_dagster.taskfile.problems import TaskFileError
@@ -21,9 +22,6 @@ from mystocks_dagster.taskfile.problems import TaskFileError
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
     "Vary": "Accept-Language, Cookie",
 }
 #: What may stand in `?said=` after a redirect.
@@ -54,11 +52,15 @@ class Site:
         """Return a page in the visitor's language."""
         language = language_of(request)
         said = request.query_params.get("said")
-        settings = project_of(request).settings
+        project = project_of(request)
+        settings = project.settings
+        # Within `mystocks ui` a path, which leads there under whatever name a proxy gives it.
+        dagster = getattr(request.app.state, "dagster_path", None) or dagster_address(settings.dagster_home)
         shared = {
             "t": words.translator(language),
             "language": language,
-            "links": Links(address=ui_address(settings.dagster_home)),
+            "links": Links(address=dagster),
+            "daemon": daemon_alive(project.instance),
             "settings": settings,
             "said": said if said in SAID else None,
             "said_run": request.query_params.get("run", "") if said == "started" else "",

@@ -78,6 +78,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "runs": ("运行记录", "runs"),
     "asset": ("数据表", "table"),
     "automation": ("调度", "schedule"),
+    "no_daemon": (
+        "守护进程没有心跳：定时和排队的任务不会开始。刚启动时请等半分钟；之后请看运行 mystocks ui 的终端，或运行 mystocks health。",
+        "The daemon gives no sign of life: nothing scheduled or queued starts. After a start, wait half a minute; else see the terminal of "
+        "mystocks ui, or run: mystocks health.",
+    ),
     "no_ui": (
         "Dagster 界面没有运行：定时和排队的任务不会开始。请运行 mystocks ui（或 make ui）。",
         "Dagster's UI does not run: nothing scheduled or queued starts. Run: mystocks ui (or make ui).",

@@ -62,6 +62,10 @@ class SimulatedSource:
         self._check_begun(last)
         return self.options.start, last
 
+    def trading_days(self) -> list[date]:
+        """Return the trading days of the calendar in force: this market makes up prices, no calendar."""
+        return shanghai().sessions(shanghai().first, shanghai().last)
+
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Yield `daily_bars` by day and symbol, up to 250,000 rows a frame; suspended days are rows too."""
         market = self._market()

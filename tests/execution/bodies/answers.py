@@ -1,6 +1,7 @@
 """Functions that return, or fail to."""
 
 import asyncio
+import errno
 import os
 import sys
 import threading
@@ -137,6 +138,25 @@ def key_error(params):
 
 def type_error(params):
     return len(5)
+
+
+def nothing_came(params):
+    answer = params.get("answer")
+    return answer["rows"]
+
+
+def not_allowed(params):
+    raise PermissionError(errno.EACCES, "Permission denied", "/x")
+
+
+def not_there_yet(params):
+    raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/x")
+
+
+def wrong_column(params):
+    from polars.exceptions import ColumnNotFoundError
+
+    raise ColumnNotFoundError("closing")
 
 
 def caused(params):

@@ -1,0 +1,73 @@
+"""Host names and addresses: which of them mean this machine only, and who may listen on the others."""
+
+import ipaddress
+import socket
+
+from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.settings import Settings
+
+
+def host_name(host: str) -> str:
+    """Return the name or address of a Host header, without its port.
+
+    Examples:
+        >>> [host_name(text) for text in ("localhost:8888", "[::1]:8888", "::1")]
+        ['localhost', '::1', '::1']
+    """
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host if host.count(":") > 1 else host.partition(":")[0]
+
+
+def is_loopback(name: str) -> bool:
+    """Say whether a host name or address means this machine and no other.
+
+    Examples:
+        >>> [is_loopback(name) for name in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "localhost.example.com")]
+        [True, True, True, False, False]
+    """
+    if name.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def url(host: str, port: int) -> str:
+    """Return the address of a server, as a browser takes it.
+
+    Examples:
+        >>> url("127.0.0.1", 3000), url("::1", 3000)
+        ('http://127.0.0.1:3000', 'http://[::1]:3000')
+    """
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def check_host(settings: Settings, host: str) -> None:
+    """Refuse to listen where other machines could come in without a token.
+
+    Raises:
+        SettingsError: The host is not loopback, and there is no token.
+    """
+    if not is_loopback(host) and settings.api_token is None:
+        raise SettingsError(
+            f"{host} can be reached from other machines, which could then start and change tasks. Set MYSTOCKS_API_TOKEN to a long "
+            "random text (such as `openssl rand -hex 32` gives), or listen on 127.0.0.1."
+        )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to the address; port 0 takes a free one.
+
+    Raises:
+        SettingsError: The port is taken, or the host is not an address of this machine.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --host and --port.") from None
+    return listener

@@ -1,0 +1,16 @@
+"""The call that says which server answers, for whoever has just started it."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from mystocks_dagster.api.inputs import Manager
+from mystocks_dagster.instance import home_id
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/ready")
+def ready(manager: Manager) -> Any:
+    """Say that the server works, and for which instance: another program may have taken its port."""
+    return {"ready": True, "server": "mystocks", "instance": home_id(manager.settings.dagster_home)}

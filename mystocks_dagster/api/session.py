@@ -1,0 +1,47 @@
+"""The cookie by which a browser that gave the token opens websockets: browsers send no password with those."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+
+#: A browser that is open for longer gets a new one with any page.
+_LIFETIME_SECONDS = 12 * 3600
+
+
+class Sessions:
+    """Makes and checks the cookies of one server; a new token ends them all."""
+
+    def __init__(self, token: str, server_id: str) -> None:
+        self._key = hashlib.sha256(f"mystocks session\n{server_id}\n{token}".encode("utf-8", "surrogateescape")).digest()
+        # Cookies of a host are shared by all its ports: each server's has a name of its own.
+        self._name = f"mystocks_{server_id[:8]}"
+
+    def cookie(self, *, secure: bool) -> str:
+        """Return the value of a Set-Cookie header."""
+        expires = str(int(time.time()) + _LIFETIME_SECONDS)
+        value = f"{self._name}={expires}.{self._sign(expires)}; Path=/; HttpOnly; SameSite=Strict"
+        return f"{value}; Secure" if secure else value
+
+    def valid(self, headers: Mapping[str, str]) -> bool:
+        """Say whether a request has a cookie of this server that counts for another half of its time."""
+        return self._left(headers) > _LIFETIME_SECONDS / 2
+
+    def opens(self, headers: Mapping[str, str]) -> bool:
+        """Say whether a request has a cookie of this server."""
+        return self._left(headers) > 0
+
+    def _left(self, headers: Mapping[str, str]) -> float:
+        try:
+            cookies = SimpleCookie(headers.get("cookie", ""))
+        except CookieError:
+            return 0
+        value = cookies[self._name].value if self._name in cookies else ""
+        expires, _, signature = value.partition(".")
+        if not (expires.isascii() and expires.isdigit()) or not hmac.compare_digest(signature.encode(), self._sign(expires).encode()):
+            return 0
+        return int(expires) - time.time()
+
+    def _sign(self, expires: str) -> str:
+        return hmac.new(self._key, expires.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,225 @@
+"""Lost, cut or altered files of a table: which one it is, and the way back."""
+
+import io
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from deltalake import DeltaTable
+
+from mystocks_dagster.lake.location import local_path
+from mystocks_dagster.market.schemas import TABLES
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileInfo, FileSystem
+
+LOG = "_delta_log"
+_COMMIT = re.compile(r"(\d{20})\.json")
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint.*\.parquet")
+#: delta-rs writes a checkpoint after so many versions, and reads the commits since then.
+_SINCE_CHECKPOINT = 100
+
+
+def remedy(uri: str, damage: str) -> str:
+    """Return the message about a damaged file: the table, the file, what is wrong with it, and the way back."""
+    table = uri.rstrip("/").rpartition("/")[2]
+    return f"The table {table} in {uri} is damaged: {damage}. List the versions that can be restored: mystocks data restore {table}"
+
+
+def find_damage(uri: str) -> tuple[str, str] | None:
+    """Look at every file of a table, or of all tables of a lake; None when none is damaged.
+
+    Returns:
+        The table's location and what is wrong with its file.
+    """
+    name = uri.rstrip("/").rpartition("/")[2]
+    for table in [uri] if name in TABLES else [f"{uri}/{one}" for one in TABLES]:
+        try:
+            damage = log_damage(table) or next(iter(_data_damage(table).values()), None)
+        except OSError:
+            continue  # a folder that cannot be listed is another error
+        if damage:
+            return table, damage
+    return None
+
+
+def log_damage(uri: str, newest: int | None = None) -> str | None:
+    """Say what is wrong with the transaction log: a file of it, and what is the matter with it; None when it is whole.
+
+    Args:
+        uri: The table's location.
+        newest: The version that was opened just now: then only what opening does not notice is looked for, a commit
+            without content, and only in a folder on this machine.
+    """
+    if newest is not None:
+        path = local_path(uri)
+        return _empty_commit(path, newest) if path else None
+    files = files_of(uri)
+    listed = {info.base_name: info for info in _listed(files, LOG)}
+    if not listed:
+        rest = any(info.is_file or info.base_name != LOG for info in _listed(files, ""))
+        return f"{uri}/{LOG} is lost, without which its other files mean nothing" if rest else None
+    problem = _checkpoint_problem(files, listed) or _commit_problem(files, listed)
+    return f"{uri}/{LOG}/{problem}" if problem else None
+
+
+def data_damage(
+    opened: DeltaTable,
+    uri: str,
+    *,
+    years: tuple[int | None, int | None] = (None, None),
+    read: bool = False,
+    known: dict[str, str] | None = None,
+) -> dict[str, str]:
+    """Return the data files of a version that are lost or not as long as the log says, each with what is wrong.
+
+    Args:
+        opened: The version.
+        uri: Its location.
+        years: First and last year whose files are looked at.
+        read: Read each file too, which finds altered bytes.
+        known: What was found out about files before, by path; it is added to. An empty text is a whole file.
+    """
+    known = {} if known is None else known
+    files = files_of(uri)
+    for path, size, rows in _added(opened, years):
+        if path not in known:
+            known[path] = _file_problem(files, path, size, rows, read=read)
+    return {path: f"{uri}/{path} {known[path]}" for path, _, _ in _added(opened, years) if known[path]}
+
+
+def files_of(uri: str) -> "FileSystem":
+    """Return the files of a table, with paths relative to it."""
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow import fs
+
+    path = local_path(uri)
+    return fs.SubTreeFileSystem(path, fs.LocalFileSystem()) if path else fs.PyFileSystem(DeltaStorageHandler(uri))
+
+
+def commits(uri: str) -> list[int]:
+    """Return the numbers of the versions whose commits are in the log, ascending."""
+    found = (_COMMIT.fullmatch(info.base_name) for info in _listed(files_of(uri), LOG))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def commit_info(uri: str, version: int) -> dict[str, Any]:
+    """Return what a commit says of itself: operation, timestamp…; nothing when it cannot be read."""
+    try:
+        with files_of(uri).open_input_stream(f"{LOG}/{version:020}.json") as file:
+            lines = [json.loads(line) for line in file.read().splitlines()]
+    except (OSError, ValueError):
+        return {}
+    return next((line["commitInfo"] for line in lines if "commitInfo" in line), {})
+
+
+def _data_damage(uri: str) -> dict[str, str]:
+    try:
+        return data_damage(DeltaTable(uri), uri, read=True)
+    except Exception:  # noqa: BLE001 - it cannot be opened, so it is the log that is damaged, or there is no table
+        return {}
+
+
+def _added(opened: DeltaTable, years: tuple[int | None, int | None]) -> Iterator[tuple[str, int, int | None]]:
+    """Yield path, size and number of rows of the data files of those years."""
+    files = pl.DataFrame(opened.get_add_actions(flatten=True))
+    if "partition.year" in files.columns:
+        files = files.filter(pl.col("partition.year").is_between(years[0] or 0, years[1] or 9999))
+    yield from files.select("path", "size_bytes", "num_records").iter_rows()
+
+
+def _file_problem(files: "FileSystem", path: str, size: int, rows: int | None, *, read: bool) -> str:
+    from pyarrow.fs import FileType
+
+    info = files.get_file_info(path)
+    if info.type != FileType.File:
+        return "is missing" if info.type == FileType.NotFound else "is no file"
+    if info.size != size:
+        return f"has {info.size:,} bytes and should have {size:,}"
+    return _content_problem(files, path, rows) if read else ""
+
+
+def _content_problem(files: "FileSystem", path: str, rows: int | None) -> str:
+    try:
+        with files.open_input_file(path) as file:
+            height = pl.read_parquet(io.BytesIO(file.read())).height
+    except BaseException as error:  # what machine code did not expect of a file is no Exception for Python
+        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            raise
+        return "cannot be read: its bytes were altered"
+    return "" if rows in (None, height) else f"has {height:,} rows and should have {rows:,}"
+
+
+def _listed(files: "FileSystem", folder: str) -> list["FileInfo"]:
+    from pyarrow.fs import FileSelector
+
+    return files.get_file_info(FileSelector(folder, allow_not_found=True))
+
+
+def _empty_commit(path: str, newest: int) -> str | None:
+    name = os.path.join(path, LOG, f"{newest:020}.json")  # noqa: PTH118 - a hundred times at each opening
+    if os.path.exists(name) and not _is_complete(name):  # noqa: PTH110
+        return f"{name} is cut"
+    for version in range(newest - 1, max(newest - _SINCE_CHECKPOINT, -1), -1):
+        name = os.path.join(path, LOG, f"{version:020}.json")  # noqa: PTH118
+        try:
+            if os.stat(name).st_size == 0:  # noqa: PTH116
+                return f"{name} is empty"
+        except OSError:
+            return None  # older ones are in the checkpoint
+    return None
+
+
+def _is_complete(name: str) -> bool:
+    """Say whether a commit holds as many added and removed files as it says; cut between two lines it looks whole."""
+    with open(name, encoding="utf-8") as file:  # noqa: PTH123
+        lines = [json.loads(line) for line in file if line.strip()]
+    said = next((line["commitInfo"].get("operationMetrics", {}) for line in lines if "commitInfo" in line), None)
+    counts = {kind: sum(kind in line for line in lines) for kind in ("add", "remove")}
+    added, removed = (said or {}).get("num_added_files"), (said or {}).get("num_removed_files")
+    return said is not None and added in (None, counts["add"]) and removed in (None, counts["remove"])
+
+
+def _checkpoint_problem(files: "FileSystem", listed: dict[str, "FileInfo"]) -> str | None:
+    from pyarrow import ArrowInvalid, parquet
+
+    for name in sorted((name for name in listed if _CHECKPOINT.fullmatch(name)), reverse=True)[:1]:
+        try:
+            with files.open_input_file(f"{LOG}/{name}") as file:
+                parquet.read_table(file)
+        except (OSError, ArrowInvalid):
+            return f"{name} cannot be read"
+    wanted = _hint(files, listed)
+    if wanted is not None and not any(name.startswith(f"{wanted:020}.checkpoint") for name in listed):
+        return f"{wanted:020}.checkpoint.parquet is missing"
+    return None
+
+
+def _hint(files: "FileSystem", listed: dict[str, "FileInfo"]) -> int | None:
+    if "_last_checkpoint" not in listed:
+        return None
+    try:
+        with files.open_input_stream(f"{LOG}/_last_checkpoint") as file:
+            return int(json.loads(file.read())["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # only a hint, which readers do without
+
+
+def _commit_problem(files: "FileSystem", listed: dict[str, "FileInfo"]) -> str | None:
+    found = sorted(int(match[1]) for name in listed if (match := _COMMIT.fullmatch(name)))
+    start = max((int(match[1]) + 1 for name in listed if (match := _CHECKPOINT.fullmatch(name))), default=0)
+    for version in range(start, max(found, default=-1) + 1):
+        name = f"{version:020}.json"
+        if name not in listed:
+            return f"{name} is missing"
+        try:
+            with files.open_input_stream(f"{LOG}/{name}") as file:
+                lines = [json.loads(line) for line in file.read().splitlines()]
+        except (OSError, ValueError):
+            return f"{name} is cut or was altered"
+        if not lines:
+            return f"{name} is empty"
+    return None

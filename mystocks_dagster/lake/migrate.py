@@ -1,0 +1,98 @@
+"""Bring the tables of a lake to the format of this version of the package, one commit at a time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from mystocks_dagster.errors import WrongFormat
+from mystocks_dagster.lake import delta
+from mystocks_dagster.lake.formats import Migration, format_of, newest_format, pending, stamp
+from mystocks_dagster.lake.layout import MARKS_ONLY, YEAR, date_column, stream
+from mystocks_dagster.lake.location import has_wildcards
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.writing import PARQUET
+from mystocks_dagster.market.schemas import TABLES, Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One commit of a migration: a table, the format that it then has, and what is done."""
+
+    table: str
+    number: int
+    about: str
+
+
+def plan(lake: Lake) -> list[Step]:
+    """Return what `migrate` would do, in order; nothing when the lake is as this version writes it.
+
+    Raises:
+        WrongFormat: A newer version wrote one of the tables.
+        TableDamaged: The transaction log of one is lost or damaged.
+    """
+    return [step for step, _ in _steps(lake)]
+
+
+def migrate(lake: Lake, on_step: Callable[[Step], None] = lambda step: None) -> list[Step]:
+    """Do what is to be done, one atomic commit a table and migration: killed at any moment, the next call goes on from there.
+
+    Args:
+        lake: The lake; readers see each table before or after a step, never in between.
+        on_step: Is told of each step before it begins.
+
+    Raises:
+        WrongFormat, TableDamaged: As `plan`.
+        LakeUnavailable: The lake cannot be written.
+    """
+    done = []
+    for step, migration in _steps(lake):
+        on_step(step)
+        _commit(lake, step, migration)
+        done.append(step)
+    return done
+
+
+def _steps(lake: Lake) -> Iterator[tuple[Step, Migration | None]]:
+    newest = newest_format()
+    for name in TABLES:
+        opened = lake.log(name)
+        number = newest if opened is None else format_of(opened)
+        if number > newest:
+            raise WrongFormat(
+                f"The table {name} has format {number}, and this version of MyStocks knows formats up to {newest}: install a newer one."
+            )
+        for one in pending(name, number):
+            yield Step(table=name, number=one.number, about=one.about), one
+            number = one.number
+        if number < newest:
+            yield Step(table=name, number=newest, about="nothing of it changes; the number of the format is written down"), None
+
+
+def _commit(lake: Lake, step: Step, migration: Migration | None) -> None:
+    schema, uri = TABLES[step.table], f"{lake.location}/{step.table}"
+
+    def attempt(existing: DeltaTable | None) -> None:
+        if existing is None or format_of(existing) >= step.number:
+            return  # another process was faster
+        if migration is None:
+            said = CommitProperties(app_transactions=[stamp(step.number)], custom_metadata={MARKS_ONLY: "true"})
+            nothing = pl.scan_delta(existing, use_pyarrow=has_wildcards(lake.location)).head(0).collect()
+            write_deltalake(existing, stream(nothing), mode="append", commit_properties=said)
+            return
+        rows = pl.scan_delta(existing, use_pyarrow=has_wildcards(lake.location)).drop(YEAR, strict=False)
+        write_deltalake(
+            existing,
+            stream(_partitioned(schema, migration.change(rows).collect())),
+            mode="overwrite",
+            schema_mode="overwrite",
+            writer_properties=PARQUET,
+            commit_properties=CommitProperties(app_transactions=[stamp(step.number)]),
+        )
+
+    delta.commit(uri, attempt)
+
+
+def _partitioned(schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col(date_column(schema)).dt.year().alias(YEAR)) if schema.by_day else frame

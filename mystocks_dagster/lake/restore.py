@@ -1,0 +1,278 @@
+"""Earlier versions of a table: which there are, which are whole, and going back to one of them."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+
+from mystocks_dagster.errors import LakeError, MyStocksError, TableDamaged, UnknownName
+from mystocks_dagster.lake import damage, delta
+from mystocks_dagster.lake.events import refresh_events
+from mystocks_dagster.lake.formats import format_of, pending, stamp
+from mystocks_dagster.lake.layout import RESTORES, YEAR, stream
+from mystocks_dagster.lake.loads import forget_days, loads
+from mystocks_dagster.lake.location import has_wildcards, local_path
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.writing import PARQUET
+from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.schemas import table as table_of
+
+#: Folder of the lake to which damaged tables are moved; nothing reads it.
+ASIDE = "damaged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableVersion:
+    """One version of a table.
+
+    Attributes:
+        number: Counts from 0.
+        written: When, in Shanghai; None when its commit cannot be read.
+        operation: What wrote it, as Delta calls it: WRITE, MERGE, OPTIMIZE…
+        rows: How many there are in it; None when its log cannot be read.
+        damage: The file that is lost or damaged; empty when the version is whole.
+    """
+
+    number: int
+    written: datetime | None
+    operation: str
+    rows: int | None
+    damage: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """What was done.
+
+    Attributes:
+        version: The version whose rows the table has now; None when it was moved away.
+        rows: How many.
+        days: The days that count as not loaded now, so that the next run loads them.
+        aside: Where the damaged table is now; None when it stayed where it was.
+    """
+
+    version: int | None
+    rows: int
+    days: tuple[date, ...]
+    aside: str | None = None
+
+
+def versions(lake: Lake, table: str, limit: int = 20) -> list[TableVersion]:
+    """Return the newest versions, newest first; each data file is read once, to see whether it is whole.
+
+    Raises:
+        UnknownName: There is no such table.
+    """
+    uri = _uri(lake, table)
+    known: dict[str, str] = {}
+    return [_version(uri, number, known) for number in sorted(damage.commits(uri), reverse=True)[:limit]]
+
+
+def restore(lake: Lake, table: str, to: int | datetime) -> Restored:
+    """Give the table the rows that it had in an earlier version; days that were loaded since count as not loaded.
+
+    When the log is damaged too, the version is written as a new table and the damaged one is moved to `damaged/`.
+
+    Args:
+        lake: The lake.
+        table: Name of the table.
+        to: The number of a version, or a moment: then the last version that was written until then.
+
+    Raises:
+        UnknownName: There is no such table or version.
+        TableDamaged: A file of that version is lost or damaged.
+        LakeUnavailable: The lake cannot be written.
+    """
+    uri = _uri(lake, table)
+    number = to if isinstance(to, int) else _number_at(uri, table, to)
+    target = _opened(uri, table, number)
+    if damaged := damage.data_damage(target, uri, read=True):
+        raise TableDamaged(
+            f"Version {number} of {table} cannot be restored: {next(iter(damaged.values()))}. Choose another: mystocks data restore {table}"
+        )
+    before, since, stored_format = _days(lake, table), _written_after(uri, number), format_of(target)
+    aside = None if _put_back(uri, number, stored_format) else _write_anew(lake, table, target)
+    days = _forget(lake, table, since, everything=bool(pending(table, stored_format)))
+    after = _days(lake, table)
+    if table == "daily_bars" and after and lake.exists("adjust_events"):
+        refresh_events(lake, sorted({*before, *after, *lake.days("adjust_events")}))
+    return Restored(version=number, rows=_count(lake, uri), days=days, aside=aside)
+
+
+def move_away(lake: Lake, table: str) -> Restored:
+    """Move a table of which nothing can be restored to `damaged/`; all its days count as not loaded.
+
+    Raises:
+        LakeError: The lake is not in a folder of this machine.
+        UnknownName: There is no such table.
+    """
+    uri = _uri(lake, table)
+    path = local_path(uri)
+    if path is None:
+        raise LakeError(
+            f"{uri} is not on this machine, so it cannot be moved from here; move it away with your store's own tools, then load again."
+        )
+    if not Path(path).exists():
+        raise UnknownName(f"There is nothing of a table {table} in the lake {lake.location}.")
+    aside = _aside(Path(path))
+    Path(path).rename(aside)
+    return Restored(version=None, rows=0, days=_forget(lake, table, None, everything=True), aside=str(aside))
+
+
+def _uri(lake: Lake, table: str) -> str:
+    return f"{lake.location}/{table_of(table).name}"
+
+
+def _version(uri: str, number: int, known: dict[str, str]) -> TableVersion:
+    info = damage.commit_info(uri, number)
+    stamped = info.get("timestamp")
+    written = datetime.fromtimestamp(stamped / 1000, UTC).astimezone(SHANGHAI) if stamped else None
+    rows, trouble = None, ""
+    try:
+        opened = _open(uri, number)
+        rows = _rows(opened)
+        trouble = next(iter(damage.data_damage(opened, uri, read=True, known=known).values()), "")
+    except MyStocksError as error:
+        trouble = damage.log_damage(uri) or str(error)
+    return TableVersion(number=number, written=written, operation=info.get("operation", ""), rows=rows, damage=trouble)
+
+
+def _open(uri: str, number: int) -> DeltaTable:
+    """Open a version; a hint at a checkpoint that is lost is left aside by asking for the version."""
+    opened = delta.open_table(uri, number)
+    if opened is None:
+        raise UnknownName(f"There is no table at {uri}.")
+    if local_path(uri) and (cut := damage.log_damage(uri, newest=number)):
+        raise TableDamaged(cut)
+    return opened
+
+
+def _opened(uri: str, table: str, number: int) -> DeltaTable:
+    found = damage.commits(uri)
+    if number not in found:
+        known = f"{found[0]} to {found[-1]}" if found else "none"
+        raise UnknownName(f"There is no version {number} of {table}; known are {known}: mystocks data restore {table}")
+    return _open(uri, number)
+
+
+def _number_at(uri: str, table: str, moment: datetime) -> int:
+    for number in sorted(damage.commits(uri), reverse=True):
+        stamped = damage.commit_info(uri, number).get("timestamp")
+        if stamped is not None and stamped <= moment.timestamp() * 1000:
+            return number
+    raise UnknownName(f"No version of {table} was written until {moment.isoformat()}: mystocks data restore {table}")
+
+
+def _put_back(uri: str, number: int, format_number: int) -> bool:
+    """Restore by a commit of Delta's; False when the newest version cannot be opened, so that none can follow it."""
+    try:
+        newest = delta.open_table(uri)
+    except TableDamaged:
+        return False
+    if newest is None:
+        return False
+    restores = (newest.transaction_version(RESTORES) or 0) + 1
+    said = CommitProperties(app_transactions=[stamp(format_number), Transaction(RESTORES, restores)])
+    with delta.explained(uri):
+        newest.restore(number, commit_properties=said)
+    return True
+
+
+def _write_anew(lake: Lake, table: str, target: DeltaTable) -> str:
+    """Write a version as a new table, and change places with the damaged one; return where that is now."""
+    uri = _uri(lake, table)
+    path = local_path(uri)
+    if path is None:
+        raise LakeError(
+            f"{uri} is not on this machine, so that a damaged log cannot be put right from here; move the table away and load it again."
+        )
+    fresh = Path(lake_path(lake), ".restoring", table)
+    shutil.rmtree(fresh, ignore_errors=True)
+    metadata = target.metadata()
+    with delta.explained(uri):
+        rows = pl.scan_delta(target, use_pyarrow=has_wildcards(lake.location)).collect()
+        write_deltalake(
+            str(fresh),
+            stream(rows),
+            partition_by=[YEAR] if YEAR in rows.columns else None,
+            name=metadata.name,
+            description=metadata.description,
+            writer_properties=PARQUET,
+            commit_properties=CommitProperties(app_transactions=[stamp(format_of(target))]),
+        )
+        aside = _aside(Path(path))
+        Path(path).rename(aside)
+        fresh.rename(path)
+        fresh.parent.rmdir()
+    return str(aside)
+
+
+def lake_path(lake: Lake) -> str:
+    """Return the folder of a lake on this machine.
+
+    Raises:
+        LakeError: It is somewhere else.
+    """
+    path = local_path(lake.location)
+    if path is None:
+        raise LakeError(f"{lake.location} is not a folder of this machine.")
+    return path
+
+
+def _aside(path: Path) -> Path:
+    folder = path.parent / ASIDE
+    folder.mkdir(exist_ok=True)
+    name = f"{path.name}-{now():%Y%m%d-%H%M%S}"
+    taken = sum(one.name.startswith(name) for one in folder.iterdir())
+    return folder / (f"{name}-{taken + 1}" if taken else name)
+
+
+def _written_after(uri: str, number: int) -> datetime | None:
+    """Return when the version after that one was written; None when there is none."""
+    stamped = damage.commit_info(uri, number + 1).get("timestamp")
+    return datetime.fromtimestamp(stamped / 1000, UTC).astimezone(SHANGHAI) if stamped else None
+
+
+def _forget(lake: Lake, table: str, since: datetime | None, *, everything: bool = False) -> tuple[date, ...]:
+    """Mark the days as not loaded that were loaded since then, or of which another number of rows is stored than was loaded."""
+    if table == "loaded_days" or not lake.exists("loaded_days"):
+        return ()
+    known = loads(lake, table).filter("complete")
+    if everything:
+        forget_days(lake, table, known["date"].to_list())
+        return tuple(known["date"].sort())
+    late = known.filter(pl.col("loaded_at") >= since if since else pl.lit(value=False))
+    other = known.join(_rows_by_day(lake, table), on="date", how="left").filter(pl.col("rows") != pl.col("stored").fill_null(0))
+    days = sorted({*late["date"], *(other["date"] if TABLES[table].by_day else ())})
+    if days:
+        forget_days(lake, table, days)
+    return tuple(days)
+
+
+def _rows_by_day(lake: Lake, table: str) -> pl.DataFrame:
+    column = TABLES[table].date_column
+    if column is None or not lake.exists(table):
+        return pl.DataFrame(schema={"date": pl.Date, "stored": pl.Int64})
+    counts = lake.read(table, columns=[column]).group_by(pl.col(column).alias("date")).len("stored")
+    return counts.with_columns(pl.col("stored").cast(pl.Int64))
+
+
+def _days(lake: Lake, table: str) -> Sequence[date]:
+    try:
+        return lake.days(table) if TABLES[table].date_column else []
+    except LakeError:
+        return []
+
+
+def _count(lake: Lake, uri: str) -> int:
+    opened = delta.open_table(uri)
+    return _rows(opened) if opened else 0
+
+
+def _rows(opened: DeltaTable) -> int:
+    return int(pl.DataFrame(opened.get_add_actions(flatten=True))["num_records"].sum())

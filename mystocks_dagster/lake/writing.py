@@ -1,0 +1,186 @@
+"""Writing the tables of a lake: every write is one atomic commit of rows that obey their table's contract."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import Schema as DeltaSchema
+
+from mystocks_dagster.errors import ContractBroken, WrongWorld
+from mystocks_dagster.lake import delta
+from mystocks_dagster.lake.contract import conform
+from mystocks_dagster.lake.formats import check_format, grow, stamp
+from mystocks_dagster.lake.layout import MARKS_ONLY, YEAR, covers, date_column, mark_name, stream, to_disk, world_name, world_of
+from mystocks_dagster.lake.reading import TableReader
+from mystocks_dagster.market.schemas import Table
+from mystocks_dagster.market.schemas import table as table_of
+
+#: Numbers that hardly repeat are soon written plainly instead of listed first: a third of the time, for the same size.
+#: Smaller row groups take less memory, and a reader of one symbol reads less.
+PARQUET = WriterProperties(max_row_group_size=262_144, dictionary_page_size_limit=131_072)
+
+
+class TableWriter(TableReader):
+    """What writers of a lake ask for; see `lake.store.Lake`."""
+
+    def check_world(self) -> None:
+        """Refuse early, before anything is fetched, what every write would refuse.
+
+        Raises:
+            WrongWorld: The lake belongs to another world.
+        """
+        found = self.stored_world()
+        if found and self.world and found != self.world:
+            raise self._wrong_world(found)
+
+    def replace_days(self, table: str, frame: pl.DataFrame, days: Sequence[date], *, marks: Mapping[str, int] | None = None) -> int:
+        """Replace the rows of exactly those days by `frame`, atomically; days without a row become empty.
+
+        Args:
+            table: Name of the table.
+            frame: The new rows.
+            days: The days that they replace.
+            marks: Kept with the table by the same commit, see `lake.marks`.
+
+        Returns:
+            The number of rows written.
+
+        Raises:
+            ContractBroken: The frame does not obey the table's contract, or holds a day that is not in `days`.
+            WrongWorld: The lake belongs to another world.
+            WrongFormat: Another version of this package wrote the table.
+            TableDamaged: A file that must be read for it is lost or damaged.
+            LakeUnavailable: The lake cannot be written; the table is as it was before.
+        """
+        schema = table_of(table)
+        frame = conform(schema, frame)
+        column = date_column(schema)
+        foreign = frame.filter(~pl.col(column).is_in(list(days)))
+        if foreign.height:
+            raise ContractBroken(f"{table}.{column}: {foreign[column][0]} is not among the days to replace, e.g. {foreign.row(0)}.")
+        if days:
+            self._write(schema, frame, covers(schema, days), marks)
+        return frame.height
+
+    def replace_rows(self, table: str, frame: pl.DataFrame, where: str) -> int:
+        """Replace the rows for which the SQL condition `where` holds by `frame`, whose rows all fulfil it, atomically.
+
+        Returns:
+            The number of rows written.
+
+        Raises:
+            ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
+        """
+        schema = table_of(table)
+        frame = conform(schema, frame)
+        self._write(schema, frame, where, None)
+        return frame.height
+
+    def upsert(self, table: str, frame: pl.DataFrame) -> int:
+        """Update the rows whose key is stored and insert the others, atomically.
+
+        Returns:
+            The number of rows given.
+
+        Raises:
+            ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
+        """
+        schema = table_of(table)
+        frame = conform(schema, frame)
+        data = to_disk(schema, frame)
+
+        def attempt(existing: DeltaTable | None) -> None:
+            table = existing or self._create(schema)
+            on = [f"t.{name} = s.{name}" for name in (*schema.key, *((YEAR,) if schema.by_day else ()))]
+            if schema.date_column and schema.date_column in schema.key:
+                # Constant bounds, so that files of other days are neither read nor in conflict with other writers.
+                on.append(covers(schema, frame[schema.date_column].unique().sort().to_list(), alias="t."))
+            merge = table.merge(data, " AND ".join(on), source_alias="s", target_alias="t")
+            merge.when_matched_update_all().when_not_matched_insert_all().execute()
+
+        if frame.height:
+            self._commit(schema, attempt)
+        return frame.height
+
+    def replace_all(self, table: str, frame: pl.DataFrame, *, marks: Mapping[str, int] | None = None) -> int:
+        """Replace the whole table, atomically, and keep `marks` with it; returns the number of rows.
+
+        Raises:
+            ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
+        """
+        schema = table_of(table)
+        frame = conform(schema, frame)
+        self._write(schema, frame, None, marks)
+        return frame.height
+
+    def mark(self, table: str, marks: Mapping[str, int]) -> None:
+        """Keep `marks` with a table whose rows stay as they are.
+
+        Raises:
+            WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
+        """
+        schema = table_of(table)
+        nothing = to_disk(schema, schema.empty())
+
+        def attempt(existing: DeltaTable | None) -> None:
+            if existing is not None:
+                commit = _commit_properties(existing, marks, {MARKS_ONLY: "true"})
+                write_deltalake(existing, stream(nothing), mode="append", commit_properties=commit)
+
+        self._commit(schema, attempt)
+
+    # ---- inside
+
+    def _write(self, schema: Table, frame: pl.DataFrame, predicate: str | None, marks: Mapping[str, int] | None) -> None:
+        data = to_disk(schema, frame)
+
+        def attempt(existing: DeltaTable | None) -> None:
+            table = existing or self._create(schema)
+            commit = _commit_properties(table, marks or {})
+            write_deltalake(table, stream(data), mode="overwrite", predicate=predicate, writer_properties=PARQUET, commit_properties=commit)
+
+        self._commit(schema, attempt)
+
+    def _commit(self, schema: Table, attempt: Callable[[DeltaTable | None], None]) -> None:
+        def checked(existing: DeltaTable | None) -> None:
+            self._check_table(schema, existing)
+            if existing is not None:
+                check_format(schema, existing)
+                grow(schema, existing)
+            attempt(existing)
+
+        delta.commit(self._uri(schema.name), checked)
+
+    def _create(self, schema: Table) -> DeltaTable:
+        """Make the table, without rows: a log stands before the first data file, so files without one are damage, not a first write."""
+        empty = to_disk(schema, schema.empty()).to_arrow(compat_level=pl.CompatLevel.oldest())
+        return DeltaTable.create(
+            self._uri(schema.name),
+            schema=DeltaSchema.from_arrow(empty.schema),
+            mode="error",
+            partition_by=[YEAR] if schema.by_day else None,
+            name=world_name(self.world or self.stored_world() or "", schema),
+            description=f"{schema.title}: {schema.grain}",
+            commit_properties=CommitProperties(app_transactions=[stamp()]),
+        )
+
+    def _check_table(self, schema: Table, existing: DeltaTable | None) -> None:
+        found = world_of(existing) if existing else self.stored_world()
+        if found and self.world and found != self.world:
+            raise self._wrong_world(found)
+        if not found and not self.world:
+            raise WrongWorld(
+                f"The lake {self.location} is empty, so {schema.name} has nothing to be computed from; sync market data into it first."
+            )
+
+    def _wrong_world(self, found: str) -> WrongWorld:
+        return WrongWorld(
+            f"The lake {self.location} holds {found} data, so {self.world} data may not be written into it. "
+            "Set MYSTOCKS_LAKE to another folder, or delete that one."
+        )
+
+
+def _commit_properties(table: DeltaTable, marks: Mapping[str, int], said: Mapping[str, str] | None = None) -> CommitProperties:
+    transactions = [Transaction(mark_name(table, name), number) for name, number in marks.items()]
+    return CommitProperties(app_transactions=transactions, custom_metadata=dict(said or {}))

@@ -1,0 +1,207 @@
+"""What a symbol's bar must have in common with its bar of the session before: rules that need yesterday's rows.
+
+They expose rows that are sound in themselves and yet wrong: yesterday's rows under today's date, the prices of
+another symbol, prices times ten, moves beyond the limit.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from mystocks_dagster.market.adjust import HALF_A_TICK
+from mystocks_dagster.market.rules import CHINEXT_REFORM
+from mystocks_dagster.market.symbols import board_expr
+from mystocks_dagster.market.value_rules import Rule
+
+#: An ex-dividend event leaves at least this of the last close (30 new shares for 10 leave 0.25), and never more than
+#: all of it.
+LEAST_RATIO, MOST_RATIO = 0.2, 1.0
+#: From so many symbols on, a day on which more than this share disagrees with the last closes is another day: on the
+#: busiest ex-dividend days it is 6 %.
+MANY, MOST_DISAGREEING = 20, 0.3
+#: So many of the traded symbols may be suspended from one day to the next before a snapshot is not believed.
+MOST_SUSPENDED, FEW_SUSPENDED = 0.03, 20
+#: Bars that a symbol must have had before its price is taken for limited: five free days, and one more.
+SETTLED = 6
+#: The limits are those of `rules.py` from here on; what was before is not modelled there.
+LIMITS_FROM = date(2014, 1, 1)
+
+#: Columns of stored bars that are needed to judge the bars after them.
+CONTEXT = ("symbol", "date", "open", "high", "low", "close", "prev_close", "volume", "amount", "suspended")
+_SAME = ("open", "high", "low", "close", "volume", "amount")
+
+BEYOND_LIMIT = Rule(
+    "beyond_price_limit",
+    "the price moved beyond the limit of its board, though the symbol traded the day before and is not newly listed",
+    lambda: pl.col("_beyond"),
+)
+REPEATED = Rule(
+    "rows_of_the_day_before",
+    "prices, volume and amount are those of the day before, and prev_close is not that day's close",
+    lambda: pl.col("_repeated"),
+)
+RATIO = Rule(
+    "prev_close_out_of_bounds",
+    f"prev_close is not {LEAST_RATIO} to {MOST_RATIO:.0f} times the last stored close, so no ex-dividend day explains it",
+    lambda: (
+        pl.col("_adjacent")
+        & ((pl.col("prev_close") < LEAST_RATIO * pl.col("_close")) | (pl.col("prev_close") > MOST_RATIO * pl.col("_close")))
+        & _disagrees()
+    ),
+)
+RULES = (BEYOND_LIMIT, REPEATED, RATIO)
+#: More days than any stored day is away from 1970-01-01.
+_DAYS = 2**20
+
+
+class Neighbours:
+    """The bars of a frame, each beside the symbol's bar before it.
+
+    Attributes:
+        rows: The frame's rows in its order, with the last close and date (`_close`, `_date`), whether that bar is of
+            the session before (`_adjacent`), and what the rules need.
+        loaded: All days of the frame and of what is stored beside it, ascending.
+    """
+
+    def __init__(self, frame: pl.DataFrame, stored: pl.DataFrame, previous: Mapping[date, date]) -> None:
+        """Find each bar's bar before it.
+
+        Args:
+            frame: Bars (`daily_bars`), in any order, each key once.
+            stored: `CONTEXT` of stored bars of other days than the frame's: some three weeks before it, and between its days.
+            previous: The session before each day of the frame.
+        """
+        self._both = pl.concat([frame.select(CONTEXT), stored.select(CONTEXT)])
+        self._height = frame.height
+        self.loaded = self._both["date"].unique().sort()
+        before, settled = self._before()
+        self._index = pl.Series(before).replace(-1, None).cast(pl.UInt32)
+        sessions = pl.Series([previous.get(day) for day in self.loaded], dtype=pl.Date)
+        self._place = self.loaded.search_sorted(self._both["date"])
+        rows = self._both.head(self._height).with_columns(
+            *(self._both[name].gather(self._index).alias(f"_{name}") for name in ("close", "date", "suspended")),
+            _session=sessions.gather(self._place.head(self._height)),
+            _settled=pl.Series(settled),
+        )
+        rows = rows.with_columns(_adjacent=(pl.col("_date") == pl.col("_session")).fill_null(value=False))
+        self.rows = rows.with_columns(_beyond=_among(rows, _may_be_beyond(), _beyond()), _repeated=self._repeated(rows))
+
+    def breaks(self) -> dict[Rule, pl.Series]:
+        """Return, for each rule that is broken anywhere, which rows break it."""
+        found = self.rows.select(rule.breaks().fill_null(value=False).alias(rule.name) for rule in RULES)
+        return {rule: found[rule.name] for rule in RULES if found[rule.name].any()}
+
+    def wrong_days(self) -> dict[date, str]:
+        """Return the days on which most previous closes are not the last stored closes, and why they are not believed."""
+        differs = _disagrees().fill_null(value=False)
+        counts = (
+            self.rows.filter(pl.col("_adjacent") & pl.col("prev_close").is_not_null())
+            .group_by("date")
+            .agg(
+                differs.sum().alias("differing"),
+                *(pl.col(name).filter(differs).first() for name in ("symbol", "prev_close", "_close")),
+                rows=pl.len(),
+            )
+            .filter((pl.col("rows") >= MANY) & (pl.col("differing") > MOST_DISAGREEING * pl.col("rows")))
+            .sort("date")
+        )
+        return {
+            row["date"]: f"prev_close_disagrees: {row['differing']:,} of {row['rows']:,} previous closes are not the stored closes of "
+            f"the day before, so these are rows of another day, e.g. {row['symbol']} prev_close={row['prev_close']}, stored {row['_close']}"
+            for row in counts.iter_rows(named=True)
+        }
+
+    def newly_suspended(self) -> dict[date, str]:
+        """Return the days on which so many symbols stopped trading at once that a list is not believed."""
+        counts = (
+            self.rows.filter(pl.col("_adjacent") & ~pl.col("_suspended"))
+            .group_by("date")
+            .agg(rows=pl.len(), suspended=pl.col("suspended").sum(), symbols=pl.col("symbol").filter("suspended").head(5))
+            .filter(pl.col("suspended") > pl.max_horizontal(pl.lit(FEW_SUSPENDED), MOST_SUSPENDED * pl.col("rows")))
+            .sort("date")
+        )
+        return {
+            row["date"]: f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols that traded the day before show no price, "
+            f"e.g. {', '.join(row['symbols'])}"
+            for row in counts.iter_rows(named=True)
+        }
+
+    def gaps(self) -> pl.DataFrame:
+        """Return `symbol`, `date`, `how` of the symbols of the frame that lack bars between two of theirs.
+
+        `date` is the first loaded day without a bar. `how` is `paused` when the symbol comes back at its last close,
+        as after a suspension of which the source has no rows, and `moved` when it comes back at another price.
+        """
+        here = self._place.head(self._height)
+        last = self._place.gather(self._index)
+        gap = (here.cast(pl.Int64) - last.cast(pl.Int64) > 1).fill_null(value=False)
+        rows = self.rows.select("symbol", "prev_close", "_close", place=last.cast(pl.Int64) + 1).filter(gap)
+        how = pl.when(_disagrees()).then(pl.lit("moved")).otherwise(pl.lit("paused"))
+        return rows.select("symbol", date=self.loaded.gather(rows["place"]), how=how)
+
+    def ends(self) -> pl.DataFrame:
+        """Return `symbol`, `date`, `how` (`ended`) of the symbols without a bar on the last loaded day: the first such day."""
+        last = (
+            pl.DataFrame({"symbol": self._both["symbol"], "place": self._place.cast(pl.Int64)})
+            .group_by("symbol")
+            .agg(pl.col("place").max())
+        )
+        ended = last.filter(pl.col("place") < len(self.loaded) - 1)
+        return ended.select("symbol", date=self.loaded.gather(ended["place"] + 1), how=pl.lit("ended"))
+
+    def _before(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return, for each row of the frame, the row of the symbol's bar before it (-1: none), and whether it has had `SETTLED`."""
+        codes = self._both["symbol"].cast(pl.Categorical).to_physical().cast(pl.Int64).to_numpy()
+        order = np.argsort(codes * _DAYS + self._both["date"].to_physical().to_numpy(), kind="stable")
+        sorted_codes = codes[order]
+        before = np.full(len(order), -1)
+        same = sorted_codes[1:] == sorted_codes[:-1]
+        before[order[1:][same]] = order[:-1][same]
+        settled = np.zeros(len(order), dtype=bool)
+        settled[order[SETTLED:][sorted_codes[SETTLED:] == sorted_codes[:-SETTLED]]] = True
+        return before[: self._height], settled[: self._height]
+
+    def _repeated(self, rows: pl.DataFrame) -> pl.Series:
+        """Return which rows hold the numbers of the day before; only those whose prev_close disagrees are looked at."""
+        at = rows.select((pl.col("_adjacent") & (pl.col("volume") > 0) & _disagrees()).fill_null(value=False).arg_true()).to_series()
+        mine, theirs = self._both.select(_SAME)[at], self._both.select(_SAME)[self._index.gather(at)]
+        same = [mine[name] == theirs[name] for name in _SAME]
+        flags = np.zeros(rows.height, dtype=bool)
+        flags[at.to_numpy()] = np.logical_and.reduce([one.to_numpy() for one in same])
+        return pl.Series(flags)
+
+
+def _among(rows: pl.DataFrame, candidates: pl.Expr, test: pl.Expr) -> pl.Series:
+    """Return for which rows `test` holds; it is only made for the few `candidates`."""
+    at = rows.select(candidates.fill_null(value=False).arg_true()).to_series()
+    flags = np.zeros(rows.height, dtype=bool)
+    flags[at.to_numpy()] = rows[at].select(test.fill_null(value=False)).to_series().to_numpy()
+    return pl.Series(flags)
+
+
+def _disagrees() -> pl.Expr:
+    return (pl.col("prev_close") - pl.col("_close")).abs() > HALF_A_TICK
+
+
+def _may_be_beyond() -> pl.Expr:
+    settled = pl.col("_settled") & pl.col("_adjacent") & ~pl.col("_suspended") & ~pl.col("suspended") & (pl.col("date") >= LIMITS_FROM)
+    before = pl.coalesce("prev_close", "_close")
+    return settled & ((pl.col("high") > 1.09 * before) | (pl.col("low") < 0.91 * before))
+
+
+def _beyond() -> pl.Expr:
+    """Whether high or low lies more than a tick beyond the widest limit that the board can have had on that day."""
+    board, day = board_expr("symbol"), pl.col("date")
+    percent = (
+        pl.when(board == "bse").then(30)
+        .when(board == "star").then(20)
+        .when(board == "chinext").then(pl.when(day >= CHINEXT_REFORM).then(20).otherwise(10))
+        .when(board == "main").then(10)
+    )  # fmt: skip
+    # An ex-dividend day lowers the previous close and never raises it: without it, the last close is an upper bound.
+    before = (pl.coalesce("prev_close", "_close") * 100).round().cast(pl.Int64)
+    lowest = pl.when(pl.col("prev_close").is_not_null()).then((before * (100 - percent) + 50) // 100)
+    highest = (before * (100 + percent) + 50) // 100
+    return (pl.col("high") * 100 > highest + 2) | (pl.col("low") * 100 < lowest - 2)

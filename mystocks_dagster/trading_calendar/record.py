@@ -1,0 +1,115 @@
+"""What a data source stated last about trading days, kept in the instance's folder for all processes of the project."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile import files
+from mystocks_dagster.trading_calendar.statement import Statement
+
+NAME = "calendar.json"
+_FORMAT = 1
+
+
+class Damaged(SettingsError):
+    """The file cannot be read; asking a source again replaces it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What was asked and answered.
+
+    Attributes:
+        source: Name of the source whose statement is kept.
+        fetched_at: When it stated that.
+        first: First day that the statement is about.
+        last: Last day that it is about.
+        days: Its trading days.
+        asked: Name of the source that was asked last.
+        asked_at: When a source was asked last, whatever came of it.
+        error: Why the last question had no result; empty when it had one.
+        refused_since: Since when what sources state has been refused; None when the last statement was taken.
+        refused_until: Last day of the refused statement.
+    """
+
+    source: str = ""
+    fetched_at: datetime | None = None
+    first: date | None = None
+    last: date | None = None
+    days: tuple[date, ...] = ()
+    asked: str = ""
+    asked_at: datetime | None = None
+    error: str = ""
+    refused_since: datetime | None = None
+    refused_until: date | None = None
+
+    @property
+    def statement(self) -> Statement | None:
+        """What is kept; None when no source has stated anything."""
+        return Statement(self.first, self.last, frozenset(self.days)) if self.first and self.last else None
+
+    def text(self) -> str:
+        """Return it as JSON."""
+        return json.dumps({"format": _FORMAT, **asdict(self)}, default=lambda value: value.isoformat(), ensure_ascii=False, indent=1)
+
+    @classmethod
+    def parse(cls, text: str, place: str) -> "Record":
+        """Read JSON.
+
+        Raises:
+            Damaged: It is not a record.
+        """
+        try:
+            return cls(**_values(json.loads(text)))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Damaged(f"{place} is damaged ({error}) and not used; fetch it again: mystocks calendar --refresh") from None
+
+
+def path_of(settings: Settings) -> Path:
+    """Return where the record is kept."""
+    return settings.dagster_home / NAME
+
+
+def read(settings: Settings) -> Record:
+    """Return the record; an empty one when nothing was asked yet.
+
+    Raises:
+        Damaged: The file cannot be read.
+    """
+    path = path_of(settings)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Record()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Damaged(f"{path} cannot be read: {why}. Mend its permissions, or fetch it again: mystocks calendar --refresh") from None
+    return Record.parse(text, str(path))
+
+
+def write(settings: Settings, record: Record) -> None:
+    """Replace the record: whoever reads it sees the old one or the new one.
+
+    Raises:
+        SettingsError: The folder cannot be written.
+    """
+    files.replace(path_of(settings), record.text().encode())
+
+
+def _values(stored: Mapping[str, Any]) -> dict[str, Any]:
+    if stored["format"] != _FORMAT:
+        raise ValueError(f"format {stored['format']!r} is not {_FORMAT}")
+    values = {name: value for name, value in stored.items() if name != "format"}
+    for name in ("fetched_at", "asked_at", "refused_since"):
+        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+        if values[name] and values[name].tzinfo is None:
+            raise ValueError(f"{name} has no time zone")
+    for name in ("first", "last", "refused_until"):
+        values[name] = date.fromisoformat(values[name]) if values[name] else None
+    values["days"] = tuple(map(date.fromisoformat, values["days"]))
+    return values

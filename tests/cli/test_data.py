@@ -1,0 +1,121 @@
+"""The lake's commands as an operator uses them after something went wrong, or after an upgrade."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.commands import Commands, commands_in
+from support.project import ROOT, Folder, make_folder
+
+from mystocks_dagster.lake import formats
+from mystocks_dagster.lake.formats import Migration
+from mystocks_dagster.lake.loads import complete_days, record_days
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.schemas import DAILY_BARS
+
+JAN2, JAN3 = date(2025, 1, 2), date(2025, 1, 3)
+TASKS = "tasks:\n  - {task_id: daily, task_type: manual, task_module: app.tasks.data_sync, task_function: sync_daily_stock_data}\n"
+
+
+@pytest.fixture
+def mystocks(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    """The commands in a project with two days of bars."""
+    folder.write("tasks.yaml", TASKS)
+    lake = Lake(str(folder.root / "data"), "real")
+    values = {"symbol": ["600000.SH"], "open": 9.0, "high": 9.0, "low": 9.0, "close": 9.0, "prev_close": 9.0, "volume": 1, "amount": 9.0}
+    for day in (JAN2, JAN3):
+        frame = pl.DataFrame(values | {"date": day, "turnover": 1.0, "is_st": False, "suspended": False}, schema=DAILY_BARS.dtypes)
+        lake.replace_days("daily_bars", frame, [day])
+        record_days(lake, "daily_bars", {day: 1}, source="test")
+    return commands_in(folder, monkeypatch, capsys)
+
+
+def bars(mystocks: Commands) -> Path:
+    return mystocks.folder.root / "data" / "daily_bars"
+
+
+def lose_the_last_file(mystocks: Commands) -> Path:
+    file = max((bars(mystocks) / "year=2025").glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    file.unlink()
+    return file
+
+
+def test_a_lost_file_is_told_by_every_command_and_the_commands_that_they_name_mend_it(mystocks: Commands) -> None:
+    file = lose_the_last_file(mystocks)
+    for command in (("data", "head", "daily_bars"), ("data", "query", "SELECT * FROM daily_bars")):
+        told = mystocks(*command, code=1)
+        assert f"{file} is missing" in told
+        assert "mystocks data restore daily_bars" in told
+    assert f"{file} is missing" in mystocks("data", "tables")
+    assert [one["trouble"] != "" for one in mystocks.json("data", "tables")] == [True, False]
+    doctor = mystocks("doctor", code=1)
+    assert f"{file} is missing" in doctor
+    assert "→ mystocks data restore daily_bars" in doctor
+
+    listed = mystocks("data", "restore", "daily_bars")
+    assert "mystocks data restore daily_bars --to 1" in listed
+    versions = mystocks.json("data", "restore", "daily_bars")
+    assert [(one["number"], one["damage"] == "") for one in versions] == [
+        (2, False),
+        (1, True),
+        (0, True),
+    ]
+    told = mystocks("data", "restore", "daily_bars", "--to", "1")
+    assert "daily_bars is as it was in version 1: 1 rows" in told
+    assert """mystocks run daily -p 'start_date="2025-01-03"' -p 'end_date="2025-01-03"'""" in told
+    assert [row["date"] for row in mystocks.json("data", "head", "daily_bars")] == ["2025-01-02"]
+    assert "wrong  lake" not in mystocks("doctor", code=1)
+
+
+def test_a_table_of_which_nothing_is_left_is_moved_away_and_can_be_loaded_again(mystocks: Commands) -> None:
+    shutil.rmtree(bars(mystocks) / "_delta_log")
+    assert "mystocks data restore daily_bars --to nothing" in mystocks("data", "restore", "daily_bars")
+    told = mystocks("data", "restore", "daily_bars", "--to", "nothing")
+    assert f"daily_bars was moved to {bars(mystocks).parent / 'damaged'}" in told
+    # The days count as not loaded, and the command that loads them again is accepted as it stands.
+    assert """mystocks run daily -p 'start_date="2025-01-02"' -p 'end_date="2025-01-03"'""" in told
+    assert not bars(mystocks).exists()
+    assert complete_days(Lake(str(bars(mystocks).parent)), "daily_bars") == {}
+
+
+@pytest.mark.parametrize("to", ["yesterday", "-1", "12345678901", "2026-13-01", "99", "1999-01-01"])
+def test_a_version_that_cannot_be_meant_is_refused_and_changes_nothing(mystocks: Commands, to: str) -> None:
+    told = mystocks("data", "restore", "daily_bars", f"--to={to}", code=1)
+    assert "Traceback" not in told
+    assert len(mystocks.json("data", "head", "daily_bars")) == 2
+    assert "no table 'bars'; the tables are" in mystocks("data", "restore", "bars", code=1)
+
+
+def test_a_lake_that_must_be_migrated_is_told_by_doctor_and_the_command_does_it(mystocks: Commands, monkeypatch) -> None:
+    assert "there is nothing to do" in mystocks("data", "migrate")
+    about = "closes become cents"
+    change = Migration(number=2, table="daily_bars", about=about, change=lambda rows: rows.with_columns(pl.col("close") * 100))
+    monkeypatch.setattr(formats, "MIGRATIONS", (change,))
+    doctor = mystocks("doctor", code=1)
+    assert about in doctor
+    assert "→ mystocks data migrate" in doctor
+    assert "mystocks data migrate" in mystocks("data", "head", "daily_bars", code=1)
+    steps = [{"table": "daily_bars", "number": 2, "about": about}]
+    dry = mystocks.json("data", "migrate", "--dry-run")
+    assert (dry["dry_run"], dry["steps"][:1]) == (True, steps)
+    assert "mystocks data migrate" in mystocks("data", "head", "daily_bars", code=1)
+    assert f"daily_bars, to format 2: {about}" in mystocks("data", "migrate")
+    assert {row["close"] for row in mystocks.json("data", "head", "daily_bars")} == {900.0}
+    assert mystocks.json("data", "migrate") == {"dry_run": False, "steps": []}
+    monkeypatch.setattr(formats, "MIGRATIONS", ())
+    told = mystocks("data", "head", "daily_bars", code=1)
+    assert "was written by a newer version of MyStocks (it has format 2, and this version knows formats up to 1)" in told
+
+
+@pytest.mark.parametrize("name", ["[x]", "c%20d", "a*b", "a?b"])
+def test_a_project_in_a_folder_whose_name_cannot_work_is_refused_at_once(tmp_path: Path, monkeypatch, capsys, name: str) -> None:
+    folder = make_folder(tmp_path / name)
+    folder.write("tasks.yaml", (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
+    mystocks = commands_in(folder, monkeypatch, capsys)
+    told = mystocks("demo", code=1)
+    assert "Traceback" not in told
+    assert ("cannot hold a lake" in told) or ("Dagster cannot keep its history" in told)
+    assert "ename" in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
