@@ -4,6 +4,7 @@ A start was missed when no daemon looked at the time at which it was due. One th
 What was due while its switch was off was neither. This is the only place that says so (decision 25).
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+
+from mystocks_dagster.taskfile.schedule import Schedule
 
 #: A daemon of which nothing was noted for so long did not look: its machine slept, or it was stopped.
 SILENCE = timedelta(seconds=150)
@@ -20,6 +23,7 @@ _AWAKE = timedelta(seconds=15)
 RELOAD = timedelta(seconds=60)
 #: A look is noted at most so often.
 _PAUSE = timedelta(seconds=2)
+_TIMES = {"schedule_type", "cron_expression", "interval_seconds", "timezone", "start_time", "end_time", "trading_days_only"}
 NEVER = datetime.fromtimestamp(0, UTC)
 _LOOKS, _SCHEDULES = "mystocks/looks", "mystocks/schedules"
 
@@ -34,7 +38,7 @@ class Looks:
         before: When it looked before; None when this look is the first since a daemon began.
         off: The jobs whose switch was off at that look.
         resumed: Job to the moment until which it was off, where it is on again.
-        forms: Job to its schedule as text, and when the schedule was first seen in this form.
+        forms: Job to the form of its schedule, and when the schedule was first seen in this form.
     """
 
     moment: datetime
@@ -58,6 +62,11 @@ class Looks:
             return otherwise
         noted, seen = self.forms[job]
         return seen if noted == form else self.moment
+
+
+def form(schedule: Schedule) -> str:
+    """Return a short text that changes with the times at which a schedule is due, and with nothing else."""
+    return hashlib.sha256(schedule.model_dump_json(include=_TIMES).encode()).hexdigest()[:12]
 
 
 def begin(instance: dg.DagsterInstance, moment: datetime) -> None:
@@ -87,7 +96,7 @@ def look(instance: dg.DagsterInstance, moment: datetime, on: Mapping[str, bool],
         instance: Dagster's.
         moment: When the daemon looks.
         on: Job to whether its switch is on; jobs that are not in it are left as they were noted.
-        forms: Job to its schedule as text, of all jobs that have one.
+        forms: Job to the form of its schedule, of all jobs that have one.
     """
     looks = read(instance, moment)
     if looks.before is None or not timedelta() <= moment - looks.before < _PAUSE:

@@ -79,7 +79,7 @@ def _answers(one: Timed, instance: dg.DagsterInstance, moment: datetime, looks: 
     due = [*earlier(instance, one, moment, looks), *((moment,) if isinstance(last, dg.RunRequest) else ())]
     missed, late = [time for time in due if time < looks.since], [time for time in due if time >= looks.since]
     kept = made_up(missed, one.schedule, looks.moment, CATCH_UP, on_time=bool(late))
-    runs = [last if time == moment else _caught_up(tick(one, time), time) for time in kept]
+    runs = [last if time == moment else _caught_up(one, tick(one, time), time) for time in kept]
     runs += [last if time == moment else tick(one, time) for time in late]
     if isinstance(last, dg.SkipReason):
         return [*runs, last]
@@ -88,7 +88,7 @@ def _answers(one: Timed, instance: dg.DagsterInstance, moment: datetime, looks: 
 
 def earlier(instance: dg.DagsterInstance, one: Timed, moment: datetime, looks: Looks) -> list[datetime]:
     """Return the starts before `moment` that no daemon asked for and that misfire may want, in order: at most the last `CATCH_UP`."""
-    form = one.schedule.model_dump_json()
+    form = downtime.form(one.schedule)
     since = max(_counted_from(instance, one, moment), looks.off_until(one.job), looks.first_seen(one.job, form, NEVER))
     found: list[datetime] = []
     cron, zone = one.schedule.cron_expression or "", one.schedule.timezone
@@ -151,8 +151,8 @@ def _local(one: Timed, moment: datetime) -> str:
     return f"{moment.astimezone(ZoneInfo(one.schedule.timezone)):%Y-%m-%d %H:%M}"
 
 
-def _caught_up(answer: Answer, moment: datetime) -> Answer:
-    """Tell a run that makes up for a missed start which trading day it is about."""
-    if isinstance(answer, dg.SkipReason):
+def _caught_up(one: Timed, answer: Answer, moment: datetime) -> Answer:
+    """Tell a run that makes up for one of several missed starts which trading day it is about; a latest start is about the latest data."""
+    if isinstance(answer, dg.SkipReason) or one.schedule.misfire != "all":
         return answer
     return answer.with_replaced_attrs(tags={**answer.tags, DAY: f"{moment.astimezone(SHANGHAI):%Y-%m-%d}"})

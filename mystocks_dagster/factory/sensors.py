@@ -39,7 +39,7 @@ def build_once(one: Timed) -> dg.SensorDefinition:
             reason = f"{due} was due while the schedule was switched off"
             return dg.SensorResult(skip_reason=reason, cursor=_cursor(schedule, "off"))
         # A schedule that is new is late where it could not have been seen in time.
-        since = max(looks.since, looks.first_seen(one.job, schedule.model_dump_json(), moment - RELOAD))
+        since = max(looks.since, looks.first_seen(one.job, downtime.form(schedule), moment - RELOAD))
         if due < since and not made_up([due], schedule, moment, 1):
             return dg.SensorResult(skip_reason=left_out(schedule, due, moment), cursor=_cursor(schedule, "missed"))
         # It stays due while the task runs: it has no second chance.

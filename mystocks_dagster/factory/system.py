@@ -152,7 +152,7 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
     shown: dict[str, Verdict] = {}
     timed = {entry.dagster_name: entry for entry in version.taskfile.by_id().values() if entry.schedule}
     active = {job: entry.active for job, entry in timed.items()}
-    forms = {job: entry.schedule.model_dump_json() for job, entry in timed.items() if entry.schedule}
+    forms = {job: downtime.form(entry.schedule) for job, entry in timed.items() if entry.schedule}
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         instance = context.instance

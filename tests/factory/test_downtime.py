@@ -42,7 +42,7 @@ class Daemon:
         fields = {"task_id": "job", "task_type": "cron", "task_module": "none", "task_function": "none"}
         self.task = Task.model_validate({**fields, "schedule": schedule})
         assert self.task.schedule
-        self.form = self.task.schedule.model_dump_json()
+        self.form = downtime.form(self.task.schedule)
         self.timed = Timed(job="job", title="job", schedule=self.task.schedule)
         self.remote = switches._remote(self.task, ORIGIN)
         self.begin(began)
@@ -237,7 +237,7 @@ def test_a_changed_expression_has_missed_nothing(daemon: Daemon) -> None:
     daemon.file(**DAILY, misfire="all")
     daemon.look("09:59:55", "10:00:00")
     daemon.timed = Timed(job="job", title="job", schedule=daemon.timed.schedule.model_copy(update={"cron_expression": "*/5 * * * *"}))
-    daemon.form = daemon.timed.schedule.model_dump_json()
+    daemon.form = downtime.form(daemon.timed.schedule)
     assert daemon.cron("10:30:01")[0] == ["24 10:30"]
     daemon.look("10:30:05")
     assert daemon.cron("10:35:01")[0] == ["24 10:35"]
