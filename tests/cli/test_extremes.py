@@ -94,7 +94,6 @@ def test_bytes_that_are_no_text_are_told(project: Commands, command: list[str]) 
 
 
 def test_half_a_character_in_a_parameter_is_told(project: Commands) -> None:
-    assert "lone surrogate" in " ".join(lines(project("run", "tiny", "-p", 'text="\\ud800"', code=1)))
     assert "UTF-8" in " ".join(lines(project("run", "tiny", "-p", "text=\udcff", code=1)))
 
 
