@@ -31,6 +31,11 @@ class Current:
         """The project's Dagster instance."""
         return open_instance(self.settings)
 
+    @property
+    def last(self) -> Project | None:
+        """The project that was given last, without a look at the file."""
+        return self._project
+
     def project(self) -> Project:
         """Return the project with the task file as it is at this moment."""
         with self._lock:
@@ -47,5 +52,6 @@ class Current:
             return b"unreadable"
 
     def _doubtful(self, project: Project) -> bool:
-        version = project.__dict__.get("version")
-        return (version is None or bool(version.problems)) and time.monotonic() - self._read_at > _AGAIN_SECONDS
+        version = project.loaded
+        doubtful = version is None or bool(version.problems) or version.unusable is not None
+        return doubtful and time.monotonic() - self._read_at > _AGAIN_SECONDS

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.errors import Forbidden, InstanceError, MyStocksError
+from mystocks_dagster import trust
+from mystocks_dagster.errors import InstanceError, InvalidParams, MyStocksError
 from mystocks_dagster.reloading import Reloaded, reload
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import exchange, imported, plans, writer
-from mystocks_dagster.taskfile.document import Section
+from mystocks_dagster.taskfile.document import Section, document_of
+from mystocks_dagster.taskfile.hidden import MASK, restored, stars_left
 from mystocks_dagster.taskfile.plans import Changes, Plan
-from mystocks_dagster.taskfile.problems import TaskFileError
-from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 from mystocks_dagster.taskfile.writer import Edit
 
@@ -58,8 +59,8 @@ class Editor:
 
     Args:
         settings: The project's.
-        trusted: False for callers who may not widen what the file is allowed to run: new task packages are refused before
-            anything of them is imported, and so are tasks that run a command unless `MYSTOCKS_API_COMMANDS` allows it.
+        trusted: False for callers who may not change what `trust.RULES` lists (where messages go, what may run, which variables
+            are read), nor tasks that run a command unless `MYSTOCKS_API_COMMANDS` allows it.
     """
 
     def __init__(self, settings: Settings, *, trusted: bool = True) -> None:
@@ -73,6 +74,7 @@ class Editor:
             EditRefused: The id is taken.
         """
         section: Section = "task_groups" if "group_id" in entry else "tasks"
+        _check_stars(entry)
         return self._change(lambda source: plans.addition(source, section, entry), dry_run=dry_run)
 
     def edit(self, name: str, changes: Changes, *, section: Section | None = None, dry_run: bool = False) -> Edited:
@@ -87,7 +89,14 @@ class Editor:
         Raises:
             UnknownName: There is no task or group of that id.
         """
-        return self._change(lambda source: plans.planned(source, edited=[(_place(source, name, section), changes)]), dry_run=dry_run)
+
+        def plan(source: Source) -> Plan:
+            found, index = _place(source, name, section)
+            wanted = restored(changes, source.data[found][index])
+            _check_stars(wanted)
+            return plans.planned(source, edited=[((found, index), wanted)])
+
+        return self._change(plan, dry_run=dry_run)
 
     def replace(
         self,
@@ -108,7 +117,9 @@ class Editor:
             found, index = _place(source, name, section)
             if instead_of is not None and source.data[found][index] != instead_of:
                 raise ChangedMeanwhile(f"{name} was changed meanwhile.")
-            return plans.planned(source, edited=[((found, index), exchange.replacing(source.data[found][index], entry))])
+            wanted = restored(entry, source.data[found][index])
+            _check_stars(wanted)
+            return plans.planned(source, edited=[((found, index), exchange.replacing(source.data[found][index], wanted))])
 
         return self._change(plan, dry_run=dry_run)
 
@@ -136,20 +147,18 @@ class Editor:
         """Do the same with a text; `name` is what messages call it."""
         imported.forget_changed()
         path = self.settings.task_file
+        _, ours = writer.editable(path)
         if not self._trusted:
-            theirs, ours = (exchange.packages_of(parse_text(one, name)) for one in (text, read_text(path)))
-            if added := [package for package in theirs if package not in ours]:
-                raise Forbidden(
-                    f"{name} wants the task packages {', '.join(added)}, which {path} does not have. Whoever may edit that file adds "
-                    f"them to its task_packages, or imports there with: mystocks import"
-                )
+            theirs = exchange.normalized(parse_text(text, name))
+            trust.check_import(document_of(ours), document_of(theirs))
         wanted = exchange.incoming(path, text, name)
         return self._change(lambda ours: exchange.importing(ours, wanted), dry_run=dry_run)
 
     def _change(self, plan: Callable[[Source], Plan], *, dry_run: bool) -> Edited:
         imported.forget_changed()
-        allow = None if self._trusted or self.settings.api_commands else _without_new_commands
-        edit = writer.change(self.settings.task_file, plan, dry_run=dry_run, allow=allow)
+        screen = None if self._trusted else trust.check_documents
+        allow = None if self._trusted or self.settings.api_commands else trust.check_commands
+        edit = writer.change(self.settings.task_file, plan, dry_run=dry_run, screen=screen, allow=allow)
         if dry_run or not edit.diff:
             return Edited(edit=edit, dry_run=dry_run)
         try:
@@ -158,33 +167,14 @@ class Editor:
             return Edited(edit=edit, dry_run=False, unused=str(error))
 
 
-def runs_command(version: Version, name: str) -> bool:
-    """Say whether a task runs a program of any kind; of a broken one, whether it looks so."""
-    from mystocks_dagster.tasks.process import run_command
+def _check_stars(entry: Mapping[str, Any]) -> None:
+    """Refuse *** as a secret: it stands for one that was not shown, and the file has none in that place.
 
-    if name in version.functions:
-        return version.functions[name] is run_command
-    found = {**version.document.defaults, **_raw(version, name)}
-    return found.get("task_function") == run_command.__name__ or str(found.get("task_module")).endswith(".process")
-
-
-def _without_new_commands(before: Version, after: Version) -> None:
-    """Refuse a file in which a task that runs a command is new, or another than it was."""
-    for raw in after.document.entries["tasks"]:
-        if raw.id and runs_command(after, raw.id) and _effective(before, raw.id) != _effective(after, raw.id):
-            raise Forbidden(
-                f"{raw.id} runs a command of this machine, which may not be written from here. Edit tasks.yaml itself or use "
-                "`mystocks edit`; or set MYSTOCKS_API_COMMANDS=yes for the server."
-            )
-
-
-def _effective(version: Version, name: str) -> dict[str, Any] | None:
-    raw = _raw(version, name)
-    return {"defaults": version.document.defaults, **raw} if raw else None
-
-
-def _raw(version: Version, name: str) -> dict[str, Any]:
-    return next((raw.data for raw in version.document.entries["tasks"] if raw.id == name), {})
+    Raises:
+        InvalidParams: It is one.
+    """
+    if path := next(stars_left(entry), None):
+        raise InvalidParams(f"{path_text(path)}: {MASK} stands for a secret that is not shown; write the value, best as ${{NAME}}.")
 
 
 def _place(source: Source, name: str, section: Section | None) -> plans.Place:

@@ -46,9 +46,9 @@ def run_and_follow(project: Project, run_id: str, *, quiet: bool = False) -> Don
         console.print(f"[dim]run {run_id}: runs here, in the foreground, because the daemon may work with another lake than the demo's[/]")
     else:
         console.print(f"[dim]run {run_id}: no daemon is alive on this instance, so it runs here, in the foreground[/]")
-    launch.start(instance, run_id, queued=queued)
     with _Bars(console, _steps(instance, run_id)) as bars:
         try:
+            launch.start(instance, run_id, queued=queued)
             for entry in launch.follow(instance, run_id):
                 bars.show(entry)
         except KeyboardInterrupt:

@@ -111,6 +111,9 @@ def daemon(project: Project) -> Check:
 def task_file(project: Project) -> Check:
     """Say whether every task of the file can run."""
     version = project.version
+    if version.unusable:
+        detail = str(project.notice)
+        return Check(name="task_file", ok=False, detail=detail, remedy="mend the file; mystocks check says when it is right")
     if version.broken:
         detail = f"{len(version.broken)} not loaded: {', '.join(version.broken)}"
         return Check(name="task_file", ok=False, detail=detail, remedy="mystocks check")

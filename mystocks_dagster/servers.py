@@ -22,7 +22,7 @@ from mystocks_dagster.processes.supervisor import Supervisor
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.switches import note_intervals
 from mystocks_dagster.taskfile.problems import TaskFileError
-from mystocks_dagster.taskfile.reader import load_task_file
+from mystocks_dagster.taskfile.usable import load_usable
 
 #: A daemon whose `mystocks ui` was killed ends by itself within so many seconds.
 _ORPHAN_SECONDS = 20.0
@@ -63,7 +63,7 @@ def _serve(settings: Settings, home: Path, host: str, port: int, say: Callable[[
     try:
         supervisor.start()
         with contextlib.suppress(TaskFileError):  # the code location says what is wrong with the file
-            note_intervals(settings, load_task_file(settings.task_file, functions=False).taskfile)
+            note_intervals(settings, load_usable(settings, functions=False).taskfile)
         supervisor.wait_until_ready()
         address = reached(host, chosen)
         note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")

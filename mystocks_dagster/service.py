@@ -29,7 +29,8 @@ from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import OUR_NAMES, dagster_name
 from mystocks_dagster.taskfile.problems import TaskFileError, near, path_text
-from mystocks_dagster.taskfile.reader import Version, load_task_file
+from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.taskfile.usable import load_usable, notice
 from mystocks_dagster.upcoming import Coming
 
 
@@ -37,16 +38,41 @@ class Project:
     """One project: its task file, as it is when first needed, and its Dagster instance.
 
     A program that lives longer than a save of the task file takes its projects from `current.Current`.
+
+    Args:
+        settings: The project's.
+        instance: Opened already; else it is opened when first needed.
+        warn: Called once, when the last good version of the task file is used instead of it, with the line that says so.
     """
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance | None = None) -> None:
+    def __init__(
+        self, settings: Settings, instance: dg.DagsterInstance | None = None, *, warn: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.settings = settings
         self._instance = instance
+        self._warn = warn
 
     @cached_property
     def version(self) -> Version:
-        """The task file as it is now, without what is broken in it; raises `TaskFileError` when nothing can be used."""
-        return load_task_file(self.settings.task_file)
+        """The task file as it is now, without what is broken in it; when nothing of it can be used, its last good version.
+
+        Raises:
+            TaskFileError: It cannot be used, and there is no good version of it.
+        """
+        version = load_usable(self.settings)
+        if text := notice(version):
+            self._warn(text)
+        return version
+
+    @property
+    def loaded(self) -> Version | None:
+        """The version of the task file, when it was read already."""
+        return self.__dict__.get("version")
+
+    @property
+    def notice(self) -> str | None:
+        """One line about the task file when its last good version is used instead of it; None when the file itself is used."""
+        return notice(self.version)
 
     @property
     def taskfile(self) -> TaskFile:

@@ -38,6 +38,7 @@ class Settings:
         api_token: The bearer token that the REST interface asks for. `MYSTOCKS_API_TOKEN`.
         exports: The only folder that the REST interface exports to and imports from. `MYSTOCKS_EXPORTS`, default `exports`.
         api_commands: Whether tasks that run a command may be written and started over REST. `MYSTOCKS_API_COMMANDS`, default no.
+        caches: Folders that `cleanup_paths` may name beside those that are called so. `MYSTOCKS_CACHES`, separated by `:`.
         log_bytes: Bytes after which a task's log file is rotated. `MYSTOCKS_LOG_MEGABYTES`, default 10.
         trading_calendar: A file of trading days beyond those that ship with the package. `MYSTOCKS_TRADING_CALENDAR`,
             default `trading_calendar.csv` when there is one.
@@ -56,6 +57,7 @@ class Settings:
     api_token: str | None
     exports: Path
     api_commands: bool
+    caches: tuple[Path, ...] = ()
     log_bytes: int = 10_000_000
     log_files: int = 5
     trading_calendar: Path | None = None
@@ -96,6 +98,7 @@ class Settings:
             api_token=os.environ.get("MYSTOCKS_API_TOKEN") or None,
             exports=(root / (os.environ.get("MYSTOCKS_EXPORTS") or EXPORTS)).resolve(),
             api_commands=_flag("MYSTOCKS_API_COMMANDS"),
+            caches=tuple((root / one).resolve() for one in os.environ.get("MYSTOCKS_CACHES", "").split(os.pathsep) if one),
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
             trading_calendar=_trading_calendar(root),

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import unquote
 
 from mystocks_dagster.taskfile.alerts import HOSTS, secret_query
 from mystocks_dagster.taskfile.hidden import MASK, variables_only
+from mystocks_dagster.taskfile.secret_forms import pattern
 from mystocks_dagster.taskfile.variables import resolve_variables
 
 #: Seconds that a channel has to answer, and to be reached; a look of the sensor must end within Dagster's 60.
@@ -22,7 +23,6 @@ _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _DEFAULT = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*):-[^}]+\}")
 #: A variable, or what stands between the signs that divide an address.
 _WRITTEN_OUT = re.compile(r"\$\{[^}]*\}|(?:(?!\$\{)[^/@])+")
-_SHORTEST = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +45,8 @@ class Channel:
 
     def masked(self, text: str) -> str:
         """Return a text without this channel's secrets."""
-        for secret in self.secrets:
-            text = text.replace(secret, MASK)
-        return text
+        found = pattern(self.secrets)
+        return re.sub(found, MASK, text) if found else text
 
 
 def channels_of(head: Mapping[str, Any], environment: Mapping[str, str]) -> list[Channel]:
@@ -171,7 +170,7 @@ def _channel(template: str, environment: Mapping[str, str]) -> Channel:
 
 
 def _secrets(template: str, url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return every form in which a secret of the address may turn up in a text, the longest first."""
+    """Return the secrets of an address; in which forms they turn up in a text is for `secret_forms` to say."""
     plain = {environment.get(name, "") for name in _NAME.findall(template)}
     scheme, _, rest = url.partition("://")
     place, _, query = rest.partition("?")
@@ -181,8 +180,7 @@ def _secrets(template: str, url: str, environment: Mapping[str, str]) -> tuple[s
         plain |= set(re.split("[/@:]", place))
     plain |= {pair.partition("=")[2] for pair in query.split("&") if secret_query(pair.partition("=")[0])}
     plain |= {unquote(one) for one in plain}
-    forms = {form(one) for one in plain for form in (str, quote, quote_plus, lambda text: quote(text, safe=""))}
-    return tuple(sorted((one for one in forms if len(one) >= _SHORTEST), key=len, reverse=True))
+    return tuple(sorted(plain))
 
 
 #: Who listens to what is done here; apprise takes it along to the threads in which it sends.

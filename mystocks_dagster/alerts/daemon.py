@@ -17,7 +17,7 @@ from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.problems import TaskFileError
-from mystocks_dagster.taskfile.reader import load_task_file
+from mystocks_dagster.taskfile.usable import load_usable
 
 INCIDENT = "daemon"
 _INTERVAL = 15.0
@@ -82,7 +82,7 @@ class DaemonWatch:
         if self._file is not None and not self._file.state().differs:
             return
         try:
-            version = load_task_file(self._settings.task_file, functions=False)
+            version = load_usable(self._settings, functions=False)
         except TaskFileError:
             return
         self._office, self._file = Office.of(version), FileWatch(version)

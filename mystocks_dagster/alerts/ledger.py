@@ -60,6 +60,7 @@ class Ledger(BaseModel):
     Attributes:
         event: Every run that ended up to this event has been dealt with; None before the first look.
         ended: Runs after it that have been dealt with too.
+        awaited: Lost runs that are to be started again and have not been yet, with the time at which each ended.
         told: Keys of messages, the oldest first, with the time.
         open: What is wrong now, by its name such as `task:daily_data_sync`.
         letters: Messages, the oldest first; the delivered ones are kept for the history.
@@ -72,6 +73,7 @@ class Ledger(BaseModel):
 
     event: int | None = None
     ended: list[str] = Field(default_factory=list)
+    awaited: dict[str, datetime] = Field(default_factory=dict)
     told: dict[str, datetime] = Field(default_factory=dict)
     open: dict[str, Incident] = Field(default_factory=dict)
     letters: list[Letter] = Field(default_factory=list)

@@ -13,6 +13,7 @@ from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.desk import Desk
 from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.restarts import restart_of, will_restart
 from mystocks_dagster.taskfile.hidden import MASK
 from mystocks_dagster.taskfile.model import Task
 
@@ -22,6 +23,8 @@ _ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.Da
 _SETTLED = 30
 #: What ended before is no news any more, as when alerts were switched off for a month.
 _NEWS = 24 * 3600
+#: Seconds after which a lost run that was to be started again, and was not, is told.
+_LOST = 600
 _PAGE = 100
 #: A run's tags that the supervisors' sensor sets, and from how many restarts in a row on it is told.
 _TYPE, _RESTARTS, _MANY = "mystocks/task_type", "mystocks/restarts", 3
@@ -48,6 +51,7 @@ def look(instance: dg.DagsterInstance, desk: Desk, quiet: Quiet) -> None:
     """Tell of the runs that have ended since the last look, and of tasks that failed in runs that go on."""
     if desk.ledger.event is None or not quiet.now(instance):
         _look_at_ends(instance, desk)
+    _look_at_awaited(instance, desk)
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]), limit=_PAGE):
         if "mystocks/group_id" in run.tags and _has_failed_step(instance, run.run_id):
             _tell_run(instance, desk, run, desk.moment.timestamp())
@@ -74,13 +78,26 @@ def _tell_ended(instance: dg.DagsterInstance, desk: Desk) -> None:
             run = instance.get_run_by_id(run_id)
             if run is not None and young and _undecided(instance, run):
                 continue
-            if run is not None and desk.moment.timestamp() - ended < _NEWS:
+            if run is not None and will_restart(instance, run):
+                ledger.awaited[run_id] = _moment(ended)
+            elif run is not None and desk.moment.timestamp() - ended < _NEWS:
                 _tell_run(instance, desk, run, ended)
         if open_end:
             kept.append(run_id)
         else:
             settled = storage_id
     ledger.event, ledger.ended = settled, list(dict.fromkeys(kept))
+
+
+def _look_at_awaited(instance: dg.DagsterInstance, desk: Desk) -> None:
+    """Tell of lost runs that are not started again after all; what is, is no news."""
+    for run_id, ended in list(desk.ledger.awaited.items()):
+        run, age = instance.get_run_by_id(run_id), (desk.moment - ended).total_seconds()
+        if run is not None and will_restart(instance, run) and age < _LOST:
+            continue
+        del desk.ledger.awaited[run_id]
+        if run is not None:
+            _tell_run(instance, desk, run, ended.timestamp())
 
 
 def _newest(instance: dg.DagsterInstance) -> int:
@@ -113,7 +130,7 @@ def _tell_run(instance: dg.DagsterInstance, desk: Desk, run: dg.DagsterRun, ende
     if run.tags.get(_TYPE) == "supervisor":
         _tell_supervisor(desk, run, executions, ended)
         return
-    again = run.tags.get(WILL_RETRY_TAG) == "true"
+    again = run.status == dg.DagsterRunStatus.FAILURE and restart_of(instance, run) is not None
     for execution in sorted(executions, key=lambda one: one.end_time.timestamp() if one.end_time else ended):
         # A lost run that is started again has not made its last attempt; what a task of it said itself is said.
         if execution.end_time or (run.is_finished and not again):

@@ -13,6 +13,7 @@ from mystocks_dagster.api import exchange, executions, groups, health, pages, pr
 from mystocks_dagster.api.answers import Answer
 from mystocks_dagster.api.guards import Door
 from mystocks_dagster.api.limits import BodyLimit
+from mystocks_dagster.api.notices import TaskFileHeaders
 from mystocks_dagster.api.security_headers import SecurityHeaders
 from mystocks_dagster.instance import home_id
 from mystocks_dagster.manager.tasks import TaskManager
@@ -64,6 +65,8 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
         app.include_router(router)
     app.get("/", include_in_schema=False)(_home)
     app.openapi = lambda: _openapi(app)
+    # The last one added is asked first.
+    app.add_middleware(TaskFileHeaders, loaded=lambda: app.state.manager.last_project)
     app.add_middleware(BodyLimit, largest=MAX_BODY, below=larger_bodies)
     return app
 

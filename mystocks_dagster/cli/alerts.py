@@ -6,6 +6,7 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import MANY
+from mystocks_dagster.cli.opened import open_task_file
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
@@ -109,9 +110,8 @@ def history(
 
 def _office(settings: Settings) -> Any:
     from mystocks_dagster.alerts.look import Office
-    from mystocks_dagster.taskfile.reader import load_task_file
 
-    return Office.of(load_task_file(settings.task_file, functions=False))
+    return Office.of(open_task_file(settings, functions=False))
 
 
 def _ledger(settings: Settings) -> Any:

@@ -7,9 +7,9 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import task_ids
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.cli.runs import print_executions, read_param
-from mystocks_dagster.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -34,9 +34,8 @@ def backfill(
     Example: mystocks backfill daily_data_sync --from 2026-03-02 --to 2026-03-06
     """
     from mystocks_dagster.follow import run_and_follow
-    from mystocks_dagster.service import Project
 
-    project = Project(Settings.from_env())
+    project = open_project()
     planner = project.backfill(name)
     plan = planner.plan(start.date(), (end or start).date(), again=again)
     if dry_run or not plan.spans:

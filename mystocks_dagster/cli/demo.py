@@ -4,6 +4,7 @@ import time
 
 import typer
 
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import console, escape
 from mystocks_dagster.cli.runs import print_executions
 from mystocks_dagster.lake.location import check_location
@@ -25,11 +26,10 @@ def demo() -> None:
     """
     use_demo()
     from mystocks_dagster.follow import run_and_follow
-    from mystocks_dagster.service import Project
 
     settings = Settings.from_env()
     check_location(settings.lake)
-    project = Project(settings)
+    project = open_project(settings)
     began = time.monotonic()
     console.print("[bold]The market of this demo is simulated[/] (模拟行情, not real prices); it is kept apart from any real data.")
     done = []

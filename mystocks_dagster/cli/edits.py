@@ -84,26 +84,23 @@ def import_tasks(
 
 
 def export(
-    file: Annotated[Path | None, typer.Argument(dir_okay=False, help="Where to; printed when left out.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A new file, or a former export; printed when left out.")] = None,
     form: Annotated[
         Literal["yaml", "json"] | None, typer.Option("--format", help="yaml or json; by default as FILE is called, else yaml.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also replace a file that is no former export.")] = False,
 ) -> None:
     """Write tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.
 
     Example: mystocks export backup.json
     """
-    from mystocks_dagster.taskfile import exchange, files
+    from mystocks_dagster.taskfile import exchange, exports
 
     settings = Settings.from_env()
-    by_name = "json" if file and file.suffix == ".json" else "yaml"
-    text = exchange.export_text(settings.task_file, "json" if (form or by_name) == "json" else "yaml")
     if file is None:
-        sys.stdout.write(text)
-    elif file.resolve() == settings.task_file:
-        raise InvalidParams(f"{file} is the task file itself; choose another name to export to.")
+        sys.stdout.write(exchange.export_text(settings.task_file, form or "yaml"))
     else:
-        files.replace(file, text.encode())
+        exports.export(settings, file, form, force=force)
         console.print(f"wrote {file}", markup=False)
 
 

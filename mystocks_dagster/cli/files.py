@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.names import TaskOrGroup, TaskType
+from mystocks_dagster.cli.opened import open_task_file
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
@@ -54,10 +55,8 @@ def list_tasks(
 
     Example: mystocks list --type data_sync
     """
-    from mystocks_dagster.taskfile.reader import load_task_file
-
     settings = Settings.from_env()
-    version = load_task_file(settings.task_file)
+    version = open_task_file(settings)
     taskfile = version.taskfile
     switches = _switches(settings, taskfile)
     tasks = [task for task in taskfile.tasks if task_type in (None, task.task_type) and (tag is None or tag in task.tags)]
@@ -93,9 +92,7 @@ def show(
 
     Example: mystocks show daily_data_sync --resolved
     """
-    from mystocks_dagster.taskfile.reader import load_task_file
-
-    found = load_task_file(Settings.from_env().task_file).find(name)
+    found = open_task_file(Settings.from_env()).find(name)
     tree = found.masked()
     if not resolved:
         tree = {key: value for key, value in tree.items() if key in found.model_fields_set}

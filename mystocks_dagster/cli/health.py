@@ -3,8 +3,8 @@
 import typer
 
 from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import console, print_checks, print_json
-from mystocks_dagster.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -18,9 +18,8 @@ def health(json: Json = False) -> None:
     Example: mystocks health
     """
     from mystocks_dagster.health import health as look
-    from mystocks_dagster.service import Project
 
-    told = look(Project(Settings.from_env()))
+    told = look(open_project())
     if json:
         print_json(told.to_json())
     else:

@@ -9,8 +9,8 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import MANY, Status, all_ids, task_ids
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
-from mystocks_dagster.settings import Settings
 
 Since = Annotated[str | None, typer.Option(help="Only what started since then: 7d, 12h, 2025-04-07, 2025-04-07T16:00.")]
 Until = Annotated[str | None, typer.Option(help="Only what started until then; a date counts to its end.")]
@@ -37,9 +37,7 @@ def history(
 
     Example: mystocks history daily_data_sync --limit 5 --since 7d
     """
-    from mystocks_dagster.service import Project
-
-    project = Project(Settings.from_env())
+    project = open_project()
     first, last = _window(since, until)
     _read(project)
     newest = list(project.history(name, since=first, until=last, limit=limit, status=status))
@@ -76,9 +74,7 @@ def stats(
 
     Example: mystocks stats --since 30d
     """
-    from mystocks_dagster.service import Project
-
-    project = Project(Settings.from_env())
+    project = open_project()
     first, last = _window(since, until)
     _read(project, rebuild=rebuild)
     found = project.statistics(name, since=first, until=last)
@@ -114,9 +110,7 @@ def cleanup(
 
     Example: mystocks cleanup --days 90 --dry-run
     """
-    from mystocks_dagster.service import Project
-
-    project = Project(Settings.from_env())
+    project = open_project()
     with _progress("cleaning up") as progress:
         cleaned = project.cleanup(days, dry_run=dry_run, progress=progress)
     if json:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from mystocks_dagster.cli.names import MANY, task_ids
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import console, errors, escape
-from mystocks_dagster.settings import Settings
 
 _COLOURS = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "STDOUT": "dim", "STDERR": "dim", "DEBUG": "dim"}
 
@@ -39,9 +39,8 @@ def logs(
     Example: mystocks logs daily_data_sync --lines 50
     """
     from mystocks_dagster import tasklogs
-    from mystocks_dagster.service import Project
 
-    project = Project(Settings.from_env())
+    project = open_project()
     for one in tasklogs.find(project, name, run):
         if sys.stdout.isatty():
             started = f", started {one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else ""

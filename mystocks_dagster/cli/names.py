@@ -25,9 +25,20 @@ def _entries(incomplete: str, sections: tuple[str, ...]) -> list[tuple[str, str]
         path = Settings.from_env().task_file
         data = parse_text(read_text(path), str(path)).data
     except (MyStocksError, OSError):
-        return []  # in the middle of a line is no place for a message
+        data = _last_good()  # in the middle of a line is no place for a message
     found = [_named(one) for section in sections for one in _items(data, section)]
     return [(name, title) for name, title in found if name.startswith(incomplete)]
+
+
+def _last_good() -> dict[str, Any]:
+    """Return the entries of the file's last good version; nothing when there is none."""
+    from mystocks_dagster.errors import MyStocksError
+    from mystocks_dagster.taskfile.usable import last_good_entries
+
+    try:
+        return last_good_entries(Settings.from_env())
+    except MyStocksError:
+        return {}
 
 
 def _items(data: Any, section: str) -> list[dict[str, Any]]:

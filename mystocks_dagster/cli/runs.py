@@ -8,9 +8,9 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import TaskOrGroup
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.settings import Settings
 
 #: Characters of a remark; the whole of it is in the log.
 _LONGEST_REMARK = 300
@@ -38,9 +38,8 @@ def run(
     Example: mystocks run fetch_lhb_data -p data_source=simulated
     """
     from mystocks_dagster.follow import run_and_follow
-    from mystocks_dagster.service import Project
 
-    project = Project(Settings.from_env())
+    project = open_project()
     params = dict(read_param(text) for text in param or ())
     for warning in () if json else project.unlisted_params(name, params):
         errors.print(f"[yellow]{escape(warning)}[/]")

@@ -6,8 +6,8 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import all_ids
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import console, escape, print_json
-from mystocks_dagster.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -26,9 +26,7 @@ def stop(
 
     Example: mystocks stop daily_data_sync
     """
-    from mystocks_dagster.service import Project
-
-    stopped = Project(Settings.from_env()).stop(name)
+    stopped = open_project().stop(name)
     if json:
         print_json([one.to_json() for one in stopped])
         return

@@ -6,8 +6,8 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import TaskOrGroup
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import console, print_json
-from mystocks_dagster.settings import Settings
 
 #: Command, where it turns the switch (None: back to what the file says), and its help.
 _COMMANDS = (
@@ -34,9 +34,8 @@ def _command(on: bool | None) -> Callable[..., None]:
 
 def _turn(name: str, on: bool | None, *, json: bool) -> None:
     from mystocks_dagster.launch import daemon_alive
-    from mystocks_dagster.service import Project
 
-    project = Project(Settings.from_env())
+    project = open_project()
     switch = project.switch(name, on)
     if json:
         print_json(switch.to_json())

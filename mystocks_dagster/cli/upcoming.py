@@ -6,8 +6,8 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import all_ids
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import console, print_json, print_table
-from mystocks_dagster.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -26,9 +26,7 @@ def next_starts(
 
     Example: mystocks next daily_job --count 3
     """
-    from mystocks_dagster.service import Project
-
-    project = Project(Settings.from_env())
+    project = open_project()
     found = project.coming(name, count)
     if json:
         print_json([one.to_json() for one in found])

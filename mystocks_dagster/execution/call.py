@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mystocks_dagster.errors import InvalidParams, UnknownName
-from mystocks_dagster.taskfile.hidden import SECRET_NAME
+from mystocks_dagster.taskfile.hidden import is_secret
 
 _FORMS = "fn(params: dict), fn(params: SomeModel, run: TaskRun), or the same with fewer"
 
@@ -103,7 +103,7 @@ def _problem(item: dict[str, Any], model: Any) -> str:
     if item["type"] == "extra_forbidden":
         return f"{where} is unknown; it takes {', '.join(model.model_fields)}"
     value = item["input"]
-    hidden = item["type"] == "missing" or SECRET_NAME.search(where) or not isinstance(value, (str, int, float))
+    hidden = item["type"] == "missing" or any(map(is_secret, item["loc"])) or not isinstance(value, (str, int, float))
     return f"{where}: {item['msg']}" + ("" if hidden else f", not {value!r:.80}")
 
 

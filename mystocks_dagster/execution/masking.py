@@ -1,30 +1,28 @@
 """Keep the values of secret parameters out of everything that an attempt shows."""
 
-import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from mystocks_dagster.taskfile.hidden import MASK, is_secret
-
-#: Shorter values would blacken half of every line.
-_SHORTEST = 4
+from mystocks_dagster.taskfile.hidden import MASK, secret_values
+from mystocks_dagster.taskfile.secret_forms import pattern
 
 
 class Mask:
-    """Replaces secret values.
+    """Replaces secret values, in every form of `secret_forms`.
 
     Args:
         params: The task's parameters.
-        names: Names of further parameters that are secret.
+        names: Names of further parameters that are secret: their values come from the environment.
     """
 
     def __init__(self, params: Mapping[str, Any], names: Collection[str] = ()) -> None:
-        values = {value for value in _secrets(params, frozenset(names), hidden=False) if len(value) >= _SHORTEST}
-        forms = values | {json.dumps(value)[1:-1] for value in values} | {repr(value)[1:-1] for value in values}
-        longest_first = sorted(forms, key=len, reverse=True)
-        self._text = re.compile("|".join(map(re.escape, longest_first))) if forms else None
-        self._bytes = re.compile(self._text.pattern.encode()) if self._text else None
+        secret = set(secret_values(params))
+        # A variable is often no secret, such as the name of a market: short ones are left alone.
+        variables = {value for name in names if name in params for value in secret_values(params[name], hidden=True)}
+        found = pattern(secret | variables, short=secret)
+        self._text = re.compile(found) if found else None
+        self._bytes = re.compile(found.encode("utf-8", "surrogatepass")) if found else None
 
     def text(self, value: str) -> str:
         """Return `value` with *** in place of each secret."""
@@ -46,15 +44,3 @@ class Mask:
             case dict():
                 return {key: self.plain(item) for key, item in value.items()}
         return value
-
-
-def _secrets(value: Any, names: frozenset[str], *, hidden: bool) -> Iterator[str]:
-    match value:
-        case Mapping():
-            for key, item in value.items():
-                yield from _secrets(item, names, hidden=hidden or str(key) in names or is_secret(key))
-        case list() | tuple() | set() | frozenset():
-            for item in value:
-                yield from _secrets(item, names, hidden=hidden)
-        case str() | int() | float() if hidden and not isinstance(value, bool):
-            yield str(value)

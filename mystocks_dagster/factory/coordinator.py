@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
 
 from mystocks_dagster import downtime
 from mystocks_dagster.disabled import refusal
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
+from mystocks_dagster.factory.daemons import use_own_daemons
+from mystocks_dagster.factory.stops import is_stopped, was_begun
 from mystocks_dagster.factory.text import PRIORITY, dagster_priority
 from mystocks_dagster.history.record import TASK_TYPE
 from mystocks_dagster.market.clock import now
@@ -20,6 +24,7 @@ from mystocks_dagster.taskfile.model import PRIORITIES
 
 #: The tag on which dagster.yaml limits how many runs are under way.
 LANE = "mystocks/lane"
+_WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 _CRITICAL = int(dagster_priority(PRIORITIES["critical"]))
 
 
@@ -29,6 +34,11 @@ class LaneRunCoordinator(QueuedRunCoordinator):
     The tags are set here and not on the jobs because runs of the Materialize button and of backfills have no job of
     ours; see docs/decisions/0007. A supervisor has no lane: it is meant to run for ever and must not fill the queue.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # Dagster makes its daemons when it has read of this class in dagster.yaml.
+        use_own_daemons()
 
     @property
     def dequeue_interval_seconds(self) -> int:
@@ -62,7 +72,36 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         if {tags.get(TASK_TYPE) for tags in steps} != {"supervisor"}:
             added[LANE] = "critical" if _number(priority) >= _CRITICAL else "ordinary"
         self._instance.add_run_tags(run.run_id, added)
-        return super().submit_run(context)
+        return self._unless_stopped(super().submit_run(context))
+
+    def _unless_stopped(self, run: dg.DagsterRun) -> dg.DagsterRun:
+        """Cancel a run that was stopped before it was queued, or that Dagster starts in place of a stopped one."""
+        stopped = is_stopped(self._instance, run.run_id)
+        parent = run.tags.get(PARENT_RUN_ID_TAG) if RETRY_NUMBER_TAG in run.tags else None
+        lost = self._instance.get_run_by_id(parent) if parent else None
+        if lost is not None and lost.tags.get(AUTO_RETRY_RUN_ID_TAG) == run.run_id:
+            stopped = stopped or is_stopped(self._instance, lost.run_id)
+        if not stopped or run.status != dg.DagsterRunStatus.QUEUED:
+            return run
+        self._instance.report_run_canceled(run, "It was stopped before it had started.")
+        return run.with_status(dg.DagsterRunStatus.CANCELED)
+
+    def cancel_run(self, run_id: str) -> bool:
+        """Stop a run, also one that leaves the queue at this moment: once this returns, no task of it starts."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        if run.status in _WAITING:
+            self._instance.report_run_canceling(run, message="Canceling run from the queue.")
+            # Whoever has not begun to start it reads the stop first, and does not start it.
+            if not was_begun(self._instance, run_id):
+                self._instance.report_run_canceled(run)
+                return True
+        if self._instance.run_launcher.terminate(run_id):
+            return True
+        # Whoever was about to start it has read the stop, and cancelled it.
+        run = self._instance.get_run_by_id(run_id)
+        return run is not None and run.status == dg.DagsterRunStatus.CANCELED
 
     def _steps(self, run: Any) -> list[Mapping[str, str]]:
         """Return the tags of the steps that the run executes."""

@@ -14,12 +14,11 @@ from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.management import Hands, build_calendar_schedule, build_management_jobs
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.settings import Settings, only_job
-from mystocks_dagster.taskfile.reader import Version, load_task_file
+from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.taskfile.usable import FOLDER, load_usable
 from mystocks_dagster.taskfile.versions import load_version, store
 from mystocks_dagster.trading_calendar import shared
 
-#: Where the copies are, in the instance's folder.
-FOLDER = "taskfiles"
 #: Under this key a run remembers the version of the file that it was queued with.
 VERSION_KEY = "mystocks/taskfile"
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
@@ -28,11 +27,13 @@ SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
 def load_definitions(hands: Hands | None = None) -> dg.Definitions:
     """Return the definitions of this process: all tasks of the file as it is now, or a run's job as it was queued.
 
+    When nothing of the file can be used, they are those of its last good version, which a daemon that runs goes on with too.
+
     Args:
         hands: What the jobs that look after the project need of the layers above; without it they are left out.
 
     Raises:
-        TaskFileError: The task file cannot be used; the message has every problem with its line.
+        TaskFileError: The task file cannot be used, and no version of it could; the message has every problem with its line.
     """
     settings = Settings.from_env()
     shared.fetch(settings)
@@ -58,8 +59,9 @@ def _system(version: Version, hands: Hands | None) -> dg.Definitions:
 
 
 def _read(settings: Settings) -> Version:
-    version = load_task_file(settings.task_file)
-    store(version, settings.dagster_home / FOLDER)
+    version = load_usable(settings)
+    if version.unusable is None:
+        store(version, settings.dagster_home / FOLDER)
     return version
 
 

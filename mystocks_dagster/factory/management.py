@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError
+from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.factory.params import model_fields
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import exchange, files
+from mystocks_dagster.taskfile import exports
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.refresh import due
 
@@ -22,7 +23,6 @@ _EXPORT = "exports/tasks.yaml"
 REFRESH_CALENDAR = "refresh_calendar"
 #: Before the day's first tasks, and before people look.
 _CALENDAR_CRON = "5 8 * * *"
-_SUFFIXES = {".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 #: What a job tells of its work: shown as the metadata of its step.
 Told = Mapping[str, Any]
 
@@ -35,14 +35,14 @@ class Form(Enum):
     json = "json"
 
 
-class CleanupConfig(dg.Config):
+class CleanupConfig(BaseModel):
     """The form of `cleanup_history`."""
 
     days: int = Field(default=7, description="保留天数：更早的执行记录会被删除。Keep so many days; what ran before is removed.")
     dry_run: bool = Field(default=False, description="true：只显示会删除多少，不删除。Only say how much would be removed.")
 
 
-class ImportConfig(dg.Config):
+class ImportConfig(BaseModel):
     """The form of `import_tasks`."""
 
     config_path: str = Field(
@@ -53,7 +53,7 @@ class ImportConfig(dg.Config):
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
 
-class DeleteConfig(dg.Config):
+class DeleteConfig(BaseModel):
     """The form of `delete_task`."""
 
     task_id: str = Field(
@@ -66,7 +66,7 @@ class DeleteConfig(dg.Config):
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
 
-class CalendarConfig(dg.Config):
+class CalendarConfig(BaseModel):
     """The form of `refresh_calendar`."""
 
     data_source: str = Field(
@@ -74,13 +74,13 @@ class CalendarConfig(dg.Config):
     )
 
 
-class ExportConfig(dg.Config):
+class ExportConfig(BaseModel):
     """The form of `export_tasks`."""
 
     output_path: str = Field(
         default=_EXPORT,
-        description="导出到 exports 目录中的哪个文件（.yaml、.yml 或 .json）；同名文件会被覆盖。"
-        "Where to, in the folder exports; a file of that name is replaced.",
+        description="导出到 exports 目录中的哪个文件（.yaml、.yml 或 .json）；同名的旧导出会被覆盖，其他文件不会。"
+        "Where to, in the folder exports; a former export of that name is replaced, another file is not.",
     )
     format: Form = Field(
         default=Form.by_name,
@@ -122,7 +122,7 @@ def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
             "**导入任务**\n\n把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
             "Takes the tasks of another file into tasks.yaml: checked first, backed up, written, loaded.",
             ImportConfig,
-            lambda settings, config: hands.take_in(settings, _within(settings, config.config_path), config.dry_run),
+            lambda settings, config: hands.take_in(settings, exports.confined(settings, config.config_path), config.dry_run),
         ),
         _job(
             "export_tasks",
@@ -175,37 +175,23 @@ def export_tasks(settings: Settings, config: ExportConfig) -> Told:
 
     Raises:
         Forbidden: It lies outside the folder of exports.
-        InvalidParams: The name is none of a YAML or JSON file, or cannot be written.
+        InvalidParams: The name is none of a YAML or JSON file, or another file stands there.
         TaskFileError: The task file cannot be read.
     """
-    path = _within(settings, config.output_path)
-    if path.suffix not in _SUFFIXES:
-        raise InvalidParams(f"output_path: {path} must end in {', '.join(_SUFFIXES)}.")
-    form = _SUFFIXES[path.suffix] if config.format is Form.by_name else config.format.value
-    text = exchange.export_text(settings.task_file, "json" if form == "json" else "yaml")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(path, text.encode())
-    except OSError as error:
-        raise InvalidParams(f"output_path: {path} cannot be written: {error.strerror}.") from None
-    return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": len(text.encode())}
+    form = None if config.format is Form.by_name else config.format.value
+    path = exports.export(settings, exports.confined(settings, config.output_path), form)
+    return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size}
 
 
-def _within(settings: Settings, text: str) -> Path:
-    """Return a file in the folder of exports: whoever may start a job may not read or write all files of this machine."""
-    path = (settings.root / text).resolve()
-    if not path.is_relative_to(settings.exports):
-        raise Forbidden(f"{path} is not in {settings.exports}; write {_EXPORT}, or choose another folder with MYSTOCKS_EXPORTS.")
-    return path
-
-
-def _job(name: str, about: str, form: type[dg.Config], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:
+def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:
     """Return a job of one step that takes `form`, called as the tasks' steps are: by the job's name."""
+    # Not as `dg.Config`, of which each text may be `{env: NAME}`: whoever starts a job would read any variable in its error.
+    fields = model_fields(form)
 
-    @dg.op(name=f"{name}__task", description=about, out=dg.Out(dg.Nothing), tags={SYSTEM_TAG: "true"})
-    def step(context: dg.OpExecutionContext, config: form) -> Iterator[Any]:  # ty: ignore[invalid-type-form]
+    @dg.op(name=f"{name}__task", description=about, out=dg.Out(dg.Nothing), tags={SYSTEM_TAG: "true"}, config_schema=fields)
+    def step(context: dg.OpExecutionContext) -> Iterator[Any]:
         try:
-            told = work(Settings.from_env(), config)
+            told = work(Settings.from_env(), form.model_validate(context.op_config))
         except MyStocksError as error:
             raise dg.Failure(f"{name}: {error}", allow_retries=False) from None
         context.log.info(str(told.get("message", told)))

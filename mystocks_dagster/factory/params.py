@@ -42,6 +42,11 @@ def config_fields(function: Callable[..., Any], params: Mapping[str, Any], secre
     return {name: _field(model, name, info, params, hidden=name in secret) for name, info in model.model_fields.items()}
 
 
+def model_fields(model: type[BaseModel]) -> dict[str, dg.Field]:
+    """Return the config of a form of our own: the model's fields, with its defaults."""
+    return {name: _field(model, name, info, {}, hidden=False) for name, info in model.model_fields.items()}
+
+
 def _untyped(value: Any, *, hidden: bool) -> dg.Field:
     kinds: dict[type, Any] = {bool: dg.Bool, int: dg.Int, float: dg.Float, str: dg.String}
     default = {} if hidden or value is None else {"default_value": value}

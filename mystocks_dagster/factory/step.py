@@ -13,6 +13,7 @@ from mystocks_dagster.execution.tasklog import TaskLog
 from mystocks_dagster.factory.params import SOURCE_FIELD
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.factory.stops import is_stopped, mark_canceling
 from mystocks_dagster.factory.text import CALENDAR, DAY
 from mystocks_dagster.settings import Settings
 
@@ -56,6 +57,9 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         secret=spec.secret,
     )
     log = _task_log(body)
+    if is_stopped(context.instance, context.run_id):
+        mark_canceling(context.instance, context.run_id)
+        raise Interrupted(f"{body.task_id} was not started: its run was stopped")
     try:
         outcome = run_attempt(
             body,

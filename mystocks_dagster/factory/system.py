@@ -75,7 +75,7 @@ def judge_file(state: FileState) -> Verdict:
     """Say whether the task file is right, and is what is loaded."""
     shown = "\n".join([*state.problems[:_SHOWN], *([f"… {len(state.problems)} in all"] if len(state.problems) > _SHOWN else [])])
     if state.unusable:
-        told = f"{state.file} cannot be loaded; version {state.loaded} stays until the code location is loaded again.\n{shown}"
+        told = f"{state.file} cannot be loaded; version {state.loaded} is used until the file is right (see: mystocks check).\n{shown}"
     elif state.problems:
         broken = f"Not loaded: {', '.join(state.broken)}.\n" if state.broken else ""
         told = f"{len(state.problems)} problem(s) in version {state.present}; all else runs.\n{broken}{shown}"

@@ -13,6 +13,7 @@ from dagster._core.storage.runs.schema import SnapshotsTable as Snapshots
 from dagster._core.storage.schedules.schema import JobTickTable as Ticks
 
 from mystocks_dagster.history.dagster_storage import run_storage, schedule_storage
+from mystocks_dagster.taskfile.usable import LAST_GOOD, last_good
 
 #: So many newest versions of the task file stay in any case: servers may still work with one of them.
 _VERSIONS_KEPT = 10
@@ -52,7 +53,9 @@ def remove_output(storage: Path, before: datetime) -> int:
 
 def unused_versions(instance: dg.DagsterInstance, folder: Path, before: datetime) -> list[Path]:
     """Return the stored versions of the task file that were stored before then and that no run names."""
-    stored = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    kept = {LAST_GOOD, *(f"{version}.json" for version in last_good(folder).values())}
+    copies = [path for path in folder.glob("*.json") if path.name not in kept]
+    stored = sorted(copies, key=lambda path: path.stat().st_mtime, reverse=True)
     old = [path for path in stored[_VERSIONS_KEPT:] if path.stat().st_mtime < before.timestamp()]
     with run_storage(instance).connect() as connection:
         return [path for path in old if not connection.execute(_runs_with(path.stem)).first()]

@@ -1,52 +1,122 @@
-"""Keep `adjust_events` true to `daily_bars` after days were loaded, replaced or filled in."""
+"""Keep `adjust_events` true to `daily_bars` after days were loaded, replaced or filled in, and after more became known."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 
 import polars as pl
 
+from mystocks_dagster.lake.evidence import silence, suspension_years
+from mystocks_dagster.lake.last_bars import bars_with_last
+from mystocks_dagster.lake.loads import complete_days
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.adjust import derive_events, next_bar_days, runs
-from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.adjust import changed_closes, derive_events, next_bar_days, runs
+from mystocks_dagster.market.calendar import TradingCalendar, shanghai
+from mystocks_dagster.market.schemas import ADJUST_EVENTS, CORPORATE_ACTIONS
+
+#: Days that lie further apart are read one by one, not with all that lies between.
+_APART = timedelta(days=60)
 
 
-def refresh_events(lake: Lake, days: Sequence[date]) -> int:
+def refresh_events(
+    lake: Lake, days: Sequence[date], *, complete: Collection[date] | None = None, calendar: TradingCalendar | None = None
+) -> int:
     """Derive the events again that depend on the bars of `days`; call it after each change of `daily_bars`.
 
     Those are the events of the days themselves and of every symbol's next stored bar after them: a filled gap turns
     the unknown ratio behind it into the true one, and a loaded past turns a first bar into one with a history.
+
+    Args:
+        lake: Where `daily_bars` is.
+        days: The days whose bars, or whose completeness, have changed.
+        complete: Days that count as loaded completely; None asks `loaded_days`. Pass them to derive the events before
+            the load is written down, so that a run killed in between loads the days again.
+        calendar: The published calendar; None is Shanghai's.
 
     Returns:
         The number of events written.
     """
     if not days:
         return 0
-    stored = lake.scan("daily_bars", columns=["symbol", "date"], start=min(days))
-    ends = [end for _, end in runs(days, {day: _previous(day) for day in days})]
-    touched = sorted({*days, *next_bar_days(stored, ends)})
-    previous = {day: _previous(day) for day in touched}
-    bars = _bars(lake, {*previous, *previous.values()})
-    events = derive_events(bars, previous, _first_days(lake, bars, previous))
-    return lake.replace_days("adjust_events", events, touched)
+    calendar = calendar or shanghai()
+    complete = complete_days(lake, "daily_bars") if complete is None else complete
+    touched = sorted({*days, *_next_days(lake, days, calendar), *_days_behind_pauses(lake, days)})
+    events = [_events(lake, bars_with_last(lake, block), complete, calendar) for block in _blocks(touched)]
+    return lake.replace_days("adjust_events", pl.concat(events), touched)
 
 
-def _bars(lake: Lake, days: set[date]) -> pl.DataFrame:
-    columns = ["symbol", "date", "close", "prev_close"]
-    frame = lake.scan("daily_bars", columns=columns, start=min(days), end=max(days))
-    return frame.filter(pl.col("date").is_in(list(days))).collect()
+def derive_unknown(lake: Lake, *, calendar: TradingCalendar | None = None) -> int:
+    """Derive the unknown events again out of what is known by now: the calendar, complete days, corporate actions.
+
+    Reads the bars of the symbols that have such an event, and nothing when there is none.
+
+    Returns:
+        The number of events that are unknown no more.
+    """
+    unknown = unknown_events(lake)
+    if unknown.is_empty():
+        return 0
+    bars = bars_with_last(lake, unknown["date"].unique().sort().to_list(), unknown["symbol"].unique().to_list())
+    bars = bars.join(unknown, on=["symbol", "date"], how="semi")
+    events = _events(lake, bars, complete_days(lake, "daily_bars"), calendar or shanghai())
+    settled = unknown.join(events.filter(pl.col("ratio").is_null()), on=["symbol", "date"], how="anti")
+    if settled.height:
+        days = settled["date"].unique().to_list()
+        others = lake.read("adjust_events").filter(pl.col("date").is_in(days)).join(settled, on=["symbol", "date"], how="anti")
+        lake.replace_days("adjust_events", pl.concat([others, events.drop_nulls()]), days)
+    return settled.height
 
 
-def _first_days(lake: Lake, bars: pl.DataFrame, previous: dict[date, date]) -> pl.DataFrame:
-    """Return the first stored day of the symbols that lack a bar on the trading day before one of theirs."""
-    before = pl.DataFrame({"date": list(previous), "before": list(previous.values())}, schema={"date": pl.Date, "before": pl.Date})
-    lacking = bars.join(before, on="date").join(bars, left_on=["symbol", "before"], right_on=["symbol", "date"], how="anti")
-    stored = lake.scan("daily_bars", columns=["symbol", "date"], symbols=lacking["symbol"].unique().to_list(), end=max(previous))
-    return stored.group_by("symbol").agg(first=pl.col("date").min()).collect()
+def unknown_events(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
+    """Return `symbol` and `date` of the events whose ratio is not known, in this order."""
+    if not lake.exists("adjust_events"):
+        return ADJUST_EVENTS.empty().select("symbol", "date")
+    events = lake.scan("adjust_events", symbols=symbols)
+    return events.filter(pl.col("ratio").is_null()).select("symbol", "date").sort("symbol", "date").collect()
 
 
-def _previous(day: date) -> date:
-    """Return the trading day before; beyond the published calendar every weekday is taken for one."""
+def _events(lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar) -> pl.DataFrame:
+    changed = changed_closes(bars)
+    if changed.is_empty():
+        return ADJUST_EVENTS.empty()
+    silent = silence(lake, changed, complete, calendar)
+    return derive_events(changed, silent, _actions(lake, changed) if silent else CORPORATE_ACTIONS.empty())
+
+
+def _actions(lake: Lake, changed: pl.DataFrame) -> pl.DataFrame:
+    if not lake.exists("corporate_actions"):
+        return CORPORATE_ACTIONS.empty()
+    return lake.read("corporate_actions", symbols=changed["symbol"].unique().to_list())
+
+
+def _next_days(lake: Lake, days: Sequence[date], calendar: TradingCalendar) -> list[date]:
+    """Return the days of every symbol's first bar after a run of `days`: it looks back on what happened up to them."""
+    ends = [end for _, end in runs(days, {day: _weekday_before(day, calendar) for day in days})]
+    return next_bar_days(lake.scan("daily_bars", columns=["symbol", "date"], start=min(days)), ends)
+
+
+def _weekday_before(day: date, calendar: TradingCalendar) -> date:
+    """Return the latest day before that may be a trading day; a wrong guess costs time, no truth."""
     day -= timedelta(days=1)
-    while not shanghai().is_probable_session(day)[0]:
+    while not calendar.is_probable_session(day)[0]:
         day -= timedelta(days=1)
     return day
+
+
+def _days_behind_pauses(lake: Lake, days: Sequence[date]) -> list[date]:
+    """Return the days of stored events that the first bars of suspended days in their year, if they are among `days`, put in doubt."""
+    years = {day.year for day in days}
+    first = suspension_years(lake, years) - suspension_years(lake, years, without=days)
+    if not first or not lake.exists("adjust_events"):
+        return []
+    events = lake.scan("adjust_events", columns=["date"], start=date(min(first), 1, 1))
+    return events.select(pl.col("date").unique()).collect()["date"].to_list()
+
+
+def _blocks(days: Sequence[date]) -> list[list[date]]:
+    blocks: list[list[date]] = []
+    for day in days:
+        if blocks and day - blocks[-1][-1] <= _APART:
+            blocks[-1].append(day)
+        else:
+            blocks.append([day])
+    return blocks

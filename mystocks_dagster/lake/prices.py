@@ -8,6 +8,8 @@ import polars as pl
 
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.delta import explained
+from mystocks_dagster.lake.doubts import describe, doubts
+from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import adjust
 from mystocks_dagster.market.schemas import DAILY_BARS
@@ -39,8 +41,9 @@ def scan_adjusted(
         end: Last day to keep.
         columns: Columns to keep, of `daily_bars` and `factor`; None means all.
         anchor: The day on which qfq prices are the raw ones; None is the last stored day.
-        unknown: What becomes of symbols whose factor is unknown somewhere between the days read and the day on which it
-            is 1: an error, or their rows are left out (`unknown_factors` names them).
+        unknown: What becomes of rows that an unknown ratio separates from the day on which the factor is 1 (with hfq
+            those from the unknown day on): an error, or they are left out (`unknown_factors` names symbols and days).
+            Rows of other symbols, and of the same symbol on the near side, are read in any case.
 
     Raises:
         LakeError: A factor that is needed is unknown; the message names symbol, day and remedy.
@@ -51,10 +54,12 @@ def scan_adjusted(
     raw = list(dict.fromkeys(["symbol", "date", *(name for name in wanted if name != "factor")]))
     bars = lake.scan("daily_bars", columns=raw, symbols=symbols, start=start, end=end)
     events = lake.read("adjust_events", symbols=symbols)
-    gaps = _needed(events, how, start, end, anchor)
-    if gaps.height and unknown == "refuse":
-        raise LakeError(_refusal(gaps))
-    bars = bars.filter(~pl.col("symbol").is_in(gaps["symbol"].unique().to_list())) if gaps.height else bars
+    gaps = events.filter(pl.col("ratio").is_null()).select("symbol", "date")
+    if gaps.height:
+        near = _near(gaps, date.min if how == "hfq" else anchor or date.max)
+        if unknown == "refuse":
+            _refuse(lake, near, bars)
+        bars = within(bars, near)
     return adjust(bars, events, anchored=how == "qfq", anchor=anchor).select(wanted)
 
 
@@ -76,29 +81,38 @@ def adjusted_bars(
 
 
 def unknown_factors(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return `symbol` and `date` of each bar whose ratio could not be derived, because the day before is not stored."""
-    if not lake.exists("adjust_events"):
-        return pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date})
-    events = lake.scan("adjust_events", symbols=symbols)
-    return events.filter(pl.col("ratio").is_null()).select("symbol", "date").sort("symbol", "date").collect()
+    """Return `symbol` and `date` of each bar whose ratio is not known, in this order; see `lake.doubts` for the reasons."""
+    return unknown_events(lake, symbols=symbols)
 
 
-def _needed(events: pl.DataFrame, how: How, start: date | None, end: date | None, anchor: date | None) -> pl.DataFrame:
-    """Return the unknown events that lie between the days read and the day on which the factor is 1."""
-    gaps = events.filter(pl.col("ratio").is_null()).select("symbol", "date").sort("symbol", "date")
-    if how == "hfq":
-        return gaps if end is None else gaps.filter(pl.col("date") <= end)
-    if end is not None and anchor is not None:
-        gaps = gaps.filter(pl.col("date") <= max(end, anchor))
-    if start is not None:
-        gaps = gaps.filter(pl.col("date") > (start if anchor is None else min(start, anchor)))
-    return gaps
+def before_unknown(lake: Lake, bars: pl.LazyFrame) -> pl.LazyFrame:
+    """Return those of `bars` (with `symbol` and `date`) that are before their symbol's first unknown ratio: those with an hfq price."""
+    unknown = unknown_events(lake)
+    return within(bars, _near(unknown, date.min)) if unknown.height else bars
 
 
-def _refusal(gaps: pl.DataFrame) -> str:
-    symbol, day = gaps.row(0)
-    others = f" (and {gaps.height - 1} more)" if gaps.height > 1 else ""
-    return (
-        f"{symbol} cannot be adjusted across {day}{others}: its bar of the trading day before is not stored or states no "
-        f"previous close. Load the missing days, e.g. daily_data_sync with end_date {day}, and the factor follows."
-    )
+def within(bars: pl.LazyFrame, near: pl.DataFrame) -> pl.LazyFrame:
+    """Leave out rows of the symbols of `near` that are before its `start` or not before its `end`; null is no bound."""
+    bounds = near.select("symbol", from_date="start", to_date="end").lazy()
+    inside = (pl.col("date") >= pl.col("from_date").fill_null(date.min)) & (pl.col("date") < pl.col("to_date").fill_null(date.max))
+    return bars.join(bounds, on="symbol", how="left", maintain_order="left").filter(inside).drop("from_date", "to_date")
+
+
+def _near(gaps: pl.DataFrame, anchor: date) -> pl.DataFrame:
+    """Return for each symbol with unknown ratios the days around the anchor that none separates from it: `start` to before `end`."""
+    before, after = gaps.filter(pl.col("date") <= anchor), gaps.filter(pl.col("date") > anchor)
+    starts = before.group_by("symbol").agg(start=pl.col("date").max())
+    return starts.join(after.group_by("symbol").agg(end=pl.col("date").min()), on="symbol", how="full", coalesce=True)
+
+
+def _refuse(lake: Lake, near: pl.DataFrame, bars: pl.LazyFrame) -> None:
+    """Raise when rows are asked for that an unknown ratio separates from the anchor."""
+    asked = bars.select("symbol", "date").filter(pl.col("symbol").is_in(near["symbol"].to_list()))
+    with explained(lake.location):
+        lost = asked.join(within(asked, near), on=["symbol", "date"], how="anti").sort("symbol", "date").collect()
+    if lost.is_empty():
+        return
+    found = doubts(lake, symbols=lost["symbol"].unique().to_list())
+    others = f" (and {len(found) - 1:,} more symbols)" if len(found) > 1 else ""
+    opening = f"{found[0].symbol} cannot be adjusted across {found[0].day}{others}."
+    raise LakeError(f"{describe(found, opening)} To read all that is known, pass unknown='leave_out'.")

@@ -35,6 +35,16 @@ class LookingBack:
         """The project as it is now."""
         return self._current.project()
 
+    @property
+    def last_project(self) -> Project | None:
+        """The project that answered last, without a look at the file."""
+        return self._current.last
+
+    @property
+    def notice(self) -> str | None:
+        """One line about tasks.yaml when nothing of it can be used and its last good version is used instead; else None."""
+        return self.project.notice
+
     def get_executions(
         self,
         task_id: str | None = None,

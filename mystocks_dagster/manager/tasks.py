@@ -5,13 +5,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.editing import Edited, Editor, runs_command
-from mystocks_dagster.errors import Forbidden, InvalidParams, UnknownName
+from mystocks_dagster import trust
+from mystocks_dagster.editing import Edited, Editor
+from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.history import of_run
 from mystocks_dagster.manager.looking import LookingBack
 from mystocks_dagster.manager.values import GroupConfig, TaskConfig, TaskResponse
 from mystocks_dagster.switches import Switch
-from mystocks_dagster.taskfile import exchange, files
+from mystocks_dagster.taskfile import exchange, exports
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.upcoming import Coming
 
@@ -159,8 +160,8 @@ class TaskManager(LookingBack):
         if self._local.has(name):
             return self._local.start(self.project, name, params or {}, self._started_by)
         project = self.project
-        if params and not self._trusted and not self.settings.api_commands and runs_command(project.version, name):
-            raise Forbidden(f"{name} runs a command of this machine; with other parameters it is started there only: mystocks run {name}")
+        if params and not self._trusted:
+            trust.check_start(project.version, name, params, commands=self.settings.api_commands)
         run_id = project.start(name, params or {}, only=only, by=self._started_by, force=force)
         found = project.find(name)
         data: dict[str, Any] = {"run_id": run_id}
@@ -215,17 +216,17 @@ class TaskManager(LookingBack):
         """Do the same with a text; `name` is what messages call it."""
         return self._told(self._editor.import_text(text, name, dry_run=dry_run), "imported", None)
 
-    def export_config(self, path: str | Path) -> Path:
+    def export_config(self, path: str | Path, *, force: bool = False) -> Path:
         """Write tasks.yaml to another file, as JSON when that ends in .json; variables stay as they are written.
 
+        Args:
+            path: A new file, or a former export that nobody has changed.
+            force: Also replace another file.
+
         Raises:
-            InvalidParams: It is the task file itself.
+            InvalidParams: Something else stands there.
         """
-        target = Path(path).resolve()
-        if target == self.settings.task_file:
-            raise InvalidParams(f"{path} is the task file itself; choose another name to export to.")
-        files.replace(target, exchange.export_text(self.settings.task_file, "json" if target.suffix == ".json" else "yaml").encode())
-        return target
+        return exports.export(self.settings, Path(path), force=force)
 
     # Inside
 

@@ -5,41 +5,83 @@ it / last close. Cumulated from the first stored day they give backward-adjusted
 changes; anchored at a day, forward-adjusted ones (前复权, qfq).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
 
-#: CNY. Prices move in ticks of 0.01, so a smaller difference is the rounding of whoever computed it, not an event.
+from mystocks_dagster.market.symbols import board_expr
+
+#: Cash in CNY per share, bonus shares and rights per share, and the price of a right in CNY.
+Action = tuple[float, float, float, float | None]
+
+#: CNY. Shares move in ticks of 0.01, so a smaller difference is the rounding of whoever computed it, not an event.
 HALF_A_TICK = 0.005
+#: CNY. Exchange-traded funds, which belong to no board, move in ticks of 0.001.
+_HALF_A_FUNDS_TICK = 0.0005
+#: Prices are sums of binary fractions.
+_EPSILON = 1e-9
 #: Columns of `daily_bars` that are prices.
 PRICES = ("open", "high", "low", "close", "prev_close")
 
 
-def derive_events(bars: pl.DataFrame, previous: Mapping[date, date], first_days: pl.DataFrame) -> pl.DataFrame:
-    """Return the events (`symbol`, `date`, `ratio`) of the bars on the days that `previous` maps.
+def changed_closes(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return the bars whose previous close is another price than the last stored one, or is not stated.
 
-    The ratio is null ("unknown") where the symbol has older bars but none on the trading day right before, or where the
-    exchange's previous close is null. A symbol's first bar is a beginning, not an event.
+    A symbol's first bar is a beginning, not a change. Equal prices prove that nothing happened, whatever lies between.
 
     Args:
-        bars: `symbol`, `date`, `close`, `prev_close` of those days and of the trading days before them.
-        previous: Each day that is asked for, and the trading day before it.
-        first_days: `symbol` and `first`, the first day of each symbol that has a bar without one on the day before.
+        bars: `symbol`, `date`, `prev_close`, and `last_date` and `last_close` of the symbol's stored bar before.
     """
-    asked = pl.DataFrame({"date": list(previous), "before": list(previous.values())}, schema={"date": pl.Date, "before": pl.Date})
-    last = bars.select("symbol", before="date", last_close="close")
-    differs = (pl.col("prev_close") - pl.col("last_close")).abs() > HALF_A_TICK
+    half = pl.when(board_expr("symbol").is_null()).then(_HALF_A_FUNDS_TICK).otherwise(HALF_A_TICK)
+    same = (pl.col("prev_close") - pl.col("last_close")).abs() <= half + _EPSILON
+    return bars.filter(pl.col("last_date").is_not_null() & ~same.fill_null(value=False))
+
+
+def derive_events(changed: pl.DataFrame, silent: Sequence[date], actions: pl.DataFrame) -> pl.DataFrame:
+    """Return the events (`symbol`, `date`, `ratio`) of bars whose previous close has changed.
+
+    The ratio is null ("unknown") where the exchange's previous close is null, and where a silent day lies between the
+    bar and the one before, unless corporate actions explain the one price from the other.
+
+    Args:
+        changed: What `changed_closes` returned.
+        silent: Days, ascending, on which a bar that is not stored may exist.
+        actions: Rows of `corporate_actions`.
+    """
+    days = pl.Series(silent, dtype=pl.Date)
+    before = days.search_sorted(changed["date"], side="left")
+    known = before == days.search_sorted(changed["last_date"], side="right")
+    explained = _explained(changed.filter(~known), actions)
+    keyed = changed.with_columns(known=known).join(explained.with_columns(explained=True), on=["symbol", "date"], how="left")
     priced = (pl.col("prev_close") > 0) & (pl.col("last_close") > 0)
-    begins = (pl.col("date") == pl.col("first")).fill_null(value=False)
-    return (
-        bars.join(asked, on="date")
-        .join(last, on=["symbol", "before"], how="left")
-        .join(first_days, on="symbol", how="left")
-        .filter(differs.fill_null(~begins))
-        .select("symbol", "date", ratio=pl.when(priced).then(pl.col("prev_close") / pl.col("last_close")))
-        .sort("symbol", "date")
+    ratio = pl.when(priced & (pl.col("known") | pl.col("explained").fill_null(value=False))).then(
+        pl.col("prev_close") / pl.col("last_close")
     )
+    return keyed.select("symbol", "date", ratio=ratio).sort("symbol", "date")
+
+
+def ex_right_price(close: float, actions: Iterable[Action]) -> float:
+    """Return the previous close that the exchange states after `actions`, in order of their days, before it is rounded.
+
+    (close - cash + rights price x rights) / (1 + bonus + rights); prices in CNY per share.
+    """
+    for cash, bonus, rights, rights_price in actions:
+        close = (close - cash + (rights_price or 0.0) * rights) / (1 + bonus + rights)
+    return close
+
+
+def _explained(changed: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """Return `symbol` and `date` of the bars whose previous close follows from the last one by the actions between."""
+    between = (pl.col("ex_date") > pl.col("last_date")) & (pl.col("ex_date") <= pl.col("date"))
+    found = changed.drop_nulls().join(actions, on="symbol").filter(between).sort("ex_date")
+    terms = found.group_by("symbol", "date", "prev_close", "last_close").agg(steps=pl.struct("cash", "bonus", "rights", "rights_price"))
+    rows = [
+        (symbol, day)
+        for symbol, day, stated, close, steps in terms.iter_rows()
+        if abs(ex_right_price(close, (tuple(step.values()) for step in steps)) - stated) <= HALF_A_TICK + _EPSILON
+    ]
+    return pl.DataFrame(rows, schema={"symbol": pl.String, "date": pl.Date}, orient="row")
 
 
 def next_bar_days(stored: pl.LazyFrame, ends: Sequence[date]) -> list[date]:

@@ -17,9 +17,10 @@ strategy speaks that early). A share that is delisted stays in the account at it
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
@@ -77,7 +78,15 @@ class Orders:
     buy: list[str] = field(default_factory=list)
 
 
-def backtest(days: Sequence[date], signals: pl.DataFrame, bars: pl.DataFrame, events: pl.DataFrame, terms: Terms) -> Outcome:
+def backtest(
+    days: Sequence[date],
+    signals: pl.DataFrame,
+    bars: pl.DataFrame,
+    events: pl.DataFrame,
+    terms: Terms,
+    *,
+    ends: Mapping[str, date] = MappingProxyType({}),
+) -> Outcome:
     """Trade `signals` over `days`.
 
     Args:
@@ -88,9 +97,11 @@ def backtest(days: Sequence[date], signals: pl.DataFrame, bars: pl.DataFrame, ev
             is taken as suspended.
         events: `symbol`, `date`, `ratio` (previous close as the exchange states it / last close), none of them null.
         terms: The account's terms.
+        ends: The first day of each symbol whose bars end because an ex-dividend ratio is not known; it is not traded
+            from then on, and shares that are held stay at their last close.
     """
     said, ratios = _ranked(signals, bars), _by_symbol(events)
-    desk = _Desk(BarBook(bars), terms)
+    desk = _Desk(BarBook(bars), terms, ends)
     for day in days:
         desk.open(day, ratios)
         desk.close(day)
@@ -118,11 +129,11 @@ def _by_symbol(events: pl.DataFrame) -> dict[str, list[tuple[date, float]]]:
 class _Desk:
     """The account on its way through the days."""
 
-    def __init__(self, book: BarBook, terms: Terms) -> None:
+    def __init__(self, book: BarBook, terms: Terms, ends: Mapping[str, date]) -> None:
         self.account = Portfolio(terms.initial_capital)
         self.balances: list[Balance] = []
         self.unfilled: Counter[str] = Counter()
-        self._book, self._terms, self._orders = book, terms, Orders()
+        self._book, self._terms, self._ends, self._orders = book, terms, ends, Orders()
 
     def open(self, day: date, ratios: dict[str, list[tuple[date, float]]]) -> None:
         """Carry the holdings over the night and fill the orders."""
@@ -179,7 +190,9 @@ class _Desk:
     def _tradable(self, day: date, symbol: str, side: Side) -> Bar | None:
         """Return the bar if its open can be traded at; else count why not."""
         bar = self._book.get(symbol, day)
-        if bar is None or bar.suspended:
+        if day >= self._ends.get(symbol, date.max):
+            self.unfilled[f"{side}: ex-dividend ratio not known"] += 1
+        elif bar is None or bar.suspended:
             self.unfilled[f"{side}: suspended"] += 1
         elif bar.prev_close is None:
             self.unfilled[f"{side}: price limit not known"] += 1

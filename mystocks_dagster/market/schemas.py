@@ -141,8 +141,27 @@ ADJUST_EVENTS = Table(
     columns=(
         SYMBOL,
         _day("date", "ex-dividend day"),
-        _number("ratio", "prev_close / last close, in (0, inf); null when the preceding trading day's bar is not stored", null=True),
+        _number("ratio", "prev_close / last close, in (0, inf); null while it is not known", null=True),
     ),
+)
+
+CORPORATE_ACTIONS = Table(
+    name="corporate_actions",
+    title="分红送配",
+    grain="one symbol on one ex-dividend day; several distributions of that day are added up",
+    key=("symbol", "ex_date"),
+    date_column="ex_date",
+    columns=(
+        SYMBOL,
+        _day("ex_date", "除权除息日, the first day on which a share is traded without it"),
+        _number("cash", "CNY per share, before tax; 派息"),
+        _number("bonus", "new shares per share, for nothing; 送股 and 转增"),
+        _number("rights", "new shares per share that may be bought; 配股"),
+        _number("rights_price", "CNY per new share; 配股价", null=True),
+        _day("known_since", "day of publication", null=True),
+        _text("source", "name of the source"),
+    ),
+    rules=rules_of.ACTION_RULES,
 )
 
 LOADED_DAYS = Table(
@@ -417,6 +436,7 @@ TABLES = MappingProxyType(
             STOCKS,
             DAILY_BARS,
             ADJUST_EVENTS,
+            CORPORATE_ACTIONS,
             LOADED_DAYS,
             BALANCE_SHEETS,
             INCOME_STATEMENTS,

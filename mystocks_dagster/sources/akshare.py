@@ -8,7 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +33,10 @@ from mystocks_dagster.sources.transport import EmptyAnswer, Wire, installed
 _BOARDS = {"sector": "行业资金流", "concept": "概念资金流"}
 
 
+#: So long after the end of its report period a distribution may have its ex-dividend day.
+_DISTRIBUTED = timedelta(days=366)
+
+
 class AkshareSource:
     """East Money's lists and reports, Sina's histories and the exchanges' stock lists, through akshare.
 
@@ -45,7 +49,7 @@ class AkshareSource:
     has_history = False
     offers = frozenset(
         {
-            *("stocks", "daily_bars", "stock_quotes", "etf_quotes", "longhubang"),
+            *("stocks", "daily_bars", "corporate_actions", "stock_quotes", "etf_quotes", "longhubang"),
             *("balance_sheets", "income_statements", "cash_flows"),
             *("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
         }
@@ -104,6 +108,22 @@ class AkshareSource:
                 continue
             frames.append(tables.statements(table, found, period))
         return pl.concat(frames)
+
+    def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
+        """Return the dividends and bonus shares of those ex-dividend days; this report has no rights.
+
+        A report period is distributed within a year of its end, and costs one to twelve requests.
+        """
+        frames = []
+        for period in _quarter_ends(start - _DISTRIBUTED, end):
+            try:
+                found, _ = self._akshare.frame(columns.CORPORATE_ACTIONS, date=f"{period:%Y%m%d}")
+            except EmptyAnswer:
+                continue
+            frames.append(found)
+        if not frames:
+            return TABLES["corporate_actions"].empty()
+        return tables.corporate_actions(pl.concat(frames)).filter(pl.col("ex_date").is_between(start, end))
 
     def quotes(self, table: QuoteTable) -> pl.DataFrame:
         """Return the market as it stands now: today's session, or the last one before the next begins."""
@@ -256,6 +276,11 @@ def _akshare() -> Any:
     import akshare
 
     return akshare
+
+
+def _quarter_ends(start: date, end: date) -> list[date]:
+    days = (date(year, month, day) for year in range(start.year, end.year + 1) for month, day in ((3, 31), (6, 30), (9, 30), (12, 31)))
+    return [day for day in days if start <= day <= end]
 
 
 def _now() -> datetime:

@@ -109,6 +109,18 @@ def statements(table: StatementTable, rows: pl.DataFrame, period: date) -> pl.Da
     return _table(TABLES[table], newest.with_columns(period=pl.lit(period))).sort("symbol")
 
 
+def corporate_actions(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return `corporate_actions` of the plans that have an ex-dividend day; the report counts by ten shares, and has no rights."""
+    call = columns.CORPORATE_ACTIONS
+    refuse(call, rows, (pl.col("cash") < 0) | (pl.col("bonus") < 0), "a distribution below zero")
+    done = _a_shares(call, rows).filter(pl.col("ex_date").is_not_null())
+    per_share = pl.col("cash", "bonus").fill_null(0).sum() / 10
+    # An ordinary and a special dividend of one day are two rows.
+    added = done.group_by("symbol", "ex_date").agg(per_share, pl.col("known_since").max())
+    nothing = added.with_columns(rights=pl.lit(0.0), rights_price=pl.lit(None), source=pl.lit("akshare"))
+    return _table(TABLES["corporate_actions"], nothing).sort("ex_date", "symbol")
+
+
 def stocks(listed: pl.DataFrame, delisted: pl.DataFrame | None, moment: datetime) -> pl.DataFrame:
     """Return `stocks` from the exchanges' lists; a code that is listed again counts as listed."""
     frames = [listed] if delisted is None else [listed, delisted]

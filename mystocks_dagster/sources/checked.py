@@ -74,6 +74,10 @@ class CheckedSource:
         """Return the statements of those periods."""
         return self._checked(table, self._source.statements(table, periods))
 
+    def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
+        """Return the distributions with ex-dividend days from `start` to `end`."""
+        return self._checked("corporate_actions", self._source.corporate_actions(start, end))
+
     def quotes(self, table: QuoteTable) -> pl.DataFrame:
         """Return one snapshot."""
         return self._checked(table, self._source.quotes(table))

@@ -61,6 +61,10 @@ class MarketSource(Protocol):
         """Return the statements of those report periods that are published by now, all symbols."""
         ...
 
+    def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
+        """Return the distributions (`corporate_actions`) that are published by now, with ex-dividend days from `start` to `end`."""
+        ...
+
     def quotes(self, table: QuoteTable) -> pl.DataFrame:
         """Return one snapshot of the whole market, stamped with its time."""
         ...

@@ -114,6 +114,11 @@ class RecordedSource:
         )
         return self._once(table, newest).sort("symbol", "period")
 
+    def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
+        """Return the archive's distributions that are published by now."""
+        published = pl.col("known_since").is_null() | (pl.col("known_since") <= clock.now().date())
+        return self._rows("corporate_actions", pl.col("ex_date").is_between(start, end) & published).sort("ex_date", "symbol")
+
     def quotes(self, table: QuoteTable) -> NoReturn:
         """An archive has no present moment.
 

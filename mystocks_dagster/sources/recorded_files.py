@@ -18,7 +18,7 @@ from mystocks_dagster.sources.recorded_layouts import OWN, Layout, bars_layout, 
 
 #: Tables that an archive may hold: what no snapshot in time is needed for.
 RECORDED_TABLES = (
-    *("stocks", "daily_bars", "balance_sheets", "income_statements", "cash_flows", "longhubang"),
+    *("stocks", "daily_bars", "corporate_actions", "balance_sheets", "income_statements", "cash_flows", "longhubang"),
     *("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
 )
 SUFFIXES = (".parquet", ".csv", ".csv.gz")

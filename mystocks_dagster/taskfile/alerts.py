@@ -123,7 +123,7 @@ def _list(found: dict[str, Any], key: str) -> list[Any]:
 def secret_query(name: str) -> bool:
     """Say whether what an address has after `?` under a name is secret; headers are written `+X-Token=` there."""
     name = name.lower()
-    return is_secret(name) or name in {"pass", "key", "sign"} or name.endswith("authorization")
+    return is_secret(name) or name in {"key", "sign"}
 
 
 def _shows_secret(url: str) -> bool:

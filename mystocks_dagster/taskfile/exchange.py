@@ -71,8 +71,7 @@ def incoming(path: Path, text: str, name: str) -> Incoming:
     Raises:
         TaskFileError: It is wrong.
     """
-    source = parse_text(text, name)
-    source = replace(source, data=_told(source.data))
+    source = normalized(parse_text(text, name))
     ours, theirs = (packages_of(one) for one in (parse_text(read_text(path), str(path)), source))
     joined = {**source.data, "task_packages": [*theirs, *(package for package in ours if package not in theirs)]}
     version = load_source(replace(source, data=joined if ours else source.data), path)
@@ -81,13 +80,13 @@ def incoming(path: Path, text: str, name: str) -> Incoming:
     return Incoming(source, {task.task_id: frozenset(task.params) for task in version.taskfile.tasks})
 
 
-def _told(data: dict[str, Any]) -> dict[str, Any]:
-    """Return what a file says: not when it was exported, and no fields that are null, as the former system writes them."""
-    told = {key: value for key, value in data.items() if key != "export_time" and value is not None}
+def normalized(source: Source) -> Source:
+    """Return a file without the time of its export, and without fields that are null, as the former system writes them."""
+    data = {key: value for key, value in source.data.items() if key != "export_time" and value is not None}
     for section in SECTIONS:
-        if isinstance(entries := told.get(section), list):
-            told[section] = [_without_nulls(entry) for entry in entries]
-    return told
+        if isinstance(entries := data.get(section), list):
+            data[section] = [_without_nulls(entry) for entry in entries]
+    return replace(source, data=data)
 
 
 def _without_nulls(entry: Any) -> Any:

@@ -2,10 +2,11 @@
 
 import fcntl
 import os
+import re
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mystocks_dagster.errors import SettingsError
@@ -40,6 +41,16 @@ def locked(path: Path, patience: float | None = None) -> Generator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def tidy(path: Path) -> None:
+    """Remove what edits of `path` that were killed have left beside it; call it while the file is locked, so that none is under way."""
+    ours = re.compile(rf"\.{re.escape(path.name)}(\.bak)?\.[a-z0-9_]{{8}}\.tmp")
+    with suppress(OSError):
+        for entry in os.scandir(path.parent):
+            if ours.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    Path(entry.path).unlink()
 
 
 def replace(path: Path, content: bytes) -> None:

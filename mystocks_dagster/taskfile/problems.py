@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.taskfile.hidden import without_secrets
 
 #: Columns of a source line that are shown around the caret; longer lines are cut.
 _SHOWN = 120
@@ -82,7 +83,7 @@ class Problem:
         tail = [f"  {self.hint}"] if self.hint else []
         if not 0 < self.line <= len(source_lines):
             return "\n".join([head, *tail])
-        line, start = source_lines[self.line - 1], self.column - 1
+        line, start = without_secrets(source_lines[self.line - 1]), self.column - 1
         cut = max(0, start - _SHOWN // 2)
         shown, before = line[cut : cut + _SHOWN], line[cut:start]
         blamed = line[start : min(start + self.width, cut + _SHOWN)] or " "
@@ -107,6 +108,18 @@ class TaskFileError(MyStocksError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Carry the problems along when the error crosses to another process."""
         return type(self), (self.problems, self.source_lines)
+
+
+class NotEditable(TaskFileError):
+    """The task file itself cannot be read, so that nothing in it can be changed; it is as it was."""
+
+    def __init__(self, problems: Sequence[Problem], source_lines: Sequence[str] = ()) -> None:
+        super().__init__(problems, source_lines)
+        file = problems[0].file if problems else "the task file"
+        self.args = (
+            f"{self}\nNothing was changed: {file} cannot be edited from here until it is right. Mend it in an editor (mystocks check "
+            f"says when it is right); if there is a {file}.bak, that is the file before the last edit by command, REST or form.",
+        )
 
 
 def render_all(problems: Sequence[Problem], source_lines: Sequence[str]) -> str:

@@ -35,6 +35,7 @@ class Version:
             of the file: says which task owns a table also when only some tasks were built.
         also_writes: The same for the tables that it writes beside their owner.
         document: The file as it is written.
+        unusable: Why nothing of the file as it is now can be used; this is then its last good version (see `usable`).
     """
 
     source: Path
@@ -48,6 +49,7 @@ class Version:
     writes: Mapping[str, tuple[str, ...]]
     also_writes: Mapping[str, tuple[str, ...]]
     document: Document = field(repr=False)
+    unusable: TaskFileError | None = field(default=None, repr=False)
 
     def find(self, name: str) -> Task | Group:
         """Return the task or group of that id.
@@ -60,10 +62,18 @@ class Version:
         if name in known:
             return known[name]
         if name in self.broken:
-            raise TaskFileError(self.broken[name], self.source.read_text(encoding="utf-8").splitlines())
+            raise TaskFileError(self.broken[name], self._source_lines())
         near = get_close_matches(name, known, 3, 0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
         raise UnknownName(f"There is no task or group {name!r} in {self.source}. {hint}")
+
+    def _source_lines(self) -> list[str]:
+        """Return the lines of the file; none when it is another version by now."""
+        try:
+            text = read_text(self.source)
+        except TaskFileError:
+            return []
+        return text.splitlines() if content_hash(text) == self.hash else []
 
 
 def content_hash(text: str) -> str:

@@ -30,6 +30,16 @@ class Written(NamedTuple):
     secret: bool
 
 
+def has_variable(value: object) -> bool:
+    """Say whether a value holds a variable; `$${` is a literal `${`.
+
+    Examples:
+        >>> has_variable("Bearer ${TOKEN}"), has_variable("${A:-b}"), has_variable("costs $${5}"), has_variable(5)
+        (True, True, False, False)
+    """
+    return isinstance(value, str) and any(found.group() != "$${" for found in _VARIABLE.finditer(value))
+
+
 def resolve_variables(data: dict[str, Any], environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[Path, Written], list[Fault]]:
     """Return `data` with variables replaced, what was written where they stood, and what is wrong with them.
 

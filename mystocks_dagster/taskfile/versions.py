@@ -29,7 +29,9 @@ def store(version: Version, folder: Path) -> str:
     return version.hash
 
 
-def load_version(folder: Path, content: str, only: str | None = None, *, environment: Mapping[str, str] | None = None) -> Version:
+def load_version(
+    folder: Path, content: str, only: str | None = None, *, functions: bool = True, environment: Mapping[str, str] | None = None
+) -> Version:
     """Return a version that was stored.
 
     Args:
@@ -37,6 +39,7 @@ def load_version(folder: Path, content: str, only: str | None = None, *, environ
         content: Its hash.
         only: Dagster's name of a task or group: only that, and what it depends on, is built. A name that is
             neither is a job that may need everything.
+        functions: As in `reader.read_task_file`.
         environment: Where variables are looked up; the process's own when None.
 
     Raises:
@@ -56,7 +59,8 @@ def load_version(folder: Path, content: str, only: str | None = None, *, environ
     wanted = _wanted(document, only) if only else None
     writes, also_writes = ({label: tuple(tables) for label, tables in copy.get(key, {}).items()} for key in ("writes", "also_writes"))
     source = Path(copy["source"])
-    version = load_document(document, source, content, only=wanted, writes=writes, also_writes=also_writes, environment=environment)
+    known = {"writes": writes, "also_writes": also_writes}
+    version = load_document(document, source, content, only=wanted, functions=functions, environment=environment, **known)
     # What was broken when the run was queued is not part of it; what broke since then must not be left out silently.
     lost = [label for label in version.broken if wanted and label in wanted and label not in copy["broken"]]
     if lost:

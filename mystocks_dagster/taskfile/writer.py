@@ -1,23 +1,26 @@
 """Edits of the task file: comments and order stay, nothing wrong is written, and two editors lose nothing."""
 
-import difflib
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.taskfile import files, splice
-from mystocks_dagster.taskfile.document import document_of
+from mystocks_dagster.taskfile.difference import difference
+from mystocks_dagster.taskfile.document import Document, document_of
 from mystocks_dagster.taskfile.plans import Changes, EditRefused, Plan, addition, place_of, planned, removal, switch
-from mystocks_dagster.taskfile.problems import Problem, TaskFileError
+from mystocks_dagster.taskfile.problems import NotEditable, Problem, TaskFileError
 from mystocks_dagster.taskfile.reader import Version, load_source
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 
 #: Times that an edit is made again because somebody saved the file meanwhile without asking for the lock.
 _ATTEMPTS = 5
+#: Raises when the file may not become the second document; asked before anything of it is imported or resolved.
+Screen = Callable[[Document, Document], None]
 #: Raises when the file may not become the second version.
 Allow = Callable[[Version, Version], None]
 
@@ -30,11 +33,10 @@ class Edit:
     before: str
     after: str
 
-    @property
+    @cached_property
     def diff(self) -> str:
-        """The difference, line by line."""
-        lines = difflib.unified_diff(self.before.splitlines(), self.after.splitlines(), str(self.path), str(self.path), lineterm="")
-        return "\n".join(lines)
+        """The difference, line by line, without secrets."""
+        return difference(self.before, self.after, str(self.path))
 
 
 def add_task(path: Path, task: Mapping[str, Any], *, dry_run: bool = False) -> Edit:
@@ -108,24 +110,30 @@ def remove_group(path: Path, group_id: str, *, dry_run: bool = False) -> Edit:
     )
 
 
-def change(path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False, allow: Allow | None = None) -> Edit:
+def change(
+    path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False, screen: Screen | None = None, allow: Allow | None = None
+) -> Edit:
     """Make an edit under the file's lock: plan, check, back up, replace.
 
     Args:
         path: The task file.
         plan: What to change.
         dry_run: Only say what would change.
-        allow: Asked before anything is written, with the file as it was and as it would be; raises to refuse.
+        screen: Asked first, with the file as it was and as it would be, taken apart only; raises to refuse.
+        allow: Asked before anything is written, with the two read; raises to refuse.
 
     Raises:
         TaskFileError: The file cannot be read, or would be wrong.
     """
     path = Path(path).resolve()
     with files.locked(path):
+        if not dry_run:
+            files.tidy(path)
         for _ in range(_ATTEMPTS):
-            text = read_text(path)
-            source = _parsed(path, text)
+            text, source = editable(path)
             after = _changed(source, plan(source))
+            if screen:
+                screen(document_of(source), document_of(after))
             _check(path, source, after, allow)
             edit = Edit(path, text, after.text)
             if dry_run or after.text == source.text:
@@ -139,12 +147,20 @@ def change(path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False,
     raise EditRefused(f"{path} is being saved again and again by another program; try again.")
 
 
-def _parsed(path: Path, text: str) -> Source:
-    """Return the parsed file, of which both sections are lists or missing."""
-    source = parse_text(text, str(path))
+def editable(path: Path) -> tuple[str, Source]:
+    """Return the file's text and the parsed file, of which both sections are lists or missing.
+
+    Raises:
+        NotEditable: It cannot be read, or is another thing than a task file.
+    """
+    try:
+        text = read_text(path)
+        source = parse_text(text, str(path))
+    except TaskFileError as error:
+        raise NotEditable(error.problems, error.source_lines) from None
     if wrong := [fault for fault in document_of(source).unusable if fault.path]:
-        raise TaskFileError([source.problem(fault) for fault in wrong], source.lines)
-    return source
+        raise NotEditable([source.problem(fault) for fault in wrong], source.lines)
+    return text, source
 
 
 def _changed(source: Source, plan: Plan) -> Source:

@@ -9,6 +9,8 @@ import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from mystocks_dagster.errors import InvalidParams, TableMissing
+from mystocks_dagster.lake.doubts import describe, doubts
+from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import schemas
 from mystocks_dagster.market.backtest import Outcome, Terms, backtest
@@ -61,8 +63,9 @@ class BacktestParams(TaskParams):
 def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
     """Trade a strategy's stored signals from the first to the last day and store result, equity curve and trades.
 
-    The same strategy, window and parameters replace what an earlier run of them stored. Symbols with an
-    ex-dividend ratio that is not known in the window are left out and listed.
+    The same strategy, window and parameters replace what an earlier run of them stored. A symbol with an ex-dividend
+    ratio that is not known is traded up to the day before and listed; shares held by then stay in the account at their
+    last close.
 
     Raises:
         TableMissing: There are no bars, or no signals of that strategy.
@@ -71,22 +74,20 @@ def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
     lake = run.lake()
     days = _days(lake, params)
     signals = _signals(lake, params.strategy_id, days)
-    events = _events(lake, days)
-    unknown = events.filter(pl.col("ratio").is_null())["symbol"].unique()
-    left_out = sorted(set(unknown) & set(signals["symbol"]))
-    signals = signals.filter(~pl.col("symbol").is_in(left_out))
+    doubtful = doubts(lake, end=days[-1])
     run.logger.info("Trading %d signals of %s from %s to %s", signals.height, params.strategy_id, days[0], days[-1])
-    bars = lake.read("daily_bars", columns=_BAR_COLUMNS, symbols=signals["symbol"].unique().to_list(), start=days[0], end=days[-1])
-    outcome = backtest(days, signals, bars, events.drop_nulls(), params.terms)
+    bars = lake.scan("daily_bars", columns=_BAR_COLUMNS, symbols=signals["symbol"].unique().to_list(), start=days[0], end=days[-1])
+    known, spoken, events = (before_unknown(lake, frame.lazy()).collect() for frame in (bars, signals, _events(lake, days)))
+    outcome = backtest(days, spoken, known, events, params.terms, ends={doubt.symbol: doubt.day for doubt in doubtful})
     measured = performance([balance.equity for balance in outcome.balances])
     name = _backtest_id(params, days)
     rows = _store(lake, name, params, outcome, measured)
     return TaskResult(
-        status="partial_success" if left_out else "success",
+        status="partial_success" if doubtful else "success",
         message=f"{params.strategy_id} from {days[0]} to {days[-1]}: {measured.total_return:+.2%}, "
-        f"largest fall {measured.max_drawdown:.2%}, {len(outcome.trades)} orders filled.",
+        f"largest fall {measured.max_drawdown:.2%}, {len(outcome.trades)} orders filled. {describe(doubtful)}".strip(),
         rows=rows,
-        failed_items=tuple(left_out),
+        failed_items=tuple(doubt.symbol for doubt in doubtful),
         metadata={"backtest_id": name, **measured._asdict(), "unfilled": dict(outcome.unfilled)},
     )
 

@@ -4,13 +4,14 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 
 import polars as pl
 
 from mystocks_dagster.lake import quarantine
+from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, record_days
-from mystocks_dagster.lake.prices import unknown_factors
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.schemas import DAILY_BARS
@@ -92,7 +93,7 @@ def bars_result(
     idle = [day for day in lacking if wanted and day in wanted.unsure]
     missing = [day for day in lacking if day not in idle]
     missing = missing if symbols is None else sorted(set(symbols) - loaded.symbols - loaded.set_aside_symbols)
-    unknown = unknown_factors(lake).height
+    unknown = doubts(lake)
     said = [
         f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}." if loaded.rows else "",
         f"{source.name} has no bars of {listed(missing)}." if missing else "",
@@ -100,15 +101,17 @@ def bars_result(
         f"Incomplete: {listed(list(loaded.partial.values()), 5)}." if loaded.partial else "",
         *findings_said(loaded.faults, loaded.refused),
         _paused_said(loaded),
-        f"{unknown:,} bars have no adjustment factor until the trading day before theirs is loaded." if unknown else "",
+        describe(unknown),
         "" if source.has_history or symbols is not None else _missed(lake, max(days)),
         *getattr(source, "notes", ()),
         wanted.note if wanted else "",
     ]
     message = " ".join(filter(None, said))
     failed = sorted(f"{item}" for item in {*missing, *loaded.failed(by_symbol=symbols is not None)})
+    # Ratios that became known are work done, also where no bar came.
+    idle_status = "failed" if failed else "success" if loaded.events else "skipped"
     return TaskResult(
-        status=("failed" if failed else "skipped") if not loaded.rows else "partial_success" if failed else "success",
+        status=idle_status if not loaded.rows else "partial_success" if failed else "success",
         message=message,
         error=None if loaded.rows or not failed else message,
         rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
@@ -116,7 +119,7 @@ def bars_result(
         failed_items=tuple(failed),
         retry_params=_retry(failed, days, by_symbol=symbols is not None) if failed else {},
         metadata={
-            "source": source.name, "world": source.world, "unknown_factors": unknown, "set_aside": len(loaded.faults),
+            "source": source.name, "world": source.world, "unknown_factors": len(unknown), "set_aside": len(loaded.faults),
             **({"symbols_without_bar": {f"{day}": names for day, names in loaded.absent.items()}} if loaded.absent else {}),
         },
     )  # fmt: skip
@@ -145,9 +148,10 @@ def _missed(lake: Lake, last: date) -> str:
     gaps = [day for day in sessions if day not in complete and day != last]
     if not gaps:
         return ""
+    until = next((day for day, after in pairwise(gaps) if calendar.sessions(day, after) != [day, after]), gaps[-1])
     return (
-        f"{len(gaps)} earlier days are missing, first {gaps[0]}; backfill them from a source with history: "
-        f"data_source baostock or recorded, start_date {gaps[0]}, end_date {gaps[-1]}."
+        f"{len(gaps)} earlier days are missing, first {gaps[0]}; backfill them from an archive: "
+        f"`mystocks backfill daily_data_sync --from {gaps[0]} --to {until} --again -p data_source=recorded`."
     )
 
 
@@ -163,7 +167,6 @@ def _store_days(
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
-        loaded.events += refresh_events(lake, list(counts))
     partial = {}
     for day, rows in counts.items():
         if reason := _doubt(day, rows, complete, before, admitted):
@@ -171,6 +174,7 @@ def _store_days(
         else:
             complete[day] = rows
     if counts:
+        loaded.events += refresh_events(lake, list(counts), complete=complete)
         record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial

@@ -9,6 +9,8 @@ import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from mystocks_dagster.errors import InvalidParams, NotOffered
+from mystocks_dagster.lake.doubts import describe, doubts
+from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import keys_of, waits
 from mystocks_dagster.lake.store import Lake
@@ -16,6 +18,7 @@ from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
+from mystocks_dagster.tasks.actions import ask_about_doubts, sync_actions
 from mystocks_dagster.tasks.bars import bars_result, load_bars
 from mystocks_dagster.tasks.findings import nothing_sound, stored_result
 from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
@@ -68,6 +71,21 @@ class BasicSync(TaskParams):
     force: bool = Field(default=False, description="Fetch again although today's list is stored.")
 
 
+class ActionSync(TaskParams):
+    """What `sync_corporate_actions` takes."""
+
+    data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
+    start_date: Day = Field(default=None, description="First ex-dividend day; empty means a year before the last.")
+    end_date: Day = Field(default=None, description="Last ex-dividend day; empty means the latest closed day.")
+    force: bool = Field(default=False, description="Fetch again although today's are stored.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "ActionSync":
+        if self.start_date and self.end_date and self.start_date > self.end_date:
+            raise ValueError(f"start_date {self.start_date} is after end_date {self.end_date}")
+        return self
+
+
 class StatementSync(TaskParams):
     """What `sync_financial_statements` takes."""
 
@@ -87,13 +105,14 @@ class StatementSync(TaskParams):
         return sorted(set(periods)) if periods else None
 
 
-@declares(writes=("daily_bars", "adjust_events"), also_writes=("stocks", "loaded_days", "quarantine"))
+@declares(writes=("daily_bars", "adjust_events"), also_writes=("stocks", "corporate_actions", "loaded_days", "quarantine"))
 def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     """Load the bars of all trading days that are wanted and not complete yet, and derive the adjustment events.
 
     Days are stored as the source gives them, so a run that was stopped goes on where it was. A day that looks like a
-    part of the market only is stored, listed, and asked for again by the next run. Rows that break a rule of the
-    table, or contradict the day before, are set aside in the table `quarantine`; a day of which many do is refused.
+    part of the market only is stored, listed, and asked for again by the next run. Adjustment events that are unknown
+    are derived again each time, and the source is asked for corporate actions that explain them. Rows that break a rule
+    of the table, or contradict the day before, are set aside in the table `quarantine`; a day of which many do is refused.
 
     Raises:
         SourceError: The source failed; what came before is stored.
@@ -120,6 +139,19 @@ def _with_calendar(result: TaskResult, refreshed: Refreshed | None, run: TaskRun
     told = {"trading_calendar": refreshed.message}
     said = f"{result.message} {refreshed.message}".strip() if refreshed.changed else result.message
     return replace(result, message=said, metadata={**result.metadata, **told})
+
+
+@declares(writes=("corporate_actions",), also_writes=("adjust_events", "loaded_days"))
+def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
+    """Fetch dividends, bonus shares and rights, once a trading day, and derive the adjustment ratios that they explain.
+
+    Raises:
+        SourceError: The source failed.
+        LakeError: The lake cannot be written.
+    """
+    source, lake = _opened(params.data_source, run)
+    window = {"start": params.start_date, "end": params.end_date}
+    return _or_skipped(lambda: sync_actions(source, lake, latest_closed(source), **window, force=params.force))
 
 
 @declares(writes=("stocks",), also_writes=("loaded_days", "quarantine"))
@@ -161,15 +193,25 @@ def _opened(named: str | None, run: TaskRun) -> tuple[MarketSource, Lake]:
 
 
 def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake) -> TaskResult:
+    settled = derive_unknown(lake)
     wanted = wanted_days(source, asked=run.days, start=params.start_date, end=params.end_date)
     complete = set() if params.force else set(complete_days(lake, "daily_bars"))
     days = [day for day in wanted.days if day not in complete]
     if not days:
         reason = f"all {len(wanted.days)} trading days are complete" if wanted.days else "there is no trading day to load"
-        return TaskResult(status="skipped", message=" ".join(filter(None, [f"Bars: {reason}.", wanted.note])))
+        return _nothing_loaded(f"Bars: {reason}.", wanted.note, settled, source, lake, run)
     run.logger.info("Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name)
     loaded = load_bars(source, lake, days, params.symbols, run)
+    loaded.events += settled + ask_about_doubts(source, lake, latest_closed(source), run)
     return bars_result(loaded, days, params.symbols, source, lake, wanted=wanted)
+
+
+def _nothing_loaded(message: str, note: str, settled: int, source: MarketSource, lake: Lake, run: TaskRun) -> TaskResult:
+    """Say that no bar was loaded; ratios may have become known all the same."""
+    settled += ask_about_doubts(source, lake, latest_closed(source), run)
+    known = f"{settled:,} adjustment ratios became known." if settled else ""
+    told = " ".join(filter(None, [message, note, known, describe(doubts(lake))]))
+    return TaskResult(status="success" if settled else "skipped", message=told, rows={"adjust_events": settled} if settled else {})
 
 
 def _sync_statement(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:

@@ -8,9 +8,11 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from mystocks_dagster.errors import InvalidParams, LakeError
+from mystocks_dagster.lake.doubts import Doubt, describe, doubts
+from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.marks import EVER, Version, marks, stale_since, versions
 from mystocks_dagster.lake.order import in_order
-from mystocks_dagster.lake.prices import unknown_factors
+from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import adjust, indicators, schemas, weekly
 from mystocks_dagster.market.indicators import INDICATORS, Indicator, blocks, indicator_table
@@ -42,44 +44,45 @@ class IndicatorParams(TaskParams):
             raise ValueError(str(error)) from None
 
 
-@declares(writes=("indicators_daily", "indicators_weekly"), reads=("daily_bars", "adjust_events"))
+@declares(writes=("indicators_daily", "indicators_weekly"), also_writes=("adjust_events",), reads=("daily_bars", "adjust_events"))
 def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> TaskResult:
     """Calculate indicators out of the whole stored history and write the days that differ from what is stored.
 
-    When neither bars nor events have changed since the last calculation, nothing is read or computed. Symbols without
-    bars, and symbols with an ex-dividend ratio that is not known, are left out and listed; what is stored of them stays.
+    When neither bars nor events have changed since the last calculation, nothing is read or computed. A symbol with an
+    ex-dividend ratio that is not known is calculated up to the day before and listed; one without bars is listed.
+    Ratios that have become known since are derived first.
 
     Raises:
         TableMissing: There are no bars yet.
-        LakeError: Every symbol had to be left out.
+        LakeError: None of the symbols has bars.
     """
     lake = run.lake()
+    derive_unknown(lake)
     inputs = versions(lake, ("daily_bars", "adjust_events"))
-    unknown = unknown_factors(lake, symbols=params.symbols)["symbol"].unique().sort().to_list()
-    # Another set of symbols left out is other work, so a symbol whose gap has been filled is calculated from its first day on.
-    work = [f"{name} {formulas((adjust, indicators, weekly), *unknown)}" for name in params.indicators]
+    doubtful = doubts(lake, symbols=params.symbols)
+    work = [f"{name} {formulas((adjust, indicators, weekly))}" for name in params.indicators]
     stale = _stale_periods(lake, params, work, inputs)
     if not stale:
-        return _result({}, unknown, f"Already complete up to {_last_day(lake, params.periods)}.")
-    bars = _traded_bars(lake, params.symbols, unknown)
+        return _result({}, doubtful, (), f"Already complete up to {_last_day(lake, params.periods)}.")
+    bars = _traded_bars(lake, params.symbols)
     symbols = bars["symbol"].unique().cast(pl.String).to_list()
-    left_out = sorted({*unknown, *(params.symbols or ())} - set(symbols))
+    without = sorted({*(params.symbols or ())} - set(symbols))
     if not symbols:
-        raise LakeError(f"No symbol can be calculated; {_why(left_out)}.")
+        raise LakeError(f"No symbol can be calculated: {_without_bars(without)}")
     run.logger.info("Calculating %s of %d symbols, %d bars", ", ".join(params.indicators), len(symbols), bars.height)
     rows: dict[str, int] = {}
     for done, (period, since) in enumerate(stale.items()):
         run.report_progress(done, len(stale), f"{period} indicators")
         table = schemas.table(f"indicators_{period}")
         fresh = _calculated(bars, period, params.indicators, since)
-        content = _completed(lake, table, fresh, since, others_than=symbols if params.symbols or unknown else None)
+        content = _completed(lake, table, fresh, since, others_than=symbols if params.symbols else None)
         del fresh
         seen = {} if params.symbols else marks(work, inputs)
         rows[table.name] = write_changes(lake, table.name, content, since=since, marks=seen, force=params.force)
     run.report_progress(len(stale), len(stale), "stored")
     if not any(rows.values()):
-        return _result({}, left_out, f"Already complete up to {bars['date'].max()}.")
-    return _result(rows, left_out, f"{sum(rows.values())} rows of {len(symbols)} symbols up to {bars['date'].max()}.")
+        return _result({}, doubtful, without, f"Already complete up to {bars['date'].max()}.")
+    return _result(rows, doubtful, without, f"{sum(rows.values())} rows of {len(symbols)} symbols up to {bars['date'].max()}.")
 
 
 def _stale_periods(lake: Lake, params: IndicatorParams, work: Sequence[str], inputs: Sequence[Version]) -> dict[Period, date]:
@@ -99,10 +102,10 @@ def _last_day(lake: Lake, periods: Sequence[Period]) -> date:
     return max(lake.days(f"indicators_{period}")[-1] for period in periods)
 
 
-def _traded_bars(lake: Lake, symbols: Sequence[str] | None, unknown: Sequence[str]) -> pl.DataFrame:
-    """Return hfq bars of the days on which the symbol traded, in order of symbol and date, without the `unknown` symbols."""
+def _traded_bars(lake: Lake, symbols: Sequence[str] | None) -> pl.DataFrame:
+    """Return hfq bars of the days on which the symbol traded, up to an unknown ratio, in order of symbol and date."""
     stored = lake.scan("daily_bars", columns=["symbol", "date", "high", "low", "close", "suspended"], symbols=symbols)
-    bars = in_order(stored.filter(~pl.col("suspended"), ~pl.col("symbol").is_in(unknown)).drop("suspended"), lake.location)
+    bars = in_order(before_unknown(lake, stored.filter(~pl.col("suspended")).drop("suspended")), lake.location)
     events = lake.read("adjust_events", symbols=symbols)
     # An event of a symbol that never traded has no bar to adjust.
     events = events.with_columns(pl.col("symbol").cast(bars.schema["symbol"], strict=False)).drop_nulls("symbol")
@@ -136,16 +139,17 @@ def _completed(lake: Lake, table: schemas.Table, fresh: pl.DataFrame, since: dat
     return pl.concat([fresh, others])
 
 
-def _result(rows: Mapping[str, int], left_out: Sequence[str], message: str) -> TaskResult:
-    if left_out:
-        retry = {"symbols": list(left_out)}
-        return TaskResult(status="partial_success", message=_why(left_out), rows=rows, failed_items=tuple(left_out), retry_params=retry)
+def _result(rows: Mapping[str, int], doubtful: Sequence[Doubt], without: Sequence[str], message: str) -> TaskResult:
+    failed = (*(doubt.symbol for doubt in doubtful), *without)
+    if failed:
+        told = " ".join(filter(None, [message, describe(doubtful), _without_bars(without)]))
+        retry = {"symbols": list(failed)}
+        return TaskResult(status="partial_success", message=told, rows=rows, failed_items=failed, retry_params=retry)
     return TaskResult(status="success" if rows else "skipped", message=message, rows=rows)
 
 
-def _why(left_out: Sequence[str]) -> str:
-    named = ", ".join(left_out[:5]) + ("…" if len(left_out) > 5 else "")
-    return (
-        f"{len(left_out)} symbols have no bars, or an ex-dividend ratio that is not known because the trading day before "
-        f"is not stored ({named}); load the missing days with daily_data_sync and run again"
-    )
+def _without_bars(symbols: Sequence[str]) -> str:
+    if not symbols:
+        return ""
+    named = ", ".join(symbols[:5]) + ("…" if len(symbols) > 5 else "")
+    return f"{len(symbols)} symbols have no bars ({named}); load them with daily_data_sync and run again."

@@ -2,32 +2,39 @@
 
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tasks.caches import CACHE, cache_folder, stays
 from mystocks_dagster.tasks.params import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
-#: The one folder within Dagster's home that may be cleaned: the rest is its history and switches.
-CACHE = "cache"
-#: Files and folders of the project that hold what cannot be made again.
-_KEPT = (".git", "dagster.yaml", "workspace.yaml", "pyproject.toml", "mystocks_dagster")
+
+def _cache(text: str) -> str:
+    """Refuse a folder that may not be cleaned when the task file is checked, not on the first of the month."""
+    try:
+        cache_folder(text, Settings.from_env())
+    except InvalidParams as error:
+        raise ValueError(str(error).removeprefix("cleanup_paths: ")) from None
+    return text
 
 
 class CleanupParams(TaskParams):
     """What `cleanup_cache_data` takes."""
 
     retention_days: int = Field(default=30, ge=1, description="Files that have not changed for more days than this are removed.")
-    cleanup_paths: list[str] = Field(
-        default=[], description="Folders to clean, relative to the project's root and within it; empty means the project's own cache."
+    cleanup_paths: list[Annotated[str, AfterValidator(_cache)]] = Field(
+        default=[],
+        description="Caches to clean, relative to the project's root: .dagster/cache, folders called cache or tmp, and those in "
+        "MYSTOCKS_CACHES; empty means the project's own cache.",
     )
     compact_lake: bool = Field(default=True, description="Merge the lake's small files, and remove those that no reader needs any more.")
 
@@ -51,7 +58,7 @@ def cleanup_cache_data(params: CleanupParams, run: TaskRun) -> TaskResult:
     """
     settings = run.settings
     # All of them are checked before the first file goes.
-    folders = [_checked(path, settings) for path in params.cleanup_paths] or [settings.dagster_home / CACHE]
+    folders = [cache_folder(path, settings) for path in params.cleanup_paths] or [settings.dagster_home / CACHE]
     before = (now() - timedelta(days=params.retention_days)).timestamp()
     removed = _Removed()
     for done, folder in enumerate(folders):
@@ -70,58 +77,38 @@ def cleanup_cache_data(params: CleanupParams, run: TaskRun) -> TaskResult:
     return TaskResult(status=status, message=message, failed_items=tuple(removed.failed), metadata=metadata)
 
 
-def _checked(text: str, settings: Settings) -> Path:
-    """Return the folder that `text` means, when it may be cleaned."""
-    root = settings.root.resolve()
-    named = Path(os.path.normpath(root / text))
-    if not named.is_relative_to(root) or named == root:
-        raise InvalidParams(f"cleanup_paths: {text!r} is not a folder within the project {root}.")
-    if named.resolve() != named:
-        raise InvalidParams(f"cleanup_paths: {text!r} is reached through a symbolic link; name the folder itself.")
-    cache = settings.dagster_home.resolve() / CACHE
-    for kept in _kept(settings, root):
-        inside = named.is_relative_to(kept) and not named.is_relative_to(cache)
-        if inside or (kept.is_relative_to(named) and named != kept):
-            raise InvalidParams(
-                f"cleanup_paths: {text!r} holds or belongs to {kept}, which is kept; name another folder, such as .dagster/cache."
-            )
-    if named.exists() and not named.is_dir():
-        raise InvalidParams(f"cleanup_paths: {text!r} is a file; name its folder.")
-    return named
-
-
-def _kept(settings: Settings, root: Path) -> Iterator[Path]:
-    yield from (root / name for name in _KEPT)
-    yield settings.task_file.resolve()
-    yield settings.dagster_home.resolve()
-    if "://" not in settings.lake:
-        yield Path(settings.lake).resolve()
-    if settings.recorded:
-        yield settings.recorded.resolve()
-
-
 def _clean(folder: Path, before: float, removed: _Removed) -> None:
     """Remove files older than `before`, and the folders that become empty by it; `folder` itself stays."""
     if folder.is_symlink() or not folder.is_dir():
         return
-    emptied: set[Path] = set()
-    # By descriptor, so that a folder that is swapped for a link meanwhile leads nowhere else.
-    for place, folders, files, here in os.fwalk(folder, topdown=False, follow_symlinks=False):
-        for name in files:
-            path = Path(place, name)
+    _clean_below(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), folder, before, removed)
+
+
+def _clean_below(here: int, place: Path, before: float, removed: _Removed) -> bool:
+    """Clean an open folder, close it, and return whether something was removed and nothing is left.
+
+    By descriptor, so that a folder that is swapped for a link meanwhile leads nowhere else.
+    """
+    try:
+        names, device, gone = os.listdir(here), os.fstat(here).st_dev, removed.files
+        if stays(names):
+            return False
+        for name in names:
             try:
                 found = os.stat(name, dir_fd=here, follow_symlinks=False)
-                if stat.S_ISREG(found.st_mode) and found.st_mtime < before:
+                if stat.S_ISDIR(found.st_mode) and found.st_dev == device:  # what is mounted there is another's
+                    below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+                    if _clean_below(below, place / name, before, removed):
+                        with suppress(OSError):  # it holds something again
+                            os.rmdir(name, dir_fd=here)
+                elif stat.S_ISREG(found.st_mode) and found.st_mtime < before:
                     os.unlink(name, dir_fd=here)
                     removed.files += 1
                     removed.bytes += found.st_size
-                    emptied.add(path.parent)
             except FileNotFoundError:
                 continue  # someone else has removed it
             except OSError:
-                removed.failed.append(str(path))
-        for name in folders:
-            if Path(place, name) in emptied:
-                with suppress(OSError):  # it still holds something
-                    os.rmdir(name, dir_fd=here)
-                    emptied.add(Path(place))
+                removed.failed.append(str(place / name))
+        return removed.files > gone and not os.listdir(here)
+    finally:
+        os.close(here)

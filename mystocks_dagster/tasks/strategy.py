@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.delta import explained
+from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.marks import EVER, marks, stale_since, versions
 from mystocks_dagster.lake.order import in_order
 from mystocks_dagster.lake.store import Lake
@@ -31,7 +32,8 @@ class SignalParams(TaskParams):
 def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult:
     """Ask the strategies about every day that is new or has changed: one row per symbol, day, strategy and side.
 
-    A signal uses bars up to its own day and is known after that day's close.
+    A signal uses bars up to its own day and is known after that day's close. A symbol with an ex-dividend ratio that is
+    not known has indicators, and thus signals, up to the day before; it is listed.
 
     Raises:
         TableMissing: The indicators that a strategy reads have not been calculated yet.
@@ -48,10 +50,17 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
     stored = dict(lake.scan("signals").group_by("strategy").len().collect().iter_rows())
     counts = {name: stored.get(name, 0) for name in params.strategies}
     run.logger.info("Signals stored: %s", ", ".join(f"{name} {count}" for name, count in counts.items()))
+    doubtful = doubts(lake)
     held = f"{sum(counts.values())} signals of {len(counts)} strategies are stored"
-    if not rows and not params.force:
-        return TaskResult(status="skipped", message=f"No signal has changed; {held}.", metadata={"signals": counts})
-    return TaskResult(message=f"{held}; {rows} rows were written.", rows={"signals": rows}, metadata={"signals": counts})
+    idle = not rows and not params.force
+    message = f"No signal has changed; {held}." if idle else f"{held}; {rows} rows were written."
+    return TaskResult(
+        status="partial_success" if doubtful else "skipped" if idle else "success",
+        message=" ".join(filter(None, [message, describe(doubtful)])),
+        rows={} if idle else {"signals": rows},
+        failed_items=tuple(doubt.symbol for doubt in doubtful),
+        metadata={"signals": counts},
+    )
 
 
 def _indicators(lake: Lake, strategies: list[StrategyName]) -> pl.DataFrame:

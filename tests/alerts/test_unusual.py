@@ -1,11 +1,14 @@
 """Runs that are not simply over: still going on, lost, kept alive, never begun."""
 
+import datetime as dt
 import subprocess
 import sys
 
 from alerts.conftest import Project
 from support.project import wait_for
 from support.receivers import Webhook
+
+from mystocks_dagster.market.clock import SHANGHAI
 
 EXECUTE = """
 from pathlib import Path
@@ -76,5 +79,49 @@ def test_a_run_that_a_person_stopped_is_not_told(project: Project, hook: Webhook
     project.use(hook.url)
     run = project.instance.create_run_for_job(project.job("other"))
     project.instance.report_run_canceled(run)
+    project.look()
+    assert hook.titles == []
+
+
+def passed_by(project: Project) -> str:
+    """Let Dagster lose a run that it says it starts again; return its id."""
+    lose(project, "restarted")
+    return project.instance.get_runs(limit=1)[0].run_id
+
+
+def test_a_lost_run_whose_restart_dagster_gives_up_is_told_once(project: Project, hook: Webhook) -> None:
+    project.use(hook.url)
+    lost = passed_by(project)
+    project.look()
+    assert hook.titles == []
+    project.restart()
+    project.instance.add_run_tags(lost, {"dagster/will_retry": "false"})
+    project.look()
+    project.look()
+    assert hook.titles == ["❌ 任务失败：可重启"]
+
+
+def test_a_lost_run_that_nobody_starts_again_is_told_once_after_ten_minutes(project: Project, hook: Webhook) -> None:
+    project.at("2026-01-05T09:00:00")
+    project.use(hook.url)
+    lost = passed_by(project)
+    project.look()
+    assert hook.titles == []
+    ended = project.instance.get_run_record_by_id(lost).end_time  # type: ignore[union-attr]
+    later = dt.datetime.fromtimestamp(ended + 700, SHANGHAI)
+    project.at(f"{later:%Y-%m-%dT%H:%M:%S}")
+    project.look()
+    project.look()
+    assert hook.titles == ["❌ 任务失败：可重启"]
+
+
+def test_a_lost_run_that_was_started_again_is_not_told_whatever_dagster_says_of_it(project: Project, hook: Webhook) -> None:
+    project.use(hook.url)
+    lost = passed_by(project)
+    project.look()
+    definition = project.job("restarted")
+    tags = {**definition.tags, "dagster/parent_run_id": lost, "dagster/retry_number": "1"}
+    project.instance.create_run_for_job(definition, tags=tags)
+    project.instance.add_run_tags(lost, {"dagster/will_retry": "false"})
     project.look()
     assert hook.titles == []

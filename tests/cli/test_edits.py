@@ -57,12 +57,13 @@ def test_edits_tell_programs_what_they_did(cli: Commands) -> None:
 
 
 def test_values_are_read_as_the_file_reads_them(cli: Commands) -> None:
-    cli("edit", "daily", "schedule.cron_expression=* * * * *", "schedule.start_time=2026-12-01T09:00:00", "params.cleanup_paths=[a, b]")
+    paths = "params.cleanup_paths=[tmp, temp]"
+    cli("edit", "daily", "schedule.cron_expression=* * * * *", "schedule.start_time=2026-12-01T09:00:00", paths)
     cli("edit", "daily", "tags=[000001, 每日]", "description=at 16:00, when: closed", "dependencies=")
     shown = cli.json("show", "daily")
     assert shown["schedule"]["cron_expression"] == "* * * * *"
     assert shown["schedule"]["start_time"] == "2026-12-01T09:00:00+08:00"
-    assert shown["params"] == {"cleanup_paths": ["a", "b"]}
+    assert shown["params"] == {"cleanup_paths": ["tmp", "temp"]}
     assert shown["tags"] == ["000001", "每日"]
     assert shown["description"] == "at 16:00, when: closed"
     assert "dependencies" not in shown

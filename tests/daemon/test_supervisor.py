@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from support.daemon import kill_workers
 from support.project import Folder, Server, make_folder, serve, wait_for
 
 TASKS = f"""
@@ -114,11 +115,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     watch.up()
     yield watch
     watch.stack.close()
-    # What a supervisor keeps alive outlives the servers, on purpose; nothing may outlive the tests.
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or ())
-        if "execute_run_command" in line and str(folder.root) in line:
-            process.kill()
+    kill_workers(folder)
 
 
 def gone(pids: list[int]) -> bool:

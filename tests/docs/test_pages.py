@@ -29,6 +29,7 @@ PROBLEMS = {
     "partial data": ("The run is green and data are missing", "运行成功但数据不全"),
     "holidays": ("Holidays and the end of the calendar", "节假日与日历的末尾"),
     "ex-dividend days": ("Prices jump at an ex-dividend day", "除权除息日价格跳变"),
+    "an unknown ratio": ("Nothing is computed of a symbol from some day on", "某只股票从某天起不再计算"),
     "bad answers": ("An upstream's answer is cut, stale or wrong", "上游返回的数据被截断、过期或错误"),
     "akshare changed": ("akshare's columns changed", "akshare 的列变了"),
     "past days": ("Past trading days are missing", "缺少过去的交易日"),

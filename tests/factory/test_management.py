@@ -111,3 +111,11 @@ def test_what_is_wrong_fails_the_run_with_the_reason(run: Any, folder: Folder) -
 def test_a_dry_clean_up_says_what_it_would_remove(run: Any) -> None:
     assert "would remove" in run("cleanup_history", dry_run=True)["message"]
     assert "days" in run("cleanup_history", days=0)
+
+
+@pytest.mark.parametrize(("job", "field"), [("import_tasks", "config_path"), ("export_tasks", "output_path"), ("delete_task", "task_id")])
+def test_nobody_reads_an_environment_variable_through_a_jobs_form(run: Any, monkeypatch: pytest.MonkeyPatch, job: str, field: str) -> None:
+    monkeypatch.setenv("TUSHARE_TOKEN", "hunter2")
+    with pytest.raises(dg.DagsterInvalidConfigError) as refused:
+        run(job, **{field: {"env": "TUSHARE_TOKEN"}})
+    assert "hunter2" not in str(refused.value)

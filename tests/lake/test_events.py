@@ -1,5 +1,6 @@
 """Events stay true to the bars, in whatever order days arrive, are replaced and go."""
 
+import re
 from datetime import date
 
 import polars as pl
@@ -21,11 +22,13 @@ def naive_events(stored: dict[tuple[str, date], tuple[float, float]]) -> dict[tu
     """Say the same as the product, bar by bar: close and previous close by symbol and day."""
     found: dict[tuple[str, date], float | None] = {}
     for (symbol, day), (_, prev_close) in stored.items():
-        last = stored.get((symbol, DAYS[DAYS.index(day) - 1])) if day != DAYS[0] else None
-        if last is not None and abs(prev_close - last[0]) > 0.005:
-            found[symbol, day] = prev_close / last[0]
-        elif last is None and any(other < day for name, other in stored if name == symbol):
-            found[symbol, day] = None
+        earlier = [other for name, other in stored if name == symbol and other < day]
+        if not earlier:
+            continue
+        close, _ = stored[symbol, max(earlier)]
+        adjacent = DAYS.index(max(earlier)) == DAYS.index(day) - 1
+        if abs(prev_close - close) > 0.005:
+            found[symbol, day] = prev_close / close if adjacent else None
     return found
 
 
@@ -58,17 +61,20 @@ def test_events_never_depend_on_the_order_of_loads(tmp_path_factory, make_bars, 
 
 @pytest.fixture
 def gap(lake, make_bars) -> Lake:
-    """600000 lacks the second day; 000001 was listed on the third."""
-    for day, symbols in ((DAYS[0], ["600000.SH"]), (DAYS[2], ["600000.SH", "000001.SZ"]), (DAYS[3], ["600000.SH", "000001.SZ"])):
-        lake.replace_days("daily_bars", make_bars(day, symbols), [day])
+    """600000 lacks the second day, and its price has moved by then; 000001 was listed on the third."""
+    lake.replace_days("daily_bars", make_bars(DAYS[0], ["600000.SH"], 9.0), [DAYS[0]])
+    refresh_events(lake, [DAYS[0]])
+    for day in (DAYS[2], DAYS[3]):
+        lake.replace_days("daily_bars", make_bars(day, ["600000.SH", "000001.SZ"]), [day])
         refresh_events(lake, [day])
     return lake
 
 
 def test_reads_across_an_unknown_factor_are_refused_with_symbol_day_and_remedy(gap):
     assert unknown_factors(gap).rows() == [("600000.SH", DAYS[2])]
+    remedy = re.escape("mystocks backfill daily_data_sync --from 2024-04-25 --to 2024-04-25 --again -p 'symbols=[\"600000.SH\"]'")
     for how in ("hfq", "qfq"):
-        with pytest.raises(LakeError, match=r"600000\.SH cannot be adjusted across 2024-04-26.*Load the missing days"):
+        with pytest.raises(LakeError, match=rf"600000\.SH cannot be adjusted across 2024-04-26.*{remedy}"):
             adjusted_bars(gap, how)
 
 
@@ -83,20 +89,47 @@ def test_what_does_not_cross_the_unknown_factor_is_read(gap):
         adjusted_bars(gap, "qfq", start=DAYS[2], anchor=DAYS[0])
 
 
-def test_symbols_with_an_unknown_factor_can_be_left_out(gap):
-    assert adjusted_bars(gap, unknown="leave_out")["symbol"].unique().to_list() == ["000001.SZ"]
+def test_only_the_rows_behind_an_unknown_factor_are_left_out(gap):
+    rows = adjusted_bars(gap, unknown="leave_out").select("symbol", "date").rows()
+    assert rows == [("000001.SZ", DAYS[2]), ("000001.SZ", DAYS[3]), ("600000.SH", DAYS[0])]
+    near = adjusted_bars(gap, "qfq", symbols=["600000.SH"], unknown="leave_out")
+    assert near["date"].to_list() == [DAYS[2], DAYS[3]]
+    assert adjusted_bars(gap, "qfq", symbols=["600000.SH"], anchor=DAYS[1], unknown="leave_out")["date"].to_list() == [DAYS[0]]
 
 
 def test_filling_the_gap_makes_the_factor_known(gap, make_bars):
     gap.replace_days("daily_bars", make_bars(DAYS[1], ["600000.SH"], 20.0), [DAYS[1]])
     refresh_events(gap, [DAYS[1]])
     # The filled day states 20 against 10 before, the day after states 10 against its 20.
-    assert gap.read("adjust_events").sort("date").rows() == [("600000.SH", DAYS[1], 2.0), ("600000.SH", DAYS[2], 0.5)]
+    assert gap.read("adjust_events").sort("date").rows() == [("600000.SH", DAYS[1], 20 / 9), ("600000.SH", DAYS[2], 0.5)]
     frame = adjusted_bars(gap, symbols=["600000.SH"], columns=["close", "factor"])
-    assert frame["factor"].to_list() == [1.0, 0.5, 1.0, 1.0]
-    assert frame["close"].to_list() == [10.0] * 4
+    assert frame["factor"].to_list() == pytest.approx([1.0, 0.45, 0.9, 0.9])
+    assert frame["close"].to_list() == pytest.approx([9.0] * 4)
 
 
 def test_adjusted_reads_take_columns_and_windows(gap):
     frame = adjusted_bars(gap, symbols=["000001.SZ"], start=DAYS[3], columns=["symbol", "close"])
     assert frame.rows() == [("000001.SZ", 10.0)]
+
+
+def test_a_new_day_reads_some_weeks_of_the_market_and_older_bars_of_returning_symbols_only(lake, make_bars, monkeypatch):
+    old, new = date(2019, 3, 1), DAYS[-1]
+    for day, symbols in ((old, ["600000.SH", "600001.SH"]), (DAYS[0], ["600001.SH"]), *((day, ["600001.SH"]) for day in DAYS[1:-1])):
+        lake.replace_days("daily_bars", make_bars(day, symbols), [day])
+        refresh_events(lake, [day])
+    lake.replace_days("daily_bars", make_bars(new, ["600000.SH", "600001.SH"]), [new])
+    read, asked = Lake.scan, []
+
+    def scan(self, table, **terms):
+        if table == "daily_bars":
+            asked.append((terms.get("start"), terms.get("end"), terms.get("symbols"), terms["columns"]))
+        return read(self, table, **terms)
+
+    monkeypatch.setattr(Lake, "scan", scan)
+    refresh_events(lake, [new])
+    for start, _, symbols, columns in asked:
+        if "close" in columns:
+            assert symbols == ["600000.SH"] or start >= date(2024, 3, 31)
+        else:
+            assert start >= date(2024, 1, 1)
+    assert (None, date(2023, 3, 30), ["600000.SH"]) in [terms[:3] for terms in asked], "it came back after years"

@@ -1,14 +1,16 @@
 """Events out of bars, and adjusted prices out of events: by hand-computed examples."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
 import pytest
 
-from mystocks_dagster.market.adjust import adjust, derive_events, next_bar_days, runs
+from mystocks_dagster.market.adjust import adjust, changed_closes, derive_events, next_bar_days, runs
+from mystocks_dagster.market.schemas import CORPORATE_ACTIONS
 
 MON, TUE, WED, THU, FRI = (date(2024, 6, day) for day in (17, 18, 19, 20, 21))
-PREVIOUS = {TUE: MON, WED: TUE, THU: WED, FRI: THU}
+NO_ACTIONS = CORPORATE_ACTIONS.empty()
 
 
 def bars(*rows: tuple[date, float, float | None], symbol: str = "600519.SH") -> pl.DataFrame:
@@ -17,45 +19,78 @@ def bars(*rows: tuple[date, float, float | None], symbol: str = "600519.SH") -> 
     return pl.DataFrame(rows, schema=schema, orient="row").select(pl.lit(symbol).alias("symbol"), "date", "close", "prev_close")
 
 
-def firsts(**days: date) -> pl.DataFrame:
-    names = [f"{name[1:]}.SH" for name in days]
-    return pl.DataFrame({"symbol": names, "first": list(days.values())}, schema={"symbol": pl.String, "first": pl.Date})
+def events(frame: pl.DataFrame, silent: Sequence[date] = (), actions: pl.DataFrame = NO_ACTIONS) -> list[tuple]:
+    """Derive the events of bars, each beside the one before it in the frame."""
+    beside = frame.with_columns(pl.col("date", "close").shift().over("symbol").name.prefix("last_"))
+    return derive_events(changed_closes(beside), silent, actions).rows()
+
+
+def action(day: date, cash: float = 0.0, bonus: float = 0.0, rights: float = 0.0, price: float | None = None) -> pl.DataFrame:
+    row = ("600519.SH", day, cash, bonus, rights, price, None, "recorded")
+    return pl.DataFrame([row], schema=CORPORATE_ACTIONS.dtypes, orient="row")
 
 
 def test_moutais_dividend_of_june_2024_is_an_event_with_the_exchanges_ratio():
     # 600519 closed at 1521.50 on 2024-06-18 and opened ex-dividend against 1490.62 (30.876 CNY per share).
-    found = derive_events(bars((TUE, 1521.50, 1530.00), (WED, 1500.00, 1490.62)), {WED: TUE}, firsts())
-    assert found.rows() == [("600519.SH", WED, 1490.62 / 1521.50)]
+    found = events(bars((TUE, 1521.50, 1530.00), (WED, 1500.00, 1490.62)))
+    assert found == [("600519.SH", WED, 1490.62 / 1521.50)]
 
 
 def test_equal_closes_and_a_vendors_rounding_are_no_event_but_one_tick_is():
     frame = bars((MON, 10.00, 9.9), (TUE, 10.02, 10.00), (WED, 10.00, 10.0199), (THU, 10.00, 9.99))
-    assert derive_events(frame, PREVIOUS, firsts())["date"].to_list() == [THU]
+    assert [day for _, day, _ in events(frame)] == [THU]
+
+
+def test_a_tick_of_a_fund_is_an_event_too():
+    assert [day for _, day, _ in events(bars((MON, 1.500, 1.5), (TUE, 1.5, 1.5001), (WED, 1.5, 1.499), symbol="510300.SH"))] == [WED]
 
 
 def test_the_first_bar_is_a_beginning_even_when_it_states_an_issue_price():
-    assert derive_events(bars((WED, 15.0, 10.0)), PREVIOUS, firsts(s600519=WED)).is_empty()
+    assert events(bars((WED, 15.0, 10.0)), [TUE]) == []
 
 
-def test_a_bar_after_a_gap_is_unknown_although_the_price_before_the_gap_is_stored():
-    found = derive_events(bars((MON, 10.0, 10.0), (WED, 10.0, 9.0)), {WED: TUE}, firsts(s600519=MON))
-    assert found.rows() == [("600519.SH", WED, None)]
+def test_equal_prices_are_no_event_whatever_lies_between():
+    assert events(bars((MON, 10.0, 10.0), (FRI, 11.0, 10.0)), [TUE, WED, THU]) == []
+
+
+def test_another_price_after_a_gap_is_unknown_and_after_a_pause_an_event():
+    frame = bars((MON, 10.0, 10.0), (WED, 10.0, 9.0))
+    assert events(frame, [TUE]) == [("600519.SH", WED, None)]
+    assert events(frame, []) == events(frame, [MON, WED, THU]) == [("600519.SH", WED, 0.9)]
 
 
 def test_a_bar_without_previous_close_is_unknown():
-    found = derive_events(bars((TUE, 10.0, 10.0), (WED, 10.0, None)), {WED: TUE}, firsts())
-    assert found.rows() == [("600519.SH", WED, None)]
+    assert events(bars((TUE, 10.0, 10.0), (WED, 10.0, None))) == [("600519.SH", WED, None)]
 
 
-def test_only_the_days_that_are_asked_for_are_judged():
-    frame = bars((MON, 10.0, 10.0), (TUE, 9.0, 5.0), (WED, 9.0, 8.0))
-    assert derive_events(frame, {WED: TUE}, firsts())["date"].to_list() == [WED]
+@pytest.mark.parametrize(
+    ("stated", "happened"),
+    [
+        (9.5, action(TUE, cash=0.5)),
+        (9.5, action(WED, cash=0.5)),
+        (6.79, action(TUE, cash=0.5, bonus=0.4)),  # 9.50 / 1.4 = 6.7857
+        (8.46, action(WED, rights=0.3, price=3.33)),  # (10 + 0.3 x 3.33) / 1.3 = 8.4608
+        (4.75, pl.concat([action(TUE, cash=0.5), action(WED, bonus=1.0)])),
+    ],
+    ids=["dividend in the gap", "dividend on the day", "dividend and bonus", "rights", "two days"],
+)
+def test_a_corporate_action_that_explains_the_price_makes_the_ratio_known(stated, happened):
+    frame = bars((MON, 10.0, 10.0), (WED, 10.0, stated))
+    assert events(frame, [TUE]) == [("600519.SH", WED, None)]
+    assert events(frame, [TUE], happened) == [("600519.SH", WED, stated / 10.0)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [action(TUE, cash=0.4), action(MON, cash=0.5), action(THU, cash=0.5), action(TUE, cash=0.5).with_columns(symbol=pl.lit("000001.SZ"))],
+    ids=["another amount", "before the last bar", "after the day", "another symbol"],
+)
+def test_a_corporate_action_that_does_not_explain_the_price_changes_nothing(other):
+    assert events(bars((MON, 10.0, 10.0), (WED, 10.0, 9.5)), [TUE], other) == [("600519.SH", WED, None)]
 
 
 def test_one_symbols_close_never_serves_another():
-    frame = pl.concat([bars((TUE, 10.0, 10.0)), bars((WED, 20.0, 19.0), symbol="000001.SZ")])
-    found = derive_events(frame, {WED: TUE}, pl.DataFrame({"symbol": ["000001.SZ"], "first": [WED]}))
-    assert found.is_empty()
+    assert events(pl.concat([bars((TUE, 10.0, 10.0)), bars((WED, 20.0, 19.0), symbol="000001.SZ")])) == []
 
 
 def test_runs_join_days_without_a_trading_day_between():

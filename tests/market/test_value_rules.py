@@ -44,6 +44,10 @@ BALANCE = {
 }
 INCOME = {**REPORT, "revenue": 1e9, "operating_cost": 9e8, "operating_profit": 1e8, "total_profit": 1e8, "net_profit": 8e7}
 CASH = {**REPORT, "operating": 1e8, "investing": -5e7, "financing": 1e7, "net_change": 6e7}
+ACTION = {
+    "symbol": "600000.SH", "ex_date": DAY, "cash": 0.5, "bonus": 0.4, "rights": 0.3, "rights_price": 8.8, "known_since": None,
+    "source": "exchange",
+}  # fmt: skip
 STOCK = {
     "symbol": "600000.SH", "name": "某某", "exchange": "SH", "board": "main", "is_st": False, "list_date": date(1999, 11, 10),
     "delist_date": None, "updated_at": MOMENT,
@@ -51,7 +55,7 @@ STOCK = {
 GOOD: Mapping[str, dict] = {
     "daily_bars": BAR, "stock_quotes": QUOTE, "etf_quotes": FUND, "longhubang": BOARD, "capital_flow_stock": FLOW,
     "capital_flow_sector": {"date": DAY, "sector": "银行", **PARTS}, "capital_flow_concept": {"date": DAY, "concept": "白酒概念", **PARTS},
-    "balance_sheets": BALANCE, "income_statements": INCOME, "cash_flows": CASH, "stocks": STOCK,
+    "balance_sheets": BALANCE, "income_statements": INCOME, "cash_flows": CASH, "stocks": STOCK, "corporate_actions": ACTION,
 }  # fmt: skip
 
 _DATED = [
@@ -118,6 +122,7 @@ FAULTS: Mapping[str, list[tuple[str, dict]]] = {
         ("no_reason", {"reason": " "}),
         ("impossible_turnover", {"turnover": -5.0}),
     ],
+    "corporate_actions": [*_SYMBOLS, ("distribution_below_zero", {"cash": -0.5}), ("rights_without_price", {"rights_price": None})],
     "capital_flow_stock": [*_SYMBOLS, *_FLOWS, ("flows_do_not_cancel", {"small_net": 9e6})],
     "capital_flow_sector": _FLOWS,
     "capital_flow_concept": _FLOWS,

@@ -124,6 +124,14 @@ def test_statements_of_published_periods(table: str, source: AkshareSource) -> N
     assert_frame_equal(given, MARKET.statements[table].sort("symbol"))
 
 
+def test_distributions_are_per_share_added_up_by_day_and_of_a_shares_only(source: AkshareSource) -> None:
+    given = source.corporate_actions(date(2024, 1, 1), DAY)
+    assert_frame_equal(given, MARKET.actions.sort("ex_date", "symbol"))
+    paid = MARKET.actions["ex_date"].max()
+    assert source.corporate_actions(paid, paid)["cash"].to_list() == pytest.approx([0.11])
+    assert source.requests["datacenter-web.eastmoney.com"]["here"] < 30
+
+
 def test_everything_offered_is_given_and_requests_are_counted(source: AkshareSource, standin: StandIn) -> None:
     assert source.offers <= set(TABLES)
     source.longhubang(DAY, DAY)

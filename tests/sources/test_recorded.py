@@ -194,6 +194,25 @@ def test_stocks_statements_longhubang_and_flows_are_read_too(recorded: Open, tmp
         source.bar_days()
 
 
+def test_corporate_actions_are_read_once_they_are_published(recorded: Open, tmp_path: Path):
+    head = "symbol,ex_date,cash,bonus,rights,rights_price,known_since,source\n"
+    rows = [
+        "sh600000,2024-06-14,0.50,0,0,,2024-06-07,exchange",
+        "600036.SH,20240618,0,0.1,0.3,8.85,,exchange",
+        "000001.SZ,2024-06-19,1,0,0,,2099-01-02,exchange",
+    ]
+    (tmp_path / "corporate_actions.csv").write_text(head + "\n".join(rows))
+    source = recorded(tmp_path)
+    assert source.offers == {"corporate_actions"}
+    assert source.corporate_actions(date(2024, 6, 1), date(2024, 6, 30)).select(
+        "symbol", "cash", "bonus", "rights", "rights_price"
+    ).rows() == [
+        ("600000.SH", 0.5, 0.0, 0.0, None),
+        ("600036.SH", 0.0, 0.1, 0.3, 8.85),
+    ]
+    assert source.corporate_actions(date(2024, 6, 15), date(2024, 6, 30))["symbol"].to_list() == ["600036.SH"]
+
+
 def test_a_missing_column_is_named_with_its_file(recorded: Open, tmp_path: Path, shared_data: Path):
     (tmp_path / "daily_bars.csv").write_text(BARS_CSV.replace("prev_close", "yesterday"))
     with pytest.raises(SourceChanged, match=r"daily_bars\.csv has no column 'prev_close'"):

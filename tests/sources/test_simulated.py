@@ -155,6 +155,7 @@ def test_every_table_that_it_offers_obeys_its_contract(simulated: Open):
     frames = {
         "stocks": source.stocks(include_delisted=True),
         "daily_bars": bars(source, date(2026, 11, 2), day),
+        "corporate_actions": source.corporate_actions(date(2026, 5, 6), day),
         "longhubang": source.longhubang(date(2026, 11, 2), day),
         **{table: source.statements(table, [date(2026, 9, 30)]) for table in ("balance_sheets", "income_statements", "cash_flows")},
         **{table: source.quotes(table) for table in ("stock_quotes", "etf_quotes")},

@@ -155,6 +155,18 @@ def test_the_previous_close_is_yesterdays_except_on_ex_days(bars: pl.DataFrame):
     assert ex_days.group_by("symbol", pl.col("date").dt.year()).len()["len"].max() == 1
 
 
+def test_corporate_actions_explain_each_ex_day(bars: pl.DataFrame, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T16:00:00+08:00")
+    given = SimulatedSource(Settings.from_env()).corporate_actions(date(2024, 1, 3), date(2026, 11, 24))
+    steps = bars.with_columns(last=pl.col("close").shift().over("symbol", order_by="date")).drop_nulls("last")
+    paid = given.join(steps, left_on=["symbol", "ex_date"], right_on=["symbol", "date"])
+    exact = (pl.col("last") - pl.col("cash")) / (1 + pl.col("bonus"))
+    assert paid.select((exact - pl.col("prev_close")).abs().max()).item() < 0.005001
+    ex_days = steps.filter(pl.col("prev_close") != pl.col("last")).select("symbol", "date")
+    assert ex_days.join(given, left_on=["symbol", "date"], right_on=["symbol", "ex_date"], how="anti").is_empty()
+    assert (given["cash"] > 0).all()
+
+
 def test_suspended_days_stand_at_the_last_close(bars: pl.DataFrame):
     still = bars.with_columns(last=pl.col("close").shift().over("symbol", order_by="date")).filter(
         "suspended", pl.col("last").is_not_null()

@@ -24,6 +24,7 @@ class Market:
         stocks: `stocks`, delisted ones included.
         bars: `daily_bars` of `day` and, for histories, of days before.
         etfs, longhubang, flows, statements: The tables of those names.
+        actions: `corporate_actions`.
         extra: Codes in the whole-market list that have no price and are not listed, with their names.
         trading_days: What Sina's list states.
         raw: Rows to serve as they are, in place of those made from the frames: `spot`, `stock_flow`, `sector`,
@@ -37,6 +38,7 @@ class Market:
     longhubang: pl.DataFrame
     flows: dict[str, pl.DataFrame]
     statements: dict[str, pl.DataFrame]
+    actions: pl.DataFrame = field(default_factory=TABLES["corporate_actions"].empty)
     extra: dict[str, str] = field(default_factory=dict)
     trading_days: list[date] = field(default_factory=lambda: published().sessions(published().first, published().last))
     raw: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class Market:
             longhubang=source.longhubang(days[0], day),
             flows={kind: source.capital_flow(kind, day) for kind in FLOWS},  # ty: ignore[invalid-argument-type]
             statements={table: source.statements(table, quarters) for table in STATEMENTS},  # ty: ignore[invalid-argument-type]
+            actions=source.corporate_actions(days[0], day),
         )
 
     @classmethod
@@ -82,6 +85,7 @@ class Market:
             longhubang=_longhubang(days[-3:]),
             flows={kind: _flow(kind, listed, day) for kind in FLOWS},
             statements={table: _statements(table, listed, date(day.year - 1, 12, 31)) for table in STATEMENTS},
+            actions=_actions(listed, days),
             extra={"000405": "鑫光退", "001400": "将上市股", "600001": "邯郸钢铁(退)"},
         )
 
@@ -139,6 +143,15 @@ def _history(symbol: str, n: int, days: list[date]) -> pl.DataFrame:
 
 def _float_shares(n: int) -> int:
     return 10_000 * (4000 + 100 * n)
+
+
+def _actions(listed: list[str], days: list[date]) -> pl.DataFrame:
+    """The dividend that makes the event in the bars, and bonus shares of another stock long before them."""
+    facts = {"rights": 0.0, "rights_price": None, "source": "akshare"}
+    paid = {"symbol": listed[PAYING], "ex_date": days[PAID_ON], "cash": DIVIDEND, "bonus": 0.0, "known_since": days[PAID_ON - 1]}
+    old = days[0] - timedelta(days=200)
+    given = {"symbol": listed[0], "ex_date": old, "cash": 0.25, "bonus": 0.4, "known_since": old - timedelta(days=7)}
+    return _table("corporate_actions", [given | facts, paid | facts])
 
 
 def _etfs(day: date) -> pl.DataFrame:

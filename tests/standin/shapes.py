@@ -70,6 +70,12 @@ _BILLBOARD = (
     "BILLBOARD_SELL_AMT BILLBOARD_DEAL_AMT ACCUM_AMOUNT DEAL_NET_RATIO DEAL_AMOUNT_RATIO TURNOVERRATE FREE_MARKET_CAP EXPLANATION "
     "D1_CLOSE_ADJCHRATE D2_CLOSE_ADJCHRATE D5_CLOSE_ADJCHRATE D10_CLOSE_ADJCHRATE SECURITY_TYPE_CODE"
 )
+_BONUS = (
+    "SECUCODE SECURITY_NAME_ABBR SECURITY_INNER_CODE ORG_CODE SECURITY_CODE BONUS_IT_RATIO BONUS_RATIO IT_RATIO PRETAX_BONUS_RMB "
+    "PLAN_NOTICE_DATE EQUITY_RECORD_DATE EX_DIVIDEND_DATE REPORT_DATE ASSIGN_PROGRESS IMPL_PLAN_PROFILE NOTICE_DATE MARKET_TYPE "
+    "EX_DIVIDEND_DAYS IS_KCB BASIC_EPS BVPS PER_CAPITAL_RESERVE PER_UNASSIGN_PROFIT PNP_YOY_RATIO TOTAL_SHARES PUBLISH_DATE "
+    "DIVIDENT_RATIO D10_CLOSE_ADJCHRATE BD10_CLOSE_ADJCHRATE D30_CLOSE_ADJCHRATE"
+)
 #: Asking for one of these brings others.
 _BRINGS = {"f128": ("f140", "f141"), "f205": ("f206",), "f258": ("f259",), "f261": ("f262",)}
 
@@ -173,6 +179,8 @@ class Answers:
         report = query["reportName"]
         if report == "RPT_DAILYBILLBOARD_DETAILSNEW":
             rows = self._billboard(query["filter"])
+        elif report == "RPT_SHAREBONUS_DET":
+            rows = self._distributions(query["filter"])
         elif report in REPORTS:
             rows = self._statement(report, query["filter"])
         else:
@@ -208,6 +216,21 @@ class Answers:
         ]
         # B shares are listed too.
         return given + [{**row, "SECURITY_CODE": "200002", "SECUCODE": "200002.SZ"} for row in given[:1]]
+
+    def _distributions(self, condition: str) -> list[Row]:
+        """Plans of a report period: the last year's end for ex-days up to August, this June's for later ones."""
+        period = date.fromisoformat(re.findall(r"REPORT_DATE='([\d-]+)'", condition)[0])
+        rows = []
+        for action in self.market.actions.iter_rows(named=True):
+            day = action["ex_date"]
+            if period == (date(day.year - 1, 12, 31) if day.month < 9 else date(day.year, 6, 30)):
+                # An ordinary dividend and a special one are two rows.
+                parts = [round(10 * action["cash"] * 0.4, 4), round(10 * action["cash"] * 0.6, 4)]
+                rows += [_plan(action, period, cash, bonus) for cash, bonus in zip(parts, (10 * action["bonus"], None), strict=True)]
+        if rows:  # a plan that is not carried out yet, and a B share
+            rows.append(rows[0] | {"EX_DIVIDEND_DATE": None, "ASSIGN_PROGRESS": "董事会决议通过"})
+            rows.append(rows[0] | {"SECURITY_CODE": "200002", "SECUCODE": "200002.SZ"})
+        return rows
 
     def _statement(self, report: str, condition: str) -> list[Row]:
         table, keys, ours = REPORTS[report]
@@ -315,6 +338,21 @@ def _statement_row(row: Row, keys: list[str], ours: dict[str, str]) -> Row:
         "REPORT_DATE": f"{row['period']} 00:00:00",
     }
     return {key: known.get(key) if key not in ours else row[ours[key]] for key in keys}
+
+
+def _plan(action: Row, period: date, cash: float, bonus: float | None) -> Row:
+    known = {
+        "SECUCODE": action["symbol"],
+        "SECURITY_NAME_ABBR": "某公司",
+        "SECURITY_CODE": action["symbol"][:6],
+        "BONUS_IT_RATIO": bonus or None,
+        "PRETAX_BONUS_RMB": cash or None,
+        "EX_DIVIDEND_DATE": f"{action['ex_date']} 00:00:00",
+        "REPORT_DATE": f"{period} 00:00:00",
+        "ASSIGN_PROGRESS": "实施分配",
+        "NOTICE_DATE": f"{action['known_since']} 00:00:00",
+    }
+    return {key: known.get(key) for key in _BONUS.split()}
 
 
 def _json(body: object) -> bytes:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
+import psutil
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import ScheduleInstigatorData
 from support.project import Folder
@@ -92,3 +93,11 @@ def requested(instance: dg.DagsterInstance, job: str) -> list[dict[str, str]]:
     """Return the tags of the runs of a job, in the order in which they were due."""
     runs = instance.get_runs(dg.RunsFilter(job_name=job))
     return sorted((dict(run.tags) for run in runs), key=lambda tags: tags["mystocks/scheduled_at"])
+
+
+def kill_workers(folder: Folder) -> None:
+    """Kill the processes of the project's runs: they outlive the servers, on purpose, and nothing may outlive the tests."""
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if "mystocks_dagster.factory.worker" in line and str(folder.root) in line:
+            process.kill()

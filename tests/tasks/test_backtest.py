@@ -109,13 +109,27 @@ def test_an_ex_day_in_the_lake_reaches_the_account(computing, lake, market):
     assert lake.read("backtest_equity").sort("date")["equity"].to_list()[:3] == [100_000.0, 99_974.26, 99_974.26]
 
 
-def test_a_symbol_whose_ex_day_is_unknown_is_left_out_and_named(computing, lake, market):
+def test_a_symbol_whose_ex_day_is_unknown_is_traded_up_to_the_day_before_and_named(computing, lake, market):
     lake.upsert("daily_bars", bars(10.0, 10.0, 10.0, 10.0, 10.0, symbol="600001.SH"))
-    lake.upsert("signals", signals((0, "buy"), symbol="600001.SH"))
+    lake.upsert("signals", signals((0, "buy"), (2, "sell"), symbol="600001.SH"))
     lake.replace_all("adjust_events", pl.DataFrame([(BANK, DAYS[2], None)], schema=ADJUST_EVENTS.dtypes, orient="row"))
-    result = trade(computing)
+    result = trade(computing, max_positions=2)
     assert (result.status, result.failed_items) == ("partial_success", (BANK,))
-    assert lake.read("backtest_trades")["symbol"].to_list() == ["600001.SH"]
+    assert f"{BANK} from {DAYS[2]} on" in result.message
+    trades = lake.read("backtest_trades").sort("sequence").select("date", "symbol", "side").rows()
+    assert trades == [(DAYS[1], BANK, "buy"), (DAYS[1], "600001.SH", "buy"), (DAYS[3], "600001.SH", "sell")]
+    # Each purchase is 4,900 shares at 10.00 for 12.25 + 0.49. What is held stays at 10.00, whatever the raw price does
+    # behind the unknown ratio; the sale of the other symbol costs its fees.
+    equity = lake.read("backtest_equity").sort("date")["equity"].to_list()
+    assert equity[:3] == [100_000.0, 99_974.52, 99_974.52]
+    assert equity[3] == equity[4] < equity[2]
+    assert trade(computing, max_positions=2, end_date=f"{DAYS[1]}").status == "success"
+
+
+def test_an_order_behind_an_unknown_ratio_is_counted_with_its_reason(computing, lake, market):
+    lake.replace_all("signals", signals((0, "buy"), (1, "sell")))
+    lake.replace_all("adjust_events", pl.DataFrame([(BANK, DAYS[2], None)], schema=ADJUST_EVENTS.dtypes, orient="row"))
+    assert trade(computing).metadata["unfilled"] == {"sell: ex-dividend ratio not known": 3}
 
 
 def test_no_signals_no_bars_and_no_days_are_told_apart(computing, lake, market):

@@ -202,6 +202,16 @@ def whole(part, raw) -> pl.DataFrame:
     return true_events(inside)
 
 
+def truly_different(stored: pl.DataFrame, days: set[date], missing: set[date]) -> pl.DataFrame:
+    """Say row by row which bars differ from the last one of their symbol across one of the missing days."""
+    rows = []
+    for (symbol,), bars in stored.sort("date").group_by("symbol", maintain_order=True):
+        for (before, close, _), (day, _, stated) in pairwise(bars.select("date", "close", "prev_close").iter_rows()):
+            if any(before < lost < day for lost in missing & days) and abs(stated - close) > 0.0051:
+                rows.append((symbol, day))
+    return pl.DataFrame(rows, schema={"symbol": pl.String, "date": pl.Date}, orient="row").sort("symbol", "date")
+
+
 def triples(days: list[date], ex_days: list[date]) -> list[tuple[date, ...]]:
     """Choose three days: at random, in a row, and around the busiest ex-dividend day; always the same ones."""
     dice = random.Random(20250407)
@@ -222,12 +232,11 @@ def test_three_missing_days_filled_later_give_the_factors_of_the_whole_archive(p
 
     first = sync_daily_stock_data(DailySync(include_basic=False), run_of(source))
     assert (first.status, first.failed_items) == ("partial_success", tuple(f"{day}" for day in missing))
-    # While a day is missing, every symbol's next bar is unknown, and none is taken for an ex-dividend day falsely.
-    behind = {day for before, day in pairwise(days) if before in missing and day not in missing}
-    assert set(unknown_factors(lake)["date"]) == behind
+    # While a day is missing, exactly those bars are unknown whose previous close is not the last stored one.
+    assert unknown_factors(lake).equals(truly_different(part.filter(~pl.col("date").is_in(list(missing))), set(days), set(missing)))
     known = lake.scan("adjust_events").filter(pl.col("ratio").is_not_null()).select("symbol", "date").collect()
     assert known.join(whole, on=["symbol", "date"], how="anti").is_empty()
-    if behind:
+    if not unknown_factors(lake).is_empty():
         with pytest.raises(LakeError, match="cannot be adjusted across"):
             adjusted_bars(lake)
 
@@ -243,3 +252,26 @@ def test_three_missing_days_filled_later_give_the_factors_of_the_whole_archive(p
     )
     assert difference["rows"].item() == part.height
     assert difference["worst"].item() < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_lost_at_random_put_those_symbols_in_doubt_whose_price_moved_and_invent_no_event(part, whole, tmp_path, monkeypatch, seed):
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "lake"))
+    lake = Lake(str(tmp_path / "lake"))
+    dice = random.Random(seed)
+    kept = part.filter(pl.Series([dice.random() > 0.002 for _ in range(part.height)]))
+    sync_daily_stock_data(DailySync(include_basic=False), run_of(Withholding(kept, frozenset())))
+    known = lake.scan("adjust_events").filter(pl.col("ratio").is_not_null()).select("symbol", "date").collect()
+    assert known.join(whole, on=["symbol", "date"], how="anti").is_empty()
+    lost = part.join(kept, on=["symbol", "date"], how="anti")
+    beside = kept.sort("date").with_columns(last=pl.col("close").shift().over("symbol"), before=pl.col("date").shift().over("symbol"))
+    behind = (
+        lost.select("symbol", lost="date")
+        .join(beside, on="symbol")
+        .filter((pl.col("before") < pl.col("lost")) & (pl.col("date") > pl.col("lost")))
+        .filter((pl.col("prev_close") - pl.col("last")).abs() > 0.0051)
+        .select("symbol", "date")
+        .unique()
+        .sort("symbol", "date")
+    )
+    assert unknown_factors(lake).equals(behind)

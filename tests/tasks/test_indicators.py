@@ -140,13 +140,15 @@ def test_new_bars_are_calculated_for_the_other_symbols_after_a_run_for_one(compu
     assert lake.read("indicators_daily").group_by("symbol").len().sort("symbol")["len"].to_list() == [145, 150]
 
 
-def test_a_symbol_whose_gap_was_filled_is_calculated_from_its_first_day_on(computing, lake, market, weekdays):
+def test_a_symbol_whose_gap_was_filled_is_calculated_to_its_last_day(computing, lake, market, weekdays):
+    unstated = (pl.col("symbol") == "600519.SH") & (pl.col("date") == weekdays[120])
+    lake.replace_all("daily_bars", market.with_columns(prev_close=pl.when(~unstated).then("prev_close")))
     lake.upsert("adjust_events", events(("600519.SH", weekdays[120], None)))
     assert calculate(computing).status == "partial_success"
-    assert lake.read("indicators_daily")["symbol"].unique().to_list() == ["000001.SZ"]
+    assert lake.read("indicators_daily").group_by("symbol").len().sort("symbol")["len"].to_list() == [145, 120]
     assert (again := calculate(computing)).status == "partial_success"
     assert (dict(again.rows), again.failed_items) == ({}, ("600519.SH",))
-    lake.replace_days("adjust_events", ADJUST_EVENTS.empty(), [weekdays[120]])
+    lake.replace_all("daily_bars", market)
     assert calculate(computing).status == "success"
     assert lake.read("indicators_daily", symbols=["600519.SH"]).height == 150
 
@@ -202,21 +204,24 @@ def test_one_symbol_leaves_the_others_as_they_are(computing, lake, market):
     assert lake.read("indicators_daily", symbols=["600519.SH"])["macd"].null_count() == 0
 
 
-def test_a_symbol_that_cannot_be_adjusted_is_left_out_and_named(computing, lake, market, weekdays):
+def test_a_symbol_that_cannot_be_adjusted_ends_the_day_before_and_is_named(computing, lake, market, weekdays):
     calculate(computing)
-    before = lake.read("indicators_daily", symbols=["600519.SH"]).sort("date")
+    before = lake.read("indicators_daily").sort("symbol", "date")
+    unstated = (pl.col("symbol") == "600519.SH") & (pl.col("date") == weekdays[120])
+    lake.replace_all("daily_bars", market.with_columns(prev_close=pl.when(~unstated).then("prev_close")))
     lake.upsert("adjust_events", events(("600519.SH", weekdays[120], None)))
     result = calculate(computing)
     assert (result.status, result.failed_items) == ("partial_success", ("600519.SH",))
     assert result.retry_params == {"symbols": ["600519.SH"]}
-    assert "daily_data_sync" in result.message
-    assert lake.read("indicators_daily", symbols=["600519.SH"]).sort("date").equals(before)
+    assert f"600519.SH from {weekdays[120]} on. No previous close is stated then" in result.message
+    known = (pl.col("symbol") != "600519.SH") | (pl.col("date") < weekdays[120])
+    assert lake.read("indicators_daily").sort("symbol", "date").equals(before.filter(known))
+    assert calculate(computing, symbols=["600519.SH"]).failed_items == ("600519.SH",)
 
 
-def test_when_nothing_can_be_adjusted_the_task_fails(computing, lake, market, weekdays):
-    lake.replace_all("adjust_events", events(("600519.SH", weekdays[9], None), ("000001.SZ", weekdays[9], None)))
-    with pytest.raises(LakeError, match="No symbol can be calculated; 2 symbols have no bars"):
-        calculate(computing)
+def test_when_there_are_no_bars_of_what_is_asked_for_the_task_fails(computing, lake, market):
+    with pytest.raises(LakeError, match=r"No symbol can be calculated: 1 symbols have no bars \(600036\.SH\)"):
+        calculate(computing, symbols=["600036.SH"])
     assert not lake.exists("indicators_daily")
 
 

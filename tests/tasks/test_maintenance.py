@@ -2,6 +2,7 @@
 
 import logging
 import os
+import subprocess
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from deltalake import DeltaTable
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.schemas import LOADED_DAYS
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.reader import check_task_file
 from mystocks_dagster.tasks.maintenance import CleanupParams, cleanup_cache_data
 from mystocks_dagster.tasks.run import TaskRun
 
@@ -41,6 +43,11 @@ def put(path: Path, *, days: float, size: int = 10) -> Path:
     stamp = (NOW - timedelta(days=days)).timestamp()
     os.utime(path, (stamp, stamp))
     return path
+
+
+def unchecked(*paths: str) -> CleanupParams:
+    """Return params as a start of a run brings them, whose folders have become something else since they were checked."""
+    return CleanupParams.model_construct(cleanup_paths=list(paths), retention_days=30, compact_lake=False)
 
 
 def test_old_files_of_the_cache_go_and_new_ones_stay(run: TaskRun, root: Path) -> None:
@@ -75,12 +82,20 @@ def test_a_folder_that_does_not_exist_is_nothing_to_do(run: TaskRun) -> None:
         ".dagster/storage",
         ".git",
         "mystocks_dagster/tasks",
+        "old",
+        "my_tasks",
+        "exports",
+        "Exports/tmp",
+        "docs/cache",
+        "/proc/self/root/etc",
+        "~",
+        "a\0b",
     ],
 )
 def test_what_lies_outside_or_must_be_kept_is_refused_before_anything_goes(path: str, run: TaskRun, root: Path) -> None:
     old = put(root / "tmp" / "old", days=99)
     with pytest.raises(InvalidParams, match="cleanup_paths"):
-        cleanup_cache_data(CleanupParams(cleanup_paths=["tmp", path]), run)
+        cleanup_cache_data(unchecked("tmp", path), run)
     assert old.exists()
 
 
@@ -88,7 +103,7 @@ def test_a_folder_around_the_lake_or_the_task_file_is_refused(run: TaskRun, root
     settings = replace(run.settings, lake=str(root / "var" / "lake"), task_file=root / "config" / "tasks.yaml")
     for path in ("var", "config"):
         with pytest.raises(InvalidParams, match="is kept"):
-            cleanup_cache_data(CleanupParams(cleanup_paths=[path]), replace(run, settings=settings))
+            cleanup_cache_data(unchecked(path), replace(run, settings=settings))
 
 
 def test_links_are_neither_followed_nor_removed(run: TaskRun, root: Path, tmp_path: Path) -> None:
@@ -109,9 +124,79 @@ def test_a_path_through_a_link_is_refused_and_a_linked_cache_left_alone(run: Tas
     (root / ".dagster").mkdir()
     (root / ".dagster" / "cache").symlink_to(treasure.parent)
     with pytest.raises(InvalidParams, match="symbolic link"):
-        cleanup_cache_data(CleanupParams(cleanup_paths=["tmp"]), run)
+        cleanup_cache_data(unchecked("tmp"), run)
     assert cleanup_cache_data(CleanupParams(), run).metadata["files"] == 0
     assert treasure.exists()
+
+
+def test_a_lake_a_package_and_an_instance_within_a_cache_stay(run: TaskRun, root: Path) -> None:
+    kept = [
+        put(root / "tmp" / "lake" / "daily_bars" / "part-0.parquet", days=99),
+        put(root / "tmp" / "lake" / "daily_bars" / "_delta_log" / "0.json", days=99),
+        put(root / "tmp" / "my_tasks" / "__init__.py", days=99),
+        put(root / "tmp" / "my_tasks" / "table.csv", days=99),
+        put(root / "tmp" / "scripts" / "load.PY", days=99),
+        put(root / "tmp" / "home" / "dagster.yaml", days=99),
+        put(root / "tmp" / "home" / "storage" / "run.log", days=99),
+        put(root / "tmp" / "notes" / "study.ipynb", days=99),
+    ]
+    gone = put(root / "tmp" / "pages" / "old.html", days=99)
+    assert cleanup_cache_data(unchecked("tmp"), run).metadata["files"] == 1
+    assert not gone.parent.exists()
+    assert all(path.exists() for path in kept)
+
+
+def test_a_folder_elsewhere_is_cleaned_when_the_setting_lists_it(run: TaskRun, tmp_path: Path) -> None:
+    old = put(tmp_path / "elsewhere" / "downloads" / "old", days=99)
+    with pytest.raises(InvalidParams, match="MYSTOCKS_CACHES"):
+        cleanup_cache_data(unchecked(str(old.parent)), run)
+    settings = replace(run.settings, caches=(tmp_path / "elsewhere",))
+    assert cleanup_cache_data(unchecked(str(old.parent)), replace(run, settings=settings)).metadata["files"] == 1
+
+
+def test_the_home_folder_is_never_a_cache(run: TaskRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = put(tmp_path / "somebody" / "cache" / "letter", days=99).parent
+    monkeypatch.setenv("HOME", str(home))
+    with pytest.raises(InvalidParams, match="home folder"):
+        cleanup_cache_data(unchecked(str(home)), replace(run, settings=replace(run.settings, caches=(home,))))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_a_second_mount_of_the_lake_is_the_lake(run: TaskRun, root: Path) -> None:
+    old = put(root / "data" / "part", days=99)
+    inner, outer = root / "tmp" / "pages" / "lake", root / "tmp" / "lake"
+    for mount in (inner, outer):
+        mount.mkdir(parents=True)
+        if subprocess.run(["mount", "--bind", root / "data", mount], capture_output=True, check=False).returncode:
+            pytest.skip("this machine mounts nothing")
+    try:
+        with pytest.raises(InvalidParams, match="is kept"):
+            cleanup_cache_data(unchecked("tmp/lake"), run)
+    finally:
+        for mount in (inner, outer):
+            subprocess.run(["umount", mount], check=True)
+    assert old.exists()
+
+
+def test_a_clean_up_path_outside_is_said_by_check(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    text = """\
+tasks:
+  - task_id: wipe_cache
+    task_type: cron
+    task_module: app.tasks.maintenance
+    task_function: cleanup_cache_data
+    schedule: {schedule_type: cron, cron_expression: "0 0 1 * *"}
+    params:
+      cleanup_paths:
+        - tmp
+        - "/var/cache/elsewhere"
+"""
+    (root / "tasks.yaml").write_text(text, encoding="utf-8")
+    (problem,) = check_task_file(root / "tasks.yaml")
+    assert (problem.line, problem.column) == (10, 11)
+    assert "is not a folder within the project" in problem.message
+    assert "MYSTOCKS_CACHES" in problem.message
 
 
 def test_dagsters_home_elsewhere_has_its_own_cache_cleaned(run: TaskRun, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from mystocks_dagster.api.pages.words import has_text
 from mystocks_dagster.taskfile.document import with_defaults
 from mystocks_dagster.taskfile.dump import dump, text_of
+from mystocks_dagster.taskfile.hidden import restored, shown
 from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.scalars import scalar
@@ -115,10 +116,10 @@ def filled(parts: Sequence[Part], entry: Entry, defaults: Entry) -> dict[str, st
         entry: The entry.
         defaults: The file's `defaults`.
     """
-    shown = with_defaults(defaults, entry)
+    effective = with_defaults(defaults, entry)
     texts = {}
     for field in fields_of(parts):
-        value = _at(shown if field.kind in ("flag", "choice") else entry, field.name)
+        value = _at(effective if field.kind in ("flag", "choice") else entry, field.name)
         if value is None and field.kind in ("flag", "choice"):
             value = _default(field.name)
         texts[field.name] = _text(field, value)
@@ -161,7 +162,7 @@ def entry_of(parts: Sequence[Part], texts: Mapping[str, str], old: Entry, defaul
         if quiet and inner not in ("schedule_type", "task_type"):
             continue
         try:
-            value = _value(field, text)
+            value = restored(_value(field, text), place.get(inner))
         except TaskFileError as error:
             problems += error.problems
             continue
@@ -210,7 +211,7 @@ def _text(field: Field, value: Any) -> str:
         case _, None:
             return ""
         case "yaml", dict():
-            return dump(value).strip() if value else ""
+            return dump(shown(value)).strip() if value else ""
         case "names", list() | tuple():
             return ", ".join(str(one) for one in value)
         case _, str():

@@ -14,7 +14,7 @@ from mystocks_dagster.errors import MyStocksError, UnknownName
 from mystocks_dagster.taskfile.document import SECTIONS, Raw, Section
 from mystocks_dagster.taskfile.dump import dump
 from mystocks_dagster.taskfile.plans import EditRefused
-from mystocks_dagster.taskfile.problems import Problem, TaskFileError
+from mystocks_dagster.taskfile.problems import NotEditable, Problem, TaskFileError
 from mystocks_dagster.taskfile.reader import Version
 
 
@@ -24,29 +24,33 @@ def register(router: APIRouter, site: Site) -> None:
     @router.get("/-/new")
     def new(request: Request) -> Response:
         section: Section = "task_groups" if request.query_params.get("kind") == "group" else "tasks"
+        _editable(request)
         return _form_page(site, request, section, None)
 
     @router.post("/-/new")
     def create(request: Request, form: Form) -> Response:
         section: Section = "task_groups" if form.get("section") == "task_groups" else "tasks"
+        _editable(request)
         return _save(site, request, section, None, form)
 
     @router.get("/{name}/edit")
     def edit(request: Request, name: str) -> Response:
-        raw = _raw(project_of(request).version, name)
+        raw = _raw(_editable(request), name)
         return _form_page(site, request, raw.section, raw)
 
     @router.post("/{name}/edit")
     def save(request: Request, name: str, form: Form) -> Response:
-        raw = _raw(project_of(request).version, name)
+        raw = _raw(_editable(request), name)
         return _save(site, request, raw.section, raw, form)
 
     @router.get("/{name}/delete")
     def ask(request: Request, name: str) -> Response:
+        _editable(request)
         return _delete_page(site, request, name)
 
     @router.post("/{name}/delete")
     def delete(request: Request, name: str, form: Form) -> Response:
+        _editable(request)
         try:
             edited = _editor(request).remove(name, force=form.get("force") == "on")
         except (EditRefused, TaskFileError) as error:
@@ -153,6 +157,18 @@ def _delete_page(site: Site, request: Request, name: str, error: MyStocksError |
     return site.render(
         request, "delete.html", status_of(error) if error else 200, name=name, users=users, error=told(error) if error else None
     )
+
+
+def _editable(request: Request) -> Version:
+    """Return the task file, which a form may change.
+
+    Raises:
+        NotEditable: It cannot be used; its last good version, which other pages show, is not what would be changed.
+    """
+    version = project_of(request).version
+    if error := version.unusable:
+        raise NotEditable(error.problems, error.source_lines)
+    return version
 
 
 def _editor(request: Request) -> Editor:

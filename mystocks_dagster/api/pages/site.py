@@ -17,7 +17,7 @@ from mystocks_dagster.launch import daemon_alive
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.service import Project
 from mystocks_dagster.taskfile.dump import text_of
-from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.problems import NotEditable, TaskFileError
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
@@ -62,6 +62,7 @@ class Site:
             "links": Links(address=dagster),
             "daemon": daemon_alive(project.instance),
             "settings": settings,
+            "file_notice": _file_notice(request),
             "said": said if said in SAID else None,
             "said_run": request.query_params.get("run", "") if said == "started" else "",
             "speak": lambda wanted: _in_language(request, wanted),
@@ -77,6 +78,14 @@ class Site:
         return self.render(request, "error.html", status_of(error), **told(error))
 
 
+def _file_notice(request: Request) -> str | None:
+    """Return what is wrong with the task file when its last good version is shown; a page about a file without one says so itself."""
+    try:
+        return project_of(request).notice
+    except TaskFileError:
+        return None
+
+
 def status_of(error: MyStocksError) -> int:
     """Return the HTTP status of an error."""
     match error:
@@ -84,6 +93,8 @@ def status_of(error: MyStocksError) -> int:
             return 404
         case Forbidden():
             return 403
+        case NotEditable():
+            return 409
         case TaskFileError() | InvalidParams():
             return 422
     return 409

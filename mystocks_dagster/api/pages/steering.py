@@ -5,11 +5,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from mystocks_dagster import trust
 from mystocks_dagster.api.pages import params
 from mystocks_dagster.api.pages.guard import Form
 from mystocks_dagster.api.pages.site import Site, project_of, see, status_of, told
 from mystocks_dagster.api.pages.views import task_page
-from mystocks_dagster.editing import runs_command
 from mystocks_dagster.errors import Forbidden, MyStocksError, UnknownName
 from mystocks_dagster.service import Project
 from mystocks_dagster.taskfile.model import Task
@@ -32,7 +32,7 @@ def register(router: APIRouter, site: Site) -> None:
             values: dict[str, Any] = {}
             if isinstance(entry, Task):
                 values = params.changed(_params(project, entry), _prefixed(form, "param."))
-                _check_command(project, name, values)
+                trust.check_start(project.version, name, values, commands=project.settings.api_commands)
             run_id = project.start(name, values, only=form.get("only") == "on", by="web")
         except MyStocksError as error:
             return _run_page(site, request, name, form, error)
@@ -64,14 +64,6 @@ def register(router: APIRouter, site: Site) -> None:
 
 def _params(project: Project, task: Task) -> list[params.Param]:
     return params.params_of(task, project.version.functions[task.task_id], project.settings.source)
-
-
-def _check_command(project: Project, name: str, values: Mapping[str, Any]) -> None:
-    if values and runs_command(project.version, name) and not project.settings.api_commands:
-        raise Forbidden(
-            f"{name} runs a command of this machine, which may not be given other parameters from here. Use `mystocks run {name}`; "
-            "or set MYSTOCKS_API_COMMANDS=yes for the server."
-        )
 
 
 def _run_page(

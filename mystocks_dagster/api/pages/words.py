@@ -43,6 +43,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "actions": ("操作", "Actions"),
     "groups": ("任务组", "Groups"),
     "broken": ("有错误，未加载", "wrong, not loaded"),
+    "last_good_version": (
+        "任务文件无法使用，页面和运行沿用上一个正确的版本；改好之前不能在此编辑。",
+        "The task file cannot be used: pages and runs go on with its last good version, and nothing can be edited here until it is right.",
+    ),
     "broken_file": ("任务文件有错误", "The task file is wrong"),
     "never": ("从未", "never"),
     "trading_days": ("仅交易日", "trading days only"),

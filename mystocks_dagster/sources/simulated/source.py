@@ -13,6 +13,7 @@ from mystocks_dagster.market.schemas import MOMENT, STOCKS
 from mystocks_dagster.market.symbols import board_expr, exchange_expr
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
+from mystocks_dagster.sources.simulated.actions import corporate_actions
 from mystocks_dagster.sources.simulated.flows import capital_flow
 from mystocks_dagster.sources.simulated.funds import etf_quotes
 from mystocks_dagster.sources.simulated.life import life
@@ -37,7 +38,16 @@ class SimulatedSource:
     has_history = True
     offers = frozenset(
         {
-            *("stocks", "daily_bars", "balance_sheets", "income_statements", "cash_flows", "stock_quotes", "etf_quotes"),
+            *(
+                "stocks",
+                "daily_bars",
+                "corporate_actions",
+                "balance_sheets",
+                "income_statements",
+                "cash_flows",
+                "stock_quotes",
+                "etf_quotes",
+            ),
             *("longhubang", "capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
         }
     )
@@ -99,6 +109,11 @@ class SimulatedSource:
     def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
         """Return the statements of those quarters that are published by now."""
         return statements(self._market(), table, periods, clock.now().date())
+
+    def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
+        """Return the dividends and splits of the closed trading days from `start` to `end`."""
+        market = self._market()
+        return corporate_actions(market, self._closed(day for day in market.sessions if start <= day <= end))
 
     def quotes(self, table: QuoteTable) -> pl.DataFrame:
         """Return the market as it stands now: today's session from 09:15 on, else the end of the last one."""

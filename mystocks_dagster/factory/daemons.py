@@ -1,0 +1,24 @@
+"""Our versions of two of Dagster's daemons, put in the place of its own: it has no setting for that. See docs/decisions/0021."""
+
+import sys
+from types import ModuleType
+
+#: Makes the daemons; only the process of `dagster-daemon` has imported it.
+_CONTROLLER = "dagster._daemon.controller"
+
+
+def use_own_daemons() -> None:
+    """In the daemon's process, before it makes its daemons: let it make ours; elsewhere nothing."""
+    controller = sys.modules.get(_CONTROLLER)
+    if controller is not None:
+        _replace(controller)
+
+
+def _replace(controller: ModuleType) -> None:
+    from mystocks_dagster.factory.queue import QueueDaemon
+    from mystocks_dagster.factory.restarting import RestartDaemon
+
+    for name, own in {"QueuedRunCoordinatorDaemon": QueueDaemon, "EventLogConsumerDaemon": RestartDaemon}.items():
+        if not hasattr(controller, name):
+            raise RuntimeError(f"This release of Dagster makes no {name}; install the release that pyproject.toml names.")
+        setattr(controller, name, own)
