@@ -1,7 +1,8 @@
 """Changes of tasks.yaml, each followed by a reload: what the command line, REST and Python share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ from mystocks_dagster import trust
 from mystocks_dagster.errors import InstanceError, InvalidParams, MyStocksError
 from mystocks_dagster.reloading import Reloaded, reload
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import exchange, imported, plans, writer
+from mystocks_dagster.taskfile import exchange, exports, imported, plans, writer
 from mystocks_dagster.taskfile.document import Section, document_of
 from mystocks_dagster.taskfile.hidden import MASK, restored, stars_left
 from mystocks_dagster.taskfile.plans import Changes, Plan
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.source import Source, parse_text, read_text
 from mystocks_dagster.taskfile.writer import Edit
+from mystocks_dagster.trust import Rule
 
 
 class ChangedMeanwhile(MyStocksError):
@@ -141,22 +143,27 @@ class Editor:
 
     def import_file(self, path: Path, *, dry_run: bool = False) -> Edited:
         """Take the tasks and groups of another file, YAML or JSON, into ours; those of the same id are replaced."""
-        return self.import_text(read_text(path), str(path), dry_run=dry_run)
+        text = read_text(path)
+        own = exports.is_unchanged(self.settings, path, text)
+        return self._import(text, str(path), trust.FILE_RULES if own else trust.RULES, dry_run=dry_run)
 
     def import_text(self, text: str, name: str, *, dry_run: bool = False) -> Edited:
         """Do the same with a text; `name` is what messages call it."""
+        return self._import(text, name, trust.RULES, dry_run=dry_run)
+
+    def _import(self, text: str, name: str, rules: Sequence[Rule], *, dry_run: bool) -> Edited:
         imported.forget_changed()
         path = self.settings.task_file
         _, ours = writer.editable(path)
         if not self._trusted:
             theirs = exchange.normalized(parse_text(text, name))
-            trust.check_import(document_of(ours), document_of(theirs))
+            trust.check_import(document_of(ours), document_of(theirs), rules)
         wanted = exchange.incoming(path, text, name)
-        return self._change(lambda ours: exchange.importing(ours, wanted), dry_run=dry_run)
+        return self._change(lambda ours: exchange.importing(ours, wanted), dry_run=dry_run, rules=rules)
 
-    def _change(self, plan: Callable[[Source], Plan], *, dry_run: bool) -> Edited:
+    def _change(self, plan: Callable[[Source], Plan], *, dry_run: bool, rules: Sequence[Rule] = trust.RULES) -> Edited:
         imported.forget_changed()
-        screen = None if self._trusted else trust.check_documents
+        screen = None if self._trusted else partial(trust.check_documents, rules=rules)
         allow = None if self._trusted or self.settings.api_commands else trust.check_commands
         edit = writer.change(self.settings.task_file, plan, dry_run=dry_run, screen=screen, allow=allow)
         if dry_run or not edit.diff:

@@ -5,7 +5,7 @@ are not: `RULES` is the whole list of what they may not change, and each rule is
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,17 +110,22 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def check_documents(before: Document, after: Document) -> None:
+#: Those that also hold for an import of an export which nobody has changed: its entries were written by who may.
+FILE_RULES = tuple(rule for rule in RULES if rule.judge not in (_variables, _readers, _destinations))
+
+
+def check_documents(before: Document, after: Document, rules: Sequence[Rule] = RULES) -> None:
     """Refuse an untrusted edit that touches what `RULES` lists.
 
     Args:
         before: The task file as it is.
         after: As it would be.
+        rules: Those that are asked.
 
     Raises:
         Forbidden: It does; the message names what, why, and who may do it.
     """
-    for rule in RULES:
+    for rule in rules:
         if changed := next(rule.judge(before, after), None):
             raise Forbidden(
                 f"{changed} may not be written from here: {rule.why}. Whoever may edit {before.file} does it there, or with mystocks "
@@ -128,7 +133,7 @@ def check_documents(before: Document, after: Document) -> None:
             )
 
 
-def check_import(ours: Document, theirs: Document) -> None:
+def check_import(ours: Document, theirs: Document, rules: Sequence[Rule] = RULES) -> None:
     """Refuse a file that an untrusted caller wants taken in, before anything of it is resolved; raises as `check_documents` does."""
     packages = [*(_names(ours)), *(name for name in _names(theirs) if name not in _names(ours))]
     taken = {key: theirs.head[key] for key in ("version", "description", "alerts") if key in theirs.head and key not in ours.head}
@@ -137,7 +142,7 @@ def check_import(ours: Document, theirs: Document) -> None:
         section: [Raw(section, raw.index, _flattened(theirs, raw), raw.first, raw.last) for raw in raws]
         for section, raws in theirs.entries.items()
     }
-    check_documents(ours, Document(theirs.file, head, entries, theirs.problem))
+    check_documents(ours, Document(theirs.file, head, entries, theirs.problem), rules)
 
 
 def check_commands(before: Version, after: Version) -> None:

@@ -13,14 +13,13 @@ from mystocks_dagster import disk, errors
 from mystocks_dagster.api.answers import Answer
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.plans import EditRefused
-from mystocks_dagster.taskfile.problems import NotEditable, TaskFileError, path_text
+from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 
 logger = logging.getLogger(__name__)
 
 #: The first that fits counts.
 _STATUSES: tuple[tuple[type[errors.MyStocksError], int], ...] = (
     (errors.UnknownName, 404),
-    (NotEditable, 409),
     (TaskFileError, 422),
     (errors.InvalidParams, 422),
     (errors.OutsideCalendar, 422),

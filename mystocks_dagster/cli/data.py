@@ -9,6 +9,7 @@ import typer
 
 from mystocks_dagster.cli.files import Json
 from mystocks_dagster.cli.names import MANY
+from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.errors import LakeError, MyStocksError, UnknownName
 from mystocks_dagster.market.clock import SHANGHAI
@@ -169,10 +170,8 @@ def _version_or_moment(text: str) -> int | datetime:
 
 def _load_again(table: str, days: Sequence[date]) -> list[str]:
     """Return the commands that load a table again: of its task, for the days that are missing."""
-    from mystocks_dagster.service import Project
-
     try:
-        writers = [name for name, tables in Project(Settings.from_env()).version.writes.items() if table in tables]
+        writers = [name for name, tables in open_project().version.writes.items() if table in tables]
     except MyStocksError:
         return []  # the task file is wrong, which `mystocks check` explains
     from mystocks_dagster.market.schemas import TABLES

@@ -131,8 +131,8 @@ def _others(found: list[Doubt], same: list[Doubt]) -> str:
 def _uncertain(found: list[Doubt]) -> str:
     return (
         f"The previous close is not the last stored close, and the exchange calendar, which ends on {shanghai().last}, does not say "
-        f"whether {found[0].missing[0]} was a trading day: with a later calendar, or a corporate action that explains the difference, "
-        "the next run of daily_data_sync derives it."
+        f"whether {found[0].missing[0]} was a trading day. With a later calendar (`mystocks calendar --refresh`), or a corporate action "
+        "that explains the difference, the next run of daily_data_sync derives it."
     )
 
 

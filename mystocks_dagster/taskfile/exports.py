@@ -79,6 +79,12 @@ def export(settings: Settings, target: Path, form: Format | None = None, *, forc
     return path
 
 
+def is_unchanged(settings: Settings, path: Path, text: str) -> bool:
+    """Say whether a text is what an export has written to a path: who has sent neither may bring it back."""
+    known = _noted(settings).get(str(path.parent.resolve() / path.name))
+    return known is not None and known == _hash(text.encode("utf-8", "surrogatepass"))
+
+
 def _check(settings: Settings, path: Path, known: str | None, *, force: bool) -> None:
     """Refuse a path at which something must stay."""
     try:

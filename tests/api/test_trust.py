@@ -191,6 +191,11 @@ def test_what_a_task_reads_already_stays_and_all_else_of_it_may_be_changed(calle
     assert "${DESK_PASSWORD}" in Path(exported).read_text(encoding="utf-8")
     again = caller.post("/api/tasks/import", json={"config_path": "own.json"})
     assert again.status_code == 200, again.text
+    # What was changed since is no export of ours.
+    content = json.loads(Path(exported).read_text(encoding="utf-8"))
+    content["tasks"][1]["params"]["more"] = "${HOME}"
+    Path(exported).write_text(json.dumps(content), encoding="utf-8")
+    assert caller.post("/api/tasks/import", json={"config_path": "own.json"}).status_code == 403
     # A literal that only looks like a variable reads nothing.
     assert caller.post("/api/tasks/register", json={**NEW, "params": {"x": "costs $${5}"}}).status_code == 200
 

@@ -156,7 +156,7 @@ def test_rest_and_pages_go_on_and_say_so_and_edits_are_refused(client: TestClien
             assert "tasks.yaml:9:" in answer.text
     for method, path, body in EDITS:
         answer = client.request(method, path, json=body if path.startswith("/api") else None)
-        assert answer.status_code == 409, (path, answer.text)
+        assert answer.status_code == 422, (path, answer.text)
         assert "tasks.yaml:9:" in answer.text, path
         assert "Nothing was changed" in answer.text, path
     export = client.post("/api/tasks/export", json={"output_path": "a.yaml"})

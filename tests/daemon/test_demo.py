@@ -20,6 +20,7 @@ def shipped(tmp_path: Path) -> Folder:
     return folder
 
 
+@pytest.mark.timeout(400)  # two demos, each with a limit of its own
 def test_in_a_folder_with_an_odd_name_the_demo_fills_its_own_lake_and_a_second_one_writes_nothing_twice(shipped: Folder) -> None:
     shipped.env["MYSTOCKS_SIMULATED"] = "symbols=40,start=2026-08-03"
     told = shipped.mystocks("demo", timeout=170)

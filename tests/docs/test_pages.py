@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from mystocks_dagster.cli import reference
 from mystocks_dagster.cli.main import app
-from mystocks_dagster.taskfile.hidden import SECRET_NAME
+from mystocks_dagster.taskfile.hidden import is_secret
 
 DOCS = ROOT / "docs"
 TROUBLE = (DOCS / "troubleshooting.md", DOCS / "troubleshooting.zh-CN.md")
@@ -38,6 +38,8 @@ PROBLEMS = {
     "weekdays": ("It runs on the wrong weekday", "星期几不对"),
     "a refused file": ("The task file is refused", "任务文件被拒绝"),
     "missing tasks": ("Tasks are missing after an edit", "修改后任务不见了"),
+    "a refused clean-up path": ("A clean-up path is refused", "清理路径被拒绝"),
+    "a refused export": ("An export is refused", "导出被拒绝"),
     "an edit without effect": ("An edit has no effect", "修改没有生效"),
     "a trial": ("Try a change before it counts", "先试后改"),
     "precedence": ("Which value counts", "哪个值算数"),
@@ -120,8 +122,8 @@ def test_the_section_on_secrets_says_which_names_are_masked() -> None:
     for page in TROUBLE:
         names = re.search(r"`(password)`.*?`credentials`", page.read_text(encoding="utf-8"), re.S)
         assert names
-        assert all(SECRET_NAME.search(name) for name in re.findall(r"`(\w+)`", names[0]))
-    assert not SECRET_NAME.search("key")
+        assert all(is_secret(name) for name in re.findall(r"`(\w+)`", names[0]))
+    assert not is_secret("key")
 
 
 def test_the_page_of_commands_is_in_step() -> None:

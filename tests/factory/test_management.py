@@ -93,11 +93,18 @@ def test_json_is_written_where_the_name_or_the_form_says_so(run: Any, folder: Fo
         assert (folder.root / "exports" / name).read_text(encoding="utf-8").startswith("{")
 
 
-@pytest.mark.parametrize("path", ["../outside.yaml", "tasks.yaml", "/no/such/folder/outside.yaml", "exports/../tasks.yaml"])
+@pytest.mark.parametrize("path", ["../outside.yaml", "/no/such/folder/outside.yaml", "exports/../../tasks.yaml"])
 def test_files_outside_the_folder_of_exports_are_neither_read_nor_written(run: Any, folder: Folder, path: str) -> None:
     assert "exports" in run("export_tasks", output_path=path)
     assert "exports" in run("import_tasks", config_path=path)
     assert not (folder.root / path).resolve().exists() or (folder.root / path).resolve() == folder.root / "tasks.yaml"
+
+
+def test_a_name_is_one_of_the_folder_of_exports_and_never_the_task_file(run: Any, folder: Folder) -> None:
+    before = (folder.root / "tasks.yaml").read_bytes()
+    for name in ("tasks.yaml", "exports/tasks.yaml"):
+        assert run("export_tasks", output_path=name)["path"] == str(folder.root / "exports" / "tasks.yaml")
+    assert (folder.root / "tasks.yaml").read_bytes() == before
 
 
 def test_what_is_wrong_fails_the_run_with_the_reason(run: Any, folder: Folder) -> None:

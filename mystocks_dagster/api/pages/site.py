@@ -17,7 +17,7 @@ from mystocks_dagster.launch import daemon_alive
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.service import Project
 from mystocks_dagster.taskfile.dump import text_of
-from mystocks_dagster.taskfile.problems import NotEditable, TaskFileError
+from mystocks_dagster.taskfile.problems import TaskFileError
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
@@ -93,8 +93,6 @@ def status_of(error: MyStocksError) -> int:
             return 404
         case Forbidden():
             return 403
-        case NotEditable():
-            return 409
         case TaskFileError() | InvalidParams():
             return 422
     return 409
