@@ -11,6 +11,7 @@ import dagster as dg
 import psutil
 import yaml
 
+from mystocks_dagster import disk
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.settings import Settings
 
@@ -50,7 +51,9 @@ def prepare_home(settings: Settings) -> Path:
             scratch.write_text(text, encoding="utf-8")
             scratch.replace(target)
     except OSError as error:
-        raise InstanceError(f"{home}: cannot be written ({error.strerror}). Choose another folder with DAGSTER_HOME.") from None
+        known = disk.explain(error, home)
+        raise known or InstanceError(f"{home}: cannot be written ({error.strerror}). Choose another folder with DAGSTER_HOME.") from None
+    disk.keep_reserve(home)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["MYSTOCKS_ROOT"] = str(settings.root)
     return home
@@ -66,6 +69,8 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     try:
         return dg.DagsterInstance.get()
     except Exception as error:  # Dagster raises whatever its storage raises
+        if known := disk.explain(error, settings.dagster_home):
+            raise known from error
         raise InstanceError(f"{settings.dagster_home}: Dagster's storage cannot be opened: {error}") from error
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mystocks_dagster import anchors, upcoming
+from mystocks_dagster import anchors, downtime, upcoming
 from mystocks_dagster.anchors import Anchor
 from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.service import Project
@@ -27,14 +27,16 @@ def overdue(project: Project) -> Iterator[Overdue]:
     daemon has ever seen is not overdue: nobody can say since when it should have fired.
     """
     entries, noted = project.taskfile.by_id(), anchors.read(project.instance)
-    looked = anchors.looked(project.instance)
+    looked, looks = anchors.looked(project.instance), downtime.read(project.instance, now())
     for switch in project.switches().values():
         schedule, anchor = entries[switch.name].schedule, noted.get(entries[switch.name].dagster_name)
         if schedule is None or not switch.on:
             continue
         # One sensor looks at all intervals; their own sensors are switches.
+        job = entries[switch.name].dagster_name
         times = [switch.looked_at, *((looked, anchor.seen) if schedule.interval_seconds and anchor else ())]
         seen = max((time for time in times if time), default=None)
+        seen = seen and max(seen, looks.off_until(job))
         if seen and _due(switch, schedule, seen, anchor):
             # The state may lag behind the ticks.
             due = _due(switch, schedule, max(seen, _last_tick(project, switch)), anchor)

@@ -16,7 +16,7 @@ from mystocks_dagster.disabled import DISABLED, FORCE, refusal
 from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, NoDaemon, NotRunning, UnknownName
 from mystocks_dagster.history import Cleaned, Execution, Statistics, catch_up
 from mystocks_dagster.history.catch_up import Progress
-from mystocks_dagster.history.cleanup import Place, clean_up
+from mystocks_dagster.history.cleanup import Place, clean_up, make_room
 from mystocks_dagster.history.tally import Window
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
@@ -292,7 +292,9 @@ class Project:
         Raises:
             InstanceError: Another clean-up runs, or `days` is less than 1.
         """
-        return clean_up(Place(self.instance, self.settings.dagster_home), days, dry_run=dry_run, progress=progress)
+        # Before the databases are opened, which needs room.
+        tight = make_room(self.settings.dagster_home, days, dry_run=dry_run)
+        return clean_up(Place(self.instance, self.settings.dagster_home), days, dry_run=dry_run, progress=progress, tight=tight)
 
     def switches(self) -> dict[str, Switch]:
         """Return the switches of all tasks and groups that have a schedule, by id."""

@@ -181,6 +181,8 @@ def _moment(variable: str) -> datetime | None:
         raise SettingsError(f"{variable} is {text!r}; write it like 2025-04-07T16:00:00+08:00.") from None
     if moment.tzinfo is None:
         raise SettingsError(f"{variable} is {text!r}, which has no offset; add +08:00.")
+    if not 1990 <= moment.year <= 2100:
+        raise SettingsError(f"{variable} is {text!r}; the year must be 1990 to 2100.")
     return moment
 
 

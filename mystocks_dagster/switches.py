@@ -5,7 +5,7 @@ Where nobody has turned it, the file's `enabled` counts. Reading and turning nee
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,9 @@ from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
 from dagster._core.remote_representation.external_data import ScheduleSnap, SensorSnap
 from dagster._core.remote_representation.handle import RepositoryHandle
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData, SensorInstigatorData
 from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._time import get_current_timestamp
 
 from mystocks_dagster.errors import NoSwitch
 from mystocks_dagster.instance import open_instance
@@ -89,14 +90,30 @@ def turn(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str
         case RemoteSchedule(), False:
             instance.stop_schedule(*identity, remote)
         case RemoteSchedule(), None:
-            instance.reset_schedule(remote)
+            _note_turned_on(instance, remote, instance.reset_schedule)
         case RemoteSensor(), True:
             instance.start_sensor(remote)
         case RemoteSensor(), False:
             instance.stop_sensor(*identity, remote)
         case RemoteSensor(), None:
-            instance.reset_sensor(remote)
+            _note_turned_on(instance, remote, instance.reset_sensor)
     return _switch(name, entry, remote, instance.get_instigator_state(*identity))
+
+
+def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[Any], InstigatorState]) -> None:
+    """Put a switch back; where that turns it on, note when, as turning it on does: Dagster's reset forgets that it was off."""
+    was_on = remote.get_current_instigator_state(
+        instance.get_instigator_state(remote.get_remote_origin_id(), remote.selector_id)
+    ).is_running
+    state = reset(remote)
+    if was_on or not remote.get_current_instigator_state(state).is_running:
+        return
+    data: Any = state.instigator_data
+    if isinstance(remote, RemoteSchedule):
+        noted = ScheduleInstigatorData(remote.cron_schedule, get_current_timestamp())
+    else:
+        noted = data.with_sensor_start_timestamp(get_current_timestamp())
+    instance.update_instigator_state(state.with_data(noted))
 
 
 def sensor_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
@@ -104,8 +121,14 @@ def sensor_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
     return {state.instigator_name: state for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)}
 
 
+def person_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
+    """Return what Dagster remembers of the schedules and sensors that a person has turned, by name."""
+    turned = {InstigatorStatus.RUNNING, InstigatorStatus.STOPPED}
+    return {state.instigator_name: state for state in instance.all_instigator_state(instigator_statuses=turned)}
+
+
 def turned_on(states: Mapping[str, InstigatorState], active: Mapping[str, bool]) -> dict[str, bool]:
-    """Return job to whether its sensor is on: as somebody switched it, else as the file has it (`active`)."""
+    """Return job to whether its schedule or sensor is on: as somebody switched it, else as the file has it (`active`)."""
     turned = {
         name: state.status == InstigatorStatus.RUNNING
         for name, state in states.items()

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import dagster as dg
 
@@ -12,6 +12,7 @@ from mystocks_dagster.alerts import book, post, texts
 from mystocks_dagster.alerts.desk import Desk
 from mystocks_dagster.alerts.filestate import FileWatch, tell
 from mystocks_dagster.alerts.look import Office
+from mystocks_dagster.downtime import SILENCE
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.settings import Settings
@@ -19,8 +20,6 @@ from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.usable import load_usable
 
 INCIDENT = "daemon"
-#: The daemon's heart beats every 30 s.
-SILENCE = timedelta(seconds=150)
 _INTERVAL = 15.0
 #: Seconds for which the last message, when the servers have ended by themselves, may keep this process.
 _LAST_WORDS = 30.0

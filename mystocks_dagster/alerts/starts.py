@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import dagster as dg
 from dagster._core.scheduler.instigation import TickStatus
 
-from mystocks_dagster import anchors, switches, upcoming
+from mystocks_dagster import anchors, downtime, switches, upcoming
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.desk import Desk
 from mystocks_dagster.anchors import Anchor
+from mystocks_dagster.downtime import Looks
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.schedule import Schedule
@@ -44,7 +45,7 @@ def look(instance: dg.DagsterInstance, settings: Settings, desk: Desk) -> None:
     start, ledger.judged = max(ledger.judged, moment - _HORIZON), until
     origin = switches.repository(settings)
     states = {state.instigator_name: state for state in instance.all_instigator_state(repository_selector_id=origin.get_selector_id())}
-    span = _Span(start, until, _cursor(states.get(_INTERVALS)).get("looked"), anchors.read(instance))
+    span = _Span(start, until, _cursor(states.get(_INTERVALS)).get("looked"), anchors.read(instance), downtime.read(instance, moment))
     for job, entry in desk.entries.items():
         state = states.get(f"{job}__schedule")
         if entry.schedule and state is not None and state.is_running:
@@ -52,12 +53,13 @@ def look(instance: dg.DagsterInstance, settings: Settings, desk: Desk) -> None:
 
 
 class _Span(NamedTuple):
-    """What is judged: starts from `start` to `until`; intervals by how far their sensor has `looked`."""
+    """What is judged: starts from `start` to `until`; intervals by how far their sensor has `looked`; what was due while off is not."""
 
     start: datetime
     until: datetime
     looked: str | None
     anchors: Mapping[str, Anchor]
+    looks: Looks
 
 
 def _tell(desk: Desk, job: str, lost: Sequence[tuple[datetime, str]], outage: str) -> None:
@@ -87,7 +89,7 @@ def _lost_ticks(instance: dg.DagsterInstance, job: str, schedule: Schedule, stat
     After a pause Dagster makes up for the latest time only, as the file says with `misfire: latest`: what a later tick
     stands for is not lost.
     """
-    start = max(span.start, _moment(getattr(state.instigator_data, "start_timestamp", None)))
+    start = max(span.start, _moment(getattr(state.instigator_data, "start_timestamp", None)), span.looks.off_until(job))
     coming = upcoming.starts(job, schedule, start + timedelta(seconds=1))
     due = [one.time for _, one in zip(range(_MOST), takewhile(lambda one: one.time <= span.until, coming), strict=False)]
     if not due:
@@ -111,13 +113,22 @@ def _lost_intervals(job: str, state: Any, span: _Span) -> Iterator[tuple[datetim
     step = timedelta(seconds=anchor.step)
     due = anchor.start + ((span.until - anchor.start) // step) * step
     switched_on = _moment(getattr(state.instigator_data, "last_sensor_start_timestamp", None))
-    if due > max(datetime.fromisoformat(span.looked), switched_on, anchor.seen):
+    if due > max(datetime.fromisoformat(span.looked), switched_on, anchor.seen, span.looks.off_until(job)):
         yield due.astimezone(SHANGHAI), ""
 
 
 def _lost_once(schedule: Schedule, state: Any) -> Iterator[tuple[datetime, str]]:
     if schedule.start_time and _cursor(state) == {"due": schedule.start_time.isoformat(), "outcome": "missed"}:
-        yield schedule.start_time.astimezone(SHANGHAI), "错过的时间超过 misfire_grace_time，没有补跑"
+        yield schedule.start_time.astimezone(SHANGHAI), f"应启动时没有守护进程在运行，{_rule(schedule)}，没有补跑"
+
+
+def _rule(schedule: Schedule) -> str:
+    """Return why a missed start was not made up for; it names the grace time only where the file sets one."""
+    if schedule.misfire == "skip":
+        return "misfire 为 skip"
+    if schedule.misfire_grace_time is None:
+        return "恢复时已晚了一小时以上"
+    return f"恢复时已超过 misfire_grace_time（{schedule.misfire_grace_time} 秒）"
 
 
 def _cursor(state: Any) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from mystocks_dagster import errors
+from mystocks_dagster import disk, errors
 from mystocks_dagster.api.answers import Answer
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.plans import EditRefused
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 
@@ -118,7 +119,9 @@ async def _http(request: Request, error: Exception) -> Answer:
     return Answer(body("HttpError", message), error.status_code, headers=dict(error.headers or {}))
 
 
-async def _unexpected(request: Request, _error: Exception) -> Answer:
+async def _unexpected(request: Request, error: Exception) -> Answer:
+    if known := disk.explain(error, Settings.from_env().dagster_home):
+        return Answer(known.to_json(), 503)
     logger.error("%s %s failed", request.method, request.url.path)
     message = "This is a fault of the server; its log has the details. Nothing is known of what was done."
     return Answer(body("InternalError", message), 500)

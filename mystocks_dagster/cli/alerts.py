@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.names import MANY
 from mystocks_dagster.cli.opened import open_task_file
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
@@ -81,7 +82,7 @@ def trial(json: Json = False) -> None:
 
 
 def history(
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MANY, help="At most this many, the newest first.")] = 20,
     json: Json = False,
 ) -> None:
     """Show what was told, and to which channels it has got.

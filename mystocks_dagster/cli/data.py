@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.names import MANY
 from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.errors import LakeError, MyStocksError, UnknownName
@@ -68,7 +69,7 @@ def tables(json: Json = False) -> None:
 @app.command()
 def head(
     table: Annotated[str, typer.Argument(help="Name of a table.")],
-    rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="How many rows.")] = 10,
+    rows: Annotated[int, typer.Option("--rows", "-n", min=1, max=MANY, help="How many rows.")] = 10,
     json: Json = False,
 ) -> None:
     """Show the newest rows of a table.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.names import Status, all_ids, task_ids
+from mystocks_dagster.cli.names import MANY, Status, all_ids, task_ids
 from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
 
@@ -27,7 +27,7 @@ def history(
     name: Annotated[
         str | None, typer.Argument(help="Id of a task, or of a group for its runs; all when left out.", autocompletion=all_ids)
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MANY, help="At most this many, the newest first.")] = 20,
     status: Annotated[Status | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
     since: Since = None,
     until: Until = None,
@@ -102,7 +102,7 @@ def stats(
 
 
 def cleanup(
-    days: Annotated[int, typer.Option(min=1, help="Remove what ended more than this many days ago.")],
+    days: Annotated[int, typer.Option(min=1, max=36_500, help="Remove what ended more than this many days ago.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     json: Json = False,
 ) -> None:

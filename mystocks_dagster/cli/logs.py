@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mystocks_dagster.cli.names import task_ids
+from mystocks_dagster.cli.names import MANY, task_ids
 from mystocks_dagster.cli.opened import open_project
 from mystocks_dagster.cli.printing import console, errors, escape
 
@@ -30,7 +30,7 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with each line as it is written, until the execution ends.")
     ] = False,
-    lines: Annotated[int | None, typer.Option("--lines", "-n", min=0, help="Only the last so many lines.")] = None,
+    lines: Annotated[int | None, typer.Option("--lines", "-n", min=0, max=MANY, help="Only the last so many lines.")] = None,
     run: Annotated[str | None, typer.Option(help="Of a task, its execution in this run.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object on a line of its own, for programs.")] = False,
 ) -> None:

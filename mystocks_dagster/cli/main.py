@@ -1,12 +1,14 @@
 """The `mystocks` command: parses, asks the service, prints; every expected error ends here as one line."""
 
+import io
 import sys
 from functools import cache
+from typing import NoReturn
 
 import typer
 
-from mystocks_dagster.cli.printing import console, errors, escape, print_json
-from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json
+from mystocks_dagster.errors import InvalidParams, MyStocksError
 from mystocks_dagster.lean import collect_rarely
 
 app = typer.Typer(
@@ -69,14 +71,72 @@ def register_all() -> None:
 def main() -> None:
     """Run the command line; an expected error becomes one message and exit code 1."""
     collect_rarely()
+    _prepare_text()
     register_all()
     try:
-        app()
+        _run()
     except MyStocksError as error:
-        errors.print(f"[red]Error:[/] {escape(str(error))}")
-        if "--json" in sys.argv[1:]:
-            print_json(error.to_json())
-        sys.exit(1)
+        _fail(error)
+    except Exception as error:
+        known = _explained(error)
+        if known is None:
+            raise
+        _fail(known)
+
+
+def _run() -> None:
+    try:
+        sys.argv[1:] = map(_argument, sys.argv[1:])
+        app()
+    except SystemExit:
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # so click, typer's own copy or not, ends when nobody reads on
+            end_quietly()
+        _flush()
+        raise
+
+
+def _flush() -> None:
+    """Write what is buffered while a closed pipe can still be answered; later the interpreter would complain."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        end_quietly()
+
+
+def _fail(error: MyStocksError) -> NoReturn:
+    errors.print(f"[red]Error:[/] {escape(str(error))}")
+    if "--json" in sys.argv[1:]:
+        print_json(error.to_json())
+    sys.exit(1)
+
+
+def _explained(error: Exception) -> MyStocksError | None:
+    """Return what an error of the disk or of text means; None for one that is a defect of ours."""
+    from mystocks_dagster import disk
+    from mystocks_dagster.settings import Settings
+
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return InvalidParams(f"{error.object!r} holds half a character (a lone surrogate), which no file can keep. Write it as UTF-8.")
+    return disk.explain(error, Settings.from_env().dagster_home)
+
+
+def _prepare_text() -> None:
+    """Let a terminal or pipe that takes ASCII only get escapes for the other characters."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _argument(text: str) -> str:
+    """Return an argument as the text that was typed, whatever the locale.
+
+    Raises:
+        InvalidParams: Its bytes are no UTF-8.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode()
+    except UnicodeError:
+        raise InvalidParams(f"The argument {text!r} is no text in UTF-8. Type it again, or rename the file.") from None
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ def _named(entry: dict[str, Any]) -> tuple[str, str]:
     return str(entry.get(f"{prefix}_id", "")), str(entry.get(f"{prefix}_name", ""))
 
 
+#: No more lines, rows or executions than this can be asked for.
+MANY = 1_000_000_000
 #: The types of tasks and the states of executions: the model has the same, and takes long to import.
 TaskType = Literal["cron", "supervisor", "manual", "data_sync", "indicator_calc", "market_fetch"]
 Status = Literal["pending", "paused", "running", "success", "partial_success", "failed", "skipped", "cancelled"]

@@ -1,10 +1,11 @@
 """How the commands print: tables for people, JSON for programs."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["coloured", "console", "errors", "escape", "print_checks", "print_json", "print_table", "seconds"]
+__all__ = ["coloured", "console", "end_quietly", "errors", "escape", "print_checks", "print_json", "print_table", "seconds"]
 
 #: Colour of a status, in tables and lines.
 COLOURS = {
@@ -26,19 +27,43 @@ COLOURS = {
     "paused": "white",
 }
 
+#: The exit code of a program that the signal SIGPIPE ends.
+_BROKEN_PIPE = 141
 #: A text column is not made narrower than this.
 _NARROWEST = 12
 _NUMBER = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?|nan|-?inf")
 
+
+class Output(Console):
+    """A terminal or a pipe; a reader that has read enough, as `head` has, ends the program quietly."""
+
+    def on_broken_pipe(self) -> None:
+        """End as a program does that a closed pipe ends."""
+        end_quietly()
+
+
+def end_quietly() -> NoReturn:
+    """End the program because nobody reads on: without a word, and with the code that shells know."""
+    # What is still buffered has no reader either.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(_BROKEN_PIPE)
+
+
 #: What they print as markup takes data in only through `escape`.
-console = Console(highlight=False, soft_wrap=True, emoji=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+console = Output(highlight=False, soft_wrap=True, emoji=False)
+errors = Output(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as JSON, Chinese as it is."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write("\n")
+    """Print `value` as JSON; Chinese as it is, where the reader takes UTF-8."""
+    # Whoever reads no UTF-8 gets JSON's own escapes.
+    escaped = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
+    text = json.dumps(value, ensure_ascii=escaped, indent=2, default=str)
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        end_quietly()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
@@ -50,7 +75,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     cells = [[_cell(value) for value in row] for row in rows]
     natural = [max([cell_len(column), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)]
     numeric = [_is_numeric(row[index].plain for row in cells) for index in range(len(columns))]
-    out = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns)))
+    out = Output(highlight=False, emoji=False, width=None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns)))
     if title:
         out.print(Text(title, style="italic"), soft_wrap=True)
     if not cells:

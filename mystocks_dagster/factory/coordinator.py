@@ -10,6 +10,7 @@ from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
 
+from mystocks_dagster import downtime
 from mystocks_dagster.disabled import refusal
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
@@ -17,6 +18,7 @@ from mystocks_dagster.factory.daemons import use_own_daemons
 from mystocks_dagster.factory.stops import is_stopped, was_begun
 from mystocks_dagster.factory.text import PRIORITY, dagster_priority
 from mystocks_dagster.history.record import TASK_TYPE
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.processes import lock
 from mystocks_dagster.taskfile.model import PRIORITIES
 
@@ -43,7 +45,8 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         """Seconds between two looks of the daemon at the queue.
 
         Dagster asks for it once, when a daemon is made and before it begins, and nobody else asks: here every daemon, however
-        it was started, takes the instance's lock. A second one ends.
+        it was started, takes the instance's lock, and notes when it
+        begins. A second one ends.
         """
         try:
             lock.claim(Path(self._instance.root_directory) / lock.DAEMON_LOCK, "A daemon")
@@ -51,6 +54,7 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         except InstanceError as error:
             sys.stderr.write(f"{error} Two daemons would start everything twice.\n")
             raise SystemExit(1) from None
+        downtime.begin(self._instance, now())
         return super().dequeue_interval_seconds
 
     def submit_run(self, context: SubmitRunContext) -> Any:

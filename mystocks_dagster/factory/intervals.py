@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState, TickData, TickStatus
 
-from mystocks_dagster import anchors
+from mystocks_dagster import anchors, downtime
 from mystocks_dagster.anchors import Anchor
+from mystocks_dagster.downtime import RELOAD, Looks
+from mystocks_dagster.factory.misfires import made_up
 from mystocks_dagster.factory.schedules import schedule_metadata, tick
 from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.market.clock import now
@@ -23,10 +25,8 @@ from mystocks_dagster.taskfile.schedule import Schedule
 
 #: At most this many missed starts of one task are made up.
 CATCH_UP = 20
-#: A start that is later than this was missed: the daemon looks every 5 s, and may be busy for a moment.
-LATE = timedelta(seconds=15)
-#: The daemon sees a changed file as late as this: what a new task was due for meanwhile is started.
-_RELOAD = timedelta(seconds=60)
+#: At most this many starts of one task are asked for at once by a daemon that looks late.
+_MOST = 100
 #: Seconds between two looks at a switch itself, which has nothing to say: Dagster has no sensor that is never asked.
 _YEAR = 366 * 24 * 3600
 
@@ -60,15 +60,16 @@ def build_intervals(intervals: Sequence[Timed], jobs: Mapping[str, dg.JobDefinit
         moment = now()
         states = sensor_states(context.instance)
         on = turned_on(states, {one.job: one.active for one in intervals})
+        looks = downtime.look(context.instance, moment, on)
         known = _noted(context.instance, intervals, moment)
-        looked = anchors.looked_until(context.cursor) or moment - _RELOAD
+        looked = anchors.looked_until(context.cursor) or moment - RELOAD
         requests, told = [], []
         for one in intervals:
             if not on[one.job]:
                 continue
             state = states.get(one.switch)
-            since = max(looked, known[one.job].seen, _switched_on(state))
-            asked, reasons = _starts(one, known[one.job], since, moment)
+            since = max(looked, known[one.job].seen, _switched_on(state), looks.off_until(one.job))
+            asked, reasons = _starts(one, known[one.job], since, looks)
             if asked and one.limit is not None and (running := over(context.instance, one.job, one.limit)):
                 asked, reasons = [], [running]
             requests += asked
@@ -89,38 +90,28 @@ def build_intervals(intervals: Sequence[Timed], jobs: Mapping[str, dg.JobDefinit
     )
 
 
-def due(start: datetime, step: int, since: datetime, until: datetime) -> list[datetime]:
-    """Return the starts after `since` up to `until`, in UTC; of very many the last `CATCH_UP` + 1."""
+def due(start: datetime, step: int, since: datetime, until: datetime, most: int = _MOST) -> list[datetime]:
+    """Return the starts after `since` up to `until`, in UTC; of very many the last `most`."""
     # In UTC: an interval is so many seconds, also across a change of the clocks.
     start, length = start.astimezone(UTC), timedelta(seconds=step)
     last = (until - start) // length
-    first = max((since - start) // length + 1, 0, last - CATCH_UP)
+    first = max((since - start) // length + 1, 0, last - most + 1)
     return [start + number * length for number in range(first, last + 1)]
 
 
-def _starts(one: Timed, anchor: Anchor, since: datetime, moment: datetime) -> tuple[list[dg.RunRequest], list[str]]:
+def _starts(one: Timed, anchor: Anchor, since: datetime, looks: Looks) -> tuple[list[dg.RunRequest], list[str]]:
     """Return the runs to ask for now, and why others are left out."""
-    times = due(anchor.start, _step(one.schedule), since, moment)
-    kept = _kept(times, one.schedule, moment)
-    answers = [tick(one, time) for time in kept]
+    schedule, step, began = one.schedule, _step(one.schedule), looks.since - timedelta(microseconds=1)
+    missed = due(anchor.start, step, since, min(began, looks.moment), CATCH_UP + 1)
+    late = due(anchor.start, step, max(since, began), looks.moment)
+    kept = made_up(missed, schedule, looks.moment, CATCH_UP, on_time=bool(late))
+    answers = [tick(one, time) for time in (*kept, *late)]
     requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
     reasons = [answer.skip_message or "" for answer in answers if isinstance(answer, dg.SkipReason)]
-    if left := len(times) - len(kept):
-        last = times[-1].astimezone(ZoneInfo(one.schedule.timezone))
-        reasons.append(f"{left} missed starts, the last due at {last:%Y-%m-%d %H:%M:%S}, are not made up for ({_rule(one.schedule)})")
+    if left := len(missed) - len(kept):
+        last = missed[-1].astimezone(ZoneInfo(schedule.timezone))
+        reasons.append(f"{left} missed starts, the last due at {last:%Y-%m-%d %H:%M:%S}, are not made up for ({_rule(schedule)})")
     return requests, reasons
-
-
-def _kept(times: list[datetime], schedule: Schedule, moment: datetime) -> list[datetime]:
-    """Return which of the times that have come are run: misfire decides about those that are late."""
-    if schedule.grace is not None:
-        times = [time for time in times if moment - time <= schedule.grace]
-    match schedule.misfire:
-        case "all":
-            return times[-CATCH_UP:]
-        case "skip":
-            return [time for time in times[-1:] if moment - time <= LATE]
-    return times[-1:]
 
 
 def _step(schedule: Schedule) -> int:
@@ -142,7 +133,7 @@ def _noted(instance: dg.DagsterInstance, intervals: Sequence[Timed], moment: dat
         old = known.get(one.job)
         start = one.schedule.start_time or (old.start if old else moment)
         unchanged = old and (old.start, old.step) == (start, _step(one.schedule))
-        seen = moment if old else moment - _RELOAD
+        seen = moment if old else moment - RELOAD
         noted[one.job] = old if old and unchanged else Anchor(start=start, step=_step(one.schedule), seen=seen)
     if noted != known:
         anchors.write(instance, noted)

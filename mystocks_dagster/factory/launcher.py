@@ -4,6 +4,7 @@ Dagster's default launcher lets the code server start runs: a run worker then bu
 a SIGKILL nobody can say that the run is lost. See docs/decisions/0003.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, 
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
+from mystocks_dagster import disk
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.spec import TASK_POOL
 from mystocks_dagster.factory.stops import is_stopped
@@ -27,6 +29,8 @@ from mystocks_dagster.settings import ONLY_JOB
 
 #: The run's tag that says which process works on it.
 WORKER_TAG = "mystocks/worker"
+#: A file in the run's folder that says that the disk was full when its process was found to be gone.
+_FULL = "disk_was_full"
 
 # Called by the interpreter, not as `dagster`, which need not be on the PATH of whoever called .venv/bin/mystocks.
 _WORKER = "from mystocks_dagster.factory.worker import main; main()"
@@ -127,7 +131,19 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
             return CheckRunHealthResult(WorkerStatus.FAILED, "no process works on this run")
         if identity.alive():
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"the run's process {identity.pid} is gone: killed, or the machine went down")
+        return CheckRunHealthResult(WorkerStatus.FAILED, self._why_gone(run.run_id, identity.pid))
+
+    def _why_gone(self, run_id: str, pid: int) -> str:
+        """Say why a run's process is gone, as it was when that was first seen: a full disk may have room again when it is noted."""
+        home = Path(self._instance.root_directory)
+        mark = Path(self._instance.storage_directory()) / run_id / _FULL
+        if disk.is_full(home):
+            with contextlib.suppress(OSError):  # an empty file needs no room
+                mark.touch()
+            return f"the run's process {pid} could not go on. {disk.full(home)}"
+        if mark.exists():
+            return f"the run's process {pid} could not go on: the disk of {home} was full. Start it again: there is room now."
+        return f"the run's process {pid} is gone: killed, or the machine went down"
 
 
 def worker_note(run_id: str, pid: int) -> str:

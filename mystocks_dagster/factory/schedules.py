@@ -1,14 +1,19 @@
 """Cron schedules: when a job is started, in whose time zone, and why it was not."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickStatus
 from dagster._utils.schedules import schedule_execution_time_iterator
 
+from mystocks_dagster import downtime
+from mystocks_dagster.downtime import NEVER, Looks
+from mystocks_dagster.factory.misfires import left_out, made_up
 from mystocks_dagster.factory.text import CALENDAR, DAY, SETTINGS
 from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.market.calendar import shanghai
@@ -20,8 +25,8 @@ Answer = dg.RunRequest | dg.SkipReason
 Evaluation = Callable[[dg.ScheduleEvaluationContext], Iterator[Answer]]
 #: At most this many missed starts are made up for at once.
 CATCH_UP = 100
-#: A start that is later than this was missed: the daemon looks every few seconds, and may be busy for a moment.
-LATE = timedelta(seconds=60)
+#: So many times of a schedule are looked at for the starts that nobody asked for.
+_FURTHEST = 20_000
 
 
 def build_schedule(one: Timed) -> dg.ScheduleDefinition:
@@ -49,10 +54,11 @@ def schedule_metadata(schedule: Schedule) -> dict[str, Any]:
 
 def _evaluate(one: Timed) -> Evaluation:
     def evaluate(context: dg.ScheduleEvaluationContext) -> Iterator[Answer]:
-        moment = context.scheduled_execution_time
-        # Of several missed starts Dagster itself asks for the last one only.
-        before = missed(context.instance, one, moment) if one.schedule.misfire == "all" else []
-        answers = [*(_caught_up(tick(one, time), time) for time in before), tick(one, moment, seen=now())]
+        moment, looks = context.scheduled_execution_time, downtime.read(context.instance, now())
+        if moment <= looks.off_until(one.job):
+            yield dg.SkipReason(f"{_local(one, moment)} was due while the schedule was switched off.")
+            return
+        answers = _answers(one, context.instance, moment, looks)
         requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
         if requests and one.limit is not None and (reason := over(context.instance, one.job, one.limit)):
             yield dg.SkipReason(reason)
@@ -64,39 +70,64 @@ def _evaluate(one: Timed) -> Evaluation:
     return evaluate
 
 
-def missed(instance: dg.DagsterInstance, one: Timed, moment: datetime) -> list[datetime]:
-    """Return the starts before `moment` that no daemon asked for, within the grace time: at most the last `CATCH_UP`.
+def _answers(one: Timed, instance: dg.DagsterInstance, moment: datetime, looks: Looks) -> list[Answer]:
+    """Say of each start that nobody has asked for, up to the one at `moment`, whether it runs; why not, of that one only.
 
-    They are counted from where Dagster's daemon counts: the last tick, the last note that it was there, or when the
-    schedule was switched on. What was due while it was switched off was not missed.
+    Dagster itself asks for the last one only, of those that were missed and of those that a slow daemon comes to late.
     """
-    schedule = one.schedule
+    last = tick(one, moment)
+    due = [*earlier(instance, one, moment, looks), *((moment,) if isinstance(last, dg.RunRequest) else ())]
+    missed, late = [time for time in due if time < looks.since], [time for time in due if time >= looks.since]
+    kept = made_up(missed, one.schedule, looks.moment, CATCH_UP, on_time=bool(late))
+    runs = [last if time == moment else _caught_up(one, tick(one, time), time) for time in kept]
+    runs += [last if time == moment else tick(one, time) for time in late]
+    if isinstance(last, dg.SkipReason):
+        return [*runs, last]
+    return runs or [dg.SkipReason(left_out(one.schedule, moment, looks.moment))]
+
+
+def earlier(instance: dg.DagsterInstance, one: Timed, moment: datetime, looks: Looks) -> list[datetime]:
+    """Return the starts before `moment` that no daemon asked for and that misfire may want, in order: at most the last `CATCH_UP`."""
+    form = downtime.form(one.schedule)
+    since = max(_counted_from(instance, one, moment), looks.off_until(one.job), looks.first_seen(one.job, form, NEVER))
+    found: list[datetime] = []
+    cron, zone = one.schedule.cron_expression or "", one.schedule.timezone
+    times = schedule_execution_time_iterator(moment.timestamp(), cron, zone, ascending=False)
+    for time in islice(times, _FURTHEST):
+        missed = time < looks.since
+        if time < since or len(found) == CATCH_UP or (missed and one.schedule.misfire == "skip"):
+            break
+        if time < moment and isinstance(tick(one, time), dg.RunRequest):
+            found.append(time)
+            if missed and one.schedule.misfire == "latest":
+                break
+    return found[::-1]
+
+
+def _counted_from(instance: dg.DagsterInstance, one: Timed, moment: datetime) -> datetime:
+    """Return from where Dagster's daemon counts: its last tick, its last note that it was there, or when the schedule was switched on."""
     states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
     state = next((state for state in states if state.instigator_name == one.switch), None)
     data: Any = state.instigator_data if state else None
-    if state is None or data is None or schedule.cron_expression is None:
-        return []
+    if state is None or data is None:
+        return moment
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, before=moment.timestamp(), limit=1)
-    since = max(ticks[0].timestamp + 1 if ticks else 0, data.start_timestamp or 0, data.last_iteration_timestamp or 0)
-    if since == 0:
-        return []
-    if schedule.grace is not None:
-        since = max(since, (now() - schedule.grace).timestamp())
-    found: list[datetime] = []
-    for time in schedule_execution_time_iterator(since, schedule.cron_expression, schedule.timezone):
-        if time >= moment:
-            break
-        found.append(time)
-    return found[-CATCH_UP:]
+    since = max(_after(ticks[0]) if ticks else 0, data.start_timestamp or 0, data.last_iteration_timestamp or 0)
+    return datetime.fromtimestamp(since, UTC) if since else moment
 
 
-def tick(one: Timed, moment: datetime, seen: datetime | None = None) -> Answer:
+def _after(tick: Any) -> float:
+    """Return from where it goes on after a tick: one that was interrupted, or found no code server, is made again, as Dagster does."""
+    again = tick.status == TickStatus.STARTED or (tick.status == TickStatus.FAILURE and tick.failure_count == 0)
+    return tick.timestamp if again else tick.timestamp + 1
+
+
+def tick(one: Timed, moment: datetime) -> Answer:
     """Say whether the job starts at `moment`, an aware time, or why it does not; times are told in the schedule's zone.
 
     Args:
         one: The job and its schedule, of any type.
         moment: When it is due.
-        seen: When the daemon asks: a start that it asks for too late is left out as `misfire` says.
     """
     schedule = one.schedule
     moment = moment.astimezone(ZoneInfo(schedule.timezone))
@@ -104,8 +135,6 @@ def tick(one: Timed, moment: datetime, seen: datetime | None = None) -> Answer:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is before start_time {schedule.start_time.isoformat()}.")
     if schedule.end_time and moment > schedule.end_time:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is after end_time {schedule.end_time.isoformat()}.")
-    if seen and (reason := too_late(schedule, moment, seen)):
-        return dg.SkipReason(reason)
     tags = {"mystocks/scheduled_at": moment.isoformat()}
     if schedule.trading_days_only:
         day = moment.astimezone(SHANGHAI).date()
@@ -118,22 +147,12 @@ def tick(one: Timed, moment: datetime, seen: datetime | None = None) -> Answer:
     return dg.RunRequest(run_key=f"{one.job}:{moment.isoformat()}", job_name=one.job, tags=tags)
 
 
-def too_late(schedule: Schedule, moment: datetime, seen: datetime) -> str | None:
-    """Return why a start that was due at `moment` is not made up for at `seen`; None when it is."""
-    late = seen - moment
-    if schedule.grace is not None and late > schedule.grace:
-        return f"missed: due at {moment:%Y-%m-%d %H:%M}, {_span(late)} ago, more than misfire_grace_time ({_span(schedule.grace)})."
-    if schedule.misfire == "skip" and late > LATE:
-        return f"missed: due at {moment:%Y-%m-%d %H:%M}, {_span(late)} ago, and misfire is skip."
-    return None
+def _local(one: Timed, moment: datetime) -> str:
+    return f"{moment.astimezone(ZoneInfo(one.schedule.timezone)):%Y-%m-%d %H:%M}"
 
 
-def _span(length: timedelta) -> str:
-    return str(timedelta(seconds=round(length.total_seconds())))
-
-
-def _caught_up(answer: Answer, moment: datetime) -> Answer:
-    """Tell a run that makes up for a missed start which trading day it is about."""
-    if isinstance(answer, dg.SkipReason):
+def _caught_up(one: Timed, answer: Answer, moment: datetime) -> Answer:
+    """Tell a run that makes up for one of several missed starts which trading day it is about; a latest start is about the latest data."""
+    if isinstance(answer, dg.SkipReason) or one.schedule.misfire != "all":
         return answer
     return answer.with_replaced_attrs(tags={**answer.tags, DAY: f"{moment.astimezone(SHANGHAI):%Y-%m-%d}"})

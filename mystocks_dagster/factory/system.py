@@ -8,9 +8,11 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster import downtime
 from mystocks_dagster.alerts.filestate import FileState, FileWatch
 from mystocks_dagster.factory.calendar_watch import CalendarWatch
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.switches import person_states, turned_on
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.trading_calendar.in_force import InForce, in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
@@ -148,9 +150,13 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
         },
     )
     shown: dict[str, Verdict] = {}
+    timed = {entry.dagster_name: entry for entry in version.taskfile.by_id().values() if entry.schedule}
+    active = {job: entry.active for job, entry in timed.items()}
+    forms = {job: downtime.form(entry.schedule) for job, entry in timed.items() if entry.schedule}
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         instance = context.instance
+        downtime.look(instance, now(), turned_on(person_states(instance), active), forms)
         if not shown and _loaded_version(instance) != version.hash:
             instance.report_runless_asset_event(loaded)
         known = in_force()
@@ -168,7 +174,7 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
         evaluation_fn=look,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Keeps the assets task_file and trading_calendar and their checks current",
+        description="Keeps the assets task_file and trading_calendar and their checks current; notes that the daemon looks",
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster import disk
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.history import archive, dagster_storage, reading
 from mystocks_dagster.history.dagster_storage import Listed
@@ -54,7 +55,9 @@ def opened(instance: dg.DagsterInstance, home: Path, progress: Progress | None =
                 _catch_up(instance, rollup, progress)
                 rollup.freeze()
             yield rollup
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
+        if known := disk.explain(error, home):
+            raise known from error
         raise InstanceError(f"{path}: cannot be read or written ({error}). Have it made anew: mystocks stats --rebuild") from error
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from mystocks_dagster import disk
 from mystocks_dagster.errors import InstanceError, NotNow
 from mystocks_dagster.history import archive, catch_up, doomed, leftovers, removal, space
 from mystocks_dagster.history.catch_up import Progress
@@ -20,6 +21,10 @@ from mystocks_dagster.history.values import Cleaned
 from mystocks_dagster.market.clock import now
 
 _BATCH = 100
+#: On a full disk each batch must give back more than it needs.
+_SMALL_BATCH = 5
+#: A hundred years: nothing is older.
+MOST_DAYS = 36_500
 #: Where versions of the task file are stored, in the instance's folder.
 _VERSIONS = "taskfiles"
 
@@ -32,36 +37,58 @@ class Place:
     home: Path
 
 
-def clean_up(place: Place, days: int, *, dry_run: bool = False, progress: Progress | None = None) -> Cleaned:
+def clean_up(place: Place, days: int, *, dry_run: bool = False, progress: Progress | None = None, tight: int | None = None) -> Cleaned:
     """Remove what ended more than `days` days ago; runs that have not ended are never touched.
 
     Args:
         place: Where.
-        days: At least 1.
+        days: 1 to `MOST_DAYS`.
         dry_run: Only say what would be removed.
         progress: Told after each batch how many runs of how many are gone.
+        tight: What `make_room` returned.
 
     Raises:
-        InstanceError: Another clean-up runs, or `days` is less than 1.
+        InstanceError: Another clean-up runs, or `days` is not within its bounds.
     """
-    if days < 1:
-        raise InstanceError(f"clean up after {days} days: at least 1, so that what has just ended stays.")
-    before = now() - timedelta(days=days)
+    before = _before(days)
     with _alone(place.home), catch_up.opened(place.instance, place.home, progress) as rollup:
         old = doomed.old_runs(place.instance, before)
         told = Cleaned(days=days, dry_run=dry_run, runs=len(old.run_ids), executions=rollup.count_executions(old.run_ids), kept=old.kept)
         if dry_run:
             return _foreseen(place, told, before, old.run_ids)
         size = space.database_bytes(place.instance)
-        freed = _remove_runs(place.instance, rollup, old.run_ids, progress)
+        freed = (tight or 0) + _remove_runs(place.instance, rollup, old.run_ids, progress, _BATCH if tight is None else _SMALL_BATCH)
         ticks = leftovers.remove_ticks(place.instance, before)
         versions = leftovers.unused_versions(place.instance, place.home / _VERSIONS, before)
         freed += removal.size(versions)
         for path in versions:
             path.unlink(missing_ok=True)
-    notes = (*space.compact(place.instance), *_shrink_rollup(place))
+    told_first = ("The disk was full: the output of all runs older than that was removed first, also of those that stay.",)
+    notes = (*(told_first if tight else ()), *space.compact(place.instance), *_shrink_rollup(place))
     freed = max(0, freed + size - space.database_bytes(place.instance))
     return replace(told, ticks=ticks, task_files=len(versions), bytes_freed=freed, notes=notes)
+
+
+def make_room(home: Path, days: int, *, dry_run: bool = False) -> int | None:
+    """Make some room on a full disk without any database, since opening one needs room; None when the disk is not full.
+
+    The reserve goes, and the output of all old runs, also of runs that stay. Returns the bytes of that output.
+
+    Raises:
+        InstanceError: `days` is not within its bounds.
+    """
+    before = _before(days)
+    if not disk.free_reserve(home):
+        return None
+    return 0 if dry_run else leftovers.remove_output(home / "storage", before)
+
+
+def _before(days: int) -> datetime:
+    if days < 1:
+        raise InstanceError(f"clean up after {days} days: at least 1, so that what has just ended stays.")
+    if days > MOST_DAYS:
+        raise InstanceError(f"clean up after {days} days: at most {MOST_DAYS:,}, which is a hundred years.")
+    return now() - timedelta(days=days)
 
 
 @contextmanager
@@ -80,11 +107,11 @@ def _foreseen(place: Place, told: Cleaned, before: datetime, run_ids: Sequence[s
     return replace(told, ticks=leftovers.count_ticks(place.instance, before), task_files=len(versions), bytes_freed=freed)
 
 
-def _remove_runs(instance: dg.DagsterInstance, rollup: Rollup, run_ids: Sequence[str], progress: Progress | None) -> int:
+def _remove_runs(instance: dg.DagsterInstance, rollup: Rollup, run_ids: Sequence[str], progress: Progress | None, size: int) -> int:
     """Remove runs and return the bytes of the files that are gone."""
     newest, snapshots, freed = doomed.newest(instance), set[str](), 0
-    for start in range(0, len(run_ids), _BATCH):
-        batch = run_ids[start : start + _BATCH]
+    for start in range(0, len(run_ids), size):
+        batch = run_ids[start : start + size]
         # First what must outlive them, so that a crash at any moment loses nothing.
         if parts := rollup.of_runs(batch):
             archive.store(instance, parts)

@@ -37,6 +37,20 @@ def _old_ticks(before: datetime) -> tuple[Any, ...]:
     return Ticks.c.timestamp < before.astimezone(UTC), Ticks.c.status != TickStatus.STARTED.value, Ticks.c.id.notin_(last)
 
 
+def remove_output(storage: Path, before: datetime) -> int:
+    """Remove the captured output of runs that was written before then, by the files alone; return their bytes.
+
+    On a full disk it makes the room without which no database can be opened.
+    """
+    freed = 0
+    for path in (*storage.glob("*/compute_logs/*"), *storage.glob("*/worker.log")):
+        status = path.stat()
+        if path.is_file() and status.st_mtime < before.timestamp():
+            path.unlink(missing_ok=True)
+            freed += status.st_size
+    return freed
+
+
 def unused_versions(instance: dg.DagsterInstance, folder: Path, before: datetime) -> list[Path]:
     """Return the stored versions of the task file that were stored before then and that no run names."""
     kept = {LAST_GOOD, *(f"{version}.json" for version in last_good(folder).values())}

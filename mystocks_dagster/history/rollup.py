@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from mystocks_dagster import disk
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.history.record import BAD, GOOD, Record
 from mystocks_dagster.history.tally import ALWAYS, Tally, Window
@@ -63,6 +64,8 @@ class Rollup:
         try:
             self._connection = self._open(anew)
         except sqlite3.OperationalError as error:
+            if known := disk.explain(error, path.parent):
+                raise known from None
             raise InstanceError(f"{path}: the roll-up of the history cannot be opened ({error}). Check the folder's permissions.") from None
         except sqlite3.DatabaseError:
             for ending in ("", "-wal", "-shm"):

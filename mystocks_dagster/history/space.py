@@ -10,6 +10,7 @@ import dagster as dg
 import sqlalchemy as db
 from sqlalchemy.exc import OperationalError
 
+from mystocks_dagster import disk
 from mystocks_dagster.history.dagster_storage import event_storage, run_storage, schedule_storage
 
 #: How long a busy database is waited for.
@@ -47,6 +48,10 @@ def compact(instance: dg.DagsterInstance) -> list[str]:
 
 def compact_file(path: Path) -> list[str]:
     """Make a file of SQLite as small as its content; return why that could not be done."""
+    needed, free = 2 * path.stat().st_size, disk.room(path.parent)
+    if free < needed:
+        room = f"that needs {needed / 1e6:,.1f} MB for a while, and {free / 1e6:,.1f} MB are free"
+        return [f"{path.name} was not made smaller ({room}). Its free space is used again; or clean up once more when there is room."]
     try:
         with closing(sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)) as connection:
             connection.execute("VACUUM")

@@ -23,13 +23,20 @@ def parse_time(text: str, *, end: bool = False) -> datetime:
         >>> parse_time("2025-04-07", end=True).isoformat()
         '2025-04-08T00:00:00+08:00'
     """
-    if ago := re.fullmatch(r"(\d{1,5})\s*([mhdw])", text.strip()):
-        return now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := re.fullmatch(r"([0-9]{1,7})\s*([mhdw])", text.strip()):
+            return _possible(text, now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip()):
             midnight = datetime.combine(date.fromisoformat(text.strip()), time(), SHANGHAI)
-            return midnight + timedelta(days=1) if end else midnight
+            return _possible(text, midnight + timedelta(days=1) if end else midnight)
         moment = datetime.fromisoformat(text.strip())
     except (ValueError, OverflowError):
         raise InvalidParams(f"{text!r} is no time. Write 7d, 12h, 2025-04-07 or 2025-04-07T16:00:00+08:00.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
+    return _possible(text, moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI))
+
+
+def _possible(text: str, moment: datetime) -> datetime:
+    """Return a moment that a computer's clock can show; storages fail at others."""
+    if not 1971 <= moment.year <= 2100:
+        raise InvalidParams(f"{text!r} is the year {moment.year}, which cannot be meant: 1971 to 2100.")
+    return moment

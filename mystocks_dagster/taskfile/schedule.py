@@ -110,12 +110,13 @@ class Schedule(Closed):
     trading_days_only: Flag = Field(default=False, description="Skip the days on which Shanghai does not trade; the reason is shown.")
     misfire: Literal["latest", "skip", "all"] = Field(
         default="latest",
-        description="What happens to starts missed while the daemon was down: run the `latest`, `skip` them, or run `all`, "
-        "trading day by trading day.",
+        description="What happens to starts that were due while no daemon was looking: run the `latest`, `skip` them, or run `all`, "
+        "trading day by trading day. What a slow daemon comes to late runs in any case; what was due while switched off does not.",
     )
     misfire_grace_time: Annotated[Integer, Field(ge=1, le=_YEAR)] | None = Field(
         default=None,
-        description="A start missed by more than these seconds is not made up for. Default: no limit; one hour for `once`.",
+        description="A start missed by more than these seconds, because no daemon was looking, is not made up for. Default: no limit; "
+        "one hour for `once`.",
         examples=[3600],
     )
 

@@ -17,7 +17,7 @@ from dagster._core.scheduler.instigation import (
 from dagster._daemon.types import DaemonHeartbeat
 from support.receivers import Webhook
 
-from mystocks_dagster import anchors, switches
+from mystocks_dagster import anchors, downtime, switches
 from mystocks_dagster.alerts.daemon import DaemonWatch
 from mystocks_dagster.market.clock import SHANGHAI
 
@@ -169,6 +169,20 @@ def test_a_schedule_that_is_off_is_not_missed(project: Project, hook: Webhook) -
     assert hook.titles == []
 
 
+def test_what_was_due_while_off_is_not_told_when_the_ui_resets_the_switch(project: Project, hook: Webhook) -> None:
+    schedules = Schedules(project, hook.url)
+    remote = switches._remote(project.version.taskfile.tasks[0], switches.repository(project.settings))
+    downtime.look(project.instance, at("2026-11-24T09:58:00"), {"hourly": True})
+    project.instance.stop_schedule(remote.get_remote_origin_id(), remote.selector_id, remote)
+    downtime.look(project.instance, at("2026-11-24T09:59:30"), {"hourly": False})
+    schedules.pass_time("2026-11-24T10:01:00")
+    downtime.look(project.instance, at("2026-11-24T10:01:00"), {"hourly": False})
+    project.instance.reset_schedule(remote)
+    downtime.look(project.instance, at("2026-11-24T10:01:05"), {"hourly": True})
+    schedules.pass_time("2026-11-24T10:20:00")
+    assert hook.titles == []
+
+
 SENSED = """
     task_packages: [work]
     alerts: {{group_seconds: 0, urls: ["{url}"]}}
@@ -239,6 +253,15 @@ def test_a_once_that_was_missed_by_more_than_its_grace_is_told_once(project: Pro
     pass_minutes(project, range(10))
     assert hook.titles == ["⏰ 定时未触发：按间隔"]
     assert "misfire_grace_time" in hook.text
+
+
+def test_a_missed_once_with_skip_is_not_told_with_a_grace_time_that_nobody_set(project: Project, hook: Webhook) -> None:
+    sensed(project, hook.url, ONCE.replace("misfire_grace_time: 60", "misfire: skip"))
+    remember(project, "sensed__schedule", {"due": "2026-11-24T09:30:00+08:00", "outcome": "missed"})
+    pass_minutes(project, range(10))
+    assert hook.titles == ["⏰ 定时未触发：按间隔"]
+    assert "misfire 为 skip" in hook.text
+    assert "misfire_grace_time" not in hook.text
 
 
 def test_a_once_that_ran_is_not_told(project: Project, hook: Webhook) -> None:

@@ -1,6 +1,6 @@
 """Interval schedules under a clock of ours: one sensor for all, each switched by its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -10,15 +10,10 @@ from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteInsti
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from mystocks_dagster import downtime
 from mystocks_dagster.factory.intervals import build_intervals
 from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.taskfile.schedule import Schedule
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 class Clock:
@@ -100,6 +95,28 @@ def test_missed_starts_are_made_up_for_as_misfire_says(clock: Clock, fields: dic
     assert clock.look("10:05:30") == made_up_for
     assert clock.look("10:05:35") == []
     assert clock.look("10:06:01") == ["beat 10:06:00"]
+
+
+@pytest.mark.parametrize("misfire", ["latest", "skip", "all"])
+def test_a_daemon_that_looks_a_little_late_loses_no_start(clock: Clock, misfire: str) -> None:
+    clock.file(beat={"interval_seconds": 5, "start_time": "2026-11-24T10:00:00", "misfire": misfire, "misfire_grace_time": 1})
+    clock.look("09:59:59.9")
+    # It looks every 6 s, then it is busy for two minutes.
+    looks = [f"10:{second // 60:02}:{second % 60:02}" for second in [*range(3, 60, 6), 180]]
+    asked = [one for text in looks for one in clock.look(text)]
+    assert asked == [f"beat 10:{second // 60:02}:{second % 60:02}" for second in range(0, 181, 5)]
+
+
+@pytest.mark.parametrize(
+    ("misfire", "made_up_for"),
+    [("latest", []), ("skip", []), ("all", ["beat 10:00:10", "beat 10:00:15", "beat 10:00:20", "beat 10:00:25"])],
+)
+def test_after_a_restart_misfire_decides_about_what_no_daemon_looked_at(clock: Clock, misfire: str, made_up_for: list[str]) -> None:
+    clock.file(beat={"interval_seconds": 5, "start_time": "2026-11-24T10:00:00", "misfire": misfire})
+    assert clock.look("10:00:00") == ["beat 10:00:00"]
+    assert clock.look("10:00:07") == ["beat 10:00:05"]
+    downtime.begin(clock.instance, datetime.fromisoformat("2026-11-24T10:00:29+08:00"))
+    assert clock.look("10:00:31") == [*made_up_for, "beat 10:00:30"]
 
 
 def test_the_window_and_the_trading_days_are_kept(clock: Clock) -> None:

@@ -70,21 +70,3 @@ def test_the_window_is_kept() -> None:
     assert isinstance(tick(window, at("2026-10-30 16:00")), dg.SkipReason)
     assert isinstance(tick(window, at("2026-11-23 16:00")), dg.RunRequest)
     assert isinstance(tick(window, at("2026-12-01 16:00")), dg.SkipReason)
-
-
-@pytest.mark.parametrize(
-    ("fields", "seen", "runs"),
-    [
-        ({}, "2026-11-23 19:00", True),
-        ({"misfire": "skip"}, "2026-11-23 16:00:20", True),
-        ({"misfire": "skip"}, "2026-11-23 16:05", False),
-        ({"misfire_grace_time": 3600}, "2026-11-23 16:59", True),
-        ({"misfire_grace_time": 3600}, "2026-11-23 17:01", False),
-    ],
-    ids=["latest however late", "skip in time", "skip late", "within the grace time", "beyond the grace time"],
-)
-def test_a_start_that_was_missed_is_made_up_for_as_misfire_says(fields: dict[str, object], seen: str, runs: bool) -> None:
-    answer = tick(schedule(**fields), at("2026-11-23 16:00"), seen=at(seen))
-    assert isinstance(answer, dg.RunRequest) == runs
-    if isinstance(answer, dg.SkipReason):
-        assert "missed: due at 2026-11-23 16:00" in (answer.skip_message or "")

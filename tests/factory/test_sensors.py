@@ -13,7 +13,7 @@ Fire = Callable[[str], tuple[int, str | None]]
 
 
 @pytest.fixture
-def once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fire]:
+def once(monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> Callable[..., Fire]:
     """Return a function that builds a sensor and gives a function from a time to (runs asked for, reason)."""
 
     def build(**fields: object) -> Fire:
@@ -23,7 +23,7 @@ def once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Fire]:
 
         def fire(text: str) -> tuple[int, str | None]:
             monkeypatch.setenv("MYSTOCKS_NOW", f"{text}+08:00")
-            told = built.evaluate_tick(dg.build_sensor_context(cursor=memory["cursor"]))
+            told = built.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=memory["cursor"]))
             memory["cursor"] = told.cursor if told.cursor is not None else memory["cursor"]
             return len(told.run_requests or ()), told.skip_message
 
