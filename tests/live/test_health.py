@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -163,6 +164,9 @@ def test_a_location_that_does_not_load_is_told_with_its_reason(server: Server, p
     text = (server.folder.root / "tasks.yaml").read_text(encoding="utf-8")
     again = 'mutation { reloadRepositoryLocation(repositoryLocationName: "mystocks") { __typename } }'
     (server.folder.root / "tasks.yaml").write_bytes(b"tasks: \xff")
+    # Else the last good version would be loaded.
+    versions = server.folder.root / ".dagster" / "taskfiles"
+    versions.rename(versions.with_name("away"))
     try:
         server.graphql(again)
         web_ui = next(check for check in health(project).checks if check.name == "web_ui")
@@ -171,6 +175,8 @@ def test_a_location_that_does_not_load_is_told_with_its_reason(server: Server, p
         assert "UTF-8" in web_ui.detail
     finally:
         (server.folder.root / "tasks.yaml").write_text(text, encoding="utf-8")
+        shutil.rmtree(versions, ignore_errors=True)
+        versions.with_name("away").rename(versions)
         server.graphql(again)
 
 
