@@ -1,7 +1,7 @@
 """When a daemon looked and when a switch was off: whether a start that is asked for late was missed, late, or not due at all.
 
 A start was missed when no daemon looked at the time at which it was due. One that a slow daemon comes to late is late and runs.
-What was due while its switch was off was neither. This is the only place that says so (decision 25).
+What was due while its switch was off was neither. This is the only place that says so (decision 24).
 """
 
 import hashlib
