@@ -31,10 +31,21 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the variables of the person who runs it."""
-    for name in [name for name in os.environ if name.startswith(("MYSTOCKS_", "DAGSTER_"))]:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test sees the variables of the person who runs it, nor those that a command within another test has set."""
+    for name in _our_variables():
         monkeypatch.delenv(name)
+    yield
+    monkeypatch.undo()
+    for name in _our_variables() - _AT_FIRST:
+        del os.environ[name]
+
+
+def _our_variables() -> set[str]:
+    return {name for name in os.environ if name.startswith(("MYSTOCKS_", "DAGSTER_"))}
+
+
+_AT_FIRST = _our_variables()
 
 
 @pytest.fixture(autouse=True)

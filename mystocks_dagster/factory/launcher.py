@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -77,7 +77,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         if is_stopped(self._instance, run.run_id):
             self._instance.report_run_canceled(run, "It was stopped before it had started.")
             return
-        with log.open("ab") as output:
+        with log.open("ab") as output, _interrupts_held():
             worker = subprocess.Popen(
                 command,
                 env={**os.environ, ONLY_JOB: run.job_name},
@@ -144,6 +144,16 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         if mark.exists():
             return f"the run's process {pid} could not go on: the disk of {home} was full. Start it again: there is room now."
         return f"the run's process {pid} is gone: killed, or the machine went down"
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Generator[None]:
+    """Let a process that is started here keep an interrupt until it takes it: in the first moments of Python it would die of one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def worker_note(run_id: str, pid: int) -> str:

@@ -11,6 +11,7 @@ def main() -> None:
     """Execute the run that the last argument describes."""
     # A stop that comes this early is read from the run's log below; an interrupted import would leave the run cancelling.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the launcher holds it until here
     collect_rarely()
     # Without the other commands of `dagster`, whose import takes 0.6 of 2.5 s.
     from dagster._cli.utils import get_instance_for_cli

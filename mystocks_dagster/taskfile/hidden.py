@@ -32,7 +32,10 @@ _LOGIN = re.compile(r"(?<=://)(?P<user>[^/\s:@]*):(?P<password>[^/\s@]+)@")
 
 
 #: A key and its value on a line of YAML or JSON, also of one that cannot be parsed.
-_PAIR = re.compile(r"(?P<key>[\w\u4e00-\u9fff.-]+)(?P<mark>[\"']?\s*[:=]\s*)(?P<value>\"[^\"]*\"?|'[^']*'?|[^\s,}\]#][^,}\]]*)")
+_PAIR = re.compile(
+    r"(?P<key>[\w\u4e00-\u9fff.-]+)(?P<mark>[\"']?\s*[:=]\s*)"
+    r"(?P<value>\"[^\"]*\"?|'[^']*'?|(?:\$\{[^}]*\}|[^\s,}\]#])(?:\$\{[^}]*\}|[^,}\]])*)"
+)
 
 
 def without_secrets(line: str) -> str:

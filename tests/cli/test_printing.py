@@ -161,8 +161,8 @@ def test_an_error_under_json_is_json_too(odd: Commands) -> None:
     assert "nothing_of_that_name" in error["message"]
     assert "Error:" in told.err
     cli.folder.write("tasks.yaml", "tasks: 5\n")
-    error = json.loads(cli._run(("list", "--json"), 1, "").out)
-    assert error["error"] == "TaskFileError"
+    error = json.loads(cli._run(("edit", "odd", "timeout=5", "--json"), 1, "").out)
+    assert error["success"] is False
     assert [problem["line"] for problem in error["problems"]] == [1]
 
 

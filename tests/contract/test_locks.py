@@ -33,5 +33,7 @@ def test_the_shipped_tasks_that_write_the_stock_list_never_run_at_once() -> None
     assert specs["daily_data_sync"].pool == specs["sync_basic_stock_info"].pool
     # The two tasks of the parallel group do not wait for each other.
     assert specs["fetch_lhb_data"].pool != specs["fetch_capital_flow"].pool
-    others = [spec.pool for name, spec in specs.items() if name != "sync_basic_stock_info"]
+    # Both may learn adjustment ratios.
+    assert specs["daily_data_sync"].pool == specs["calc_technical_indicators"].pool
+    others = [spec.pool for name, spec in specs.items() if name not in ("sync_basic_stock_info", "calc_technical_indicators")]
     assert len(set(others)) == len(others)

@@ -93,7 +93,7 @@ def test_everything_is_served_under_names_that_do_not_clash(server: Server) -> N
     )["repositoryOrError"]
     assert told["__typename"] == "Repository"
     jobs = {job["name"]: job["description"] for job in told["jobs"] if not job["name"].startswith("__")}
-    of_the_project = {"cleanup_history", "import_tasks", "export_tasks", "delete_task"}
+    of_the_project = {"cleanup_history", "import_tasks", "export_tasks", "delete_task", "refresh_calendar"}
     assert set(jobs) - of_the_project == {"load", "report", "fails", "tick", "slow_one", "evening_job", "side_by_side"}
     assert "装载" in jobs["load"]
     assert "晚间任务组" in jobs["evening_job"]
