@@ -21,7 +21,7 @@ def calendar(
 ) -> None:
     """Show which trading days are known and from where (exit code 1 when the calendar is wrong or could not be refreshed).
 
-    Example: mystocks calendar --refresh
+    Example: mystocks calendar
     """
     from mystocks_dagster.market.clock import now
     from mystocks_dagster.trading_calendar.in_force import in_force

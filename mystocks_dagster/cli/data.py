@@ -99,7 +99,7 @@ def restore(
 ) -> None:
     """List the versions of a table, or go back to one of them.
 
-    Example: mystocks data restore daily_bars --to 41
+    Example: mystocks data restore daily_bars
     """
     from mystocks_dagster.lake import restore as past
 

@@ -1,15 +1,18 @@
 """Alerts under the real daemon, to a real webhook: once each, also over a restart."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from support.project import Folder, Server, make_folder, serve, wait_for
 from support.receivers import Webhook, webhook
+
+from mystocks_dagster.processes import lock
 
 pytestmark = pytest.mark.timeout(600)
 KEY = "693a91f6-7abc-4bc4-97a0-0ec2sifa5aaa"
@@ -157,12 +160,25 @@ def test_a_file_that_cannot_be_read_at_all_is_told_too(watched: Watched) -> None
     watched.verdict("task_file", "FAILED", "cannot be loaded")
 
 
-def test_a_daemon_that_dies_is_told_by_the_process_that_started_it(watched: Watched) -> None:
+def test_a_daemon_that_cannot_be_kept_running_is_told_by_the_process_that_started_it(watched: Watched) -> None:
     watched.write()
-    found = psutil.Process(watched.server.process.pid).children(recursive=True)
-    daemons = [one for one in found if one.status() != psutil.STATUS_ZOMBIE and "dagster._daemon" in one.cmdline()]
-    assert len(daemons) == 1
-    daemons[0].kill()
-    told = watched.told("🛑 调度守护进程已停止")
+    path = watched.folder.root / ".dagster" / lock.DAEMON_LOCK
+    holder = lock.holder(path)
+    assert holder is not None
+    os.kill(holder.pid, signal.SIGKILL)
+    # Each new one finds that another daemon runs, and ends.
+    wait_for(lambda: _claimed(path), 10, "the lock of the killed daemon")
+    try:
+        told = watched.told("🛑 调度守护进程已停止")
+    finally:
+        lock.release(path)
     assert "Dagster 的进程意外退出" in told
-    assert watched.server.process.wait(60) != 0
+    assert watched.server.process.wait(60) == 1
+
+
+def _claimed(path: Path) -> bool:
+    try:
+        lock.claim(path, "A daemon")
+    except lock.LockHeld:
+        return False
+    return True

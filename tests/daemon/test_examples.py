@@ -1,5 +1,6 @@
 """The example in each command's help works as it is written, in a project with a real web UI and daemon."""
 
+import json
 import os
 import re
 import shlex
@@ -23,6 +24,8 @@ ELSEWHERE = {"demo": "test_demo.py"}
 LAST = ("edit", "import", "add", "remove", "stop")
 #: Ends with 1 by right: the hosts of akshare are out of reach of the tests, as is the UI's password-less peace of mind.
 MAY_FAIL = {"doctor"}
+#: Ends with 1 by right too: no service is installed.
+NOT_INSTALLED = "service status"
 
 
 def examples() -> list[tuple[str, str]]:
@@ -103,6 +106,9 @@ def test_the_example_works_as_it_is_written(cli: Commands, command: str, example
     assert " ".join(arguments).startswith(command)
     if command in MAY_FAIL:
         assert all(one["name"] in ("akshare", "baostock") for one in cli.json(*arguments) if not one["ok"])
+        return
+    if command == NOT_INSTALLED:
+        assert json.loads(cli(*arguments, code=1))["installed"] is False
         return
     assert cli(*arguments).strip()
 
