@@ -37,7 +37,7 @@ _WORKER = "from mystocks_dagster.factory.worker import main; main()"
 
 
 class ProcessRunLauncher(RunLauncher, ConfigurableClass):
-    """Launches a run as `dagster api execute_run` in a session of its own on this machine.
+    """Launches a run as `factory/worker.py` in a session of its own on this machine.
 
     What the worker prints is in `worker.log` in the run's storage folder, beside the captured output of its steps.
     """

@@ -102,7 +102,7 @@ def slow(live: Live) -> tuple[str, psutil.Process]:
     """A run that is under way while everything is killed, and its worker."""
     run_id = live.server.launch("slow")
     wait_for(lambda: live.server.status(run_id) == "STARTED", 60, "the start of the slow task")
-    return run_id, next(one for one in psutil.process_iter() if "execute_run_command" in text(one) and run_id in text(one))
+    return run_id, next(one for one in psutil.process_iter() if "factory.worker" in text(one) and run_id in text(one))
 
 
 def test_a_second_daemon_is_refused_with_the_number_of_the_first_however_it_is_started(live: Live) -> None:

@@ -96,7 +96,7 @@ def switches(server: Server) -> dict[str, tuple[str, str, bool]]:
     return {
         one["name"].removesuffix("__schedule"): (state["status"], one["defaultStatus"], one["canReset"])
         for one, state in every
-        if one["name"].endswith("__schedule")
+        if one["name"].endswith("__schedule") and one["name"] != "refresh_calendar__schedule"  # the project's own
     }
 
 
