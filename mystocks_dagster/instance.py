@@ -1,9 +1,11 @@
 """Dagster's instance of this project: found from any folder, the same for every command."""
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import psutil
 import yaml
 
 from mystocks_dagster import disk
-from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.errors import InstanceError, SettingsError
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile import files
 
 #: How the root's dagster.yaml, which works with no environment variable, names the instance's folder.
 RELATIVE_HOME = ".dagster"
@@ -65,13 +68,23 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     Raises:
         InstanceError: Its storage cannot be opened; the message has Dagster's reason.
     """
-    prepare_home(settings)
+    home = prepare_home(settings)
     try:
-        return dg.DagsterInstance.get()
+        with _making_alone(home):
+            return dg.DagsterInstance.get()
     except Exception as error:  # Dagster raises whatever its storage raises
         if known := disk.explain(error, settings.dagster_home):
             raise known from error
         raise InstanceError(f"{settings.dagster_home}: Dagster's storage cannot be opened: {error}") from error
+
+
+@contextlib.contextmanager
+def _making_alone(home: Path) -> Generator[None]:
+    """Let one process at a time open the storage: two that make its tables at once leave a database that nobody can open."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(SettingsError):  # where nothing can be written, nothing is made either
+            stack.enter_context(files.locked(home / "storage"))
+        yield
 
 
 def ui_address(home: Path) -> str | None:

@@ -60,6 +60,7 @@ def _serve(settings: Settings, home: Path, host: str, port: int, say: Callable[[
     supervisor = Supervisor(commands(settings, socket_folder(home), host, chosen), settings.root, say)
     note = home / ADDRESS_FILE
     note.unlink(missing_ok=True)  # a killed one has left it
+    open_instance(settings).dispose()  # makes the storage, before several servers would at once
     try:
         supervisor.start()
         with contextlib.suppress(TaskFileError):  # the code location says what is wrong with the file

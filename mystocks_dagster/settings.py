@@ -95,7 +95,7 @@ class Settings:
             upstream=os.environ.get("MYSTOCKS_UPSTREAM") or None,
             dagster_home=(root / home).resolve() if home else root / ".dagster",
             fixed_now=_moment("MYSTOCKS_NOW"),
-            api_token=os.environ.get("MYSTOCKS_API_TOKEN") or None,
+            api_token=_token("MYSTOCKS_API_TOKEN"),
             exports=(root / (os.environ.get("MYSTOCKS_EXPORTS") or EXPORTS)).resolve(),
             api_commands=_flag("MYSTOCKS_API_COMMANDS"),
             caches=tuple((root / one).resolve() for one in os.environ.get("MYSTOCKS_CACHES", "").split(os.pathsep) if one),
@@ -184,6 +184,13 @@ def _moment(variable: str) -> datetime | None:
     if not 1990 <= moment.year <= 2100:
         raise SettingsError(f"{variable} is {text!r}; the year must be 1990 to 2100.")
     return moment
+
+
+def _token(variable: str) -> str | None:
+    text = os.environ.get(variable) or None
+    if text and not (text.isascii() and text.isprintable() and " " not in text):
+        raise SettingsError(f"{variable} holds a blank or a character that no HTTP header carries; use letters and digits.")
+    return text
 
 
 def _flag(variable: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mystocks_dagster.errors import Forbidden
 from mystocks_dagster.taskfile.document import Document, Raw, with_defaults
+from mystocks_dagster.taskfile.hidden import is_secret
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.problems import path_text
 from mystocks_dagster.taskfile.reader import Version
@@ -23,6 +24,8 @@ _DESTINATION = re.compile(
     r"ports?|recipients?|receivers?|to|dsn)$|(url|uri|host|server|endpoint|webhook|proxy)s?$",
     re.IGNORECASE,
 )
+#: A value that names a place, whatever its param is called.
+_PLACE = re.compile(r"://|@|^\s*[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?\s*$|:\d{2,5}\b")
 #: Keys beside the tasks that only describe the file; an import brings them where the file has none.
 _DESCRIBING = frozenset({"version", "description"})
 
@@ -81,7 +84,8 @@ def _variables(before: Document, after: Document) -> Iterator[str]:
 def _readers(before: Document, after: Document) -> Iterator[str]:
     ours = _by_id(before)
     for raw, own, old in _entries(before, after):
-        if old and any(has_variable(text) for _, text in walk(ours.get(raw.id or "", {}))):
+        reads = any(has_variable(text) for _, text in walk(ours.get(raw.id or "", {})))
+        if old and (reads or _holds_secrets(old.get("params"))):
             for field in ("task_module", "task_function"):
                 if own.get(field) != old.get(field):
                     yield f"{field} of {raw.label}"
@@ -90,10 +94,10 @@ def _readers(before: Document, after: Document) -> Iterator[str]:
 def _destinations(before: Document, after: Document) -> Iterator[str]:
     for raw, own, old in _entries(before, after):
         effective = with_defaults(after.defaults, own) if raw.section == "tasks" else own
-        if not _reads_variables(effective.get("params")):
+        if not _holds_secrets(effective.get("params")):
             continue
         for path, value in walk({"params": own.get("params")}):
-            if any(isinstance(part, str) and _DESTINATION.search(part) for part in path[1:]) and _at(old, path) != value:
+            if _names_a_place(path, value) and _at(old, path) != value:
                 yield f"{path_text(path)} of {raw.label}"
 
 
@@ -179,12 +183,13 @@ def check_start(version: Version, name: str, params: Mapping[str, Any], *, comma
             "or set MYSTOCKS_API_COMMANDS=yes for the server."
         )
     task = version.taskfile.by_id().get(name)
-    if not isinstance(task, Task) or not _reads_variables(task.written()["params"]):
+    if not isinstance(task, Task) or not _holds_secrets(task.written()["params"]):
         return
     for path, value in walk({"params": dict(params)}):
-        if any(isinstance(part, str) and _DESTINATION.search(part) for part in path[1:]) and _at({"params": task.params}, path) != value:
+        if _names_a_place(path, value) and _at({"params": task.params}, path) != value:
             raise Forbidden(
-                f"{name} reads environment variables, so {path_text(path)}, which decides where they are sent, may not be given from here. "
+                f"{name} holds secrets or reads variables, so {path_text(path)}, which may decide where they are sent, may not be given "
+                "from here. "
                 f"Use `mystocks run {name}`."
             )
 
@@ -217,8 +222,19 @@ def _by_id(document: Document) -> dict[str, dict[str, Any]]:
     return {raw.id: raw.data for raws in document.entries.values() for raw in raws if raw.id}
 
 
-def _reads_variables(params: Any) -> bool:
-    return any(has_variable(text) for _, text in walk({"params": params}))
+def _holds_secrets(params: Any) -> bool:
+    """Say whether params read variables, or hold a value under a key with a secret name."""
+    for path, value in walk({"params": params}):
+        written_out = isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != ""
+        if has_variable(value) or (written_out and any(map(is_secret, path[1:]))):
+            return True
+    return False
+
+
+def _names_a_place(path: tuple[str | int, ...], value: Any) -> bool:
+    """Say whether a param may decide where something is sent: by its name, or because its value is an address."""
+    named = any(isinstance(part, str) and _DESTINATION.search(part) for part in path[1:])
+    return named or (isinstance(value, str) and _PLACE.search(value) is not None)
 
 
 def _names(document: Document) -> list[Any]:

@@ -1,14 +1,17 @@
 """The `mystocks` command: parses, asks the service, prints; every expected error ends here as one line."""
 
+import contextlib
 import io
+import os
 import sys
 from functools import cache
+from pathlib import Path
 from typing import NoReturn
 
 import typer
 
 from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json
-from mystocks_dagster.errors import InvalidParams, MyStocksError
+from mystocks_dagster.errors import InvalidParams, MyStocksError, SettingsError, error_json
 from mystocks_dagster.lean import collect_rarely
 
 app = typer.Typer(
@@ -71,6 +74,9 @@ def register_all() -> None:
 def main() -> None:
     """Run the command line; an expected error becomes one message and exit code 1."""
     collect_rarely()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started this
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - it stays until the end
     _prepare_text()
     register_all()
     try:
@@ -87,6 +93,8 @@ def main() -> None:
 def _run() -> None:
     try:
         sys.argv[1:] = map(_argument, sys.argv[1:])
+        if "--json" in sys.argv[1:]:
+            sys.exit(_with_json_errors())
         app()
     except SystemExit:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # so click, typer's own copy or not, ends when nobody reads on
@@ -95,18 +103,41 @@ def _run() -> None:
         raise
 
 
+def _with_json_errors() -> int:
+    """Run the command line and return its exit code; wrong usage is said as JSON too."""
+    try:
+        return app(standalone_mode=False) or 0
+    except Exception as error:
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        errors.print(f"[red]Usage:[/] {escape(message())}")
+        print_json(error_json("UsageError", message()))
+        return getattr(error, "exit_code", 2)
+
+
 def _flush() -> None:
-    """Write what is buffered while a closed pipe can still be answered; later the interpreter would complain."""
+    """Write what is buffered while a closed pipe can still be answered; later the interpreter would complain.
+
+    Raises:
+        SettingsError: It cannot be written, as on a full disk.
+    """
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         end_quietly()
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays until the end
+        raise SettingsError(f"The output cannot be written: {error.strerror}.") from None
 
 
 def _fail(error: MyStocksError) -> NoReturn:
     errors.print(f"[red]Error:[/] {escape(str(error))}")
     if "--json" in sys.argv[1:]:
-        print_json(error.to_json())
+        with contextlib.suppress(SettingsError):  # where nothing can be written, the line above has to do
+            print_json(error.to_json())
     sys.exit(1)
 
 
@@ -116,7 +147,8 @@ def _explained(error: Exception) -> MyStocksError | None:
     from mystocks_dagster.settings import Settings
 
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
-        return InvalidParams(f"{error.object!r} holds half a character (a lone surrogate), which no file can keep. Write it as UTF-8.")
+        near = error.object[max(0, error.start - 15) : error.start + 15]
+        return InvalidParams(f"{near!r} holds half a character (a lone surrogate), which no file can keep. Write it as UTF-8.")
     return disk.explain(error, Settings.from_env().dagster_home)
 
 

@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from mystocks_dagster.errors import SettingsError
+
 __all__ = ["coloured", "console", "end_quietly", "errors", "escape", "print_checks", "print_json", "print_table", "seconds"]
 
 #: Colour of a status, in tables and lines.
@@ -64,6 +66,8 @@ def print_json(value: Any) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         end_quietly()
+    except OSError as error:
+        raise SettingsError(f"The output cannot be written: {error.strerror}.") from None
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:

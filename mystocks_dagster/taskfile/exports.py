@@ -71,10 +71,11 @@ def export(settings: Settings, target: Path, form: Format | None = None, *, forc
     content = export_text(settings.task_file, form or ("json" if path.suffix == ".json" else "yaml")).encode()
     known = _noted(settings)
     _check(settings, path, known.get(str(path)), force=force)
+    mode = settings.task_file.stat().st_mode & 0o777  # who may not read the one may not read the other
     if path.exists():
-        files.replace(path, content)
+        files.replace(path, content, mode)
     else:
-        _create(path, content)
+        _create(path, content, mode)
     _note(settings, {**known, str(path): _hash(content)})
     return path
 
@@ -116,14 +117,14 @@ def _same(one: Path, other: Path) -> bool:
         return one == other
 
 
-def _create(path: Path, content: bytes) -> None:
+def _create(path: Path, content: bytes, mode: int) -> None:
     """Write a new file; one that appears there meanwhile stays."""
     scratch: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".tmp")
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -53,8 +53,13 @@ def tidy(path: Path) -> None:
                     Path(entry.path).unlink()
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes, mode: int | None = None) -> None:
     """Write a file so that whoever reads it sees the old content or the new one, also after a power cut.
+
+    Args:
+        path: The file.
+        content: What it will hold.
+        mode: Who may read it; None keeps the mode of a file that is there, and lets everybody read a new one.
 
     Raises:
         SettingsError: It cannot be written; the file is as it was.
@@ -64,7 +69,8 @@ def replace(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), path.stat().st_mode & 0o777 if path.exists() else 0o644)
+            kept = path.stat().st_mode & 0o777 if path.exists() else 0o644
+            os.fchmod(file.fileno(), kept if mode is None else mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -106,6 +106,8 @@ def read_text(path: FilePath) -> str:
         beside = [item.name for item in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         hint = suggest(path.name, sorted(beside), allowed="In that folder") or "Create it, or name another one in MYSTOCKS_TASKS."
         raise _unreadable(path, f"there is no task file {path}", hint)
+    if not path.is_file():
+        raise _unreadable(path, f"{path} is a pipe or a device", "Name a file.")
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)

@@ -25,7 +25,7 @@ def store(version: Version, folder: Path) -> str:
         "broken": list(version.broken),
         **{section: [[raw.first, raw.last, raw.data] for raw in entries] for section, entries in version.document.entries.items()},
     }
-    files.replace(folder / f"{version.hash}.json", json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode())
+    files.replace(folder / f"{version.hash}.json", json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode(), 0o600)
     return version.hash
 
 

@@ -141,7 +141,7 @@ def change(
             if read_text(path) == text:
                 raw = path.read_bytes()
                 mark = b"\xef\xbb\xbf" if raw.startswith(b"\xef\xbb\xbf") else b""
-                files.replace(path.with_name(f"{path.name}.bak"), raw)
+                files.replace(path.with_name(f"{path.name}.bak"), raw, path.stat().st_mode & 0o777)
                 files.replace(path, mark + after.text.encode())
                 return edit
     raise EditRefused(f"{path} is being saved again and again by another program; try again.")
