@@ -10,7 +10,7 @@ import polars as pl
 from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.evidence import silence
 from mystocks_dagster.lake.last_bars import bars_with_last
-from mystocks_dagster.lake.loads import complete_days
+from mystocks_dagster.lake.loads import complete_days, whole_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjacency import uncertain
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
@@ -52,7 +52,7 @@ def doubts(
     bars = bars_with_last(lake, unknown["date"].unique().sort().to_list(), unknown["symbol"].to_list())
     bars = bars.join(unknown, on=["symbol", "date"], how="semi")
     complete = complete_days(lake, "daily_bars")
-    silent = silence(lake, bars.drop_nulls(), complete, calendar)
+    silent = silence(lake, bars.drop_nulls(), whole_days(lake, "daily_bars"), calendar)
     unsure = set(uncertain(silent, calendar))
     return [
         _doubt(symbol, day, silent[bisect_right(silent, last or day) : bisect_left(silent, day)] if stated else [], complete, unsure)

@@ -7,7 +7,7 @@ import polars as pl
 
 from mystocks_dagster.lake.evidence import silence, suspension_years
 from mystocks_dagster.lake.last_bars import bars_with_last
-from mystocks_dagster.lake.loads import complete_days
+from mystocks_dagster.lake.loads import whole_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import changed_closes, derive_events, next_bar_days, runs
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
@@ -28,7 +28,7 @@ def refresh_events(
     Args:
         lake: Where `daily_bars` is.
         days: The days whose bars, or whose completeness, have changed.
-        complete: Days that count as loaded completely; None asks `loaded_days`. Pass them to derive the events before
+        complete: Days that are loaded completely and lack no row; None asks `loaded_days`. Pass them to derive the events before
             the load is written down, so that a run killed in between loads the days again.
         calendar: The published calendar; None is Shanghai's.
 
@@ -38,7 +38,7 @@ def refresh_events(
     if not days:
         return 0
     calendar = calendar or shanghai()
-    complete = complete_days(lake, "daily_bars") if complete is None else complete
+    complete = whole_days(lake, "daily_bars") if complete is None else complete
     touched = sorted({*days, *_next_days(lake, days, calendar), *_days_behind_pauses(lake, days)})
     events = [_events(lake, bars_with_last(lake, block), complete, calendar) for block in _blocks(touched)]
     return lake.replace_days("adjust_events", pl.concat(events), touched)
@@ -57,7 +57,7 @@ def derive_unknown(lake: Lake, *, calendar: TradingCalendar | None = None) -> in
         return 0
     bars = bars_with_last(lake, unknown["date"].unique().sort().to_list(), unknown["symbol"].unique().to_list())
     bars = bars.join(unknown, on=["symbol", "date"], how="semi")
-    events = _events(lake, bars, complete_days(lake, "daily_bars"), calendar or shanghai())
+    events = _events(lake, bars, whole_days(lake, "daily_bars"), calendar or shanghai())
     settled = unknown.join(events.filter(pl.col("ratio").is_null()), on=["symbol", "date"], how="anti")
     if settled.height:
         days = settled["date"].unique().to_list()

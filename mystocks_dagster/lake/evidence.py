@@ -17,14 +17,15 @@ _AROUND = timedelta(days=40)
 def silence(lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar) -> list[date]:
     """Return, ascending, the days between those bars and their last ones on which a bar may exist that is not stored.
 
-    Three things answer, in this order: the published calendar; the days that are loaded completely, on which a symbol
-    without a bar was suspended (unless that year's bars include suspended ones: then a missing bar is a missing bar);
+    Three things answer, in this order: the published calendar; the days that are loaded completely and lack no row, on
+    which a symbol without a bar was suspended (unless that year's bars include suspended ones: then a missing bar is a
+    missing bar);
     the exchange's previous closes, which beyond the calendar show that no trading day lies between two stored ones.
 
     Args:
         lake: Where `daily_bars` is.
         bars: `date` and `last_date`.
-        complete: Days that are loaded completely.
+        complete: Days that are loaded completely and lack no row.
         calendar: The published calendar.
     """
     apart = bars.filter((pl.col("date") - pl.col("last_date")) > timedelta(days=1))

@@ -15,6 +15,17 @@ def complete_days(lake: Lake, table: str) -> dict[date, int]:
     return dict(loads(lake, table).filter("complete").sort("date").select("date", "rows").iter_rows())
 
 
+def lacking_days(lake: Lake, table: str) -> dict[date, int]:
+    """Return the complete days of which rows are missing that the source does not have, each with its number of rows, ascending."""
+    lacking = loads(lake, table).filter("complete", pl.col("lacking").fill_null(value=False))
+    return dict(lacking.sort("date").select("date", "rows").iter_rows())
+
+
+def whole_days(lake: Lake, table: str) -> set[date]:
+    """Return the complete days that lack no row: on them a symbol without a row had none."""
+    return complete_days(lake, table).keys() - lacking_days(lake, table).keys()
+
+
 def incomplete_days(lake: Lake, table: str) -> dict[date, int]:
     """Return the days that were loaded and are not complete, each with its number of rows, ascending."""
     return dict(loads(lake, table).filter(~pl.col("complete")).sort("date").select("date", "rows").iter_rows())
@@ -25,11 +36,16 @@ def was_loaded(lake: Lake, table: str, day: date, *, completely: bool = True) ->
     return not loads(lake, table).filter(pl.col("date") == day, pl.col("complete") | (not completely)).is_empty()
 
 
-def record_days(lake: Lake, table: str, rows: Mapping[date, int], *, source: str, incomplete: Collection[date] = ()) -> None:
-    """Write down the rows of each day that was loaded just now; days in `incomplete` will be asked for again."""
+def record_days(
+    lake: Lake, table: str, rows: Mapping[date, int], *, source: str, incomplete: Collection[date] = (), lacking: Collection[date] = ()
+) -> None:
+    """Write down the rows of each day that was loaded just now.
+
+    Days in `incomplete` will be asked for again. Those in `lacking` are not, and yet rows of them are missing.
+    """
+    same = {"table": table, "source": source, "loaded_at": now()}
     entries = [
-        {"table": table, "date": day, "rows": count, "complete": day not in incomplete, "source": source, "loaded_at": now()}
-        for day, count in rows.items()
+        {**same, "date": day, "rows": count, "complete": day not in incomplete, "lacking": day in lacking} for day, count in rows.items()
     ]
     lake.upsert("loaded_days", pl.DataFrame(entries, schema=LOADED_DAYS.dtypes))
 

@@ -177,6 +177,7 @@ LOADED_DAYS = Table(
         _flag("complete", "true when the source gave all that it has for that day"),
         _text("source", "name of the source"),
         _moment("loaded_at", "when"),
+        _flag("lacking", "true when rows are missing or set aside though the source has no more: a missing bar is no pause", null=True),
     ),
 )
 

@@ -11,7 +11,7 @@ import polars as pl
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.events import refresh_events
-from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, record_days
+from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, lacking_days, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.schemas import DAILY_BARS
@@ -26,6 +26,8 @@ from mystocks_dagster.tasks.wanted_days import Wanted
 ENOUGH = 0.97
 #: Below so many rows a share says nothing.
 _FEW = 20
+#: So many rows fewer are delistings and pauses, whatever their share.
+_ORDINARY = 3
 
 
 @dataclass(kw_only=True)
@@ -65,18 +67,42 @@ class Loaded:
         return {*self.partial, *self.refused, *stray}
 
 
+@dataclass(kw_only=True)
+class _Days:
+    """What is known of the days of `daily_bars`, each with its number of rows.
+
+    Attributes:
+        complete: Days that are not asked for again.
+        lacking: Those of them that lack rows all the same: no evidence of a pause.
+        before: Days that lacked rows when this run began.
+    """
+
+    complete: dict[date, int]
+    lacking: set[date]
+    before: dict[date, int]
+
+    @classmethod
+    def of(cls, lake: Lake) -> "_Days":
+        lacking = lacking_days(lake, "daily_bars")
+        return cls(
+            complete=complete_days(lake, "daily_bars"),
+            lacking=set(lacking),
+            before=incomplete_days(lake, "daily_bars") | lacking,
+        )
+
+
 def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun) -> Loaded:
     """Fetch and store bars, each frame of the source at once, so that a run killed in the middle goes on where it was.
 
     With `symbols` their rows are merged into the days, which then do not count as loaded.
     """
     loaded = Loaded()
-    complete, before = complete_days(lake, "daily_bars"), incomplete_days(lake, "daily_bars")
+    known = _Days.of(lake)
     for frame in source.daily_bars(days, symbols):
         admitted = admit(lake, source, frame, newest=max(days), whole=symbols is None)
         counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
         if symbols is None:
-            _store_days(source, lake, admitted, counts, complete, before, loaded)
+            _store_days(source, lake, admitted, counts, known, loaded)
         else:
             _store_symbols(source, lake, admitted, counts, loaded)
         loaded.rows |= counts
@@ -155,27 +181,14 @@ def _missed(lake: Lake, last: date) -> str:
     )
 
 
-def _store_days(
-    source: MarketSource,
-    lake: Lake,
-    admitted: Admitted,
-    counts: dict[date, int],
-    complete: dict[date, int],
-    before: dict[date, int],
-    loaded: Loaded,
-) -> None:
+def _store_days(source: MarketSource, lake: Lake, admitted: Admitted, counts: dict[date, int], known: _Days, loaded: Loaded) -> None:
     if counts:
-        forget_days(lake, "daily_bars", [day for day in counts if complete.pop(day, None) is not None])
+        forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
-    partial = {}
-    for day, rows in counts.items():
-        if reason := _doubt(day, rows, complete, before, admitted):
-            partial[day] = reason
-        else:
-            complete[day] = rows
+    partial = _partial(counts, known, admitted)
     if counts:
-        loaded.events += refresh_events(lake, list(counts), complete=complete)
-        record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial)
+        loaded.events += refresh_events(lake, list(counts), complete=known.complete.keys() - known.lacking)
+        record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial
     loaded.faults += admitted.faults
@@ -202,22 +215,33 @@ def _store_symbols(source: MarketSource, lake: Lake, admitted: Admitted, counts:
     loaded.faults += admitted.faults
 
 
-def _doubt(day: date, rows: int, complete: dict[date, int], before: dict[date, int], admitted: Admitted) -> str | None:
-    """Say why a day's rows are not all that the market had; None when they are, or when the source has no more.
+def _partial(counts: dict[date, int], known: _Days, admitted: Admitted) -> dict[date, str]:
+    """Return the days to ask for again, each with the reason, and note in `known` what the others are.
 
     A source that was asked twice and gave the same number of sound rows has no more, so the day counts as complete:
-    what is set aside stays in the quarantine. A day that lacks a large part of the market never does.
+    what is set aside stays in the quarantine. The rows are missing all the same, so the day is no evidence that a symbol
+    without a bar was suspended. A day that lacks a large part of the market is never complete.
     """
-    absent = admitted.absent.get(day, [])
-    named = f"no bar of {listed(absent, 50)}, which had one the day before" if absent else ""
-    if short := _shortfall(day, rows, complete):
-        return f"{short}: {named}" if named else short
-    if before.get(day) == rows:
-        return None
-    if absent:
-        return f"{day}: {named}"
+    partial = {}
+    for day, rows in counts.items():
+        known.lacking.discard(day)
+        short, lack = _shortfall(day, rows, known.complete), _lack(day, admitted)
+        if short:
+            partial[day] = f"{short}: {lack}" if lack and admitted.absent.get(day) else short
+        elif lack and known.before.get(day) != rows:
+            partial[day] = f"{day}: {lack}"
+        else:
+            known.complete[day] = rows
+            known.lacking |= {day} if lack else set()
+    return partial
+
+
+def _lack(day: date, admitted: Admitted) -> str:
+    """Say which rows of a day are missing or set aside; nothing when none is."""
+    if absent := admitted.absent.get(day):
+        return f"no bar of {listed(absent, 50)}, which had one the day before"
     aside = len({fault.key for fault in admitted.faults if fault.date == day and not fault.stored})
-    return f"{day}: {aside} {'row' if aside == 1 else 'rows'} set aside" if aside else None
+    return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 
 
 def _shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
@@ -225,6 +249,6 @@ def _shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
     earlier = sorted(complete)
     at = bisect_left(earlier, day)
     before = complete[earlier[at - 1]] if at else 0
-    if before < _FEW or rows >= ENOUGH * before:
+    if before < _FEW or rows >= min(ENOUGH * before, before - _ORDINARY):
         return None
     return f"{day}: only {rows} rows, {earlier[at - 1]} had {before}"

@@ -1,8 +1,9 @@
 """Bring bars, stock list and statements from a source into the lake."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Literal
 
 import polars as pl
@@ -11,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from mystocks_dagster.errors import InvalidParams, NotOffered
 from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.events import derive_unknown
-from mystocks_dagster.lake.loads import complete_days, record_days, was_loaded
+from mystocks_dagster.lake.loads import complete_days, lacking_days, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import keys_of, waits
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.schemas import TABLES
@@ -196,7 +197,7 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
     settled = derive_unknown(lake)
     wanted = wanted_days(source, asked=run.days, start=params.start_date, end=params.end_date)
     complete = set() if params.force else set(complete_days(lake, "daily_bars"))
-    days = [day for day in wanted.days if day not in complete]
+    days = _open_days(wanted.days, complete, lacking_days(lake, "daily_bars"))
     if not days:
         reason = f"all {len(wanted.days)} trading days are complete" if wanted.days else "there is no trading day to load"
         return _nothing_loaded(f"Bars: {reason}.", wanted.note, settled, source, lake, run)
@@ -204,6 +205,12 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
     loaded = load_bars(source, lake, days, params.symbols, run)
     loaded.events += settled + ask_about_doubts(source, lake, latest_closed(source), run)
     return bars_result(loaded, days, params.symbols, source, lake, wanted=wanted)
+
+
+def _open_days(wanted: Sequence[date], complete: Collection[date], lacking: Collection[date]) -> list[date]:
+    """Return the days that are not complete, and those after them whose rows were set aside without the day before."""
+    to_judge_again = {day for before, day in pairwise(wanted) if day in lacking and before not in complete}
+    return [day for day in wanted if day not in complete or day in to_judge_again]
 
 
 def _nothing_loaded(message: str, note: str, settled: int, source: MarketSource, lake: Lake, run: TaskRun) -> TaskResult:

@@ -97,7 +97,7 @@ def calendar_until(monkeypatch: pytest.MonkeyPatch) -> Callable[[date, Sequence[
     def end(last: date, more: Sequence[date] = ()) -> None:
         days = [*published.sessions(published.first, min(last, published.last)), *more]
         calendar = TradingCalendar.from_days(days, last=last)
-        for module in ("lake.events", "lake.doubts", "tasks.bars", "tasks.wanted_days"):
+        for module in ("lake.events", "lake.doubts", "tasks.admission", "tasks.bars", "tasks.wanted_days"):
             monkeypatch.setattr(f"mystocks_dagster.{module}.shanghai", lambda: calendar)
 
     return end
@@ -115,15 +115,57 @@ def test_an_archive_without_rows_for_suspended_days_stops_nobody(site):
     assert len(site.days_of("600004.SH")) == 75
 
 
-def test_a_dividend_after_a_pause_without_rows_is_an_event_with_its_ratio(site):
+def test_a_dividend_after_a_pause_without_rows_is_an_event_once_a_corporate_action_explains_it(site):
     paused = SPRING[30:35]
     rests = walk("600004.SH", [day for day in SPRING if day not in paused], ex={SPRING[35]: 0.5})
     last, (_, _, stated, _) = rests[29][3], rests[30]
     site.holds(*lines(walk("600001.SH", SPRING)), *lines(rests))
     site.sync()
     assert site.events == [("600004.SH", SPRING[35], None)], "its bars may have been lost on the way"
+    assert site.sync().status == "success", "the source was asked twice and has no more"
+    assert site.events == [("600004.SH", SPRING[35], None)], "that it has no more says nothing of what the bars were"
+    site.acts(f"600004.SH,{SPRING[35]},0.5,0,0,,{SPRING[5]},recorded")
     site.sync()
-    assert site.events == [("600004.SH", SPRING[35], stated / last)], "the source was asked twice and has no more"
+    assert site.events == [("600004.SH", SPRING[35], pytest.approx(stated / last))]
+
+
+def without_one_bar(how: str) -> tuple[list[str], date]:
+    """Return four symbols, of which the first lacks a bar, or has one that cannot be; nobody pays a dividend."""
+    market = [walk(f"60000{n}.SH", SPRING) for n in range(1, 5)]
+    gap = next(n for n in range(30, 70) if market[0][n][3] != market[0][n][2])
+    rows = [row for bars in market for row in lines(bars)]
+    symbol, day, before, close = market[0][gap]
+    cannot_be = f"{symbol},{day},{before},1.0,99.0,{close},{before},100000,{100000 * before},1.0,false,false"
+    return rows[:gap] + ([cannot_be] if how == "set aside" else []) + rows[gap + 1 :], SPRING[gap + 1]
+
+
+@pytest.mark.parametrize("how", ["missing", "set aside"])
+def test_a_bar_that_is_missing_each_time_makes_no_dividend(site, how):
+    rows, after = without_one_bar(how)
+    site.holds(*rows)
+    assert [site.sync().status for _ in range(3)] == ["partial_success", "success", "skipped"]
+    assert site.events == [("600001.SH", after, None)]
+    assert site.sync(force=True).status == "success"
+    assert site.events == [("600001.SH", after, None)]
+    assert site.compute().failed_items == ("600001.SH",)
+    assert max(site.days_of("600001.SH")) < after
+    assert site.days_of("600002.SH") == SPRING
+
+
+@pytest.mark.parametrize("how", ["missing", "set aside"])
+def test_a_bar_that_is_missing_on_two_syncs_of_an_evening_makes_no_dividend(site, monkeypatch, how):
+    rows, after = without_one_bar(how)
+    gap = SPRING[SPRING.index(after) - 1]
+    site.at(SPRING[SPRING.index(gap) - 1])
+    site.holds(*rows)
+    site.sync()
+    monkeypatch.setattr("mystocks_dagster.sources.recorded.RecordedSource.has_history", False)
+    for day, syncs in ((gap, 2), (after, 1)):
+        site.at(day)
+        monkeypatch.setattr("mystocks_dagster.sources.recorded.RecordedSource.bar_days", lambda _, day=day: (day, day))
+        results = [site.sync() for _ in range(syncs)]
+        assert results[-1].status == "success"
+    assert site.events == [("600001.SH", after, None)]
 
 
 def test_a_bar_that_is_missing_where_suspended_days_have_rows_is_doubtful_for_that_symbol_alone(site):
@@ -224,6 +266,26 @@ def test_a_trading_day_missed_after_the_calendar_is_not_taken_for_a_holiday(site
     operate(site, [bar for bar in market if bar[1] != date(2027, 1, 5)], [date(2026, 12, 31), date(2027, 1, 4), date(2027, 1, 6)])
     assert {ratio for _, _, ratio in site.events} == {None}
     assert {day for _, day, _ in site.events} == {date(2027, 1, 6)}
+
+
+def test_a_calendar_that_lacked_a_trading_day_leaves_nothing_behind_when_it_is_mended(site, calendar_until):
+    later = NEW_YEAR[-3:]
+    market = [bar for n in range(1, 5) for bar in walk(f"60000{n}.SH", NEW_YEAR)]
+    site.at(later[-1])
+    site.holds(*lines(market))
+    calendar_until(later[-1], [later[0], later[2]])
+    rose = {symbol for symbol, day, before, close in market if day == later[1] and close > before}
+    statuses = [site.sync().status for _ in range(2)]
+    left = set(site.lake.read("quarantine").filter(date=later[2])["key"])
+    assert (statuses, rose != set()) == (["partial_success", "success"], True)
+    assert left == {f"{symbol} {later[2]}" for symbol in rose}
+
+    calendar_until(later[-1], later)
+    assert site.sync().status == "success"
+    assert site.lake.read("quarantine").filter(date=later[2]).is_empty()
+    assert site.events == []
+    assert site.compute().status == "success"
+    assert all(site.days_of(f"60000{n}.SH") == NEW_YEAR for n in range(1, 5))
 
 
 # ---- a missed day

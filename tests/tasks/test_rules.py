@@ -278,6 +278,26 @@ def test_one_symbol_missing_is_named_and_one_that_is_delisted_is_not(lake: Lake)
     assert (result.status, sync(vendor).status) == ("partial_success", "success")  # asked again, the source has no more
 
 
+def test_a_list_of_thirty_of_which_one_is_delisted_is_complete(lake: Lake):
+    names = NAMES[:30]
+    listed = TABLES["stocks"].empty().select("symbol", "delist_date")
+    dates = [DAYS[4], *[None] * 29]
+    listed = whole_list(pl.DataFrame({"symbol": names, "delist_date": dates}, schema=listed.schema))
+    bars = market(names).filter((pl.col("symbol") != names[0]) | (pl.col("date") < DAYS[4]))
+    vendor = Vendor(bars, listed=listed)
+    assert [sync(vendor).status for _ in range(2)] == ["success", "skipped"]
+
+
+@pytest.mark.parametrize(("missing", "short"), [(3, False), (4, True)])
+def test_of_a_short_list_three_rows_may_be_missing_and_no_more(lake: Lake, missing: int, short: bool):
+    gone = NAMES[:missing]
+    vendor = Vendor(market(NAMES[:30]).filter(~(pl.col("symbol").is_in(gone) & (pl.col("date") == DAYS[4]))))
+    sync(vendor)
+    again = sync(vendor)
+    assert again.status == ("partial_success" if short else "success")
+    assert ("only 26 rows" in again.message) == short
+
+
 def whole_list(listed: pl.DataFrame) -> pl.DataFrame:
     row = {"name": "某某", "exchange": "SH", "board": "main", "is_st": False, "list_date": None}
     return listed.with_columns(*(pl.lit(value).alias(name) for name, value in row.items()), updated_at=pl.lit(None)).select(
@@ -299,6 +319,14 @@ def test_a_pause_without_rows_that_ends_at_the_last_close_is_said_and_nothing_is
     result = sync(Vendor(paused))
     assert result.status == "success"
     assert f"No bar from {DAYS[4]} on of 600000.SH, which came back at the last close" in result.message
+
+
+def test_a_pause_without_rows_in_a_list_of_thirty_leaves_no_day_incomplete(lake: Lake):
+    flat = market(NAMES[:30])
+    close = flat.filter(row_of("600000.SH", DAYS[3]))["close"].item()
+    back = changed(flat, row_of("600000.SH", DAYS[6]), prev_close=close)
+    vendor = Vendor(back.filter(~((pl.col("symbol") == "600000.SH") & pl.col("date").is_in(DAYS[4:6]))))
+    assert [sync(vendor).status for _ in range(2)] == ["success", "skipped"]
 
 
 # ---- archives
