@@ -108,7 +108,7 @@ def restore(
         _show_versions(table, past.versions(lake, table, limit), json=json)
         return
     done = past.move_away(lake, table) if to == "nothing" else past.restore(lake, table, _version_or_moment(to))
-    again = _load_again(table, done.days)
+    again = [] if done.derived else _load_again(table, done.days)
     if json:
         days = [day.isoformat() for day in done.days]
         print_json({"table": table, "version": done.version, "rows": done.rows, "aside": done.aside, "days": days, "again": again})
@@ -116,9 +116,11 @@ def restore(
     if done.version is None:
         console.print(f"{table} was moved to {escape(done.aside or '')}")
     else:
-        console.print(f"{table} is as it was in version {done.version}: {done.rows:,} rows")
+        console.print(f"{table} is as it was in version {done.version}{'' if done.derived else f': {done.rows:,} rows'}")
         if done.aside:
             console.print(f"Its log was damaged, so it was written as a new table; the damaged one is in {escape(done.aside)}")
+    if done.derived:
+        console.print(f"It was derived again from the stored daily_bars: {done.rows:,} rows")
     for command in again:
         console.print(f"Load what is missing now:  [bold]{escape(command)}[/]")
 

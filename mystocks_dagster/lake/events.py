@@ -23,7 +23,8 @@ def refresh_events(
     """Derive the events again that depend on the bars of `days`; call it after each change of `daily_bars`.
 
     Those are the events of the days themselves and of every symbol's next stored bar after them: a filled gap turns
-    the unknown ratio behind it into the true one, and a loaded past turns a first bar into one with a history.
+    the unknown ratio behind it into the true one, and a loaded past turns a first bar into one with a history. While
+    there is no table of events, those of all stored bars are derived.
 
     Args:
         lake: Where `daily_bars` is.
@@ -39,6 +40,8 @@ def refresh_events(
         return 0
     calendar = calendar or shanghai()
     complete = whole_days(lake, "daily_bars") if complete is None else complete
+    if not lake.exists("adjust_events"):
+        days = sorted({*days, *lake.days("daily_bars")})
     touched = sorted({*days, *_next_days(lake, days, calendar), *_days_behind_pauses(lake, days)})
     events = [_events(lake, bars_with_last(lake, block), complete, calendar) for block in _blocks(touched)]
     return lake.replace_days("adjust_events", pl.concat(events), touched)
@@ -47,11 +50,18 @@ def refresh_events(
 def derive_unknown(lake: Lake, *, calendar: TradingCalendar | None = None) -> int:
     """Derive the unknown events again out of what is known by now: the calendar, complete days, corporate actions.
 
-    Reads the bars of the symbols that have such an event, and nothing when there is none.
+    Reads the bars of the symbols that have such an event, and nothing when there is none. Where the table of events is
+    missing, it is derived out of all bars; where that of the bars is, there are no events.
 
     Returns:
         The number of events that are unknown no more.
     """
+    if not lake.exists("daily_bars"):
+        if lake.exists("adjust_events"):
+            lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+        return 0
+    if not lake.exists("adjust_events"):
+        return refresh_events(lake, lake.days("daily_bars"), calendar=calendar)
     unknown = unknown_events(lake)
     if unknown.is_empty():
         return 0

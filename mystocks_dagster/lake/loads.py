@@ -5,6 +5,7 @@ from datetime import date
 
 import polars as pl
 
+from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.schemas import LOADED_DAYS
@@ -52,12 +53,40 @@ def record_days(
 
 def forget_days(lake: Lake, table: str, days: Collection[date]) -> None:
     """Mark days as incomplete before they are written again, so that a run killed in the middle is seen as such."""
-    mine = loads(lake, table).filter(pl.col("complete"), pl.col("date").is_in(list(days)))
-    lake.upsert("loaded_days", mine.with_columns(complete=pl.lit(value=False)))
+    _forget(lake, recorded(lake, table).filter(pl.col("complete"), pl.col("date").is_in(list(days))))
+
+
+def forget_missing(lake: Lake) -> None:
+    """Mark the days of tables as incomplete whose folders are gone; call it before such a table is written again.
+
+    Without it the first day that is written would make all the others count as loaded again.
+    """
+    complete = _entries(lake).filter("complete")
+    _forget(lake, complete.filter(pl.col("table").is_in([name for name in complete["table"].unique() if _is_gone(lake, name)])))
 
 
 def loads(lake: Lake, table: str) -> pl.DataFrame:
-    """Return the entries of one table."""
-    if not lake.exists("loaded_days"):
-        return LOADED_DAYS.empty()
-    return lake.scan("loaded_days").filter(pl.col("table") == table).collect()
+    """Return the entries of one table; none while the table does not exist, whatever was loaded once."""
+    return LOADED_DAYS.empty() if _is_gone(lake, table) else recorded(lake, table)
+
+
+def recorded(lake: Lake, table: str) -> pl.DataFrame:
+    """Return the entries of one table, also when it does not exist any more."""
+    return _entries(lake).filter(pl.col("table") == table)
+
+
+def _entries(lake: Lake) -> pl.DataFrame:
+    return lake.read("loaded_days") if lake.exists("loaded_days") else LOADED_DAYS.empty()
+
+
+def _forget(lake: Lake, complete: pl.DataFrame) -> None:
+    if complete.height:
+        lake.upsert("loaded_days", complete.with_columns(complete=pl.lit(value=False)))
+
+
+def _is_gone(lake: Lake, table: str) -> bool:
+    """Say whether there is no such table; one that is damaged, or cannot be reached, is not gone."""
+    try:
+        return not lake.exists(table)
+    except LakeError:
+        return False

@@ -14,7 +14,7 @@ from mystocks_dagster.lake import damage, delta
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.formats import format_of, pending, stamp
 from mystocks_dagster.lake.layout import RESTORES, YEAR, stream
-from mystocks_dagster.lake.loads import forget_days, loads
+from mystocks_dagster.lake.loads import forget_days, recorded
 from mystocks_dagster.lake.location import has_wildcards, local_path
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.writing import PARQUET
@@ -54,12 +54,14 @@ class Restored:
         rows: How many.
         days: The days that count as not loaded now, so that the next run loads them.
         aside: Where the damaged table is now; None when it stayed where it was.
+        derived: Whether the rows were derived again out of the bars that are stored, so that nothing is to be loaded.
     """
 
     version: int | None
     rows: int
     days: tuple[date, ...]
     aside: str | None = None
+    derived: bool = False
 
 
 def versions(lake: Lake, table: str, limit: int = 20) -> list[TableVersion]:
@@ -98,10 +100,8 @@ def restore(lake: Lake, table: str, to: int | datetime) -> Restored:
     before, since, stored_format = _days(lake, table), _written_after(uri, number), format_of(target)
     aside = None if _put_back(uri, number, stored_format) else _write_anew(lake, table, target)
     days = _forget(lake, table, since, everything=bool(pending(table, stored_format)))
-    after = _days(lake, table)
-    if table == "daily_bars" and after and lake.exists("adjust_events"):
-        refresh_events(lake, sorted({*before, *after, *lake.days("adjust_events")}))
-    return Restored(version=number, rows=_count(lake, uri), days=days, aside=aside)
+    derived = _derive_events(lake, table, before)
+    return Restored(version=number, rows=_count(lake, uri), days=days, aside=aside, derived=derived)
 
 
 def move_away(lake: Lake, table: str) -> Restored:
@@ -121,7 +121,22 @@ def move_away(lake: Lake, table: str) -> Restored:
         raise UnknownName(f"There is nothing of a table {table} in the lake {lake.location}.")
     aside = _aside(Path(path))
     Path(path).rename(aside)
-    return Restored(version=None, rows=0, days=_forget(lake, table, None, everything=True), aside=str(aside))
+    days = _forget(lake, table, None, everything=True)
+    derived = _derive_events(lake, table, ())
+    return Restored(version=None, rows=_count(lake, uri) if derived else 0, days=days, aside=str(aside), derived=derived)
+
+
+def _derive_events(lake: Lake, table: str, before: Sequence[date]) -> bool:
+    """Derive all events again after bars or events have changed; say whether `table` is that of the events and was derived.
+
+    An earlier version of the events lacks what happened in bars that came later, and one of the bars has other events.
+    """
+    if table not in ("daily_bars", "adjust_events"):
+        return False
+    if not (bars := _days(lake, "daily_bars")):
+        return False
+    refresh_events(lake, sorted({*before, *bars, *lake.days("adjust_events")}))
+    return table == "adjust_events"
 
 
 def _uri(lake: Lake, table: str) -> str:
@@ -242,7 +257,7 @@ def _forget(lake: Lake, table: str, since: datetime | None, *, everything: bool 
     """Mark the days as not loaded that were loaded since then, or of which another number of rows is stored than was loaded."""
     if table == "loaded_days" or not lake.exists("loaded_days"):
         return ()
-    known = loads(lake, table).filter("complete")
+    known = recorded(lake, table).filter("complete")
     if everything:
         forget_days(lake, table, known["date"].to_list())
         return tuple(known["date"].sort())

@@ -25,10 +25,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.barbook import Bar, BarBook
 from mystocks_dagster.market.portfolio import Portfolio, Trade
-from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE, Side, buyable, fees, limit_prices, price_limit
+from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE, Side, at_limit, buyable, fees, in_cents, limit_cents, price_limit
 from mystocks_dagster.market.symbols import Board, board_of
 
 
@@ -212,17 +211,14 @@ def _at_narrow_limit(symbol: str, day: date, price: float, prev_close: float, si
     """
     board = board_of(symbol)
     limits = (price_limit(board, day, is_st=is_st) if board else None for is_st in (True, False))
-    narrow, wide = ((limit_prices(prev_close, limit) if limit else None) for limit in limits)
+    narrow, wide = ((limit_cents(in_cents(prev_close), limit.up, limit.down) if limit else None) for limit in limits)
     if narrow is None or narrow == wide:
         return False
-    return abs(price - (narrow[1] if side == "buy" else narrow[0])) < HALF_A_TICK
+    return in_cents(price) == (narrow[1] if side == "buy" else narrow[0])
 
 
 def _at_limit(symbol: str, day: date, price: float, prev_close: float, is_st: bool, side: Side) -> bool:
     """Whether nobody is on the other side: the price stands at the upper limit for a buyer, at the lower for a seller."""
     board = board_of(symbol)
     limit = price_limit(board, day, is_st=is_st) if board else None
-    if limit is None:
-        return False
-    lowest, highest = limit_prices(prev_close, limit)
-    return price >= highest if side == "buy" else price <= lowest
+    return limit is not None and at_limit(side, price, prev_close, limit)

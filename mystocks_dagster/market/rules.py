@@ -100,10 +100,24 @@ def limit_cents(prev_close: Any, up: Any, down: Any) -> tuple[Any, Any]:
     return lowest - (lowest == prev_close), highest + (highest == prev_close)
 
 
+def in_cents(price: float) -> int:
+    """Return a price in whole cents, the tick of shares; a price in CNY out of 32 bits is a little off its cent."""
+    return round(price * 100)
+
+
 def limit_prices(prev_close: float, limit: PriceLimit) -> tuple[float, float]:
     """Return (lowest, highest) price in CNY for a previous close in CNY."""
-    lowest, highest = limit_cents(round(prev_close * 100), limit.up, limit.down)
+    lowest, highest = limit_cents(in_cents(prev_close), limit.up, limit.down)
     return lowest / 100, highest / 100
+
+
+def at_limit(side: Side, price: float, prev_close: float, limit: PriceLimit) -> bool:
+    """Whether nobody is on the other side: the price is at the upper limit or above for a buyer, at the lower or below for a seller.
+
+    Prices are in CNY and compared in whole cents.
+    """
+    lowest, highest = limit_cents(in_cents(prev_close), limit.up, limit.down)
+    return in_cents(price) >= highest if side == "buy" else in_cents(price) <= lowest
 
 
 def buyable(board: Board, shares: float) -> int:

@@ -278,14 +278,13 @@ STOCK_RULES = (
 EVENT_RULES = (Rule("ratio_not_positive", "the ratio is 0 or below", lambda: pl.col("ratio") <= 0, "refuse"),)
 
 ACTION_RULES = (
-    SYMBOL_FORM,
-    Rule(
-        "distribution_below_zero",
-        "cash, bonus, rights or rights_price is below 0",
-        lambda: pl.any_horizontal(pl.col("cash", "bonus", "rights", "rights_price") < 0),
-    ),
-    Rule("rights_without_price", "rights have no price", lambda: (pl.col("rights") > 0) & pl.col("rights_price").is_null()),
-)
+    SYMBOL_FORM, not_finite("cash", "bonus", "rights"),
+    Rule("distribution_below_zero", "cash, bonus, rights or rights_price is below 0",
+         lambda: pl.any_horizontal(pl.col("cash", "bonus", "rights", "rights_price") < 0)),
+    Rule("rights_without_price", "rights have no price",
+         lambda: (pl.col("rights") > 0) & ~pl.col("rights_price").is_finite().fill_null(value=False)),
+    *unknown_when_not_finite("rights_price"),
+)  # fmt: skip
 
 _ZERO_TO_HUNDRED = ("kdj_k", "kdj_d", "rsi6", "rsi12", "rsi24")
 INDICATOR_RULES = (

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from mystocks_dagster.errors import InvalidParams, NotOffered
 from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.events import derive_unknown
-from mystocks_dagster.lake.loads import complete_days, lacking_days, record_days, was_loaded
+from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_days, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import keys_of, waits
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.schemas import TABLES
@@ -142,7 +142,7 @@ def _with_calendar(result: TaskResult, refreshed: Refreshed | None, run: TaskRun
     return replace(result, message=said, metadata={**result.metadata, **told})
 
 
-@declares(writes=("corporate_actions",), also_writes=("adjust_events", "loaded_days"))
+@declares(writes=("corporate_actions",), also_writes=("adjust_events", "loaded_days", "quarantine"))
 def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     """Fetch dividends, bonus shares and rights, once a trading day, and derive the adjustment ratios that they explain.
 
@@ -190,6 +190,7 @@ def _opened(named: str | None, run: TaskRun) -> tuple[MarketSource, Lake]:
     source = run.source(named)
     lake = run.lake(source.world)
     lake.check_world()
+    forget_missing(lake)
     return source, lake
 
 
@@ -203,8 +204,9 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
         return _nothing_loaded(f"Bars: {reason}.", wanted.note, settled, source, lake, run)
     run.logger.info("Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name)
     loaded = load_bars(source, lake, days, params.symbols, run)
-    loaded.events += settled + ask_about_doubts(source, lake, latest_closed(source), run)
-    return bars_result(loaded, days, params.symbols, source, lake, wanted=wanted)
+    asked = ask_about_doubts(source, lake, latest_closed(source), run)
+    loaded.events += settled + asked.settled
+    return asked.told(bars_result(loaded, days, params.symbols, source, lake, wanted=wanted), lake, source.name)
 
 
 def _open_days(wanted: Sequence[date], complete: Collection[date], lacking: Collection[date]) -> list[date]:
@@ -215,10 +217,12 @@ def _open_days(wanted: Sequence[date], complete: Collection[date], lacking: Coll
 
 def _nothing_loaded(message: str, note: str, settled: int, source: MarketSource, lake: Lake, run: TaskRun) -> TaskResult:
     """Say that no bar was loaded; ratios may have become known all the same."""
-    settled += ask_about_doubts(source, lake, latest_closed(source), run)
+    asked = ask_about_doubts(source, lake, latest_closed(source), run)
+    settled += asked.settled
     known = f"{settled:,} adjustment ratios became known." if settled else ""
     told = " ".join(filter(None, [message, note, known, describe(doubts(lake))]))
-    return TaskResult(status="success" if settled else "skipped", message=told, rows={"adjust_events": settled} if settled else {})
+    status, rows = ("success", {"adjust_events": settled}) if settled else ("skipped", {})
+    return asked.told(TaskResult(status=status, message=told, rows=rows), lake, source.name)
 
 
 def _sync_statement(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:

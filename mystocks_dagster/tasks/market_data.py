@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from mystocks_dagster.errors import NotOffered, SourceUnavailable
 from mystocks_dagster.lake import quarantine
-from mystocks_dagster.lake.loads import complete_days, forget_days, record_days, was_loaded
+from mystocks_dagster.lake.loads import complete_days, forget_days, forget_missing, record_days, was_loaded
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
@@ -113,6 +113,7 @@ def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     """
     source = run.source(params.data_source)
     lake = run.lake(source.world)
+    forget_missing(lake)
     complete = set() if params.force else set(complete_days(lake, "longhubang"))
     closed = latest_closed(source)
     days = _board_days(params, run, complete, closed)
@@ -139,6 +140,7 @@ def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResu
     """
     source = run.source(params.data_source)
     lake = run.lake(source.world)
+    forget_missing(lake)
     closed = latest_closed(source)
     days = sorted(day for day in set(run.days) if day <= closed) if run.days else [closed]
     if not days:

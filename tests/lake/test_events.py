@@ -1,7 +1,9 @@
 """Events stay true to the bars, in whatever order days arrive, are replaced and go."""
 
 import re
+import shutil
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.events import refresh_events
+from mystocks_dagster.lake.loads import complete_days, forget_missing, record_days
 from mystocks_dagster.lake.prices import adjusted_bars, unknown_factors
+from mystocks_dagster.lake.restore import move_away, restore
 from mystocks_dagster.lake.store import Lake
 
 # Ten trading days over a weekend, the May holiday of 2024 (1 to 5 May) and a make-up Saturday without trading.
@@ -133,3 +137,40 @@ def test_a_new_day_reads_some_weeks_of_the_market_and_older_bars_of_returning_sy
         else:
             assert start >= date(2024, 1, 1)
     assert (None, date(2023, 3, 30), ["600000.SH"]) in [terms[:3] for terms in asked], "it came back after years"
+
+
+@pytest.fixture
+def split(lake, make_bars) -> Lake:
+    """600000 was split 1:2 on the third day; the table of events was written before with none in it."""
+    for day, price, before in zip(DAYS[:4], (10.0, 10.0, 5.0, 5.0), (10.0, 10.0, 5.0, 5.0), strict=True):
+        lake.replace_days("daily_bars", make_bars(day, ["600000.SH"], price).with_columns(prev_close=pl.lit(before)), [day])
+        refresh_events(lake, [day])
+        record_days(lake, "daily_bars", {day: 1}, source="test")
+    assert lake.read("adjust_events").rows() == [("600000.SH", DAYS[2], 0.5)]
+    return lake
+
+
+def test_an_earlier_version_of_the_events_does_not_lose_what_happened_in_the_bars(split):
+    done = restore(split, "adjust_events", 0)
+    assert (done.rows, done.days, done.derived) == (1, (), True)
+    assert adjusted_bars(split, "hfq")["close"].to_list() == [10.0] * 4
+
+
+def test_events_that_are_moved_away_are_derived_again_at_once(split):
+    done = move_away(split, "adjust_events")
+    assert (done.version, done.rows, done.days, done.derived) == (None, 1, (), True)
+    assert adjusted_bars(split, "hfq")["close"].to_list() == [10.0] * 4
+
+
+def test_an_earlier_version_of_the_bars_gets_its_events_although_their_table_is_missing(split):
+    shutil.rmtree(Path(split.location, "adjust_events"))
+    assert not restore(split, "daily_bars", 3).derived
+    assert split.read("adjust_events").rows() == [("600000.SH", DAYS[2], 0.5)]
+
+
+def test_no_day_of_a_table_that_is_gone_counts_as_loaded(split, make_bars):
+    shutil.rmtree(Path(split.location, "daily_bars"))
+    assert complete_days(split, "daily_bars") == {}
+    forget_missing(split)
+    split.replace_days("daily_bars", make_bars(DAYS[0], ["600000.SH"]), [DAYS[0]])
+    assert complete_days(split, "daily_bars") == {}

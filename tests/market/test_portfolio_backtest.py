@@ -90,6 +90,27 @@ def test_nobody_sells_to_us_at_a_limit_up_open(symbol, is_st, limit_up, just_bel
     assert [trade.price for trade in below.trades] == [just_below]
 
 
+#: 10.99 and 9.01 as files of 32 bits keep them: nearer to 10 than the limits of 9.99 and 10.01, by less than a cent.
+AS_32_BITS = {price: pl.Series([price], dtype=pl.Float32).cast(pl.Float64).item() for price in (10.99, 9.01, 10.5, 10.49)}
+
+
+@pytest.mark.parametrize(
+    ("close", "price", "is_st"),
+    [(10.0, 10.999999999, False), (10.0, 11.000000001, False), (9.99, AS_32_BITS[10.99], False), (9.99, AS_32_BITS[10.49], True)],
+)
+def test_a_price_a_little_off_its_cent_is_at_the_limit_for_a_buyer(close, price, is_st):
+    market = bars("600000.SH", (close, close), (price, price), *[(close, close)] * 3, is_st=is_st)
+    assert dict(run(signals((0, "600000.SH", "buy")), market).unfilled) == {"buy: open at the limit": 1}
+
+
+@pytest.mark.parametrize("price", [9.010000001, 9.00999, AS_32_BITS[9.01]])
+def test_a_price_a_little_off_its_cent_is_at_the_limit_for_a_seller(price):
+    market = bars("600000.SH", (10.01, 10.01), (10.01, 10.01), (price, price), (9.0, 9.0), (9.0, 9.0))
+    outcome = run(signals((0, "600000.SH", "buy"), (1, "600000.SH", "sell")), market)
+    assert outcome.unfilled["sell: open at the limit"] == 1
+    assert who(outcome)[1:] == [(3, "600000.SH", "sell")]
+
+
 @pytest.mark.parametrize(
     ("symbol", "price", "unfilled"),
     [

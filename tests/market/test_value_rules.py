@@ -1,5 +1,6 @@
 """Numbers that no exchange can have made: each rule of each table with a fault that breaks it, beside a row that is sound."""
 
+import math
 from collections.abc import Mapping
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -122,7 +123,13 @@ FAULTS: Mapping[str, list[tuple[str, dict]]] = {
         ("no_reason", {"reason": " "}),
         ("impossible_turnover", {"turnover": -5.0}),
     ],
-    "corporate_actions": [*_SYMBOLS, ("distribution_below_zero", {"cash": -0.5}), ("rights_without_price", {"rights_price": None})],
+    "corporate_actions": [
+        *_SYMBOLS,
+        *(("not_a_number", {name: value}) for name in ("cash", "bonus", "rights") for value in (math.nan, math.inf)),
+        ("rights_price_not_a_number", {"rights": 0.0, "rights_price": math.nan}),
+        ("distribution_below_zero", {"cash": -0.5}),
+        ("rights_without_price", {"rights_price": None}),
+    ],
     "capital_flow_stock": [*_SYMBOLS, *_FLOWS, ("flows_do_not_cancel", {"small_net": 9e6})],
     "capital_flow_sector": _FLOWS,
     "capital_flow_concept": _FLOWS,

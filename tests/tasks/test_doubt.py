@@ -2,6 +2,7 @@
 
 import logging
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from mystocks_dagster.errors import SourceChanged
 from mystocks_dagster.lake.prices import adjusted_bars, unknown_factors
+from mystocks_dagster.lake.restore import move_away
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 from mystocks_dagster.settings import Settings
@@ -438,3 +441,93 @@ def test_adjusted_prices_of_others_and_of_earlier_days_are_read_as_ever(site):
     rows = adjusted_bars(site.lake, unknown="leave_out").group_by("symbol").len()
     assert dict(rows.iter_rows()) == {f"60000{n}.SH": 60 if f"60000{n}.SH" in moved else len(SPRING) - 1 for n in range(4)}
     assert set(unknown_factors(site.lake)["symbol"]) == moved
+
+
+# ---- distributions that cannot be
+
+
+@pytest.mark.parametrize(
+    ("cash", "rule"), [("NaN", "not_a_number"), ("inf", "not_a_number"), ("-inf", "not_a_number"), ("-0.5", "distribution_below_zero")]
+)
+def test_a_distribution_that_cannot_be_is_set_aside_and_the_sync_goes_on(site, cash, rule):
+    ex = SPRING[41]
+    bars = walk("600000.SH", SPRING, ex={ex: 0.5})
+    site.holds(*lines([bar for bar in bars if bar[1] != SPRING[40]]), *lines(walk("600001.SH", SPRING)))
+    site.acts(f"600000.SH,{ex},{cash},0,0,,{SPRING[30]},x")
+    result = site.sync()
+    assert result.status == "partial_success"
+    assert f"first 600000.SH {ex}" in result.message
+    assert f"600000.SH {ex}" in result.failed_items
+    kept = site.lake.read("quarantine").filter(pl.col("table") == "corporate_actions")
+    assert rule in kept["rule"].to_list()
+    assert site.lake.read("daily_bars").height == 2 * len(SPRING) - 1
+    with pytest.raises(SourceChanged, match=f"no row of corporate_actions can be right.*{rule}"):
+        sync_corporate_actions(ActionSync(start_date=SPRING[0]), site.run)
+
+    site.acts(f"600000.SH,{ex},0.5,0,0,,{SPRING[30]},x")
+    sync_corporate_actions(ActionSync(start_date=SPRING[0]), site.run)
+    assert site.lake.read("quarantine").filter(pl.col("table") == "corporate_actions").is_empty()
+
+
+def test_a_report_of_distributions_that_is_refused_as_a_whole_is_told_and_the_sync_goes_on(site):
+    ex = SPRING[41]
+    site.holds(*lines([bar for bar in walk("600000.SH", SPRING, ex={ex: 0.5}) if bar[1] != SPRING[40]]), *lines(walk("600001.SH", SPRING)))
+    site.acts(*(f"60000{n}.SH,{ex},NaN,0,0,,{SPRING[30]},x" for n in range(6)))
+    assert "Corporate actions could not be fetched: recorded: corporate_actions refused." in site.sync().message
+    assert site.lake.read("daily_bars").height == 2 * len(SPRING) - 1
+
+
+def test_the_sound_distributions_beside_one_that_cannot_be_are_stored(site):
+    ex = SPRING[41]
+    site.holds(*lines(walk("600000.SH", SPRING)))
+    site.acts(f"600000.SH,{ex},NaN,0,0,,{SPRING[30]},x", f"600001.SH,{ex},0.1,0,0,,{SPRING[30]},x")
+    result = sync_corporate_actions(ActionSync(start_date=SPRING[0]), site.run)
+    assert (result.status, result.failed_items) == ("partial_success", (f"600000.SH {ex}",))
+    assert site.lake.read("corporate_actions")["symbol"].to_list() == ["600001.SH"]
+
+
+# ---- tables that are gone
+
+
+@pytest.fixture
+def split(site) -> Site:
+    """600000 was split 1:2 on the 41st day."""
+    bars = walk("600000.SH", SPRING)
+    halved = [bar if n < 40 else (bar[0], bar[1], round(bar[2] / 2, 2), round(bar[3] / 2, 2)) for n, bar in enumerate(bars)]
+    site.holds(*lines(halved))
+    site.at(SPRING[-2])
+    site.sync()
+    assert [event[:2] for event in site.events] == [("600000.SH", SPRING[40])]
+    return site
+
+
+def test_a_lost_table_of_events_is_derived_again_by_the_next_sync(split):
+    before = split.events
+    shutil.rmtree(Path(split.lake.location, "adjust_events"))
+    assert split.sync().status == "success"
+    assert split.events == before
+
+
+def test_a_lost_table_of_events_is_derived_again_by_the_indicators(split):
+    before = split.events
+    shutil.rmtree(Path(split.lake.location, "adjust_events"))
+    split.compute()
+    assert split.events == before
+
+
+def test_a_new_day_does_not_make_a_table_of_events_with_that_day_only(split):
+    before = split.events
+    move_away(split.lake, "adjust_events")
+    split.at(SPRING[-1])
+    split.sync()
+    assert split.events == before
+
+
+def test_lost_bars_are_loaded_again_and_a_load_of_some_days_does_not_bring_back_the_others(split):
+    shutil.rmtree(Path(split.lake.location, "daily_bars"))
+    split.sync(start_date=SPRING[-3], end_date=SPRING[-2])
+    assert split.lake.days("daily_bars") == SPRING[-3:-1]
+    assert split.events == []
+    split.sync()
+    assert split.lake.days("daily_bars") == SPRING[:-1]
+    assert [event[:2] for event in split.events] == [("600000.SH", SPRING[40])]
