@@ -101,8 +101,9 @@ class Statement:
             whole = ends >= date(year, *_YEAR_ENDS)
             if closed > _MOST_CLOSED or (whole and not _FEWEST <= count <= _MOST):
                 span = f"{year}" if whole else f"{year} up to {ends}"
+                closures = f"{closed} weekdays without trading"
                 place = self.places.get(min((day for day in self.places if day.year == year), default=begins))
-                what = f"{span} has {count} trading days and {closed} weekdays without trading, and a year has {_FEWEST} to {_MOST} trading days"
+                what = f"{span} has {count} trading days and {closures}, and a year has {_FEWEST} to {_MOST} trading days"
                 yield f"{place}: {what}" if place else what
 
     def _at(self, day: date, what: str) -> str:

@@ -101,6 +101,28 @@ def test_excels_and_windows_encodings_are_read(archive, read, encoding, zipped):
     assert numbers(read())[0] == "600001.SH"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk"])
+@pytest.mark.parametrize(("name", "text"), [("daily_bars.csv", OWN), ("sh.600001.csv", BAOSTOCK), ("daily_bars/600001.csv", EAST_MONEY)])
+def test_blanks_after_the_commas_are_read(archive, read, encoding, name, text):
+    put(archive / name, text.replace(",", ", ").encode(encoding))
+    assert numbers(read())[:3] == ("600001.SH", MONDAY, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("daily_bars.csv", OWN.replace("\n", "\r").encode(), r"daily_bars\.csv:1 is no line of names .* lines end with LF or CRLF"),
+        ("daily_bars.csv", OWN.replace("open,", "open, open,", 1).encode(), r"daily_bars\.csv cannot be read as daily_bars: .*open"),
+        ("sh.600001.csv", BAOSTOCK.replace(",3,", ",raw,").encode(), r"sh\.600001\.csv cannot be read as daily_bars: .*raw"),
+        ("daily_bars.csv.gz", b"\x1f\x8b" + b"abc" * 50, r"daily_bars\.csv\.gz cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named_without_a_traceback(archive, read, name, content, says):
+    put(archive / name, content)
+    with pytest.raises(SourceChanged, match=says):
+        read()
+
+
 def test_suffixes_may_be_in_capitals(archive, read):
     put(archive / "daily_bars.CSV", OWN)
     assert read().height == 1
