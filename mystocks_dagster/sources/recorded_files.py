@@ -18,6 +18,7 @@ from mystocks_dagster.market.schemas import MOMENT, TABLES, Column, Table
 from mystocks_dagster.market.symbols import normalise, normalise_expr
 from mystocks_dagster.sources.dates import UnclearDay, days_expr
 from mystocks_dagster.sources.recorded_layouts import OWN, Layout, bars_layout, own_layout
+from mystocks_dagster.sources.recorded_span import Span
 
 #: Tables that an archive may hold: what no snapshot in time is needed for.
 RECORDED_TABLES = (
@@ -60,15 +61,23 @@ class RecordedFile:
         keyless = pl.any_horizontal(pl.col(self.table.key).is_null())
         return self._checked(self._collected(lambda rows: rows.filter(keep | keyless)))
 
-    def span(self, column: str) -> tuple[date, date] | None:
+    def span(self, column: str, since: date, until: date) -> Span | None:
         """Return the first and the last day in a column; None when the file holds no row.
+
+        Args:
+            column: Our name of it.
+            since: Days before it are strays.
+            until: Days after it are strays.
 
         Raises:
             SourceChanged: A value cannot be meant.
         """
-        ends = self._collected(lambda rows: rows.select(first=pl.col(column).min(), last=pl.col(column).max()))
-        first, last = ends.row(0)
-        return None if first is None else (first, last)
+        day = pl.col(column)
+        within = day.filter(day.is_between(since, until))
+        ends = self._collected(lambda rows: rows.select(first=within.min(), last=within.max(), earliest=day.min(), latest=day.max())).row(
+            0, named=True
+        )
+        return None if ends["earliest"] is None else Span(**ends)
 
     def _collected(self, wanted: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
         with _readable(self.path, self.table):

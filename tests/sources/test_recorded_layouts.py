@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from mystocks_dagster.errors import SettingsError, SourceChanged
+from mystocks_dagster.errors import NotOffered, SettingsError, SourceChanged
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.recorded import RecordedSource
@@ -222,3 +222,20 @@ def test_bars_of_days_that_have_not_come_are_named(archive, source):
     opened = source()
     opened.bar_days()
     assert opened.notes == ("Bars of days that have not come yet are not read: daily_bars.csv up to 2031-03-04.",)
+
+
+def test_a_stray_date_does_not_stretch_the_archive_and_is_named(archive, source):
+    row = OWN.splitlines()[1]
+    put(archive / "daily_bars.csv", OWN + "".join(row.replace("2024-03-04", day) + "\n" for day in ("1900-01-01", "9999-12-31")))
+    opened = source()
+    assert opened.bar_days() == (MONDAY, MONDAY)
+    assert opened.notes == (
+        "Bars of days that have not come yet are not read: daily_bars.csv up to 9999-12-31.",
+        "Bars of days before 1990-12-19, when trading began, are not read: daily_bars.csv from 1900-01-01.",
+    )
+
+
+def test_an_archive_of_stray_dates_alone_holds_no_bars(archive, source):
+    put(archive / "daily_bars.csv", OWN.replace("2024-03-04", "1900-01-01"))
+    with pytest.raises(NotOffered, match="no row in them of 1990-12-19 to 2024-03-08"):
+        source().bar_days()
