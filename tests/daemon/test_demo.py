@@ -31,8 +31,13 @@ def test_in_a_folder_with_an_odd_name_the_demo_fills_its_own_lake_and_a_second_o
     assert all(tables[name] > 0 for name in ("daily_bars", "stocks", "balance_sheets", "indicators_daily", "signals", "capital_flow_stock"))
     assert not (shipped.root / "data").exists()
 
-    again = shipped.mystocks("demo", timeout=170)
-    assert "skipped" in again
+    # At once: everything of the newest trading day is there, and nothing runs.
+    again = shipped.mystocks("demo", timeout=60)
+    assert "It has run to the end on the newest trading day" in again
+    assert all(task in again for task in DAILY_JOB)
+    assert all(shipped.json("stats")[task]["total_executions"] == 1 for task in DAILY_JOB)
+
+    assert "skipped" in shipped.mystocks("demo", "--again", timeout=170)
     assert {one["table"]: one["rows"] for one in shipped.json("--demo", "data", "tables")} == tables
     doubles = shipped.json("--demo", "data", "query", "SELECT count(*) - count(DISTINCT (symbol, date)) AS doubles FROM daily_bars")
     assert doubles == [{"doubles": 0}]
