@@ -5,7 +5,7 @@ another symbol, prices times ten, moves beyond the limit.
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ LEAST_RATIO, MOST_RATIO = 0.2, 1.0
 MANY, MOST_DISAGREEING = 20, 0.3
 #: Within the days of `CONTEXT` the market has never moved so far that most previous closes leave these bounds.
 LEAST_NEAR, MOST_NEAR = 0.35, 2.5
+#: So long before the missing session the last stored one may be.
+FEW_DAYS = timedelta(days=3)
 #: So many of the traded symbols may be suspended from one day to the next before a snapshot is not believed.
 MOST_SUSPENDED, FEW_SUSPENDED = 0.03, 20
 #: Bars that a symbol must have had before its price is taken for limited: five free days, and one more.
@@ -99,10 +101,11 @@ class Neighbours:
     def wrong_days(self) -> dict[date, str]:
         """Return the days on which most previous closes are not the last stored closes, and why they are not believed.
 
-        Where the session before is not loaded, previous closes need only be near the last stored ones.
+        Where only the last session or so is not loaded, previous closes need only be near the last stored ones.
         """
         differs = pl.when("_adjacent").then(_disagrees()).otherwise(_far()).fill_null(value=False)
-        alone = ~pl.col("_session").is_in(self.loaded.to_list())
+        missed = pl.col("_session") - pl.col("_date") <= FEW_DAYS  # after more, a wrong stored day would refuse all days after it
+        alone = ~pl.col("_session").is_in(self.loaded.to_list()) & missed
         counts = (
             self.rows.filter(pl.col("_adjacent") | alone, pl.col("prev_close").is_not_null(), pl.col("_close").is_not_null())
             .group_by("date")

@@ -249,6 +249,12 @@ def test_two_wrong_days_beside_each_other_do_not_cost_the_sound_day_after_them(l
     assert lake.days("daily_bars") == [*DAYS[:3], *DAYS[5:]]
 
 
+def test_a_wrong_first_day_does_not_refuse_the_whole_market_after_it(lake: Lake):
+    names = ("open", "high", "low", "close", "prev_close", "amount")
+    sync(Vendor(changed(market(), pl.col("date") == DAYS[0], **{name: pl.col(name) * 100 for name in names})))
+    assert lake.days("daily_bars")[-8:] == DAYS[-8:]
+
+
 def test_a_market_times_ten_after_a_day_that_was_missed_is_refused(lake: Lake):
     assert sync(Vendor(market().filter(pl.col("date") < DAYS[-2])), end_date=DAYS[-3]).status == "success"
     result = sync(Vendor(tenfold(pl.col("date") == LAST).filter(pl.col("date") == LAST), has_history=False))
