@@ -5,7 +5,8 @@ another symbol, prices times ten, moves beyond the limit.
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,10 @@ LEAST_RATIO, MOST_RATIO = 0.2, 1.0
 #: From so many symbols on, a day on which more than this share disagrees with the last closes is another day: on the
 #: busiest ex-dividend days it is 6 %.
 MANY, MOST_DISAGREEING = 20, 0.3
+#: Within the days of `CONTEXT` the market has never moved so far that most previous closes leave these bounds.
+LEAST_NEAR, MOST_NEAR = 0.35, 2.5
+#: So long before the missing session the last stored one may be.
+FEW_DAYS = timedelta(days=3)
 #: So many of the traded symbols may be suspended from one day to the next before a snapshot is not believed.
 MOST_SUSPENDED, FEW_SUSPENDED = 0.03, 20
 #: Bars that a symbol must have had before its price is taken for limited: five free days, and one more.
@@ -94,24 +99,25 @@ class Neighbours:
         return {rule: found[rule.name] for rule in RULES if found[rule.name].any()}
 
     def wrong_days(self) -> dict[date, str]:
-        """Return the days on which most previous closes are not the last stored closes, and why they are not believed."""
-        differs = _disagrees().fill_null(value=False)
+        """Return the days on which most previous closes are not the last stored closes, and why they are not believed.
+
+        Where only the last session or so is not loaded, previous closes need only be near the last stored ones.
+        """
+        differs = pl.when("_adjacent").then(_disagrees()).otherwise(_far()).fill_null(value=False)
+        missed = pl.col("_session") - pl.col("_date") <= FEW_DAYS  # after more, a wrong stored day would refuse all days after it
+        alone = ~pl.col("_session").is_in(self.loaded.to_list()) & missed
         counts = (
-            self.rows.filter(pl.col("_adjacent") & pl.col("prev_close").is_not_null())
+            self.rows.filter(pl.col("_adjacent") | alone, pl.col("prev_close").is_not_null(), pl.col("_close").is_not_null())
             .group_by("date")
             .agg(
                 differs.sum().alias("differing"),
-                *(pl.col(name).filter(differs).first() for name in ("symbol", "prev_close", "_close")),
+                *(pl.col(name).filter(differs).first() for name in ("symbol", "prev_close", "_close", "_date", "_adjacent")),
                 rows=pl.len(),
             )
             .filter((pl.col("rows") >= MANY) & (pl.col("differing") > MOST_DISAGREEING * pl.col("rows")))
             .sort("date")
         )
-        return {
-            row["date"]: f"prev_close_disagrees: {row['differing']:,} of {row['rows']:,} previous closes are not the stored closes of "
-            f"the day before, so these are rows of another day, e.g. {row['symbol']} prev_close={row['prev_close']}, stored {row['_close']}"
-            for row in counts.iter_rows(named=True)
-        }
+        return {row["date"]: _why(row) for row in counts.iter_rows(named=True)}
 
     def newly_suspended(self) -> dict[date, str]:
         """Return the days on which so many symbols stopped trading at once that a list is not believed."""
@@ -183,6 +189,18 @@ def _among(rows: pl.DataFrame, candidates: pl.Expr, test: pl.Expr) -> pl.Series:
 
 def _disagrees() -> pl.Expr:
     return (pl.col("prev_close") - pl.col("_close")).abs() > HALF_A_TICK
+
+
+def _far() -> pl.Expr:
+    return ~(pl.col("prev_close") / pl.col("_close")).is_between(LEAST_NEAR, MOST_NEAR)
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    last = "the stored closes of the day before" if row["_adjacent"] else f"near the last stored closes ({row['_date']})"
+    return (
+        f"prev_close_disagrees: {row['differing']:,} of {row['rows']:,} previous closes are not {last}, so these are rows of "
+        f"another day, e.g. {row['symbol']} prev_close={row['prev_close']}, stored {row['_close']}"
+    )
 
 
 def _may_be_beyond() -> pl.Expr:

@@ -12,12 +12,13 @@ import polars as pl
 
 from mystocks_dagster.errors import NotOffered, SettingsError
 from mystocks_dagster.market import clock
-from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.calendar import published, shanghai
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.settings import TRADING_CALENDAR, Settings
 from mystocks_dagster.sources.checked import once
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
 from mystocks_dagster.sources.recorded_files import SUFFIXES, RecordedFile, recognise
+from mystocks_dagster.sources.recorded_span import Span
 from mystocks_dagster.trading_calendar.day_file import read_days
 
 _logger = logging.getLogger(__name__)
@@ -53,12 +54,18 @@ class RecordedSource:
         """What a person should know: files of the archive that were not read, and why."""
         more = f" and {len(self._ignored) - 3} more" if len(self._ignored) > 3 else ""
         notes = [f"Not read from the archive: {'; '.join(self._ignored[:3])}{more}."] if self._ignored else []
-        today = clock.now().date()
-        late = [f"{file.path.name} up to {last}" for file, _, last in self._spans if last > today] if "daily_bars" in self._files else []
-        return (*notes, *([f"Bars of days that have not come yet are not read: {', '.join(late[:3])}."] if late else []))
+        spans = self._all_spans if "daily_bars" in self._files else []
+        today, opening = clock.now().date(), published().first
+        late = [f"{file.path.name} up to {span.latest}" for file, span in spans if span.latest > today]
+        early = [f"{file.path.name} from {span.earliest}" for file, span in spans if span.earliest < opening]
+        if late:
+            notes.append(f"Bars of days that have not come yet are not read: {', '.join(late[:3])}.")
+        if early:
+            notes.append(f"Bars of days before {opening}, when trading began, are not read: {', '.join(early[:3])}.")
+        return tuple(notes)
 
     def bar_days(self) -> tuple[date, date]:
-        """Return the first and the last day in the archive's bars.
+        """Return the first and the last day in the archive's bars, from the first session of the exchanges to today.
 
         Raises:
             NotOffered: The archive holds no bars.
@@ -66,7 +73,8 @@ class RecordedSource:
         """
         self._need("daily_bars")
         if not self._spans:
-            raise NotOffered(f"The archive in {self._folder} holds files of daily_bars, but no row in them.")
+            reach = f"{published().first} to {clock.now().date()}"
+            raise NotOffered(f"The archive in {self._folder} holds files of daily_bars, but no row in them of {reach}.")
         return min(first for _, first, _ in self._spans), max(last for _, _, last in self._spans)
 
     def trading_days(self) -> list[date]:
@@ -164,10 +172,15 @@ class RecordedSource:
             raise SettingsError(f"MYSTOCKS_RECORDED is {self._folder}, which cannot be read: {error.strerror}.") from error
 
     @cached_property
+    def _all_spans(self) -> list[tuple[RecordedFile, Span]]:
+        """The days of each file of bars that holds any row."""
+        spans = [(file, file.span("date", published().first, clock.now().date())) for file in self._files["daily_bars"]]
+        return [(file, span) for file, span in spans if span]
+
+    @property
     def _spans(self) -> list[tuple[RecordedFile, date, date]]:
-        """The files of bars that hold any, each with its first and last day."""
-        spans = [(file, file.span("date")) for file in self._files["daily_bars"]]
-        return [(file, *span) for file, span in spans if span]
+        """The files of bars with their first and last day; a stray date does not stretch them."""
+        return [(file, span.first, span.last) for file, span in self._all_spans if span.first and span.last]
 
     def _need(self, table: str) -> None:
         if table not in self.offers:

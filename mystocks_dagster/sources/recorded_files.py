@@ -3,6 +3,9 @@
 import csv
 import gzip
 import io
+import zlib
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,6 +18,7 @@ from mystocks_dagster.market.schemas import MOMENT, TABLES, Column, Table
 from mystocks_dagster.market.symbols import normalise, normalise_expr
 from mystocks_dagster.sources.dates import UnclearDay, days_expr
 from mystocks_dagster.sources.recorded_layouts import OWN, Layout, bars_layout, own_layout
+from mystocks_dagster.sources.recorded_span import Span
 
 #: Tables that an archive may hold: what no snapshot in time is needed for.
 RECORDED_TABLES = (
@@ -55,32 +59,36 @@ class RecordedFile:
         """
         # A row without a key passes no filter: it must be seen and refused, not lost.
         keyless = pl.any_horizontal(pl.col(self.table.key).is_null())
-        return self._checked(self._collected(self._ours().filter(keep | keyless)))
+        return self._checked(self._collected(lambda rows: rows.filter(keep | keyless)))
 
-    def span(self, column: str) -> tuple[date, date] | None:
+    def span(self, column: str, since: date, until: date) -> Span | None:
         """Return the first and the last day in a column; None when the file holds no row.
+
+        Args:
+            column: Our name of it.
+            since: Days before it are strays.
+            until: Days after it are strays.
 
         Raises:
             SourceChanged: A value cannot be meant.
         """
-        ends = self._collected(self._ours().select(first=pl.col(column).min(), last=pl.col(column).max()))
-        first, last = ends.row(0)
-        return None if first is None else (first, last)
+        day = pl.col(column)
+        within = day.filter(day.is_between(since, until))
+        ends = self._collected(lambda rows: rows.select(first=within.min(), last=within.max(), earliest=day.min(), latest=day.max())).row(
+            0, named=True
+        )
+        return None if ends["earliest"] is None else Span(**ends)
 
-    def _collected(self, rows: pl.LazyFrame) -> pl.DataFrame:
-        try:
-            return rows.collect()
-        except UnclearDay as error:
-            raise SourceChanged(f"{self.path} cannot be read as {self.table.name}: {error}.") from error
-        except (PolarsError, OSError) as error:
-            raise SourceChanged(f"{self.path} cannot be read as {self.table.name}: {_first_line(error)}") from error
+    def _collected(self, wanted: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+        with _readable(self.path, self.table):
+            return wanted(self._ours()).collect()
 
     def _ours(self) -> pl.LazyFrame:
         """Return all rows as the table wants them."""
         found = _scan(self.path, self.encoding)
         types = found.collect_schema()
         if self.layout.raw_only:
-            found = found.filter(pl.col("adjustflag").cast(pl.Int64) == _RAW)
+            found = found.filter(_adjustment(types) == _RAW)
         rows = found.select(self._typed(column, types) for column in self.table.columns)
         if self.layout.raw_only and "suspended" in self.columns:  # baostock: tradestatus 0 is suspended
             rows = rows.with_columns(suspended=~pl.col("suspended"))
@@ -198,7 +206,11 @@ def _head(path: Path) -> tuple[set[str], str]:
         encoding = _encoding(start)
         head = start.decode(encoding, errors="ignore").removeprefix("\ufeff")
         return {name.strip() for name in next(csv.reader(io.StringIO(head)), [])}, encoding
-    except (PolarsError, OSError, EOFError, UnicodeDecodeError) as error:
+    except csv.Error as error:
+        raise SourceChanged(
+            f"{path}:1 is no line of names ({error}); save the file as CSV whose lines end with LF or CRLF, or take it out of the archive."
+        ) from error
+    except (PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise SourceChanged(f"{path} cannot be read ({_first_line(error)}); mend it or take it out of the archive.") from error
 
 
@@ -216,7 +228,24 @@ def _encoding(start: bytes) -> str:
 
 
 def _adjustments(path: Path, encoding: str) -> set[int]:
-    return set(_scan(path, encoding).select(pl.col("adjustflag").cast(pl.Int64).unique()).collect().to_series())
+    with _readable(path, TABLES["daily_bars"]):
+        rows = _scan(path, encoding)
+        return set(rows.select(_adjustment(rows.collect_schema()).unique()).collect().to_series())
+
+
+def _adjustment(types: pl.Schema) -> pl.Expr:
+    return _cast(pl.col("adjustflag"), types["adjustflag"], pl.Int64)
+
+
+@contextmanager
+def _readable(path: Path, table: Table) -> Generator[None, None, None]:
+    """Name the file when it turns out that its rows cannot be read."""
+    try:
+        yield
+    except UnclearDay as error:
+        raise SourceChanged(f"{path} cannot be read as {table.name}: {error}.") from error
+    except (PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise SourceChanged(f"{path} cannot be read as {table.name}: {_first_line(error)}") from error
 
 
 def _scan(path: Path, encoding: str) -> pl.LazyFrame:
@@ -224,9 +253,14 @@ def _scan(path: Path, encoding: str) -> pl.LazyFrame:
         return pl.scan_parquet(path, glob=False, hive_partitioning=False)  # a name is no pattern: `[x]` stands for itself
     # Text stays text until its column's type is known: a guess from the first rows would fail later.
     if encoding == "utf-8":
-        return pl.scan_csv(path, infer_schema=False, glob=False)
-    content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-    return pl.read_csv(content.decode(encoding).encode(), infer_schema=False).lazy()
+        rows = pl.scan_csv(path, infer_schema=False, glob=False)
+    else:
+        content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+        rows = pl.read_csv(content.decode(encoding).encode(), infer_schema=False).lazy()
+    # `_head` strips the names too: blanks after the commas of a heading belong to no name.
+    names = rows.collect_schema().names()
+    blank = {name: name.strip() for name in names if name != name.strip()}
+    return rows.rename(blank) if blank else rows
 
 
 def codes_expr(column: str, dtype: pl.DataType) -> pl.Expr:

@@ -18,6 +18,8 @@ from mystocks_dagster.sources.protocol import MarketSource
 
 #: Stored days before a frame that its rows are held against: some fifteen sessions, over every holiday.
 CONTEXT_DAYS = 25
+#: From so many days on, a frame of which more than this share disagrees with the days before them is refused as it is.
+MANY_DAYS, MOST_WRONG = 10, 0.5
 #: Where no stock list says who is delisted, a symbol that ended more loaded days ago than this is taken for it.
 RECENT = 20
 
@@ -58,9 +60,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     if frame.is_empty():
         return Admitted(frame, faults, refused | _emptied(apart, frame, refused, whole=whole))
     days = frame["date"].unique().sort().to_list()
-    stored = _stored(lake, days)
-    neighbours = Neighbours(frame, stored, {day: _session_before(day) for day in days})
-    wrong = neighbours.wrong_days() if whole else {}
+    frame, neighbours, wrong = _without_wrong_days(lake, frame) if whole else (frame, _neighbours(lake, frame), {})
     if whole and not source.has_history:
         wrong = neighbours.newly_suspended() | wrong
     checked = _checked(frame, neighbours.breaks(), whole=whole)
@@ -77,6 +77,28 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     return admitted
 
 
+def _neighbours(lake: Lake, frame: pl.DataFrame) -> Neighbours:
+    days = frame["date"].unique().sort().to_list()
+    return Neighbours(frame, _stored(lake, days), {day: _session_before(day) for day in days})
+
+
+def _without_wrong_days(lake: Lake, frame: pl.DataFrame) -> tuple[pl.DataFrame, Neighbours, dict[date, str]]:
+    """Return the frame without the days that are not believed, its neighbours, and why those days are not believed.
+
+    A day that disagrees with a refused day may be sound: it is judged once more without that day. Where most days disagree,
+    the whole source is wrong, and judging them once more would only let every second day pass.
+    """
+    neighbours, wrong = _neighbours(lake, frame), dict[date, str]()
+    while found := neighbours.wrong_days():
+        days = frame["date"].n_unique()
+        many = days >= MANY_DAYS and len(found) > MOST_WRONG * days
+        first = found if many else {day: why for day, why in found.items() if _session_before(day) not in found}
+        wrong |= first
+        frame = frame.filter(~pl.col("date").is_in(list(first)))
+        neighbours = _neighbours(lake, frame)
+    return frame, neighbours, wrong
+
+
 def _emptied(days: Collection[date], rows: pl.DataFrame, refused: Collection[date], *, whole: bool) -> dict[date, str]:
     """Return the days of which no row is left, and say so."""
     return dict.fromkeys(sorted(set(days) - set(rows["date"].unique()) - set(refused)), "every row is set aside") if whole else {}
@@ -88,7 +110,7 @@ def _checked(frame: pl.DataFrame, breaks: Mapping[Rule, pl.Series], *, whole: bo
 
 def _stored(lake: Lake, days: Sequence[date]) -> pl.DataFrame:
     """Return the bars of the sessions before the days, and between them."""
-    if not lake.exists("daily_bars"):
+    if not days or not lake.exists("daily_bars"):
         return DAILY_BARS.empty().select(CONTEXT)
     near = lake.scan("daily_bars", columns=CONTEXT, start=days[0] - timedelta(days=CONTEXT_DAYS), end=days[-1])
     return near.filter(~pl.col("date").is_in(list(days))).collect()

@@ -14,6 +14,11 @@ _LONGEST_GAP = timedelta(days=16)
 #: Spring Festival begins between these days, and the exchanges have closed for at least so long each time.
 _FESTIVAL_FROM, _FESTIVAL_TO = (1, 15), (3, 1)
 _FESTIVAL_GAP = timedelta(days=6)
+#: Since 1999 the exchanges have traded on 237 to 246 days a year, and closed on fewer weekdays than this.
+_FEWEST, _MOST = 235, 250
+_MOST_CLOSED = 26
+#: The last trading day of a year is never earlier.
+_YEAR_ENDS = (12, 28)
 _SHOWN = 5
 
 
@@ -74,6 +79,7 @@ class Statement:
             elif (day.month, day.day) in _HOLIDAYS:
                 yield self._at(day, f"{day} is a public holiday in every year")
         yield from self._gaps([_last_session(known), *further])
+        yield from self._counts([*known.sessions(known.first, known.last), *further], (known.last + _DAY).year)
 
     def _gaps(self, sessions: list[date]) -> Iterator[str]:
         pairs = list(zip(sessions, [*sessions[1:], self.last + _DAY], strict=True))
@@ -86,6 +92,19 @@ class Statement:
                 continue
             if not any(begins <= after and before <= ends and after - before >= _FESTIVAL_GAP for before, after in pairs):
                 yield f"{year} has no Spring Festival: weekdays are stated, not the exchanges' days"
+
+    def _counts(self, sessions: list[date], first_year: int) -> Iterator[str]:
+        for year in range(first_year, self.last.year + 1):
+            begins, ends = date(year, 1, 1), min(date(year, 12, 31), self.last)
+            count = sum(begins <= day <= ends for day in sessions)
+            closed = sum((begins + _DAY * n).weekday() < 5 for n in range((ends - begins).days + 1)) - count
+            whole = ends >= date(year, *_YEAR_ENDS)
+            if closed > _MOST_CLOSED or (whole and not _FEWEST <= count <= _MOST):
+                span = f"{year}" if whole else f"{year} up to {ends}"
+                closures = f"{closed} weekdays without trading"
+                place = self.places.get(min((day for day in self.places if day.year == year), default=begins))
+                what = f"{span} has {count} trading days and {closures}, and a year has {_FEWEST} to {_MOST} trading days"
+                yield f"{place}: {what}" if place else what
 
     def _at(self, day: date, what: str) -> str:
         place = self.places.get(day)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from mystocks_dagster.errors import SettingsError, SourceChanged
+from mystocks_dagster.errors import NotOffered, SettingsError, SourceChanged
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.recorded import RecordedSource
@@ -99,6 +99,28 @@ def test_excels_and_windows_encodings_are_read(archive, read, encoding, zipped):
     content = EAST_MONEY.encode(encoding)
     put(archive / f"daily_bars/600001.csv{'.gz' if zipped else ''}", gzip.compress(content) if zipped else content)
     assert numbers(read())[0] == "600001.SH"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk"])
+@pytest.mark.parametrize(("name", "text"), [("daily_bars.csv", OWN), ("sh.600001.csv", BAOSTOCK), ("daily_bars/600001.csv", EAST_MONEY)])
+def test_blanks_after_the_commas_are_read(archive, read, encoding, name, text):
+    put(archive / name, text.replace(",", ", ").encode(encoding))
+    assert numbers(read())[:3] == ("600001.SH", MONDAY, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("daily_bars.csv", OWN.replace("\n", "\r").encode(), r"daily_bars\.csv:1 is no line of names .* lines end with LF or CRLF"),
+        ("daily_bars.csv", OWN.replace("open,", "open, open,", 1).encode(), r"daily_bars\.csv cannot be read as daily_bars: .*open"),
+        ("sh.600001.csv", BAOSTOCK.replace(",3,", ",raw,").encode(), r"sh\.600001\.csv cannot be read as daily_bars: .*raw"),
+        ("daily_bars.csv.gz", b"\x1f\x8b" + b"abc" * 50, r"daily_bars\.csv\.gz cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named_without_a_traceback(archive, read, name, content, says):
+    put(archive / name, content)
+    with pytest.raises(SourceChanged, match=says):
+        read()
 
 
 def test_suffixes_may_be_in_capitals(archive, read):
@@ -200,3 +222,20 @@ def test_bars_of_days_that_have_not_come_are_named(archive, source):
     opened = source()
     opened.bar_days()
     assert opened.notes == ("Bars of days that have not come yet are not read: daily_bars.csv up to 2031-03-04.",)
+
+
+def test_a_stray_date_does_not_stretch_the_archive_and_is_named(archive, source):
+    row = OWN.splitlines()[1]
+    put(archive / "daily_bars.csv", OWN + "".join(row.replace("2024-03-04", day) + "\n" for day in ("1900-01-01", "9999-12-31")))
+    opened = source()
+    assert opened.bar_days() == (MONDAY, MONDAY)
+    assert opened.notes == (
+        "Bars of days that have not come yet are not read: daily_bars.csv up to 9999-12-31.",
+        "Bars of days before 1990-12-19, when trading began, are not read: daily_bars.csv from 1900-01-01.",
+    )
+
+
+def test_an_archive_of_stray_dates_alone_holds_no_bars(archive, source):
+    put(archive / "daily_bars.csv", OWN.replace("2024-03-04", "1900-01-01"))
+    with pytest.raises(NotOffered, match="no row in them of 1990-12-19 to 2024-03-08"):
+        source().bar_days()

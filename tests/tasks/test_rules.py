@@ -224,6 +224,50 @@ def test_a_market_whose_prices_are_times_ten_is_refused(lake: Lake):
     refused(lake, result, "prev_close_disagrees")
 
 
+def tenfold(days: pl.Expr) -> pl.DataFrame:
+    names = ("open", "high", "low", "close", "prev_close", "amount")
+    return changed(market(), days, **{name: pl.col(name) * 10 for name in names})
+
+
+def test_a_sound_day_after_a_refused_day_is_stored_in_the_same_load(lake: Lake):
+    wrong = {DAYS[3], DAYS[6]}
+    result = sync(Vendor(tenfold(pl.col("date").is_in(list(wrong)))))
+    assert (result.status, set(result.failed_items)) == ("partial_success", {f"{day}" for day in wrong})
+    assert lake.days("daily_bars") == [day for day in DAYS if day not in wrong]
+    assert lake.read("daily_bars")["close"].max() < 50
+    assert sync(Vendor(market())).status == "success"
+    assert lake.days("daily_bars") == DAYS
+
+
+def test_two_wrong_days_beside_each_other_do_not_cost_the_sound_day_after_them(lake: Lake):
+    once, twice = (pl.col("date") == day for day in DAYS[3:5])
+    names = ("open", "high", "low", "close", "prev_close", "amount")
+    bars = changed(tenfold(once), twice, **{name: pl.col(name) * 100 for name in names})
+    result = sync(Vendor(bars))
+    assert set(result.failed_items) == {f"{day}" for day in DAYS[3:5]}
+    assert f"not near the last stored closes ({DAYS[2]})" in result.message
+    assert lake.days("daily_bars") == [*DAYS[:3], *DAYS[5:]]
+
+
+def test_a_wrong_first_day_does_not_refuse_the_whole_market_after_it(lake: Lake):
+    names = ("open", "high", "low", "close", "prev_close", "amount")
+    sync(Vendor(changed(market(), pl.col("date") == DAYS[0], **{name: pl.col(name) * 100 for name in names})))
+    assert lake.days("daily_bars")[-8:] == DAYS[-8:]
+
+
+def test_a_market_times_ten_after_a_day_that_was_missed_is_refused(lake: Lake):
+    assert sync(Vendor(market().filter(pl.col("date") < DAYS[-2])), end_date=DAYS[-3]).status == "success"
+    result = sync(Vendor(tenfold(pl.col("date") == LAST).filter(pl.col("date") == LAST), has_history=False))
+    assert f"Refused: {LAST} (prev_close_disagrees: 300 of 300 previous closes are not near the last stored closes" in str(result.error)
+    assert LAST not in lake.days("daily_bars")
+
+
+def test_a_source_whose_previous_closes_are_all_wrong_gets_no_second_day_in(lake: Lake):
+    result = sync(Vendor(market().with_columns(prev_close=pl.col("prev_close") * 0.9)))
+    assert lake.days("daily_bars") == DAYS[:1]
+    assert set(result.failed_items) == {f"{day}" for day in DAYS[1:]}
+
+
 def test_another_symbols_prices_are_set_aside(lake: Lake):
     other = market().filter(row_of("600250.SH", LAST)).with_columns(symbol=pl.lit("600003.SH"))
     _, result = today(pl.concat([market().filter(~row_of("600003.SH", LAST)), other]), lake)
