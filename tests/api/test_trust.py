@@ -200,10 +200,35 @@ def test_what_a_task_reads_already_stays_and_all_else_of_it_may_be_changed(calle
     assert caller.post("/api/tasks/register", json={**NEW, "params": {"x": "costs $${5}"}}).status_code == 200
 
 
+#: Addresses under names that say nothing of it.
+PLACES = (
+    {"api_base": "http://evil.example.org"},
+    {"mirror": "evil.example.org"},
+    {"site": "10.0.0.1:8080"},
+    {"path": "me@evil.example.org"},
+)
+
+
+def test_a_secret_that_stands_in_the_file_is_sent_to_no_new_place_either(desk: Folder) -> None:
+    _fill(desk)
+    desk.write("tasks.yaml", TASKS.replace('key: "${DESK_PASSWORD}"', "password: hunter2secret"))
+    with open_client() as client:
+        for params in ({"url": "http://127.0.0.1:39945"}, *PLACES):
+            assert client.post("/api/tasks/sender/start", json={"params": params}).status_code == 403
+            assert client.patch("/api/tasks/sender", json={"params": params}).status_code == 403
+        assert client.patch("/api/tasks/sender", json={"task_function": "show"}).status_code == 403
+        assert client.post("/api/tasks/sender/start", json={"params": {"rows": 9}}).json()["error"] == "NoDaemon"
+
+
 def test_a_start_cannot_send_a_variable_elsewhere(caller: TestClient, desk: Folder) -> None:
-    for params in ({"host": "evil.example.org"}, {"webhook_url": "https://evil.example.org"}, {"smtp": {"server": "evil.example.org"}}):
+    for params in (
+        {"host": "evil.example.org"},
+        {"webhook_url": "https://evil.example.org"},
+        {"smtp": {"server": "evil.example.org"}},
+        *PLACES,
+    ):
         answer = caller.post("/api/tasks/sender/start", json={"params": params})
-        assert (answer.status_code, "reads environment variables" in answer.text) == (403, True), answer.text
+        assert (answer.status_code, "holds secrets or reads variables" in answer.text) == (403, True), answer.text
         fields = {f"param.{name}": json.dumps(value) for name, value in params.items()}
         if "host" in params:
             page = caller.post("/tasks/sender/run", data=fields, headers={"origin": str(caller.base_url)}, follow_redirects=False)

@@ -68,3 +68,9 @@ def test_windows_line_ends_keep_lines_and_columns(tmp_path: Path):
     path.write_bytes(b"version: 1\r\ntasks: []\r\n  \r\nshedule: 1\r\n")
     [problem] = check_task_file(path)
     assert (problem.line, problem.column) == (4, 1)
+
+
+def test_a_pipe_is_no_file_and_nobody_waits_for_it(tmp_path: Path):
+    path = tmp_path / "tasks.yaml"
+    os.mkfifo(path)
+    assert _only(path).message == f"{path} is a pipe or a device"
