@@ -188,8 +188,8 @@ def _moment(variable: str) -> datetime | None:
 
 def _token(variable: str) -> str | None:
     text = os.environ.get(variable) or None
-    if text and not (text.isascii() and text.isprintable() and " " not in text):
-        raise SettingsError(f"{variable} holds a blank or a character that no HTTP header carries; use letters and digits.")
+    if text and not (text.isascii() and text.isprintable()):
+        raise SettingsError(f"{variable} holds a character that no HTTP header carries; use letters and digits.")
     return text
 
 
