@@ -97,7 +97,7 @@ def test_everything_is_served_under_names_that_do_not_clash(server: Server) -> N
     assert set(jobs) - of_the_project == {"load", "report", "fails", "tick", "slow_one", "evening_job", "side_by_side"}
     assert "装载" in jobs["load"]
     assert "晚间任务组" in jobs["evening_job"]
-    assert [schedule["name"] for schedule in told["schedules"]] == ["tick__schedule"]
+    assert {schedule["name"] for schedule in told["schedules"]} == {"tick__schedule", "refresh_calendar__schedule"}
 
 
 def test_a_second_web_ui_of_the_same_project_is_refused(server: Server) -> None:
