@@ -25,9 +25,10 @@ def lake() -> None:
 
 
 def attempt(function: FunctionType) -> None:
-    from mystocks_dagster.execution.attempt import Body, run_attempt
+    from mystocks_dagster.execution.attempt import run_attempt
+    from mystocks_dagster.execution.attempt_spec import AttemptSpec
 
-    body = Body(task_id="bench", module=Path(__file__).stem, function=function.__name__, task_packages_path=(str(Path(__file__).parent),))
+    body = AttemptSpec(task_id="bench", module=Path(__file__).stem, function=function.__name__, task_packages_path=(str(Path(__file__).parent),))
     outcome = run_attempt(body, on_log=print, on_progress=print)
     if outcome.error:
         raise SystemExit(outcome.error.message)

@@ -29,7 +29,7 @@ from dagster._core.storage.runs.schema import RunsTable as Runs
 from dagster._core.storage.runs.schema import RunTagsTable as RunTags
 
 from mystocks_dagster.history.dagster_storage import event_storage, run_storage, shard
-from mystocks_dagster.service import Project
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -178,7 +178,7 @@ def timed(what: str, work: Callable[[], Any], unit: float | None = None) -> floa
 #: Run in a process of its own: what the first query after a restart takes, once Python has read its modules.
 _COLD = """
 import time
-from mystocks_dagster.service import Project
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
 project = Project(Settings.from_env())
 project.instance, project.taskfile

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 
-LOAD = "import dagster, mystocks_dagster.service, mystocks_dagster.factory.load"
+LOAD = "import dagster, mystocks_dagster.project.project, mystocks_dagster.factory.load"
 WAYS = {
     "Python's own": LOAD,
-    "collect_rarely": f"from mystocks_dagster.lean import collect_rarely; collect_rarely(); {LOAD}",
+    "collect_rarely": f"from mystocks_dagster.gc_tuning import collect_rarely; collect_rarely(); {LOAD}",
 }
 
 

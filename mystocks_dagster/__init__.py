@@ -6,8 +6,8 @@ from mystocks_dagster.market import calendar as _calendar
 
 if TYPE_CHECKING:
     from mystocks_dagster.manager.aio import AsyncTaskManager
+    from mystocks_dagster.manager.responses import GroupConfig, TaskConfig, TaskPriority, TaskResponse, TaskType
     from mystocks_dagster.manager.tasks import TaskManager
-    from mystocks_dagster.manager.values import GroupConfig, TaskConfig, TaskPriority, TaskResponse, TaskType
 
     task_manager: TaskManager
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 _PLACES = {
     "AsyncTaskManager": "mystocks_dagster.manager.aio",
     "TaskManager": "mystocks_dagster.manager.tasks",
-    "GroupConfig": "mystocks_dagster.manager.values",
-    "TaskConfig": "mystocks_dagster.manager.values",
-    "TaskPriority": "mystocks_dagster.manager.values",
-    "TaskResponse": "mystocks_dagster.manager.values",
-    "TaskType": "mystocks_dagster.manager.values",
+    "GroupConfig": "mystocks_dagster.manager.responses",
+    "TaskConfig": "mystocks_dagster.manager.responses",
+    "TaskPriority": "mystocks_dagster.manager.responses",
+    "TaskResponse": "mystocks_dagster.manager.responses",
+    "TaskType": "mystocks_dagster.manager.responses",
     "task_manager": "mystocks_dagster.manager.shared",
 }
 

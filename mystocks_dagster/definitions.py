@@ -7,7 +7,7 @@ import dagster as dg
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mystocks_dagster.editing import Edited
+    from mystocks_dagster.project.edit import EditResult
     from mystocks_dagster.settings import Settings
 
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def defs() -> dg.Definitions:
     """Return the tasks of tasks.yaml as ops, assets, jobs and schedules, and the jobs that look after the project."""
     from mystocks_dagster.factory.load import load_definitions
-    from mystocks_dagster.factory.management import Hands
+    from mystocks_dagster.factory.management import ManagementActions
 
-    return load_definitions(Hands(clean=_clean, take_in=_take_in, delete=_delete, refresh_calendar=_refresh_calendar, reload=_reload))
+    return load_definitions(ManagementActions(clean=_clean, take_in=_take_in, delete=_delete, refresh_calendar=_refresh_calendar, reload=_reload))
 
 
 def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
-    from mystocks_dagster.service import Project
+    from mystocks_dagster.project.project import Project
 
     done = Project(settings).cleanup(days, dry_run=dry_run)
     what = f"{done.runs} runs with {done.executions} executions, {done.ticks} ticks, {done.bytes_freed:,} bytes"
@@ -30,23 +30,23 @@ def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
 
 
 def _take_in(settings: "Settings", path: "Path", dry_run: bool) -> dict[str, Any]:
-    from mystocks_dagster.editing import Editor
+    from mystocks_dagster.project.edit import TaskFileEditor
 
-    edited = Editor(settings, trusted=False).import_file(path, dry_run=dry_run)
+    edited = TaskFileEditor(settings, trusted=False).import_file(path, dry_run=dry_run)
     if not edited.diff:
         return {"message": f"{settings.task_file} has all of {path} already: nothing to change."}
     return _told(str(path), edited, dry_run)
 
 
 def _delete(settings: "Settings", name: str, force: bool, dry_run: bool) -> dict[str, Any]:
-    from mystocks_dagster.editing import Editor
+    from mystocks_dagster.project.edit import TaskFileEditor
 
-    return _told(f"{name} deleted", Editor(settings, trusted=False).remove(name, force=force, dry_run=dry_run), dry_run)
+    return _told(f"{name} deleted", TaskFileEditor(settings, trusted=False).remove(name, force=force, dry_run=dry_run), dry_run)
 
 
 def _refresh_calendar(settings: "Settings", source: str | None) -> dict[str, Any]:
     from mystocks_dagster.errors import SourceUnavailable
-    from mystocks_dagster.refreshing import refresh_calendar
+    from mystocks_dagster.project.calendar_refresh import refresh_calendar
 
     done = refresh_calendar(settings, source)
     if done.error:
@@ -55,12 +55,12 @@ def _refresh_calendar(settings: "Settings", source: str | None) -> dict[str, Any
 
 
 def _reload() -> None:
-    from mystocks_dagster.reloading import reload
+    from mystocks_dagster.project.reload import reload
     from mystocks_dagster.settings import Settings
 
     reload(Settings.from_env())
 
 
-def _told(what: str, edited: "Edited", dry_run: bool) -> dict[str, Any]:
+def _told(what: str, edited: "EditResult", dry_run: bool) -> dict[str, Any]:
     done = "a dry run, nothing is written" if dry_run else edited.unused or "written to the task file, and loaded"
     return {"message": f"{what}: {done}.", "diff": dg.MetadataValue.md(f"```diff\n{edited.diff}\n```")}

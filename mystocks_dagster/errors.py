@@ -3,7 +3,7 @@
 MyStocksError
 ├── SettingsError             an environment variable or a folder of ours is wrong
 ├── TaskFileError             tasks.yaml is wrong; holds every problem with file:line:column and a remedy (taskfile/problems.py)
-├── EditRefused               an edit of tasks.yaml would break what others rely on (taskfile/plans.py)
+├── EditRefused               an edit of tasks.yaml would break what others rely on (taskfile/edit/plans.py)
 ├── ChangedMeanwhile          an entry of it is no longer what it was when its edit began (editing.py)
 ├── Forbidden                 what was asked for is not allowed from where it came
 ├── UnknownName               no task, table, source… of that name; the message lists near names

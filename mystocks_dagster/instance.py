@@ -13,10 +13,10 @@ import dagster as dg
 import psutil
 import yaml
 
-from mystocks_dagster import disk
+from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import InstanceError, SettingsError
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import files
+from mystocks_dagster.taskfile import atomic_files
 
 #: How the root's dagster.yaml, which works with no environment variable, names the instance's folder.
 RELATIVE_HOME = ".dagster"
@@ -54,9 +54,9 @@ def prepare_home(settings: Settings) -> Path:
             scratch.write_text(text, encoding="utf-8")
             scratch.replace(target)
     except OSError as error:
-        known = disk.explain(error, home)
+        known = disk_errors.explain(error, home)
         raise known or InstanceError(f"{home}: cannot be written ({error.strerror}). Choose another folder with DAGSTER_HOME.") from None
-    disk.keep_reserve(home)
+    disk_errors.keep_reserve(home)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["MYSTOCKS_ROOT"] = str(settings.root)
     return home
@@ -73,7 +73,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         with _making_alone(home):
             return dg.DagsterInstance.get()
     except Exception as error:  # Dagster raises whatever its storage raises
-        if known := disk.explain(error, settings.dagster_home):
+        if known := disk_errors.explain(error, settings.dagster_home):
             raise known from error
         raise InstanceError(f"{settings.dagster_home}: Dagster's storage cannot be opened: {error}") from error
 
@@ -83,7 +83,7 @@ def _making_alone(home: Path) -> Generator[None]:
     """Let one process at a time open the storage: two that make its tables at once leave a database that nobody can open."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(SettingsError):  # where nothing can be written, nothing is made either
-            stack.enter_context(files.locked(home / "storage"))
+            stack.enter_context(atomic_files.locked(home / "storage"))
         yield
 
 

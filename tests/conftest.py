@@ -12,7 +12,7 @@ import pytest
 from support.postgres import postgres_server
 from support.project import ROOT, Folder, make_folder
 
-from mystocks_dagster.lean import collect_rarely
+from mystocks_dagster.gc_tuning import tune_gc
 
 #: Real market data beside the project; tests that need it skip where it is absent.
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -20,7 +20,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: the garbage collector need not look at it again and again."""
-    collect_rarely()
+    tune_gc()
     gc.freeze()
 
 

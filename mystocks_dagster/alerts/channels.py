@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from mystocks_dagster.taskfile.alerts import HOSTS, secret_query
-from mystocks_dagster.taskfile.hidden import MASK, variables_only
 from mystocks_dagster.taskfile.secret_forms import pattern
+from mystocks_dagster.taskfile.secrets import MASK, variables_only
 from mystocks_dagster.taskfile.variables import resolve_variables
 
 #: Seconds that a channel has to answer, and to be reached; a look of the sensor must end within Dagster's 60.
@@ -60,7 +60,7 @@ def channels_of(head: Mapping[str, Any], environment: Mapping[str, str]) -> list
     return [_channel(url, environment) for url in written]
 
 
-class Unsure(str):
+class DeliveryUncertain(str):
     """Why nobody knows whether a channel took a message: it may have arrived."""
 
     __slots__ = ()
@@ -104,7 +104,7 @@ def send(channel: Channel, title: str, body: str, patience: float = PATIENCE) ->
     finally:
         logger.removeHandler(said)
     if said.unanswered:
-        return Unsure(f"no answer within {patience:g} s")
+        return DeliveryUncertain(f"no answer within {patience:g} s")
     return channel.masked(said.text() or "it did not take the message")
 
 
@@ -124,7 +124,7 @@ def send_all(letters: Sequence[tuple[Channel, str, str]], patience: float) -> di
     deadline = time.monotonic() + patience + _TO_REACH
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return {channel.id: found.get(channel.id, Unsure(f"no answer within {patience + _TO_REACH:g} s")) for channel, _, _ in letters}
+    return {channel.id: found.get(channel.id, DeliveryUncertain(f"no answer within {patience + _TO_REACH:g} s")) for channel, _, _ in letters}
 
 
 def label_of(template: str) -> str:

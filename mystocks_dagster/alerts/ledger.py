@@ -18,7 +18,7 @@ _HOUR = timedelta(hours=1)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=30)
 
 
-class Letter(BaseModel):
+class OutboxMessage(BaseModel):
     """A message on its way: its state for each channel, by the channel's id."""
 
     key: str
@@ -29,7 +29,7 @@ class Letter(BaseModel):
     to: dict[str, State] = Field(default_factory=dict)
 
 
-class Line(BaseModel):
+class ChannelState(BaseModel):
     """How one channel does.
 
     Attributes:
@@ -76,8 +76,8 @@ class Ledger(BaseModel):
     awaited: dict[str, datetime] = Field(default_factory=dict)
     told: dict[str, datetime] = Field(default_factory=dict)
     open: dict[str, Incident] = Field(default_factory=dict)
-    letters: list[Letter] = Field(default_factory=list)
-    lines: dict[str, Line] = Field(default_factory=dict)
+    letters: list[OutboxMessage] = Field(default_factory=list)
+    lines: dict[str, ChannelState] = Field(default_factory=dict)
     looked: datetime | None = None
     since: datetime | None = None
     judged: datetime | None = None
@@ -89,32 +89,32 @@ class Ledger(BaseModel):
             return
         self.told[message.key] = message.time
         if message.kind in kinds:
-            self.letters.append(Letter(**vars(message), to=dict.fromkeys(channels, "waiting")))
+            self.letters.append(OutboxMessage(**vars(message), to=dict.fromkeys(channels, "waiting")))
 
-    def waiting(self, channel: str) -> list[Letter]:
+    def waiting(self, channel: str) -> list[OutboxMessage]:
         """Return what is to be sent to a channel, the oldest first."""
         return [letter for letter in self.letters if letter.to.get(channel) == "waiting"]
 
-    def due(self, channel: str, moment: datetime, *, group_seconds: int, rate_limit: int) -> list[Letter]:
+    def due(self, channel: str, moment: datetime, *, group_seconds: int, rate_limit: int) -> list[OutboxMessage]:
         """Return what is to be sent to a channel now, as one message: nothing while a burst, a pause or the hour's limit holds."""
-        line, letters = self.lines.setdefault(channel, Line()), self.waiting(channel)
+        line, letters = self.lines.setdefault(channel, ChannelState()), self.waiting(channel)
         line.sent = [time for time in line.sent if moment - time < _HOUR]
         if not letters or (line.again and moment < line.again) or len(line.sent) >= rate_limit:
             return []
         return letters if moment >= letters[0].time + timedelta(seconds=group_seconds) else []
 
-    def mark(self, letters: Iterable[Letter], channel: str, state: State) -> None:
+    def mark(self, letters: Iterable[OutboxMessage], channel: str, state: State) -> None:
         """Note how far messages have come on a channel."""
         for letter in letters:
             letter.to[channel] = state
 
     def delivered(self, channel: str, moment: datetime) -> None:
         """Note that a channel has taken a message."""
-        self.lines[channel] = Line(sent=[*self.lines.get(channel, Line()).sent, moment])
+        self.lines[channel] = ChannelState(sent=[*self.lines.get(channel, ChannelState()).sent, moment])
 
     def refused(self, channel: str, moment: datetime, error: str) -> None:
         """Note that a channel failed; each failure in a row doubles the pause before the next try."""
-        line = self.lines.setdefault(channel, Line())
+        line = self.lines.setdefault(channel, ChannelState())
         line.failures, line.error = line.failures + 1, error
         line.again = moment + min(_FIRST_PAUSE * 2 ** min(line.failures - 1, 10), _LONGEST_PAUSE)
 
@@ -129,7 +129,7 @@ class Ledger(BaseModel):
             for channel, state in letter.to.items():
                 if state == "sending":
                     letter.to[channel] = "doubtful"
-                    self.lines.setdefault(channel, Line()).doubt = letter.title
+                    self.lines.setdefault(channel, ChannelState()).doubt = letter.title
 
     def prune(self, moment: datetime, channels: Iterable[str]) -> None:
         """Forget what is old, and channels that are no longer in the file; what waited for those goes to the channels that are new."""

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from mystocks_dagster.alerts.message import Message, clock, lines
-from mystocks_dagster.taskfile.scalars import scalar
+from mystocks_dagster.taskfile.yaml.scalars import scalar
 
 #: Longer reasons are cut: the run has all of it.
 _LONGEST_REASON = 800

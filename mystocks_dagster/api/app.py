@@ -9,12 +9,24 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp
 
-from mystocks_dagster.api import exchange, executions, groups, health, pages, problems, ready, reference, schemas, statistics, tasks
-from mystocks_dagster.api.answers import Answer
-from mystocks_dagster.api.guards import Door
-from mystocks_dagster.api.limits import BodyLimit
-from mystocks_dagster.api.notices import TaskFileHeaders
+from mystocks_dagster.api import (
+    error_responses,
+    executions,
+    groups,
+    health,
+    import_export,
+    pages,
+    ready,
+    reference,
+    response_models,
+    statistics,
+    tasks,
+)
+from mystocks_dagster.api.auth import AuthMiddleware
+from mystocks_dagster.api.body_limit import BodyLimit
+from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.api.security_headers import SecurityHeaders
+from mystocks_dagster.api.taskfile_headers import TaskFileHeaders
 from mystocks_dagster.instance import home_id
 from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.settings import Settings
@@ -31,7 +43,7 @@ class GuardedApp(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return all that handles a request; what is added with `add_middleware` would not see an answer to a failure."""
         home = home_id(self.settings.dagster_home)
-        return SecurityHeaders(Door(super().build_middleware_stack(), token=self.settings.api_token, server_id=home))
+        return SecurityHeaders(AuthMiddleware(super().build_middleware_stack(), token=self.settings.api_token, server_id=home))
 
 
 def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = None) -> GuardedApp:
@@ -50,14 +62,14 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        default_response_class=Answer,
-        responses=problems.RESPONSES,
+        default_response_class=JsonResponse,
+        responses=error_responses.RESPONSES,
     )
     app.settings = settings
     app.state.manager = TaskManager(settings, started_by="rest", trusted=False)
-    problems.register(app)
+    error_responses.register(app)
     # Fixed paths come before /api/tasks/{task_id}.
-    for module in (health, executions, statistics, exchange, groups, tasks):
+    for module in (health, executions, statistics, import_export, groups, tasks):
         app.include_router(module.router)
     app.include_router(ready.router)
     app.include_router(reference.router)
@@ -78,5 +90,5 @@ async def _home() -> RedirectResponse:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        app.openapi_schema = schemas.completed(found)
+        app.openapi_schema = response_models.completed(found)
     return app.openapi_schema

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from mystocks_dagster.api.inputs import DryRun, Fields, GroupId, Manager
-from mystocks_dagster.api.schemas import BODY, NextRun, SwitchState, TaskResponse, described
+from mystocks_dagster.api.request_models import DryRun, Fields, GroupId, Manager
+from mystocks_dagster.api.response_models import BODY, NextRun, SwitchState, TaskResponse, described
 from mystocks_dagster.api.tasks import shown
 
 router = APIRouter(prefix="/api/groups", tags=["groups"])

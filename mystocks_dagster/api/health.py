@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from mystocks_dagster.api.guards import KNOWN
-from mystocks_dagster.api.inputs import Manager
-from mystocks_dagster.api.schemas import HealthState, described
+from mystocks_dagster.api.auth import KNOWN
+from mystocks_dagster.api.request_models import Manager
+from mystocks_dagster.api.response_models import HealthState, described
 
 router = APIRouter(prefix="/api/tasks/health", tags=["health"])
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from mystocks_dagster.api.inputs import Manager
+from mystocks_dagster.api.request_models import Manager
 from mystocks_dagster.instance import home_id
 
 router = APIRouter(include_in_schema=False)

@@ -9,11 +9,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from mystocks_dagster.addresses import bind, check_host, url
-from mystocks_dagster.alerts.daemon import watching
+from mystocks_dagster.alerts.rules.daemon import watching
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.api.connections import LimitedProtocol
 from mystocks_dagster.instance import prepare_home
-from mystocks_dagster.servers import stop_on_signals
+from mystocks_dagster.project.servers import stop_on_signals
 from mystocks_dagster.settings import Settings
 
 #: Where the address of the running server is noted, beside that of the web UI.

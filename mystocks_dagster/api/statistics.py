@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from mystocks_dagster.api.inputs import Manager, OptionalId, Since, Until
-from mystocks_dagster.api.schemas import TaskStatistics, described
+from mystocks_dagster.api.request_models import Manager, OptionalId, Since, Until
+from mystocks_dagster.api.response_models import TaskStatistics, described
 
 router = APIRouter(prefix="/api/tasks/statistics", tags=["executions"])
 

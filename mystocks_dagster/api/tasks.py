@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from mystocks_dagster.api.inputs import DryRun, Fields, Manager, StartBody, TaskId
-from mystocks_dagster.api.schemas import BODY, NextRun, SwitchState, TaskResponse, described
+from mystocks_dagster.api.request_models import DryRun, Fields, Manager, StartBody, TaskId
+from mystocks_dagster.api.response_models import BODY, NextRun, SwitchState, TaskResponse, described
 from mystocks_dagster.manager.tasks import TaskManager
-from mystocks_dagster.switches import Switch
+from mystocks_dagster.scheduling.switches import Switch
 from mystocks_dagster.taskfile.model import Group, Task, TaskType
 
 router = APIRouter(prefix="/api", tags=["tasks"])

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.names import MANY
-from mystocks_dagster.cli.opened import open_task_file
+from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.completion import MANY
+from mystocks_dagster.cli.open_project import open_task_file
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
@@ -62,7 +62,7 @@ def trial(json: Json = False) -> None:
     Example: mystocks alerts test
     """
     from mystocks_dagster.alerts.channels import send_all
-    from mystocks_dagster.alerts.post import PATIENCE
+    from mystocks_dagster.alerts.delivery import PATIENCE
     from mystocks_dagster.alerts.texts import trial as test_message
     from mystocks_dagster.market.clock import now
 
@@ -109,27 +109,27 @@ def history(
 
 
 def _office(settings: Settings) -> Any:
-    from mystocks_dagster.alerts.look import Office
+    from mystocks_dagster.alerts.engine import AlertEngine
 
-    return Office.of(open_task_file(settings, functions=False))
+    return AlertEngine.of(open_task_file(settings, functions=False))
 
 
 def _ledger(settings: Settings) -> Any:
     """Return the ledger; an empty one before anything has run."""
-    from mystocks_dagster.alerts import book
+    from mystocks_dagster.alerts import ledger_store
 
     if not settings.dagster_home.exists():
-        return book.Ledger()
+        return ledger_store.Ledger()
     from mystocks_dagster.instance import open_instance
 
     with open_instance(settings) as instance:
-        return book.read(instance)
+        return ledger_store.read(instance)
 
 
 def _state(channel: Any, ledger: Any) -> dict[str, Any]:
-    from mystocks_dagster.alerts.ledger import Line
+    from mystocks_dagster.alerts.ledger import ChannelState
 
-    line = ledger.lines.get(channel.id, Line())
+    line = ledger.lines.get(channel.id, ChannelState())
     error = channel.fault or (line.error if line.failures else "")
     state = "failing" if error else "in doubt" if line.doubt else "ok" if line.sent else "not used yet"
     return {"channel": channel.label, "state": state, "waiting": len(ledger.waiting(channel.id)), "error": error, "doubt": line.doubt}

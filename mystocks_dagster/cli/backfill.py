@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.names import task_ids
-from mystocks_dagster.cli.opened import open_project
+from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.completion import task_ids
+from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, print_json
-from mystocks_dagster.cli.runs import print_executions, read_param
+from mystocks_dagster.cli.run import print_executions, read_param
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +33,7 @@ def backfill(
 
     Example: mystocks backfill daily_data_sync --from 2026-03-02 --to 2026-03-06
     """
-    from mystocks_dagster.follow import run_and_follow
+    from mystocks_dagster.project.follow import run_and_follow
 
     project = open_project()
     planner = project.backfill(name)

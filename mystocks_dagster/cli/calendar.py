@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.printing import console, escape, print_json
 from mystocks_dagster.settings import Settings
 
@@ -38,7 +38,7 @@ def calendar(
 
 
 def _refresh(source: str | None) -> Any:
-    from mystocks_dagster.refreshing import refresh_calendar
+    from mystocks_dagster.project.calendar_refresh import refresh_calendar
 
     return refresh_calendar(Settings.from_env(), source)
 

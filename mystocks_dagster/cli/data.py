@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.names import MANY
-from mystocks_dagster.cli.opened import open_project
+from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.completion import MANY
+from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.errors import LakeError, MyStocksError, UnknownName
 from mystocks_dagster.market.clock import SHANGHAI

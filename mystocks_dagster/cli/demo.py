@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mystocks_dagster.cli.opened import open_project
+from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, escape
-from mystocks_dagster.cli.runs import print_executions
+from mystocks_dagster.cli.run import print_executions
 from mystocks_dagster.lake.location import check_location
 from mystocks_dagster.settings import Settings, use_demo
 
@@ -31,7 +31,7 @@ def demo(
     Example: mystocks demo
     """
     use_demo()
-    from mystocks_dagster.follow import run_and_follow
+    from mystocks_dagster.project.follow import run_and_follow
 
     settings = Settings.from_env()
     check_location(settings.lake)

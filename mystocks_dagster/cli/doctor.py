@@ -2,7 +2,7 @@
 
 import typer
 
-from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.printing import console, print_checks, print_json
 from mystocks_dagster.settings import Settings
 
@@ -17,7 +17,7 @@ def doctor(json: Json = False) -> None:
 
     Example: mystocks doctor
     """
-    from mystocks_dagster.doctor import examine
+    from mystocks_dagster.project.doctor import examine
 
     checks = examine(Settings.from_env())
     wrong = [check for check in checks if not check.ok]

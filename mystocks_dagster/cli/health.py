@@ -2,8 +2,8 @@
 
 import typer
 
-from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.opened import open_project
+from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, print_checks, print_json
 
 
@@ -17,7 +17,7 @@ def health(json: Json = False) -> None:
 
     Example: mystocks health
     """
-    from mystocks_dagster.health import health as look
+    from mystocks_dagster.project.health import health as look
 
     told = look(open_project())
     if json:

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mystocks_dagster.cli.files import Json
-from mystocks_dagster.cli.names import MANY, Status, all_ids, task_ids
-from mystocks_dagster.cli.opened import open_project
+from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.completion import MANY, Status, all_ids, task_ids
+from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
 
 Since = Annotated[str | None, typer.Option(help="Only what started since then: 7d, 12h, 2025-04-07, 2025-04-07T16:00.")]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mystocks_dagster.cli.names import MANY, task_ids
-from mystocks_dagster.cli.opened import open_project
+from mystocks_dagster.cli.completion import MANY, task_ids
+from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, errors, escape
 
 _COLOURS = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "STDOUT": "dim", "STDERR": "dim", "DEBUG": "dim"}
@@ -38,7 +38,7 @@ def logs(
 
     Example: mystocks logs daily_data_sync --lines 50
     """
-    from mystocks_dagster import tasklogs
+    from mystocks_dagster.project import logs as tasklogs
 
     project = open_project()
     for one in tasklogs.find(project, name, run):

@@ -12,7 +12,7 @@ import typer
 
 from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json
 from mystocks_dagster.errors import InvalidParams, MyStocksError, SettingsError, error_json
-from mystocks_dagster.lean import collect_rarely
+from mystocks_dagster.gc_tuning import tune_gc
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,30 +50,30 @@ def register_all() -> None:
         api,
         backfill,
         calendar,
+        check,
         data,
         demo,
         doctor,
-        edits,
-        files,
+        edit,
+        enable,
         health,
         history,
         logs,
-        runs,
+        next,
+        run,
         service,
-        stopping,
-        switches,
+        stop,
         ui,
-        upcoming,
     )
 
-    looking = (files, runs, history, logs, stopping, upcoming, switches, edits, backfill, calendar, data, alerts, health, doctor)
+    looking = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, alerts, health, doctor)
     for module in (*looking, demo, ui, api, service):
         module.register(app)
 
 
 def main() -> None:
     """Run the command line; an expected error becomes one message and exit code 1."""
-    collect_rarely()
+    tune_gc()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who started this
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - it stays until the end
@@ -143,13 +143,13 @@ def _fail(error: MyStocksError) -> NoReturn:
 
 def _explained(error: Exception) -> MyStocksError | None:
     """Return what an error of the disk or of text means; None for one that is a defect of ours."""
-    from mystocks_dagster import disk
+    from mystocks_dagster import disk_errors
     from mystocks_dagster.settings import Settings
 
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         near = error.object[max(0, error.start - 15) : error.start + 15]
         return InvalidParams(f"{near!r} holds half a character (a lone surrogate), which no file can keep. Write it as UTF-8.")
-    return disk.explain(error, Settings.from_env().dagster_home)
+    return disk_errors.explain(error, Settings.from_env().dagster_home)
 
 
 def _prepare_text() -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mystocks_dagster.cli.files import Json
+from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.settings import Settings
 

@@ -21,7 +21,7 @@ def ui(
 
     Example: mystocks ui --port 3001
     """
-    from mystocks_dagster.servers import serve
+    from mystocks_dagster.project.servers import serve
 
     if demo_only():
         use_demo()

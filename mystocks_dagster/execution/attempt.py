@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from mystocks_dagster.errors import TaskFailed
-from mystocks_dagster.execution.body import Body
+from mystocks_dagster.execution.attempt_spec import AttemptSpec
 from mystocks_dagster.execution.channel import Records
 from mystocks_dagster.execution.failures import ErrorInfo
-from mystocks_dagster.execution.guarded import Guarded
 from mystocks_dagster.execution.logs import LogLine
 from mystocks_dagster.execution.masking import Mask
 from mystocks_dagster.execution.output import Lines, OnOutput, to_own_streams
-from mystocks_dagster.execution.results import from_record
+from mystocks_dagster.execution.result_encoding import from_record
+from mystocks_dagster.execution.supervised_process import SupervisedProcess
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.tasks.run import TaskResult
 
@@ -50,7 +50,7 @@ class Outcome:
 
 
 def run_attempt(
-    body: Body,
+    body: AttemptSpec,
     *,
     on_log: Callable[[LogLine], None],
     on_progress: Callable[[int, int, str], None],
@@ -76,13 +76,13 @@ def run_attempt(
     started = time.monotonic()
     attempt = _Attempt(body, on_log, on_progress, on_output)
     message = body.to_json()
-    with Guarded(body.timeout) as guarded:
+    with SupervisedProcess(body.timeout) as guarded:
         guarded.send(message)
         _listen(guarded, attempt, _asks_to_stop(should_stop))
     return attempt.outcome(time.monotonic() - started)
 
 
-def _listen(guarded: Guarded, attempt: "_Attempt", asks_to_stop: Callable[[], bool]) -> None:
+def _listen(guarded: SupervisedProcess, attempt: "_Attempt", asks_to_stop: Callable[[], bool]) -> None:
     hearers = {guarded.report: attempt.on_report, guarded.stdout: attempt.stdout.feed, guarded.stderr: attempt.stderr.feed}
     ask_at = time.monotonic()
     with selectors.DefaultSelector() as selector:
@@ -126,7 +126,7 @@ class _Attempt:
     """What is known of an attempt while it runs."""
 
     def __init__(
-        self, body: Body, on_log: Callable[[LogLine], None], on_progress: Callable[[int, int, str], None], on_output: OnOutput
+        self, body: AttemptSpec, on_log: Callable[[LogLine], None], on_progress: Callable[[int, int, str], None], on_output: OnOutput
     ) -> None:
         self._body, self._on_log, self._on_progress = body, on_log, on_progress
         self._mask = Mask(body.params, body.secret)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mystocks_dagster.errors import InvalidParams, UnknownName
-from mystocks_dagster.taskfile.hidden import is_secret
+from mystocks_dagster.taskfile.secrets import is_secret
 
 _FORMS = "fn(params: dict), fn(params: SomeModel, run: TaskRun), or the same with fewer"
 

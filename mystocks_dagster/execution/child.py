@@ -15,11 +15,11 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     # only now: until here the package may not be on the path
-    from mystocks_dagster.execution.body import Body
+    from mystocks_dagster.execution.attempt_spec import AttemptSpec
     from mystocks_dagster.execution.channel import Channel
-    from mystocks_dagster.execution.work import work
+    from mystocks_dagster.execution.task_process import work
 
-    work(Body.from_json(call["body"]), Channel(int(sys.argv[1])))
+    work(AttemptSpec.from_json(call["body"]), Channel(int(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from mystocks_dagster.taskfile.hidden import MASK, secret_values
 from mystocks_dagster.taskfile.secret_forms import pattern
+from mystocks_dagster.taskfile.secrets import MASK, secret_values
 
 
 class Mask:

@@ -2,48 +2,48 @@
 
 import dagster as dg
 
-from mystocks_dagster.alerts import book, post
-from mystocks_dagster.alerts.filestate import FileWatch
-from mystocks_dagster.alerts.look import Office
-from mystocks_dagster.factory.system import GROUP, Verdict, build_check, keep_current
+from mystocks_dagster.alerts import delivery, ledger_store
+from mystocks_dagster.alerts.engine import AlertEngine
+from mystocks_dagster.alerts.rules.task_file import FileWatch
+from mystocks_dagster.factory.system import GROUP, CheckOutcome, build_check, keep_current
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.reader import Version
 
 CHANNELS, DELIVERED = "alert_channels", "delivered"
 
 
-def channel_assets(office: Office) -> list[dg.AssetSpec]:
+def channel_assets(office: AlertEngine) -> list[dg.AssetSpec]:
     """Return the asset of the channels; none when the task file has no addresses."""
     labels = "\n".join(f"* `{channel.label}`" for channel in office.channels)
     about = f"**告警渠道** — where `alerts` of the task file sends messages. A test: `mystocks alerts test`.\n\n{labels}"
     return [dg.AssetSpec(CHANNELS, group_name=GROUP, description=about)] if office.channels else []
 
 
-def channel_checks(office: Office) -> list[dg.AssetChecksDefinition]:
+def channel_checks(office: AlertEngine) -> list[dg.AssetChecksDefinition]:
     """Return its check."""
     told = "Has every channel taken the last message?"
-    check = build_check(CHANNELS, DELIVERED, told, lambda instance: judge_channels(office, book.read(instance)))
+    check = build_check(CHANNELS, DELIVERED, told, lambda instance: judge_channels(office, ledger_store.read(instance)))
     return [check] if office.channels else []
 
 
-def judge_channels(office: Office, ledger: book.Ledger) -> Verdict:
+def judge_channels(office: AlertEngine, ledger: ledger_store.Ledger) -> CheckOutcome:
     """Say which channels fail, and what may not have arrived; without secrets."""
-    failing, doubts = post.complaints(ledger, office.channels)
+    failing, doubts = delivery.complaints(ledger, office.channels)
     severity = dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN
     told = "\n".join([*failing, *doubts]) or f"{len(office.channels)} channel(s) take what is sent."
-    return Verdict(asset=CHANNELS, check=DELIVERED, passed=not failing and not doubts, description=told, severity=severity)
+    return CheckOutcome(asset=CHANNELS, check=DELIVERED, passed=not failing and not doubts, description=told, severity=severity)
 
 
-def alert_sensors(version: Version, office: Office) -> list[dg.SensorDefinition]:
+def alert_sensors(version: Version, office: AlertEngine) -> list[dg.SensorDefinition]:
     """Return the sensor that tells what has happened; none when the task file has no addresses."""
     if not office.channels:
         return []
     watch = FileWatch(version)
-    shown: list[Verdict] = []
+    shown: list[CheckOutcome] = []
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         reason = office.look(context.instance, Settings.from_env(), watch.state())
-        ledger = book.read(context.instance)
+        ledger = ledger_store.read(context.instance)
         verdict = judge_channels(office, ledger)
         if shown != [verdict]:
             keep_current(context.instance, verdict)

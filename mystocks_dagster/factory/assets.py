@@ -6,13 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.factory.config_schema import config_fields
 from mystocks_dagster.factory.ops import step_options
-from mystocks_dagster.factory.params import config_fields
 from mystocks_dagster.factory.partitions import trading_days
 from mystocks_dagster.factory.report import CHECK, Report
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.step import end_step, run_task
-from mystocks_dagster.factory.text import describe, job_metadata, tags_of
+from mystocks_dagster.factory.ui_metadata import describe, job_metadata, tags_of
 from mystocks_dagster.market.schemas import TABLES
 
 

@@ -4,19 +4,19 @@ from collections.abc import Callable, Mapping
 
 import dagster as dg
 
-from mystocks_dagster.alerts.look import Office
+from mystocks_dagster.alerts.engine import AlertEngine
 from mystocks_dagster.factory.alerting import alert_sensors, channel_assets, channel_checks
 from mystocks_dagster.factory.assets import build_asset
 from mystocks_dagster.factory.broken import build_broken_jobs
 from mystocks_dagster.factory.intervals import build_intervals, build_switch
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
 from mystocks_dagster.factory.ops import build_op
+from mystocks_dagster.factory.scheduled import ScheduledJob, scheduled_jobs
 from mystocks_dagster.factory.schedules import build_schedule
 from mystocks_dagster.factory.sensors import build_once
 from mystocks_dagster.factory.spec import TaskSpec, build_specs
 from mystocks_dagster.factory.supervisors import build_stopper, build_supervisor
 from mystocks_dagster.factory.system import build_system_sensor, system_assets, system_checks
-from mystocks_dagster.factory.timed import Timed, timed
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.taskfile.reader import Version
 
@@ -34,10 +34,10 @@ def build_definitions(version: Version, notice: str | None = None, reload: Calla
     ops = {task_id: build_op(spec) for task_id, spec in specs.items()}
     jobs = {spec.name: build_task_job(spec, specs, ops) for spec in specs.values()}
     jobs |= {group.dagster_name: build_group_job(group, specs, ops) for group in groups}
-    by_type: dict[str, list[Timed]] = {"cron": [], "interval": [], "once": []}
-    for one in timed(specs.values(), groups):
+    by_type: dict[str, list[ScheduledJob]] = {"cron": [], "interval": [], "once": []}
+    for one in scheduled_jobs(specs.values(), groups):
         by_type[one.schedule.schedule_type].append(one)
-    office = Office.of(version)
+    office = AlertEngine.of(version)
     return dg.Definitions(
         assets=[
             *(build_asset(spec, notice) for spec in specs.values() if spec.owned),

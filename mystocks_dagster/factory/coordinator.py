@@ -10,16 +10,16 @@ from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
 
-from mystocks_dagster import downtime
-from mystocks_dagster.disabled import refusal
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.daemons import use_own_daemons
-from mystocks_dagster.factory.stops import is_stopped, was_begun
-from mystocks_dagster.factory.text import PRIORITY, dagster_priority
+from mystocks_dagster.factory.stop_requests import is_stopped, was_begun
+from mystocks_dagster.factory.ui_metadata import PRIORITY, dagster_priority
 from mystocks_dagster.history.record import TASK_TYPE
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.processes import lock
+from mystocks_dagster.runs.disabled_groups import refusal_reason
+from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.taskfile.model import PRIORITIES
 
 #: The tag on which dagster.yaml limits how many runs are under way.
@@ -64,7 +64,7 @@ class LaneRunCoordinator(QueuedRunCoordinator):
             Disabled: It is a group that the file has disabled.
         """
         run = context.dagster_run
-        if refused := refusal(self._instance, run.job_name, run.tags):
+        if refused := refusal_reason(self._instance, run.job_name, run.tags):
             raise Disabled(refused)
         steps = self._steps(run)
         priority = run.tags.get(PRIORITY) or str(max((int(tags.get(PRIORITY, 0)) for tags in steps), default=0))

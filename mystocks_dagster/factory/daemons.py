@@ -15,8 +15,8 @@ def use_own_daemons() -> None:
 
 
 def _replace(controller: ModuleType) -> None:
-    from mystocks_dagster.factory.queue import QueueDaemon
     from mystocks_dagster.factory.restarting import RestartDaemon
+    from mystocks_dagster.factory.run_queue import QueueDaemon
 
     for name, own in {"QueuedRunCoordinatorDaemon": QueueDaemon, "EventLogConsumerDaemon": RestartDaemon}.items():
         if not hasattr(controller, name):

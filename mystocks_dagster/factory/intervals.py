@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState, TickData, TickStatus
 
-from mystocks_dagster import anchors, downtime
-from mystocks_dagster.anchors import Anchor
-from mystocks_dagster.downtime import RELOAD, Looks
 from mystocks_dagster.factory.misfires import made_up
+from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.schedules import schedule_metadata, tick
-from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.overlap import over
-from mystocks_dagster.switches import sensor_states, turned_on
+from mystocks_dagster.runs.max_instances import limit_reached
+from mystocks_dagster.scheduling import downtime, interval_state
+from mystocks_dagster.scheduling.downtime import RELOAD, DaemonLooks
+from mystocks_dagster.scheduling.interval_state import IntervalState
+from mystocks_dagster.scheduling.switches import sensor_states, turned_on
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: At most this many missed starts of one task are made up.
@@ -31,9 +31,9 @@ _MOST = 100
 _YEAR = 366 * 24 * 3600
 
 
-def build_switch(one: Timed) -> dg.SensorDefinition:
+def build_switch(one: ScheduledJob) -> dg.SensorDefinition:
     """Return the sensor that a person switches on and off; it starts nothing itself."""
-    reason = f"the starts are requested by the sensor {anchors.SENSOR}; what was skipped is listed here"
+    reason = f"the starts are requested by the sensor {interval_state.SENSOR}; what was skipped is listed here"
     days = ", trading days only" if one.schedule.trading_days_only else ""
     return dg.SensorDefinition(
         name=one.switch,
@@ -46,7 +46,7 @@ def build_switch(one: Timed) -> dg.SensorDefinition:
     )
 
 
-def build_intervals(intervals: Sequence[Timed], jobs: Mapping[str, dg.JobDefinition]) -> Iterator[dg.SensorDefinition]:
+def build_intervals(intervals: Sequence[ScheduledJob], jobs: Mapping[str, dg.JobDefinition]) -> Iterator[dg.SensorDefinition]:
     """Yield the sensor that starts them all; nothing when there are none.
 
     Args:
@@ -62,7 +62,7 @@ def build_intervals(intervals: Sequence[Timed], jobs: Mapping[str, dg.JobDefinit
         on = turned_on(states, {one.job: one.active for one in intervals})
         looks = downtime.look(context.instance, moment, on)
         known = _noted(context.instance, intervals, moment)
-        looked = anchors.looked_until(context.cursor) or moment - RELOAD
+        looked = interval_state.looked_until(context.cursor) or moment - RELOAD
         requests, told = [], []
         for one in intervals:
             if not on[one.job]:
@@ -70,17 +70,17 @@ def build_intervals(intervals: Sequence[Timed], jobs: Mapping[str, dg.JobDefinit
             state = states.get(one.switch)
             since = max(looked, known[one.job].seen, _switched_on(state), looks.off_until(one.job))
             asked, reasons = _starts(one, known[one.job], since, looks)
-            if asked and one.limit is not None and (running := over(context.instance, one.job, one.limit)):
+            if asked and one.limit is not None and (running := limit_reached(context.instance, one.job, one.limit)):
                 asked, reasons = [], [running]
             requests += asked
             for reason in reasons:
                 told.append(f"{one.job}: {reason}")
                 _show(context.instance, state, reason, moment)
         skip = None if requests else "\n".join(told) or "nothing is due"
-        return dg.SensorResult(run_requests=requests or None, skip_reason=skip, cursor=anchors.looked_cursor(moment))
+        return dg.SensorResult(run_requests=requests or None, skip_reason=skip, cursor=interval_state.looked_cursor(moment))
 
     yield dg.SensorDefinition(
-        name=anchors.SENSOR,
+        name=interval_state.SENSOR,
         jobs=[jobs[one.job] for one in intervals],
         evaluation_fn=evaluate,
         # The daemon looks every 5 s; asking for 1 gives a steady 5, asking for 5 gives gaps of 10.
@@ -99,7 +99,7 @@ def due(start: datetime, step: int, since: datetime, until: datetime, most: int 
     return [start + number * length for number in range(first, last + 1)]
 
 
-def _starts(one: Timed, anchor: Anchor, since: datetime, looks: Looks) -> tuple[list[dg.RunRequest], list[str]]:
+def _starts(one: ScheduledJob, anchor: IntervalState, since: datetime, looks: DaemonLooks) -> tuple[list[dg.RunRequest], list[str]]:
     """Return the runs to ask for now, and why others are left out."""
     schedule, step, began = one.schedule, _step(one.schedule), looks.since - timedelta(microseconds=1)
     missed = due(anchor.start, step, since, min(began, looks.moment), CATCH_UP + 1)
@@ -125,18 +125,18 @@ def _rule(schedule: Schedule) -> str:
     return f"misfire: {schedule.misfire}" + (f", misfire_grace_time: {schedule.misfire_grace_time}" if schedule.misfire_grace_time else "")
 
 
-def _noted(instance: dg.DagsterInstance, intervals: Sequence[Timed], moment: datetime) -> Mapping[str, Anchor]:
+def _noted(instance: dg.DagsterInstance, intervals: Sequence[ScheduledJob], moment: datetime) -> Mapping[str, IntervalState]:
     """Return from when each interval counts; one that is new, or has changed, is noted."""
-    known = anchors.read(instance)
+    known = interval_state.read(instance)
     noted = {}
     for one in intervals:
         old = known.get(one.job)
         start = one.schedule.start_time or (old.start if old else moment)
         unchanged = old and (old.start, old.step) == (start, _step(one.schedule))
         seen = moment if old else moment - RELOAD
-        noted[one.job] = old if old and unchanged else Anchor(start=start, step=_step(one.schedule), seen=seen)
+        noted[one.job] = old if old and unchanged else IntervalState(start=start, step=_step(one.schedule), seen=seen)
     if noted != known:
-        anchors.write(instance, noted)
+        interval_state.write(instance, noted)
     return noted
 
 

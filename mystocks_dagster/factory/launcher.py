@@ -20,11 +20,11 @@ from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, 
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
-from mystocks_dagster import disk
+from mystocks_dagster import disk_errors
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.spec import TASK_POOL
-from mystocks_dagster.factory.stops import is_stopped
-from mystocks_dagster.factory.text import INSTANCES
+from mystocks_dagster.factory.stop_requests import is_stopped
+from mystocks_dagster.factory.ui_metadata import INSTANCES
 from mystocks_dagster.settings import ONLY_JOB
 
 #: The run's tag that says which process works on it.
@@ -137,10 +137,10 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         """Say why a run's process is gone, as it was when that was first seen: a full disk may have room again when it is noted."""
         home = Path(self._instance.root_directory)
         mark = Path(self._instance.storage_directory()) / run_id / _FULL
-        if disk.is_full(home):
+        if disk_errors.is_full(home):
             with contextlib.suppress(OSError):  # an empty file needs no room
                 mark.touch()
-            return f"the run's process {pid} could not go on. {disk.full(home)}"
+            return f"the run's process {pid} could not go on. {disk_errors.full(home)}"
         if mark.exists():
             return f"the run's process {pid} could not go on: the disk of {home} was full. Start it again: there is room now."
         return f"the run's process {pid} is gone: killed, or the machine went down"

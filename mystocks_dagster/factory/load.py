@@ -11,11 +11,11 @@ import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
 
 from mystocks_dagster.factory.build import build_definitions
-from mystocks_dagster.factory.management import Hands, build_calendar_schedule, build_management_jobs
+from mystocks_dagster.factory.management import ManagementActions, build_calendar_schedule, build_management_jobs
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.settings import Settings, only_job
+from mystocks_dagster.taskfile.last_good import FOLDER, load_usable
 from mystocks_dagster.taskfile.reader import Version
-from mystocks_dagster.taskfile.usable import FOLDER, load_usable
 from mystocks_dagster.taskfile.versions import load_version, store
 from mystocks_dagster.trading_calendar import shared
 
@@ -24,7 +24,7 @@ VERSION_KEY = "mystocks/taskfile"
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
 
 
-def load_definitions(hands: Hands | None = None) -> dg.Definitions:
+def load_definitions(hands: ManagementActions | None = None) -> dg.Definitions:
     """Return the definitions of this process: all tasks of the file as it is now, or a run's job as it was queued.
 
     When nothing of the file can be used, they are those of its last good version, which a daemon that runs goes on with too.
@@ -47,7 +47,7 @@ def load_definitions(hands: Hands | None = None) -> dg.Definitions:
     return dg.Definitions.merge(own, _system(version, hands))
 
 
-def _system(version: Version, hands: Hands | None) -> dg.Definitions:
+def _system(version: Version, hands: ManagementActions | None) -> dg.Definitions:
     names = {task.task_id: task.task_name for task in version.taskfile.tasks}
     task_ids = {task.dagster_name: task.task_id for task in version.taskfile.tasks}
     return dg.Definitions(

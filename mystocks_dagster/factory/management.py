@@ -10,9 +10,9 @@ import dagster as dg
 from pydantic import BaseModel, Field
 
 from mystocks_dagster.errors import MyStocksError
-from mystocks_dagster.factory.params import model_fields
+from mystocks_dagster.factory.config_schema import model_fields
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import exports
+from mystocks_dagster.taskfile.edit import exports
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.refresh import due
 
@@ -89,7 +89,7 @@ class ExportConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class Hands:
+class ManagementActions:
     """What the jobs need and this layer does not know; each tells what it did.
 
     Attributes:
@@ -107,7 +107,7 @@ class Hands:
     reload: Callable[[], None]
 
 
-def build_management_jobs(hands: Hands) -> list[dg.JobDefinition]:
+def build_management_jobs(hands: ManagementActions) -> list[dg.JobDefinition]:
     """Return the jobs `cleanup_history`, `import_tasks`, `export_tasks` and `delete_task`."""
     return [
         _job(

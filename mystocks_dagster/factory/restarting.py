@@ -16,8 +16,8 @@ from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogCons
 from dagster._daemon.daemon import DaemonIterator
 from dagster._time import get_current_datetime
 
-from mystocks_dagster.factory.stops import is_stopped
-from mystocks_dagster.restarts import restart_of
+from mystocks_dagster.factory.stop_requests import is_stopped
+from mystocks_dagster.runs.auto_restart import restart_of
 
 #: What was lost before is no news any more, as for alerts.
 _NEWS = timedelta(days=1)

@@ -11,14 +11,14 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from mystocks_dagster import downtime
-from mystocks_dagster.downtime import NEVER, Looks
 from mystocks_dagster.factory.misfires import left_out, made_up
-from mystocks_dagster.factory.text import CALENDAR, DAY, SETTINGS
-from mystocks_dagster.factory.timed import Timed
+from mystocks_dagster.factory.scheduled import ScheduledJob
+from mystocks_dagster.factory.ui_metadata import CALENDAR, DAY, SETTINGS
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
-from mystocks_dagster.overlap import over
+from mystocks_dagster.runs.max_instances import limit_reached
+from mystocks_dagster.scheduling import downtime
+from mystocks_dagster.scheduling.downtime import NEVER, DaemonLooks
 from mystocks_dagster.taskfile.schedule import Schedule
 
 Answer = dg.RunRequest | dg.SkipReason
@@ -29,7 +29,7 @@ CATCH_UP = 100
 _FURTHEST = 20_000
 
 
-def build_schedule(one: Timed) -> dg.ScheduleDefinition:
+def build_schedule(one: ScheduledJob) -> dg.ScheduleDefinition:
     """Return the schedule of a job that is started by cron."""
     schedule = one.schedule
     if schedule.cron_expression is None:
@@ -52,7 +52,7 @@ def schedule_metadata(schedule: Schedule) -> dict[str, Any]:
     return {SETTINGS: dg.MetadataValue.json(schedule.model_dump(mode="json"))}
 
 
-def _evaluate(one: Timed) -> Evaluation:
+def _evaluate(one: ScheduledJob) -> Evaluation:
     def evaluate(context: dg.ScheduleEvaluationContext) -> Iterator[Answer]:
         moment, looks = context.scheduled_execution_time, downtime.read(context.instance, now())
         if moment <= looks.off_until(one.job):
@@ -60,7 +60,7 @@ def _evaluate(one: Timed) -> Evaluation:
             return
         answers = _answers(one, context.instance, moment, looks)
         requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
-        if requests and one.limit is not None and (reason := over(context.instance, one.job, one.limit)):
+        if requests and one.limit is not None and (reason := limit_reached(context.instance, one.job, one.limit)):
             yield dg.SkipReason(reason)
         elif requests:
             yield from requests
@@ -70,7 +70,7 @@ def _evaluate(one: Timed) -> Evaluation:
     return evaluate
 
 
-def _answers(one: Timed, instance: dg.DagsterInstance, moment: datetime, looks: Looks) -> list[Answer]:
+def _answers(one: ScheduledJob, instance: dg.DagsterInstance, moment: datetime, looks: DaemonLooks) -> list[Answer]:
     """Say of each start that nobody has asked for, up to the one at `moment`, whether it runs; why not, of that one only.
 
     Dagster itself asks for the last one only, of those that were missed and of those that a slow daemon comes to late.
@@ -86,7 +86,7 @@ def _answers(one: Timed, instance: dg.DagsterInstance, moment: datetime, looks: 
     return runs or [dg.SkipReason(left_out(one.schedule, moment, looks.moment))]
 
 
-def earlier(instance: dg.DagsterInstance, one: Timed, moment: datetime, looks: Looks) -> list[datetime]:
+def earlier(instance: dg.DagsterInstance, one: ScheduledJob, moment: datetime, looks: DaemonLooks) -> list[datetime]:
     """Return the starts before `moment` that no daemon asked for and that misfire may want, in order: at most the last `CATCH_UP`."""
     form = downtime.form(one.schedule)
     since = max(_counted_from(instance, one, moment), looks.off_until(one.job), looks.first_seen(one.job, form, NEVER))
@@ -104,7 +104,7 @@ def earlier(instance: dg.DagsterInstance, one: Timed, moment: datetime, looks: L
     return found[::-1]
 
 
-def _counted_from(instance: dg.DagsterInstance, one: Timed, moment: datetime) -> datetime:
+def _counted_from(instance: dg.DagsterInstance, one: ScheduledJob, moment: datetime) -> datetime:
     """Return from where Dagster's daemon counts: its last tick, its last note that it was there, or when the schedule was switched on."""
     states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
     state = next((state for state in states if state.instigator_name == one.switch), None)
@@ -122,7 +122,7 @@ def _after(tick: Any) -> float:
     return tick.timestamp if again else tick.timestamp + 1
 
 
-def tick(one: Timed, moment: datetime) -> Answer:
+def tick(one: ScheduledJob, moment: datetime) -> Answer:
     """Say whether the job starts at `moment`, an aware time, or why it does not; times are told in the schedule's zone.
 
     Args:
@@ -147,11 +147,11 @@ def tick(one: Timed, moment: datetime) -> Answer:
     return dg.RunRequest(run_key=f"{one.job}:{moment.isoformat()}", job_name=one.job, tags=tags)
 
 
-def _local(one: Timed, moment: datetime) -> str:
+def _local(one: ScheduledJob, moment: datetime) -> str:
     return f"{moment.astimezone(ZoneInfo(one.schedule.timezone)):%Y-%m-%d %H:%M}"
 
 
-def _caught_up(one: Timed, answer: Answer, moment: datetime) -> Answer:
+def _caught_up(one: ScheduledJob, answer: Answer, moment: datetime) -> Answer:
     """Tell a run that makes up for one of several missed starts which trading day it is about; a latest start is about the latest data."""
     if isinstance(answer, dg.SkipReason) or one.schedule.misfire != "all":
         return answer

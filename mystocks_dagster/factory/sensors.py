@@ -7,21 +7,21 @@ from typing import Any
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus
 
-from mystocks_dagster import downtime
-from mystocks_dagster.downtime import NEVER, RELOAD
 from mystocks_dagster.factory.misfires import left_out, made_up
+from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.schedules import schedule_metadata, tick
-from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.overlap import over
-from mystocks_dagster.switches import sensor_states
+from mystocks_dagster.runs.max_instances import limit_reached
+from mystocks_dagster.scheduling import downtime
+from mystocks_dagster.scheduling.downtime import NEVER, RELOAD
+from mystocks_dagster.scheduling.switches import sensor_states
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: What the sensor remembers until the start is due: that it was looked at before.
 _WAITING = {"outcome": "waiting"}
 
 
-def build_once(one: Timed) -> dg.SensorDefinition:
+def build_once(one: ScheduledJob) -> dg.SensorDefinition:
     """Return the sensor of a job that is started once."""
     schedule, due = one.schedule, one.schedule.start_time
     if due is None:
@@ -43,7 +43,7 @@ def build_once(one: Timed) -> dg.SensorDefinition:
         if due < since and not made_up([due], schedule, moment, 1):
             return dg.SensorResult(skip_reason=left_out(schedule, due, moment), cursor=_cursor(schedule, "missed"))
         # It stays due while the task runs: it has no second chance.
-        if one.limit is not None and (running := over(context.instance, one.job, one.limit)):
+        if one.limit is not None and (running := limit_reached(context.instance, one.job, one.limit)):
             return dg.SensorResult(skip_reason=running, cursor=context.cursor)
         answer = tick(one, due)
         if isinstance(answer, dg.SkipReason):
@@ -62,7 +62,7 @@ def build_once(one: Timed) -> dg.SensorDefinition:
     )
 
 
-def _switched_on(instance: dg.DagsterInstance, one: Timed, *, waited: bool) -> datetime:
+def _switched_on(instance: dg.DagsterInstance, one: ScheduledJob, *, waited: bool) -> datetime:
     """Return when a person switched the sensor on; the daemon notes the same of one that it sees for the first time, which is no switch."""
     state = sensor_states(instance).get(one.switch)
     data: Any = state.instigator_data if state else None

@@ -7,14 +7,15 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from mystocks_dagster.execution.attempt import Body, run_attempt
+from mystocks_dagster.execution.attempt import run_attempt
+from mystocks_dagster.execution.attempt_spec import AttemptSpec
 from mystocks_dagster.execution.output import to_own_streams
 from mystocks_dagster.execution.tasklog import TaskLog
-from mystocks_dagster.factory.params import SOURCE_FIELD
+from mystocks_dagster.factory.config_schema import SOURCE_FIELD
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.factory.stops import is_stopped, mark_canceling
-from mystocks_dagster.factory.text import CALENDAR, DAY
+from mystocks_dagster.factory.stop_requests import is_stopped, mark_canceling
+from mystocks_dagster.factory.ui_metadata import CALENDAR, DAY
 from mystocks_dagster.settings import Settings
 
 
@@ -42,7 +43,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     if beyond := context.run.tags.get(CALENDAR):
         context.log.warning(beyond)
     task = spec.task
-    body = Body(
+    body = AttemptSpec(
         task_id=task.task_id,
         module=spec.function.__module__,
         function=task.task_function,
@@ -77,7 +78,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     return report
 
 
-def _task_log(body: Body) -> TaskLog:
+def _task_log(body: AttemptSpec) -> TaskLog:
     settings = Settings.from_env()
     return TaskLog(settings.logs, body.task_id, body.run_id, body.attempt, largest=settings.log_bytes, files=settings.log_files)
 

@@ -15,8 +15,8 @@ from dagster._core.storage.tags import SENSOR_NAME_TAG
 
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.history.record import TASK_TYPE
-from mystocks_dagster.overlap import over
-from mystocks_dagster.switches import sensor_states, turned_on
+from mystocks_dagster.runs.max_instances import limit_reached
+from mystocks_dagster.scheduling.switches import sensor_states, turned_on
 from mystocks_dagster.taskfile.names import dagster_name
 
 #: Run tags: how often in a row it was started again, and why it was stopped when that was not a person's doing.
@@ -76,7 +76,7 @@ def build_supervisor(spec: TaskSpec) -> dg.SensorDefinition:
     task, job = spec.task, spec.name
 
     def keep(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        if running := over(context.instance, job, task.max_instances):
+        if running := limit_reached(context.instance, job, task.max_instances):
             return dg.SensorResult(skip_reason=f"{_health(context.instance, job)}: {running}")
         last = _last(context.instance, job)
         told = decide(last, auto_restart=task.auto_restart, switched_on=context.last_sensor_start_time, moment=time.time())

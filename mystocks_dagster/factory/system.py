@@ -8,11 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster import downtime
-from mystocks_dagster.alerts.filestate import FileState, FileWatch
+from mystocks_dagster.alerts.rules.task_file import FileState, FileWatch
 from mystocks_dagster.factory.calendar_watch import CalendarWatch
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.switches import person_states, turned_on
+from mystocks_dagster.scheduling import downtime
+from mystocks_dagster.scheduling.switches import person_states, turned_on
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.trading_calendar.in_force import InForce, in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
@@ -26,7 +26,7 @@ _SHOWN = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class CheckOutcome:
     """What a check of ours says: also of what is loaded, beside it."""
 
     asset: str
@@ -46,7 +46,7 @@ class Verdict:
         )
 
 
-def build_check(asset: str, check: str, description: str, judge: Callable[[dg.DagsterInstance], Verdict]) -> dg.AssetChecksDefinition:
+def build_check(asset: str, check: str, description: str, judge: Callable[[dg.DagsterInstance], CheckOutcome]) -> dg.AssetChecksDefinition:
     """Return a check that a sensor of ours keeps current, and that a person may run in the UI."""
 
     @dg.multi_asset_check(name=f"{asset}__asset", specs=[dg.AssetCheckSpec(check, asset=asset, description=description)])
@@ -59,7 +59,7 @@ def build_check(asset: str, check: str, description: str, judge: Callable[[dg.Da
     return system_check
 
 
-def keep_current(instance: dg.DagsterInstance, verdict: Verdict) -> bool:
+def keep_current(instance: dg.DagsterInstance, verdict: CheckOutcome) -> bool:
     """Write a verdict when it is not what the check shows already; return whether it was written."""
     key = dg.AssetCheckKey(dg.AssetKey(verdict.asset), verdict.check)
     record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).get(key)
@@ -71,7 +71,7 @@ def keep_current(instance: dg.DagsterInstance, verdict: Verdict) -> bool:
     return True
 
 
-def judge_file(state: FileState) -> Verdict:
+def judge_file(state: FileState) -> CheckOutcome:
     """Say whether the task file is right, and is what is loaded."""
     shown = "\n".join([*state.problems[:_SHOWN], *([f"… {len(state.problems)} in all"] if len(state.problems) > _SHOWN else [])])
     if state.unusable:
@@ -85,17 +85,17 @@ def judge_file(state: FileState) -> Verdict:
         told = f"Version {state.loaded} is loaded, without problems."
     severity = dg.AssetCheckSeverity.ERROR if state.problems else dg.AssetCheckSeverity.WARN
     passed = not state.problems and not state.differs
-    return Verdict(asset=TASK_FILE, check=LOADS, passed=passed, description=told, severity=severity)
+    return CheckOutcome(asset=TASK_FILE, check=LOADS, passed=passed, description=told, severity=severity)
 
 
-def judge_calendar(known: InForce, moment: datetime) -> Verdict:
+def judge_calendar(known: InForce, moment: datetime) -> CheckOutcome:
     """Say whether the trading calendar reaches far enough, and what it stands on; beyond its end weekdays are trading days."""
     found = outlook(known, moment)
     # Without the number of days, which would make another verdict of each day.
     told = re.sub(r" \(-?\d+ days from today\)", "", found.detail)
     severity = dg.AssetCheckSeverity.ERROR if found.level == "error" else dg.AssetCheckSeverity.WARN
     told = f"{told[0].upper()}{told[1:]}." + (f" Remedy: {found.remedy}" if found.remedy else "")
-    return Verdict(asset=CALENDAR, check=COVERS, passed=found.level == "ok", description=told, severity=severity)
+    return CheckOutcome(asset=CALENDAR, check=COVERS, passed=found.level == "ok", description=told, severity=severity)
 
 
 def system_assets(version: Version) -> list[dg.AssetSpec]:
@@ -149,7 +149,7 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
             "mystocks/problems": len(version.problems),
         },
     )
-    shown: dict[str, Verdict] = {}
+    shown: dict[str, CheckOutcome] = {}
     timed = {entry.dagster_name: entry for entry in version.taskfile.by_id().values() if entry.schedule}
     active = {job: entry.active for job, entry in timed.items()}
     forms = {job: downtime.form(entry.schedule) for job, entry in timed.items() if entry.schedule}

@@ -4,7 +4,7 @@ import signal
 import sys
 from typing import Any
 
-from mystocks_dagster.lean import collect_rarely
+from mystocks_dagster.gc_tuning import tune_gc
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     # A stop that comes this early is read from the run's log below; an interrupted import would leave the run cancelling.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the launcher holds it until here
-    collect_rarely()
+    tune_gc()
     # Without the other commands of `dagster`, whose import takes 0.6 of 2.5 s.
     from dagster._cli.utils import get_instance_for_cli
     from dagster._grpc.types import ExecuteRunArgs
@@ -35,7 +35,7 @@ def execute(instance: Any, run_id: str) -> None:
     from dagster._cli.api import _execute_run_command_body
     from dagster._core.errors import DagsterExecutionInterruptedError
 
-    from mystocks_dagster.factory.stops import is_stopped, settle
+    from mystocks_dagster.factory.stop_requests import is_stopped, settle
 
     def follow(event: Any) -> None:
         # From here on nothing overwrites the status of a run that is being cancelled.

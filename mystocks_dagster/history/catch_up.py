@@ -15,7 +15,7 @@ from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster import disk
+from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.history import archive, dagster_storage, reading
 from mystocks_dagster.history.dagster_storage import Listed
@@ -56,7 +56,7 @@ def opened(instance: dg.DagsterInstance, home: Path, progress: Progress | None =
                 rollup.freeze()
             yield rollup
     except (OSError, sqlite3.Error) as error:
-        if known := disk.explain(error, home):
+        if known := disk_errors.explain(error, home):
             raise known from error
         raise InstanceError(f"{path}: cannot be read or written ({error}). Have it made anew: mystocks stats --rebuild") from error
 

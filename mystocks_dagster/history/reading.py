@@ -8,9 +8,9 @@ import dagster as dg
 from dagster._core.execution.plan.objects import ErrorSource
 
 from mystocks_dagster.history import dagster_storage
+from mystocks_dagster.history.models import Execution
 from mystocks_dagster.history.record import Record
-from mystocks_dagster.history.values import Execution
-from mystocks_dagster.taskfile.hidden import starred
+from mystocks_dagster.taskfile.secrets import mask
 
 #: A step in a job is named by its task, in an asset run by its task and this.
 ASSET_SUFFIX = "__asset"
@@ -97,7 +97,7 @@ def _record(run: Any, step: str, entries: list[Any], log_key: str | None, failur
         start=began,
         end=end.timestamp if end else None,
         retries=max(len(starts) - 1, 0),
-        params=starred(run.run_config.get("ops", {}).get(step, {}).get("config")),
+        params=mask(run.run_config.get("ops", {}).get(step, {}).get("config")),
         result=told or None,
         error=failure.get_dagster_event().message if lost else _error(end),
         log_key=log_key,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 
-from mystocks_dagster.history.values import Execution
+from mystocks_dagster.history.models import Execution
 from mystocks_dagster.market.clock import SHANGHAI
 
 #: The tag of runs and steps that says of which type their task is.

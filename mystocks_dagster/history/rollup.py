@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from mystocks_dagster import disk
+from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.history.aggregates import ALWAYS, TaskAggregate, TimeWindow
 from mystocks_dagster.history.record import BAD, GOOD, Record
-from mystocks_dagster.history.tally import ALWAYS, Tally, Window
 from mystocks_dagster.taskfile.names import dagster_name
 
 #: The file, in the instance's folder.
@@ -64,7 +64,7 @@ class Rollup:
         try:
             self._connection = self._open(anew)
         except sqlite3.OperationalError as error:
-            if known := disk.explain(error, path.parent):
+            if known := disk_errors.explain(error, path.parent):
                 raise known from None
             raise InstanceError(f"{path}: the roll-up of the history cannot be opened ({error}). Check the folder's permissions.") from None
         except sqlite3.DatabaseError:
@@ -164,7 +164,7 @@ class Rollup:
     def executions(
         self,
         task_id: str | None = None,
-        window: Window = ALWAYS,
+        window: TimeWindow = ALWAYS,
         *,
         job: str | None = None,
         status: str | None = None,
@@ -203,7 +203,7 @@ class Rollup:
         query = f"SELECT name, status, max(created) FROM executions WHERE status IN ({_quoted((*GOOD, *BAD))}) GROUP BY name"
         return {name: status for name, status, _ in self._connection.execute(query)}
 
-    def tallies(self, task_id: str | None = None, window: Window = ALWAYS) -> list[Tally]:
+    def tallies(self, task_id: str | None = None, window: TimeWindow = ALWAYS) -> list[TaskAggregate]:
         """Return what statistics are made of, a task each."""
         conditions = window.conditions()
         if task_id is not None:
@@ -215,8 +215,8 @@ class Rollup:
         return [self._tally(name, window, *figures) for name, *figures in rows]
 
     def _tally(
-        self, name: str, window: Window, total: int, good: int, bad: int, timed: int, mean: float | None, last_start: float | None
-    ) -> Tally:
+        self, name: str, window: TimeWindow, total: int, good: int, bad: int, timed: int, mean: float | None, last_start: float | None
+    ) -> TaskAggregate:
         conditions = [("name = ?", name), *window.conditions()]
         where, values = _where(conditions), _values(conditions)
         newest = f"SELECT task, status FROM executions {where} ORDER BY created DESC, run_id DESC, position DESC LIMIT 1"
@@ -225,7 +225,7 @@ class Rollup:
         rank = -(-95 * timed // 100)
         ranked = f"SELECT timed FROM executions {where} AND timed IS NOT NULL ORDER BY timed LIMIT 1 OFFSET ?"
         p95 = self._connection.execute(ranked, [*values, rank - 1]).fetchone()[0] if timed else None
-        return Tally(name, task, total, good, bad, mean, p95, last_start, last_status)
+        return TaskAggregate(name, task, total, good, bad, mean, p95, last_start, last_status)
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -11,7 +11,17 @@ from mystocks_dagster.errors import ContractBroken, WrongWorld
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.contract import conform
 from mystocks_dagster.lake.formats import check_format, grow, stamp
-from mystocks_dagster.lake.layout import MARKS_ONLY, YEAR, covers, date_column, mark_name, stream, to_disk, world_name, world_of
+from mystocks_dagster.lake.layout import (
+    MARKS_ONLY,
+    YEAR,
+    covers,
+    date_column,
+    mark_name,
+    stream,
+    to_disk,
+    world_name,
+    world_of,
+)
 from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.market.schemas import Table
 from mystocks_dagster.market.schemas import table as table_of

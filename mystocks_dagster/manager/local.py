@@ -16,18 +16,18 @@ from dagster._core.utils import make_new_run_id
 from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.execution.call import call
 from mystocks_dagster.execution.failures import to_record as failure_record
-from mystocks_dagster.execution.plain import NotPlain, plain
-from mystocks_dagster.execution.results import from_record, to_record
+from mystocks_dagster.execution.jsonable import NotJsonable, to_jsonable
+from mystocks_dagster.execution.result_encoding import from_record, to_record
 from mystocks_dagster.execution.tasklog import TaskLog
 from mystocks_dagster.factory.launcher import WORKER_TAG, worker_note
 from mystocks_dagster.instance import open_instance
-from mystocks_dagster.manager.values import TaskResponse
-from mystocks_dagster.service import Project
+from mystocks_dagster.manager.responses import TaskResponse
+from mystocks_dagster.project.project import Project
+from mystocks_dagster.runs.stop import IN_PROGRAM
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.stopping import IN_PROGRAM
+from mystocks_dagster.taskfile.edit.plans import EditRefused
 from mystocks_dagster.taskfile.functions import BUILT_IN, Unresolved, resolve
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
-from mystocks_dagster.taskfile.plans import EditRefused
 from mystocks_dagster.tasks.run import TaskRun
 
 #: Fields that a callable of one process can have; the others are for what every process can run.
@@ -100,8 +100,8 @@ class LocalFunctions:
         """Start a run of it in a thread, and return when its history has begun."""
         local, run_id, step = self._known[name], make_new_run_id(), dagster_name(name)
         try:
-            given = plain({**local.params, **params}, "params")
-        except NotPlain as error:
+            given = to_jsonable({**local.params, **params}, "params")
+        except NotJsonable as error:
             raise InvalidParams(f"{name} was not started: {error}; the history keeps params as text, numbers, lists and dicts.") from None
         tags = {
             "mystocks/task_id": name,

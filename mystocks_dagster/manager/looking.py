@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 
-from mystocks_dagster import health, tasklogs
-from mystocks_dagster.current import Current
-from mystocks_dagster.health import Health
-from mystocks_dagster.history import Cleaned, Execution, Statistics
+from mystocks_dagster.history import CleanupResult, Execution, Statistics
 from mystocks_dagster.manager.local import LocalFunctions
-from mystocks_dagster.service import Project
+from mystocks_dagster.project import health, logs
+from mystocks_dagster.project.health import Health
+from mystocks_dagster.project.project import Project
+from mystocks_dagster.project.project_cache import ProjectCache
 from mystocks_dagster.settings import Settings
 
 _UNDER_WAY = ("pending", "paused", "running")
@@ -97,11 +97,11 @@ class LookingBack:
 
     def get_logs(self, execution_id: str) -> str:
         """Return what an execution has logged and printed so far."""
-        return tasklogs.read(self.project, execution_id)
+        return logs.read(self.project, execution_id)
 
     def follow_logs(self, execution_id: str, *, beat: bool = False) -> Iterator[str]:
         """Yield what an execution logs and prints, as it comes, until it has ended; with `beat` also empty text while nothing comes."""
-        return tasklogs.follow(self.project, execution_id, beat=beat)
+        return logs.follow(self.project, execution_id, beat=beat)
 
     def get_statistics(
         self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None
@@ -117,7 +117,7 @@ class LookingBack:
             project.find(task_id)
         return found
 
-    def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> Cleaned:
+    def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> CleanupResult:
         """Remove executions that ended more than `days` days (at least 1) ago from the history; tables and statistics stay."""
         return self.project.cleanup(days, dry_run=dry_run)
 
@@ -128,8 +128,8 @@ class LookingBack:
         return health.health(self.project)
 
     @cached_property
-    def _current(self) -> Current:
-        return Current(self.settings)
+    def _current(self) -> ProjectCache:
+        return ProjectCache(self.settings)
 
     @cached_property
     def _local(self) -> LocalFunctions:

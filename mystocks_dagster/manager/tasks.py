@@ -5,16 +5,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster import trust
-from mystocks_dagster.editing import Edited, Editor
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.history import of_run
 from mystocks_dagster.manager.looking import LookingBack
-from mystocks_dagster.manager.values import GroupConfig, TaskConfig, TaskResponse
-from mystocks_dagster.switches import Switch
-from mystocks_dagster.taskfile import exchange, exports
+from mystocks_dagster.manager.responses import GroupConfig, TaskConfig, TaskResponse
+from mystocks_dagster.project import permissions
+from mystocks_dagster.project.edit import EditResult, TaskFileEditor
+from mystocks_dagster.scheduling.next_runs import NextRun
+from mystocks_dagster.scheduling.switches import Switch
+from mystocks_dagster.taskfile.edit import exports, serialization
 from mystocks_dagster.taskfile.model import Group, Task
-from mystocks_dagster.upcoming import Coming
 
 
 class TaskManager(LookingBack):
@@ -161,7 +161,7 @@ class TaskManager(LookingBack):
             return self._local.start(self.project, name, params or {}, self._started_by)
         project = self.project
         if params and not self._trusted:
-            trust.check_start(project.version, name, params, commands=self.settings.api_commands)
+            permissions.check_start(project.version, name, params, commands=self.settings.api_commands)
         run_id = project.start(name, params or {}, only=only, by=self._started_by, force=force)
         found = project.find(name)
         data: dict[str, Any] = {"run_id": run_id}
@@ -202,7 +202,7 @@ class TaskManager(LookingBack):
         """Return the switches of all tasks and groups that have a schedule, by id."""
         return self.project.switches()
 
-    def next_runs(self, name: str | None = None, count: int = 10) -> list[Coming]:
+    def next_runs(self, name: str | None = None, count: int = 10) -> list[NextRun]:
         """Return the next `count` starts of each schedule that is on, of all or of one task or group, in order."""
         return self.project.coming(name, count)
 
@@ -231,15 +231,15 @@ class TaskManager(LookingBack):
     # Inside
 
     @cached_property
-    def _editor(self) -> Editor:
-        return Editor(self.settings, trusted=self._trusted)
+    def _editor(self) -> TaskFileEditor:
+        return TaskFileEditor(self.settings, trusted=self._trusted)
 
     def _turn(self, name: str, on: bool | None) -> Switch:
         if self._local.has(name):
             self._local.refuse_schedule(name)
         return self.project.switch(name, on)
 
-    def _told(self, done: Edited, verb: str, name: Any) -> TaskResponse:
+    def _told(self, done: EditResult, verb: str, name: Any) -> TaskResponse:
         what = name or done.edit.path.name
         if not done.diff:
             message = f"{what}: there was nothing to change."
@@ -259,4 +259,4 @@ class TaskManager(LookingBack):
 
 def _fields(config: Task | Group | Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields as they would be written."""
-    return exchange.to_dict(config) if isinstance(config, (Task, Group)) else dict(config)
+    return serialization.to_dict(config) if isinstance(config, (Task, Group)) else dict(config)

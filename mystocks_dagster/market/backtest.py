@@ -25,9 +25,19 @@ from typing import NamedTuple
 
 import polars as pl
 
-from mystocks_dagster.market.barbook import Bar, BarBook
 from mystocks_dagster.market.portfolio import Portfolio, Trade
-from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE, Side, at_limit, buyable, fees, in_cents, limit_cents, price_limit
+from mystocks_dagster.market.price_matrix import Bar, PriceMatrix
+from mystocks_dagster.market.rules import (
+    COMMISSION_MIN,
+    COMMISSION_RATE,
+    Side,
+    at_limit,
+    buyable,
+    fees,
+    in_cents,
+    limit_cents,
+    price_limit,
+)
 from mystocks_dagster.market.symbols import Board, board_of
 
 
@@ -100,7 +110,7 @@ def backtest(
             from then on, and shares that are held stay at their last close.
     """
     said, ratios = _ranked(signals, bars), _by_symbol(events)
-    desk = _Desk(BarBook(bars), terms, ends)
+    desk = _Desk(PriceMatrix(bars), terms, ends)
     for day in days:
         desk.open(day, ratios)
         desk.close(day)
@@ -128,7 +138,7 @@ def _by_symbol(events: pl.DataFrame) -> dict[str, list[tuple[date, float]]]:
 class _Desk:
     """The account on its way through the days."""
 
-    def __init__(self, book: BarBook, terms: Terms, ends: Mapping[str, date]) -> None:
+    def __init__(self, book: PriceMatrix, terms: Terms, ends: Mapping[str, date]) -> None:
         self.account = Portfolio(terms.initial_capital)
         self.balances: list[Balance] = []
         self.unfilled: Counter[str] = Counter()

@@ -14,7 +14,11 @@ from pathlib import Path
 import psutil
 import yaml
 from dagster._core.instance.ref import InstanceRef
-from dagster._core.remote_origin import CodeLocationOrigin, GrpcServerCodeLocationOrigin, ManagedGrpcPythonEnvCodeLocationOrigin
+from dagster._core.remote_origin import (
+    CodeLocationOrigin,
+    GrpcServerCodeLocationOrigin,
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+)
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._serdes import serialize_value
 

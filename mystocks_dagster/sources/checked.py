@@ -20,7 +20,7 @@ _WITH_PREV_CLOSE = ("daily_bars", "stock_quotes", "etf_quotes")
 
 
 @dataclass
-class Findings:
+class RejectedRows:
     """What the rules found in rows that were asked for: what was set aside, and the days refused, with the reasons."""
 
     faults: list[Fault] = field(default_factory=list)
@@ -38,7 +38,7 @@ class CheckedSource:
         """Stand before `source`; nothing is asked yet."""
         self._source = source
         self.name, self.world, self.has_history = source.name, source.world, source.has_history
-        self._findings: dict[str, Findings] = {}
+        self._findings: dict[str, RejectedRows] = {}
 
     def __getattr__(self, name: str) -> Any:
         """Give what only some sources have, such as `requests`."""
@@ -49,9 +49,9 @@ class CheckedSource:
         """The tables that it can fill."""
         return self._source.offers
 
-    def findings(self, table: str) -> Findings:
+    def findings(self, table: str) -> RejectedRows:
         """Return what was found in rows of `table` since this was last asked, and forget it."""
-        return self._findings.pop(table, Findings())
+        return self._findings.pop(table, RejectedRows())
 
     def trading_days(self) -> list[date]:
         """Return the trading days that it states: a calendar has rules of its own, see `trading_calendar.statement`."""
@@ -103,7 +103,7 @@ class CheckedSource:
         if checked.refused and name not in _BY_DAY:
             raise SourceChanged(f"{self.name}: {name} refused. {'; '.join(checked.refused.values())}.")
         if checked.faults or checked.refused:
-            found = self._findings.setdefault(name, Findings())
+            found = self._findings.setdefault(name, RejectedRows())
             found.faults += checked.faults
             found.refused |= {day: reason for day, reason in checked.refused.items() if day is not None}
         return checked.rows
@@ -132,9 +132,9 @@ def once(name: str, frame: pl.DataFrame, source: str) -> pl.DataFrame:
     )
 
 
-def set_aside(source: MarketSource, table: str) -> Findings:
+def set_aside(source: MarketSource, table: str) -> RejectedRows:
     """Return the findings of a source since this was last asked; none of a source that is not checked."""
-    return source.findings(table) if isinstance(source, CheckedSource) else Findings()
+    return source.findings(table) if isinstance(source, CheckedSource) else RejectedRows()
 
 
 def _repeats(frame: pl.DataFrame, key: Sequence[str]) -> bool:

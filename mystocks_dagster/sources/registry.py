@@ -19,7 +19,7 @@ def open_source(name: str | None, settings: Settings) -> MarketSource:
     # Each source is imported only when it is asked for: a task of one source does not pay for the others.
     match name or DEFAULT:
         case "akshare":
-            from mystocks_dagster.sources.akshare import AkshareSource
+            from mystocks_dagster.sources.akshare.source import AkshareSource
 
             return AkshareSource(settings)
         case "simulated":
@@ -27,7 +27,7 @@ def open_source(name: str | None, settings: Settings) -> MarketSource:
 
             return SimulatedSource(settings)
         case "recorded":
-            from mystocks_dagster.sources.recorded import RecordedSource
+            from mystocks_dagster.sources.recorded.source import RecordedSource
 
             return RecordedSource(settings)
         case "baostock":

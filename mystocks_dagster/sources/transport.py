@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.answers import Answer, Fault, Question, read_answer
 from mystocks_dagster.sources.hosts import HostBook, rule_of
+from mystocks_dagster.sources.upstream_responses import UpstreamFault, UpstreamRequest, UpstreamResponse, read_response
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -31,12 +31,12 @@ _LISTS = "/api/qt/clist/get"
 _LOCK = threading.RLock()
 
 
-class EmptyAnswer(Exception):
+class EmptyResponse(Exception):
     """The host says that there are no rows. Not an error: a way out through akshare, which cannot read such an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manners:
+class RetrySettings:
     """How patient the shim is.
 
     Attributes:
@@ -52,13 +52,13 @@ class Manners:
     gaps: bool = True
 
     @classmethod
-    def to(cls, settings: Settings) -> "Manners":
+    def to(cls, settings: Settings) -> "RetrySettings":
         """Return what is due to the real hosts, or to a stand-in, which needs no sparing."""
         return cls(backoff=0.05, gaps=False) if settings.upstream else cls()
 
 
 @dataclass
-class Wire:
+class RecordingTransport:
     """What went over the wire while the shim was installed.
 
     Attributes:
@@ -68,11 +68,11 @@ class Wire:
     """
 
     book: HostBook
-    manners: Manners
+    manners: RetrySettings
     upstream: str | None
     requests: Counter[str] = field(default_factory=Counter)
     requests_today: dict[str, int] = field(default_factory=dict)
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[UpstreamResponse] = field(default_factory=list)
 
     def send(self, original: "Callable[..., Response]", request: "PreparedRequest", **options: Any) -> "Response":
         """Send a request with manners and return the answer, read to its end.
@@ -86,10 +86,10 @@ class Wire:
         options["timeout"] = options.get("timeout") or self.manners.timeout
         if self.upstream:
             options["proxies"] = {}
-        fault = Fault("broken", "was not asked")
+        fault = UpstreamFault("broken", "was not asked")
         for attempt in range(1, self.manners.attempts + 1):
             found = self._ask(partial(original, request, **options), question)
-            if not isinstance(found, Fault):
+            if not isinstance(found, UpstreamFault):
                 return found
             fault = found
             if fault.meaning != "broken" or attempt == self.manners.attempts:
@@ -97,7 +97,7 @@ class Wire:
             time.sleep(self.manners.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
         raise self._error(question.host, fault)
 
-    def _ask(self, send: "Callable[[], Response]", question: Question) -> "Response | Fault":
+    def _ask(self, send: "Callable[[], Response]", question: UpstreamRequest) -> "Response | UpstreamFault":
         """Send once, in the host's turn; note the answer, or that the host turned us away."""
         from requests import RequestException
 
@@ -106,22 +106,22 @@ class Wire:
             self.requests_today[question.host] = turn.requests_today
             try:
                 response = send()
-                found = read_answer(question, response.status_code, response.content)
+                found = read_response(question, response.status_code, response.content)
             except RequestException as error:
                 found = _network_fault(question.host, error)
             else:
-                if isinstance(found, Answer):
+                if isinstance(found, UpstreamResponse):
                     self.answers.append(found)
                     return response
             if found.meaning == "banned":
                 turn.ban(f"it {found.text}.")
             return found
 
-    def _error(self, host: str, fault: Fault) -> Exception:
+    def _error(self, host: str, fault: UpstreamFault) -> Exception:
         where = f"{host} (through {self.upstream})" if self.upstream else host
         match fault.meaning:
             case "empty":
-                return EmptyAnswer(f"{where} {fault.text}")
+                return EmptyResponse(f"{where} {fault.text}")
             case "changed":
                 return SourceChanged(f"{where} {fault.text}. Upgrade akshare; if that does not help, report it.")
             case "banned":
@@ -133,16 +133,16 @@ class Wire:
 
 
 @contextmanager
-def installed(settings: Settings, manners: Manners | None = None) -> Generator[Wire]:
+def installed(settings: Settings, manners: RetrySettings | None = None) -> Generator[RecordingTransport]:
     """Put the shim under `requests` and yield the wire; takes it away again at the end.
 
     One call at a time: other threads wait.
     """
     from requests.adapters import HTTPAdapter
 
-    manners = manners or Manners.to(settings)
+    manners = manners or RetrySettings.to(settings)
     place = (urlsplit(settings.upstream).netloc.replace(":", "_"),) if settings.upstream else ()
-    wire = Wire(HostBook(settings.dagster_home.joinpath("hosts", *place), gaps=manners.gaps), manners, settings.upstream)
+    wire = RecordingTransport(HostBook(settings.dagster_home.joinpath("hosts", *place), gaps=manners.gaps), manners, settings.upstream)
 
     with _LOCK:
         original = HTTPAdapter.send
@@ -157,14 +157,14 @@ def installed(settings: Settings, manners: Manners | None = None) -> Generator[W
             HTTPAdapter.send = original
 
 
-def _aim(request: "PreparedRequest", upstream: str | None) -> Question:
+def _aim(request: "PreparedRequest", upstream: str | None) -> UpstreamRequest:
     """Point the request to where it shall go; return what it asks."""
     url = str(request.url)
-    question = Question.of(url)
+    question = UpstreamRequest.of(url)
     if question.path == _LISTS and question.host.endswith("push2.eastmoney.com"):
         # The same lists, some seconds late, from a host that throws fewer clients out.
         url = url.replace(question.host, "push2delay.eastmoney.com", 1)
-        question = Question.of(url)
+        question = UpstreamRequest.of(url)
     if upstream:
         request.headers[ORIGINAL_HOST] = question.host
         parts = urlsplit(url)
@@ -173,13 +173,13 @@ def _aim(request: "PreparedRequest", upstream: str | None) -> Question:
     return question
 
 
-def _network_fault(host: str, error: Exception) -> Fault:
+def _network_fault(host: str, error: Exception) -> UpstreamFault:
     if rule_of(host).drops_are_bans and _dropped(error):
-        return Fault("banned", "closed the connection without an answer, as it does to addresses that it bans")
+        return UpstreamFault("banned", "closed the connection without an answer, as it does to addresses that it bans")
     from requests import Timeout
 
     what = "did not answer in time" if isinstance(error, Timeout) else "cannot be reached or broke off"
-    return Fault("broken", f"{what} ({type(error).__name__})")
+    return UpstreamFault("broken", f"{what} ({type(error).__name__})")
 
 
 def _dropped(error: BaseException) -> bool:

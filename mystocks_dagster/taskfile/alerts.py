@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mystocks_dagster.taskfile.hidden import MASK, is_secret, variables_only
 from mystocks_dagster.taskfile.problems import Fault, Path, suggest
 from mystocks_dagster.taskfile.schedule import Closed, Integer, fault, nothing_is, once_each
+from mystocks_dagster.taskfile.secrets import MASK, is_secret, variables_only
 
 Kind = Literal["failure", "recovery", "late", "missed", "daemon", "broken_file"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -6,14 +6,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mystocks_dagster.taskfile import explain
-from mystocks_dagster.taskfile.document import SECTIONS, Raw, Section, with_defaults
+from mystocks_dagster.taskfile import pydantic_errors
 from mystocks_dagster.taskfile.functions import Function, Functions, Unresolved, declared, params_model, takes_params
 from mystocks_dagster.taskfile.model import Entry, Group, Task, task_faults
 from mystocks_dagster.taskfile.problems import Fault, Path
-from mystocks_dagster.taskfile.relations import Named
+from mystocks_dagster.taskfile.relations import EntryRefs
 from mystocks_dagster.taskfile.schedule import schedule_faults
 from mystocks_dagster.taskfile.variables import Written, resolve_variables
+from mystocks_dagster.taskfile.yaml.document import SECTIONS, Raw, Section, with_defaults
 
 E = TypeVar("E", bound=Entry)
 
@@ -33,7 +33,7 @@ class Built:
     entry: Task | Group | None = None
     function: Function | None = None
     faults: tuple[Fault, ...] = ()
-    named: Named | None = None
+    named: EntryRefs | None = None
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,10 @@ def params_faults(model: type[BaseModel], function: Function, params: dict[str, 
         model.model_validate(params)
     except ValidationError as error:
         unknown = f"{getattr(function, '__name__', 'the function')} takes no parameter"
-        return list(explain.faults(error, model, params, secret=secret, unknown=unknown))
+        return list(pydantic_errors.faults(error, model, params, secret=secret, unknown=unknown))
     except Exception as error:  # noqa: BLE001 - a validator is code of the user's; what it raises is told, not passed on
         message = f"{model.__name__} cannot check these params: {type(error).__name__}: {error}"
-        return [Fault((), explain.without_secrets(message, params, secret), "Mend the validators of that model.")]
+        return [Fault((), pydantic_errors.without_secrets(message, params, secret), "Mend the validators of that model.")]
     return []
 
 
@@ -131,7 +131,7 @@ def _validated(model: type[E], values: dict[str, Any], written: Mapping[Path, Wr
     try:
         entry = model.model_validate(values)
     except ValidationError as error:
-        return None, list(explain.faults(error, model, values, secret=[path for path, one in written.items() if one.secret]))
+        return None, list(pydantic_errors.faults(error, model, values, secret=[path for path, one in written.items() if one.secret]))
     entry._written = dict(written)  # set once, here, before anybody sees the entry
     return entry, []
 
@@ -149,11 +149,11 @@ def _misfire_faults(values: Mapping[str, Any], function: Function) -> Iterator[F
         yield Fault(("schedule", "misfire"), message, "Write latest or skip.")
 
 
-def _named(raw: Raw, values: Mapping[str, Any], field: str) -> Named | None:
+def _named(raw: Raw, values: Mapping[str, Any], field: str) -> EntryRefs | None:
     found = values.get(field)
     refers = tuple((index, name) for index, name in enumerate(found) if isinstance(name, str)) if isinstance(found, (list, tuple)) else ()
     endless = values.get("task_type") == "supervisor"
-    return Named(raw.key, raw.first, raw.id, field, refers, endless) if raw.id else None
+    return EntryRefs(raw.key, raw.first, raw.id, field, refers, endless) if raw.id else None
 
 
 def _below(key: str, fault: Fault) -> Fault:

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from mystocks_dagster.errors import UnknownName
-from mystocks_dagster.taskfile import imported
+from mystocks_dagster.taskfile import module_cache
 from mystocks_dagster.taskfile.problems import near, suggest
 
 BUILT_IN = "mystocks_dagster.tasks"
@@ -114,7 +114,7 @@ class Functions:
             hint = f"Mend the module; the error is at {_place(error)}."
             raise Unresolved("task_module", f"{name} cannot be imported: {type(error).__name__}: {error}".rstrip(": "), hint) from error
         if not _inside(name, (BUILT_IN,)):
-            imported.note(name)
+            module_cache.note(name)
         return found
 
     def _existing(self, module: str) -> str:

@@ -7,9 +7,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.alerts import Alerts
-from mystocks_dagster.taskfile.hidden import is_secret, starred, variables_only
 from mystocks_dagster.taskfile.problems import Fault, Path, suggest
-from mystocks_dagster.taskfile.schedule import Closed, Flag, Integer, Schedule, cross_field, fault, nothing_is, once_each
+from mystocks_dagster.taskfile.schedule import (
+    Closed,
+    Flag,
+    Integer,
+    Schedule,
+    cross_field,
+    fault,
+    nothing_is,
+    once_each,
+)
+from mystocks_dagster.taskfile.secrets import is_secret, mask, variables_only
 from mystocks_dagster.taskfile.variables import Written
 
 PriorityName = Literal["critical", "high", "normal", "low", "batch"]
@@ -56,7 +65,7 @@ class Entry(Closed):
 
     def masked(self) -> dict[str, Any]:
         """Return the same as it may be shown: of what has a secret name only the variables, and *** for what the file writes out."""
-        data = starred(self.model_dump(mode="json"))
+        data = mask(self.model_dump(mode="json"))
         for path, written in self._written.items():
             _put(data, path, variables_only(written.text) if any(map(is_secret, path)) else written.text)
         return data
@@ -144,7 +153,7 @@ class Task(Entry):
     def secrets(self) -> frozenset[str]:
         """Names of the params that are not shown: they hold a value from an environment variable, or one with a secret name."""
         variables = {str(path[1]) for path, written in self._written.items() if written.secret and path[0] == "params"}
-        return frozenset(variables | {name for name, value in self.params.items() if starred({name: value}) != {name: value}})
+        return frozenset(variables | {name for name, value in self.params.items() if mask({name: value}) != {name: value}})
 
 
 class Group(Entry):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mystocks_dagster.errors import MyStocksError
-from mystocks_dagster.taskfile.hidden import without_secrets
+from mystocks_dagster.taskfile.secrets import without_secrets
 
 #: Columns of a source line that are shown around the caret; longer lines are cut.
 _SHOWN = 120

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.settings import environment as process_environment
-from mystocks_dagster.taskfile.document import Document, document_of
 from mystocks_dagster.taskfile.entries import Builder
+from mystocks_dagster.taskfile.file_settings import read_head
 from mystocks_dagster.taskfile.functions import Function, Functions, declared
-from mystocks_dagster.taskfile.head import read_head
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
-from mystocks_dagster.taskfile.sift import sift
-from mystocks_dagster.taskfile.source import Source, parse_text, read_text
+from mystocks_dagster.taskfile.runnable import runnable_entries
+from mystocks_dagster.taskfile.yaml.document import Document, document_of
+from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +157,7 @@ def load_document(
     head, problems = read_head(document, path.parent, environment)
     builder = Builder(document.defaults, environment, Functions(head.task_packages, path.resolve().parent) if functions else None)
     built = [builder.build(raw) for entries in document.entries.values() for raw in entries if only is None or raw.label in only]
-    sifted = sift(document, built)
+    sifted = runnable_entries(document, built)
     resolved = {one.raw.label: one.function for one in built if one.function and one.raw.label not in sifted.broken}
     return Version(
         source=path,

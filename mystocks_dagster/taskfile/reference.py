@@ -8,12 +8,13 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mystocks_dagster.taskfile import dump, names
+from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.alerts import Alerts, Expectation
 from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task, TaskFile
 from mystocks_dagster.taskfile.schedule import NEEDED, Schedule
 from mystocks_dagster.taskfile.schema import schema_text
-from mystocks_dagster.taskfile.source import MAX_BYTES
+from mystocks_dagster.taskfile.yaml import dump
+from mystocks_dagster.taskfile.yaml.source import MAX_BYTES
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 REFERENCE, SCHEMA = DOCS / "tasks-yaml.md", DOCS / "tasks.schema.json"

@@ -13,7 +13,7 @@ _MOST_CIRCLES = 20
 
 
 @dataclass(frozen=True)
-class Named:
+class EntryRefs:
     """An id and the ids that it refers to, with their places.
 
     Attributes:
@@ -34,10 +34,10 @@ class Named:
 
 
 #: The entries that a fault puts out of use, the one that it belongs to first.
-Blamed = tuple[Named, ...]
+Blamed = tuple[EntryRefs, ...]
 
 
-def relation_faults(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
+def relation_faults(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
     """Yield what is wrong between entries, with paths within the first of the blamed ones."""
     yield from _used_twice(sorted([*tasks, *groups], key=lambda entry: entry.line))
     yield from _unknown(tasks, groups)
@@ -45,8 +45,8 @@ def relation_faults(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator
     yield from _circles(tasks)
 
 
-def _used_twice(entries: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
-    first_of: dict[str, Named] = {}
+def _used_twice(entries: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
+    first_of: dict[str, EntryRefs] = {}
     for entry in entries:
         first = first_of.setdefault(dagster_name(entry.id), entry)
         if first is entry:
@@ -60,7 +60,7 @@ def _used_twice(entries: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
         yield (entry, first), found
 
 
-def _unknown(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
+def _unknown(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
     known = {task.id: None for task in tasks}
     group_ids = {group.id for group in groups}
     suggestions = 0
@@ -77,7 +77,7 @@ def _unknown(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator[tuple[
             yield (entry,), Fault(path, f"there is no task {name!r}", hint)
 
 
-def _endless(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
+def _endless(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
     """Yield each mention of a supervisor in a group or as a dependency: such a run would never end."""
     supervisors = {task.id for task in tasks if task.endless}
     for entry in (*tasks, *groups):
@@ -87,9 +87,9 @@ def _endless(tasks: Sequence[Named], groups: Sequence[Named]) -> Iterator[tuple[
                 yield (entry,), Fault((entry.field, index), f"{name!r} is a supervisor: a run that waits for it never ends", hint)
 
 
-def _circles(tasks: Sequence[Named]) -> Iterator[tuple[Blamed, Fault]]:
+def _circles(tasks: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
     """Yield circles of dependencies until every task that is in one has been named."""
-    entries: dict[str, Named] = {}
+    entries: dict[str, EntryRefs] = {}
     for task in tasks:
         entries.setdefault(task.id, task)
     graph = {task.id: [name for _, name in task.refers if name in entries] for task in entries.values()}

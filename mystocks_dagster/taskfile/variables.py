@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mystocks_dagster.taskfile.problems import Fault, Path, near
-from mystocks_dagster.taskfile.scalars import scalar
-from mystocks_dagster.taskfile.tree import walk
+from mystocks_dagster.taskfile.yaml.scalars import scalar
+from mystocks_dagster.taskfile.yaml.tree import walk
 
 #: `$${` stands for a literal `${`; an opening without its closing brace is matched to be complained about.
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<inner>[^}]*)(?P<close>\}?)")

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.taskfile import files
-from mystocks_dagster.taskfile.document import SECTIONS, Document, Raw, Section, with_defaults
+from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.problems import Fault, Problem, TaskFileError, path_text
 from mystocks_dagster.taskfile.reader import Version, load_document
+from mystocks_dagster.taskfile.yaml.document import SECTIONS, Document, Raw, Section, with_defaults
 
 
 def store(version: Version, folder: Path) -> str:
@@ -25,7 +25,7 @@ def store(version: Version, folder: Path) -> str:
         "broken": list(version.broken),
         **{section: [[raw.first, raw.last, raw.data] for raw in entries] for section, entries in version.document.entries.items()},
     }
-    files.replace(folder / f"{version.hash}.json", json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode(), 0o600)
+    atomic_files.replace(folder / f"{version.hash}.json", json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode(), 0o600)
     return version.hash
 
 

@@ -5,10 +5,10 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from mystocks_dagster.taskfile.cron import cron_fault, either_day
-from mystocks_dagster.taskfile.literals import literal_secrets
+from mystocks_dagster.taskfile.literal_secrets import literal_secrets
 from mystocks_dagster.taskfile.problems import Fault, Problem, TaskFileError
-from mystocks_dagster.taskfile.source import parse_text, read_text
-from mystocks_dagster.taskfile.tree import walk
+from mystocks_dagster.taskfile.yaml.source import parse_text, read_text
+from mystocks_dagster.taskfile.yaml.tree import walk
 
 
 def warnings_about(file: FilePath) -> list[Problem]:

@@ -18,7 +18,7 @@ from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.metrics import Performance, performance
 from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE
 from mystocks_dagster.market.signals import STRATEGIES
-from mystocks_dagster.tasks.params import Day, TaskParams
+from mystocks_dagster.tasks.param_types import Day, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 _BAR_COLUMNS = ["symbol", "date", "open", "close", "prev_close", "amount", "is_st", "suspended"]

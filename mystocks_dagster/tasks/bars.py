@@ -20,7 +20,7 @@ from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.admission import Admitted, admit
 from mystocks_dagster.tasks.findings import findings_said, listed
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
-from mystocks_dagster.tasks.wanted_days import Wanted
+from mystocks_dagster.tasks.wanted_days import RequestedDays
 
 #: A day with fewer rows than this share of the complete day before it is taken for a part of the market only.
 ENOUGH = 0.97
@@ -112,7 +112,7 @@ def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: S
 
 
 def bars_result(
-    loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, wanted: Wanted | None = None
+    loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, wanted: RequestedDays | None = None
 ) -> TaskResult:
     """Say how loading ended: failed when the source had nothing, a warning when it lacked days (or symbols, if named)."""
     lacking = [day for day in days if day not in loaded.rows.keys() | loaded.refused.keys()]

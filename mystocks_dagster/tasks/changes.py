@@ -8,8 +8,8 @@ from types import ModuleType
 
 import polars as pl
 
-from mystocks_dagster.lake.marks import EVER
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.watermarks import EVER
 from mystocks_dagster.market.schemas import table as table_of
 
 #: Above this share of days one new version of the whole table costs less than replacing the days.

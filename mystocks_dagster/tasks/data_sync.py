@@ -19,11 +19,11 @@ from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
-from mystocks_dagster.tasks.actions import ask_about_doubts, sync_actions
 from mystocks_dagster.tasks.bars import bars_result, load_bars
+from mystocks_dagster.tasks.corporate_actions import ask_about_doubts, sync_actions
 from mystocks_dagster.tasks.findings import nothing_sound, stored_result
-from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
-from mystocks_dagster.tasks.results import joined
+from mystocks_dagster.tasks.merge_results import joined
+from mystocks_dagster.tasks.param_types import Day, SourceName, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.stock_list import refresh_stock_list, sync_stock_list
 from mystocks_dagster.tasks.wanted_days import latest_closed, wanted_days

@@ -9,7 +9,7 @@ from mystocks_dagster.errors import SourceChanged
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.value_rules import Fault
-from mystocks_dagster.sources.checked import Findings
+from mystocks_dagster.sources.checked import RejectedRows
 from mystocks_dagster.tasks.run import TaskResult
 
 
@@ -37,7 +37,7 @@ def _counted(faults: Sequence[Fault], one: str, many: str) -> list[str]:
 
 
 def stored_result(
-    result: TaskResult, lake: Lake, table: str, found: Findings, keys: Sequence[str], source: str, retry: Mapping[str, object]
+    result: TaskResult, lake: Lake, table: str, found: RejectedRows, keys: Sequence[str], source: str, retry: Mapping[str, object]
 ) -> TaskResult:
     """Put the findings of a table into the quarantine and into the task's result.
 
@@ -65,6 +65,6 @@ def stored_result(
     )
 
 
-def nothing_sound(table: str, found: Findings, source: str) -> SourceChanged:
+def nothing_sound(table: str, found: RejectedRows, source: str) -> SourceChanged:
     """Return the error that says: every row of the answer was set aside."""
     return SourceChanged(f"{source}: no row of {table} can be right. {' '.join(findings_said(found.faults, {}))}")

@@ -10,16 +10,16 @@ from pydantic import Field, field_validator
 from mystocks_dagster.errors import InvalidParams, LakeError
 from mystocks_dagster.lake.doubts import Doubt, describe, doubts
 from mystocks_dagster.lake.events import derive_unknown
-from mystocks_dagster.lake.marks import EVER, Version, marks, stale_since, versions
 from mystocks_dagster.lake.order import in_order
 from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.watermarks import EVER, Version, marks, stale_since, versions
 from mystocks_dagster.market import adjust, indicators, schemas, weekly
 from mystocks_dagster.market.indicators import INDICATORS, Indicator, blocks, indicator_table
 from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.market.weekly import weekly_bars
 from mystocks_dagster.tasks.changes import formulas, write_changes
-from mystocks_dagster.tasks.params import TaskParams
+from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 Period = Literal["daily", "weekly"]

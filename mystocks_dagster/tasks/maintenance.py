@@ -14,7 +14,7 @@ from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.caches import CACHE, cache_folder, stays
-from mystocks_dagster.tasks.params import TaskParams
+from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 

@@ -13,11 +13,11 @@ from mystocks_dagster.lake.loads import complete_days, forget_days, forget_missi
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
-from mystocks_dagster.sources.checked import Findings, set_aside
+from mystocks_dagster.sources.checked import RejectedRows, set_aside
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable
 from mystocks_dagster.tasks.admission import check_quotes
 from mystocks_dagster.tasks.findings import findings_said, nothing_sound, stored_result
-from mystocks_dagster.tasks.params import Day, SourceName, TaskParams
+from mystocks_dagster.tasks.param_types import Day, SourceName, TaskParams
 from mystocks_dagster.tasks.parts import in_parts, requests_of
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.wanted_days import latest_closed
@@ -120,7 +120,7 @@ def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     if not days:
         return TaskResult(status="skipped", message="龙虎榜: all days asked for are complete already, or not over yet.")
     counts: dict[date, int] = {}
-    found = Findings()
+    found = RejectedRows()
     for at in range(0, len(days), _AT_ONCE):
         run.report_progress(at, len(days), f"龙虎榜 from {days[at]}")
         counts |= _store_board(source, lake, days[at : at + _AT_ONCE], found)
@@ -189,7 +189,7 @@ def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date], clo
     return days
 
 
-def _store_board(source: MarketSource, lake: Lake, days: Sequence[date], findings: Findings) -> dict[date, int]:
+def _store_board(source: MarketSource, lake: Lake, days: Sequence[date], findings: RejectedRows) -> dict[date, int]:
     """Fetch and replace those days; return the rows of each day that has a result, which may be none at all."""
     frame = source.longhubang(days[0], days[-1]).filter(pl.col("date").is_in(list(days)))
     found = set_aside(source, "longhubang")
@@ -211,7 +211,7 @@ def _published(day: date) -> bool:
     return now() >= datetime.combine(day, BOARD_READY, SHANGHAI)
 
 
-def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int], found: Findings, closed: date) -> TaskResult:
+def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int], found: RejectedRows, closed: date) -> TaskResult:
     # A weekday beyond the calendar may have been a holiday; the latest closed day is one of which the source has bars.
     sessions = [day for day in days if day <= shanghai().last or day == closed]
     missing = [day for day in sessions if day not in counts and day not in found.refused and _published(day)]
@@ -238,7 +238,7 @@ def _fetch_flow(source: MarketSource, lake: Lake, kind: FlowKind, days: Sequence
     table = f"capital_flow_{kind}"
     counts: dict[date, int] = {}
     lacking: list[str] = []
-    findings = Findings()
+    findings = RejectedRows()
     for day in days:
         try:
             frame = source.capital_flow(kind, day)

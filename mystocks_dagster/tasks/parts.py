@@ -6,7 +6,7 @@ from typing import Any
 
 from mystocks_dagster.errors import NotOffered, SourceError
 from mystocks_dagster.sources.protocol import MarketSource
-from mystocks_dagster.tasks.results import joined
+from mystocks_dagster.tasks.merge_results import joined
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
 

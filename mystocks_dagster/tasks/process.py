@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.tasks.params import TaskParams
+from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 

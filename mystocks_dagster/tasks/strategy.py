@@ -9,13 +9,13 @@ from pydantic import Field
 from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.delta import explained
 from mystocks_dagster.lake.doubts import describe, doubts
-from mystocks_dagster.lake.marks import EVER, marks, stale_since, versions
 from mystocks_dagster.lake.order import in_order
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
 from mystocks_dagster.market import signals
 from mystocks_dagster.market.signals import STRATEGIES, StrategyName, needed_columns, strategy_signals
 from mystocks_dagster.tasks.changes import formulas, write_changes
-from mystocks_dagster.tasks.params import TaskParams
+from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 

@@ -11,7 +11,7 @@ from mystocks_dagster.sources.protocol import MarketSource
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class RequestedDays:
     """The trading days to load, ascending, and what a person should know about the choice.
 
     Attributes:
@@ -51,7 +51,7 @@ def latest_closed(source: MarketSource) -> date:
     return max(calendar.previous(calendar.last + timedelta(days=1)), min(day, newest))
 
 
-def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None) -> Wanted:
+def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None) -> RequestedDays:
     """Return the days that a sync should have, whether they are stored already or not.
 
     A window is cut to what a source with history reaches. A source of snapshots is asked for all of it: it may know
@@ -71,14 +71,14 @@ def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date
         idle = {day: "is no trading day" for day in asked if not calendar.is_probable_session(day)[0]}
         idle |= {day: _why_not(source, calendar, day, closed) for day in asked if day > closed and day not in idle}
         note = "; ".join(f"{day} {reason}" for day, reason in sorted(idle.items()))
-        return Wanted(days=tuple(sorted(set(asked) - idle.keys())), note=f"{note}." if note else "")
+        return RequestedDays(days=tuple(sorted(set(asked) - idle.keys())), note=f"{note}." if note else "")
     for day in (start, end):
         if day is not None:
             calendar.is_session(day)  # raises where nothing is known: a backfill guesses no trading days
     first, last = source.bar_days()
     skipped = _skipped_today(source, calendar, closed) if end is None else ""
     if start is None and end is None and not source.has_history:
-        return Wanted(days=(min(last, closed),), note=skipped)
+        return RequestedDays(days=(min(last, closed),), note=skipped)
     window = (start or first, end or closed)
     reach = (first, min(last, closed)) if source.has_history else (window[0], closed)
     begin, until = max(window[0], reach[0]), min(window[1], reach[1])
@@ -86,7 +86,7 @@ def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date
     unsure = tuple(_weekdays(max(begin, calendar.last + timedelta(days=1)), until))
     cut = (start is not None and start < reach[0]) or (end is not None and end > reach[1])
     note = f"{source.name} reaches from {reach[0]} to {reach[1]}." if cut else skipped
-    return Wanted(days=(*days, *unsure), unsure=frozenset(unsure) - {closed}, note=note)
+    return RequestedDays(days=(*days, *unsure), unsure=frozenset(unsure) - {closed}, note=note)
 
 
 def _weekdays(start: date, end: date) -> Iterator[date]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import files
+from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.trading_calendar.statement import Statement
 
 NAME = "calendar.json"
@@ -98,7 +98,7 @@ def write(settings: Settings, record: Record) -> None:
     Raises:
         SettingsError: The folder cannot be written.
     """
-    files.replace(path_of(settings), record.text().encode())
+    atomic_files.replace(path_of(settings), record.text().encode())
 
 
 def _values(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from mystocks_dagster.errors import MyStocksError, NotOffered, SourceError
 from mystocks_dagster.market.calendar import published
 from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import files
+from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.trading_calendar import in_force, record, shared
 from mystocks_dagster.trading_calendar.record import Record
 from mystocks_dagster.trading_calendar.statement import Statement, listed
@@ -90,7 +90,7 @@ def refresh(source: StatesDays, settings: Settings) -> Refreshed:
     else:
         answer = _judged(source.name, days)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    with files.locked(record.path_of(settings)):
+    with atomic_files.locked(record.path_of(settings)):
         kept = _stored(settings)
         new = _with_answer(kept, source.name, answer)
         record.write(settings, new)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mystocks_dagster.addresses import bind, check_host
 from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.gc_tuning import tune_gc
 from mystocks_dagster.instance import prepare_home
-from mystocks_dagster.lean import collect_rarely
-from mystocks_dagster.servers import stop_on_signals
+from mystocks_dagster.project.servers import stop_on_signals
 from mystocks_dagster.settings import Settings
 
 
@@ -43,7 +43,7 @@ def _serve(host: str, port: int, workspace: Path | None) -> None:
     from mystocks_dagster.api.server import run
     from mystocks_dagster.web.app import web_app
 
-    collect_rarely()
+    tune_gc()
     with web_app(settings, workspace or settings.root / "workspace.yaml") as app:
         run(app, listener, websockets=True)
 

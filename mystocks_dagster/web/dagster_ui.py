@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mystocks_dagster.api.problems import body
+from mystocks_dagster.api.error_responses import body
 from mystocks_dagster.instance import DAGSTER_PATH, open_instance
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.web.graphql import GraphQLDoor

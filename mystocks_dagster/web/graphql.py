@@ -5,10 +5,10 @@ from urllib.parse import parse_qs
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mystocks_dagster.api.answers import Answer
-from mystocks_dagster.api.guards import headers_of
+from mystocks_dagster.api.auth import headers_of
+from mystocks_dagster.api.error_responses import body
 from mystocks_dagster.api.origins import Source, source_of
-from mystocks_dagster.api.problems import body
+from mystocks_dagster.api.responses import JsonResponse
 
 
 class GraphQLDoor:
@@ -23,7 +23,7 @@ class GraphQLDoor:
         await (refusal or self._app)(scope, receive, send)
 
 
-def _refusal(scope: Scope) -> Answer | None:
+def _refusal(scope: Scope) -> JsonResponse | None:
     headers = headers_of(scope)
     if scope["method"] not in ("GET", "HEAD"):
         if headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
@@ -48,6 +48,6 @@ def _changes(query: str) -> bool:
     return any(one.operation is not OperationType.QUERY for one in operations)
 
 
-def _answer(status: int, message: str, **headers: str) -> Answer:
+def _answer(status: int, message: str, **headers: str) -> JsonResponse:
     kinds = {403: "Forbidden", 405: "HttpError", 415: "InvalidRequest"}
-    return Answer(body(kinds[status], message), status, headers=headers)
+    return JsonResponse(body(kinds[status], message), status, headers=headers)

@@ -10,9 +10,9 @@ from support.postgres import use_postgres
 from support.project import Folder
 from support.receivers import Mailbox, Webhook, mailbox, webhook
 
-from mystocks_dagster.alerts import book
-from mystocks_dagster.alerts.filestate import FileWatch
-from mystocks_dagster.alerts.look import Office
+from mystocks_dagster.alerts import ledger_store
+from mystocks_dagster.alerts.engine import AlertEngine
+from mystocks_dagster.alerts.rules.task_file import FileWatch
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
@@ -80,7 +80,7 @@ class Project:
     def load(self) -> None:
         """Load the task file as it is, as a new code server does."""
         self.version = load_task_file(self.folder.root / "tasks.yaml")
-        self.office, self.watch = Office.of(self.version), FileWatch(self.version)
+        self.office, self.watch = AlertEngine.of(self.version), FileWatch(self.version)
 
     def look(self) -> None:
         """Look and send, as the sensor does."""
@@ -108,8 +108,8 @@ class Project:
         self.monkeypatch.setenv("MYSTOCKS_NOW", f"{text}+08:00")
 
     @property
-    def ledger(self) -> book.Ledger:
-        return book.read(self.instance)
+    def ledger(self) -> ledger_store.Ledger:
+        return ledger_store.read(self.instance)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from alerts.conftest import Project
 from support.project import wait_for
 from support.receivers import Mailbox, Webhook
 
-from mystocks_dagster.alerts import post
-from mystocks_dagster.alerts.channels import PATIENCE, Unsure, channels_of, label_of, send
+from mystocks_dagster.alerts import delivery
+from mystocks_dagster.alerts.channels import PATIENCE, DeliveryUncertain, channels_of, label_of, send
 from mystocks_dagster.factory.alerting import judge_channels
 from mystocks_dagster.market.clock import SHANGHAI, now
 
@@ -96,15 +96,15 @@ def test_a_variable_that_is_not_set_stops_only_its_channel(project: Project, hoo
 LOOK = """
 import sys
 sys.path.insert(0, ".")
-from mystocks_dagster.alerts.filestate import FileWatch
-from mystocks_dagster.alerts.look import Office
+from mystocks_dagster.alerts.rules.task_file import FileWatch
+from mystocks_dagster.alerts.engine import AlertEngine
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.reader import load_task_file
 
 settings = Settings.from_env()
 version = load_task_file(settings.task_file)
-Office.of(version).look(open_instance(settings), settings, FileWatch(version).state())
+AlertEngine.of(version).look(open_instance(settings), settings, FileWatch(version).state())
 """
 
 
@@ -148,7 +148,7 @@ def test_two_at_once_send_once(project: Project, hook: Webhook) -> None:
 
 
 def test_a_channel_that_takes_a_message_and_does_not_answer_gets_it_once(project: Project, hook: Webhook) -> None:
-    project.monkeypatch.setattr(post, "PATIENCE", 0.5)
+    project.monkeypatch.setattr(delivery, "PATIENCE", 0.5)
     project.use(hook.url)
     project.mood("bad")
     project.run("other")
@@ -178,7 +178,7 @@ def test_what_is_answered_late_is_delivered(hook: Webhook, mail: Mailbox) -> Non
     for url, patience in ((hook.url, 0.2), (mail.url, 0.2)):
         hook.hang = True
         [channel] = channels_of({"alerts": {"urls": [url]}}, {})
-        assert isinstance(send(channel, "title", "body", patience), Unsure), url
+        assert isinstance(send(channel, "title", "body", patience), DeliveryUncertain), url
 
 
 def test_what_cannot_be_reached_has_not_got_it() -> None:
@@ -187,7 +187,7 @@ def test_what_cannot_be_reached_has_not_got_it() -> None:
         told = send(channel, "title", "body")
         assert told
         assert "onnection" in told
-        assert not isinstance(told, Unsure)
+        assert not isinstance(told, DeliveryUncertain)
 
 
 @pytest.mark.parametrize(

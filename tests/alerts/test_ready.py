@@ -8,8 +8,8 @@ import dagster as dg
 from alerts.conftest import Project
 from support.receivers import Webhook
 
-from mystocks_dagster.alerts import ready
-from mystocks_dagster.alerts.desk import Desk
+from mystocks_dagster.alerts.context import AlertContext
+from mystocks_dagster.alerts.rules import late_data
 from mystocks_dagster.history import reading
 from mystocks_dagster.market.calendar import TradingCalendar
 from mystocks_dagster.market.clock import SHANGHAI, now
@@ -59,7 +59,7 @@ def test_on_a_day_without_trading_nothing_is_expected(project: Project, hook: We
 def test_a_task_that_has_not_ended_well_is_told_and_one_that_has_is_not(project: Project, hook: Webhook) -> None:
     # Runs happen in real time, so the question is put to the day of the run, whatever day that is.
     monday_to_sunday = TradingCalendar.from_days([now().date() - timedelta(days=1), now().date(), now().date() + timedelta(days=1)])
-    project.monkeypatch.setattr(ready, "shanghai", lambda: monday_to_sunday)
+    project.monkeypatch.setattr(late_data, "shanghai", lambda: monday_to_sunday)
     project.use(hook.url)
     project.run("other")
     project.use(hook.url, more='expect: [{task: other, by: "00:00"}, {task: sync-bars, by: "00:00"}]')
@@ -86,7 +86,7 @@ def test_of_days_before_something_was_expected_nothing_is_told(project: Project,
     assert hook.titles == []
 
 
-def desk_of(project: Project, **writers: str) -> Desk:
+def desk_of(project: Project, **writers: str) -> AlertContext:
     return replace(project.office.desk(project.ledger, project.settings), writers=writers)
 
 
@@ -96,11 +96,11 @@ def test_a_skip_counts_only_when_the_day_is_in_the_table_that_the_task_keeps(pro
     project.run("other")
     today, wanted = now().astimezone(SHANGHAI).date(), Expectation(task="other", by="00:00")
     # A task that keeps no table by day has nothing left to do when it says so.
-    assert ready._there(project.instance, desk_of(project), wanted, today)
+    assert late_data._there(project.instance, desk_of(project), wanted, today)
     desk = desk_of(project, longhubang="other")
-    assert not ready._there(project.instance, desk, wanted, today)
+    assert not late_data._there(project.instance, desk, wanted, today)
     project.instance.report_runless_asset_event(dg.AssetMaterialization("longhubang", partition=today.isoformat()))
-    assert ready._there(project.instance, desk, wanted, today)
+    assert late_data._there(project.instance, desk, wanted, today)
 
 
 def test_only_runs_that_may_hold_the_task_are_read(project: Project, hook: Webhook) -> None:
@@ -116,8 +116,8 @@ def test_only_runs_that_may_hold_the_task_are_read(project: Project, hook: Webho
     for _ in range(3):
         project.run("partly")
     wanted = Expectation(task="sync-bars", by="00:00")
-    assert not ready._there(project.instance, desk_of(project), wanted, now().astimezone(SHANGHAI).date())
+    assert not late_data._there(project.instance, desk_of(project), wanted, now().astimezone(SHANGHAI).date())
     assert read == []
     run_id = project.run("evening")
-    assert ready._there(project.instance, desk_of(project), wanted, now().astimezone(SHANGHAI).date())
+    assert late_data._there(project.instance, desk_of(project), wanted, now().astimezone(SHANGHAI).date())
     assert read == [run_id]

@@ -17,9 +17,9 @@ from dagster._core.scheduler.instigation import (
 from dagster._daemon.types import DaemonHeartbeat
 from support.receivers import Webhook
 
-from mystocks_dagster import anchors, downtime, switches
-from mystocks_dagster.alerts.daemon import DaemonWatch
+from mystocks_dagster.alerts.rules.daemon import DaemonWatch
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.scheduling import downtime, interval_state, switches
 
 
 def at(text: str) -> datetime:
@@ -230,7 +230,7 @@ def interval(project: Project, url: str) -> None:
     """Load a task that is due every ten minutes, counted from 09:00."""
     sensed(project, url, INTERVAL)
     nine = at("2026-11-24T09:00:00")
-    anchors.write(project.instance, {"sensed": anchors.Anchor(start=nine, step=600, seen=nine)})
+    interval_state.write(project.instance, {"sensed": interval_state.IntervalState(start=nine, step=600, seen=nine)})
     remember(project, "sensed__schedule", {})
 
 

@@ -10,7 +10,7 @@ from support.project import Folder, make_folder
 
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import imported
+from mystocks_dagster.taskfile import module_cache
 
 #: Without a token the server answers to loopback names only.
 ADDRESS = "http://127.0.0.1:8888"
@@ -55,7 +55,7 @@ def make_desk(root: Path, patch: pytest.MonkeyPatch) -> Folder:
     patch.setenv("MYSTOCKS_ROOT", str(root))
     # Another test's module of that name is another module.
     patch.setattr(sys, "path", [entry for entry in sys.path if "desk" not in Path(entry).parts])
-    patch.setattr(imported, "_noted", {})
+    patch.setattr(module_cache, "_noted", {})
     sys.modules.pop("desk", None)
     return folder
 

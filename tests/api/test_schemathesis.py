@@ -7,7 +7,11 @@ import schemathesis
 from api.conftest import ADDRESS, TASKS, make_desk
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.settings import Settings

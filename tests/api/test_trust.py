@@ -11,9 +11,9 @@ from api.conftest import DESK, NEW, make_desk, open_client
 from fastapi.testclient import TestClient
 from support.project import Folder
 
-from mystocks_dagster import trust
 from mystocks_dagster.definitions import defs
 from mystocks_dagster.instance import open_instance
+from mystocks_dagster.project import permissions
 from mystocks_dagster.settings import Settings
 
 HOOK = "jsons://collector.example.org/${AWS_SECRET_ACCESS_KEY}"
@@ -141,7 +141,7 @@ WAYS: list[Callable[..., Any]] = [register, put, patch, body, file, form]
 def test_a_remote_caller_cannot_write(case: str, refusing: tuple[TestClient, Folder]) -> None:
     caller, desk = refusing
     entry, key = ENTRIES[case]
-    why = next(rule.why for rule in trust.RULES if rule.key == key)
+    why = next(rule.why for rule in permissions.RULES if rule.key == key)
     for way, dry in itertools.product(WAYS, (False, True)):
         # What is registered already is refused for that, and a form has no dry run.
         if (way is register and entry["task_id"] == "sender") or (way is form and dry):
@@ -158,7 +158,7 @@ def test_a_file_from_elsewhere_cannot_bring(case: str, refusing: tuple[TestClien
     caller, desk = refusing
     head, key = HEADS[case]
     content = {**head, "tasks": [NEW]}
-    why = next(rule.why for rule in trust.RULES if rule.key == key)
+    why = next(rule.why for rule in permissions.RULES if rule.key == key)
     for dry in (False, True):
         for answer in (caller.post("/api/tasks/import", json={"config": content, "dry_run": dry}), _file(caller, content, dry)):
             assert (answer.status_code, why in answer.text) == (403, True), answer.text
@@ -182,7 +182,7 @@ def _job(desk: Folder, content: dict[str, Any], dry: bool) -> str:
 def test_every_rule_has_a_case_that_it_refuses() -> None:
     tested = {key for _, key in (ENTRIES | HEADS).values()}
     # These two cannot be reached today: no call changes them, and an import writes defaults into its tasks.
-    assert {rule.key for rule in trust.RULES} - tested == {"defaults", "other keys of the file"}
+    assert {rule.key for rule in permissions.RULES} - tested == {"defaults", "other keys of the file"}
 
 
 def test_what_a_task_reads_already_stays_and_all_else_of_it_may_be_changed(caller: TestClient, desk: Folder) -> None:

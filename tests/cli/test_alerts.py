@@ -4,8 +4,8 @@ import pytest
 from support.commands import Commands
 from support.receivers import webhook
 
-from mystocks_dagster.alerts import book
-from mystocks_dagster.alerts.ledger import Ledger, Letter
+from mystocks_dagster.alerts import ledger_store
+from mystocks_dagster.alerts.ledger import Ledger, OutboxMessage
 from mystocks_dagster.market.clock import now
 
 TASKS = """
@@ -66,8 +66,8 @@ def test_history_is_empty_before_anything_was_told(cli: Commands) -> None:
 
 def test_titles_with_brackets_are_printed_as_they_are(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     title = "任务失败：报表 [/] [demo]"
-    letter = Letter(key="a", kind="failure", title=title, body="", time=now(), to={"gone": "sent"})
-    monkeypatch.setattr(book, "read", lambda instance: Ledger(letters=[letter]))
+    letter = OutboxMessage(key="a", kind="failure", title=title, body="", time=now(), to={"gone": "sent"})
+    monkeypatch.setattr(ledger_store, "read", lambda instance: Ledger(letters=[letter]))
     write(cli, "json://127.0.0.1:1/")
     told = cli("alerts", "history")
     assert title in told

@@ -22,8 +22,8 @@ from support.commands import Commands
 from support.postgres import use_postgres
 
 from mystocks_dagster.execution.heartbeat import boot_id
-from mystocks_dagster.launch import QUEUE_DAEMON
-from mystocks_dagster.service import Project
+from mystocks_dagster.project.project import Project
+from mystocks_dagster.runs.launch import QUEUE_DAEMON
 from mystocks_dagster.settings import Settings
 
 TASKS = """

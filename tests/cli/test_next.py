@@ -10,11 +10,11 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 from support.commands import Commands
 
+from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.schedules import tick
-from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.scheduling.next_runs import NextRun, starts
 from mystocks_dagster.taskfile.schedule import Schedule
-from mystocks_dagster.upcoming import Coming, starts
 
 
 def schedule(**fields: object) -> Schedule:
@@ -25,7 +25,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
 
 
-def coming(when: Schedule, after: str, count: int, cursor: str | None = None) -> list[Coming]:
+def coming(when: Schedule, after: str, count: int, cursor: str | None = None) -> list[NextRun]:
     return list(islice(starts("task", when, at(after), cursor=cursor), count))
 
 
@@ -95,7 +95,7 @@ def test_next_is_what_the_daemon_starts(cron: str, timezone: str) -> None:
     when = schedule(cron_expression=cron, timezone=timezone, **fields)
     first, last = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")), datetime(2026, 12, 1, tzinfo=ZoneInfo("UTC"))
     ticks = takewhile(lambda moment: moment < last, schedule_execution_time_iterator(first.timestamp(), cron, timezone))
-    started = [moment for moment in ticks if isinstance(tick(Timed(job="task", title="", schedule=when), moment), dg.RunRequest)]
+    started = [moment for moment in ticks if isinstance(tick(ScheduledJob(job="task", title="", schedule=when), moment), dg.RunRequest)]
     assert [one.time for one in starts("task", when, first)] == started
     assert len(started) > 5 or cron == "30 2 * * 0"
 

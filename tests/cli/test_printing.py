@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from support.commands import Commands
 
 from mystocks_dagster.cli.printing import coloured, console, escape, print_checks, print_table
-from mystocks_dagster.cli.runs import print_executions
+from mystocks_dagster.cli.run import print_executions
 from mystocks_dagster.history import Execution
 
 NAME = "报表 [/] [demo] [red]x :fire: \\"

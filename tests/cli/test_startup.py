@@ -11,8 +11,8 @@ import pytest
 from support.commands import Commands
 from support.project import ROOT, Folder
 
-from mystocks_dagster.api.inputs import Status
-from mystocks_dagster.cli import names
+from mystocks_dagster.api.request_models import Status
+from mystocks_dagster.cli import completion
 from mystocks_dagster.cli.printing import COLOURS
 from mystocks_dagster.cli.reference import commands
 from mystocks_dagster.taskfile.model import TaskType
@@ -72,8 +72,8 @@ def test_wrong_usage_ends_with_2(cli: Commands, arguments: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     ("arguments", "choices"),
     [
-        (("list", "--type", "crn"), names.TaskType),
-        (("history", "--status", "faild"), names.Status),
+        (("list", "--type", "crn"), completion.TaskType),
+        (("history", "--status", "faild"), completion.Status),
         (("export", "--format", "xml"), Literal["yaml", "json"]),
     ],
     ids=["type", "status", "format"],
@@ -84,8 +84,8 @@ def test_a_word_that_is_no_choice_is_refused_with_the_choices(cli: Commands, arg
 
 
 def test_the_choices_are_those_of_the_model() -> None:
-    assert get_args(names.TaskType) == get_args(TaskType)
-    assert set(get_args(names.Status)) == set(get_args(Status)) == COLOURS.keys()
+    assert get_args(completion.TaskType) == get_args(TaskType)
+    assert set(get_args(completion.Status)) == set(get_args(Status)) == COLOURS.keys()
 
 
 #: Commands without --json, and why.

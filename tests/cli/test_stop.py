@@ -8,8 +8,8 @@ import pytest
 from support.commands import Commands
 from support.project import wait_for
 
-from mystocks_dagster import launch
-from mystocks_dagster.service import Project
+from mystocks_dagster.project.project import Project
+from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 
 TASKS = """

@@ -6,7 +6,7 @@ from support.commands import Commands, commands_in
 from support.project import Folder
 
 from mystocks_dagster.errors import Disabled
-from mystocks_dagster.service import Project
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
 
 TASKS = """

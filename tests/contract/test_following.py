@@ -10,8 +10,8 @@ from dagster._daemon.types import DaemonHeartbeat
 from support.commands import commands_in
 from support.project import Folder
 
-from mystocks_dagster import launch
-from mystocks_dagster.service import Project
+from mystocks_dagster.project.project import Project
+from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 
 TASKS = "task_packages: [quick]\ntasks: [{task_id: one, task_type: manual, task_module: quick, task_function: work}]\n"

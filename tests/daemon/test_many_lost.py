@@ -11,7 +11,7 @@ from support.daemon import instance_of, kill_workers
 from support.project import Server, make_folder, serve
 from support.receivers import Webhook, webhook
 
-from mystocks_dagster import launch
+from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 
 RUNS, TASKS = 50, 10

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.project import Folder, Server, make_folder, serve, wait_for
 
-from mystocks_dagster.service import Project
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
 
 TASKS = """

@@ -39,7 +39,7 @@ SHORTENED = """
 """
 AFTERWARDS = {"changed": CHANGED, "broken": BROKEN, "shortened": SHORTENED}
 CREATE = """
-from mystocks_dagster.service import Project
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
 print(Project(Settings.from_env()).create({name!r}, {{}}))
 """

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from mystocks_dagster.cli import reference
 from mystocks_dagster.cli.main import app
-from mystocks_dagster.taskfile.hidden import is_secret
+from mystocks_dagster.taskfile.secrets import is_secret
 
 DOCS = ROOT / "docs"
 TROUBLE = (DOCS / "troubleshooting.md", DOCS / "troubleshooting.zh-CN.md")

@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mystocks_dagster.execution.attempt import Body, LogLine, Outcome, run_attempt
+from mystocks_dagster.execution.attempt import LogLine, Outcome, run_attempt
+from mystocks_dagster.execution.attempt_spec import AttemptSpec
 
 HERE = Path(__file__).parent
 
@@ -43,7 +44,7 @@ def attempt() -> Callable[..., Heard]:
     def run(name: str, params: dict | None = None, should_stop=None, **fields) -> Heard:
         module, _, function = name.partition(".")
         fields = {"task_id": "a_task", "run_id": "run-1", "task_packages_path": (str(HERE),)} | fields
-        body = Body(module=f"bodies.{module}", function=function, params=params or {}, **fields)
+        body = AttemptSpec(module=f"bodies.{module}", function=function, params=params or {}, **fields)
         heard = Heard()
         heard.outcome = run_attempt(
             body,

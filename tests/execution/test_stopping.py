@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mystocks_dagster.execution import guard
+from mystocks_dagster.execution import process_guard
 
 TIMEOUT = 0.8
 
@@ -42,7 +42,7 @@ def test_a_timeout_says_where_the_function_stood(attempt, pids):
     heard = attempt("hangs.sleeps", {"pids": str(pids.file)}, timeout=1)
     assert heard.error.traceback.splitlines()[-1].endswith("stopped by SIGTERM")
     assert "time.sleep(300)" in heard.error.traceback
-    assert "execution/work.py" not in heard.error.traceback
+    assert "execution/task_process.py" not in heard.error.traceback
 
 
 def test_a_function_may_tidy_up_when_it_is_stopped(attempt, pids, tmp_path):
@@ -100,8 +100,9 @@ def test_an_error_in_a_callback_stops_all_of_it_and_goes_on(attempt, pids, gone)
 
 CALLER = """
 import os, sys, time
-from mystocks_dagster.execution.attempt import Body, run_attempt
-body = Body(task_id="t", module="bodies.hangs", function=sys.argv[1], params={"pids": sys.argv[2]}, task_packages_path=(sys.argv[3],))
+from mystocks_dagster.execution.attempt import run_attempt
+from mystocks_dagster.execution.attempt_spec import AttemptSpec
+body = AttemptSpec(task_id="t", module="bodies.hangs", function=sys.argv[1], params={"pids": sys.argv[2]}, task_packages_path=(sys.argv[3],))
 if sys.argv[4] == "forks":  # a copy of the caller that holds its pipes open
     import threading
     threading.Timer(0.5, lambda: os.fork() or time.sleep(60)).start()
@@ -128,8 +129,9 @@ def test_a_killed_caller_leaves_no_orphans(pids, gone, function, forks):
 
 STEP = """
 import multiprocessing, sys, time
-from mystocks_dagster.execution.attempt import Body, run_attempt
-body = Body(task_id="t", module="bodies.hangs", function="sleeps", params={"pids": sys.argv[1]}, task_packages_path=(sys.argv[2],))
+from mystocks_dagster.execution.attempt import run_attempt
+from mystocks_dagster.execution.attempt_spec import AttemptSpec
+body = AttemptSpec(task_id="t", module="bodies.hangs", function="sleeps", params={"pids": sys.argv[1]}, task_packages_path=(sys.argv[2],))
 def step():
     run_attempt(body, on_log=print, on_progress=print)
 if __name__ == "__main__":
@@ -187,7 +189,7 @@ def test_an_attempt_leaves_no_open_descriptor(attempt):
 def elsewhere(monkeypatch):
     """The guard's module as it is where there is neither /proc nor a subreaper."""
     monkeypatch.setattr(sys, "platform", "darwin")
-    spec = importlib.util.spec_from_file_location("guard_elsewhere", guard.__file__)
+    spec = importlib.util.spec_from_file_location("guard_elsewhere", process_guard.__file__)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

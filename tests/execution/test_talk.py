@@ -52,8 +52,9 @@ def test_output_of_the_body_and_its_children_is_passed_on(attempt):
 
 def test_by_default_output_goes_to_the_callers_own_streams():
     code = (
-        "from mystocks_dagster.execution.attempt import Body, run_attempt\n"
-        f"body = Body(task_id='t', module='bodies.talks', function='prints', task_packages_path=({str(Path(__file__).parent)!r},))\n"
+        "from mystocks_dagster.execution.attempt import run_attempt\n"
+        "from mystocks_dagster.execution.attempt_spec import AttemptSpec\n"
+        f"body = AttemptSpec(task_id='t', module='bodies.talks', function='prints', task_packages_path=({str(Path(__file__).parent)!r},))\n"
         "print('before')\n"
         "run_attempt(body, on_log=print, on_progress=print)\n"
     )

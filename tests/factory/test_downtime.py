@@ -7,16 +7,22 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteRepositoryOrigin
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData, TickData, TickStatus
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    TickData,
+    TickStatus,
+)
 from dagster._core.test_utils import freeze_time
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from mystocks_dagster import downtime, switches
+from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.schedules import build_schedule
 from mystocks_dagster.factory.sensors import build_once
-from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.scheduling import downtime, switches
 from mystocks_dagster.taskfile.model import Task
 
 ORIGIN = RemoteRepositoryOrigin(
@@ -43,7 +49,7 @@ class Daemon:
         self.task = Task.model_validate({**fields, "schedule": schedule})
         assert self.task.schedule
         self.form = downtime.form(self.task.schedule)
-        self.timed = Timed(job="job", title="job", schedule=self.task.schedule)
+        self.timed = ScheduledJob(job="job", title="job", schedule=self.task.schedule)
         self.remote = switches._remote(self.task, ORIGIN)
         self.begin(began)
         if self.task.schedule.cron_expression:
@@ -236,7 +242,7 @@ def test_the_latest_start_is_the_one_of_the_last_trading_day(daemon: Daemon) -> 
 def test_a_changed_expression_has_missed_nothing(daemon: Daemon) -> None:
     daemon.file(**DAILY, misfire="all")
     daemon.look("09:59:55", "10:00:00")
-    daemon.timed = Timed(job="job", title="job", schedule=daemon.timed.schedule.model_copy(update={"cron_expression": "*/5 * * * *"}))
+    daemon.timed = ScheduledJob(job="job", title="job", schedule=daemon.timed.schedule.model_copy(update={"cron_expression": "*/5 * * * *"}))
     daemon.form = downtime.form(daemon.timed.schedule)
     assert daemon.cron("10:30:01")[0] == ["24 10:30"]
     daemon.look("10:30:05")

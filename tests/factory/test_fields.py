@@ -9,7 +9,7 @@ from dagster._serdes import serialize_value
 from support.project import Folder
 
 from mystocks_dagster.factory.load import load_definitions
-from mystocks_dagster.factory.text import SETTINGS
+from mystocks_dagster.factory.ui_metadata import SETTINGS
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.schedule import Schedule
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mystocks_dagster.factory.intervals import due
+from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.schedules import tick
-from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.taskfile.schedule import Schedule
 
 FIRST, LAST = datetime(2025, 1, 1, tzinfo=ZoneInfo("UTC")), datetime(2027, 4, 1, tzinfo=ZoneInfo("UTC"))
@@ -58,7 +58,7 @@ def test_cron_fires_when_croniter_and_the_exchange_say_so(
     start, end = sorted(window) if window else (None, None)
     if start and end and start < end:
         fields |= {"start_time": start.isoformat(), "end_time": end.isoformat()}
-    one = Timed(job="job", title="", schedule=Schedule.model_validate(fields))
+    one = ScheduledJob(job="job", title="", schedule=Schedule.model_validate(fields))
     ticks = takewhile(lambda moment: moment < LAST, schedule_execution_time_iterator(FIRST.timestamp(), cron, zone))
     fired = [moment for moment in ticks if isinstance(tick(one, moment), dg.RunRequest)]
 
@@ -72,7 +72,7 @@ def test_cron_fires_when_croniter_and_the_exchange_say_so(
 
 def test_the_spring_festival_and_the_end_of_the_calendar() -> None:
     fields = {"schedule_type": "cron", "cron_expression": "30 16 * * 1-5", "trading_days_only": True}
-    one = Timed(job="job", title="", schedule=Schedule.model_validate(fields))
+    one = ScheduledJob(job="job", title="", schedule=Schedule.model_validate(fields))
     ticks = takewhile(lambda moment: moment < LAST, schedule_execution_time_iterator(FIRST.timestamp(), "30 16 * * 1-5", "Asia/Shanghai"))
     requests = [answer for answer in (tick(one, moment) for moment in ticks) if isinstance(answer, dg.RunRequest)]
     fired = {request.tags["mystocks/scheduled_at"][:10]: "mystocks/calendar" in request.tags for request in requests}

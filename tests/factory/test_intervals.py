@@ -10,9 +10,9 @@ from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteInsti
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from mystocks_dagster import downtime
 from mystocks_dagster.factory.intervals import build_intervals
-from mystocks_dagster.factory.timed import Timed
+from mystocks_dagster.factory.scheduled import ScheduledJob
+from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.taskfile.schedule import Schedule
 
 
@@ -26,7 +26,7 @@ class Clock:
     def file(self, **jobs: dict[str, object]) -> None:
         """Load a task file with those interval schedules."""
         when = {name: Schedule.model_validate({"schedule_type": "interval", **fields}) for name, fields in jobs.items()}
-        timed = [Timed(job=name, title=name, schedule=schedule) for name, schedule in when.items()]
+        timed = [ScheduledJob(job=name, title=name, schedule=schedule) for name, schedule in when.items()]
         (self.sensor,) = build_intervals(timed, {name: _job(name) for name in when})
 
     def look(self, text: str) -> list[str]:

@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mystocks_dagster import launch, overlap
 from mystocks_dagster.factory.intervals import build_intervals
+from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.sensors import build_once
-from mystocks_dagster.factory.timed import Timed
+from mystocks_dagster.runs import launch, max_instances
 from mystocks_dagster.taskfile.schedule import Schedule
 
 
@@ -24,8 +24,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def timed(**fields: object) -> Timed:
-    return Timed(job="work", title="任务", schedule=Schedule.model_validate({"start_time": "2026-11-24 10:00", **fields}), limit=1)
+def timed(**fields: object) -> ScheduledJob:
+    return ScheduledJob(job="work", title="任务", schedule=Schedule.model_validate({"start_time": "2026-11-24 10:00", **fields}), limit=1)
 
 
 def look(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None) -> Any:
@@ -36,12 +36,12 @@ def test_a_run_that_was_written_and_never_started_gives_its_place_back(
     monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
 ) -> None:
     run = instance.create_run_for_job(work)
-    assert overlap.under_way(instance, "work") == [f"{run.run_id}:work"]
-    monkeypatch.setattr(overlap, "_START_SECONDS", -1)
-    assert overlap.under_way(instance, "work") == []
+    assert max_instances.active_executions(instance, "work") == [f"{run.run_id}:work"]
+    monkeypatch.setattr(max_instances, "_START_SECONDS", -1)
+    assert max_instances.active_executions(instance, "work") == []
     instance.report_run_failed(run)
     started = instance.create_run_for_job(work, status=dg.DagsterRunStatus.STARTING)
-    assert overlap.under_way(instance, "work") == [f"{started.run_id}:work"]
+    assert max_instances.active_executions(instance, "work") == [f"{started.run_id}:work"]
 
 
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt(), RuntimeError("the disk is full")])

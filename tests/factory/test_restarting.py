@@ -14,10 +14,10 @@ from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogCons
 from support.postgres import use_postgres
 from support.project import Folder, make_folder
 
-from mystocks_dagster import launch
 from mystocks_dagster.factory import restarting
 from mystocks_dagster.factory.restarting import RestartDaemon
 from mystocks_dagster.instance import open_instance
+from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 
 TASKS = """

@@ -6,15 +6,15 @@ import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
+from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.schedules import build_schedule, tick
-from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.taskfile.schedule import Schedule
 
 
-def schedule(*, active: bool = True, **fields: object) -> Timed:
+def schedule(*, active: bool = True, **fields: object) -> ScheduledJob:
     when = Schedule.model_validate({"schedule_type": "cron", "cron_expression": "0 16 * * 1-5", **fields})
-    return Timed(job="daily", title="每日", schedule=when, active=active)
+    return ScheduledJob(job="daily", title="每日", schedule=when, active=active)
 
 
 def at(text: str) -> datetime:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
+from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.sensors import build_once
-from mystocks_dagster.factory.timed import Timed
 from mystocks_dagster.taskfile.schedule import Schedule
 
 Fire = Callable[[str], tuple[int, str | None]]
@@ -18,7 +18,7 @@ def once(monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> Calla
 
     def build(**fields: object) -> Fire:
         schedule = Schedule.model_validate({"schedule_type": "once", "start_time": "2026-11-24T10:00:00", **fields})
-        built = build_once(Timed(job="job", title="任务", schedule=schedule))
+        built = build_once(ScheduledJob(job="job", title="任务", schedule=schedule))
         memory: dict[str, str | None] = {"cursor": None}
 
         def fire(text: str) -> tuple[int, str | None]:

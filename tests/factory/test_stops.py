@@ -13,11 +13,11 @@ import pytest
 from dagster._core.run_coordinator.base import SubmitRunContext
 from support.project import Folder, wait_for
 
-from mystocks_dagster import launch
 from mystocks_dagster.factory import launcher as launcher_module
 from mystocks_dagster.factory.launcher import ProcessRunLauncher
-from mystocks_dagster.factory.queue import QueueDaemon
+from mystocks_dagster.factory.run_queue import QueueDaemon
 from mystocks_dagster.instance import open_instance
+from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 
 TASKS = """
@@ -287,8 +287,8 @@ def test_a_run_stopped_before_it_was_queued_never_starts(plant: Plant) -> None:
 
 
 def test_ctrl_c_while_a_run_is_queued_takes_it_off_the_queue(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mystocks_dagster.follow import run_and_follow
-    from mystocks_dagster.service import Project
+    from mystocks_dagster.project.follow import run_and_follow
+    from mystocks_dagster.project.project import Project
 
     project, run_id = Project(plant.settings), plant.new()
     monkeypatch.setattr(launch, "daemon_alive", lambda _: True)

@@ -14,7 +14,7 @@ from dagster._core.execution.api import execute_run
 from support.postgres import use_postgres
 from support.project import Folder
 
-from mystocks_dagster.service import Project
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
 
 TASKS = """

@@ -14,7 +14,7 @@ from dagster._core.scheduler.instigation import TickData, TickStatus
 from history.conftest import SILENT, Store
 
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.history import removal
+from mystocks_dagster.history.cleanup import removal
 from mystocks_dagster.market.clock import now
 
 DAYS = dg.StaticPartitionsDefinition(["2024-01-02", "2024-01-03", "2024-01-04"])

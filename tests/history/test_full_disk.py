@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from support.project import Folder
 
-from mystocks_dagster import disk
-from mystocks_dagster.history import space
+from mystocks_dagster import disk_errors
+from mystocks_dagster.history.cleanup import disk_space
 from mystocks_dagster.market.clock import now
 
 TASKS = """
@@ -44,36 +44,36 @@ def wrapped(text: str) -> OperationalError:
     ids=["SQLAlchemy", "SQLite", "no space", "quota"],
 )
 def test_a_full_disk_is_named_with_its_space_and_the_remedy(tmp_path: Path, error: Exception) -> None:
-    told = str(disk.explain(error, tmp_path))
+    told = str(disk_errors.explain(error, tmp_path))
     assert f"The disk of {tmp_path} is full" in told
     assert "MB are free" in told
     assert "mystocks cleanup --days 30" in told
     outer = RuntimeError("outer")
     outer.__cause__ = error
-    assert str(disk.explain(outer, tmp_path)) == told
+    assert str(disk_errors.explain(outer, tmp_path)) == told
 
 
 @pytest.mark.parametrize("error", [wrapped("attempt to write a readonly database"), OSError(errno.EROFS, "Read-only file system")])
 def test_a_read_only_instance_is_named(tmp_path: Path, error: Exception) -> None:
-    assert f"{tmp_path}: cannot be written" in str(disk.explain(error, tmp_path))
+    assert f"{tmp_path}: cannot be written" in str(disk_errors.explain(error, tmp_path))
 
 
 def test_a_file_on_another_disk_is_named_instead_of_the_instance(tmp_path: Path) -> None:
-    told = str(disk.explain(OSError(errno.ENOSPC, "No space left on device", "/media/stick/out.csv"), tmp_path))
+    told = str(disk_errors.explain(OSError(errno.ENOSPC, "No space left on device", "/media/stick/out.csv"), tmp_path))
     assert "/media/stick/out.csv: cannot be written" in told
     assert str(tmp_path) not in told
 
 
 @pytest.mark.parametrize("error", [ValueError("disk is full"), wrapped("no such table: runs"), OSError(errno.ENOENT, "no such file")])
 def test_another_error_is_not_taken_for_one_of_the_disk(tmp_path: Path, error: Exception) -> None:
-    assert disk.explain(error, tmp_path) is None
+    assert disk_errors.explain(error, tmp_path) is None
 
 
 def test_a_database_is_not_made_smaller_where_that_would_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "some.db"
     path.write_bytes(bytes(1000))
-    monkeypatch.setattr(disk, "room", lambda _: 1500)
-    (note,) = space.compact_file(path)
+    monkeypatch.setattr(disk_errors, "room", lambda _: 1500)
+    (note,) = disk_space.compact_file(path)
     assert "some.db was not made smaller" in note
     assert path.read_bytes() == bytes(1000)
 
@@ -94,7 +94,7 @@ class Mounted:
         with (self.home / "filler").open("ab", buffering=0) as file, contextlib.suppress(OSError):
             while file.write(bytes(65_536)):
                 pass
-        assert disk.room(self.home) == 0
+        assert disk_errors.room(self.home) == 0
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_full_disk_is_named_and_a_clean_up_makes_room(mounted: Mounted) -> Non
     folder.env["MYSTOCKS_NOW"] = (now() + timedelta(days=40)).isoformat()
     told = folder.mystocks("cleanup", "--days", "30")
     assert "Removed 1 runs" in told
-    assert disk.room(mounted.home) > 0
+    assert disk_errors.room(mounted.home) > 0
     assert "Traceback" not in told
     del folder.env["MYSTOCKS_NOW"]
     (mounted.home / "filler").unlink()

@@ -13,10 +13,10 @@ import pytest
 
 from mystocks_dagster.errors import LakeError, TableDamaged, UnknownName
 from mystocks_dagster.lake.loads import complete_days, record_days
-from mystocks_dagster.lake.marks import EVER, marks, stale_since, versions
 from mystocks_dagster.lake.restore import move_away, restore
 from mystocks_dagster.lake.restore import versions as earlier
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
 from mystocks_dagster.market.schemas import TABLES
 
 FIRST = date(2025, 1, 1)

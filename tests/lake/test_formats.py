@@ -16,10 +16,10 @@ from mystocks_dagster.errors import WrongFormat
 from mystocks_dagster.lake import formats
 from mystocks_dagster.lake.formats import Migration
 from mystocks_dagster.lake.loads import record_days
-from mystocks_dagster.lake.marks import marks, stale_since, versions
 from mystocks_dagster.lake.migrate import migrate, plan
 from mystocks_dagster.lake.restore import restore
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.watermarks import marks, stale_since, versions
 from mystocks_dagster.market import schemas
 from mystocks_dagster.market.schemas import DAILY_BARS, LOADED_DAYS, MOMENT, TABLES, Column, Table
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from mystocks_dagster.errors import TableMissing
-from mystocks_dagster.lake.marks import EVER, marks, stale_since, versions
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
 from mystocks_dagster.market.schemas import ADJUST_EVENTS, INDICATORS_DAILY
 
 DAYS = [date(2024, 12, 30), date(2024, 12, 31), date(2025, 1, 2), date(2025, 1, 3)]

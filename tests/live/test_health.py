@@ -9,9 +9,9 @@ import pytest
 from support.commands import Commands, commands_in
 from support.project import Server, make_folder, serve, wait_for
 
-from mystocks_dagster import tasklogs
-from mystocks_dagster.health import health
-from mystocks_dagster.service import Project
+from mystocks_dagster.project import logs
+from mystocks_dagster.project.health import health
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
 
 TASKS = """
@@ -119,7 +119,7 @@ def test_a_stopped_task_is_cancelled_and_its_retries_are_not_waited_for(cli: Com
 # Of the twelve failures of the earlier implementation the eleventh: log lines lost their values.
 def test_an_execution_is_followed_while_it_runs_and_its_file_has_all_it_said(server: Server, project: Project) -> None:
     run_id = server.launch("talks")
-    followed = list(tasklogs.follow(project, f"{run_id}:talks"))
+    followed = list(logs.follow(project, f"{run_id}:talks"))
     assert server.wait(run_id) == "SUCCESS"
     form = re.compile(rf"^\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}\+08:00 ([A-Z]+) +talks attempt=1 run={run_id} \| (.*)\n$")
     told = [match.groups() for line in followed if (match := form.match(line))]
@@ -132,7 +132,7 @@ def test_an_execution_is_followed_while_it_runs_and_its_file_has_all_it_said(ser
         ("WARNING", "second line"),
     ]
     assert re.fullmatch(r"success after \d+\.\d s\. all said", told[-1][1])
-    assert tasklogs.read(project, f"{run_id}:talks") == "".join(followed)
+    assert logs.read(project, f"{run_id}:talks") == "".join(followed)
     assert (project.settings.logs / "talks.log").read_text(encoding="utf-8").endswith("".join(followed))
 
 
@@ -140,7 +140,7 @@ def test_what_was_rotated_away_is_read_from_dagster(server: Server, project: Pro
     run_id = server.launch("talks")
     assert server.wait(run_id) == "SUCCESS"
     (project.settings.logs / "talks.log").unlink()
-    told = tasklogs.read(project, f"{run_id}:talks")
+    told = logs.read(project, f"{run_id}:talks")
     for part in ("got 3 of 三", "printed ***", "from a child", "second line", f"run={run_id}"):
         assert part in told
 
@@ -151,7 +151,7 @@ def test_a_scheduled_task_that_failed_makes_the_project_degraded_until_it_succee
     told = health(project)
     assert told.status == "degraded"
     assert [(one.name, one.remedy) for one in told.checks if not one.ok] == [("last_runs", "mystocks logs fails, then: mystocks run fails")]
-    assert "RuntimeError: no data today" in tasklogs.read(project, f"{run_id}:fails")
+    assert "RuntimeError: no data today" in logs.read(project, f"{run_id}:fails")
 
 
 def test_health_ends_with_1_and_says_what_to_do_when_something_is_wrong(cli: Commands) -> None:

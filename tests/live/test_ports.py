@@ -11,7 +11,7 @@ import pytest
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import ADDRESS_FILE, ui_address
-from mystocks_dagster.servers import free_port
+from mystocks_dagster.project.servers import free_port
 
 
 def test_another_port_is_taken_when_the_first_is_in_use() -> None:

@@ -14,8 +14,8 @@ from support.project import Folder
 
 from mystocks_dagster import AsyncTaskManager, GroupConfig, TaskConfig, TaskManager, TaskPriority, TaskType
 from mystocks_dagster.errors import InstanceError, InvalidParams, NoDaemon, NotRunning, UnknownName
-from mystocks_dagster.taskfile import imported
-from mystocks_dagster.taskfile.plans import EditRefused
+from mystocks_dagster.taskfile import module_cache
+from mystocks_dagster.taskfile.edit.plans import EditRefused
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
@@ -45,7 +45,7 @@ def shop(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
     monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
     monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
     monkeypatch.setattr(sys, "path", [*sys.path, str(folder.root)])
-    monkeypatch.setattr(imported, "_noted", {})
+    monkeypatch.setattr(module_cache, "_noted", {})
     yield folder
     sys.modules.pop("shop", None)
 

@@ -9,7 +9,19 @@ import polars as pl
 import pytest
 
 from mystocks_dagster.market import schemas
-from mystocks_dagster.market.indicators import COLUMNS, INDICATORS, blocks, boll, ema, indicator_table, kdj, ma, macd, rsi, sma
+from mystocks_dagster.market.indicators import (
+    COLUMNS,
+    INDICATORS,
+    blocks,
+    boll,
+    ema,
+    indicator_table,
+    kdj,
+    ma,
+    macd,
+    rsi,
+    sma,
+)
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

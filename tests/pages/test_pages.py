@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.project import Folder
 
-from mystocks_dagster.api.pages import forms
-from mystocks_dagster.api.pages.words import LANGUAGES, has_text
-from mystocks_dagster.editing import ChangedMeanwhile, Editor
-from mystocks_dagster.execution.results import to_record
+from mystocks_dagster.api.pages import edit_views
+from mystocks_dagster.api.pages.translations import LANGUAGES, has_text
+from mystocks_dagster.execution.result_encoding import to_record
 from mystocks_dagster.history import Execution
-from mystocks_dagster.launch import QUEUE_DAEMON
-from mystocks_dagster.service import Project
+from mystocks_dagster.project.edit import ChangedMeanwhile, TaskFileEditor
+from mystocks_dagster.project.project import Project
+from mystocks_dagster.runs.launch import QUEUE_DAEMON
 from mystocks_dagster.settings import Settings
 
 NEW = {
@@ -73,7 +73,7 @@ def test_all_times_are_shanghais_and_another_zones_own_stands_beside(
     browser: TestClient, project: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T12:00:00+08:00")
-    Editor(Settings.from_env()).edit("load", {"schedule": {"timezone": "America/New_York"}})
+    TaskFileEditor(Settings.from_env()).edit("load", {"schedule": {"timezone": "America/New_York"}})
     for path in ("/tasks", "/tasks/load"):
         page = browser.get(path).text
         # 16:00 on a Tuesday in New York is 05:00 on Wednesday in Shanghai.
@@ -82,7 +82,7 @@ def test_all_times_are_shanghais_and_another_zones_own_stands_beside(
         assert shown[1] == "11-25 05:00"
         assert shown[2].startswith("周三")
         assert "11-24 16:00 America/New_York" in shown[2]
-    Editor(Settings.from_env()).edit("load", {"schedule": {"timezone": None}})
+    TaskFileEditor(Settings.from_env()).edit("load", {"schedule": {"timezone": None}})
     page = browser.get("/tasks").text
     assert '<time datetime="2026-11-24T16:00:00+08:00">11-24 16:00</time> <small>周二</small>' in page
 
@@ -250,7 +250,7 @@ def test_a_change_after_a_form_that_was_wrong_is_told_too(browser: TestClient, p
 
 
 def test_a_change_between_the_look_and_the_writing_is_not_lost(project: Folder) -> None:
-    editor = Editor(Settings.from_env())
+    editor = TaskFileEditor(Settings.from_env())
     seen = tasks(project)["load"]
     editor.edit("load", {"timeout": 77})
     with pytest.raises(ChangedMeanwhile):
@@ -268,7 +268,7 @@ def choices_of(page: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_choice_of_the_forms_has_a_text_of_its_own(browser: TestClient, language: str) -> None:
-    templates = " ".join(path.read_text(encoding="utf-8") for path in Path(forms.__file__).parent.glob("templates/*.html"))
+    templates = " ".join(path.read_text(encoding="utf-8") for path in Path(edit_views.__file__).parent.glob("templates/*.html"))
     elsewhere = set(re.findall(r"""\bt\(["'](\w+)["']\)""", templates))
     for kind in ("task", "group"):
         for name, shown in choices_of(browser.get(f"/tasks/-/new?kind={kind}&lang={language}").text).items():

@@ -16,12 +16,12 @@ import psutil
 import pytest
 from support.project import Folder, wait_for
 
-from mystocks_dagster import reloading, servers
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import prepare_home
 from mystocks_dagster.processes import commands, supervisor
 from mystocks_dagster.processes.commands import Command
 from mystocks_dagster.processes.supervisor import Supervisor
+from mystocks_dagster.project import reload, servers
 from mystocks_dagster.settings import Settings
 
 #: A server that says which process it is, starts another one, and then does what it is told.
@@ -203,4 +203,4 @@ def test_the_web_ui_of_this_machine_is_not_asked_through_a_proxy(monkeypatch: py
     monkeypatch.delenv("no_proxy", raising=False)
     with HTTPServer(("127.0.0.1", 0), Answers) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        assert reloading.ask(Settings.from_env(), f"http://127.0.0.1:{server.server_port}", "{ it }") == {"it": "answers"}
+        assert reload.ask(Settings.from_env(), f"http://127.0.0.1:{server.server_port}", "{ it }") == {"it": "answers"}

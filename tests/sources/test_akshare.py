@@ -18,7 +18,7 @@ from standin.server import StandIn
 from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError, SourceUnavailable
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.akshare import AkshareSource
+from mystocks_dagster.sources.akshare.source import AkshareSource
 
 DAY = date(2025, 4, 7)  # a Monday
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -289,7 +289,7 @@ def test_whatever_goes_wrong_upstream_it_is_one_of_our_errors(kind: str, source:
 
 def test_importing_the_source_costs_neither_akshare_nor_pandas() -> None:
     heavy = ("akshare", "pandas", "requests", "deltalake")
-    code = f"import sys, mystocks_dagster.sources.akshare; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, mystocks_dagster.sources.akshare.source; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from mystocks_dagster.errors import SourceChanged
-from mystocks_dagster.sources import akshare_columns as columns
-from mystocks_dagster.sources.akshare_frames import read_frame, refuse
-from mystocks_dagster.sources.akshare_history import PriceStream
+from mystocks_dagster.sources.akshare import columns
+from mystocks_dagster.sources.akshare.frames import read_frame, refuse
+from mystocks_dagster.sources.akshare.history import PriceStream
 
 GIVEN = {
     "证券代码": ["600519", "688981"],

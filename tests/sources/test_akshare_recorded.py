@@ -14,7 +14,7 @@ from standin.server import StandIn
 
 from mystocks_dagster.market.symbols import board_expr, exchange_expr, normalise_expr
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.akshare import AkshareSource
+from mystocks_dagster.sources.akshare.source import AkshareSource
 
 RECORDED_DAY = date(2023, 2, 22)
 

@@ -12,7 +12,7 @@ import pytest
 from mystocks_dagster.errors import NotOffered, SettingsError, SourceChanged
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.recorded import RecordedSource
+from mystocks_dagster.sources.recorded.source import RecordedSource
 
 Read = Callable[[], pl.DataFrame]
 MONDAY = date(2024, 3, 4)

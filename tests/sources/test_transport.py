@@ -17,14 +17,14 @@ from standin.server import StandIn
 
 from mystocks_dagster.errors import SettingsError, SourceChanged, SourceUnavailable
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.answers import Answer, Fault, Question, read_answer
 from mystocks_dagster.sources.hosts import HostBook, rule_of
-from mystocks_dagster.sources.transport import EmptyAnswer, Manners, installed
+from mystocks_dagster.sources.transport import EmptyResponse, RetrySettings, installed
+from mystocks_dagster.sources.upstream_responses import UpstreamFault, UpstreamRequest, UpstreamResponse, read_response
 
 LIST = "https://82.push2.eastmoney.com/api/qt/clist/get?pn=1&pz=100&po=1&fs=m:0+t:6&fields=f12,f14&fid=f12"
 REPORT = "https://datacenter-web.eastmoney.com/api/data/v1/get?reportName={}&pageSize=500&pageNumber=1&filter=(REPORT_DATE='2024-12-31')"
 BALANCE = REPORT.format("RPT_DMSK_FN_BALANCE")
-HASTE = Manners(timeout=(1, 0.3), backoff=0.01, gaps=False)
+HASTE = RetrySettings(timeout=(1, 0.3), backoff=0.01, gaps=False)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_a_later_page_without_data_is_no_ban(settings: Settings, standin: StandI
 
 def test_an_empty_report_is_no_failure_and_an_unknown_one_needs_a_person(settings: Settings, standin: StandIn) -> None:
     with installed(settings, HASTE):
-        with pytest.raises(EmptyAnswer):
+        with pytest.raises(EmptyResponse):
             requests.get(BALANCE.replace("2024-12-31", "1999-12-31"))
         with pytest.raises(SourceChanged, match=r"RPT_NOT_EXIST.*9501"):
             requests.get(REPORT.format("RPT_NOT_EXIST"))
@@ -132,15 +132,15 @@ def test_an_empty_report_is_no_failure_and_an_unknown_one_needs_a_person(setting
 
 
 def test_recorded_refusals_mean_the_same(shared_data: Path) -> None:
-    question = Question.of(BALANCE)
+    question = UpstreamRequest.of(BALANCE)
     empty = (shared_data / "fixtures" / "eastmoney_datacenter_empty.json").read_bytes()
     bad = (shared_data / "fixtures" / "eastmoney_datacenter_bad_report.json").read_bytes()
     market = (shared_data / "fixtures" / "eastmoney_clist_whole_market_20230222.json").read_bytes()
-    assert isinstance(found := read_answer(question, 200, empty), Fault)
+    assert isinstance(found := read_response(question, 200, empty), UpstreamFault)
     assert found.meaning == "empty"
-    assert isinstance(found := read_answer(question, 200, bad), Fault)
+    assert isinstance(found := read_response(question, 200, bad), UpstreamFault)
     assert found.meaning == "changed"
-    assert isinstance(answer := read_answer(Question.of(LIST), 200, market), Answer)
+    assert isinstance(answer := read_response(UpstreamRequest.of(LIST), 200, market), UpstreamResponse)
     assert answer.total == len(answer.rows) == 5133
 
 
@@ -160,8 +160,8 @@ def test_recorded_refusals_mean_the_same(shared_data: Path) -> None:
     ],
 )
 def test_other_answers_without_data_are_told_apart(url: str, status: int, content: bytes, meaning: str) -> None:
-    found = read_answer(Question.of(url), status, content)
-    assert isinstance(found, Fault)
+    found = read_response(UpstreamRequest.of(url), status, content)
+    assert isinstance(found, UpstreamFault)
     assert found.meaning == meaning
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.scheduling.next_runs import starts
 from mystocks_dagster.taskfile.cron import canonical, cron_fault
 from mystocks_dagster.taskfile.schedule import Schedule
-from mystocks_dagster.upcoming import starts
 
 RIGHT = (
     "0 16 * * 1-5",

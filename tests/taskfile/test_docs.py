@@ -14,7 +14,7 @@ from mystocks_dagster.taskfile.reader import load_text
 from mystocks_dagster.taskfile.reference import REFERENCE, SCHEMA, reference_text
 from mystocks_dagster.taskfile.schedule import Schedule
 from mystocks_dagster.taskfile.schema import schema_text, task_file_schema
-from mystocks_dagster.taskfile.source import parse_text
+from mystocks_dagster.taskfile.yaml.source import parse_text
 
 REMEDY = "run: python -m mystocks_dagster.taskfile.reference"
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mystocks_dagster.taskfile.dump import dump, text_of
-from mystocks_dagster.taskfile.exchange import export_text, import_file, replacing, to_dict
+from mystocks_dagster.taskfile.edit.serialization import export_text, import_file, replacing, to_dict
+from mystocks_dagster.taskfile.edit.splice import merge_patch
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import load_text, read_task_file
-from mystocks_dagster.taskfile.source import parse_text
-from mystocks_dagster.taskfile.splice import merge_patch
+from mystocks_dagster.taskfile.yaml.dump import dump, text_of
+from mystocks_dagster.taskfile.yaml.source import parse_text
 
 Write = Callable[..., Path]
 

@@ -13,8 +13,8 @@ from support.project import Folder
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import writer
-from mystocks_dagster.taskfile.exports import confined, export
+from mystocks_dagster.taskfile.edit import writer
+from mystocks_dagster.taskfile.edit.exports import confined, export
 
 TASKS = "tasks:\n- {task_id: a, task_type: manual, task_module: maintenance, task_function: cleanup_cache_data}\n"
 

@@ -10,7 +10,7 @@ import pytest
 from mystocks_dagster.taskfile.model import TaskFile
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import check_task_file, load_text, read_task_file
-from mystocks_dagster.taskfile.source import parse_text
+from mystocks_dagster.taskfile.yaml.source import parse_text
 
 RICH = """\
 version: 1.0

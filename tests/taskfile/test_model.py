@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from mystocks_dagster.taskfile.alerts import Alerts
-from mystocks_dagster.taskfile.exchange import to_dict
-from mystocks_dagster.taskfile.literals import literal_secrets
+from mystocks_dagster.taskfile.edit.serialization import to_dict
+from mystocks_dagster.taskfile.literal_secrets import literal_secrets
 from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import DAGSTER_NAMES
 from mystocks_dagster.taskfile.reader import load_text

@@ -9,7 +9,7 @@ import pytest
 
 from mystocks_dagster.taskfile.model import TaskFile, masked_params
 from mystocks_dagster.taskfile.reader import check_task_file, content_hash, load_task_file, load_text, read_task_file
-from mystocks_dagster.taskfile.scalars import scalar
+from mystocks_dagster.taskfile.yaml.scalars import scalar
 
 Write = Callable[[str], Path]
 

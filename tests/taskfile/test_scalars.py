@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mystocks_dagster.taskfile.problems import Problem
-from mystocks_dagster.taskfile.scalars import finite, scalar
+from mystocks_dagster.taskfile.yaml.scalars import finite, scalar
 
 Check = Callable[[str], list[Problem]]
 

@@ -8,9 +8,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from mystocks_dagster.execution.masking import Mask
-from mystocks_dagster.taskfile import writer
-from mystocks_dagster.taskfile.hidden import is_secret, restored, shown, starred
+from mystocks_dagster.taskfile.edit import writer
 from mystocks_dagster.taskfile.problems import Problem
+from mystocks_dagster.taskfile.secrets import is_secret, mask, restored, shown
 
 SECRET = 'p@ss/wörd+"密"1'
 NAMES = [
@@ -100,7 +100,7 @@ HARMLESS = [
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_that_is_secret(name: str) -> None:
     assert is_secret(name)
-    assert starred({"a": [{name: SECRET}]}) == {"a": [{name: "***"}]}
+    assert mask({"a": [{name: SECRET}]}) == {"a": [{name: "***"}]}
 
 
 @pytest.mark.parametrize("name", HARMLESS)
@@ -157,7 +157,7 @@ def test_each_line_of_a_private_key_is_masked() -> None:
 
 def test_the_password_of_an_address_is_secret_under_any_name() -> None:
     address = "mysql://me:hunter2@db/stocks"
-    assert starred({"target": address}) == {"target": "mysql://me:***@db/stocks"}
+    assert mask({"target": address}) == {"target": "mysql://me:***@db/stocks"}
     assert Mask({"target": address}).text(f"cannot reach {address}") == "cannot reach mysql://me:***@db/stocks"
 
 

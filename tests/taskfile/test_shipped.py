@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from mystocks_dagster.taskfile.exchange import export_text
+from mystocks_dagster.taskfile.edit.serialization import export_text
+from mystocks_dagster.taskfile.edit.writer import edit_task, set_enabled
 from mystocks_dagster.taskfile.model import Task, TaskFile
 from mystocks_dagster.taskfile.problems import render_all
 from mystocks_dagster.taskfile.reader import load_task_file, load_text, read_task_file
-from mystocks_dagster.taskfile.writer import edit_task, set_enabled
 
 ROOT = Path(__file__).parent.parent.parent
 SHIPPED = ROOT / "tasks.yaml"

@@ -12,13 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mystocks_dagster.errors import SettingsError, UnknownName
-from mystocks_dagster.taskfile import files
-from mystocks_dagster.taskfile.plans import EditRefused, planned
-from mystocks_dagster.taskfile.problems import TaskFileError
-from mystocks_dagster.taskfile.reader import read_task_file
-from mystocks_dagster.taskfile.source import Source, parse_text
-from mystocks_dagster.taskfile.splice import apply
-from mystocks_dagster.taskfile.writer import (
+from mystocks_dagster.taskfile import atomic_files
+from mystocks_dagster.taskfile.edit.plans import EditRefused, planned
+from mystocks_dagster.taskfile.edit.splice import apply
+from mystocks_dagster.taskfile.edit.writer import (
     Edit,
     add_group,
     add_task,
@@ -28,6 +25,9 @@ from mystocks_dagster.taskfile.writer import (
     remove_task,
     set_enabled,
 )
+from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.reader import read_task_file
+from mystocks_dagster.taskfile.yaml.source import Source, parse_text
 
 Write = Callable[[str], Path]
 
@@ -385,7 +385,7 @@ def test_a_file_that_cannot_be_written_is_told_and_stays(path: Path, monkeypatch
 
 
 def test_a_save_by_a_program_that_knows_no_lock_is_not_lost(path: Path, monkeypatch: pytest.MonkeyPatch):
-    from mystocks_dagster.taskfile import writer
+    from mystocks_dagster.taskfile.edit import writer
 
     check, saved = writer._check, []
 
@@ -402,17 +402,17 @@ def test_a_save_by_a_program_that_knows_no_lock_is_not_lost(path: Path, monkeypa
 
 
 def test_an_editor_that_does_not_finish_is_not_waited_for_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(files, "_PATIENCE", 0.1)
-    with files.locked(path), pytest.raises(SettingsError, match="being edited by another process"):
+    monkeypatch.setattr(atomic_files, "_PATIENCE", 0.1)
+    with atomic_files.locked(path), pytest.raises(SettingsError, match="being edited by another process"):
         edit_task(path, "a", {"timeout": 90})
 
 
 _EDITOR = """
 import sys
 from pathlib import Path
-from mystocks_dagster.taskfile.source import Source, parse_text
-from mystocks_dagster.taskfile.splice import apply
-from mystocks_dagster.taskfile.writer import add_task, edit_task
+from mystocks_dagster.taskfile.yaml.source import Source, parse_text
+from mystocks_dagster.taskfile.edit.splice import apply
+from mystocks_dagster.taskfile.edit.writer import add_task, edit_task
 path, name = Path(sys.argv[1]), sys.argv[2]
 for number in range(3):
     add_task(path, {"task_id": f"{name}{number}", "task_type": "manual", "task_module": "beside_two_editors.work", "task_function": "run"})

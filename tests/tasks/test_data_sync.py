@@ -12,7 +12,14 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from mystocks_dagster.errors import LakeUnavailable, NotOffered, OutsideCalendar, SourceUnavailable, TaskFailed, WrongWorld
+from mystocks_dagster.errors import (
+    LakeUnavailable,
+    NotOffered,
+    OutsideCalendar,
+    SourceUnavailable,
+    TaskFailed,
+    WrongWorld,
+)
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.schemas import BALANCE_SHEETS, DAILY_BARS, STOCKS, TABLES
 from mystocks_dagster.settings import Settings

@@ -162,10 +162,10 @@ def test_a_bar_that_is_missing_on_two_syncs_of_an_evening_makes_no_dividend(site
     site.at(SPRING[SPRING.index(gap) - 1])
     site.holds(*rows)
     site.sync()
-    monkeypatch.setattr("mystocks_dagster.sources.recorded.RecordedSource.has_history", False)
+    monkeypatch.setattr("mystocks_dagster.sources.recorded.source.RecordedSource.has_history", False)
     for day, syncs in ((gap, 2), (after, 1)):
         site.at(day)
-        monkeypatch.setattr("mystocks_dagster.sources.recorded.RecordedSource.bar_days", lambda _, day=day: (day, day))
+        monkeypatch.setattr("mystocks_dagster.sources.recorded.source.RecordedSource.bar_days", lambda _, day=day: (day, day))
         results = [site.sync() for _ in range(syncs)]
         assert results[-1].status == "success"
     assert site.events == [("600001.SH", after, None)]
@@ -353,8 +353,8 @@ def test_filling_the_missed_day_gives_what_a_whole_load_gives(site, tmp_path, mo
 def test_a_day_missed_by_a_source_of_snapshots_is_filled_from_an_archive(site, monkeypatch):
     _, gap, _ = missed(site)
     site.sync()
-    monkeypatch.setattr("mystocks_dagster.sources.recorded.RecordedSource.has_history", False)
-    monkeypatch.setattr("mystocks_dagster.sources.recorded.RecordedSource.bar_days", lambda _: (SPRING[-1], SPRING[-1]))
+    monkeypatch.setattr("mystocks_dagster.sources.recorded.source.RecordedSource.has_history", False)
+    monkeypatch.setattr("mystocks_dagster.sources.recorded.source.RecordedSource.bar_days", lambda _: (SPRING[-1], SPRING[-1]))
     result = site.sync(force=True)
     assert f"mystocks backfill daily_data_sync --from {gap} --to {gap} --again -p data_source=recorded" in result.message
     monkeypatch.undo()

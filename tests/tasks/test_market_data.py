@@ -14,7 +14,14 @@ from pydantic import ValidationError
 from standin.market import Market
 from standin.server import StandIn
 
-from mystocks_dagster.errors import ContractBroken, NotOffered, SourceChanged, SourceError, SourceUnavailable, WrongWorld
+from mystocks_dagster.errors import (
+    ContractBroken,
+    NotOffered,
+    SourceChanged,
+    SourceError,
+    SourceUnavailable,
+    WrongWorld,
+)
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.settings import Settings

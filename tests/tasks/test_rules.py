@@ -19,7 +19,12 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.checked import CheckedSource
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
-from mystocks_dagster.tasks.market_data import LonghubangParams, RealtimeParams, fetch_longhubang_data, fetch_realtime_market_data
+from mystocks_dagster.tasks.market_data import (
+    LonghubangParams,
+    RealtimeParams,
+    fetch_longhubang_data,
+    fetch_realtime_market_data,
+)
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
 DAYS = shanghai().sessions(date(2024, 3, 1), date(2024, 3, 15))

@@ -117,7 +117,7 @@ def test_a_part_of_a_year_may_hold_all_its_holidays(tmp_path: Path) -> None:
 def test_a_named_file_that_is_not_there_is_an_error_and_the_shipped_calendar_stays(
     at: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mystocks_dagster.health import calendar
+    from mystocks_dagster.project.health import calendar
 
     at("2026-06-01T12:00:00")
     monkeypatch.setenv("MYSTOCKS_TRADING_CALENDAR", "days.csv")

@@ -13,13 +13,13 @@ from standin.server import StandIn
 from support.year2027 import days_of_2027
 from trading_calendar.conftest import DATES, to_2027
 
-from mystocks_dagster import upcoming
 from mystocks_dagster.factory.partitions import trading_days
 from mystocks_dagster.factory.system import judge_calendar
-from mystocks_dagster.health import calendar
 from mystocks_dagster.lake.loads import complete_days
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.project.health import calendar
+from mystocks_dagster.scheduling import next_runs
 from mystocks_dagster.taskfile.schedule import Schedule
 from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
@@ -69,13 +69,13 @@ def test_without_the_next_year_no_partition_is_guessed(day: str, at: Callable[[s
 @pytest.mark.parametrize("day", DATES)
 def test_next_leaves_out_the_holidays_of_a_loaded_year_and_says_when_it_guesses(day: str, at: Callable[[str], None], year: Path) -> None:
     at(f"{day}T08:00:00")
-    coming = list(takewhile(lambda one: one.time.date() < date(2027, 3, 1), upcoming.starts("bars", CRON, now())))
+    coming = list(takewhile(lambda one: one.time.date() < date(2027, 3, 1), next_runs.starts("bars", CRON, now())))
     stated = [one for one in to_2027() if date.fromisoformat(day) <= one < date(2027, 3, 1)]
     assert [one.time.date() for one in coming] == stated
     assert all(one.certain for one in coming)
     year.unlink()
     in_force_again()
-    guessed = next(upcoming.starts("bars", CRON, datetime(2027, 2, 5, tzinfo=SHANGHAI)))
+    guessed = next(next_runs.starts("bars", CRON, datetime(2027, 2, 5, tzinfo=SHANGHAI)))
     assert (guessed.time.date(), guessed.certain) == (date(2027, 2, 5), False)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
-from mystocks_dagster.api.pages import forms, steering, views
+from mystocks_dagster.api.pages import actions, edit_views, views
 from mystocks_dagster.api.pages.site import Site, route_class
 from mystocks_dagster.errors import UnknownName
 
@@ -19,7 +19,7 @@ def pages() -> APIRouter:
     router = APIRouter(prefix="/tasks", include_in_schema=False, route_class=route_class(site))
     # No id begins with -, so that what is no task stands below /tasks/-/.
     router.get("/-/{name}.{ending}")(_static)
-    for module in (forms, views, steering):
+    for module in (edit_views, views, actions):
         module.register(router, site)
     return router
 

@@ -9,15 +9,15 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mystocks_dagster.api.pages import words
-from mystocks_dagster.api.pages.table import Links
+from mystocks_dagster.api.pages import translations
+from mystocks_dagster.api.pages.task_table import Links
 from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError, UnknownName
 from mystocks_dagster.instance import dagster_address
-from mystocks_dagster.launch import daemon_alive
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.service import Project
-from mystocks_dagster.taskfile.dump import text_of
+from mystocks_dagster.project.project import Project
+from mystocks_dagster.runs.launch import daemon_alive
 from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.yaml.dump import text_of
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
@@ -57,7 +57,7 @@ class Site:
         # Within `mystocks ui` a path, which leads there under whatever name a proxy gives it.
         dagster = getattr(request.app.state, "dagster_path", None) or dagster_address(settings.dagster_home)
         shared = {
-            "t": words.translator(language),
+            "t": translations.translator(language),
             "language": language,
             "links": Links(address=dagster),
             "daemon": daemon_alive(project.instance),
@@ -69,7 +69,7 @@ class Site:
         }
         text = self._templates.get_template(template).render(shared | values)
         response = HTMLResponse(text, status, _HEADERS)
-        if request.query_params.get("lang") in words.LANGUAGES:
+        if request.query_params.get("lang") in translations.LANGUAGES:
             response.set_cookie("lang", language, max_age=_YEAR, httponly=True, samesite="lax", path="/tasks")
         return response
 
@@ -103,12 +103,12 @@ def told(error: MyStocksError) -> dict[str, Any]:
     return {"message": str(error), "located": isinstance(error, TaskFileError)}
 
 
-def language_of(request: Request) -> words.Language:
+def language_of(request: Request) -> translations.Language:
     """Return the visitor's language: `?lang=`, else the cookie's, else the browser's."""
-    return words.choose(request.query_params.get("lang"), request.cookies.get("lang"), request.headers.get("accept-language", ""))
+    return translations.choose(request.query_params.get("lang"), request.cookies.get("lang"), request.headers.get("accept-language", ""))
 
 
-def _in_language(request: Request, language: words.Language) -> str:
+def _in_language(request: Request, language: translations.Language) -> str:
     """Return where the same page is in that language; what was done is not said again."""
     # What a button sent was answered at the button's address, where there is no page.
     path = request.url.path.removesuffix("/stop").removesuffix("/switch")

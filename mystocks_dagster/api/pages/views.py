@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
 
-from mystocks_dagster.api.pages import table
+from mystocks_dagster.api.pages import task_table
 from mystocks_dagster.api.pages.site import Site, project_of, status_of, told
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.market.clock import now
@@ -23,8 +23,8 @@ def register(router: APIRouter, site: Site) -> None:
     def overview(request: Request) -> Response:
         project = project_of(request)
         kind, text = (request.query_params.get(name, "") for name in ("type", "q"))
-        found = table.lines(project)
-        shown = table.fitting(found, kind, text)
+        found = task_table.lines(project)
+        shown = task_table.fitting(found, kind, text)
         kinds = sorted({line.kind for line in found})
         return site.render(request, "table.html", lines=shown, kinds=kinds, kind=kind, text=text, version=project.version)
 
@@ -40,7 +40,7 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
     is_task = isinstance(entry, Task)
     since = _DAYS.get(request.query_params.get("days", ""))
     executions = list(project.history(name, limit=_SHOWN))
-    members = [line for line in table.lines(project) if line.id in entry.tasks] if isinstance(entry, Group) else []
+    members = [line for line in task_table.lines(project) if line.id in entry.tasks] if isinstance(entry, Group) else []
     return site.render(
         request,
         "task.html",
@@ -53,13 +53,13 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
         switch=project.switches().get(name),
         coming=project.coming(name, 3),
         executions=executions,
-        under_way=any(one.status in table.UNDER_WAY for one in executions),
-        bars=table.bars(executions),
+        under_way=any(one.status in task_table.UNDER_WAY for one in executions),
+        bars=task_table.bars(executions),
         statistics=project.statistics(name, since=now() - timedelta(days=since) if since else None)[name] if is_task else None,
         days=request.query_params.get("days", ""),
-        tables=table.tables_of(project, name),
-        users=table.users_of(project, name),
-        facts=list(table.settings_of(entry)),
+        tables=task_table.tables_of(project, name),
+        users=task_table.users_of(project, name),
+        facts=list(task_table.settings_of(entry)),
         params=entry.masked()["params"] if is_task else {},
         error=told(error) if error else None,
     )

@@ -1,5 +1,5 @@
 """Python imports this first in each process that a test starts: Dagster's servers, which are many, then start and end quicker."""
 
-from mystocks_dagster.lean import collect_rarely
+from mystocks_dagster.gc_tuning import tune_gc
 
-collect_rarely()
+tune_gc()

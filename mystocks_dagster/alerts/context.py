@@ -1,0 +1,56 @@
+"""What every rule needs to tell something: the ledger, the moment, names and links."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mystocks_dagster.alerts.ledger import Incident, Ledger
+from mystocks_dagster.alerts.message import Message
+from mystocks_dagster.taskfile.alerts import Alerts
+from mystocks_dagster.taskfile.model import Group, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertContext:
+    """Where rules bring what they found.
+
+    Attributes:
+        ledger: What has been told.
+        alerts: What is wanted.
+        channels: Ids of the channels.
+        moment: Now.
+        link: Address of the web UI; None when none runs.
+        entries: Tasks and groups by their names in Dagster.
+        writers: Table to the task that writes it.
+    """
+
+    ledger: Ledger
+    alerts: Alerts
+    channels: tuple[str, ...]
+    moment: datetime
+    link: str | None
+    entries: Mapping[str, Task | Group]
+    writers: Mapping[str, str] = field(default_factory=dict)
+
+    def say(self, message: Message) -> None:
+        """Tell something, once."""
+        self.ledger.say(message, self.channels, self.alerts.on)
+
+    def wrong(self, incident: str, since: datetime, note: str = "") -> None:
+        """Remember that something is wrong, so that it is told when it is right again."""
+        self.ledger.open.setdefault(incident, Incident(since=since)).note = note
+
+    def right(self, incident: str) -> Incident | None:
+        """Return since when something was wrong that is right now; None when it was right before."""
+        return self.ledger.open.pop(incident, None)
+
+    def name(self, job: str) -> str:
+        """Return the name, for people, of a task or group by its name in Dagster."""
+        entry = self.entries.get(job)
+        if entry is None:
+            return job
+        return entry.group_name if isinstance(entry, Group) else entry.task_name
+
+    def run(self, run_id: str) -> str | None:
+        """Return the link to a run."""
+        return f"{self.link}/runs/{run_id}" if self.link else None

@@ -1,0 +1,68 @@
+"""One attempt of one task, as it travels to the process that runs it."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.execution.jsonable import NotJsonable, to_jsonable
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptSpec:
+    """What to run and with what.
+
+    Attributes:
+        task_id: The task's id, as in tasks.yaml.
+        module: Dotted path of the module that holds the function.
+        function: The function's name in that module.
+        params: The task's parameters; values that JSON can hold, or dates and paths, which arrive as text.
+        run_id: Dagster's run, or any name of the caller's.
+        attempt: 1 for the first attempt.
+        log_level: Least level of the function's log lines that are forwarded.
+        timeout: Seconds after which the attempt is stopped; None for never.
+        days: The trading days asked for as partitions.
+        source_override: The source named for this run only.
+        task_packages_path: Folders in which modules are looked for after the caller's own `sys.path`.
+        secret: Names of further parameters whose values must not be shown (see `masking`).
+    """
+
+    task_id: str
+    module: str
+    function: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    run_id: str = ""
+    attempt: int = 1
+    log_level: str | int = "INFO"
+    timeout: float | None = None
+    days: tuple[date, ...] = ()
+    source_override: str | None = None
+    task_packages_path: tuple[str, ...] = ()
+    secret: frozenset[str] = frozenset()
+
+    def to_json(self) -> bytes:
+        """Return this attempt and the present `sys.path`, for `child`.
+
+        Raises:
+            InvalidParams: A parameter holds something that cannot be sent to another process.
+        """
+        try:
+            body = to_jsonable(self, "")
+        except NotJsonable as error:
+            raise InvalidParams(f"{self.task_id}: {error.where} is a {error.kind}, which cannot be a parameter's value.") from None
+        path = [*map(str, sys.path), *self.task_packages_path]
+        return json.dumps({"path": path, "body": body}).encode()
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "AttemptSpec":
+        """Return the attempt that `to_json` wrote under `body`."""
+        fields: dict[str, Any] = {
+            **body,
+            "days": tuple(map(date.fromisoformat, body["days"])),
+            "task_packages_path": tuple(body["task_packages_path"]),
+            "secret": frozenset(body["secret"]),
+        }
+        return cls(**fields)

@@ -1,0 +1,118 @@
+"""What a task's function returned, on its way from its process to a `TaskResult` at the caller."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.execution.jsonable import NotJsonable, to_jsonable
+
+if TYPE_CHECKING:
+    from mystocks_dagster.tasks.run import TaskResult
+
+STATUSES = ("success", "partial_success", "failed", "skipped")
+#: A result is stored with the run and shown in the UI; data belongs into the lake.
+_LARGEST = 5_000_000
+
+
+class BadResult(MyStocksError):
+    """What the function returned is no result; the message says what it may return."""
+
+
+def to_record(returned: Any) -> dict[str, Any]:
+    """Return a result as JSON holds it.
+
+    None is a success. A mapping's known keys (those of `TaskResult`) keep their meaning where their value has the right
+    shape; all others become metadata. A dataclass or a pydantic model is read as the mapping of its fields.
+
+    Raises:
+        BadResult: It is neither None nor any of these, has an unknown status, holds something that JSON cannot,
+            or is too large to be stored with a run.
+    """
+    if returned is None:
+        return {"status": "success"}
+    if not (isinstance(returned, Mapping) or _has_fields(returned)):
+        raise BadResult(f"it returned a {type(returned).__name__}; return a dict, a TaskResult or None.")
+    try:
+        found = to_jsonable(returned, "")
+    except NotJsonable as error:
+        raise BadResult(f"its result cannot be stored: {error.where} is a {error.kind}; return text, numbers, lists and dicts.") from None
+    size = len(json.dumps(found))
+    if size > _LARGEST:
+        raise BadResult(f"its result is too large: {size:,} characters; store data in the lake and return counts.")
+    return _sorted_out(found, strict=not isinstance(returned, Mapping))
+
+
+def from_record(record: Mapping[str, Any]) -> "TaskResult":
+    """Return the result that `to_record` wrote."""
+    from mystocks_dagster.tasks.run import TaskResult
+
+    fields: dict[str, Any] = {
+        **record,
+        "days": {table: tuple(map(date.fromisoformat, days)) for table, days in record.get("days", {}).items()},
+        "failed_items": tuple(map(str, record.get("failed_items", ()))),
+    }
+    return TaskResult(**fields)
+
+
+def _has_fields(value: Any) -> bool:
+    return not isinstance(value, type) and (is_dataclass(value) or hasattr(type(value), "model_fields"))
+
+
+def _sorted_out(found: dict[str, Any], *, strict: bool) -> dict[str, Any]:
+    status = found.pop("status", "success")
+    if status not in STATUSES:
+        raise BadResult(f"it returned status {status!r}; allowed: {', '.join(STATUSES)}.")
+    record: dict[str, Any] = {"status": status}
+    metadata = found.pop("metadata", {})
+    others = {"metadata": metadata} if not isinstance(metadata, dict) else metadata
+    for key, value in found.items():
+        if key not in _SHAPES:
+            others[key] = value
+        elif _SHAPES[key](value):
+            record[key] = value
+        elif strict and value is not None:
+            raise BadResult(f"its result's {key} is {value!r:.80}, which has not the shape that TaskResult asks for.")
+        elif value is not None:
+            others[key] = value
+    return {**record, "metadata": others}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(count, int) and not isinstance(count, bool) for count in value.values())
+
+
+def _is_days(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(days, list) and all(map(_is_day, days)) for days in value.values())
+
+
+def _is_day(value: Any) -> bool:
+    try:
+        date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+_SHAPES: Mapping[str, Callable[[Any], bool]] = {
+    "message": _is_text,
+    "error": _is_text,
+    "rows": _is_counts,
+    "days": _is_days,
+    "failed_items": _is_list,
+    "retry_params": _is_mapping,
+}

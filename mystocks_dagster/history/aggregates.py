@@ -1,0 +1,56 @@
+"""A span of time, and what statistics are made of within it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from mystocks_dagster.history.models import Statistics
+from mystocks_dagster.history.record import moment
+
+
+class TimeWindow(NamedTuple):
+    """Executions that started in [since, until), in seconds since 1970; None is open."""
+
+    since: float | None = None
+    until: float | None = None
+
+    @classmethod
+    def of(cls, since: datetime | None, until: datetime | None) -> "TimeWindow":
+        """Return the window between two aware times."""
+        return cls(*(None if one is None else one.timestamp() for one in (since, until)))
+
+    def conditions(self) -> list[tuple[str, Any]]:
+        """Return it as SQL."""
+        return [(text, value) for text, value in (("start >= ?", self.since), ("start < ?", self.until)) if value is not None]
+
+
+ALWAYS = TimeWindow()
+
+
+class TaskAggregate(NamedTuple):
+    """What statistics are made of; `name` is the task's in Dagster, `task` its id as far as its runs told it."""
+
+    name: str
+    task: str
+    total: int
+    good: int
+    bad: int
+    mean: float | None
+    p95: float | None
+    last_start: float | None
+    last_status: str
+
+    def shown(self, task_id: str, title: str, last_status: str) -> Statistics:
+        """Return it for people."""
+        ended = self.good + self.bad
+        return Statistics(
+            task_id=task_id,
+            task_name=title,
+            total_executions=self.total,
+            success_count=self.good,
+            failed_count=self.bad,
+            avg_duration=None if self.mean is None else round(self.mean, 3),
+            p95_duration=self.p95,
+            last_execution_time=moment(self.last_start),
+            last_status=last_status,
+            success_rate=round(100 * self.good / ended, 2) if ended else None,
+        )

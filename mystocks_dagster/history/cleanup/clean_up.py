@@ -1,0 +1,130 @@
+"""Cleaning up: old runs go, with all that is theirs; what stands on them stays (decision 9).
+
+Partitions, last materializations and checks, the memory of sensors and the statistics are afterwards what they were.
+"""
+
+import fcntl
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from mystocks_dagster import disk_errors
+from mystocks_dagster.errors import InstanceError, NotNow
+from mystocks_dagster.history import archive, catch_up
+from mystocks_dagster.history.catch_up import Progress
+from mystocks_dagster.history.cleanup import disk_space, orphans, removal, retention
+from mystocks_dagster.history.models import CleanupResult
+from mystocks_dagster.history.rollup import FILE, Rollup
+from mystocks_dagster.market.clock import now
+
+_BATCH = 100
+#: On a full disk each batch must give back more than it needs.
+_SMALL_BATCH = 5
+#: A hundred years: nothing is older.
+MOST_DAYS = 36_500
+#: Where versions of the task file are stored, in the instance's folder.
+_VERSIONS = "taskfiles"
+
+
+@dataclass(frozen=True)
+class InstanceRef:
+    """Where to clean up: an instance and its folder."""
+
+    instance: dg.DagsterInstance
+    home: Path
+
+
+def clean_up(place: InstanceRef, days: int, *, dry_run: bool = False, progress: Progress | None = None, tight: int | None = None) -> CleanupResult:
+    """Remove what ended more than `days` days ago; runs that have not ended are never touched.
+
+    Args:
+        place: Where.
+        days: 1 to `MOST_DAYS`.
+        dry_run: Only say what would be removed.
+        progress: Told after each batch how many runs of how many are gone.
+        tight: What `make_room` returned.
+
+    Raises:
+        InstanceError: Another clean-up runs, or `days` is not within its bounds.
+    """
+    before = _before(days)
+    with _alone(place.home), catch_up.opened(place.instance, place.home, progress) as rollup:
+        old = retention.expired_runs(place.instance, before)
+        told = CleanupResult(days=days, dry_run=dry_run, runs=len(old.run_ids), executions=rollup.count_executions(old.run_ids), kept=old.kept)
+        if dry_run:
+            return _foreseen(place, told, before, old.run_ids)
+        size = disk_space.database_bytes(place.instance)
+        freed = (tight or 0) + _remove_runs(place.instance, rollup, old.run_ids, progress, _BATCH if tight is None else _SMALL_BATCH)
+        ticks = orphans.remove_ticks(place.instance, before)
+        versions = orphans.unused_versions(place.instance, place.home / _VERSIONS, before)
+        freed += removal.size(versions)
+        for path in versions:
+            path.unlink(missing_ok=True)
+    told_first = ("The disk was full: the output of all runs older than that was removed first, also of those that stay.",)
+    notes = (*(told_first if tight else ()), *disk_space.compact(place.instance), *_shrink_rollup(place))
+    freed = max(0, freed + size - disk_space.database_bytes(place.instance))
+    return replace(told, ticks=ticks, task_files=len(versions), bytes_freed=freed, notes=notes)
+
+
+def make_room(home: Path, days: int, *, dry_run: bool = False) -> int | None:
+    """Make some room on a full disk without any database, since opening one needs room; None when the disk is not full.
+
+    The reserve goes, and the output of all old runs, also of runs that stay. Returns the bytes of that output.
+
+    Raises:
+        InstanceError: `days` is not within its bounds.
+    """
+    before = _before(days)
+    if not disk_errors.free_reserve(home):
+        return None
+    return 0 if dry_run else orphans.remove_output(home / "storage", before)
+
+
+def _before(days: int) -> datetime:
+    if days < 1:
+        raise InstanceError(f"clean up after {days} days: at least 1, so that what has just ended stays.")
+    if days > MOST_DAYS:
+        raise InstanceError(f"clean up after {days} days: at most {MOST_DAYS:,}, which is a hundred years.")
+    return now() - timedelta(days=days)
+
+
+@contextmanager
+def _alone(home: Path) -> Generator[None]:
+    with (home / "cleanup.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotNow("Another clean-up is running; nothing was removed. Try again when it has ended.") from None
+        yield
+
+
+def _foreseen(place: InstanceRef, told: CleanupResult, before: datetime, run_ids: Sequence[str]) -> CleanupResult:
+    versions = orphans.unused_versions(place.instance, place.home / _VERSIONS, before)
+    freed = sum(removal.size(removal.run_files(place.instance, run_id)) for run_id in run_ids) + removal.size(versions)
+    return replace(told, ticks=orphans.count_ticks(place.instance, before), task_files=len(versions), bytes_freed=freed)
+
+
+def _remove_runs(instance: dg.DagsterInstance, rollup: Rollup, run_ids: Sequence[str], progress: Progress | None, size: int) -> int:
+    """Remove runs and return the bytes of the files that are gone."""
+    newest, snapshots, freed = retention.pinned(instance), set[str](), 0
+    for start in range(0, len(run_ids), size):
+        batch = run_ids[start : start + size]
+        # First what must outlive them, so that a crash at any moment loses nothing.
+        if parts := rollup.of_runs(batch):
+            archive.store(instance, parts)
+        snapshots |= orphans.snapshots_of(instance, batch)
+        freed += removal.remove_runs(instance, batch, newest)
+        if progress:
+            progress(start + len(batch), len(run_ids))
+    orphans.remove_snapshots(instance, snapshots)
+    return freed
+
+
+def _shrink_rollup(place: InstanceRef) -> list[str]:
+    with catch_up.opened(place.instance, place.home):
+        pass
+    return disk_space.compact_file(place.home / FILE)

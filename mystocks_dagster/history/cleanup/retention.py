@@ -1,0 +1,94 @@
+"""Which runs a clean-up may remove, and which events of them must stay."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import dagster as dg
+import sqlalchemy as db
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Checks
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Events
+from dagster._core.storage.runs.schema import RunsTable as Runs
+from dagster._core.storage.runs.schema import RunTagsTable as RunTags
+
+from mystocks_dagster.history.dagster_storage import event_storage, run_storage
+from mystocks_dagster.history.record import TASK_TYPE
+
+#: Events by which Dagster knows that, and when, a partition was made.
+LASTING = (dg.DagsterEventType.ASSET_MATERIALIZATION.value, dg.DagsterEventType.ASSET_OBSERVATION.value)
+_COMPLETED = ("SUCCEEDED", "FAILED")
+
+
+class Pinned(NamedTuple):
+    """Rows that are the last word on something, whatever run they are from.
+
+    Attributes:
+        events: Ids of the newest materialization and observation of each partition of each asset.
+        checks: Ids of the newest execution of each check, and of the newest that was completed.
+    """
+
+    events: frozenset[int]
+    checks: frozenset[int]
+
+
+class Expired(NamedTuple):
+    """Runs that ended long ago, the oldest first; and how many more of them must stay."""
+
+    run_ids: list[str]
+    kept: int
+
+
+def expired_runs(instance: dg.DagsterInstance, before: datetime) -> Expired:
+    """Return the runs that ended before then."""
+    ended = db.or_(Runs.c.end_time < before.timestamp(), db.and_(Runs.c.end_time.is_(None), Runs.c.update_timestamp < _naive(before)))
+    finished = Runs.c.status.in_([status.value for status in FINISHED_STATUSES])
+    with run_storage(instance).connect() as connection:
+        found = connection.execute(db.select(Runs.c.run_id).where(finished, ended).order_by(Runs.c.id)).scalars().all()
+    needed = set(_needed(instance))
+    run_ids = [run_id for run_id in found if run_id not in needed]
+    return Expired(run_ids, len(found) - len(run_ids))
+
+
+def _needed(instance: dg.DagsterInstance) -> Iterator[str]:
+    # SQLite would give the newest numbers away again, and Dagster's sensors remember them as the place up to which they have read.
+    with run_storage(instance).connect() as connection:
+        yield from connection.execute(db.select(Runs.c.run_id).order_by(Runs.c.id.desc()).limit(1)).scalars()
+    with event_storage(instance).index_connection() as connection:
+        yield from connection.execute(db.select(Events.c.run_id).order_by(Events.c.id.desc()).limit(1)).scalars().all()
+    # What was stopped by hand stays so because of its last run; without one it would be started.
+    of_supervisors = db.select(RunTags.c.run_id).where(RunTags.c.key == TASK_TYPE, RunTags.c.value == "supervisor")
+    last = db.select(db.func.max(Runs.c.id)).where(Runs.c.run_id.in_(of_supervisors)).group_by(Runs.c.pipeline_name)
+    with run_storage(instance).connect() as connection:
+        yield from connection.execute(db.select(Runs.c.run_id).where(Runs.c.id.in_(last))).scalars().all()
+    # A partition reads as failed because of the run that failed to make it.
+    for key in instance.all_asset_keys():
+        attempts = event_storage(instance).get_latest_asset_partition_materialization_attempts_without_materializations(key)
+        yield from (run_id for run_id, _ in attempts.values())
+    yield from _backfilling(instance)
+
+
+def _backfilling(instance: dg.DagsterInstance) -> Sequence[Any]:
+    """Return the runs of backfills that go on: they count them."""
+    active = [one.backfill_id for one in instance.get_backfills() if one.status not in BULK_ACTION_TERMINAL_STATUSES]
+    with run_storage(instance).connect() as connection:
+        return connection.execute(db.select(Runs.c.run_id).where(Runs.c.backfill_id.in_(active))).scalars().all()
+
+
+def pinned(instance: dg.DagsterInstance) -> Pinned:
+    """Return what must outlive its run."""
+    of_partition = (Events.c.asset_key, Events.c.dagster_event_type, Events.c.partition)
+    of_check = (Checks.c.asset_key, Checks.c.check_name, Checks.c.partition)
+    events = db.select(db.func.max(Events.c.id)).where(Events.c.asset_key.isnot(None), Events.c.dagster_event_type.in_(LASTING))
+    checks = db.select(db.func.max(Checks.c.id)).group_by(*of_check)
+    completed = checks.where(Checks.c.execution_status.in_(_COMPLETED))
+    with event_storage(instance).index_connection() as connection:
+        return Pinned(
+            frozenset(connection.execute(events.group_by(*of_partition)).scalars()),
+            frozenset((*connection.execute(checks).scalars(), *connection.execute(completed).scalars())),
+        )
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,54 @@
+"""Asking for the trading calendar on behalf of the whole project: which source is asked."""
+
+from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.project.project import Project
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.registry import DEFAULT, open_source
+from mystocks_dagster.taskfile.functions import params_model
+from mystocks_dagster.taskfile.model import Task
+from mystocks_dagster.trading_calendar.refresh import Refreshed, refresh
+
+#: Makes up its market, and keeps the days of the calendar in force.
+_SIMULATED = "simulated"
+
+
+def refresh_calendar(settings: Settings, source: str | None = None) -> Refreshed:
+    """Ask a source for the trading days that it knows. Servers that run follow by themselves.
+
+    Args:
+        settings: The project's.
+        source: Its name; None means the project's own: `MYSTOCKS_SOURCE`, else one that the tasks use.
+
+    Raises:
+        UnknownName, SettingsError: There is no such source, it lacks a setting, or the instance cannot be written.
+    """
+    return refresh(open_source(source or calendar_source(settings), settings), settings)
+
+
+def calendar_source(settings: Settings) -> str:
+    """Return the name of the source that the project asks: of those that it uses, a live one first."""
+    try:
+        names = used_sources(Project(settings))
+    except MyStocksError:
+        names = [DEFAULT]
+    return DEFAULT if DEFAULT in names or not names else min(names, key=lambda name: (name == _SIMULATED, name))
+
+
+def used_sources(project: Project) -> list[str]:
+    """Return the names of the sources that the tasks read, or the one that is set for all of them.
+
+    Raises:
+        TaskFileError: The task file cannot be used.
+    """
+    if project.settings.source:
+        return [project.settings.source]
+    found = (_source_of(project, task) for task in project.taskfile.tasks)
+    return sorted({name for name in found if name})
+
+
+def _source_of(project: Project, task: Task) -> str | None:
+    """Return the source that a task reads; None when it reads none."""
+    model = params_model(project.version.functions[task.task_id])
+    if "data_source" not in task.params and (model is None or "data_source" not in model.model_fields):
+        return None
+    return task.params.get("data_source") or DEFAULT

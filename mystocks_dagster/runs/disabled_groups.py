@@ -1,0 +1,29 @@
+"""Groups that the file has disabled: no way to start them leads past the question asked here."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorStatus
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
+
+#: Run tags: the group is disabled in the file, and somebody runs it all the same.
+DISABLED = "mystocks/disabled"
+FORCE = "mystocks/force"
+
+
+def refusal_reason(instance: dg.DagsterInstance, job: str, tags: Mapping[str, str]) -> str | None:
+    """Return why a run of `job` with these tags may not start, with the remedy; None when it may.
+
+    What its schedule starts has been decided by its switch, and a switch that a person turned on wins over the file.
+    """
+    if DISABLED not in tags or FORCE in tags or SCHEDULE_NAME_TAG in tags or SENSOR_NAME_TAG in tags or _switched_on(instance, job):
+        return None
+    return (
+        f"{job} is disabled in the task file (enabled: false). Run it all the same with: mystocks run {job} --force "
+        f"(in the Launchpad: the tag {FORCE}), or enable it with: mystocks edit {job} enabled=true"
+    )
+
+
+def _switched_on(instance: dg.DagsterInstance, job: str) -> bool:
+    states = instance.all_instigator_state()
+    return any(state.instigator_name == f"{job}__schedule" and state.status == InstigatorStatus.RUNNING for state in states)

@@ -1,0 +1,62 @@
+"""From when intervals without a start_time count: kept in Dagster's run storage, so that no restart shifts them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+
+#: The sensor that looks at all intervals in one go; its cursor says until when it has looked.
+SENSOR = "intervals__sensor"
+_KEY = "mystocks/intervals"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalState:
+    """What is remembered of one interval schedule.
+
+    Attributes:
+        start: The first start; the others follow at multiples of `step`.
+        step: Seconds between two starts, as the file had it when `seen` was noted.
+        seen: When the schedule was first seen in this form: what was due before that was not missed.
+    """
+
+    start: datetime
+    step: int
+    seen: datetime
+
+
+def read(instance: dg.DagsterInstance) -> dict[str, IntervalState]:
+    """Return the anchors by job."""
+    text = instance.daemon_cursor_storage.get_cursor_values({_KEY}).get(_KEY)
+    stored = json.loads(text) if text else {}
+    return {
+        job: IntervalState(start=datetime.fromisoformat(start), step=step, seen=datetime.fromisoformat(seen))
+        for job, (start, step, seen) in stored.items()
+    }
+
+
+def write(instance: dg.DagsterInstance, anchors: Mapping[str, IntervalState]) -> None:
+    """Keep the anchors instead of those kept before."""
+    stored = {job: [one.start.isoformat(), one.step, one.seen.isoformat()] for job, one in anchors.items()}
+    instance.daemon_cursor_storage.set_cursor_values({_KEY: json.dumps(stored, separators=(",", ":"))})
+
+
+def looked(instance: dg.DagsterInstance) -> datetime | None:
+    """Return until when the intervals have been looked at; None before the first look."""
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        if state.instigator_name == SENSOR:
+            return looked_until(getattr(state.instigator_data, "cursor", None))
+    return None
+
+
+def looked_until(cursor: str | None) -> datetime | None:
+    """Return the moment in the sensor's cursor."""
+    return datetime.fromisoformat(json.loads(cursor)["looked"]) if cursor else None
+
+
+def looked_cursor(moment: datetime) -> str:
+    """Return the cursor that holds a moment."""
+    return json.dumps({"looked": moment.isoformat()})

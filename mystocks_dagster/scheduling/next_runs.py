@@ -1,0 +1,101 @@
+"""When schedules will start their jobs: the times at which the daemon fires, by the daemon's own reading of cron."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dagster._utils.schedules import schedule_execution_time_iterator
+
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.taskfile.schedule import Schedule
+
+_UTC = ZoneInfo("UTC")
+#: Nobody looks further ahead; a schedule without a time until then, such as Saturdays that are trading days, has none.
+_HORIZON = timedelta(days=3653)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextRun:
+    """One start to come.
+
+    Attributes:
+        task_id: Id of the task or group.
+        time: In the time zone of its schedule.
+        trading_day: Whether Shanghai trades on that moment's day there.
+        certain: False beyond the published calendar, where every weekday is taken for a trading day.
+    """
+
+    task_id: str
+    time: datetime
+    trading_day: bool
+    certain: bool
+
+    @property
+    def weekday(self) -> str:
+        """The day of the week of `time`, such as Monday."""
+        return f"{self.time:%A}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `--json` shows it."""
+        return {
+            "task_id": self.task_id,
+            "time": self.time.isoformat(),
+            "weekday": self.weekday,
+            "trading_day": self.trading_day,
+            "trading_day_certain": self.certain,
+        }
+
+
+def starts(
+    task_id: str, schedule: Schedule, after: datetime, *, anchor: datetime | None = None, cursor: str | None = None
+) -> Iterator[NextRun]:
+    """Yield the starts from `after` on, in order; days without trading are left out where the schedule leaves them out.
+
+    Args:
+        task_id: Id of the task or group.
+        schedule: Its schedule.
+        after: An aware moment.
+        anchor: From when an interval without `start_time` counts; `after` when None, since it is due as soon as the
+            daemon sees it.
+        cursor: What the sensor of a once schedule remembers.
+    """
+    calendar = shanghai()
+    start = max(after, schedule.start_time or after)
+    end = min(schedule.end_time or after + _HORIZON, after + _HORIZON)
+    while start is not None:
+        moments, start = _ticks(schedule, start, anchor or after, cursor), None
+        for moment in moments:
+            if moment > end:
+                return
+            day = moment.astimezone(SHANGHAI).date()
+            trading, certain = calendar.is_probable_session(day)
+            if schedule.trading_days_only and not trading:
+                # A day of a five-second interval has 17,280 ticks: do not ask each whether the day is another one.
+                start = datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
+                break
+            yield NextRun(task_id=task_id, time=moment, trading_day=trading, certain=certain)
+
+
+def _ticks(schedule: Schedule, start: datetime, anchor: datetime, cursor: str | None) -> Iterator[datetime]:
+    """Yield the times from `start` on at which the schedule is due, whatever day it is."""
+    zone = ZoneInfo(schedule.timezone)
+    if schedule.cron_expression:
+        yield from schedule_execution_time_iterator(start.timestamp(), schedule.cron_expression, schedule.timezone)
+    elif schedule.interval_seconds:
+        step = timedelta(seconds=schedule.interval_seconds)
+        # In UTC: an interval is so many seconds, also across a change of the clocks.
+        due = (schedule.start_time or anchor).astimezone(_UTC)
+        due += max(0, -((due - start) // step)) * step
+        while True:
+            yield due.astimezone(zone)
+            due += step
+    elif schedule.start_time and schedule.start_time >= start and not _fired(schedule.start_time, cursor):
+        yield schedule.start_time.astimezone(zone)
+
+
+def _fired(due: datetime, cursor: str | None) -> bool:
+    return bool(cursor) and json.loads(cursor or "{}").get("due") == due.isoformat()

@@ -1,0 +1,218 @@
+"""Whether a schedule is on: Dagster's own switch on the instance, one and the same that the UI shows and turns.
+
+Where nobody has turned it, the file's `enabled` counts. Reading and turning needs neither webserver nor daemon.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.definitions.sensor_definition import SensorType
+from dagster._core.remote_origin import RemoteRepositoryOrigin
+from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
+from dagster._core.remote_representation.external_data import ScheduleSnap, SensorSnap
+from dagster._core.remote_representation.handle import RepositoryHandle
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+)
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._time import get_current_timestamp
+
+from mystocks_dagster.errors import NoSwitch
+from mystocks_dagster.instance import open_instance
+from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.runs.launch import REPOSITORY
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    """The switch of one task or group that has a schedule.
+
+    Attributes:
+        name: Id of the task or group.
+        on: Whether its schedule starts it.
+        declared: Whether the file has it on.
+        decided: A person has turned it, so that the file's `enabled` does not count until it is reset.
+        cursor: What the sensor of a once schedule remembers.
+        looked_at: When the daemon looked at it last, or it was turned on, as far as its state tells (ticks may be newer).
+        identity: Under which ids (origin, selector) Dagster keeps its state and ticks.
+    """
+
+    name: str
+    on: bool
+    declared: bool
+    decided: bool
+    cursor: str | None = None
+    looked_at: datetime | None = None
+    identity: tuple[str, str] = ("", "")
+
+    def __str__(self) -> str:
+        """Return it for people: both states where they differ."""
+        words = {True: "on", False: "off"}
+        return words[self.on] if self.on == self.declared else f"{words[self.on]}, file: {words[self.declared]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `--json` shows it."""
+        return {"task_id": self.name, "on": self.on, "file": self.declared, "decided": self.decided}
+
+
+def repository(settings: Settings) -> RemoteRepositoryOrigin:
+    """Return what Dagster calls the project's definitions; the switches belong to it."""
+    origins = WorkspaceFileTarget([str(settings.root / "workspace.yaml")]).create_origins()
+    return RemoteRepositoryOrigin(origins[0], REPOSITORY)
+
+
+def read(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, entries: Mapping[str, Task | Group]) -> dict[str, Switch]:
+    """Return the switches of those tasks and groups that have a schedule, by id."""
+    states = {state.selector_id: state for state in instance.all_instigator_state(repository_selector_id=origin.get_selector_id())}
+    remotes = {name: _remote(entry, origin) for name, entry in entries.items() if _has_switch(entry)}
+    return {name: _switch(name, entries[name], remote, states.get(remote.selector_id)) for name, remote in remotes.items()}
+
+
+def turn(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str, entry: Task | Group, on: bool | None) -> Switch:
+    """Turn a schedule on or off, as the UI does, or (`on` None) back to what the file says; return the switch.
+
+    Raises:
+        NoSwitch: It has no schedule, so that there is nothing to switch.
+    """
+    if not _has_switch(entry):
+        raise NoSwitch(f"{name} has no schedule, so there is nothing to switch; it starts by hand: mystocks run {name}")
+    remote = _remote(entry, origin)
+    identity = (remote.get_remote_origin_id(), remote.selector_id)
+    match remote, on:
+        case RemoteSchedule(), True:
+            instance.start_schedule(remote)
+        case RemoteSchedule(), False:
+            instance.stop_schedule(*identity, remote)
+        case RemoteSchedule(), None:
+            _note_turned_on(instance, remote, instance.reset_schedule)
+        case RemoteSensor(), True:
+            instance.start_sensor(remote)
+        case RemoteSensor(), False:
+            instance.stop_sensor(*identity, remote)
+        case RemoteSensor(), None:
+            _note_turned_on(instance, remote, instance.reset_sensor)
+    return _switch(name, entry, remote, instance.get_instigator_state(*identity))
+
+
+def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[Any], InstigatorState]) -> None:
+    """Put a switch back; where that turns it on, note when, as turning it on does: Dagster's reset forgets that it was off."""
+    was_on = remote.get_current_instigator_state(
+        instance.get_instigator_state(remote.get_remote_origin_id(), remote.selector_id)
+    ).is_running
+    state = reset(remote)
+    if was_on or not remote.get_current_instigator_state(state).is_running:
+        return
+    data: Any = state.instigator_data
+    if isinstance(remote, RemoteSchedule):
+        noted = ScheduleInstigatorData(remote.cron_schedule, get_current_timestamp())
+    else:
+        noted = data.with_sensor_start_timestamp(get_current_timestamp())
+    instance.update_instigator_state(state.with_data(noted))
+
+
+def sensor_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
+    """Return what Dagster remembers of each sensor, by the sensor's name."""
+    return {state.instigator_name: state for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)}
+
+
+def person_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
+    """Return what Dagster remembers of the schedules and sensors that a person has turned, by name."""
+    turned = {InstigatorStatus.RUNNING, InstigatorStatus.STOPPED}
+    return {state.instigator_name: state for state in instance.all_instigator_state(instigator_statuses=turned)}
+
+
+def turned_on(states: Mapping[str, InstigatorState], active: Mapping[str, bool]) -> dict[str, bool]:
+    """Return job to whether its schedule or sensor is on: as somebody switched it, else as the file has it (`active`)."""
+    turned = {
+        name: state.status == InstigatorStatus.RUNNING
+        for name, state in states.items()
+        if state.status != InstigatorStatus.DECLARED_IN_CODE
+    }
+    return {job: turned.get(f"{job}__schedule", default) for job, default in active.items()}
+
+
+def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
+    """Tell Dagster that the switches of interval tasks have been looked at, as one sensor looks at all of them.
+
+    Else its daemon would first ask each of them, which for a thousand new ones takes a minute and more in which nothing else starts.
+    """
+    entries = [one for one in taskfile.by_id().values() if one.schedule and one.schedule.interval_seconds and one.active]
+    if not entries:
+        return
+    origin = repository(settings)
+    with open_instance(settings) as instance:
+        known = sensor_states(instance)
+        for remote in (_remote(one, origin) for one in entries if f"{one.dagster_name}__schedule" not in known):
+            data = SensorInstigatorData(last_tick_timestamp=time.time(), sensor_type=SensorType.STANDARD)
+            # The daemon may note the same switch in this moment.
+            with contextlib.suppress(dg.DagsterInvariantViolationError):
+                instance.add_instigator_state(
+                    InstigatorState(remote.get_remote_origin(), InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data)
+                )
+
+
+def _has_switch(entry: Task | Group) -> bool:
+    """Say whether something starts it by itself: its schedule, or what keeps a supervisor alive."""
+    return entry.schedule is not None or (isinstance(entry, Task) and entry.task_type == "supervisor")
+
+
+def _switch(name: str, entry: Task | Group, remote: RemoteSchedule | RemoteSensor, state: Any) -> Switch:
+    kind = InstigatorType.SCHEDULE if isinstance(remote, RemoteSchedule) else InstigatorType.SENSOR
+    # A state of the other kind is a leftover of the time when the schedule had another type: Dagster ignores it too.
+    state = state if state and state.instigator_type == kind else None
+    return Switch(
+        name=name,
+        on=remote.get_current_instigator_state(state).is_running,
+        declared=entry.active,
+        decided=state is not None and state.status != InstigatorStatus.DECLARED_IN_CODE,
+        cursor=getattr(state.instigator_data, "cursor", None) if state else None,
+        looked_at=_looked_at(state.instigator_data) if state else None,
+        identity=(remote.get_remote_origin_id(), remote.selector_id),
+    )
+
+
+def _looked_at(data: Any) -> datetime | None:
+    names = ("start_timestamp", "last_iteration_timestamp", "last_sensor_start_timestamp", "last_tick_timestamp")
+    known = [moment for name in names if (moment := getattr(data, name, None))]
+    return datetime.fromtimestamp(max(known), SHANGHAI) if known else None
+
+
+def _remote(entry: Task | Group, origin: RemoteRepositoryOrigin) -> RemoteSchedule | RemoteSensor:
+    """Return the schedule or sensor as the webserver would know it: what Dagster needs of it to turn its switch."""
+    handle = RepositoryHandle(
+        repository_name=origin.repository_name,
+        code_location_origin=origin.code_location_origin,
+        repository_python_origin=None,
+        display_metadata={},
+    )
+    job, schedule = entry.dagster_name, entry.schedule
+    name = f"{job}__schedule"
+    if schedule and schedule.cron_expression:
+        default = dg.DefaultScheduleStatus.RUNNING if entry.active else dg.DefaultScheduleStatus.STOPPED
+        cron = ScheduleSnap(
+            name=name,
+            cron_schedule=schedule.cron_expression,
+            job_name=job,
+            op_selection=None,
+            mode=None,
+            environment_vars=None,
+            partition_set_name=None,
+            execution_timezone=schedule.timezone,
+            default_status=default,
+        )
+        return RemoteSchedule(cron, handle)
+    started = dg.DefaultSensorStatus.RUNNING if entry.active else dg.DefaultSensorStatus.STOPPED
+    return RemoteSensor(
+        SensorSnap(name=name, job_name=job, min_interval=1, default_status=started, sensor_type=SensorType.STANDARD), handle
+    )

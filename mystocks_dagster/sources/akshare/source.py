@@ -1,0 +1,293 @@
+"""The `akshare` source: the live market through akshare's own functions, politely.
+
+The only module that imports akshare, and only inside methods: importing it costs 1.3 s and 150 MB.
+"""
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+
+from mystocks_dagster.errors import MyStocksError, NotOffered, SourceUnavailable
+from mystocks_dagster.market import clock
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.schemas import DAILY_BARS, LONGHUBANG, TABLES
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.akshare import columns, tables
+from mystocks_dagster.sources.akshare.columns import Call
+from mystocks_dagster.sources.akshare.frames import changed, read_frame
+from mystocks_dagster.sources.akshare.history import PriceStream, history_bars
+from mystocks_dagster.sources.akshare.session import (
+    LISTS,
+    NEWEST,
+    check_readable,
+    check_shown,
+    latest_session,
+    newest_day,
+)
+from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
+from mystocks_dagster.sources.transport import EmptyResponse, RecordingTransport, installed
+from mystocks_dagster.sources.upstream_responses import UpstreamResponse, sina_payload
+
+_BOARDS = {"sector": "行业资金流", "concept": "概念资金流"}
+
+
+#: So long after the end of its report period a distribution may have its ex-dividend day.
+_DISTRIBUTED = timedelta(days=366)
+
+
+class AkshareSource:
+    """East Money's lists and reports, Sina's histories and the exchanges' stock lists, through akshare.
+
+    Of the whole market, bars exist of the latest closed session only (one snapshot after the close); the past comes
+    symbol by symbol. See `docs/akshare.md`.
+    """
+
+    name = "akshare"
+    world = "real"
+    has_history = False
+    offers = frozenset(
+        {
+            *("stocks", "daily_bars", "corporate_actions", "stock_quotes", "etf_quotes", "longhubang"),
+            *("balance_sheets", "income_statements", "cash_flows"),
+            *("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
+        }
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the source; nothing is asked yet."""
+        self._akshare = _Akshare(settings)
+
+    @property
+    def requests(self) -> dict[str, dict[str, int]]:
+        """Requests by upstream host: those of this source, and those of all processes today."""
+        return {host: {"here": count, "today": self._akshare.today[host]} for host, count in self._akshare.sent.items()}
+
+    def bar_days(self) -> tuple[date, date]:
+        """Return the latest closed session twice: of the whole market no other day can be had."""
+        session = self._latest_session()
+        return session, session
+
+    def trading_days(self) -> list[date]:
+        """Return Sina's list of trading days: from 1990 to the end of the last year that the exchanges have announced."""
+        return sorted(self._akshare.frame(columns.TRADING_DAYS)[0]["date"].to_list())
+
+    def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Yield `daily_bars`: of the latest closed session for the whole market, of any day for named symbols.
+
+        Raises:
+            SourceUnavailable: The latest closed session was asked for while the lists show another one.
+        """
+        session = self._latest_session()
+        past: list[date] = []
+        if symbols is not None:
+            # Sina lacks a session until late in its evening; from the next day on it spares the snapshot.
+            past = [day for day in days if day < session or clock.now().date() > session]
+            found = pl.concat([DAILY_BARS.empty(), *(self._history(symbol) for symbol in symbols if past)])
+            found = found.filter(pl.col("date").is_in(past)).sort("date", "symbol")
+            if found.height:
+                yield found
+        if session in days and session not in past:
+            frame = self._snapshot(session)
+            yield frame if symbols is None else frame.filter(pl.col("symbol").is_in(list(symbols)))
+
+    def stocks(self, *, include_delisted: bool) -> pl.DataFrame:
+        """Return the stock list of the three exchanges; Beijing publishes no list of delisted stocks."""
+        gone = self._lists(columns.SH_DELISTED, columns.SZ_DELISTED) if include_delisted else None
+        return tables.stocks(self._listed, gone, _now())
+
+    def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
+        """Return the statements of Shanghai's and Shenzhen's stocks of those report periods."""
+        call = columns.STATEMENTS[table]
+        frames = [TABLES[table].empty()]
+        for period in periods:
+            try:
+                found, _ = self._akshare.frame(call, date=f"{period:%Y%m%d}")
+            except EmptyResponse:
+                continue
+            frames.append(tables.statements(table, found, period))
+        return pl.concat(frames)
+
+    def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
+        """Return the dividends and bonus shares of those ex-dividend days; this report has no rights.
+
+        A report period is distributed within a year of its end, and costs one to twelve requests.
+        """
+        frames = []
+        for period in _quarter_ends(start - _DISTRIBUTED, end):
+            try:
+                found, _ = self._akshare.frame(columns.CORPORATE_ACTIONS, date=f"{period:%Y%m%d}")
+            except EmptyResponse:
+                continue
+            frames.append(found)
+        if not frames:
+            return TABLES["corporate_actions"].empty()
+        return tables.corporate_actions(pl.concat(frames)).filter(pl.col("ex_date").is_between(start, end))
+
+    def quotes(self, table: QuoteTable) -> pl.DataFrame:
+        """Return the market as it stands now: today's session, or the last one before the next begins."""
+        if table == "etf_quotes":
+            return tables.etf_quotes(self._akshare.frame(columns.ETF_SPOT)[0], _now())
+        day = self._akshare.newest_day()
+        return tables.stock_quotes(self._akshare.frame(columns.STOCK_SPOT)[0], day, _now())
+
+    def longhubang(self, start: date, end: date) -> pl.DataFrame:
+        """Return the 龙虎榜 rows of those days; a day has none before they are published in its evening."""
+        try:
+            found, _ = self._akshare.frame(columns.LONGHUBANG, start_date=f"{start:%Y%m%d}", end_date=f"{end:%Y%m%d}")
+        except EmptyResponse:
+            return LONGHUBANG.empty()
+        return tables.longhubang(found).filter(pl.col("date").is_between(start, end))
+
+    def capital_flow(self, kind: FlowKind, day: date) -> pl.DataFrame:
+        """Return the capital flow of the latest closed session.
+
+        Raises:
+            NotOffered: Another day was asked for.
+            SourceUnavailable: East Money shows another session at this moment.
+        """
+        session = self._latest_session()
+        if day != session:
+            raise NotOffered(f"akshare has the capital flow of the latest closed session ({session}) only, not of {day}.")
+        check_readable(day)
+        if kind == "stock":
+            found, answers = self._akshare.frame(columns.STOCK_FLOW, indicator="今日")
+        else:
+            found, answers = self._akshare.frame(columns.BOARD_FLOW, indicator="今日", sector_type=_BOARDS[kind])
+        check_shown(day, newest_day(columns.STOCK_FLOW, answers))
+        return tables.capital_flow(kind, found, day)
+
+    def _latest_session(self) -> date:
+        return latest_session(lambda: self._shown_session)
+
+    @cached_property
+    def _shown_session(self) -> date:
+        """The session that the lists show; asked once, for the source lives as long as one run of a task."""
+        return self._akshare.newest_day()
+
+    @cached_property
+    def _listed(self) -> pl.DataFrame:
+        shanghai_lists = [self._akshare.frame(columns.SH_STOCKS, symbol=board)[0] for board in ("主板A股", "科创板")]
+        return pl.concat([*shanghai_lists, self._lists(columns.SZ_STOCKS, columns.BJ_STOCKS)])
+
+    def _lists(self, *calls: Call) -> pl.DataFrame:
+        return pl.concat([self._akshare.frame(call)[0] for call in calls])
+
+    def _snapshot(self, session: date) -> pl.DataFrame:
+        """Return the session's bars of the whole market, from the lists as they stand after its close."""
+        check_readable(session)
+        check_shown(session, self._akshare.newest_day())
+        begun = pl.col("list_date").is_null() | (pl.col("list_date") <= session)
+        listed = tables.stocks(self._listed, None, _now()).filter(begun)["symbol"].to_list()
+        bars = tables.daily_bars(self._akshare.frame(columns.STOCK_SPOT)[0], session, listed)
+        if bars["suspended"].sum() * 2 > bars.height:
+            raise SourceUnavailable(
+                "push2delay.eastmoney.com shows most stocks without a price: its lists are being reset. Try again later."
+            )
+        return bars
+
+    def _history(self, symbol: str) -> pl.DataFrame:
+        try:
+            daily, answers = self._akshare.frame(columns.SINA_DAILY, symbol=f"{symbol[-2:].lower()}{symbol[:6]}", adjust="")
+        except EmptyResponse:
+            return DAILY_BARS.empty()
+        stream = PriceStream.of(self._akshare.decoded_prices(answers))
+        sessions = shanghai().sessions(stream.days[0], min(stream.days[-1], shanghai().last))
+        return history_bars(symbol, daily, stream, sessions)
+
+
+class _Akshare:
+    """akshare with manners: called under the shim, its errors translated, its frames checked, its requests counted."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.sent: Counter[str] = Counter()
+        self.today: dict[str, int] = {}
+
+    def frame(self, call: Call, **options: str) -> tuple[pl.DataFrame, list[UpstreamResponse]]:
+        """Call one function; return its checked frame and the upstream's answers behind it.
+
+        Raises:
+            EmptyAnswer: The upstream says that there are no rows.
+            SourceUnavailable, SourceChanged: As the shim and `read_frame`.
+        """
+        function = getattr(_akshare(), call.function, None)
+        if function is None:
+            raise changed(call.function, "there is no such function")
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+        with self._wire() as wire, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                given = function(**options)
+            except (MyStocksError, EmptyResponse):
+                raise
+            except Exception as error:
+                # Whatever akshare trips over, the transport has found the answer itself to be sound.
+                text = " ".join(str(error).split())[:200]
+                raise changed(call.function, f"it cannot read the answer ({type(error).__name__}: {text})") from error
+        return read_frame(call, given, wire.answers), wire.answers
+
+    def newest_day(self) -> date:
+        """Return the session that East Money's lists show."""
+        import requests
+
+        with self._wire() as wire:
+            requests.get(LISTS, params=NEWEST)
+        return newest_day(columns.STOCK_SPOT, wire.answers)
+
+    def decoded_prices(self, answers: Sequence[UpstreamResponse]) -> list[dict[str, Any]]:
+        """Decode the price stream among the answers with the decoder that akshare ships."""
+        import py_mini_racer
+
+        stream = next(answer for answer in answers if "/hisdata_klc2/" in answer.question.path)
+        machine = py_mini_racer.MiniRacer()
+        machine.eval(_akshare().stock.cons.hk_js_decode)
+        return list(machine.call("d", sina_payload(stream.content)))
+
+    @contextmanager
+    def _wire(self) -> Generator[RecordingTransport]:
+        with installed(self._settings) as wire, _without_pauses(bool(self._settings.upstream)):
+            try:
+                yield wire
+            finally:
+                self.sent.update(wire.requests)
+                self.today.update(wire.requests_today)
+
+
+@contextmanager
+def _without_pauses(wanted: bool) -> Generator[None]:
+    """Keep akshare from sleeping between the pages of a stand-in; real hosts get their pauses from the shim anyway."""
+    if not wanted:
+        yield
+        return
+    paging = _akshare().utils.func
+    kept = paging.time
+    paging.time = SimpleNamespace(sleep=lambda _: None)
+    try:
+        yield
+    finally:
+        paging.time = kept
+
+
+def _akshare() -> Any:
+    os.environ.setdefault("TQDM_DISABLE", "1")  # its progress bars would look like errors in the logs
+    import akshare
+
+    return akshare
+
+
+def _quarter_ends(start: date, end: date) -> list[date]:
+    days = (date(year, month, day) for year in range(start.year, end.year + 1) for month, day in ((3, 31), (6, 30), (9, 30), (12, 31)))
+    return [day for day in days if start <= day <= end]
+
+
+def _now() -> datetime:
+    return clock.now().replace(microsecond=0)

@@ -1,0 +1,222 @@
+"""Edits of the task file: comments and order stay, nothing wrong is written, and two editors lose nothing."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mystocks_dagster.taskfile import atomic_files
+from mystocks_dagster.taskfile.edit import splice
+from mystocks_dagster.taskfile.edit.difference import difference
+from mystocks_dagster.taskfile.edit.plans import (
+    Changes,
+    EditRefused,
+    Plan,
+    addition,
+    place_of,
+    planned,
+    removal,
+    switch,
+)
+from mystocks_dagster.taskfile.problems import NotEditable, Problem, TaskFileError
+from mystocks_dagster.taskfile.reader import Version, load_source
+from mystocks_dagster.taskfile.yaml.document import Document, document_of
+from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
+
+#: Times that an edit is made again because somebody saved the file meanwhile without asking for the lock.
+_ATTEMPTS = 5
+#: Raises when the file may not become the second document; asked before anything of it is imported or resolved.
+Screen = Callable[[Document, Document], None]
+#: Raises when the file may not become the second version.
+Allow = Callable[[Version, Version], None]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What an edit did to the text, or would do in a dry run."""
+
+    path: Path
+    before: str
+    after: str
+
+    @cached_property
+    def diff(self) -> str:
+        """The difference, line by line, without secrets."""
+        return difference(self.before, self.after, str(self.path))
+
+
+def add_task(path: Path, task: Mapping[str, Any], *, dry_run: bool = False) -> Edit:
+    """Add a task at the end of the file's tasks.
+
+    Args:
+        path: The task file.
+        task: Its fields, as JSON values.
+        dry_run: Only say what would change.
+
+    Raises:
+        EditRefused: The id is taken.
+        TaskFileError: The file would be wrong; the message has the line. The file is as it was.
+    """
+    return change(path, lambda source: addition(source, "tasks", task), dry_run=dry_run)
+
+
+def add_group(path: Path, group: Mapping[str, Any], *, dry_run: bool = False) -> Edit:
+    """Add a group at the end of the file's groups; see `add_task`."""
+    return change(path, lambda source: addition(source, "task_groups", group), dry_run=dry_run)
+
+
+def edit_task(path: Path, task_id: str, changes: Changes, *, dry_run: bool = False) -> Edit:
+    """Change fields of a task.
+
+    Args:
+        path: The task file.
+        task_id: The task.
+        changes: Merged into the task (RFC 7386): None removes a field, mappings are merged, all else replaces.
+        dry_run: Only say what would change.
+
+    Raises:
+        UnknownName: There is no such task.
+        TaskFileError: The file would be wrong; the message has the line. The file is as it was.
+    """
+    return change(path, lambda source: planned(source, edited=[(place_of(source, "tasks", task_id), changes)]), dry_run=dry_run)
+
+
+def edit_group(path: Path, group_id: str, changes: Changes, *, dry_run: bool = False) -> Edit:
+    """Change fields of a group; see `edit_task`."""
+    return change(path, lambda source: planned(source, edited=[(place_of(source, "task_groups", group_id), changes)]), dry_run=dry_run)
+
+
+def set_enabled(path: Path, name: str, enabled: bool, *, dry_run: bool = False) -> Edit:
+    """Switch a task or group on or off in the file: its schedule when it has one, else the entry itself."""
+    return change(path, lambda source: switch(source, name, enabled=enabled), dry_run=dry_run)
+
+
+def remove_task(path: Path, task_id: str, *, force: bool = False, dry_run: bool = False) -> Edit:
+    """Remove a task, with the comment directly above it.
+
+    Args:
+        path: The task file.
+        task_id: The task.
+        force: Also take it out of the tasks and groups that name it; a group that has no other task goes too.
+        dry_run: Only say what would change.
+
+    Raises:
+        UnknownName: There is no such task.
+        EditRefused: Others depend on it and `force` is not given; `names` says which.
+    """
+    return change(path, lambda source: removal(source, task_id, force=force), dry_run=dry_run)
+
+
+def remove_group(path: Path, group_id: str, *, dry_run: bool = False) -> Edit:
+    """Remove a group; its tasks stay."""
+    return change(
+        path,
+        lambda source: planned(source, removed=frozenset({place_of(source, "task_groups", group_id)})),
+        dry_run=dry_run,
+    )
+
+
+def change(
+    path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False, screen: Screen | None = None, allow: Allow | None = None
+) -> Edit:
+    """Make an edit under the file's lock: plan, check, back up, replace.
+
+    Args:
+        path: The task file.
+        plan: What to change.
+        dry_run: Only say what would change.
+        screen: Asked first, with the file as it was and as it would be, taken apart only; raises to refuse.
+        allow: Asked before anything is written, with the two read; raises to refuse.
+
+    Raises:
+        TaskFileError: The file cannot be read, or would be wrong.
+    """
+    path = Path(path).resolve()
+    with atomic_files.locked(path):
+        if not dry_run:
+            atomic_files.tidy(path)
+        for _ in range(_ATTEMPTS):
+            text, source = editable(path)
+            after = _changed(source, plan(source))
+            if screen:
+                screen(document_of(source), document_of(after))
+            _check(path, source, after, allow)
+            edit = Edit(path, text, after.text)
+            if dry_run or after.text == source.text:
+                return edit
+            if read_text(path) == text:
+                raw = path.read_bytes()
+                mark = b"\xef\xbb\xbf" if raw.startswith(b"\xef\xbb\xbf") else b""
+                atomic_files.replace(path.with_name(f"{path.name}.bak"), raw, path.stat().st_mode & 0o777)
+                atomic_files.replace(path, mark + after.text.encode())
+                return edit
+    raise EditRefused(f"{path} is being saved again and again by another program; try again.")
+
+
+def editable(path: Path) -> tuple[str, Source]:
+    """Return the file's text and the parsed file, of which both sections are lists or missing.
+
+    Raises:
+        NotEditable: It cannot be read, or is another thing than a task file.
+    """
+    try:
+        text = read_text(path)
+        source = parse_text(text, str(path))
+    except TaskFileError as error:
+        raise NotEditable(error.problems, error.source_lines) from None
+    if wrong := [fault for fault in document_of(source).unusable if fault.path]:
+        raise NotEditable([source.problem(fault) for fault in wrong], source.lines)
+    return text, source
+
+
+def _changed(source: Source, plan: Plan) -> Source:
+    """Return the new file: the first way that comes out as exactly the data that is wanted."""
+    if (indent := _json_indent(source.text)) is not None:
+        return parse_text(json.dumps(plan.data, ensure_ascii=False, indent=indent or None) + "\n", source.file)
+    for way in plan.ways:
+        try:
+            after = parse_text(splice.apply(source.text, way), source.file)
+        except TaskFileError:
+            continue
+        if after.data == plan.data:
+            return after
+    raise EditRefused(f"{source.file} is written in a style (anchors, merges) in which this cannot be changed safely; edit it by hand.")
+
+
+def _json_indent(text: str) -> int | None:
+    """Return how far a JSON text is indented; None when it is no JSON."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        json.loads(text)
+    except ValueError:
+        return None
+    found = re.search(r"\{\s*\n( *)\S", text)
+    return len(found[1]) if found else 0
+
+
+def _check(path: Path, before: Source, after: Source, allow: Allow | None) -> None:
+    """Refuse a file that has problems which it did not have already, or that is not allowed."""
+    new = load_source(after, path)
+    if not new.problems and allow is None:
+        return
+    old = load_source(before, path)
+    known = Counter(_gist(problem) for problem in old.problems)
+    worse = []
+    for problem in new.problems:
+        known[_gist(problem)] -= 1
+        if known[_gist(problem)] < 0:
+            worse.append(problem)
+    if worse:
+        raise TaskFileError(worse, after.lines)
+    if allow:
+        allow(old, new)
+
+
+def _gist(problem: Problem) -> tuple[str | None, str, str]:
+    """Return a problem without its line and index, which an edit above it moves."""
+    return problem.owner, re.sub(r"^(tasks|task_groups)\[\d+\]", "", problem.path), problem.message

@@ -1,0 +1,98 @@
+"""The task file that looking and steering go by: as it is now, or the last version of it that could be used.
+
+One slip in an editor must not end what only looks at runs, starts them or stops them. Edits never come here: what cannot be read
+cannot be changed safely. See docs/decisions/0023.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile import atomic_files
+from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.reader import Version, load_task_file
+from mystocks_dagster.taskfile.versions import load_version, store
+from mystocks_dagster.taskfile.yaml.document import SECTIONS
+
+#: Where the copies of all versions are, in the instance's folder.
+FOLDER = "taskfiles"
+#: Beside them: task file to the hash of the last version of it that could be used.
+LAST_GOOD = "last-good.json"
+
+
+def load_usable(settings: Settings, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
+    """Return the task file; when nothing of it can be used, its last good version, whose `unusable` is what is wrong now.
+
+    Args:
+        settings: The project's.
+        functions: As in `reader.load_task_file`, and so is `environment`.
+        environment: Where variables are looked up.
+
+    Raises:
+        TaskFileError: It cannot be used, and there is no good version of it.
+    """
+    try:
+        version = load_task_file(settings.task_file, functions=functions, environment=environment)
+    except TaskFileError as error:
+        folder = settings.dagster_home / FOLDER
+        good = last_good(folder).get(_key(settings.task_file))
+        if good is None:
+            raise
+        try:
+            version = load_version(folder, good, functions=functions, environment=environment)
+        except TaskFileError:
+            raise error from None
+        return replace(version, unusable=error)
+    if functions:
+        _remember(settings, version)
+    return version
+
+
+def notice(version: Version) -> str | None:
+    """Return in one line which version is used and what is wrong with the file; None when the file itself is used."""
+    if version.unusable is None:
+        return None
+    first = version.unusable.problems[0]
+    more = len(version.unusable.problems) - 1
+    rest = f" (and {more} more)" if more else ""
+    return f"{first}{rest} Until the file is right (see: mystocks check), its last good version {version.hash} is used."
+
+
+def last_good_entries(settings: Settings) -> dict[str, Any]:
+    """Return the tasks and groups of the last good version as they are written, unchecked; nothing when there is none."""
+    folder = settings.dagster_home / FOLDER
+    try:
+        copy = json.loads((folder / f"{last_good(folder)[_key(settings.task_file)]}.json").read_text(encoding="utf-8"))
+        return {section: [data for _, _, data in copy[section]] for section in SECTIONS}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _remember(settings: Settings, version: Version) -> None:
+    """Keep a version as the last good one, where there is an instance to keep it in: looking makes none, and may not write there."""
+    folder, key = settings.dagster_home / FOLDER, _key(version.source)
+    if not settings.dagster_home.is_dir() or last_good(folder).get(key) == version.hash:
+        return
+    with suppress(SettingsError):
+        store(version, folder)
+        with atomic_files.locked(folder / LAST_GOOD):
+            content = {**last_good(folder), key: version.hash}
+            atomic_files.replace(folder / LAST_GOOD, json.dumps(content, ensure_ascii=False, indent=1).encode())
+
+
+def last_good(folder: Path) -> dict[str, str]:
+    """Return, by task file, the hash of the last version of it that could be used."""
+    try:
+        found = json.loads((folder / LAST_GOOD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _key(path: Path) -> str:
+    return str(path.resolve())

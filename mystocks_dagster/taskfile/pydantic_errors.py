@@ -1,0 +1,191 @@
+"""Turn what pydantic says into what was found, what is allowed, and what was probably meant."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from mystocks_dagster.taskfile.problems import Fault, Path, near, shorten, suggest
+from mystocks_dagster.taskfile.yaml.document import has
+from mystocks_dagster.taskfile.yaml.scalars import scalar
+
+#: Names that people bring along from other systems, which no comparison of letters finds.
+_KNOWN_ELSEWHERE = {
+    "after": "dependencies",
+    "args": "params",
+    "cron": "cron_expression",
+    "depends_on": "dependencies",
+    "deps": "dependencies",
+    "every": "interval_seconds",
+    "function": "task_function",
+    "id": "task_id",
+    "interval": "interval_seconds",
+    "kwargs": "params",
+    "max_retries": "retry_count",
+    "members": "tasks",
+    "mode": "execution_mode",
+    "module": "task_module",
+    "name": "task_name",
+    "parameters": "params",
+    "retries": "retry_count",
+    "retry": "retry_count",
+    "tz": "timezone",
+}
+#: Shorter values would blacken half of every message.
+_SHORTEST_SECRET = 4
+#: Mistakes told of one entry: nobody reads more, and looking for near names takes time.
+_MOST = 200
+_WANTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "set_type": "a list",
+    "frozen_set_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_BOUNDS = {"greater_than_equal": "at least", "greater_than": "more than", "less_than_equal": "at most", "less_than": "less than"}
+#: Kinds of error whose message names no value but the one that `found` stands for.
+_NAMED = frozenset({*_WANTED, *_BOUNDS, "missing", "extra_forbidden", "literal_error"})
+
+
+def faults(
+    error: ValidationError, model: type[BaseModel], data: Any, *, secret: Iterable[Path] = (), unknown: str = "unknown key"
+) -> Iterator[Fault]:
+    """Yield one fault for each thing that pydantic found.
+
+    Args:
+        error: What validating `data` as `model` raised.
+        model: For the names of its fields.
+        data: For the paths that it has.
+        secret: Paths whose values came from the environment and are not to be shown.
+        unknown: What to say before a key that the model does not have.
+    """
+    hidden = set(secret)
+    seen: set[Path] = set()
+    for detail in error.errors(include_url=False)[:_MOST]:
+        path = _within(data, detail["loc"], missing=detail["type"] == "missing")
+        if detail["type"] == "cross_field" or path in seen:
+            continue
+        seen.add(path)
+        fault = _fault(detail, path, model, hidden=any(path[: len(one)] == one for one in hidden))
+        if detail["type"] == "extra_forbidden":
+            fault = fault._replace(message=fault.message.replace("unknown key", unknown, 1))
+        yield fault._replace(message=without_secrets(fault.message, data, hidden))
+
+
+def without_secrets(text: str, data: Any, secret: Iterable[Path]) -> str:
+    """Return a message without the values from the environment that a validator may have put into it."""
+    for path in secret:
+        value = data
+        for part in path if has(data, path) else ():
+            value = value[part]
+        if isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "***")
+    return text
+
+
+def _within(data: Any, path: Path, *, missing: bool) -> Path:
+    """Return the part of a path that the data has: pydantic adds the alternatives of a union to it."""
+    found: list[str | int] = []
+    for part in path:
+        if has(data, (part,)):
+            data = data[part]
+            found.append(part)
+    return (*found, path[-1]) if missing else tuple(found)
+
+
+def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: bool) -> Fault:
+    kind, context = detail["type"], detail.get("ctx", {})
+    name = str(path[-1]) if path else ""
+    found = "a value from the environment" if hidden else shorten(detail["input"])
+    label = f"entry {path[-1] + 1} of {path[-2]}" if path and isinstance(path[-1], int) and len(path) > 1 else name
+    if hidden and kind not in _NAMED:
+        return Fault(path, f"{label}: the value from the environment does not fit", "Check the variable.")
+    if kind == "task_file":
+        return Fault(path, context["text"], context["hint"], span=context["span"])
+    if kind == "missing":
+        return Fault(path, f"{name} is missing", f"Add {_example(model, path)}.", at_key=True)
+    if kind == "extra_forbidden":
+        return Fault(path, f"unknown key {name!r}", unknown_key(name, _fields(model, path[:-1])), at_key=True)
+    if kind == "literal_error":
+        allowed = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        return Fault(
+            path, f"{label} cannot be {found}", suggest(str(detail["input"]), allowed) if not hidden else f"Allowed: {', '.join(allowed)}."
+        )
+    if kind in _WANTED:
+        value = "" if hidden or isinstance(detail["input"], (str, dict, list)) else found
+        hint = _quotes(kind, detail["input"], hidden=hidden)
+        return Fault(path, f"{label} must be {_WANTED[kind]}, found {found}", hint, value=value)
+    if kind in _BOUNDS:
+        return Fault(path, f"{label} must be {_BOUNDS[kind]} {next(iter(context.values()))}, found {found}")
+    if kind in ("too_short", "string_too_short"):
+        return Fault(path, f"{label} is empty", f"Add {_example(model, path)}." if kind == "too_short" else "Write something.")
+    if kind == "value_error":
+        return Fault(path, f"{label}: {context['error']}" if label else str(context["error"]))
+    return Fault(path, f"{label}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, found {found}" if label else detail["msg"])
+
+
+def unknown_key(name: str, allowed: Iterable[str]) -> str:
+    """Return which key was probably meant, else which ones there are."""
+    allowed = list(allowed)
+    meant = _KNOWN_ELSEWHERE.get(name.lower())
+    if meant in allowed and near(name, allowed)[:1] != [meant]:
+        return f"Did you mean {meant!r}?"
+    return suggest(name, allowed)
+
+
+def _quotes(kind: str, value: Any, *, hidden: bool) -> str:
+    """Return the remedy for the commonest mistakes of type."""
+    if hidden:
+        return ""
+    if isinstance(value, str) and kind.startswith(("int", "float", "bool")) and not isinstance(scalar(value.strip()), str):
+        return "Write it without quotes."
+    if kind == "string_type" and not isinstance(value, (dict, list)):
+        return f'Write it in quotes: "{shorten(value)}".'
+    if kind in ("list_type", "tuple_type") and isinstance(value, str):
+        return f"Write [{shorten(value, 40)}]."
+    return ""
+
+
+def _fields(model: type[BaseModel], path: Path) -> list[str]:
+    found = _model_at(model, path)
+    return list(found.model_fields) if found else []
+
+
+def _example(model: type[BaseModel], path: Path) -> str:
+    owner = _model_at(model, path[:-1])
+    field = owner.model_fields.get(str(path[-1])) if owner else None
+    if field is None or not field.examples:
+        return str(path[-1])
+    example = field.examples[0]
+    return f"{path[-1]}, such as {', '.join(example) if isinstance(example, list) else example}"
+
+
+def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
+    """Return the model whose fields stand at a path; a field may hold it in a union or a list."""
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part)
+        inner = next(_models_in(field.annotation), None) if field else None
+        if inner is None:
+            return None
+        model = inner
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

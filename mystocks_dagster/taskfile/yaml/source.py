@@ -1,0 +1,233 @@
+"""The text of a task file, its tree, and the way from a path in the data back to a line and column."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from mystocks_dagster.taskfile.problems import Fault, Path, Problem, TaskFileError, path_text, suggest
+from mystocks_dagster.taskfile.yaml import lookalikes, tree
+from mystocks_dagster.taskfile.yaml.tree import Node
+
+#: A file of 1,000 tasks has half a megabyte.
+MAX_BYTES = 5_000_000
+#: Characters that a caret may underline.
+_WIDEST = 200
+#: Entries of a list to blame that are looked at for odd characters.
+_LOOKED_AT = 100
+#: Lines before an error of the parser that may hold its cause.
+_BEFORE = 3
+#: A character beyond U+FFFF as JSON escapes it (two halves), which YAML does not know.
+_SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A parsed task file.
+
+    Attributes:
+        file: The file, as it was named.
+        text: Its text, without a byte order mark.
+        root: Its tree.
+        data: Plain values: dict, list, str, int, float, bool, None. Variables are not resolved.
+        faults: What was wrong with the tree itself: keys that occur twice.
+    """
+
+    file: str
+    text: str
+    root: Node
+    data: dict[str, Any]
+    faults: tuple[Fault, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """The text's lines."""
+        return tree.LINE_BREAK.split(self.text)
+
+    def node(self, path: Path) -> Node | None:
+        """Return the node at a path; None when the text has none there."""
+        node: Node | None = self.root
+        for part in path:
+            node = node.child(part) if node else None
+        return node
+
+    def problem(self, fault: Fault, owner: str | None = None) -> Problem:
+        """Return the fault with its place: the nearest part of its path that the text has."""
+        node, at_key, path, is_key = self.root, fault.at_key, fault.path, False
+        for index, part in enumerate(path):
+            child = node.child(part)
+            if child is None:
+                at_key = False
+                break
+            pair = node.pair(part) if isinstance(part, str) else None
+            empty = child.end == child.start
+            if pair and (empty or (fault.at_key and index == len(path) - 1)):
+                child, is_key = pair[0], True
+            node = child
+            if empty:
+                break
+        if node.kind == "scalar":
+            fault = fault if is_key else fault.as_written(self.text[node.start : node.end].strip())
+        items = [item for item in node.items[:_LOOKED_AT] if item.kind == "scalar"] if node.kind == "list" else [node]
+        fault = lookalikes.named(fault, [item.value for item in items])
+        return self._problem_at(node, fault, owner, whole=at_key)
+
+    def _problem_at(self, node: Node, fault: Fault, owner: str | None, *, whole: bool) -> Problem:
+        end = min(max(node.end, node.start + 1), node.start + _WIDEST)
+        line_end = tree.LINE_BREAK.search(self.text, node.start, end)
+        width = max(1, (line_end.start() if line_end else end) - node.start)
+        column = node.column
+        if node.kind != "scalar" and not whole:
+            width = self._first_width(node, width)
+        if fault.span and node.kind == "scalar":
+            quote, (offset, length) = int(node.flow), fault.span
+            if isinstance(node.value, str) and self.text.startswith(node.value, node.start + quote):
+                column, width = column + quote + offset, length
+        place = {"line": node.line, "column": column, "width": width, "path": _cut(path_text(fault.path))}
+        return Problem(file=self.file, message=_cut(fault.message), hint=_cut(fault.hint), owner=owner, **place)
+
+    def _first_width(self, node: Node, width: int) -> int:
+        """Blame the first key of an indented mapping rather than its whole first line."""
+        if node.kind == "map" and not node.flow and node.pairs:
+            key = node.pairs[0][0]
+            return max(1, key.end - key.start)
+        return width
+
+
+def read_text(path: FilePath) -> str:
+    """Return the file's text, without a byte order mark and with its own line ends.
+
+    Raises:
+        TaskFileError: It is missing, no file, too large, unreadable, or not UTF-8.
+    """
+    if path.is_dir():
+        raise _unreadable(path, f"{path} is a folder", "Name the task file itself.")
+    if not path.exists():
+        beside = [item.name for item in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        hint = suggest(path.name, sorted(beside), allowed="In that folder") or "Create it, or name another one in MYSTOCKS_TASKS."
+        raise _unreadable(path, f"there is no task file {path}", hint)
+    if not path.is_file():
+        raise _unreadable(path, f"{path} is a pipe or a device", "Name a file.")
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(path, f"the task file cannot be read: {error.strerror}", "Check its permissions.") from None
+    if len(raw) > MAX_BYTES:
+        raise _unreadable(path, f"the task file is larger than {MAX_BYTES // 1_000_000} MB", "Split it, or keep data elsewhere.")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        message = f"the file is not UTF-8: byte 0x{raw[error.start]:02x}"
+        problem = Problem(file=str(path), line=line, column=column, path="", message=message, hint="Save it as UTF-8 (it may be GBK).")
+        raise TaskFileError([problem]) from None
+
+
+def parse_text(text: str, file: str) -> Source:
+    """Return the parsed file.
+
+    Raises:
+        TaskFileError: It is not one YAML mapping, so that nothing in it can be used.
+    """
+    if text.lstrip().startswith("{"):
+        text = _SURROGATES.sub(_joined, text)
+    lines = tree.LINE_BREAK.split(text)
+    try:
+        root = tree.parse(text)
+        if root is None or (root.kind == "scalar" and root.value is None):
+            raise tree.Malformed(1, 1, "the task file is empty", "Write `tasks:` and one task, or start from the shipped tasks.yaml.")
+        if root.kind != "map":
+            hint = "Write `tasks:` and put the list below it."
+            raise tree.Malformed(root.line, root.column, "a task file is a mapping with `tasks:` in it", hint)
+        converter = _Converter()
+        data = converter.data(root, ())
+    except tree.Malformed as malformed:
+        error = _blaming_a_lookalike(malformed, lines)
+        problem = Problem(file=file, line=error.line, column=error.column, path="", message=error.message, hint=error.hint)
+        raise TaskFileError([problem], lines) from None
+    return Source(file=file, text=text, root=root, data=data, faults=tuple(converter.faults))
+
+
+def value_of(text: str) -> Any:
+    """Return what a single value stands for, read as the task file is: `2022-01-04` and `000001` are text. What is not YAML is text.
+
+    Examples:
+        >>> [value_of(text) for text in ("2022-01-04", "000001", "[1, 2]", "yes", "a: b: c")]
+        ['2022-01-04', '000001', [1, 2], True, 'a: b: c']
+    """
+    try:
+        root = tree.parse(text)
+        return _Converter().data(root, ()) if root else None
+    except tree.Malformed:
+        return text
+
+
+class _Converter:
+    """Turns nodes into plain data; what aliases add is counted, so that a bomb ends at once."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self._aliased = 0
+
+    def data(self, node: Node, path: Path, *, copied: bool = False) -> Any:
+        if node.target:
+            return self.data(node.target, path, copied=True)
+        if copied:
+            self._aliased += 1
+            if self._aliased > tree.MAX_ALIASED:
+                raise tree.Malformed(node.line, node.column, f"aliases add more than {tree.MAX_ALIASED:,} values", "Write the values out.")
+        if node.kind == "list":
+            return [self.data(item, (*path, index), copied=copied) for index, item in enumerate(node.items)]
+        if node.kind == "map":
+            return self._mapping(node, path, copied=copied)
+        return node.value
+
+    def _mapping(self, node: Node, path: Path, *, copied: bool) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        own: dict[str, Any] = {}
+        for key, value in node.pairs:
+            if tree.is_merge(key):
+                self._merge(value, path, merged)
+                continue
+            if key.value in own and not copied:
+                first = next(name for name, _ in node.pairs if name.value == key.value)
+                hint = f"It stands in line {first.line} already; keep one of them."
+                self.faults.append(Fault((*path, key.value), f"the key {key.value!r} occurs twice", hint, at_key=True))
+            own[key.value] = self.data(value, (*path, key.value), copied=copied)
+        return merged | own
+
+    def _merge(self, value: Node, path: Path, merged: dict[str, Any]) -> None:
+        sources = value.resolved().items or [value]
+        for source in reversed(sources):
+            data = self.data(source, path, copied=True)
+            if not isinstance(data, dict):
+                raise tree.Malformed(
+                    value.line, value.column, "<< merges mappings, and this is none", "Write `<<: *name` with &name at a mapping."
+                )
+            merged.update(data)
+
+
+def _blaming_a_lookalike(error: tree.Malformed, lines: list[str]) -> tree.Malformed:
+    """Return the error with the place of a character near it that only looks like YAML's: the parser stumbles lines later."""
+    last = min(error.line, len(lines))
+    written = [number for number in range(1, last) if lines[number - 1].strip() and not lines[number - 1].lstrip().startswith("#")]
+    for number in (*written[-_BEFORE:], last):
+        if seen := lookalikes.structural(lines[number - 1]):
+            return tree.Malformed(number, seen.offset + 1, seen.message, seen.remedy)
+    return error
+
+
+def _cut(text: str, longest: int = 1000) -> str:
+    """Keep a name of a megabyte, which only damage makes, from filling the screen."""
+    return text if len(text) <= longest else text[:longest] + "..."
+
+
+def _joined(halves: re.Match[str]) -> str:
+    high, low = (int(half, 16) for half in halves.groups())
+    return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+
+
+def _unreadable(path: FilePath, message: str, hint: str) -> TaskFileError:
+    return TaskFileError([Problem(file=str(path), line=1, column=1, path="", message=message, hint=hint)])
