@@ -28,7 +28,12 @@ def attempt(function: FunctionType) -> None:
     from mystocks_dagster.execution.attempt import run_attempt
     from mystocks_dagster.execution.attempt_spec import AttemptSpec
 
-    body = AttemptSpec(task_id="bench", module=Path(__file__).stem, function=function.__name__, task_packages_path=(str(Path(__file__).parent),))
+    body = AttemptSpec(
+        task_id="bench",
+        module=Path(__file__).stem,
+        function=function.__name__,
+        task_packages_path=(str(Path(__file__).parent),),
+    )
     outcome = run_attempt(body, on_log=print, on_progress=print)
     if outcome.error:
         raise SystemExit(outcome.error.message)
@@ -53,7 +58,9 @@ def main() -> None:
     print(f"median of {rounds} rounds, taken in turns\n")
     print("| function | spawn | attempt | ratio |\n| --- | --- | --- | --- |")
     for function in (nothing, lake):
-        taken = [(seconds(spawn, function), seconds(attempt, function)) for _ in range(rounds + 1)][1:]  # the first fills the disk's cache
+        taken = [(seconds(spawn, function), seconds(attempt, function)) for _ in range(rounds + 1)][
+            1:
+        ]  # the first fills the disk's cache
         plain, ours = (statistics.median(column) for column in zip(*taken, strict=True))
         print(f"| {function.__name__} | {plain * 1000:.0f} ms | {ours * 1000:.0f} ms | {ours / plain:.2f} |")
 

@@ -33,7 +33,13 @@ from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-STEPS = ("daily_data_sync", "sync_basic_stock_info", "sync_financial_data", "calc_technical_indicators", "calc_strategy_signals")
+STEPS = (
+    "daily_data_sync",
+    "sync_basic_stock_info",
+    "sync_financial_data",
+    "calc_technical_indicators",
+    "calc_strategy_signals",
+)
 SECONDS_BETWEEN = 600
 RIVAL_RUNS = 200
 _BATCH = 500
@@ -45,7 +51,11 @@ _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def _op(name: str, fails: bool) -> dg.OpDefinition:
     @dg.op(name=name, ins={"before": dg.In(dg.Nothing)})
     def body(context: dg.OpExecutionContext) -> Iterator[dg.Output]:
-        told = {"mystocks/task_id": name, "mystocks/status": "success", "mystocks/rows": dg.MetadataValue.json({"daily_bars": 5400})}
+        told = {
+            "mystocks/task_id": name,
+            "mystocks/status": "success",
+            "mystocks/rows": dg.MetadataValue.json({"daily_bars": 5400}),
+        }
         context.log.info("done in 1.0 s")
         if fails:
             raise dg.Failure("the source did not answer", metadata=told | {"mystocks/status": "failed"})
@@ -72,7 +82,9 @@ def _templates(instance: dg.DagsterInstance) -> list[tuple[dict[str, Any], list[
         run_id = _job(fails).execute_in_process(instance=instance, raise_on_error=False, run_config=_SILENT).run_id
         with run_storage(instance).connect() as connection:
             row = dict(connection.execute(db.select(Runs).where(Runs.c.run_id == run_id)).mappings().one())
-            tags = [dict(tag) for tag in connection.execute(db.select(RunTags).where(RunTags.c.run_id == run_id)).mappings()]
+            tags = [
+                dict(tag) for tag in connection.execute(db.select(RunTags).where(RunTags.c.run_id == run_id)).mappings()
+            ]
         with event_storage(instance).run_connection(run_id) as connection:
             query = db.select(Events).where(Events.c.run_id == run_id).order_by(Events.c.id)
             made.append((row, tags, [dict(event) for event in connection.execute(query).mappings()]))
@@ -120,7 +132,12 @@ def _store(instance: dg.DagsterInstance, runs: list[list[dict[str, Any]]]) -> No
     sharded = event_storage(instance).is_run_sharded
     for events in runs if sharded else ():
         _store_shard(instance, events)
-    mirrored = [_without_id(event) for events in runs for event in events if not sharded or event["dagster_event_type"] in _MIRRORED]
+    mirrored = [
+        _without_id(event)
+        for events in runs
+        for event in events
+        if not sharded or event["dagster_event_type"] in _MIRRORED
+    ]
     with event_storage(instance).index_connection() as connection:
         connection.execute(Events.insert(), mirrored)
 
@@ -152,7 +169,10 @@ def _store_shard(instance: dg.DagsterInstance, events: list[dict[str, Any]]) -> 
 @cache
 def _empty_shard(folder: Path) -> Path:
     empty = folder.parent / "empty.db"
-    with closing(sqlite3.connect(next(folder.glob("????????-*.db")))) as made, closing(sqlite3.connect(empty)) as connection:
+    with (
+        closing(sqlite3.connect(next(folder.glob("????????-*.db")))) as made,
+        closing(sqlite3.connect(empty)) as connection,
+    ):
         made.backup(connection)
         connection.execute("DELETE FROM event_logs")
         connection.commit()

@@ -60,7 +60,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--symbols", type=int, default=5500)
     parser.add_argument("--days", type=int, default=2430)
-    parser.add_argument("--mytt", type=int, default=500, help="symbols that MyTT computes; its time is scaled to all of them")
+    parser.add_argument(
+        "--mytt", type=int, default=500, help="symbols that MyTT computes; its time is scaled to all of them"
+    )
     arguments = parser.parse_args()
     days = shanghai().sessions(date(2014, 1, 1), date(2024, 12, 31))[-arguments.days - 1 :]
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +84,9 @@ def tasks(folder: str, newest: date) -> None:
     """Time the tasks: for the first time, with nothing new, with one new day."""
     os.environ["MYSTOCKS_LAKE"] = f"{folder}/lake"
     logger = logging.getLogger("bench")
-    run = TaskRun(task_id="t", run_id="r", attempt=1, settings=Settings.from_env(), logger=logger, report_progress=lambda *_: None)
+    run = TaskRun(
+        task_id="t", run_id="r", attempt=1, settings=Settings.from_env(), logger=logger, report_progress=lambda *_: None
+    )
     lake = run.lake("simulated:7")
 
     def both(when: str) -> None:
@@ -102,7 +106,9 @@ def tasks(folder: str, newest: date) -> None:
 def formulas(folder: str, count: int) -> None:
     """Time the formulas alone."""
     columns = ["symbol", "date", "close", "high", "low"]
-    bars = Lake(f"{folder}/lake").read("daily_bars", columns=columns).with_columns(pl.col("symbol").cast(pl.Categorical))
+    bars = (
+        Lake(f"{folder}/lake").read("daily_bars", columns=columns).with_columns(pl.col("symbol").cast(pl.Categorical))
+    )
     bars = bars.sort("symbol", "date")
     some = bars.filter(pl.col("symbol").is_in(bars["symbol"].unique().head(count).to_list()))
     start = time.perf_counter()

@@ -63,7 +63,9 @@ def main() -> None:
     frame = market(days, arguments.symbols)
     print(f"{frame.height:,} bars, {len(days)} days, {arguments.symbols} symbols")
     with tempfile.TemporaryDirectory() as folder:
-        parquet = timed("polars write_parquet of the same frame", lambda: frame.write_parquet(Path(folder, "all.parquet")))
+        parquet = timed(
+            "polars write_parquet of the same frame", lambda: frame.write_parquet(Path(folder, "all.parquet"))
+        )
         lake = Lake(f"{folder}/lake", "simulated:7")
         measure(lake, frame, days, parquet)
 
@@ -73,7 +75,11 @@ def measure(lake: Lake, frame: pl.DataFrame, days: list[date], parquet: float) -
     old, new = days[len(days) // 2], days[-1]
     one, newest = (frame.filter(pl.col("date") == day) for day in (old, new))
     history = frame.filter(pl.col("date") < new)
-    timed("replace_days: all days but the newest at once", lambda: lake.replace_days("daily_bars", history, days[:-1]), parquet)
+    timed(
+        "replace_days: all days but the newest at once",
+        lambda: lake.replace_days("daily_bars", history, days[:-1]),
+        parquet,
+    )
     timed("refresh_events: all of them", lambda: refresh_events(lake, days[:-1]))
     timed("replace_days: the newest day is added", lambda: lake.replace_days("daily_bars", newest, [new]))
     timed("refresh_events: the newest day", lambda: refresh_events(lake, [new]))
@@ -87,7 +93,9 @@ def measure(lake: Lake, frame: pl.DataFrame, days: list[date], parquet: float) -
     timed("read: one day, all symbols", lambda: lake.read("daily_bars", start=old, end=old))
     timed("read: the five columns that indicators need", lambda: lake.read("daily_bars", columns=_INDICATOR_COLUMNS))
     timed("adjusted_bars: the same, backward-adjusted", lambda: adjusted_bars(lake, columns=_INDICATOR_COLUMNS))
-    timed("query: mean close by year", lambda: lake.query("SELECT year(date) AS y, avg(close) FROM daily_bars GROUP BY y"))
+    timed(
+        "query: mean close by year", lambda: lake.query("SELECT year(date) AS y, avg(close) FROM daily_bars GROUP BY y")
+    )
     timed("compact", lake.compact)
 
 

@@ -32,7 +32,9 @@ def main() -> None:
         unit = timed("stored in the lake", lambda: Lake(folder, "real").replace_days("daily_bars", frame, days))
     timed("no row twice", lambda: once("daily_bars", frame, "bench"), unit)
     timed("the rules of the table, nothing wrong", lambda: check(DAILY_BARS, frame), unit)
-    spoilt = frame.with_columns(high=pl.when(pl.int_range(pl.len()) % 1000 == 0).then(pl.col("low") - 1).otherwise(pl.col("high")))
+    spoilt = frame.with_columns(
+        high=pl.when(pl.int_range(pl.len()) % 1000 == 0).then(pl.col("low") - 1).otherwise(pl.col("high"))
+    )
     timed("the rules of the table, one row of 1,000 wrong", lambda: check(DAILY_BARS, spoilt), unit)
     years = [frame.filter(pl.col("date").dt.year() == year) for year in sorted(set(frame["date"].dt.year()))]
     before = {day: calendar.previous(day) for day in days}

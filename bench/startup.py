@@ -23,7 +23,9 @@ def seconds(program: str) -> float:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    taken = [[seconds(program) for program in WAYS.values()] for _ in range(rounds + 1)][1:]  # the first fills the disk's cache
+    taken = [[seconds(program) for program in WAYS.values()] for _ in range(rounds + 1)][
+        1:
+    ]  # the first fills the disk's cache
     own, ours = (statistics.median(column) for column in zip(*taken, strict=True))
     print(f"median of {rounds} rounds, taken in turns\n")
     print("| Python's own | collect_rarely | ratio |\n| --- | --- | --- |")

@@ -69,5 +69,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --host and --port.") from None
+        raise SettingsError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --host and --port."
+        ) from None
     return listener

@@ -17,7 +17,11 @@ def defs() -> dg.Definitions:
     from mystocks_dagster.factory.load import load_definitions
     from mystocks_dagster.factory.management import ManagementActions
 
-    return load_definitions(ManagementActions(clean=_clean, take_in=_take_in, delete=_delete, refresh_calendar=_refresh_calendar, reload=_reload))
+    return load_definitions(
+        ManagementActions(
+            clean=_clean, take_in=_take_in, delete=_delete, refresh_calendar=_refresh_calendar, reload=_reload
+        )
+    )
 
 
 def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
@@ -41,7 +45,9 @@ def _take_in(settings: "Settings", path: "Path", dry_run: bool) -> dict[str, Any
 def _delete(settings: "Settings", name: str, force: bool, dry_run: bool) -> dict[str, Any]:
     from mystocks_dagster.project.edit import TaskFileEditor
 
-    return _told(f"{name} deleted", TaskFileEditor(settings, trusted=False).remove(name, force=force, dry_run=dry_run), dry_run)
+    return _told(
+        f"{name} deleted", TaskFileEditor(settings, trusted=False).remove(name, force=force, dry_run=dry_run), dry_run
+    )
 
 
 def _refresh_calendar(settings: "Settings", source: str | None) -> dict[str, Any]:

@@ -55,7 +55,9 @@ def prepare_home(settings: Settings) -> Path:
             scratch.replace(target)
     except OSError as error:
         known = disk_errors.explain(error, home)
-        raise known or InstanceError(f"{home}: cannot be written ({error.strerror}). Choose another folder with DAGSTER_HOME.") from None
+        raise known or InstanceError(
+            f"{home}: cannot be written ({error.strerror}). Choose another folder with DAGSTER_HOME."
+        ) from None
     disk_errors.keep_reserve(home)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["MYSTOCKS_ROOT"] = str(settings.root)

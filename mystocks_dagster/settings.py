@@ -98,7 +98,9 @@ class Settings:
             api_token=_token("MYSTOCKS_API_TOKEN"),
             exports=(root / (os.environ.get("MYSTOCKS_EXPORTS") or EXPORTS)).resolve(),
             api_commands=_flag("MYSTOCKS_API_COMMANDS"),
-            caches=tuple((root / one).resolve() for one in os.environ.get("MYSTOCKS_CACHES", "").split(os.pathsep) if one),
+            caches=tuple(
+                (root / one).resolve() for one in os.environ.get("MYSTOCKS_CACHES", "").split(os.pathsep) if one
+            ),
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
             trading_calendar=_trading_calendar(root),

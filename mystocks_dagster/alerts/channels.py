@@ -124,7 +124,10 @@ def send_all(letters: Sequence[tuple[Channel, str, str]], patience: float) -> di
     deadline = time.monotonic() + patience + _TO_REACH
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return {channel.id: found.get(channel.id, DeliveryUncertain(f"no answer within {patience + _TO_REACH:g} s")) for channel, _, _ in letters}
+    return {
+        channel.id: found.get(channel.id, DeliveryUncertain(f"no answer within {patience + _TO_REACH:g} s"))
+        for channel, _, _ in letters
+    }
 
 
 def label_of(template: str) -> str:

@@ -10,7 +10,9 @@ from mystocks_dagster.alerts.message import joined
 from mystocks_dagster.taskfile.alerts import Alerts
 
 
-def deliver(ledger: Ledger, channels: Sequence[Channel], alerts: Alerts, moment: datetime, save: Callable[[], None]) -> None:
+def deliver(
+    ledger: Ledger, channels: Sequence[Channel], alerts: Alerts, moment: datetime, save: Callable[[], None]
+) -> None:
     """Send what is due.
 
     The ledger is saved before anything is sent, with the letters marked as being sent: a process that is killed in the
@@ -25,7 +27,9 @@ def deliver(ledger: Ledger, channels: Sequence[Channel], alerts: Alerts, moment:
     if not post:
         return
     save()
-    told = lines.send_all([(channel, *joined([(one.title, one.body) for one in letters])) for channel, letters in post], PATIENCE)
+    told = lines.send_all(
+        [(channel, *joined([(one.title, one.body) for one in letters])) for channel, letters in post], PATIENCE
+    )
     for channel, letters in post:
         error = told[channel.id]
         if error is None:
@@ -33,7 +37,9 @@ def deliver(ledger: Ledger, channels: Sequence[Channel], alerts: Alerts, moment:
             ledger.delivered(channel.id, moment)
         elif isinstance(error, DeliveryUncertain):
             ledger.mark(letters, channel.id, "doubtful")
-            ledger.doubted(channel.id, moment, f"{error} to {letters[0].title!r}: it may have arrived, and is not sent again")
+            ledger.doubted(
+                channel.id, moment, f"{error} to {letters[0].title!r}: it may have arrived, and is not sent again"
+            )
         else:
             ledger.mark(letters, channel.id, "waiting")
             ledger.refused(channel.id, moment, error)
@@ -49,5 +55,7 @@ def complaints(ledger: Ledger, channels: Sequence[Channel]) -> tuple[list[str], 
             waiting = len(ledger.waiting(channel.id))
             failing.append(f"{channel.label}: {error}" + (f" ({waiting} waiting)" if waiting else ""))
         elif line.doubt:
-            doubts.append(f"{channel.label}: a process was killed while it sent {line.doubt!r}; it may not have arrived")
+            doubts.append(
+                f"{channel.label}: a process was killed while it sent {line.doubt!r}; it may not have arrived"
+            )
     return failing, doubts

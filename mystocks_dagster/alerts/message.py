@@ -37,7 +37,9 @@ def joined(messages: Sequence[tuple[str, str]]) -> tuple[str, str]:
         return messages[0][0], _cut(messages[0][1])
     parts = [f"{number}. {title}\n{body}" for number, (title, body) in enumerate(messages[:_IN_FULL], 1)]
     rest = [f"{number}. {title}" for number, (title, _) in enumerate(messages[_IN_FULL:], _IN_FULL + 1)]
-    return f"MyStocks：{len(messages)} 条消息（{messages[0][0]} 等）", _cut("\n\n".join([*parts, "\n".join(rest)]).rstrip())
+    return f"MyStocks：{len(messages)} 条消息（{messages[0][0]} 等）", _cut(
+        "\n\n".join([*parts, "\n".join(rest)]).rstrip()
+    )
 
 
 def lines(**parts: str | None) -> str:

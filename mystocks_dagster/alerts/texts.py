@@ -15,10 +15,25 @@ _LONGEST_REASON = 800
 
 
 def failed(
-    key: str, task_id: str, name: str, *, time: datetime, reason: str | None, attempts: int, link: str | None, command: str | None
+    key: str,
+    task_id: str,
+    name: str,
+    *,
+    time: datetime,
+    reason: str | None,
+    attempts: int,
+    link: str | None,
+    command: str | None,
 ) -> Message:
     """Return the message about a task that failed in its last attempt."""
-    body = lines(任务=f"{name}（{task_id}）", 时间=clock(time), 原因=_short(reason), 尝试=f"{attempts} 次", 详情=link, 重新运行=command)
+    body = lines(
+        任务=f"{name}（{task_id}）",
+        时间=clock(time),
+        原因=_short(reason),
+        尝试=f"{attempts} 次",
+        详情=link,
+        重新运行=command,
+    )
     return Message(key=key, kind="failure", title=f"❌ 任务失败：{name}", body=body, time=time)
 
 
@@ -36,17 +51,28 @@ def partly_done(
     """Return the message about a task of which some items failed; `command` runs only those again where the task can."""
     more = f" 等 {len(failed_items)} 项" if len(failed_items) > 10 else ""
     items = "、".join(map(str, failed_items[:10])) + more
-    body = lines(任务=f"{name}（{task_id}）", 时间=clock(time), 说明=_short(reason), 未完成=items, 详情=link, 补跑未完成的部分=command)
+    body = lines(
+        任务=f"{name}（{task_id}）",
+        时间=clock(time),
+        说明=_short(reason),
+        未完成=items,
+        详情=link,
+        补跑未完成的部分=command,
+    )
     return Message(key=key, kind="failure", title=f"⚠️ 任务部分完成：{name}", body=body, time=time)
 
 
-def run_failed(key: str, job: str, name: str, *, time: datetime, reason: str | None, link: str | None, command: str | None) -> Message:
+def run_failed(
+    key: str, job: str, name: str, *, time: datetime, reason: str | None, link: str | None, command: str | None
+) -> Message:
     """Return the message about a run that failed before any of its tasks had started."""
     body = lines(运行=f"{name}（{job}）", 时间=clock(time), 原因=_short(reason), 详情=link, 重新运行=command)
     return Message(key=key, kind="failure", title=f"❌ 运行未能开始：{name}", body=body, time=time)
 
 
-def crashing(key: str, task_id: str, name: str, *, time: datetime, reason: str | None, restarts: int, link: str | None) -> Message:
+def crashing(
+    key: str, task_id: str, name: str, *, time: datetime, reason: str | None, restarts: int, link: str | None
+) -> Message:
     """Return the message about a supervisor that crashes again and again."""
     body = lines(
         任务=f"{name}（{task_id}）",
@@ -67,21 +93,40 @@ def recovered(key: str, task_id: str, name: str, *, time: datetime, since: datet
 
 def late(key: str, name: str, day: date, by: str, *, time: datetime, command: str | None, link: str | None) -> Message:
     """Return the message about data that is not there by its time."""
-    body = lines(应到=f"{name}：{day.isoformat()}（交易日）{by} 之前", 检查=clock(time), 补数=command, 详情=link, 查看="mystocks history")
+    body = lines(
+        应到=f"{name}：{day.isoformat()}（交易日）{by} 之前",
+        检查=clock(time),
+        补数=command,
+        详情=link,
+        查看="mystocks history",
+    )
     return Message(key=key, kind="late", title=f"⏰ 数据未到：{name}", body=body, time=time)
 
 
 def arrived(key: str, name: str, day: date, *, time: datetime) -> Message:
     """Return the message about late data that has come."""
     return Message(
-        key=key, kind="recovery", title=f"✅ 数据已到：{name}", body=lines(数据=f"{name}：{day.isoformat()}", 时间=clock(time)), time=time
+        key=key,
+        kind="recovery",
+        title=f"✅ 数据已到：{name}",
+        body=lines(数据=f"{name}：{day.isoformat()}", 时间=clock(time)),
+        time=time,
     )
 
 
-def missed(key: str, job: str, name: str, *, dues: Sequence[datetime], reason: str, time: datetime, link: str | None) -> Message:
+def missed(
+    key: str, job: str, name: str, *, dues: Sequence[datetime], reason: str, time: datetime, link: str | None
+) -> Message:
     """Return the message about starts that did not happen."""
     due = clock(dues[0]) if len(dues) == 1 else f"{clock(dues[0])} 至 {clock(dues[-1])}，共 {len(dues)} 次"
-    body = lines(任务=f"{name}（{job}）", 应启动=due, 原因=_short(reason), 详情=link, 手动运行=f"mystocks run {job}", 检查="mystocks next")
+    body = lines(
+        任务=f"{name}（{job}）",
+        应启动=due,
+        原因=_short(reason),
+        详情=link,
+        手动运行=f"mystocks run {job}",
+        检查="mystocks next",
+    )
     return Message(key=key, kind="missed", title=f"⏰ 定时未触发：{name}", body=body, time=time)
 
 
@@ -99,10 +144,18 @@ def daemon_gone(key: str, *, time: datetime, seen: datetime | None, reason: str)
 
 def daemon_back(key: str, *, time: datetime, since: datetime) -> Message:
     """Return the message about the daemon that runs again."""
-    return Message(key=key, kind="recovery", title="✅ 调度守护进程已恢复", body=lines(时间=clock(time), 停止于=clock(since)), time=time)
+    return Message(
+        key=key,
+        kind="recovery",
+        title="✅ 调度守护进程已恢复",
+        body=lines(时间=clock(time), 停止于=clock(since)),
+        time=time,
+    )
 
 
-def broken_file(key: str, file: str, version: str, *, problems: Sequence[str], broken: Sequence[str], time: datetime) -> Message:
+def broken_file(
+    key: str, file: str, version: str, *, problems: Sequence[str], broken: Sequence[str], time: datetime
+) -> Message:
     """Return the message about a version of the task file that has problems."""
     shown = [*problems[:10], *([f"…… 共 {len(problems)} 处"] if len(problems) > 10 else [])]
     stopped = "、".join(broken[:20]) if broken else None
@@ -112,7 +165,13 @@ def broken_file(key: str, file: str, version: str, *, problems: Sequence[str], b
 
 def mended_file(key: str, file: str, version: str, *, time: datetime) -> Message:
     """Return the message about a task file that is right again."""
-    return Message(key=key, kind="recovery", title="✅ 任务文件已修复", body=lines(文件=file, 版本=version, 时间=clock(time)), time=time)
+    return Message(
+        key=key,
+        kind="recovery",
+        title="✅ 任务文件已修复",
+        body=lines(文件=file, 版本=version, 时间=clock(time)),
+        time=time,
+    )
 
 
 def trial(time: datetime) -> Message:

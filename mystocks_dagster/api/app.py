@@ -43,7 +43,9 @@ class GuardedApp(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return all that handles a request; what is added with `add_middleware` would not see an answer to a failure."""
         home = home_id(self.settings.dagster_home)
-        return SecurityHeaders(AuthMiddleware(super().build_middleware_stack(), token=self.settings.api_token, server_id=home))
+        return SecurityHeaders(
+            AuthMiddleware(super().build_middleware_stack(), token=self.settings.api_token, server_id=home)
+        )
 
 
 def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = None) -> GuardedApp:

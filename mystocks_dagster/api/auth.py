@@ -16,7 +16,9 @@ from mystocks_dagster.api.session import Sessions
 #: Set in the scope of a request that showed the token, or needs none.
 KNOWN = "mystocks.known"
 #: Answered to strangers too: the bare status, and whether this server is the one that was started.
-_OPEN_CALLS = frozenset({(method, path) for method in ("GET", "HEAD") for path in ("/api/tasks/health", "/api/tasks/health/", "/ready")})
+_OPEN_CALLS = frozenset(
+    {(method, path) for method in ("GET", "HEAD") for path in ("/api/tasks/health", "/api/tasks/health/", "/ready")}
+)
 #: Headers that decide here; a request that has one of them twice means two things.
 _DECISIVE = ("host", "origin", "sec-fetch-site", "authorization", "content-type")
 
@@ -64,13 +66,17 @@ class AuthMiddleware:
         method = scope.get("method", "GET")
         scope[KNOWN] = self._knows(scope, headers)
         if not scope[KNOWN] and (method, scope["path"]) not in _OPEN_CALLS:
-            answer = _refused(401, "This server wants a token: send the header Authorization: Bearer <MYSTOCKS_API_TOKEN>.")
+            answer = _refused(
+                401, "This server wants a token: send the header Authorization: Bearer <MYSTOCKS_API_TOKEN>."
+            )
             # A browser asks its user, who gives the token as the password. Chromium reads one scheme in a header, not two.
             for scheme in ("Basic", "Bearer"):
                 answer.headers.append("www-authenticate", f'{scheme} realm="MyStocks"')
             return answer
         if source_of(headers) is Source.FOREIGN and not (scope["type"] == "http" and is_followed_link(method, headers)):
-            return _refused(403, "A page of another site may do nothing here: call it from a program or this server's pages.")
+            return _refused(
+                403, "A page of another site may do nothing here: call it from a program or this server's pages."
+            )
         return None
 
     def _knows(self, scope: Scope, headers: Mapping[str, str]) -> bool:
@@ -82,7 +88,13 @@ class AuthMiddleware:
         """Return a `send` that gives a browser that showed the password the cookie for its websockets."""
         sessions = self._sessions
         by_password = headers.get("authorization", "").lower().startswith("basic ")
-        if sessions is None or not scope[KNOWN] or scope["type"] != "http" or not by_password or sessions.valid(headers):
+        if (
+            sessions is None
+            or not scope[KNOWN]
+            or scope["type"] != "http"
+            or not by_password
+            or sessions.valid(headers)
+        ):
             return send
 
         async def send_with_cookie(message: Message) -> None:

@@ -22,7 +22,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        largest = next((size for prefix, size in self._below.items() if scope["path"].startswith(prefix)), self._largest)
+        largest = next(
+            (size for prefix, size in self._below.items() if scope["path"].startswith(prefix)), self._largest
+        )
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared[:20]) > largest:
             await _too_large(largest)(scope, receive, send)

@@ -52,7 +52,9 @@ class ErrorBody(BaseModel):
     error: str = Field(description="The kind of error, such as UnknownName.")
     message: str = Field(description="What is wrong and what to do.")
     problems: list[ProblemBody] = Field(description="Each thing wrong, with its place.")
-    names: list[str] = Field(description="Ids that stand in the way: of tasks that depend on it, of executions under way.")
+    names: list[str] = Field(
+        description="Ids that stand in the way: of tasks that depend on it, of executions under way."
+    )
     task_id: str | None = None
     execution_id: str | None = Field(description="The execution under way, when the task runs already.")
 
@@ -86,7 +88,11 @@ def register(app: FastAPI) -> None:
 
 async def _expected(request: Request, error: Exception) -> JsonResponse:
     status = next(status for kind, status in _STATUSES if isinstance(error, kind))
-    if isinstance(error, TaskFileError) and request.method == "GET" and not any(problem.owner for problem in error.problems):
+    if (
+        isinstance(error, TaskFileError)
+        and request.method == "GET"
+        and not any(problem.owner for problem in error.problems)
+    ):
         status = 503  # it is not the request that is wrong
     task_id = request.path_params.get("task_id") or request.path_params.get("group_id")
     assert isinstance(error, errors.MyStocksError)
@@ -106,7 +112,14 @@ def _problem(item: Mapping[str, Any]) -> dict[str, Any]:
         path = []
     message = item["msg"].removeprefix("Value error, ")
     hint = "" if item["type"] == "value_error" else "See /docs for what is taken."
-    return {"file": str(place), "line": 1, "column": 1, "path": path_text(tuple(path)), "message": message, "hint": hint}
+    return {
+        "file": str(place),
+        "line": 1,
+        "column": 1,
+        "path": path_text(tuple(path)),
+        "message": message,
+        "hint": hint,
+    }
 
 
 async def _http(request: Request, error: Exception) -> JsonResponse:

@@ -36,7 +36,8 @@ def list_executions(
 
 @router.delete("/cleanup", responses=described(Cleaned))
 def cleanup(
-    manager: Manager, days: Annotated[int, Query(ge=1, le=36_500, description="Executions older than so many days go.")] = 7
+    manager: Manager,
+    days: Annotated[int, Query(ge=1, le=36_500, description="Executions older than so many days go.")] = 7,
 ) -> Any:
     """Remove old executions from the history; tables and statistics stay."""
     done = manager.cleanup_executions(days)
@@ -66,8 +67,12 @@ def get_logs(
         return PlainTextResponse(manager.get_logs(execution_id))
     manager.get_execution(execution_id)
     if not _followers.available_tokens:
-        raise HTTPException(503, f"{MAX_FOLLOWERS} logs are being followed already; try again when one of them has ended.")
-    return StreamingResponse(_streamed(manager.follow_logs(execution_id, beat=True)), media_type="text/plain; charset=utf-8")
+        raise HTTPException(
+            503, f"{MAX_FOLLOWERS} logs are being followed already; try again when one of them has ended."
+        )
+    return StreamingResponse(
+        _streamed(manager.follow_logs(execution_id, beat=True)), media_type="text/plain; charset=utf-8"
+    )
 
 
 async def _streamed(lines: Iterator[str]) -> AsyncIterator[str]:

@@ -21,7 +21,9 @@ details{{border-bottom:1px solid #8884;padding:.4em 0}} summary{{cursor:pointer}
 def docs(request: Request) -> HTMLResponse:
     """List the calls."""
     document = request.app.openapi()
-    calls = [_call(path, method, call) for path, methods in document["paths"].items() for method, call in methods.items()]
+    calls = [
+        _call(path, method, call) for path, methods in document["paths"].items() for method, call in methods.items()
+    ]
     return HTMLResponse(_PAGE.format(description=escape(document["info"]["description"]), calls="\n".join(calls)))
 
 

@@ -66,11 +66,20 @@ ExecutionId = Annotated[
     ),
 ]
 OptionalId = Annotated[
-    str | None, Query(pattern=ID_PATTERN, max_length=LONGEST_ID, description="Only this task; of executions, also those of a group's runs.")
+    str | None,
+    Query(
+        pattern=ID_PATTERN,
+        max_length=LONGEST_ID,
+        description="Only this task; of executions, also those of a group's runs.",
+    ),
 ]
 Moment = Annotated[datetime, AfterValidator(_aware)]
-Since = Annotated[Moment | None, Query(description="Only what started at or after this time; Shanghai's when it has no offset.")]
-Until = Annotated[Moment | None, Query(description="Only what started before this time; Shanghai's when it has no offset.")]
+Since = Annotated[
+    Moment | None, Query(description="Only what started at or after this time; Shanghai's when it has no offset.")
+]
+Until = Annotated[
+    Moment | None, Query(description="Only what started before this time; Shanghai's when it has no offset.")
+]
 DryRun = Annotated[bool, Query(description="Check it and show the difference; change nothing.")]
 Fields = Annotated[dict[str, Any], Body(), AfterValidator(_plain)]
 

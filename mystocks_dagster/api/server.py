@@ -39,7 +39,9 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     stop_on_signals()
     note = home / ADDRESS_FILE
     note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
-    say(f"The tasks are at {address}/tasks, the REST interface at {address}/api/tasks/ (its calls: {address}/docs). Stop with Ctrl-C.")
+    say(
+        f"The tasks are at {address}/tasks, the REST interface at {address}/api/tasks/ (its calls: {address}/docs). Stop with Ctrl-C."
+    )
     try:
         with watching(settings):
             run(app, listener)

@@ -14,7 +14,9 @@ class Sessions:
     """Makes and checks the cookies of one server; a new token ends them all."""
 
     def __init__(self, token: str, server_id: str) -> None:
-        self._key = hashlib.sha256(f"mystocks session\n{server_id}\n{token}".encode("utf-8", "surrogateescape")).digest()
+        self._key = hashlib.sha256(
+            f"mystocks session\n{server_id}\n{token}".encode("utf-8", "surrogateescape")
+        ).digest()
         # Cookies of a host are shared by all its ports: each server's has a name of its own.
         self._name = f"mystocks_{server_id[:8]}"
 
@@ -39,7 +41,9 @@ class Sessions:
             return 0
         value = cookies[self._name].value if self._name in cookies else ""
         expires, _, signature = value.partition(".")
-        if not (expires.isascii() and expires.isdigit()) or not hmac.compare_digest(signature.encode(), self._sign(expires).encode()):
+        if not (expires.isascii() and expires.isdigit()) or not hmac.compare_digest(
+            signature.encode(), self._sign(expires).encode()
+        ):
             return 0
         return int(expires) - time.time()
 

@@ -33,7 +33,9 @@ def register_task(manager: Manager, config: Fields, dry_run: DryRun = False) -> 
 def list_tasks(
     manager: Manager,
     task_type: Annotated[TaskType | None, Query(description="Only tasks of this type.")] = None,
-    tags: Annotated[str, Query(max_length=1000, description="Only tasks with one of these tags, separated by commas.")] = "",
+    tags: Annotated[
+        str, Query(max_length=1000, description="Only tasks with one of these tags, separated by commas.")
+    ] = "",
 ) -> Any:
     """List the tasks that can run; what is broken in the file is told by `health` and by asking for it."""
     switches = manager.switches()

@@ -10,13 +10,17 @@ from mystocks_dagster.cli.open_project import open_task_file
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.settings import Settings
 
-_NONE = "No alerts: tasks.yaml has no addresses. Add them, such as\n\nalerts:\n  urls:\n    - wecombot://${WECOM_BOT_KEY}\n"
+_NONE = (
+    "No alerts: tasks.yaml has no addresses. Add them, such as\n\nalerts:\n  urls:\n    - wecombot://${WECOM_BOT_KEY}\n"
+)
 _COLOURS = {"sent": "green", "waiting": "yellow", "sending": "yellow", "doubtful": "magenta", "given_up": "red"}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    alerts = typer.Typer(help="Messages about failures: where they go, a test, what was told. Example: mystocks alerts list")
+    alerts = typer.Typer(
+        help="Messages about failures: where they go, a test, what was told. Example: mystocks alerts list"
+    )
     alerts.callback(invoke_without_command=True)(default)
     alerts.command("list")(list_channels)
     alerts.command("test")(trial)
@@ -41,13 +45,16 @@ def list_channels(json: Json = False) -> None:
     rows = [_state(channel, ledger) for channel in office.channels]
     if json:
         wanted = alerts.model_dump(mode="json", include={"on", "expect", "rate_limit", "group_seconds", "link"})
-        print_json({"channels": rows, **wanted, "open": {name: found.since.isoformat() for name, found in ledger.open.items()}})
+        print_json(
+            {"channels": rows, **wanted, "open": {name: found.since.isoformat() for name, found in ledger.open.items()}}
+        )
         return
     if not rows:
         console.print(_NONE, markup=False)
         return
     print_table(
-        ("channel", "state", "waiting", "last error"), [(row["channel"], row["state"], row["waiting"], row["error"]) for row in rows]
+        ("channel", "state", "waiting", "last error"),
+        [(row["channel"], row["state"], row["waiting"], row["error"]) for row in rows],
     )
     console.print(f"\nTold: {', '.join(alerts.on)}; at most {alerts.rate_limit} messages an hour to each channel.")
     for expectation in alerts.expect:
@@ -70,7 +77,10 @@ def trial(json: Json = False) -> None:
     message = test_message(now())
     told = send_all([(channel, message.title, message.body) for channel in office.channels], PATIENCE)
     if json:
-        rows = [{"channel": channel.label, "delivered": told[channel.id] is None, "error": told[channel.id]} for channel in office.channels]
+        rows = [
+            {"channel": channel.label, "delivered": told[channel.id] is None, "error": told[channel.id]}
+            for channel in office.channels
+        ]
         print_json(rows)
     for channel in office.channels if not json else ():
         error = told[channel.id]
@@ -95,7 +105,10 @@ def history(
     if json:
         print_json(
             [
-                {**one.model_dump(mode="json", exclude={"to"}), "to": {labels.get(id_, id_): state for id_, state in one.to.items()}}
+                {
+                    **one.model_dump(mode="json", exclude={"to"}),
+                    "to": {labels.get(id_, id_): state for id_, state in one.to.items()},
+                }
                 for one in letters
             ]
         )
@@ -104,7 +117,10 @@ def history(
         console.print("Nothing has been told yet. Try the channels with: mystocks alerts test")
         return
     for one in letters:
-        states = ", ".join(f"{escape(labels.get(id_, 'a former channel'))} [{_COLOURS[state]}]{state}[/]" for id_, state in one.to.items())
+        states = ", ".join(
+            f"{escape(labels.get(id_, 'a former channel'))} [{_COLOURS[state]}]{state}[/]"
+            for id_, state in one.to.items()
+        )
         console.print(f"[bold]{one.time:%Y-%m-%d %H:%M:%S}[/] {one.kind}  {escape(one.title)}\n  {states}")
 
 
@@ -132,4 +148,10 @@ def _state(channel: Any, ledger: Any) -> dict[str, Any]:
     line = ledger.lines.get(channel.id, ChannelState())
     error = channel.fault or (line.error if line.failures else "")
     state = "failing" if error else "in doubt" if line.doubt else "ok" if line.sent else "not used yet"
-    return {"channel": channel.label, "state": state, "waiting": len(ledger.waiting(channel.id)), "error": error, "doubt": line.doubt}
+    return {
+        "channel": channel.label,
+        "state": state,
+        "waiting": len(ledger.waiting(channel.id)),
+        "error": error,
+        "doubt": line.doubt,
+    }

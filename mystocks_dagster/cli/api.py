@@ -14,7 +14,9 @@ def register(app: typer.Typer) -> None:
 
 
 def api(
-    host: Annotated[str, typer.Option(help="Address to listen on. Another one than loopback needs MYSTOCKS_API_TOKEN.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Another one than loopback needs MYSTOCKS_API_TOKEN.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8888,
 ) -> None:
     """Serve REST and the page of all tasks alone, as `mystocks ui` does beside the rest. Starts need a daemon.
@@ -25,5 +27,7 @@ def api(
 
     if demo_only():
         use_demo()
-        console.print("Serving the [bold]demo[/]: its market is simulated. Real data: set MYSTOCKS_LAKE=data, or run a task first.")
+        console.print(
+            "Serving the [bold]demo[/]: its market is simulated. Real data: set MYSTOCKS_LAKE=data, or run a task first."
+        )
     serve(Settings.from_env(), host, port, lambda line: console.print(line, markup=False))

@@ -18,9 +18,13 @@ def register(app: typer.Typer) -> None:
 
 
 def backfill(
-    name: Annotated[str, typer.Argument(help="Id of a task that keeps tables by trading day.", autocompletion=task_ids)],
+    name: Annotated[
+        str, typer.Argument(help="Id of a task that keeps tables by trading day.", autocompletion=task_ids)
+    ],
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day.")],
-    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day; the first one when left out.")] = None,
+    end: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day; the first one when left out.")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Also days that are loaded already.")] = False,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, for these runs only.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be loaded, and start nothing.")] = False,
@@ -46,8 +50,13 @@ def backfill(
         return
     if not json:
         console.print(_told(plan))
-    config = dict(read_param(text) for text in param or ()) | ({"force": True} if again and planner.takes("force") else {})
-    done = [run_and_follow(project, planner.create(span, config, {"mystocks/started_by": "cli"}), quiet=json) for span in plan.spans]
+    config = dict(read_param(text) for text in param or ()) | (
+        {"force": True} if again and planner.takes("force") else {}
+    )
+    done = [
+        run_and_follow(project, planner.create(span, config, {"mystocks/started_by": "cli"}), quiet=json)
+        for span in plan.spans
+    ]
     executions = [one for run in done for one in run.executions]
     if json:
         print_json({**plan.to_json(), "executions": [one.to_json() for one in executions]})

@@ -15,7 +15,9 @@ def register(app: typer.Typer) -> None:
 
 
 def calendar(
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask a source now; servers that run follow within seconds.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask a source now; servers that run follow within seconds.")
+    ] = False,
     source: Annotated[str | None, typer.Option(help="The source to ask; the project's own when left out.")] = None,
     json: Json = False,
 ) -> None:
@@ -65,6 +67,10 @@ def _json(known: Any, found: Any, done: Any) -> dict[str, Any]:
         "parts": [part.to_json() for part in known.parts],
         "errors": list(known.errors),
         "notes": list(known.notes),
-        "asked": {"source": known.record.asked, "at": asked.isoformat() if asked else None, "error": known.record.error},
+        "asked": {
+            "source": known.record.asked,
+            "at": asked.isoformat() if asked else None,
+            "error": known.record.error,
+        },
         "refreshed": done.to_json() if done else None,
     }

@@ -59,15 +59,33 @@ def list_tasks(
     version = open_task_file(settings)
     taskfile = version.taskfile
     switches = _switches(settings, taskfile)
-    tasks = [task for task in taskfile.tasks if task_type in (None, task.task_type) and (tag is None or tag in task.tags)]
+    tasks = [
+        task for task in taskfile.tasks if task_type in (None, task.task_type) and (tag is None or tag in task.tags)
+    ]
     if json:
-        entries = {group.group_id: group for group in taskfile.task_groups} if groups else {task.task_id: task for task in tasks}
-        print_json([{**entry.masked(), "switch": _switch_json(name, entry, switches.get(name))} for name, entry in entries.items()])
+        entries = (
+            {group.group_id: group for group in taskfile.task_groups}
+            if groups
+            else {task.task_id: task for task in tasks}
+        )
+        print_json(
+            [
+                {**entry.masked(), "switch": _switch_json(name, entry, switches.get(name))}
+                for name, entry in entries.items()
+            ]
+        )
         return
     about = (str(taskfile.version), taskfile.description, f"({version.hash})")
     console.print(" ".join((settings.task_file.name, *(word for word in about if word))), style="dim", markup=False)
     rows = [
-        (task.task_id, task.task_name, task.task_type, _when(task, switches.get(task.task_id)), ", ".join(task.dependencies), task.priority)
+        (
+            task.task_id,
+            task.task_name,
+            task.task_type,
+            _when(task, switches.get(task.task_id)),
+            ", ".join(task.dependencies),
+            task.priority,
+        )
         for task in tasks
     ]
     if not groups:
@@ -75,7 +93,13 @@ def list_tasks(
     if groups or (task_type is None and tag is None and taskfile.task_groups):
         console.print()
         rows_of_groups = [
-            (group.group_id, group.group_name, group.execution_mode, _when(group, switches.get(group.group_id)), ", ".join(group.tasks))
+            (
+                group.group_id,
+                group.group_name,
+                group.execution_mode,
+                _when(group, switches.get(group.group_id)),
+                ", ".join(group.tasks),
+            )
             for group in taskfile.task_groups
         ]
         print_table(("group", "name", "mode", "schedule", "tasks"), rows_of_groups)
@@ -85,7 +109,9 @@ def list_tasks(
 
 def show(
     name: TaskOrGroup,
-    resolved: Annotated[bool, typer.Option(help="With defaults filled in and variables resolved; secrets are masked.")] = False,
+    resolved: Annotated[
+        bool, typer.Option(help="With defaults filled in and variables resolved; secrets are masked.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show one task or group: as tasks.yaml has it, or as it will run.

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from mystocks_dagster.lake.restore import TableVersion
 
 app = typer.Typer(
-    no_args_is_help=True, help="Look into the lake: tables, first rows, SQL; go back to an earlier version, and change an older lake."
+    no_args_is_help=True,
+    help="Look into the lake: tables, first rows, SQL; go back to an earlier version, and change an older lake.",
 )
 
 
@@ -57,7 +58,12 @@ def tables(json: Json = False) -> None:
         )
         return
     rows = [
-        (one.table, one.rows, one.bytes and f"{one.bytes / 1e6:.1f} MB", one.updated and f"{one.updated:%Y-%m-%d %H:%M:%S}")
+        (
+            one.table,
+            one.rows,
+            one.bytes and f"{one.bytes / 1e6:.1f} MB",
+            one.updated and f"{one.updated:%Y-%m-%d %H:%M:%S}",
+        )
         for one in found
     ]
     print_table(("table", "rows", "size", "updated"), rows, title=f"{lake.location} ({_world(lake)})")
@@ -80,7 +86,10 @@ def head(
 
 
 @app.command()
-def query(sql: Annotated[str, typer.Argument(help="A SELECT of DuckDB; every table of the lake is a view.")], json: Json = False) -> None:
+def query(
+    sql: Annotated[str, typer.Argument(help="A SELECT of DuckDB; every table of the lake is a view.")],
+    json: Json = False,
+) -> None:
     """Ask the lake in SQL.
 
     Example: mystocks data query "SELECT symbol, count(*) AS days FROM daily_bars GROUP BY symbol"
@@ -92,7 +101,10 @@ def query(sql: Annotated[str, typer.Argument(help="A SELECT of DuckDB; every tab
 def restore(
     table: Annotated[str, typer.Argument(help="Name of a table.")],
     to: Annotated[
-        str, typer.Option(help="Number of a version, a time such as 2026-11-27T16:00, or `nothing`: move the table away. Without it, list.")
+        str,
+        typer.Option(
+            help="Number of a version, a time such as 2026-11-27T16:00, or `nothing`: move the table away. Without it, list."
+        ),
     ] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many versions to list.")] = 20,
     json: Json = False,
@@ -111,14 +123,27 @@ def restore(
     again = [] if done.derived else _load_again(table, done.days)
     if json:
         days = [day.isoformat() for day in done.days]
-        print_json({"table": table, "version": done.version, "rows": done.rows, "aside": done.aside, "days": days, "again": again})
+        print_json(
+            {
+                "table": table,
+                "version": done.version,
+                "rows": done.rows,
+                "aside": done.aside,
+                "days": days,
+                "again": again,
+            }
+        )
         return
     if done.version is None:
         console.print(f"{table} was moved to {escape(done.aside or '')}")
     else:
-        console.print(f"{table} is as it was in version {done.version}{'' if done.derived else f': {done.rows:,} rows'}")
+        console.print(
+            f"{table} is as it was in version {done.version}{'' if done.derived else f': {done.rows:,} rows'}"
+        )
         if done.aside:
-            console.print(f"Its log was damaged, so it was written as a new table; the damaged one is in {escape(done.aside)}")
+            console.print(
+                f"Its log was damaged, so it was written as a new table; the damaged one is in {escape(done.aside)}"
+            )
     if done.derived:
         console.print(f"It was derived again from the stored daily_bars: {done.rows:,} rows")
     for command in again:
@@ -166,7 +191,9 @@ def _version_or_moment(text: str) -> int | datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UnknownName(f"--to is {text!r}; write the number of a version, a time such as 2026-11-27T16:00, or nothing.") from None
+        raise UnknownName(
+            f"--to is {text!r}; write the number of a version, a time such as 2026-11-27T16:00, or nothing."
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
 
 
@@ -188,7 +215,8 @@ def _show_versions(table: str, found: Sequence["TableVersion"], *, json: bool) -
         print_json([vars(one) | {"written": one.written and one.written.isoformat()} for one in found])
         return
     rows = [
-        (one.number, one.written and f"{one.written:%Y-%m-%d %H:%M:%S}", one.operation, one.rows, one.damage or "whole") for one in found
+        (one.number, one.written and f"{one.written:%Y-%m-%d %H:%M:%S}", one.operation, one.rows, one.damage or "whole")
+        for one in found
     ]
     print_table(("version", "written", "operation", "rows", "state"), rows, title=table)
     whole = [one.number for one in found if not one.damage]

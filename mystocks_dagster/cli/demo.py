@@ -24,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    again: Annotated[bool, typer.Option("--again", help="Run it also when it has run to the end on the newest trading day.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Run it also when it has run to the end on the newest trading day.")
+    ] = False,
 ) -> None:
     """Run daily_job and market_data_fetch on a simulated market, in the demo's own lake; once a trading day is enough.
 
@@ -37,7 +39,9 @@ def demo(
     check_location(settings.lake)
     project = open_project(settings)
     began = time.monotonic()
-    console.print("[bold]The market of this demo is simulated[/] (模拟行情, not real prices); it is kept apart from any real data.")
+    console.print(
+        "[bold]The market of this demo is simulated[/] (模拟行情, not real prices); it is kept apart from any real data."
+    )
     if not again and (finished := _finished(project)):
         console.print(
             "It has run to the end on the newest trading day; nothing has changed since. Run it once more: mystocks demo --again\n"
@@ -57,7 +61,9 @@ def demo(
 
 def _say_where(settings: Settings, began: float) -> None:
     console.print(f"\n{time.monotonic() - began:.0f} s. The lake is {escape(str(settings.lake))}")
-    console.print("Look into it:  mystocks --demo data tables   (.venv/bin/mystocks when the environment is not active)")
+    console.print(
+        "Look into it:  mystocks --demo data tables   (.venv/bin/mystocks when the environment is not active)"
+    )
     console.print("Next:          [bold]make ui[/]   to see runs, tables and lineage in the browser")
 
 
@@ -82,8 +88,12 @@ def _finished(project: Any) -> list[Any]:
     ):
         return []
     ready = datetime.combine(day, DATA_READY, SHANGHAI)
-    newest = [next(iter(project.history(task, limit=1)), None) for group in GROUPS for task in project.find(group).tasks]
+    newest = [
+        next(iter(project.history(task, limit=1)), None) for group in GROUPS for task in project.find(group).tasks
+    ]
     runs = {one.run_id: project.instance.get_run_by_id(one.run_id) for one in newest if one}
     current = all(run is not None and run.tags.get(_VERSION_TAG) == project.version.hash for run in runs.values())
-    well = all(one and one.status in ("success", "skipped") and one.start_time and one.start_time >= ready for one in newest)
+    well = all(
+        one and one.status in ("success", "skipped") and one.start_time and one.start_time >= ready for one in newest
+    )
     return newest if current and well else []

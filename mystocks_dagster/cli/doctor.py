@@ -25,5 +25,7 @@ def doctor(json: Json = False) -> None:
         print_json([check.to_json() for check in checks])
     else:
         print_checks(checks)
-        console.print(f"[red]{len(wrong)} of {len(checks)} are wrong[/]" if wrong else f"[green]all {len(checks)} are well[/]")
+        console.print(
+            f"[red]{len(wrong)} of {len(checks)} are wrong[/]" if wrong else f"[green]all {len(checks)} are well[/]"
+        )
     raise typer.Exit(1 if wrong else 0)

@@ -46,7 +46,10 @@ def add(
 def edit(
     name: TaskOrGroup,
     changes: Annotated[
-        list[str], typer.Argument(help="field=value, also params.name=value; the value is read as YAML, and null removes the field.")
+        list[str],
+        typer.Argument(
+            help="field=value, also params.name=value; the value is read as YAML, and null removes the field."
+        ),
     ],
     dry_run: DryRun = False,
     json: Json = False,
@@ -60,7 +63,9 @@ def edit(
 
 def remove(
     name: TaskOrGroup,
-    force: Annotated[bool, typer.Option("--force", help="Also take it out of the tasks and groups that name it.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also take it out of the tasks and groups that name it.")
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -72,7 +77,9 @@ def remove(
 
 
 def import_tasks(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A task file, YAML or JSON.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A task file, YAML or JSON.")
+    ],
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -86,7 +93,8 @@ def import_tasks(
 def export(
     file: Annotated[Path | None, typer.Argument(help="A new file, or a former export; printed when left out.")] = None,
     form: Annotated[
-        Literal["yaml", "json"] | None, typer.Option("--format", help="yaml or json; by default as FILE is called, else yaml.")
+        Literal["yaml", "json"] | None,
+        typer.Option("--format", help="yaml or json; by default as FILE is called, else yaml."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Also replace a file that is no former export.")] = False,
 ) -> None:
@@ -151,7 +159,9 @@ def _tell(done: Any) -> None:
         console.print(f"[green]loaded[/] {what}: the web UI at {done.address} uses it now, the daemon within a minute;")
         console.print("queued and running work keeps the version it was started with.")
     else:
-        console.print(f"{what}: no web UI of this project runs, so there is nothing to reload; the next run or start reads the file.")
+        console.print(
+            f"{what}: no web UI of this project runs, so there is nothing to reload; the next run or start reads the file."
+        )
     if done.version.broken:
         console.print(f"[red]Not loaded:[/] {escape(', '.join(done.version.broken))}. See: mystocks check")
 
@@ -165,7 +175,9 @@ def _entry(text: str, name: str) -> Mapping[str, Any]:
         return data
     entries = [one for section in ("tasks", "task_groups") for one in data.get(section) or []]
     if len(entries) != 1 or not isinstance(entries[0], dict):
-        raise InvalidParams(f"{name} holds {len(entries)} entries; add takes one task or group. For a whole file: mystocks import {name}")
+        raise InvalidParams(
+            f"{name} holds {len(entries)} entries; add takes one task or group. For a whole file: mystocks import {name}"
+        )
     return entries[0]
 
 

@@ -11,7 +11,11 @@ from mystocks_dagster.cli.printing import console, print_json
 
 #: Command, where it turns the switch (None: back to what the file says), and its help.
 _COMMANDS = (
-    ("enable", True, "Switch the schedule of a task or group on, whatever the file says; it stays so until `mystocks reset`."),
+    (
+        "enable",
+        True,
+        "Switch the schedule of a task or group on, whatever the file says; it stays so until `mystocks reset`.",
+    ),
     ("disable", False, "Switch the schedule of a task or group off, whatever the file says; what runs goes on."),
     ("resume", True, "Do what `mystocks enable` does."),
     ("pause", False, "Do what `mystocks disable` does."),
@@ -45,7 +49,9 @@ def _turn(name: str, on: bool | None, *, json: bool) -> None:
     if on is None:
         told += ", as the file says"
     elif switch.on != switch.declared:
-        told += f"; the file has it {'on' if switch.declared else 'off'}, which counts again after: mystocks reset {name}"
+        told += (
+            f"; the file has it {'on' if switch.declared else 'off'}, which counts again after: mystocks reset {name}"
+        )
     console.print(told)
     if switch.on and not daemon_alive(project.instance):
         console.print("No daemon is alive now; schedules fire while `mystocks ui` runs.")

@@ -25,7 +25,8 @@ def register(app: typer.Typer) -> None:
 
 def history(
     name: Annotated[
-        str | None, typer.Argument(help="Id of a task, or of a group for its runs; all when left out.", autocompletion=all_ids)
+        str | None,
+        typer.Argument(help="Id of a task, or of a group for its runs; all when left out.", autocompletion=all_ids),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=MANY, help="At most this many, the newest first.")] = 20,
     status: Annotated[Status | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
@@ -64,10 +65,14 @@ def history(
 
 
 def stats(
-    name: Annotated[str | None, typer.Argument(help="Id of a task; all tasks when left out.", autocompletion=task_ids)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Id of a task; all tasks when left out.", autocompletion=task_ids)
+    ] = None,
     since: Since = None,
     until: Until = None,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again from Dagster's storage first.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Read everything again from Dagster's storage first.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show how often each task ran and how it went.
@@ -125,7 +130,9 @@ def cleanup(
         + (" and what the databases shrink." if dry_run else " given back to the disk.")
     )
     if cleaned.kept:
-        console.print(f"[dim]{cleaned.kept:,} old runs stay: partitions that failed, backfills that go on, the newest run.[/]")
+        console.print(
+            f"[dim]{cleaned.kept:,} old runs stay: partitions that failed, backfills that go on, the newest run.[/]"
+        )
 
 
 def _read(project: Any, *, rebuild: bool = False) -> None:

@@ -30,9 +30,13 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with each line as it is written, until the execution ends.")
     ] = False,
-    lines: Annotated[int | None, typer.Option("--lines", "-n", min=0, max=MANY, help="Only the last so many lines.")] = None,
+    lines: Annotated[
+        int | None, typer.Option("--lines", "-n", min=0, max=MANY, help="Only the last so many lines.")
+    ] = None,
     run: Annotated[str | None, typer.Option(help="Of a task, its execution in this run.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object on a line of its own, for programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print each line as a JSON object on a line of its own, for programs.")
+    ] = False,
 ) -> None:
     """Show what a task logged and printed in an execution, in order: time, level, task, attempt, run, text.
 

@@ -32,7 +32,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    _shown: bool = typer.Option(False, "--version", is_eager=True, callback=_version, help="Print the version and end."),
+    _shown: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_version, help="Print the version and end."
+    ),
     demo: bool = typer.Option(False, "--demo", help="Use the demo's lake and its simulated market."),
 ) -> None:
     """Options of every command."""
@@ -97,7 +99,9 @@ def _run() -> None:
             sys.exit(_with_json_errors())
         app()
     except SystemExit:
-        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # so click, typer's own copy or not, ends when nobody reads on
+        if (
+            type(sys.stdout).__name__ == "PacifyFlushWrapper"
+        ):  # so click, typer's own copy or not, ends when nobody reads on
             end_quietly()
         _flush()
         raise
@@ -148,7 +152,9 @@ def _explained(error: Exception) -> MyStocksError | None:
 
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         near = error.object[max(0, error.start - 15) : error.start + 15]
-        return InvalidParams(f"{near!r} holds half a character (a lone surrogate), which no file can keep. Write it as UTF-8.")
+        return InvalidParams(
+            f"{near!r} holds half a character (a lone surrogate), which no file can keep. Write it as UTF-8."
+        )
     return disk_errors.explain(error, Settings.from_env().dagster_home)
 
 

@@ -17,7 +17,8 @@ def register(app: typer.Typer) -> None:
 
 def next_starts(
     name: Annotated[
-        str | None, typer.Argument(help="Id of a task or group; all that have a schedule when left out.", autocompletion=all_ids)
+        str | None,
+        typer.Argument(help="Id of a task or group; all that have a schedule when left out.", autocompletion=all_ids),
     ] = None,
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="So many times of each.")] = 5,
     json: Json = False,
@@ -32,7 +33,10 @@ def next_starts(
         print_json([one.to_json() for one in found])
         return
     if found:
-        rows = [(f"{one.time:%Y-%m-%d %H:%M:%S %z}", one.weekday, _mark(one), one.task_id, project.title(one.task_id)) for one in found]
+        rows = [
+            (f"{one.time:%Y-%m-%d %H:%M:%S %z}", one.weekday, _mark(one), one.task_id, project.title(one.task_id))
+            for one in found
+        ]
         print_table(("time", "weekday", "trading day", "task", "name"), rows)
     if any(not one.certain for one in found):
         console.print("[dim]yes?: a weekday beyond the published exchange calendar[/]")
@@ -41,7 +45,11 @@ def next_starts(
     if off:
         console.print(f"Switched off: {', '.join(off)}. Switch on with: mystocks enable {off[0]}")
     elif not found:
-        console.print("No task or group has a start to come." if name is None else f"{name} has no start to come: mystocks show {name}")
+        console.print(
+            "No task or group has a start to come."
+            if name is None
+            else f"{name} has no start to come: mystocks show {name}"
+        )
 
 
 def _mark(coming: Any) -> str:

@@ -15,7 +15,17 @@ from rich.text import Text
 
 from mystocks_dagster.errors import SettingsError
 
-__all__ = ["coloured", "console", "end_quietly", "errors", "escape", "print_checks", "print_json", "print_table", "seconds"]
+__all__ = [
+    "coloured",
+    "console",
+    "end_quietly",
+    "errors",
+    "escape",
+    "print_checks",
+    "print_json",
+    "print_table",
+    "seconds",
+]
 
 #: Colour of a status, in tables and lines.
 COLOURS = {
@@ -79,7 +89,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     cells = [[_cell(value) for value in row] for row in rows]
     natural = [max([cell_len(column), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)]
     numeric = [_is_numeric(row[index].plain for row in cells) for index in range(len(columns))]
-    out = Output(highlight=False, emoji=False, width=None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns)))
+    out = Output(
+        highlight=False, emoji=False, width=None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns))
+    )
     if title:
         out.print(Text(title, style="italic"), soft_wrap=True)
     if not cells:
@@ -92,7 +104,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
         return
     table = Table(header_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
-        table.add_column(Text(column), justify="right" if numeric[index] else "left", width=widths[index], overflow="fold")
+        table.add_column(
+            Text(column), justify="right" if numeric[index] else "left", width=widths[index], overflow="fold"
+        )
     for row in cells:
         table.add_row(*row)
     out.print(table)

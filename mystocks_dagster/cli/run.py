@@ -26,11 +26,14 @@ def register(app: typer.Typer) -> None:
 def run(
     name: TaskOrGroup,
     param: Annotated[
-        list[str] | None, typer.Option("--param", "-p", help="name=value, for this run only; the value is read as YAML.")
+        list[str] | None,
+        typer.Option("--param", "-p", help="name=value, for this run only; the value is read as YAML."),
     ] = None,
     only: Annotated[bool, typer.Option("--only", help="Leave out the tasks that it depends on.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run a group although tasks.yaml has it disabled.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Put it into the daemon's queue and end at once.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Put it into the daemon's queue and end at once.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Run a task or group now, follow it, and end with its result (0 done, 1 failed).
@@ -45,7 +48,8 @@ def run(
         errors.print(f"[yellow]{escape(warning)}[/]")
     if detach and project.settings.demo:
         raise typer.BadParameter(
-            "the demo runs in the foreground, since the daemon may work with another lake; leave it out.", param_hint="--detach"
+            "the demo runs in the foreground, since the daemon may work with another lake; leave it out.",
+            param_hint="--detach",
         )
     if detach:
         _tell_started(project, name, project.start(name, params, only=only, force=force), json=json)
@@ -68,7 +72,9 @@ def _tell_started(project: Any, name: str, run_id: str, *, json: bool) -> None:
         print_json({"run_id": run_id, "execution_id": execution_id, "task_id": name})
         return
     console.print(f"[green]queued[/] {name}: run {run_id}" + (f", execution {execution_id}" if execution_id else ""))
-    console.print(f"Follow it with: mystocks logs {execution_id or run_id} --follow   stop it with: mystocks stop {run_id[:8]}")
+    console.print(
+        f"Follow it with: mystocks logs {execution_id or run_id} --follow   stop it with: mystocks stop {run_id[:8]}"
+    )
 
 
 def _print_output(project: Any, done: Sequence[Any]) -> None:
@@ -92,7 +98,10 @@ def _print_output(project: Any, done: Sequence[Any]) -> None:
 
 def print_executions(done: Sequence[Any]) -> None:
     """Print one line a task: status, rows written, seconds, and what it returned or why it failed or was skipped."""
-    rows = [(one.task_id, coloured(one.status), sum(_rows(one).values()), seconds(one.duration), _remark(one)) for one in done]
+    rows = [
+        (one.task_id, coloured(one.status), sum(_rows(one).values()), seconds(one.duration), _remark(one))
+        for one in done
+    ]
     print_table(("task", "status", "rows", "seconds", "remark"), rows)
     for one in done:
         if one.error_message:

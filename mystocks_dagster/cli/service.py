@@ -9,13 +9,17 @@ from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.settings import Settings
 
 Name = Annotated[str, typer.Option(help="The service's name; another one for a second project of the same user.")]
-System = Annotated[bool, typer.Option("--system", help="A service of the machine, started at boot (needs root), not of your session.")]
+System = Annotated[
+    bool, typer.Option("--system", help="A service of the machine, started at boot (needs root), not of your session.")
+]
 Manager = Annotated[str | None, typer.Option(help="systemd or launchd; the machine's own without it.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="Start `mystocks ui` with the machine or the session, by systemd or launchd.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Start `mystocks ui` with the machine or the session, by systemd or launchd."
+    )
     group.command()(install)
     group.command()(status)
     group.command()(remove)
@@ -28,7 +32,9 @@ def install(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web UI.")] = 3000,
     host: Annotated[str, typer.Option(help="Address of the web UI.")] = "127.0.0.1",
     manager: Manager = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the files and the commands, and change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the files and the commands, and change nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write the service's files and start it; again after a change of a variable, a port or the Python environment.
@@ -98,7 +104,9 @@ def remove(name: Name = "mystocks", system: System = False, manager: Manager = N
     if json:
         print_json({"name": name, "file": str(made.file), "removed": gone})
         return
-    console.print(f"{name} is removed." if gone else f"{name} was not installed: there is no {made.file}.", markup=False)
+    console.print(
+        f"{name} is removed." if gone else f"{name} was not installed: there is no {made.file}.", markup=False
+    )
 
 
 def _manager(name: str | None) -> str | None:

@@ -18,7 +18,10 @@ def register(app: typer.Typer) -> None:
 def stop(
     name: Annotated[
         str,
-        typer.Argument(help="Id of an execution, a run (its first 8 characters are enough), a task or a group.", autocompletion=all_ids),
+        typer.Argument(
+            help="Id of an execution, a run (its first 8 characters are enough), a task or a group.",
+            autocompletion=all_ids,
+        ),
     ],
     json: Json = False,
 ) -> None:

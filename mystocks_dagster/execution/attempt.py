@@ -83,7 +83,11 @@ def run_attempt(
 
 
 def _listen(guarded: SupervisedProcess, attempt: "_Attempt", asks_to_stop: Callable[[], bool]) -> None:
-    hearers = {guarded.report: attempt.on_report, guarded.stdout: attempt.stdout.feed, guarded.stderr: attempt.stderr.feed}
+    hearers = {
+        guarded.report: attempt.on_report,
+        guarded.stdout: attempt.stdout.feed,
+        guarded.stderr: attempt.stderr.feed,
+    }
     ask_at = time.monotonic()
     with selectors.DefaultSelector() as selector:
         for pipe, hear in {**hearers, guarded.status: attempt.on_status}.items():
@@ -126,7 +130,11 @@ class _Attempt:
     """What is known of an attempt while it runs."""
 
     def __init__(
-        self, body: AttemptSpec, on_log: Callable[[LogLine], None], on_progress: Callable[[int, int, str], None], on_output: OnOutput
+        self,
+        body: AttemptSpec,
+        on_log: Callable[[LogLine], None],
+        on_progress: Callable[[int, int, str], None],
+        on_output: OnOutput,
     ) -> None:
         self._body, self._on_log, self._on_progress = body, on_log, on_progress
         self._mask = Mask(body.params, body.secret)
@@ -166,9 +174,13 @@ class _Attempt:
                 case ["stopping", reason]:
                     self._stopping = reason if self._end is None else "late"
                     if self._stopping == "late":
-                        self._log(f"it still ran {_LINGER:g} s after its result (a thread that is no daemon?) and was ended")
+                        self._log(
+                            f"it still ran {_LINGER:g} s after its result (a thread that is no daemon?) and was ended"
+                        )
                 case ["stuck", *pids]:
-                    self._log(f"processes {', '.join(pids)} could not be ended (another user's, or stuck in the kernel?)")
+                    self._log(
+                        f"processes {', '.join(pids)} could not be ended (another user's, or stuck in the kernel?)"
+                    )
                 case ["ended", status, peak, left]:
                     self._exit = os.waitstatus_to_exitcode(int(status)), int(peak) * 1024
                     if int(left) and self._stopping is None:
@@ -177,16 +189,23 @@ class _Attempt:
     def outcome(self, seconds: float) -> Outcome:
         """Return how it ended; call it when all is over."""
         result, error = self._judged(seconds)
-        return Outcome(result=result, error=error, seconds=seconds, peak_rss=self._exit[1] if self._exit else None, pid=self._pid)
+        return Outcome(
+            result=result, error=error, seconds=seconds, peak_rss=self._exit[1] if self._exit else None, pid=self._pid
+        )
 
     def _judged(self, seconds: float) -> tuple[TaskResult | None, ErrorInfo | None]:
         where = self._end["error"]["traceback"] if self._end and "error" in self._end else ""
         if self._stopping == "timeout":
             return None, ErrorInfo(
-                type="TaskTimedOut", message=f"timed out after {self._body.timeout:g} s", retryable=True, traceback=where
+                type="TaskTimedOut",
+                message=f"timed out after {self._body.timeout:g} s",
+                retryable=True,
+                traceback=where,
             )
         if self._stopping == "stopped":
-            return None, ErrorInfo(type="TaskStopped", message=f"stopped after {seconds:.1f} s", retryable=False, traceback=where)
+            return None, ErrorInfo(
+                type="TaskStopped", message=f"stopped after {seconds:.1f} s", retryable=False, traceback=where
+            )
         if self._end is None:
             return None, ErrorInfo(type="TaskCrashed", message=self._crash(), retryable=True)
         if "error" in self._end:
@@ -208,7 +227,9 @@ class _Attempt:
             return f"its process was killed by {name} at {peak / 1e6:,.0f} MB of memory at its peak; the machine may have run out of it."
         return f"its process was killed by {name} (a crash in a library's machine code?); see its stderr."
 
-    def _log(self, message: str, *, level: int = 30, logger: str = "mystocks_dagster.execution", moment: float | None = None) -> None:
+    def _log(
+        self, message: str, *, level: int = 30, logger: str = "mystocks_dagster.execution", moment: float | None = None
+    ) -> None:
         line = LogLine(
             time=datetime.fromtimestamp(time.time() if moment is None else moment, SHANGHAI),
             level=level,

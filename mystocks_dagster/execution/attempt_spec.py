@@ -52,7 +52,9 @@ class AttemptSpec:
         try:
             body = to_jsonable(self, "")
         except NotJsonable as error:
-            raise InvalidParams(f"{self.task_id}: {error.where} is a {error.kind}, which cannot be a parameter's value.") from None
+            raise InvalidParams(
+                f"{self.task_id}: {error.where} is a {error.kind}, which cannot be a parameter's value."
+            ) from None
         path = [*map(str, sys.path), *self.task_packages_path]
         return json.dumps({"path": path, "body": body}).encode()
 

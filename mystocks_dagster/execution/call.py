@@ -53,7 +53,9 @@ async def _await(awaitable: Any) -> Any:
     return await awaitable
 
 
-def _arguments(function: Callable[..., Any], params: Mapping[str, Any], open_run: Callable[[], Any]) -> tuple[list[Any], dict[str, Any]]:
+def _arguments(
+    function: Callable[..., Any], params: Mapping[str, Any], open_run: Callable[[], Any]
+) -> tuple[list[Any], dict[str, Any]]:
     positional: list[Any] = []
     keyword: dict[str, Any] = {}
     takes_params = False
@@ -67,7 +69,9 @@ def _arguments(function: Callable[..., Any], params: Mapping[str, Any], open_run
         elif parameter.default is not parameter.empty:
             continue
         else:
-            raise InvalidParams(f"{_name(function)} asks for {parameter.name!r}, which no task is given; write {_FORMS}.")
+            raise InvalidParams(
+                f"{_name(function)} asks for {parameter.name!r}, which no task is given; write {_FORMS}."
+            )
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
             positional.append(value)
         else:
@@ -93,7 +97,9 @@ def _validated(function: Callable[..., Any], annotation: Any, params: Mapping[st
     try:
         return annotation.model_validate(params)
     except ValidationError as error:
-        problems = "; ".join(_problem(dict(item), annotation) for item in error.errors(include_url=False, include_context=False))
+        problems = "; ".join(
+            _problem(dict(item), annotation) for item in error.errors(include_url=False, include_context=False)
+        )
         raise InvalidParams(f"{_name(function)}: {problems}.") from None
 
 

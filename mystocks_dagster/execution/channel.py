@@ -42,7 +42,9 @@ class Channel:
             try:
                 self._descriptor = os.open(self._door, os.O_WRONLY | os.O_CLOEXEC)
             except OSError:  # only Linux has the door
-                raise ConnectionError("the function closed the descriptor over which its logs and its result travel.") from None
+                raise ConnectionError(
+                    "the function closed the descriptor over which its logs and its result travel."
+                ) from None
         os.write(self._descriptor, line)
 
     def _forked(self) -> None:

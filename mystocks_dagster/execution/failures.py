@@ -76,7 +76,14 @@ _NEVER = (
 _NEVER_OF_SOMETHING = (TypeError, AttributeError)
 #: What polars says of an expression that does not fit its frame.
 _NEVER_OF_POLARS = frozenset(
-    {"ColumnNotFoundError", "DuplicateError", "InvalidOperationError", "SchemaError", "SchemaFieldNotFoundError", "SQLSyntaxError"}
+    {
+        "ColumnNotFoundError",
+        "DuplicateError",
+        "InvalidOperationError",
+        "SchemaError",
+        "SchemaFieldNotFoundError",
+        "SQLSyntaxError",
+    }
 )
 
 
@@ -86,7 +93,12 @@ def to_record(error: BaseException) -> dict[str, Any]:
     known = kind.__module__.partition(".")[0] in ("builtins", "mystocks_dagster")
     name = kind.__qualname__ if known else f"{kind.__module__}.{kind.__qualname__}"
     retryable = error.retryable if isinstance(error, MyStocksError) else _may_pass(error)
-    return {"type": name, "message": _message(error, name)[:_LONGEST_MESSAGE], "retryable": retryable, "traceback": _frames(error)}
+    return {
+        "type": name,
+        "message": _message(error, name)[:_LONGEST_MESSAGE],
+        "retryable": retryable,
+        "traceback": _frames(error),
+    }
 
 
 def _may_pass(error: BaseException) -> bool:

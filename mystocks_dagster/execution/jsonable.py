@@ -44,7 +44,9 @@ def to_jsonable(value: Any, where: str, depth: int = 0) -> Any:
     if depth > _DEEPEST:
         raise NotJsonable(where, f"{type(value).__name__} nested too deeply")
     if isinstance(value, Mapping):
-        return {_key(key, where): to_jsonable(item, f"{where}.{key}".lstrip("."), depth + 1) for key, item in value.items()}
+        return {
+            _key(key, where): to_jsonable(item, f"{where}.{key}".lstrip("."), depth + 1) for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [to_jsonable(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
     if isinstance(value, (set, frozenset)):
@@ -67,7 +69,11 @@ def _scalar(value: Any, where: str, depth: int) -> Any:
         case str():
             return str(value)
         case Decimal():
-            return to_jsonable(int(value) if value.is_finite() and value == value.to_integral_value() else float(value), where, depth + 1)
+            return to_jsonable(
+                int(value) if value.is_finite() and value == value.to_integral_value() else float(value),
+                where,
+                depth + 1,
+            )
         case datetime() | date() | time():
             return value.isoformat() if value == value else None  # pandas' NaT is a datetime unequal to itself
         case timedelta():
@@ -83,7 +89,9 @@ def _foreign(value: Any, where: str, depth: int) -> Any:
     if module == "uuid":
         return str(value)
     if module == "numpy" and hasattr(value, "tolist"):
-        coarse = {"M": "datetime64[us]", "m": "timedelta64[us]"}.get(value.dtype.kind)  # nanoseconds would come out as integers
+        coarse = {"M": "datetime64[us]", "m": "timedelta64[us]"}.get(
+            value.dtype.kind
+        )  # nanoseconds would come out as integers
         return to_jsonable((value.astype(coarse) if coarse else value).tolist(), where, depth + 1)
     if hasattr(type(value), "model_fields") and hasattr(value, "model_dump"):
         return to_jsonable(value.model_dump(), where, depth + 1)

@@ -54,7 +54,9 @@ class Forwarder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record."""
-        self._channel.send("log", time=record.created, level=record.levelno, logger=record.name, message=self._message(record))
+        self._channel.send(
+            "log", time=record.created, level=record.levelno, logger=record.name, message=self._message(record)
+        )
 
     def _wanted(self, record: logging.LogRecord) -> bool:
         if record.levelno >= logging.INFO or record.name.partition(".")[0] in self._own:

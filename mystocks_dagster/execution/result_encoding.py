@@ -38,7 +38,9 @@ def to_record(returned: Any) -> dict[str, Any]:
     try:
         found = to_jsonable(returned, "")
     except NotJsonable as error:
-        raise BadResult(f"its result cannot be stored: {error.where} is a {error.kind}; return text, numbers, lists and dicts.") from None
+        raise BadResult(
+            f"its result cannot be stored: {error.where} is a {error.kind}; return text, numbers, lists and dicts."
+        ) from None
     size = len(json.dumps(found))
     if size > _LARGEST:
         raise BadResult(f"its result is too large: {size:,} characters; store data in the lake and return counts.")
@@ -85,11 +87,15 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_counts(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(count, int) and not isinstance(count, bool) for count in value.values())
+    return isinstance(value, dict) and all(
+        isinstance(count, int) and not isinstance(count, bool) for count in value.values()
+    )
 
 
 def _is_days(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(days, list) and all(map(_is_day, days)) for days in value.values())
+    return isinstance(value, dict) and all(
+        isinstance(days, list) and all(map(_is_day, days)) for days in value.values()
+    )
 
 
 def _is_day(value: Any) -> bool:

@@ -90,7 +90,9 @@ class SupervisedProcess:
     def __enter__(self) -> "SupervisedProcess":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
         self.wait()
         for end in (self.status, self.report, self.stdout, self.stderr, self._stdin):

@@ -19,7 +19,9 @@ from mystocks_dagster.market.clock import SHANGHAI
 SUFFIX = ".log"
 #: Between what a line is about and its text.
 _BAR = " | "
-_LINE = re.compile(r"(?P<time>\S+) (?P<level>\w+) +(?P<task_id>\S+) attempt=(?P<attempt>\d+) run=(?P<run_id>\S+) \| (?P<text>.*)")
+_LINE = re.compile(
+    r"(?P<time>\S+) (?P<level>\w+) +(?P<task_id>\S+) attempt=(?P<attempt>\d+) run=(?P<run_id>\S+) \| (?P<text>.*)"
+)
 
 
 class TaskLog:
@@ -38,7 +40,9 @@ class TaskLog:
 
     def write(self, level: str, text: str, at: datetime | None = None) -> str | None:
         """Add a text; return why it could not be written (a full disk must not fail the task), None when it was."""
-        lines = line(at or datetime.fromtimestamp(time.time(), SHANGHAI), level, self._task_id, self._run_id, self._attempt, text)
+        lines = line(
+            at or datetime.fromtimestamp(time.time(), SHANGHAI), level, self._task_id, self._run_id, self._attempt, text
+        )
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:

@@ -15,7 +15,9 @@ CHANNELS, DELIVERED = "alert_channels", "delivered"
 def channel_assets(office: AlertEngine) -> list[dg.AssetSpec]:
     """Return the asset of the channels; none when the task file has no addresses."""
     labels = "\n".join(f"* `{channel.label}`" for channel in office.channels)
-    about = f"**告警渠道** — where `alerts` of the task file sends messages. A test: `mystocks alerts test`.\n\n{labels}"
+    about = (
+        f"**告警渠道** — where `alerts` of the task file sends messages. A test: `mystocks alerts test`.\n\n{labels}"
+    )
     return [dg.AssetSpec(CHANNELS, group_name=GROUP, description=about)] if office.channels else []
 
 
@@ -31,7 +33,9 @@ def judge_channels(office: AlertEngine, ledger: ledger_store.Ledger) -> CheckOut
     failing, doubts = delivery.complaints(ledger, office.channels)
     severity = dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN
     told = "\n".join([*failing, *doubts]) or f"{len(office.channels)} channel(s) take what is sent."
-    return CheckOutcome(asset=CHANNELS, check=DELIVERED, passed=not failing and not doubts, description=told, severity=severity)
+    return CheckOutcome(
+        asset=CHANNELS, check=DELIVERED, passed=not failing and not doubts, description=told, severity=severity
+    )
 
 
 def alert_sensors(version: Version, office: AlertEngine) -> list[dg.SensorDefinition]:

@@ -27,7 +27,10 @@ def build_asset(spec: TaskSpec, notice: str | None) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{spec.name}__asset",
         specs=[asset_spec(spec, key, notice) for key in spec.owned],
-        check_specs=[dg.AssetCheckSpec(CHECK, asset=key, description="Did the last run of its task succeed?") for key in spec.owned],
+        check_specs=[
+            dg.AssetCheckSpec(CHECK, asset=key, description="Did the last run of its task succeed?")
+            for key in spec.owned
+        ],
         backfill_policy=dg.BackfillPolicy.single_run() if spec.by_day else None,
         op_tags=tags_of(spec),
         config_schema=config_fields(spec.function, spec.task.params, spec.secret),

@@ -11,7 +11,9 @@ from mystocks_dagster.taskfile.reader import Version
 
 def build_broken_jobs(version: Version) -> Iterator[dg.JobDefinition]:
     """Yield a job for each entry that was left out; it fails at once with the file, the line and the remedy."""
-    taken = {task.dagster_name for task in version.taskfile.tasks} | {group.dagster_name for group in version.taskfile.task_groups}
+    taken = {task.dagster_name for task in version.taskfile.tasks} | {
+        group.dagster_name for group in version.taskfile.task_groups
+    }
     for label, problems in version.broken.items():
         # An id that is the problem itself, or that another entry has too, can name no job; `mystocks check` shows it.
         if id_fault(label) is None and dagster_name(label) not in taken:
@@ -20,12 +22,15 @@ def build_broken_jobs(version: Version) -> Iterator[dg.JobDefinition]:
 
 
 def _job(name: str, problems: Sequence[Problem]) -> dg.JobDefinition:
-    reason = "\n".join(f"{problem.file}:{problem.line}:{problem.column}: {problem.message} {problem.hint}".strip() for problem in problems)
+    reason = "\n".join(
+        f"{problem.file}:{problem.line}:{problem.column}: {problem.message} {problem.hint}".strip()
+        for problem in problems
+    )
 
     @dg.op(name=f"{name}__broken", description=reason, out=dg.Out(dg.Nothing))
     def broken() -> None:
         raise dg.Failure(f"{name} is not loaded: {reason}", allow_retries=False)
 
-    return dg.GraphDefinition(name=name, node_defs=[broken], dependencies={dg.NodeInvocation(broken.name, alias=name): {}}).to_job(
-        description=f"BROKEN in the task file: {reason}", tags={"mystocks/broken": "true"}
-    )
+    return dg.GraphDefinition(
+        name=name, node_defs=[broken], dependencies={dg.NodeInvocation(broken.name, alias=name): {}}
+    ).to_job(description=f"BROKEN in the task file: {reason}", tags={"mystocks/broken": "true"})

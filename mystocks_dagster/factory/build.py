@@ -21,7 +21,9 @@ from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.taskfile.reader import Version
 
 
-def build_definitions(version: Version, notice: str | None = None, reload: Callable[[], None] | None = None) -> dg.Definitions:
+def build_definitions(
+    version: Version, notice: str | None = None, reload: Callable[[], None] | None = None
+) -> dg.Definitions:
     """Return everything that Dagster serves for a task file: ops, assets, jobs, schedules and sensors.
 
     Args:

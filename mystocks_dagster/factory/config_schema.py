@@ -28,7 +28,9 @@ def params_model(function: Callable[..., Any]) -> type[BaseModel] | None:
     return None
 
 
-def config_fields(function: Callable[..., Any], params: Mapping[str, Any], secret: frozenset[str]) -> dict[str, dg.Field]:
+def config_fields(
+    function: Callable[..., Any], params: Mapping[str, Any], secret: frozenset[str]
+) -> dict[str, dg.Field]:
     """Return the config of a task: every parameter, described, with tasks.yaml's value as its default.
 
     Args:
@@ -105,7 +107,10 @@ def _kind(annotation: Any, name: str) -> Any:
         return dg.Enum(name, [dg.EnumValue(item.value) for item in annotation])
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return dg.Shape(
-            {key: dg.Field(_kind(info.annotation, f"{name}_{key}"), is_required=False) for key, info in annotation.model_fields.items()}
+            {
+                key: dg.Field(_kind(info.annotation, f"{name}_{key}"), is_required=False)
+                for key, info in annotation.model_fields.items()
+            }
         )
     if annotation is dict or origin is dict:
         return dg.Permissive()

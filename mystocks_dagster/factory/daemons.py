@@ -20,5 +20,7 @@ def _replace(controller: ModuleType) -> None:
 
     for name, own in {"QueuedRunCoordinatorDaemon": QueueDaemon, "EventLogConsumerDaemon": RestartDaemon}.items():
         if not hasattr(controller, name):
-            raise RuntimeError(f"This release of Dagster makes no {name}; install the release that pyproject.toml names.")
+            raise RuntimeError(
+                f"This release of Dagster makes no {name}; install the release that pyproject.toml names."
+            )
         setattr(controller, name, own)

@@ -34,7 +34,10 @@ class DatabaseLock:
     def __init__(self, instance: dg.DagsterInstance) -> None:
         name = f"mystocks daemon {os.getpid()} on {platform.node()}"[:63]
         self._engine = db.create_engine(
-            run_storage(instance).postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"application_name": name}
+            run_storage(instance).postgres_url,
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"application_name": name},
         )
         self._connection = self._claimed()
 

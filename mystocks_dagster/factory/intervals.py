@@ -46,7 +46,9 @@ def build_switch(one: ScheduledJob) -> dg.SensorDefinition:
     )
 
 
-def build_intervals(intervals: Sequence[ScheduledJob], jobs: Mapping[str, dg.JobDefinition]) -> Iterator[dg.SensorDefinition]:
+def build_intervals(
+    intervals: Sequence[ScheduledJob], jobs: Mapping[str, dg.JobDefinition]
+) -> Iterator[dg.SensorDefinition]:
     """Yield the sensor that starts them all; nothing when there are none.
 
     Args:
@@ -77,7 +79,9 @@ def build_intervals(intervals: Sequence[ScheduledJob], jobs: Mapping[str, dg.Job
                 told.append(f"{one.job}: {reason}")
                 _show(context.instance, state, reason, moment)
         skip = None if requests else "\n".join(told) or "nothing is due"
-        return dg.SensorResult(run_requests=requests or None, skip_reason=skip, cursor=interval_state.looked_cursor(moment))
+        return dg.SensorResult(
+            run_requests=requests or None, skip_reason=skip, cursor=interval_state.looked_cursor(moment)
+        )
 
     yield dg.SensorDefinition(
         name=interval_state.SENSOR,
@@ -99,7 +103,9 @@ def due(start: datetime, step: int, since: datetime, until: datetime, most: int 
     return [start + number * length for number in range(first, last + 1)]
 
 
-def _starts(one: ScheduledJob, anchor: IntervalState, since: datetime, looks: DaemonLooks) -> tuple[list[dg.RunRequest], list[str]]:
+def _starts(
+    one: ScheduledJob, anchor: IntervalState, since: datetime, looks: DaemonLooks
+) -> tuple[list[dg.RunRequest], list[str]]:
     """Return the runs to ask for now, and why others are left out."""
     schedule, step, began = one.schedule, _step(one.schedule), looks.since - timedelta(microseconds=1)
     missed = due(anchor.start, step, since, min(began, looks.moment), CATCH_UP + 1)
@@ -110,7 +116,9 @@ def _starts(one: ScheduledJob, anchor: IntervalState, since: datetime, looks: Da
     reasons = [answer.skip_message or "" for answer in answers if isinstance(answer, dg.SkipReason)]
     if left := len(missed) - len(kept):
         last = missed[-1].astimezone(ZoneInfo(schedule.timezone))
-        reasons.append(f"{left} missed starts, the last due at {last:%Y-%m-%d %H:%M:%S}, are not made up for ({_rule(schedule)})")
+        reasons.append(
+            f"{left} missed starts, the last due at {last:%Y-%m-%d %H:%M:%S}, are not made up for ({_rule(schedule)})"
+        )
     return requests, reasons
 
 
@@ -122,10 +130,14 @@ def _step(schedule: Schedule) -> int:
 
 
 def _rule(schedule: Schedule) -> str:
-    return f"misfire: {schedule.misfire}" + (f", misfire_grace_time: {schedule.misfire_grace_time}" if schedule.misfire_grace_time else "")
+    return f"misfire: {schedule.misfire}" + (
+        f", misfire_grace_time: {schedule.misfire_grace_time}" if schedule.misfire_grace_time else ""
+    )
 
 
-def _noted(instance: dg.DagsterInstance, intervals: Sequence[ScheduledJob], moment: datetime) -> Mapping[str, IntervalState]:
+def _noted(
+    instance: dg.DagsterInstance, intervals: Sequence[ScheduledJob], moment: datetime
+) -> Mapping[str, IntervalState]:
     """Return from when each interval counts; one that is new, or has changed, is noted."""
     known = interval_state.read(instance)
     noted = {}

@@ -95,7 +95,11 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         Dagster knows one default for all pools and can be told others only on the instance, not in definitions.
         """
         plan = self._instance.get_execution_plan_snapshot(check.not_none(run.execution_plan_snapshot_id))
-        wanted = {step.pool: int((step.tags or {}).get(INSTANCES, 1)) for step in plan.steps if (step.pool or "").startswith(TASK_POOL)}
+        wanted = {
+            step.pool: int((step.tags or {}).get(INSTANCES, 1))
+            for step in plan.steps
+            if (step.pool or "").startswith(TASK_POOL)
+        }
         if not wanted:
             return
         storage = self._instance.event_log_storage

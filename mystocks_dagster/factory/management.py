@@ -38,8 +38,12 @@ class Form(Enum):
 class CleanupConfig(BaseModel):
     """The form of `cleanup_history`."""
 
-    days: int = Field(default=7, description="保留天数：更早的执行记录会被删除。Keep so many days; what ran before is removed.")
-    dry_run: bool = Field(default=False, description="true：只显示会删除多少，不删除。Only say how much would be removed.")
+    days: int = Field(
+        default=7, description="保留天数：更早的执行记录会被删除。Keep so many days; what ran before is removed."
+    )
+    dry_run: bool = Field(
+        default=False, description="true：只显示会删除多少，不删除。Only say how much would be removed."
+    )
 
 
 class ImportConfig(BaseModel):
@@ -57,7 +61,8 @@ class DeleteConfig(BaseModel):
     """The form of `delete_task`."""
 
     task_id: str = Field(
-        default="", description="要删除的任务或任务组的编号；执行历史会保留。The task or group to delete; its history stays."
+        default="",
+        description="要删除的任务或任务组的编号；执行历史会保留。The task or group to delete; its history stays.",
     )
     force: bool = Field(
         default=False,
@@ -70,7 +75,8 @@ class CalendarConfig(BaseModel):
     """The form of `refresh_calendar`."""
 
     data_source: str = Field(
-        default="", description="向哪个数据源询问；留空为项目所用的数据源。Which source to ask; empty means the project's own."
+        default="",
+        description="向哪个数据源询问；留空为项目所用的数据源。Which source to ask; empty means the project's own.",
     )
 
 
@@ -122,7 +128,9 @@ def build_management_jobs(hands: ManagementActions) -> list[dg.JobDefinition]:
             "**导入任务**\n\n把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
             "Takes the tasks of another file into tasks.yaml: checked first, backed up, written, loaded.",
             ImportConfig,
-            lambda settings, config: hands.take_in(settings, exports.confined(settings, config.config_path), config.dry_run),
+            lambda settings, config: hands.take_in(
+                settings, exports.confined(settings, config.config_path), config.dry_run
+            ),
         ),
         _job(
             "export_tasks",
@@ -188,7 +196,9 @@ def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings,
     # Not as `dg.Config`, of which each text may be `{env: NAME}`: whoever starts a job would read any variable in its error.
     fields = model_fields(form)
 
-    @dg.op(name=f"{name}__task", description=about, out=dg.Out(dg.Nothing), tags={SYSTEM_TAG: "true"}, config_schema=fields)
+    @dg.op(
+        name=f"{name}__task", description=about, out=dg.Out(dg.Nothing), tags={SYSTEM_TAG: "true"}, config_schema=fields
+    )
     def step(context: dg.OpExecutionContext) -> Iterator[Any]:
         try:
             told = work(Settings.from_env(), form.model_validate(context.op_config))
@@ -199,4 +209,6 @@ def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings,
 
     return dg.GraphDefinition(
         name=name, description=about, node_defs=[step], dependencies={dg.NodeInvocation(step.name, alias=name): {}}
-    ).to_job(description=about, tags={SYSTEM_TAG: "true", "dagster/max_retries": "0"}, executor_def=dg.in_process_executor)
+    ).to_job(
+        description=about, tags={SYSTEM_TAG: "true", "dagster/max_retries": "0"}, executor_def=dg.in_process_executor
+    )

@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 from mystocks_dagster.taskfile.schedule import Schedule
 
 
-def made_up(missed: Sequence[datetime], schedule: Schedule, seen: datetime, most: int, *, on_time: bool = False) -> list[datetime]:
+def made_up(
+    missed: Sequence[datetime], schedule: Schedule, seen: datetime, most: int, *, on_time: bool = False
+) -> list[datetime]:
     """Return those of the missed starts, in order, that are run.
 
     Args:

@@ -56,7 +56,10 @@ class Report:
     @property
     def again(self) -> str:
         """The command that runs only the failed items again; empty when the function did not say how."""
-        given = (f"{name}={json.dumps(value, ensure_ascii=False, default=str)}" for name, value in self.result.retry_params.items())
+        given = (
+            f"{name}={json.dumps(value, ensure_ascii=False, default=str)}"
+            for name, value in self.result.retry_params.items()
+        )
         options = [word for one in given for word in ("-p", one)]
         return shlex.join(["mystocks", "run", self.spec.task.task_id, *options]) if options else ""
 
@@ -106,7 +109,10 @@ class Report:
             preview = lake.head(key, 5)
         except LakeError as error:  # the rows are stored: a preview that cannot be read must not fail the run
             return shown | {"mystocks/preview": f"not readable: {error}"}
-        return shown | {"mystocks/world": lake.stored_world() or "unknown", "mystocks/preview": dg.MetadataValue.md(_markdown(preview))}
+        return shown | {
+            "mystocks/world": lake.stored_world() or "unknown",
+            "mystocks/preview": dg.MetadataValue.md(_markdown(preview)),
+        }
 
     def materializations(self) -> Iterator[dg.AssetMaterialization]:
         """Yield one event a table, or one a table and trading day, for what was written."""
@@ -145,5 +151,8 @@ class Report:
 def _markdown(frame: Any) -> str:
     head = "| " + " | ".join(frame.columns) + " |"
     rule = "|" + " --- |" * len(frame.columns)
-    rows = ("| " + " | ".join("" if value is None else str(value).replace("|", "/") for value in row) + " |" for row in frame.iter_rows())
+    rows = (
+        "| " + " | ".join("" if value is None else str(value).replace("|", "/") for value in row) + " |"
+        for row in frame.iter_rows()
+    )
     return "\n".join((head, rule, *rows))

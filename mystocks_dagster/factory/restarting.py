@@ -60,7 +60,9 @@ def passed_by(instance: dg.DagsterInstance, moment: datetime, since: datetime) -
     """
 
     def failed(tag: str, value: str, after: datetime) -> Any:
-        return instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={tag: value}, updated_after=after))
+        return instance.get_run_records(
+            dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={tag: value}, updated_after=after)
+        )
 
     promised = [record.dagster_run for record in failed(WILL_RETRY_TAG, "true", moment - _NEWS)]
     undecided = [

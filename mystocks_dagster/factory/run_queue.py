@@ -77,7 +77,9 @@ class QueueDaemon(QueuedRunCoordinatorDaemon):
 
     _look: Look | None = None
 
-    def _get_runs_to_dequeue(self, instance: Any, concurrency_config: Any, fixed_iteration_time: float | None) -> list[dg.DagsterRun]:
+    def _get_runs_to_dequeue(
+        self, instance: Any, concurrency_config: Any, fixed_iteration_time: float | None
+    ) -> list[dg.DagsterRun]:
         self._look = Look(instance, concurrency_config)
         return super()._get_runs_to_dequeue(instance, concurrency_config, fixed_iteration_time)
 

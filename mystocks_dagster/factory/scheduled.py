@@ -37,7 +37,15 @@ def scheduled_jobs(specs: Iterable[TaskSpec], groups: Iterable[Group]) -> Iterat
     for spec in specs:
         task = spec.task
         if task.schedule:
-            yield ScheduledJob(job=spec.name, title=task.task_name, schedule=task.schedule, active=task.active, limit=task.max_instances)
+            yield ScheduledJob(
+                job=spec.name,
+                title=task.task_name,
+                schedule=task.schedule,
+                active=task.active,
+                limit=task.max_instances,
+            )
     for group in groups:
         if group.schedule:
-            yield ScheduledJob(job=group.dagster_name, title=group.group_name, schedule=group.schedule, active=group.active)
+            yield ScheduledJob(
+                job=group.dagster_name, title=group.group_name, schedule=group.schedule, active=group.active
+            )

@@ -65,7 +65,9 @@ def _evaluate(one: ScheduledJob) -> Evaluation:
         elif requests:
             yield from requests
         else:
-            yield dg.SkipReason("; ".join(answer.skip_message or "" for answer in answers if isinstance(answer, dg.SkipReason)))
+            yield dg.SkipReason(
+                "; ".join(answer.skip_message or "" for answer in answers if isinstance(answer, dg.SkipReason))
+            )
 
     return evaluate
 

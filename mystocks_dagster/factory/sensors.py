@@ -47,7 +47,9 @@ def build_once(one: ScheduledJob) -> dg.SensorDefinition:
             return dg.SensorResult(skip_reason=running, cursor=context.cursor)
         answer = tick(one, due)
         if isinstance(answer, dg.SkipReason):
-            return dg.SensorResult(skip_reason=answer.skip_message, cursor=_cursor(schedule, f"skipped: {answer.skip_message}"))
+            return dg.SensorResult(
+                skip_reason=answer.skip_message, cursor=_cursor(schedule, f"skipped: {answer.skip_message}")
+            )
         return dg.SensorResult(run_requests=[answer], cursor=_cursor(schedule, "done"))
 
     return dg.SensorDefinition(

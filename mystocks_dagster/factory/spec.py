@@ -99,7 +99,10 @@ def build_specs(version: Version) -> dict[str, TaskSpec]:
             owned=owned,
             reported=tuple(table for table in (*declared.writes, *declared.also_writes) if table not in owned),
             reads=(),
-            lock=next((lock[table] for table in (*declared.writes, *declared.also_writes) if table in lock), next(iter(owned), None)),
+            lock=next(
+                (lock[table] for table in (*declared.writes, *declared.also_writes) if table in lock),
+                next(iter(owned), None),
+            ),
             secret=task.secrets,
             version=version.hash,
             release=str(version.taskfile.version),
@@ -128,7 +131,10 @@ def locks(written: Iterable[Iterable[str]]) -> dict[str, str]:
     first: dict[str, str] = {}
     members: dict[str, list[str]] = {}
     for tables in written:
-        heads = sorted({first.get(table, table): None for table in tables if table not in _SHARED}, key=lambda head: head not in members)
+        heads = sorted(
+            {first.get(table, table): None for table in tables if table not in _SHARED},
+            key=lambda head: head not in members,
+        )
         for head in heads:
             for table in members.pop(head, [head]):
                 first[table] = heads[0]
@@ -144,7 +150,9 @@ def lineage(specs: Mapping[str, TaskSpec]) -> dict[str, tuple[str, ...]]:
     """
     keeper = {key: spec.task.task_id for spec in specs.values() for key in spec.owned}
     fixed = {name: {up for up in spec.task.dependencies if up in specs} for name, spec in specs.items()}
-    declared = {name: {keeper[key] for key in spec.tables.reads if key in keeper} - {name} for name, spec in specs.items()}
+    declared = {
+        name: {keeper[key] for key in spec.tables.reads if key in keeper} - {name} for name, spec in specs.items()
+    }
     while circle := _circle({name: fixed[name] | declared[name] for name in specs}):
         for upstream, downstream in pairwise(circle):
             if upstream not in fixed[downstream]:

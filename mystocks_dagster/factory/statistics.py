@@ -111,14 +111,19 @@ def _read(instance: dg.DagsterInstance, names: Mapping[str, str], task_ids: Mapp
     with catch_up.opened(instance, Settings.from_env().dagster_home) as rollup:
         tallies = {task_ids.get(one.name, one.task): one for one in rollup.tallies(None, TimeWindow.of(None, None))}
     return {
-        name: tallies[name].shown(name, title, tallies[name].last_status) if name in tallies else Statistics(task_id=name, task_name=title)
+        name: tallies[name].shown(name, title, tallies[name].last_status)
+        if name in tallies
+        else Statistics(task_id=name, task_name=title)
         for name, title in names.items()
     }
 
 
 def _ended(found: Mapping[str, Statistics]) -> dict[str, list[Any]]:
     """Return what changes when an execution ends, and not already when one starts; empty when nothing ever ended."""
-    counts = {task_id: [one.total_executions - (one.last_status in _UNFINISHED), one.failed_count] for task_id, one in found.items()}
+    counts = {
+        task_id: [one.total_executions - (one.last_status in _UNFINISHED), one.failed_count]
+        for task_id, one in found.items()
+    }
     return {task_id: count for task_id, count in counts.items() if count[0]}
 
 

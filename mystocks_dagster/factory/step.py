@@ -80,7 +80,9 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
 
 def _task_log(body: AttemptSpec) -> TaskLog:
     settings = Settings.from_env()
-    return TaskLog(settings.logs, body.task_id, body.run_id, body.attempt, largest=settings.log_bytes, files=settings.log_files)
+    return TaskLog(
+        settings.logs, body.task_id, body.run_id, body.attempt, largest=settings.log_bytes, files=settings.log_files
+    )
 
 
 def _both(context: dg.OpExecutionContext, log: TaskLog, level: str, message: str, at: datetime | None = None) -> None:

@@ -79,7 +79,9 @@ def build_supervisor(spec: TaskSpec) -> dg.SensorDefinition:
         if running := limit_reached(context.instance, job, task.max_instances):
             return dg.SensorResult(skip_reason=f"{_health(context.instance, job)}: {running}")
         last = _last(context.instance, job)
-        told = decide(last, auto_restart=task.auto_restart, switched_on=context.last_sensor_start_time, moment=time.time())
+        told = decide(
+            last, auto_restart=task.auto_restart, switched_on=context.last_sensor_start_time, moment=time.time()
+        )
         if told.restarts is None:
             return dg.SensorResult(skip_reason=told.reason)
         key = f"{job}:after:{last.run_id if last else 'nothing'}"
@@ -117,7 +119,9 @@ def build_stopper(specs: Mapping[str, TaskSpec], broken: Collection[str] = ()) -
     active = {spec.name: spec.task.active for spec in specs.values() if spec.task.task_type == "supervisor"}
 
     def stop(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        runs = context.instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={TASK_TYPE: "supervisor"}))
+        runs = context.instance.get_runs(
+            dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={TASK_TYPE: "supervisor"})
+        )
         # What a person started by hand is for that person to stop.
         kept = [run for run in runs if SENSOR_NAME_TAG in run.tags and run.status != dg.DagsterRunStatus.CANCELING]
         kept = [run for run in kept if run.job_name not in untouched]

@@ -46,10 +46,14 @@ class CheckOutcome:
         )
 
 
-def build_check(asset: str, check: str, description: str, judge: Callable[[dg.DagsterInstance], CheckOutcome]) -> dg.AssetChecksDefinition:
+def build_check(
+    asset: str, check: str, description: str, judge: Callable[[dg.DagsterInstance], CheckOutcome]
+) -> dg.AssetChecksDefinition:
     """Return a check that a sensor of ours keeps current, and that a person may run in the UI."""
 
-    @dg.multi_asset_check(name=f"{asset}__asset", specs=[dg.AssetCheckSpec(check, asset=asset, description=description)])
+    @dg.multi_asset_check(
+        name=f"{asset}__asset", specs=[dg.AssetCheckSpec(check, asset=asset, description=description)]
+    )
     def system_check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         told = judge(context.instance)
         yield dg.AssetCheckResult(
@@ -73,7 +77,9 @@ def keep_current(instance: dg.DagsterInstance, verdict: CheckOutcome) -> bool:
 
 def judge_file(state: FileState) -> CheckOutcome:
     """Say whether the task file is right, and is what is loaded."""
-    shown = "\n".join([*state.problems[:_SHOWN], *([f"… {len(state.problems)} in all"] if len(state.problems) > _SHOWN else [])])
+    shown = "\n".join(
+        [*state.problems[:_SHOWN], *([f"… {len(state.problems)} in all"] if len(state.problems) > _SHOWN else [])]
+    )
     if state.unusable:
         told = f"{state.file} cannot be loaded; version {state.loaded} is used until the file is right (see: mystocks check).\n{shown}"
     elif state.problems:
@@ -103,7 +109,11 @@ def system_assets(version: Version) -> list[dg.AssetSpec]:
     taskfile = version.taskfile
     file = f"**任务文件** — the version of {version.source} that is loaded."
     calendar = "**交易日历** — the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
-    counts = {"mystocks/tasks": len(taskfile.tasks), "mystocks/groups": len(taskfile.task_groups), "mystocks/broken": len(version.broken)}
+    counts = {
+        "mystocks/tasks": len(taskfile.tasks),
+        "mystocks/groups": len(taskfile.task_groups),
+        "mystocks/broken": len(version.broken),
+    }
     loaded = {"mystocks/version": version.hash, **counts}
     return [
         dg.AssetSpec(TASK_FILE, group_name=GROUP, description=file, metadata=loaded, kinds={"yaml"}),
@@ -123,7 +133,12 @@ def _calendar_metadata(known: InForce) -> dict[str, Any]:
 def system_checks(version: Version) -> list[dg.AssetChecksDefinition]:
     """Return their checks."""
     return [
-        build_check(TASK_FILE, LOADS, "Is tasks.yaml right, and is it what is loaded?", lambda _: judge_file(FileWatch(version).state())),
+        build_check(
+            TASK_FILE,
+            LOADS,
+            "Is tasks.yaml right, and is it what is loaded?",
+            lambda _: judge_file(FileWatch(version).state()),
+        ),
         build_check(CALENDAR, COVERS, _QUESTION, lambda _: judge_calendar(in_force(), now())),
     ]
 
@@ -165,9 +180,13 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
             # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's storage.
             if shown.get(verdict.check) != verdict:
                 if keep_current(instance, verdict) and verdict.asset == CALENDAR:
-                    instance.report_runless_asset_event(dg.AssetMaterialization(CALENDAR, metadata=_calendar_metadata(known)))
+                    instance.report_runless_asset_event(
+                        dg.AssetMaterialization(CALENDAR, metadata=_calendar_metadata(known))
+                    )
                 shown[verdict.check] = verdict
-        return dg.SkipReason(f"version {version.hash}; " + "; ".join(f"{name}: {told.passed}" for name, told in shown.items()))
+        return dg.SkipReason(
+            f"version {version.hash}; " + "; ".join(f"{name}: {told.passed}" for name, told in shown.items())
+        )
 
     return dg.SensorDefinition(
         name="system__sensor",
@@ -180,5 +199,7 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
 
 def _loaded_version(instance: dg.DagsterInstance) -> str | None:
     event = instance.get_latest_materialization_event(dg.AssetKey(TASK_FILE))
-    found = event.asset_materialization.metadata.get("mystocks/version") if event and event.asset_materialization else None
+    found = (
+        event.asset_materialization.metadata.get("mystocks/version") if event and event.asset_materialization else None
+    )
     return str(found.value) if found else None

@@ -32,7 +32,10 @@ TYPES = {
     "indicator_calc": "指标计算任务",
     "market_fetch": "市场数据获取",
 }
-_MODES = {"sequential": "任务组，顺序执行 group, one after the other", "parallel": "任务组，并行执行 group, side by side"}
+_MODES = {
+    "sequential": "任务组，顺序执行 group, one after the other",
+    "parallel": "任务组，并行执行 group, side by side",
+}
 
 #: The whole task as the file has it, secrets masked: metadata that people read and nothing depends on.
 SETTINGS = "mystocks/settings"
@@ -60,7 +63,9 @@ def describe(spec: TaskSpec) -> str:
 def describe_group(group: Group) -> str:
     """Return the group's name, description and tasks, for the UI."""
     arrow = " → " if group.execution_mode == "sequential" else ", "
-    off = "" if group.enabled else "已停用 Disabled in the task file: it does not run unless it is forced or switched on."
+    off = (
+        "" if group.enabled else "已停用 Disabled in the task file: it does not run unless it is forced or switched on."
+    )
     lines = (title(group), group.description, arrow.join(f"`{name}`" for name in group.tasks), off)
     return "\n\n".join(line for line in lines if line)
 

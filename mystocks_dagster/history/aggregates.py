@@ -20,7 +20,11 @@ class TimeWindow(NamedTuple):
 
     def conditions(self) -> list[tuple[str, Any]]:
         """Return it as SQL."""
-        return [(text, value) for text, value in (("start >= ?", self.since), ("start < ?", self.until)) if value is not None]
+        return [
+            (text, value)
+            for text, value in (("start >= ?", self.since), ("start < ?", self.until))
+            if value is not None
+        ]
 
 
 ALWAYS = TimeWindow()

@@ -42,7 +42,9 @@ def load(instance: dg.DagsterInstance, key: str) -> dict[str, tuple[float, list[
     """Return a chunk; its executions know task, status, start and end only."""
     packed = base64.b85decode(run_storage(instance).get_cursor_values({key})[key])
     content = json.loads(zlib.decompress(packed))
-    return {run_id: (created, [_full(run_id, *brief) for brief in those]) for run_id, (created, those) in content.items()}
+    return {
+        run_id: (created, [_full(run_id, *brief) for brief in those]) for run_id, (created, those) in content.items()
+    }
 
 
 def _brief(one: Record) -> list[Any]:

@@ -35,7 +35,9 @@ _BATCH = 100
 
 
 @contextmanager
-def opened(instance: dg.DagsterInstance, home: Path, progress: Progress | None = None, *, rebuild: bool = False) -> Generator[Rollup]:
+def opened(
+    instance: dg.DagsterInstance, home: Path, progress: Progress | None = None, *, rebuild: bool = False
+) -> Generator[Rollup]:
     """Open the roll-up in the instance's folder, brought up to date.
 
     Args:
@@ -58,7 +60,9 @@ def opened(instance: dg.DagsterInstance, home: Path, progress: Progress | None =
     except (OSError, sqlite3.Error) as error:
         if known := disk_errors.explain(error, home):
             raise known from error
-        raise InstanceError(f"{path}: cannot be read or written ({error}). Have it made anew: mystocks stats --rebuild") from error
+        raise InstanceError(
+            f"{path}: cannot be read or written ({error}). Have it made anew: mystocks stats --rebuild"
+        ) from error
 
 
 @contextmanager

@@ -54,7 +54,9 @@ def time_zone(instance: dg.DagsterInstance) -> str:
         return connection.execute(db.text("SHOW timezone")).scalar_one()
 
 
-def listed(instance: dg.DagsterInstance, *, since: datetime | None = None, run_ids: Iterable[str] | None = None) -> list[Listed]:
+def listed(
+    instance: dg.DagsterInstance, *, since: datetime | None = None, run_ids: Iterable[str] | None = None
+) -> list[Listed]:
     """Return all runs, or some, the newest first.
 
     Args:
@@ -85,7 +87,9 @@ def records(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> list[RunRec
     return list(instance.get_run_records(dg.RunsFilter(run_ids=list(run_ids)))) if run_ids else []
 
 
-def events(instance: dg.DagsterInstance, run_ids: Iterable[str], types: Iterable[dg.DagsterEventType]) -> dict[str, list[EventLogEntry]]:
+def events(
+    instance: dg.DagsterInstance, run_ids: Iterable[str], types: Iterable[dg.DagsterEventType]
+) -> dict[str, list[EventLogEntry]]:
     """Return the events of those types by run id, in the order in which they were stored."""
     names = [one.value for one in types]
     if event_storage(instance).is_run_sharded:
@@ -104,13 +108,17 @@ def _of_shard(path: Path, types: Sequence[str]) -> list[str]:
     marks = ",".join("?" * len(types))
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=30)) as connection:
-            found = connection.execute(f"SELECT event FROM event_logs WHERE dagster_event_type IN ({marks}) ORDER BY id", types)
+            found = connection.execute(
+                f"SELECT event FROM event_logs WHERE dagster_event_type IN ({marks}) ORDER BY id", types
+            )
             return [text for (text,) in found]
     except sqlite3.OperationalError as error:
         # The run was just made, or has just been removed.
         if "unable to open" in str(error) or "no such table" in str(error):
             return []
-        raise InstanceError(f"{path}: the run's events cannot be read ({error}). Try again; if it stays so, check the disk.") from error
+        raise InstanceError(
+            f"{path}: the run's events cannot be read ({error}). Try again; if it stays so, check the disk."
+        ) from error
 
 
 def _of_table(instance: dg.DagsterInstance, run_ids: list[str], types: list[str]) -> Mapping[str, list[str]]:

@@ -48,7 +48,10 @@ def read(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, tupl
     runs = {record.dagster_run.run_id: record for record in dagster_storage.records(instance, list(run_ids))}
     entries = dagster_storage.events(instance, runs, _TYPES)
     plan = cache(instance.get_execution_plan_snapshot)
-    return {run_id: (record, list(_of_run(plan, record.dagster_run, entries.get(run_id, [])))) for run_id, record in runs.items()}
+    return {
+        run_id: (record, list(_of_run(plan, record.dagster_run, entries.get(run_id, []))))
+        for run_id, record in runs.items()
+    }
 
 
 def _of_run(plan_of: Callable[[str], Any], run: Any, entries: Sequence[Any]) -> Iterator[Record]:
@@ -129,7 +132,9 @@ def _told(entries: list[Any]) -> dict[str, Any]:
         event = entry.get_dagster_event()
         metadata = _metadata(event)
         if f"{_PREFIX}status" in metadata:
-            return {name.removeprefix(_PREFIX): value.value for name, value in metadata.items() if name.startswith(_PREFIX)}
+            return {
+                name.removeprefix(_PREFIX): value.value for name, value in metadata.items() if name.startswith(_PREFIX)
+            }
     return {}
 
 

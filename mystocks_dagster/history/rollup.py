@@ -66,7 +66,9 @@ class Rollup:
         except sqlite3.OperationalError as error:
             if known := disk_errors.explain(error, path.parent):
                 raise known from None
-            raise InstanceError(f"{path}: the roll-up of the history cannot be opened ({error}). Check the folder's permissions.") from None
+            raise InstanceError(
+                f"{path}: the roll-up of the history cannot be opened ({error}). Check the folder's permissions."
+            ) from None
         except sqlite3.DatabaseError:
             for ending in ("", "-wal", "-shm"):
                 path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
@@ -117,7 +119,9 @@ class Rollup:
 
     def known(self, run_ids: Sequence[str] | None = None) -> dict[str, tuple[str, str]]:
         """Return status and time of the last change, as seen, of those runs or of all that are live."""
-        where, values = ("", []) if run_ids is None else ("WHERE run_id IN (SELECT value FROM json_each(?))", [json.dumps(run_ids)])
+        where, values = (
+            ("", []) if run_ids is None else ("WHERE run_id IN (SELECT value FROM json_each(?))", [json.dumps(run_ids)])
+        )
         rows = self._connection.execute(f"SELECT run_id, status, updated FROM runs {where}", values)
         return {run_id: (status, updated) for run_id, status, updated in rows}
 
@@ -132,7 +136,9 @@ class Rollup:
     def write(self, runs: Iterable[RunRow]) -> None:
         """Put runs in, in place of what was known of them; of those in the archive its word holds."""
         for run in runs:
-            self._connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", [run.run_id, run.status, run.updated, run.settled])
+            self._connection.execute(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", [run.run_id, run.status, run.updated, run.settled]
+            )
             if not self._archived(run.run_id):
                 self._connection.execute("DELETE FROM executions WHERE run_id = ?", [run.run_id])
                 self._insert(_row(run.created, position, one) for position, one in enumerate(run.executions))
@@ -156,7 +162,10 @@ class Rollup:
         self._connection.execute("INSERT OR REPLACE INTO chunks VALUES (?)", [key])
 
     def _archived(self, run_id: str) -> bool:
-        return self._connection.execute("SELECT 1 FROM executions WHERE run_id = ? AND removed = 1", [run_id]).fetchone() is not None
+        return (
+            self._connection.execute("SELECT 1 FROM executions WHERE run_id = ? AND removed = 1", [run_id]).fetchone()
+            is not None
+        )
 
     def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
         self._connection.executemany(f"INSERT INTO executions VALUES ({','.join('?' * 17)})", rows)
@@ -184,9 +193,7 @@ class Rollup:
 
     def of_runs(self, run_ids: Sequence[str]) -> dict[str, tuple[float, list[Record]]]:
         """Return, by id, those live runs that have executions: when each was made, and its executions in order."""
-        query = (
-            f"SELECT created, {_COLUMNS} FROM executions WHERE run_id IN (SELECT value FROM json_each(?)) AND removed = 0 ORDER BY position"
-        )
+        query = f"SELECT created, {_COLUMNS} FROM executions WHERE run_id IN (SELECT value FROM json_each(?)) AND removed = 0 ORDER BY position"
         found: dict[str, tuple[float, list[Record]]] = {}
         for created, *row in self._connection.execute(query, [json.dumps(run_ids)]):
             found.setdefault(row[0], (created, []))[1].append(_record(row))
@@ -215,11 +222,21 @@ class Rollup:
         return [self._tally(name, window, *figures) for name, *figures in rows]
 
     def _tally(
-        self, name: str, window: TimeWindow, total: int, good: int, bad: int, timed: int, mean: float | None, last_start: float | None
+        self,
+        name: str,
+        window: TimeWindow,
+        total: int,
+        good: int,
+        bad: int,
+        timed: int,
+        mean: float | None,
+        last_start: float | None,
     ) -> TaskAggregate:
         conditions = [("name = ?", name), *window.conditions()]
         where, values = _where(conditions), _values(conditions)
-        newest = f"SELECT task, status FROM executions {where} ORDER BY created DESC, run_id DESC, position DESC LIMIT 1"
+        newest = (
+            f"SELECT task, status FROM executions {where} ORDER BY created DESC, run_id DESC, position DESC LIMIT 1"
+        )
         task, last_status = self._connection.execute(newest, values).fetchone()
         # The nearest rank: the smallest duration that 95 in 100 do not exceed.
         rank = -(-95 * timed // 100)
@@ -262,7 +279,22 @@ def _row(created: float, position: int, one: Record) -> tuple[Any, ...]:
     timed = one.duration if one.status in (*GOOD, *BAD) else None
     name = dagster_name(one.task)
     texts = (_text(one.params), _text(one.result), one.error, one.log_key)
-    return (created, one.run_id, position, one.step, one.job, name, one.task, one.status, one.start, one.end, timed, one.retries, *texts, 0)
+    return (
+        created,
+        one.run_id,
+        position,
+        one.step,
+        one.job,
+        name,
+        one.task,
+        one.status,
+        one.start,
+        one.end,
+        timed,
+        one.retries,
+        *texts,
+        0,
+    )
 
 
 def _record(row: Sequence[Any]) -> Record:

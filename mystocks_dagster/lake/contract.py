@@ -21,9 +21,15 @@ def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.select(_cast(table, frame, column) for column in table.columns)
     for column in table.columns:
         _check_values(table, frame, column)
-    doubled = frame.clear() if not table.key or _in_order(table, frame) else frame.filter(pl.struct(table.key).is_duplicated())
+    doubled = (
+        frame.clear()
+        if not table.key or _in_order(table, frame)
+        else frame.filter(pl.struct(table.key).is_duplicated())
+    )
     if doubled.height:
-        raise ContractBroken(f"{table.name}: {doubled.height} rows share their key ({', '.join(table.key)}), e.g. {_show(doubled)}.")
+        raise ContractBroken(
+            f"{table.name}: {doubled.height} rows share their key ({', '.join(table.key)}), e.g. {_show(doubled)}."
+        )
     if found := broken_rule(table, frame):
         rule, bad = found
         raise ContractBroken(f"{table.name}: {rule.name}: {rule.reason}, in {bad.height} rows, e.g. {_show(bad)}.")
@@ -35,8 +41,12 @@ def _check_columns(table: Table, frame: pl.DataFrame) -> None:
     missing = [column.name for column in table.columns if column.name not in frame.columns]
     unknown = [name for name in frame.columns if name not in expected]
     if missing or unknown:
-        faults = [f"no column {', '.join(missing)}"] * bool(missing) + [f"unknown column {', '.join(unknown)}"] * bool(unknown)
-        raise ContractBroken(f"{table.name}: {' and '.join(faults)}; its columns are {', '.join(c.name for c in table.columns)}.")
+        faults = [f"no column {', '.join(missing)}"] * bool(missing) + [f"unknown column {', '.join(unknown)}"] * bool(
+            unknown
+        )
+        raise ContractBroken(
+            f"{table.name}: {' and '.join(faults)}; its columns are {', '.join(c.name for c in table.columns)}."
+        )
 
 
 def _cast(table: Table, frame: pl.DataFrame, column: Column) -> pl.Series:
@@ -44,11 +54,19 @@ def _cast(table: Table, frame: pl.DataFrame, column: Column) -> pl.Series:
     if series.dtype == column.dtype:
         return series
     if not _may_become(series.dtype, column.dtype):
-        raise ContractBroken(f"{table.name}.{column.name}: has type {series.dtype}, must be {column.dtype} ({column.unit}).")
+        raise ContractBroken(
+            f"{table.name}.{column.name}: has type {series.dtype}, must be {column.dtype} ({column.unit})."
+        )
     cast = series.cast(column.dtype, strict=False)
-    lost = cast.is_null() != series.is_null() if series.dtype == pl.Null else ~cast.cast(series.dtype, strict=False).eq_missing(series)
+    lost = (
+        cast.is_null() != series.is_null()
+        if series.dtype == pl.Null
+        else ~cast.cast(series.dtype, strict=False).eq_missing(series)
+    )
     if lost.any():
-        raise ContractBroken(f"{table.name}.{column.name}: a value does not fit {column.dtype}, e.g. {_show(frame.filter(lost))}.")
+        raise ContractBroken(
+            f"{table.name}.{column.name}: a value does not fit {column.dtype}, e.g. {_show(frame.filter(lost))}."
+        )
     return cast
 
 

@@ -145,7 +145,9 @@ def _reason(line: str) -> tuple[type[LakeUnavailable], str]:
     if any(words in line for words in _FULL):
         return LakeUnavailable, f"the disk is full. The table is as it was before; make room and run again. ({line})"
     if any(words in line for words in _RIGHTS):
-        rights = "the folder may not be read or written by this user. Change its rights, or set MYSTOCKS_LAKE to another."
+        rights = (
+            "the folder may not be read or written by this user. Change its rights, or set MYSTOCKS_LAKE to another."
+        )
         return LakeUnusable, f"{rights} ({line})"
     kind = LakeUnusable if any(words in line for words in _NO_FOLDER) else LakeUnavailable
     return kind, f"{line}. Check MYSTOCKS_LAKE."

@@ -40,7 +40,11 @@ class Doubt:
 
 
 def doubts(
-    lake: Lake, *, symbols: Sequence[str] | None = None, end: date | None = None, calendar: TradingCalendar | None = None
+    lake: Lake,
+    *,
+    symbols: Sequence[str] | None = None,
+    end: date | None = None,
+    calendar: TradingCalendar | None = None,
 ) -> list[Doubt]:
     """Return the first doubt of each symbol up to the day `end`, by symbol; nothing is read when there is none."""
     unknown = unknown_events(lake, symbols=symbols).unique("symbol", keep="first", maintain_order=True)
@@ -55,8 +59,16 @@ def doubts(
     silent = silence(lake, bars.drop_nulls(), whole_days(lake, "daily_bars"), calendar)
     unsure = set(uncertain(silent, calendar))
     return [
-        _doubt(symbol, day, silent[bisect_right(silent, last or day) : bisect_left(silent, day)] if stated else [], complete, unsure)
-        for symbol, day, stated, last in bars.sort("symbol").select("symbol", "date", "prev_close", "last_date").iter_rows()
+        _doubt(
+            symbol,
+            day,
+            silent[bisect_right(silent, last or day) : bisect_left(silent, day)] if stated else [],
+            complete,
+            unsure,
+        )
+        for symbol, day, stated, last in bars.sort("symbol")
+        .select("symbol", "date", "prev_close", "last_date")
+        .iter_rows()
     ]
 
 
@@ -72,7 +84,9 @@ def describe(found: Sequence[Doubt], opening: str = "") -> str:
     kinds: dict[str, list[Doubt]] = {}
     for doubt in found:
         kinds.setdefault(_kind(doubt), []).append(doubt)
-    return " ".join([opening or f"Nothing is computed of {named(found)}.", *(_REMEDIES[kind](same) for kind, same in kinds.items())])
+    return " ".join(
+        [opening or f"Nothing is computed of {named(found)}.", *(_REMEDIES[kind](same) for kind, same in kinds.items())]
+    )
 
 
 def named(found: Sequence[Doubt]) -> str:

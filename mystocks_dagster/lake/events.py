@@ -18,7 +18,11 @@ _APART = timedelta(days=60)
 
 
 def refresh_events(
-    lake: Lake, days: Sequence[date], *, complete: Collection[date] | None = None, calendar: TradingCalendar | None = None
+    lake: Lake,
+    days: Sequence[date],
+    *,
+    complete: Collection[date] | None = None,
+    calendar: TradingCalendar | None = None,
 ) -> int:
     """Derive the events again that depend on the bars of `days`; call it after each change of `daily_bars`.
 
@@ -71,7 +75,11 @@ def derive_unknown(lake: Lake, *, calendar: TradingCalendar | None = None) -> in
     settled = unknown.join(events.filter(pl.col("ratio").is_null()), on=["symbol", "date"], how="anti")
     if settled.height:
         days = settled["date"].unique().to_list()
-        others = lake.read("adjust_events").filter(pl.col("date").is_in(days)).join(settled, on=["symbol", "date"], how="anti")
+        others = (
+            lake.read("adjust_events")
+            .filter(pl.col("date").is_in(days))
+            .join(settled, on=["symbol", "date"], how="anti")
+        )
         lake.replace_days("adjust_events", pl.concat([others, events.drop_nulls()]), days)
     return settled.height
 

@@ -63,7 +63,10 @@ def _days_without_trading(lake: Lake, days: list[date]) -> set[date]:
     if not days:
         return set()
     bars = lake.read(
-        "daily_bars", columns=["symbol", "date", "close", "prev_close", "suspended"], start=days[0] - _AROUND, end=days[-1] + _AROUND
+        "daily_bars",
+        columns=["symbol", "date", "close", "prev_close", "suspended"],
+        start=days[0] - _AROUND,
+        end=days[-1] + _AROUND,
     )
     stored = sorted(bars["date"].unique())
     around: dict[tuple[date, date], list[date]] = {}
@@ -76,4 +79,6 @@ def _days_without_trading(lake: Lake, days: list[date]) -> set[date]:
 
 def _directly(bars: pl.DataFrame, earlier: date, later: date) -> bool:
     traded = bars.filter(~pl.col("suspended"))
-    return follow_directly(traded.filter(date=earlier).select("symbol", "close"), traded.filter(date=later).select("symbol", "prev_close"))
+    return follow_directly(
+        traded.filter(date=earlier).select("symbol", "close"), traded.filter(date=later).select("symbol", "prev_close")
+    )

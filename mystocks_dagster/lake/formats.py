@@ -89,7 +89,11 @@ def format_trouble(schema: Table, opened: DeltaTable) -> str:
     other = [name for name, dtype in stored.items() if wanted[name] != dtype]
     lacking = [column.name for column in schema.columns if column.name not in stored and not column.null]
     if other or lacking:
-        what = f"its column {other[0]} holds {stored[other[0]]} and not {wanted[other[0]]}" if other else f"it has no column {lacking[0]}"
+        what = (
+            f"its column {other[0]} holds {stored[other[0]]} and not {wanted[other[0]]}"
+            if other
+            else f"it has no column {lacking[0]}"
+        )
         return f"The table {schema.name} was written by another version of MyStocks: {what}, and no migration of this version changes that."
     return ""
 

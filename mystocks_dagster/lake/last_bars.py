@@ -34,7 +34,11 @@ def bars_with_last(lake: Lake, days: Sequence[date], symbols: Sequence[str] | No
     return (
         bars.join(earlier, on="symbol", how="left", maintain_order="left")
         .with_columns(pl.col("last_date").fill_null(pl.col("earlier_date")))
-        .with_columns(last_close=pl.when(pl.col("last_date") == pl.col("earlier_date")).then("earlier_close").otherwise("last_close"))
+        .with_columns(
+            last_close=pl.when(pl.col("last_date") == pl.col("earlier_date"))
+            .then("earlier_close")
+            .otherwise("last_close")
+        )
         .select("symbol", "date", "prev_close", "last_date", "last_close")
     )
 
@@ -46,7 +50,11 @@ def _last_before(lake: Lake, symbols: list[str], before: date) -> pl.DataFrame:
         if not symbols:
             break
         bars = lake.scan("daily_bars", columns=["symbol", "date", "close"], symbols=symbols, start=start, end=end)
-        last = bars.group_by("symbol").agg(pl.col("date", "close").sort_by("date").last().name.prefix("earlier_")).collect()
+        last = (
+            bars.group_by("symbol")
+            .agg(pl.col("date", "close").sort_by("date").last().name.prefix("earlier_"))
+            .collect()
+        )
         found.append(last)
         symbols = sorted({*symbols} - {*last["symbol"]})
     return pl.concat(found)

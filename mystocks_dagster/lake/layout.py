@@ -49,7 +49,9 @@ class TableInfo:
 def table_info(name: str, opened: DeltaTable) -> TableInfo:
     """Sum up a table from its transaction log; no data file is opened."""
     files = pl.DataFrame(opened.get_add_actions(flatten=True))
-    writes = (entry for entry in opened.history() if entry.get("operation") not in HOUSEKEEPING and MARKS_ONLY not in entry)
+    writes = (
+        entry for entry in opened.history() if entry.get("operation") not in HOUSEKEEPING and MARKS_ONLY not in entry
+    )
     stamp = next((entry["timestamp"] for entry in writes if "timestamp" in entry), None)
     return TableInfo(
         table=name,
@@ -111,7 +113,9 @@ def stream(frame: pl.DataFrame) -> "pa.RecordBatchReader":
     plain = pl.CompatLevel.oldest()
     schema = frame.clear().to_arrow(compat_level=plain).schema
     parts = frame.iter_slices(_BATCH)
-    return pa.RecordBatchReader.from_batches(schema, (batch for part in parts for batch in part.to_arrow(compat_level=plain).to_batches()))
+    return pa.RecordBatchReader.from_batches(
+        schema, (batch for part in parts for batch in part.to_arrow(compat_level=plain).to_batches())
+    )
 
 
 def from_disk(schema: Table, name: str, stored: Collection[str]) -> pl.Expr:

@@ -38,7 +38,13 @@ def was_loaded(lake: Lake, table: str, day: date, *, completely: bool = True) ->
 
 
 def record_days(
-    lake: Lake, table: str, rows: Mapping[date, int], *, source: str, incomplete: Collection[date] = (), lacking: Collection[date] = ()
+    lake: Lake,
+    table: str,
+    rows: Mapping[date, int],
+    *,
+    source: str,
+    incomplete: Collection[date] = (),
+    lacking: Collection[date] = (),
 ) -> None:
     """Write down the rows of each day that was loaded just now.
 
@@ -46,7 +52,8 @@ def record_days(
     """
     same = {"table": table, "source": source, "loaded_at": now()}
     entries = [
-        {**same, "date": day, "rows": count, "complete": day not in incomplete, "lacking": day in lacking} for day, count in rows.items()
+        {**same, "date": day, "rows": count, "complete": day not in incomplete, "lacking": day in lacking}
+        for day, count in rows.items()
     ]
     lake.upsert("loaded_days", pl.DataFrame(entries, schema=LOADED_DAYS.dtypes))
 
@@ -62,7 +69,10 @@ def forget_missing(lake: Lake) -> None:
     Without it the first day that is written would make all the others count as loaded again.
     """
     complete = _entries(lake).filter("complete")
-    _forget(lake, complete.filter(pl.col("table").is_in([name for name in complete["table"].unique() if _is_gone(lake, name)])))
+    _forget(
+        lake,
+        complete.filter(pl.col("table").is_in([name for name in complete["table"].unique() if _is_gone(lake, name)])),
+    )
 
 
 def loads(lake: Lake, table: str) -> pl.DataFrame:

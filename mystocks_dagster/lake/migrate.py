@@ -67,7 +67,12 @@ def _steps(lake: Lake) -> Iterator[tuple[Step, Migration | None]]:
             yield Step(table=name, number=one.number, about=one.about), one
             number = one.number
         if number < newest:
-            yield Step(table=name, number=newest, about="nothing of it changes; the number of the format is written down"), None
+            yield (
+                Step(
+                    table=name, number=newest, about="nothing of it changes; the number of the format is written down"
+                ),
+                None,
+            )
 
 
 def _commit(lake: Lake, step: Step, migration: Migration | None) -> None:

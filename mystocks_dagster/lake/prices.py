@@ -75,7 +75,9 @@ def adjusted_bars(
     unknown: Literal["refuse", "leave_out"] = "refuse",
 ) -> pl.DataFrame:
     """Read daily bars with adjusted prices into memory; arguments and errors as `scan_adjusted`."""
-    frame = scan_adjusted(lake, how, symbols=symbols, start=start, end=end, columns=columns, anchor=anchor, unknown=unknown)
+    frame = scan_adjusted(
+        lake, how, symbols=symbols, start=start, end=end, columns=columns, anchor=anchor, unknown=unknown
+    )
     with explained(lake.location):
         return frame.collect()
 
@@ -94,7 +96,9 @@ def before_unknown(lake: Lake, bars: pl.LazyFrame) -> pl.LazyFrame:
 def within(bars: pl.LazyFrame, near: pl.DataFrame) -> pl.LazyFrame:
     """Leave out rows of the symbols of `near` that are before its `start` or not before its `end`; null is no bound."""
     bounds = near.select("symbol", from_date="start", to_date="end").lazy()
-    inside = (pl.col("date") >= pl.col("from_date").fill_null(date.min)) & (pl.col("date") < pl.col("to_date").fill_null(date.max))
+    inside = (pl.col("date") >= pl.col("from_date").fill_null(date.min)) & (
+        pl.col("date") < pl.col("to_date").fill_null(date.max)
+    )
     return bars.join(bounds, on="symbol", how="left", maintain_order="left").filter(inside).drop("from_date", "to_date")
 
 

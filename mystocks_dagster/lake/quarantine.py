@@ -17,7 +17,13 @@ def replace_days(lake: Lake, table: str, faults: Sequence[Fault], days: Collecti
     touched = sorted({*stored["date"].drop_nulls(), *(fault.date for fault in faults if fault.date)})
     if touched:
         listed = ", ".join(f"DATE '{day}'" for day in touched)
-        _replace(lake, table, faults, f"date >= DATE '{touched[0]}' AND date <= DATE '{touched[-1]}' AND date IN ({listed})", source)
+        _replace(
+            lake,
+            table,
+            faults,
+            f"date >= DATE '{touched[0]}' AND date <= DATE '{touched[-1]}' AND date IN ({listed})",
+            source,
+        )
 
 
 def replace_keys(lake: Lake, table: str, faults: Sequence[Fault], keys: Collection[str], source: str) -> None:
@@ -31,7 +37,9 @@ def replace_keys(lake: Lake, table: str, faults: Sequence[Fault], keys: Collecti
 
 def keys_of(frame: pl.DataFrame, key: Sequence[str]) -> list[str]:
     """Return the keys of rows as the table `quarantine` writes them."""
-    return frame.select(pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=" ")).to_series().to_list()
+    return (
+        frame.select(pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=" ")).to_series().to_list()
+    )
 
 
 def waits(lake: Lake, table: str) -> bool:
@@ -54,5 +62,7 @@ def _replace(lake: Lake, table: str, faults: Sequence[Fault], where: str, source
         }
         for fault in faults
     ]  # fmt: skip
-    frame = pl.DataFrame(rows, schema=QUARANTINE.dtypes, orient="row").unique(subset=QUARANTINE.key, keep="last", maintain_order=True)
+    frame = pl.DataFrame(rows, schema=QUARANTINE.dtypes, orient="row").unique(
+        subset=QUARANTINE.key, keep="last", maintain_order=True
+    )
     lake.replace_rows("quarantine", frame, f"\"table\" = '{table}' AND {where}")

@@ -78,7 +78,9 @@ class TableReader:
         if end is not None:
             frame = frame.filter(pl.col(date_column(schema)) <= end)
             frame = frame.filter(pl.col(YEAR) <= end.year) if schema.by_day else frame
-        return frame.select(from_disk(schema, name, stored) for name in (columns if columns is not None else schema.dtypes))
+        return frame.select(
+            from_disk(schema, name, stored) for name in (columns if columns is not None else schema.dtypes)
+        )
 
     def read(
         self,
@@ -170,7 +172,9 @@ class TableReader:
     def _open(self, table: str) -> DeltaTable:
         opened = delta.open_table(self._uri(table))
         if opened is None:
-            raise TableMissing(f"There is no table {table} in the lake {self.location} yet; run the task that writes it.")
+            raise TableMissing(
+                f"There is no table {table} in the lake {self.location} yet; run the task that writes it."
+            )
         check_format(table_of(table), opened)
         return opened
 

@@ -123,7 +123,9 @@ def move_away(lake: Lake, table: str) -> Restored:
     Path(path).rename(aside)
     days = _forget(lake, table, None, everything=True)
     derived = _derive_events(lake, table, ())
-    return Restored(version=None, rows=_count(lake, uri) if derived else 0, days=days, aside=str(aside), derived=derived)
+    return Restored(
+        version=None, rows=_count(lake, uri) if derived else 0, days=days, aside=str(aside), derived=derived
+    )
 
 
 def _derive_events(lake: Lake, table: str, before: Sequence[date]) -> bool:
@@ -262,7 +264,9 @@ def _forget(lake: Lake, table: str, since: datetime | None, *, everything: bool 
         forget_days(lake, table, known["date"].to_list())
         return tuple(known["date"].sort())
     late = known.filter(pl.col("loaded_at") >= since if since else pl.lit(value=False))
-    other = known.join(_rows_by_day(lake, table), on="date", how="left").filter(pl.col("rows") != pl.col("stored").fill_null(0))
+    other = known.join(_rows_by_day(lake, table), on="date", how="left").filter(
+        pl.col("rows") != pl.col("stored").fill_null(0)
+    )
     days = sorted({*late["date"], *(other["date"] if TABLES[table].by_day else ())})
     if days:
         forget_days(lake, table, days)

@@ -40,7 +40,9 @@ def query(tables: Mapping[str, "DeltaTable"], sql: str) -> pl.DataFrame:
             statements = connection.extract_statements(sql)
             kinds = [statement.type.name for statement in statements]
             if kinds not in (["SELECT"], ["EXPLAIN"]):
-                raise LakeError(f"The lake answers one SELECT and is read-only; this is {' and '.join(kinds) or 'empty'}.")
+                raise LakeError(
+                    f"The lake answers one SELECT and is read-only; this is {' and '.join(kinds) or 'empty'}."
+                )
             answer = connection.sql(statements[0].query).to_arrow_table()
             return pl.DataFrame(answer.rename_columns(_distinct(answer.column_names)))
     except duckdb.Error as error:

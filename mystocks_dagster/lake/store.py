@@ -33,7 +33,9 @@ class Lake(TableWriter):
             with delta.explained(self._uri(name)):
                 opened = delta.open_table(self._uri(name))
                 if opened is not None:
-                    deleted += len(opened.vacuum(keep_hours, dry_run=False, enforce_retention_duration=False, full=True))
+                    deleted += len(
+                        opened.vacuum(keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
+                    )
         return deleted
 
 

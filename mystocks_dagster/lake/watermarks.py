@@ -51,7 +51,9 @@ def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[
     computed = lake.log(table)
     if computed is None:
         return EVER
-    seen = {(now, computed.transaction_version(mark_name(computed, _name(piece, now)))) for piece in work for now in inputs}
+    seen = {
+        (now, computed.transaction_version(mark_name(computed, _name(piece, now)))) for piece in work for now in inputs
+    }
     changes = (_first_change(lake, number, now) for now, number in seen)
     return min((day for day in changes if day is not None), default=None)
 
@@ -81,7 +83,11 @@ def _first_change(lake: Lake, then: int | None, now: Version) -> date | None:
     idle = [number for number in said if said[number].get("operation") in HOUSEKEEPING or MARKS_ONLY in said[number]]
     starts, ends = sorted([then, *idle]), sorted([*(number - 1 for number in idle), now.number])
     try:
-        stretches = [(lake.log(now.table, one), lake.log(now.table, other)) for one, other in zip(starts, ends, strict=True) if one < other]
+        stretches = [
+            (lake.log(now.table, one), lake.log(now.table, other))
+            for one, other in zip(starts, ends, strict=True)
+            if one < other
+        ]
     except (LakeUnavailable, TableDamaged):
         return EVER
     changes = (_first_day(one, other) for one, other in stretches if one and other)

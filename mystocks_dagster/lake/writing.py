@@ -44,7 +44,9 @@ class TableWriter(TableReader):
         if found and self.world and found != self.world:
             raise self._wrong_world(found)
 
-    def replace_days(self, table: str, frame: pl.DataFrame, days: Sequence[date], *, marks: Mapping[str, int] | None = None) -> int:
+    def replace_days(
+        self, table: str, frame: pl.DataFrame, days: Sequence[date], *, marks: Mapping[str, int] | None = None
+    ) -> int:
         """Replace the rows of exactly those days by `frame`, atomically; days without a row become empty.
 
         Args:
@@ -68,7 +70,9 @@ class TableWriter(TableReader):
         column = date_column(schema)
         foreign = frame.filter(~pl.col(column).is_in(list(days)))
         if foreign.height:
-            raise ContractBroken(f"{table}.{column}: {foreign[column][0]} is not among the days to replace, e.g. {foreign.row(0)}.")
+            raise ContractBroken(
+                f"{table}.{column}: {foreign[column][0]} is not among the days to replace, e.g. {foreign.row(0)}."
+            )
         if days:
             self._write(schema, frame, covers(schema, days), marks)
         return frame.height
@@ -142,13 +146,22 @@ class TableWriter(TableReader):
 
     # ---- inside
 
-    def _write(self, schema: Table, frame: pl.DataFrame, predicate: str | None, marks: Mapping[str, int] | None) -> None:
+    def _write(
+        self, schema: Table, frame: pl.DataFrame, predicate: str | None, marks: Mapping[str, int] | None
+    ) -> None:
         data = to_disk(schema, frame)
 
         def attempt(existing: DeltaTable | None) -> None:
             table = existing or self._create(schema)
             commit = _commit_properties(table, marks or {})
-            write_deltalake(table, stream(data), mode="overwrite", predicate=predicate, writer_properties=PARQUET, commit_properties=commit)
+            write_deltalake(
+                table,
+                stream(data),
+                mode="overwrite",
+                predicate=predicate,
+                writer_properties=PARQUET,
+                commit_properties=commit,
+            )
 
         self._commit(schema, attempt)
 
@@ -191,6 +204,8 @@ class TableWriter(TableReader):
         )
 
 
-def _commit_properties(table: DeltaTable, marks: Mapping[str, int], said: Mapping[str, str] | None = None) -> CommitProperties:
+def _commit_properties(
+    table: DeltaTable, marks: Mapping[str, int], said: Mapping[str, str] | None = None
+) -> CommitProperties:
     transactions = [Transaction(mark_name(table, name), number) for name, number in marks.items()]
     return CommitProperties(app_transactions=transactions, custom_metadata=dict(said or {}))

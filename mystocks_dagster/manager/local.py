@@ -68,7 +68,9 @@ class LocalFunctions:
             return None
         return (module, name) if getattr(found, "__code__", found) == getattr(function, "__code__", function) else None
 
-    def register(self, project: Project, name: str, function: Callable[..., Any], fields: Mapping[str, Any]) -> TaskResponse:
+    def register(
+        self, project: Project, name: str, function: Callable[..., Any], fields: Mapping[str, Any]
+    ) -> TaskResponse:
         """Remember a callable.
 
         Raises:
@@ -102,7 +104,9 @@ class LocalFunctions:
         try:
             given = to_jsonable({**local.params, **params}, "params")
         except NotJsonable as error:
-            raise InvalidParams(f"{name} was not started: {error}; the history keeps params as text, numbers, lists and dicts.") from None
+            raise InvalidParams(
+                f"{name} was not started: {error}; the history keeps params as text, numbers, lists and dicts."
+            ) from None
         tags = {
             "mystocks/task_id": name,
             "mystocks/started_by": by,
@@ -161,11 +165,15 @@ def _job(local: _Local, params: Mapping[str, Any], project: Project) -> dg.JobDe
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever leaves the function is how it ended
                 told = failure_record(error)
                 log.write("ERROR", f"failed: {told['message']}\n{told['traceback']}".rstrip())
-                raise dg.Failure(description=f"{local.name}: {told['message']}", metadata=_summary(local, "failed", started)) from None
+                raise dg.Failure(
+                    description=f"{local.name}: {told['message']}", metadata=_summary(local, "failed", started)
+                ) from None
             log.write("INFO", f"{result.status}. {result.error or result.message}".rstrip())
         metadata = _summary(local, result.status, started)
         if result.status == "failed":
-            raise dg.Failure(description=f"{local.name}: {result.error or 'the function returned status failed'}", metadata=metadata)
+            raise dg.Failure(
+                description=f"{local.name}: {result.error or 'the function returned status failed'}", metadata=metadata
+            )
         if result.message:
             metadata["mystocks/message"] = result.message
         if result.metadata:

@@ -68,7 +68,9 @@ class TaskManager(LookingBack):
         self._same_id("task_id", task_id, changes, required=False)
         return self._told(self._editor.edit(task_id, changes, section="tasks", dry_run=dry_run), "changed", task_id)
 
-    def replace_task(self, task_id: str, config: TaskConfig | Mapping[str, Any], *, dry_run: bool = False) -> TaskResponse:
+    def replace_task(
+        self, task_id: str, config: TaskConfig | Mapping[str, Any], *, dry_run: bool = False
+    ) -> TaskResponse:
         """Let a task be what `config` says, all of it."""
         entry = {"task_id": task_id, **_fields(config)}
         self._same_id("task_id", task_id, entry)
@@ -85,7 +87,9 @@ class TaskManager(LookingBack):
         if self._local.has(task_id):
             self._local.remove(task_id)
             return TaskResponse(message=f"{task_id} is not registered in this process any more.", task_id=task_id)
-        return self._told(self._editor.remove(task_id, section="tasks", force=force, dry_run=dry_run), "deleted", task_id)
+        return self._told(
+            self._editor.remove(task_id, section="tasks", force=force, dry_run=dry_run), "deleted", task_id
+        )
 
     unregister_task = delete_task
 
@@ -134,7 +138,9 @@ class TaskManager(LookingBack):
     def update_group(self, group_id: str, changes: Mapping[str, Any], *, dry_run: bool = False) -> TaskResponse:
         """Change fields of a group, as `update_task` does of a task."""
         self._same_id("group_id", group_id, changes, required=False)
-        return self._told(self._editor.edit(group_id, changes, section="task_groups", dry_run=dry_run), "changed", group_id)
+        return self._told(
+            self._editor.edit(group_id, changes, section="task_groups", dry_run=dry_run), "changed", group_id
+        )
 
     def delete_group(self, group_id: str, *, dry_run: bool = False) -> TaskResponse:
         """Remove a group from tasks.yaml; its tasks stay."""
@@ -142,7 +148,9 @@ class TaskManager(LookingBack):
 
     # Starting and stopping
 
-    def start_task(self, name: str, params: Mapping[str, Any] | None = None, *, only: bool = False, force: bool = False) -> TaskResponse:
+    def start_task(
+        self, name: str, params: Mapping[str, Any] | None = None, *, only: bool = False, force: bool = False
+    ) -> TaskResponse:
         """Start a task or group through the daemon's queue, and return at once; `execution_id` says what was started.
 
         Args:
@@ -254,7 +262,9 @@ class TaskManager(LookingBack):
     @staticmethod
     def _same_id(field: str, name: str, entry: Mapping[str, Any], *, required: bool = True) -> None:
         if (required or field in entry) and entry.get(field) != name:
-            raise InvalidParams(f"The id of {name} cannot be changed: its history hangs on it. Register it anew, and delete this one.")
+            raise InvalidParams(
+                f"The id of {name} cannot be changed: its history hangs on it. Register it anew, and delete this one."
+            )
 
 
 def _fields(config: Task | Group | Mapping[str, Any]) -> dict[str, Any]:

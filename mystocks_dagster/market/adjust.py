@@ -53,7 +53,9 @@ def derive_events(changed: pl.DataFrame, silent: Sequence[date], actions: pl.Dat
     before = days.search_sorted(changed["date"], side="left")
     known = before == days.search_sorted(changed["last_date"], side="right")
     explained = _explained(changed.filter(~known), actions)
-    keyed = changed.with_columns(known=known).join(explained.with_columns(explained=True), on=["symbol", "date"], how="left")
+    keyed = changed.with_columns(known=known).join(
+        explained.with_columns(explained=True), on=["symbol", "date"], how="left"
+    )
     priced = (pl.col("prev_close") > 0) & (pl.col("last_close") > 0)
     ratio = pl.when(priced & (pl.col("known") | pl.col("explained").fill_null(value=False))).then(
         pl.col("prev_close") / pl.col("last_close")
@@ -75,7 +77,9 @@ def _explained(changed: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     """Return `symbol` and `date` of the bars whose previous close follows from the last one by the actions between."""
     between = (pl.col("ex_date") > pl.col("last_date")) & (pl.col("ex_date") <= pl.col("date"))
     found = changed.drop_nulls().join(actions, on="symbol").filter(between).sort("ex_date")
-    terms = found.group_by("symbol", "date", "prev_close", "last_close").agg(steps=pl.struct("cash", "bonus", "rights", "rights_price"))
+    terms = found.group_by("symbol", "date", "prev_close", "last_close").agg(
+        steps=pl.struct("cash", "bonus", "rights", "rights_price")
+    )
     rows = [
         (symbol, day)
         for symbol, day, stated, close, steps in terms.iter_rows()
@@ -93,7 +97,9 @@ def next_bar_days(stored: pl.LazyFrame, ends: Sequence[date]) -> list[date]:
         stored: `symbol` and `date` of all bars after the earliest of `ends`.
         ends: Last days of runs of days that were changed.
     """
-    after = stored.group_by("symbol").agg(pl.col("date").filter(pl.col("date") > end).min().alias(f"{end}") for end in ends)
+    after = stored.group_by("symbol").agg(
+        pl.col("date").filter(pl.col("date") > end).min().alias(f"{end}") for end in ends
+    )
     dates = pl.concat([after.select(date=f"{end}") for end in ends]).unique().drop_nulls().sort("date")
     return dates.collect()["date"].to_list() if ends else []
 
@@ -110,7 +116,12 @@ def runs(days: Sequence[date], previous: Mapping[date, date]) -> list[tuple[date
 
 
 def adjust(
-    bars: pl.LazyFrame, events: pl.DataFrame, *, anchored: bool = False, anchor: date | None = None, in_order: bool = False
+    bars: pl.LazyFrame,
+    events: pl.DataFrame,
+    *,
+    anchored: bool = False,
+    anchor: date | None = None,
+    in_order: bool = False,
 ) -> pl.LazyFrame:
     """Multiply the prices of raw bars by their factor, and add it as `factor`; in order of symbol and date.
 

@@ -123,7 +123,9 @@ def _ranked(signals: pl.DataFrame, bars: pl.DataFrame) -> dict[date, list[tuple[
     amounts = bars.select("symbol", "date", "amount")
     rows = signals.select("symbol", "date", "side").unique().join(amounts, on=["symbol", "date"], how="left")
     found: dict[date, list[tuple[str, Side]]] = {}
-    for day, symbol, side in rows.sort(pl.col("amount").fill_null(0) * -1, "symbol").select("date", "symbol", "side").iter_rows():
+    for day, symbol, side in (
+        rows.sort(pl.col("amount").fill_null(0) * -1, "symbol").select("date", "symbol", "side").iter_rows()
+    ):
         found.setdefault(day, []).append((symbol, side))
     return found
 
@@ -169,7 +171,9 @@ class _Desk:
         buy = [symbol for symbol, side in said if side == "buy"]
         sell = {symbol for symbol, side in said if side == "sell"}
         waiting = (self._orders.sell & held.keys()) - set(buy)
-        self._orders = Orders(waiting | (sell & held.keys()), [symbol for symbol in buy if symbol not in held and symbol not in sell])
+        self._orders = Orders(
+            waiting | (sell & held.keys()), [symbol for symbol in buy if symbol not in held and symbol not in sell]
+        )
 
     def _sell(self, day: date, symbol: str) -> None:
         bar = self._tradable(day, symbol, "sell")

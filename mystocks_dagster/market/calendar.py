@@ -161,7 +161,9 @@ class TradingCalendar:
 @cache
 def published() -> TradingCalendar:
     """Return the exchange calendar that ships with this package: 1990-12-19 to the end of the last announced year."""
-    lines = [line.split() for line in _CLOSURES.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    lines = [
+        line.split() for line in _CLOSURES.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+    ]
     _, *bounds = lines[0]
     first, last = map(date.fromisoformat, bounds)
     closed = {date.fromisoformat(f"{year}-{day}") for year, *days in lines[1:] for day in days}

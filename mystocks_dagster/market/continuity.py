@@ -52,7 +52,10 @@ RATIO = Rule(
     f"prev_close is not {LEAST_RATIO} to {MOST_RATIO:.0f} times the last stored close, so no ex-dividend day explains it",
     lambda: (
         pl.col("_adjacent")
-        & ((pl.col("prev_close") < LEAST_RATIO * pl.col("_close")) | (pl.col("prev_close") > MOST_RATIO * pl.col("_close")))
+        & (
+            (pl.col("prev_close") < LEAST_RATIO * pl.col("_close"))
+            | (pl.col("prev_close") > MOST_RATIO * pl.col("_close"))
+        )
         & _disagrees()
     ),
 )
@@ -104,14 +107,21 @@ class Neighbours:
         Where only the last session or so is not loaded, previous closes need only be near the last stored ones.
         """
         differs = pl.when("_adjacent").then(_disagrees()).otherwise(_far()).fill_null(value=False)
-        missed = pl.col("_session") - pl.col("_date") <= FEW_DAYS  # after more, a wrong stored day would refuse all days after it
+        missed = (
+            pl.col("_session") - pl.col("_date") <= FEW_DAYS
+        )  # after more, a wrong stored day would refuse all days after it
         alone = ~pl.col("_session").is_in(self.loaded.to_list()) & missed
         counts = (
-            self.rows.filter(pl.col("_adjacent") | alone, pl.col("prev_close").is_not_null(), pl.col("_close").is_not_null())
+            self.rows.filter(
+                pl.col("_adjacent") | alone, pl.col("prev_close").is_not_null(), pl.col("_close").is_not_null()
+            )
             .group_by("date")
             .agg(
                 differs.sum().alias("differing"),
-                *(pl.col(name).filter(differs).first() for name in ("symbol", "prev_close", "_close", "_date", "_adjacent")),
+                *(
+                    pl.col(name).filter(differs).first()
+                    for name in ("symbol", "prev_close", "_close", "_date", "_adjacent")
+                ),
                 rows=pl.len(),
             )
             .filter((pl.col("rows") >= MANY) & (pl.col("differing") > MOST_DISAGREEING * pl.col("rows")))
@@ -124,12 +134,16 @@ class Neighbours:
         counts = (
             self.rows.filter(pl.col("_adjacent") & ~pl.col("_suspended"))
             .group_by("date")
-            .agg(rows=pl.len(), suspended=pl.col("suspended").sum(), symbols=pl.col("symbol").filter("suspended").head(5))
+            .agg(
+                rows=pl.len(), suspended=pl.col("suspended").sum(), symbols=pl.col("symbol").filter("suspended").head(5)
+            )
             .filter(pl.col("suspended") > pl.max_horizontal(pl.lit(FEW_SUSPENDED), MOST_SUSPENDED * pl.col("rows")))
             .sort("date")
         )
         return {
-            row["date"]: f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols that traded the day before show no price, "
+            row[
+                "date"
+            ]: f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols that traded the day before show no price, "
             f"e.g. {', '.join(row['symbols'])}"
             for row in counts.iter_rows(named=True)
         }
@@ -171,7 +185,9 @@ class Neighbours:
 
     def _repeated(self, rows: pl.DataFrame) -> pl.Series:
         """Return which rows hold the numbers of the day before; only those whose prev_close disagrees are looked at."""
-        at = rows.select((pl.col("_adjacent") & (pl.col("volume") > 0) & _disagrees()).fill_null(value=False).arg_true()).to_series()
+        at = rows.select(
+            (pl.col("_adjacent") & (pl.col("volume") > 0) & _disagrees()).fill_null(value=False).arg_true()
+        ).to_series()
         mine, theirs = self._both.select(_SAME)[at], self._both.select(_SAME)[self._index.gather(at)]
         same = [mine[name] == theirs[name] for name in _SAME]
         flags = np.zeros(rows.height, dtype=bool)
@@ -196,7 +212,9 @@ def _far() -> pl.Expr:
 
 
 def _why(row: Mapping[str, Any]) -> str:
-    last = "the stored closes of the day before" if row["_adjacent"] else f"near the last stored closes ({row['_date']})"
+    last = (
+        "the stored closes of the day before" if row["_adjacent"] else f"near the last stored closes ({row['_date']})"
+    )
     return (
         f"prev_close_disagrees: {row['differing']:,} of {row['rows']:,} previous closes are not {last}, so these are rows of "
         f"another day, e.g. {row['symbol']} prev_close={row['prev_close']}, stored {row['_close']}"
@@ -204,7 +222,13 @@ def _why(row: Mapping[str, Any]) -> str:
 
 
 def _may_be_beyond() -> pl.Expr:
-    settled = pl.col("_settled") & pl.col("_adjacent") & ~pl.col("_suspended") & ~pl.col("suspended") & (pl.col("date") >= LIMITS_FROM)
+    settled = (
+        pl.col("_settled")
+        & pl.col("_adjacent")
+        & ~pl.col("_suspended")
+        & ~pl.col("suspended")
+        & (pl.col("date") >= LIMITS_FROM)
+    )
     before = pl.coalesce("prev_close", "_close")
     return settled & ((pl.col("high") > 1.09 * before) | (pl.col("low") < 0.91 * before))
 

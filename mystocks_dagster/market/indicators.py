@@ -71,7 +71,9 @@ def macd(close: pl.Expr, short: int = 12, long: int = 26, signal: int = 9) -> tu
     return dif, dea, 2 * (dif - dea)
 
 
-def kdj(close: pl.Expr, high: pl.Expr, low: pl.Expr, window: int = 9, k: int = 3, d: int = 3) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+def kdj(
+    close: pl.Expr, high: pl.Expr, low: pl.Expr, window: int = 9, k: int = 3, d: int = 3
+) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     """K, D and J: RSV is where the close stands between the window's low and high, in percent; K and D smooth it, J = 3K - 2D.
 
     A window in which no price differs has no such place: its RSV is 50. K and D lie in 0..100, J may leave it. Null in

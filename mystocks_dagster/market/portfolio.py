@@ -75,7 +75,9 @@ class Portfolio:
         """
         position = self.positions[symbol]
         if position.bought >= day:
-            raise ValueError(f"{day}: {symbol} was bought on {position.bought} and cannot be sold before the next trading day.")
+            raise ValueError(
+                f"{day}: {symbol} was bought on {position.bought} and cannot be sold before the next trading day."
+            )
         cash = round(self.cash + position.shares * price - fees, 2)
         if cash < 0:
             raise ValueError(f"{day}: the fees of selling {symbol} exceed the account.")

@@ -24,7 +24,9 @@ class PriceMatrix:
         """Keep `bars`: `symbol`, `date` and the fields of `Bar`; `is_st` None is unknown."""
         self._bars = bars.sort("symbol", "date").rechunk()
         self._dates = self._bars["date"]
-        ends = self._bars.group_by("symbol", maintain_order=True).agg(pl.len()).with_columns(end=pl.col("len").cum_sum())
+        ends = (
+            self._bars.group_by("symbol", maintain_order=True).agg(pl.len()).with_columns(end=pl.col("len").cum_sum())
+        )
         self._spans = {symbol: (end - rows, end) for symbol, rows, end in ends.iter_rows()}
 
     def get(self, symbol: str, day: date) -> Bar | None:

@@ -157,7 +157,14 @@ class Fees(NamedTuple):
         return round(sum(self), 2)
 
 
-def fees(side: Side, amount: float, day: date, *, commission_rate: float = COMMISSION_RATE, commission_min: float = COMMISSION_MIN) -> Fees:
+def fees(
+    side: Side,
+    amount: float,
+    day: date,
+    *,
+    commission_rate: float = COMMISSION_RATE,
+    commission_min: float = COMMISSION_MIN,
+) -> Fees:
     """Return the fees of one filled order of `amount` CNY on `day`, each rounded to 0.01.
 
     Stamp duty falls on sales only (it fell on purchases too before 2008-09-19, which is not modelled).

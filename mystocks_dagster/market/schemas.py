@@ -122,7 +122,11 @@ DAILY_BARS = Table(
         _number("high", "CNY per share, raw"),
         _number("low", "CNY per share, raw"),
         _number("close", "CNY per share, raw"),
-        _number("prev_close", "CNY per share: previous close as the exchange states it, ex-right on ex-dividend days", null=True),
+        _number(
+            "prev_close",
+            "CNY per share: previous close as the exchange states it, ex-right on ex-dividend days",
+            null=True,
+        ),
         _count("volume", "shares (not lots); 0 when suspended"),
         _number("amount", "CNY; 0 when suspended"),
         _number("turnover", "percent of the float", null=True),
@@ -177,7 +181,11 @@ LOADED_DAYS = Table(
         _flag("complete", "true when the source gave all that it has for that day"),
         _text("source", "name of the source"),
         _moment("loaded_at", "when"),
-        _flag("lacking", "true when rows are missing or set aside though the source has no more: a missing bar is no pause", null=True),
+        _flag(
+            "lacking",
+            "true when rows are missing or set aside though the source has no more: a missing bar is no pause",
+            null=True,
+        ),
     ),
 )
 
@@ -193,7 +201,12 @@ def _statement(name: str, title: str, *columns: Column) -> Table:
             *rules_of.statement_rules(*(column.name for column in columns)),
             *(rules_of.BALANCE_RULES if name == "balance_sheets" else ()),
         ),
-        columns=(SYMBOL, _day("period", "last day of the report period"), _day("notice_date", "day of publication", null=True), *columns),
+        columns=(
+            SYMBOL,
+            _day("period", "last day of the report period"),
+            _day("notice_date", "day of publication", null=True),
+            *columns,
+        ),
     )
 
 
@@ -310,8 +323,12 @@ def _flow(kind: str, title: str, who: Column, grain: str) -> Table:
 
 
 CAPITAL_FLOW_STOCK = _flow("stock", "个股资金流向", SYMBOL, "one symbol on one trading day")
-CAPITAL_FLOW_SECTOR = _flow("sector", "行业资金流向", _text("sector", "industry name"), "one industry on one trading day")
-CAPITAL_FLOW_CONCEPT = _flow("concept", "概念资金流向", _text("concept", "concept name"), "one concept on one trading day")
+CAPITAL_FLOW_SECTOR = _flow(
+    "sector", "行业资金流向", _text("sector", "industry name"), "one industry on one trading day"
+)
+CAPITAL_FLOW_CONCEPT = _flow(
+    "concept", "概念资金流向", _text("concept", "concept name"), "one concept on one trading day"
+)
 
 
 def _indicators(period: str, title: str, grain: str) -> Table:

@@ -98,7 +98,9 @@ def needed_columns(strategies: Sequence[StrategyName]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column for name in strategies for column in _STRATEGIES[name].columns))
 
 
-def strategy_signals(indicators: pl.DataFrame, strategies: Sequence[StrategyName], since: date = date.min) -> pl.DataFrame:
+def strategy_signals(
+    indicators: pl.DataFrame, strategies: Sequence[StrategyName], since: date = date.min
+) -> pl.DataFrame:
     """Return what the strategies say from the day `since` on: one row per symbol, day, strategy and side, in that order.
 
     Args:

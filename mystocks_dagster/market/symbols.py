@@ -14,7 +14,17 @@ Board = Literal["main", "star", "chinext", "bse"]
 
 #: Spellings of the exchanges that vendors put before or after the code.
 _EXCHANGES = MappingProxyType(
-    {"SH": "SH", "SS": "SH", "XSHG": "SH", "SZ": "SZ", "XSHE": "SZ", "BJ": "BJ", "BSE": "BJ", "XBSE": "BJ", "XBEI": "BJ"}
+    {
+        "SH": "SH",
+        "SS": "SH",
+        "XSHG": "SH",
+        "SZ": "SZ",
+        "XSHE": "SZ",
+        "BJ": "BJ",
+        "BSE": "BJ",
+        "XBSE": "BJ",
+        "XBEI": "BJ",
+    }
 )
 #: First digits of the codes of A shares on each exchange. 689 are depositary receipts on the STAR market.
 _BOARDS: MappingProxyType[tuple[Exchange, str], Board] = MappingProxyType(
@@ -110,7 +120,9 @@ def _spelt(text: str) -> str | None:
     found = _SPELLINGS.match(text.strip().upper())
     if not found:
         return None
-    marks = {_EXCHANGES[mark] for mark in (found["before"], found["after"]) if mark} or {_EXCHANGE_OF.get(found["code"][:2])}
+    marks = {_EXCHANGES[mark] for mark in (found["before"], found["after"]) if mark} or {
+        _EXCHANGE_OF.get(found["code"][:2])
+    }
     exchange = marks.pop() if len(marks) == 1 else None
     return f"{found['code']}.{exchange}" if exchange else None
 
@@ -118,4 +130,6 @@ def _spelt(text: str) -> str | None:
 def _normalised(codes: pl.Series) -> pl.Series:
     # A column holds few different codes, each many times.
     different = codes.drop_nulls().unique()
-    return codes.replace_strict(different, pl.Series([_spelt(code) for code in different], dtype=pl.String), default=None)
+    return codes.replace_strict(
+        different, pl.Series([_spelt(code) for code in different], dtype=pl.String), default=None
+    )

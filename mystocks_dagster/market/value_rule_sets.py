@@ -39,7 +39,11 @@ def _among(column: str, bad: Callable[[pl.Series], pl.Series]) -> pl.Expr:
     def flags(values: pl.Series) -> pl.Series:
         different = values.drop_nulls().unique()
         wrong = different.filter(bad(different))
-        return values.is_in(wrong.to_list()) if len(wrong) else pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
+        return (
+            values.is_in(wrong.to_list())
+            if len(wrong)
+            else pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
+        )
 
     return pl.col(column).map_batches(flags, return_dtype=pl.Boolean)
 
@@ -51,7 +55,9 @@ def _unknown_symbols(symbols: pl.Series) -> pl.Series:
 
 
 def _not_sessions(days: pl.Series) -> pl.Series:
-    return pl.Series([not shanghai().is_probable_session(day)[0] or day < shanghai().first for day in days], dtype=pl.Boolean)
+    return pl.Series(
+        [not shanghai().is_probable_session(day)[0] or day < shanghai().first for day in days], dtype=pl.Boolean
+    )
 
 
 def _future(name: str) -> pl.Expr:
@@ -79,7 +85,9 @@ def _no_quarter_end() -> pl.Expr:
 
 
 def _outside(*prices: str) -> pl.Expr:
-    beyond = [(pl.col(name) > pl.col("high") + HALF_A_TICK) | (pl.col(name) < pl.col("low") - HALF_A_TICK) for name in prices]
+    beyond = [
+        (pl.col(name) > pl.col("high") + HALF_A_TICK) | (pl.col(name) < pl.col("low") - HALF_A_TICK) for name in prices
+    ]
     return pl.any_horizontal(*beyond)
 
 
@@ -89,13 +97,23 @@ def _not_finite(names: Iterable[str]) -> pl.Expr:
 
 def not_finite(*names: str) -> Rule:
     """Numbers that must be there are numbers."""
-    return Rule("not_a_number", f"{', '.join(names[:3])}{'…' if len(names) > 3 else ''} is NaN or infinite", lambda: _not_finite(names))
+    return Rule(
+        "not_a_number",
+        f"{', '.join(names[:3])}{'…' if len(names) > 3 else ''} is NaN or infinite",
+        lambda: _not_finite(names),
+    )
 
 
 def unknown_when_not_finite(*names: str) -> tuple[Rule, ...]:
     """Numbers that may be unknown become unknown when they are none."""
     return tuple(
-        Rule(f"{name}_not_a_number", f"{name} is NaN or infinite", lambda name=name: ~pl.col(name).is_finite(), "value", name)
+        Rule(
+            f"{name}_not_a_number",
+            f"{name} is NaN or infinite",
+            lambda name=name: ~pl.col(name).is_finite(),
+            "value",
+            name,
+        )
         for name in names
     )
 
@@ -117,7 +135,11 @@ TURNOVER = Rule(
 
 def prices(*names: str) -> Rule:
     """Prices are above 0."""
-    return Rule("price_not_positive", f"{', '.join(names)}: a price is 0 or below", lambda: pl.any_horizontal(pl.col(*names) <= 0))
+    return Rule(
+        "price_not_positive",
+        f"{', '.join(names)}: a price is 0 or below",
+        lambda: pl.any_horizontal(pl.col(*names) <= 0),
+    )
 
 
 def _price_outside(last: str) -> Rule:
@@ -125,7 +147,11 @@ def _price_outside(last: str) -> Rule:
 
 
 def _mean_outside(last: str) -> Rule:
-    return Rule("mean_price_outside_range", "amount / volume is far from low to high, so a unit is another", lambda: _mean_price(last))
+    return Rule(
+        "mean_price_outside_range",
+        "amount / volume is far from low to high, so a unit is another",
+        lambda: _mean_price(last),
+    )
 
 
 BAR_RULES = (
@@ -223,7 +249,9 @@ _MAIN_FLOW = Rule(
     "main flow is not super large + large",
     lambda: (pl.col("main_net") - pl.col("super_large_net") - pl.col("large_net")).abs() > 1 + 1e-6 * _flow_size(),
 )
-_FLOW_NUMBERS = unknown_when_not_finite("change_pct", "main_net", "super_large_net", "large_net", "medium_net", "small_net")
+_FLOW_NUMBERS = unknown_when_not_finite(
+    "change_pct", "main_net", "super_large_net", "large_net", "medium_net", "small_net"
+)
 STOCK_FLOW_RULES = (
     SYMBOL_FORM,
     TRADING_DAY,
@@ -240,7 +268,11 @@ BOARD_FLOW_RULES = (
     NOT_IN_THE_FUTURE,
     *_FLOW_NUMBERS,
     _MAIN_FLOW,
-    Rule("change_beyond_limit", f"a change beyond {WIDEST_CHANGE:.0f} %", lambda: pl.col("change_pct").abs() > WIDEST_CHANGE),
+    Rule(
+        "change_beyond_limit",
+        f"a change beyond {WIDEST_CHANGE:.0f} %",
+        lambda: pl.col("change_pct").abs() > WIDEST_CHANGE,
+    ),
 )
 
 
@@ -261,7 +293,8 @@ BALANCE_RULES = (
         "balance_does_not_balance",
         "total_assets is not total_liabilities + total_equity",
         lambda: (
-            (pl.col("total_assets") - pl.col("total_liabilities") - pl.col("total_equity")).abs() > 1 + 1e-4 * pl.col("total_assets").abs()
+            (pl.col("total_assets") - pl.col("total_liabilities") - pl.col("total_equity")).abs()
+            > 1 + 1e-4 * pl.col("total_assets").abs()
         ),
     ),
 )
@@ -295,5 +328,10 @@ INDICATOR_RULES = (
         lambda: pl.any_horizontal(~pl.col(*_ZERO_TO_HUNDRED).is_between(-1e-6, 100 + 1e-6)),
         "refuse",
     ),
-    Rule("band_upside_down", "boll_lower is above boll_upper", lambda: pl.col("boll_lower") > pl.col("boll_upper") + 1e-9, "refuse"),
+    Rule(
+        "band_upside_down",
+        "boll_lower is above boll_upper",
+        lambda: pl.col("boll_lower") > pl.col("boll_upper") + 1e-9,
+        "refuse",
+    ),
 )

@@ -86,9 +86,12 @@ def check(table: "Table", frame: pl.DataFrame) -> Checked:
     rules = [rule for rule in table.rules if rule.severity != "refuse"]
     if not rules or frame.is_empty():
         return Checked(frame)
-    broken = frame.select(rule.breaks().fill_null(value=False).any().alias(rule.name) for rule in rules).row(0, named=True)
+    broken = frame.select(rule.breaks().fill_null(value=False).any().alias(rule.name) for rule in rules).row(
+        0, named=True
+    )
     values, rows = (
-        {rule: rule.breaks() for rule in rules if broken[rule.name] and (rule.severity == "value") is kind} for kind in (True, False)
+        {rule: rule.breaks() for rule in rules if broken[rule.name] and (rule.severity == "value") is kind}
+        for kind in (True, False)
     )
     # A value that is none is unknown to the other rules too: its row may be sound without it.
     first = part(table, frame, values)
@@ -114,9 +117,15 @@ def part(table: "Table", frame: pl.DataFrame, breaks: Mapping[Rule, pl.Expr], *,
         return Checked(frame)
     flags = frame.select(expr.fill_null(value=False).alias(rule.name) for rule, expr in breaks.items())
     names = [rule.name for rule in breaks if rule.severity == "row"]
-    bad = flags.select(pl.any_horizontal(names)).to_series() if names else pl.repeat(value=False, n=frame.height, eager=True)
+    bad = (
+        flags.select(pl.any_horizontal(names)).to_series()
+        if names
+        else pl.repeat(value=False, n=frame.height, eager=True)
+    )
     refused = (
-        _refused(table, frame, bad, flags, {rule.name: rule.reason for rule in breaks if rule.name in names}) if whole and names else {}
+        _refused(table, frame, bad, flags, {rule.name: rule.reason for rule in breaks if rule.name in names})
+        if whole and names
+        else {}
     )
     faults = [fault for rule in breaks for fault in _faults(table, frame.filter(flags[rule.name]), rule, refused)]
     unknown = [
@@ -139,7 +148,11 @@ def _refused(
     table: "Table", frame: pl.DataFrame, bad: pl.Series, flags: pl.DataFrame, reasons: Mapping[str, str]
 ) -> dict[date | None, str]:
     """Return the days of which too many rows are bad, each with the rule that most of them break."""
-    days = frame[table.date_column] if table.by_day and table.date_column else pl.repeat(None, frame.height, dtype=pl.Date, eager=True)
+    days = (
+        frame[table.date_column]
+        if table.by_day and table.date_column
+        else pl.repeat(None, frame.height, dtype=pl.Date, eager=True)
+    )
     names = list(reasons)
     counts = (
         flags.select(names)
@@ -152,7 +165,9 @@ def _refused(
     for row in counts.iter_rows(named=True):
         worst = max(names, key=lambda name: row[name])
         example = frame.filter(flags[worst] & days.eq_missing(pl.lit(row["day"], pl.Date))).row(0, named=True)
-        refused[row["day"]] = f"{worst}: {reasons[worst]}, in {row[worst]:,} of {row['rows']:,} rows, e.g. {_shown(example)}"
+        refused[row["day"]] = (
+            f"{worst}: {reasons[worst]}, in {row[worst]:,} of {row['rows']:,} rows, e.g. {_shown(example)}"
+        )
     return refused
 
 

@@ -101,7 +101,16 @@ def _code_servers(settings: Settings, origins: Sequence[CodeLocationOrigin], fol
         if not isinstance(origin, ManagedGrpcPythonEnvCodeLocationOrigin):
             continue
         path, target = _socket(folder, number), origin.loadable_target_origin
-        options = ["--socket", path, "--location-name", origin.location_name, "--instance-ref", instance, "--log-level", "warning"]
+        options = [
+            "--socket",
+            path,
+            "--location-name",
+            origin.location_name,
+            "--instance-ref",
+            instance,
+            "--log-level",
+            "warning",
+        ]
         options += ["--use-python-environment-entry-point"] if target.executable_path else []
         yield Command(
             name=f"code server {origin.location_name}",
@@ -125,7 +134,10 @@ def _entry(number: int, origin: CodeLocationOrigin, folder: Path) -> dict[str, o
         }
     else:
         assert isinstance(origin, GrpcServerCodeLocationOrigin)
-        entry = {name: getattr(origin, name) for name in ("location_name", "socket", "host", "port", "use_ssl", "additional_metadata")}
+        entry = {
+            name: getattr(origin, name)
+            for name in ("location_name", "socket", "host", "port", "use_ssl", "additional_metadata")
+        }
     return {name: value for name, value in entry.items() if value}
 
 

@@ -91,11 +91,15 @@ def claim(path: Path, what: str) -> None:
         # Python's descriptors are closed in programs that this process starts: a run's worker never holds the lock.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise InstanceError(f"{path}: cannot be written ({error.strerror}). Choose another folder with DAGSTER_HOME.") from None
+        raise InstanceError(
+            f"{path}: cannot be written ({error.strerror}). Choose another folder with DAGSTER_HOME."
+        ) from None
     try:
         if not _locked(descriptor, fcntl.LOCK_EX):
             holder = _read(descriptor)
-            raise LockHeld(f"{what} runs already on this instance: {holder}, which holds {path}. Stop it first.", holder)
+            raise LockHeld(
+                f"{what} runs already on this instance: {holder}, which holds {path}. Stop it first.", holder
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(_note()).encode(), 0)
     except BaseException:

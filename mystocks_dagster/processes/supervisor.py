@@ -132,7 +132,9 @@ class Supervisor:
         while waiting := self._step():
             for child in self._children:
                 if (code := child.exit_code()) is not None:
-                    raise InstanceError(f"The {child.command.name} {_how(code)} while it started; the reason is in the lines above.")
+                    raise InstanceError(
+                        f"The {child.command.name} {_how(code)} while it started; the reason is in the lines above."
+                    )
             seconds = time.monotonic() - since
             if seconds >= next_line:
                 self._say(f"waiting for {waiting[0].command.waits_for}: {seconds:.0f} s …")

@@ -26,7 +26,9 @@ from mystocks_dagster.sources.reach import reach
 
 #: More than so many seconds between two clocks is no delay of a network drive.
 _CLOCK_SECONDS = 5
-_SOURCE_REMEDY = "check the network and proxy, see docs/akshare.md; meanwhile choose another source with MYSTOCKS_SOURCE"
+_SOURCE_REMEDY = (
+    "check the network and proxy, see docs/akshare.md; meanwhile choose another source with MYSTOCKS_SOURCE"
+)
 
 
 def examine(settings: Settings) -> list[Check]:
@@ -54,7 +56,10 @@ def python() -> Check:
     detail = f"{number} at {sys.executable}"
     if number not in SpecifierSet(wanted):
         return Check(
-            name="python", ok=False, detail=f"{detail}; wanted is {wanted}", remedy="make clean, then: make demo PYTHON=python3.12"
+            name="python",
+            ok=False,
+            detail=f"{detail}; wanted is {wanted}",
+            remedy="make clean, then: make demo PYTHON=python3.12",
         )
     return Check(name="python", ok=True, detail=detail)
 
@@ -64,8 +69,12 @@ def time_zone() -> Check:
     try:
         zone = ZoneInfo("Asia/Shanghai")
     except ZoneInfoNotFoundError:
-        return Check(name="time_zone", ok=False, detail="there are no data about Asia/Shanghai", remedy="pip install tzdata")
-    return Check(name="time_zone", ok=True, detail=f"{zone.key}; this machine's own, {'/'.join(time.tzname)}, does not matter")
+        return Check(
+            name="time_zone", ok=False, detail="there are no data about Asia/Shanghai", remedy="pip install tzdata"
+        )
+    return Check(
+        name="time_zone", ok=True, detail=f"{zone.key}; this machine's own, {'/'.join(time.tzname)}, does not matter"
+    )
 
 
 def instance(project: Project) -> Check:
@@ -88,10 +97,16 @@ def clock(project: Project) -> Check:
     age = launch.heartbeat_age(project.instance)
     remedy = "set the clock, best by a time service such as chrony or systemd-timesyncd"
     if abs(apart) > _CLOCK_SECONDS:
-        return Check(name="clock", ok=False, detail=f"the disk's clock is {apart:+.0f} s off this machine's", remedy=remedy)
+        return Check(
+            name="clock", ok=False, detail=f"the disk's clock is {apart:+.0f} s off this machine's", remedy=remedy
+        )
     if age is not None and age < -_CLOCK_SECONDS:
-        return Check(name="clock", ok=False, detail=f"the daemon's last heartbeat lies {-age:.0f} s in the future", remedy=remedy)
-    return Check(name="clock", ok=True, detail="agrees with the disk's" + (" and the daemon's" if age is not None else ""))
+        return Check(
+            name="clock", ok=False, detail=f"the daemon's last heartbeat lies {-age:.0f} s in the future", remedy=remedy
+        )
+    return Check(
+        name="clock", ok=True, detail="agrees with the disk's" + (" and the daemon's" if age is not None else "")
+    )
 
 
 def lake(settings: Settings) -> Check:

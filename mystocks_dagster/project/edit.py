@@ -122,11 +122,15 @@ class TaskFileEditor:
                 raise ChangedMeanwhile(f"{name} was changed meanwhile.")
             wanted = restored(entry, source.data[found][index])
             _check_stars(wanted)
-            return plans.planned(source, edited=[((found, index), serialization.replacing(source.data[found][index], wanted))])
+            return plans.planned(
+                source, edited=[((found, index), serialization.replacing(source.data[found][index], wanted))]
+            )
 
         return self._change(plan, dry_run=dry_run)
 
-    def remove(self, name: str, *, section: Section | None = None, force: bool = False, dry_run: bool = False) -> EditResult:
+    def remove(
+        self, name: str, *, section: Section | None = None, force: bool = False, dry_run: bool = False
+    ) -> EditResult:
         """Remove a task or group; its history stays, and the tasks of a group do.
 
         Raises:
@@ -162,7 +166,9 @@ class TaskFileEditor:
         wanted = serialization.incoming(path, text, name)
         return self._change(lambda ours: serialization.importing(ours, wanted), dry_run=dry_run, rules=rules)
 
-    def _change(self, plan: Callable[[Source], Plan], *, dry_run: bool, rules: Sequence[Rule] = permissions.RULES) -> EditResult:
+    def _change(
+        self, plan: Callable[[Source], Plan], *, dry_run: bool, rules: Sequence[Rule] = permissions.RULES
+    ) -> EditResult:
         module_cache.forget_changed()
         screen = None if self._trusted else partial(permissions.check_documents, rules=rules)
         allow = None if self._trusted or self.settings.api_commands else permissions.check_commands
@@ -182,7 +188,9 @@ def _check_stars(entry: Mapping[str, Any]) -> None:
         InvalidParams: It is one.
     """
     if path := next(stars_left(entry), None):
-        raise InvalidParams(f"{path_text(path)}: {MASK} stands for a secret that is not shown; write the value, best as ${{NAME}}.")
+        raise InvalidParams(
+            f"{path_text(path)}: {MASK} stands for a secret that is not shown; write the value, best as ${{NAME}}."
+        )
 
 
 def _place(source: Source, name: str, section: Section | None) -> plans.EntryPath:

@@ -44,7 +44,9 @@ def run_and_follow(project: Project, run_id: str, *, quiet: bool = False) -> Fol
     if queued:
         console.print(f"[dim]run {run_id}: in the daemon's queue[/]")
     elif alive:
-        console.print(f"[dim]run {run_id}: runs here, in the foreground, because the daemon may work with another lake than the demo's[/]")
+        console.print(
+            f"[dim]run {run_id}: runs here, in the foreground, because the daemon may work with another lake than the demo's[/]"
+        )
     else:
         console.print(f"[dim]run {run_id}: no daemon is alive on this instance, so it runs here, in the foreground[/]")
     with _Bars(console, _steps(instance, run_id)) as bars:
@@ -88,7 +90,9 @@ class _Bars:
 
     def show(self, entry: Any) -> None:
         """Show an event log entry: how far a step is as its bar, everything else as a line."""
-        counted = _COUNT.match(entry.user_message) if entry.dagster_event is None and self._console.is_terminal else None
+        counted = (
+            _COUNT.match(entry.user_message) if entry.dagster_event is None and self._console.is_terminal else None
+        )
         if counted:
             self._move(entry.step_key, int(counted[1]), int(counted[2]), counted[3])
         elif line := _line(entry):

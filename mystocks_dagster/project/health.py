@@ -103,11 +103,23 @@ def daemon(project: Project) -> Check:
     """Say whether the daemon lives, without which no schedule fires and no queued run starts."""
     age = launch.heartbeat_age(project.instance)
     if age is None:
-        return Check(name="daemon", ok=False, detail="no daemon has run on this instance, or it was stopped", remedy="mystocks ui")
+        return Check(
+            name="daemon",
+            ok=False,
+            detail="no daemon has run on this instance, or it was stopped",
+            remedy="mystocks ui",
+        )
     if pid := launch.killed_daemon(project.instance):
-        return Check(name="daemon", ok=False, detail=f"its process {pid} is gone; last heartbeat {age:.0f} s ago", remedy="mystocks ui")
+        return Check(
+            name="daemon",
+            ok=False,
+            detail=f"its process {pid} is gone; last heartbeat {age:.0f} s ago",
+            remedy="mystocks ui",
+        )
     alive = age < launch.HEARTBEAT_SECONDS
-    return Check(name="daemon", ok=alive, detail=f"last heartbeat {age:.0f} s ago", remedy="" if alive else "mystocks ui")
+    return Check(
+        name="daemon", ok=alive, detail=f"last heartbeat {age:.0f} s ago", remedy="" if alive else "mystocks ui"
+    )
 
 
 def task_file(project: Project) -> Check:
@@ -115,7 +127,9 @@ def task_file(project: Project) -> Check:
     version = project.version
     if version.unusable:
         detail = str(project.notice)
-        return Check(name="task_file", ok=False, detail=detail, remedy="mend the file; mystocks check says when it is right")
+        return Check(
+            name="task_file", ok=False, detail=detail, remedy="mend the file; mystocks check says when it is right"
+        )
     if version.broken:
         detail = f"{len(version.broken)} not loaded: {', '.join(version.broken)}"
         return Check(name="task_file", ok=False, detail=detail, remedy="mystocks check")
@@ -138,7 +152,12 @@ def web_ui(project: Project) -> Check:
         return Check(name="web_ui", ok=False, detail=detail, remedy="mystocks ui")
     trouble = _location_trouble(answer["workspaceOrError"])
     if trouble:
-        return Check(name="web_ui", ok=False, detail=f"{address} could not load the task file: {trouble}", remedy="mystocks check")
+        return Check(
+            name="web_ui",
+            ok=False,
+            detail=f"{address} could not load the task file: {trouble}",
+            remedy="mystocks check",
+        )
     return Check(name="web_ui", ok=True, detail=f"answers at {address}")
 
 
@@ -164,7 +183,12 @@ def disk(project: Project) -> Check:
             low.append(f"{name} ({folder}) has {free / 1e9:.2f} GB")
     if low:
         remedy = "make room: mystocks run monthly_cache_cleanup, or move the lake with MYSTOCKS_LAKE"
-        return Check(name="disk", ok=False, detail="; ".join(low) + f" free, less than {LEAST_FREE_BYTES / 1e9:g} GB", remedy=remedy)
+        return Check(
+            name="disk",
+            ok=False,
+            detail="; ".join(low) + f" free, less than {LEAST_FREE_BYTES / 1e9:g} GB",
+            remedy=remedy,
+        )
     return Check(name="disk", ok=True, detail=f"{shutil.disk_usage(project.settings.root).free / 1e9:.1f} GB free")
 
 
@@ -182,16 +206,29 @@ def existing(folder: Path) -> Path:
 def calendar() -> Check:
     """Say how far the trading calendar reaches and what it stands on: amber 30 days before its end."""
     found = outlook(in_force(), now())
-    return Check(name="calendar", ok=found.level != "error", warning=found.level == "warning", detail=found.detail, remedy=found.remedy)
+    return Check(
+        name="calendar",
+        ok=found.level != "error",
+        warning=found.level == "warning",
+        detail=found.detail,
+        remedy=found.remedy,
+    )
 
 
 def schedules(project: Project) -> Check:
     """Say whether every schedule that is on fired when it was due."""
-    late = [one for one in missed_schedules(project.instance, project.taskfile.by_id(), project.switches().values()) if now() - one.due > LATE]
+    late = [
+        one
+        for one in missed_schedules(project.instance, project.taskfile.by_id(), project.switches().values())
+        if now() - one.due > LATE
+    ]
     if late:
         detail = "; ".join(f"{one.name} was due at {one.due:%Y-%m-%d %H:%M} and did not fire" for one in late)
         return Check(
-            name="schedules", ok=False, detail=detail, remedy=f"mystocks run {late[0].name} (and keep the daemon running: mystocks ui)"
+            name="schedules",
+            ok=False,
+            detail=detail,
+            remedy=f"mystocks run {late[0].name} (and keep the daemon running: mystocks ui)",
         )
     return Check(name="schedules", ok=True, detail="every schedule that is on fired when it was due")
 
@@ -223,4 +260,8 @@ def _count(look: Callable[[], int]) -> int:
 def _running(project: Project) -> int:
     """Return how many executions run now."""
     runs = stop.active_runs(project.instance)
-    return sum(one.status == "running" for run in runs for one in history.of_run(project.instance, run.run_id, project.task_ids))
+    return sum(
+        one.status == "running"
+        for run in runs
+        for one in history.of_run(project.instance, run.run_id, project.task_ids)
+    )

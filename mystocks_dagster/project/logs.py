@@ -50,7 +50,11 @@ def find(project: Project, name: str, run: str | None = None) -> list[Execution]
         if not wanted:
             raise UnknownName(f"There is no run or execution {name!r}. What ran: mystocks history")
         return wanted
-    newest = [one for one in _of_run(project, run) if one.task_id == name] if run else list(project.history(name, limit=_NEWEST))
+    newest = (
+        [one for one in _of_run(project, run) if one.task_id == name]
+        if run
+        else list(project.history(name, limit=_NEWEST))
+    )
     if not newest:
         project.find(name)
         raise InstanceError(f"{name} has not run{f' in {run}' if run else ''}. What ran: mystocks history {name}")
@@ -65,7 +69,9 @@ def _full(project: Project, run_id: str) -> str:
     """Return the id of the newest run that begins so; what is none stays as it is."""
     if project.instance.has_run(run_id):
         return run_id
-    return next((run.run_id for run in project.instance.get_runs(limit=_NEWEST_RUNS) if run.run_id.startswith(run_id)), run_id)
+    return next(
+        (run.run_id for run in project.instance.get_runs(limit=_NEWEST_RUNS) if run.run_id.startswith(run_id)), run_id
+    )
 
 
 def read(project: Project, execution_id: str) -> str:
@@ -97,7 +103,9 @@ def follow(project: Project, execution_id: str, *, beat: bool = False) -> Iterat
     while True:
         # Asked before reading, so that what is written at the very end is read too.
         ended = project.execution(execution_id).status not in _UNDER_WAY
-        text, offset = _all(project, execution.task_id) if offset is None else _since(project, execution.task_id, offset)
+        text, offset = (
+            _all(project, execution.task_id) if offset is None else _since(project, execution.task_id, offset)
+        )
         for one in _wanted(text, execution.run_id).splitlines(keepends=True):
             silent = False
             yield one
@@ -114,7 +122,9 @@ def _all(project: Project, task_id: str) -> tuple[bytes, int]:
     """Return the log files of a task as one text, and the length of the present one."""
     newest = tasklog.path_of(project.settings.logs, task_id)
     with _locked(newest) as file:
-        older = [path.read_bytes() for path in reversed(tasklog.older(newest, project.settings.log_files)) if path.exists()]
+        older = [
+            path.read_bytes() for path in reversed(tasklog.older(newest, project.settings.log_files)) if path.exists()
+        ]
         present = file.read() if file else b""
     return b"".join((*older, present)), len(present)
 
@@ -160,13 +170,28 @@ def _of_dagster(project: Project, execution: Execution) -> str:
         if entry.dagster_event is None:
             at = datetime.fromtimestamp(entry.timestamp, SHANGHAI)
             told.append(
-                tasklog.line(at, _LEVELS.get(entry.level, "INFO"), execution.task_id, execution.run_id, max(attempt, 1), entry.user_message)
+                tasklog.line(
+                    at,
+                    _LEVELS.get(entry.level, "INFO"),
+                    execution.task_id,
+                    execution.run_id,
+                    max(attempt, 1),
+                    entry.user_message,
+                )
             )
         elif entry.dagster_event.event_type in _STARTS:
             attempt += 1
     if execution.error_message and execution.end_time:
-        told.append(tasklog.line(execution.end_time, "ERROR", execution.task_id, execution.run_id, attempt, execution.error_message))
+        told.append(
+            tasklog.line(
+                execution.end_time, "ERROR", execution.task_id, execution.run_id, attempt, execution.error_message
+            )
+        )
     if execution.log_path:
         captured = Path(execution.log_path)
-        told += [path.read_text(encoding="utf-8", errors="replace") for path in (captured, captured.with_suffix(".err")) if path.exists()]
+        told += [
+            path.read_text(encoding="utf-8", errors="replace")
+            for path in (captured, captured.with_suffix(".err"))
+            if path.exists()
+        ]
     return "".join(told)

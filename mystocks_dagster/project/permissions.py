@@ -106,11 +106,19 @@ def _destinations(before: Document, after: Document) -> Iterator[str]:
 RULES: tuple[Rule, ...] = (
     Rule(key="alerts", why="it decides where messages go", judge=_head("alerts")),
     Rule(key="task_packages", why="they decide what may run", judge=_packages),
-    Rule(key="defaults", why="they are part of every task, also of those that run commands or read variables", judge=_head("defaults")),
+    Rule(
+        key="defaults",
+        why="they are part of every task, also of those that run commands or read variables",
+        judge=_head("defaults"),
+    ),
     Rule(key="other keys of the file", why="what they decide is not known here", judge=_other_keys),
     Rule(key="${VARIABLES}", why="they decide which environment variables are read", judge=_variables),
     Rule(key="the function of a task that reads variables", why="it decides who gets their values", judge=_readers),
-    Rule(key="destinations in params of a task that reads variables", why="they decide where the values are sent", judge=_destinations),
+    Rule(
+        key="destinations in params of a task that reads variables",
+        why="they decide where the values are sent",
+        judge=_destinations,
+    ),
 )
 
 
@@ -140,7 +148,11 @@ def check_documents(before: Document, after: Document, rules: Sequence[Rule] = R
 def check_import(ours: Document, theirs: Document, rules: Sequence[Rule] = RULES) -> None:
     """Refuse a file that an untrusted caller wants taken in, before anything of it is resolved; raises as `check_documents` does."""
     packages = [*(_names(ours)), *(name for name in _names(theirs) if name not in _names(ours))]
-    taken = {key: theirs.head[key] for key in ("version", "description", "alerts") if key in theirs.head and key not in ours.head}
+    taken = {
+        key: theirs.head[key]
+        for key in ("version", "description", "alerts")
+        if key in theirs.head and key not in ours.head
+    }
     head = {**ours.head, **taken, **({"task_packages": packages} if packages else {})}
     entries = {
         section: [Raw(section, raw.index, _flattened(theirs, raw), raw.first, raw.last) for raw in raws]
@@ -215,7 +227,11 @@ def _entries(before: Document, after: Document) -> Iterator[tuple[Raw, Mapping[s
 
 
 def _flattened(document: Document, raw: Raw) -> Any:
-    return with_defaults(document.defaults, raw.data) if raw.section == "tasks" and isinstance(raw.data, dict) else raw.data
+    return (
+        with_defaults(document.defaults, raw.data)
+        if raw.section == "tasks" and isinstance(raw.data, dict)
+        else raw.data
+    )
 
 
 def _by_id(document: Document) -> dict[str, dict[str, Any]]:

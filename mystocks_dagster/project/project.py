@@ -49,7 +49,11 @@ class Project:
     """
 
     def __init__(
-        self, settings: Settings, instance: dg.DagsterInstance | None = None, *, warn: Callable[[str], None] = lambda _: None
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance | None = None,
+        *,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.settings = settings
         self._instance = instance
@@ -111,7 +115,9 @@ class Project:
         found = self.find(name)
         return found.group_name if isinstance(found, Group) else found.task_name
 
-    def create(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli", force: bool = False) -> str:
+    def create(
+        self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli", force: bool = False
+    ) -> str:
         """Write a new run of a task or group and return the run's id.
 
         Args:
@@ -138,7 +144,9 @@ class Project:
             raise Disabled(refused)
         # Counting and writing are one act, or two starts at the same moment would both find the place free.
         with atomic_files.locked(self.settings.dagster_home / "starts"):
-            if isinstance(found, Task) and (reason := max_instances.limit_reached(instance, found.dagster_name, found.max_instances)):
+            if isinstance(found, Task) and (
+                reason := max_instances.limit_reached(instance, found.dagster_name, found.max_instances)
+            ):
                 raise AlreadyRunning(reason, max_instances.active_executions(instance, found.dagster_name))
             return launch.create_run(instance, repository, found.dagster_name, config, tags, steps)
 
@@ -179,7 +187,9 @@ class Project:
             if one not in found.params
         ]
 
-    def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli", force: bool = False) -> str:
+    def start(
+        self, name: str, params: Mapping[str, Any], *, only: bool = False, by: str = "cli", force: bool = False
+    ) -> str:
         """Put a new run into the daemon's queue, and return its id at once; arguments as in `create`.
 
         Raises:
@@ -189,7 +199,9 @@ class Project:
         """
         self.find(name)
         if not launch.daemon_alive(self.instance):
-            raise NoDaemon(f"{name} was not started: no daemon is alive on {self.settings.dagster_home}. Start one with: mystocks ui")
+            raise NoDaemon(
+                f"{name} was not started: no daemon is alive on {self.settings.dagster_home}. Start one with: mystocks ui"
+            )
         run_id = self.create(name, params, only=only, by=by, force=force)
         launch.start(self.instance, run_id, queued=True)
         return run_id
@@ -224,7 +236,9 @@ class Project:
         shown_status = self._shown_status()
         with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
             wanted = {"job": dagster_name(name)} if name and group else {"task_id": name}
-            records = rollup.executions(**wanted, window=TimeWindow.of(since, until), status=asked, limit=None if asked == "pending" else limit)
+            records = rollup.executions(
+                **wanted, window=TimeWindow.of(since, until), status=asked, limit=None if asked == "pending" else limit
+            )
             shown = (record.shown(self.instance, self.task_ids) for record in records)
             told = (replace(one, status=shown_status(one.task_id, one.status)) for one in shown)
             yield from islice((one for one in told if status in (None, one.status)), limit)
@@ -297,7 +311,13 @@ class Project:
         """
         # Before the databases are opened, which needs room.
         tight = make_room(self.settings.dagster_home, days, dry_run=dry_run)
-        return clean_up(InstanceRef(self.instance, self.settings.dagster_home), days, dry_run=dry_run, progress=progress, tight=tight)
+        return clean_up(
+            InstanceRef(self.instance, self.settings.dagster_home),
+            days,
+            dry_run=dry_run,
+            progress=progress,
+            tight=tight,
+        )
 
     def switches(self) -> dict[str, Switch]:
         """Return the switches of all tasks and groups that have a schedule, by id."""
@@ -320,7 +340,9 @@ class Project:
             entry = entries[one.name]
             if schedule := entry.schedule:
                 anchor = noted[entry.dagster_name].start if entry.dagster_name in noted else None
-                found.append(islice(next_runs.starts(one.name, schedule, moment, anchor=anchor, cursor=one.cursor), count))
+                found.append(
+                    islice(next_runs.starts(one.name, schedule, moment, anchor=anchor, cursor=one.cursor), count)
+                )
         return list(heapq.merge(*found, key=lambda coming: coming.time))
 
     def stop(self, name: str) -> list[StopResult]:

@@ -40,7 +40,12 @@ class ProjectCache:
         """Return the project with the task file as it is at this moment."""
         with self._lock:
             content = self._hash()
-            if self._project is None or content != self._content or module_cache.forget_changed() or self._doubtful(self._project):
+            if (
+                self._project is None
+                or content != self._content
+                or module_cache.forget_changed()
+                or self._doubtful(self._project)
+            ):
                 self._project = Project(self.settings, self.instance)
                 self._content, self._read_at = content, time.monotonic()
             return self._project

@@ -126,7 +126,9 @@ def _loaded(settings: Settings, address: str, version: Version) -> str | None:
     return next((tag["value"] for tag in tags if tag["key"] == _VERSION_TAG), "")
 
 
-def ask(settings: Settings, address: str, query: str, *, patience: float = _PATIENCE_SECONDS, **variables: str) -> dict[str, Any] | None:
+def ask(
+    settings: Settings, address: str, query: str, *, patience: float = _PATIENCE_SECONDS, **variables: str
+) -> dict[str, Any] | None:
     """Return the web UI's answer to a GraphQL query; None when nobody listens at the address, as after a crash.
 
     Raises:
@@ -142,7 +144,9 @@ def ask(settings: Settings, address: str, query: str, *, patience: float = _PATI
             told = json.load(answer)
     except urllib.error.HTTPError as error:
         if error.code == 401:
-            raise InstanceError(f"{address} wants a token: set MYSTOCKS_API_TOKEN here to what `mystocks ui` was started with.") from None
+            raise InstanceError(
+                f"{address} wants a token: set MYSTOCKS_API_TOKEN here to what `mystocks ui` was started with."
+            ) from None
         raise InstanceError(f"{address} answered {error.code} {error.reason}; is it this project's web UI?") from None
     except (urllib.error.URLError, ConnectionError) as error:
         if isinstance(getattr(error, "reason", error), ConnectionError):

@@ -96,11 +96,15 @@ def _claim(home: Path, say: Callable[[str], None]) -> None:
     except lock.LockHeld as held:
         place = ui_address(home)
         where = f", at {place} ({held.holder})" if place else f" or is starting: {held.holder}"
-        raise InstanceError(f"This project's web UI runs already{where}. Stop that one first; two would take each other's runs.") from None
+        raise InstanceError(
+            f"This project's web UI runs already{where}. Stop that one first; two would take each other's runs."
+        ) from None
     deadline, told = time.monotonic() + _ORPHAN_SECONDS, False
     while holder := lock.holder(home / lock.DAEMON_LOCK):
         if not holder.orphaned or time.monotonic() > deadline:
-            raise InstanceError(f"A daemon runs already on this instance: {holder}. Stop it first; two would start everything twice.")
+            raise InstanceError(
+                f"A daemon runs already on this instance: {holder}. Stop it first; two would start everything twice."
+            )
         if not told:
             say(f"waiting for the daemon of a web UI that was killed to end: {holder} …")
             told = True

@@ -68,9 +68,13 @@ class Planner:
         """
         self.instance, self.repository, self.task_id, self.step = instance, repository, task_id, f"{name}{ASSET_SUFFIX}"
         found = self.repository.definition.assets_defs_by_key.items()
-        self.keys = frozenset(key for key, assets in found if assets.partitions_def and assets.node_def.name == self.step)
+        self.keys = frozenset(
+            key for key, assets in found if assets.partitions_def and assets.node_def.name == self.step
+        )
         if not self.keys:
-            raise InvalidParams(f"{task_id} keeps no table by trading day, so there are no days to fill; run it: mystocks run {task_id}")
+            raise InvalidParams(
+                f"{task_id} keeps no table by trading day, so there are no days to fill; run it: mystocks run {task_id}"
+            )
 
     def plan(self, start: date, end: date, *, again: bool) -> Backfill:
         """Return what is to be loaded from `start` to `end`, both included.
@@ -104,7 +108,9 @@ class Planner:
         """Write the run of one span and return its id; nothing starts yet."""
         first, last = (day.isoformat() for day in span)
         days = (
-            {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last} if first != last else {PARTITION_NAME_TAG: first}
+            {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+            if first != last
+            else {PARTITION_NAME_TAG: first}
         )
         run_config = {"ops": {self.step: {"config": dict(config)}}} if config else {}
         tags = {"mystocks/task_id": self.task_id, **days, **tags}

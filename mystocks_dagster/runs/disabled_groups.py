@@ -16,7 +16,13 @@ def refusal_reason(instance: dg.DagsterInstance, job: str, tags: Mapping[str, st
 
     What its schedule starts has been decided by its switch, and a switch that a person turned on wins over the file.
     """
-    if DISABLED not in tags or FORCE in tags or SCHEDULE_NAME_TAG in tags or SENSOR_NAME_TAG in tags or _switched_on(instance, job):
+    if (
+        DISABLED not in tags
+        or FORCE in tags
+        or SCHEDULE_NAME_TAG in tags
+        or SENSOR_NAME_TAG in tags
+        or _switched_on(instance, job)
+    ):
         return None
     return (
         f"{job} is disabled in the task file (enabled: false). Run it all the same with: mystocks run {job} --force "
@@ -26,4 +32,6 @@ def refusal_reason(instance: dg.DagsterInstance, job: str, tags: Mapping[str, st
 
 def _switched_on(instance: dg.DagsterInstance, job: str) -> bool:
     states = instance.all_instigator_state()
-    return any(state.instigator_name == f"{job}__schedule" and state.status == InstigatorStatus.RUNNING for state in states)
+    return any(
+        state.instigator_name == f"{job}__schedule" and state.status == InstigatorStatus.RUNNING for state in states
+    )

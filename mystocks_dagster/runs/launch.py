@@ -64,7 +64,9 @@ def load(settings: Settings) -> Repository:
     Raises:
         TaskFileError: It cannot be used.
     """
-    reconstructable = ReconstructableRepository.for_module("mystocks_dagster.definitions", "defs", working_directory=str(settings.root))
+    reconstructable = ReconstructableRepository.for_module(
+        "mystocks_dagster.definitions", "defs", working_directory=str(settings.root)
+    )
     origins = WorkspaceFileTarget([str(settings.root / "workspace.yaml")]).create_origins()
     with _loading:
         return Repository(reconstructable, reconstructable.get_definition(), origins[0])
@@ -117,7 +119,9 @@ def create_run(
             repository_load_data=definition.repository_load_data,
         )
     except dg.DagsterInvalidConfigError as error:
-        raise InvalidParams(f"{job}: the parameters do not fit. " + " ".join(one.message for one in error.errors)) from None
+        raise InvalidParams(
+            f"{job}: the parameters do not fit. " + " ".join(one.message for one in error.errors)
+        ) from None
     return run.run_id
 
 
@@ -169,7 +173,11 @@ def _watch(instance: dg.DagsterInstance, run: Any) -> None:
     if daemon_alive(instance):
         return
     launcher = instance.run_launcher
-    if run is None or run.status not in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING):
+    if run is None or run.status not in (
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.CANCELING,
+    ):
         return
     health = launcher.check_run_worker_health(run)
     if health.status.value == "FAILED":

@@ -52,7 +52,9 @@ def runs_of(instance: dg.DagsterInstance, task_ids: Mapping[str, str], name: str
 
     def concerned(run: dg.DagsterRun) -> bool:
         open_ = [one for one in history.of_run(instance, run.run_id, task_ids) if one.status in _UNDER_WAY]
-        return {one.task_id for one in open_} == {name} or any(one.task_id == name and one.status == "running" for one in open_)
+        return {one.task_id for one in open_} == {name} or any(
+            one.task_id == name and one.status == "running" for one in open_
+        )
 
     return [run for run in active_runs(instance) if run.job_name == dagster_name(name) or concerned(run)]
 
@@ -75,7 +77,9 @@ def run_named(instance: dg.DagsterInstance, task_ids: Mapping[str, str], name: s
     if run is None:
         raise UnknownName(f"There is no run or execution {name!r}. What runs: mystocks history --status running")
     if run.is_finished:
-        raise NotRunning(f"The run {run.run_id} of {run.job_name} is not running: it has ended with {run.status.value}.")
+        raise NotRunning(
+            f"The run {run.run_id} of {run.job_name} is not running: it has ended with {run.status.value}."
+        )
     if step:
         _check_execution(history.of_run(instance, run.run_id, task_ids), f"{run.run_id}:{step}", run)
     return run
@@ -101,13 +105,17 @@ def stop(instance: dg.DagsterInstance, run: dg.DagsterRun, task_ids: Mapping[str
             # The worker ended before it could say so; asked again, the launcher says it.
             instance.run_launcher.terminate(run.run_id)
         time.sleep(_POLL_SECONDS)
-    raise InstanceError(f"The run {run.run_id} was told to stop and goes on after {_PATIENCE_SECONDS} s; see worker.log in its folder.")
+    raise InstanceError(
+        f"The run {run.run_id} was told to stop and goes on after {_PATIENCE_SECONDS} s; see worker.log in its folder."
+    )
 
 
 def _check_execution(executions: Sequence[history.Execution], execution_id: str, run: dg.DagsterRun) -> None:
     found = {one.execution_id: one.status for one in executions}
     if execution_id not in found:
-        raise UnknownName(f"The run {run.run_id} has no execution {execution_id!r}; it has {', '.join(found) or 'none yet'}.")
+        raise UnknownName(
+            f"The run {run.run_id} has no execution {execution_id!r}; it has {', '.join(found) or 'none yet'}."
+        )
     if found[execution_id] not in _UNDER_WAY:
         raise NotRunning(
             f"{execution_id} is not running: it has ended with {found[execution_id]}. Its run goes on: mystocks stop {run.run_id}"

@@ -23,7 +23,15 @@ _AWAKE = timedelta(seconds=15)
 RELOAD = timedelta(seconds=60)
 #: A look is noted at most so often.
 _PAUSE = timedelta(seconds=2)
-_TIMES = {"schedule_type", "cron_expression", "interval_seconds", "timezone", "start_time", "end_time", "trading_days_only"}
+_TIMES = {
+    "schedule_type",
+    "cron_expression",
+    "interval_seconds",
+    "timezone",
+    "start_time",
+    "end_time",
+    "trading_days_only",
+}
 NEVER = datetime.fromtimestamp(0, UTC)
 _LOOKS, _SCHEDULES = "mystocks/looks", "mystocks/schedules"
 
@@ -76,7 +84,10 @@ def begin(instance: dg.DagsterInstance, moment: datetime) -> None:
 
 def read(instance: dg.DagsterInstance, moment: datetime) -> DaemonLooks:
     """Return what is known at a look of the daemon at that moment."""
-    stored = {key: json.loads(text) for key, text in instance.daemon_cursor_storage.get_cursor_values({_LOOKS, _SCHEDULES}).items()}
+    stored = {
+        key: json.loads(text)
+        for key, text in instance.daemon_cursor_storage.get_cursor_values({_LOOKS, _SCHEDULES}).items()
+    }
     looks, schedules = stored.get(_LOOKS, {}), stored.get(_SCHEDULES, {})
     before = _time(looks.get("looked"))
     return DaemonLooks(
@@ -89,7 +100,9 @@ def read(instance: dg.DagsterInstance, moment: datetime) -> DaemonLooks:
     )
 
 
-def look(instance: dg.DagsterInstance, moment: datetime, on: Mapping[str, bool], forms: Mapping[str, str] | None = None) -> DaemonLooks:
+def look(
+    instance: dg.DagsterInstance, moment: datetime, on: Mapping[str, bool], forms: Mapping[str, str] | None = None
+) -> DaemonLooks:
     """Note a look of the daemon, and return what was known at it.
 
     Args:
@@ -123,7 +136,8 @@ def _schedules(looks: DaemonLooks, on: Mapping[str, bool], forms: Mapping[str, s
     # What is noted for the first time may be older than the note, as after an upgrade; later, a new form is new.
     new = looks.moment - RELOAD if looks.forms else NEVER
     noted = {
-        job: looks.forms[job] if job in looks.forms and looks.forms[job][0] == form else (form, new) for job, form in sorted(forms.items())
+        job: looks.forms[job] if job in looks.forms and looks.forms[job][0] == form else (form, new)
+        for job, form in sorted(forms.items())
     }
     return _stored(off & forms.keys(), {job: moment for job, moment in resumed.items() if job in forms}, noted)
 
@@ -141,4 +155,6 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _write(instance: dg.DagsterInstance, key: str, value: Any) -> None:
-    instance.daemon_cursor_storage.set_cursor_values({key: json.dumps(value, separators=(",", ":"), ensure_ascii=False)})
+    instance.daemon_cursor_storage.set_cursor_values(
+        {key: json.dumps(value, separators=(",", ":"), ensure_ascii=False)}
+    )

@@ -52,7 +52,10 @@ def _due(switch: Switch, schedule: Schedule, seen: datetime, anchor: IntervalSta
     """Return when the schedule was due first after `seen`; None when that is still to come."""
     # A tick is noted under the time at which it was due: the next one is a second later at the earliest.
     after = seen + timedelta(seconds=1)
-    first = next(next_runs.starts(switch.name, schedule, after, anchor=anchor.start if anchor else None, cursor=switch.cursor), None)
+    first = next(
+        next_runs.starts(switch.name, schedule, after, anchor=anchor.start if anchor else None, cursor=switch.cursor),
+        None,
+    )
     return first.time if first and first.time < now() else None
 
 

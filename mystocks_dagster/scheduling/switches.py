@@ -72,14 +72,23 @@ def repository(settings: Settings) -> RemoteRepositoryOrigin:
     return RemoteRepositoryOrigin(origins[0], REPOSITORY)
 
 
-def read(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, entries: Mapping[str, Task | Group]) -> dict[str, Switch]:
+def read(
+    instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, entries: Mapping[str, Task | Group]
+) -> dict[str, Switch]:
     """Return the switches of those tasks and groups that have a schedule, by id."""
-    states = {state.selector_id: state for state in instance.all_instigator_state(repository_selector_id=origin.get_selector_id())}
+    states = {
+        state.selector_id: state
+        for state in instance.all_instigator_state(repository_selector_id=origin.get_selector_id())
+    }
     remotes = {name: _remote(entry, origin) for name, entry in entries.items() if _has_switch(entry)}
-    return {name: _switch(name, entries[name], remote, states.get(remote.selector_id)) for name, remote in remotes.items()}
+    return {
+        name: _switch(name, entries[name], remote, states.get(remote.selector_id)) for name, remote in remotes.items()
+    }
 
 
-def turn(instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str, entry: Task | Group, on: bool | None) -> Switch:
+def turn(
+    instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str, entry: Task | Group, on: bool | None
+) -> Switch:
     """Turn a schedule on or off, as the UI does, or (`on` None) back to what the file says; return the switch.
 
     Raises:
@@ -123,7 +132,9 @@ def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[
 
 def sensor_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
     """Return what Dagster remembers of each sensor, by the sensor's name."""
-    return {state.instigator_name: state for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)}
+    return {
+        state.instigator_name: state for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    }
 
 
 def person_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
@@ -147,7 +158,9 @@ def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
 
     Else its daemon would first ask each of them, which for a thousand new ones takes a minute and more in which nothing else starts.
     """
-    entries = [one for one in taskfile.by_id().values() if one.schedule and one.schedule.interval_seconds and one.active]
+    entries = [
+        one for one in taskfile.by_id().values() if one.schedule and one.schedule.interval_seconds and one.active
+    ]
     if not entries:
         return
     origin = repository(settings)
@@ -158,7 +171,9 @@ def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
             # The daemon may note the same switch in this moment.
             with contextlib.suppress(dg.DagsterInvariantViolationError):
                 instance.add_instigator_state(
-                    InstigatorState(remote.get_remote_origin(), InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data)
+                    InstigatorState(
+                        remote.get_remote_origin(), InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data
+                    )
                 )
 
 
@@ -214,5 +229,6 @@ def _remote(entry: Task | Group, origin: RemoteRepositoryOrigin) -> RemoteSchedu
         return RemoteSchedule(cron, handle)
     started = dg.DefaultSensorStatus.RUNNING if entry.active else dg.DefaultSensorStatus.STOPPED
     return RemoteSensor(
-        SensorSnap(name=name, job_name=job, min_interval=1, default_status=started, sensor_type=SensorType.STANDARD), handle
+        SensorSnap(name=name, job_name=job, min_interval=1, default_status=started, sensor_type=SensorType.STANDARD),
+        handle,
     )

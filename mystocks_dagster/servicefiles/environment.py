@@ -30,7 +30,9 @@ def needed(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
 def content(variables: Mapping[str, str]) -> str:
     """Return the file."""
     lines = [f'{name}="{re.sub(_SPECIAL, _ESCAPED, value)}"' for name, value in variables.items()]
-    return "\n".join(["# Written by `mystocks service install`, which writes it again. It may hold secrets.", *lines, ""])
+    return "\n".join(
+        ["# Written by `mystocks service install`, which writes it again. It may hold secrets.", *lines, ""]
+    )
 
 
 _SPECIAL, _ESCAPED = r'([\\"$`])', r"\\\1"

@@ -62,7 +62,9 @@ def install(settings: Settings, plan: Plan) -> None:
     written = text(plan)
     before = plan.file.read_text(encoding="utf-8") if plan.file.exists() else None
     if before is not None and not _is_of(plan, before):
-        raise SettingsError(f"{plan.file} is of another project. Choose another name: mystocks service install --name NAME")
+        raise SettingsError(
+            f"{plan.file} is of another project. Choose another name: mystocks service install --name NAME"
+        )
     try:
         plan.environment.parent.mkdir(parents=True, exist_ok=True)
         _write(plan.environment, content(needed(environment(), settings.task_file)), 0o600, plan.uid)
@@ -80,7 +82,9 @@ def install(settings: Settings, plan: Plan) -> None:
                 plan.environment.unlink(missing_ok=True)
             else:
                 _write(plan.file, before, 0o644)
-            raise SettingsError(f"{' '.join(command)}: {complaint}. Nothing was installed.{'' if plan.system else _SESSION}")
+            raise SettingsError(
+                f"{' '.join(command)}: {complaint}. Nothing was installed.{'' if plan.system else _SESSION}"
+            )
 
 
 _SESSION = " A service of the user needs a session of that user (not `su`); without one: --system, as root."
@@ -104,7 +108,9 @@ def remove(plan: Plan) -> bool:
 
 def status(plan: Plan) -> Status:
     """Ask the manager how the service is."""
-    known = Status(manager=plan.manager, name=plan.name, system=plan.system, file=str(plan.file), installed=plan.file.exists())
+    known = Status(
+        manager=plan.manager, name=plan.name, system=plan.system, file=str(plan.file), installed=plan.file.exists()
+    )
     if not known.installed:
         return known
     done = _done(plan.show)
@@ -112,7 +118,9 @@ def status(plan: Plan) -> Status:
         return replace(known, detail=done.stderr.strip())
     if plan.manager == "launchd":
         found = _pairs(done.stdout, " = ")
-        return replace(known, enabled=True, active=found.get("state") == "running", pid=int(found.get("pid", 0)) or None)
+        return replace(
+            known, enabled=True, active=found.get("state") == "running", pid=int(found.get("pid", 0)) or None
+        )
     found = _pairs(done.stdout, "=")
     return replace(
         known,
@@ -131,7 +139,9 @@ def _pairs(text: str, sign: str) -> dict[str, str]:
 def _usable(plan: Plan) -> None:
     program = _PROGRAMS[plan.manager]
     if shutil.which(program) is None:
-        raise SettingsError(f"There is no {program} here. Keep `mystocks ui` running by other means; --dry-run prints the files.")
+        raise SettingsError(
+            f"There is no {program} here. Keep `mystocks ui` running by other means; --dry-run prints the files."
+        )
 
 
 def _is_of(plan: Plan, written: str) -> bool:

@@ -47,7 +47,11 @@ class Plan:
         """The commands that make it known and start it."""
         if self.manager == "launchd":
             return [["launchctl", "bootstrap", self._domain, str(self.file)]]
-        return [[*self._systemctl, "daemon-reload"], [*self._systemctl, "enable", self.name], [*self._systemctl, "restart", self.name]]
+        return [
+            [*self._systemctl, "daemon-reload"],
+            [*self._systemctl, "enable", self.name],
+            [*self._systemctl, "restart", self.name],
+        ]
 
     @property
     def disable(self) -> list[list[str]]:
@@ -70,9 +74,7 @@ class Plan:
             return "It starts when the machine starts."
         if self.manager == "launchd":
             return f"It starts when {self.user} logs in. For a start at boot: sudo mystocks service install --system"
-        return (
-            f"It starts when {self.user} logs in, and ends with the last session. For a start at boot: loginctl enable-linger {self.user}"
-        )
+        return f"It starts when {self.user} logs in, and ends with the last session. For a start at boot: loginctl enable-linger {self.user}"
 
     @property
     def _systemctl(self) -> list[str]:

@@ -38,7 +38,9 @@ def unit(plan: Plan) -> str:
     """
     for text in (*plan.command, str(plan.root), str(plan.environment)):
         if re.search(r"[\x00-\x1f\x7f]", text):
-            raise SettingsError(f"{text!r}: systemd cannot start what has a control character in its path. Move the project.")
+            raise SettingsError(
+                f"{text!r}: systemd cannot start what has a control character in its path. Move the project."
+            )
     # systemd refuses quotes and backslashes in the program's own path; variables it does not resolve there, but in what the
     # program sees of it.
     words = ["/usr/bin/env", *plan.command] if set(plan.command[0]) & set("$\"'\\") else list(plan.command)

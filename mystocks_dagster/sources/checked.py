@@ -123,7 +123,9 @@ def once(name: str, frame: pl.DataFrame, source: str) -> pl.DataFrame:
     if twice.is_empty():
         return frame
     first = twice.row(0, named=True)
-    same = twice.filter(pl.all_horizontal(pl.col(key).eq_missing(pl.lit(first[key], table.dtypes[key])) for key in table.key))
+    same = twice.filter(
+        pl.all_horizontal(pl.col(key).eq_missing(pl.lit(first[key], table.dtypes[key])) for key in table.key)
+    )
     differing = [column for column in same.columns if same[column].n_unique() > 1]
     shown = " and ".join(str(row) for row in same.select(differing).head(2).to_dicts())
     raise SourceChanged(

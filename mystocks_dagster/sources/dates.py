@@ -62,7 +62,9 @@ def _of_moment(value: datetime) -> date:
     if value.tzinfo is not None:
         return value.astimezone(SHANGHAI).date()
     if value.time() >= _UTC_MIDNIGHT:
-        raise UnclearDay(f"{value} has no time zone: in UTC it is of the next day in Shanghai. Store dates, or moments with a zone")
+        raise UnclearDay(
+            f"{value} has no time zone: in UTC it is of the next day in Shanghai. Store dates, or moments with a zone"
+        )
     return value.date()
 
 
@@ -92,7 +94,9 @@ def _moment(text: str, day: date, clock: str) -> datetime:
     try:
         return datetime.fromisoformat(f"{day}T{clock}")
     except ValueError:
-        raise UnclearDay(f"{text!r} has a time that cannot be read; write 2024-03-01, or 2024-03-01T15:00:00+08:00") from None
+        raise UnclearDay(
+            f"{text!r} has a time that cannot be read; write 2024-03-01, or 2024-03-01T15:00:00+08:00"
+        ) from None
 
 
 def _made(text: str, year: str, month: str, day: str) -> date:

@@ -46,8 +46,16 @@ class HostRule:
 
 #: Below every rate at which users report to have been banned; see docs/akshare.md.
 RULES = (
-    HostRule(name="eastmoney-push2", hosts=("push2.eastmoney.com", "push2his.eastmoney.com"), gap=2.5, ban=6 * HOUR, drops_are_bans=True),
-    HostRule(name="eastmoney-push2delay", hosts=("push2delay.eastmoney.com",), gap=2.5, ban=6 * HOUR, drops_are_bans=True),
+    HostRule(
+        name="eastmoney-push2",
+        hosts=("push2.eastmoney.com", "push2his.eastmoney.com"),
+        gap=2.5,
+        ban=6 * HOUR,
+        drops_are_bans=True,
+    ),
+    HostRule(
+        name="eastmoney-push2delay", hosts=("push2delay.eastmoney.com",), gap=2.5, ban=6 * HOUR, drops_are_bans=True
+    ),
     HostRule(name="eastmoney-datacenter", hosts=("datacenter-web.eastmoney.com",), gap=0.75),
     HostRule(name="sina", hosts=("sina.com.cn",)),
 )
@@ -137,7 +145,9 @@ def _locked(path: Path) -> Generator[IO[str]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"{path} cannot be written ({error.strerror}); it keeps the request rate. Make its folder writable.") from None
+        raise SettingsError(
+            f"{path} cannot be written ({error.strerror}); it keeps the request rate. Make its folder writable."
+        ) from None
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file

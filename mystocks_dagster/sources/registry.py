@@ -31,7 +31,9 @@ def open_source(name: str | None, settings: Settings) -> MarketSource:
 
             return RecordedSource(settings)
         case "baostock":
-            raise SettingsError("The source 'baostock' is not available in this version; use akshare, recorded or simulated.")
+            raise SettingsError(
+                "The source 'baostock' is not available in this version; use akshare, recorded or simulated."
+            )
         case unknown:
             near = get_close_matches(unknown.lower(), SOURCES, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""

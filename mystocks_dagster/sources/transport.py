@@ -127,9 +127,13 @@ class RecordingTransport:
             case "banned":
                 minutes = rule_of(host).ban / 60
                 pause = f"{minutes / 60:g} hours" if minutes >= 60 else f"{minutes:g} minutes"
-                return SourceUnavailable(f"{where} {fault.text}; it is left alone for {pause}. Use another source meanwhile.")
+                return SourceUnavailable(
+                    f"{where} {fault.text}; it is left alone for {pause}. Use another source meanwhile."
+                )
             case "broken":
-                return SourceUnavailable(f"{where} {fault.text} ({self.manners.attempts} attempts). Check the network, or try again later.")
+                return SourceUnavailable(
+                    f"{where} {fault.text} ({self.manners.attempts} attempts). Check the network, or try again later."
+                )
 
 
 @contextmanager
@@ -142,7 +146,9 @@ def installed(settings: Settings, manners: RetrySettings | None = None) -> Gener
 
     manners = manners or RetrySettings.to(settings)
     place = (urlsplit(settings.upstream).netloc.replace(":", "_"),) if settings.upstream else ()
-    wire = RecordingTransport(HostBook(settings.dagster_home.joinpath("hosts", *place), gaps=manners.gaps), manners, settings.upstream)
+    wire = RecordingTransport(
+        HostBook(settings.dagster_home.joinpath("hosts", *place), gaps=manners.gaps), manners, settings.upstream
+    )
 
     with _LOCK:
         original = HTTPAdapter.send

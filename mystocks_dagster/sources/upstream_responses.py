@@ -43,7 +43,9 @@ class UpstreamRequest:
     def of(cls, url: str) -> "UpstreamRequest":
         """Read a URL."""
         parts = urlsplit(url)
-        return cls(parts.hostname or "", parts.path, {name: values[-1] for name, values in parse_qs(parts.query).items()})
+        return cls(
+            parts.hostname or "", parts.path, {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        )
 
     @property
     def page(self) -> int:
@@ -88,7 +90,9 @@ def _eastmoney(question: UpstreamRequest, content: bytes) -> UpstreamResponse | 
     if body.get("rc") == 102 or (data is None and question.path == "/api/qt/clist/get"):
         if question.page > 1:
             return UpstreamFault("broken", f"has no page {question.page} of a list that was longer when it was begun")
-        return UpstreamFault("banned", f"answered without data (rc {body.get('rc')}), as it does to clients that it throttles")
+        return UpstreamFault(
+            "banned", f"answered without data (rc {body.get('rc')}), as it does to clients that it throttles"
+        )
     if question.path != "/api/qt/clist/get":
         return UpstreamResponse(question, content)
     if not isinstance(data, dict):
@@ -118,11 +122,17 @@ def _exchange_or_sina(question: UpstreamRequest, content: bytes) -> UpstreamResp
     if question.host == "query.sse.com.cn":
         fault = _sse(content)
     elif question.host == "www.szse.cn":
-        fault = None if content.startswith(b"PK") else UpstreamFault("broken", f"sent no spreadsheet: {_start(content)}")
+        fault = (
+            None if content.startswith(b"PK") else UpstreamFault("broken", f"sent no spreadsheet: {_start(content)}")
+        )
     elif question.host == "www.bse.cn":
         fault = None if content.startswith(b"null([") else UpstreamFault("broken", f"sent no list: {_start(content)}")
     elif question.path.endswith("/klc_td_sh.txt"):
-        fault = None if _TRADING_DAYS.match(content.strip()) else UpstreamFault("broken", f"sent no trading days: {_start(content)}")
+        fault = (
+            None
+            if _TRADING_DAYS.match(content.strip())
+            else UpstreamFault("broken", f"sent no trading days: {_start(content)}")
+        )
     elif "/hisdata_klc2/" in question.path:
         found = _KLC2.search(content)
         fault = UpstreamFault("broken", f"sent no price history: {_start(content)}") if not found else None

@@ -13,10 +13,28 @@ from mystocks_dagster.taskfile.secrets import MASK, is_secret, variables_only
 Kind = Literal["failure", "recovery", "late", "missed", "daemon", "broken_file"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Services whose address is a host: user and path are no secrets, a password is one.
-HOSTS = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "syslog", "rsyslog", "dbus", "gnome", "windows"})
+HOSTS = frozenset(
+    {
+        "json",
+        "jsons",
+        "xml",
+        "xmls",
+        "form",
+        "forms",
+        "mailto",
+        "mailtos",
+        "syslog",
+        "rsyslog",
+        "dbus",
+        "gnome",
+        "windows",
+    }
+)
 #: Services of whose address these parts are keys: user, host, and places in the path.
 _KEYS: dict[str, frozenset[str | int]] = {
-    **dict.fromkeys(("wecombot", "feishu", "lark", "schan", "pushplus", "wxpusher", "tgram", "slack"), frozenset({"host"})),
+    **dict.fromkeys(
+        ("wecombot", "feishu", "lark", "schan", "pushplus", "wxpusher", "tgram", "slack"), frozenset({"host"})
+    ),
     **dict.fromkeys(("dingtalk", "pover"), frozenset({"user", "host"})),
     "discord": frozenset({0}),
     **dict.fromkeys(("bark", "barks"), frozenset({"user", *range(9)})),
@@ -43,12 +61,16 @@ class Expectation(Closed):
     """What must be there on every trading day, and by when."""
 
     table: str | None = Field(
-        default=None, description="A table of the lake: the trading day's rows must have been written.", examples=["daily_bars"]
+        default=None,
+        description="A table of the lake: the trading day's rows must have been written.",
+        examples=["daily_bars"],
     )
     task: str | None = Field(
         default=None, description="Or a task: it must have ended well on the trading day.", examples=["daily_data_sync"]
     )
-    by: Annotated[str, AfterValidator(_time_of_day)] = Field(description="Time of day in Shanghai, hours and minutes.", examples=["18:30"])
+    by: Annotated[str, AfterValidator(_time_of_day)] = Field(
+        description="Time of day in Shanghai, hours and minutes.", examples=["18:30"]
+    )
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "Expectation":
@@ -65,11 +87,13 @@ class Expectation(Closed):
 class Alerts(Closed):
     """Where messages about failures go, and what they tell."""
 
-    urls: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], nothing_is(()), AfterValidator(once_each)] = Field(
-        default=(),
-        description="Apprise addresses: 企业微信 `wecombot://`, 钉钉 `dingtalk://`, 飞书 `feishu://`, e-mail `mailtos://`, webhooks "
-        "`jsons://` and a hundred others. Secrets stand in the environment.",
-        examples=[["wecombot://${WECOM_BOT_KEY}"]],
+    urls: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], nothing_is(()), AfterValidator(once_each)] = (
+        Field(
+            default=(),
+            description="Apprise addresses: 企业微信 `wecombot://`, 钉钉 `dingtalk://`, 飞书 `feishu://`, e-mail `mailtos://`, webhooks "
+            "`jsons://` and a hundred others. Secrets stand in the environment.",
+            examples=[["wecombot://${WECOM_BOT_KEY}"]],
+        )
     )
     on: Annotated[tuple[Kind, ...], nothing_is(()), AfterValidator(once_each)] = Field(
         default=KINDS,
@@ -88,7 +112,8 @@ class Alerts(Closed):
         examples=["https://stocks.example.com"],
     )
     rate_limit: Annotated[Integer, Field(ge=1, le=1000)] = Field(
-        default=30, description="Messages an hour to each address; what comes beyond is joined and told when the hour allows."
+        default=30,
+        description="Messages an hour to each address; what comes beyond is joined and told when the hour allows.",
     )
     group_seconds: Annotated[Integer, Field(ge=0, le=3600)] = Field(
         default=15, description="What happens within these seconds is told in one message."
@@ -103,7 +128,9 @@ def written_faults(head: dict[str, Any], tables: frozenset[str], tasks: frozense
     for index, url in enumerate(_list(found, "urls")):
         if isinstance(url, str) and _shows_secret(url):
             path: Path = ("alerts", "urls", index)
-            yield Fault(path, "a secret stands in the file", "Put it into the environment, and write ${NAME} in its place.")
+            yield Fault(
+                path, "a secret stands in the file", "Put it into the environment, and write ${NAME} in its place."
+            )
     for index, entry in enumerate(_list(found, "expect")):
         for field, known in (("table", tables), ("task", tasks)):
             name = entry.get(field) if isinstance(entry, dict) else None
@@ -134,7 +161,10 @@ def _shows_secret(url: str) -> bool:
     variables = _VARIABLE.findall(url)
     numbers = iter(range(len(variables)))
     url = _VARIABLE.sub(lambda _: f"\0{next(numbers)}\0", url)
-    return any(MASK in variables_only(re.sub(r"\0(\d+)\0", lambda at: variables[int(at[1])], part)) for part in _secret_parts(url))
+    return any(
+        MASK in variables_only(re.sub(r"\0(\d+)\0", lambda at: variables[int(at[1])], part))
+        for part in _secret_parts(url)
+    )
 
 
 def _secret_parts(url: str) -> Iterator[str]:

@@ -26,7 +26,9 @@ def locked(path: Path, patience: float | None = None) -> Generator[None]:
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise SettingsError(f"{path} cannot be edited: {lock} cannot be made: {error.strerror}. Check the folder's permissions.") from None
+        raise SettingsError(
+            f"{path} cannot be edited: {lock} cannot be made: {error.strerror}. Check the folder's permissions."
+        ) from None
     try:
         patience = _PATIENCE if patience is None else patience
         deadline = time.monotonic() + patience
@@ -36,7 +38,9 @@ def locked(path: Path, patience: float | None = None) -> Generator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise SettingsError(f"{path} is being edited by another process for {patience:.0f} s already; try again.") from None
+                    raise SettingsError(
+                        f"{path} is being edited by another process for {patience:.0f} s already; try again."
+                    ) from None
                 time.sleep(0.02)
         yield
     finally:

@@ -169,7 +169,11 @@ def _field_faults(field: CronField, text: str, values: set[int]) -> Iterator[str
         bad = next((shown for number, shown in ((first, first_text), (last, last_text)) if number is None), None)
         if bad is not None:
             is_number = bad.isascii() and bad.isdigit()
-            yield f"{field.name} {bad} is outside {_range(field)}" if is_number else f"{field.name} {part!r} cannot be read"
+            yield (
+                f"{field.name} {bad} is outside {_range(field)}"
+                if is_number
+                else f"{field.name} {part!r} cannot be read"
+            )
         elif first is not None and last is not None and first > last:
             yield f"{field.name} {base} runs backwards"
         elif first is not None and last is not None:

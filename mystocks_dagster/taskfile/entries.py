@@ -74,7 +74,9 @@ class Builder:
             secret = [path[1:] for path, one in written.items() if one.secret and path[0] == "params"]
             faults += (_below("params", fault) for fault in params_faults(model, function, params, secret))
         elif function and values.get("params") and not takes_params(function):
-            faults.append(Fault(("params",), f"{values['task_function']} takes no parameters", "Remove the params.", at_key=True))
+            faults.append(
+                Fault(("params",), f"{values['task_function']} takes no parameters", "Remove the params.", at_key=True)
+            )
         faults += [*task_faults(values), *_schedule_faults(values)]
         if function:
             faults += _misfire_faults(values, function)
@@ -98,7 +100,9 @@ class Builder:
         except Unresolved as error:
             return None, [Fault((error.field,), error.message, error.hint)]
 
-    def _without_unwanted(self, merged: dict[str, Any], data: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    def _without_unwanted(
+        self, merged: dict[str, Any], data: Mapping[str, Any], model: type[BaseModel]
+    ) -> dict[str, Any]:
         """Leave out the params that only the file's defaults give and the function does not take."""
         common, own, params = self.defaults.get("params"), data.get("params"), merged.get("params")
         if not isinstance(common, dict) or not isinstance(params, dict):
@@ -110,11 +114,17 @@ class Builder:
 def _misplaced(raw: Raw, other: Section) -> Fault:
     kind = "task" if other == "tasks" else "group"
     message = f"the {kind} {raw.data[SECTIONS[other]]!r} stands under {raw.section}"
-    hint = f"Move its lines up, to the end of the list below `{other}:`." if kind == "task" else f"Move its lines below `{other}:`."
+    hint = (
+        f"Move its lines up, to the end of the list below `{other}:`."
+        if kind == "task"
+        else f"Move its lines below `{other}:`."
+    )
     return Fault((SECTIONS[other],), message, hint, at_key=True)
 
 
-def params_faults(model: type[BaseModel], function: Function, params: dict[str, Any], secret: Sequence[Path] = ()) -> list[Fault]:
+def params_faults(
+    model: type[BaseModel], function: Function, params: dict[str, Any], secret: Sequence[Path] = ()
+) -> list[Fault]:
     """Return what is wrong with the params of a function, with paths within the params."""
     try:
         model.model_validate(params)
@@ -123,7 +133,9 @@ def params_faults(model: type[BaseModel], function: Function, params: dict[str, 
         return list(pydantic_errors.faults(error, model, params, secret=secret, unknown=unknown))
     except Exception as error:  # noqa: BLE001 - a validator is code of the user's; what it raises is told, not passed on
         message = f"{model.__name__} cannot check these params: {type(error).__name__}: {error}"
-        return [Fault((), pydantic_errors.without_secrets(message, params, secret), "Mend the validators of that model.")]
+        return [
+            Fault((), pydantic_errors.without_secrets(message, params, secret), "Mend the validators of that model.")
+        ]
     return []
 
 
@@ -131,7 +143,9 @@ def _validated(model: type[E], values: dict[str, Any], written: Mapping[Path, Wr
     try:
         entry = model.model_validate(values)
     except ValidationError as error:
-        return None, list(pydantic_errors.faults(error, model, values, secret=[path for path, one in written.items() if one.secret]))
+        return None, list(
+            pydantic_errors.faults(error, model, values, secret=[path for path, one in written.items() if one.secret])
+        )
     entry._written = dict(written)  # set once, here, before anybody sees the entry
     return entry, []
 
@@ -151,7 +165,11 @@ def _misfire_faults(values: Mapping[str, Any], function: Function) -> Iterator[F
 
 def _named(raw: Raw, values: Mapping[str, Any], field: str) -> EntryRefs | None:
     found = values.get(field)
-    refers = tuple((index, name) for index, name in enumerate(found) if isinstance(name, str)) if isinstance(found, (list, tuple)) else ()
+    refers = (
+        tuple((index, name) for index, name in enumerate(found) if isinstance(name, str))
+        if isinstance(found, (list, tuple))
+        else ()
+    )
     endless = values.get("task_type") == "supervisor"
     return EntryRefs(raw.key, raw.first, raw.id, field, refers, endless) if raw.id else None
 

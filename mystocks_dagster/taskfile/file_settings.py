@@ -19,7 +19,9 @@ def read_head(document: Document, folder: Path, environment: Mapping[str, str]) 
     """Return the task file without its entries, and everything wrong with that; what is wrong is left out."""
     # Variables in defaults are resolved in each task that takes them: only there it is known whether it is used.
     defaults = document.defaults
-    values, written, faults = resolve_variables({key: value for key, value in document.head.items() if key != "defaults"}, environment)
+    values, written, faults = resolve_variables(
+        {key: value for key, value in document.head.items() if key != "defaults"}, environment
+    )
     values = {**values, "defaults": document.head.get("defaults")}
     while True:
         try:
@@ -30,7 +32,9 @@ def read_head(document: Document, folder: Path, environment: Mapping[str, str]) 
             faults += found
             values = _without(values, found)
     faults += _default_faults(defaults, environment)
-    bad = [(index, why) for index, name in enumerate(head.task_packages) if (why := package_fault(name, folder.resolve()))]
+    bad = [
+        (index, why) for index, name in enumerate(head.task_packages) if (why := package_fault(name, folder.resolve()))
+    ]
     faults += [Fault(("task_packages", index), why) for index, why in bad]
     faults += _alert_faults(document)
     own = [fault for fault in document.faults if fault.path[0] not in SECTIONS]

@@ -102,7 +102,11 @@ class Functions:
         for package in (BUILT_IN, *self._packages):
             spec = find(package)
             folders = spec.submodule_search_locations if spec else None
-            inner = [name for _, name, _ in pkgutil.walk_packages(folders, f"{package}.", onerror=lambda _: None)] if folders else []
+            inner = (
+                [name for _, name, _ in pkgutil.walk_packages(folders, f"{package}.", onerror=lambda _: None)]
+                if folders
+                else []
+            )
             found += inner or [package]
         return found
 
@@ -110,9 +114,14 @@ class Functions:
         name = self._existing(module)
         try:
             found = importlib.import_module(name)
-        except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported is a problem of the file
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # whatever a user's module does when it is imported is a problem of the file
             hint = f"Mend the module; the error is at {_place(error)}."
-            raise Unresolved("task_module", f"{name} cannot be imported: {type(error).__name__}: {error}".rstrip(": "), hint) from error
+            raise Unresolved(
+                "task_module", f"{name} cannot be imported: {type(error).__name__}: {error}".rstrip(": "), hint
+            ) from error
         if not _inside(name, (BUILT_IN,)):
             module_cache.note(name)
         return found
@@ -141,7 +150,11 @@ class Functions:
         allowed = (BUILT_IN, *self._packages)
         found = None if name.startswith("_") else vars(module).get(name)
         if found is None:
-            public = [key for key, value in vars(module).items() if _is_task(value, (module.__name__,)) and not key.startswith("_")]
+            public = [
+                key
+                for key, value in vars(module).items()
+                if _is_task(value, (module.__name__,)) and not key.startswith("_")
+            ]
             hint = suggest(name, public, allowed="It has") or "It has none that a task can run."
             raise Unresolved("task_function", f"{module.__name__} has no function {name!r}", hint)
         if not _is_task(found, allowed):
@@ -172,7 +185,9 @@ def find(name: str, beside: Path | None = None) -> importlib.machinery.ModuleSpe
         for part in rest.split(".") if rest else ():
             if spec is None or spec.submodule_search_locations is None:
                 return None
-            spec = importlib.machinery.PathFinder.find_spec(f"{spec.name}.{part}", list(spec.submodule_search_locations))
+            spec = importlib.machinery.PathFinder.find_spec(
+                f"{spec.name}.{part}", list(spec.submodule_search_locations)
+            )
     except (ImportError, ValueError):  # a module that was put together by hand has no spec
         return None
     return spec

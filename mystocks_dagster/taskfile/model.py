@@ -36,14 +36,18 @@ def _id(value: str) -> str:
 def _priority(value: Any) -> Any:
     if isinstance(value, str):
         if value not in PRIORITIES:
-            raise fault(f"unknown priority {value!r}", suggest(value, PRIORITIES) + " Or a number from 1 (first) to 999 (last).")
+            raise fault(
+                f"unknown priority {value!r}", suggest(value, PRIORITIES) + " Or a number from 1 (first) to 999 (last)."
+            )
         return PRIORITIES[value]
     return value
 
 
 Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": names.ID_PATTERN})]
 Texts = Annotated[tuple[str, ...], nothing_is(()), AfterValidator(once_each)]
-Priority = Annotated[Integer, Field(ge=1, le=999), BeforeValidator(_priority, json_schema_input_type=int | PriorityName)]
+Priority = Annotated[
+    Integer, Field(ge=1, le=999), BeforeValidator(_priority, json_schema_input_type=int | PriorityName)
+]
 
 
 class Entry(Closed):
@@ -75,10 +79,15 @@ class Task(Entry):
     """One task: what it runs, when, and what happens when it fails."""
 
     task_id: Id = Field(
-        description="The key of the task everywhere; unique over tasks and groups. Dagster shows `-` as `_`.", examples=["daily_data_sync"]
+        description="The key of the task everywhere; unique over tasks and groups. Dagster shows `-` as `_`.",
+        examples=["daily_data_sync"],
     )
-    task_name: str = Field(default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日股票数据同步"])
-    description: str = Field(default="", description="What it does, for people.", examples=["每天收盘后同步当日股票交易数据"])
+    task_name: str = Field(
+        default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日股票数据同步"]
+    )
+    description: str = Field(
+        default="", description="What it does, for people.", examples=["每天收盘后同步当日股票交易数据"]
+    )
     task_type: TaskType = Field(
         description="`data_sync`, `indicator_calc`, `market_fetch`: keeps tables up to date; `cron`: runs by schedule; "
         "`manual`: never scheduled; `supervisor`: kept alive.",
@@ -89,12 +98,17 @@ class Task(Entry):
         description="Module of the function: `mystocks_dagster.tasks.X` (`app.tasks.X` is read as that), or one of `task_packages`.",
         examples=["mystocks_dagster.tasks.data_sync"],
     )
-    task_function: str = Field(min_length=1, description="Name of the function in that module.", examples=["sync_daily_stock_data"])
+    task_function: str = Field(
+        min_length=1, description="Name of the function in that module.", examples=["sync_daily_stock_data"]
+    )
     params: Annotated[dict[str, Any], nothing_is({})] = Field(
-        default_factory=dict, description="What the function is given; can be changed for each run.", examples=[{"data_source": "akshare"}]
+        default_factory=dict,
+        description="What the function is given; can be changed for each run.",
+        examples=[{"data_source": "akshare"}],
     )
     enabled: Flag = Field(
-        default=True, description="false: its schedule does not start it, and a supervisor is not kept alive. By hand it still runs."
+        default=True,
+        description="false: its schedule does not start it, and a supervisor is not kept alive. By hand it still runs.",
     )
     priority: Priority = Field(
         default=PRIORITIES["normal"],
@@ -102,12 +116,16 @@ class Task(Entry):
         "`batch` (900), or 1 to 999, lower first.",
         examples=["high"],
     )
-    schedule: Schedule | None = Field(default=None, description="When it starts by itself; see below. None on a `manual` task.")
+    schedule: Schedule | None = Field(
+        default=None, description="When it starts by itself; see below. None on a `manual` task."
+    )
     max_instances: Annotated[Integer, Field(ge=1, le=100)] = Field(
         default=1, description="How many executions of it may run at the same time."
     )
     dependencies: Texts = Field(
-        default=(), description="Ids of tasks that run first, in the same run, and must succeed.", examples=[["sync_basic_stock_info"]]
+        default=(),
+        description="Ids of tasks that run first, in the same run, and must succeed.",
+        examples=[["sync_basic_stock_info"]],
     )
     timeout: Annotated[Integer, Field(ge=1, le=30 * _DAY)] | None = Field(
         default=None,
@@ -117,13 +135,19 @@ class Task(Entry):
     retry_count: Annotated[Integer, Field(ge=0, le=100)] = Field(
         default=0, description="Attempts after the first one, when a retry can mend the failure."
     )
-    retry_delay: Annotated[Integer, Field(ge=0, le=_DAY)] = Field(default=60, description="Seconds between two attempts, at least.")
+    retry_delay: Annotated[Integer, Field(ge=0, le=_DAY)] = Field(
+        default=60, description="Seconds between two attempts, at least."
+    )
     auto_restart: Flag = Field(
         default=False,
         description="A supervisor that ends is started again; another task whose run was lost (machine killed) is started again once.",
     )
-    stop_on_error: Flag = Field(default=True, description="In a sequential group: a failure keeps the later tasks from starting.")
-    tags: Texts = Field(default=(), description="Labels to filter by, in any language.", examples=[["daily", "important"]])
+    stop_on_error: Flag = Field(
+        default=True, description="In a sequential group: a failure keeps the later tasks from starting."
+    )
+    tags: Texts = Field(
+        default=(), description="Labels to filter by, in any language.", examples=[["daily", "important"]]
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="The least severe of its log lines that is kept."
     )
@@ -153,23 +177,29 @@ class Task(Entry):
     def secrets(self) -> frozenset[str]:
         """Names of the params that are not shown: they hold a value from an environment variable, or one with a secret name."""
         variables = {str(path[1]) for path, written in self._written.items() if written.secret and path[0] == "params"}
-        return frozenset(variables | {name for name, value in self.params.items() if mask({name: value}) != {name: value}})
+        return frozenset(
+            variables | {name for name, value in self.params.items() if mask({name: value}) != {name: value}}
+        )
 
 
 class Group(Entry):
     """Tasks that run together, as one job."""
 
     group_id: Id = Field(description="The key of the group; unique over tasks and groups.", examples=["daily_job"])
-    group_name: str = Field(default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日数据处理任务组"])
+    group_name: str = Field(
+        default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日数据处理任务组"]
+    )
     description: str = Field(default="", description="What it is for, for people.")
     tasks: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(once_each)] = Field(
-        description="Ids of its tasks, in order; what they depend on runs too.", examples=[["daily_data_sync", "calc_technical_indicators"]]
+        description="Ids of its tasks, in order; what they depend on runs too.",
+        examples=[["daily_data_sync", "calc_technical_indicators"]],
     )
     execution_mode: Literal["sequential", "parallel"] = Field(
         default="sequential", description="One after the other as listed, or side by side."
     )
     enabled: Flag = Field(
-        default=True, description="false: it does not run, neither by its schedule nor by hand, unless it is forced or switched on."
+        default=True,
+        description="false: it does not run, neither by its schedule nor by hand, unless it is forced or switched on.",
     )
     schedule: Schedule | None = Field(default=None, description="When the group starts by itself; see below.")
 
@@ -193,7 +223,9 @@ class TaskFile(Closed):
     """A whole task file."""
 
     version: int | float | str = Field(
-        default="", description="Version of the file's content, as you count it: the tag `mystocks/version` of all runs.", examples=["1.0"]
+        default="",
+        description="Version of the file's content, as you count it: the tag `mystocks/version` of all runs.",
+        examples=["1.0"],
     )
     description: str = Field(default="", description="What the file is for, for people: `mystocks list` shows it.")
     defaults: Annotated[dict[str, Any], nothing_is({})] = Field(
@@ -208,7 +240,9 @@ class TaskFile(Closed):
         description="Python packages of your own whose functions tasks may name, found on the Python path or beside the task file.",
         examples=[["my_tasks"]],
     )
-    alerts: Alerts = Field(default=Alerts(), description="Where messages about failures go, and what they tell; see below.")
+    alerts: Alerts = Field(
+        default=Alerts(), description="Where messages about failures go, and what they tell; see below."
+    )
     tasks: Annotated[tuple[Task, ...], nothing_is(())] = Field(default=(), description="The tasks.")
     task_groups: Annotated[tuple[Group, ...], nothing_is(())] = Field(default=(), description="The groups.")
 
@@ -220,7 +254,9 @@ class TaskFile(Closed):
 def task_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what does not fit together in a task; `values` may be wrong in other ways too."""
     if values.get("task_type") == "manual" and values.get("schedule") is not None:
-        yield Fault(("schedule",), "a manual task is never scheduled", "Remove the schedule, or change task_type.", at_key=True)
+        yield Fault(
+            ("schedule",), "a manual task is never scheduled", "Remove the schedule, or change task_type.", at_key=True
+        )
     if values.get("task_type") == "supervisor" and values.get("schedule") is not None:
         hint = "Remove the schedule: it runs while it is enabled. Or change task_type."
         yield Fault(("schedule",), "a supervisor is kept alive, not scheduled", hint, at_key=True)

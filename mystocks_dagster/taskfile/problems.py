@@ -186,4 +186,6 @@ def _cells(character: str) -> int:
 
 
 def _printable(line: str) -> str:
-    return "".join(character if character.isprintable() or character == "\t" else "\N{REPLACEMENT CHARACTER}" for character in line)
+    return "".join(
+        character if character.isprintable() or character == "\t" else "\N{REPLACEMENT CHARACTER}" for character in line
+    )

@@ -53,13 +53,23 @@ _WANTED = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
-_BOUNDS = {"greater_than_equal": "at least", "greater_than": "more than", "less_than_equal": "at most", "less_than": "less than"}
+_BOUNDS = {
+    "greater_than_equal": "at least",
+    "greater_than": "more than",
+    "less_than_equal": "at most",
+    "less_than": "less than",
+}
 #: Kinds of error whose message names no value but the one that `found` stands for.
 _NAMED = frozenset({*_WANTED, *_BOUNDS, "missing", "extra_forbidden", "literal_error"})
 
 
 def faults(
-    error: ValidationError, model: type[BaseModel], data: Any, *, secret: Iterable[Path] = (), unknown: str = "unknown key"
+    error: ValidationError,
+    model: type[BaseModel],
+    data: Any,
+    *,
+    secret: Iterable[Path] = (),
+    unknown: str = "unknown key",
 ) -> Iterator[Fault]:
     """Yield one fault for each thing that pydantic found.
 
@@ -120,7 +130,9 @@ def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: 
     if kind == "literal_error":
         allowed = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         return Fault(
-            path, f"{label} cannot be {found}", suggest(str(detail["input"]), allowed) if not hidden else f"Allowed: {', '.join(allowed)}."
+            path,
+            f"{label} cannot be {found}",
+            suggest(str(detail["input"]), allowed) if not hidden else f"Allowed: {', '.join(allowed)}.",
         )
     if kind in _WANTED:
         value = "" if hidden or isinstance(detail["input"], (str, dict, list)) else found
@@ -129,10 +141,14 @@ def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: 
     if kind in _BOUNDS:
         return Fault(path, f"{label} must be {_BOUNDS[kind]} {next(iter(context.values()))}, found {found}")
     if kind in ("too_short", "string_too_short"):
-        return Fault(path, f"{label} is empty", f"Add {_example(model, path)}." if kind == "too_short" else "Write something.")
+        return Fault(
+            path, f"{label} is empty", f"Add {_example(model, path)}." if kind == "too_short" else "Write something."
+        )
     if kind == "value_error":
         return Fault(path, f"{label}: {context['error']}" if label else str(context["error"]))
-    return Fault(path, f"{label}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, found {found}" if label else detail["msg"])
+    return Fault(
+        path, f"{label}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, found {found}" if label else detail["msg"]
+    )
 
 
 def unknown_key(name: str, allowed: Iterable[str]) -> str:
@@ -148,7 +164,11 @@ def _quotes(kind: str, value: Any, *, hidden: bool) -> str:
     """Return the remedy for the commonest mistakes of type."""
     if hidden:
         return ""
-    if isinstance(value, str) and kind.startswith(("int", "float", "bool")) and not isinstance(scalar(value.strip()), str):
+    if (
+        isinstance(value, str)
+        and kind.startswith(("int", "float", "bool"))
+        and not isinstance(scalar(value.strip()), str)
+    ):
         return "Write it without quotes."
     if kind == "string_type" and not isinstance(value, (dict, list)):
         return f'Write it in quotes: "{shorten(value)}".'

@@ -99,7 +99,9 @@ def read_task_file(path: Path, *, functions: bool = True, environment: Mapping[s
     return version.taskfile
 
 
-def check_task_file(path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> list[Problem]:
+def check_task_file(
+    path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None
+) -> list[Problem]:
     """Return everything wrong with a task file, in the order of its lines."""
     try:
         return list(load_task_file(path, functions=functions, environment=environment).problems)
@@ -116,12 +118,16 @@ def load_task_file(path: Path, *, functions: bool = True, environment: Mapping[s
     return load_text(read_text(Path(path)), Path(path), functions=functions, environment=environment)
 
 
-def load_text(text: str, path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
+def load_text(
+    text: str, path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None
+) -> Version:
     """Return the same of a text that is, or is to be, the content of `path`."""
     return load_source(parse_text(text, str(path)), path, functions=functions, environment=environment)
 
 
-def load_source(source: Source, path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
+def load_source(
+    source: Source, path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None
+) -> Version:
     """Return the same of a parsed file."""
     document = document_of(source)
     version = load_document(document, path, content_hash(source.text), functions=functions, environment=environment)
@@ -155,8 +161,15 @@ def load_document(
     """
     environment = process_environment() if environment is None else environment
     head, problems = read_head(document, path.parent, environment)
-    builder = Builder(document.defaults, environment, Functions(head.task_packages, path.resolve().parent) if functions else None)
-    built = [builder.build(raw) for entries in document.entries.values() for raw in entries if only is None or raw.label in only]
+    builder = Builder(
+        document.defaults, environment, Functions(head.task_packages, path.resolve().parent) if functions else None
+    )
+    built = [
+        builder.build(raw)
+        for entries in document.entries.values()
+        for raw in entries
+        if only is None or raw.label in only
+    ]
     sifted = runnable_entries(document, built)
     resolved = {one.raw.label: one.function for one in built if one.function and one.raw.label not in sifted.broken}
     return Version(
@@ -169,7 +182,9 @@ def load_document(
         lines={raw.label: (raw.first, raw.last) for entries in document.entries.values() for raw in entries},
         functions=resolved,
         writes={label: declared(function).writes for label, function in resolved.items()} if writes is None else writes,
-        also_writes={label: declared(function).also_writes for label, function in resolved.items()} if also_writes is None else also_writes,
+        also_writes={label: declared(function).also_writes for label, function in resolved.items()}
+        if also_writes is None
+        else also_writes,
         document=document,
     )
 

@@ -53,7 +53,11 @@ def _used_twice(entries: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
             continue
         path = ("task_id",) if entry.key[0] == "tasks" else ("group_id",)
         if first.id == entry.id:
-            found = Fault(path, f"the id {entry.id!r} is used twice", f"It stands in line {first.line} already; rename one of them.")
+            found = Fault(
+                path,
+                f"the id {entry.id!r} is used twice",
+                f"It stands in line {first.line} already; rename one of them.",
+            )
         else:
             hint = "They would have one name in Dagster; rename one of them."
             found = Fault(path, f"{entry.id!r} and {first.id!r} (line {first.line}) differ only in - and _", hint)
@@ -84,7 +88,10 @@ def _endless(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterato
         for index, name in entry.refers:
             if name in supervisors and name != entry.id:
                 hint = "Leave it out: it is kept alive by itself while it is enabled."
-                yield (entry,), Fault((entry.field, index), f"{name!r} is a supervisor: a run that waits for it never ends", hint)
+                yield (
+                    (entry,),
+                    Fault((entry.field, index), f"{name!r} is a supervisor: a run that waits for it never ends", hint),
+                )
 
 
 def _circles(tasks: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
@@ -105,7 +112,12 @@ def _circles(tasks: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
         shown = circle if len(circle) <= 20 else [*circle[:10], "...", *circle[-9:]]
         index = next(index for index, upstream in entries[name].refers if upstream == circle[1])
         blamed = tuple(entries[one] for one in dict.fromkeys(circle))
-        yield blamed, Fault(("dependencies", index), f"the dependencies form a circle: {' -> '.join(shown)}", "Remove one of them.")
+        yield (
+            blamed,
+            Fault(
+                ("dependencies", index), f"the dependencies form a circle: {' -> '.join(shown)}", "Remove one of them."
+            ),
+        )
 
 
 def _knots(graph: Mapping[str, Sequence[str]]) -> Iterator[set[str]]:

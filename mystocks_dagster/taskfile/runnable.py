@@ -67,7 +67,9 @@ def _spread(document: Document, built: Sequence[Built], broken: Broken) -> None:
                 waiting.append(one.raw.label)
 
 
-def _remaining_groups(document: Document, built: Sequence[Built], broken: Broken) -> tuple[tuple[Group, ...], dict[str, tuple[str, ...]]]:
+def _remaining_groups(
+    document: Document, built: Sequence[Built], broken: Broken
+) -> tuple[tuple[Group, ...], dict[str, tuple[str, ...]]]:
     """Return the groups that still have tasks, without those that cannot run, and which ones those are.
 
     A broken task counts as one that failed: in a sequential group it keeps the later ones from running when it
@@ -88,7 +90,9 @@ def _remaining_groups(document: Document, built: Sequence[Built], broken: Broken
         missing = tuple(name for name in group.tasks if name not in kept)
         if missing and not kept:
             first = next(name for name in group.tasks if name in broken)
-            fault = Fault(("tasks", group.tasks.index(first)), f"needs {first!r}, which is broken", "Mend that one first.")
+            fault = Fault(
+                ("tasks", group.tasks.index(first)), f"needs {first!r}, which is broken", "Mend that one first."
+            )
             broken[group.group_id] = (_problem(document, one.raw, fault),)
             continue
         if missing:
@@ -105,6 +109,8 @@ def _stops_on_error(document: Document, raw: Raw) -> bool:
 
 def _problem(document: Document, raw: Raw, fault: Fault) -> Problem:
     """Return the fault with its place: in the entry, or in the file's defaults when the value comes from there."""
-    inherited = fault.path and not has(raw.data, fault.path) and raw.section == "tasks" and has(document.defaults, fault.path)
+    inherited = (
+        fault.path and not has(raw.data, fault.path) and raw.section == "tasks" and has(document.defaults, fault.path)
+    )
     prefix = ("defaults",) if inherited else raw.key
     return document.problem(fault._replace(path=(*prefix, *fault.path)), raw.label)

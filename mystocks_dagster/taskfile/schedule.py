@@ -33,7 +33,11 @@ ONCE_GRACE = timedelta(hours=1)
 #: The field that each type of schedule lives by.
 NEEDED = {"cron": "cron_expression", "interval": "interval_seconds", "once": "start_time"}
 #: Fields that have no effect on a schedule of that type: a line that does nothing is a mistake.
-_USELESS = {"cron": ("interval_seconds",), "interval": ("cron_expression",), "once": ("cron_expression", "interval_seconds", "end_time")}
+_USELESS = {
+    "cron": ("interval_seconds",),
+    "interval": ("cron_expression",),
+    "once": ("cron_expression", "interval_seconds", "end_time"),
+}
 
 
 class Closed(BaseModel):
@@ -78,7 +82,9 @@ def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # OSError: a folder of zones, such as Asia
-        raise fault(f"unknown time zone {name!r}", suggest(name, sorted(available_timezones()), allowed="Such as")) from None
+        raise fault(
+            f"unknown time zone {name!r}", suggest(name, sorted(available_timezones()), allowed="Such as")
+        ) from None
     return name
 
 
@@ -107,7 +113,9 @@ class Schedule(Closed):
         examples=[3600],
     )
     timezone: Annotated[str, AfterValidator(_timezone)] = Field(
-        default="Asia/Shanghai", description="Time zone of `cron_expression`, and of times without an offset.", examples=["Asia/Shanghai"]
+        default="Asia/Shanghai",
+        description="Time zone of `cron_expression`, and of times without an offset.",
+        examples=["Asia/Shanghai"],
     )
     start_time: datetime | None = Field(
         default=None,
@@ -117,7 +125,9 @@ class Schedule(Closed):
     end_time: datetime | None = Field(
         default=None, description="Not after. Without an offset it is in `timezone`.", examples=["2026-12-31T23:59:59"]
     )
-    trading_days_only: Flag = Field(default=False, description="Skip the days on which Shanghai does not trade; the reason is shown.")
+    trading_days_only: Flag = Field(
+        default=False, description="Skip the days on which Shanghai does not trade; the reason is shown."
+    )
     misfire: Literal["latest", "skip", "all"] = Field(
         default="latest",
         description="What happens to starts that were due while no daemon was looking: run the `latest`, `skip` them, or run `all`, "
@@ -156,13 +166,24 @@ def schedule_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
         return
     needed = NEEDED[kind]
     if values.get(needed) is None:
-        yield Fault(("schedule_type",), f"schedule_type {kind} needs {needed}", f"Add {needed}, such as {_EXAMPLES[needed]}.")
+        yield Fault(
+            ("schedule_type",), f"schedule_type {kind} needs {needed}", f"Add {needed}, such as {_EXAMPLES[needed]}."
+        )
     for name in _USELESS[kind]:
         if values.get(name) is not None:
-            yield Fault((name,), f"{name} has no effect with schedule_type {kind}", "Remove it, or change schedule_type.", at_key=True)
+            yield Fault(
+                (name,),
+                f"{name} has no effect with schedule_type {kind}",
+                "Remove it, or change schedule_type.",
+                at_key=True,
+            )
     start, end = (_moment(values.get(name), values.get("timezone")) for name in ("start_time", "end_time"))
     if kind != "once" and start and end and end <= start:
-        yield Fault(("end_time",), f"end_time {end.isoformat()} is not after start_time {start.isoformat()}", "This would never fire.")
+        yield Fault(
+            ("end_time",),
+            f"end_time {end.isoformat()} is not after start_time {start.isoformat()}",
+            "This would never fire.",
+        )
 
 
 _EXAMPLES = {"cron_expression": '"30 16 * * 1-5"', "interval_seconds": "3600", "start_time": '"2026-10-19T09:00:00"'}

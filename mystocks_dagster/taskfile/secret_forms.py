@@ -27,7 +27,10 @@ def pattern(values: Iterable[str], short: Iterable[str] = ()) -> str | None:
     parts = [re.escape(form) for form in sorted(found, key=len, reverse=True)]
     cores = {core for value in values if len(value) >= _SHORTEST for core in _base64_cores(value)}
     # With a few letters on each side, which hold some of its bits.
-    parts += [f"[A-Za-z0-9+/_-]{{0,2}}{re.escape(core)}[A-Za-z0-9+/_-]{{0,2}}={{0,2}}" for core in sorted(cores, key=len, reverse=True)]
+    parts += [
+        f"[A-Za-z0-9+/_-]{{0,2}}{re.escape(core)}[A-Za-z0-9+/_-]{{0,2}}={{0,2}}"
+        for core in sorted(cores, key=len, reverse=True)
+    ]
     alone = {form for value in short if 0 < len(value) < _SHORTEST for form in plain_forms(value, least=1)}
     parts += [rf"(?<![A-Za-z0-9_]){re.escape(form)}(?![A-Za-z0-9_])" for form in sorted(alone, key=len, reverse=True)]
     return "|".join(parts) or None
@@ -37,7 +40,12 @@ def plain_forms(value: str, *, least: int = _SHORTEST) -> set[str]:
     """Return a secret as it is, and as JSON, Python, HTML, URLs and hexadecimal dumps write it."""
     raw = value.encode("utf-8", "surrogatepass")
     lines = [line.strip() for line in value.splitlines()] if "\n" in value else []
-    escaped = [json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], html.escape(value)]
+    escaped = [
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        repr(value)[1:-1],
+        html.escape(value),
+    ]
     escaped += [json.dumps(one)[1:-1] for one in escaped[:2]]
     coded = [code(raw, safe=safe) for code in (quote, quote_plus) for safe in ("", "/")]
     coded += [re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), one) for one in coded]

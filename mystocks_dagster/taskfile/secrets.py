@@ -15,7 +15,9 @@ _SECRET = re.compile(
 #: Whole words that are secret at the end of a key; within longer words they mean other things, as in `bypass`.
 _WORDS = frozenset({"pass", "auth", "bearer", "sckey"})
 #: What may stand behind the secret word and only says how the value is written.
-_QUALIFIERS = frozenset({"key", "value", "str", "string", "text", "raw", "plain", "pem", "base64", "b64", "hash", "new", "old"})
+_QUALIFIERS = frozenset(
+    {"key", "value", "str", "string", "text", "raw", "plain", "pem", "base64", "b64", "hash", "new", "old"}
+)
 #: What may stand behind these, which are secret as a whole.
 _ADDRESSES = {"webhook": frozenset({"url", "uri", "address", "addr", "link"}), "dsn": frozenset({"url", "uri"})}
 #: Before `tokens`: a number of them is no secret.
@@ -82,7 +84,11 @@ def _is_secret(key: str) -> bool:
     if words[-1] == "tokens" and _COUNTS & set(words[:-1]):
         return False
     joined = "".join(words[-2:])
-    if words[-1] in _WORDS or _SECRET.search(words[-1]) or (words[-1] in ("key", "keys", "pass") and _SECRET.search(joined)):
+    if (
+        words[-1] in _WORDS
+        or _SECRET.search(words[-1])
+        or (words[-1] in ("key", "keys", "pass") and _SECRET.search(joined))
+    ):
         return True
     before = "".join(words[-3:-1])
     if words[-1] in _QUALIFIERS and len(words) > 1:
@@ -155,7 +161,12 @@ def restored(value: Any, before: Any) -> Any:
     if isinstance(value, list):
         known = before if isinstance(before, list) else []
         return [restored(item, known[index] if index < len(known) else None) for index, item in enumerate(value)]
-    if isinstance(value, str) and MASK in value and before is not None and not isinstance(before, (Mapping, list, bool)):
+    if (
+        isinstance(value, str)
+        and MASK in value
+        and before is not None
+        and not isinstance(before, (Mapping, list, bool))
+    ):
         return before if value in (MASK, shown(before), shown(before, hidden=True)) else value
     return value
 

@@ -14,7 +14,18 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<inner>[^}]*)(?P<close>\}?)")
 _INNER = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>.*))?", re.DOTALL)
 #: Fields that everybody sees, in the UI, in logs and in file names: a secret has no business there.
 PUBLIC = frozenset(
-    {"task_id", "task_name", "group_id", "group_name", "description", "tags", "dependencies", "tasks", "task_module", "task_function"}
+    {
+        "task_id",
+        "task_name",
+        "group_id",
+        "group_name",
+        "description",
+        "tags",
+        "dependencies",
+        "tasks",
+        "task_module",
+        "task_function",
+    }
 )
 
 
@@ -40,7 +51,9 @@ def has_variable(value: object) -> bool:
     return isinstance(value, str) and any(found.group() != "$${" for found in _VARIABLE.finditer(value))
 
 
-def resolve_variables(data: dict[str, Any], environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[Path, Written], list[Fault]]:
+def resolve_variables(
+    data: dict[str, Any], environment: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[Path, Written], list[Fault]]:
     """Return `data` with variables replaced, what was written where they stood, and what is wrong with them.
 
     Outside `params`, a value that comes to look like a number, true or false becomes one, as unquoted text does.
@@ -76,14 +89,19 @@ def _value(match: re.Match[str], path: Path, environment: Mapping[str, str], use
     inner = _INNER.fullmatch(match["inner"])
     if not inner or not match["close"]:
         return Fault(
-            path, f"{match.group()!r} is no variable", "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.", span=span
+            path,
+            f"{match.group()!r} is no variable",
+            "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.",
+            span=span,
         )
     name, default = inner["name"], inner["default"]
     if default is not None and "{" in default:
         hint = f"Write ${{{name}:-text}} with a text without braces, or set {name}."
         return Fault(path, "a default can hold neither another variable nor braces", hint, span=span)
     if path[0] in PUBLIC:
-        return Fault(path, f"no variable can stand in {path[0]}: it is shown to everybody", "Write the text itself.", span=span)
+        return Fault(
+            path, f"no variable can stand in {path[0]}: it is shown to everybody", "Write the text itself.", span=span
+        )
     value = environment.get(name)
     if default is not None and not value:
         return default

@@ -23,14 +23,24 @@ def store(version: Version, folder: Path) -> str:
         "writes": dict(version.writes),
         "also_writes": dict(version.also_writes),
         "broken": list(version.broken),
-        **{section: [[raw.first, raw.last, raw.data] for raw in entries] for section, entries in version.document.entries.items()},
+        **{
+            section: [[raw.first, raw.last, raw.data] for raw in entries]
+            for section, entries in version.document.entries.items()
+        },
     }
-    atomic_files.replace(folder / f"{version.hash}.json", json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode(), 0o600)
+    atomic_files.replace(
+        folder / f"{version.hash}.json", json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode(), 0o600
+    )
     return version.hash
 
 
 def load_version(
-    folder: Path, content: str, only: str | None = None, *, functions: bool = True, environment: Mapping[str, str] | None = None
+    folder: Path,
+    content: str,
+    only: str | None = None,
+    *,
+    functions: bool = True,
+    environment: Mapping[str, str] | None = None,
 ) -> Version:
     """Return a version that was stored.
 
@@ -53,14 +63,21 @@ def load_version(
         message = f"the copy of the task file that this run was queued with cannot be read: {error}"
         raise TaskFileError([Problem(file=str(path), line=1, column=1, path="", message=message, hint=hint)]) from None
     entries = {
-        section: [Raw(section, index, data, first, last) for index, (first, last, data) in enumerate(copy[section])] for section in SECTIONS
+        section: [Raw(section, index, data, first, last) for index, (first, last, data) in enumerate(copy[section])]
+        for section in SECTIONS
     }
-    document = Document(copy["source"], copy["head"], entries, lambda fault, owner: _problem(copy["source"], entries, fault, owner))
+    document = Document(
+        copy["source"], copy["head"], entries, lambda fault, owner: _problem(copy["source"], entries, fault, owner)
+    )
     wanted = _wanted(document, only) if only else None
-    writes, also_writes = ({label: tuple(tables) for label, tables in copy.get(key, {}).items()} for key in ("writes", "also_writes"))
+    writes, also_writes = (
+        {label: tuple(tables) for label, tables in copy.get(key, {}).items()} for key in ("writes", "also_writes")
+    )
     source = Path(copy["source"])
     known = {"writes": writes, "also_writes": also_writes}
-    version = load_document(document, source, content, only=wanted, functions=functions, environment=environment, **known)
+    version = load_document(
+        document, source, content, only=wanted, functions=functions, environment=environment, **known
+    )
     # What was broken when the run was queued is not part of it; what broke since then must not be left out silently.
     lost = [label for label in version.broken if wanted and label in wanted and label not in copy["broken"]]
     if lost:
@@ -89,4 +106,6 @@ def _problem(file: str, entries: Mapping[Section, list[Raw]], fault: Fault, owne
     section, index = (*fault.path[:2], None, None)[:2]
     raws: Any = entries.get(section, []) if section in SECTIONS else []  # type: ignore[call-overload]
     line = raws[index].first if isinstance(index, int) and index < len(raws) else 1
-    return Problem(file=file, line=line, column=1, path=path_text(fault.path), message=fault.message, hint=fault.hint, owner=owner)
+    return Problem(
+        file=file, line=line, column=1, path=path_text(fault.path), message=fault.message, hint=fault.hint, owner=owner
+    )

@@ -24,7 +24,9 @@ def _cron_with_two_days(file: FilePath) -> Iterator[Problem]:
     for path, value in walk(source.data):
         if path[-2:] == ("schedule", "cron_expression") and _fires_on_either(value):
             hint = "Make one of the two * where that is not meant."
-            yield source.problem(Fault(path, f"warning: {value!r} fires when the day of month or the day of week fits, as in cron", hint))
+            yield source.problem(
+                Fault(path, f"warning: {value!r} fires when the day of month or the day of week fits, as in cron", hint)
+            )
 
 
 def _fires_on_either(value: Any) -> bool:

@@ -56,7 +56,11 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     """
     found = set_aside(source, "daily_bars")
     faults, refused = list(found.faults), dict(found.refused)
-    apart = {fault.date for fault in faults if fault.date and not fault.stored and shanghai().is_probable_session(fault.date)[0]}
+    apart = {
+        fault.date
+        for fault in faults
+        if fault.date and not fault.stored and shanghai().is_probable_session(fault.date)[0]
+    }
     if frame.is_empty():
         return Admitted(frame, faults, refused | _emptied(apart, frame, refused, whole=whole))
     days = frame["date"].unique().sort().to_list()
@@ -101,7 +105,11 @@ def _without_wrong_days(lake: Lake, frame: pl.DataFrame) -> tuple[pl.DataFrame, 
 
 def _emptied(days: Collection[date], rows: pl.DataFrame, refused: Collection[date], *, whole: bool) -> dict[date, str]:
     """Return the days of which no row is left, and say so."""
-    return dict.fromkeys(sorted(set(days) - set(rows["date"].unique()) - set(refused)), "every row is set aside") if whole else {}
+    return (
+        dict.fromkeys(sorted(set(days) - set(rows["date"].unique()) - set(refused)), "every row is set aside")
+        if whole
+        else {}
+    )
 
 
 def _checked(frame: pl.DataFrame, breaks: Mapping[Rule, pl.Series], *, whole: bool) -> Checked:
@@ -155,7 +163,9 @@ def _listing(lake: Lake, source: MarketSource) -> pl.DataFrame | None:
             frame = lake.read("stocks", columns=["symbol", "delist_date"]) if lake.exists("stocks") else None
     except (NotOffered, SourceError):
         return None
-    return None if frame is None or frame.is_empty() else frame.select("symbol", "delist_date", listed=pl.lit(value=True))
+    return (
+        None if frame is None or frame.is_empty() else frame.select("symbol", "delist_date", listed=pl.lit(value=True))
+    )
 
 
 def check_quotes(lake: Lake, frame: pl.DataFrame) -> None:

@@ -27,13 +27,21 @@ _BAR_COLUMNS = ["symbol", "date", "open", "close", "prev_close", "amount", "is_s
 class BacktestParams(TaskParams):
     """What `run_backtest` takes."""
 
-    strategy_id: str = Field(default="", validate_default=True, description=f"One of {', '.join(STRATEGIES)}; empty means {STRATEGIES[0]}.")
+    strategy_id: str = Field(
+        default="", validate_default=True, description=f"One of {', '.join(STRATEGIES)}; empty means {STRATEGIES[0]}."
+    )
     start_date: Day = Field(default=None, description="First day to trade; empty means the first stored day.")
     end_date: Day = Field(default=None, description="Last day to trade; empty means the last stored day.")
     initial_capital: float = Field(default=1_000_000.0, ge=10_000, le=1e12, description="CNY.")
-    max_positions: int = Field(default=10, ge=1, le=1000, description="Symbols held at most; each gets an equal share of the equity.")
-    commission_rate: float = Field(default=COMMISSION_RATE, ge=0, le=0.01, description="The broker's fraction of an order's amount.")
-    commission_min: float = Field(default=COMMISSION_MIN, ge=0, le=100, description="The broker's smallest commission of an order, CNY.")
+    max_positions: int = Field(
+        default=10, ge=1, le=1000, description="Symbols held at most; each gets an equal share of the equity."
+    )
+    commission_rate: float = Field(
+        default=COMMISSION_RATE, ge=0, le=0.01, description="The broker's fraction of an order's amount."
+    )
+    commission_min: float = Field(
+        default=COMMISSION_MIN, ge=0, le=100, description="The broker's smallest commission of an order, CNY."
+    )
 
     @field_validator("strategy_id")
     @classmethod
@@ -76,8 +84,12 @@ def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
     signals = _signals(lake, params.strategy_id, days)
     doubtful = doubts(lake, end=days[-1])
     run.logger.info("Trading %d signals of %s from %s to %s", signals.height, params.strategy_id, days[0], days[-1])
-    bars = lake.scan("daily_bars", columns=_BAR_COLUMNS, symbols=signals["symbol"].unique().to_list(), start=days[0], end=days[-1])
-    known, spoken, events = (before_unknown(lake, frame.lazy()).collect() for frame in (bars, signals, _events(lake, days)))
+    bars = lake.scan(
+        "daily_bars", columns=_BAR_COLUMNS, symbols=signals["symbol"].unique().to_list(), start=days[0], end=days[-1]
+    )
+    known, spoken, events = (
+        before_unknown(lake, frame.lazy()).collect() for frame in (bars, signals, _events(lake, days))
+    )
     outcome = backtest(days, spoken, known, events, params.terms, ends={doubt.symbol: doubt.day for doubt in doubtful})
     measured = performance([balance.equity for balance in outcome.balances])
     name = _backtest_id(params, days)

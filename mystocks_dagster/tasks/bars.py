@@ -91,7 +91,9 @@ class _Days:
         )
 
 
-def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun) -> Loaded:
+def load_bars(
+    source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun
+) -> Loaded:
     """Fetch and store bars, each frame of the source at once, so that a run killed in the middle goes on where it was.
 
     With `symbols` their rows are merged into the days, which then do not count as loaded.
@@ -112,7 +114,13 @@ def load_bars(source: MarketSource, lake: Lake, days: Sequence[date], symbols: S
 
 
 def bars_result(
-    loaded: Loaded, days: Sequence[date], symbols: Sequence[str] | None, source: MarketSource, lake: Lake, *, wanted: RequestedDays | None = None
+    loaded: Loaded,
+    days: Sequence[date],
+    symbols: Sequence[str] | None,
+    source: MarketSource,
+    lake: Lake,
+    *,
+    wanted: RequestedDays | None = None,
 ) -> TaskResult:
     """Say how loading ended: failed when the source had nothing, a warning when it lacked days (or symbols, if named)."""
     lacking = [day for day in days if day not in loaded.rows.keys() | loaded.refused.keys()]
@@ -121,9 +129,13 @@ def bars_result(
     missing = missing if symbols is None else sorted(set(symbols) - loaded.symbols - loaded.set_aside_symbols)
     unknown = doubts(lake)
     said = [
-        f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}." if loaded.rows else "",
+        f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}."
+        if loaded.rows
+        else "",
         f"{source.name} has no bars of {listed(missing)}." if missing else "",
-        f"{listed(idle)}: no bars, beyond the trading calendar ({shanghai().last}), so taken for no trading day." if idle else "",
+        f"{listed(idle)}: no bars, beyond the trading calendar ({shanghai().last}), so taken for no trading day."
+        if idle
+        else "",
         f"Incomplete: {listed(list(loaded.partial.values()), 5)}." if loaded.partial else "",
         *findings_said(loaded.faults, loaded.refused),
         _paused_said(loaded),
@@ -181,7 +193,9 @@ def _missed(lake: Lake, last: date) -> str:
     )
 
 
-def _store_days(source: MarketSource, lake: Lake, admitted: Admitted, counts: dict[date, int], known: _Days, loaded: Loaded) -> None:
+def _store_days(
+    source: MarketSource, lake: Lake, admitted: Admitted, counts: dict[date, int], known: _Days, loaded: Loaded
+) -> None:
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
@@ -206,7 +220,9 @@ def _spanned(days: Mapping[date, int]) -> set[date]:
     return {*days, *(day for day in every if not shanghai().is_probable_session(day)[0])}
 
 
-def _store_symbols(source: MarketSource, lake: Lake, admitted: Admitted, counts: dict[date, int], loaded: Loaded) -> None:
+def _store_symbols(
+    source: MarketSource, lake: Lake, admitted: Admitted, counts: dict[date, int], loaded: Loaded
+) -> None:
     if counts:
         lake.upsert("daily_bars", admitted.rows)
         loaded.events += refresh_events(lake, list(counts))

@@ -14,11 +14,15 @@ from mystocks_dagster.settings import EXPORTS, Settings
 #: The one folder within Dagster's home that may be cleaned: the rest is its history and switches.
 CACHE = "cache"
 #: A folder with such a name, and all below it, is a cache.
-_NAMES = frozenset({"cache", "caches", ".cache", "tmp", "temp", ".tmp", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"})
+_NAMES = frozenset(
+    {"cache", "caches", ".cache", "tmp", "temp", ".tmp", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"}
+)
 #: Files and folders of the project that hold what cannot be made again.
 _PROJECT = (".git", "dagster.yaml", "workspace.yaml", "pyproject.toml", "mystocks_dagster", "tests", "docs", EXPORTS)
 #: What stands in a folder that is no cache: a table of a lake, an instance or project of Dagster's, a repository, a Python package.
-_MARKS = frozenset({"_delta_log", "dagster.yaml", "workspace.yaml", "pyproject.toml", "tasks.yaml", ".git", "__init__.py", "runs.db"})
+_MARKS = frozenset(
+    {"_delta_log", "dagster.yaml", "workspace.yaml", "pyproject.toml", "tasks.yaml", ".git", "__init__.py", "runs.db"}
+)
 #: Kept whatever folder it is in: nobody's cache, and often the only copy.
 _SOURCE_ENDINGS = (".py", ".ipynb")
 
@@ -44,8 +48,12 @@ def cache_folder(text: str, settings: Settings) -> Path:
         raise InvalidParams(f"cleanup_paths: {text!r} is reached through a symbolic link; name the folder itself.")
     listed = [folder.resolve() for folder in settings.caches]
     if any(same(one, named) for one in (root, *root.parents, Path.home())):
-        raise InvalidParams(f"cleanup_paths: {text!r} is not a folder within the project {root}, but holds it, or is the home folder.")
-    if not (named.is_relative_to(root) and named != root) and not any(named.is_relative_to(one) for one in (own, *listed)):
+        raise InvalidParams(
+            f"cleanup_paths: {text!r} is not a folder within the project {root}, but holds it, or is the home folder."
+        )
+    if not (named.is_relative_to(root) and named != root) and not any(
+        named.is_relative_to(one) for one in (own, *listed)
+    ):
         raise InvalidParams(
             f"cleanup_paths: {text!r} is not a folder within the project {root}. Name one of its caches, such as .dagster/cache; a folder "
             "elsewhere is allowed by MYSTOCKS_CACHES."
@@ -59,7 +67,11 @@ def cache_folder(text: str, settings: Settings) -> Path:
                 f"cleanup_paths: {text!r} holds or belongs to {kept}, which is kept; name another folder, such as .dagster/cache."
             )
     parts = named.relative_to(root).parts if named.is_relative_to(root) else ()
-    if not within_own and not any(named.is_relative_to(one) for one in listed) and not _NAMES & {part.casefold() for part in parts}:
+    if (
+        not within_own
+        and not any(named.is_relative_to(one) for one in listed)
+        and not _NAMES & {part.casefold() for part in parts}
+    ):
         raise InvalidParams(
             f"cleanup_paths: {text!r} is no cache. Name .dagster/cache, or a folder called {', '.join(sorted(_NAMES))}; another one is "
             "allowed by MYSTOCKS_CACHES, a list of folders."

@@ -23,7 +23,13 @@ def formulas(modules: Sequence[ModuleType], *terms: str) -> str:
 
 
 def write_changes(
-    lake: Lake, table: str, content: pl.DataFrame, *, since: date = EVER, marks: Mapping[str, int] | None = None, force: bool = False
+    lake: Lake,
+    table: str,
+    content: pl.DataFrame,
+    *,
+    since: date = EVER,
+    marks: Mapping[str, int] | None = None,
+    force: bool = False,
 ) -> int:
     """Make `content` the whole content, from the day `since` on, of a table with a `date` column, atomically.
 
@@ -54,4 +60,8 @@ def changed_days(stored: pl.LazyFrame, fresh: pl.LazyFrame) -> Sequence[date]:
 
 def _digests(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Return one row per day: the number of its rows and a hash over their values."""
-    return frame.select("date", row=pl.struct(pl.all()).hash()).group_by("date").agg(rows=pl.len(), digest=pl.col("row").bitwise_xor())
+    return (
+        frame.select("date", row=pl.struct(pl.all()).hash())
+        .group_by("date")
+        .agg(rows=pl.len(), digest=pl.col("row").bitwise_xor())
+    )

@@ -22,7 +22,9 @@ from mystocks_dagster.tasks.run import TaskResult, TaskRun
 _YEAR = timedelta(days=366)
 
 
-def sync_actions(source: MarketSource, lake: Lake, day: date, *, start: date | None, end: date | None, force: bool) -> TaskResult:
+def sync_actions(
+    source: MarketSource, lake: Lake, day: date, *, start: date | None, end: date | None, force: bool
+) -> TaskResult:
     """Fetch and store corporate actions, and derive the ratios that they explain.
 
     Args:
@@ -41,7 +43,9 @@ def sync_actions(source: MarketSource, lake: Lake, day: date, *, start: date | N
         raise NotOffered(f"{source.name} has no corporate_actions.")
     asked = bool(start or end)
     if not (asked or force) and was_loaded(lake, "corporate_actions", day):
-        return TaskResult(status="skipped", message=f"The corporate actions of the year up to {day} are stored already.")
+        return TaskResult(
+            status="skipped", message=f"The corporate actions of the year up to {day} are stored already."
+        )
     last = end or day
     frame, found = source.corporate_actions(start or last - _YEAR, last), set_aside(source, "corporate_actions")
     if frame.is_empty() and found.faults:

@@ -44,8 +44,12 @@ class DailySync(TaskParams):
     data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
     include_basic: bool = Field(default=True, description="Refresh the stock list too, when the source has one.")
     include_kline: bool = Field(default=True, description="Load daily bars.")
-    symbols: list[str] | None = Field(default=None, description="Symbols to load, in any spelling; empty means the whole market.")
-    start_date: Day = Field(default=None, description="First day of a window to load; empty means what is not loaded yet.")
+    symbols: list[str] | None = Field(
+        default=None, description="Symbols to load, in any spelling; empty means the whole market."
+    )
+    start_date: Day = Field(
+        default=None, description="First day of a window to load; empty means what is not loaded yet."
+    )
     end_date: Day = Field(default=None, description="Last day of that window.")
     force: bool = Field(default=False, description="Load days again that are complete already.")
 
@@ -93,7 +97,8 @@ class StatementSync(TaskParams):
     data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
     report_types: list[ReportType] = Field(default=list(_STATEMENTS), min_length=1, description="Statements to fetch.")
     periods: list[date] | None = Field(
-        default=None, description="Quarter ends to fetch; empty means the last four at first, then from the one before the newest stored."
+        default=None,
+        description="Quarter ends to fetch; empty means the last four at first, then from the one before the newest stored.",
     )
     force: bool = Field(default=False, description="Fetch again although today's statements are stored.")
 
@@ -106,7 +111,9 @@ class StatementSync(TaskParams):
         return sorted(set(periods)) if periods else None
 
 
-@declares(writes=("daily_bars", "adjust_events"), also_writes=("stocks", "corporate_actions", "loaded_days", "quarantine"))
+@declares(
+    writes=("daily_bars", "adjust_events"), also_writes=("stocks", "corporate_actions", "loaded_days", "quarantine")
+)
 def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     """Load the bars of all trading days that are wanted and not complete yet, and derive the adjustment events.
 
@@ -166,7 +173,9 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
     """
     source, lake = _opened(params.data_source, run)
     return _or_skipped(
-        lambda: sync_stock_list(source, lake, latest_closed(source), include_delisted=params.include_delisted, force=params.force)
+        lambda: sync_stock_list(
+            source, lake, latest_closed(source), include_delisted=params.include_delisted, force=params.force
+        )
     )
 
 
@@ -200,9 +209,13 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
     complete = set() if params.force else set(complete_days(lake, "daily_bars"))
     days = _open_days(wanted.days, complete, lacking_days(lake, "daily_bars"))
     if not days:
-        reason = f"all {len(wanted.days)} trading days are complete" if wanted.days else "there is no trading day to load"
+        reason = (
+            f"all {len(wanted.days)} trading days are complete" if wanted.days else "there is no trading day to load"
+        )
         return _nothing_loaded(f"Bars: {reason}.", wanted.note, settled, source, lake, run)
-    run.logger.info("Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name)
+    run.logger.info(
+        "Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name
+    )
     loaded = load_bars(source, lake, days, params.symbols, run)
     asked = ask_about_doubts(source, lake, latest_closed(source), run)
     loaded.events += settled + asked.settled
@@ -215,7 +228,9 @@ def _open_days(wanted: Sequence[date], complete: Collection[date], lacking: Coll
     return [day for day in wanted if day not in complete or day in to_judge_again]
 
 
-def _nothing_loaded(message: str, note: str, settled: int, source: MarketSource, lake: Lake, run: TaskRun) -> TaskResult:
+def _nothing_loaded(
+    message: str, note: str, settled: int, source: MarketSource, lake: Lake, run: TaskRun
+) -> TaskResult:
     """Say that no bar was loaded; ratios may have become known all the same."""
     asked = ask_about_doubts(source, lake, latest_closed(source), run)
     settled += asked.settled
@@ -241,7 +256,9 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
         record_days(lake, table, {day: rows}, source=source.name)
     result = TaskResult(message=f"{table}: {rows:,} of {periods[0]} to {periods[-1]}.", rows={table: rows})
     keys = keys_of(frame, TABLES[table].key) if waits(lake, table) else ()
-    return stored_result(result, lake, table, found, keys, source.name, {"report_types": [_REPORTS[table]], "force": True})
+    return stored_result(
+        result, lake, table, found, keys, source.name, {"report_types": [_REPORTS[table]], "force": True}
+    )
 
 
 def _open_periods(lake: Lake, table: str, day: date) -> list[date]:

@@ -24,7 +24,9 @@ def findings_said(faults: Sequence[Fault], refused: Mapping[date, str]) -> list[
     said = [f"Refused: {listed([f'{day} ({reason})' for day, reason in sorted(refused.items())])}."] if refused else []
     others = [fault for fault in faults if fault.date is None or fault.date not in refused]
     aside, unknown = ([fault for fault in others if fault.stored is stored] for stored in (False, True))
-    said += _counted(aside, "row set aside", "rows set aside") + _counted(unknown, "value taken as unknown", "values taken as unknown")
+    said += _counted(aside, "row set aside", "rows set aside") + _counted(
+        unknown, "value taken as unknown", "values taken as unknown"
+    )
     return [*said, "See `mystocks data head quarantine`."] if said else []
 
 
@@ -37,7 +39,13 @@ def _counted(faults: Sequence[Fault], one: str, many: str) -> list[str]:
 
 
 def stored_result(
-    result: TaskResult, lake: Lake, table: str, found: RejectedRows, keys: Sequence[str], source: str, retry: Mapping[str, object]
+    result: TaskResult,
+    lake: Lake,
+    table: str,
+    found: RejectedRows,
+    keys: Sequence[str],
+    source: str,
+    retry: Mapping[str, object],
 ) -> TaskResult:
     """Put the findings of a table into the quarantine and into the task's result.
 

@@ -29,9 +29,13 @@ class IndicatorParams(TaskParams):
     """What `calculate_technical_indicators` takes."""
 
     indicators: list[Indicator] = Field(
-        default=list(INDICATORS), min_length=1, description="Which indicators; the stored columns of the others stay as they are."
+        default=list(INDICATORS),
+        min_length=1,
+        description="Which indicators; the stored columns of the others stay as they are.",
     )
-    periods: list[Period] = Field(default=list(get_args(Period)), min_length=1, description="Daily bars, weekly bars, or both.")
+    periods: list[Period] = Field(
+        default=list(get_args(Period)), min_length=1, description="Daily bars, weekly bars, or both."
+    )
     symbols: list[str] | None = Field(default=None, description="Only these symbols, like 600519.SH; empty means all.")
     force: bool = Field(default=False, description="Write the tables anew even when nothing has changed.")
 
@@ -44,7 +48,11 @@ class IndicatorParams(TaskParams):
             raise ValueError(str(error)) from None
 
 
-@declares(writes=("indicators_daily", "indicators_weekly"), also_writes=("adjust_events",), reads=("daily_bars", "adjust_events"))
+@declares(
+    writes=("indicators_daily", "indicators_weekly"),
+    also_writes=("adjust_events",),
+    reads=("daily_bars", "adjust_events"),
+)
 def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> TaskResult:
     """Calculate indicators out of the whole stored history and write the days that differ from what is stored.
 
@@ -82,10 +90,14 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     run.report_progress(len(stale), len(stale), "stored")
     if not any(rows.values()):
         return _result({}, doubtful, without, f"Already complete up to {bars['date'].max()}.")
-    return _result(rows, doubtful, without, f"{sum(rows.values())} rows of {len(symbols)} symbols up to {bars['date'].max()}.")
+    return _result(
+        rows, doubtful, without, f"{sum(rows.values())} rows of {len(symbols)} symbols up to {bars['date'].max()}."
+    )
 
 
-def _stale_periods(lake: Lake, params: IndicatorParams, work: Sequence[str], inputs: Sequence[Version]) -> dict[Period, date]:
+def _stale_periods(
+    lake: Lake, params: IndicatorParams, work: Sequence[str], inputs: Sequence[Version]
+) -> dict[Period, date]:
     """Return the periods to calculate, and the first day from which each may have changed."""
     if params.symbols or params.force:
         return dict.fromkeys(params.periods, EVER)
@@ -121,7 +133,9 @@ def _calculated(bars: pl.DataFrame, period: Period, asked: Sequence[Indicator], 
     return pl.concat(tables, rechunk=False)
 
 
-def _completed(lake: Lake, table: schemas.Table, fresh: pl.DataFrame, since: date, *, others_than: Sequence[str] | None) -> pl.DataFrame:
+def _completed(
+    lake: Lake, table: schemas.Table, fresh: pl.DataFrame, since: date, *, others_than: Sequence[str] | None
+) -> pl.DataFrame:
     """Complete `fresh` to all that the table holds from the day `since` on.
 
     Columns that were not asked for stay as stored, and so do the rows of all symbols but `others_than`; None means that no
@@ -129,7 +143,9 @@ def _completed(lake: Lake, table: schemas.Table, fresh: pl.DataFrame, since: dat
     """
     absent = [column for column in table.columns if column.name not in fresh.columns]
     if not lake.exists(table.name):
-        return fresh.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent).select(*table.dtypes)
+        return fresh.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent).select(
+            *table.dtypes
+        )
     if absent:
         kept = lake.read(table.name, columns=[*table.key, *(column.name for column in absent)], start=since)
         fresh = fresh.join(kept, on=table.key, how="left", maintain_order="left").select(*table.dtypes)

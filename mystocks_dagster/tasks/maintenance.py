@@ -30,13 +30,17 @@ def _cache(text: str) -> str:
 class CleanupParams(TaskParams):
     """What `cleanup_cache_data` takes."""
 
-    retention_days: int = Field(default=30, ge=1, description="Files that have not changed for more days than this are removed.")
+    retention_days: int = Field(
+        default=30, ge=1, description="Files that have not changed for more days than this are removed."
+    )
     cleanup_paths: list[Annotated[str, AfterValidator(_cache)]] = Field(
         default=[],
         description="Caches to clean, relative to the project's root: .dagster/cache, folders called cache or tmp, and those in "
         "MYSTOCKS_CACHES; empty means the project's own cache.",
     )
-    compact_lake: bool = Field(default=True, description="Merge the lake's small files, and remove those that no reader needs any more.")
+    compact_lake: bool = Field(
+        default=True, description="Merge the lake's small files, and remove those that no reader needs any more."
+    )
 
 
 @dataclass

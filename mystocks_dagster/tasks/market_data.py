@@ -38,7 +38,9 @@ class RealtimeParams(TaskParams):
     fetch_stocks: bool = Field(default=True, description="Take a snapshot of all stocks.")
     fetch_etfs: bool = Field(default=True, description="Take a snapshot of all exchange-traded funds.")
     data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
-    force: bool = Field(default=False, description="Take the snapshot outside trading hours too: the end of the last session.")
+    force: bool = Field(
+        default=False, description="Take the snapshot outside trading hours too: the end of the last session."
+    )
 
 
 class LonghubangParams(TaskParams):
@@ -60,7 +62,9 @@ class CapitalFlowParams(TaskParams):
     """What `fetch_capital_flow_data` takes."""
 
     data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
-    flow_types: list[FlowKind] = Field(default=["stock", "sector", "concept"], min_length=1, description="Flows to fetch.")
+    flow_types: list[FlowKind] = Field(
+        default=["stock", "sector", "concept"], min_length=1, description="Flows to fetch."
+    )
     force: bool = Field(default=False, description="Fetch again although the day is complete already.")
 
 
@@ -73,7 +77,9 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
         LakeError: The lake cannot be written.
     """
     closed = None if params.force else _why_closed(now())
-    wanted = [table for table, asked in (("stock_quotes", params.fetch_stocks), ("etf_quotes", params.fetch_etfs)) if asked]
+    wanted = [
+        table for table, asked in (("stock_quotes", params.fetch_stocks), ("etf_quotes", params.fetch_etfs)) if asked
+    ]
     if closed or not wanted:
         return TaskResult(status="skipped", message=closed or "Neither stocks nor funds were asked for.")
     source = run.source(params.data_source)
@@ -90,7 +96,9 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
         if table == "stock_quotes":
             check_quotes(lake, frame)
         rows = lake.upsert(table, frame)
-        result = TaskResult(message=f"{table}: {rows:,} rows from {source.name}.", rows={table: rows}, metadata=requests_of(source))
+        result = TaskResult(
+            message=f"{table}: {rows:,} rows from {source.name}.", rows={table: rows}, metadata=requests_of(source)
+        )
         return stored_result(result, lake, table, found, (), source.name, again([table]))
 
     def again(failed: list[str]) -> dict[str, bool]:
@@ -180,7 +188,9 @@ def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date], clo
         return sorted(day for day in set(run.days) if day <= closed and day not in complete)
     if params.start_date or params.end_date:
         end = params.end_date or closed
-        return [day for day in shanghai().sessions(params.start_date or end, end) if day <= closed and day not in complete]
+        return [
+            day for day in shanghai().sessions(params.start_date or end, end) if day <= closed and day not in complete
+        ]
     if closed in complete:
         return []
     days = [closed]
@@ -211,16 +221,24 @@ def _published(day: date) -> bool:
     return now() >= datetime.combine(day, BOARD_READY, SHANGHAI)
 
 
-def _board_result(source: MarketSource, days: Sequence[date], counts: dict[date, int], found: RejectedRows, closed: date) -> TaskResult:
+def _board_result(
+    source: MarketSource, days: Sequence[date], counts: dict[date, int], found: RejectedRows, closed: date
+) -> TaskResult:
     # A weekday beyond the calendar may have been a holiday; the latest closed day is one of which the source has bars.
     sessions = [day for day in days if day <= shanghai().last or day == closed]
     missing = [day for day in sessions if day not in counts and day not in found.refused and _published(day)]
-    again = sorted({*missing, *found.refused, *(fault.date for fault in found.faults if fault.date and not fault.stored)})
+    again = sorted(
+        {*missing, *found.refused, *(fault.date for fault in found.faults if fault.date and not fault.stored)}
+    )
     early = [day for day in days if day not in counts and day not in found.refused and not _published(day)]
     said = [
         f"龙虎榜: {sum(counts.values()):,} rows of {len(counts)} days from {source.name}." if counts else "",
-        f"{early[0]} is not published yet; it comes in the evening, run again after {BOARD_READY:%H:%M}." if early else "",
-        f"{source.name} has no rows of {', '.join(map(str, missing))}, though every trading day has some." if missing else "",
+        f"{early[0]} is not published yet; it comes in the evening, run again after {BOARD_READY:%H:%M}."
+        if early
+        else "",
+        f"{source.name} has no rows of {', '.join(map(str, missing))}, though every trading day has some."
+        if missing
+        else "",
         *findings_said(found.faults, found.refused),
     ]
     return TaskResult(

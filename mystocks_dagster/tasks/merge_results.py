@@ -8,7 +8,9 @@ from mystocks_dagster.tasks.run import Status, TaskResult
 def joined(parts: Sequence[TaskResult]) -> TaskResult:
     """Return one result for all parts: as bad as the worst of them, and skipped only when every part was."""
     statuses = {part.status for part in parts}
-    worst: Status = next((status for status in ("failed", "partial_success", "success") if status in statuses), "skipped")
+    worst: Status = next(
+        (status for status in ("failed", "partial_success", "success") if status in statuses), "skipped"
+    )
     return TaskResult(
         status=worst,
         message=" ".join(part.message for part in parts if part.message),

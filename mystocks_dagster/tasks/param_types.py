@@ -7,7 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 #: A `data_source`; None means MYSTOCKS_SOURCE, else akshare.
 SourceName = Annotated[
-    Literal["akshare", "baostock", "recorded", "simulated"] | None, Field(description="Where the data come from; empty means akshare.")
+    Literal["akshare", "baostock", "recorded", "simulated"] | None,
+    Field(description="Where the data come from; empty means akshare."),
 ]
 #: A day, or an empty string for none.
 Day = Annotated[date | None, BeforeValidator(lambda value: value or None)]

@@ -11,7 +11,10 @@ from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
 
 def in_parts(
-    names: Sequence[str], work: Callable[[str], TaskResult], run: TaskRun, retry: Callable[[list[str]], Mapping[str, Any]]
+    names: Sequence[str],
+    work: Callable[[str], TaskResult],
+    run: TaskRun,
+    retry: Callable[[list[str]], Mapping[str, Any]],
 ) -> TaskResult:
     """Do `work` for each name and put the results together; what the source does not offer is skipped.
 
@@ -42,7 +45,11 @@ def in_parts(
         return result
     told = " ".join([result.message, *(f"{name} failed: {error}" for name, error in failed.items())])
     return replace(
-        result, status="partial_success", message=told, failed_items=(*result.failed_items, *failed), retry_params=dict(retry(list(failed)))
+        result,
+        status="partial_success",
+        message=told,
+        failed_items=(*result.failed_items, *failed),
+        retry_params=dict(retry(list(failed))),
     )
 
 

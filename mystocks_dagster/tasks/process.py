@@ -13,8 +13,12 @@ from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 class CommandParams(TaskParams):
     """What `run_command` takes."""
 
-    command: list[str] = Field(min_length=1, description="The program and its arguments, one item each; no shell reads them.")
-    folder: str = Field(default="", description="The folder in which it runs, relative to the project's root; empty means the root.")
+    command: list[str] = Field(
+        min_length=1, description="The program and its arguments, one item each; no shell reads them."
+    )
+    folder: str = Field(
+        default="", description="The folder in which it runs, relative to the project's root; empty means the root."
+    )
 
 
 @declares()

@@ -77,7 +77,11 @@ class TaskRun:
 
 
 def declares(
-    *, writes: tuple[str, ...] = (), also_writes: tuple[str, ...] = (), reads: tuple[str, ...] = (), snapshot: bool = False
+    *,
+    writes: tuple[str, ...] = (),
+    also_writes: tuple[str, ...] = (),
+    reads: tuple[str, ...] = (),
+    snapshot: bool = False,
 ) -> Callable[[F], F]:
     """Declare the tables that a task function touches: this is what lineage is drawn from.
 

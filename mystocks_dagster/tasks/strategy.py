@@ -44,7 +44,9 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
     since = EVER if params.force else stale_since(lake, "signals", work, inputs)
     rows = 0
     if since:
-        found = _with_raw_close(lake, strategy_signals(_indicators(lake, params.strategies), params.strategies, since), since)
+        found = _with_raw_close(
+            lake, strategy_signals(_indicators(lake, params.strategies), params.strategies, since), since
+        )
         content = _completed(lake, found, params.strategies, since)
         rows = write_changes(lake, "signals", content, since=since, marks=marks(work, inputs), force=params.force)
     stored = dict(lake.scan("signals").group_by("strategy").len().collect().iter_rows())

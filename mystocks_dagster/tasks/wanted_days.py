@@ -51,7 +51,9 @@ def latest_closed(source: MarketSource) -> date:
     return max(calendar.previous(calendar.last + timedelta(days=1)), min(day, newest))
 
 
-def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None) -> RequestedDays:
+def wanted_days(
+    source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None
+) -> RequestedDays:
     """Return the days that a sync should have, whether they are stored already or not.
 
     A window is cut to what a source with history reaches. A source of snapshots is asked for all of it: it may know
@@ -82,7 +84,11 @@ def wanted_days(source: MarketSource, *, asked: Sequence[date] = (), start: date
     window = (start or first, end or closed)
     reach = (first, min(last, closed)) if source.has_history else (window[0], closed)
     begin, until = max(window[0], reach[0]), min(window[1], reach[1])
-    days = tuple(calendar.sessions(max(begin, calendar.first), min(until, calendar.last))) if begin <= calendar.last else ()
+    days = (
+        tuple(calendar.sessions(max(begin, calendar.first), min(until, calendar.last)))
+        if begin <= calendar.last
+        else ()
+    )
     unsure = tuple(_weekdays(max(begin, calendar.last + timedelta(days=1)), until))
     cut = (start is not None and start < reach[0]) or (end is not None and end > reach[1])
     note = f"{source.name} reaches from {reach[0]} to {reach[1]}." if cut else skipped

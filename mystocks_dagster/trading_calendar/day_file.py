@@ -62,7 +62,9 @@ def _closures(path: Path, lines: list[Line]) -> Statement:
     """Read `covers FIRST LAST`, then the weekdays without trading of each year: `2027 01-01 02-05`."""
     number, (_, *bounds) = lines[0]
     if len(bounds) != 2:
-        raise SettingsError(f"{path}:{number}: write `covers` with the first and the last day, such as: covers 2027-01-01 2027-12-31")
+        raise SettingsError(
+            f"{path}:{number}: write `covers` with the first and the last day, such as: covers 2027-01-01 2027-12-31"
+        )
     first, last = (_date(path, number, text) for text in bounds)
     if first > last:
         raise SettingsError(f"{path}:{number}: {first} is after {last}.")
@@ -91,7 +93,9 @@ def _days(path: Path, lines: list[Line]) -> Statement:
         day = _date(path, number, fields[at])
         trades = _flag(path, number, fields[flag_at]) if 0 <= flag_at < len(fields) and fields[flag_at] else True
         if stated.setdefault(day, trades) != trades:
-            raise SettingsError(f"{path}:{number}: {day} is stated both as a trading day and as none; see {places[day]}.")
+            raise SettingsError(
+                f"{path}:{number}: {day} is stated both as a trading day and as none; see {places[day]}."
+            )
         places[day] = f"{path}:{number}"
     if not any(stated.values()):
         raise SettingsError(f"{path} holds no trading day.")
@@ -109,7 +113,9 @@ def _heading(fields: list[str]) -> tuple[int, int] | None:
 
 def _flag(path: Path, number: int, text: str) -> bool:
     if text.lower() not in _FLAGS:
-        raise SettingsError(f"{path}:{number}: {text!r} does not say whether it is a trading day; write 1 or open, 0 or closed.")
+        raise SettingsError(
+            f"{path}:{number}: {text!r} does not say whether it is a trading day; write 1 or open, 0 or closed."
+        )
     return _FLAGS[text.lower()]
 
 

@@ -114,7 +114,9 @@ def _with_statement(
         notes.append(f"{stored.source} contradicts the published calendar about {listed(against)}; it is not used.")
         return calendar, []
     if against := statement.contradictions(calendar):
-        notes.append(f"{stored.source} contradicts the trading calendar's file about {listed(against)}; the file counts.")
+        notes.append(
+            f"{stored.source} contradicts the trading calendar's file about {listed(against)}; the file counts."
+        )
     if faults := list(statement.faults(calendar)):
         notes.append(f"{stored.source}: {faults[0]}; it is not used.")
         return calendar, []

@@ -55,7 +55,9 @@ class Record:
 
     def text(self) -> str:
         """Return it as JSON."""
-        return json.dumps({"format": _FORMAT, **asdict(self)}, default=lambda value: value.isoformat(), ensure_ascii=False, indent=1)
+        return json.dumps(
+            {"format": _FORMAT, **asdict(self)}, default=lambda value: value.isoformat(), ensure_ascii=False, indent=1
+        )
 
     @classmethod
     def parse(cls, text: str, place: str) -> "Record":
@@ -67,7 +69,9 @@ class Record:
         try:
             return cls(**_values(json.loads(text)))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Damaged(f"{place} is damaged ({error}) and not used; fetch it again: mystocks calendar --refresh") from None
+            raise Damaged(
+                f"{place} is damaged ({error}) and not used; fetch it again: mystocks calendar --refresh"
+            ) from None
 
 
 def path_of(settings: Settings) -> Path:
@@ -88,7 +92,9 @@ def read(settings: Settings) -> Record:
         return Record()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise Damaged(f"{path} cannot be read: {why}. Mend its permissions, or fetch it again: mystocks calendar --refresh") from None
+        raise Damaged(
+            f"{path} cannot be read: {why}. Mend its permissions, or fetch it again: mystocks calendar --refresh"
+        ) from None
     return Record.parse(text, str(path))
 
 

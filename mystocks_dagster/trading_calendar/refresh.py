@@ -101,7 +101,10 @@ def refresh(source: StatesDays, settings: Settings) -> Refreshed:
     if answer.error:
         return Refreshed(changed=changed, message=f"{source.name}: {answer.error}", error=answer.error)
     told = f"{source.name} states trading days to {answer.statement.last}" if answer.statement else ""
-    return Refreshed(changed=changed, message=f"{told}; the calendar {'now reaches' if changed else 'reaches'} to {after.calendar.last}.")
+    return Refreshed(
+        changed=changed,
+        message=f"{told}; the calendar {'now reaches' if changed else 'reaches'} to {after.calendar.last}.",
+    )
 
 
 def refresh_when_due(source: StatesDays, settings: Settings) -> Refreshed | None:

@@ -90,7 +90,9 @@ class Statement:
             begins, ends = date(year, *_FESTIVAL_FROM), date(year, *_FESTIVAL_TO)
             if not sessions[0] <= begins < ends <= self.last:
                 continue
-            if not any(begins <= after and before <= ends and after - before >= _FESTIVAL_GAP for before, after in pairs):
+            if not any(
+                begins <= after and before <= ends and after - before >= _FESTIVAL_GAP for before, after in pairs
+            ):
                 yield f"{year} has no Spring Festival: weekdays are stated, not the exchanges' days"
 
     def _counts(self, sessions: list[date], first_year: int) -> Iterator[str]:
@@ -103,7 +105,9 @@ class Statement:
                 span = f"{year}" if whole else f"{year} up to {ends}"
                 closures = f"{closed} weekdays without trading"
                 place = self.places.get(min((day for day in self.places if day.year == year), default=begins))
-                what = f"{span} has {count} trading days and {closures}, and a year has {_FEWEST} to {_MOST} trading days"
+                what = (
+                    f"{span} has {count} trading days and {closures}, and a year has {_FEWEST} to {_MOST} trading days"
+                )
                 yield f"{place}: {what}" if place else what
 
     def _at(self, day: date, what: str) -> str:

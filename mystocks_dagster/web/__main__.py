@@ -17,10 +17,14 @@ from mystocks_dagster.settings import Settings
 
 def main() -> int:
     """Serve until told to stop, or until the process that started this one is gone; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m mystocks_dagster.web", description="Serve pages, REST and Dagster's UI.")
+    parser = argparse.ArgumentParser(
+        prog="python -m mystocks_dagster.web", description="Serve pages, REST and Dagster's UI."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=3000, help="port to listen on")
-    parser.add_argument("--workspace", type=Path, help="workspace file that names the code servers; default: the project's")
+    parser.add_argument(
+        "--workspace", type=Path, help="workspace file that names the code servers; default: the project's"
+    )
     arguments = parser.parse_args()
     try:
         _serve(arguments.host, arguments.port, arguments.workspace)

@@ -101,7 +101,11 @@ class Project:
 
     def run(self, job: str, tags: dict[str, str] | None = None, **config: Any) -> str:
         """Run a job to its end in this process, and return the run's id."""
-        return self.job(job).execute_in_process(instance=self.instance, raise_on_error=False, run_config=config, tags=tags).run_id
+        return (
+            self.job(job)
+            .execute_in_process(instance=self.instance, raise_on_error=False, run_config=config, tags=tags)
+            .run_id
+        )
 
     def at(self, text: str) -> None:
         """Set the clock, in Shanghai's time."""

@@ -36,7 +36,9 @@ def test_a_failing_channel_is_red_and_the_other_is_told(project: Project, hook: 
     assert KEY not in told + project.ledger.model_dump_json()
 
 
-def test_a_failing_channel_is_tried_again_ever_more_slowly_and_gets_what_waited(project: Project, hook: Webhook) -> None:
+def test_a_failing_channel_is_tried_again_ever_more_slowly_and_gets_what_waited(
+    project: Project, hook: Webhook
+) -> None:
     hook.status = 500
     project.use(hook.url)
     project.mood("bad")
@@ -90,7 +92,9 @@ def test_a_variable_that_is_not_set_stops_only_its_channel(project: Project, hoo
     project.run("other")
     project.look()
     assert hook.titles == ["❌ 任务文件有错误", "❌ 任务失败：另一个"]
-    assert verdict(project)[1].startswith("wecombot://${NO_SUCH_VARIABLE}: the environment variable NO_SUCH_VARIABLE is not set")
+    assert verdict(project)[1].startswith(
+        "wecombot://${NO_SUCH_VARIABLE}: the environment variable NO_SUCH_VARIABLE is not set"
+    )
 
 
 LOOK = """
@@ -108,7 +112,9 @@ AlertEngine.of(version).look(open_instance(settings), settings, FileWatch(versio
 """
 
 
-def test_what_a_killed_process_was_sending_is_not_sent_again_and_is_shown_as_doubtful(project: Project, hook: Webhook) -> None:
+def test_what_a_killed_process_was_sending_is_not_sent_again_and_is_shown_as_doubtful(
+    project: Project, hook: Webhook
+) -> None:
     project.use(hook.url)
     project.mood("bad")
     project.run("other")
@@ -216,7 +222,9 @@ def test_no_form_of_a_secret_is_in_what_a_channel_complains_of() -> None:
     told = send(channel, "title", "body")
     assert told is not None
     # What another service of apprise may say: a host that does not answer is named with its whole address by some.
-    told += channel.masked("no answer from /a?key=p%20w%2F%C3%B6%2Brd, /p w/ö+rd/, p+w%2F%C3%B6%2Brd and p%20w/%C3%B6%2Brd")
+    told += channel.masked(
+        "no answer from /a?key=p%20w%2F%C3%B6%2Brd, /p w/ö+rd/, p+w%2F%C3%B6%2Brd and p%20w/%C3%B6%2Brd"
+    )
     for form in ("p w/ö+rd", "p%20w/%C3%B6%2Brd", "p+w%2F%C3%B6%2Brd", "p%20w%2F%C3%B6%2Brd"):
         assert form not in told
         assert form not in repr(channel)
@@ -224,7 +232,8 @@ def test_no_form_of_a_secret_is_in_what_a_channel_complains_of() -> None:
 
 def test_apprise_is_not_imported_while_there_are_no_addresses(project: Project) -> None:
     project.folder.write(
-        "tasks.yaml", "task_packages: [work]\ntasks:\n  - {task_id: x, task_type: manual, task_module: work, task_function: sync}\n"
+        "tasks.yaml",
+        "task_packages: [work]\ntasks:\n  - {task_id: x, task_type: manual, task_module: work, task_function: sync}\n",
     )
     check = (
         "import sys; from pathlib import Path; from mystocks_dagster.factory.build import build_definitions;"
@@ -232,7 +241,9 @@ def test_apprise_is_not_imported_while_there_are_no_addresses(project: Project) 
         "d = build_definitions(load_task_file(Path('tasks.yaml'))).get_repository_def();"
         "assert 'apprise' not in sys.modules; print(sorted(s.name for s in d.sensor_defs))"
     )
-    done = subprocess.run([sys.executable, "-c", check], cwd=project.folder.root, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", check], cwd=project.folder.root, capture_output=True, text=True, check=True, timeout=120
+    )
     assert done.stdout.strip() == "['supervisors__sensor', 'system__sensor']"
 
 

@@ -61,7 +61,9 @@ def test_a_broken_version_is_told_once_and_the_mended_one_too(project: Project, 
     assert hook.titles[2:] == ["✅ 任务文件已修复"]
 
 
-def test_a_file_that_cannot_be_read_is_told_by_the_sensor_of_the_version_before(project: Project, hook: Webhook) -> None:
+def test_a_file_that_cannot_be_read_is_told_by_the_sensor_of_the_version_before(
+    project: Project, hook: Webhook
+) -> None:
     project.use(hook.url)
     project.folder.write("tasks.yaml", "tasks: [")
     project.look()
@@ -83,13 +85,18 @@ def test_a_saved_file_that_is_not_loaded_yet_is_a_warning(project: Project, hook
     assert judge_file(project.watch.state()).passed
 
 
-def test_the_check_lists_every_problem_with_its_place_and_is_written_only_when_it_changes(project: Project, hook: Webhook) -> None:
+def test_the_check_lists_every_problem_with_its_place_and_is_written_only_when_it_changes(
+    project: Project, hook: Webhook
+) -> None:
     project.use(hook.url)
     sense(project)
     sense(project)
     assert events(project) == 1
     assert check(project, "task_file", "loads")[0]
-    add(project, BROKEN + "  - {task_id: wrong, task_type: manual, task_module: work, task_function: sync, retry_count: -1}\n")
+    add(
+        project,
+        BROKEN + "  - {task_id: wrong, task_type: manual, task_module: work, task_function: sync, retry_count: -1}\n",
+    )
     project.load()
     sense(project)
     passed, severity, told = check(project, "task_file", "loads")
@@ -116,7 +123,12 @@ def test_the_loaded_version_is_in_the_catalog(project: Project, hook: Webhook) -
 
 @pytest.mark.parametrize(
     ("day", "verdict"),
-    [("2026-11-30", (True, "WARN")), ("2026-12-01", (False, "WARN")), ("2026-12-30", (False, "WARN")), ("2026-12-31", (False, "ERROR"))],
+    [
+        ("2026-11-30", (True, "WARN")),
+        ("2026-12-01", (False, "WARN")),
+        ("2026-12-30", (False, "WARN")),
+        ("2026-12-31", (False, "ERROR")),
+    ],
 )
 def test_the_calendar_warns_from_thirty_days_before_its_end(day: str, verdict: tuple[bool, str]) -> None:
     # The exchanges have announced the days to 2026-12-31, 30 days after 2026-12-01; those of 2027 by 2026-12-24, at the latest.

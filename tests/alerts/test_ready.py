@@ -58,7 +58,9 @@ def test_on_a_day_without_trading_nothing_is_expected(project: Project, hook: We
 
 def test_a_task_that_has_not_ended_well_is_told_and_one_that_has_is_not(project: Project, hook: Webhook) -> None:
     # Runs happen in real time, so the question is put to the day of the run, whatever day that is.
-    monday_to_sunday = TradingCalendar.from_days([now().date() - timedelta(days=1), now().date(), now().date() + timedelta(days=1)])
+    monday_to_sunday = TradingCalendar.from_days(
+        [now().date() - timedelta(days=1), now().date(), now().date() + timedelta(days=1)]
+    )
     project.monkeypatch.setattr(late_data, "shanghai", lambda: monday_to_sunday)
     project.use(hook.url)
     project.run("other")
@@ -67,7 +69,9 @@ def test_a_task_that_has_not_ended_well_is_told_and_one_that_has_is_not(project:
     assert "补数：mystocks run sync-bars" in hook.text
 
 
-def test_the_last_trading_day_is_asked_about_when_nobody_looked_between_its_time_and_midnight(project: Project, hook: Webhook) -> None:
+def test_the_last_trading_day_is_asked_about_when_nobody_looked_between_its_time_and_midnight(
+    project: Project, hook: Webhook
+) -> None:
     # Friday; the next look is on Sunday.
     project.at("2026-11-20T17:00:00")
     project.use(hook.url, more=TABLE)

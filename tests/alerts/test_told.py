@@ -15,7 +15,9 @@ from mystocks_dagster.market.clock import SHANGHAI, now
 ON_BOTH = pytest.mark.parametrize("project", ["sqlite", "postgres"], indirect=True)
 
 
-def test_a_failed_task_is_told_once_after_its_last_attempt_with_what_a_person_needs(project: Project, hook: Webhook) -> None:
+def test_a_failed_task_is_told_once_after_its_last_attempt_with_what_a_person_needs(
+    project: Project, hook: Webhook
+) -> None:
     project.use(hook.url)
     project.mood("bad")
     run_id = project.run("sync_bars")
@@ -118,7 +120,12 @@ def test_a_group_tells_of_the_task_that_failed(project: Project, hook: Webhook) 
 def test_parameters_of_the_run_are_in_the_command_but_no_secret_ones(project: Project, hook: Webhook) -> None:
     project.use(hook.url)
     project.mood("bad")
-    config = {"day": "2026-11-24", "api_token": "s3cr3t-token", "login": {"user": "me", "password": "s3cr3t"}, "wide": True}
+    config = {
+        "day": "2026-11-24",
+        "api_token": "s3cr3t-token",
+        "login": {"user": "me", "password": "s3cr3t"},
+        "wide": True,
+    }
     run_id = project.run("other", ops={"other": {"config": config}})
     project.look()
     assert len(hook.messages) == 1

@@ -23,7 +23,9 @@ job.execute_in_process(instance=open_instance(settings), raise_on_error=False)
 """
 
 
-def test_a_task_that_failed_in_a_group_is_told_while_the_group_goes_on_and_not_again_at_its_end(project: Project, hook: Webhook) -> None:
+def test_a_task_that_failed_in_a_group_is_told_while_the_group_goes_on_and_not_again_at_its_end(
+    project: Project, hook: Webhook
+) -> None:
     project.use(hook.url)
     project.mood("bad")
     group = subprocess.Popen([sys.executable, "-c", EXECUTE], cwd=project.folder.root, stderr=subprocess.DEVNULL)
@@ -40,7 +42,9 @@ def test_a_task_that_failed_in_a_group_is_told_while_the_group_goes_on_and_not_a
     assert hook.titles == ["❌ 任务失败：第一步"]
 
 
-def test_a_supervisor_that_crashes_is_told_from_its_third_restart_in_a_row_on_and_once(project: Project, hook: Webhook) -> None:
+def test_a_supervisor_that_crashes_is_told_from_its_third_restart_in_a_row_on_and_once(
+    project: Project, hook: Webhook
+) -> None:
     project.use(hook.url)
     project.mood("bad")
     for restarts in range(6):
@@ -115,7 +119,9 @@ def test_a_lost_run_that_nobody_starts_again_is_told_once_after_ten_minutes(proj
     assert hook.titles == ["❌ 任务失败：可重启"]
 
 
-def test_a_lost_run_that_was_started_again_is_not_told_whatever_dagster_says_of_it(project: Project, hook: Webhook) -> None:
+def test_a_lost_run_that_was_started_again_is_not_told_whatever_dagster_says_of_it(
+    project: Project, hook: Webhook
+) -> None:
     project.use(hook.url)
     lost = passed_by(project)
     project.look()

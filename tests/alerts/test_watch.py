@@ -124,7 +124,9 @@ class Schedules:
 
     def pass_time(self, until: str) -> None:
         """Look every minute until then."""
-        moment = datetime.fromisoformat(str(self.project.ledger.looked or at("2026-11-24T09:59:00"))).astimezone(SHANGHAI)
+        moment = datetime.fromisoformat(str(self.project.ledger.looked or at("2026-11-24T09:59:00"))).astimezone(
+            SHANGHAI
+        )
         while moment < at(until):
             moment += timedelta(minutes=1)
             self.project.at(f"{moment:%Y-%m-%dT%H:%M:%S}")
@@ -147,7 +149,9 @@ def test_one_that_fired_or_was_skipped_with_a_reason_is_not_told(project: Projec
     assert hook.titles == []
 
 
-def test_after_a_pause_the_scheduler_has_time_to_catch_up_and_only_what_it_left_out_is_told(project: Project, hook: Webhook) -> None:
+def test_after_a_pause_the_scheduler_has_time_to_catch_up_and_only_what_it_left_out_is_told(
+    project: Project, hook: Webhook
+) -> None:
     schedules = Schedules(project, hook.url)
     schedules.pass_time("2026-11-24T10:01:00")
     schedules.tick("2026-11-24T10:00:00", TickStatus.SUCCESS)
@@ -164,7 +168,9 @@ def test_after_a_pause_the_scheduler_has_time_to_catch_up_and_only_what_it_left_
 
 def test_a_schedule_that_is_off_is_not_missed(project: Project, hook: Webhook) -> None:
     schedules = Schedules(project, hook.url)
-    switches.turn(project.instance, switches.repository(project.settings), "hourly", project.version.taskfile.tasks[0], on=False)
+    switches.turn(
+        project.instance, switches.repository(project.settings), "hourly", project.version.taskfile.tasks[0], on=False
+    )
     schedules.pass_time("2026-11-24T10:20:00")
     assert hook.titles == []
 
@@ -210,7 +216,9 @@ def remember(project: Project, sensor: str, cursor: dict[str, str]) -> None:
     """Let a sensor that is on have noted that."""
     location = switches.repository(project.settings)
     data = SensorInstigatorData(cursor=json.dumps(cursor), sensor_type=SensorType.STANDARD)
-    state = InstigatorState(location.get_instigator_origin(sensor), InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data)
+    state = InstigatorState(
+        location.get_instigator_origin(sensor), InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data
+    )
     if project.instance.get_instigator_state(state.instigator_origin_id, state.selector_id):
         project.instance.update_instigator_state(state)
     else:

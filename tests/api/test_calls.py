@@ -44,7 +44,9 @@ def test_a_patch_changes_its_lines_and_a_put_the_whole_task(client: TestClient, 
         ("POST", "/api/tasks/import", {"config": {"tasks": [NEW]}, "dry_run": True}),
     ],
 )
-def test_a_dry_run_shows_the_difference_and_changes_nothing(client: TestClient, desk: Folder, method: str, path: str, body: object) -> None:
+def test_a_dry_run_shows_the_difference_and_changes_nothing(
+    client: TestClient, desk: Folder, method: str, path: str, body: object
+) -> None:
     told = client.request(method, path, json=body).json()
     assert told["data"]["dry_run"] is True
     assert "@@" in told["data"]["diff"]
@@ -55,7 +57,13 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(client: TestClient, 
     ("method", "path", "body", "status", "expected"),
     [
         ("POST", "/api/tasks/register", {**NEW, "timeot": 5}, 422, "Did you mean 'timeout'"),
-        ("POST", "/api/tasks/register", {**NEW, "task_module": "os", "task_function": "system"}, 422, "outside the task packages"),
+        (
+            "POST",
+            "/api/tasks/register",
+            {**NEW, "task_module": "os", "task_function": "system"},
+            422,
+            "outside the task packages",
+        ),
         ("POST", "/api/tasks/register", {**NEW, "task_module": "subprocess"}, 422, "outside the task packages"),
         ("POST", "/api/tasks/register", {**NEW, "dependencies": ["bse"]}, 422, "Did you mean 'base'"),
         ("POST", "/api/tasks/register", {**NEW, "task_id": "../x"}, 422, "cannot be an id"),
@@ -137,7 +145,12 @@ def test_deleting_by_force_cuts_the_task_out_of_what_names_it(client: TestClient
 def test_a_schedule_is_switched_and_reset_and_its_next_runs_are_told(client: TestClient) -> None:
     for path in ("/api/tasks/daily", "/api/groups/evening"):
         assert client.post(f"{path}/disable").json()["on"] is False
-        assert client.get(path).json()["switch"] == {"task_id": path.rpartition("/")[2], "on": False, "file": True, "decided": True}
+        assert client.get(path).json()["switch"] == {
+            "task_id": path.rpartition("/")[2],
+            "on": False,
+            "file": True,
+            "decided": True,
+        }
         assert client.get(f"{path}/next").json() == []
         assert client.post(f"{path}/enable").json()["on"] is True
         assert client.post(f"{path}/reset").json()["decided"] is False
@@ -170,7 +183,9 @@ def test_a_function_that_was_written_a_moment_ago_can_be_registered(client: Test
     assert client.get("/api/tasks/more").status_code == 200
 
 
-def test_a_file_that_cannot_be_used_is_no_fault_of_who_reads_and_is_told_by_health(client: TestClient, desk: Folder) -> None:
+def test_a_file_that_cannot_be_used_is_no_fault_of_who_reads_and_is_told_by_health(
+    client: TestClient, desk: Folder
+) -> None:
     desk.write("tasks.yaml", "tasks: 5\n")
     answer = client.get("/api/tasks/")
     assert answer.status_code == 503

@@ -66,7 +66,13 @@ def answer(address: tuple[str, int], *pieces: bytes, pause: float = 0.0) -> tupl
 
 
 def test_a_request_in_good_time_is_answered(address: tuple[str, int]) -> None:
-    told, _ = answer(address, b"POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n", b"content-length: 4\r\n\r\nab", b"cd", pause=0.05)
+    told, _ = answer(
+        address,
+        b"POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n",
+        b"content-length: 4\r\n\r\nab",
+        b"cd",
+        pause=0.05,
+    )
     assert told.endswith(b"4 bytes")
 
 
@@ -78,7 +84,9 @@ def test_a_head_that_does_not_end_is_cut_off(address: tuple[str, int]) -> None:
 
 
 def test_a_body_that_does_not_end_is_cut_off(address: tuple[str, int]) -> None:
-    told, seconds = answer(address, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 500\r\n\r\n", *[b"x"] * 200, pause=0.1)
+    told, seconds = answer(
+        address, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 500\r\n\r\n", *[b"x"] * 200, pause=0.1
+    )
     assert told.startswith(b"HTTP/1.1 408 ")
     assert 0.9 * BODY <= seconds < 10
 

@@ -35,7 +35,9 @@ def text(desk: Folder) -> str:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8888", "10.0.0.5:8888", ""])
-def test_another_sites_name_for_this_machine_is_refused(still: tuple[TestClient, Folder], method: str, host: str) -> None:
+def test_another_sites_name_for_this_machine_is_refused(
+    still: tuple[TestClient, Folder], method: str, host: str
+) -> None:
     answer = still[0].request(method, "/api/tasks/", headers={"host": host})
     assert answer.status_code == 403
     assert "MYSTOCKS_API_TOKEN" in answer.json()["message"]
@@ -57,7 +59,9 @@ def test_every_name_of_loopback_is_answered(still: tuple[TestClient, Folder], ho
     ],
     ids=str,
 )
-def test_a_page_of_another_site_cannot_change_anything(still: tuple[TestClient, Folder], headers: dict[str, str]) -> None:
+def test_a_page_of_another_site_cannot_change_anything(
+    still: tuple[TestClient, Folder], headers: dict[str, str]
+) -> None:
     client, desk = still
     for method, path in (("POST", "/api/tasks/register"), ("DELETE", "/api/tasks/base"), ("PATCH", "/api/tasks/base")):
         answer = client.request(method, path, json=NEW, headers=headers)
@@ -69,8 +73,18 @@ def test_a_page_of_another_site_cannot_change_anything(still: tuple[TestClient, 
 
 
 def test_without_the_token_only_the_bare_health_is_told(guarded: TestClient, desk: Folder) -> None:
-    for method, path in (("GET", "/api/tasks/"), ("POST", "/api/tasks/register"), ("GET", "/docs"), ("GET", "/openapi.json")):
-        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic !"}, {"authorization": "s3cret"}):
+    for method, path in (
+        ("GET", "/api/tasks/"),
+        ("POST", "/api/tasks/register"),
+        ("GET", "/docs"),
+        ("GET", "/openapi.json"),
+    ):
+        for headers in (
+            {},
+            {"authorization": "Bearer wrong"},
+            {"authorization": "Basic !"},
+            {"authorization": "s3cret"},
+        ):
             answer = guarded.request(method, path, headers=headers)
             assert answer.status_code == 401
             assert "Bearer" in answer.headers["www-authenticate"]
@@ -103,7 +117,9 @@ def test_a_header_that_decides_cannot_be_sent_twice(still: tuple[TestClient, Fol
         assert answer.status_code in (400, 403), name
 
 
-def test_a_failure_of_the_server_has_the_same_headers_as_any_answer(desk: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_the_server_has_the_same_headers_as_any_answer(
+    desk: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("out of order")
 
@@ -246,7 +262,9 @@ def test_a_package_that_the_file_does_not_have_is_neither_added_nor_imported(cli
     ],
     ids=lambda named: named[:20],
 )
-def test_paths_outside_the_export_folder_are_refused(client: TestClient, desk: Folder, tmp_path: Path, named: str) -> None:
+def test_paths_outside_the_export_folder_are_refused(
+    client: TestClient, desk: Folder, tmp_path: Path, named: str
+) -> None:
     exports = desk.root / "exports"
     (exports / "folder.json").mkdir(parents=True)
     (exports / "link").symlink_to(tmp_path)
@@ -257,7 +275,13 @@ def test_paths_outside_the_export_folder_are_refused(client: TestClient, desk: F
     assert client.post("/api/tasks/import", json={"config_path": named}).status_code in (404, 422)
     assert sorted(path for path in tmp_path.rglob("*") if ".dagster" not in path.parts) == before
     assert text(desk) == TASKS
-    if "plain" not in named and "folder.json" not in named and len(named) < 200 and "\0" not in named and named not in ("", "."):
+    if (
+        "plain" not in named
+        and "folder.json" not in named
+        and len(named) < 200
+        and "\0" not in named
+        and named not in ("", ".")
+    ):
         assert str(exports) in told.json()["message"]
         assert "MYSTOCKS_EXPORTS" in told.json()["message"]
 
@@ -282,7 +306,10 @@ def test_an_export_imported_into_an_empty_file_is_the_same(client: TestClient, d
 
 
 def test_what_is_imported_is_checked_in_its_own_lines(client: TestClient, desk: Folder) -> None:
-    desk.write("exports/bad.yaml", "tasks:\n  - task_id: a\n    task_type: manual\n    task_module: desk\n    task_function: lod\n")
+    desk.write(
+        "exports/bad.yaml",
+        "tasks:\n  - task_id: a\n    task_type: manual\n    task_module: desk\n    task_function: lod\n",
+    )
     told = client.post("/api/tasks/import", json={"config_path": "bad.yaml"}).json()
     assert (told["problems"][0]["file"], told["problems"][0]["line"]) == (str(desk.root / "exports" / "bad.yaml"), 5)
     assert "Did you mean 'load'" in told["problems"][0]["hint"]

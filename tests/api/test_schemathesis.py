@@ -41,7 +41,12 @@ def test_made_up_requests_meet_no_server_error(application: tuple[object, object
     method, path = label.split(" ")
     checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
-    @settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(case=schema[path][method].as_strategy())
     def fuzz(case: schemathesis.Case) -> None:
         answer = case.call(base_url=ADDRESS)

@@ -192,7 +192,12 @@ def test_the_remaining_calls_have_the_paths_and_shapes_of_the_seed(api: Api, sta
     assert told["success"] is True
     assert "nothing to change" in told["message"]
     line = "curl -X POST http://localhost:8888/api/tasks/register -H 'Content-Type: application/json' -d "
-    body = {"task_id": "gone", "task_type": "manual", "task_module": "app.tasks.maintenance", "task_function": "cleanup_cache_data"}
+    body = {
+        "task_id": "gone",
+        "task_type": "manual",
+        "task_module": "app.tasks.maintenance",
+        "task_function": "cleanup_cache_data",
+    }
     run(api, line + "'" + json.dumps(body) + "'")
     assert run(api, "curl -X DELETE http://localhost:8888/api/tasks/gone")["success"] is True
     assert api.call("GET", "/api/tasks/gone")[0] == 404
@@ -310,7 +315,13 @@ def notebook(api: Api, *cells: str) -> str:
         names.append(str(api.folder.write(f"cell_{number}.py", source)))
     command = [sys.executable, str(ROOT / "tests" / "support" / "notebook.py"), *names]
     done = subprocess.run(
-        command, cwd=api.folder.root, env=api.folder.environment, capture_output=True, text=True, timeout=170, check=False
+        command,
+        cwd=api.folder.root,
+        env=api.folder.environment,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -329,7 +340,9 @@ def test_a_task_is_registered_and_started_from_python(api: Api) -> None:
 
 def test_a_function_of_a_notebook_is_registered_and_its_run_is_in_the_same_history(api: Api) -> None:
     """It takes longer than the daemon needs to find a lost run; this one is not lost."""
-    slower = REGISTER_FUNCTION.replace("    print(", "    import time\n    time.sleep(params.get('seconds', 0))\n    print(")
+    slower = REGISTER_FUNCTION.replace(
+        "    print(", "    import time\n    time.sleep(params.get('seconds', 0))\n    print("
+    )
     start = 'started = await task_manager.start_task("my_custom_task", {"seconds": 12})\nprint(started.execution_id)\n'
     told = notebook(api, REGISTER_FUNCTION, slower, start, "print(task_manager.wait(started.execution_id).status)")
     shown = last(api, "my_custom_task")

@@ -70,13 +70,20 @@ def api(server: Server) -> Iterator[Api]:
 
 
 def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:1]
+    return (
+        Path(f"/proc/{pid}").exists()
+        and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:1]
+    )
 
 
 def working(api: Api, execution: str) -> int:
     """Wait until the slow body works; its process."""
     note = api.folder.root / "slow.pid"
-    wait_for(lambda: api.get(f"/api/tasks/executions/{execution}")["status"] == "running" and note.exists(), 90, "the slow body")
+    wait_for(
+        lambda: api.get(f"/api/tasks/executions/{execution}")["status"] == "running" and note.exists(),
+        90,
+        "the slow body",
+    )
     return int(note.read_text())
 
 
@@ -132,7 +139,9 @@ def test_a_log_is_followed_while_the_task_writes_it(api: Api) -> None:
     wait_for(lambda: "first line" in text(api, execution), 90, "the first line in the log")
 
     def follow() -> None:
-        with urllib.request.urlopen(f"{api.address}/api/tasks/executions/{execution}/logs?follow=true", timeout=120) as answer:
+        with urllib.request.urlopen(
+            f"{api.address}/api/tasks/executions/{execution}/logs?follow=true", timeout=120
+        ) as answer:
             seen.extend(line.decode() for line in answer)
 
     reader = threading.Thread(target=follow)
@@ -142,7 +151,10 @@ def test_a_log_is_followed_while_the_task_writes_it(api: Api) -> None:
     (api.folder.root / "go_on").touch()
     reader.join(90)
     assert not reader.is_alive(), "following ends with the execution"
-    assert [word for word in ("first line", "last line") if any(word in line for line in seen)] == ["first line", "last line"]
+    assert [word for word in ("first line", "last line") if any(word in line for line in seen)] == [
+        "first line",
+        "last line",
+    ]
     assert "last line" in text(api, execution)
 
 
@@ -164,7 +176,10 @@ def test_followers_who_go_away_free_their_place(api: Api) -> None:
 
 
 def test_a_registered_task_runs_at_once_and_the_web_ui_has_it(api: Api, server: Server) -> None:
-    told = api.post("/api/tasks/register", {"task_id": "later", "task_type": "manual", "task_module": "steer", "task_function": "later"})
+    told = api.post(
+        "/api/tasks/register",
+        {"task_id": "later", "task_type": "manual", "task_module": "steer", "task_function": "later"},
+    )
     assert told["data"]["reloaded"]["ui"] == server.address
     assert told["data"]["not_reloaded"] is None
     assert server.wait(server.launch("later")) == "SUCCESS"
@@ -187,7 +202,9 @@ def test_editors_at_once_over_rest_and_the_command_line_lose_nothing(api: Api) -
         return 200
 
     with ThreadPoolExecutor(8) as pool:
-        jobs = [pool.submit(by_rest, number) for number in range(6)] + [pool.submit(by_command, number) for number in range(2)]
+        jobs = [pool.submit(by_rest, number) for number in range(6)] + [
+            pool.submit(by_command, number) for number in range(2)
+        ]
         assert {job.result(timeout=170) for job in jobs} == {200}
     names = {one["task_id"] for one in api.get("/api/tasks/")}
     assert {f"rest_{number}" for number in range(6)} | {f"cli_{number}" for number in range(2)} <= names

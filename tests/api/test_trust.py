@@ -48,11 +48,18 @@ ENTRIES: dict[str, tuple[dict[str, Any], str]] = {
         "${VARIABLES}",
     ),
     "another place for a variable": (
-        {**READER, "params": {"key": "${DESK_PASSWORD}", "host": "mail.example.com", "rows": 3, "note": "${DESK_PASSWORD}"}},
+        {
+            **READER,
+            "params": {"key": "${DESK_PASSWORD}", "host": "mail.example.com", "rows": 3, "note": "${DESK_PASSWORD}"},
+        },
         "${VARIABLES}",
     ),
     "another function for a variable": (
-        {**READER, "task_function": "show", "params": {"key": "${DESK_PASSWORD}", "host": "mail.example.com", "rows": 3}},
+        {
+            **READER,
+            "task_function": "show",
+            "params": {"key": "${DESK_PASSWORD}", "host": "mail.example.com", "rows": 3},
+        },
         "the function of a task that reads variables",
     ),
     "another host for a variable": (
@@ -120,7 +127,13 @@ def form(client: TestClient, entry: dict[str, Any], dry: bool) -> Any:
     new = entry["task_id"] == "more"
     path = "/tasks/-/new" if new else f"/tasks/{entry['task_id']}/edit"
     seen = client.get(path).text.partition('name="seen" value="')[2].partition('"')[0]
-    fields: dict[str, str] = {"section": "tasks", "seen": seen, "enabled": "on", "stop_on_error": "on", "log_level": "INFO"}
+    fields: dict[str, str] = {
+        "section": "tasks",
+        "seen": seen,
+        "enabled": "on",
+        "stop_on_error": "on",
+        "log_level": "INFO",
+    }
     for key, value in entry.items():
         fields |= {f"schedule.{inner}": str(one) for inner, one in value.items()} if key == "schedule" else {}
         fields[key] = ", ".join(value) if key == "tags" else json.dumps(value) if key == "params" else str(value)
@@ -160,7 +173,10 @@ def test_a_file_from_elsewhere_cannot_bring(case: str, refusing: tuple[TestClien
     content = {**head, "tasks": [NEW]}
     why = next(rule.why for rule in permissions.RULES if rule.key == key)
     for dry in (False, True):
-        for answer in (caller.post("/api/tasks/import", json={"config": content, "dry_run": dry}), _file(caller, content, dry)):
+        for answer in (
+            caller.post("/api/tasks/import", json={"config": content, "dry_run": dry}),
+            _file(caller, content, dry),
+        ):
             assert (answer.status_code, why in answer.text) == (403, True), answer.text
     assert why in _job(desk, content, dry=False)
     assert (desk.root / "tasks.yaml").read_text(encoding="utf-8") == TASKS
@@ -231,11 +247,16 @@ def test_a_start_cannot_send_a_variable_elsewhere(caller: TestClient, desk: Fold
         assert (answer.status_code, "holds secrets or reads variables" in answer.text) == (403, True), answer.text
         fields = {f"param.{name}": json.dumps(value) for name, value in params.items()}
         if "host" in params:
-            page = caller.post("/tasks/sender/run", data=fields, headers={"origin": str(caller.base_url)}, follow_redirects=False)
+            page = caller.post(
+                "/tasks/sender/run", data=fields, headers={"origin": str(caller.base_url)}, follow_redirects=False
+            )
             assert page.status_code == 403, page.text
     # With other values it is only the daemon that is missing.
     assert caller.post("/api/tasks/sender/start", json={"params": {"rows": 9}}).json()["error"] == "NoDaemon"
-    assert caller.post("/api/tasks/sender/start", json={"params": {"host": "mail.example.com"}}).json()["error"] == "NoDaemon"
+    assert (
+        caller.post("/api/tasks/sender/start", json={"params": {"host": "mail.example.com"}}).json()["error"]
+        == "NoDaemon"
+    )
 
 
 def test_a_variable_in_the_params_of_a_start_is_a_text(desk: Folder) -> None:

@@ -26,7 +26,9 @@ def executable() -> str | None:
     """Return where Chromium is; None where there is none."""
     if Path("/usr/bin/chromium").exists():
         return "/usr/bin/chromium"
-    return next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    return next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
 
 
 @contextmanager

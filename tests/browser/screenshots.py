@@ -36,7 +36,11 @@ def demo(root: Path) -> Folder:
     """Return a project with the shipped tasks, in which the demo has run."""
     folder = make_folder(root)
     shutil.copy(ROOT / "tasks.yaml", root / "tasks.yaml")
-    folder.env = {"MYSTOCKS_LAKE": str(root / "demo" / "lake"), "MYSTOCKS_SOURCE": "simulated", "MYSTOCKS_SIMULATED": "seed=7,symbols=40"}
+    folder.env = {
+        "MYSTOCKS_LAKE": str(root / "demo" / "lake"),
+        "MYSTOCKS_SOURCE": "simulated",
+        "MYSTOCKS_SIMULATED": "seed=7,symbols=40",
+    }
     folder.mystocks("demo", timeout=400)
     return folder
 

@@ -13,7 +13,10 @@ from playwright.sync_api import Page, Request, Response, expect
 from support.project import Server, make_folder, serve
 
 if executable() is None:
-    pytest.skip("no Chromium on this machine (Debian: apt install chromium): the browser tests do not run", allow_module_level=True)
+    pytest.skip(
+        "no Chromium on this machine (Debian: apt install chromium): the browser tests do not run",
+        allow_module_level=True,
+    )
 
 pytestmark = pytest.mark.timeout(400)
 expect.set_options(timeout=PATIENCE)

@@ -9,7 +9,10 @@ from support.project import make_folder
 from support.web import web_process
 
 if executable() is None:
-    pytest.skip("no Chromium on this machine (Debian: apt install chromium): the browser tests do not run", allow_module_level=True)
+    pytest.skip(
+        "no Chromium on this machine (Debian: apt install chromium): the browser tests do not run",
+        allow_module_level=True,
+    )
 
 pytestmark = pytest.mark.timeout(400)
 expect.set_options(timeout=PATIENCE)
@@ -45,8 +48,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_the_token_is_given_once_and_opens_pages_graphql_and_websockets(address: str) -> None:
     with open_page(http_credentials={"username": "me", "password": TOKEN, "origin": address}) as page:
         wrong: list[str] = []
-        page.on("response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
-        page.on("console", lambda message: wrong.append(message.text) if "Content Security Policy" in message.text else None)
+        page.on(
+            "response", lambda answer: wrong.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None
+        )
+        page.on(
+            "console", lambda message: wrong.append(message.text) if "Content Security Policy" in message.text else None
+        )
         page.goto(f"{address}/tasks")
         expect(page.locator("tr#load")).to_be_visible()
         page.goto(f"{address}/dagster/locations/mystocks/jobs/load/playground")

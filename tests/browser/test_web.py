@@ -9,7 +9,10 @@ from playwright.sync_api import Page, expect
 from support.project import Server, make_folder, serve, wait_for
 
 if executable() is None:
-    pytest.skip("no Chromium on this machine (Debian: apt install chromium): the browser tests do not run", allow_module_level=True)
+    pytest.skip(
+        "no Chromium on this machine (Debian: apt install chromium): the browser tests do not run",
+        allow_module_level=True,
+    )
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -71,7 +74,9 @@ def test_the_asset_graph_shows_tasks_by_type_and_what_feeds_what(server: Server,
 
 def test_a_task_is_launched_with_changed_params_from_the_launchpad(server: Server, page: Page) -> None:
     frames: list[str] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(f"{socket.url} {frame}")))
+    page.on(
+        "websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(f"{socket.url} {frame}"))
+    )
     page.goto(f"{server.dagster}/locations/mystocks/jobs/load/playground")
     editor = page.locator(".CodeMirror").first
     expect(editor).to_contain_text("rows: 3")  # the form is filled with what the file says

@@ -48,7 +48,9 @@ def test_list_shows_channels_and_what_they_are_told(cli: Commands, monkeypatch: 
     assert "Expected on trading days by 18:30: daily_bars" in told
     assert KEY not in told
     found = cli.json("alerts", "list")
-    assert [(one["channel"], one["state"]) for one in found["channels"]] == [("wecombot://${WECOM_KEY}", "not used yet")]
+    assert [(one["channel"], one["state"]) for one in found["channels"]] == [
+        ("wecombot://${WECOM_KEY}", "not used yet")
+    ]
     assert KEY not in str(found)
 
 

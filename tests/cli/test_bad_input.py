@@ -35,7 +35,9 @@ GOOD = """
     ids=["missing", "empty", "syntax", "tab", "wrong-type", "unknown-function", "unknown-word"],
 )
 @pytest.mark.parametrize("command", [["check"], ["run", "sync_stocks"]], ids=["check", "run"])
-def test_a_wrong_task_file_is_told_with_its_line(folder: Folder, text: str | None, expected: list[str], command: list[str]) -> None:
+def test_a_wrong_task_file_is_told_with_its_line(
+    folder: Folder, text: str | None, expected: list[str], command: list[str]
+) -> None:
     if text is not None:
         folder.write("tasks.yaml", text)
     told = folder.mystocks(*command, code=1)

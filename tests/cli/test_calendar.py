@@ -42,7 +42,9 @@ def test_a_source_that_cannot_be_asked_ends_with_1_and_says_why(cli: Commands, a
     assert "There is no data source 'akshar'" in cli("calendar", "--refresh", "--source", "akshar", code=1)
 
 
-def test_a_wrong_file_is_named_with_its_line_and_mended_without_a_restart(cli: Commands, at: Callable[[str], None]) -> None:
+def test_a_wrong_file_is_named_with_its_line_and_mended_without_a_restart(
+    cli: Commands, at: Callable[[str], None]
+) -> None:
     at("2026-12-20T09:00:00")
     cli.folder.write("trading_calendar.csv", "2027-01-04\n2027-01-0x\n")
     look_again()

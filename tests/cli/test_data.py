@@ -24,9 +24,20 @@ def mystocks(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     """The commands in a project with two days of bars."""
     folder.write("tasks.yaml", TASKS)
     lake = Lake(str(folder.root / "data"), "real")
-    values = {"symbol": ["600000.SH"], "open": 9.0, "high": 9.0, "low": 9.0, "close": 9.0, "prev_close": 9.0, "volume": 1, "amount": 9.0}
+    values = {
+        "symbol": ["600000.SH"],
+        "open": 9.0,
+        "high": 9.0,
+        "low": 9.0,
+        "close": 9.0,
+        "prev_close": 9.0,
+        "volume": 1,
+        "amount": 9.0,
+    }
     for day in (JAN2, JAN3):
-        frame = pl.DataFrame(values | {"date": day, "turnover": 1.0, "is_st": False, "suspended": False}, schema=DAILY_BARS.dtypes)
+        frame = pl.DataFrame(
+            values | {"date": day, "turnover": 1.0, "is_st": False, "suspended": False}, schema=DAILY_BARS.dtypes
+        )
         lake.replace_days("daily_bars", frame, [day])
         record_days(lake, "daily_bars", {day: 1}, source="test")
     return commands_in(folder, monkeypatch, capsys)
@@ -88,10 +99,14 @@ def test_a_version_that_cannot_be_meant_is_refused_and_changes_nothing(mystocks:
     assert "no table 'bars'; the tables are" in mystocks("data", "restore", "bars", code=1)
 
 
-def test_a_lake_that_must_be_migrated_is_told_by_doctor_and_the_command_does_it(mystocks: Commands, monkeypatch) -> None:
+def test_a_lake_that_must_be_migrated_is_told_by_doctor_and_the_command_does_it(
+    mystocks: Commands, monkeypatch
+) -> None:
     assert "there is nothing to do" in mystocks("data", "migrate")
     about = "closes become cents"
-    change = Migration(number=2, table="daily_bars", about=about, change=lambda rows: rows.with_columns(pl.col("close") * 100))
+    change = Migration(
+        number=2, table="daily_bars", about=about, change=lambda rows: rows.with_columns(pl.col("close") * 100)
+    )
     monkeypatch.setattr(formats, "MIGRATIONS", (change,))
     doctor = mystocks("doctor", code=1)
     assert about in doctor
@@ -106,11 +121,15 @@ def test_a_lake_that_must_be_migrated_is_told_by_doctor_and_the_command_does_it(
     assert mystocks.json("data", "migrate") == {"dry_run": False, "steps": []}
     monkeypatch.setattr(formats, "MIGRATIONS", ())
     told = mystocks("data", "head", "daily_bars", code=1)
-    assert "was written by a newer version of MyStocks (it has format 2, and this version knows formats up to 1)" in told
+    assert (
+        "was written by a newer version of MyStocks (it has format 2, and this version knows formats up to 1)" in told
+    )
 
 
 @pytest.mark.parametrize("name", ["[x]", "c%20d", "a*b", "a?b"])
-def test_a_project_in_a_folder_whose_name_cannot_work_is_refused_at_once(tmp_path: Path, monkeypatch, capsys, name: str) -> None:
+def test_a_project_in_a_folder_whose_name_cannot_work_is_refused_at_once(
+    tmp_path: Path, monkeypatch, capsys, name: str
+) -> None:
     folder = make_folder(tmp_path / name)
     folder.write("tasks.yaml", (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
     mystocks = commands_in(folder, monkeypatch, capsys)

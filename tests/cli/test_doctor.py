@@ -56,7 +56,9 @@ def told(cli: Commands, command: str) -> dict[str, Any]:
 def wrong(cli: Commands, command: str = "doctor") -> dict[str, str]:
     """Return what is wrong beside the daemon (and the web UI with it), with what was found."""
     found = told(cli, command)
-    return {name: check["detail"] for name, check in found.items() if not check["ok"] and name not in ("daemon", "web_ui")}
+    return {
+        name: check["detail"] for name, check in found.items() if not check["ok"] and name not in ("daemon", "web_ui")
+    }
 
 
 def heartbeat(cli: Commands, moment: float) -> None:
@@ -69,7 +71,17 @@ def test_on_a_good_machine_only_the_daemon_is_missing(cli: Commands) -> None:
     found = told(cli, "doctor")
     assert [name for name, check in found.items() if not check["ok"]] == ["daemon"]
     assert found["daemon"]["remedy"] == "mystocks ui"
-    assert {"python", "time_zone", "clock", "calendar", "instance", "simulated", "disk", "lake_folder", "instance_folder"} <= set(found)
+    assert {
+        "python",
+        "time_zone",
+        "clock",
+        "calendar",
+        "instance",
+        "simulated",
+        "disk",
+        "lake_folder",
+        "instance_folder",
+    } <= set(found)
     shown = cli("doctor", code=1)
     assert "→ mystocks ui" in shown
     assert "1 of " in shown
@@ -112,8 +124,12 @@ def test_a_clock_that_was_put_back_is_noticed(cli: Commands, monkeypatch: pytest
     assert "in the future" in clock["detail"]
 
 
-@pytest.mark.parametrize(("source", "detail"), [("recorded", "MYSTOCKS_RECORDED"), ("baostock", "not available"), ("akshare", "reached")])
-def test_a_source_that_is_not_there_is_named(cli: Commands, monkeypatch: pytest.MonkeyPatch, source: str, detail: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "detail"), [("recorded", "MYSTOCKS_RECORDED"), ("baostock", "not available"), ("akshare", "reached")]
+)
+def test_a_source_that_is_not_there_is_named(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch, source: str, detail: str
+) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         nobody = probe.getsockname()[1]
@@ -134,7 +150,13 @@ def test_sources_that_are_there_are_found(cli: Commands, monkeypatch: pytest.Mon
 
 def test_a_host_that_has_thrown_us_out_is_told_with_the_time(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MYSTOCKS_SOURCE", "akshare")
-    state = {"last": 0.0, "day": "", "requests": 9, "closed_until": time.time() + 3600, "reason": "it closed the connection."}
+    state = {
+        "last": 0.0,
+        "day": "",
+        "requests": 9,
+        "closed_until": time.time() + 3600,
+        "reason": "it closed the connection.",
+    }
     cli.folder.write(".dagster/hosts/eastmoney-push2delay.json", json.dumps(state))
     assert "push2delay.eastmoney.com is left alone until" in wrong(cli)["akshare"]
 
@@ -151,7 +173,9 @@ def test_a_database_that_writes_local_times_is_told_with_the_remedy(
     assert wrong(cli) == {}
 
 
-def test_a_folder_that_may_not_be_entered_is_a_check_and_no_crash(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_entered_is_a_check_and_no_crash(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake = cli.folder.root / "locked" / "lake"
     monkeypatch.setenv("MYSTOCKS_LAKE", str(lake))
     exists = Path.exists
@@ -180,7 +204,9 @@ def test_a_storage_that_cannot_be_opened_is_told_without_a_traceback(cli: Comman
 
 
 @pytest.mark.parametrize("command", ["doctor", "health"])
-def test_what_is_wrong_with_file_calendar_and_disk_is_told_by_both(cli: Commands, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+def test_what_is_wrong_with_file_calendar_and_disk_is_told_by_both(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     cli.folder.write("tasks.yaml", TASKS.replace("sync_daily_stock_data", "sync_daily_stok_data"))
     monkeypatch.setenv("MYSTOCKS_NOW", "2026-12-31T12:00:00+08:00")
     usage = namedtuple("usage", "total used free")
@@ -215,7 +241,12 @@ def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_wa
     monkeypatch.setenv("MYSTOCKS_NOW", (due + timedelta(minutes=6)).isoformat())
     assert wrong(cli, "health")["schedules"] == f"daily was due at {due:%Y-%m-%d %H:%M} and did not fire"
     tick = TickData(
-        switch.identity[0], "daily__schedule", InstigatorType.SCHEDULE, TickStatus.SKIPPED, due.timestamp(), selector_id=switch.identity[1]
+        switch.identity[0],
+        "daily__schedule",
+        InstigatorType.SCHEDULE,
+        TickStatus.SKIPPED,
+        due.timestamp(),
+        selector_id=switch.identity[1],
     )
     project.instance.create_tick(tick)
     assert "schedules" not in wrong(cli, "health")

@@ -43,7 +43,9 @@ def test_an_edit_changes_its_lines_and_keeps_the_rest(cli: Commands) -> None:
 
 def test_edits_tell_programs_what_they_did(cli: Commands) -> None:
     (cli.folder.root / "more.yaml").write_text(MORE, encoding="utf-8")
-    (cli.folder.root / "other.yaml").write_text(f"tasks:\n- {MORE.replace(chr(10), chr(10) + '  ').strip()}\n", encoding="utf-8")
+    (cli.folder.root / "other.yaml").write_text(
+        f"tasks:\n- {MORE.replace(chr(10), chr(10) + '  ').strip()}\n", encoding="utf-8"
+    )
     commands = (["edit", "base", "timeout=120"], ["add", "more.yaml"], ["remove", "more"], ["import", "other.yaml"])
     for command in commands:
         before = text(cli)
@@ -82,7 +84,9 @@ def test_values_are_read_as_the_file_reads_them(cli: Commands) -> None:
     ],
     ids=lambda value: "-".join(value)[:40],
 )
-def test_what_would_be_wrong_is_refused_and_the_file_stays(cli: Commands, arguments: list[str], expected: list[str]) -> None:
+def test_what_would_be_wrong_is_refused_and_the_file_stays(
+    cli: Commands, arguments: list[str], expected: list[str]
+) -> None:
     told = cli(*arguments, code=1)
     for part in expected:
         assert part in told
@@ -138,7 +142,12 @@ def test_force_takes_a_task_out_of_what_names_it(cli: Commands) -> None:
 
 def test_a_dry_run_shows_the_difference_and_changes_nothing(cli: Commands) -> None:
     more = cli.folder.write("more.yaml", "tasks:\n  - " + MORE.replace("\n", "\n    ").rstrip() + "\n")
-    for arguments in (["import", str(more)], ["edit", "base", "timeout=5"], ["remove", "base", "--force"], ["add", "-"]):
+    for arguments in (
+        ["import", str(more)],
+        ["edit", "base", "timeout=5"],
+        ["remove", "base", "--force"],
+        ["add", "-"],
+    ):
         told = cli(*arguments, "--dry-run", stdin=MORE)
         assert "A dry run" in told
         assert "@@" in told
@@ -149,7 +158,9 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(cli: Commands) -> No
 def test_an_export_imported_elsewhere_is_the_same(cli: Commands, name: str) -> None:
     before = cli.json("list")
     cli("export", name)
-    assert cli("export", "--format", "json" if name.endswith("json") else "yaml") == (cli.folder.root / name).read_text(encoding="utf-8")
+    assert cli("export", "--format", "json" if name.endswith("json") else "yaml") == (cli.folder.root / name).read_text(
+        encoding="utf-8"
+    )
     cli.folder.write("tasks.yaml", "tasks: []\n")
     cli("import", name)
     assert cli.json("list") == before

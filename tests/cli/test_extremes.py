@@ -40,8 +40,29 @@ NUMBERS = [
     ["api", "--port"],
 ]
 HUGE = ["1e21", "1e12", str(10**21), str(-(10**21)), str(2**63), "nan", "inf", "٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣", ""]
-EDGES = ["0001-01-01", "9999-12-31", "9999-12-31T23:59:59", "0001-01-01T00:00:00+14:00", "9999999w", "99999d", "1900-01-01", "٣d"]
-TEXTS = [["show"], ["run"], ["history"], ["stats"], ["logs"], ["next"], ["enable"], ["disable"], ["stop"], ["export"], ["data", "head"]]
+EDGES = [
+    "0001-01-01",
+    "9999-12-31",
+    "9999-12-31T23:59:59",
+    "0001-01-01T00:00:00+14:00",
+    "9999999w",
+    "99999d",
+    "1900-01-01",
+    "٣d",
+]
+TEXTS = [
+    ["show"],
+    ["run"],
+    ["history"],
+    ["stats"],
+    ["logs"],
+    ["next"],
+    ["enable"],
+    ["disable"],
+    ["stop"],
+    ["export"],
+    ["data", "head"],
+]
 
 
 @pytest.fixture
@@ -79,9 +100,15 @@ def test_a_day_at_the_edge_cannot_be_loaded(project: Commands) -> None:
         lines(project("backfill", "daily", "--from", day, "--dry-run", code=1))
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+08:00", "0001-01-01T00:00:00+14:00"])
-@pytest.mark.parametrize("command", [["next"], ["history"], ["list"], ["cleanup", "--days", "1"], ["data", "tables"]], ids=" ".join)
-def test_a_clock_at_the_edge_is_told(project: Commands, monkeypatch: pytest.MonkeyPatch, command: list[str], moment: str) -> None:
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+08:00", "0001-01-01T00:00:00+14:00"]
+)
+@pytest.mark.parametrize(
+    "command", [["next"], ["history"], ["list"], ["cleanup", "--days", "1"], ["data", "tables"]], ids=" ".join
+)
+def test_a_clock_at_the_edge_is_told(
+    project: Commands, monkeypatch: pytest.MonkeyPatch, command: list[str], moment: str
+) -> None:
     monkeypatch.setenv("MYSTOCKS_NOW", moment)
     told = project(*command, code=1)
     assert "MYSTOCKS_NOW" in told
@@ -97,8 +124,12 @@ def test_half_a_character_in_a_parameter_is_told(project: Commands) -> None:
     assert "UTF-8" in " ".join(lines(project("run", "tiny", "-p", "text=\udcff", code=1)))
 
 
-@pytest.mark.parametrize("command", [["list"], ["next"], ["show", "tiny"], ["history"], ["stats"], ["check"], ["--help"]], ids=" ".join)
-def test_a_terminal_that_takes_ascii_only_gets_escapes(project: Commands, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["list"], ["next"], ["show", "tiny"], ["history"], ["stats"], ["check"], ["--help"]], ids=" ".join
+)
+def test_a_terminal_that_takes_ascii_only_gets_escapes(
+    project: Commands, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="ascii") for _ in range(2))
     monkeypatch.setattr(sys, "argv", ["mystocks", *command])
     monkeypatch.setattr(sys, "stdout", out)
@@ -134,6 +165,8 @@ def test_a_reader_that_has_read_enough_ends_it_quietly(folder: Folder) -> None:
         read, write = os.pipe()
         os.close(read)
         command_line = [sys.executable, "-m", "mystocks_dagster.cli.main", *command]
-        done = subprocess.run(command_line, cwd=folder.root, env=folder.environment, stdout=write, stderr=subprocess.PIPE, timeout=120)
+        done = subprocess.run(
+            command_line, cwd=folder.root, env=folder.environment, stdout=write, stderr=subprocess.PIPE, timeout=120
+        )
         os.close(write)
         assert (done.returncode, done.stderr) == (141, b"")

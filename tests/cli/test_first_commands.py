@@ -22,7 +22,12 @@ def test_commands_that_come_first_and_together_leave_a_storage_that_opens(folder
     command = [sys.executable, "-m", "mystocks_dagster.cli.main"]
     together = [
         subprocess.Popen(
-            [*command, words], cwd=folder.root, env=folder.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*command, words],
+            cwd=folder.root,
+            env=folder.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for words in ("history", "stats", "history", "stats")
     ]
@@ -31,7 +36,9 @@ def test_commands_that_come_first_and_together_leave_a_storage_that_opens(folder
     folder.mystocks("history")
 
 
-@pytest.mark.parametrize("words", [("history", "--limit", "0"), ("next", "--count", "99999999999"), ("show",), ("list", "--nonsense")])
+@pytest.mark.parametrize(
+    "words", [("history", "--limit", "0"), ("next", "--count", "99999999999"), ("show",), ("list", "--nonsense")]
+)
 def test_wrong_usage_under_json_is_json_and_still_two(cli: Commands, words: tuple[str, ...]) -> None:
     cli.folder.write("tasks.yaml", TASKS)
     told = cli._run((*words, "--json"), 2, "")

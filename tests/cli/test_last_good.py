@@ -70,7 +70,9 @@ def used(cli: Commands) -> Commands:
 def client(used: Commands) -> Iterator[TestClient]:
     """A client of the pages and REST calls over it."""
     address = "http://127.0.0.1:8888"
-    with TestClient(create_app(Settings.from_env()), base_url=address, headers={"origin": address, "accept-language": "en"}) as found:
+    with TestClient(
+        create_app(Settings.from_env()), base_url=address, headers={"origin": address, "accept-language": "en"}
+    ) as found:
         yield found
 
 

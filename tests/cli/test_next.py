@@ -55,18 +55,29 @@ def test_daylight_saving_moves_the_offset_and_not_the_hour() -> None:
 
 
 def test_an_interval_counts_seconds_across_a_change_of_the_clocks() -> None:
-    daily = schedule(schedule_type="interval", interval_seconds=86400, timezone="America/New_York", start_time="2026-03-07T12:00:00")
-    assert times(daily, "2026-03-08T00:00:00", 3) == ["2026-03-07T12:00:00-05:00", "2026-03-08T13:00:00-04:00", "2026-03-09T13:00:00-04:00"]
+    daily = schedule(
+        schedule_type="interval", interval_seconds=86400, timezone="America/New_York", start_time="2026-03-07T12:00:00"
+    )
+    assert times(daily, "2026-03-08T00:00:00", 3) == [
+        "2026-03-07T12:00:00-05:00",
+        "2026-03-08T13:00:00-04:00",
+        "2026-03-09T13:00:00-04:00",
+    ]
 
 
 def test_an_interval_counts_from_where_it_was_first_seen() -> None:
     every = schedule(schedule_type="interval", interval_seconds=20)
-    found = [one.time.isoformat() for one in islice(starts("task", every, at("2026-11-24T10:00:00"), anchor=at("2026-11-24T09:00:03")), 2)]
+    found = [
+        one.time.isoformat()
+        for one in islice(starts("task", every, at("2026-11-24T10:00:00"), anchor=at("2026-11-24T09:00:03")), 2)
+    ]
     assert found == ["2026-11-24T10:00:03+08:00", "2026-11-24T10:00:23+08:00"]
 
 
 def test_a_short_interval_skips_a_long_holiday_at_once() -> None:
-    every = schedule(schedule_type="interval", interval_seconds=5, trading_days_only=True, start_time="2026-02-13T00:00:00")
+    every = schedule(
+        schedule_type="interval", interval_seconds=5, trading_days_only=True, start_time="2026-02-13T00:00:00"
+    )
     assert times(every, "2026-02-13T23:59:55", 2) == ["2026-02-13T23:59:55+08:00", "2026-02-24T00:00:00+08:00"]
 
 
@@ -91,11 +102,19 @@ def test_what_never_comes_ends() -> None:
 @pytest.mark.parametrize("timezone", ["Asia/Shanghai", "America/New_York"])
 @pytest.mark.parametrize("cron", ["30 16 * * 1-5", "*/20 9-11 * * *", "0 0 1,15 * *", "30 2 * * 0"])
 def test_next_is_what_the_daemon_starts(cron: str, timezone: str) -> None:
-    fields: dict[str, Any] = {"start_time": "2026-02-01T00:00:00", "end_time": "2026-11-15T00:00:00", "trading_days_only": True}
+    fields: dict[str, Any] = {
+        "start_time": "2026-02-01T00:00:00",
+        "end_time": "2026-11-15T00:00:00",
+        "trading_days_only": True,
+    }
     when = schedule(cron_expression=cron, timezone=timezone, **fields)
     first, last = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")), datetime(2026, 12, 1, tzinfo=ZoneInfo("UTC"))
     ticks = takewhile(lambda moment: moment < last, schedule_execution_time_iterator(first.timestamp(), cron, timezone))
-    started = [moment for moment in ticks if isinstance(tick(ScheduledJob(job="task", title="", schedule=when), moment), dg.RunRequest)]
+    started = [
+        moment
+        for moment in ticks
+        if isinstance(tick(ScheduledJob(job="task", title="", schedule=when), moment), dg.RunRequest)
+    ]
     assert [one.time for one in starts("task", when, first)] == started
     assert len(started) > 5 or cron == "30 2 * * 0"
 

@@ -37,7 +37,9 @@ def odd(cli: Commands) -> Commands:
     return cli
 
 
-@pytest.mark.parametrize("arguments", [("list",), ("stats",), ("show", "odd"), ("show", "group"), ("next",)], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("stats",), ("show", "odd"), ("show", "group"), ("next",)], ids=lambda words: words[0]
+)
 def test_names_with_brackets_are_printed_as_they_are(odd: Commands, arguments: tuple[str, ...]) -> None:
     assert NAME in odd(*arguments)
 
@@ -75,9 +77,7 @@ def test_remarks_errors_and_checks_are_printed_as_they_are(capsys: pytest.Captur
     assert capsys.readouterr().out.count(NAME) == 2
 
 
-REMARK = (
-    "699 trading days, 186,769 bars from simulated. Stock list: 272 stocks; 其中 3 只停牌，余下全部完整 and a long tail of words to wrap"
-)
+REMARK = "699 trading days, 186,769 bars from simulated. Stock list: 272 stocks; 其中 3 只停牌，余下全部完整 and a long tail of words to wrap"
 
 
 @pytest.fixture
@@ -113,7 +113,9 @@ def test_a_result_keeps_status_rows_and_seconds_at_any_width(
         assert max(map(cell_len, lines)) <= width
     for text in ("partial_success", "187,566", "1,234.50"):
         assert text in out
-    assert re.sub(r"\s", "", REMARK) in re.sub(r"\s", "", "".join(line[_remark_column(out) :] for line in out.splitlines()))
+    assert re.sub(r"\s", "", REMARK) in re.sub(
+        r"\s", "", "".join(line[_remark_column(out) :] for line in out.splitlines())
+    )
 
 
 def _plain(out: str) -> str:
@@ -126,7 +128,9 @@ def _remark_column(out: str) -> int:
     return heading.index("remark") if heading.startswith("task") else heading.index(REMARK[:3])
 
 
-def test_a_row_that_no_line_can_hold_is_a_block_of_lines(terminal: Callable[[int], None], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_row_that_no_line_can_hold_is_a_block_of_lines(
+    terminal: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     terminal(80)
     columns = [f"column_{number}" for number in range(15)]
     print_table(columns, [[number * 1000.5 for number in range(15)]] * 2)

@@ -20,7 +20,14 @@ from mystocks_dagster.servicefiles.environment import content, needed
 from mystocks_dagster.servicefiles.plan import plan
 from mystocks_dagster.settings import Settings
 
-FOLDERS = ["it's", "我的 项目", "100% sure # really; yes", 'it\'s "quoted" $HOME ${HOME}', "[a] *b* ?c", "back\\slash %h"]
+FOLDERS = [
+    "it's",
+    "我的 项目",
+    "100% sure # really; yes",
+    'it\'s "quoted" $HOME ${HOME}',
+    "[a] *b* ?c",
+    "back\\slash %h",
+]
 VALUES = {
     "MYSTOCKS_API_TOKEN": "s3cret",
     "MYSTOCKS_LAKE": "数据 湖",
@@ -96,7 +103,11 @@ def test_the_property_list_is_one_and_a_shell_gives_the_program_its_words(projec
     made.environment.write_text(content(VALUES), encoding="utf-8")
     told = tmp_path / "told.json"
     show = f"import json, os, sys; json.dump([dict(os.environ), sys.argv], open({str(told)!r}, 'w'))"
-    subprocess.run([*words[: -len(made.command)], sys.executable, "-c", show, "a b", "$x"], cwd=tree["WorkingDirectory"], check=True)
+    subprocess.run(
+        [*words[: -len(made.command)], sys.executable, "-c", show, "a b", "$x"],
+        cwd=tree["WorkingDirectory"],
+        check=True,
+    )
     variables, arguments = json.loads(told.read_text(encoding="utf-8"))
     assert {name: variables[name] for name in VALUES} == VALUES
     assert arguments == ["-c", "a b", "$x"]
@@ -172,11 +183,21 @@ def test_install_status_remove(mystocks: Commands, calls: Path) -> None:
         "--user restart mystocks",
     ]
     told = mystocks.json("service", "status", "--manager", "systemd")
-    assert (told["installed"], told["enabled"], told["active"], told["pid"], told["restarts"]) == (True, True, True, 4711, 2)
+    assert (told["installed"], told["enabled"], told["active"], told["pid"], told["restarts"]) == (
+        True,
+        True,
+        True,
+        4711,
+        2,
+    )
     mystocks("service", "remove", "--manager", "systemd")
     assert not unit.exists()
     assert not secrets.exists()
-    assert mystocks.json("service", "remove", "--manager", "systemd") == {"name": "mystocks", "file": str(unit), "removed": False}
+    assert mystocks.json("service", "remove", "--manager", "systemd") == {
+        "name": "mystocks",
+        "file": str(unit),
+        "removed": False,
+    }
     assert "was not installed" in mystocks("service", "remove", "--manager", "systemd")
 
 

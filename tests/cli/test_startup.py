@@ -35,7 +35,12 @@ def imported_by(folder: Folder, *arguments: str) -> set[str]:
     """Return which heavy modules a command has imported when it ends."""
     program = "import sys; from mystocks_dagster.cli.main import main\ntry: main()\nfinally: print(*sorted(sys.modules), file=sys.stderr)"
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=folder.root, env=folder.environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder.root,
+        env=folder.environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return set(done.stderr.split()) & set(HEAVY)
 
@@ -54,7 +59,9 @@ def test_help_imports_nothing_heavy(shipped: Folder, arguments: tuple[str, ...])
 
 
 @pytest.mark.parametrize("arguments", [("check",), ("list",), ("show", "daily_job")])
-def test_what_only_reads_the_file_imports_what_its_functions_need_and_no_dagster(shipped: Folder, arguments: tuple[str, ...]) -> None:
+def test_what_only_reads_the_file_imports_what_its_functions_need_and_no_dagster(
+    shipped: Folder, arguments: tuple[str, ...]
+) -> None:
     # The functions that the file names declare their tables in polars' types, and write them with deltalake.
     assert imported_by(shipped, *arguments) <= {"yaml", "polars", "deltalake"}
 
@@ -64,7 +71,9 @@ def test_the_version_is_that_of_the_package(cli: Commands) -> None:
     assert cli("--version") == f"mystocks {version}\n"
 
 
-@pytest.mark.parametrize("arguments", [("no_such_command",), ("list", "--no-such-option"), ("run",), ("data", "no_such_table_command")])
+@pytest.mark.parametrize(
+    "arguments", [("no_such_command",), ("list", "--no-such-option"), ("run",), ("data", "no_such_table_command")]
+)
 def test_wrong_usage_ends_with_2(cli: Commands, arguments: tuple[str, ...]) -> None:
     cli(*arguments, code=2)
 
@@ -78,7 +87,9 @@ def test_wrong_usage_ends_with_2(cli: Commands, arguments: tuple[str, ...]) -> N
     ],
     ids=["type", "status", "format"],
 )
-def test_a_word_that_is_no_choice_is_refused_with_the_choices(cli: Commands, arguments: tuple[str, ...], choices: Any) -> None:
+def test_a_word_that_is_no_choice_is_refused_with_the_choices(
+    cli: Commands, arguments: tuple[str, ...], choices: Any
+) -> None:
     told = cli(*arguments, code=2)
     assert all(choice in told for choice in get_args(choices))
 
@@ -98,7 +109,9 @@ WITHOUT_JSON = {
 
 
 def test_every_command_prints_json_for_programs() -> None:
-    without = {words for words, command in commands() if not any("--json" in parameter.opts for parameter in command.params)}
+    without = {
+        words for words, command in commands() if not any("--json" in parameter.opts for parameter in command.params)
+    }
     assert without == WITHOUT_JSON.keys()
 
 
@@ -113,12 +126,16 @@ def completed(folder: Folder, line: str) -> set[str]:
         "PYTHONPROFILEIMPORTTIME": "1",
     }
     program = "import sys; sys.argv[0] = 'mystocks'; from mystocks_dagster.cli.main import main; main()"
-    done = subprocess.run([sys.executable, "-c", program], cwd=folder.root, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder.root, env=environment, capture_output=True, text=True, check=False
+    )
     assert not re.search(r"\| +(dagster|polars)$", done.stderr, re.M)
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("command", ["run", "show", "stop", "enable", "disable", "resume", "pause", "reset", "next", "edit", "remove"])
+@pytest.mark.parametrize(
+    "command", ["run", "show", "stop", "enable", "disable", "resume", "pause", "reset", "next", "edit", "remove"]
+)
 def test_ids_of_tasks_and_groups_are_completed(shipped: Folder, command: str) -> None:
     assert completed(shipped, f"mystocks {command} daily_") == {"daily_data_sync", "daily_job"}
 
@@ -145,8 +162,15 @@ def test_completion_says_nothing_over_a_broken_file(folder: Folder, text: str | 
 def test_completion_can_be_installed(folder: Folder) -> None:
     home = folder.root / "home"
     home.mkdir()
-    environment = {**folder.environment, "HOME": str(home), "SHELL": "/bin/bash", "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    environment = {
+        **folder.environment,
+        "HOME": str(home),
+        "SHELL": "/bin/bash",
+        "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1",
+    }
     command = [sys.executable, "-m", "mystocks_dagster.cli.main", "--install-completion", "bash"]
     done = subprocess.run(command, cwd=folder.root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert any("COMPLETE" in path.read_text(encoding="utf-8") for path in home.rglob("*") if path.is_file()), list(home.rglob("*"))
+    assert any("COMPLETE" in path.read_text(encoding="utf-8") for path in home.rglob("*") if path.is_file()), list(
+        home.rglob("*")
+    )

@@ -46,7 +46,10 @@ def test_a_switch_wins_over_the_file_until_it_is_reset(cli: Commands) -> None:
 
 def test_an_edit_of_the_file_does_not_move_a_switch_that_was_turned(cli: Commands) -> None:
     cli.json("pause", "daily")
-    cli.folder.write("tasks.yaml", TASKS.replace('"0 16 * * 1-5"', '"30 17 * * *"').replace("interval_seconds: 60", "interval_seconds: 90"))
+    cli.folder.write(
+        "tasks.yaml",
+        TASKS.replace('"0 16 * * 1-5"', '"30 17 * * *"').replace("interval_seconds: 60", "interval_seconds: 90"),
+    )
     assert switches(cli)["daily"] == (False, True)
 
 

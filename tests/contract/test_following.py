@@ -18,7 +18,9 @@ TASKS = "task_packages: [quick]\ntasks: [{task_id: one, task_type: manual, task_
 
 
 @pytest.fixture
-def instance(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[dg.DagsterInstance]:
+def instance(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[dg.DagsterInstance]:
     folder.write("tasks.yaml", TASKS)
     folder.write("quick.py", "def work(params):\n    pass\n")
     monkeypatch.syspath_prepend(str(folder.root))

@@ -20,7 +20,9 @@ from mystocks_dagster.taskfile.reader import load_task_file
         ([(), ("loaded_days",)], []),
     ],
 )
-def test_tables_that_are_written_together_share_a_lock(written: Sequence[Sequence[str]], expected: list[set[str]]) -> None:
+def test_tables_that_are_written_together_share_a_lock(
+    written: Sequence[Sequence[str]], expected: list[set[str]]
+) -> None:
     found: dict[str, set[str]] = {}
     for table, lock in locks(written).items():
         found.setdefault(lock, set()).add(table)
@@ -35,5 +37,7 @@ def test_the_shipped_tasks_that_write_the_stock_list_never_run_at_once() -> None
     assert specs["fetch_lhb_data"].pool != specs["fetch_capital_flow"].pool
     # Both may learn adjustment ratios.
     assert specs["daily_data_sync"].pool == specs["calc_technical_indicators"].pool
-    others = [spec.pool for name, spec in specs.items() if name not in ("sync_basic_stock_info", "calc_technical_indicators")]
+    others = [
+        spec.pool for name, spec in specs.items() if name not in ("sync_basic_stock_info", "calc_technical_indicators")
+    ]
     assert len(set(others)) == len(others)

@@ -17,7 +17,11 @@ def test_the_twelve_failures_are_twelve() -> None:
 
 
 def test_every_row_says_what_it_does_and_names_a_test_that_exists() -> None:
-    known = {f"{path.relative_to(matrix.TESTS)}::{name}" for path in matrix.TESTS.rglob("test_*.py") for name in matrix.functions(path)}
+    known = {
+        f"{path.relative_to(matrix.TESTS)}::{name}"
+        for path in matrix.TESTS.rglob("test_*.py")
+        for name in matrix.functions(path)
+    }
     for chapter, rows in CHAPTERS.items():
         for row in rows:
             assert row.does, f"{chapter}, {row.name}: say what it does"

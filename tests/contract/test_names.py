@@ -48,7 +48,9 @@ def test_an_id_names_its_job_and_its_step_in_every_job_with_underscores(definiti
 def test_job_step_and_table_carry_the_id_as_it_is_written(definitions: dg.Definitions) -> None:
     job = definitions.resolve_job_def("load_it")
     assert (job.tags[KEY], job.metadata[KEY].value) == ("load-it", "load-it")
-    assert [node.tags[KEY] for node in definitions.resolve_job_def("all_of_it").graph.nodes if node.name == "load_it"] == ["load-it"]
+    assert [
+        node.tags[KEY] for node in definitions.resolve_job_def("all_of_it").graph.nodes if node.name == "load_it"
+    ] == ["load-it"]
     [spec] = [spec for spec in definitions.resolve_all_asset_specs() if spec.key == dg.AssetKey("load_it")]
     assert spec.metadata[KEY] == "load-it"
 

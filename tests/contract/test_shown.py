@@ -54,7 +54,13 @@ def test_show_resolved_has_defaults_the_nearest_value_and_no_secret(cli: Command
 
 
 def test_no_secret_leaves_by_any_command_that_prints_the_file(cli: Commands) -> None:
-    for command in (["list", "--json"], ["show", "one", "--resolved"], ["export"], ["export", "--format", "json"], ["check"]):
+    for command in (
+        ["list", "--json"],
+        ["show", "one", "--resolved"],
+        ["export"],
+        ["export", "--format", "json"],
+        ["check"],
+    ):
         assert "s3cret-value" not in cli(*command), command
 
 
@@ -69,7 +75,9 @@ def test_check_warns_of_a_secret_that_stands_in_the_file_and_does_not_fail(cli: 
     cli.folder.write("tasks.yaml", TASKS.replace("${MY_TOKEN}", "hunter2x", 1))
     told = cli("check")
     assert "ok" in told
-    assert "tasks.yaml:5:57: warning: a secret stands in the file Put it into the environment" in told.replace("\n", " ")
+    assert "tasks.yaml:5:57: warning: a secret stands in the file Put it into the environment" in told.replace(
+        "\n", " "
+    )
     assert "hunter2x" not in told
     assert cli.json("check") == []
 
@@ -87,7 +95,13 @@ def test_check_says_that_two_day_fields_mean_either(cli: Commands) -> None:
 def test_check_tells_every_mistake_in_one_pass_to_people_and_to_programs(cli: Commands) -> None:
     cli.folder.write("tasks.yaml", WRONG)
     told = cli("check", code=1)
-    for expected in ("'os' is outside the task packages", "unknown priority 'hihg'", "used twice", "unknown key 'retries'", "'missing'"):
+    for expected in (
+        "'os' is outside the task packages",
+        "unknown priority 'hihg'",
+        "used twice",
+        "unknown key 'retries'",
+        "'missing'",
+    ):
         assert expected in told
     assert "5 problem(s)" in told
     found = json.loads(cli("check", "--json", code=1))

@@ -50,5 +50,7 @@ def answer(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Any:
     ],
     ids=["the default", "the task's params", "MYSTOCKS_SOURCE", "the run"],
 )
-def test_the_source_is_the_runs_then_the_environments_then_the_tasks_then_the_default(answer: Any, given: Any, name: str) -> None:
+def test_the_source_is_the_runs_then_the_environments_then_the_tasks_then_the_default(
+    answer: Any, given: Any, name: str
+) -> None:
     assert answer(**given) == name

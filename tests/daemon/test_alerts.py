@@ -52,7 +52,9 @@ class Watched:
     def told(self, title: str) -> str:
         """Wait for a message and return its text."""
         index = wait_for(
-            lambda: [place for place, one in enumerate(self.hook.titles) if one == title], 100, f"{title} in {self.hook.titles}"
+            lambda: [place for place, one in enumerate(self.hook.titles) if one == title],
+            100,
+            f"{title} in {self.hook.titles}",
         )
         return self.hook.messages[index[-1]]["message"]
 
@@ -77,7 +79,9 @@ class Watched:
 
     def looked(self, since: float) -> None:
         """Wait until the sensor has looked twice since then."""
-        selector = '{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "alerts__sensor"}'
+        selector = (
+            '{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "alerts__sensor"}'
+        )
         query = f"{{ sensorOrError(sensorSelector: {selector}) {{ ... on Sensor {{ sensorState {{ ticks(limit: 2) "
         query += "{ timestamp status } } } } }"
 

@@ -93,7 +93,11 @@ def backfill(server: Server, days: list[str]) -> None:
 
 def lake(server: Server) -> dict[str, str]:
     root = server.folder.root / "data"
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in root.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in root.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_every_way_to_run_is_in_one_history_and_a_cleanup_leaves_what_stands_on_it(server: Server) -> None:
@@ -131,7 +135,9 @@ def test_every_way_to_run_is_in_one_history_and_a_cleanup_leaves_what_stands_on_
     assert lake(server) == files
 
     seen = server.graphql(TICK)["sensorOrError"]["sensorState"]["ticks"][0]["timestamp"]
-    tick = wait_for(lambda: (told := _later_tick(server, seen)) and told, 60, "the daemon's next look at the once schedule")
+    tick = wait_for(
+        lambda: (told := _later_tick(server, seen)) and told, 60, "the daemon's next look at the once schedule"
+    )
     assert tick["status"] == "SKIPPED"
     assert "done: it was due once" in tick["skipReason"]
     assert not [run for run in runs(server) if run["runId"] not in left]

@@ -19,7 +19,9 @@ TASKS = """
 def command(name: str, *arguments: str, cwd: Path, env: dict[str, str]) -> str:
     """Run one of Dagster's commands from this environment; it must succeed."""
     program = Path(sys.executable).parent / name
-    done = subprocess.run([str(program), *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=170, check=False)
+    done = subprocess.run(
+        [str(program), *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=170, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -34,7 +36,17 @@ def project(folder: Folder) -> Folder:
 def test_dagster_lists_and_executes_and_we_see_it(project: Folder) -> None:
     listed = command("dagster", "job", "list", "-w", "workspace.yaml", cwd=project.root, env=project.environment)
     assert "Job: report" in listed
-    command("dagster", "job", "execute", "-m", "mystocks_dagster.definitions", "-j", "report", cwd=project.root, env=project.environment)
+    command(
+        "dagster",
+        "job",
+        "execute",
+        "-m",
+        "mystocks_dagster.definitions",
+        "-j",
+        "report",
+        cwd=project.root,
+        env=project.environment,
+    )
     below = project.root / "some" / "folder"
     below.mkdir(parents=True)
     # From any folder below, ours finds the same instance.
@@ -66,7 +78,9 @@ def test_a_second_writer_and_the_owner_both_show_in_the_tables_history(folder: F
     )
     writers, labels = told.stdout.splitlines()
     assert set(writers.split()) == {"daily_data_sync", "test_task"}
-    assert {"dagster/row_count", "mystocks/rows", "mystocks/seconds", "mystocks/preview", "mystocks/world"} <= set(labels.split())
+    assert {"dagster/row_count", "mystocks/rows", "mystocks/seconds", "mystocks/preview", "mystocks/world"} <= set(
+        labels.split()
+    )
 
 
 SECOND = """

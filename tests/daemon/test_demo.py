@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 from support.project import ROOT, Folder, make_folder, serve
 
-DAILY_JOB = ["daily_data_sync", "sync_basic_stock_info", "sync_financial_data", "calc_technical_indicators", "calc_strategy_signals"]
+DAILY_JOB = [
+    "daily_data_sync",
+    "sync_basic_stock_info",
+    "sync_financial_data",
+    "calc_technical_indicators",
+    "calc_strategy_signals",
+]
 
 
 #: A name with all that a path may hold and that programs have taken for something else.
@@ -21,14 +27,19 @@ def shipped(tmp_path: Path) -> Folder:
 
 
 @pytest.mark.timeout(400)  # two demos, each with a limit of its own
-def test_in_a_folder_with_an_odd_name_the_demo_fills_its_own_lake_and_a_second_one_writes_nothing_twice(shipped: Folder) -> None:
+def test_in_a_folder_with_an_odd_name_the_demo_fills_its_own_lake_and_a_second_one_writes_nothing_twice(
+    shipped: Folder,
+) -> None:
     shipped.env["MYSTOCKS_SIMULATED"] = "symbols=40,start=2026-08-03"
     told = shipped.mystocks("demo", timeout=170)
     assert "simulated" in told
     assert "make ui" in told
     assert str(shipped.root / "demo" / "lake") in told
     tables = {one["table"]: one["rows"] for one in shipped.json("--demo", "data", "tables")}
-    assert all(tables[name] > 0 for name in ("daily_bars", "stocks", "balance_sheets", "indicators_daily", "signals", "capital_flow_stock"))
+    assert all(
+        tables[name] > 0
+        for name in ("daily_bars", "stocks", "balance_sheets", "indicators_daily", "signals", "capital_flow_stock")
+    )
     assert not (shipped.root / "data").exists()
 
     # At once: everything of the newest trading day is there, and nothing runs.
@@ -39,14 +50,20 @@ def test_in_a_folder_with_an_odd_name_the_demo_fills_its_own_lake_and_a_second_o
 
     assert "skipped" in shipped.mystocks("demo", "--again", timeout=170)
     assert {one["table"]: one["rows"] for one in shipped.json("--demo", "data", "tables")} == tables
-    doubles = shipped.json("--demo", "data", "query", "SELECT count(*) - count(DISTINCT (symbol, date)) AS doubles FROM daily_bars")
+    doubles = shipped.json(
+        "--demo", "data", "query", "SELECT count(*) - count(DISTINCT (symbol, date)) AS doubles FROM daily_bars"
+    )
     assert doubles == [{"doubles": 0}]
     stats = shipped.json("stats")
     assert all(stats[task]["total_executions"] == 2 for task in DAILY_JOB)
 
 
 def test_a_project_in_a_folder_with_an_odd_name_works_under_the_daemon(shipped: Folder) -> None:
-    shipped.env |= {"MYSTOCKS_SOURCE": "simulated", "MYSTOCKS_SIMULATED": "symbols=40,start=2026-11-02", "MYSTOCKS_LAKE": "湖 #2 100%/lake"}
+    shipped.env |= {
+        "MYSTOCKS_SOURCE": "simulated",
+        "MYSTOCKS_SIMULATED": "symbols=40,start=2026-11-02",
+        "MYSTOCKS_LAKE": "湖 #2 100%/lake",
+    }
     with serve(shipped) as server:
         assert server.wait(server.launch("fetch_lhb_data"), 120) == "SUCCESS"
         assert shipped.json("history", "--limit", "1")[0]["status"] == "success"

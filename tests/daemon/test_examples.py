@@ -70,7 +70,11 @@ def cli(server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def start_something_to_stop(cli: Commands) -> None:
     cli("edit", "daily_data_sync", "task_module=slow", "task_function=sleep", "params=null")
     cli("run", "daily_data_sync", "--detach")
-    wait_for(lambda: cli.json("history", "daily_data_sync", "--limit", "1")[0]["status"] == "running", 60, "the task to stop runs")
+    wait_for(
+        lambda: cli.json("history", "daily_data_sync", "--limit", "1")[0]["status"] == "running",
+        60,
+        "the task to stop runs",
+    )
 
 
 BEFORE: dict[str, Callable[[Commands], None]] = {"stop": start_something_to_stop}
@@ -82,9 +86,15 @@ def stopped_when_ready(folder: Folder, arguments: list[str], ready: str) -> str:
     command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments]
     environment = {**folder.environment, "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=folder.root, env=environment, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=folder.root, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
         try:
-            wait_for(lambda: ready in log.read_text(encoding="utf-8") or process.poll() is not None, 120, f"{arguments} to be ready")
+            wait_for(
+                lambda: ready in log.read_text(encoding="utf-8") or process.poll() is not None,
+                120,
+                f"{arguments} to be ready",
+            )
             assert process.poll() is None, log.read_text(encoding="utf-8")
         finally:
             os.kill(process.pid, signal.SIGINT)
@@ -96,7 +106,9 @@ def test_the_others_are_run_as_their_examples_say() -> None:
     for command, example in examples():
         if command in ELSEWHERE:
             assert example == command
-            assert f'mystocks("{command}", timeout' in (ROOT / "tests" / "daemon" / ELSEWHERE[command]).read_text(encoding="utf-8")
+            assert f'mystocks("{command}", timeout' in (ROOT / "tests" / "daemon" / ELSEWHERE[command]).read_text(
+                encoding="utf-8"
+            )
 
 
 @pytest.mark.parametrize(("command", "example"), [one for one in examples() if one[0] not in (*SERVES, *ELSEWHERE)])

@@ -67,7 +67,10 @@ def tasks(root: str) -> str:
         for name in HANGS
         for ending, more in (("", ", timeout: 2, stop_on_error: false"), ("_on", ""))
     ]
-    fails = [f"{{task_id: {name}, task_module: fails, task_function: {name}, retry_count: 2, retry_delay: 2}}" for name in ATTEMPTS]
+    fails = [
+        f"{{task_id: {name}, task_module: fails, task_function: {name}, retry_count: 2, retry_delay: 2}}"
+        for name in ATTEMPTS
+    ]
     lines = [
         "task_packages: [hangs, fails]",
         "defaults: {task_type: manual, task_module: hangs, stop_on_error: false}",
@@ -109,7 +112,11 @@ class Site:
 
     def history(self, run_id: str) -> dict[str, dict[str, Any]]:
         """Return the executions of a run by task."""
-        return {one["task_id"]: one for one in self.server.folder.json("history", "--limit", "60") if one["run_id"] == run_id}
+        return {
+            one["task_id"]: one
+            for one in self.server.folder.json("history", "--limit", "60")
+            if one["run_id"] == run_id
+        }
 
     def starts(self, run_id: str, task: str) -> list[float]:
         """Return when each attempt of the task started, as Dagster noted it."""
@@ -117,7 +124,11 @@ class Site:
                    ... on MessageEvent { timestamp stepKey } } } } }"""
         events = self.server.graphql(query, id=run_id)["logsForRun"]["events"]
         kinds = ("ExecutionStepStartEvent", "ExecutionStepRestartEvent")
-        return [float(event["timestamp"]) / 1000 for event in events if event["__typename"] in kinds and event["stepKey"] == task]
+        return [
+            float(event["timestamp"]) / 1000
+            for event in events
+            if event["__typename"] in kinds and event["stepKey"] == task
+        ]
 
     def worker(self, run_id: str) -> int:
         query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { tags { key value } } } }"
@@ -152,7 +163,9 @@ def alive(pids: list[int]) -> list[int]:
 
 
 @pytest.mark.parametrize("task", ATTEMPTS)
-def test_attempts_are_one_and_retry_count_and_only_for_what_a_retry_can_mend(site: Site, failures: str, task: str) -> None:
+def test_attempts_are_one_and_retry_count_and_only_for_what_a_retry_can_mend(
+    site: Site, failures: str, task: str
+) -> None:
     assert len(site.pids(task)) == ATTEMPTS[task]
     assert site.history(failures)[task]["retry_count"] == ATTEMPTS[task] - 1
     starts = site.starts(failures, task)
@@ -187,7 +200,9 @@ def test_failures_reach_the_statistics(site: Site, failures: str) -> None:
     assert stats["mends"]["success_rate"] == 100
 
 
-@pytest.mark.parametrize("job", ["side_by_side", "in_turn", "has_a_family"], ids=["parallel group", "sequential group", "single task"])
+@pytest.mark.parametrize(
+    "job", ["side_by_side", "in_turn", "has_a_family"], ids=["parallel group", "sequential group", "single task"]
+)
 def test_a_timeout_stops_everything_of_the_task(site: Site, job: str) -> None:
     site.forget()
     tasks = {"side_by_side": list(HANGS), "in_turn": ["ignores_sigterm", "has_a_family"]}.get(job, [job])
@@ -196,10 +211,14 @@ def test_a_timeout_stops_everything_of_the_task(site: Site, job: str) -> None:
     assert site.server.wait(run_id) == "FAILURE"
     assert alive(pids) == []
     told = site.history(run_id)
-    assert {task: told[task]["error_message"] for task in tasks} == {task: f"{task}: timed out after 2 s" for task in tasks}
+    assert {task: told[task]["error_message"] for task in tasks} == {
+        task: f"{task}: timed out after 2 s" for task in tasks
+    }
     for one in told.values():
         # Five seconds beside the timeout, and as much again for a busy machine to start and end a process.
-        assert (datetime.fromisoformat(one["end_time"]) - datetime.fromisoformat(one["start_time"])).total_seconds() < 2 + 5 + 5
+        assert (
+            datetime.fromisoformat(one["end_time"]) - datetime.fromisoformat(one["start_time"])
+        ).total_seconds() < 2 + 5 + 5
 
 
 def test_a_timeout_stops_a_task_that_was_started_from_the_command_line(site: Site) -> None:

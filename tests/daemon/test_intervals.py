@@ -27,7 +27,9 @@ def test_a_thousand_intervals_are_asked_for_when_they_are_due(folder: Folder) ->
     # One every five seconds from the time on at which the servers may be up; the others come due tomorrow.
     starts = [begin + timedelta(seconds=30 + 5 * number) for number in range(30)]
     starts += [begin + timedelta(hours=1, seconds=number) for number in range(970)]
-    folder.write("tasks.yaml", HEAD + "".join(TASK.format(number, start.isoformat()) for number, start in enumerate(starts)))
+    folder.write(
+        "tasks.yaml", HEAD + "".join(TASK.format(number, start.isoformat()) for number, start in enumerate(starts))
+    )
     with serve(folder) as server:
         up = time.time() + 6
 

@@ -82,7 +82,9 @@ class Plant:
 
     def held(self, task: str, run_id: str) -> int:
         """Wait until the task holds in that run, and return its process."""
-        return int(wait_for(lambda: [pid for pid, run in self.executions(task) if run == run_id], 60, f"{task} in {run_id}")[0])
+        return int(
+            wait_for(lambda: [pid for pid, run in self.executions(task) if run == run_id], 60, f"{task} in {run_id}")[0]
+        )
 
     def release(self, task: str) -> None:
         (self.folder.root / f"{task}.go").touch()
@@ -101,7 +103,9 @@ class Plant:
         """Wait until the lost run has failed and another stands for it, and return that one's id."""
         assert self.server.wait(lost, PROMISE) == "FAILURE"
         assert self.retried(job, lost)
-        new = wait_for(lambda: [run for run in self.runs(job) if run["rootRunId"] == lost != run["runId"]], 30, "the new start")
+        new = wait_for(
+            lambda: [run for run in self.runs(job) if run["rootRunId"] == lost != run["runId"]], 30, "the new start"
+        )
         return new[0]["runId"]
 
     def retried(self, job: str, run_id: str) -> bool:
@@ -134,11 +138,16 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 @pytest.fixture(scope="module")
 def lost(plant: Plant) -> dict[str, str]:
     """Lose several runs at once, and return their ids by job."""
-    ids = {"starting": lose_early(plant), **{job: plant.server.launch(job) for job in ("again", "mixed", "canceling", "fails")}}
+    ids = {
+        "starting": lose_early(plant),
+        **{job: plant.server.launch(job) for job in ("again", "mixed", "canceling", "fails")},
+    }
     for job, task in {"again": "again", "mixed": "never", "canceling": "canceling"}.items():
         body = plant.held(task, ids[job])
         if job == "canceling":
-            os.kill(wait_for(lambda: plant.worker(ids["canceling"]), 30, "the note of the run's worker"), signal.SIGSTOP)
+            os.kill(
+                wait_for(lambda: plant.worker(ids["canceling"]), 30, "the note of the run's worker"), signal.SIGSTOP
+            )
             plant.server.graphql("mutation($id: String!) { terminateRun(runId: $id) { __typename } }", id=ids[job])
         plant.kill_worker(ids[job])
         wait_for(lambda body=body: gone(body), 20, f"the end of the process of {task}")
@@ -162,7 +171,9 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_killed_worker_fails_its_run_frees_the_table_and_is_started_again_once(plant: Plant, lost: dict[str, str]) -> None:
+def test_a_killed_worker_fails_its_run_frees_the_table_and_is_started_again_once(
+    plant: Plant, lost: dict[str, str]
+) -> None:
     second = plant.restarted("again", lost["again"])
     # The pool of its table was free again, or the second run could not have got this far.
     plant.held("again", second)

@@ -41,7 +41,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, hook: Webhook) -> Iterator[
         f"\n      - {{task_id: t{number}, task_type: manual, task_module: held, task_function: hold, auto_restart: true, max_instances: 5}}"
         for number in range(TASKS)
     )
-    folder.write("tasks.yaml", f'\n    task_packages: [held]\n    alerts: {{urls: ["{hook.url}"], group_seconds: 0}}\n    tasks:{tasks}\n')
+    folder.write(
+        "tasks.yaml",
+        f'\n    task_packages: [held]\n    alerts: {{urls: ["{hook.url}"], group_seconds: 0}}\n    tasks:{tasks}\n',
+    )
     folder.write("held.py", HELD)
     text = (folder.root / "dagster.yaml").read_text(encoding="utf-8")
     for shipped, wide in (("limit: 4", "limit: 9"), ("limit: 3", "limit: 8")):

@@ -94,7 +94,9 @@ def test_a_tick_is_skipped_while_the_task_runs_in_a_group_and_names_that_run(ser
 
     def skipped() -> list[str]:
         query = "... on Sensor { sensorState { ticks(limit: 9) { skipReason } } }"
-        ticks = server.graphql(f"{{ sensorOrError(sensorSelector: {selector}) {{ {query} }} }}")["sensorOrError"]["sensorState"]["ticks"]
+        ticks = server.graphql(f"{{ sensorOrError(sensorSelector: {selector}) {{ {query} }} }}")["sensorOrError"][
+            "sensorState"
+        ]["ticks"]
         return [tick["skipReason"] for tick in ticks if "already running" in (tick["skipReason"] or "")]
 
     try:
@@ -112,7 +114,8 @@ def test_a_tick_is_skipped_while_the_task_runs_in_a_group_and_names_that_run(ser
 
 def runs_of(server: Server, job: str) -> list[str]:
     found: Any = server.graphql(
-        "query($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { runId } } } }", job=job
+        "query($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { runId } } } }",
+        job=job,
     )
     return [run["runId"] for run in found["runsOrError"]["results"]]
 
@@ -135,4 +138,6 @@ def test_two_may_run_at_once_when_the_file_says_two_and_the_third_waits(server: 
     third = server.launch("double")
     wait_for(lambda: waits_for_pool(server, third), 30, "the third run's waiting")
     assert holding(server, "double") == {first, second}
-    assert re.search(f"{first}:double.*max_instances: 2", server.folder.mystocks("run", "double", code=1).replace("\n", " "))
+    assert re.search(
+        f"{first}:double.*max_instances: 2", server.folder.mystocks("run", "double", code=1).replace("\n", " ")
+    )

@@ -176,7 +176,11 @@ def test_a_disabled_group_does_not_run_by_its_schedule_until_a_person_switches_i
     # It has been off since the servers started, many intervals ago.
     assert runs(server, pipelineName="off_by_schedule") == []
     server.graphql(f"mutation {{ startSensor(sensorSelector: {selector}) {{ __typename }} }}")
-    done = wait_for(lambda: runs(server, pipelineName="off_by_schedule", statuses=["SUCCESS"]), 60, "a run by the switched-on schedule")
+    done = wait_for(
+        lambda: runs(server, pipelineName="off_by_schedule", statuses=["SUCCESS"]),
+        60,
+        "a run by the switched-on schedule",
+    )
     assert order(server, done[0]["runId"]) == ["after"]
     server.folder.mystocks("disable", "off_by_schedule")
 

@@ -33,7 +33,12 @@ QUICK = """
         time.sleep(600)
 """
 #: How the command lines of the servers are known.
-ROLES = {"daemon": "dagster._daemon", "web server": "mystocks_dagster.web", "code server": "code_server:", "code process": "api grpc"}
+ROLES = {
+    "daemon": "dagster._daemon",
+    "web server": "mystocks_dagster.web",
+    "code server": "code_server:",
+    "code process": "api grpc",
+}
 RUNS = """query($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results {
            runId status tags { key value } } } } }"""
 
@@ -50,7 +55,9 @@ class Live:
 
     def process(self, role: str) -> psutil.Process | None:
         """Return the living process of that role under the present `mystocks ui`."""
-        return next((one for one in psutil.Process(self.server.process.pid).children(recursive=True) if plays(one, role)), None)
+        return next(
+            (one for one in psutil.Process(self.server.process.pid).children(recursive=True) if plays(one, role)), None
+        )
 
     def daemons(self) -> list[int]:
         """Return every daemon of this project, whoever started it."""
@@ -122,14 +129,18 @@ def test_a_second_daemon_is_refused_with_the_number_of_the_first_however_it_is_s
                 start_new_session=True,
             )
             try:
-                wait_for(lambda: refusal in (live.folder.root / "second.log").read_text(encoding="utf-8"), 90, "the refusal")
+                wait_for(
+                    lambda: refusal in (live.folder.root / "second.log").read_text(encoding="utf-8"), 90, "the refusal"
+                )
                 assert command[0] == "dagster" or second.wait(20) == 1
             finally:
                 # `dagster dev` waits a minute for its web server before it ends too.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(second.pid, signal.SIGKILL)
                 second.wait()
-            assert "Traceback" not in (live.folder.root / "second.log").read_text(encoding="utf-8").partition(refusal)[0]
+            assert (
+                "Traceback" not in (live.folder.root / "second.log").read_text(encoding="utf-8").partition(refusal)[0]
+            )
     assert live.daemons() == [first.pid]
 
 
@@ -151,7 +162,9 @@ def test_a_run_goes_on_when_the_daemon_that_started_it_is_killed(live: Live, slo
     assert live.server.status(run_id) == "STARTED"
 
 
-def test_when_the_ui_is_killed_its_servers_end_and_the_next_has_one_daemon(live: Live, slow: tuple[str, psutil.Process]) -> None:
+def test_when_the_ui_is_killed_its_servers_end_and_the_next_has_one_daemon(
+    live: Live, slow: tuple[str, psutil.Process]
+) -> None:
     parent = psutil.Process(live.server.process.pid)
     run_id, worker = slow
     servers = [one for one in parent.children(recursive=True) if any(plays(one, role) for role in ROLES)]
@@ -198,7 +211,9 @@ def test_of_two_started_at_once_one_is_refused(tmp_path: Path) -> None:
         assert refused[0].returncode == 1
         told = " ".join(logs[lost].read_text(encoding="utf-8").split())
         assert f"process {other.pid}" in told
-        servers = wait_for(lambda: len(found := psutil.Process(other.pid).children()) == 3 and found, 60, "the other's servers")
+        servers = wait_for(
+            lambda: len(found := psutil.Process(other.pid).children()) == 3 and found, 60, "the other's servers"
+        )
         assert {one.cwd() for one in servers} == {str(folder.root)}, "wherever it was started"
         assert other.poll() is None
     finally:

@@ -47,7 +47,9 @@ def remembered(folder: Folder) -> dict[str, Any]:
         wait_for(lambda: runs(server, "beat"), 60, "a run by the interval")
         for name in ("beat", "daily"):
             project.switch(name, False)
-        wait_for(lambda: not runs(server, "beat", ["QUEUED", "STARTING", "STARTED"]), 60, "the end of the interval's runs")
+        wait_for(
+            lambda: not runs(server, "beat", ["QUEUED", "STARTING", "STARTED"]), 60, "the end of the interval's runs"
+        )
         return told(project) | {"ui": switches(server)}
 
 
@@ -92,7 +94,9 @@ def switches(server: Server) -> dict[str, tuple[str, str, bool]]:
              ... on Repository { schedules { name defaultStatus canReset scheduleState { status } }
                                  sensors { name defaultStatus canReset sensorState { status } } } } }"""
     )["repositoryOrError"]
-    every = [(one, one["scheduleState"]) for one in found["schedules"]] + [(one, one["sensorState"]) for one in found["sensors"]]
+    every = [(one, one["scheduleState"]) for one in found["schedules"]] + [
+        (one, one["sensorState"]) for one in found["sensors"]
+    ]
     return {
         one["name"].removesuffix("__schedule"): (state["status"], one["defaultStatus"], one["canReset"])
         for one, state in every
@@ -101,7 +105,10 @@ def switches(server: Server) -> dict[str, tuple[str, str, bool]]:
 
 
 def test_what_ran_and_what_was_switched_is_told(remembered: dict[str, Any]) -> None:
-    assert {name: one["success_rate"] for name, one in remembered["stats"].items() if name in ("good", "bad")} == {"good": 100, "bad": 0}
+    assert {name: one["success_rate"] for name, one in remembered["stats"].items() if name in ("good", "bad")} == {
+        "good": 100,
+        "bad": 0,
+    }
     assert remembered["switches"] == {"beat": "off, file: on", "daily": "off, file: on", "rests": "off"}
 
 

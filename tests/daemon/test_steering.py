@@ -70,7 +70,9 @@ def runs(server: Server, job: str) -> list[dict[str, Any]]:
     return server.graphql(query, job=job)["runsOrError"]["results"]
 
 
-def test_a_switch_turned_before_the_servers_ran_holds_and_resuming_it_fires_when_next_says(server: Server, cli: Commands) -> None:
+def test_a_switch_turned_before_the_servers_ran_holds_and_resuming_it_fires_when_next_says(
+    server: Server, cli: Commands
+) -> None:
     assert state(server, "beat")["status"] == "STOPPED"
     assert runs(server, "beat") == []
     cli("resume", "beat")
@@ -80,7 +82,9 @@ def test_a_switch_turned_before_the_servers_ran_holds_and_resuming_it_fires_when
     said = {one["time"] for one in cli.json("next", "beat", "--count", "5")}
 
     def fired() -> set[str]:
-        return {tag["value"] for run in runs(server, "beat") for tag in run["tags"] if tag["key"] == "mystocks/scheduled_at"}
+        return {
+            tag["value"] for run in runs(server, "beat") for tag in run["tags"] if tag["key"] == "mystocks/scheduled_at"
+        }
 
     wait_for(lambda: said & fired(), 30, "a run at a time that next told")
     cli("disable", "beat")
@@ -91,7 +95,11 @@ def test_the_command_and_the_ui_turn_one_and_the_same_switch(server: Server, cli
     cli("disable", "daily")
     shown = state(server, "daily")
     assert shown["status"] == "STOPPED"
-    selector = {"repositoryLocationName": "mystocks", "repositoryName": "__repository__", "scheduleName": "daily__schedule"}
+    selector = {
+        "repositoryLocationName": "mystocks",
+        "repositoryName": "__repository__",
+        "scheduleName": "daily__schedule",
+    }
     server.graphql("mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename } }", s=selector)
     assert switch(cli, "daily") == {"task_id": "daily", "on": True, "file": True, "decided": True}
     server.graphql("mutation($id: String!) { stopRunningSchedule(id: $id) { __typename } }", id=shown["id"])
@@ -115,7 +123,9 @@ def test_an_edit_is_used_by_the_ui_at_once_and_by_the_daemon_within_a_minute_and
     good = (server.folder.root / "tasks.yaml").read_text(encoding="utf-8")
     server.folder.write("tasks.yaml", good + "\n  ]")
     assert "tasks.yaml:" in cli("reload", code=1)
-    assert server.status(server.launch("later")) in ("QUEUED", "STARTING", "STARTED", "NOT_STARTED"), "what was loaded stays"
+    assert server.status(server.launch("later")) in ("QUEUED", "STARTING", "STARTED", "NOT_STARTED"), (
+        "what was loaded stays"
+    )
     (server.folder.root / "tasks.yaml").write_text(good, encoding="utf-8")
     assert server.status(slow) == "STARTED"
     assert f"run {slow} of slow: canceled" in cli("stop", "slow")

@@ -82,27 +82,39 @@ class Watch:
     def processes(self, task: str) -> list[list[int]]:
         """Return the processes of each start of the task, the oldest first."""
         path = self.folder.root / f"{task}.pids"
-        return [[int(pid) for pid in line.split()] for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+        return (
+            [[int(pid) for pid in line.split()] for line in path.read_text(encoding="utf-8").splitlines()]
+            if path.exists()
+            else []
+        )
 
     def started(self, task: str, times: int) -> list[int]:
         """Wait for the task's start of that number and return its processes."""
-        return wait_for(lambda: len(found := self.processes(task)) >= times and found, 60, f"start {times} of {task}")[times - 1]
+        return wait_for(lambda: len(found := self.processes(task)) >= times and found, 60, f"start {times} of {task}")[
+            times - 1
+        ]
 
     def last_look(self, task: str, since: float) -> str | None:
         """Return what the task's sensor said last, if it has looked since then."""
-        selector = f'{{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "{task}__schedule"}}'
+        selector = (
+            f'{{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "{task}__schedule"}}'
+        )
         query = f"{{ sensorOrError(sensorSelector: {selector}) {{ ... on Sensor {{ sensorState {{ ticks(limit: 1) "
         ticks = self.server.graphql(query + "{ timestamp skipReason } } } } }")["sensorOrError"]["sensorState"]["ticks"]
         return next((tick["skipReason"] for tick in ticks if tick["timestamp"] > since), None)
 
     def switch(self, task: str, on: bool) -> None:
         """Turn the task's switch in the UI."""
-        selector = f'{{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "{task}__schedule"}}'
+        selector = (
+            f'{{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "{task}__schedule"}}'
+        )
         if on:
             self.server.graphql(f"mutation {{ startSensor(sensorSelector: {selector}) {{ __typename }} }}")
         else:
             found = self.server.graphql(f"{{ sensorOrError(sensorSelector: {selector}) {{ ... on Sensor {{ id }} }} }}")
-            self.server.graphql("mutation($id: String!) { stopSensor(id: $id) { __typename } }", id=found["sensorOrError"]["id"])
+            self.server.graphql(
+                "mutation($id: String!) { stopSensor(id: $id) { __typename } }", id=found["sensorOrError"]["id"]
+            )
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +156,9 @@ def test_one_that_dies_is_started_again_and_counted(watch: Watch) -> None:
 
 
 def test_one_that_crashes_at_once_is_started_again_ever_more_slowly(watch: Watch) -> None:
-    runs = wait_for(lambda: len(found := [run for run in watch.runs("crashes") if run["startTime"]]) >= 3 and found, 60, "restarts")[:3]
+    runs = wait_for(
+        lambda: len(found := [run for run in watch.runs("crashes") if run["startTime"]]) >= 3 and found, 60, "restarts"
+    )[:3]
     pauses = [later["startTime"] - before["endTime"] for before, later in pairwise(runs)]
     assert pauses[0] >= 5
     assert pauses[1] >= 10

@@ -62,7 +62,9 @@ def test_starts_that_were_missed_while_the_daemon_was_down(project: Folder) -> N
             assert [tags.get("mystocks/day") for tags in requested(instance, "every")] == [*days[:-1], None]
             assert due(requested(instance, "graced")) == [f"2026-11-{day}T16:00" for day in (21, 22, 23)]
         ticks = {
-            state.instigator_name: instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)[0].skip_reason
+            state.instigator_name: instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)[
+                0
+            ].skip_reason
             for state in instance.all_instigator_state()
         }
         assert "misfire is skip" in (ticks["skip__schedule"] or "")
@@ -72,7 +74,9 @@ def test_starts_that_were_missed_while_the_daemon_was_down(project: Folder) -> N
 def test_once_is_exactly_once_whenever_the_daemon_is_killed(project: Folder) -> None:
     points = {"held": "TICK_HELD", "reserved": "RUN_IDS_RESERVED", "created": "RUN_CREATED", "launched": "RUN_LAUNCHED"}
     schedule = '{schedule_type: once, start_time: "2026-01-05T09:00:00+08:00", misfire_grace_time: 31622400}'
-    project.write("tasks.yaml", ONCE + "".join(f"      - {{task_id: {name}, schedule: {schedule}}}\n" for name in points))
+    project.write(
+        "tasks.yaml", ONCE + "".join(f"      - {{task_id: {name}, schedule: {schedule}}}\n" for name in points)
+    )
     left = {f"{name}__schedule": point for name, point in points.items()}
     while left:
         look(project, crashes=left)

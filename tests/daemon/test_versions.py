@@ -58,7 +58,13 @@ sys.exit(0 if instance.get_run_by_id({run_id!r}).is_success else 1)
 
 def python(folder: Folder, code: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder.root, env=folder.environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code],
+        cwd=folder.root,
+        env=folder.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
@@ -89,6 +95,8 @@ def test_a_file_saved_between_two_steps_changes_nothing(project: Folder, afterwa
     project.write("next.yaml", AFTERWARDS[afterwards])
     run_id = python(project, CREATE.format(name=group))
     python(project, START.format(run_id=run_id))
-    assert (project.root / "tasks.yaml").read_text(encoding="utf-8") == (project.root / "next.yaml").read_text(encoding="utf-8")
+    assert (project.root / "tasks.yaml").read_text(encoding="utf-8") == (project.root / "next.yaml").read_text(
+        encoding="utf-8"
+    )
     assert set(notes(project)) == {"old"}
     assert len(notes(project)) == (3 if group == "ordered" else 4)

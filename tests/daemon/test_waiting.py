@@ -118,11 +118,20 @@ def eight(server: Server, what: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "what", ["one task", "two tasks that write one table", "clicks on Materialize", "days of a backfill", "a group whose first task runs"]
+    "what",
+    [
+        "one task",
+        "two tasks that write one table",
+        "clicks on Materialize",
+        "days of a backfill",
+        "a group whose first task runs",
+    ],
 )
 def test_eight_runs_that_wait_for_each_other_keep_no_other_task_waiting(server: Server, what: str) -> None:
     runs = eight(server, what)
-    held = wait_for(lambda: [run for run in runs if (server.folder.root / f"{run}.held").exists()], 90, "the first of them")
+    held = wait_for(
+        lambda: [run for run in runs if (server.folder.root / f"{run}.held").exists()], 90, "the first of them"
+    )
     assert server.wait(server.launch("quick"), SOON) == "SUCCESS"
     statuses = {run: server.status(run) for run in runs}
     assert [run for run, status in statuses.items() if status != "QUEUED"] == held

@@ -25,7 +25,10 @@ def test_named_paths_exist(page: Path) -> None:
 
 def test_both_readmes_have_the_same_task() -> None:
     texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")]
-    ours, theirs = ([re.sub(r"# .*", "", block) for block in re.findall(r"```(?:python|yaml)\n(.*?)```", text, re.S)] for text in texts)
+    ours, theirs = (
+        [re.sub(r"# .*", "", block) for block in re.findall(r"```(?:python|yaml)\n(.*?)```", text, re.S)]
+        for text in texts
+    )
     assert ours[1:] == theirs[1:]
     trees = [ast.parse(re.sub(r'print\(f"{ups.height}[^"]*"\)', "print()", block)) for block in (ours[0], theirs[0])]
     assert ast.dump(trees[0]) == ast.dump(trees[1])

@@ -23,7 +23,10 @@ PROBLEMS = {
     "a failed task": ("A task failed", "任务执行失败"),
     "a timeout": ("A task timed out", "任务超时"),
     "the scheduler does nothing": ("Schedules do not fire", "调度器不工作"),
-    "the web UI does not start": ("The web UI or the daemon does not start, or ends", "Web 界面或守护进程无法启动，或中途退出"),
+    "the web UI does not start": (
+        "The web UI or the daemon does not start, or ends",
+        "Web 界面或守护进程无法启动，或中途退出",
+    ),
     "memory or disk": ("Memory or disk grows", "内存或磁盘持续增长"),
     "a ban": ("An upstream bans this address", "上游封禁了本机地址"),
     "partial data": ("The run is green and data are missing", "运行成功但数据不全"),
@@ -60,9 +63,16 @@ PROBLEMS = {
 def typed(page: Path) -> list[str]:
     """Return the `mystocks …` lines and inline commands of a page, without comments and placeholders."""
     text = page.read_text(encoding="utf-8")
-    lines = [line for block in re.findall(r"```console\n(.*?)```", text, re.S) for line in re.findall(r"^\$ (mystocks .*)$", block, re.M)]
+    lines = [
+        line
+        for block in re.findall(r"```console\n(.*?)```", text, re.S)
+        for line in re.findall(r"^\$ (mystocks .*)$", block, re.M)
+    ]
     inline = re.findall(r"`(mystocks [^`…]*)`", text)
-    return [re.sub(r"\s{2,}#.*|<[^>]*>", lambda match: "X" if match[0][0] == "<" else "", command).strip() for command in (*lines, *inline)]
+    return [
+        re.sub(r"\s{2,}#.*|<[^>]*>", lambda match: "X" if match[0][0] == "<" else "", command).strip()
+        for command in (*lines, *inline)
+    ]
 
 
 def check_typed(command: str) -> None:
@@ -127,7 +137,9 @@ def test_the_section_on_secrets_says_which_names_are_masked() -> None:
 
 
 def test_the_page_of_commands_is_in_step() -> None:
-    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run: python -m mystocks_dagster.cli.reference"
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), (
+        "run: python -m mystocks_dagster.cli.reference"
+    )
 
 
 @pytest.mark.parametrize("command", ["mystocks no_such", "mystocks logs a b", "mystocks check --nothing"])

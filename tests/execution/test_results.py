@@ -70,11 +70,15 @@ def test_values_of_other_types_become_what_json_holds(attempt):
 
 @pytest.mark.parametrize("status", ["success", "partial_success", "skipped"])
 def test_every_other_status_is_no_failure(attempt, status):
-    assert attempt("answers.given", {"answer": {"status": status, "message": "why"}}).result == TaskResult(status=status, message="why")
+    assert attempt("answers.given", {"answer": {"status": status, "message": "why"}}).result == TaskResult(
+        status=status, message="why"
+    )
 
 
 def test_status_failed_is_a_failure_with_its_error_and_what_was_done(attempt):
-    outcome = attempt("answers.given", {"answer": {"status": "failed", "error": "no rows", "rows": {"stocks": 2}}}).outcome
+    outcome = attempt(
+        "answers.given", {"answer": {"status": "failed", "error": "no rows", "rows": {"stocks": 2}}}
+    ).outcome
     assert (outcome.error.type, outcome.error.message, outcome.error.retryable) == ("TaskFailed", "no rows", True)
     assert outcome.result == TaskResult(status="failed", error="no rows", rows={"stocks": 2})
 
@@ -113,7 +117,9 @@ def test_a_result_of_4_mb_arrives_and_one_of_6_mb_is_refused(attempt):
 
 
 def test_what_the_source_does_not_offer_is_skipped(attempt):
-    assert attempt("answers.not_offered").result == TaskResult(status="skipped", message="recorded has no capital_flow_stock.")
+    assert attempt("answers.not_offered").result == TaskResult(
+        status="skipped", message="recorded has no capital_flow_stock."
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,12 +132,22 @@ def test_what_the_source_does_not_offer_is_skipped(attempt):
         ("nothing_came", "TypeError", "TypeError: 'NoneType' object is not subscriptable", True),
         ("not_allowed", "PermissionError", "PermissionError: [Errno 13] Permission denied: '/x'", False),
         ("not_there_yet", "FileNotFoundError", "FileNotFoundError: [Errno 2] No such file or directory: '/x'", True),
-        ("wrong_column", "polars.exceptions.ColumnNotFoundError", "polars.exceptions.ColumnNotFoundError: closing", False),
+        (
+            "wrong_column",
+            "polars.exceptions.ColumnNotFoundError",
+            "polars.exceptions.ColumnNotFoundError: closing",
+            False,
+        ),
         ("mute", "bodies.answers.Mute", "bodies.answers.Mute: (its message cannot be shown: ValueError)", True),
         ("leaves", "SystemExit", "the function called sys.exit(3) instead of returning.", True),
         ("interrupted", "KeyboardInterrupt", "KeyboardInterrupt", True),
         ("cancelled", "asyncio.exceptions.CancelledError", "asyncio.exceptions.CancelledError", True),
-        ("missing_library", "ModuleNotFoundError", "ModuleNotFoundError: No module named 'a_library_that_nobody_installed'", False),
+        (
+            "missing_library",
+            "ModuleNotFoundError",
+            "ModuleNotFoundError: No module named 'a_library_that_nobody_installed'",
+            False,
+        ),
     ],
 )
 def test_an_exception_is_a_failure_that_says_whether_a_retry_can_mend_it(attempt, function, kind, message, retryable):

@@ -11,7 +11,9 @@ def test_a_model_and_a_run(attempt, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MYSTOCKS_ROOT", raising=False)
     params = {"symbols": ["600000.SH"], "start_date": date(2025, 4, 7)}
-    heard = attempt("signatures.model_and_run", params, attempt=2, days=(date(2025, 4, 8),), source_override="simulated")
+    heard = attempt(
+        "signatures.model_and_run", params, attempt=2, days=(date(2025, 4, 8),), source_override="simulated"
+    )
     assert heard.result.metadata == {
         "symbols": ["600000.SH"],
         "year": 2025,

@@ -31,7 +31,11 @@ TIMEOUT = 0.8
 )
 def test_timeout_stops_it_within_five_seconds(attempt, pids, gone, function, processes):
     heard = attempt(f"hangs.{function}", {"pids": str(pids.file)}, timeout=TIMEOUT)
-    assert (heard.error.type, heard.error.message, heard.error.retryable) == ("TaskTimedOut", "timed out after 0.8 s", True)
+    assert (heard.error.type, heard.error.message, heard.error.retryable) == (
+        "TaskTimedOut",
+        "timed out after 0.8 s",
+        True,
+    )
     assert TIMEOUT <= heard.outcome.seconds < TIMEOUT + 5
     assert gone(pids(processes))
     if function in ("computes_in_c", "matches_for_ever"):
@@ -70,7 +74,9 @@ def test_what_a_function_leaves_running_is_ended_and_said(attempt, pids, gone):
 def test_cancelling_stops_all_of_it(attempt, pids, gone, kind):
     event = threading.Event()
     threading.Timer(1, event.set).start()
-    heard = attempt("hangs.has_a_family", {"pids": str(pids.file)}, should_stop=event if kind == "event" else event.is_set)
+    heard = attempt(
+        "hangs.has_a_family", {"pids": str(pids.file)}, should_stop=event if kind == "event" else event.is_set
+    )
     assert (heard.error.type, heard.error.retryable) == ("TaskStopped", False)
     assert heard.outcome.seconds < 1 + 5
     assert gone(pids(4))
@@ -113,12 +119,16 @@ run_attempt(body, on_log=print, on_progress=print)
 @pytest.mark.parametrize("forks", ["alone", "forks"])
 @pytest.mark.parametrize("function", ["has_a_family", "ignores_sigterm"])
 def test_a_killed_caller_leaves_no_orphans(pids, gone, function, forks):
-    caller = subprocess.Popen([sys.executable, "-c", CALLER, function, str(pids.file), str(Path(__file__).parent), forks])
+    caller = subprocess.Popen(
+        [sys.executable, "-c", CALLER, function, str(pids.file), str(Path(__file__).parent), forks]
+    )
     started = pids(4 if function == "has_a_family" else 1)
     family = psutil.Process(caller.pid).children(recursive=True)
     if forks == "forks":
         time.sleep(1)
-    copies = [one for one in psutil.Process(caller.pid).children() if one.cmdline() == psutil.Process(caller.pid).cmdline()]
+    copies = [
+        one for one in psutil.Process(caller.pid).children() if one.cmdline() == psutil.Process(caller.pid).cmdline()
+    ]
     assert len(copies) == (1 if forks == "forks" else 0)
     caller.kill()
     caller.wait()
@@ -174,7 +184,9 @@ def test_two_attempts_at_once_do_not_disturb_each_other(attempt):
         thread.start()
     for thread in threads:
         thread.join()
-    assert {number: one.result.metadata for number, one in heard.items()} == {number: {"number": number} for number in range(6)}
+    assert {number: one.result.metadata for number, one in heard.items()} == {
+        number: {"number": number} for number in range(6)
+    }
 
 
 def test_an_attempt_leaves_no_open_descriptor(attempt):
@@ -196,7 +208,9 @@ def elsewhere(monkeypatch):
 
 
 def test_without_proc_the_tree_is_read_from_ps(elsewhere):
-    child = subprocess.Popen([sys.executable, "-c", "import subprocess; subprocess.run(['sleep', '60'])"], start_new_session=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import subprocess; subprocess.run(['sleep', '60'])"], start_new_session=True
+    )
     try:
         while not (grandchildren := psutil.Process(child.pid).children()):
             time.sleep(0.05)

@@ -35,7 +35,9 @@ def test_a_log_line_says_whose_it_is(attempt):
     assert line.time.utcoffset() == timedelta(hours=8)
 
 
-@pytest.mark.parametrize(("level", "count"), [("DEBUG", 7), ("INFO", 6), ("warning", 2), (logging.ERROR, 1), ("CRITICAL", 0)])
+@pytest.mark.parametrize(
+    ("level", "count"), [("DEBUG", 7), ("INFO", 6), ("warning", 2), (logging.ERROR, 1), ("CRITICAL", 0)]
+)
 def test_log_level_decides_what_is_forwarded(attempt, level, count):
     assert len(attempt("talks.logs", log_level=level).logs) == count
 
@@ -93,7 +95,12 @@ def test_progress_that_had_to_wait_comes_before_the_next_report(attempt):
 
 
 def test_secret_parameters_are_masked_everywhere(attempt):
-    params = {"tushare_token": 'ab"cd-1234', "nested": {"password": 987654}, "vendor_id": "from-the-environment", "max_tokens": 4096}
+    params = {
+        "tushare_token": 'ab"cd-1234',
+        "nested": {"password": 987654},
+        "vendor_id": "from-the-environment",
+        "max_tokens": 4096,
+    }
     heard = attempt("talks.secrets", params, secret=frozenset({"vendor_id"}))
     shown = heard.logs[0].message + heard.output["stdout"].decode() + json.dumps(heard.result.metadata)
     assert not [value for value in ("cd-1234", "from-the-environment") if value in shown]

@@ -61,7 +61,9 @@ def test_a_full_file_is_rotated_and_only_so_many_are_kept(tmp_path: Path, files:
 
 def test_processes_that_write_at_once_lose_nothing_and_tear_no_line_across_rotations(tmp_path: Path) -> None:
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), f"run-{name}", "300", "20000", "20"], stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), f"run-{name}", "300", "20000", "20"], stderr=subprocess.PIPE
+        )
         for name in "abcd"
     ]
     for writer in writers:
@@ -69,7 +71,9 @@ def test_processes_that_write_at_once_lose_nothing_and_tear_no_line_across_rotat
     lines = written(tmp_path)
     assert len(list(tmp_path.iterdir())) > 5
     for name in "abcd":
-        mine = [int(match[1]) for line in lines if (match := re.search(rf" run=run-{name} \| line (\d+) x{{50}}$", line))]
+        mine = [
+            int(match[1]) for line in lines if (match := re.search(rf" run=run-{name} \| line (\d+) x{{50}}$", line))
+        ]
         assert mine == list(range(300))
     assert len(lines) == 1200
 
@@ -79,12 +83,18 @@ def test_tail_f_goes_on_across_a_rotation(tmp_path: Path) -> None:
     log.write("INFO", "the first")
     seen = tmp_path / "seen.txt"
     with seen.open("wb") as output:
-        tail = subprocess.Popen(["tail", "-f", "-s", "0.1", str(tmp_path / "busy.log")], stdout=output, stderr=subprocess.DEVNULL)
+        tail = subprocess.Popen(
+            ["tail", "-f", "-s", "0.1", str(tmp_path / "busy.log")], stdout=output, stderr=subprocess.DEVNULL
+        )
     try:
         wait_for(lambda: "the first" in seen.read_text(encoding="utf-8"), 20, "the first line")
         for number in range(12):
             log.write("INFO", f"before {number} {'x' * 60}")
-        wait_for(lambda: (tmp_path / "busy.log.1").exists() and "before 11" in seen.read_text(encoding="utf-8"), 20, "lines before")
+        wait_for(
+            lambda: (tmp_path / "busy.log.1").exists() and "before 11" in seen.read_text(encoding="utf-8"),
+            20,
+            "lines before",
+        )
         log.write("INFO", "the last")
         wait_for(lambda: "the last" in seen.read_text(encoding="utf-8"), 20, "the line after the rotation")
     finally:

@@ -55,7 +55,9 @@ class Daemon:
         if self.task.schedule.cron_expression:
             data = ScheduleInstigatorData(self.task.schedule.cron_expression, at(began).timestamp())
             self.instance.add_instigator_state(
-                InstigatorState(self.remote.get_remote_origin(), InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE, data)
+                InstigatorState(
+                    self.remote.get_remote_origin(), InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE, data
+                )
             )
 
     def begin(self, text: str) -> None:
@@ -78,7 +80,9 @@ class Daemon:
         assert state
         ticks = self.instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
         data = state.instigator_data
-        since = max(ticks[0].timestamp + 1 if ticks else 0, data.start_timestamp or 0, data.last_iteration_timestamp or 0)
+        since = max(
+            ticks[0].timestamp + 1 if ticks else 0, data.start_timestamp or 0, data.last_iteration_timestamp or 0
+        )
         cron, until = self.timed.schedule.cron_expression or "", at(text)
         times = schedule_execution_time_iterator(until.timestamp(), cron, "Asia/Shanghai", ascending=False)
         moment = next(time for time in times if time <= until)
@@ -88,7 +92,9 @@ class Daemon:
         context = dg.build_schedule_context(instance=self.instance, scheduled_execution_time=moment)
         told = build_schedule(self.timed).evaluate_tick(context)
         self._tick(state, moment)
-        return [one.tags["mystocks/scheduled_at"][8:16].replace("T", " ") for one in told.run_requests or ()], told.skip_message or ""
+        return [
+            one.tags["mystocks/scheduled_at"][8:16].replace("T", " ") for one in told.run_requests or ()
+        ], told.skip_message or ""
 
     def _tick(self, state: InstigatorState, moment: datetime) -> None:
         self.instance.create_tick(
@@ -161,7 +167,9 @@ def test_what_was_due_while_off_was_not_missed(daemon: Daemon, turn: Turn, back:
 
 @BY
 @BACK
-def test_a_daily_start_that_passed_while_off_is_not_run_when_it_is_on_again(daemon: Daemon, turn: Turn, back: bool | None) -> None:
+def test_a_daily_start_that_passed_while_off_is_not_run_when_it_is_on_again(
+    daemon: Daemon, turn: Turn, back: bool | None
+) -> None:
     daemon.file(**DAILY)
     turn(daemon, "15:00:00", False)
     daemon.look_each_minute(0, 59, hour=15)
@@ -176,7 +184,9 @@ def test_a_daily_start_that_passed_while_off_is_not_run_when_it_is_on_again(daem
 @BY
 @BACK
 @pytest.mark.parametrize("due", ["16:00", "16:40"], ids=["the daemon was there", "it was down"])
-def test_it_does_not_matter_whether_a_daemon_was_there_when_it_was_turned(daemon: Daemon, turn: Turn, back: bool | None, due: str) -> None:
+def test_it_does_not_matter_whether_a_daemon_was_there_when_it_was_turned(
+    daemon: Daemon, turn: Turn, back: bool | None, due: str
+) -> None:
     minute, hour = due.split(":")[1], due.split(":")[0]
     daemon.file(schedule_type="cron", cron_expression=f"{minute} {hour} * * *", misfire="all")
     turn(daemon, "15:59:00", False)
@@ -208,7 +218,9 @@ def test_a_slow_daemon_that_never_stopped_drops_nothing(daemon: Daemon, misfire:
     ids=["latest", "skip", "all", "all within the grace time", "latest beyond the grace time"],
 )
 @pytest.mark.parametrize("killed", [True, False], ids=["it was killed", "its machine slept"])
-def test_what_was_missed_is_made_up_for_as_misfire_says(daemon: Daemon, fields: dict[str, object], runs: list[str], killed: bool) -> None:
+def test_what_was_missed_is_made_up_for_as_misfire_says(
+    daemon: Daemon, fields: dict[str, object], runs: list[str], killed: bool
+) -> None:
     daemon.file("09:59:10", **MINUTELY, **fields)
     daemon.look("09:59:30", "10:00:01")
     assert daemon.cron("10:00:02")[0] == ["24 10:00"]
@@ -242,7 +254,9 @@ def test_the_latest_start_is_the_one_of_the_last_trading_day(daemon: Daemon) -> 
 def test_a_changed_expression_has_missed_nothing(daemon: Daemon) -> None:
     daemon.file(**DAILY, misfire="all")
     daemon.look("09:59:55", "10:00:00")
-    daemon.timed = ScheduledJob(job="job", title="job", schedule=daemon.timed.schedule.model_copy(update={"cron_expression": "*/5 * * * *"}))
+    daemon.timed = ScheduledJob(
+        job="job", title="job", schedule=daemon.timed.schedule.model_copy(update={"cron_expression": "*/5 * * * *"})
+    )
     daemon.form = downtime.form(daemon.timed.schedule)
     assert daemon.cron("10:30:01")[0] == ["24 10:30"]
     daemon.look("10:30:05")
@@ -282,7 +296,11 @@ def test_a_once_with_skip_that_a_slow_daemon_comes_to_late_runs(daemon: Daemon) 
 
 @pytest.mark.parametrize(
     ("fields", "why"),
-    [({"misfire": "skip"}, "misfire is skip"), ({}, "more than 1:00:00"), ({"misfire_grace_time": 60}, "misfire_grace_time (0:01:00)")],
+    [
+        ({"misfire": "skip"}, "misfire is skip"),
+        ({}, "more than 1:00:00"),
+        ({"misfire_grace_time": 60}, "misfire_grace_time (0:01:00)"),
+    ],
     ids=["skip", "the default", "a grace time"],
 )
 def test_a_missed_once_names_the_rule_that_the_file_sets(daemon: Daemon, fields: dict[str, object], why: str) -> None:

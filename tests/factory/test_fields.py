@@ -14,7 +14,14 @@ from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.schedule import Schedule
 
 CRON = {"schedule_type": "cron", "cron_expression": "0 16 * * 1-5"}
-BASE_TASK = {"task_id": "one", "task_type": "cron", "task_module": "quick", "task_function": "work", "params": {"a": 1}, "schedule": CRON}
+BASE_TASK = {
+    "task_id": "one",
+    "task_type": "cron",
+    "task_module": "quick",
+    "task_function": "work",
+    "params": {"a": 1},
+    "schedule": CRON,
+}
 #: Task field to a value that must change the definitions.
 TASK_EFFECTS: dict[str, Any] = {
     "task_id": "renamed",
@@ -105,7 +112,11 @@ def _without_copies(value: Any) -> Any:
 
 def _names_copy(item: Any) -> bool:
     text = json.dumps(item)
-    return len(text) < 4000 and ("mystocks/taskfile" in text or SETTINGS in text) and ("label" in item if isinstance(item, dict) else True)
+    return (
+        len(text) < 4000
+        and ("mystocks/taskfile" in text or SETTINGS in text)
+        and ("label" in item if isinstance(item, dict) else True)
+    )
 
 
 @pytest.mark.parametrize("field", TASK_EFFECTS)

@@ -46,7 +46,10 @@ def trades(moment: datetime) -> bool:
 
 def changes_clocks(moment: datetime) -> bool:
     """Say whether the clocks of the moment's zone change on that day: what cron means then is a matter of taste."""
-    return moment.utcoffset() != (moment + timedelta(days=1)).utcoffset() or moment.utcoffset() != (moment - timedelta(days=1)).utcoffset()
+    return (
+        moment.utcoffset() != (moment + timedelta(days=1)).utcoffset()
+        or moment.utcoffset() != (moment - timedelta(days=1)).utcoffset()
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,7 +57,12 @@ def changes_clocks(moment: datetime) -> bool:
 def test_cron_fires_when_croniter_and_the_exchange_say_so(
     cron: str, zone: str, trading_days_only: bool, window: tuple[datetime, datetime] | None
 ) -> None:
-    fields = {"schedule_type": "cron", "cron_expression": cron, "timezone": zone, "trading_days_only": trading_days_only}
+    fields = {
+        "schedule_type": "cron",
+        "cron_expression": cron,
+        "timezone": zone,
+        "trading_days_only": trading_days_only,
+    }
     start, end = sorted(window) if window else (None, None)
     if start and end and start < end:
         fields |= {"start_time": start.isoformat(), "end_time": end.isoformat()}
@@ -63,7 +71,9 @@ def test_cron_fires_when_croniter_and_the_exchange_say_so(
     fired = [moment for moment in ticks if isinstance(tick(one, moment), dg.RunRequest)]
 
     local = ZoneInfo(zone)
-    expected = takewhile(lambda moment: moment < LAST, croniter(cron, FIRST.astimezone(local) - timedelta(minutes=1)).all_next(datetime))
+    expected = takewhile(
+        lambda moment: moment < LAST, croniter(cron, FIRST.astimezone(local) - timedelta(minutes=1)).all_next(datetime)
+    )
     if "start_time" in fields and start and end:
         expected = (moment for moment in expected if start.replace(tzinfo=local) <= moment <= end.replace(tzinfo=local))
     wanted = [moment for moment in expected if not trading_days_only or trades(moment)]
@@ -73,23 +83,42 @@ def test_cron_fires_when_croniter_and_the_exchange_say_so(
 def test_the_spring_festival_and_the_end_of_the_calendar() -> None:
     fields = {"schedule_type": "cron", "cron_expression": "30 16 * * 1-5", "trading_days_only": True}
     one = ScheduledJob(job="job", title="", schedule=Schedule.model_validate(fields))
-    ticks = takewhile(lambda moment: moment < LAST, schedule_execution_time_iterator(FIRST.timestamp(), "30 16 * * 1-5", "Asia/Shanghai"))
+    ticks = takewhile(
+        lambda moment: moment < LAST,
+        schedule_execution_time_iterator(FIRST.timestamp(), "30 16 * * 1-5", "Asia/Shanghai"),
+    )
     requests = [answer for answer in (tick(one, moment) for moment in ticks) if isinstance(answer, dg.RunRequest)]
     fired = {request.tags["mystocks/scheduled_at"][:10]: "mystocks/calendar" in request.tags for request in requests}
     # The exchanges' notice for 2026: closed from 15 to 23 February.
-    assert [day for day in fired if "2026-02-12" <= day <= "2026-02-25"] == ["2026-02-12", "2026-02-13", "2026-02-24", "2026-02-25"]
+    assert [day for day in fired if "2026-02-12" <= day <= "2026-02-25"] == [
+        "2026-02-12",
+        "2026-02-13",
+        "2026-02-24",
+        "2026-02-25",
+    ]
     assert sum(day.startswith("2026") for day in fired) == len([day for day in sessions() if day.year == 2026])
     # Beyond what is published every weekday is taken for a trading day, 1 January too, and each run says so.
-    assert [day for day in fired if "2026-12-30" <= day <= "2027-01-04"] == ["2026-12-30", "2026-12-31", "2027-01-01", "2027-01-04"]
+    assert [day for day in fired if "2026-12-30" <= day <= "2027-01-04"] == [
+        "2026-12-30",
+        "2026-12-31",
+        "2027-01-01",
+        "2027-01-04",
+    ]
     assert {day[:4] for day, guessed in fired.items() if guessed} == {"2027"}
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(5, 100_000), moments, st.lists(st.integers(1, 30), min_size=1, max_size=200))
-def test_an_interval_fires_once_at_each_multiple_whatever_the_gaps_between_two_looks(step: int, start: datetime, gaps: list[int]) -> None:
+def test_an_interval_fires_once_at_each_multiple_whatever_the_gaps_between_two_looks(
+    step: int, start: datetime, gaps: list[int]
+) -> None:
     begin = start.replace(tzinfo=SHANGHAI, microsecond=0)
     looked, fired = begin - timedelta(seconds=1), []
     for gap in gaps:
         fired += due(begin, step, looked, looked := looked + timedelta(seconds=gap))
-    wanted = [begin + timedelta(seconds=step * k) for k in range((looked - begin) // timedelta(seconds=step) + 1) if looked >= begin]
+    wanted = [
+        begin + timedelta(seconds=step * k)
+        for k in range((looked - begin) // timedelta(seconds=step) + 1)
+        if looked >= begin
+    ]
     assert fired == wanted

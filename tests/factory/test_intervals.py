@@ -57,7 +57,15 @@ def minutely(**fields: object) -> dict[str, object]:
 def test_an_interval_fires_at_start_plus_k_intervals_without_drift(clock: Clock) -> None:
     clock.file(beat=minutely())
     looks = ["09:59:58", "10:00:03", "10:00:08", "10:00:59", "10:01:00", "10:02:04", "10:03:01"]
-    assert [clock.look(text) for text in looks] == [[], ["beat 10:00:00"], [], [], ["beat 10:01:00"], ["beat 10:02:00"], ["beat 10:03:00"]]
+    assert [clock.look(text) for text in looks] == [
+        [],
+        ["beat 10:00:00"],
+        [],
+        [],
+        ["beat 10:01:00"],
+        ["beat 10:02:00"],
+        ["beat 10:03:00"],
+    ]
 
 
 def test_without_a_start_time_it_counts_from_the_first_look_also_over_a_restart(clock: Clock) -> None:
@@ -72,7 +80,9 @@ def test_what_is_new_or_changed_has_missed_nothing(clock: Clock) -> None:
     clock.look("10:00:00")
     clock.file(beat=minutely(), late=minutely(start_time="2026-11-24T09:30:30", interval_seconds=3600))
     assert clock.look("10:00:45") == []
-    clock.file(beat=minutely(interval_seconds=25), late=minutely(start_time="2026-11-24T09:30:30", interval_seconds=3600))
+    clock.file(
+        beat=minutely(interval_seconds=25), late=minutely(start_time="2026-11-24T09:30:30", interval_seconds=3600)
+    )
     assert clock.look("10:00:55") == []
     assert clock.look("10:01:16") == ["beat 10:01:15"]
     assert clock.look("10:30:31") == ["beat 10:30:25", "late 10:30:30"]
@@ -89,7 +99,9 @@ def test_what_is_new_or_changed_has_missed_nothing(clock: Clock) -> None:
     ],
     ids=["latest", "skip", "all", "all within the grace time", "latest beyond the grace time"],
 )
-def test_missed_starts_are_made_up_for_as_misfire_says(clock: Clock, fields: dict[str, object], made_up_for: Sequence[str]) -> None:
+def test_missed_starts_are_made_up_for_as_misfire_says(
+    clock: Clock, fields: dict[str, object], made_up_for: Sequence[str]
+) -> None:
     clock.file(beat=minutely(**fields))
     assert clock.look("10:00:00") == ["beat 10:00:00"]
     assert clock.look("10:05:30") == made_up_for
@@ -99,7 +111,9 @@ def test_missed_starts_are_made_up_for_as_misfire_says(clock: Clock, fields: dic
 
 @pytest.mark.parametrize("misfire", ["latest", "skip", "all"])
 def test_a_daemon_that_looks_a_little_late_loses_no_start(clock: Clock, misfire: str) -> None:
-    clock.file(beat={"interval_seconds": 5, "start_time": "2026-11-24T10:00:00", "misfire": misfire, "misfire_grace_time": 1})
+    clock.file(
+        beat={"interval_seconds": 5, "start_time": "2026-11-24T10:00:00", "misfire": misfire, "misfire_grace_time": 1}
+    )
     clock.look("09:59:59.9")
     # It looks every 6 s, then it is busy for two minutes.
     looks = [f"10:{second // 60:02}:{second % 60:02}" for second in [*range(3, 60, 6), 180]]
@@ -111,7 +125,9 @@ def test_a_daemon_that_looks_a_little_late_loses_no_start(clock: Clock, misfire:
     ("misfire", "made_up_for"),
     [("latest", []), ("skip", []), ("all", ["beat 10:00:10", "beat 10:00:15", "beat 10:00:20", "beat 10:00:25"])],
 )
-def test_after_a_restart_misfire_decides_about_what_no_daemon_looked_at(clock: Clock, misfire: str, made_up_for: list[str]) -> None:
+def test_after_a_restart_misfire_decides_about_what_no_daemon_looked_at(
+    clock: Clock, misfire: str, made_up_for: list[str]
+) -> None:
     clock.file(beat={"interval_seconds": 5, "start_time": "2026-11-24T10:00:00", "misfire": misfire})
     assert clock.look("10:00:00") == ["beat 10:00:00"]
     assert clock.look("10:00:07") == ["beat 10:00:05"]
@@ -121,10 +137,16 @@ def test_after_a_restart_misfire_decides_about_what_no_daemon_looked_at(clock: C
 
 def test_the_window_and_the_trading_days_are_kept(clock: Clock) -> None:
     clock.file(window=minutely(end_time="2026-11-24T10:01:00"))
-    assert [clock.look(text) for text in ("10:00:01", "10:01:01", "10:02:01")] == [["window 10:00:00"], ["window 10:01:00"], []]
+    assert [clock.look(text) for text in ("10:00:01", "10:01:01", "10:02:01")] == [
+        ["window 10:00:00"],
+        ["window 10:01:00"],
+        [],
+    ]
 
 
-def test_what_is_switched_off_does_not_fire_and_has_missed_nothing_when_it_is_on_again(clock: Clock, instance: dg.DagsterInstance) -> None:
+def test_what_is_switched_off_does_not_fire_and_has_missed_nothing_when_it_is_on_again(
+    clock: Clock, instance: dg.DagsterInstance
+) -> None:
     clock.file(beat=minutely(misfire="all"))
     clock.look("10:00:00")
     switch(instance, "beat", on=False, at="2026-11-24T10:00:10+08:00")
@@ -134,7 +156,9 @@ def test_what_is_switched_off_does_not_fire_and_has_missed_nothing_when_it_is_on
     assert clock.look("10:03:05") == ["beat 10:03:00"]
 
 
-def test_a_start_that_is_skipped_says_why_among_the_ticks_of_the_tasks_own_sensor(clock: Clock, instance: dg.DagsterInstance) -> None:
+def test_a_start_that_is_skipped_says_why_among_the_ticks_of_the_tasks_own_sensor(
+    clock: Clock, instance: dg.DagsterInstance
+) -> None:
     clock.file(rests={"interval_seconds": 60, "start_time": "2026-11-24T10:00:00", "misfire": "skip"})
     clock.look("09:59:59")
     state = switch(instance, "rests", on=True, at="2026-11-24T09:00:00+08:00")
@@ -145,7 +169,9 @@ def test_a_start_that_is_skipped_says_why_among_the_ticks_of_the_tasks_own_senso
 
 
 def test_a_thousand_intervals_are_one_look(clock: Clock) -> None:
-    clock.file(**{f"task_{number}": minutely(start_time=f"2026-11-24T10:00:{number % 60:02}") for number in range(1000)})
+    clock.file(
+        **{f"task_{number}": minutely(start_time=f"2026-11-24T10:00:{number % 60:02}") for number in range(1000)}
+    )
     clock.look("09:59:59")
     assert len(clock.look("10:00:00")) == len([number for number in range(1000) if number % 60 == 0])
 
@@ -155,7 +181,9 @@ def switch(instance: dg.DagsterInstance, job: str, *, on: bool, at: str) -> Inst
     location = InProcessCodeLocationOrigin(LoadableTargetOrigin(executable_path="python", module_name="none"))
     origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), f"{job}__schedule")
     data = SensorInstigatorData(last_sensor_start_timestamp=datetime.fromisoformat(at).timestamp())
-    state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING if on else InstigatorStatus.STOPPED, data)
+    state = InstigatorState(
+        origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING if on else InstigatorStatus.STOPPED, data
+    )
     known = instance.get_instigator_state(origin.get_id(), origin.get_selector().get_id())
     (instance.update_instigator_state if known else instance.add_instigator_state)(state)
     return state

@@ -61,11 +61,15 @@ def test_an_export_comes_back_through_an_import(run: Any, folder: Folder) -> Non
     assert run("export_tasks")["path"] == str(folder.root / "exports" / "tasks.yaml")
     assert (folder.root / "exports" / "tasks.yaml").read_text(encoding="utf-8") == text
     assert "nothing to change" in run("import_tasks")["message"]
-    (folder.root / "exports" / "tasks.yaml").write_text(text.replace("task_id: tidy", "task_id: tidy_too"), encoding="utf-8")
+    (folder.root / "exports" / "tasks.yaml").write_text(
+        text.replace("task_id: tidy", "task_id: tidy_too"), encoding="utf-8"
+    )
     assert "+" in run("import_tasks", dry_run=True)["diff"]
     assert (folder.root / "tasks.yaml").read_text(encoding="utf-8") == text
     run("import_tasks")
-    ids = [task["task_id"] for task in yaml.safe_load((folder.root / "tasks.yaml").read_text(encoding="utf-8"))["tasks"]]
+    ids = [
+        task["task_id"] for task in yaml.safe_load((folder.root / "tasks.yaml").read_text(encoding="utf-8"))["tasks"]
+    ]
     assert ids == ["tidy", "tidy_too"]
     assert "# kept" in (folder.root / "tasks.yaml").read_text(encoding="utf-8")
 
@@ -120,8 +124,12 @@ def test_a_dry_clean_up_says_what_it_would_remove(run: Any) -> None:
     assert "days" in run("cleanup_history", days=0)
 
 
-@pytest.mark.parametrize(("job", "field"), [("import_tasks", "config_path"), ("export_tasks", "output_path"), ("delete_task", "task_id")])
-def test_nobody_reads_an_environment_variable_through_a_jobs_form(run: Any, monkeypatch: pytest.MonkeyPatch, job: str, field: str) -> None:
+@pytest.mark.parametrize(
+    ("job", "field"), [("import_tasks", "config_path"), ("export_tasks", "output_path"), ("delete_task", "task_id")]
+)
+def test_nobody_reads_an_environment_variable_through_a_jobs_form(
+    run: Any, monkeypatch: pytest.MonkeyPatch, job: str, field: str
+) -> None:
     monkeypatch.setenv("TUSHARE_TOKEN", "hunter2")
     with pytest.raises(dg.DagsterInvalidConfigError) as refused:
         run(job, **{field: {"env": "TUSHARE_TOKEN"}})

@@ -91,7 +91,9 @@ def test_a_failure_fails_the_run_and_turns_the_table_red(run: Any, function: str
 
 
 @pytest.mark.parametrize(("function", "attempts"), [("flaky", 3), ("hopeless", 1), ("done", 1)])
-def test_attempts_are_one_and_retry_count_and_only_for_what_a_retry_can_mend(run: Any, function: str, attempts: int) -> None:
+def test_attempts_are_one_and_retry_count_and_only_for_what_a_retry_can_mend(
+    run: Any, function: str, attempts: int
+) -> None:
     result = run(function, retry_count=2, retry_delay=0)
     starts = [event for event in result.all_events if event.event_type_value in ("STEP_START", "STEP_RESTARTED")]
     assert len(starts) == attempts
@@ -111,7 +113,9 @@ TRIED = {
 
 
 @pytest.mark.parametrize("function", TRIED)
-def test_the_log_says_when_and_why_a_failure_is_tried_again_or_not(run: Any, instance: dg.DagsterInstance, function: str) -> None:
+def test_the_log_says_when_and_why_a_failure_is_tried_again_or_not(
+    run: Any, instance: dg.DagsterInstance, function: str
+) -> None:
     result = run(function, retry_count=2, retry_delay=0)
     told = [entry.user_message for entry in instance.all_logs(result.run_id)]
     assert [line for line in told if line.startswith("attempt ")] == TRIED[function]

@@ -25,7 +25,12 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def timed(**fields: object) -> ScheduledJob:
-    return ScheduledJob(job="work", title="任务", schedule=Schedule.model_validate({"start_time": "2026-11-24 10:00", **fields}), limit=1)
+    return ScheduledJob(
+        job="work",
+        title="任务",
+        schedule=Schedule.model_validate({"start_time": "2026-11-24 10:00", **fields}),
+        limit=1,
+    )
 
 
 def look(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None) -> Any:
@@ -72,7 +77,9 @@ def test_once_names_the_run_and_stays_due(monkeypatch: pytest.MonkeyPatch, insta
     assert len(look(sensor, instance, told.cursor).run_requests or ()) == 1
 
 
-def test_a_start_of_an_interval_names_the_run_and_the_next_one_comes(monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> None:
+def test_a_start_of_an_interval_names_the_run_and_the_next_one_comes(
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
     (sensor,) = build_intervals([timed(schedule_type="interval", interval_seconds=60)], {"work": work})
     monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T10:00:01+08:00")
     run = instance.create_run_for_job(work)

@@ -132,7 +132,9 @@ def test_a_lost_run_that_dagster_saw_in_time_is_started_again_once(plant: Plant)
     assert len(plant.children(run.run_id)) == 1
 
 
-def test_a_failure_whose_reporter_was_killed_before_it_said_whether_to_restart(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_whose_reporter_was_killed_before_it_said_whether_to_restart(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(restarting, "_UNDECIDED", restarting.timedelta())
 
     class Killed(BaseException):
@@ -145,7 +147,9 @@ def test_a_failure_whose_reporter_was_killed_before_it_said_whether_to_restart(p
         inner.setattr(plant.instance, "add_run_tags", kill)
         with pytest.raises(Killed):
             plant.lose(inner)
-    lost = plant.instance.get_runs(dg.RunsFilter(job_name="again", statuses=[dg.DagsterRunStatus.FAILURE]), limit=1)[0].run_id
+    lost = plant.instance.get_runs(dg.RunsFilter(job_name="again", statuses=[dg.DagsterRunStatus.FAILURE]), limit=1)[
+        0
+    ].run_id
     assert plant.will_retry(lost) is None
     plant.look()
     assert len(plant.children(lost)) == 1
@@ -157,7 +161,9 @@ def test_what_is_not_to_be_started_again_is_not(plant: Plant, monkeypatch: pytes
     assert (plant.will_retry(lost), plant.children(lost)) == ("false", [])
 
 
-def test_a_run_that_was_stopped_before_it_was_lost_is_not_started_again(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_stopped_before_it_was_lost_is_not_started_again(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lost = plant.lose(monkeypatch)
     run = plant.instance.get_run_by_id(lost)
     assert run is not None
@@ -167,7 +173,9 @@ def test_a_run_that_was_stopped_before_it_was_lost_is_not_started_again(plant: P
     assert [child.status.value for child in plant.children(lost)] in ([], ["CANCELED"])
 
 
-def test_a_run_that_cannot_be_started_again_is_given_up_after_some_tries(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_cannot_be_started_again_is_given_up_after_some_tries(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lost = plant.lose(monkeypatch)
     tries: list[str] = []
 

@@ -31,14 +31,20 @@ def job(folder: Folder) -> dg.JobDefinition:
 
 def test_a_run_on_a_day_beyond_the_calendar_says_so_in_its_log(job: dg.JobDefinition) -> None:
     with DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(instance=instance, tags={"mystocks/calendar": "2027-03-01 is taken for a trading day"})
+        result = job.execute_in_process(
+            instance=instance, tags={"mystocks/calendar": "2027-03-01 is taken for a trading day"}
+        )
         warnings = [entry.user_message for entry in instance.all_logs(result.run_id) if entry.level == 30]
     assert result.success
     assert "2027-03-01 is taken for a trading day" in warnings
 
 
-@pytest.mark.parametrize(("tags", "days"), [({"mystocks/day": "2026-11-20"}, ["2026-11-20"]), ({}, [])], ids=["made up for", "on time"])
-def test_a_run_that_makes_up_for_a_missed_start_tells_the_function_the_day(job: Any, tags: dict[str, str], days: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("tags", "days"), [({"mystocks/day": "2026-11-20"}, ["2026-11-20"]), ({}, [])], ids=["made up for", "on time"]
+)
+def test_a_run_that_makes_up_for_a_missed_start_tells_the_function_the_day(
+    job: Any, tags: dict[str, str], days: list[str]
+) -> None:
     result = job.execute_in_process(tags=tags)
     told = next(event for event in result.all_node_events if event.event_type_value == "STEP_OUTPUT")
     assert told.event_specific_data.metadata["mystocks/result"].value.get("days", []) == days

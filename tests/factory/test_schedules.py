@@ -24,7 +24,9 @@ def at(text: str) -> datetime:
 def test_one_to_five_is_monday_to_friday() -> None:
     built = build_schedule(schedule())
     # What the daemon itself asks for the next times.
-    ticks = schedule_execution_time_iterator(at("2026-11-16 00:00").timestamp(), built.cron_schedule, built.execution_timezone)
+    ticks = schedule_execution_time_iterator(
+        at("2026-11-16 00:00").timestamp(), built.cron_schedule, built.execution_timezone
+    )
     days = [next(ticks).astimezone(SHANGHAI).strftime("%a %H:%M") for _ in range(6)]
     assert days == ["Mon 16:00", "Tue 16:00", "Wed 16:00", "Thu 16:00", "Fri 16:00", "Mon 16:00"]
 

@@ -68,7 +68,10 @@ def test_every_task_and_group_has_a_job_and_the_crons_run_in_shanghai(shipped: d
     repository = shipped.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB"}
     assert jobs == {*TABLES_BY_TASK, "monthly_cache_cleanup", "daily_job", "market_data_fetch", "maintenance_job"}
-    schedules = {one.name: (one.cron_schedule, one.execution_timezone, one.default_status.value) for one in repository.schedule_defs}
+    schedules = {
+        one.name: (one.cron_schedule, one.execution_timezone, one.default_status.value)
+        for one in repository.schedule_defs
+    }
     assert schedules == {
         "daily_data_sync__schedule": ("0 16 * * 1-5", "Asia/Shanghai", "RUNNING"),
         "hourly_realtime_data__schedule": ("0 * * * *", "Asia/Shanghai", "RUNNING"),
@@ -84,7 +87,9 @@ def test_daily_tables_are_partitioned_by_trading_day(shipped: dg.Definitions) ->
         assert partitions is not None, table
         keys = partitions.get_partition_keys()
         assert "2024-02-08" in keys
-        assert not {"2024-02-09", "2024-02-10", "2024-10-01"} & set(keys)  # Spring Festival's eve, a Saturday, National Day
+        assert not {"2024-02-09", "2024-02-10", "2024-10-01"} & set(
+            keys
+        )  # Spring Festival's eve, a Saturday, National Day
     assert graph.get(dg.AssetKey("stocks")).partitions_def is None
 
 
@@ -94,7 +99,9 @@ def test_a_second_writer_of_an_owned_table_loads_as_an_op_job(folder: Folder) ->
     repository = definitions.get_repository_def()
     assert repository.has_job("test_task")
     owners = [
-        one.op.name for one in definitions.assets or () if isinstance(one, dg.AssetsDefinition) and dg.AssetKey("daily_bars") in one.keys
+        one.op.name
+        for one in definitions.assets or ()
+        if isinstance(one, dg.AssetsDefinition) and dg.AssetKey("daily_bars") in one.keys
     ]
     assert owners == ["daily_data_sync__asset"]
 

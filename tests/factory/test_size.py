@@ -47,7 +47,9 @@ def test_loading_is_linear_in_the_number_of_tasks(file_of: Callable[[int], Any])
     assert large < 8 * small * 1.25
 
 
-def test_a_worker_of_one_task_builds_that_task_whatever_the_size_of_the_file(file_of: Callable[[int], Any], folder: Folder) -> None:
+def test_a_worker_of_one_task_builds_that_task_whatever_the_size_of_the_file(
+    file_of: Callable[[int], Any], folder: Folder
+) -> None:
     def stored(count: int) -> str:
         return store(load_task_file(file_of(count)), folder.root / "versions")
 

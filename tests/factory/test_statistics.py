@@ -85,7 +85,9 @@ def test_it_is_refreshed_when_executions_ended_and_not_more_than_once_a_minute(p
 
 def test_the_materialize_button_works_it_out_too(project: Project) -> None:
     project.run("good")
-    result = project.repository.get_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey("task_statistics")})
+    result = project.repository.get_implicit_global_asset_job_def().get_subset(
+        asset_selection={dg.AssetKey("task_statistics")}
+    )
     done = result.execute_in_process(instance=project.instance)
     assert done.asset_materializations_for_node("task_statistics")[0].metadata["good · 成功率 %"].value == 100
 

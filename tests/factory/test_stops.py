@@ -184,7 +184,9 @@ def test_a_run_stopped_after_the_queue_has_read_that_it_waits_never_starts(
 
 
 @pytest.mark.parametrize("stop", [cancel, force, of_backfill])
-def test_a_run_stopped_before_its_process_is_started_never_starts(plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop) -> None:
+def test_a_run_stopped_before_its_process_is_started_never_starts(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop
+) -> None:
     run_id = plant.queued()
     before(monkeypatch, ProcessRunLauncher, "_size_pools", lambda *_: stop(plant.instance, run_id))
     plant.dequeue()
@@ -192,7 +194,9 @@ def test_a_run_stopped_before_its_process_is_started_never_starts(plant: Plant, 
 
 
 @pytest.mark.parametrize("stop", [cancel, force])
-def test_a_run_stopped_before_its_process_is_noted_never_starts(plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop) -> None:
+def test_a_run_stopped_before_its_process_is_noted_never_starts(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop
+) -> None:
     run_id = plant.queued()
     before(monkeypatch, launcher_module, "worker_note", lambda *_: stop(plant.instance, run_id))
     plant.dequeue()
@@ -212,7 +216,9 @@ def test_a_run_stopped_while_its_process_loads_the_task_never_starts(plant: Plan
 
 @pytest.mark.parametrize("stop", [cancel, force, of_backfill])
 @pytest.mark.parametrize("point", ["says that it starts", "begins the step"])
-def test_a_run_stopped_right_before_its_process(plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop, point: str) -> None:
+def test_a_run_stopped_right_before_its_process(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop, point: str
+) -> None:
     plant.folder.write("gate", "")
     plant.folder.write("held_process.py", HELD_PROCESS)
     monkeypatch.setenv("HELD_AT", point)
@@ -241,7 +247,9 @@ def test_a_stop_that_read_that_the_run_waits_ends_the_process_that_was_started_m
     assert plant.status(run_id) == "CANCELED"
 
 
-def test_a_stop_whose_event_is_there_before_its_status_is_no_failure(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_whose_event_is_there_before_its_status_is_no_failure(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plant.folder.write("gate", "")
     plant.folder.write("held_process.py", HELD_PROCESS)
     monkeypatch.setenv("HELD_AT", "begins the step")
@@ -263,11 +271,18 @@ def test_a_stop_that_the_launcher_reads_is_answered_as_one(plant: Plant, monkeyp
     original = ProcessRunLauncher.terminate
 
     def late(launcher: ProcessRunLauncher, run_id: str) -> bool:
-        plant.instance.report_run_canceled(plant.instance.get_run_by_id(run_id), "It was stopped before it had started.")  # type: ignore[arg-type]
+        plant.instance.report_run_canceled(
+            plant.instance.get_run_by_id(run_id), "It was stopped before it had started."
+        )  # type: ignore[arg-type]
         return original(launcher, run_id)
 
     starting = dg.DagsterEvent(event_type_value=dg.DagsterEventType.RUN_STARTING.value, job_name="work")
-    before(monkeypatch, plant.instance, "report_run_canceling", lambda *_, **__: plant.instance.report_dagster_event(starting, run_id))
+    before(
+        monkeypatch,
+        plant.instance,
+        "report_run_canceling",
+        lambda *_, **__: plant.instance.report_dagster_event(starting, run_id),
+    )
     monkeypatch.setattr(ProcessRunLauncher, "terminate", late)
     assert plant.instance.run_coordinator.cancel_run(run_id) is True
     plant.never_runs(run_id)
@@ -311,7 +326,11 @@ def test_what_dagster_starts_in_place_of_a_stopped_run_never_starts(plant: Plant
     plant.instance.report_run_canceling(run)
     plant.instance.report_run_failed(run, "its process is gone")
     again = launch.create_run(
-        plant.instance, launch.load(plant.settings), "work", {}, {"dagster/parent_run_id": lost, "dagster/retry_number": "1"}
+        plant.instance,
+        launch.load(plant.settings),
+        "work",
+        {},
+        {"dagster/parent_run_id": lost, "dagster/retry_number": "1"},
     )
     plant.instance.add_run_tags(lost, {"dagster/auto_retry_run_id": again})
     launch.start(plant.instance, again, queued=True)

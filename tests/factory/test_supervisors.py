@@ -16,7 +16,9 @@ def last(**changes: Any) -> Last:
     return Last(**{"run_id": "r", "status": FAILURE, "created": 1000, "started": 1001, "ended": 1002, **changes})
 
 
-def ask(before: Last | None, moment: float, *, auto_restart: bool = True, switched_on: float | None = None) -> tuple[int | None, str]:
+def ask(
+    before: Last | None, moment: float, *, auto_restart: bool = True, switched_on: float | None = None
+) -> tuple[int | None, str]:
     told = decide(before, auto_restart=auto_restart, switched_on=switched_on, moment=moment)
     return told.restarts, told.reason
 
@@ -59,7 +61,9 @@ def watch_it() -> None:
 
 def test_one_that_a_typing_mistake_has_broken_in_the_file_runs_on() -> None:
     with dg.instance_for_test() as instance:
-        run = instance.create_run_for_job(watch_it, tags={"mystocks/task_type": "supervisor", "dagster/sensor_name": "watch_it__schedule"})
+        run = instance.create_run_for_job(
+            watch_it, tags={"mystocks/task_type": "supervisor", "dagster/sensor_name": "watch_it__schedule"}
+        )
 
         def look(*broken: str) -> str | None:
             told = build_stopper({}, broken).evaluate_tick(dg.build_sensor_context(instance=instance))

@@ -94,7 +94,11 @@ def make_job(name: str, outcomes: dict[str, str]) -> dg.JobDefinition:
 def _op(task: str, outcome: str) -> dg.OpDefinition:
     @dg.op(name=task.replace("-", "_"), ins={"before": dg.In(dg.Nothing)})
     def body(context: dg.OpExecutionContext) -> Iterator[dg.Output]:
-        told = {"mystocks/task_id": task.replace("calc_it", "calc-it"), "mystocks/status": outcome, "mystocks/message": "hier 沪"}
+        told = {
+            "mystocks/task_id": task.replace("calc_it", "calc-it"),
+            "mystocks/status": outcome,
+            "mystocks/message": "hier 沪",
+        }
         if outcome == "failed":
             raise dg.Failure("no such luck", metadata=told)
         yield dg.Output(None, metadata=told)

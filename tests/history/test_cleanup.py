@@ -22,7 +22,12 @@ BARS = dg.AssetKey("bars")
 CHECK = dg.AssetCheckKey(BARS, "last_run")
 
 
-@dg.asset(name="bars", partitions_def=DAYS, check_specs=[dg.AssetCheckSpec("last_run", asset="bars")], config_schema={"fails": bool})
+@dg.asset(
+    name="bars",
+    partitions_def=DAYS,
+    check_specs=[dg.AssetCheckSpec("last_run", asset="bars")],
+    config_schema={"fails": bool},
+)
 def bars(context: dg.AssetExecutionContext) -> Iterator[Any]:
     if context.op_execution_context.op_config["fails"]:
         raise dg.Failure("no such luck")
@@ -40,7 +45,9 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def materialize(store: Store, day: str, *, fails: bool = False) -> str:
     config = {**SILENT, "ops": {"bars": {"config": {"fails": fails}}}}
-    return dg.materialize([bars], instance=store.instance, partition_key=day, run_config=config, raise_on_error=False).run_id
+    return dg.materialize(
+        [bars], instance=store.instance, partition_key=day, run_config=config, raise_on_error=False
+    ).run_id
 
 
 def catalog(store: Store) -> dict[str, Any]:
@@ -62,7 +69,9 @@ def catalog(store: Store) -> dict[str, Any]:
         "last": (last.timestamp, dict(last.asset_materialization.metadata)),
         "check": (check.status, check.evaluation),
         "failed": sorted(storage.get_latest_asset_partition_materialization_attempts_without_materializations(BARS)),
-        "tags": storage.get_latest_tags_by_partition(BARS, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]),
+        "tags": storage.get_latest_tags_by_partition(
+            BARS, dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]
+        ),
     }
 
 
@@ -87,7 +96,9 @@ def test_partitions_checks_and_statistics_are_what_they_were(store: Store, later
     assert [one["run_id"] for one in store.history()] == [stays]
 
 
-def test_what_was_detached_from_its_run_outlives_the_next_cleanup_and_gives_way_to_what_is_newer(store: Store, later: None) -> None:
+def test_what_was_detached_from_its_run_outlives_the_next_cleanup_and_gives_way_to_what_is_newer(
+    store: Store, later: None
+) -> None:
     materialize(store, "2024-01-02")
     store.run("load", load="success")
     store.project.cleanup(30)
@@ -126,7 +137,9 @@ def test_the_last_run_of_a_supervisor_stays_because_it_says_that_it_was_stopped(
     assert {run.run_id for run in store.instance.get_runs()} == {last, newest}
 
 
-def test_what_has_not_ended_is_never_removed_nor_what_ended_of_late(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_not_ended_is_never_removed_nor_what_ended_of_late(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.run("load", load="success")
     _, waiting = store.new_run("report", report="success")
     store.run("load", load="success")
@@ -166,7 +179,9 @@ def test_events_logs_and_files_of_the_runs_are_gone_and_the_disk_has_the_space(s
     assert asked.all_logs(stays)
     assert [asked.all_logs(run_id) for run_id in old] == [[], [], []]
     left = {path.name for path in store.home.rglob("*.db*") if any(run_id in path.name for run_id in old)}
-    assert left <= {f"{run_id}.db{ending}" for run_id in old for ending in ("", "-wal", "-shm")}, "made anew by the question above"
+    assert left <= {f"{run_id}.db{ending}" for run_id in old for ending in ("", "-wal", "-shm")}, (
+        "made anew by the question above"
+    )
     if (shards := store.home / "history" / "runs").is_dir() and store.instance.event_log_storage.is_run_sharded:
         with sqlite3.connect(shards / "index.db") as index:
             assert index.execute("PRAGMA freelist_count").fetchone() == (0,)

@@ -53,7 +53,9 @@ def test_a_full_disk_is_named_with_its_space_and_the_remedy(tmp_path: Path, erro
     assert str(disk_errors.explain(outer, tmp_path)) == told
 
 
-@pytest.mark.parametrize("error", [wrapped("attempt to write a readonly database"), OSError(errno.EROFS, "Read-only file system")])
+@pytest.mark.parametrize(
+    "error", [wrapped("attempt to write a readonly database"), OSError(errno.EROFS, "Read-only file system")]
+)
 def test_a_read_only_instance_is_named(tmp_path: Path, error: Exception) -> None:
     assert f"{tmp_path}: cannot be written" in str(disk_errors.explain(error, tmp_path))
 
@@ -64,12 +66,16 @@ def test_a_file_on_another_disk_is_named_instead_of_the_instance(tmp_path: Path)
     assert str(tmp_path) not in told
 
 
-@pytest.mark.parametrize("error", [ValueError("disk is full"), wrapped("no such table: runs"), OSError(errno.ENOENT, "no such file")])
+@pytest.mark.parametrize(
+    "error", [ValueError("disk is full"), wrapped("no such table: runs"), OSError(errno.ENOENT, "no such file")]
+)
 def test_another_error_is_not_taken_for_one_of_the_disk(tmp_path: Path, error: Exception) -> None:
     assert disk_errors.explain(error, tmp_path) is None
 
 
-def test_a_database_is_not_made_smaller_where_that_would_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_is_not_made_smaller_where_that_would_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "some.db"
     path.write_bytes(bytes(1000))
     monkeypatch.setattr(disk_errors, "room", lambda _: 1500)

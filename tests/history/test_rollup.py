@@ -20,7 +20,11 @@ def test_statistics_count_what_ran(store: Store) -> None:
     assert (told["load"]["total_executions"], told["load"]["success_count"], told["load"]["failed_count"]) == (4, 3, 1)
     assert told["load"]["success_rate"] == 75.0
     assert told["load"]["last_status"] == "success"
-    assert (told["calc-it"]["total_executions"], told["calc-it"]["success_count"], told["calc-it"]["success_rate"]) == (1, 0, None)
+    assert (told["calc-it"]["total_executions"], told["calc-it"]["success_count"], told["calc-it"]["success_rate"]) == (
+        1,
+        0,
+        None,
+    )
     assert (told["report"]["failed_count"], told["report"]["success_rate"]) == (1, 0.0)
     assert told["nightly"]["total_executions"] == 0
 
@@ -52,7 +56,9 @@ def test_history_tells_the_newest_first_and_what_each_did(store: Store) -> None:
     assert [one["execution_id"] for one in store.history("load", limit=1)] == [f"{second}:load"]
     assert [one["execution_id"] for one in store.history("calc-it")] == [f"{first}:calc_it"]
     assert [one["task_id"] for one in store.history(status="failed")] == ["calc-it"]
-    assert [one["execution_id"] for one in store.history("night")] == [f"{first}:calc_it", f"{first}:load"], "a group: its runs"
+    assert [one["execution_id"] for one in store.history("night")] == [f"{first}:calc_it", f"{first}:load"], (
+        "a group: its runs"
+    )
     assert [one["execution_id"] for one in store.history("night", limit=1, status="success")] == [f"{first}:load"]
 
 
@@ -173,7 +179,9 @@ def test_a_run_that_failed_before_it_began_is_a_failure_of_its_task(store: Store
     assert run
     instance.report_run_failed(run, "the run's process is gone")
     told = store.history()
-    assert [(one["task_id"], one["status"], one["error_message"]) for one in told] == [("report", "failed", "the run's process is gone")]
+    assert [(one["task_id"], one["status"], one["error_message"]) for one in told] == [
+        ("report", "failed", "the run's process is gone")
+    ]
     assert store.statistics()["report"]["failed_count"] == 1
     assert store.statistics(since=now() - timedelta(hours=1))["report"]["failed_count"] == 1
 
@@ -192,7 +200,9 @@ def test_many_readers_at_once_count_each_run_once(store: Store) -> None:
     for _ in range(5):
         store.run("load", load="success")
     found: list[int] = []
-    readers = [threading.Thread(target=lambda: found.append(store.statistics()["load"]["total_executions"])) for _ in range(6)]
+    readers = [
+        threading.Thread(target=lambda: found.append(store.statistics()["load"]["total_executions"])) for _ in range(6)
+    ]
     for reader in readers:
         reader.start()
     for reader in readers:

@@ -22,11 +22,19 @@ def make_bars() -> Callable[..., pl.DataFrame]:
 
     def make(day: date, symbols: int | list[str] = 3, price: float = 10.0) -> pl.DataFrame:
         names = [f"{600000 + n}.SH" for n in range(symbols)] if isinstance(symbols, int) else symbols
-        values = {"open": price, "high": price, "low": price, "close": price, "prev_close": price, "volume": 100, "amount": 100 * price}
+        values = {
+            "open": price,
+            "high": price,
+            "low": price,
+            "close": price,
+            "prev_close": price,
+            "volume": 100,
+            "amount": 100 * price,
+        }
         flags = {"turnover": 1.5, "is_st": False, "suspended": False}
         frame = pl.DataFrame({"symbol": names}, schema={"symbol": pl.String})
-        return frame.with_columns(pl.lit(day).alias("date"), *(pl.lit(v).alias(k) for k, v in (values | flags).items())).select(
-            pl.col(name).cast(dtype) for name, dtype in DAILY_BARS.dtypes.items()
-        )
+        return frame.with_columns(
+            pl.lit(day).alias("date"), *(pl.lit(v).alias(k) for k, v in (values | flags).items())
+        ).select(pl.col(name).cast(dtype) for name, dtype in DAILY_BARS.dtypes.items())
 
     return make

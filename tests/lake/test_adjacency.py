@@ -68,7 +68,8 @@ def expected(stored: pl.DataFrame, market: Market, complete: set[date], last: da
     """Say by hand what must be known: `stored` bars, `complete` days, a calendar that ends on `last`."""
     named = stored["suspended"].any()
     closes = {
-        (symbol, day): (close, before) for symbol, day, close, before in stored.select("symbol", "date", "close", "prev_close").iter_rows()
+        (symbol, day): (close, before)
+        for symbol, day, close, before in stored.select("symbol", "date", "close", "prev_close").iter_rows()
     }
     found: dict[Key, float | None] = {}
     for (symbol, day), (_, before) in closes.items():
@@ -97,11 +98,15 @@ def stored_events(lake: Lake) -> dict[Key, float | None]:
     style=st.sampled_from(["all suspended bars", "none", "some"]),
     last=st.sampled_from([DAYS[-1], DAYS[-1], DAYS[5], DAYS[2]]),
 )
-def test_whatever_is_missing_no_event_is_false_and_all_that_is_known_is_there(tmp_path_factory, seed, order, held_back, style, last):
+def test_whatever_is_missing_no_event_is_false_and_all_that_is_known_is_there(
+    tmp_path_factory, seed, order, held_back, style, last
+):
     market, folder = make_market(seed), tmp_path_factory.mktemp("lake")
     dice = random.Random(seed)
     kept = {"all suspended bars": 1.0, "none": 0.0, "some": 0.5}[style]
-    given_bars = market.bars.filter(pl.Series([not rests or dice.random() < kept for rests in market.bars["suspended"]]))
+    given_bars = market.bars.filter(
+        pl.Series([not rests or dice.random() < kept for rests in market.bars["suspended"]])
+    )
     calendar = TradingCalendar.from_days(shanghai().sessions(date(2024, 1, 2), last), last=last)
     lake = Lake(str(folder / "lake"), "real")
     loaded: set[date] = set()
@@ -117,7 +122,11 @@ def test_whatever_is_missing_no_event_is_false_and_all_that_is_known_is_there(tm
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seed=st.integers(0, 10_000), gap=st.sampled_from(DAYS[2:-2]), named=st.sets(st.sampled_from(SYMBOLS), min_size=1, max_size=3))
+@given(
+    seed=st.integers(0, 10_000),
+    gap=st.sampled_from(DAYS[2:-2]),
+    named=st.sets(st.sampled_from(SYMBOLS), min_size=1, max_size=3),
+)
 def test_a_gap_filled_for_some_symbols_heals_those_and_no_others(tmp_path_factory, seed, gap, named):
     market, folder = make_market(seed), tmp_path_factory.mktemp("lake")
     lake = Lake(str(folder / "lake"), "real")
@@ -128,8 +137,12 @@ def test_a_gap_filled_for_some_symbols_heals_those_and_no_others(tmp_path_factor
     load(lake, market.bars, gap, sorted(named))
     whole = expected(market.bars, market, set(DAYS), DAYS[-1])
     after = stored_events(lake)
-    assert {key: after[key] for key in after if key[0] in named} == pytest.approx({key: whole[key] for key in whole if key[0] in named})
-    assert {key: after[key] for key in after if key[0] not in named} == {key: before[key] for key in before if key[0] not in named}
+    assert {key: after[key] for key in after if key[0] in named} == pytest.approx(
+        {key: whole[key] for key in whole if key[0] in named}
+    )
+    assert {key: after[key] for key in after if key[0] not in named} == {
+        key: before[key] for key in before if key[0] not in named
+    }
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -145,5 +158,10 @@ def test_adjusted_prices_after_healing_are_those_of_the_whole_market(tmp_path, s
     want = market.bars.join(steps, on=["symbol", "date"], how="left").sort("symbol", "date")
     want = want.select("symbol", "date", factor=pl.col("step").fill_null(1.0).cum_prod().over("symbol"))
     found = adjusted_bars(lake, columns=["symbol", "date", "factor"])
-    assert found.join(want, on=["symbol", "date"]).select((pl.col("factor") / pl.col("factor_right") - 1).abs().max()).item() < 1e-12
+    assert (
+        found.join(want, on=["symbol", "date"])
+        .select((pl.col("factor") / pl.col("factor_right") - 1).abs().max())
+        .item()
+        < 1e-12
+    )
     assert found.height == market.bars.height

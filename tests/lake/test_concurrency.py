@@ -79,13 +79,19 @@ def test_day_replacements_and_upserts_of_four_processes_are_all_there(tmp_path: 
     assert dict(own.group_by("date").agg(pl.len()).rows()) == {
         date(2024, 1, 1) + timedelta(days=20 * me + n): 5 for me in range(writers) for n in range(rounds)
     }
-    assert own.select(((pl.col("close") - 1) == ((pl.col("date") - date(2024, 1, 1)).dt.total_days() // 20)).all()).item()
+    assert own.select(
+        ((pl.col("close") - 1) == ((pl.col("date") - date(2024, 1, 1)).dt.total_days() // 20)).all()
+    ).item()
 
 
 def test_two_writers_of_the_same_day_leave_exactly_one_of_the_two_versions(tmp_path: Path):
     writers, rounds = 3, 6
     lake = write_at_once(tmp_path / "lake", writers, rounds, "same")
-    days = lake.read("daily_bars").group_by("date").agg(pl.len(), pl.col("close").n_unique().alias("versions"), pl.col("close").first())
+    days = (
+        lake.read("daily_bars")
+        .group_by("date")
+        .agg(pl.len(), pl.col("close").n_unique().alias("versions"), pl.col("close").first())
+    )
     assert days.height == rounds
     # Writer number n writes n rows at the price n: one version, and all of it.
     assert days["versions"].to_list() == [1] * rounds

@@ -39,7 +39,9 @@ def test_a_broken_frame_is_refused_with_table_column_and_an_example(make_bars, c
     "change",
     [
         lambda f: f.select(reversed(f.columns)),
-        lambda f: f.with_columns(pl.col("volume").cast(pl.Float64), pl.col("close").cast(pl.Float32), pl.col("amount").cast(pl.Int32)),
+        lambda f: f.with_columns(
+            pl.col("volume").cast(pl.Float64), pl.col("close").cast(pl.Float32), pl.col("amount").cast(pl.Int32)
+        ),
         lambda f: f.with_columns(pl.col("symbol").cast(pl.Categorical)),
     ],
     ids=["other order", "other numbers", "categories"],
@@ -55,7 +57,15 @@ def test_a_column_of_nothing_may_stand_for_one_that_may_be_null(make_bars):
 
 
 def test_a_moment_without_time_zone_is_refused_and_any_zone_is_accepted():
-    row = {"symbol": "600000.SH", "name": "x", "exchange": "SH", "board": "main", "is_st": False, "list_date": None, "delist_date": None}
+    row = {
+        "symbol": "600000.SH",
+        "name": "x",
+        "exchange": "SH",
+        "board": "main",
+        "is_st": False,
+        "list_date": None,
+        "delist_date": None,
+    }
     with pytest.raises(ContractBroken, match=r"stocks\.updated_at: has type Datetime"):
         conform(STOCKS, pl.DataFrame([row | {"updated_at": datetime(2025, 1, 2)}]))  # noqa: DTZ001
     moment = datetime(2025, 1, 2, 8, tzinfo=UTC)

@@ -16,7 +16,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "lake.md"
 
 def test_the_tables_are_those_of_the_contract():
     listed = PAGE.read_text(encoding="utf-8").partition("lake.docs` -->\n\n")[2]
-    assert listed == tables_markdown(), "run `python -m mystocks_dagster.lake.docs` and paste its output at the end of docs/lake.md"
+    assert listed == tables_markdown(), (
+        "run `python -m mystocks_dagster.lake.docs` and paste its output at the end of docs/lake.md"
+    )
     assert re.findall(r"^### (\w+)", listed, re.MULTILINE) == list(TABLES)
 
 

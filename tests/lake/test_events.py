@@ -76,7 +76,9 @@ def gap(lake, make_bars) -> Lake:
 
 def test_reads_across_an_unknown_factor_are_refused_with_symbol_day_and_remedy(gap):
     assert unknown_factors(gap).rows() == [("600000.SH", DAYS[2])]
-    remedy = re.escape("mystocks backfill daily_data_sync --from 2024-04-25 --to 2024-04-25 --again -p 'symbols=[\"600000.SH\"]'")
+    remedy = re.escape(
+        "mystocks backfill daily_data_sync --from 2024-04-25 --to 2024-04-25 --again -p 'symbols=[\"600000.SH\"]'"
+    )
     for how in ("hfq", "qfq"):
         with pytest.raises(LakeError, match=rf"600000\.SH cannot be adjusted across 2024-04-26.*{remedy}"):
             adjusted_bars(gap, how)
@@ -98,14 +100,19 @@ def test_only_the_rows_behind_an_unknown_factor_are_left_out(gap):
     assert rows == [("000001.SZ", DAYS[2]), ("000001.SZ", DAYS[3]), ("600000.SH", DAYS[0])]
     near = adjusted_bars(gap, "qfq", symbols=["600000.SH"], unknown="leave_out")
     assert near["date"].to_list() == [DAYS[2], DAYS[3]]
-    assert adjusted_bars(gap, "qfq", symbols=["600000.SH"], anchor=DAYS[1], unknown="leave_out")["date"].to_list() == [DAYS[0]]
+    assert adjusted_bars(gap, "qfq", symbols=["600000.SH"], anchor=DAYS[1], unknown="leave_out")["date"].to_list() == [
+        DAYS[0]
+    ]
 
 
 def test_filling_the_gap_makes_the_factor_known(gap, make_bars):
     gap.replace_days("daily_bars", make_bars(DAYS[1], ["600000.SH"], 20.0), [DAYS[1]])
     refresh_events(gap, [DAYS[1]])
     # The filled day states 20 against 10 before, the day after states 10 against its 20.
-    assert gap.read("adjust_events").sort("date").rows() == [("600000.SH", DAYS[1], 20 / 9), ("600000.SH", DAYS[2], 0.5)]
+    assert gap.read("adjust_events").sort("date").rows() == [
+        ("600000.SH", DAYS[1], 20 / 9),
+        ("600000.SH", DAYS[2], 0.5),
+    ]
     frame = adjusted_bars(gap, symbols=["600000.SH"], columns=["close", "factor"])
     assert frame["factor"].to_list() == pytest.approx([1.0, 0.45, 0.9, 0.9])
     assert frame["close"].to_list() == pytest.approx([9.0] * 4)
@@ -116,9 +123,15 @@ def test_adjusted_reads_take_columns_and_windows(gap):
     assert frame.rows() == [("000001.SZ", 10.0)]
 
 
-def test_a_new_day_reads_some_weeks_of_the_market_and_older_bars_of_returning_symbols_only(lake, make_bars, monkeypatch):
+def test_a_new_day_reads_some_weeks_of_the_market_and_older_bars_of_returning_symbols_only(
+    lake, make_bars, monkeypatch
+):
     old, new = date(2019, 3, 1), DAYS[-1]
-    for day, symbols in ((old, ["600000.SH", "600001.SH"]), (DAYS[0], ["600001.SH"]), *((day, ["600001.SH"]) for day in DAYS[1:-1])):
+    for day, symbols in (
+        (old, ["600000.SH", "600001.SH"]),
+        (DAYS[0], ["600001.SH"]),
+        *((day, ["600001.SH"]) for day in DAYS[1:-1]),
+    ):
         lake.replace_days("daily_bars", make_bars(day, symbols), [day])
         refresh_events(lake, [day])
     lake.replace_days("daily_bars", make_bars(new, ["600000.SH", "600001.SH"]), [new])
@@ -143,7 +156,9 @@ def test_a_new_day_reads_some_weeks_of_the_market_and_older_bars_of_returning_sy
 def split(lake, make_bars) -> Lake:
     """600000 was split 1:2 on the third day; the table of events was written before with none in it."""
     for day, price, before in zip(DAYS[:4], (10.0, 10.0, 5.0, 5.0), (10.0, 10.0, 5.0, 5.0), strict=True):
-        lake.replace_days("daily_bars", make_bars(day, ["600000.SH"], price).with_columns(prev_close=pl.lit(before)), [day])
+        lake.replace_days(
+            "daily_bars", make_bars(day, ["600000.SH"], price).with_columns(prev_close=pl.lit(before)), [day]
+        )
         refresh_events(lake, [day])
         record_days(lake, "daily_bars", {day: 1}, source="test")
     assert lake.read("adjust_events").rows() == [("600000.SH", DAYS[2], 0.5)]

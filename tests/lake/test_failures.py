@@ -52,7 +52,9 @@ except LakeUnavailable as error:
 
 def act(lake: Lake, limit: str, what: str) -> str:
     """Read or write as another process; return the message of the LakeUnavailable that it must raise."""
-    done = subprocess.run([sys.executable, "-c", ACT, lake.location, limit, what], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", ACT, lake.location, limit, what], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 3, done.stderr
     assert done.stdout.count("\n") == 1
     return done.stdout
@@ -71,7 +73,9 @@ def filled(make_bars) -> Iterator[Lake]:
 
 def test_a_full_disk_is_said_in_one_line_and_the_table_is_as_before(filled):
     before = filled.read("daily_bars").sort("date", "symbol")
-    assert "daily_bars cannot be used: the disk is full. The table is as it was before; make room" in act(filled, "size", "write")
+    assert "daily_bars cannot be used: the disk is full. The table is as it was before; make room" in act(
+        filled, "size", "write"
+    )
     assert filled.read("daily_bars").sort("date", "symbol").equals(before)
     assert [info.rows for info in filled.tables()] == [6]
 
@@ -80,7 +84,9 @@ def test_a_folder_that_may_not_be_read_is_named_with_the_remedy(filled):
     folder = Path(filled.location)
     folder.chmod(0o000)
     try:
-        assert "daily_bars cannot be used: the folder may not be read or written by this user" in act(filled, "rights", "read")
+        assert "daily_bars cannot be used: the folder may not be read or written by this user" in act(
+            filled, "rights", "read"
+        )
     finally:
         folder.chmod(0o755)
 
@@ -103,7 +109,11 @@ def test_a_folder_that_may_not_be_written_is_named_with_the_remedy(filled):
 def test_a_lake_that_is_a_file_is_named(tmp_path, make_bars):
     (tmp_path / "lake").write_text("no folder", encoding="utf-8")
     lake = Lake(str(tmp_path / "lake"), "real")
-    for use in (lambda: lake.replace_days("daily_bars", make_bars(JAN2), [JAN2]), lake.tables, lambda: lake.read("daily_bars")):
+    for use in (
+        lambda: lake.replace_days("daily_bars", make_bars(JAN2), [JAN2]),
+        lake.tables,
+        lambda: lake.read("daily_bars"),
+    ):
         with pytest.raises(LakeUnavailable, match=r"lake/\w+ cannot be used: .*Not a directory.*Check MYSTOCKS_LAKE"):
             use()
 

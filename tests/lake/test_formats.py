@@ -75,7 +75,12 @@ def wider(filled, contract):
 def bars_with(make_bars, day: date, symbols: int = 3, limit: float = 11.0) -> pl.DataFrame:
     moment = pl.lit("2025-01-06 15:00").str.to_datetime(time_unit="us", time_zone="Asia/Shanghai")
     return make_bars(day, symbols).with_columns(
-        limit_up=pl.lit(limit), seen_at=moment, note=pl.lit("x"), lots=pl.lit(1, pl.Int64), hot=pl.lit(value=True), due=pl.lit(day)
+        limit_up=pl.lit(limit),
+        seen_at=moment,
+        note=pl.lit("x"),
+        lots=pl.lit(1, pl.Int64),
+        hot=pl.lit(value=True),
+        due=pl.lit(day),
     )
 
 
@@ -111,7 +116,12 @@ def test_a_new_column_appears_with_the_first_write_and_keeps_its_values(filled, 
     filled.vacuum(keep_hours=0)
     limits = dict(filled.read("daily_bars").group_by("date").agg(pl.col("limit_up").unique().implode()).rows())
     assert limits == {JAN2: [None], JAN3: [11.0]}
-    assert filled.query("SELECT sum(limit_up) AS s, max(note) AS n, max(seen_at) AS t FROM daily_bars").rows(named=True)[0]["s"] == 33.0
+    assert (
+        filled.query("SELECT sum(limit_up) AS s, max(note) AS n, max(seen_at) AS t FROM daily_bars").rows(named=True)[
+            0
+        ]["s"]
+        == 33.0
+    )
     assert set(wider.dtypes) <= stored_columns(filled)
     assert filled.tables()[0].trouble == ""
 
@@ -149,7 +159,9 @@ def test_a_table_with_a_column_that_is_not_known_is_refused_in_one_sentence(fill
 
 
 def test_a_table_with_a_newer_format_is_refused_in_one_sentence(filled, make_bars, monkeypatch):
-    monkeypatch.setattr(formats, "MIGRATIONS", (Migration(number=2, table="stocks", about="…", change=lambda rows: rows),))
+    monkeypatch.setattr(
+        formats, "MIGRATIONS", (Migration(number=2, table="stocks", about="…", change=lambda rows: rows),)
+    )
     migrate(filled)
     monkeypatch.setattr(formats, "MIGRATIONS", ())
     check_refused(filled, make_bars, "it has format 2, and this version knows formats up to 1")
@@ -196,10 +208,17 @@ def later(filled, contract, monkeypatch):
 
 
 def test_a_table_that_must_be_changed_is_not_used_before_and_the_remedy_changes_it(later):
-    with pytest.raises(WrongFormat, match=r"daily_bars was written by an older version .*\(closes become cents\): mystocks data migrate"):
+    with pytest.raises(
+        WrongFormat,
+        match=r"daily_bars was written by an older version .*\(closes become cents\): mystocks data migrate",
+    ):
         later.read("daily_bars")
     told = []
-    assert [(step.table, step.number) for step in plan(later)] == [("daily_bars", 2), ("daily_bars", 3), ("loaded_days", 3)]
+    assert [(step.table, step.number) for step in plan(later)] == [
+        ("daily_bars", 2),
+        ("daily_bars", 3),
+        ("loaded_days", 3),
+    ]
     assert migrate(later, told.append) == told == [*told]
     assert later.read("daily_bars")["close"].unique().to_list() == [1000.0]
     assert later.read("daily_bars")["lots"].unique().to_list() == [1]
@@ -212,7 +231,12 @@ def test_a_change_without_a_migration_is_refused_and_not_misread(filled, contrac
     contract(with_columns(DAILY_BARS, Column("lots", pl.Int64, "lots")))
     with pytest.raises(WrongFormat, match="it has no column lots, and no migration"):
         filled.read("daily_bars")
-    contract(replace(DAILY_BARS, columns=tuple(replace(c, dtype=pl.String) if c.name == "close" else c for c in DAILY_BARS.columns)))
+    contract(
+        replace(
+            DAILY_BARS,
+            columns=tuple(replace(c, dtype=pl.String) if c.name == "close" else c for c in DAILY_BARS.columns),
+        )
+    )
     with pytest.raises(WrongFormat, match="its column close holds Float64 and not String"):
         filled.read("daily_bars")
 

@@ -11,7 +11,21 @@ from mystocks_dagster.lake.store import Lake
 
 JAN2, JAN3 = date(2025, 1, 2), date(2025, 1, 3)
 NAMES = [
-    *("two words", "我的项目", "我的 项目 #1", "100%", "a%zz", "a#b", "a?b", "it's", 'say "x"', "a&b", "a*b", "{a,b}", "-dash"),
+    *(
+        "two words",
+        "我的项目",
+        "我的 项目 #1",
+        "100%",
+        "a%zz",
+        "a#b",
+        "a?b",
+        "it's",
+        'say "x"',
+        "a&b",
+        "a*b",
+        "{a,b}",
+        "-dash",
+    ),
     *("trailing ", " leading", "a=b", "year=1999", "a+b;c", "~", "$HOME", "a:b", "(x)", "<x>", "!", "`x`", "x" * 255),
     *("emoji \U0001f600", "cafe\u0301", "full\u3000width"),
 ]
@@ -58,13 +72,17 @@ def test_a_relative_path_a_symbolic_link_and_a_url_are_the_same_lake(tmp_path, m
 
 
 @pytest.mark.parametrize("name", ["%20", "50%ab", "[x]", "a]", "a|b", "^", "back\\slash", "new\nline", "tab\tbed"])
-def test_a_name_that_delta_rs_cannot_work_with_is_refused_in_one_sentence_and_nothing_is_written(tmp_path, make_bars, name):
+def test_a_name_that_delta_rs_cannot_work_with_is_refused_in_one_sentence_and_nothing_is_written(
+    tmp_path, make_bars, name
+):
     lake = Lake(str(tmp_path / name / "lake"), "real")
     for act in (
         lambda: lake.replace_days("daily_bars", make_bars(JAN2), [JAN2]), lambda: lake.read("daily_bars"), lake.tables, lake.check_world,
         lambda: lake.query("SELECT 1"), lake.compact,
     ):  # fmt: skip
-        with pytest.raises(LakeUnusable, match=r"cannot hold a lake: .* Name another folder in MYSTOCKS_LAKE, or rename this one"):
+        with pytest.raises(
+            LakeUnusable, match=r"cannot hold a lake: .* Name another folder in MYSTOCKS_LAKE, or rename this one"
+        ):
             act()
     assert list(tmp_path.iterdir()) == []
 

@@ -53,7 +53,9 @@ def test_anything_but_one_select_is_refused(filled, tmp_path, sql):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("sql", ["SELECT * FROM read_text('{file}')", "SELECT * FROM '{file}'", "FROM glob('{folder}/*')"])
+@pytest.mark.parametrize(
+    "sql", ["SELECT * FROM read_text('{file}')", "SELECT * FROM '{file}'", "FROM glob('{folder}/*')"]
+)
 def test_no_file_can_be_read(filled, tmp_path: Path, sql):
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n", encoding="utf-8")

@@ -26,7 +26,9 @@ def filled(lake, make_bars) -> Lake:
 
 def stock(symbol: str = "600000.SH", at: datetime = datetime(2025, 1, 6, 16, tzinfo=SHANGHAI)) -> pl.DataFrame:
     row = {"symbol": symbol, "name": "浦发银行", "exchange": "SH", "board": "main", "is_st": False}
-    return pl.DataFrame([row | {"list_date": date(1999, 11, 10), "delist_date": None, "updated_at": at}], schema=STOCKS.dtypes)
+    return pl.DataFrame(
+        [row | {"list_date": date(1999, 11, 10), "delist_date": None, "updated_at": at}], schema=STOCKS.dtypes
+    )
 
 
 def test_what_was_written_is_read_in_contract_order_and_type(filled, make_bars):
@@ -131,7 +133,9 @@ def test_compacting_keeps_the_rows_in_fewer_files_and_vacuum_deletes_the_old_one
 
 
 def test_vacuum_deletes_what_an_interrupted_write_left_but_not_what_is_being_written(filled, tmp_path):
-    left, fresh = (tmp_path / "lake" / "daily_bars" / "year=2025" / name for name in ("part-left.parquet", "part-fresh.parquet"))
+    left, fresh = (
+        tmp_path / "lake" / "daily_bars" / "year=2025" / name for name in ("part-left.parquet", "part-fresh.parquet")
+    )
     for file in (left, fresh):
         file.write_bytes(b"PAR1")
     os.utime(left, (0, 0))

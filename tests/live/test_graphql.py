@@ -100,7 +100,11 @@ def test_tasks_are_listed_and_shown(server: Server) -> None:
 def test_a_started_execution_is_found_with_what_it_reported(server: Server) -> None:
     run_id = launched(server, 4, config={"ops": {"daily_data_sync": {"config": {"rows": 7}}}})
     newest = call(server, 7)["runsOrError"]["results"][0]
-    assert (newest["runId"], newest["status"], newest["stepStats"][0]["stepKey"]) == (run_id, "SUCCESS", "daily_data_sync")
+    assert (newest["runId"], newest["status"], newest["stepStats"][0]["stepKey"]) == (
+        run_id,
+        "SUCCESS",
+        "daily_data_sync",
+    )
     told = call(server, 8, run=run_id)["runOrError"]
     [output] = [event for event in told["eventConnection"]["events"] if event.get("stepKey")]
     reported = {entry["label"]: entry.get("text") or entry.get("jsonString") for entry in output["metadataEntries"]}
@@ -154,6 +158,12 @@ def test_statistics_are_the_newest_table_of_their_asset(server: Server) -> None:
 def test_health_tells_of_the_daemon_and_of_the_task_file(server: Server) -> None:
     told = call(server, 13)
     required = [one for one in told["instance"]["daemonHealth"]["allDaemonStatuses"] if one["required"]]
-    assert {"SCHEDULER", "SENSOR", "QUEUED_RUN_COORDINATOR"} <= {one["daemonType"] for one in required if one["healthy"]}
+    assert {"SCHEDULER", "SENSOR", "QUEUED_RUN_COORDINATOR"} <= {
+        one["daemonType"] for one in required if one["healthy"]
+    }
     [entry] = told["workspaceOrError"]["locationEntries"]
-    assert (entry["name"], entry["loadStatus"], entry["locationOrLoadError"]["__typename"]) == ("mystocks", "LOADED", "RepositoryLocation")
+    assert (entry["name"], entry["loadStatus"], entry["locationOrLoadError"]["__typename"]) == (
+        "mystocks",
+        "LOADED",
+        "RepositoryLocation",
+    )

@@ -72,7 +72,9 @@ def project(cli: Commands) -> Project:
 
 
 def test_a_project_that_does_its_work_is_healthy(project: Project) -> None:
-    told = wait_for(lambda: (one := health(project)).status == "healthy" and one, 60, f"health {health(project).to_json()}")
+    told = wait_for(
+        lambda: (one := health(project)).status == "healthy" and one, 60, f"health {health(project).to_json()}"
+    )
     assert told.to_json() | {"checks": []} == {
         "status": "healthy",
         "total_tasks": 3,
@@ -80,7 +82,15 @@ def test_a_project_that_does_its_work_is_healthy(project: Project) -> None:
         "total_executions": 0,
         "checks": [],
     }
-    assert {check.name for check in told.checks} == {"daemon", "task_file", "web_ui", "disk", "calendar", "schedules", "last_runs"}
+    assert {check.name for check in told.checks} == {
+        "daemon",
+        "task_file",
+        "web_ui",
+        "disk",
+        "calendar",
+        "schedules",
+        "last_runs",
+    }
 
 
 def test_a_detached_run_is_followed_by_its_id_and_its_logs_are_shown_by_task_run_and_execution(cli: Commands) -> None:
@@ -109,7 +119,9 @@ def test_a_stopped_task_is_cancelled_and_its_retries_are_not_waited_for(cli: Com
     run_id = cli.json("run", "sleeps", "--detach")["run_id"]
     wait_for(lambda: project.execution(f"{run_id}:sleeps").status == "running", 90, "the task's start")
     assert [one["status"] for one in cli.json("stop", "sleeps")] == ["canceled"]
-    events = {entry.dagster_event.event_type_value for entry in project.instance.all_logs(run_id) if entry.dagster_event}
+    events = {
+        entry.dagster_event.event_type_value for entry in project.instance.all_logs(run_id) if entry.dagster_event
+    }
     assert "STEP_UP_FOR_RETRY" not in events
     stopped = project.execution(f"{run_id}:sleeps")
     assert (stopped.status, stopped.retry_count) == ("cancelled", 0)
@@ -121,7 +133,9 @@ def test_an_execution_is_followed_while_it_runs_and_its_file_has_all_it_said(ser
     run_id = server.launch("talks")
     followed = list(logs.follow(project, f"{run_id}:talks"))
     assert server.wait(run_id) == "SUCCESS"
-    form = re.compile(rf"^\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}\+08:00 ([A-Z]+) +talks attempt=1 run={run_id} \| (.*)\n$")
+    form = re.compile(
+        rf"^\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}\+08:00 ([A-Z]+) +talks attempt=1 run={run_id} \| (.*)\n$"
+    )
     told = [match.groups() for line in followed if (match := form.match(line))]
     assert len(told) == len(followed)
     assert told[:-1] == [
@@ -145,12 +159,16 @@ def test_what_was_rotated_away_is_read_from_dagster(server: Server, project: Pro
         assert part in told
 
 
-def test_a_scheduled_task_that_failed_makes_the_project_degraded_until_it_succeeds(server: Server, project: Project) -> None:
+def test_a_scheduled_task_that_failed_makes_the_project_degraded_until_it_succeeds(
+    server: Server, project: Project
+) -> None:
     run_id = server.launch("fails")
     assert server.wait(run_id) == "FAILURE"
     told = health(project)
     assert told.status == "degraded"
-    assert [(one.name, one.remedy) for one in told.checks if not one.ok] == [("last_runs", "mystocks logs fails, then: mystocks run fails")]
+    assert [(one.name, one.remedy) for one in told.checks if not one.ok] == [
+        ("last_runs", "mystocks logs fails, then: mystocks run fails")
+    ]
     assert "RuntimeError: no data today" in logs.read(project, f"{run_id}:fails")
 
 

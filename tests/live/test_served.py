@@ -108,7 +108,8 @@ def test_a_dependency_runs_first_in_the_same_run(server: Server) -> None:
     run_id = server.launch("report")
     assert server.wait(run_id) == "SUCCESS"
     steps = server.graphql(
-        "query($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { stepKey startTime status } } } }", id=run_id
+        "query($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { stepKey startTime status } } } }",
+        id=run_id,
     )["runOrError"]["stepStats"]
     assert [step["stepKey"] for step in sorted(steps, key=lambda step: step["startTime"])] == ["load", "report"]
 
@@ -120,7 +121,9 @@ def test_a_failing_task_turns_its_table_red(server: Server) -> None:
         """{ assetNodes(assetKeys: [{path: ["fails"]}]) { assetChecksOrError { ... on AssetChecks { checks { name
              executionForLatestMaterialization { status evaluation { success description } } } } } } }"""
     )["assetNodes"][0]["assetChecksOrError"]["checks"]
-    assert [(check["name"], check["executionForLatestMaterialization"]["status"]) for check in checks] == [("last_run", "FAILED")]
+    assert [(check["name"], check["executionForLatestMaterialization"]["status"]) for check in checks] == [
+        ("last_run", "FAILED")
+    ]
     assert "no data today" in checks[0]["executionForLatestMaterialization"]["evaluation"]["description"]
 
 
@@ -137,7 +140,9 @@ def test_an_asset_links_back_to_its_line_in_the_task_file(server: Server) -> Non
 
 def test_a_schedule_fires_by_itself(server: Server) -> None:
     def runs() -> list[dict[str, str]]:
-        found = server.graphql('{ runsOrError(filter: {pipelineName: "tick"}) { ... on Runs { results { runId status } } } }')
+        found = server.graphql(
+            '{ runsOrError(filter: {pipelineName: "tick"}) { ... on Runs { results { runId status } } } }'
+        )
         return found["runsOrError"]["results"]
 
     fired = wait_for(runs, 90, "a tick of a schedule that fires every minute")

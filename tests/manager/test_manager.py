@@ -161,7 +161,9 @@ def test_a_function_of_this_process_runs_here_and_is_in_the_history(
     assert done.params == {"a": 1, "b": 3}
     assert done.result["result"] == {"answer": 42}
     fresh = TaskManager()
-    assert [one.execution_id for one in fresh.get_executions("here")] == [done.execution_id], "another manager sees it too"
+    assert [one.execution_id for one in fresh.get_executions("here")] == [done.execution_id], (
+        "another manager sees it too"
+    )
     assert fresh.get_statistics("here")["here"].success_count == 1
     assert text(shop) == TASKS
 
@@ -185,7 +187,9 @@ class Numbers(BaseModel):
     ],
     ids=["none", "failed", "skipped", "raises", "no json", "exits"],
 )
-def test_how_it_ended_is_what_the_function_said(manager: TaskManager, function: object, params: dict, status: str, expected: str) -> None:
+def test_how_it_ended_is_what_the_function_said(
+    manager: TaskManager, function: object, params: dict, status: str, expected: str
+) -> None:
     manager.register_function("here", function)  # type: ignore[arg-type]
     done = manager.wait(manager.start_task("here", params).execution_id, 60)
     assert done.status == status
@@ -199,7 +203,10 @@ def test_a_coroutine_is_awaited_and_model_and_run_are_given(manager: TaskManager
         return TaskResult(metadata={"sum": params.left + params.right, "task": run.task_id})
 
     manager.register_function("here", here)
-    assert manager.wait(manager.start_task("here", {"left": 40}).execution_id, 60).result["result"] == {"sum": 42, "task": "here"}
+    assert manager.wait(manager.start_task("here", {"left": 40}).execution_id, 60).result["result"] == {
+        "sum": 42,
+        "task": "here",
+    }
     wrong = manager.wait(manager.start_task("here", {"left": "many"}).execution_id, 60)
     assert wrong.status == "failed"
     assert "left" in (wrong.error_message or "")
@@ -224,7 +231,9 @@ def test_what_only_this_process_has_cannot_be_scheduled_and_says_why(manager: Ta
     with pytest.raises(InvalidParams, match="cannot be scheduled"):
         manager.enable("here")
     with pytest.raises(TaskFileError, match="outside the task packages"):
-        manager.register_task({"task_id": "x", "task_type": "manual", "task_module": here.__module__, "task_function": "here"})
+        manager.register_task(
+            {"task_id": "x", "task_type": "manual", "task_module": here.__module__, "task_function": "here"}
+        )
     manager.unregister_task("here")
     with pytest.raises(UnknownName):
         manager.start_task("here")
@@ -293,7 +302,9 @@ def test_an_edit_by_another_program_is_seen_and_threads_share_a_manager(manager:
 
     def change(number: int) -> None:
         try:
-            manager.register_task({"task_id": f"t{number}", "task_type": "manual", "task_module": "shop", "task_function": "count"})
+            manager.register_task(
+                {"task_id": f"t{number}", "task_type": "manual", "task_module": "shop", "task_function": "count"}
+            )
             assert manager.get_task(f"t{number}").task_id == f"t{number}"
             manager.get_executions()
         except BaseException as error:

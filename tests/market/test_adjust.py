@@ -16,7 +16,9 @@ NO_ACTIONS = CORPORATE_ACTIONS.empty()
 def bars(*rows: tuple[date, float, float | None], symbol: str = "600519.SH") -> pl.DataFrame:
     """Make bars of (date, close, prev_close)."""
     schema = {"date": pl.Date, "close": pl.Float64, "prev_close": pl.Float64}
-    return pl.DataFrame(rows, schema=schema, orient="row").select(pl.lit(symbol).alias("symbol"), "date", "close", "prev_close")
+    return pl.DataFrame(rows, schema=schema, orient="row").select(
+        pl.lit(symbol).alias("symbol"), "date", "close", "prev_close"
+    )
 
 
 def events(frame: pl.DataFrame, silent: Sequence[date] = (), actions: pl.DataFrame = NO_ACTIONS) -> list[tuple]:
@@ -25,7 +27,9 @@ def events(frame: pl.DataFrame, silent: Sequence[date] = (), actions: pl.DataFra
     return derive_events(changed_closes(beside), silent, actions).rows()
 
 
-def action(day: date, cash: float = 0.0, bonus: float = 0.0, rights: float = 0.0, price: float | None = None) -> pl.DataFrame:
+def action(
+    day: date, cash: float = 0.0, bonus: float = 0.0, rights: float = 0.0, price: float | None = None
+) -> pl.DataFrame:
     row = ("600519.SH", day, cash, bonus, rights, price, None, "recorded")
     return pl.DataFrame([row], schema=CORPORATE_ACTIONS.dtypes, orient="row")
 
@@ -42,7 +46,9 @@ def test_equal_closes_and_a_vendors_rounding_are_no_event_but_one_tick_is():
 
 
 def test_a_tick_of_a_fund_is_an_event_too():
-    assert [day for _, day, _ in events(bars((MON, 1.500, 1.5), (TUE, 1.5, 1.5001), (WED, 1.5, 1.499), symbol="510300.SH"))] == [WED]
+    assert [
+        day for _, day, _ in events(bars((MON, 1.500, 1.5), (TUE, 1.5, 1.5001), (WED, 1.5, 1.499), symbol="510300.SH"))
+    ] == [WED]
 
 
 def test_the_first_bar_is_a_beginning_even_when_it_states_an_issue_price():
@@ -82,7 +88,12 @@ def test_a_corporate_action_that_explains_the_price_makes_the_ratio_known(stated
 
 @pytest.mark.parametrize(
     "other",
-    [action(TUE, cash=0.4), action(MON, cash=0.5), action(THU, cash=0.5), action(TUE, cash=0.5).with_columns(symbol=pl.lit("000001.SZ"))],
+    [
+        action(TUE, cash=0.4),
+        action(MON, cash=0.5),
+        action(THU, cash=0.5),
+        action(TUE, cash=0.5).with_columns(symbol=pl.lit("000001.SZ")),
+    ],
     ids=["another amount", "before the last bar", "after the day", "another symbol"],
 )
 def test_a_corporate_action_that_does_not_explain_the_price_changes_nothing(other):

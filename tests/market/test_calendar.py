@@ -28,13 +28,17 @@ def test_it_is_the_calendar_of_exchange_calendars_over_its_whole_range():
 
 
 def test_it_is_the_list_that_the_vendor_publishes(lists: Path):
-    published = [date.fromisoformat(day) for day in (lists / "cn_trading_days_19901219_20261231.txt").read_text().split()]
+    published = [
+        date.fromisoformat(day) for day in (lists / "cn_trading_days_19901219_20261231.txt").read_text().split()
+    ]
 
     assert shanghai().sessions(published[0], published[-1]) == published
 
 
 def test_it_agrees_with_a_second_list_as_far_as_both_reach(lists: Path):
-    published = [date.fromisoformat(day) for day in (lists / "a_trade_calendar_20050104_20270115.csv").read_text().split()[1:]]
+    published = [
+        date.fromisoformat(day) for day in (lists / "a_trade_calendar_20050104_20270115.csv").read_text().split()[1:]
+    ]
 
     assert shanghai().sessions(published[0], shanghai().last) == [day for day in published if day <= shanghai().last]
 
@@ -42,7 +46,9 @@ def test_it_agrees_with_a_second_list_as_far_as_both_reach(lists: Path):
 def test_spring_festival_2026_is_a_gap_of_six_weekdays():
     calendar = shanghai()
 
-    assert calendar.closures(date(2026, 2, 13), date(2026, 2, 24)) == [date(2026, 2, day) for day in (16, 17, 18, 19, 20, 23)]
+    assert calendar.closures(date(2026, 2, 13), date(2026, 2, 24)) == [
+        date(2026, 2, day) for day in (16, 17, 18, 19, 20, 23)
+    ]
     assert calendar.next(date(2026, 2, 13)) == date(2026, 2, 24)
     assert calendar.previous(date(2026, 2, 24)) == date(2026, 2, 13)
     assert not calendar.is_session(date(2026, 2, 14)), "a Saturday that is a working day is no trading day"

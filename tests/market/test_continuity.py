@@ -28,7 +28,9 @@ def history(symbol: str, price: float = 10.0, days: list[date] | None = None) ->
 
 def beside(stored: list[dict], frame: list[dict]) -> Neighbours:
     made = [pl.DataFrame(rows, schema=DAILY_BARS.dtypes, orient="row") for rows in (frame, stored)]
-    return Neighbours(made[0], made[1].select(CONTEXT), {day: shanghai().previous(day) for day in made[0]["date"].unique()})
+    return Neighbours(
+        made[0], made[1].select(CONTEXT), {day: shanghai().previous(day) for day in made[0]["date"].unique()}
+    )
 
 
 def broken(stored: list[dict], *frame: dict) -> dict[str, list[str]]:
@@ -43,7 +45,9 @@ def broken(stored: list[dict], *frame: dict) -> dict[str, list[str]]:
         ("920001.BJ", 13.0, 13.03),
     ],
 )  # fmt: skip
-def test_a_move_beyond_the_boards_limit_is_exposed_and_one_to_the_limit_is_not(symbol: str, highest: float, beyond: float):
+def test_a_move_beyond_the_boards_limit_is_exposed_and_one_to_the_limit_is_not(
+    symbol: str, highest: float, beyond: float
+):
     stored = history(symbol) + history("600009.SH")
     neighbour = bar("600009.SH", LAST, 10.0, 10.0)
     assert broken(stored, bar(symbol, LAST, highest, 10.0), neighbour) == {}
@@ -76,13 +80,19 @@ def test_without_a_previous_close_the_last_close_bounds_the_price_from_above():
 
 def test_prices_times_ten_and_another_symbols_prices_are_exposed():
     stored = history("600000.SH") + history("600519.SH", 1500.0) + history("600009.SH")
-    rows = [bar("600000.SH", LAST, 100.0, 100.0), bar("600519.SH", LAST, 10.0, 10.0), bar("600009.SH", LAST, 10.0, 10.0)]
+    rows = [
+        bar("600000.SH", LAST, 100.0, 100.0),
+        bar("600519.SH", LAST, 10.0, 10.0),
+        bar("600009.SH", LAST, 10.0, 10.0),
+    ]
     assert broken(stored, *rows) == {"prev_close_out_of_bounds": ["600000.SH", "600519.SH"]}
 
 
 def test_yesterdays_row_under_todays_date_is_exposed_by_its_own_previous_close():
     stored = history("600000.SH") + history("600009.SH")
-    stored[len(SESSIONS) - 2] |= bar("600000.SH", SESSIONS[-2], 9.8, 10.0)  # it fell, so its previous close is not its close
+    stored[len(SESSIONS) - 2] |= bar(
+        "600000.SH", SESSIONS[-2], 9.8, 10.0
+    )  # it fell, so its previous close is not its close
     stale = stored[len(SESSIONS) - 2] | {"date": LAST}
     assert broken(stored, stale, bar("600009.SH", LAST, 10.0, 10.0))["rows_of_the_day_before"] == ["600000.SH"]
     quiet = stored[-1] | {"date": LAST}  # nothing moved, and the numbers may repeat
@@ -92,7 +102,9 @@ def test_yesterdays_row_under_todays_date_is_exposed_by_its_own_previous_close()
 def test_a_market_whose_previous_closes_are_not_the_stored_ones_shows_another_day():
     names = [f"{600000 + n}.SH" for n in range(40)]
     stored = [row for name in names for row in history(name)]
-    wrong = beside(stored, [bar(name, LAST, 9.9, 9.9 if at < 13 else 10.0) for at, name in enumerate(names)]).wrong_days()
+    wrong = beside(
+        stored, [bar(name, LAST, 9.9, 9.9 if at < 13 else 10.0) for at, name in enumerate(names)]
+    ).wrong_days()
     assert list(wrong) == [LAST]
     assert "13 of 40 previous closes are not the stored closes" in wrong[LAST]
     assert "600000.SH prev_close=9.9, stored 10.0" in wrong[LAST]

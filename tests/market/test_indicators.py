@@ -54,7 +54,9 @@ def test_ma_is_mytts_ma(walk, window):
 
 def test_ema_and_sma_are_mytts(walk):
     ours = evaluate(ema(C, 12), sma(C, 6, 1), sma(C, 5, 2), close=walk[0])
-    for mine, theirs in zip(ours, (MyTT.EMA(walk[0], 12), MyTT.SMA(walk[0], 6, 1), MyTT.SMA(walk[0], 5, 2)), strict=True):
+    for mine, theirs in zip(
+        ours, (MyTT.EMA(walk[0], 12), MyTT.SMA(walk[0], 6, 1), MyTT.SMA(walk[0], 5, 2)), strict=True
+    ):
         np.testing.assert_allclose(mine, theirs, rtol=1e-12)
 
 
@@ -65,7 +67,9 @@ def test_macd_is_mytts_macd_to_its_three_decimals(walk):
 
 def test_kdj_is_mytts_kdj(walk):
     close, high, low = walk
-    for mine, theirs in zip(evaluate(*kdj(C, H, L), close=close, high=high, low=low), MyTT.KDJ(close, high, low), strict=True):
+    for mine, theirs in zip(
+        evaluate(*kdj(C, H, L), close=close, high=high, low=low), MyTT.KDJ(close, high, low), strict=True
+    ):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9)
         assert np.isnan(mine[:8]).all()
         assert np.isfinite(mine[8:]).all()
@@ -122,9 +126,13 @@ def test_values_are_those_that_tongdaxin_shows():
     history = pl.read_csv(bars, schema_overrides={"股票代码": pl.String}, infer_schema_length=None)
     names = {"日期": "date", "股票代码": "symbol", "收盘": "close", "最高": "high", "最低": "low"}
     history = history.rename(names).sort("symbol", "date")
-    for row in pl.read_csv(file, schema_overrides={"symbol": pl.String, "published_value": pl.String}).iter_rows(named=True):
+    for row in pl.read_csv(file, schema_overrides={"symbol": pl.String, "published_value": pl.String}).iter_rows(
+        named=True
+    ):
         formula = PUBLISHED[row["indicator"]]([int(n) for n in row["params"].split(",")])
-        value = history.filter(symbol=row["symbol"]).select("date", value=formula).filter(date=row["date"])["value"].item()
+        value = (
+            history.filter(symbol=row["symbol"]).select("date", value=formula).filter(date=row["date"])["value"].item()
+        )
         digits = len(row["published_value"].split(".")[1])
         assert value == pytest.approx(float(row["published_value"]), abs=0.5 * 10**-digits), row
 
@@ -132,8 +140,12 @@ def test_values_are_those_that_tongdaxin_shows():
 def two_symbols(walk) -> pl.DataFrame:
     close, high, low = walk
     days = [date(2020, 1, 1) + timedelta(days=i) for i in range(300)]
-    one = pl.DataFrame({"symbol": "000001.SZ", "date": days, "close": close[:300], "high": high[:300], "low": low[:300]})
-    other = pl.DataFrame({"symbol": "600000.SH", "date": days, "close": close[300:], "high": high[300:], "low": low[300:]})
+    one = pl.DataFrame(
+        {"symbol": "000001.SZ", "date": days, "close": close[:300], "high": high[:300], "low": low[:300]}
+    )
+    other = pl.DataFrame(
+        {"symbol": "600000.SH", "date": days, "close": close[300:], "high": high[300:], "low": low[300:]}
+    )
     return pl.concat([one, other])
 
 
@@ -159,11 +171,20 @@ def test_the_table_has_the_promised_columns_and_no_nan(walk):
     table = indicator_table(two_symbols(walk), INDICATORS)
     assert dict(table.schema) == schemas.INDICATORS_DAILY.dtypes
     assert not any(table.select(pl.selectors.float().is_nan().any()).row(0))
-    assert [name for indicator in INDICATORS for name in COLUMNS[indicator]] == list(schemas.INDICATORS_DAILY.dtypes)[3:]
+    assert [name for indicator in INDICATORS for name in COLUMNS[indicator]] == list(schemas.INDICATORS_DAILY.dtypes)[
+        3:
+    ]
 
 
 def test_only_what_is_asked_for_is_computed(walk):
-    assert indicator_table(two_symbols(walk), ("RSI",)).columns == ["symbol", "date", "close_hfq", "rsi6", "rsi12", "rsi24"]
+    assert indicator_table(two_symbols(walk), ("RSI",)).columns == [
+        "symbol",
+        "date",
+        "close_hfq",
+        "rsi6",
+        "rsi12",
+        "rsi24",
+    ]
 
 
 def test_scaling_prices_scales_price_indicators_and_leaves_oscillators(walk):

@@ -27,7 +27,9 @@ def bars(symbol, *prices, amount=1e8, is_st=False, suspended=(), days=DAYS):
 
 
 def signals(*rows):
-    return pl.DataFrame([(symbol, DAYS[day], side) for day, symbol, side in rows], schema=["symbol", "date", "side"], orient="row")
+    return pl.DataFrame(
+        [(symbol, DAYS[day], side) for day, symbol, side in rows], schema=["symbol", "date", "side"], orient="row"
+    )
 
 
 def run(said, market, events=NO_EVENTS, capital=100_000.0, places=1):
@@ -65,7 +67,10 @@ def test_a_signal_of_the_last_day_is_never_filled():
 
 def test_what_was_bought_today_is_sold_tomorrow_at_the_earliest():
     market = bars("600000.SH", *[(10.0, 10.0)] * 5)
-    outcome = run(signals((0, "600000.SH", "buy"), (0, "600000.SH", "sell"), (1, "600000.SH", "buy"), (2, "600000.SH", "sell")), market)
+    outcome = run(
+        signals((0, "600000.SH", "buy"), (0, "600000.SH", "sell"), (1, "600000.SH", "buy"), (2, "600000.SH", "sell")),
+        market,
+    )
     # On day 0 both were said: the sale wins and nothing is held. Bought at the open of day 2, said to sell that evening.
     assert [fill[:2] for fill in fills(outcome)] == [(2, "buy"), (3, "sell")]
 
@@ -91,12 +96,19 @@ def test_nobody_sells_to_us_at_a_limit_up_open(symbol, is_st, limit_up, just_bel
 
 
 #: 10.99 and 9.01 as files of 32 bits keep them: nearer to 10 than the limits of 9.99 and 10.01, by less than a cent.
-AS_32_BITS = {price: pl.Series([price], dtype=pl.Float32).cast(pl.Float64).item() for price in (10.99, 9.01, 10.5, 10.49)}
+AS_32_BITS = {
+    price: pl.Series([price], dtype=pl.Float32).cast(pl.Float64).item() for price in (10.99, 9.01, 10.5, 10.49)
+}
 
 
 @pytest.mark.parametrize(
     ("close", "price", "is_st"),
-    [(10.0, 10.999999999, False), (10.0, 11.000000001, False), (9.99, AS_32_BITS[10.99], False), (9.99, AS_32_BITS[10.49], True)],
+    [
+        (10.0, 10.999999999, False),
+        (10.0, 11.000000001, False),
+        (9.99, AS_32_BITS[10.99], False),
+        (9.99, AS_32_BITS[10.49], True),
+    ],
 )
 def test_a_price_a_little_off_its_cent_is_at_the_limit_for_a_buyer(close, price, is_st):
     market = bars("600000.SH", (close, close), (price, price), *[(close, close)] * 3, is_st=is_st)
@@ -114,7 +126,11 @@ def test_a_price_a_little_off_its_cent_is_at_the_limit_for_a_seller(price):
 @pytest.mark.parametrize(
     ("symbol", "price", "unfilled"),
     [
-        ("600000.SH", 10.5, {"buy: price limit not known": 1}),  # the limit of an ST stock, the middle of another's range
+        (
+            "600000.SH",
+            10.5,
+            {"buy: price limit not known": 1},
+        ),  # the limit of an ST stock, the middle of another's range
         ("600000.SH", 10.49, {}),
         ("600000.SH", 10.51, {}),  # no ST stock can open there
         ("600000.SH", 11.0, {"buy: open at the limit": 1}),
@@ -169,7 +185,9 @@ def test_a_lot_that_is_too_dear_is_not_bought():
 
 
 def test_free_places_go_to_the_shares_that_traded_most_on_the_signals_day():
-    market = pl.concat([bars(f"60000{i}.SH", *[(10.0, 10.0)] * 5, amount=amount) for i, amount in enumerate((1e7, 3e7, 2e7))])
+    market = pl.concat(
+        [bars(f"60000{i}.SH", *[(10.0, 10.0)] * 5, amount=amount) for i, amount in enumerate((1e7, 3e7, 2e7))]
+    )
     outcome = run(signals(*((0, f"60000{i}.SH", "buy") for i in range(3))), market, places=2)
     assert [trade.symbol for trade in outcome.trades] == ["600001.SH", "600002.SH"]
     # 50,000 a place: fees of the whole 12.5 + 0.5, so 4,998.7 shares: 4,900.
@@ -202,14 +220,18 @@ def test_an_ex_day_on_which_the_share_is_suspended_changes_no_equity():
 
 
 def test_a_delisted_share_stays_at_its_last_close():
-    market = pl.concat([bars("600000.SH", (10.0, 10.0), (10.0, 9.5), None, None, None), bars("600001.SH", *[(1.0, 1.0)] * 5)])
+    market = pl.concat(
+        [bars("600000.SH", (10.0, 10.0), (10.0, 9.5), None, None, None), bars("600001.SH", *[(1.0, 1.0)] * 5)]
+    )
     outcome = run(signals((0, "600000.SH", "buy"), (1, "600000.SH", "sell")), market)
     assert [balance.holdings for balance in outcome.balances] == [0.0] + [9900 * 9.5] * 4
     assert outcome.unfilled == {"sell: suspended": 3}
 
 
 def test_b_shares_are_not_traded():
-    assert run(signals((0, "900901.SH", "buy")), bars("900901.SH", *[(1.0, 1.0)] * 5)).unfilled == {"buy: not an A share": 1}
+    assert run(signals((0, "900901.SH", "buy")), bars("900901.SH", *[(1.0, 1.0)] * 5)).unfilled == {
+        "buy: not an A share": 1
+    }
 
 
 # ---- what must always hold, whatever the market and the signals
@@ -235,8 +257,13 @@ def markets(draw):
             suspended = draw(st.sampled_from([False] * 5 + [True]))
             start, close = (before, before) if suspended else (start, close)
             rows.append((symbol, day, start, close, before, draw(st.integers(1, 9)) * 1e7, False, suspended))
-            said += [(symbol, day, side) for side in draw(st.sampled_from([(), (), ("buy",), ("sell",), ("buy", "sell")]))]
-    frames = [pl.DataFrame(rows, schema=BARS, orient="row"), pl.DataFrame(events, schema=NO_EVENTS.schema, orient="row")]
+            said += [
+                (symbol, day, side) for side in draw(st.sampled_from([(), (), ("buy",), ("sell",), ("buy", "sell")]))
+            ]
+    frames = [
+        pl.DataFrame(rows, schema=BARS, orient="row"),
+        pl.DataFrame(events, schema=NO_EVENTS.schema, orient="row"),
+    ]
     return *frames, pl.DataFrame(said, schema={"symbol": pl.String, "date": pl.Date, "side": pl.String}, orient="row")
 
 
@@ -258,7 +285,11 @@ def test_whatever_happens_money_is_conserved_and_the_rules_hold(market, places, 
         for symbol, (shares, bought) in held.items():
             grown = shares / ratio.get((symbol, day), 1.0)
             # A fraction of a share is paid out at the ex price.
-            cash += (grown - int(grown + 1e-9)) * (bar[symbol, yesterday]["close"] * ratio[symbol, day]) if (symbol, day) in ratio else 0
+            cash += (
+                (grown - int(grown + 1e-9)) * (bar[symbol, yesterday]["close"] * ratio[symbol, day])
+                if (symbol, day) in ratio
+                else 0
+            )
             held[symbol] = (int(grown + 1e-9), bought)
         for trade in trades[day]:
             row = bar[trade.symbol, day]

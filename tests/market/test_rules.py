@@ -58,7 +58,14 @@ def test_new_listings_are_free_for_some_days(board, listed, free):
 def test_the_free_days_are_trading_days():
     # Listed on the Friday before the National Day holiday of 2024: the fifth day is 2024-10-10.
     listed = date(2024, 9, 27)
-    days = [date(2024, 9, 27), date(2024, 9, 30), date(2024, 10, 8), date(2024, 10, 9), date(2024, 10, 10), date(2024, 10, 11)]
+    days = [
+        date(2024, 9, 27),
+        date(2024, 9, 30),
+        date(2024, 10, 8),
+        date(2024, 10, 9),
+        date(2024, 10, 10),
+        date(2024, 10, 11),
+    ]
 
     limits = [price_limit("main", day, list_date=listed) for day in days]
 
@@ -92,11 +99,15 @@ def test_five_years_of_real_prices_stay_within_the_limits(shared_data: Path):
         .with_columns(pl.col("date").str.to_date())
     )
     # The first day of those that come later than the archive is their listing.
-    listed = {code: day for code, day in bars.group_by("code").agg(pl.col("date").min()).iter_rows() if day > date(2020, 1, 2)}
+    listed = {
+        code: day for code, day in bars.group_by("code").agg(pl.col("date").min()).iter_rows() if day > date(2020, 1, 2)
+    }
     boards = {code: board_of(normalise(code)) for code in bars["code"].unique()}
 
     touched, broken = 0, []
-    for code, day, high, low, before, is_st in bars.select("code", "date", "high", "low", "preclose", "isST").iter_rows():
+    for code, day, high, low, before, is_st in bars.select(
+        "code", "date", "high", "low", "preclose", "isST"
+    ).iter_rows():
         limit = price_limit(boards[code], day, is_st=bool(is_st), list_date=listed.get(code))
         if limit is not None:
             lowest, highest = limit_prices(before, limit)

@@ -15,7 +15,9 @@ DAY = [date(2024, 1, 1) + timedelta(days=i) for i in range(500)]
 
 def rows(symbol="600519.SH", **columns) -> pl.DataFrame:
     length = len(next(iter(columns.values())))
-    return pl.DataFrame({"symbol": [symbol] * length, "date": DAY[:length], "close_hfq": [1.0] * length, **columns}, strict=False)
+    return pl.DataFrame(
+        {"symbol": [symbol] * length, "date": DAY[:length], "close_hfq": [1.0] * length, **columns}, strict=False
+    )
 
 
 def said(frame, strategy):
@@ -54,7 +56,10 @@ def test_the_detail_gives_the_values():
 
 
 def test_no_symbol_sees_the_bars_of_another():
-    low, high = rows("000001.SZ", ma5=[9.0, 9.0], ma20=[10.0, 10.0]), rows("000002.SZ", ma5=[11.0, 11.0], ma20=[10.0, 10.0])
+    low, high = (
+        rows("000001.SZ", ma5=[9.0, 9.0], ma20=[10.0, 10.0]),
+        rows("000002.SZ", ma5=[11.0, 11.0], ma20=[10.0, 10.0]),
+    )
     assert strategy_signals(pl.concat([low, high]), ["ma_crossover"]).is_empty()
 
 

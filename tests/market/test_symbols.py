@@ -45,7 +45,19 @@ SPELLINGS = {
     "159915": "159915.SZ",
     "161725": "161725.SZ",
 }
-NO_CODES = ["", "60051", "6005190", "600519.US", "sz600519.sh", "sh600519.sz", "ABC", "700001", "110059", "60051９", "600519 SH"]
+NO_CODES = [
+    "",
+    "60051",
+    "6005190",
+    "600519.US",
+    "sz600519.sh",
+    "sh600519.sz",
+    "ABC",
+    "700001",
+    "110059",
+    "60051９",
+    "600519 SH",
+]
 
 
 @pytest.mark.parametrize(("text", "symbol"), SPELLINGS.items())
@@ -70,7 +82,9 @@ def test_a_column_is_spelt_as_single_codes_are():
 
 
 def test_a_column_without_any_code_stays_empty():
-    assert pl.DataFrame({"code": [None, None]}, schema={"code": pl.String}).select(normalise_expr("code"))["code"].to_list() == [None, None]
+    assert pl.DataFrame({"code": [None, None]}, schema={"code": pl.String}).select(normalise_expr("code"))[
+        "code"
+    ].to_list() == [None, None]
     assert pl.DataFrame(schema={"code": pl.String}).lazy().select(normalise_expr("code")).collect().height == 0
 
 

@@ -25,12 +25,23 @@ QUOTE = {
     "symbol": "600000.SH", "date": DAY, "time": MOMENT, "name": "某某", "price": 10.2, "open": 10.0, "high": 10.5, "low": 9.8,
     "prev_close": 10.0, "volume": 1_000_000, "amount": 10_150_000.0, "change_pct": 2.0, "turnover": 1.5,
 }  # fmt: skip
-FUND = {name: value for name, value in QUOTE.items() if name != "turnover"} | {"symbol": "510300.SH", "iopv": 10.19, "premium_pct": 0.1}
+FUND = {name: value for name, value in QUOTE.items() if name != "turnover"} | {
+    "symbol": "510300.SH",
+    "iopv": 10.19,
+    "premium_pct": 0.1,
+}
 BOARD = {
     "date": DAY, "symbol": "600000.SH", "reason": "日涨幅偏离值达7%", "name": "某某", "close": 10.2, "change_pct": 10.0,
     "buy_amount": 5e7, "sell_amount": 1e7, "net_amount": 4e7, "total_amount": 1e9, "turnover": 5.0,
 }  # fmt: skip
-PARTS = {"change_pct": 2.0, "main_net": 3e6, "super_large_net": 1e6, "large_net": 2e6, "medium_net": -1e6, "small_net": -2e6}
+PARTS = {
+    "change_pct": 2.0,
+    "main_net": 3e6,
+    "super_large_net": 1e6,
+    "large_net": 2e6,
+    "medium_net": -1e6,
+    "small_net": -2e6,
+}
 FLOW = {"date": DAY, "symbol": "600000.SH", "name": "某某", **PARTS}
 REPORT = {"symbol": "600000.SH", "period": date(2023, 12, 31), "notice_date": date(2024, 3, 1)}
 BALANCE = {
@@ -43,7 +54,14 @@ BALANCE = {
     "payables": 1e7,
     "total_equity": 4e8,
 }
-INCOME = {**REPORT, "revenue": 1e9, "operating_cost": 9e8, "operating_profit": 1e8, "total_profit": 1e8, "net_profit": 8e7}
+INCOME = {
+    **REPORT,
+    "revenue": 1e9,
+    "operating_cost": 9e8,
+    "operating_profit": 1e8,
+    "total_profit": 1e8,
+    "net_profit": 8e7,
+}
 CASH = {**REPORT, "operating": 1e8, "investing": -5e7, "financing": 1e7, "net_change": 6e7}
 ACTION = {
     "symbol": "600000.SH", "ex_date": DAY, "cash": 0.5, "bonus": 0.4, "rights": 0.3, "rights_price": 8.8, "known_since": None,
@@ -65,7 +83,10 @@ _DATED = [
     ("no_trading_day", {"date": date(1989, 1, 4)}),
     ("future_date", {"date": TOMORROW}),
 ]
-_SYMBOLS = [("no_such_symbol", {"symbol": symbol}) for symbol in ("600000.SZ", "300001.SH", "920001.SH", "60000.SH", "600000", "MOUTAI")]
+_SYMBOLS = [
+    ("no_such_symbol", {"symbol": symbol})
+    for symbol in ("600000.SZ", "300001.SH", "920001.SH", "60000.SH", "600000", "MOUTAI")
+]
 _PRICED = [
     ("high_below_low", {"high": 9.0}),
     ("price_outside_range", {"open": 11.0}),
@@ -79,7 +100,11 @@ _PRICED = [
 ]
 _FLOWS = [*_DATED, ("main_contradicts_parts", {"main_net": 4e6}), ("change_beyond_limit", {"change_pct": 45.0})]
 _FLOWS += [(f"{name}_not_a_number", {name: NAN}) for name in PARTS]
-_STATED = [*_SYMBOLS, ("no_quarter_end", {"period": date(2023, 12, 30)}), ("notice_before_period_end", {"notice_date": date(2023, 12, 31)})]
+_STATED = [
+    *_SYMBOLS,
+    ("no_quarter_end", {"period": date(2023, 12, 30)}),
+    ("notice_before_period_end", {"notice_date": date(2023, 12, 31)}),
+]
 _STATED += [("future_date", {"notice_date": date(2024, 4, 30)})]
 
 FAULTS: Mapping[str, list[tuple[str, dict]]] = {
@@ -156,8 +181,12 @@ def frame_of(table: str, *rows: dict) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=TABLES[table].dtypes, orient="row")
 
 
-@pytest.mark.parametrize(("table", "rule", "fault"), CASES, ids=[f"{table}-{rule}-{at}" for at, (table, rule, _) in enumerate(CASES)])
-def test_a_row_that_cannot_be_is_set_aside_or_loses_the_value_and_its_neighbour_stays(table: str, rule: str, fault: dict):
+@pytest.mark.parametrize(
+    ("table", "rule", "fault"), CASES, ids=[f"{table}-{rule}-{at}" for at, (table, rule, _) in enumerate(CASES)]
+)
+def test_a_row_that_cannot_be_is_set_aside_or_loses_the_value_and_its_neighbour_stays(
+    table: str, rule: str, fault: dict
+):
     sound = GOOD[table]
     checked = check(TABLES[table], frame_of(table, sound, sound | fault))
     severity, column = next((one.severity, one.column) for one in TABLES[table].rules if one.name == rule)
@@ -173,7 +202,9 @@ def test_a_row_that_cannot_be_is_set_aside_or_loses_the_value_and_its_neighbour_
 
 
 def test_every_rule_of_every_source_table_has_a_fault_here():
-    declared = {(table.name, rule.name) for table in TABLES.values() for rule in table.rules if rule.severity != "refuse"}
+    declared = {
+        (table.name, rule.name) for table in TABLES.values() for rule in table.rules if rule.severity != "refuse"
+    }
     assert declared == {(table, rule) for table, rule, _ in CASES}
 
 
@@ -227,7 +258,9 @@ def test_five_wrong_rows_of_a_hundred_are_set_aside_one_by_one():
 
 
 def test_the_row_is_kept_as_json_with_what_json_has_no_number_for():
-    [fault] = check(TABLES["longhubang"], frame_of("longhubang", BOARD, BOARD | {"symbol": "000001.SZ", "net_amount": INF})).faults[:1]
+    [fault] = check(
+        TABLES["longhubang"], frame_of("longhubang", BOARD, BOARD | {"symbol": "000001.SZ", "net_amount": INF})
+    ).faults[:1]
     assert (fault.rule, fault.key, fault.date) == ("not_a_number", "2024-03-05 000001.SZ 日涨幅偏离值达7%", DAY)
     assert '"net_amount": "inf"' in fault.as_json()
     assert '"date": "2024-03-05"' in fault.as_json()

@@ -52,5 +52,7 @@ def project(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Folder:
 
 @pytest.fixture
 def browser(project: Folder) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings.from_env()), base_url=ORIGIN, headers={"origin": ORIGIN, "accept-language": "zh-CN"}) as client:
+    with TestClient(
+        create_app(Settings.from_env()), base_url=ORIGIN, headers={"origin": ORIGIN, "accept-language": "zh-CN"}
+    ) as client:
         yield client

@@ -52,7 +52,9 @@ def tasks(project: Folder) -> dict[str, dict[str, object]]:
 def form_of(page: str) -> dict[str, str]:
     """Return what a browser would send back of the page's form when nothing is changed."""
     fields = dict(re.findall(r'<input id="([^"]+)" name="[^"]+" value="([^"]*)"', page))
-    fields |= dict.fromkeys(re.findall(r'<input type="checkbox" id="([^"]+)" name="[^"]+" value="on" checked', page), "on")
+    fields |= dict.fromkeys(
+        re.findall(r'<input type="checkbox" id="([^"]+)" name="[^"]+" value="on" checked', page), "on"
+    )
     for name, options in re.findall(r'<select id="([^"]+)".*?>(.*?)</select>', page, re.DOTALL):
         chosen = re.search(r'value="([^"]*)" selected', options)
         fields[name] = chosen[1] if chosen else ""
@@ -93,7 +95,9 @@ UI = "http://127.0.0.1:3999"
 @pytest.fixture
 def dagster(project: Folder) -> str:
     """Where the pages believe that Dagster's UI runs, up to the names of things there."""
-    (project.root / ".dagster" / "ui.json").write_text(json.dumps({"address": UI, "pid": os.getpid()}), encoding="utf-8")
+    (project.root / ".dagster" / "ui.json").write_text(
+        json.dumps({"address": UI, "pid": os.getpid()}), encoding="utf-8"
+    )
     return f"{UI}/dagster/locations/mystocks"
 
 
@@ -102,9 +106,13 @@ def links_of(page: str) -> set[str]:
     return set(re.findall(r'<a [^>]*href="([^"]*)"', page))
 
 
-def test_each_line_of_the_table_leads_to_its_job_also_that_of_a_broken_task(browser: TestClient, project: Folder, dagster: str) -> None:
+def test_each_line_of_the_table_leads_to_its_job_also_that_of_a_broken_task(
+    browser: TestClient, project: Folder, dagster: str
+) -> None:
     path = project.root / "tasks.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("task_function: report", "task_function: reprot"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("task_function: report", "task_function: reprot"), encoding="utf-8"
+    )
     page = browser.get("/tasks").text
     rows = dict(re.findall(r'<tr id="(\w+)".*?</th>()', page, re.DOTALL))
     assert rows.keys() == {"load", "report", "evening"}
@@ -116,11 +124,18 @@ def test_each_line_of_the_table_leads_to_its_job_also_that_of_a_broken_task(brow
 
 
 def test_a_tasks_page_leads_to_its_job_runs_table_and_schedule(browser: TestClient, dagster: str) -> None:
-    wanted = {f"{dagster}/jobs/load", f"{dagster}/jobs/load/runs", f"{UI}/dagster/assets/load", f"{dagster}/schedules/load__schedule"}
+    wanted = {
+        f"{dagster}/jobs/load",
+        f"{dagster}/jobs/load/runs",
+        f"{UI}/dagster/assets/load",
+        f"{dagster}/schedules/load__schedule",
+    }
     assert wanted <= links_of(browser.get("/tasks/load").text)
     report = links_of(browser.get("/tasks/report").text)
     assert f"{dagster}/jobs/report" in report
-    assert not any("/assets/" in link or "__schedule" in link for link in report)  # it keeps no table and has no schedule
+    assert not any(
+        "/assets/" in link or "__schedule" in link for link in report
+    )  # it keeps no table and has no schedule
 
 
 def test_a_page_says_when_no_daemon_gives_a_sign_of_life(browser: TestClient, dagster: str) -> None:
@@ -179,7 +194,9 @@ def test_a_form_makes_a_task_in_the_file_and_nothing_else(browser: TestClient, p
     assert all(line in lines for line in before.splitlines())
 
 
-def test_a_form_that_is_wrong_comes_back_as_it_was_typed_with_the_message_beside_the_field(browser: TestClient, project: Folder) -> None:
+def test_a_form_that_is_wrong_comes_back_as_it_was_typed_with_the_message_beside_the_field(
+    browser: TestClient, project: Folder
+) -> None:
     before = (project.root / "tasks.yaml").read_text(encoding="utf-8")
     page = browser.post("/tasks/-/new", data=NEW | {"schedule.cron_expression": "61 17 * * 5", "timeout": "soon"})
     assert page.status_code == 422
@@ -209,9 +226,13 @@ def test_saving_a_form_as_it_is_changes_nothing(browser: TestClient, project: Fo
     assert (project.root / "tasks.yaml").read_text(encoding="utf-8") == before
 
 
-def test_an_edit_changes_what_was_changed_and_keeps_comments_and_variables(browser: TestClient, project: Folder) -> None:
+def test_an_edit_changes_what_was_changed_and_keeps_comments_and_variables(
+    browser: TestClient, project: Folder
+) -> None:
     form = form_of(browser.get("/tasks/load/edit").text)
-    browser.post("/tasks/load/edit", data=form | {"timeout": "90", "params": form["params"].replace("rows: 3", "rows: 5")})
+    browser.post(
+        "/tasks/load/edit", data=form | {"timeout": "90", "params": form["params"].replace("rows: 3", "rows: 5")}
+    )
     text = (project.root / "tasks.yaml").read_text(encoding="utf-8")
     assert tasks(project)["load"]["timeout"] == 90
     assert tasks(project)["load"]["params"] == {"rows": 5, "secret": "${QUICK_SECRET:-hush}"}
@@ -235,7 +256,10 @@ def test_what_another_has_changed_meanwhile_is_told_before_it_is_replaced(
     assert tasks(project)["load"]["timeout"] == 77
     again = form_of(page.text)
     assert (again["retry_count"], again["timeout"]) == ("2", "")
-    assert browser.post("/tasks/load/edit", data=again, follow_redirects=False).headers["location"] == "/tasks/load?said=saved"
+    assert (
+        browser.post("/tasks/load/edit", data=again, follow_redirects=False).headers["location"]
+        == "/tasks/load?said=saved"
+    )
     assert tasks(project)["load"]["retry_count"] == 2
     assert "timeout" not in tasks(project)["load"]
 
@@ -268,7 +292,9 @@ def choices_of(page: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_choice_of_the_forms_has_a_text_of_its_own(browser: TestClient, language: str) -> None:
-    templates = " ".join(path.read_text(encoding="utf-8") for path in Path(edit_views.__file__).parent.glob("templates/*.html"))
+    templates = " ".join(
+        path.read_text(encoding="utf-8") for path in Path(edit_views.__file__).parent.glob("templates/*.html")
+    )
     elsewhere = set(re.findall(r"""\bt\(["'](\w+)["']\)""", templates))
     for kind in ("task", "group"):
         for name, shown in choices_of(browser.get(f"/tasks/-/new?kind={kind}&lang={language}").text).items():
@@ -282,7 +308,9 @@ def test_every_choice_of_the_forms_has_a_text_of_its_own(browser: TestClient, la
 
 def test_another_kind_of_schedule_takes_the_place_of_the_old_one(browser: TestClient, project: Folder) -> None:
     form = form_of(browser.get("/tasks/load/edit").text)
-    browser.post("/tasks/load/edit", data=form | {"schedule.schedule_type": "interval", "schedule.interval_seconds": "600"})
+    browser.post(
+        "/tasks/load/edit", data=form | {"schedule.schedule_type": "interval", "schedule.interval_seconds": "600"}
+    )
     assert tasks(project)["load"]["schedule"] == {"schedule_type": "interval", "interval_seconds": 600}
     form = form_of(browser.get("/tasks/load/edit").text)
     browser.post("/tasks/load/edit", data=form | {"schedule.schedule_type": ""})
@@ -306,7 +334,10 @@ def test_a_switch_is_dagsters_own_and_can_be_reset(browser: TestClient, project:
     assert 'class="switch is-off"' in browser.get("/tasks").text
     assert {one["task_id"]: one["switch"]["on"] for one in project.json("list") if one.get("switch")} == {"load": False}
     assert tasks(project)["load"]["schedule"] == {"schedule_type": "cron", "cron_expression": "0 16 * * 1-5"}
-    assert browser.post("/tasks/load/switch", data={"to": "reset"}, follow_redirects=False).headers["location"] == "/tasks/load?said=reset"
+    assert (
+        browser.post("/tasks/load/switch", data={"to": "reset"}, follow_redirects=False).headers["location"]
+        == "/tasks/load?said=reset"
+    )
     assert 'class="switch is-on"' in browser.get("/tasks/load").text
 
 
@@ -323,7 +354,9 @@ def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
         assert told in page.text
 
 
-def test_secrets_are_shown_as_the_variables_they_come_from(browser: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_shown_as_the_variables_they_come_from(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("QUICK_SECRET", "open sesame")
     for path in ("/tasks/load", "/tasks/load/edit", "/tasks/load/run"):
         assert "open sesame" not in browser.get(path).text
@@ -331,7 +364,14 @@ def test_secrets_are_shown_as_the_variables_they_come_from(browser: TestClient, 
 
 @pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"origin": "null"}, {"origin": ""}])
 def test_a_form_of_another_site_does_nothing(browser: TestClient, project: Folder, headers: dict[str, str]) -> None:
-    for path in ("/tasks/load/delete", "/tasks/-/new", "/tasks/load/switch", "/tasks/load/run", "/tasks/load/edit", "/tasks/load/stop"):
+    for path in (
+        "/tasks/load/delete",
+        "/tasks/-/new",
+        "/tasks/load/switch",
+        "/tasks/load/run",
+        "/tasks/load/edit",
+        "/tasks/load/stop",
+    ):
         assert browser.post(path, data=NEW | {"force": "on", "to": "off"}, headers=headers).status_code == 403
     assert set(tasks(project)) == {"load", "report"}
 
@@ -343,14 +383,21 @@ def test_no_page_runs_scripts_of_others_or_may_be_framed(browser: TestClient) ->
     assert not re.search(r"<script(?! src=\"/tasks/-/)|\son\w+=|style=", browser.get("/tasks").text)
 
 
-def test_a_broken_task_is_shown_with_its_line_and_can_be_mended_in_the_form(browser: TestClient, project: Folder) -> None:
+def test_a_broken_task_is_shown_with_its_line_and_can_be_mended_in_the_form(
+    browser: TestClient, project: Folder
+) -> None:
     path = project.root / "tasks.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("task_function: report", "task_function: reprot"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("task_function: report", "task_function: reprot"), encoding="utf-8"
+    )
     page = browser.get("/tasks").text
     assert "reprot" in page
     assert re.search(r"tasks\.yaml:\d+", page)
     form = form_of(browser.get("/tasks/report/edit").text)
-    assert browser.post("/tasks/report/edit", data=form | {"task_function": "report"}, follow_redirects=False).status_code == 303
+    assert (
+        browser.post("/tasks/report/edit", data=form | {"task_function": "report"}, follow_redirects=False).status_code
+        == 303
+    )
     assert "reprot" not in browser.get("/tasks").text
 
 
@@ -381,21 +428,40 @@ _JSON = st.recursive(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(returned=st.none() | st.dictionaries(st.text(max_size=10), _JSON, max_size=4), message=st.none() | st.text(max_size=30))
+@given(
+    returned=st.none() | st.dictionaries(st.text(max_size=10), _JSON, max_size=4),
+    message=st.none() | st.text(max_size=30),
+)
 def test_a_page_bears_every_result_that_a_function_may_return(
     browser: TestClient, monkeypatch: pytest.MonkeyPatch, returned: dict[str, object] | None, message: str | None
 ) -> None:
-    result = {name: value for name, value in to_record(returned and {**returned, "status": "success"}).items() if name != "status"}
+    result = {
+        name: value
+        for name, value in to_record(returned and {**returned, "status": "success"}).items()
+        if name != "status"
+    }
     told = {"result": result["metadata"], "rows": result.get("rows", {})} if "metadata" in result else None
     if told is not None and message is not None:
         told["message"] = message
-    executions = [Execution(execution_id="run:load", task_id="load", status="success", result=told, run_id="run", job="load", params=told)]
+    executions = [
+        Execution(
+            execution_id="run:load",
+            task_id="load",
+            status="success",
+            result=told,
+            run_id="run",
+            job="load",
+            params=told,
+        )
+    ]
     monkeypatch.setattr(Project, "history", lambda *_args, **_kwargs: iter(executions))
     assert browser.get("/tasks/load").status_code == 200
 
 
 def test_one_pass_shows_every_wrong_field_of_a_form(browser: TestClient, project: Folder) -> None:
-    page = browser.post("/tasks/-/new", data={**NEW, "params": "days: [", "timeout": "soon", "schedule.cron_expression": "0 25 * * *"})
+    page = browser.post(
+        "/tasks/-/new", data={**NEW, "params": "days: [", "timeout": "soon", "schedule.cron_expression": "0 25 * * *"}
+    )
     assert page.status_code == 422
     text = html.unescape(page.text)
     for message in ("timeout must be a whole number, found 'soon'", "hour 25 is outside 0-23", "this is not YAML"):

@@ -32,7 +32,9 @@ with open_instance(Settings.from_env()) as instance:
 def folders(tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch) -> list[Folder]:
     first, second = make_folder(tmp_path / "first"), make_folder(tmp_path / "second")
     use_postgres(first, postgres, monkeypatch)
-    (second.root / "dagster.yaml").write_text((first.root / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (second.root / "dagster.yaml").write_text(
+        (first.root / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     import os
 
     for folder in (first, second):
@@ -80,7 +82,9 @@ def test_it_is_taken_again_after_an_outage_of_the_database(folders: list[Folder]
     first, second = folders
     with claiming(first) as (holder, told):
         assert told == "it is mine\n"
-        postgres.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'mystocks daemon%';")
+        postgres.psql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'mystocks daemon%';"
+        )
 
         def refused() -> bool:
             with claiming(second) as (_, told):

@@ -35,7 +35,9 @@ sys.stdin.read()
 @contextmanager
 def holding(path: Path, starts: str = "nothing") -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A process that holds the lock, and the number of the worker that it has started."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path), starts], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path), starts], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     worker = 0
     try:
         assert process.stdout
@@ -51,7 +53,9 @@ def holding(path: Path, starts: str = "nothing") -> Iterator[tuple[subprocess.Po
 def test_a_second_one_is_refused_with_the_number_of_the_first_until_that_is_killed(tmp_path: Path) -> None:
     path = tmp_path / lock.DAEMON_LOCK
     with holding(path) as (first, _):
-        with pytest.raises(lock.LockHeld, match=rf"^A daemon runs already on this instance: process {first.pid}, which holds ") as refused:
+        with pytest.raises(
+            lock.LockHeld, match=rf"^A daemon runs already on this instance: process {first.pid}, which holds "
+        ) as refused:
             lock.claim(path, "A daemon")
         assert not refused.value.holder.orphaned
         assert lock.holder(path) == refused.value.holder
@@ -77,7 +81,12 @@ def test_a_worker_that_outlives_the_daemon_does_not_hold_the_lock(tmp_path: Path
 
 @pytest.mark.parametrize(
     "left",
-    ["", "no JSON", "{}", json.dumps({"pid": os.getpid(), "start_time": 1, "boot_id": "another boot", "host": "x", "parent": 1})],
+    [
+        "",
+        "no JSON",
+        "{}",
+        json.dumps({"pid": os.getpid(), "start_time": 1, "boot_id": "another boot", "host": "x", "parent": 1}),
+    ],
     ids=["empty", "damaged", "without a number", "of another boot whose number is in use again"],
 )
 def test_what_a_killed_one_left_in_the_file_does_not_count(tmp_path: Path, left: str) -> None:

@@ -71,7 +71,11 @@ def command(log: Path, what: str = "lives", ready: Callable[[int], bool] | None 
 
 
 def pids(log: Path) -> list[list[int]]:
-    return [[int(pid) for pid in line.split()] for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+    return (
+        [[int(pid) for pid in line.split()] for line in log.read_text(encoding="utf-8").splitlines()]
+        if log.exists()
+        else []
+    )
 
 
 def alive(pid: int) -> bool:
@@ -90,7 +94,9 @@ def supervised(*all_of_them: Command) -> Iterator[tuple[Supervisor, list[str]]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_server_and_what_it_started_end_with_their_parent_however_that_ends(log: Path, number: signal.Signals) -> None:
+def test_a_server_and_what_it_started_end_with_their_parent_however_that_ends(
+    log: Path, number: signal.Signals
+) -> None:
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(PARENT), str(log)])
     server, other = wait_for(lambda: pids(log), 30, "the server")[0]
     assert alive(server)
@@ -115,12 +121,17 @@ def test_it_waits_as_long_as_the_server_lives_and_says_for_what(log: Path, monke
 
 
 def test_one_that_ends_while_it_starts_is_an_error_with_its_exit_code(log: Path) -> None:
-    with supervised(command(log, "ends", ready=lambda _pid: False)) as (held, _), pytest.raises(InstanceError, match="exit code 3"):
+    with (
+        supervised(command(log, "ends", ready=lambda _pid: False)) as (held, _),
+        pytest.raises(InstanceError, match="exit code 3"),
+    ):
         held.wait_until_ready()
     assert not any(alive(pid) for pid in pids(log)[0])
 
 
-def test_one_that_ends_again_and_again_is_given_up_after_ever_longer_pauses(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_ends_again_and_again_is_given_up_after_ever_longer_pauses(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(supervisor, "_FIRST_PAUSE", 0.01)
     with supervised(command(log, "ends")) as (held, said):
         assert held.run() == "the server ended with exit code 3, 6 times in a row"
@@ -141,13 +152,20 @@ def test_a_high_port_on_which_nobody_listens_is_never_connected_to() -> None:
 
 @pytest.mark.parametrize(
     ("host", "expected"),
-    [("127.0.0.1", "http://127.0.0.1:1"), ("0.0.0.0", "http://127.0.0.1:1"), ("::1", "http://[::1]:1"), ("::", "http://[::1]:1")],
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::1", "http://[::1]:1"),
+        ("::", "http://[::1]:1"),
+    ],
 )
 def test_the_address_is_one_that_can_be_opened(host: str, expected: str) -> None:
     assert commands.address(host, 1) == expected
 
 
-def test_sockets_are_where_nobody_else_can_reach_them_and_the_path_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sockets_are_where_nobody_else_can_reach_them_and_the_path_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deep = tmp_path / ("深" * 60)
     deep.mkdir()
     monkeypatch.setattr(commands.tempfile, "gettempdir", lambda: str(deep))
@@ -176,7 +194,9 @@ def test_a_workspace_that_cannot_be_used_is_named(tmp_path: Path, content: str |
         commands._origins(path)
 
 
-def test_what_cannot_be_kept_running_ends_the_ui_with_an_exit_code(log: Path, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_kept_running_ends_the_ui_with_an_exit_code(
+    log: Path, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder.write("tasks.yaml", "tasks: []\n")
     monkeypatch.chdir(folder.root)
     monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))

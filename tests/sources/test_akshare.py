@@ -48,7 +48,12 @@ def bars_of(source: AkshareSource, days: list[date], symbols: list[str] | None =
 
 
 def served(table: str, *keys: str, **values: object) -> pl.DataFrame:
-    frame = {"daily_bars": MARKET.bars, "stocks": MARKET.stocks, "longhubang": MARKET.longhubang, "etf_quotes": MARKET.etfs}[table]
+    frame = {
+        "daily_bars": MARKET.bars,
+        "stocks": MARKET.stocks,
+        "longhubang": MARKET.longhubang,
+        "etf_quotes": MARKET.etfs,
+    }[table]
     return frame.filter(**values).sort(keys or TABLES[table].key)
 
 
@@ -64,7 +69,12 @@ def test_the_days_bars_are_those_of_the_market_suspended_ones_included(source: A
 
 def test_a_stock_that_is_listed_tomorrow_has_no_bar_today(source: AkshareSource, standin: StandIn) -> None:
     resting = MARKET.bars["symbol"].unique().sort()[RESTING]
-    coming = pl.when(pl.col("symbol") == resting).then(pl.lit(DAY + timedelta(days=1))).otherwise("list_date").alias("list_date")
+    coming = (
+        pl.when(pl.col("symbol") == resting)
+        .then(pl.lit(DAY + timedelta(days=1)))
+        .otherwise("list_date")
+        .alias("list_date")
+    )
     standin.reset(replace(MARKET, stocks=MARKET.stocks.with_columns(coming)))
     assert resting not in bars_of(source, [DAY])["symbol"]
 
@@ -79,7 +89,9 @@ def test_a_market_of_several_pages_is_read_whole(source: AkshareSource, standin:
 
 def test_the_stock_list_joins_three_exchanges_and_the_delisted(source: AkshareSource) -> None:
     assert_frame_equal(source.stocks(include_delisted=True), served("stocks", "symbol"))
-    assert source.stocks(include_delisted=False)["delist_date"].null_count() == MARKET.stocks["delist_date"].null_count()
+    assert (
+        source.stocks(include_delisted=False)["delist_date"].null_count() == MARKET.stocks["delist_date"].null_count()
+    )
 
 
 def test_names_are_folded_and_a_new_listing_is_seen_at_once(source: AkshareSource, standin: StandIn) -> None:
@@ -156,14 +168,18 @@ def test_lists_of_a_running_session_are_not_taken_for_the_last_one(
         source.capital_flow("stock", friday)
 
 
-def test_lists_that_show_another_day_are_refused(source: AkshareSource, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_that_show_another_day_are_refused(
+    source: AkshareSource, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MYSTOCKS_NOW", "2025-04-08T16:00:00+08:00")
     for ask in (lambda: bars_of(source, [date(2025, 4, 8)]), lambda: source.capital_flow("sector", date(2025, 4, 8))):
         with pytest.raises(SourceUnavailable, match="shows the session of 2025-04-07, not of 2025-04-08"):
             ask()
 
 
-def test_before_the_next_session_the_last_one_can_still_be_read(source: AkshareSource, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_before_the_next_session_the_last_one_can_still_be_read(
+    source: AkshareSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MYSTOCKS_NOW", "2025-04-08T07:00:00+08:00")
     assert bars_of(source, [DAY]).height == served("daily_bars", date=DAY).height
 
@@ -177,7 +193,10 @@ def test_other_days_of_the_whole_market_have_no_data(source: AkshareSource) -> N
 def test_lists_that_are_being_reset_are_refused(source: AkshareSource, standin: StandIn) -> None:
     today = pl.col("date") == DAY
     standin.reset(
-        replace(MARKET, bars=MARKET.bars.with_columns(suspended=pl.col("suspended") | (today & (pl.col("symbol") > "000006.SZ"))))
+        replace(
+            MARKET,
+            bars=MARKET.bars.with_columns(suspended=pl.col("suspended") | (today & (pl.col("symbol") > "000006.SZ"))),
+        )
     )
     with pytest.raises(SourceUnavailable, match="being reset"):
         bars_of(source, [DAY])
@@ -191,7 +210,9 @@ def test_a_symbols_past_states_the_ex_dividend_close_and_the_suspended_days(sour
     symbols = MARKET.bars["symbol"].unique().sort().to_list()
     paying, rested = symbols[PAYING], symbols[RESTED]
     given = bars_of(source, days[:-1], [paying, rested])
-    expected = served("daily_bars", "date", "symbol").filter(pl.col("symbol").is_in([paying, rested]) & (pl.col("date") < days[-1]))
+    expected = served("daily_bars", "date", "symbol").filter(
+        pl.col("symbol").is_in([paying, rested]) & (pl.col("date") < days[-1])
+    )
     assert_frame_equal(given.drop("is_st"), expected.drop("is_st"))
     assert given["is_st"].null_count() == given.height  # a past name is not known
     closes = given.filter(symbol=paying)
@@ -276,8 +297,12 @@ def test_balance_sheets_that_do_not_balance_are_refused(source: AkshareSource, s
         source.statements("balance_sheets", [date(2024, 12, 31)])
 
 
-@pytest.mark.parametrize("kind", ["drop", "status", "captcha", "null", "cut", "broken_off", "extra_key", "short_page", "refused", "empty"])
-def test_whatever_goes_wrong_upstream_it_is_one_of_our_errors(kind: str, source: AkshareSource, standin: StandIn) -> None:
+@pytest.mark.parametrize(
+    "kind", ["drop", "status", "captcha", "null", "cut", "broken_off", "extra_key", "short_page", "refused", "empty"]
+)
+def test_whatever_goes_wrong_upstream_it_is_one_of_our_errors(
+    kind: str, source: AkshareSource, standin: StandIn
+) -> None:
     standin.fault(kind, "/api/qt/", value=502)
     with pytest.raises(SourceError) as caught:
         source.capital_flow("concept", DAY)
@@ -289,15 +314,28 @@ def test_whatever_goes_wrong_upstream_it_is_one_of_our_errors(kind: str, source:
 
 def test_importing_the_source_costs_neither_akshare_nor_pandas() -> None:
     heavy = ("akshare", "pandas", "requests", "deltalake")
-    code = f"import sys, mystocks_dagster.sources.akshare.source; print([name for name in {heavy} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        f"import sys, mystocks_dagster.sources.akshare.source; print([name for name in {heavy} if name in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_the_standin_runs_as_a_process_of_its_own() -> None:
-    command = [sys.executable, str(Path(__file__).parents[1] / "standin" / "server.py"), "--port", "0", "--day", "2025-04-07"]
+    command = [
+        sys.executable,
+        str(Path(__file__).parents[1] / "standin" / "server.py"),
+        "--port",
+        "0",
+        "--day",
+        "2025-04-07",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         address = process.stdout.readline().strip()
-        body = urllib.request.urlopen(f"{address}/api/data/v1/get?reportName=RPT_X&pageSize=1&pageNumber=1", timeout=10).read()
+        body = urllib.request.urlopen(
+            f"{address}/api/data/v1/get?reportName=RPT_X&pageSize=1&pageNumber=1", timeout=10
+        ).read()
         process.terminate()
     assert b"9501" in body

@@ -32,7 +32,9 @@ def test_columns_get_our_names_and_types() -> None:
 
 
 def test_a_missing_and_an_unknown_column_are_named_with_function_and_version() -> None:
-    with pytest.raises(SourceChanged, match=r"akshare 1\.\S+ stock_info_sh_name_code\(\): no column 上市日期 and unknown column 上市日"):
+    with pytest.raises(
+        SourceChanged, match=r"akshare 1\.\S+ stock_info_sh_name_code\(\): no column 上市日期 and unknown column 上市日"
+    ):
         read_frame(columns.SH_STOCKS, given().rename(columns={"上市日期": "上市日"}))
 
 
@@ -75,7 +77,9 @@ def test_a_price_stream_without_dates_has_changed() -> None:
 
 @pytest.mark.parametrize("empty", [None, "", 0, 0.0, "0.000"])
 def test_a_stream_with_empty_previous_closes_states_none(empty: object) -> None:
-    stream = PriceStream.of([{"date": "2025-02-24T00:00:00.000Z", "prevclose": empty}, {"date": "2025-02-25T00:00:00.000Z"}])
+    stream = PriceStream.of(
+        [{"date": "2025-02-24T00:00:00.000Z", "prevclose": empty}, {"date": "2025-02-25T00:00:00.000Z"}]
+    )
     assert (stream.stated, stream.states_closes) == ({}, False)
 
 

@@ -75,14 +75,20 @@ def test_a_recorded_whole_market_gives_the_official_bars(
     market = Market.small(RECORDED_DAY)
     # The recording lacks the keys that its client did not ask for: names, percentages and moments.
     filled = [
-        row | {"f14": "某股", "f8": "-", "f3": "-" if row["f2"] == "-" else round((row["f2"] / row["f18"] - 1) * 100, 2)} for row in rows
+        row
+        | {"f14": "某股", "f8": "-", "f3": "-" if row["f2"] == "-" else round((row["f2"] / row["f18"] - 1) * 100, 2)}
+        for row in rows
     ]
     official = baostock.filter(date=RECORDED_DAY)
-    codes = pl.DataFrame({"code": [row["f12"] for row in rows if row["f2"] != "-"]}).select(symbol=normalise_expr("code"))
+    codes = pl.DataFrame({"code": [row["f12"] for row in rows if row["f2"] != "-"]}).select(
+        symbol=normalise_expr("code")
+    )
     known = pl.concat([codes, official.select("symbol")]).unique().filter(board_expr("symbol").is_not_null())
     beijing = pl.DataFrame({"symbol": ["920001.BJ"]})  # the recording has none, the exchange's list always has
     moment = {"f124": int(market.moment.timestamp())}
-    server.reset(replace(market, raw={"spot": [row | moment for row in filled]}, stocks=listed(pl.concat([known, beijing]))))
+    server.reset(
+        replace(market, raw={"spot": [row | moment for row in filled]}, stocks=listed(pl.concat([known, beijing])))
+    )
     (bars,) = source_at(server, "2023-02-22T16:00:00+08:00", tmp_path, monkeypatch).daily_bars([RECORDED_DAY])
 
     assert bars.height == known.height == 4918  # 5,133 codes, of which 215 have no price
@@ -126,10 +132,14 @@ def test_east_moneys_unadjusted_change_would_miss_ex_dividend_days(baostock: pl.
     assert round(east_money["收盘"].item() - east_money["涨跌额"].item(), 2) == 13.03
 
 
-def test_recorded_sector_flows_pass_the_checks(server: StandIn, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_sector_flows_pass_the_checks(
+    server: StandIn, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = recorded(shared_data, "eastmoney_clist_sector_fund_flow_20251027_3rows.json")
     server.reset(replace(Market.small(), raw={"sector": rows}))
-    frame = source_at(server, "2025-10-27T18:00:00+08:00", tmp_path, monkeypatch).capital_flow("sector", date(2025, 10, 27))
+    frame = source_at(server, "2025-10-27T18:00:00+08:00", tmp_path, monkeypatch).capital_flow(
+        "sector", date(2025, 10, 27)
+    )
     assert frame.row(by_predicate=pl.col("sector") == "电子元件", named=True) == {
         "date": date(2025, 10, 27),
         "sector": "电子元件",
@@ -148,15 +158,21 @@ def test_a_recorded_suspended_stock_has_no_flow(
 ) -> None:
     rows = recorded(shared_data, "eastmoney_clist_fund_flow_suspended_20260904_2rows.json")
     server.reset(replace(Market.small(), raw={"stock_flow": [row | {"f14": "某股"} for row in rows]}))
-    frame = source_at(server, "2026-09-04T18:00:00+08:00", tmp_path, monkeypatch).capital_flow("stock", date(2026, 9, 4))
+    frame = source_at(server, "2026-09-04T18:00:00+08:00", tmp_path, monkeypatch).capital_flow(
+        "stock", date(2026, 9, 4)
+    )
     assert frame.select("symbol", "main_net", "small_net").rows() == [("000006.SZ", -878110.0, 6026266.0)]
 
 
-def test_recorded_longhubang_rows_are_read(server: StandIn, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_longhubang_rows_are_read(
+    server: StandIn, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = json.loads((shared_data / "fixtures" / "eastmoney_lhb_rows_600105_2026.json").read_text(encoding="utf-8"))
     rows = [row | {"SECURITY_NAME_ABBR": "某股"} for row in body["result"]["data"]]
     server.reset(replace(Market.small(), raw={"billboard": rows}))
-    frame = source_at(server, "2026-06-05T21:00:00+08:00", tmp_path, monkeypatch).longhubang(date(2026, 4, 1), date(2026, 6, 4))
+    frame = source_at(server, "2026-06-05T21:00:00+08:00", tmp_path, monkeypatch).longhubang(
+        date(2026, 4, 1), date(2026, 6, 4)
+    )
     assert frame.select("date", "symbol", "buy_amount", "sell_amount", "net_amount").rows() == [
         (date(2026, 4, 10), "600105.SH", 3130276977.62, 2473356675.91, 656920301.71),
         (date(2026, 6, 4), "600105.SH", 4240434963.0, 3173407855.4, 1067027107.6),

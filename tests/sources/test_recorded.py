@@ -45,7 +45,9 @@ def test_an_archive_is_read_from_a_folder_of_any_name_and_from_no_other(recorded
     for folder in (tmp_path / name, tmp_path / "x", tmp_path / "aXb"):
         folder.mkdir()
         (folder / "daily_bars.csv").write_text(BARS_CSV, encoding="utf-8")
-        pl.read_csv(folder / "daily_bars.csv", infer_schema=False, glob=False).write_parquet((folder / "more.parquet").open("wb"))
+        pl.read_csv(folder / "daily_bars.csv", infer_schema=False, glob=False).write_parquet(
+            (folder / "more.parquet").open("wb")
+        )
     (tmp_path / name / "more.parquet").unlink()
     source = recorded(tmp_path / name)
     assert bars(source, date(2024, 6, 18), date(2024, 6, 19)).height == 3
@@ -65,7 +67,8 @@ def test_every_row_of_the_real_archive_comes_out(recorded: Open, shared_data: Pa
     assert ours.height == raw.height == 262_786
     assert ours["symbol"].n_unique() == 214
     theirs = raw.select(
-        symbol=pl.col("code").str.slice(3) + "." + pl.col("code").str.slice(0, 2).str.to_uppercase(), date=pl.col("date").str.to_date()
+        symbol=pl.col("code").str.slice(3) + "." + pl.col("code").str.slice(0, 2).str.to_uppercase(),
+        date=pl.col("date").str.to_date(),
     )
     assert ours.select("symbol", "date").equals(theirs.sort("date", "symbol"))
 
@@ -97,7 +100,10 @@ def test_days_and_symbols_can_be_picked(recorded: Open, shared_data: Path):
     picked = bars(recorded(shared_data), date(2024, 6, 13), date(2024, 6, 14), ["000001.SZ"])
 
     # Its dividend of 2024: 10.80 the day before, ex-right 10.08.
-    assert picked.select("symbol", "date").rows() == [("000001.SZ", date(2024, 6, 13)), ("000001.SZ", date(2024, 6, 14))]
+    assert picked.select("symbol", "date").rows() == [
+        ("000001.SZ", date(2024, 6, 13)),
+        ("000001.SZ", date(2024, 6, 14)),
+    ]
     assert (picked["close"][0], picked["prev_close"][1]) == (10.80, 10.08)
 
 
@@ -125,9 +131,35 @@ def test_our_own_layout_is_read_from_csv(recorded: Open, tmp_path: Path):
     frame = bars(recorded(tmp_path), date(2024, 6, 18), date(2024, 6, 19))
 
     assert frame.rows() == [
-        ("600519.SH", date(2024, 6, 18), 1510.0, 1530.5, 1505.0, 1521.5, 1500.0, 2000000, 3040000000.5, 0.16, False, False),
+        (
+            "600519.SH",
+            date(2024, 6, 18),
+            1510.0,
+            1530.5,
+            1505.0,
+            1521.5,
+            1500.0,
+            2000000,
+            3040000000.5,
+            0.16,
+            False,
+            False,
+        ),
         ("300750.SZ", date(2024, 6, 19), 190.0, 191.0, 189.0, 190.0, 190.0, 0, 0.0, None, False, True),
-        ("600519.SH", date(2024, 6, 19), 1500.0, 1510.0, 1485.0, 1490.0, 1490.62, 2100000, 3150000000.0, 0.17, False, False),
+        (
+            "600519.SH",
+            date(2024, 6, 19),
+            1500.0,
+            1510.0,
+            1485.0,
+            1490.0,
+            1490.62,
+            2100000,
+            3150000000.0,
+            0.17,
+            False,
+            False,
+        ),
     ]
 
 
@@ -142,7 +174,9 @@ def test_parquet_csv_and_zipped_csv_hold_the_same_and_may_be_mixed(recorded: Ope
     (folder / "same.csv.gz").write_bytes(gzip.compress(BARS_CSV.encode("utf-8-sig")))
     from_csv.write_parquet(folder / "same.parquet")
 
-    assert bars(recorded(tmp_path), date(2024, 6, 18), date(2024, 6, 19)).equals(from_csv), "the same row in three files is one row"
+    assert bars(recorded(tmp_path), date(2024, 6, 18), date(2024, 6, 19)).equals(from_csv), (
+        "the same row in three files is one row"
+    )
 
 
 def test_baostocks_own_csv_is_read_although_suspended_days_are_empty(recorded: Open, tmp_path: Path):
@@ -154,7 +188,10 @@ def test_baostocks_own_csv_is_read_although_suspended_days_are_empty(recorded: O
 
     frame = bars(recorded(tmp_path), date(2024, 7, 18), date(2024, 7, 19))
 
-    assert frame.select("volume", "amount", "turnover", "suspended").rows() == [(1000, 8150.5, 0.01, False), (0, 0.0, None, True)]
+    assert frame.select("volume", "amount", "turnover", "suspended").rows() == [
+        (1000, 8150.5, 0.01, False),
+        (0, 0.0, None, True),
+    ]
 
 
 def test_adjusted_prices_are_never_taken_for_raw_ones(recorded: Open, tmp_path: Path, shared_data: Path):
@@ -187,7 +224,9 @@ def test_stocks_statements_longhubang_and_flows_are_read_too(recorded: Open, tmp
     assert source.stocks(include_delisted=True)["delist_date"].to_list() == [date(2009, 12, 29), None]
     assert source.stocks(include_delisted=True).schema == pl.Schema(TABLES["stocks"].dtypes)
     quarters = [date(2024, 12, 31), date(2025, 3, 31)]
-    assert source.statements("cash_flows", quarters)["period"].to_list() == [date(2024, 12, 31)], "the other is not published yet"
+    assert source.statements("cash_flows", quarters)["period"].to_list() == [date(2024, 12, 31)], (
+        "the other is not published yet"
+    )
     assert source.capital_flow("sector", date(2025, 4, 7))["main_net"].to_list() == [10.0]
     assert source.capital_flow("sector", date(2025, 4, 3)).height == 0
     with pytest.raises(NotOffered, match="it holds capital_flow_sector, cash_flows, stocks"):
@@ -235,7 +274,9 @@ def test_a_missing_column_is_named_with_its_file(recorded: Open, tmp_path: Path,
         (",false,false\nsh", ",maybe,false\nsh", r"daily_bars\.csv cannot be read"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_refused_with_the_file(recorded: Open, tmp_path: Path, wrong: str, right: str, says: str):
+def test_a_value_that_cannot_be_meant_is_refused_with_the_file(
+    recorded: Open, tmp_path: Path, wrong: str, right: str, says: str
+):
     (tmp_path / "daily_bars.csv").write_text(BARS_CSV.replace(wrong, right, 1))
     with pytest.raises(SourceChanged, match=says):
         bars(recorded(tmp_path), date(2024, 6, 18), date(2024, 6, 19))

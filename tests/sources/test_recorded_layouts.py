@@ -74,7 +74,13 @@ def numbers(frame: pl.DataFrame) -> tuple:
         ("sh.600001.csv", BAOSTOCK, 10.0, 0.5, False),
         ("sh.600001.csv", without(BAOSTOCK, "isST"), 10.0, 0.5, None),
         ("sh.600001.csv", without(BAOSTOCK, "turn", "tradestatus"), 10.0, None, False),
-        ("sh.600001.csv", BAOSTOCK.replace("date,", ",date,", 1).replace("2024-03-04", "0,2024-03-04"), 10.0, 0.5, False),
+        (
+            "sh.600001.csv",
+            BAOSTOCK.replace("date,", ",date,", 1).replace("2024-03-04", "0,2024-03-04"),
+            10.0,
+            0.5,
+            False,
+        ),
         ("daily_bars/600001.csv", BAOSTOCK, 10.0, 0.5, False),
         ("600001.SH.csv", TUSHARE, 10.0, None, None),
         ("daily_bars.csv", TUSHARE, 10.0, None, None),
@@ -84,7 +90,9 @@ def numbers(frame: pl.DataFrame) -> tuple:
         ("daily_bars/sh600001.csv", SINA, None, 0.5, None),
     ],
 )
-def test_a_layout_is_read_in_its_own_units_and_what_it_lacks_is_unknown(archive, read, name, text, prev_close, turnover, is_st):
+def test_a_layout_is_read_in_its_own_units_and_what_it_lacks_is_unknown(
+    archive, read, name, text, prev_close, turnover, is_st
+):
     put(archive / name, text)
     frame = read()
     volume = 1_234_600 if text.startswith("日期") else 1_234_567
@@ -102,7 +110,9 @@ def test_excels_and_windows_encodings_are_read(archive, read, encoding, zipped):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk"])
-@pytest.mark.parametrize(("name", "text"), [("daily_bars.csv", OWN), ("sh.600001.csv", BAOSTOCK), ("daily_bars/600001.csv", EAST_MONEY)])
+@pytest.mark.parametrize(
+    ("name", "text"), [("daily_bars.csv", OWN), ("sh.600001.csv", BAOSTOCK), ("daily_bars/600001.csv", EAST_MONEY)]
+)
 def test_blanks_after_the_commas_are_read(archive, read, encoding, name, text):
     put(archive / name, text.replace(",", ", ").encode(encoding))
     assert numbers(read())[:3] == ("600001.SH", MONDAY, 10.0)
@@ -111,9 +121,21 @@ def test_blanks_after_the_commas_are_read(archive, read, encoding, name, text):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("daily_bars.csv", OWN.replace("\n", "\r").encode(), r"daily_bars\.csv:1 is no line of names .* lines end with LF or CRLF"),
-        ("daily_bars.csv", OWN.replace("open,", "open, open,", 1).encode(), r"daily_bars\.csv cannot be read as daily_bars: .*open"),
-        ("sh.600001.csv", BAOSTOCK.replace(",3,", ",raw,").encode(), r"sh\.600001\.csv cannot be read as daily_bars: .*raw"),
+        (
+            "daily_bars.csv",
+            OWN.replace("\n", "\r").encode(),
+            r"daily_bars\.csv:1 is no line of names .* lines end with LF or CRLF",
+        ),
+        (
+            "daily_bars.csv",
+            OWN.replace("open,", "open, open,", 1).encode(),
+            r"daily_bars\.csv cannot be read as daily_bars: .*open",
+        ),
+        (
+            "sh.600001.csv",
+            BAOSTOCK.replace(",3,", ",raw,").encode(),
+            r"sh\.600001\.csv cannot be read as daily_bars: .*raw",
+        ),
         ("daily_bars.csv.gz", b"\x1f\x8b" + b"abc" * 50, r"daily_bars\.csv\.gz cannot be read"),
     ],
 )
@@ -138,7 +160,11 @@ def test_suffixes_may_be_in_capitals(archive, read):
         ),
         ("weekly_600001.csv", BAOSTOCK, "its name says weekly"),
         ("600001_周线.csv", TUSHARE, "its name says 周线"),
-        ("minute/sh.600001.csv", BAOSTOCK.replace("date,", "date,time,", 1).replace("2024-03-04", "2024-03-04,093500"), "bars of minutes"),
+        (
+            "minute/sh.600001.csv",
+            BAOSTOCK.replace("date,", "date,time,", 1).replace("2024-03-04", "2024-03-04,093500"),
+            "bars of minutes",
+        ),
         ("qfq/sh.600001.csv", BAOSTOCK.replace(",3,", ",2,"), "adjusted prices"),
         ("600002.csv", EAST_MONEY, "does not say whether prices are adjusted"),
         ("daily_bars/merged.csv", without(EAST_MONEY, "股票代码"), "no column with the code"),
@@ -164,8 +190,13 @@ def test_alone_such_a_file_is_no_archive_and_the_reason_is_said(archive, read):
 
 @pytest.mark.parametrize(("name", "text"), [("600001.SH.csv", TUSHARE), ("daily_bars/600001.csv", EAST_MONEY)])
 def test_prices_that_are_adjusted_give_themselves_away(archive, read, name, text):
-    put(archive / name, text.replace(",10,10.2,9.9,10.1,", ",5,5.1,4.95,5.05,").replace(",10,10.1,10.2,9.9,", ",5,5.05,5.1,4.95,"))
-    with pytest.raises(SourceChanged, match=r"amount / volume is outside low to high in 1 of 1 rows.*its prices are adjusted"):
+    put(
+        archive / name,
+        text.replace(",10,10.2,9.9,10.1,", ",5,5.1,4.95,5.05,").replace(",10,10.1,10.2,9.9,", ",5,5.05,5.1,4.95,"),
+    )
+    with pytest.raises(
+        SourceChanged, match=r"amount / volume is outside low to high in 1 of 1 rows.*its prices are adjusted"
+    ):
         read()
 
 
@@ -190,8 +221,13 @@ def test_dates_of_other_tools_are_the_right_day(archive, read, dates):
 
 
 def test_dates_that_could_be_two_days_are_refused_with_the_file(archive, read):
-    pl.read_csv(OWN.encode()).with_columns(date=pl.Series([1709481600000])).write_parquet(archive / "daily_bars.parquet")
-    with pytest.raises(SourceChanged, match=r"daily_bars\.parquet cannot be read as daily_bars: 1709481600000 is not a day .*milliseconds"):
+    pl.read_csv(OWN.encode()).with_columns(date=pl.Series([1709481600000])).write_parquet(
+        archive / "daily_bars.parquet"
+    )
+    with pytest.raises(
+        SourceChanged,
+        match=r"daily_bars\.parquet cannot be read as daily_bars: 1709481600000 is not a day .*milliseconds",
+    ):
         read()
 
 
@@ -226,7 +262,10 @@ def test_bars_of_days_that_have_not_come_are_named(archive, source):
 
 def test_a_stray_date_does_not_stretch_the_archive_and_is_named(archive, source):
     row = OWN.splitlines()[1]
-    put(archive / "daily_bars.csv", OWN + "".join(row.replace("2024-03-04", day) + "\n" for day in ("1900-01-01", "9999-12-31")))
+    put(
+        archive / "daily_bars.csv",
+        OWN + "".join(row.replace("2024-03-04", day) + "\n" for day in ("1900-01-01", "9999-12-31")),
+    )
     opened = source()
     assert opened.bar_days() == (MONDAY, MONDAY)
     assert opened.notes == (

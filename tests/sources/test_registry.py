@@ -7,12 +7,16 @@ from mystocks_dagster.settings import SOURCES, Settings
 from mystocks_dagster.sources.registry import open_source
 
 
-@pytest.mark.parametrize(("name", "opened"), [(None, "akshare"), ("", "akshare"), ("akshare", "akshare"), ("simulated", "simulated")])
+@pytest.mark.parametrize(
+    ("name", "opened"), [(None, "akshare"), ("", "akshare"), ("akshare", "akshare"), ("simulated", "simulated")]
+)
 def test_a_name_opens_its_source_and_none_the_default(name: str | None, opened: str):
     assert open_source(name, Settings.from_env()).name == opened
 
 
-@pytest.mark.parametrize(("name", "hint"), [("akshar", "'akshare'"), ("Simulated", "'simulated'"), ("record", "'recorded'")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("akshar", "'akshare'"), ("Simulated", "'simulated'"), ("record", "'recorded'")]
+)
 def test_an_unknown_name_lists_all_and_the_nearest(name: str, hint: str):
     with pytest.raises(UnknownName) as refusal:
         open_source(name, Settings.from_env())

@@ -73,7 +73,11 @@ def test_options_that_cannot_be_meant_are_refused_with_the_remedy(simulated: Ope
 def test_a_market_that_has_not_begun_says_so(simulated: Open):
     source = simulated("", now="2023-06-01T16:00:00+08:00")
 
-    for ask in (source.bar_days, lambda: list(source.daily_bars([date(2023, 5, 4)])), lambda: source.quotes("stock_quotes")):
+    for ask in (
+        source.bar_days,
+        lambda: list(source.daily_bars([date(2023, 5, 4)])),
+        lambda: source.quotes("stock_quotes"),
+    ):
         with pytest.raises(SettingsError, match="begins on 2024-01-02"):
             ask()
 
@@ -113,7 +117,9 @@ def test_bars_do_not_depend_on_what_is_asked_for(simulated: Open):
     some = bars(simulated(), date(2025, 1, 2), date(2025, 12, 31), ["600000.SH", "300001.SZ"])
 
     assert day.equals(whole.filter(pl.col("date") == date(2025, 6, 3)))
-    assert some.equals(whole.filter(pl.col("date").dt.year() == 2025, pl.col("symbol").is_in(["600000.SH", "300001.SZ"])))
+    assert some.equals(
+        whole.filter(pl.col("date").dt.year() == 2025, pl.col("symbol").is_in(["600000.SH", "300001.SZ"]))
+    )
 
 
 def test_a_larger_market_holds_the_smaller_one_unchanged(simulated: Open):
@@ -157,7 +163,10 @@ def test_every_table_that_it_offers_obeys_its_contract(simulated: Open):
         "daily_bars": bars(source, date(2026, 11, 2), day),
         "corporate_actions": source.corporate_actions(date(2026, 5, 6), day),
         "longhubang": source.longhubang(date(2026, 11, 2), day),
-        **{table: source.statements(table, [date(2026, 9, 30)]) for table in ("balance_sheets", "income_statements", "cash_flows")},
+        **{
+            table: source.statements(table, [date(2026, 9, 30)])
+            for table in ("balance_sheets", "income_statements", "cash_flows")
+        },
         **{table: source.quotes(table) for table in ("stock_quotes", "etf_quotes")},
         **{f"capital_flow_{kind}": source.capital_flow(kind, day) for kind in ("stock", "sector", "concept")},
     }
@@ -183,14 +192,19 @@ def test_days_without_a_session_have_no_rows(simulated: Open):
 
 
 def test_stocks_are_listed_and_delisted_as_days_pass(simulated: Open):
-    now, then = simulated("").stocks(include_delisted=True), simulated("", now="2024-01-02T16:00:00+08:00").stocks(include_delisted=True)
+    now, then = (
+        simulated("").stocks(include_delisted=True),
+        simulated("", now="2024-01-02T16:00:00+08:00").stocks(include_delisted=True),
+    )
     living = simulated("").stocks(include_delisted=False)
 
     assert then.height < now.height, "some were listed since"
     assert now["list_date"].max() <= date(2026, 11, 24)
     assert living["delist_date"].null_count() == living.height
     assert now.filter(pl.col("delist_date").is_between(date(2024, 1, 2), date(2026, 11, 24))).height >= 3
-    assert set(now["symbol"]) - set(living["symbol"]) == set(now.filter(pl.col("delist_date") < date(2026, 11, 24))["symbol"])
+    assert set(now["symbol"]) - set(living["symbol"]) == set(
+        now.filter(pl.col("delist_date") < date(2026, 11, 24))["symbol"]
+    )
 
 
 def test_names_are_plainly_invented_and_tell_st(simulated: Open):

@@ -19,7 +19,9 @@ def market(options: str, now: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         patch.setenv("MYSTOCKS_NOW", now)
         patch.setenv("MYSTOCKS_SIMULATED", options)
         source = SimulatedSource(Settings.from_env())
-        return source.stocks(include_delisted=True), pl.concat(source.daily_bars(shanghai().sessions(*source.bar_days())))
+        return source.stocks(include_delisted=True), pl.concat(
+            source.daily_bars(shanghai().sessions(*source.bar_days()))
+        )
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,15 @@ def test_prices_stay_within_limits_by_board_st_and_age(stocks: pl.DataFrame, tra
         low, high, close = (Decimal(str(row[name])) for name in ("low", "high", "close"))
         assert lowest <= low
         assert high <= highest, row
-        kind = "bse" if row["symbol"].endswith("BJ") else "wide" if row["symbol"][:2] in ("68", "30") else "st" if row["is_st"] else "main"
+        kind = (
+            "bse"
+            if row["symbol"].endswith("BJ")
+            else "wide"
+            if row["symbol"][:2] in ("68", "30")
+            else "st"
+            if row["is_st"]
+            else "main"
+        )
         touched[kind] += close in (lowest, highest)
     assert all(touched.values()), f"limits must be reached to be tested: {touched}"
 
@@ -95,7 +105,9 @@ def test_the_old_limits_hold_before_the_reforms():
     old_chinext = old_first_days = 0
     for row, lowest, highest in limited_rows(stocks, bars.filter(~pl.col("suspended"))):
         assert lowest <= Decimal(str(row["close"])) <= highest, row
-        old_chinext += row["symbol"].startswith("30") and row["date"] < date(2020, 8, 24) and Decimal(str(row["close"])) == highest
+        old_chinext += (
+            row["symbol"].startswith("30") and row["date"] < date(2020, 8, 24) and Decimal(str(row["close"])) == highest
+        )
         old_first_days += highest == cents(row["prev_close"], 44)
     assert old_chinext
     assert old_first_days

@@ -23,7 +23,12 @@ RULES = {
         *(15, "有价格涨跌幅限制的日价格振幅达到15%的前五只证券", 20, "有价格涨跌幅限制的日换手率达到20%的前五只证券"),
     ),
     "SH star": (
-        *("change", 15, "有价格涨跌幅限制的日收盘价格涨幅达到15%的前五只证券", "有价格涨跌幅限制的日收盘价格跌幅达到15%的前五只证券"),
+        *(
+            "change",
+            15,
+            "有价格涨跌幅限制的日收盘价格涨幅达到15%的前五只证券",
+            "有价格涨跌幅限制的日收盘价格跌幅达到15%的前五只证券",
+        ),
         *(30, "有价格涨跌幅限制的日价格振幅达到30%的前五只证券", 30, "有价格涨跌幅限制的日换手率达到30%的前五只证券"),
     ),
     "SZ main": (
@@ -100,7 +105,9 @@ def expected(source: SimulatedSource, traded: pl.DataFrame) -> set[tuple[date, s
     return published
 
 
-def test_exactly_those_are_published_who_meet_a_condition(source: SimulatedSource, rows: pl.DataFrame, traded: pl.DataFrame):
+def test_exactly_those_are_published_who_meet_a_condition(
+    source: SimulatedSource, rows: pl.DataFrame, traded: pl.DataFrame
+):
     assert set(rows.select("date", "symbol", "reason").iter_rows()) == expected(source, traded)
     assert rows["reason"].n_unique() >= 15, "the test must see most of the conditions"
 
@@ -140,7 +147,9 @@ def test_before_its_reform_chinext_had_the_main_boards_conditions(monkeypatch: p
     monkeypatch.setenv("MYSTOCKS_NOW", "2021-03-01T16:00:00+08:00")
     monkeypatch.setenv("MYSTOCKS_SIMULATED", "symbols=400,start=2020-01-02")
     rows = (
-        SimulatedSource(Settings.from_env()).longhubang(date(2020, 1, 2), date(2020, 12, 31)).filter(pl.col("symbol").str.starts_with("30"))
+        SimulatedSource(Settings.from_env())
+        .longhubang(date(2020, 1, 2), date(2020, 12, 31))
+        .filter(pl.col("symbol").str.starts_with("30"))
     )
 
     before, after = rows.filter(pl.col("date") < date(2020, 8, 24)), rows.filter(pl.col("date") >= date(2020, 8, 24))

@@ -12,7 +12,9 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.simulated.source import SimulatedSource
 
 Open = Callable[..., SimulatedSource]
-QUARTERS = [date(year, month, day) for year in (2023, 2024, 2025, 2026) for month, day in ((3, 31), (6, 30), (9, 30), (12, 31))]
+QUARTERS = [
+    date(year, month, day) for year in (2023, 2024, 2025, 2026) for month, day in ((3, 31), (6, 30), (9, 30), (12, 31))
+]
 NETS = ["main_net", "super_large_net", "large_net", "medium_net", "small_net"]
 
 
@@ -44,8 +46,14 @@ def test_cash_flows_add_up_to_the_change_of_cash_since_new_year(simulated: Open)
     flows, sheets = source.statements("cash_flows", QUARTERS), source.statements("balance_sheets", QUARTERS)
 
     assert (flows["operating"] + flows["investing"] + flows["financing"] == flows["net_change"]).all()
-    opening = sheets.filter(pl.col("period").dt.month() == 12).select("symbol", year=pl.col("period").dt.year() + 1, opening="cash")
-    both = flows.join(sheets, on=["symbol", "period"]).with_columns(year=pl.col("period").dt.year()).join(opening, on=["symbol", "year"])
+    opening = sheets.filter(pl.col("period").dt.month() == 12).select(
+        "symbol", year=pl.col("period").dt.year() + 1, opening="cash"
+    )
+    both = (
+        flows.join(sheets, on=["symbol", "period"])
+        .with_columns(year=pl.col("period").dt.year())
+        .join(opening, on=["symbol", "year"])
+    )
     assert both.height > 2000
     assert (both["cash"] - both["opening"] == both["net_change"]).all()
 
@@ -66,11 +74,17 @@ def test_statements_are_published_within_the_legal_seasons(simulated: Open):
     for period, notice in sheets.select("period", "notice_date").iter_rows():
         later, month, day = deadline[period.month]
         assert period < notice <= date(period.year + later, month, day)
-    years = sheets.filter(pl.col("period").dt.month() == 12).select("symbol", year=pl.col("period").dt.year() + 1, annual="notice_date")
-    firsts = (
-        sheets.filter(pl.col("period").dt.month() == 3).with_columns(year=pl.col("period").dt.year()).join(years, on=["symbol", "year"])
+    years = sheets.filter(pl.col("period").dt.month() == 12).select(
+        "symbol", year=pl.col("period").dt.year() + 1, annual="notice_date"
     )
-    assert (firsts["notice_date"] >= firsts["annual"]).all(), "a first quarter does not come before the year that precedes it"
+    firsts = (
+        sheets.filter(pl.col("period").dt.month() == 3)
+        .with_columns(year=pl.col("period").dt.year())
+        .join(years, on=["symbol", "year"])
+    )
+    assert (firsts["notice_date"] >= firsts["annual"]).all(), (
+        "a first quarter does not come before the year that precedes it"
+    )
 
 
 def test_only_what_is_published_by_now_is_given_and_it_stays(simulated: Open):
@@ -81,7 +95,11 @@ def test_only_what_is_published_by_now_is_given_and_it_stays(simulated: Open):
 
     assert then["notice_date"].max() <= date(2026, 4, 20)
     assert then.equals(now.filter(pl.col("notice_date") <= date(2026, 4, 20)))
-    assert 0 < then.filter(pl.col("period") == date(2025, 12, 31)).height < now.filter(pl.col("period") == date(2025, 12, 31)).height
+    assert (
+        0
+        < then.filter(pl.col("period") == date(2025, 12, 31)).height
+        < now.filter(pl.col("period") == date(2025, 12, 31)).height
+    )
 
 
 def test_only_listed_stocks_publish_and_only_quarters_are_reported(simulated: Open):
@@ -89,7 +107,12 @@ def test_only_listed_stocks_publish_and_only_quarters_are_reported(simulated: Op
     life = source.stocks(include_delisted=True).select("symbol", "list_date", "delist_date")
     both = source.statements("balance_sheets", QUARTERS).join(life, on="symbol")
 
-    assert both.filter((pl.col("notice_date") < pl.col("list_date")) | (pl.col("notice_date") > pl.col("delist_date"))).height == 0
+    assert (
+        both.filter(
+            (pl.col("notice_date") < pl.col("list_date")) | (pl.col("notice_date") > pl.col("delist_date"))
+        ).height
+        == 0
+    )
     assert source.statements("balance_sheets", [date(2025, 5, 15)]).height == 0
     assert source.statements("balance_sheets", []).height == 0
 
@@ -134,7 +157,9 @@ def test_at_the_close_the_snapshot_is_the_days_bar(simulated: Open):
 
 
 def test_within_the_day_high_low_volume_and_amount_only_grow_to_the_bars(simulated: Open):
-    moments = [f"2026-11-24T{clock}:00+08:00" for clock in ("09:30", "10:11", "11:30", "12:30", "13:00", "14:20", "15:00")]
+    moments = [
+        f"2026-11-24T{clock}:00+08:00" for clock in ("09:30", "10:11", "11:30", "12:30", "13:00", "14:20", "15:00")
+    ]
     snapshots = [simulated(moment).quotes("stock_quotes").filter(pl.col("price").is_not_null()) for moment in moments]
 
     for before, after in pairwise(snapshots):
@@ -167,7 +192,9 @@ def test_a_snapshot_carries_one_moment_and_its_trading_day(simulated: Open):
     ],
 )
 @pytest.mark.parametrize("table", ["stock_quotes", "etf_quotes"])
-def test_outside_trading_hours_the_last_session_is_shown(simulated: Open, table: str, now: str, day: date, priced: bool):
+def test_outside_trading_hours_the_last_session_is_shown(
+    simulated: Open, table: str, now: str, day: date, priced: bool
+):
     quotes = simulated(now).quotes(table)
 
     assert quotes["date"].unique().to_list() == [day]
@@ -186,7 +213,11 @@ def test_suspended_stocks_have_no_price_in_a_snapshot(simulated: Open):
     bars = pl.concat(source.daily_bars(shanghai().sessions(date(2026, 1, 5), date(2026, 11, 24))))
     symbol, day = bars.filter("suspended").select("symbol", "date").row(0)
 
-    quote = simulated(f"{day}T14:00:00+08:00").quotes("stock_quotes").row(by_predicate=pl.col("symbol") == symbol, named=True)
+    quote = (
+        simulated(f"{day}T14:00:00+08:00")
+        .quotes("stock_quotes")
+        .row(by_predicate=pl.col("symbol") == symbol, named=True)
+    )
 
     assert (quote["price"], quote["open"], quote["change_pct"]) == (None, None, None)
     assert (quote["volume"], quote["amount"]) == (0, 0.0)
@@ -194,7 +225,10 @@ def test_suspended_stocks_have_no_price_in_a_snapshot(simulated: Open):
 
 
 def test_funds_quote_their_premium_over_the_estimated_value(simulated: Open):
-    early, late = simulated("2026-11-24T10:00:00+08:00").quotes("etf_quotes"), simulated("2026-11-24T15:00:00+08:00").quotes("etf_quotes")
+    early, late = (
+        simulated("2026-11-24T10:00:00+08:00").quotes("etf_quotes"),
+        simulated("2026-11-24T15:00:00+08:00").quotes("etf_quotes"),
+    )
     tomorrow = simulated("2026-11-25T10:00:00+08:00").quotes("etf_quotes")
 
     for quotes in (early, late):

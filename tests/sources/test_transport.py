@@ -72,7 +72,10 @@ def test_a_host_that_breaks_off_once_is_asked_again(settings: Settings, standin:
 
 def test_a_host_that_stays_broken_is_asked_three_times_and_named(settings: Settings, standin: StandIn) -> None:
     standin.fault("status", value=503)
-    with installed(settings, HASTE), pytest.raises(SourceUnavailable, match=r"datacenter-web\.eastmoney\.com .* HTTP 503"):
+    with (
+        installed(settings, HASTE),
+        pytest.raises(SourceUnavailable, match=r"datacenter-web\.eastmoney\.com .* HTTP 503"),
+    ):
         requests.get(BALANCE)
     assert len(standin.asked) == 3
 
@@ -80,7 +83,10 @@ def test_a_host_that_stays_broken_is_asked_three_times_and_named(settings: Setti
 def test_a_call_without_timeout_gets_one(settings: Settings, standin: StandIn) -> None:
     standin.fault("slow", value=2)
     began = time.monotonic()
-    with installed(settings, replace(HASTE, attempts=1)), pytest.raises(SourceUnavailable, match="did not answer in time"):
+    with (
+        installed(settings, replace(HASTE, attempts=1)),
+        pytest.raises(SourceUnavailable, match="did not answer in time"),
+    ):
         requests.get(BALANCE)
     assert time.monotonic() - began < 1.5
 
@@ -94,10 +100,16 @@ def test_an_unreachable_host_says_so(settings: Settings, standin: StandIn) -> No
 @pytest.mark.parametrize("kind", ["drop", "captcha", "blank", "null"])
 def test_after_a_ban_no_process_asks_that_host_for_hours(kind: str, settings: Settings, standin: StandIn) -> None:
     standin.fault(kind)
-    with installed(settings, HASTE), pytest.raises(SourceUnavailable, match=r"push2delay\.eastmoney\.com .*left alone for 6 hours"):
+    with (
+        installed(settings, HASTE),
+        pytest.raises(SourceUnavailable, match=r"push2delay\.eastmoney\.com .*left alone for 6 hours"),
+    ):
         requests.get(LIST)
     standin.faults.clear()
-    with installed(settings, HASTE), pytest.raises(SourceUnavailable, match=r"left alone until 20\d\d-\d\d-\d\d \d\d:\d\d \(Shanghai\)"):
+    with (
+        installed(settings, HASTE),
+        pytest.raises(SourceUnavailable, match=r"left alone until 20\d\d-\d\d-\d\d \d\d:\d\d \(Shanghai\)"),
+    ):
         requests.get(LIST)
     assert len(standin.asked) == 1
     with installed(settings, HASTE):  # another host is not affected
@@ -155,7 +167,12 @@ def test_recorded_refusals_mean_the_same(shared_data: Path) -> None:
         ("https://www.szse.cn/api/report/ShowReport", 200, b"<html>", "broken"),
         ("https://www.bse.cn/nqxxController/nqxxCnzq.do", 200, b"busy", "broken"),
         ("https://finance.sina.com.cn/realstock/company/sh1/hisdata_klc2/klc_kl.js", 456, b"", "banned"),
-        ("https://finance.sina.com.cn/realstock/company/sh1/hisdata_klc2/klc_kl.js", 200, b'var KLC_K2_sh1="";', "empty"),
+        (
+            "https://finance.sina.com.cn/realstock/company/sh1/hisdata_klc2/klc_kl.js",
+            200,
+            b'var KLC_K2_sh1="";',
+            "empty",
+        ),
         ("https://finance.sina.com.cn/realstock/company/sh1/hisdata_klc2/klc_kl.js", 200, b"<html>", "broken"),
     ],
 )

@@ -116,7 +116,10 @@ def _stocks(listed: list[str], day: date) -> pl.DataFrame:
         }
         for n, symbol in enumerate(listed)
     ]
-    for symbol, name, until in (("600001.SH", "邯郸钢铁", date(2009, 12, 29)), ("000405.SZ", "鑫光退", date(2004, 9, 20))):
+    for symbol, name, until in (
+        ("600001.SH", "邯郸钢铁", date(2009, 12, 29)),
+        ("000405.SZ", "鑫光退", date(2004, 9, 20)),
+    ):
         gone = {"symbol": symbol, "name": name, "exchange": symbol[-2:], "board": "main", "is_st": False}
         rows.append({**gone, "list_date": date(1998, 1, 22), "delist_date": until, "updated_at": moment})
     return _table("stocks", rows).sort("symbol")
@@ -129,11 +132,18 @@ def _history(symbol: str, n: int, days: list[date]) -> pl.DataFrame:
         before = round(close - DIVIDEND, 2) if (n, k) == (PAYING, PAID_ON) else close
         if (n == RESTING and k == len(days) - 1) or (n == RESTED and 5 <= k < 8):
             still = dict.fromkeys(("open", "high", "low", "close", "prev_close"), before)
-            rows.append({"symbol": symbol, "date": day, **still, "volume": 0, "amount": 0.0, "turnover": 0.0, "suspended": True})
+            rows.append(
+                {"symbol": symbol, "date": day, **still, "volume": 0, "amount": 0.0, "turnover": 0.0, "suspended": True}
+            )
             continue
         close = round(before + (0.07 if (k + n) % 2 else -0.05), 2)
         first = round(before + 0.01, 2)
-        prices = {"open": first, "close": close, "high": round(max(first, close) + 0.03, 2), "low": round(min(first, close) - 0.02, 2)}
+        prices = {
+            "open": first,
+            "close": close,
+            "high": round(max(first, close) + 0.03, 2),
+            "low": round(min(first, close) - 0.02, 2),
+        }
         volume = 100 * (5000 + 100 * n + k)
         amount = float(round(volume * (prices["high"] + prices["low"]) / 2))
         traded = {"volume": volume, "amount": amount, "turnover": volume / _float_shares(n) * 100}
@@ -148,7 +158,13 @@ def _float_shares(n: int) -> int:
 def _actions(listed: list[str], days: list[date]) -> pl.DataFrame:
     """The dividend that makes the event in the bars, and bonus shares of another stock long before them."""
     facts = {"rights": 0.0, "rights_price": None, "source": "akshare"}
-    paid = {"symbol": listed[PAYING], "ex_date": days[PAID_ON], "cash": DIVIDEND, "bonus": 0.0, "known_since": days[PAID_ON - 1]}
+    paid = {
+        "symbol": listed[PAYING],
+        "ex_date": days[PAID_ON],
+        "cash": DIVIDEND,
+        "bonus": 0.0,
+        "known_since": days[PAID_ON - 1],
+    }
     old = days[0] - timedelta(days=200)
     given = {"symbol": listed[0], "ex_date": old, "cash": 0.25, "bonus": 0.4, "known_since": old - timedelta(days=7)}
     return _table("corporate_actions", [given | facts, paid | facts])
@@ -177,8 +193,21 @@ def _longhubang(days: list[date]) -> pl.DataFrame:
     rows = []
     for day in days:
         for n, (symbol, reason) in enumerate((s, r) for s in ("000001.SZ", "600519.SH") for r in reasons):
-            facts = {"date": day, "symbol": symbol, "reason": reason, "name": f"股票{n}", "close": 11.0 + n, "change_pct": 9.99}
-            amounts = {"buy_amount": 3e7 + n, "sell_amount": 1e7, "net_amount": 2e7 + n, "total_amount": 5e8, "turnover": 12.5}
+            facts = {
+                "date": day,
+                "symbol": symbol,
+                "reason": reason,
+                "name": f"股票{n}",
+                "close": 11.0 + n,
+                "change_pct": 9.99,
+            }
+            amounts = {
+                "buy_amount": 3e7 + n,
+                "sell_amount": 1e7,
+                "net_amount": 2e7 + n,
+                "total_amount": 5e8,
+                "turnover": 12.5,
+            }
             rows.append({**facts, **amounts})
     return _table("longhubang", rows).sort("date", "symbol", "reason")
 

@@ -24,7 +24,8 @@ _COMMON = (
 REPORTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "RPT_DMSK_FN_BALANCE": (
         "balance_sheets",
-        _COMMON + "TOTAL_ASSETS FIXED_ASSET MONETARYFUNDS MONETARYFUNDS_RATIO ACCOUNTS_RECE ACCOUNTS_RECE_RATIO INVENTORY INVENTORY_RATIO "
+        _COMMON
+        + "TOTAL_ASSETS FIXED_ASSET MONETARYFUNDS MONETARYFUNDS_RATIO ACCOUNTS_RECE ACCOUNTS_RECE_RATIO INVENTORY INVENTORY_RATIO "
         "TOTAL_LIABILITIES ACCOUNTS_PAYABLE ACCOUNTS_PAYABLE_RATIO ADVANCE_RECEIVABLES ADVANCE_RECEIVABLES_RATIO TOTAL_EQUITY "
         "TOTAL_EQUITY_RATIO TOTAL_ASSETS_RATIO TOTAL_LIAB_RATIO CURRENT_RATIO DEBT_ASSET_RATIO CASH_DEPOSIT_PBC CDP_RATIO LOAN_ADVANCE "
         "LOAN_ADVANCE_RATIO AVAILABLE_SALE_FINASSET ASF_RATIO LOAN_PBC LOAN_PBC_RATIO ACCEPT_DEPOSIT ACCEPT_DEPOSIT_RATIO "
@@ -42,7 +43,8 @@ REPORTS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "RPT_DMSK_FN_INCOME": (
         "income_statements",
-        _COMMON + "PARENT_NETPROFIT TOTAL_OPERATE_INCOME TOTAL_OPERATE_COST TOE_RATIO OPERATE_COST OPERATE_EXPENSE OPERATE_EXPENSE_RATIO "
+        _COMMON
+        + "PARENT_NETPROFIT TOTAL_OPERATE_INCOME TOTAL_OPERATE_COST TOE_RATIO OPERATE_COST OPERATE_EXPENSE OPERATE_EXPENSE_RATIO "
         "SALE_EXPENSE MANAGE_EXPENSE FINANCE_EXPENSE OPERATE_PROFIT TOTAL_PROFIT INCOME_TAX OPERATE_INCOME INTEREST_NI INTEREST_NI_RATIO "
         "FEE_COMMISSION_NI FCN_RATIO OPERATE_TAX_ADD MANAGE_EXPENSE_BANK FCN_CALCULATE INTEREST_NI_CALCULATE EARNED_PREMIUM "
         "EARNED_PREMIUM_RATIO INVEST_INCOME SURRENDER_VALUE COMPENSATE_EXPENSE TOI_RATIO OPERATE_PROFIT_RATIO PARENT_NETPROFIT_RATIO "
@@ -57,12 +59,18 @@ REPORTS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "RPT_DMSK_FN_CASHFLOW": (
         "cash_flows",
-        _COMMON + "NETCASH_OPERATE NETCASH_OPERATE_RATIO SALES_SERVICES SALES_SERVICES_RATIO PAY_STAFF_CASH PSC_RATIO NETCASH_INVEST "
+        _COMMON
+        + "NETCASH_OPERATE NETCASH_OPERATE_RATIO SALES_SERVICES SALES_SERVICES_RATIO PAY_STAFF_CASH PSC_RATIO NETCASH_INVEST "
         "NETCASH_INVEST_RATIO RECEIVE_INVEST_INCOME RII_RATIO CONSTRUCT_LONG_ASSET CLA_RATIO NETCASH_FINANCE NETCASH_FINANCE_RATIO "
         "CCE_ADD CCE_ADD_RATIO CUSTOMER_DEPOSIT_ADD CDA_RATIO DEPOSIT_IOFI_OTHER DIO_RATIO LOAN_ADVANCE_ADD LAA_RATIO "
         "RECEIVE_INTEREST_COMMISSION RIC_RATIO INVEST_PAY_CASH IPC_RATIO BEGIN_CCE BEGIN_CCE_RATIO END_CCE END_CCE_RATIO "
         "RECEIVE_ORIGIC_PREMIUM ROP_RATIO PAY_ORIGIC_COMPENSATE POC_RATIO",
-        {"NETCASH_OPERATE": "operating", "NETCASH_INVEST": "investing", "NETCASH_FINANCE": "financing", "CCE_ADD": "net_change"},
+        {
+            "NETCASH_OPERATE": "operating",
+            "NETCASH_INVEST": "investing",
+            "NETCASH_FINANCE": "financing",
+            "CCE_ADD": "net_change",
+        },
     ),
 }
 _BILLBOARD = (
@@ -115,7 +123,9 @@ class Answers:
         rows = self._listed(query["fs"], fields)
         by = query.get("fid")
         if by:
-            rows = sorted(rows, key=lambda row: (row[by] != "-", row[by] if row[by] != "-" else 0), reverse=query["po"] == "1")
+            rows = sorted(
+                rows, key=lambda row: (row[by] != "-", row[by] if row[by] != "-" else 0), reverse=query["po"] == "1"
+            )
         size, page = min(int(query["pz"]), 100), int(query["pn"])
         wanted = sorted({*fields, *(more for name in fields for more in _BRINGS.get(name, ()))}, key=_clist_order)
         shown = [{name: row.get(name, 0) for name in wanted} for row in rows[(page - 1) * size : page * size]]
@@ -128,7 +138,8 @@ class Answers:
         for kind, number in (("sector", 2), ("concept", 3)):
             if fs == f"m:90 t:{number}":
                 return self.market.raw.get(kind) or [
-                    self._flow(row, row[kind], f"BK{n:04d}") for n, row in enumerate(self.market.flows[kind].iter_rows(named=True))
+                    self._flow(row, row[kind], f"BK{n:04d}")
+                    for n, row in enumerate(self.market.flows[kind].iter_rows(named=True))
                 ]
         if "f184" in fields:
             return self.market.raw.get("stock_flow") or self._stock_flows()
@@ -140,12 +151,23 @@ class Answers:
         today = self.market.bars.filter(pl.col("date") == self.market.day)
         rows = [self._quote(bar, names.get(bar["symbol"], "无名")) for bar in today.iter_rows(named=True)]
         none = dict.fromkeys(("f2", "f3", "f4", "f5", "f6", "f7", "f8", "f15", "f16", "f17"), "-")
-        return rows + [{"f12": code, "f14": name, "f18": 2.71, **none, "f124": 0} for code, name in self.market.extra.items()]
+        return rows + [
+            {"f12": code, "f14": name, "f18": 2.71, **none, "f124": 0} for code, name in self.market.extra.items()
+        ]
 
     def _quote(self, bar: Row, name: str) -> Row:
-        common = {"f12": bar["symbol"][:6], "f13": int(bar["symbol"].endswith("SH")), "f14": name, "f18": bar["prev_close"]}
+        common = {
+            "f12": bar["symbol"][:6],
+            "f13": int(bar["symbol"].endswith("SH")),
+            "f14": name,
+            "f18": bar["prev_close"],
+        }
         if bar["suspended"]:
-            return common | dict.fromkeys(("f2", "f3", "f4", "f5", "f6", "f7", "f8", "f15", "f16", "f17"), "-") | {"f124": 0}
+            return (
+                common
+                | dict.fromkeys(("f2", "f3", "f4", "f5", "f6", "f7", "f8", "f15", "f16", "f17"), "-")
+                | {"f124": 0}
+            )
         prices = {"f2": bar["close"], "f15": bar["high"], "f16": bar["low"], "f17": bar["open"]}
         before = bar["prev_close"] or bar["open"]
         moved = {"f3": round((bar["close"] / before - 1) * 100, 2), "f4": round(bar["close"] - before, 2)}
@@ -153,10 +175,26 @@ class Answers:
         return common | prices | moved | traded | {"f124": int(self.market.moment.timestamp())}
 
     def _etf(self, row: Row) -> Row:
-        prices = {"f2": row["price"], "f15": row["high"], "f16": row["low"], "f17": row["open"], "f18": row["prev_close"]}
-        traded = {"f3": row["change_pct"], "f5": round((row["volume"] or 0) / 100), "f6": row["amount"], "f441": row["iopv"], "f402": 0.1}
+        prices = {
+            "f2": row["price"],
+            "f15": row["high"],
+            "f16": row["low"],
+            "f17": row["open"],
+            "f18": row["prev_close"],
+        }
+        traded = {
+            "f3": row["change_pct"],
+            "f5": round((row["volume"] or 0) / 100),
+            "f6": row["amount"],
+            "f441": row["iopv"],
+            "f402": 0.1,
+        }
         dates = {"f124": int(self.market.moment.timestamp()), "f297": int(f"{row['date']:%Y%m%d}")}
-        return {"f12": row["symbol"][:6], "f14": row["name"]} | {k: "-" if v is None else v for k, v in (prices | traded).items()} | dates
+        return (
+            {"f12": row["symbol"][:6], "f14": row["name"]}
+            | {k: "-" if v is None else v for k, v in (prices | traded).items()}
+            | dates
+        )
 
     def _stock_flows(self) -> list[Row]:
         flows = self.market.flows["stock"]
@@ -165,13 +203,26 @@ class Answers:
         none = dict.fromkeys(("f2", "f3", "f62", "f66", "f69", "f72", "f75", "f78", "f81", "f84", "f87", "f184"), "-")
         rows += [{"f12": symbol[:6], "f14": "停牌", **none, "f124": 0} for symbol in resting]
         # B shares are in this list too.
-        b_share = {"f12": "900901", "f14": "云赛B股", "f3": 1.0, **dict.fromkeys(("f62", "f66", "f72", "f78", "f84"), 0.0)}
+        b_share = {
+            "f12": "900901",
+            "f14": "云赛B股",
+            "f3": 1.0,
+            **dict.fromkeys(("f62", "f66", "f72", "f78", "f84"), 0.0),
+        }
         return [*rows, {**b_share, "f124": int(self.market.moment.timestamp())}]
 
     def _flow(self, row: Row, name: str, code: str) -> Row:
         flows = {"f62": row["main_net"], "f66": row["super_large_net"], "f72": row["large_net"]}
         rest = {"f78": row["medium_net"], "f84": row["small_net"], "f3": row["change_pct"]}
-        return {"f12": code, "f14": name, **flows, **rest, "f124": int(self.market.moment.timestamp()), "f204": "某股", "f205": "000001"}
+        return {
+            "f12": code,
+            "f14": name,
+            **flows,
+            **rest,
+            "f124": int(self.market.moment.timestamp()),
+            "f204": "某股",
+            "f205": "000001",
+        }
 
     # ---- East Money's reports
 
@@ -184,7 +235,9 @@ class Answers:
         elif report in REPORTS:
             rows = self._statement(report, query["filter"])
         else:
-            return _json({"version": None, "result": None, "success": False, "message": f"报表配置不存在,{report}", "code": 9501})
+            return _json(
+                {"version": None, "result": None, "success": False, "message": f"报表配置不存在,{report}", "code": 9501}
+            )
         size, page = int(query["pageSize"]), int(query["pageNumber"])
         shown = rows[(page - 1) * size : page * size]
         if not shown:
@@ -212,7 +265,8 @@ class Answers:
             "EXPLANATION": lambda row: row["reason"],
         }
         given: list[Row] = [
-            {key: known[key](row) if key in known else None for key in _BILLBOARD.split()} for row in rows.iter_rows(named=True)
+            {key: known[key](row) if key in known else None for key in _BILLBOARD.split()}
+            for row in rows.iter_rows(named=True)
         ]
         # B shares are listed too.
         return given + [{**row, "SECURITY_CODE": "200002", "SECUCODE": "200002.SZ"} for row in given[:1]]
@@ -226,7 +280,10 @@ class Answers:
             if period == (date(day.year - 1, 12, 31) if day.month < 9 else date(day.year, 6, 30)):
                 # An ordinary dividend and a special one are two rows.
                 parts = [round(10 * action["cash"] * 0.4, 4), round(10 * action["cash"] * 0.6, 4)]
-                rows += [_plan(action, period, cash, bonus) for cash, bonus in zip(parts, (10 * action["bonus"], None), strict=True)]
+                rows += [
+                    _plan(action, period, cash, bonus)
+                    for cash, bonus in zip(parts, (10 * action["bonus"], None), strict=True)
+                ]
         if rows:  # a plan that is not carried out yet, and a B share
             rows.append(rows[0] | {"EX_DIVIDEND_DATE": None, "ASSIGN_PROGRESS": "董事会决议通过"})
             rows.append(rows[0] | {"SECURITY_CODE": "200002", "SECUCODE": "200002.SZ"})
@@ -235,7 +292,9 @@ class Answers:
     def _statement(self, report: str, condition: str) -> list[Row]:
         table, keys, ours = REPORTS[report]
         period = date.fromisoformat(re.findall(r"REPORT_DATE='([\d-]+)'", condition)[0])
-        rows = self.market.statements[table].filter((pl.col("period") == period) & ~pl.col("symbol").str.ends_with("BJ"))
+        rows = self.market.statements[table].filter(
+            (pl.col("period") == period) & ~pl.col("symbol").str.ends_with("BJ")
+        )
         return [_statement_row(row, keys.split(), ours) for row in rows.iter_rows(named=True)]
 
     # ---- the exchanges
@@ -285,7 +344,10 @@ class Answers:
         else:
             labels = ("证券代码", "证券简称", "上市日期", "终止上市日期")
             gone = self._stocks("SZ", delisted=True)
-            rows = [dict(zip(labels, (r["symbol"][:6], r["name"], str(r["list_date"]), str(r["delist_date"])), strict=True)) for r in gone]
+            rows = [
+                dict(zip(labels, (r["symbol"][:6], r["name"], str(r["list_date"]), str(r["delist_date"])), strict=True))
+                for r in gone
+            ]
         import pandas as pd
 
         out = io.BytesIO()
@@ -297,7 +359,12 @@ class Answers:
         # 48 keys, of which akshare knows the places of eight.
         shown = [
             {
-                f"k{n:02d}": {0: str(row["list_date"]), 38: row["symbol"][:6], 40: row["name"], 22: str(row["list_date"])}.get(n, "")
+                f"k{n:02d}": {
+                    0: str(row["list_date"]),
+                    38: row["symbol"][:6],
+                    40: row["name"],
+                    22: str(row["list_date"]),
+                }.get(n, "")
                 for n in range(48)
             }
             for row in rows[page * size : (page + 1) * size]
@@ -318,7 +385,9 @@ class Answers:
 
     def _sina_shares(self, name: str) -> bytes:
         symbol = f"{name[2:]}.{name[:2].upper()}"
-        bar = self.market.bars.filter((pl.col("symbol") == symbol) & ~pl.col("suspended")).sort("date").row(0, named=True)
+        bar = (
+            self.market.bars.filter((pl.col("symbol") == symbol) & ~pl.col("suspended")).sort("date").row(0, named=True)
+        )
         shares = round(bar["volume"] / (bar["turnover"] / 100)) / 10_000
         # The second change falls on a day without trading, as some do.
         known = [{"date": str(bar["date"]), "amount": f"{shares:g}"}, {"date": "2025-03-22", "amount": f"{shares:g}"}]

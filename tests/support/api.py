@@ -28,7 +28,9 @@ class Api:
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Return status and JSON of a call."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.address + path, data, {"content-type": "application/json", **headers}, method=method)
+        request = urllib.request.Request(
+            self.address + path, data, {"content-type": "application/json", **headers}, method=method
+        )
         try:
             with urllib.request.urlopen(request, timeout=170) as answer:
                 return answer.status, json.load(answer)

@@ -60,7 +60,9 @@ def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None,
     # Not a pipe: a killed daemon leaves its code server behind, which would hold the pipe open.
     log = folder.root / "look.log"
     with log.open("wb") as output:
-        daemon = subprocess.Popen(command, cwd=folder.root, env=env, stdout=output, stderr=output, start_new_session=True)
+        daemon = subprocess.Popen(
+            command, cwd=folder.root, env=env, stdout=output, stderr=output, start_new_session=True
+        )
         ended = daemon.wait(150)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(daemon.pid, signal.SIGKILL)

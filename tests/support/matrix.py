@@ -17,7 +17,13 @@ TESTS = Path(__file__).parent.parent
 SOURCE = TESTS / "contract" / "matrix.yaml"
 PAGE = TESTS.parent / "docs" / "contract.md"
 #: Chapters whose rows are the fields of a model, described there.
-MODELS: dict[str, type[BaseModel]] = {"Task": Task, "Schedule": Schedule, "Group": Group, "TaskFile": TaskFile, "Alerts": Alerts}
+MODELS: dict[str, type[BaseModel]] = {
+    "Task": Task,
+    "Schedule": Schedule,
+    "Group": Group,
+    "TaskFile": TaskFile,
+    "Alerts": Alerts,
+}
 HEAD = """\
 # What each line of tasks.yaml does, and which test proves it
 
@@ -47,7 +53,9 @@ class Row:
 def read() -> dict[str, list[Row]]:
     """Return the chapters of the matrix."""
     chapters = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
-    return {chapter: [_row(chapter, str(name), entry) for name, entry in rows.items()] for chapter, rows in chapters.items()}
+    return {
+        chapter: [_row(chapter, str(name), entry) for name, entry in rows.items()] for chapter, rows in chapters.items()
+    }
 
 
 def _row(chapter: str, name: str, entry: dict[str, list[str]] | list[str]) -> Row:
@@ -73,7 +81,8 @@ def page() -> str:
     for chapter, rows in read().items():
         parts.append(f"\n## {chapter}\n\n| row | what it does | proven by |\n| --- | --- | --- |\n")
         parts += [
-            f"| {_name(chapter, row.name)} | {_cell(row.does)} | {'<br>'.join(_link(test) for test in row.tests)} |\n" for row in rows
+            f"| {_name(chapter, row.name)} | {_cell(row.does)} | {'<br>'.join(_link(test) for test in row.tests)} |\n"
+            for row in rows
         ]
     return "".join(parts)
 

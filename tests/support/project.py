@@ -48,7 +48,13 @@ class Folder:
         """Run the command and return what it printed; check the exit code unless `code` is None."""
         command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments]
         done = subprocess.run(
-            command, cwd=cwd or self.root, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
+            command,
+            cwd=cwd or self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
         if code is not None:
             assert done.returncode == code, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -58,7 +64,9 @@ class Folder:
     def json(self, *arguments: str, code: int | None = 0) -> Any:
         """Run the command with --json and return what it printed."""
         command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments, "--json"]
-        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=120, check=False
+        )
         if code is not None:
             assert done.returncode == code, done.stdout + done.stderr
         return json.loads(done.stdout)
@@ -128,12 +136,16 @@ class Server:
 
     def status(self, run_id: str) -> str:
         """Return the run's status."""
-        return self.graphql("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id)["runOrError"]["status"]
+        return self.graphql("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run_id)[
+            "runOrError"
+        ]["status"]
 
     def wait(self, run_id: str, seconds: float = 90) -> str:
         """Wait for the run's end and return its status."""
         return wait_for(
-            lambda: (status := self.status(run_id)) in ("SUCCESS", "FAILURE", "CANCELED") and status, seconds, f"end of run {run_id}"
+            lambda: (status := self.status(run_id)) in ("SUCCESS", "FAILURE", "CANCELED") and status,
+            seconds,
+            f"end of run {run_id}",
         )
 
 

@@ -18,7 +18,9 @@ def web_process(folder: Folder) -> Iterator[str]:
     """Start it on a free port, yield its address, and stop it."""
     port = free_port()
     with (folder.root / "web.log").open("wb") as log:
-        process = subprocess.Popen([*COMMAND, "--port", str(port)], cwd=folder.root, env=folder.environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [*COMMAND, "--port", str(port)], cwd=folder.root, env=folder.environment, stdout=log, stderr=log
+        )
     address = f"http://127.0.0.1:{port}"
 
     def up() -> bool:

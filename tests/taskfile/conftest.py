@@ -123,7 +123,12 @@ def task() -> Callable[..., str]:
     """Write out one task as an entry of `tasks`; `lines` are added to it. It starts in line 3 of a file."""
 
     def _task(lines: str = "", *, task_id: str = "sync", kind: str = "cron", function: str = "plain") -> str:
-        entry = [f"- task_id: {task_id}", f"  task_type: {kind}", "  task_module: taskfile_samples.jobs", f"  task_function: {function}"]
+        entry = [
+            f"- task_id: {task_id}",
+            f"  task_type: {kind}",
+            "  task_module: taskfile_samples.jobs",
+            f"  task_function: {function}",
+        ]
         entry += [f"  {line}" for line in textwrap.dedent(lines).strip("\n").splitlines()]
         return "\n".join(f"  {line}".rstrip() for line in entry) + "\n"
 

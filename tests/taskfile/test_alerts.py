@@ -22,11 +22,17 @@ def problems(version: Version) -> list[str]:
     [
         ("  on: [failures]", "2: entry 1 of on cannot be 'failures' Did you mean 'failure'?"),
         ("  rate_limit: 0", "2: rate_limit must be at least 1, found 0"),
-        ("  expect: [{table: daily_bars, by: 25:00}]", "2: '25:00' is no time of day Write hours and minutes, such as \"18:30\"."),
+        (
+            "  expect: [{table: daily_bars, by: 25:00}]",
+            "2: '25:00' is no time of day Write hours and minutes, such as \"18:30\".",
+        ),
         ("  expect: [{by: '18:00'}]", "2: an expectation names a table or a task Write one of the two."),
         ("  expect: [{table: daily_bar, by: '18:00'}]", "2: there is no table 'daily_bar' Did you mean 'daily_bars'?"),
         ("  expect: [{task: nobody, by: '18:00'}]", "2: there is no task 'nobody'"),
-        ("  urls: [just text]", "2: this is no address An address begins with the service, such as wecombot:// or mailto://."),
+        (
+            "  urls: [just text]",
+            "2: this is no address An address begins with the service, such as wecombot:// or mailto://.",
+        ),
         ("  urls: ['wecombot://693a91f6']", SECRET),
         (
             "  urls: ['mailtos://me:hunter2@example.com']",

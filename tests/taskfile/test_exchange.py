@@ -70,7 +70,11 @@ def test_an_export_can_be_imported_into_an_empty_file(write: Write, tmp_path: Pa
     edit = import_file(target, exported)
     assert edit.after.startswith("# mine\n")
     ours, theirs = read_task_file(target), read_task_file(source)
-    assert (ours.tasks, ours.task_groups, ours.task_packages) == (theirs.tasks, theirs.task_groups, theirs.task_packages)
+    assert (ours.tasks, ours.task_groups, ours.task_packages) == (
+        theirs.tasks,
+        theirs.task_groups,
+        theirs.task_packages,
+    )
     assert import_file(target, exported).diff == ""
 
 
@@ -148,7 +152,11 @@ _TEXTS = st.text(max_size=12) | st.sampled_from(
     ["yes", "0755", "1e3", "a: b", "# c", "- x", "${A}", "每日，同步。", "2025-01-01", "~", " x", "x ", "é\x85\u2028"]
 )
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False) | _TEXTS,
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**12), 10**12)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXTS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXTS, inner, max_size=4),
     max_leaves=12,
 )
@@ -168,7 +176,9 @@ def test_one_line_reads_back_as_the_same_value(value: object):
 
 _FLAT = st.dictionaries(
     st.sampled_from("abc"),
-    st.integers(0, 3) | st.lists(st.integers(0, 2), max_size=2) | st.dictionaries(st.sampled_from("xy"), st.integers(0, 2)),
+    st.integers(0, 3)
+    | st.lists(st.integers(0, 2), max_size=2)
+    | st.dictionaries(st.sampled_from("xy"), st.integers(0, 2)),
 )
 
 

@@ -47,7 +47,8 @@ def test_a_former_export_is_replaced_and_one_that_was_changed_is_not(settings: S
 
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize(
-    "kind", ["folder", "link", "dangling link", "pipe", "device", "task file", "task file by another name", "instance", "lake"]
+    "kind",
+    ["folder", "link", "dangling link", "pipe", "device", "task file", "task file by another name", "instance", "lake"],
 )
 def test_what_an_export_never_replaces(kind: str, force: bool, settings: Settings) -> None:
     root, target = settings.root, settings.root / "there.yaml"
@@ -75,7 +76,9 @@ def test_what_an_export_never_replaces(kind: str, force: bool, settings: Setting
             target.parent.mkdir(parents=True)
             target.write_bytes(b"rows")
     before = target.lstat()
-    with pytest.raises(InvalidParams, match=r"is (a folder|a link|a device|a pipe|the task file itself)|belongs to the (instance|lake)"):
+    with pytest.raises(
+        InvalidParams, match=r"is (a folder|a link|a device|a pipe|the task file itself)|belongs to the (instance|lake)"
+    ):
         export(settings, target, force=force)
     after = target.lstat()
     assert (after.st_ino, after.st_mode, after.st_size) == (before.st_ino, before.st_mode, before.st_size)

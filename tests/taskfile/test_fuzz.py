@@ -104,16 +104,34 @@ def _another_order(text: str, random_: random.Random) -> str:
 def _another_indent(text: str, random_: random.Random) -> str:
     lines = text.split("\n")
     at = random_.randrange(len(lines))
-    lines[at] = random_.choice((" ", "  ", "\t", "    ")) + lines[at] if random_.random() < 0.5 else lines[at][random_.choice((1, 2, 4)) :]
+    lines[at] = (
+        random_.choice((" ", "  ", "\t", "    ")) + lines[at]
+        if random_.random() < 0.5
+        else lines[at][random_.choice((1, 2, 4)) :]
+    )
     return "\n".join(lines)
 
 
 def _another_character(text: str, random_: random.Random) -> str:
     at = random_.randrange(len(text) + 1)
-    return text[:at] + chr(random_.choice((random_.randrange(128), random_.randrange(0x3000), random_.randrange(0xD800)))) + text[at + 1 :]
+    return (
+        text[:at]
+        + chr(random_.choice((random_.randrange(128), random_.randrange(0x3000), random_.randrange(0xD800))))
+        + text[at + 1 :]
+    )
 
 
-INJURIES = (_put_in, _cut_out, _cut_off, _repeat, _another_value, _another_value, _another_order, _another_indent, _another_character)
+INJURIES = (
+    _put_in,
+    _cut_out,
+    _cut_off,
+    _repeat,
+    _another_value,
+    _another_value,
+    _another_order,
+    _another_indent,
+    _another_character,
+)
 
 
 def _read(text: str) -> str:
@@ -185,7 +203,8 @@ def test_any_bytes_are_a_task_file_or_a_located_problem(write: Callable[[str], P
         "tasks:\n- task_id: " + "x" * 1_000_000,
         "tasks:\n- {task_id: a, schedule: {schedule_type: cron, cron_expression: '" + "1," * 100_000 + "'}}",
         "tasks:\n- {task_id: a, dependencies: [" + ", ".join(f"n{n}" for n in range(3_000)) + "]}",
-        "tasks:\n" + "".join(f"- {{task_id: t{n}, dependencies: [{', '.join(f't{m}' for m in range(60))}]}}\n" for n in range(60)),
+        "tasks:\n"
+        + "".join(f"- {{task_id: t{n}, dependencies: [{', '.join(f't{m}' for m in range(60))}]}}\n" for n in range(60)),
         "x: &x {" + ", ".join(f"k{n}: {n}" for n in range(2_000)) + "}\ntasks:\n" + "- *x\n" * 2_000,
         "x: &x {" + ", ".join(f"k{n}: {n}" for n in range(2_000)) + "}\ntasks:\n" + "- {<<: *x}\n" * 2_000,
     ],

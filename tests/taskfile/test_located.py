@@ -11,8 +11,22 @@ Check = Callable[[str], list[Problem]]
 # The task starts in line 3 (see `head` and `task`), its own lines in line 7; keys stand in column 5.
 IN_A_TASK = {
     "unknown key": ("shedule: {}", 7, 5, "tasks[0].shedule", "unknown key 'shedule'", "Did you mean 'schedule'?"),
-    "key known elsewhere": ("depends_on: []", 7, 5, "tasks[0].depends_on", "unknown key 'depends_on'", "Did you mean 'dependencies'?"),
-    "text for a number": ("timeout: soon", 7, 14, "tasks[0].timeout", "timeout must be a whole number, found 'soon'", ""),
+    "key known elsewhere": (
+        "depends_on: []",
+        7,
+        5,
+        "tasks[0].depends_on",
+        "unknown key 'depends_on'",
+        "Did you mean 'dependencies'?",
+    ),
+    "text for a number": (
+        "timeout: soon",
+        7,
+        14,
+        "tasks[0].timeout",
+        "timeout must be a whole number, found 'soon'",
+        "",
+    ),
     "number in quotes": (
         'retry_count: "3"',
         7,
@@ -23,14 +37,56 @@ IN_A_TASK = {
     ),
     "fraction": ("timeout: 1.5", 7, 14, "tasks[0].timeout", "timeout must be a whole number, found 1.5", ""),
     "true for a number": ("timeout: true", 7, 14, "tasks[0].timeout", "timeout must be a whole number, found true", ""),
-    "number for true": ("auto_restart: 1", 7, 19, "tasks[0].auto_restart", "auto_restart must be true or false, found 1", ""),
-    "number for text": ("description: 7", 7, 18, "tasks[0].description", "description must be text, found 7", 'Write it in quotes: "7".'),
-    "text for a list": ("tags: daily", 7, 11, "tasks[0].tags", "tags must be a list, found 'daily'", "Write ['daily']."),
-    "number in a list": ("tags: [a, 5]", 7, 15, "tasks[0].tags[1]", "entry 2 of tags must be text, found 5", 'Write it in quotes: "5".'),
+    "number for true": (
+        "auto_restart: 1",
+        7,
+        19,
+        "tasks[0].auto_restart",
+        "auto_restart must be true or false, found 1",
+        "",
+    ),
+    "number for text": (
+        "description: 7",
+        7,
+        18,
+        "tasks[0].description",
+        "description must be text, found 7",
+        'Write it in quotes: "7".',
+    ),
+    "text for a list": (
+        "tags: daily",
+        7,
+        11,
+        "tasks[0].tags",
+        "tags must be a list, found 'daily'",
+        "Write ['daily'].",
+    ),
+    "number in a list": (
+        "tags: [a, 5]",
+        7,
+        15,
+        "tasks[0].tags[1]",
+        "entry 2 of tags must be text, found 5",
+        'Write it in quotes: "5".',
+    ),
     "list for a mapping": ("params: [1]", 7, 13, "tasks[0].params", "params must be a mapping, found a list", ""),
     "negative": ("retry_count: -1", 7, 18, "tasks[0].retry_count", "retry_count must be at least 0, found -1", ""),
-    "absurd": ("timeout: 99999999999", 7, 14, "tasks[0].timeout", "timeout must be at most 2592000, found 99999999999", ""),
-    "zero instances": ("max_instances: 0", 7, 20, "tasks[0].max_instances", "max_instances must be at least 1, found 0", ""),
+    "absurd": (
+        "timeout: 99999999999",
+        7,
+        14,
+        "tasks[0].timeout",
+        "timeout must be at most 2592000, found 99999999999",
+        "",
+    ),
+    "zero instances": (
+        "max_instances: 0",
+        7,
+        20,
+        "tasks[0].max_instances",
+        "max_instances must be at least 1, found 0",
+        "",
+    ),
     "unknown priority": (
         "priority: hihg",
         7,
@@ -40,9 +96,23 @@ IN_A_TASK = {
         "Did you mean 'high'? Or a number from 1 (first) to 999 (last).",
     ),
     "priority too low": ("priority: 1000", 7, 15, "tasks[0].priority", "priority must be at most 999, found 1000", ""),
-    "unknown log level": ("log_level: info", 7, 16, "tasks[0].log_level", "log_level cannot be 'info'", "Did you mean 'INFO'?"),
+    "unknown log level": (
+        "log_level: info",
+        7,
+        16,
+        "tasks[0].log_level",
+        "log_level cannot be 'info'",
+        "Did you mean 'INFO'?",
+    ),
     "listed twice": ("tags: [a, b, a]", 7, 11, "tasks[0].tags", "'a' is listed twice", "Keep one of them."),
-    "depends on nothing": ("dependencies: [synk]", 7, 20, "tasks[0].dependencies[0]", "there is no task 'synk'", "Did you mean 'sync'?"),
+    "depends on nothing": (
+        "dependencies: [synk]",
+        7,
+        20,
+        "tasks[0].dependencies[0]",
+        "there is no task 'synk'",
+        "Did you mean 'sync'?",
+    ),
     "depends on itself": (
         "dependencies: [sync]",
         7,
@@ -51,7 +121,14 @@ IN_A_TASK = {
         "the dependencies form a circle: sync -> sync",
         "Remove one of them.",
     ),
-    "not finite": ("params: {x: .inf}", 7, 17, "", ".inf is not a finite number", "Put it in quotes when text is meant."),
+    "not finite": (
+        "params: {x: .inf}",
+        7,
+        17,
+        "",
+        ".inf is not a finite number",
+        "Put it in quotes when text is meant.",
+    ),
     "unset variable": (
         "params: {token: 'a ${HOME_TOKN} b'}",
         7,
@@ -99,7 +176,9 @@ IN_A_TASK = {
 def test_a_mistake_in_a_task_is_told_with_its_place(kind: str, check: Check, head: str, task: Callable[..., str]):
     lines, line, column, path, message, hint = IN_A_TASK[kind]
     problems = check(head + task(lines))
-    assert [(one.line, one.column, one.path, one.message, one.hint) for one in problems] == [(line, column, path, message, hint)]
+    assert [(one.line, one.column, one.path, one.message, one.hint) for one in problems] == [
+        (line, column, path, message, hint)
+    ]
 
 
 # The schedule's lines start in line 8, column 7.
@@ -193,8 +272,22 @@ IN_A_SCHEDULE = {
         "schedule_type once needs start_time",
         'Add start_time, such as "2026-10-19T09:00:00".',
     ),
-    "no type": ("cron_expression: '0 0 * * *'", 8, 7, "schedule_type", "schedule_type is missing", "Add schedule_type, such as cron."),
-    "unknown type": ("schedule_type: crom", 8, 22, "schedule_type", "schedule_type cannot be 'crom'", "Did you mean 'cron'?"),
+    "no type": (
+        "cron_expression: '0 0 * * *'",
+        8,
+        7,
+        "schedule_type",
+        "schedule_type is missing",
+        "Add schedule_type, such as cron.",
+    ),
+    "unknown type": (
+        "schedule_type: crom",
+        8,
+        22,
+        "schedule_type",
+        "schedule_type cannot be 'crom'",
+        "Did you mean 'cron'?",
+    ),
     "a line that does nothing": (
         "schedule_type: cron\ncron_expression: '0 0 * * *'\ninterval_seconds: 60",
         10,
@@ -267,14 +360,26 @@ def test_a_mistake_in_a_schedule_is_told_with_its_place(kind: str, check: Check,
     lines, line, column, field, message, hint = IN_A_SCHEDULE[kind]
     indented = "\n".join(f"  {one}" for one in lines.splitlines())
     [problem] = check(head + task(f"schedule:\n{indented}"))
-    assert (problem.line, problem.column, problem.path, problem.message) == (line, column, f"tasks[0].schedule.{field}", message)
+    assert (problem.line, problem.column, problem.path, problem.message) == (
+        line,
+        column,
+        f"tasks[0].schedule.{field}",
+        message,
+    )
     assert hint is None or problem.hint == hint
 
 
 # `params` of the function `typed` stand in line 8, column 7.
 IN_PARAMS = {
     "not taken": ("simbols: []", 8, 7, "simbols", "typed takes no parameter 'simbols'", "Did you mean 'symbols'?"),
-    "not allowed": ("data_source: akshar", 8, 20, "data_source", "data_source cannot be 'akshar'", "Did you mean 'akshare'?"),
+    "not allowed": (
+        "data_source: akshar",
+        8,
+        20,
+        "data_source",
+        "data_source cannot be 'akshar'",
+        "Did you mean 'akshare'?",
+    ),
     "wrong type": (
         "symbols: [000001, 600000]",
         8,
@@ -292,7 +397,12 @@ IN_PARAMS = {
 def test_params_that_the_function_does_not_take_are_told(kind: str, check: Check, head: str, task: Callable[..., str]):
     lines, line, column, field, message, hint = IN_PARAMS[kind]
     [problem] = check(head + task(f"params:\n  {lines}", function="typed"))
-    assert (problem.line, problem.column, problem.path, problem.hint) == (line, column, f"tasks[0].params.{field}", hint)
+    assert (problem.line, problem.column, problem.path, problem.hint) == (
+        line,
+        column,
+        f"tasks[0].params.{field}",
+        hint,
+    )
     assert message in (None, problem.message)
 
 
@@ -316,14 +426,62 @@ def test_an_id_that_cannot_be_is_refused_with_the_reason(name: str, check: Check
 
 FUNCTIONS = {
     "outside": ("os", "system", "task_module", 15, "'os' is outside the task packages"),
-    "outside, hidden": ("taskfile_samples.jobs.os", "system", "task_module", 15, "there is no module 'taskfile_samples.jobs.os'"),
-    "unknown module": ("taskfile_samples.jbos", "plain", "task_module", 15, "there is no module 'taskfile_samples.jbos'"),
-    "built in": ("mystocks_dagster.tasks.data_sinc", "x", "task_module", 15, "there is no module 'mystocks_dagster.tasks.data_sinc'"),
-    "not tasks": ("mystocks_dagster.settings", "find_root", "task_module", 15, "'mystocks_dagster.settings' is outside the task packages"),
-    "unknown function": ("taskfile_samples.jobs", "plian", "task_function", 17, "taskfile_samples.jobs has no function 'plian'"),
-    "private": ("taskfile_samples.jobs", "_hidden", "task_function", 17, "taskfile_samples.jobs has no function '_hidden'"),
-    "a class": ("taskfile_samples.jobs", "Params", "task_function", 17, "taskfile_samples.jobs.Params is no task function"),
-    "imported": ("taskfile_samples.jobs", "Field", "task_function", 17, "taskfile_samples.jobs.Field is no task function"),
+    "outside, hidden": (
+        "taskfile_samples.jobs.os",
+        "system",
+        "task_module",
+        15,
+        "there is no module 'taskfile_samples.jobs.os'",
+    ),
+    "unknown module": (
+        "taskfile_samples.jbos",
+        "plain",
+        "task_module",
+        15,
+        "there is no module 'taskfile_samples.jbos'",
+    ),
+    "built in": (
+        "mystocks_dagster.tasks.data_sinc",
+        "x",
+        "task_module",
+        15,
+        "there is no module 'mystocks_dagster.tasks.data_sinc'",
+    ),
+    "not tasks": (
+        "mystocks_dagster.settings",
+        "find_root",
+        "task_module",
+        15,
+        "'mystocks_dagster.settings' is outside the task packages",
+    ),
+    "unknown function": (
+        "taskfile_samples.jobs",
+        "plian",
+        "task_function",
+        17,
+        "taskfile_samples.jobs has no function 'plian'",
+    ),
+    "private": (
+        "taskfile_samples.jobs",
+        "_hidden",
+        "task_function",
+        17,
+        "taskfile_samples.jobs has no function '_hidden'",
+    ),
+    "a class": (
+        "taskfile_samples.jobs",
+        "Params",
+        "task_function",
+        17,
+        "taskfile_samples.jobs.Params is no task function",
+    ),
+    "imported": (
+        "taskfile_samples.jobs",
+        "Field",
+        "task_function",
+        17,
+        "taskfile_samples.jobs.Field is no task function",
+    ),
     "raises": (
         "taskfile_samples.raises",
         "f",
@@ -331,7 +489,13 @@ FUNCTIONS = {
         15,
         "taskfile_samples.raises cannot be imported: ZeroDivisionError: division by zero",
     ),
-    "exits": ("taskfile_samples.exits", "f", "task_module", 15, "taskfile_samples.exits cannot be imported: SystemExit: 3"),
+    "exits": (
+        "taskfile_samples.exits",
+        "f",
+        "task_module",
+        15,
+        "taskfile_samples.exits cannot be imported: SystemExit: 3",
+    ),
     "imports what is not there": (
         "taskfile_samples.needs",
         "f",
@@ -358,9 +522,17 @@ def test_near_names_are_offered_for_modules_and_functions(check: Check):
     text = "task_packages: [taskfile_samples]\ntasks:\n- {task_id: a, task_type: manual, task_module: %s, task_function: %s}\n"
     hints = [
         check(text % names)[0].hint
-        for names in (("taskfile_samples.jbos", "plain"), ("app.tasks.data_sinc", "x"), ("taskfile_samples.jobs", "plian"))
+        for names in (
+            ("taskfile_samples.jbos", "plain"),
+            ("app.tasks.data_sinc", "x"),
+            ("taskfile_samples.jobs", "plian"),
+        )
     ]
-    assert hints == ["Did you mean 'taskfile_samples.jobs'?", "Did you mean 'mystocks_dagster.tasks.data_sync'?", "Did you mean 'plain'?"]
+    assert hints == [
+        "Did you mean 'taskfile_samples.jobs'?",
+        "Did you mean 'mystocks_dagster.tasks.data_sync'?",
+        "Did you mean 'plain'?",
+    ]
 
 
 def test_an_error_inside_a_module_names_its_file_and_line(check: Check, head: str, task: Callable[..., str]):
@@ -387,7 +559,8 @@ def test_a_package_that_can_hold_no_tasks_is_refused(package: str, message: str,
 def test_a_package_that_is_nowhere_is_told_with_the_folder(check: Check, tmp_path):
     [problem] = check("task_packages: [nowhere_to_be_found]\ntasks: []\n")
     assert (
-        problem.message == f"the package 'nowhere_to_be_found' was found neither on the Python path nor beside the task file ({tmp_path})"
+        problem.message
+        == f"the package 'nowhere_to_be_found' was found neither on the Python path nor beside the task file ({tmp_path})"
     )
 
 
@@ -427,7 +600,12 @@ def test_missing_fields_are_told_at_the_entry(check: Check):
 
 def test_a_key_that_occurs_twice_is_told_with_both_lines(check: Check, head: str, task: Callable[..., str]):
     [problem] = check(head + task("timeout: 5\npriority: high\ntimeout: 6"))
-    assert (problem.line, problem.column, problem.path, problem.message) == (9, 5, "tasks[0].timeout", "the key 'timeout' occurs twice")
+    assert (problem.line, problem.column, problem.path, problem.message) == (
+        9,
+        5,
+        "tasks[0].timeout",
+        "the key 'timeout' occurs twice",
+    )
     assert problem.hint == "It stands in line 7 already; keep one of them."
 
 
@@ -445,7 +623,11 @@ def test_ids_that_differ_only_in_dashes_are_refused(check: Check, head: str, tas
 
 
 def test_circles_are_printed(check: Check, head: str, task: Callable[..., str]):
-    first = task("dependencies: [b]", task_id="a") + task("dependencies: [c]", task_id="b") + task("dependencies: [d, a]", task_id="c")
+    first = (
+        task("dependencies: [b]", task_id="a")
+        + task("dependencies: [c]", task_id="b")
+        + task("dependencies: [d, a]", task_id="c")
+    )
     second = task(task_id="d") + task("dependencies: [f]", task_id="e") + task("dependencies: [e]", task_id="f")
     problems = check(head + first + second)
     assert [(one.line, one.column, one.message) for one in problems] == [
@@ -474,7 +656,12 @@ FILES = {
     "an entry is no mapping": ("tasks:\n  - a\n", 2, 5, "entry 1 of tasks must be a mapping"),
     "unknown key": ("descripton: x\ntasks: []\n", 1, 1, "unknown key 'descripton'"),
     "tasks twice": ("tasks: []\ntasks: []\n", 2, 1, "the key 'tasks' occurs twice"),
-    "default of a wrong type": ("defaults:\n  timeout: soon\ntasks: []\n", 2, 12, "timeout must be a whole number, found 'soon'"),
+    "default of a wrong type": (
+        "defaults:\n  timeout: soon\ntasks: []\n",
+        2,
+        12,
+        "timeout must be a whole number, found 'soon'",
+    ),
     "default id": ("defaults:\n  task_id: a\ntasks: []\n", 2, 3, "an id cannot be a default"),
     "tab": ("tasks:\n\t- a: b\n", 2, 1, "a tab in the indentation"),
     "tab after spaces": ("tasks:\n  - task_id: a\n  \ttask_type: b\n", 3, 3, "a tab in the indentation"),
@@ -490,9 +677,19 @@ FILES = {
         2,
         "this is not YAML: did not find expected key while parsing a block mapping (line 1)",
     ),
-    "colon in text": ("description: a: b\ntasks: []\n", 1, 15, "this is not YAML: mapping values are not allowed in this context"),
+    "colon in text": (
+        "description: a: b\ntasks: []\n",
+        1,
+        15,
+        "this is not YAML: mapping values are not allowed in this context",
+    ),
     "two documents": ("tasks: []\n---\ntasks: []\n", 2, 1, "a second YAML document starts here"),
-    "python object": ("tasks: !!python/object/apply:os.system [ls]\n", 1, 8, "the YAML tag !!python/object/apply:os.system is not allowed"),
+    "python object": (
+        "tasks: !!python/object/apply:os.system [ls]\n",
+        1,
+        8,
+        "the YAML tag !!python/object/apply:os.system is not allowed",
+    ),
     "own tag": ("tasks: !mine []\n", 1, 8, "the YAML tag !mine is not allowed"),
     "unknown alias": ("tasks: *all\n", 1, 8, "*all stands for nothing: there is no &all above"),
     "alias of itself": ("tasks: &all [*all]\n", 1, 14, "*all stands for something that contains it"),
@@ -519,7 +716,11 @@ def test_a_bomb_of_aliases_ends_at_once(check: Check):
 
 def test_a_value_without_text_is_told_at_its_key(check: Check, head: str, task: Callable[..., str]):
     [problem] = check(head + task("stop_on_error:"))
-    assert (problem.line, problem.column, problem.message) == (7, 5, "stop_on_error must be true or false, found nothing")
+    assert (problem.line, problem.column, problem.message) == (
+        7,
+        5,
+        "stop_on_error must be true or false, found nothing",
+    )
 
 
 def test_nothing_can_wait_for_a_supervisor(check: Check, head: str, task: Callable[..., str]):

@@ -31,14 +31,26 @@ IN_A_VALUE = {
     "full-width dashes of a list": ("tags:\n  － a\n  － b", "tasks[0].tags", "U+FF0D", "Write '-'."),
     "em dash of a list": ("tags:\n  — a", "tasks[0].tags", "U+2014", "Write '-'."),
     "zero width space": ("log_level: INFO\u200b", "tasks[0].log_level", "U+200B", "Remove it. Did you mean 'INFO'?"),
-    "zero width space before a key": ("\u200btimeout: 600", "tasks[0].\u200btimeout", "U+200B", "Did you mean 'timeout'?"),
-    "Cyrillic letter in a key": ("timеout: 600", "tasks[0].timеout", "U+0435", "Write the Latin letter that looks like it."),
+    "zero width space before a key": (
+        "\u200btimeout: 600",
+        "tasks[0].\u200btimeout",
+        "U+200B",
+        "Did you mean 'timeout'?",
+    ),
+    "Cyrillic letter in a key": (
+        "timеout: 600",
+        "tasks[0].timеout",
+        "U+0435",
+        "Write the Latin letter that looks like it.",
+    ),
     "full-width underscore": ("retry＿count: 1", "tasks[0].retry＿count", "U+FF3F", "Did you mean 'retry_count'?"),
 }
 
 
 @pytest.mark.parametrize("kind", IN_THE_PARSER)
-def test_a_character_that_breaks_the_file_is_named_with_its_own_line(kind: str, check: Check, head: str, task: Callable[..., str]):
+def test_a_character_that_breaks_the_file_is_named_with_its_own_line(
+    kind: str, check: Check, head: str, task: Callable[..., str]
+):
     lines, line, column, code, remedy = IN_THE_PARSER[kind]
     [problem] = check(head + task(lines))
     assert (problem.line, problem.column, problem.hint) == (line, column, remedy)
@@ -54,7 +66,9 @@ def test_a_character_that_spoils_a_value_is_named(kind: str, check: Check, head:
     assert remedy in problem.hint
 
 
-def test_no_break_spaces_in_the_indentation_are_blamed_and_not_the_line_after_them(check: Check, head: str, task: Callable[..., str]):
+def test_no_break_spaces_in_the_indentation_are_blamed_and_not_the_line_after_them(
+    check: Check, head: str, task: Callable[..., str]
+):
     text = (head + task("timeout: 60\nretry_count: 1")).replace("    timeout", "\u00a0 \u00a0 timeout")
     [problem] = check(text)
     assert (problem.line, problem.column, problem.hint) == (7, 1, "Write a plain space.")
@@ -65,7 +79,9 @@ def test_a_file_of_full_width_colons_only(check: Check):
     assert (problem.line, problem.column, problem.hint) == (1, 6, "Write ':'.")
 
 
-def test_chinese_punctuation_in_prose_comments_and_quotes_is_never_blamed(check: Check, head: str, task: Callable[..., str]):
+def test_chinese_punctuation_in_prose_comments_and_quotes_is_never_blamed(
+    check: Check, head: str, task: Callable[..., str]
+):
     prose = 'description: 收盘：“清理”，然后——\ntags: ["日线，周线"]  # 注意：全角，也行\ntimeout: soon'
     [problem] = check(head + task(prose))
     assert (problem.line, problem.message, problem.hint) == (9, "timeout must be a whole number, found 'soon'", "")

@@ -64,7 +64,8 @@ def test_values_cannot_be_changed():
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [("critical", 100), ("high", 200), ("normal", 500), ("low", 800), ("batch", 900), (1, 1), (999, 999)]
+    ("name", "number"),
+    [("critical", 100), ("high", 200), ("normal", 500), ("low", 800), ("batch", 900), (1, 1), (999, 999)],
 )
 def test_priorities_have_names(name: str | int, number: int):
     assert Task(**LEAST, priority=name).priority == number
@@ -123,7 +124,8 @@ def test_a_manual_task_made_in_python_has_no_schedule_either():
 
 
 @pytest.mark.parametrize(
-    ("enabled", "schedule", "active"), [(True, None, True), (False, None, False), (True, False, False), (False, True, False)]
+    ("enabled", "schedule", "active"),
+    [(True, None, True), (False, None, False), (True, False, False), (False, True, False)],
 )
 def test_a_task_is_active_when_it_and_its_schedule_are(enabled: bool, schedule: bool | None, active: bool):
     made = None if schedule is None else Schedule(schedule_type="interval", interval_seconds=5, enabled=schedule)
@@ -131,9 +133,21 @@ def test_a_task_is_active_when_it_and_its_schedule_are(enabled: bool, schedule: 
 
 
 def test_a_secret_that_stands_in_the_file_is_not_shown_but_written_as_it_is():
-    params = {"password": "hunter2x", "login": {"api_key": 12345, "user": "me"}, "max_tokens": 5, "token": None, "use_token": True}
+    params = {
+        "password": "hunter2x",
+        "login": {"api_key": 12345, "user": "me"},
+        "max_tokens": 5,
+        "token": None,
+        "use_token": True,
+    }
     task = Task(**LEAST, params=params)
-    shown = {"password": "***", "login": {"api_key": "***", "user": "me"}, "max_tokens": 5, "token": None, "use_token": True}
+    shown = {
+        "password": "***",
+        "login": {"api_key": "***", "user": "me"},
+        "max_tokens": 5,
+        "token": None,
+        "use_token": True,
+    }
     assert task.masked()["params"] == shown
     assert task.secrets == {"password", "login"}
     assert to_dict(task)["params"] == params
@@ -141,7 +155,9 @@ def test_a_secret_that_stands_in_the_file_is_not_shown_but_written_as_it_is():
 
 def test_of_a_secret_with_variables_only_these_are_shown(tmp_path: Path):
     text = f"tasks:\n- {json.dumps({**LEAST, 'params': {'token': 'abcdefgh${A}', 'password': '${B:-hunter2x}', 'url': 'http://${A}/'}})}\n"
-    task = load_text(text, tmp_path / "tasks.yaml", functions=False, environment={"A": "from-outside"}).taskfile.tasks[0]
+    task = load_text(text, tmp_path / "tasks.yaml", functions=False, environment={"A": "from-outside"}).taskfile.tasks[
+        0
+    ]
     assert task.masked()["params"] == {"token": "***${A}", "password": "${B:-***}", "url": "http://${A}/"}
     assert to_dict(task)["params"] == {"token": "abcdefgh${A}", "password": "${B:-hunter2x}", "url": "http://${A}/"}
 

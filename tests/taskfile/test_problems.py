@@ -93,7 +93,9 @@ def test_a_hundred_problems_do_not_flood_the_screen():
     assert text.endswith("100 problems in tasks.yaml")
 
 
-@pytest.mark.parametrize(("name", "found"), [("shedule", ["schedule"]), ("TAGS", ["tags"]), ("x" * 5000, []), ("", []), ("zzz", [])])
+@pytest.mark.parametrize(
+    ("name", "found"), [("shedule", ["schedule"]), ("TAGS", ["tags"]), ("x" * 5000, []), ("", []), ("zzz", [])]
+)
 def test_near_names(name: str, found: list[str]):
     assert near(name, ["schedule", "tags", "params"]) == found
 

@@ -71,7 +71,12 @@ task_groups:
 def test_a_file_of_the_former_system_loads_as_it_is(write: Write):
     taskfile = _read(write(SEED))
     task = taskfile.tasks[0]
-    assert (task.task_id, task.task_name, task.priority, task.timeout) == ("daily_data_sync", "每日股票数据同步", 200, 3600)
+    assert (task.task_id, task.task_name, task.priority, task.timeout) == (
+        "daily_data_sync",
+        "每日股票数据同步",
+        200,
+        3600,
+    )
     assert (task.task_module, task.tags) == ("app.tasks.data_sync", ("daily", "data_sync", "important"))
     assert task.schedule is not None
     assert task.schedule.cron_expression == "0 16 * * 1-5"
@@ -134,7 +139,12 @@ def test_the_nearest_default_wins(write: Write, head: str, task: Callable[..., s
             + task(task_id="c", kind="manual")
         )
     ).tasks  # fmt: skip
-    assert (first.timeout, first.retry_count, first.tags, first.params) == (5, 2, (), {"data_source": "akshare", "days": 9})
+    assert (first.timeout, first.retry_count, first.tags, first.params) == (
+        5,
+        2,
+        (),
+        {"data_source": "akshare", "days": 9},
+    )
     assert first.schedule is not None
     assert first.schedule.timezone == "UTC"
     assert (second.timeout, second.tags, second.schedule) == (None, ("a",), None)
@@ -159,14 +169,19 @@ def test_default_params_go_to_the_functions_that_take_them(write: Write, head: s
 
 def test_a_wrong_default_is_told_once_where_it_stands(write: Write, head: str, task: Callable[..., str]):
     path = write(
-        "defaults:\n  params: {data_source: akshar}\n" + head + task(task_id="a", function="typed") + task(task_id="b", function="typed")
+        "defaults:\n  params: {data_source: akshar}\n"
+        + head
+        + task(task_id="a", function="typed")
+        + task(task_id="b", function="typed")
     )
     [problem] = check_task_file(path)
     assert (problem.line, problem.column, problem.path) == (2, 25, "defaults.params.data_source")
 
 
 def test_variables_come_from_the_environment(write: Write, head: str, task: Callable[..., str]):
-    params = "token: a-${TOKEN}-b\n  number: ${LIMIT}\n  other: ${NONE:-x}\n  empty: ${EMPTY:-y}\n  literal: $${NONE} $5"
+    params = (
+        "token: a-${TOKEN}-b\n  number: ${LIMIT}\n  other: ${NONE:-x}\n  empty: ${EMPTY:-y}\n  literal: $${NONE} $5"
+    )
     lines = "timeout: ${LIMIT}\nparams:\n  " + params
     [found] = _read(write(head + task(lines)), LIMIT="90", TOKEN="s3cret", EMPTY="").tasks
     assert found.timeout == 90
@@ -229,7 +244,9 @@ def test_a_task_file_cannot_import_what_is_not_allowed(write: Write, tmp_path: P
 
 
 def test_functions_need_not_be_resolved(write: Write):
-    path = write("tasks:\n- {task_id: a, task_type: manual, task_module: nowhere, task_function: run, params: {x: 1}}\n")
+    path = write(
+        "tasks:\n- {task_id: a, task_type: manual, task_module: nowhere, task_function: run, params: {x: 1}}\n"
+    )
     version = load_task_file(path, functions=False)
     assert (version.problems, version.functions) == ((), {})
     assert version.taskfile.tasks[0].params == {"x": 1}
@@ -261,10 +278,10 @@ def _calls(text: str) -> int:
 
 def test_work_grows_in_proportion_to_the_number_of_tasks(head: str, task: Callable[..., str]):
     def text(tasks: int) -> str:
-        lines = (
-            "schedule:\n  schedule_type: cron\n  cron_expression: '0 16 * * 1-5'\nparams:\n  symbols: [a]\ntags: [x, y]\ndependencies: [%s]"
+        lines = "schedule:\n  schedule_type: cron\n  cron_expression: '0 16 * * 1-5'\nparams:\n  symbols: [a]\ntags: [x, y]\ndependencies: [%s]"
+        return head + "".join(
+            task(lines % (f"t{n - 1}" if n else ""), task_id=f"t{n}", function="typed") for n in range(tasks)
         )
-        return head + "".join(task(lines % (f"t{n - 1}" if n else ""), task_id=f"t{n}", function="typed") for n in range(tasks))
 
     _calls(text(10))
     base, small, large = _calls(text(50)), _calls(text(250)), _calls(text(1250))
@@ -273,7 +290,9 @@ def test_work_grows_in_proportion_to_the_number_of_tasks(head: str, task: Callab
 
 def test_a_thousand_wrong_tasks_are_no_more_than_linear_work_either(head: str, task: Callable[..., str]):
     def text(tasks: int) -> str:
-        return head + "".join(task(f"dependencies: [x{n}, t{(n + 1) % tasks}]\ntimeuot: 5", task_id=f"t{n}") for n in range(tasks))
+        return head + "".join(
+            task(f"dependencies: [x{n}, t{(n + 1) % tasks}]\ntimeuot: 5", task_id=f"t{n}") for n in range(tasks)
+        )
 
     small, large = _calls(text(100)), _calls(text(1000))
     assert large < 15 * small

@@ -12,7 +12,18 @@ from mystocks_dagster.taskfile.yaml.scalars import finite, scalar
 
 Check = Callable[[str], list[Problem]]
 
-NUMBERS = {"1_800": 1800, "1_800_000": 1800000, "1_0.5": 10.5, "1e5": 100000.0, ".5": 0.5, "5.": 5.0, "-1": -1, "+1": 1, "0": 0, "0x1f": 31}
+NUMBERS = {
+    "1_800": 1800,
+    "1_800_000": 1800000,
+    "1_0.5": 10.5,
+    "1e5": 100000.0,
+    ".5": 0.5,
+    "5.": 5.0,
+    "-1": -1,
+    "+1": 1,
+    "0": 0,
+    "0x1f": 31,
+}
 TEXTS = [
     "1800_",
     "1__800",
@@ -58,13 +69,24 @@ def test_no_text_is_an_exception(text: str):
 
 
 @pytest.mark.parametrize("written", ["1800_", "1__800", "1_.5"])
-def test_a_broken_number_where_one_is_needed_is_a_located_mistake(written: str, check: Check, head: str, task: Callable[..., str]):
+def test_a_broken_number_where_one_is_needed_is_a_located_mistake(
+    written: str, check: Check, head: str, task: Callable[..., str]
+):
     [problem] = check(head + task(f"timeout: {written}"))
     assert (problem.line, problem.message) == (7, f"timeout must be a whole number, found '{written}'")
 
 
 # What YAML reads is not what stands there: the remedy keeps what was written.
-WRITTEN = {"no": "no", "off": "off", "1.10": "1.10", "1_000": "1_000", "null": "null", "0x10": "0x10", "1e3": "1e3", "2026": "2026"}
+WRITTEN = {
+    "no": "no",
+    "off": "off",
+    "1.10": "1.10",
+    "1_000": "1_000",
+    "null": "null",
+    "0x10": "0x10",
+    "1e3": "1e3",
+    "2026": "2026",
+}
 
 
 @pytest.mark.parametrize("written", WRITTEN)
@@ -78,4 +100,6 @@ def test_an_id_that_is_no(check: Check):
     problems = check(
         "tasks:\n  - task_id: no\n    task_type: manual\n    task_module: app.tasks.maintenance\n    task_function: cleanup_cache_data\n"
     )
-    assert [(one.message, one.hint) for one in problems] == [("task_id must be text, found no", 'Write it in quotes: "no".')]
+    assert [(one.message, one.hint) for one in problems] == [
+        ("task_id must be text, found no", 'Write it in quotes: "no".')
+    ]

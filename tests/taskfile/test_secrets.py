@@ -110,9 +110,15 @@ def test_a_name_that_is_not(name: str) -> None:
 
 def forms() -> dict[str, str]:
     raw = SECRET.encode()
-    login = {f"login of {user}": base64.b64encode(f"{user}:{SECRET}".encode()).decode() for user in ("a", "me", "you", "them")}
+    login = {
+        f"login of {user}": base64.b64encode(f"{user}:{SECRET}".encode()).decode()
+        for user in ("a", "me", "you", "them")
+    }
     within = {f"base64 after {n}": base64.b64encode(b"x" * n + raw + b"tail").decode() for n in range(4)}
-    safe = {f"{name}, urlsafe": text.replace("+", "-").replace("/", "_").rstrip("=") for name, text in (login | within).items()}
+    safe = {
+        f"{name}, urlsafe": text.replace("+", "-").replace("/", "_").rstrip("=")
+        for name, text in (login | within).items()
+    }
     return {
         "itself": SECRET,
         "percent": quote(SECRET),
@@ -136,7 +142,11 @@ def forms() -> dict[str, str]:
 def test_no_form_of_a_secret_gets_through(form: str) -> None:
     mask = Mask({"db_pass": SECRET})
     text = forms()[form]
-    for told in (mask.text(f"sent {text} now"), mask.output(f"sent {text} now".encode()).decode(), mask.plain({"a": [text]})["a"][0]):
+    for told in (
+        mask.text(f"sent {text} now"),
+        mask.output(f"sent {text} now".encode()).decode(),
+        mask.plain({"a": [text]})["a"][0],
+    ):
         assert "***" in told
         assert "wörd" not in told
         # Nothing of it is left but the letters around it.
@@ -174,7 +184,9 @@ tasks:
 """
 
 
-def test_a_difference_shows_no_secret_and_says_when_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_difference_shows_no_secret_and_says_when_one_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writer, "_check", lambda *_: None)
     path = tmp_path / "tasks.yaml"
     path.write_text(TASKS, encoding="utf-8")

@@ -39,7 +39,13 @@ CONTRACT = {
 GROUPS = {
     "daily_job": (
         "sequential",
-        ("daily_data_sync", "sync_basic_stock_info", "sync_financial_data", "calc_technical_indicators", "calc_strategy_signals"),
+        (
+            "daily_data_sync",
+            "sync_basic_stock_info",
+            "sync_financial_data",
+            "calc_technical_indicators",
+            "calc_strategy_signals",
+        ),
     ),
     "market_data_fetch": ("parallel", ("fetch_lhb_data", "fetch_capital_flow")),
     "maintenance_job": ("sequential", ("monthly_cache_cleanup",)),
@@ -104,13 +110,17 @@ def test_the_same_file_with_the_former_module_paths_has_none_either():
     assert former.count("app.tasks.") == 10
     version = load_text(former, SHIPPED)
     assert version.problems == ()
-    assert {function.__module__.rpartition(".")[0] for function in version.functions.values()} == {"mystocks_dagster.tasks"}
+    assert {function.__module__.rpartition(".")[0] for function in version.functions.values()} == {
+        "mystocks_dagster.tasks"
+    }
 
 
 def test_an_edit_of_the_shipped_file_is_one_line(tmp_path: Path):
     path = tmp_path / "tasks.yaml"
     path.write_text(SHIPPED.read_text(encoding="utf-8"), encoding="utf-8")
-    changed = [line for line in edit_task(path, "daily_data_sync", {"timeout": 7200}).diff.splitlines()[2:] if line[0] in "+-"]
+    changed = [
+        line for line in edit_task(path, "daily_data_sync", {"timeout": 7200}).diff.splitlines()[2:] if line[0] in "+-"
+    ]
     assert changed == [
         "-    timeout: 3600                       # seconds an attempt may take",
         "+    timeout: 7200                       # seconds an attempt may take",

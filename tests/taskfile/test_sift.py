@@ -44,7 +44,10 @@ def test_a_broken_task_takes_only_those_along_that_need_it(write: Write, head: s
 
 def test_a_sequential_group_ends_where_a_broken_task_would_have_stopped_it(write: Write, head: str, task: Task):
     tasks = (
-        task(task_id="a") + task("timeout: -1", task_id="b") + task("timeout: -1\nstop_on_error: false", task_id="c") + task(task_id="d")
+        task(task_id="a")
+        + task("timeout: -1", task_id="b")
+        + task("timeout: -1\nstop_on_error: false", task_id="c")
+        + task(task_id="d")
     )
     groups = (
         _group("stopped", "a, b, d")
@@ -100,12 +103,16 @@ def test_a_mistake_beside_the_tasks_stops_none_of_them(write: Write, head: str, 
 
 
 def test_a_broken_default_breaks_the_tasks_that_take_it(write: Write, head: str, task: Task):
-    version = load_task_file(write("defaults: {timeout: -1}\n" + head + task(task_id="a") + task("timeout: 5", task_id="b")))
+    version = load_task_file(
+        write("defaults: {timeout: -1}\n" + head + task(task_id="a") + task("timeout: 5", task_id="b"))
+    )
     assert _ids(version) == ["b"]
     assert len(version.problems) == 1
 
 
-@pytest.mark.parametrize("text", ["", "tasks: [", "tasks: {}", "task: []", "tasks: []\ntasks: []", "tasks: []\ntask_groups: 5"])
+@pytest.mark.parametrize(
+    "text", ["", "tasks: [", "tasks: {}", "task: []", "tasks: []\ntasks: []", "tasks: []\ntask_groups: 5"]
+)
 def test_a_file_that_cannot_be_used_at_all_fails_as_a_whole(text: str, write: Write):
     with pytest.raises(TaskFileError):
         load_task_file(write(text))

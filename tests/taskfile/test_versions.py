@@ -33,7 +33,12 @@ def test_a_stored_version_is_the_one_that_was_read(version: Version, tmp_path: P
     content = store(version, tmp_path / "taskfiles")
     again = load_version(tmp_path / "taskfiles", content, environment={"TOKEN": "s3cret"})
     assert again.taskfile == version.taskfile
-    assert (again.hash, again.lines, again.writes, set(again.broken)) == (version.hash, version.lines, version.writes, {"broken"})
+    assert (again.hash, again.lines, again.writes, set(again.broken)) == (
+        version.hash,
+        version.lines,
+        version.writes,
+        {"broken"},
+    )
     assert [problem.line for problem in again.problems] == [18]
     assert again.functions == version.functions
 
@@ -48,14 +53,26 @@ def test_the_copy_holds_no_secret_and_reads_variables_anew(version: Version, tmp
 def test_the_copy_does_not_follow_the_file(version: Version, tmp_path: Path):
     content = store(version, tmp_path)
     version.source.write_text("tasks: [", encoding="utf-8")
-    assert [task.task_id for task in load_version(tmp_path, content, environment={"TOKEN": "x"}).taskfile.tasks] == ["a-one", "b", "c", "d"]
+    assert [task.task_id for task in load_version(tmp_path, content, environment={"TOKEN": "x"}).taskfile.tasks] == [
+        "a-one",
+        "b",
+        "c",
+        "d",
+    ]
 
 
 @pytest.mark.parametrize(
     ("only", "tasks", "groups"),
-    [("c", ["c"], []), ("d", ["a-one", "b", "d"], []), ("a_one", ["a-one"], []), ("g_g", ["a-one", "b", "c", "d"], ["g-g"])],
+    [
+        ("c", ["c"], []),
+        ("d", ["a-one", "b", "d"], []),
+        ("a_one", ["a-one"], []),
+        ("g_g", ["a-one", "b", "c", "d"], ["g-g"]),
+    ],
 )
-def test_only_what_is_asked_for_is_built(only: str, tasks: list[str], groups: list[str], version: Version, tmp_path: Path):
+def test_only_what_is_asked_for_is_built(
+    only: str, tasks: list[str], groups: list[str], version: Version, tmp_path: Path
+):
     again = load_version(tmp_path, store(version, tmp_path), only, environment={"TOKEN": "s3cret"})
     assert [task.task_id for task in again.taskfile.tasks] == tasks
     assert [group.group_id for group in again.taskfile.task_groups] == groups
@@ -77,10 +94,13 @@ def test_a_variable_that_is_gone_stops_the_task_that_wants_it(version: Version, 
     assert load_version(tmp_path, content, "c", environment={}).taskfile.tasks
 
 
-def test_a_group_that_was_queued_without_a_broken_task_runs_without_it(write: Write, head: str, task: Task, tmp_path: Path):
+def test_a_group_that_was_queued_without_a_broken_task_runs_without_it(
+    write: Write, head: str, task: Task, tmp_path: Path
+):
     text = head + task(task_id="a") + task("timeout: -1", task_id="b") + task("params: {t: '${T}'}", task_id="c")
     version = load_task_file(
-        write(text + "task_groups:\n- {group_id: g, tasks: [a, b, c], execution_mode: parallel}\n"), environment={"T": "1"}
+        write(text + "task_groups:\n- {group_id: g, tasks: [a, b, c], execution_mode: parallel}\n"),
+        environment={"T": "1"},
     )
     content = store(version, tmp_path)
     assert load_version(tmp_path, content, "g", environment={"T": "1"}).taskfile.task_groups[0].tasks == ("a", "c")

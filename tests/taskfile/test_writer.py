@@ -111,7 +111,10 @@ def _changed(edit: Edit) -> list[str]:
         ({"tags": ["y", "z"]}, ["-      - x   # one", "+      - z"]),
         ({"tags": ["z"]}, ["-      - x   # one", "-      - y   # two", "+      - z"]),
         ({"tags": None}, ["-    tags:", "-      - x   # one", "-      - y   # two"]),
-        ({"params": {"deep": {"list": [{"k": "000001"}]}}}, ["+    params:", "+      deep:", "+        list:", '+          - k: "000001"']),
+        (
+            {"params": {"deep": {"list": [{"k": "000001"}]}}},
+            ["+    params:", "+      deep:", "+        list:", '+          - k: "000001"'],
+        ),
         ({"description": "a: b # c\nd"}, ['+    description: "a: b # c\\nd"']),
         ({"priority": "high", "stop_on_error": False}, ["+    priority: high", "+    stop_on_error: false"]),
         ({"timeout": 60}, []),
@@ -127,8 +130,14 @@ def test_an_edit_changes_its_own_lines_only(changes: dict[str, object], lines: l
 @pytest.mark.parametrize(
     ("changes", "lines"),
     [
-        ({"params": {"p": 5}}, ["-    params: {p: 1, q: [2]}   # in braces", "+    params: {p: 5, q: [2]}   # in braces"]),
-        ({"params": {"q": None, "r": "on"}}, ["-    params: {p: 1, q: [2]}   # in braces", '+    params: {p: 1, r: "on"}   # in braces']),
+        (
+            {"params": {"p": 5}},
+            ["-    params: {p: 1, q: [2]}   # in braces", "+    params: {p: 5, q: [2]}   # in braces"],
+        ),
+        (
+            {"params": {"q": None, "r": "on"}},
+            ["-    params: {p: 1, q: [2]}   # in braces", '+    params: {p: 1, r: "on"}   # in braces'],
+        ),
         ({"dependencies": None}, ["-    dependencies: [a]"]),
         ({"task_name": "第二"}, ["+    task_name: 第二"]),
     ],
@@ -139,9 +148,27 @@ def test_values_in_braces_stay_in_braces(changes: dict[str, object], lines: list
 
 
 _VALUES = st.sampled_from(
-    [None, 1, "x", "a: b", [], ["x"], ["x", "z"], ["y", "z"], {}, {"k": 1}, {"k": {"z": [1, {}]}}, True, "two\nlines", "每日", "- a"]
+    [
+        None,
+        1,
+        "x",
+        "a: b",
+        [],
+        ["x"],
+        ["x", "z"],
+        ["y", "z"],
+        {},
+        {"k": 1},
+        {"k": {"z": [1, {}]}},
+        True,
+        "two\nlines",
+        "每日",
+        "- a",
+    ]
 )
-_FIELDS = st.sampled_from(["timeout", "tags", "schedule", "params", "description", "dependencies", "enabled", "task_type", "zz"])
+_FIELDS = st.sampled_from(
+    ["timeout", "tags", "schedule", "params", "description", "dependencies", "enabled", "task_type", "zz"]
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -160,7 +187,9 @@ def test_whatever_is_changed_in_a_task_no_line_outside_it_changes(index: int, ch
 
 
 def test_a_task_is_added_below_the_last_one(path: Path):
-    edit = add_task(path, {**NEW, "task_name": "新任务", "params": {"days": [1, 2], "none": {}}, "schedule": None, "tags": ("x",)})
+    edit = add_task(
+        path, {**NEW, "task_name": "新任务", "params": {"days": [1, 2], "none": {}}, "schedule": None, "tags": ("x",)}
+    )
     assert _changed(edit) == [
         "+  - task_id: d",
         "+    task_type: manual",
@@ -181,9 +210,18 @@ def test_a_task_is_added_below_the_last_one(path: Path):
 
 
 def test_a_group_is_added_and_edited_and_removed(path: Path):
-    assert _changed(add_group(path, {"group_id": "h", "tasks": ["b"]})) == ["+  - group_id: h", "+    tasks:", "+      - b"]
+    assert _changed(add_group(path, {"group_id": "h", "tasks": ["b"]})) == [
+        "+  - group_id: h",
+        "+    tasks:",
+        "+      - b",
+    ]
     assert _changed(edit_group(path, "h", {"execution_mode": "parallel"})) == ["+    execution_mode: parallel"]
-    assert _changed(remove_group(path, "h")) == ["-  - group_id: h", "-    tasks:", "-      - b", "-    execution_mode: parallel"]
+    assert _changed(remove_group(path, "h")) == [
+        "-  - group_id: h",
+        "-    tasks:",
+        "-      - b",
+        "-    execution_mode: parallel",
+    ]
     assert path.read_text(encoding="utf-8") == TEXT
 
 
@@ -256,7 +294,9 @@ def test_an_edit_that_would_be_wrong_is_refused_with_its_line(path: Path):
 @pytest.mark.parametrize("name", ["tasks.yaml", "tasks.json"])
 def test_half_a_character_is_refused(name: str, path: Path):
     other = path.with_name(name)
-    other.write_text(TEXT if name == "tasks.yaml" else '{"tasks": [], "task_packages": ["taskfile_samples"]}', encoding="utf-8")
+    other.write_text(
+        TEXT if name == "tasks.yaml" else '{"tasks": [], "task_packages": ["taskfile_samples"]}', encoding="utf-8"
+    )
     before = other.read_text(encoding="utf-8")
     with pytest.raises((TaskFileError, EditRefused)):
         add_task(other, {**NEW, "task_name": "\ud83d"})

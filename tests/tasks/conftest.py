@@ -21,7 +21,9 @@ def computing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskRun:
     monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "lake"))
     monkeypatch.setenv("MYSTOCKS_NOW", "2025-04-07T16:30:00+08:00")
     logger, silent = logging.getLogger("task"), lambda *_: None
-    return TaskRun(task_id="task", run_id="run", attempt=1, settings=Settings.from_env(), logger=logger, report_progress=silent)
+    return TaskRun(
+        task_id="task", run_id="run", attempt=1, settings=Settings.from_env(), logger=logger, report_progress=silent
+    )
 
 
 @pytest.fixture
@@ -50,7 +52,9 @@ def random_walk(weekdays: list[date]) -> Callable[..., pl.DataFrame]:
             if at in suspended:
                 rows.append((symbol, day, before, before, before, before, before, 0, 0.0, None, False, True))
             else:
-                rows.append((symbol, day, open_, high, low, close, before, 1_000_000, 1_000_000 * close, 1.0, False, False))
+                rows.append(
+                    (symbol, day, open_, high, low, close, before, 1_000_000, 1_000_000 * close, 1.0, False, False)
+                )
                 before = close
         return pl.DataFrame(rows, schema=DAILY_BARS.dtypes, orient="row")
 

@@ -28,7 +28,9 @@ def bars(*prices, symbol=BANK):
 
 
 def signals(*rows, strategy="ma_crossover", symbol=BANK):
-    return pl.DataFrame([(symbol, DAYS[day], strategy, side, 10.0, "") for day, side in rows], schema=SIGNALS.dtypes, orient="row")
+    return pl.DataFrame(
+        [(symbol, DAYS[day], strategy, side, 10.0, "") for day, side in rows], schema=SIGNALS.dtypes, orient="row"
+    )
 
 
 @pytest.fixture
@@ -50,11 +52,22 @@ def test_summary_curve_and_trades_agree_with_the_sum_done_by_hand(computing, lak
         (1, DAYS[1], BANK, "buy", 9900, 10.0, 25.74),
         (2, DAYS[3], BANK, "sell", 9900, 10.5, 79.01),
     ]
-    assert lake.read("backtest_equity").sort("date")["equity"].to_list() == [100_000.0, 99_974.26, 104_924.26, 104_845.25, 104_845.25]
+    assert lake.read("backtest_equity").sort("date")["equity"].to_list() == [
+        100_000.0,
+        99_974.26,
+        104_924.26,
+        104_845.25,
+        104_845.25,
+    ]
     summary = lake.read("backtests").row(0, named=True)
     assert summary["backtest_id"] == result.metadata["backtest_id"]
     assert (summary["strategy"], summary["start_date"], summary["end_date"]) == ("ma_crossover", DAYS[0], DAYS[4])
-    assert (summary["initial_capital"], summary["final_equity"], summary["trades"], summary["fees"]) == (100_000.0, 104_845.25, 2, 104.75)
+    assert (summary["initial_capital"], summary["final_equity"], summary["trades"], summary["fees"]) == (
+        100_000.0,
+        104_845.25,
+        2,
+        104.75,
+    )
     assert summary["total_return"] == pytest.approx(0.0484525)
     assert summary["annual_return"] is None
     assert summary["max_drawdown"] == pytest.approx((104_924.26 - 104_845.25) / 104_924.26)
@@ -67,7 +80,10 @@ def test_summary_curve_and_trades_agree_with_the_sum_done_by_hand(computing, lak
 
 
 def test_the_seeds_empty_strings_mean_the_default_strategy_and_the_whole_range(computing, market):
-    assert trade(computing, strategy_id="", start_date="", end_date="").metadata["backtest_id"] == trade(computing).metadata["backtest_id"]
+    assert (
+        trade(computing, strategy_id="", start_date="", end_date="").metadata["backtest_id"]
+        == trade(computing).metadata["backtest_id"]
+    )
 
 
 def test_a_window_takes_its_own_days_and_signals_only(computing, lake, market):
@@ -102,7 +118,9 @@ def test_trades_of_an_earlier_run_do_not_survive_a_repair(computing, lake, marke
 
 
 def test_an_ex_day_in_the_lake_reaches_the_account(computing, lake, market):
-    lake.replace_all("daily_bars", bars(10.0, 10.0, 5.0, 5.0, 5.0).with_columns(prev_close=pl.Series([10.0, 10.0, 5.0, 5.0, 5.0])))
+    lake.replace_all(
+        "daily_bars", bars(10.0, 10.0, 5.0, 5.0, 5.0).with_columns(prev_close=pl.Series([10.0, 10.0, 5.0, 5.0, 5.0]))
+    )
     lake.replace_all("adjust_events", pl.DataFrame([(BANK, DAYS[2], 0.5)], schema=ADJUST_EVENTS.dtypes, orient="row"))
     trade(computing)
     assert lake.read("backtest_trades")["shares"].to_list() == [9900, 19_800]
@@ -136,7 +154,8 @@ def test_no_signals_no_bars_and_no_days_are_told_apart(computing, lake, market):
     with pytest.raises(TableMissing, match="holds none of kdj_overbought; run calc_strategy_signals"):
         trade(computing, strategy_id="kdj_overbought")
     with pytest.raises(
-        InvalidParams, match="No trading day is stored from 2025-03-08 to 2025-03-09; the bars go from 2025-03-03 to 2025-03-07"
+        InvalidParams,
+        match="No trading day is stored from 2025-03-08 to 2025-03-09; the bars go from 2025-03-03 to 2025-03-07",
     ):
         trade(computing, start_date="2025-03-08", end_date="2025-03-09")
     lake.replace_all("daily_bars", DAILY_BARS.empty())
@@ -174,12 +193,17 @@ def test_the_whole_chain_on_the_simulated_market(computing, monkeypatch):
     trades = lake.read("backtest_trades").sort("sequence")
     assert trades.height > 20
     day_before = dict(zip(lake.days("daily_bars")[1:], lake.days("daily_bars"), strict=False))
-    spoken = {row[:3] for row in lake.read("signals").filter(strategy="kdj_overbought").select("symbol", "date", "side").iter_rows()}
+    spoken = {
+        row[:3]
+        for row in lake.read("signals").filter(strategy="kdj_overbought").select("symbol", "date", "side").iter_rows()
+    }
     filled = trades.join(lake.read("daily_bars"), on=["symbol", "date"])
     assert (filled["price"] == filled["open"]).all()
     assert not filled["suspended"].any()
     bought = trades.filter(side="buy")
-    assert all((symbol, day_before[day], "buy") in spoken for symbol, day in bought.select("symbol", "date").iter_rows())
+    assert all(
+        (symbol, day_before[day], "buy") in spoken for symbol, day in bought.select("symbol", "date").iter_rows()
+    )
     assert (lake.read("backtest_equity")["cash"] >= 0).all()
     summary = lake.read("backtests").row(0, named=True)
     assert summary["fees"] == pytest.approx(trades["fees"].sum())

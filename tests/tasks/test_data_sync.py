@@ -98,7 +98,11 @@ class FakeSource:
 def bars(day: date, symbols: list[str], price: float = 10.0) -> pl.DataFrame:
     numbers = dict.fromkeys(("open", "high", "low", "close", "prev_close", "amount", "turnover"), price)
     frame = pl.DataFrame({"symbol": symbols}, schema={"symbol": pl.String}).with_columns(
-        pl.lit(day).alias("date"), *(pl.lit(value).alias(name) for name, value in numbers.items()), volume=100, is_st=False, suspended=False
+        pl.lit(day).alias("date"),
+        *(pl.lit(value).alias(name) for name, value in numbers.items()),
+        volume=100,
+        is_st=False,
+        suspended=False,
     )
     return frame.select(pl.col(name).cast(dtype) for name, dtype in DAILY_BARS.dtypes.items())
 
@@ -157,7 +161,9 @@ def full() -> FakeSource:
 
 
 def complete(lake: Lake) -> dict[date, bool]:
-    return dict(lake.read("loaded_days").filter(pl.col("table") == "daily_bars").sort("date").select("date", "complete").rows())
+    return dict(
+        lake.read("loaded_days").filter(pl.col("table") == "daily_bars").sort("date").select("date", "complete").rows()
+    )
 
 
 # ---- daily bars: which days
@@ -218,7 +224,10 @@ def test_partitions_win_over_the_window(run, full):
 def test_a_partition_that_is_not_over_yet_is_not_loaded(run, full, monkeypatch):
     monkeypatch.setenv("MYSTOCKS_NOW", "2024-01-09T14:00:00+08:00")
     result = sync_daily_stock_data(DailySync(include_basic=False), run(full, days=(DAYS[5],)))
-    assert (result.status, result.message) == ("skipped", "Bars: there is no trading day to load. 2024-01-09 is not over yet.")
+    assert (result.status, result.message) == (
+        "skipped",
+        "Bars: there is no trading day to load. 2024-01-09 is not over yet.",
+    )
     assert full.asked == []
 
 
@@ -228,7 +237,9 @@ def test_beyond_the_calendar_the_newest_day_is_loaded_and_backfills_are_refused(
     snapshot = FakeSource({newest: MARKET}, has_history=False)
     assert sync_daily_stock_data(DailySync(), run(snapshot)).days["daily_bars"] == (newest,)
     with pytest.raises(OutsideCalendar):
-        sync_daily_stock_data(DailySync(start_date=date(2098, 12, 1)), run(FakeSource({date(2098, 12, 1): MARKET, newest: MARKET})))
+        sync_daily_stock_data(
+            DailySync(start_date=date(2098, 12, 1)), run(FakeSource({date(2098, 12, 1): MARKET, newest: MARKET}))
+        )
 
 
 # ---- daily bars: sources of snapshots
@@ -272,7 +283,9 @@ def test_part_of_a_market_is_stored_but_never_a_success_and_asked_for_again(run,
     assert lake.read("daily_bars", start=DAYS[2], end=DAYS[2]).height == 96
 
     full.market = dict.fromkeys(DAYS, MARKET)
-    retried = sync_daily_stock_data(DailySync.model_validate({"include_basic": False} | dict(result.retry_params)), run(full))
+    retried = sync_daily_stock_data(
+        DailySync.model_validate({"include_basic": False} | dict(result.retry_params)), run(full)
+    )
     assert full.asked[-1] == ("daily_bars", DAYS[2])
     assert (retried.status, retried.metadata["unknown_factors"]) == ("success", 0)
 
@@ -320,12 +333,19 @@ def test_a_symbol_that_the_source_does_not_know_is_listed(run, full):
     params = DailySync(symbols=["600001", "000002", "000001"], include_basic=False, start_date=DAYS[4])
     result = sync_daily_stock_data(params, run(full))
     assert (result.status, result.failed_items) == ("partial_success", ("000001.SZ", "000002.SZ"))
-    assert result.retry_params == {"symbols": ["000001.SZ", "000002.SZ"], "start_date": "2024-01-08", "end_date": "2024-01-09"}
+    assert result.retry_params == {
+        "symbols": ["000001.SZ", "000002.SZ"],
+        "start_date": "2024-01-08",
+        "end_date": "2024-01-09",
+    }
 
 
 def test_a_partition_that_is_no_trading_day_is_skipped_with_the_reason(run, full):
     result = sync_daily_stock_data(DailySync(include_basic=False), run(full, days=(date(2024, 1, 6),)))
-    assert (result.status, result.message) == ("skipped", "Bars: there is no trading day to load. 2024-01-06 is no trading day.")
+    assert (result.status, result.message) == (
+        "skipped",
+        "Bars: there is no trading day to load. 2024-01-06 is no trading day.",
+    )
 
 
 def test_simulated_days_do_not_enter_a_real_lake_even_when_nothing_is_left_to_load(run, lake, full):
@@ -349,7 +369,12 @@ def test_a_source_without_bars_ends_as_skipped(run):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"symbols": ["60001"]}, {"start_date": "2024-01-05", "end_date": "2024-01-04"}, {"strat_date": "2024-01-05"}, {"data_source": "sina"}],
+    [
+        {"symbols": ["60001"]},
+        {"start_date": "2024-01-05", "end_date": "2024-01-04"},
+        {"strat_date": "2024-01-05"},
+        {"data_source": "sina"},
+    ],
 )
 def test_wrong_parameters_are_refused(wrong):
     with pytest.raises(ValidationError):

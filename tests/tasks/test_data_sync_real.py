@@ -48,7 +48,11 @@ def read(path: Path) -> pl.DataFrame:
 def true_events(raw: pl.DataFrame) -> pl.DataFrame:
     """Return the rows whose previous close is not the last close; the archive has no gaps, so no calendar is needed."""
     last = pl.col("close").shift().over("symbol")
-    return raw.filter(pl.col("preclose") != last.fill_null(pl.col("preclose"))).select("symbol", "date").sort("symbol", "date")
+    return (
+        raw.filter(pl.col("preclose") != last.fill_null(pl.col("preclose")))
+        .select("symbol", "date")
+        .sort("symbol", "date")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +101,13 @@ def test_every_row_of_the_archive_is_stored(loaded, raw):
     assert stored["symbol"].n_unique() == 214
     counts = stored.group_by("symbol").agg(pl.len()).sort("symbol")
     assert counts.equals(raw.group_by("symbol").agg(pl.len()).sort("symbol"))
-    for ours, theirs in (("open", "open"), ("high", "high"), ("low", "low"), ("close", "close"), ("prev_close", "preclose")):
+    for ours, theirs in (
+        ("open", "open"),
+        ("high", "high"),
+        ("low", "low"),
+        ("close", "close"),
+        ("prev_close", "preclose"),
+    ):
         assert stored[ours].equals(raw[theirs].alias(ours)), ours
     assert stored["volume"].equals(raw["volume"].fill_null(0).alias("volume"))
 
@@ -108,7 +118,9 @@ def test_suspended_days_are_stored_as_such(loaded, raw):
     assert quiet.select("symbol", "date").equals(raw.filter(pl.col("tradestatus") == 0).select("symbol", "date"))
     assert quiet.height == 626
     assert (
-        quiet.select((pl.col("volume") == 0).all(), (pl.col("amount") == 0).all(), (pl.col("close") == pl.col("open")).all()).row(0)
+        quiet.select(
+            (pl.col("volume") == 0).all(), (pl.col("amount") == 0).all(), (pl.col("close") == pl.col("open")).all()
+        ).row(0)
         == (True,) * 3
     )
 
@@ -138,7 +150,11 @@ def test_backward_adjusted_returns_are_the_vendors_percentages(loaded, raw):
     lake, _ = loaded
     ours = adjusted_bars(lake, "hfq", columns=["symbol", "date", "close"])
     change = 100 * (pl.col("close") / pl.col("close").shift().over("symbol") - 1)
-    both = ours.with_columns(change=change).drop_nulls().join(raw.select("symbol", "date", "pctChg"), on=["symbol", "date"])
+    both = (
+        ours.with_columns(change=change)
+        .drop_nulls()
+        .join(raw.select("symbol", "date", "pctChg"), on=["symbol", "date"])
+    )
     assert both.height == 262_786 - 214
     assert both.select((pl.col("change") - pl.col("pctChg")).abs().max()).item() < 1e-4
 
@@ -198,7 +214,9 @@ def part(loaded) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def whole(part, raw) -> pl.DataFrame:
     """The true events of that part, from the archive's file."""
-    inside = raw.filter(pl.col("date").is_between(FIRST, LAST), pl.col("symbol").is_in(part["symbol"].unique().to_list()))
+    inside = raw.filter(
+        pl.col("date").is_between(FIRST, LAST), pl.col("symbol").is_in(part["symbol"].unique().to_list())
+    )
     return true_events(inside)
 
 
@@ -219,11 +237,20 @@ def triples(days: list[date], ex_days: list[date]) -> list[tuple[date, ...]]:
     at = dice.randrange(1, len(days) - 3)
     busiest = max(set(ex_days), key=ex_days.count)
     around = days.index(busiest)
-    return [*chosen, tuple(days[at : at + 3]), tuple(days[around - 1 : around + 2]), (days[around - 1], busiest, days[-1])]
+    return [
+        *chosen,
+        tuple(days[at : at + 3]),
+        tuple(days[around - 1 : around + 2]),
+        (days[around - 1], busiest, days[-1]),
+    ]
 
 
-@pytest.mark.parametrize("case", range(5), ids=["random", "random again", "in a row", "around the busiest ex-day", "up to the newest day"])
-def test_three_missing_days_filled_later_give_the_factors_of_the_whole_archive(part, whole, tmp_path, monkeypatch, case):
+@pytest.mark.parametrize(
+    "case", range(5), ids=["random", "random again", "in a row", "around the busiest ex-day", "up to the newest day"]
+)
+def test_three_missing_days_filled_later_give_the_factors_of_the_whole_archive(
+    part, whole, tmp_path, monkeypatch, case
+):
     monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "lake"))
     lake = Lake(str(tmp_path / "lake"))
     days = sorted(part["date"].unique())
@@ -233,7 +260,9 @@ def test_three_missing_days_filled_later_give_the_factors_of_the_whole_archive(p
     first = sync_daily_stock_data(DailySync(include_basic=False), run_of(source))
     assert (first.status, first.failed_items) == ("partial_success", tuple(f"{day}" for day in missing))
     # While a day is missing, exactly those bars are unknown whose previous close is not the last stored one.
-    assert unknown_factors(lake).equals(truly_different(part.filter(~pl.col("date").is_in(list(missing))), set(days), set(missing)))
+    assert unknown_factors(lake).equals(
+        truly_different(part.filter(~pl.col("date").is_in(list(missing))), set(days), set(missing))
+    )
     known = lake.scan("adjust_events").filter(pl.col("ratio").is_not_null()).select("symbol", "date").collect()
     assert known.join(whole, on=["symbol", "date"], how="anti").is_empty()
     if not unknown_factors(lake).is_empty():
@@ -255,7 +284,9 @@ def test_three_missing_days_filled_later_give_the_factors_of_the_whole_archive(p
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_rows_lost_at_random_put_those_symbols_in_doubt_whose_price_moved_and_invent_no_event(part, whole, tmp_path, monkeypatch, seed):
+def test_rows_lost_at_random_put_those_symbols_in_doubt_whose_price_moved_and_invent_no_event(
+    part, whole, tmp_path, monkeypatch, seed
+):
     monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "lake"))
     lake = Lake(str(tmp_path / "lake"))
     dice = random.Random(seed)
@@ -264,7 +295,9 @@ def test_rows_lost_at_random_put_those_symbols_in_doubt_whose_price_moved_and_in
     known = lake.scan("adjust_events").filter(pl.col("ratio").is_not_null()).select("symbol", "date").collect()
     assert known.join(whole, on=["symbol", "date"], how="anti").is_empty()
     lost = part.join(kept, on=["symbol", "date"], how="anti")
-    beside = kept.sort("date").with_columns(last=pl.col("close").shift().over("symbol"), before=pl.col("date").shift().over("symbol"))
+    beside = kept.sort("date").with_columns(
+        last=pl.col("close").shift().over("symbol"), before=pl.col("date").shift().over("symbol")
+    )
     behind = (
         lost.select("symbol", lost="date")
         .join(beside, on="symbol")

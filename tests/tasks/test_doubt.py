@@ -43,7 +43,9 @@ def lines(bars: Sequence[Bar], *, suspended: bool = False) -> list[str]:
     for symbol, day, before, close in bars:
         low, high = min(before, close), max(before, close)
         traded = "0,0" if suspended else f"100000,{100000 * low}"
-        rows.append(f"{symbol},{day},{before},{high},{low},{close},{before},{traded},1.0,false,{str(suspended).lower()}")
+        rows.append(
+            f"{symbol},{day},{before},{high},{low},{close},{before},{traded},1.0,false,{str(suspended).lower()}"
+        )
     return rows
 
 
@@ -165,7 +167,9 @@ def test_a_bar_that_is_missing_on_two_syncs_of_an_evening_makes_no_dividend(site
     monkeypatch.setattr("mystocks_dagster.sources.recorded.source.RecordedSource.has_history", False)
     for day, syncs in ((gap, 2), (after, 1)):
         site.at(day)
-        monkeypatch.setattr("mystocks_dagster.sources.recorded.source.RecordedSource.bar_days", lambda _, day=day: (day, day))
+        monkeypatch.setattr(
+            "mystocks_dagster.sources.recorded.source.RecordedSource.bar_days", lambda _, day=day: (day, day)
+        )
         results = [site.sync() for _ in range(syncs)]
         assert results[-1].status == "success"
     assert site.events == [("600001.SH", after, None)]
@@ -183,7 +187,9 @@ def test_a_bar_that_is_missing_where_suspended_days_have_rows_is_doubtful_for_th
     assert ("600001.SH", SPRING[31], None) in site.events
     result = site.compute()
     assert result.failed_items[0] == "600001.SH"
-    remedy = f"mystocks backfill daily_data_sync --from {SPRING[30]} --to {SPRING[30]} --again -p 'symbols=[\"600001.SH\"]'"
+    remedy = (
+        f"mystocks backfill daily_data_sync --from {SPRING[30]} --to {SPRING[30]} --again -p 'symbols=[\"600001.SH\"]'"
+    )
     assert "the symbol's own bar before it is missing on a loaded day" in result.message
     assert remedy in result.message
     assert site.days_of("600001.SH") == SPRING[:31][:30]
@@ -205,7 +211,12 @@ def test_a_listing_is_no_event_in_whichever_direction_days_are_loaded(site):
 # ---- the end of the calendar
 
 
-NEW_YEAR = [*shanghai().sessions(date(2026, 10, 8), date(2026, 12, 31)), date(2027, 1, 4), date(2027, 1, 5), date(2027, 1, 6)]
+NEW_YEAR = [
+    *shanghai().sessions(date(2026, 10, 8), date(2026, 12, 31)),
+    date(2027, 1, 4),
+    date(2027, 1, 5),
+    date(2027, 1, 6),
+]
 
 
 def operate(site: Site, bars: list[Bar], days: Sequence[date]) -> list[TaskResult]:
@@ -229,12 +240,17 @@ def test_new_year_2027_is_a_night_like_any_other(site, calendar_until):
     assert all(site.days_of(symbol) == NEW_YEAR for symbol in symbols)
 
 
-def test_a_dividend_on_the_first_day_after_the_calendar_stops_that_symbol_until_a_calendar_arrives(site, calendar_until):
+def test_a_dividend_on_the_first_day_after_the_calendar_stops_that_symbol_until_a_calendar_arrives(
+    site, calendar_until
+):
     calendar_until(date(2026, 12, 31))
     pays = walk("600001.SH", NEW_YEAR, ex={date(2027, 1, 4): 0.3})
     results = operate(site, pays + walk("600002.SH", NEW_YEAR), [date(2026, 12, 31), *NEW_YEAR[-3:]])
     assert results[-1].failed_items == ("600001.SH",)
-    assert "the exchange calendar, which ends on 2026-12-31, does not say whether 2027-01-01 was a trading day" in results[-1].message
+    assert (
+        "the exchange calendar, which ends on 2026-12-31, does not say whether 2027-01-01 was a trading day"
+        in results[-1].message
+    )
     assert site.days_of("600001.SH") == NEW_YEAR[:-3]
     assert site.days_of("600002.SH") == NEW_YEAR
 
@@ -266,7 +282,11 @@ def test_the_markets_own_previous_closes_prove_an_unlisted_holiday(site, calenda
 def test_a_trading_day_missed_after_the_calendar_is_not_taken_for_a_holiday(site, calendar_until):
     calendar_until(date(2026, 12, 31))
     market = [bar for n in range(30) for bar in walk(f"6001{n:02d}.SH", NEW_YEAR)]
-    operate(site, [bar for bar in market if bar[1] != date(2027, 1, 5)], [date(2026, 12, 31), date(2027, 1, 4), date(2027, 1, 6)])
+    operate(
+        site,
+        [bar for bar in market if bar[1] != date(2027, 1, 5)],
+        [date(2026, 12, 31), date(2027, 1, 4), date(2027, 1, 6)],
+    )
     assert {ratio for _, _, ratio in site.events} == {None}
     assert {day for _, day, _ in site.events} == {date(2027, 1, 6)}
 
@@ -303,7 +323,11 @@ def missed(site: Site) -> tuple[list[Bar], date, set[str]]:
     bars += [*still, same]
     site.holds(*lines([bar for bar in bars if bar[1] != gap]))
     closes = {(symbol, day): (before, close) for symbol, day, before, close in bars}
-    moved = {symbol for symbol in ("600000.SH", "600001.SH", "600002.SH") if closes[symbol, SPRING[61]][0] != closes[symbol, SPRING[59]][1]}
+    moved = {
+        symbol
+        for symbol in ("600000.SH", "600001.SH", "600002.SH")
+        if closes[symbol, SPRING[61]][0] != closes[symbol, SPRING[59]][1]
+    }
     return bars, gap, moved
 
 
@@ -354,9 +378,13 @@ def test_a_day_missed_by_a_source_of_snapshots_is_filled_from_an_archive(site, m
     _, gap, _ = missed(site)
     site.sync()
     monkeypatch.setattr("mystocks_dagster.sources.recorded.source.RecordedSource.has_history", False)
-    monkeypatch.setattr("mystocks_dagster.sources.recorded.source.RecordedSource.bar_days", lambda _: (SPRING[-1], SPRING[-1]))
+    monkeypatch.setattr(
+        "mystocks_dagster.sources.recorded.source.RecordedSource.bar_days", lambda _: (SPRING[-1], SPRING[-1])
+    )
     result = site.sync(force=True)
-    assert f"mystocks backfill daily_data_sync --from {gap} --to {gap} --again -p data_source=recorded" in result.message
+    assert (
+        f"mystocks backfill daily_data_sync --from {gap} --to {gap} --again -p data_source=recorded" in result.message
+    )
     monkeypatch.undo()
 
 
@@ -392,7 +420,10 @@ def test_corporate_actions_can_be_fetched_by_a_task_of_their_own(site):
     assert result.rows == {"corporate_actions": 2, "adjust_events": 1}
     assert site.events[0][2] is not None
     assert sync_corporate_actions(ActionSync(), site.run).status == "skipped"
-    assert sync_corporate_actions(ActionSync(start_date=SPRING[3], end_date=SPRING[3]), site.run).rows["corporate_actions"] == 1
+    assert (
+        sync_corporate_actions(ActionSync(start_date=SPRING[3], end_date=SPRING[3]), site.run).rows["corporate_actions"]
+        == 1
+    )
 
 
 def test_an_action_that_does_not_explain_the_price_heals_nothing(site):
@@ -439,7 +470,9 @@ def test_adjusted_prices_of_others_and_of_earlier_days_are_read_as_ever(site):
     assert adjusted_bars(site.lake, symbols=["600003.SH"]).height == len(SPRING) - 1
     assert adjusted_bars(site.lake, end=SPRING[59]).height == 60 * 4
     rows = adjusted_bars(site.lake, unknown="leave_out").group_by("symbol").len()
-    assert dict(rows.iter_rows()) == {f"60000{n}.SH": 60 if f"60000{n}.SH" in moved else len(SPRING) - 1 for n in range(4)}
+    assert dict(rows.iter_rows()) == {
+        f"60000{n}.SH": 60 if f"60000{n}.SH" in moved else len(SPRING) - 1 for n in range(4)
+    }
     assert set(unknown_factors(site.lake)["symbol"]) == moved
 
 
@@ -447,7 +480,8 @@ def test_adjusted_prices_of_others_and_of_earlier_days_are_read_as_ever(site):
 
 
 @pytest.mark.parametrize(
-    ("cash", "rule"), [("NaN", "not_a_number"), ("inf", "not_a_number"), ("-inf", "not_a_number"), ("-0.5", "distribution_below_zero")]
+    ("cash", "rule"),
+    [("NaN", "not_a_number"), ("inf", "not_a_number"), ("-inf", "not_a_number"), ("-0.5", "distribution_below_zero")],
 )
 def test_a_distribution_that_cannot_be_is_set_aside_and_the_sync_goes_on(site, cash, rule):
     ex = SPRING[41]
@@ -471,7 +505,10 @@ def test_a_distribution_that_cannot_be_is_set_aside_and_the_sync_goes_on(site, c
 
 def test_a_report_of_distributions_that_is_refused_as_a_whole_is_told_and_the_sync_goes_on(site):
     ex = SPRING[41]
-    site.holds(*lines([bar for bar in walk("600000.SH", SPRING, ex={ex: 0.5}) if bar[1] != SPRING[40]]), *lines(walk("600001.SH", SPRING)))
+    site.holds(
+        *lines([bar for bar in walk("600000.SH", SPRING, ex={ex: 0.5}) if bar[1] != SPRING[40]]),
+        *lines(walk("600001.SH", SPRING)),
+    )
     site.acts(*(f"60000{n}.SH,{ex},NaN,0,0,,{SPRING[30]},x" for n in range(6)))
     assert "Corporate actions could not be fetched: recorded: corporate_actions refused." in site.sync().message
     assert site.lake.read("daily_bars").height == 2 * len(SPRING) - 1
@@ -493,7 +530,9 @@ def test_the_sound_distributions_beside_one_that_cannot_be_are_stored(site):
 def split(site) -> Site:
     """600000 was split 1:2 on the 41st day."""
     bars = walk("600000.SH", SPRING)
-    halved = [bar if n < 40 else (bar[0], bar[1], round(bar[2] / 2, 2), round(bar[3] / 2, 2)) for n, bar in enumerate(bars)]
+    halved = [
+        bar if n < 40 else (bar[0], bar[1], round(bar[2] / 2, 2), round(bar[3] / 2, 2)) for n, bar in enumerate(bars)
+    ]
     site.holds(*lines(halved))
     site.at(SPRING[-2])
     site.sync()

@@ -81,7 +81,9 @@ def test_weekly_indicators_are_of_weekly_bars(computing, lake, market, weekdays)
     stored = lake.read("indicators_weekly", symbols=["600519.SH"]).sort("date")
     assert stored["date"].to_list() == weekdays[4::5]
     np.testing.assert_allclose(stored["close_hfq"], close[4::5])
-    expected = MyTT.KDJ(close[4::5], np.array([high[week].max() for week in weeks]), np.array([low[week].min() for week in weeks]))[1]
+    expected = MyTT.KDJ(
+        close[4::5], np.array([high[week].max() for week in weeks]), np.array([low[week].min() for week in weeks])
+    )[1]
     np.testing.assert_allclose(stored["kdj_d"].to_numpy(), expected, rtol=1e-9)
     assert not lake.exists("indicators_daily")
 
@@ -128,7 +130,17 @@ def test_an_indicator_asked_for_the_first_time_is_calculated_for_all_days(comput
 
 def test_other_formulas_are_other_work():
     assert formulas((weekly,)) == formulas((weekly,))
-    assert len({formulas((weekly,)), formulas((indicators,)), formulas((weekly, indicators)), formulas((weekly,), "600519.SH")}) == 4
+    assert (
+        len(
+            {
+                formulas((weekly,)),
+                formulas((indicators,)),
+                formulas((weekly, indicators)),
+                formulas((weekly,), "600519.SH"),
+            }
+        )
+        == 4
+    )
 
 
 def test_new_bars_are_calculated_for_the_other_symbols_after_a_run_for_one(computing, lake, market, weekdays):
@@ -178,7 +190,10 @@ def test_a_new_day_writes_that_day_and_moves_the_running_week_on(computing, lake
 def test_a_repaired_bar_is_followed_to_the_end(computing, lake, market, weekdays):
     calculate(computing)
     repaired = pl.col("date") == weekdays[100]
-    lake.replace_all("daily_bars", market.with_columns(pl.when(repaired).then(pl.col("close") * 1.01).otherwise("close").alias("close")))
+    lake.replace_all(
+        "daily_bars",
+        market.with_columns(pl.when(repaired).then(pl.col("close") * 1.01).otherwise("close").alias("close")),
+    )
     result = calculate(computing, periods=["daily"])
     assert result.rows["indicators_daily"] == 2 * 50  # an exponential average never forgets
     stored = lake.read("indicators_daily").sort("symbol", "date")
@@ -244,7 +259,14 @@ def test_without_bars_the_message_says_what_is_missing(computing, lake):
 
 
 @pytest.mark.parametrize(
-    "params", [{"indicators": ["SAR"]}, {"indicators": []}, {"periods": ["monthly"]}, {"symbols": ["moutai"]}, {"indicator": ["MA"]}]
+    "params",
+    [
+        {"indicators": ["SAR"]},
+        {"indicators": []},
+        {"periods": ["monthly"]},
+        {"symbols": ["moutai"]},
+        {"indicator": ["MA"]},
+    ],
 )
 def test_parameters_that_cannot_be_meant_are_refused(params):
     with pytest.raises(ValidationError):
@@ -252,7 +274,9 @@ def test_parameters_that_cannot_be_meant_are_refused(params):
 
 
 def test_the_seeds_parameters_are_the_defaults():
-    assert IndicatorParams() == IndicatorParams(indicators=["MA", "MACD", "KDJ", "RSI", "BOLL"], periods=["daily", "weekly"])
+    assert IndicatorParams() == IndicatorParams(
+        indicators=["MA", "MACD", "KDJ", "RSI", "BOLL"], periods=["daily", "weekly"]
+    )
     assert tables_of(calculate_technical_indicators).writes == ("indicators_daily", "indicators_weekly")
 
 
@@ -262,7 +286,11 @@ def test_the_seeds_parameters_are_the_defaults():
 def test_changes_are_found_by_day_whatever_their_kind():
     days = [date(2025, 1, 1) + timedelta(days=n) for n in range(5)]
     stored = pl.DataFrame(
-        {"symbol": ["a", "b"] * 4, "date": [day for day in days[:4] for _ in "ab"], "x": [1.0, None, 2.0, 0.0, 3.0, 3.0, 4.0, 4.0]}
+        {
+            "symbol": ["a", "b"] * 4,
+            "date": [day for day in days[:4] for _ in "ab"],
+            "x": [1.0, None, 2.0, 0.0, 3.0, 3.0, 4.0, 4.0],
+        }
     )
     fresh = pl.DataFrame(
         {

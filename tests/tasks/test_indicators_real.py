@@ -29,7 +29,9 @@ def run(tmp_path_factory):
         patch.setenv("MYSTOCKS_RECORDED", str(ARCHIVE))
         patch.setenv("MYSTOCKS_NOW", "2025-04-07T16:30:00+08:00")
         logger, silent = logging.getLogger("task"), lambda *_: None
-        run = TaskRun(task_id="task", run_id="run", attempt=1, settings=Settings.from_env(), logger=logger, report_progress=silent)
+        run = TaskRun(
+            task_id="task", run_id="run", attempt=1, settings=Settings.from_env(), logger=logger, report_progress=silent
+        )
         sync_daily_stock_data(DailySync(data_source="recorded", include_basic=False), run)
         calculate_technical_indicators(IndicatorParams(), run)
         calculate_strategy_signals(SignalParams(), run)
@@ -48,7 +50,12 @@ def test_every_day_on_which_a_symbol_traded_has_its_row_and_no_other(run, raw):
     stored = run.lake().read("indicators_daily", columns=["symbol", "date"]).sort("symbol", "date")
     assert stored.equals(traded)
     weeks = traded.with_columns(year=pl.col("date").dt.iso_year(), week=pl.col("date").dt.week())
-    last = weeks.group_by("symbol", "year", "week").agg(pl.col("date").max()).select("symbol", "date").sort("symbol", "date")
+    last = (
+        weeks.group_by("symbol", "year", "week")
+        .agg(pl.col("date").max())
+        .select("symbol", "date")
+        .sort("symbol", "date")
+    )
     assert run.lake().read("indicators_weekly", columns=["symbol", "date"]).sort("symbol", "date").equals(last)
 
 

@@ -32,7 +32,13 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> TaskRun:
     monkeypatch.setenv("MYSTOCKS_NOW", NOW.isoformat())
-    common = {"task_id": "t", "run_id": "r", "attempt": 1, "logger": logging.getLogger("test"), "report_progress": lambda *_: None}
+    common = {
+        "task_id": "t",
+        "run_id": "r",
+        "attempt": 1,
+        "logger": logging.getLogger("test"),
+        "report_progress": lambda *_: None,
+    }
     return TaskRun(settings=Settings.from_env(root), **common)  # ty: ignore[invalid-argument-type]
 
 
@@ -118,7 +124,9 @@ def test_links_are_neither_followed_nor_removed(run: TaskRun, root: Path, tmp_pa
     assert (root / "tmp" / "file").is_symlink()
 
 
-def test_a_path_through_a_link_is_refused_and_a_linked_cache_left_alone(run: TaskRun, root: Path, tmp_path: Path) -> None:
+def test_a_path_through_a_link_is_refused_and_a_linked_cache_left_alone(
+    run: TaskRun, root: Path, tmp_path: Path
+) -> None:
     treasure = put(tmp_path / "elsewhere" / "treasure", days=99)
     (root / "tmp").symlink_to(treasure.parent)
     (root / ".dagster").mkdir()
@@ -208,7 +216,14 @@ def test_dagsters_home_elsewhere_has_its_own_cache_cleaned(run: TaskRun, tmp_pat
 def test_the_lakes_small_files_become_few_and_no_row_is_lost(run: TaskRun) -> None:
     lake = run.lake("real")
     for n in range(6):
-        row = {"table": "t", "date": date(2025, 4, 1) + timedelta(days=n), "rows": n, "complete": True, "source": "s", "loaded_at": NOW}
+        row = {
+            "table": "t",
+            "date": date(2025, 4, 1) + timedelta(days=n),
+            "rows": n,
+            "complete": True,
+            "source": "s",
+            "loaded_at": NOW,
+        }
         lake.upsert("loaded_days", pl.DataFrame([row], schema=LOADED_DAYS.dtypes))
     table = f"{lake.location}/loaded_days"
     assert len(DeltaTable(table).file_uris()) == 6

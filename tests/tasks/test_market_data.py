@@ -106,7 +106,13 @@ def fake() -> FakeSource:
 @pytest.fixture
 def run(fake: FakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
     monkeypatch.setenv("MYSTOCKS_NOW", "2025-04-07T21:00:00+08:00")
-    common = {"task_id": "t", "run_id": "r", "attempt": 1, "logger": logging.getLogger("test"), "report_progress": lambda *_: None}
+    common = {
+        "task_id": "t",
+        "run_id": "r",
+        "attempt": 1,
+        "logger": logging.getLogger("test"),
+        "report_progress": lambda *_: None,
+    }
     return FakeRun(settings=Settings.from_env(tmp_path), given=fake, **common)  # ty: ignore[invalid-argument-type]
 
 
@@ -150,7 +156,9 @@ def test_each_snapshot_is_kept(run: FakeRun, lake: Lake, monkeypatch: pytest.Mon
     assert lake.read("stock_quotes").height == 2
 
 
-def test_one_half_that_fails_is_a_warning_with_a_way_to_repeat_it(run: FakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_half_that_fails_is_a_warning_with_a_way_to_repeat_it(
+    run: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MYSTOCKS_NOW", "2025-04-07T10:00:00+08:00")
     run.given.errors["etf_quotes"] = SourceUnavailable("push2delay is away")
     result = fetch_realtime_market_data(RealtimeParams(), run)
@@ -161,7 +169,10 @@ def test_one_half_that_fails_is_a_warning_with_a_way_to_repeat_it(run: FakeRun, 
 
 
 def test_nothing_asked_for_is_skipped(run: FakeRun) -> None:
-    assert fetch_realtime_market_data(RealtimeParams(fetch_stocks=False, fetch_etfs=False, force=True), run).status == "skipped"
+    assert (
+        fetch_realtime_market_data(RealtimeParams(fetch_stocks=False, fetch_etfs=False, force=True), run).status
+        == "skipped"
+    )
 
 
 # ---- 龙虎榜
@@ -179,7 +190,9 @@ def test_the_latest_day_comes_with_some_days_before_and_then_is_complete(run: Fa
     assert lake.read("longhubang").height == board(DAYS).height  # nothing twice
 
 
-def test_before_its_publication_a_day_is_not_missed_and_asked_for_again(run: FakeRun, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_before_its_publication_a_day_is_not_missed_and_asked_for_again(
+    run: FakeRun, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MYSTOCKS_NOW", "2025-04-07T16:30:00+08:00")
     run.given.published.remove(MONDAY)
     result = fetch_longhubang_data(LonghubangParams(), run)
@@ -266,7 +279,11 @@ def test_three_flows_are_stored_and_then_complete(run: FakeRun, lake: Lake) -> N
 def test_one_flow_that_fails_leaves_the_others_and_is_repeated_alone(run: FakeRun, lake: Lake) -> None:
     run.given.errors["capital_flow_sector"] = SourceUnavailable("push2delay is away")
     result = fetch_capital_flow_data(CapitalFlowParams(), run)
-    assert (result.status, result.failed_items, result.retry_params) == ("partial_success", ("sector",), {"flow_types": ["sector"]})
+    assert (result.status, result.failed_items, result.retry_params) == (
+        "partial_success",
+        ("sector",),
+        {"flow_types": ["sector"]},
+    )
     assert lake.exists("capital_flow_concept")
     run.given.errors.clear()
     assert fetch_capital_flow_data(CapitalFlowParams(**result.retry_params), run).rows == {"capital_flow_sector": 3}

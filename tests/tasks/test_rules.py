@@ -54,7 +54,13 @@ class Run(TaskRun):
 def run_of(given: MarketSource | None = None) -> Run:
     logger = logging.getLogger("task")
     return Run(
-        task_id="t", run_id="r", attempt=1, settings=Settings.from_env(), logger=logger, report_progress=lambda *_: None, given=given
+        task_id="t",
+        run_id="r",
+        attempt=1,
+        settings=Settings.from_env(),
+        logger=logger,
+        report_progress=lambda *_: None,
+        given=given,
     )
 
 
@@ -136,9 +142,14 @@ def test_a_row_that_cannot_be_is_set_aside_the_rest_is_stored_and_a_good_load_cl
     bad = row_of("600003.SH", DAYS[4])
     result = sync(Vendor(changed(market(), bad, high=9.0)))
     assert (result.status, result.failed_items) == ("partial_success", (f"{DAYS[4]}",))
-    assert "1 row set aside (high_below_low 1, price_outside_range 1), first 600003.SH 2024-03-07: high is below low" in result.message
+    assert (
+        "1 row set aside (high_below_low 1, price_outside_range 1), first 600003.SH 2024-03-07: high is below low"
+        in result.message
+    )
     assert lake.read("daily_bars").height == 300 * len(DAYS) - 1
-    assert put_aside(lake) == [("daily_bars", "600003.SH 2024-03-07", rule) for rule in ("high_below_low", "price_outside_range")]
+    assert put_aside(lake) == [
+        ("daily_bars", "600003.SH 2024-03-07", rule) for rule in ("high_below_low", "price_outside_range")
+    ]
     kept = lake.query("SELECT * FROM quarantine").row(0, named=True)
     assert (kept["source"], json.loads(kept["row"])["high"], kept["date"]) == ("vendor", 9.0, DAYS[4])
     assert lake.head("quarantine", 1).height == 1
@@ -169,7 +180,10 @@ def test_named_symbols_are_mended_alone(lake: Lake):
     )
     assert (wrong.status, wrong.failed_items) == ("partial_success", ("600003.SH",))
     assert {key for _, key, _ in put_aside(lake)} == {f"600003.SH {DAYS[5]}"}
-    assert sync(Vendor(market()), symbols=["600003.SH"], start_date=DAYS[4], end_date=DAYS[5], force=True).status == "success"
+    assert (
+        sync(Vendor(market()), symbols=["600003.SH"], start_date=DAYS[4], end_date=DAYS[5], force=True).status
+        == "success"
+    )
     assert put_aside(lake) == []
 
 
@@ -189,7 +203,15 @@ def test_a_previous_close_of_0_is_unknown(lake: Lake):
 
 
 def test_more_than_the_limit_in_a_day_is_set_aside(lake: Lake):
-    bars = changed(market(), row_of("600003.SH", DAYS[8]), open=25.0, low=24.0, high=26.0, close=25.5, amount=pl.col("volume") * 25.0)
+    bars = changed(
+        market(),
+        row_of("600003.SH", DAYS[8]),
+        open=25.0,
+        low=24.0,
+        high=26.0,
+        close=25.5,
+        amount=pl.col("volume") * 25.0,
+    )
     sync(Vendor(bars))
     assert ("daily_bars", f"600003.SH {DAYS[8]}", "beyond_price_limit") in put_aside(lake)
     assert lake.read("daily_bars", symbols=["600003.SH"], start=DAYS[8], end=DAYS[8]).is_empty()
@@ -263,7 +285,10 @@ def test_a_wrong_first_day_does_not_refuse_the_whole_market_after_it(lake: Lake)
 def test_a_market_times_ten_after_a_day_that_was_missed_is_refused(lake: Lake):
     assert sync(Vendor(market().filter(pl.col("date") < DAYS[-2])), end_date=DAYS[-3]).status == "success"
     result = sync(Vendor(tenfold(pl.col("date") == LAST).filter(pl.col("date") == LAST), has_history=False))
-    assert f"Refused: {LAST} (prev_close_disagrees: 300 of 300 previous closes are not near the last stored closes" in str(result.error)
+    assert (
+        f"Refused: {LAST} (prev_close_disagrees: 300 of 300 previous closes are not near the last stored closes"
+        in str(result.error)
+    )
     assert LAST not in lake.days("daily_bars")
 
 
@@ -282,20 +307,38 @@ def test_another_symbols_prices_are_set_aside(lake: Lake):
 
 def test_a_list_in_which_traded_stocks_show_no_price_is_refused(lake: Lake):
     still = {name: pl.col("prev_close") for name in ("open", "high", "low", "close")}
-    resting = changed(market(), (pl.col("date") == LAST) & (pl.col("symbol") < "600030"), **still, volume=0, amount=0.0, suspended=True)
+    resting = changed(
+        market(),
+        (pl.col("date") == LAST) & (pl.col("symbol") < "600030"),
+        **still,
+        volume=0,
+        amount=0.0,
+        suspended=True,
+    )
     _, result = today(resting, lake)
     refused(lake, result, "too_many_suspended: 30 of 300 symbols that traded the day before show no price")
 
 
 def test_a_few_suspended_stocks_are_an_ordinary_day(lake: Lake):
     still = {name: pl.col("prev_close") for name in ("open", "high", "low", "close")}
-    resting = changed(market(), (pl.col("date") == LAST) & (pl.col("symbol") < "600005"), **still, volume=0, amount=0.0, suspended=True)
+    resting = changed(
+        market(),
+        (pl.col("date") == LAST) & (pl.col("symbol") < "600005"),
+        **still,
+        volume=0,
+        amount=0.0,
+        suspended=True,
+    )
     assert today(resting, lake)[1].status == "success"
 
 
 def test_a_unit_that_changed_refuses_the_day_and_keeps_three_examples(lake: Lake):
     _, result = today(market().with_columns(volume=pl.col("volume") // 100), lake)
-    refused(lake, result, "mean_price_outside_range: amount / volume is far from low to high, so a unit is another, in 300 of 300 rows")
+    refused(
+        lake,
+        result,
+        "mean_price_outside_range: amount / volume is far from low to high, so a unit is another, in 300 of 300 rows",
+    )
     assert len(put_aside(lake)) == 3
     assert sync(Vendor(market().filter(pl.col("date") == LAST), has_history=False)).status == "success"
     assert put_aside(lake) == []
@@ -349,9 +392,9 @@ def test_of_a_short_list_three_rows_may_be_missing_and_no_more(lake: Lake, missi
 
 def whole_list(listed: pl.DataFrame) -> pl.DataFrame:
     row = {"name": "某某", "exchange": "SH", "board": "main", "is_st": False, "list_date": None}
-    return listed.with_columns(*(pl.lit(value).alias(name) for name, value in row.items()), updated_at=pl.lit(None)).select(
-        pl.col(name).cast(dtype) for name, dtype in TABLES["stocks"].dtypes.items()
-    )
+    return listed.with_columns(
+        *(pl.lit(value).alias(name) for name, value in row.items()), updated_at=pl.lit(None)
+    ).select(pl.col(name).cast(dtype) for name, dtype in TABLES["stocks"].dtypes.items())
 
 
 def test_symbols_missing_in_the_middle_are_named_with_their_first_day(lake: Lake):
@@ -364,7 +407,9 @@ def test_a_pause_without_rows_that_ends_at_the_last_close_is_said_and_nothing_is
     flat = market(NAMES[:60])
     back = row_of("600000.SH", DAYS[6])
     close = flat.filter(row_of("600000.SH", DAYS[3]))["close"].item()
-    paused = changed(flat, back, prev_close=close).filter(~((pl.col("symbol") == "600000.SH") & pl.col("date").is_in(DAYS[4:6])))
+    paused = changed(flat, back, prev_close=close).filter(
+        ~((pl.col("symbol") == "600000.SH") & pl.col("date").is_in(DAYS[4:6]))
+    )
     result = sync(Vendor(paused))
     assert result.status == "success"
     assert f"No bar from {DAYS[4]} on of 600000.SH, which came back at the last close" in result.message
@@ -411,7 +456,9 @@ def test_a_row_of_a_weekend_is_seen_set_aside_and_cleared(lake: Lake, archive):
     assert put_aside(lake) == []
 
 
-def test_a_longhubang_row_that_does_not_add_up_is_set_aside_and_cleared(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_longhubang_row_that_does_not_add_up_is_set_aside_and_cleared(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     folder = tmp_path / "boards"
     folder.mkdir()
     monkeypatch.setenv("MYSTOCKS_RECORDED", str(folder))
@@ -435,7 +482,11 @@ def test_a_longhubang_row_that_does_not_add_up_is_set_aside_and_cleared(lake: La
 
 
 def quotes(prev_close: pl.Expr) -> pl.DataFrame:
-    bars = market().filter(pl.col("date") == LAST).with_columns(prev_close=prev_close, price=pl.col("close"), name=pl.lit("某某"))
+    bars = (
+        market()
+        .filter(pl.col("date") == LAST)
+        .with_columns(prev_close=prev_close, price=pl.col("close"), name=pl.lit("某某"))
+    )
     moment = pl.lit("2024-03-15T10:30:00").str.to_datetime().dt.replace_time_zone("Asia/Shanghai")
     bars = bars.with_columns(time=moment, change_pct=(pl.col("price") / pl.col("prev_close") - 1) * 100)
     return bars.select(pl.col(name).cast(dtype) for name, dtype in TABLES["stock_quotes"].dtypes.items())
@@ -447,7 +498,9 @@ def test_quotes_of_another_day_are_refused(lake: Lake):
     vendor.quoted = quotes(pl.col("prev_close"))
     assert fetch_realtime_market_data(asked, run_of(vendor)).status == "success"
     vendor.quoted = quotes(pl.col("prev_close") * 0.99)
-    with pytest.raises(Exception, match=r"prev_close_disagrees: 300 of 300 previous closes are not the stored closes of 2024-03-14"):
+    with pytest.raises(
+        Exception, match=r"prev_close_disagrees: 300 of 300 previous closes are not the stored closes of 2024-03-14"
+    ):
         fetch_realtime_market_data(asked, run_of(vendor))
 
 

@@ -95,10 +95,15 @@ def test_a_file_that_cannot_be_true_is_not_used_and_said(text: str, told: str, t
     [
         (days_of_2027()[::2], "2027 has 124 trading days and 137 weekdays without trading, and a year has 235 to 250"),
         (days_of_2027()[:120:2], "2027 up to 2027-06-29 has 60 trading days and 68 weekdays without trading"),
-        ([day for at, day in enumerate(days_of_2027()) if at % 12], "2027 has 226 trading days and 35 weekdays without trading"),
+        (
+            [day for at, day in enumerate(days_of_2027()) if at % 12],
+            "2027 has 226 trading days and 35 weekdays without trading",
+        ),
     ],
 )
-def test_a_file_that_lacks_days_here_and_there_is_not_used_and_its_line_is_said(days: list[date], told: str, tmp_path: Path) -> None:
+def test_a_file_that_lacks_days_here_and_there_is_not_used_and_its_line_is_said(
+    days: list[date], told: str, tmp_path: Path
+) -> None:
     path = tmp_path / "days.csv"
     path.write_text("trade_date\n" + "\n".join(map(str, days)), encoding="utf-8")
     known = combine(path, Record())

@@ -35,7 +35,9 @@ def level(check: Any) -> str:
 
 
 @pytest.mark.parametrize("day", DATES)
-def test_health_is_amber_before_the_end_and_red_a_week_after_the_next_year_is_published(day: str, at: Callable[[str], None]) -> None:
+def test_health_is_amber_before_the_end_and_red_a_week_after_the_next_year_is_published(
+    day: str, at: Callable[[str], None]
+) -> None:
     at(f"{day}T17:00:00")
     assert level(calendar()) == LEVELS[day]
     assert "mystocks calendar --refresh" in calendar().remedy
@@ -52,7 +54,9 @@ def test_health_is_green_when_the_next_year_is_loaded(day: str, at: Callable[[st
 
 
 @pytest.mark.parametrize("day", DATES)
-def test_partitions_are_the_trading_days_of_the_calendar_in_force(day: str, at: Callable[[str], None], year: Path) -> None:
+def test_partitions_are_the_trading_days_of_the_calendar_in_force(
+    day: str, at: Callable[[str], None], year: Path
+) -> None:
     at(f"{day}T17:00:00")
     keys = trading_days().get_partition_keys(current_time=now())
     stated = [one for one in to_2027() if date(2005, 1, 4) <= one <= date.fromisoformat(day)]
@@ -63,11 +67,15 @@ def test_partitions_are_the_trading_days_of_the_calendar_in_force(day: str, at: 
 def test_without_the_next_year_no_partition_is_guessed(day: str, at: Callable[[str], None]) -> None:
     at(f"{day}T17:00:00")
     last = min(date.fromisoformat(day), date(2026, 12, 31))
-    assert trading_days().get_partition_keys(current_time=now())[-1] == ("2026-12-18" if day == "2026-12-20" else f"{last}")
+    assert trading_days().get_partition_keys(current_time=now())[-1] == (
+        "2026-12-18" if day == "2026-12-20" else f"{last}"
+    )
 
 
 @pytest.mark.parametrize("day", DATES)
-def test_next_leaves_out_the_holidays_of_a_loaded_year_and_says_when_it_guesses(day: str, at: Callable[[str], None], year: Path) -> None:
+def test_next_leaves_out_the_holidays_of_a_loaded_year_and_says_when_it_guesses(
+    day: str, at: Callable[[str], None], year: Path
+) -> None:
     at(f"{day}T08:00:00")
     coming = list(takewhile(lambda one: one.time.date() < date(2027, 3, 1), next_runs.starts("bars", CRON, now())))
     stated = [one for one in to_2027() if date.fromisoformat(day) <= one < date(2027, 3, 1)]
@@ -98,7 +106,10 @@ def test_a_weekday_beyond_the_end_on_which_the_source_shows_older_bars_is_skippe
     at("2027-01-01T16:30:00")
     result = sync_daily_stock_data(sync, run())
     assert result.status == "skipped"
-    assert "2027-01-01 is skipped: akshare shows no bars after 2026-12-31, and the trading calendar ends on 2026-12-31" in result.message
+    assert (
+        "2027-01-01 is skipped: akshare shows no bars after 2026-12-31, and the trading calendar ends on 2026-12-31"
+        in result.message
+    )
     assert stored(run()) == [date(2026, 12, 31)]
     at("2027-01-01T20:30:00")
     assert "2027-01-01" not in fetch_longhubang_data(LonghubangParams(), run()).failed_items
@@ -109,7 +120,10 @@ def test_the_first_session_of_the_year_is_stored_under_its_own_date_without_a_ca
 ) -> None:
     at("2027-01-04T16:30:00")
     market = Market.small(date(2026, 12, 31))
-    moved = {"day": date(2027, 1, 4), "bars": market.bars.with_columns(date=pl.col("date").replace(date(2026, 12, 31), date(2027, 1, 4)))}
+    moved = {
+        "day": date(2027, 1, 4),
+        "bars": market.bars.with_columns(date=pl.col("date").replace(date(2026, 12, 31), date(2027, 1, 4))),
+    }
     standin.reset(Market(**{**vars(market), **moved}))
     result = sync_daily_stock_data(DailySync(include_basic=False), run())
     assert (result.status, stored(run())) == ("success", [date(2027, 1, 4)])
@@ -143,7 +157,10 @@ def test_a_market_goes_on_into_a_loaded_year_and_so_do_indicators(
     newest = max(one for one in days_of_2027() if one <= date.fromisoformat(day))
     indicators = run().lake().read("indicators_daily", columns=["symbol", "date"])
     assert indicators["date"].max() == newest
-    assert indicators.filter(date=newest).height == run().lake().read("daily_bars").filter(~pl.col("suspended"), date=newest).height
+    assert (
+        indicators.filter(date=newest).height
+        == run().lake().read("daily_bars").filter(~pl.col("suspended"), date=newest).height
+    )
 
 
 def test_what_happened_in_a_simulated_market_does_not_change_when_the_calendar_reaches_further(

@@ -23,7 +23,9 @@ def ask(name: str = "akshare") -> Refreshed:
     return refresh(open_source(name, settings), settings)
 
 
-def test_a_source_that_knows_the_next_year_extends_the_calendar_and_is_named(at: Callable[[str], None], standin: StandIn) -> None:
+def test_a_source_that_knows_the_next_year_extends_the_calendar_and_is_named(
+    at: Callable[[str], None], standin: StandIn
+) -> None:
     at("2026-12-20T12:00:00")
     assert due()
     standin.market.trading_days = to_2027()
@@ -43,7 +45,9 @@ def test_what_is_known_is_never_shortened(at: Callable[[str], None], standin: St
     assert shanghai().last == date(2027, 12, 31)
 
 
-def test_a_source_that_contradicts_published_days_is_refused_and_said(at: Callable[[str], None], standin: StandIn) -> None:
+def test_a_source_that_contradicts_published_days_is_refused_and_said(
+    at: Callable[[str], None], standin: StandIn
+) -> None:
     at("2026-12-20T12:00:00")
     standin.market.trading_days = [day for day in to_2027() if day != date(2026, 3, 3)]
     done = ask()
@@ -75,14 +79,22 @@ def test_a_source_that_fails_is_said_and_what_is_known_stays(at: Callable[[str],
     assert due(), "the afternoon's sync tries again"
 
 
-def test_a_damaged_record_is_one_clear_message_and_refreshing_mends_it(at: Callable[[str], None], standin: StandIn, tmp_path: Path) -> None:
+def test_a_damaged_record_is_one_clear_message_and_refreshing_mends_it(
+    at: Callable[[str], None], standin: StandIn, tmp_path: Path
+) -> None:
     at("2026-12-20T12:00:00")
     standin.market.trading_days = to_2027()
     ask()
     path = tmp_path / ".dagster" / "calendar.json"
     whole = path.read_text(encoding="utf-8")
     values = json.loads(whole)
-    for damaged in ("", whole[: len(whole) // 2], "[]", whole.replace("2027-03-01", "2027-13-01"), json.dumps({**values, "format": 9})):
+    for damaged in (
+        "",
+        whole[: len(whole) // 2],
+        "[]",
+        whole.replace("2027-03-01", "2027-13-01"),
+        json.dumps({**values, "format": 9}),
+    ):
         path.write_text(damaged, encoding="utf-8")
         in_force.look_again()
         known = in_force.in_force()

@@ -59,14 +59,25 @@ def call(url: str, method: str = "GET", data: bytes | None = None, **headers: st
     request = urllib.request.Request(url, data, {name: value for name, value in given.items() if value}, method=method)
     try:
         with urllib.request.build_opener(_Stay).open(request, timeout=60) as answer:
-            return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read().decode()
+            return (
+                answer.status,
+                {name.lower(): value for name, value in answer.headers.items()},
+                answer.read().decode(),
+            )
     except urllib.error.HTTPError as error:
-        return error.code, {name.lower(): value for name, value in error.headers.items()}, error.read().decode("utf-8", "replace")
+        return (
+            error.code,
+            {name.lower(): value for name, value in error.headers.items()},
+            error.read().decode("utf-8", "replace"),
+        )
 
 
 def test_who_waits_for_it_learns_that_it_is_this_server_and_nothing_else(address: str, folder: Folder) -> None:
     status, _, text = call(f"{address}/ready", authorization="")
-    assert (status, json.loads(text)) == (200, {"ready": True, "server": "mystocks", "instance": home_id(folder.root / ".dagster")})
+    assert (status, json.loads(text)) == (
+        200,
+        {"ready": True, "server": "mystocks", "instance": home_id(folder.root / ".dagster")},
+    )
     for path in (
         "/",
         "/tasks",
@@ -88,7 +99,9 @@ def test_one_address_has_pages_rest_and_dagsters_own_ui(address: str) -> None:
     assert '"pathPrefix": "/dagster"' in call(f"{address}/dagster/runs")[2]
     query = json.dumps({"query": "{ version }"}).encode()
     for path in ("/dagster/graphql", "/graphql"):
-        assert "version" in json.loads(call(f"{address}{path}", "POST", query, content_type="application/json")[2])["data"]
+        assert (
+            "version" in json.loads(call(f"{address}{path}", "POST", query, content_type="application/json")[2])["data"]
+        )
     # Links in messages that were sent before Dagster's UI had a prefix.
     assert call(f"{address}/runs/12?tab=a")[1]["location"] == "/dagster/runs/12?tab=a"
     assert call(f"{address}/dagster")[1]["location"] == "/dagster/"
@@ -97,7 +110,12 @@ def test_one_address_has_pages_rest_and_dagsters_own_ui(address: str) -> None:
 @pytest.mark.parametrize("path", ["/dagster/graphql", "/graphql", "/dagster/graphql/"])
 def test_graphql_changes_nothing_by_get_nor_by_what_a_form_can_send(address: str, path: str) -> None:
     url = f"{address}{path}"
-    for query in (MUTATION, f"query a {{ version }} {MUTATION}", "mutation a { __typename } query b { version }", "subscription { a }"):
+    for query in (
+        MUTATION,
+        f"query a {{ version }} {MUTATION}",
+        "mutation a { __typename } query b { version }",
+        "subscription { a }",
+    ):
         assert call(f"{url}?query={quote(query)}")[0] == 405, query
     assert call(f"{url}?query={quote('{ version }')}&query={quote(MUTATION)}")[0] == 405
     body = json.dumps({"query": MUTATION}).encode()
@@ -118,7 +136,12 @@ def test_graphql_changes_nothing_by_get_nor_by_what_a_form_can_send(address: str
 
 
 def test_another_sites_page_asks_nothing_of_graphql_but_its_links_work(address: str) -> None:
-    link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document", "accept": "text/html"}
+    link = {
+        "sec_fetch_site": "cross-site",
+        "sec_fetch_mode": "navigate",
+        "sec_fetch_dest": "document",
+        "accept": "text/html",
+    }
     assert call(f"{address}/dagster/runs", **link)[0] == 200
     assert call(f"{address}/tasks", **link)[0] == 200
     assert call(f"{address}/dagster/graphql?query={quote('{ version }')}", **link)[0] == 403
@@ -144,7 +167,15 @@ def test_every_answer_says_what_browsers_may_do_with_it(address: str) -> None:
         "GraphQL's editor": call(f"{address}/dagster/graphql", accept="text/html"),
         "refused": call(f"{address}/dagster/graphql?query={quote(MUTATION)}"),
     }
-    expected = {"page": 200, "no page": 404, "no token": 401, "foreign": 403, "too large": 413, "refused": 405, "GraphQL's editor": 200}
+    expected = {
+        "page": 200,
+        "no page": 404,
+        "no token": 401,
+        "foreign": 403,
+        "too large": 413,
+        "refused": 405,
+        "GraphQL's editor": 200,
+    }
     assert {name: answers[name][0] for name in expected} == expected
     for name, (_, headers, _) in answers.items():
         assert headers["x-content-type-options"] == "nosniff", name
@@ -152,7 +183,9 @@ def test_every_answer_says_what_browsers_may_do_with_it(address: str) -> None:
         assert headers["x-frame-options"] == "DENY", name
         assert headers["referrer-policy"] == "same-origin", name
         assert "frame-ancestors 'none'" in headers["content-security-policy"], name
-    script = next(part for part in answers["Dagster"][2].split('"') if part.startswith("/dagster/_next/static/chunks/main"))
+    script = next(
+        part for part in answers["Dagster"][2].split('"') if part.startswith("/dagster/_next/static/chunks/main")
+    )
     _, headers, _ = call(f"{address}{script}")
     assert headers["x-content-type-options"] == "nosniff"
     assert "immutable" in headers["cache-control"]
@@ -173,7 +206,9 @@ def test_websockets_want_the_token_and_a_page_of_this_server(address: str) -> No
                 connect(f"{url}{path}", additional_headers=headers, origin=origin, subprotocols=["graphql-ws"])
             assert refused.value.response.status_code == 403
         for origin in (None, address):
-            with connect(f"{url}{path}", additional_headers=bearer, origin=origin, subprotocols=["graphql-ws"]) as websocket:
+            with connect(
+                f"{url}{path}", additional_headers=bearer, origin=origin, subprotocols=["graphql-ws"]
+            ) as websocket:
                 websocket.send(json.dumps({"type": "connection_init"}))
                 assert json.loads(websocket.recv(30))["type"] == "connection_ack"
 
@@ -201,7 +236,13 @@ def test_what_cannot_be_served_is_said_in_one_line(folder: Folder) -> None:
     def serve(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         bare = {name: value for name, value in folder.environment.items() if name != "MYSTOCKS_API_TOKEN"}
         return subprocess.run(
-            [*COMMAND, *arguments], cwd=folder.root, env=bare | env, capture_output=True, text=True, timeout=60, check=False
+            [*COMMAND, *arguments],
+            cwd=folder.root,
+            env=bare | env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     with socket.socket() as holder:
@@ -218,7 +259,9 @@ def test_what_cannot_be_served_is_said_in_one_line(folder: Folder) -> None:
 def test_it_ends_with_whoever_started_it(folder: Folder) -> None:
     port = free_port()
     script = f"import subprocess, time; print(subprocess.Popen({[*COMMAND, '--port', str(port)]!r}).pid, flush=True); time.sleep(600)"
-    parent = subprocess.Popen([sys.executable, "-c", script], cwd=folder.root, env=folder.environment, stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=folder.root, env=folder.environment, stdout=subprocess.PIPE, text=True
+    )
     child = psutil.Process(int(parent.stdout.readline()))
 
     def up() -> bool:

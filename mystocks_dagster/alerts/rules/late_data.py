@@ -62,7 +62,9 @@ def _ask(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectat
     past = day < desk.moment.astimezone(SHANGHAI).date() and expectation.table and _by_day(expectation.table)
     command = texts.command(task, days=(day.isoformat(), day.isoformat()) if past else None) if task else None
     link = f"{desk.link}/assets/{expectation.table}" if desk.link and expectation.table else None
-    desk.say(texts.late(key, _title(desk, expectation), day, expectation.by, time=desk.moment, command=command, link=link))
+    desk.say(
+        texts.late(key, _title(desk, expectation), day, expectation.by, time=desk.moment, command=command, link=link)
+    )
     desk.wrong(key, desk.moment, desk.moment.isoformat())
 
 
@@ -78,7 +80,9 @@ def _ask_again(instance: dg.DagsterInstance, desk: AlertContext, incident: str) 
     found.note = desk.moment.isoformat()
     if _there(instance, desk, expectation, date.fromisoformat(day)):
         desk.right(incident)
-        desk.say(texts.arrived(f"arrived:{incident}", _title(desk, expectation), date.fromisoformat(day), time=desk.moment))
+        desk.say(
+            texts.arrived(f"arrived:{incident}", _title(desk, expectation), date.fromisoformat(day), time=desk.moment)
+        )
 
 
 def _there(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectation, day: date) -> bool:
@@ -129,7 +133,12 @@ def _statuses(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: 
     for job in _jobs(desk, task):
         found = instance.get_run_records(dg.RunsFilter(job_name=job, created_after=since), limit=1_000)
         runs = reading.read(instance, [record.dagster_run.run_id for record in found])
-        yield from (one.status for _, executions in runs.values() for one in executions if one.task in (task, dagster_name(task)))
+        yield from (
+            one.status
+            for _, executions in runs.values()
+            for one in executions
+            if one.task in (task, dagster_name(task))
+        )
 
 
 def _jobs(desk: AlertContext, task: str) -> Iterator[str]:
@@ -138,7 +147,9 @@ def _jobs(desk: AlertContext, task: str) -> Iterator[str]:
     while len(holders) > before:
         before = len(holders)
         for entry in desk.entries.values():
-            inner, name = (entry.dependencies, entry.task_id) if isinstance(entry, Task) else (entry.tasks, entry.group_id)
+            inner, name = (
+                (entry.dependencies, entry.task_id) if isinstance(entry, Task) else (entry.tasks, entry.group_id)
+            )
             if holders.intersection(inner):
                 holders.add(name)
     yield from (*sorted(map(dagster_name, holders)), _ALL_ASSETS)

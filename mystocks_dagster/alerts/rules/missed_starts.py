@@ -44,8 +44,17 @@ def look(instance: dg.DagsterInstance, settings: Settings, desk: AlertContext) -
         return
     start, ledger.judged = max(ledger.judged, moment - _HORIZON), until
     origin = switches.repository(settings)
-    states = {state.instigator_name: state for state in instance.all_instigator_state(repository_selector_id=origin.get_selector_id())}
-    span = _Span(start, until, _cursor(states.get(_INTERVALS)).get("looked"), interval_state.read(instance), downtime.read(instance, moment))
+    states = {
+        state.instigator_name: state
+        for state in instance.all_instigator_state(repository_selector_id=origin.get_selector_id())
+    }
+    span = _Span(
+        start,
+        until,
+        _cursor(states.get(_INTERVALS)).get("looked"),
+        interval_state.read(instance),
+        downtime.read(instance, moment),
+    )
     for job, entry in desk.entries.items():
         state = states.get(f"{job}__schedule")
         if entry.schedule and state is not None and state.is_running:
@@ -67,10 +76,16 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
         due = [moment for moment, _ in lost]
         reason = next((why for _, why in reversed(lost) if why), "调度器没有在应启动的时间触发")
         link = f"{desk.link}/locations/mystocks/jobs/{job}" if desk.link else None
-        desk.say(texts.missed(f"missed:{job}:{outage}", job, desk.name(job), dues=due, reason=reason, time=desk.moment, link=link))
+        desk.say(
+            texts.missed(
+                f"missed:{job}:{outage}", job, desk.name(job), dues=due, reason=reason, time=desk.moment, link=link
+            )
+        )
 
 
-def _lost(instance: dg.DagsterInstance, job: str, schedule: Schedule, state: Any, span: _Span) -> tuple[list[tuple[datetime, str]], str]:
+def _lost(
+    instance: dg.DagsterInstance, job: str, schedule: Schedule, state: Any, span: _Span
+) -> tuple[list[tuple[datetime, str]], str]:
     """Return the starts that did not happen, each with a reason if one is known, and by what they are known to be told."""
     match schedule.schedule_type:
         case "cron":
@@ -83,7 +98,9 @@ def _lost(instance: dg.DagsterInstance, job: str, schedule: Schedule, state: Any
     return lost, lost[-1][0].isoformat() if lost else ""
 
 
-def _lost_ticks(instance: dg.DagsterInstance, job: str, schedule: Schedule, state: Any, span: _Span) -> Iterator[tuple[datetime, str]]:
+def _lost_ticks(
+    instance: dg.DagsterInstance, job: str, schedule: Schedule, state: Any, span: _Span
+) -> Iterator[tuple[datetime, str]]:
     """Yield the cron times that have no tick, or a failed one; a tick that was skipped has said why.
 
     After a pause Dagster makes up for the latest time only, as the file says with `misfire: latest`: what a later tick
@@ -91,7 +108,9 @@ def _lost_ticks(instance: dg.DagsterInstance, job: str, schedule: Schedule, stat
     """
     start = max(span.start, _moment(getattr(state.instigator_data, "start_timestamp", None)), span.looks.off_until(job))
     coming = next_runs.starts(job, schedule, start + timedelta(seconds=1))
-    due = [one.time for _, one in zip(range(_MOST), takewhile(lambda one: one.time <= span.until, coming), strict=False)]
+    due = [
+        one.time for _, one in zip(range(_MOST), takewhile(lambda one: one.time <= span.until, coming), strict=False)
+    ]
     if not due:
         return
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, after=due[0].timestamp() - 1, limit=_MOST)

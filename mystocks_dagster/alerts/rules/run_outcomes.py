@@ -144,24 +144,39 @@ def _tell_run(instance: dg.DagsterInstance, desk: AlertContext, run: dg.DagsterR
         _tell_unstarted(instance, desk, run, ended)
 
 
-def _tell_execution(instance: dg.DagsterInstance, desk: AlertContext, run: dg.DagsterRun, execution: Execution, ended: float) -> None:
+def _tell_execution(
+    instance: dg.DagsterInstance, desk: AlertContext, run: dg.DagsterRun, execution: Execution, ended: float
+) -> None:
     if execution.execution_id in desk.ledger.told:
         return
     moment = execution.end_time or _moment(ended)
     job = execution.task_id.replace("-", "_")
-    about: Mapping[str, Any] = {"key": execution.execution_id, "task_id": execution.task_id, "name": desk.name(job), "time": moment}
+    about: Mapping[str, Any] = {
+        "key": execution.execution_id,
+        "task_id": execution.task_id,
+        "name": desk.name(job),
+        "time": moment,
+    }
     link, result = desk.run(execution.run_id), execution.result or {}
     match execution.status:
         case "failed":
             reason = execution.error_message or _run_failure(instance, execution.run_id)
             command = _command(desk, run, execution.task_id, _changed(desk.entries.get(job), execution.params))
-            desk.say(texts.failed(**about, reason=reason, attempts=execution.retry_count + 1, link=link, command=command))
+            desk.say(
+                texts.failed(**about, reason=reason, attempts=execution.retry_count + 1, link=link, command=command)
+            )
             desk.wrong(f"task:{execution.task_id}", moment)
         case "partial_success":
             items, again = result.get("failed_items") or (), result.get("retry_params")
             # What a task gives to be repeated with says the days too.
-            command = texts.command(execution.task_id, again) if isinstance(again, dict) else _command(desk, run, execution.task_id)
-            desk.say(texts.partly_done(**about, reason=result.get("message"), failed_items=items, link=link, command=command))
+            command = (
+                texts.command(execution.task_id, again)
+                if isinstance(again, dict)
+                else _command(desk, run, execution.task_id)
+            )
+            desk.say(
+                texts.partly_done(**about, reason=result.get("message"), failed_items=items, link=link, command=command)
+            )
             desk.wrong(f"task:{execution.task_id}", moment)
         case "success":
             incident = desk.ledger.open.get(f"task:{execution.task_id}")
@@ -192,7 +207,11 @@ def _tell_well_again(instance: dg.DagsterInstance, desk: AlertContext) -> None:
         job = incident.partition(":")[2]
         running = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED])
         for record in instance.get_run_records(running, limit=1):
-            if record.start_time and desk.moment.timestamp() - record.start_time >= _WELL and (over := desk.right(incident)):
+            if (
+                record.start_time
+                and desk.moment.timestamp() - record.start_time >= _WELL
+                and (over := desk.right(incident))
+            ):
                 entry, run_id = desk.entries.get(job), record.dagster_run.run_id
                 task_id = entry.task_id if isinstance(entry, Task) else job
                 about: Mapping[str, Any] = {"task_id": task_id, "name": desk.name(job), "link": desk.run(run_id)}

@@ -65,16 +65,30 @@ class FileWatch:
             version = load_task_file(path, functions=False)
         except TaskFileError as error:
             return FileState(
-                file=str(path), loaded=self._version.hash, present=present, problems=tuple(map(str, error.problems)), unusable=True
+                file=str(path),
+                loaded=self._version.hash,
+                present=present,
+                problems=tuple(map(str, error.problems)),
+                unusable=True,
             )
         problems = tuple(map(str, version.problems))
-        return FileState(file=str(path), loaded=self._version.hash, present=version.hash, problems=problems, broken=tuple(version.broken))
+        return FileState(
+            file=str(path),
+            loaded=self._version.hash,
+            present=version.hash,
+            problems=problems,
+            broken=tuple(version.broken),
+        )
 
     def _of_loaded(self) -> FileState:
         version = self._version
         problems = tuple(map(str, version.problems))
         return FileState(
-            file=str(version.source), loaded=version.hash, present=version.hash, problems=problems, broken=tuple(version.broken)
+            file=str(version.source),
+            loaded=version.hash,
+            present=version.hash,
+            problems=problems,
+            broken=tuple(version.broken),
         )
 
 
@@ -85,7 +99,9 @@ def tell(desk: AlertContext, state: FileState) -> None:
         desk.say(texts.broken_file(key, state.file, state.present, time=desk.moment, **about))
         desk.wrong(INCIDENT, desk.moment, state.present)
     elif not state.problems and not state.differs and (over := desk.right(INCIDENT)):
-        desk.say(texts.mended_file(f"mended_file:{state.present}:{over.note}", state.file, state.present, time=desk.moment))
+        desk.say(
+            texts.mended_file(f"mended_file:{state.present}:{over.note}", state.file, state.present, time=desk.moment)
+        )
 
 
 def _within(problems: Sequence[str]) -> Sequence[str]:

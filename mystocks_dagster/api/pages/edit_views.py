@@ -82,7 +82,11 @@ def _form_page(
         if isinstance(error, ChangedMeanwhile):
             say = translations.translator(language_of(request))
             shown = {"message": say("changed_meanwhile"), "located": False}
-            wrong = {name: say("now_in_file", text=now[name] or say("none")) for name in typed if typed[name].strip() != now[name].strip()}
+            wrong = {
+                name: say("now_in_file", text=now[name] or say("none"))
+                for name in typed
+                if typed[name].strip() != now[name].strip()
+            }
         else:
             # What was wrong in the form says nothing about the file: whoever changed it meanwhile is still to be told of.
             seen = form.get("seen", "")
@@ -120,7 +124,9 @@ def _save(site: Site, request: Request, section: Section, raw: Raw | None, form:
     return see(f"/tasks/{entry[SECTIONS[section]]}", said=_said(edited, new=raw is None))
 
 
-def _written(editor: TaskFileEditor, section: Section, raw: Raw | None, entry: dict[str, Any], unreadable: Sequence[Problem]) -> EditResult:
+def _written(
+    editor: TaskFileEditor, section: Section, raw: Raw | None, entry: dict[str, Any], unreadable: Sequence[Problem]
+) -> EditResult:
     """Write an entry; with fields that cannot be read only check the others, so that one pass shows every mistake.
 
     Raises:
@@ -155,7 +161,12 @@ def _delete_page(site: Site, request: Request, name: str, error: MyStocksError |
     if isinstance(error, EditRefused):
         users = list(error.names)
     return site.render(
-        request, "delete.html", status_of(error) if error else 200, name=name, users=users, error=told(error) if error else None
+        request,
+        "delete.html",
+        status_of(error) if error else 200,
+        name=name,
+        users=users,
+        error=told(error) if error else None,
     )
 
 

@@ -46,7 +46,9 @@ def params_of(task: Task, function: Any, source: str | None = None) -> list[Para
         default = None if info.is_required() else _json(info.get_default(call_default_factory=True))
         value = shown.get(name, default)
         choices, textual = _choices(info.annotation), _textual(info.annotation)
-        text = "" if value is None else str(value) if textual or (choices and isinstance(value, str)) else text_of(value)
+        text = (
+            "" if value is None else str(value) if textual or (choices and isinstance(value, str)) else text_of(value)
+        )
         hidden = name in task.secrets
         found.append(
             Param(
@@ -67,7 +69,11 @@ def changed(params: Sequence[Param], texts: Mapping[str, str]) -> dict[str, Any]
     Raises:
         TaskFileError: One is no YAML.
     """
-    return {one.name: _value(one, texts[one.name].strip()) for one in params if texts.get(one.name, one.text).strip() != one.text}
+    return {
+        one.name: _value(one, texts[one.name].strip())
+        for one in params
+        if texts.get(one.name, one.text).strip() != one.text
+    }
 
 
 def _value(param: Param, text: str) -> Any:
@@ -98,7 +104,11 @@ def _bare(annotation: Any) -> Any:
         return _bare(get_args(annotation)[0])
     present = [one for one in get_args(annotation) if one is not type(None)]
     # A union with None alone: `str | None`.
-    if len(present) == 1 and len(get_args(annotation)) == 2 and get_origin(annotation) not in (list, dict, tuple, Literal):
+    if (
+        len(present) == 1
+        and len(get_args(annotation)) == 2
+        and get_origin(annotation) not in (list, dict, tuple, Literal)
+    ):
         return _bare(present[0])
     return annotation
 

@@ -105,7 +105,9 @@ def told(error: MyStocksError) -> dict[str, Any]:
 
 def language_of(request: Request) -> translations.Language:
     """Return the visitor's language: `?lang=`, else the cookie's, else the browser's."""
-    return translations.choose(request.query_params.get("lang"), request.cookies.get("lang"), request.headers.get("accept-language", ""))
+    return translations.choose(
+        request.query_params.get("lang"), request.cookies.get("lang"), request.headers.get("accept-language", "")
+    )
 
 
 def _in_language(request: Request, language: translations.Language) -> str:

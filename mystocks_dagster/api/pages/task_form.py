@@ -136,7 +136,9 @@ def placeholders(parts: Sequence[Part], defaults: Entry) -> dict[str, str]:
     return found
 
 
-def entry_of(parts: Sequence[Part], texts: Mapping[str, str], old: Entry, defaults: Entry) -> tuple[dict[str, Any], list[Problem]]:
+def entry_of(
+    parts: Sequence[Part], texts: Mapping[str, str], old: Entry, defaults: Entry
+) -> tuple[dict[str, Any], list[Problem]]:
     """Return the entry that a filled form stands for, and what is wrong with fields that cannot be read.
 
     What the form does not know stays as it was, and so does what cannot be read; what says the same as the defaults is left
@@ -158,7 +160,12 @@ def entry_of(parts: Sequence[Part], texts: Mapping[str, str], old: Entry, defaul
             continue
         place = entry.setdefault(outer, {}) if outer else entry
         text = texts.get(field.name, "").replace("\r\n", "\n").strip()
-        quiet = field.kind in ("flag", "choice") and not field.required and inner not in place and text == effective[field.name]
+        quiet = (
+            field.kind in ("flag", "choice")
+            and not field.required
+            and inner not in place
+            and text == effective[field.name]
+        )
         if quiet and inner not in ("schedule_type", "task_type"):
             continue
         try:

@@ -70,7 +70,9 @@ def lines(project: Project) -> list[TableRow]:
         coming.setdefault(one.task_id, one)
     statistics = project.statistics()
     found = [
-        TableRow(id=name, entry=entry, switch=switches.get(name), coming=coming.get(name), statistics=statistics.get(name))
+        TableRow(
+            id=name, entry=entry, switch=switches.get(name), coming=coming.get(name), statistics=statistics.get(name)
+        )
         for name, entry in project.taskfile.by_id().items()
     ]
     found.sort(key=lambda line: isinstance(line.entry, Task))
@@ -159,9 +161,19 @@ def settings_of(entry: Task | Group) -> Iterator[tuple[str, str]]:
     masked = entry.masked()
     differing = {*entry.model_fields_set, "priority", "timeout", "retry_count", "max_instances"} & set(masked)
     for name, value in masked.items():
-        if name not in differing or name in ("schedule", "params", "task_id", "group_id", "task_name", "group_name", "description"):
+        if name not in differing or name in (
+            "schedule",
+            "params",
+            "task_id",
+            "group_id",
+            "task_name",
+            "group_name",
+            "description",
+        ):
             continue
         yield name, value
     schedule: Mapping[str, object] = masked.get("schedule") or {}
     set_there = entry.schedule.model_fields_set if entry.schedule else set()
-    yield from ((f"schedule.{name}", value) for name, value in schedule.items() if name in set_there and value is not None)
+    yield from (
+        (f"schedule.{name}", value) for name, value in schedule.items() if name in set_there and value is not None
+    )

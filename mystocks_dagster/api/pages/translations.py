@@ -191,7 +191,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "skip": ("跳过，不补跑", "leave them out"),
     "all": ("全部补跑", "run all of them late"),
     # Help for fields.
-    "help.task_id": ("字母开头，只用字母、数字、_ 和 -；保存后不能修改。", "Letters, digits, _ and -, a letter first; it stays."),
+    "help.task_id": (
+        "字母开头，只用字母、数字、_ 和 -；保存后不能修改。",
+        "Letters, digits, _ and -, a letter first; it stays.",
+    ),
     "help.task_module": ("例如 mystocks_dagster.tasks.data_sync", "Such as mystocks_dagster.tasks.data_sync"),
     "help.params": ("每行一个，例如 retention_days: 30", "One a line, such as retention_days: 30"),
     "help.tags": ("用逗号分隔", "Separated by commas"),

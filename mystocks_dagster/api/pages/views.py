@@ -26,7 +26,9 @@ def register(router: APIRouter, site: Site) -> None:
         found = task_table.lines(project)
         shown = task_table.fitting(found, kind, text)
         kinds = sorted({line.kind for line in found})
-        return site.render(request, "table.html", lines=shown, kinds=kinds, kind=kind, text=text, version=project.version)
+        return site.render(
+            request, "table.html", lines=shown, kinds=kinds, kind=kind, text=text, version=project.version
+        )
 
     @router.get("/{name}")
     def one(request: Request, name: str) -> Response:
@@ -55,7 +57,9 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
         executions=executions,
         under_way=any(one.status in task_table.UNDER_WAY for one in executions),
         bars=task_table.bars(executions),
-        statistics=project.statistics(name, since=now() - timedelta(days=since) if since else None)[name] if is_task else None,
+        statistics=project.statistics(name, since=now() - timedelta(days=since) if since else None)[name]
+        if is_task
+        else None,
         days=request.query_params.get("days", ""),
         tables=task_table.tables_of(project, name),
         users=task_table.users_of(project, name),

@@ -38,7 +38,9 @@ class InstanceRef:
     home: Path
 
 
-def clean_up(place: InstanceRef, days: int, *, dry_run: bool = False, progress: Progress | None = None, tight: int | None = None) -> CleanupResult:
+def clean_up(
+    place: InstanceRef, days: int, *, dry_run: bool = False, progress: Progress | None = None, tight: int | None = None
+) -> CleanupResult:
     """Remove what ended more than `days` days ago; runs that have not ended are never touched.
 
     Args:
@@ -54,17 +56,27 @@ def clean_up(place: InstanceRef, days: int, *, dry_run: bool = False, progress: 
     before = _before(days)
     with _alone(place.home), catch_up.opened(place.instance, place.home, progress) as rollup:
         old = retention.expired_runs(place.instance, before)
-        told = CleanupResult(days=days, dry_run=dry_run, runs=len(old.run_ids), executions=rollup.count_executions(old.run_ids), kept=old.kept)
+        told = CleanupResult(
+            days=days,
+            dry_run=dry_run,
+            runs=len(old.run_ids),
+            executions=rollup.count_executions(old.run_ids),
+            kept=old.kept,
+        )
         if dry_run:
             return _foreseen(place, told, before, old.run_ids)
         size = disk_space.database_bytes(place.instance)
-        freed = (tight or 0) + _remove_runs(place.instance, rollup, old.run_ids, progress, _BATCH if tight is None else _SMALL_BATCH)
+        freed = (tight or 0) + _remove_runs(
+            place.instance, rollup, old.run_ids, progress, _BATCH if tight is None else _SMALL_BATCH
+        )
         ticks = orphans.remove_ticks(place.instance, before)
         versions = orphans.unused_versions(place.instance, place.home / _VERSIONS, before)
         freed += removal.size(versions)
         for path in versions:
             path.unlink(missing_ok=True)
-    told_first = ("The disk was full: the output of all runs older than that was removed first, also of those that stay.",)
+    told_first = (
+        "The disk was full: the output of all runs older than that was removed first, also of those that stay.",
+    )
     notes = (*(told_first if tight else ()), *disk_space.compact(place.instance), *_shrink_rollup(place))
     freed = max(0, freed + size - disk_space.database_bytes(place.instance))
     return replace(told, ticks=ticks, task_files=len(versions), bytes_freed=freed, notes=notes)
@@ -108,7 +120,9 @@ def _foreseen(place: InstanceRef, told: CleanupResult, before: datetime, run_ids
     return replace(told, ticks=orphans.count_ticks(place.instance, before), task_files=len(versions), bytes_freed=freed)
 
 
-def _remove_runs(instance: dg.DagsterInstance, rollup: Rollup, run_ids: Sequence[str], progress: Progress | None, size: int) -> int:
+def _remove_runs(
+    instance: dg.DagsterInstance, rollup: Rollup, run_ids: Sequence[str], progress: Progress | None, size: int
+) -> int:
     """Remove runs and return the bytes of the files that are gone."""
     newest, snapshots, freed = retention.pinned(instance), set[str](), 0
     for start in range(0, len(run_ids), size):

@@ -51,13 +51,17 @@ def compact_file(path: Path) -> list[str]:
     needed, free = 2 * path.stat().st_size, disk_errors.room(path.parent)
     if free < needed:
         room = f"that needs {needed / 1e6:,.1f} MB for a while, and {free / 1e6:,.1f} MB are free"
-        return [f"{path.name} was not made smaller ({room}). Its free space is used again; or clean up once more when there is room."]
+        return [
+            f"{path.name} was not made smaller ({room}). Its free space is used again; or clean up once more when there is room."
+        ]
     try:
         with closing(sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)) as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.OperationalError as error:
-        return [f"{path.name} was not made smaller ({error}). Its free space is used again; or clean up once more when nothing runs."]
+        return [
+            f"{path.name} was not made smaller ({error}). Its free space is used again; or clean up once more when nothing runs."
+        ]
     return []
 
 
@@ -68,10 +72,13 @@ def _compact_tables(connection: Any, tables: tuple[str, ...]) -> list[str]:
     for table in tables:
         connection.execute(db.text(f"ANALYZE {table}"))
         live, dead = connection.execute(
-            db.text("SELECT n_live_tup, n_dead_tup FROM pg_stat_user_tables WHERE relid = to_regclass(:table)"), {"table": table}
+            db.text("SELECT n_live_tup, n_dead_tup FROM pg_stat_user_tables WHERE relid = to_regclass(:table)"),
+            {"table": table},
         ).one_or_none() or (0, 0)
         try:
-            connection.execute(db.text(f"VACUUM (FULL, ANALYZE) {table}" if dead > live else f"VACUUM (ANALYZE) {table}"))
+            connection.execute(
+                db.text(f"VACUUM (FULL, ANALYZE) {table}" if dead > live else f"VACUUM (ANALYZE) {table}")
+            )
         except OperationalError as error:
             notes.append(f"{table} was not made smaller ({str(error.orig).strip()}). Its free space is used again.")
     return notes

@@ -34,7 +34,11 @@ def remove_ticks(instance: dg.DagsterInstance, before: datetime) -> int:
 def _old_ticks(before: datetime) -> tuple[Any, ...]:
     last = db.select(db.func.max(Ticks.c.id)).group_by(Ticks.c.selector_id, Ticks.c.job_origin_id)
     # Dagster itself compares with an aware time in UTC.
-    return Ticks.c.timestamp < before.astimezone(UTC), Ticks.c.status != TickStatus.STARTED.value, Ticks.c.id.notin_(last)
+    return (
+        Ticks.c.timestamp < before.astimezone(UTC),
+        Ticks.c.status != TickStatus.STARTED.value,
+        Ticks.c.id.notin_(last),
+    )
 
 
 def remove_output(storage: Path, before: datetime) -> int:
@@ -68,11 +72,19 @@ def _runs_with(version: str) -> Any:
 def snapshots_of(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> set[str]:
     """Return the snapshots of jobs that these runs refer to."""
     with run_storage(instance).connect() as connection:
-        return set(connection.execute(db.select(Runs.c.snapshot_id).where(Runs.c.run_id.in_(list(run_ids))).distinct()).scalars())
+        return set(
+            connection.execute(
+                db.select(Runs.c.snapshot_id).where(Runs.c.run_id.in_(list(run_ids))).distinct()
+            ).scalars()
+        )
 
 
 def remove_snapshots(instance: dg.DagsterInstance, snapshots: Iterable[str]) -> None:
     """Remove those of the snapshots that no run refers to any more; one that is made again is stored again."""
     used = db.select(Runs.c.snapshot_id).where(Runs.c.snapshot_id.isnot(None))
     with run_storage(instance).connect() as connection:
-        connection.execute(db.delete(Snapshots).where(Snapshots.c.snapshot_id.in_(list(snapshots)), Snapshots.c.snapshot_id.notin_(used)))
+        connection.execute(
+            db.delete(Snapshots).where(
+                Snapshots.c.snapshot_id.in_(list(snapshots)), Snapshots.c.snapshot_id.notin_(used)
+            )
+        )

@@ -41,7 +41,9 @@ def remove_runs(instance: dg.DagsterInstance, run_ids: Sequence[str], newest: Pi
 
 def _remove_events(connection: Any, run_ids: Sequence[str], newest: Pinned) -> None:
     ours = Events.c.run_id.in_(run_ids)
-    lasting = connection.execute(db.select(Events.c.id).where(ours, Events.c.dagster_event_type.in_(LASTING))).scalars().all()
+    lasting = (
+        connection.execute(db.select(Events.c.id).where(ours, Events.c.dagster_event_type.in_(LASTING))).scalars().all()
+    )
     _detach(connection, sorted(newest.events.intersection(lasting)))
     superseded = [event_id for event_id in lasting if event_id not in newest.events]
     connection.execute(db.delete(EventTags).where(EventTags.c.event_id.in_(superseded)))
@@ -56,8 +58,12 @@ def _detach(connection: Any, event_ids: Sequence[int]) -> None:
 
     Reported again instead, they would be news: to asset sensors, automation, and whoever asks when a table was made.
     """
-    rows = connection.execute(db.select(Events.c.id, Events.c.event, Events.c.asset_key).where(Events.c.id.in_(event_ids))).all()
-    detached = {event_id: deserialize_value(text, EventLogEntry)._replace(run_id=RUNLESS_RUN_ID) for event_id, text, _ in rows}
+    rows = connection.execute(
+        db.select(Events.c.id, Events.c.event, Events.c.asset_key).where(Events.c.id.in_(event_ids))
+    ).all()
+    detached = {
+        event_id: deserialize_value(text, EventLogEntry)._replace(run_id=RUNLESS_RUN_ID) for event_id, text, _ in rows
+    }
     for event_id, entry in detached.items():
         values = {"run_id": RUNLESS_RUN_ID, "event": serialize_value(entry)}
         connection.execute(db.update(Events).where(Events.c.id == event_id).values(values))
@@ -67,7 +73,9 @@ def _detach(connection: Any, event_ids: Sequence[int]) -> None:
         last = deserialize_value(text) if text else None
         if isinstance(last, EventLogRecord) and last.storage_id in detached:
             record = EventLogRecord(storage_id=last.storage_id, event_log_entry=detached[last.storage_id])
-            connection.execute(db.update(Assets).where(Assets.c.id == asset_id).values(last_materialization=serialize_value(record)))
+            connection.execute(
+                db.update(Assets).where(Assets.c.id == asset_id).values(last_materialization=serialize_value(record))
+            )
 
 
 def _remove_files(instance: dg.DagsterInstance, run_id: str) -> int:

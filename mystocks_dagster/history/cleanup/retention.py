@@ -42,7 +42,10 @@ class Expired(NamedTuple):
 
 def expired_runs(instance: dg.DagsterInstance, before: datetime) -> Expired:
     """Return the runs that ended before then."""
-    ended = db.or_(Runs.c.end_time < before.timestamp(), db.and_(Runs.c.end_time.is_(None), Runs.c.update_timestamp < _naive(before)))
+    ended = db.or_(
+        Runs.c.end_time < before.timestamp(),
+        db.and_(Runs.c.end_time.is_(None), Runs.c.update_timestamp < _naive(before)),
+    )
     finished = Runs.c.status.in_([status.value for status in FINISHED_STATUSES])
     with run_storage(instance).connect() as connection:
         found = connection.execute(db.select(Runs.c.run_id).where(finished, ended).order_by(Runs.c.id)).scalars().all()
@@ -64,7 +67,9 @@ def _needed(instance: dg.DagsterInstance) -> Iterator[str]:
         yield from connection.execute(db.select(Runs.c.run_id).where(Runs.c.id.in_(last))).scalars().all()
     # A partition reads as failed because of the run that failed to make it.
     for key in instance.all_asset_keys():
-        attempts = event_storage(instance).get_latest_asset_partition_materialization_attempts_without_materializations(key)
+        attempts = event_storage(instance).get_latest_asset_partition_materialization_attempts_without_materializations(
+            key
+        )
         yield from (run_id for run_id, _ in attempts.values())
     yield from _backfilling(instance)
 
@@ -80,7 +85,9 @@ def pinned(instance: dg.DagsterInstance) -> Pinned:
     """Return what must outlive its run."""
     of_partition = (Events.c.asset_key, Events.c.dagster_event_type, Events.c.partition)
     of_check = (Checks.c.asset_key, Checks.c.check_name, Checks.c.partition)
-    events = db.select(db.func.max(Events.c.id)).where(Events.c.asset_key.isnot(None), Events.c.dagster_event_type.in_(LASTING))
+    events = db.select(db.func.max(Events.c.id)).where(
+        Events.c.asset_key.isnot(None), Events.c.dagster_event_type.in_(LASTING)
+    )
     checks = db.select(db.func.max(Checks.c.id)).group_by(*of_check)
     completed = checks.where(Checks.c.execution_status.in_(_COMPLETED))
     with event_storage(instance).index_connection() as connection:

@@ -104,7 +104,9 @@ LONGHUBANG = Call(
         Field("市场总成交额", "total_amount", key="ACCUM_AMOUNT"),
         Field("换手率", "turnover", key="TURNOVERRATE"),
     ),
-    unused=_keys("序号 解读 龙虎榜成交额 净买额占总成交比 成交额占总成交比 流通市值 上榜后1日 上榜后2日 上榜后5日 上榜后10日"),
+    unused=_keys(
+        "序号 解读 龙虎榜成交额 净买额占总成交比 成交额占总成交比 流通市值 上榜后1日 上榜后2日 上榜后5日 上榜后10日"
+    ),
 )
 
 _FLOW_KEYS = _keys("f2 f3 f12 f14 f62 f66 f69 f72 f75 f78 f81 f84 f87 f124 f184")
@@ -135,7 +137,10 @@ _STATEMENT_KEYS = _keys(
     "SECUCODE SECURITY_CODE INDUSTRY_CODE ORG_CODE SECURITY_NAME_ABBR INDUSTRY_NAME MARKET SECURITY_TYPE_CODE "
     "TRADE_MARKET_CODE DATE_TYPE_CODE REPORT_TYPE_CODE DATA_STATE NOTICE_DATE REPORT_DATE"
 )
-_STATEMENT_FIELDS = (Field("股票代码", "code", "code", "SECURITY_CODE"), Field("公告日期", "notice_date", "day", "NOTICE_DATE"))
+_STATEMENT_FIELDS = (
+    Field("股票代码", "code", "code", "SECURITY_CODE"),
+    Field("公告日期", "notice_date", "day", "NOTICE_DATE"),
+)
 
 STATEMENTS = MappingProxyType(
     {

@@ -63,7 +63,9 @@ def read_frame(call: Call, frame: "pd.DataFrame", answers: Sequence[UpstreamResp
     missing = sorted({field.label for field in call.fields} - set(frame.columns))
     unknown = sorted(set(map(str, frame.columns)) - call.known)
     if missing or unknown:
-        faults = [f"no column {', '.join(missing)}"] * bool(missing) + [f"unknown column {', '.join(unknown)}"] * bool(unknown)
+        faults = [f"no column {', '.join(missing)}"] * bool(missing) + [f"unknown column {', '.join(unknown)}"] * bool(
+            unknown
+        )
         raise changed(call.function, " and ".join(faults))
     return pl.DataFrame({field.name: _series(call, field, frame[field.label].tolist()) for field in call.fields})
 
@@ -81,7 +83,9 @@ def _check_rows(call: Call, answer: UpstreamResponse) -> None:
     for keys in {tuple(row) for row in answer.rows}:
         if call.keys and keys[: len(call.keys)] != call.keys:
             at, expected, got = next(
-                (n, *pair) for n, pair in enumerate(zip(call.keys, [*keys, *[None] * len(call.keys)], strict=False)) if pair[0] != pair[1]
+                (n, *pair)
+                for n, pair in enumerate(zip(call.keys, [*keys, *[None] * len(call.keys)], strict=False))
+                if pair[0] != pair[1]
             )
             raise changed(call.function, f"upstream key {at + 1} is {got}, must be {expected}")
         if lost := sorted(used - set(keys)):
@@ -90,7 +94,9 @@ def _check_rows(call: Call, answer: UpstreamResponse) -> None:
         if field.key and field.kind in ("number", "lots"):
             for row in answer.rows:
                 if row[field.key] not in _MISSING and not isinstance(row[field.key], int | float):
-                    raise changed(call.function, f"{field.label} ({field.key}) is {row[field.key]!r}, which is no number")
+                    raise changed(
+                        call.function, f"{field.label} ({field.key}) is {row[field.key]!r}, which is no number"
+                    )
 
 
 def _check_complete(call: Call, lists: Sequence[UpstreamResponse]) -> None:
@@ -101,7 +107,9 @@ def _check_complete(call: Call, lists: Sequence[UpstreamResponse]) -> None:
     total = lists[-1].total or 0
     if distinct < total * (1 - TOLERANCE):
         host = lists[-1].question.host
-        raise SourceUnavailable(f"{host} sent {distinct} of {total} rows for akshare's {call.function}(); try again later.")
+        raise SourceUnavailable(
+            f"{host} sent {distinct} of {total} rows for akshare's {call.function}(); try again later."
+        )
 
 
 def _series(call: Call, field: Field, values: list[Any]) -> pl.Series:

@@ -76,7 +76,9 @@ def history_bars(symbol: str, daily: pl.DataFrame, stream: PriceStream, sessions
     # akshare joins the dates of share changes, some of which are no trading days.
     traded = daily.filter(pl.col("date").is_in(list(stream.days)) & (pl.col("volume") > 0)).sort("date")
     _check(traded)
-    stated = pl.DataFrame({"date": list(stream.stated), "stated": list(stream.stated.values())}, {"date": pl.Date, "stated": pl.Float64})
+    stated = pl.DataFrame(
+        {"date": list(stream.stated), "stated": list(stream.stated.values())}, {"date": pl.Date, "stated": pl.Float64}
+    )
     days = pl.DataFrame({"date": sorted({*sessions, *traded["date"]})}, {"date": pl.Date})
     rows = days.join(traded, on="date", how="left").join(stated, on="date", how="left").sort("date")
     rows = rows.with_columns(suspended=pl.col("close").is_null(), last=pl.col("close").forward_fill().shift(1))
@@ -95,8 +97,19 @@ def history_bars(symbol: str, daily: pl.DataFrame, stream: PriceStream, sessions
 
 def _check(traded: pl.DataFrame) -> None:
     low, high = pl.col("low"), pl.col("high")
-    refuse(SINA_DAILY, traded, pl.any_horizontal(pl.col("open", "high", "low", "close", "volume", "amount").is_null()), "an empty value")
-    refuse(SINA_DAILY, traded, pl.any_horizontal(pl.col("open", "high", "low", "close") <= 0), "a price that is not positive", TOLERANCE)
+    refuse(
+        SINA_DAILY,
+        traded,
+        pl.any_horizontal(pl.col("open", "high", "low", "close", "volume", "amount").is_null()),
+        "an empty value",
+    )
+    refuse(
+        SINA_DAILY,
+        traded,
+        pl.any_horizontal(pl.col("open", "high", "low", "close") <= 0),
+        "a price that is not positive",
+        TOLERANCE,
+    )
     disorder = (low > pl.min_horizontal("open", "close")) | (high < pl.max_horizontal("open", "close"))
     refuse(SINA_DAILY, traded, disorder, "open or close outside low to high", TOLERANCE)
     mean = pl.col("amount") / pl.col("volume")

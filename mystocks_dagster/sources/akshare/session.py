@@ -74,4 +74,6 @@ def check_shown(wanted: date, shown: date) -> None:
         SourceUnavailable: They show another day.
     """
     if shown != wanted:
-        raise SourceUnavailable(f"push2delay.eastmoney.com shows the session of {shown}, not of {wanted}. Try again later.")
+        raise SourceUnavailable(
+            f"push2delay.eastmoney.com shows the session of {shown}, not of {wanted}. Try again later."
+        )

@@ -155,7 +155,9 @@ class AkshareSource:
         """
         session = self._latest_session()
         if day != session:
-            raise NotOffered(f"akshare has the capital flow of the latest closed session ({session}) only, not of {day}.")
+            raise NotOffered(
+                f"akshare has the capital flow of the latest closed session ({session}) only, not of {day}."
+            )
         check_readable(day)
         if kind == "stock":
             found, answers = self._akshare.frame(columns.STOCK_FLOW, indicator="今日")
@@ -195,7 +197,9 @@ class AkshareSource:
 
     def _history(self, symbol: str) -> pl.DataFrame:
         try:
-            daily, answers = self._akshare.frame(columns.SINA_DAILY, symbol=f"{symbol[-2:].lower()}{symbol[:6]}", adjust="")
+            daily, answers = self._akshare.frame(
+                columns.SINA_DAILY, symbol=f"{symbol[-2:].lower()}{symbol[:6]}", adjust=""
+            )
         except EmptyResponse:
             return DAILY_BARS.empty()
         stream = PriceStream.of(self._akshare.decoded_prices(answers))
@@ -285,7 +289,11 @@ def _akshare() -> Any:
 
 
 def _quarter_ends(start: date, end: date) -> list[date]:
-    days = (date(year, month, day) for year in range(start.year, end.year + 1) for month, day in ((3, 31), (6, 30), (9, 30), (12, 31)))
+    days = (
+        date(year, month, day)
+        for year in range(start.year, end.year + 1)
+        for month, day in ((3, 31), (6, 30), (9, 30), (12, 31))
+    )
     return [day for day in days if start <= day <= end]
 
 

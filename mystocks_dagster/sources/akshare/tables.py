@@ -85,11 +85,15 @@ def longhubang(rows: pl.DataFrame) -> pl.DataFrame:
     call = columns.LONGHUBANG
     rows = rows.with_columns(symbol=normalise_expr("code")).filter(board_expr("symbol").is_not_null())
     amounts = ("buy_amount", "sell_amount", "net_amount")
-    refuse(call, rows, pl.any_horizontal(pl.col("date", "reason", *amounts).is_null()), "an empty date, reason or amount")
+    refuse(
+        call, rows, pl.any_horizontal(pl.col("date", "reason", *amounts).is_null()), "an empty date, reason or amount"
+    )
     off = (pl.col("buy_amount") - pl.col("sell_amount") - pl.col("net_amount")).abs()
     refuse(call, rows, off > 1 + 1e-6 * pl.col("buy_amount").abs(), "net amount is not buy - sell", TOLERANCE)
     # An exact repetition comes from pages that moved; of two versions of one row the later one is the correction.
-    return _table(LONGHUBANG, rows.unique(subset=list(LONGHUBANG.key), keep="last", maintain_order=True)).sort(LONGHUBANG.key)
+    return _table(LONGHUBANG, rows.unique(subset=list(LONGHUBANG.key), keep="last", maintain_order=True)).sort(
+        LONGHUBANG.key
+    )
 
 
 def capital_flow(kind: FlowKind, rows: pl.DataFrame, day: date) -> pl.DataFrame:
@@ -102,7 +106,9 @@ def capital_flow(kind: FlowKind, rows: pl.DataFrame, day: date) -> pl.DataFrame:
     refuse(call, rows, (off > 1 + 1e-6 * size).fill_null(value=True), "main flow is not super large + large", TOLERANCE)
     if kind == "stock":  # boards are sums over stocks of which some lack a part, and do not add up to nothing
         rest = (pl.col("main_net") + pl.col("medium_net") + pl.col("small_net")).abs()
-        refuse(call, rows, (rest > 1 + 1e-3 * size).fill_null(value=True), "main + medium + small flow is not 0", TOLERANCE)
+        refuse(
+            call, rows, (rest > 1 + 1e-3 * size).fill_null(value=True), "main + medium + small flow is not 0", TOLERANCE
+        )
         refuse(call, rows, pl.col("change_pct").abs() > _WIDEST, f"a change beyond {_WIDEST} %", TOLERANCE)
     return _table(TABLES[f"capital_flow_{kind}"], rows.with_columns(date=pl.lit(day)))
 
@@ -136,7 +142,9 @@ def stocks(listed: pl.DataFrame, delisted: pl.DataFrame | None, moment: datetime
     rows = pl.concat(frames, how="diagonal").with_columns(symbol=normalise_expr("code"))
     rows = rows.filter(board_expr("symbol").is_not_null()).unique(subset="symbol", keep="first", maintain_order=True)
     gone = pl.col("delist_date") if "delist_date" in rows.columns else pl.lit(None, pl.Date).alias("delist_date")
-    facts = rows.with_columns(gone, exchange=exchange_expr(), board=board_expr(), is_st=_IS_ST, updated_at=pl.lit(moment).cast(MOMENT))
+    facts = rows.with_columns(
+        gone, exchange=exchange_expr(), board=board_expr(), is_st=_IS_ST, updated_at=pl.lit(moment).cast(MOMENT)
+    )
     return _table(STOCKS, facts).sort("symbol")
 
 
@@ -159,14 +167,32 @@ def _check_prices(call: Call, frame: pl.DataFrame) -> None:
     Single rows that cannot be are set aside at the border, see `sources.checked`.
     """
     price, low, high = pl.col("price"), pl.col("low"), pl.col("high")
-    refuse(call, frame, pl.any_horizontal(pl.col("price", "open", "high", "low") <= 0), "a price that is not positive", TOLERANCE)
+    refuse(
+        call,
+        frame,
+        pl.any_horizontal(pl.col("price", "open", "high", "low") <= 0),
+        "a price that is not positive",
+        TOLERANCE,
+    )
     disorder = (low > pl.min_horizontal("open", "price")) | (high < pl.max_horizontal("open", "price"))
     refuse(call, frame, disorder, "open or price outside low to high", TOLERANCE)
     volume = pl.col("volume")
     least, most = low * (volume - SHARES_PER_LOT) * 0.998, high * (volume + SHARES_PER_LOT) * 1.002
-    refuse(call, frame, ~pl.col("amount").is_between(least, most), "amount / volume outside low to high, so a unit is another", TOLERANCE)
+    refuse(
+        call,
+        frame,
+        ~pl.col("amount").is_between(least, most),
+        "amount / volume outside low to high, so a unit is another",
+        TOLERANCE,
+    )
     moved = (price / pl.col("prev_close") - 1) * 100
-    refuse(call, frame, (moved - pl.col("change_pct")).abs() > 0.02, "change is not price against previous close", TOLERANCE)
+    refuse(
+        call,
+        frame,
+        (moved - pl.col("change_pct")).abs() > 0.02,
+        "change is not price against previous close",
+        TOLERANCE,
+    )
     refuse(call, frame, pl.col("change_pct").abs() > _WIDEST, f"a change beyond {_WIDEST} %", TOLERANCE)
 
 

@@ -74,9 +74,9 @@ class RecordedFile:
         """
         day = pl.col(column)
         within = day.filter(day.is_between(since, until))
-        ends = self._collected(lambda rows: rows.select(first=within.min(), last=within.max(), earliest=day.min(), latest=day.max())).row(
-            0, named=True
-        )
+        ends = self._collected(
+            lambda rows: rows.select(first=within.min(), last=within.max(), earliest=day.min(), latest=day.max())
+        ).row(0, named=True)
         return None if ends["earliest"] is None else Span(**ends)
 
     def _collected(self, wanted: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
@@ -98,7 +98,8 @@ class RecordedFile:
             rows = rows.with_columns(suspended=pl.col("volume").fill_null(0) == 0)
         # On suspended days volume and amount are often empty.
         return rows.with_columns(
-            pl.when("suspended").then(pl.col(name).fill_null(0)).otherwise(pl.col(name)).alias(name) for name in ("volume", "amount")
+            pl.when("suspended").then(pl.col(name).fill_null(0)).otherwise(pl.col(name)).alias(name)
+            for name in ("volume", "amount")
         )
 
     def _typed(self, column: Column, types: pl.Schema) -> pl.Expr:
@@ -128,7 +129,9 @@ class RecordedFile:
                 key = rows.filter(pl.col(column.name).is_null()).row(0, named=True)
                 where = ", ".join(f"{name} {key[name]}" for name in self.table.key)
                 theirs = self.columns.get(column.name, column.name)
-                raise SourceChanged(f"{self.path}: column {theirs!r} is empty, or not {column.unit}, in the row of {where}.")
+                raise SourceChanged(
+                    f"{self.path}: column {theirs!r} is empty, or not {column.unit}, in the row of {where}."
+                )
         if self.layout.unproven:
             self._prove(rows)
         return rows
@@ -160,7 +163,11 @@ def recognise(path: Path, root: Path) -> RecordedFile | str:
     if named and named[-1] not in RECORDED_TABLES:
         return f"an archive cannot hold {named[-1]}"
     columns, encoding = _head(path)
-    layout = bars_layout(columns, _stem(path), named="daily_bars" in named) if not named or named[-1] == "daily_bars" else None
+    layout = (
+        bars_layout(columns, _stem(path), named="daily_bars" in named)
+        if not named or named[-1] == "daily_bars"
+        else None
+    )
     if isinstance(layout, str):
         return layout
     if layout is not None:
@@ -192,7 +199,11 @@ def _complete(path: Path, table: Table, layout: Layout, columns: set[str], encod
 
 def _stem(path: Path) -> str:
     """Return a file's name without its suffixes: sh.600000.csv.gz is sh.600000."""
-    return next(path.name[: -len(suffix)] for suffix in sorted(SUFFIXES, key=len, reverse=True) if path.name.lower().endswith(suffix))
+    return next(
+        path.name[: -len(suffix)]
+        for suffix in sorted(SUFFIXES, key=len, reverse=True)
+        if path.name.lower().endswith(suffix)
+    )
 
 
 def _head(path: Path) -> tuple[set[str], str]:
@@ -211,7 +222,9 @@ def _head(path: Path) -> tuple[set[str], str]:
             f"{path}:1 is no line of names ({error}); save the file as CSV whose lines end with LF or CRLF, or take it out of the archive."
         ) from error
     except (PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise SourceChanged(f"{path} cannot be read ({_first_line(error)}); mend it or take it out of the archive.") from error
+        raise SourceChanged(
+            f"{path} cannot be read ({_first_line(error)}); mend it or take it out of the archive."
+        ) from error
 
 
 def _encoding(start: bytes) -> str:
@@ -250,7 +263,9 @@ def _readable(path: Path, table: Table) -> Generator[None, None, None]:
 
 def _scan(path: Path, encoding: str) -> pl.LazyFrame:
     if path.suffix.lower() == ".parquet":
-        return pl.scan_parquet(path, glob=False, hive_partitioning=False)  # a name is no pattern: `[x]` stands for itself
+        return pl.scan_parquet(
+            path, glob=False, hive_partitioning=False
+        )  # a name is no pattern: `[x]` stands for itself
     # Text stays text until its column's type is known: a guess from the first rows would fail later.
     if encoding == "utf-8":
         rows = pl.scan_csv(path, infer_schema=False, glob=False)
@@ -265,7 +280,11 @@ def _scan(path: Path, encoding: str) -> pl.LazyFrame:
 
 def codes_expr(column: str, dtype: pl.DataType) -> pl.Expr:
     """Return a column of codes as text; numbers, which lost their leading zeros, get them back."""
-    code = pl.col(column).cast(pl.Int64).cast(pl.String) if dtype.is_numeric() else pl.col(column).cast(pl.String).str.strip_chars()
+    code = (
+        pl.col(column).cast(pl.Int64).cast(pl.String)
+        if dtype.is_numeric()
+        else pl.col(column).cast(pl.String).str.strip_chars()
+    )
     return pl.when(code.str.contains(r"^[0-9]{1,5}$")).then(code.str.zfill(6)).otherwise(code)
 
 
@@ -273,7 +292,11 @@ def _cast(value: pl.Expr, found: pl.DataType, wanted: pl.DataType | type[pl.Data
     """Return `value` as `wanted`; what cannot be read raises when it is collected."""
     if found != pl.String:
         if wanted == MOMENT and isinstance(found, pl.Datetime):
-            here = value.dt.replace_time_zone("Asia/Shanghai") if found.time_zone is None else value.dt.convert_time_zone("Asia/Shanghai")
+            here = (
+                value.dt.replace_time_zone("Asia/Shanghai")
+                if found.time_zone is None
+                else value.dt.convert_time_zone("Asia/Shanghai")
+            )
             return here.cast(MOMENT)
         return value.cast(wanted)
     text = value.str.strip_chars().replace("", None)

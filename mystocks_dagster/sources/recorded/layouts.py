@@ -76,7 +76,15 @@ TUSHARE = Layout(
 #: `stock_zh_a_hist` of akshare: volume in lots. Its change is against the plain last close, so no previous close follows.
 EAST_MONEY = Layout(
     "akshare's stock_zh_a_hist",
-    needs={"date": "日期", "open": "开盘", "high": "最高", "low": "最低", "close": "收盘", "volume": "成交量", "amount": "成交额"},
+    needs={
+        "date": "日期",
+        "open": "开盘",
+        "high": "最高",
+        "low": "最低",
+        "close": "收盘",
+        "volume": "成交量",
+        "amount": "成交额",
+    },
     optional={"symbol": "股票代码", "turnover": "换手率"},
     scale={"volume": 100},
     unproven=True,

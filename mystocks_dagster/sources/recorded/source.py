@@ -42,7 +42,9 @@ class RecordedSource:
         self._folder = settings.recorded
         self._ignored: list[str] = []
         if not self._folder.is_dir():
-            raise SettingsError(f"MYSTOCKS_RECORDED is {self._folder}, which is no folder; set it to that of your archive.")
+            raise SettingsError(
+                f"MYSTOCKS_RECORDED is {self._folder}, which is no folder; set it to that of your archive."
+            )
 
     @cached_property
     def offers(self) -> frozenset[str]:
@@ -103,7 +105,9 @@ class RecordedSource:
             # Rows of days on which nothing is traded are given too: they must be seen and set aside, not lost.
             between = pl.col("date").is_between(wanted[0], wanted[-1])
             keep = pl.col("date").is_in(wanted) | (between & ~pl.col("date").is_in(_sessions(wanted[0], wanted[-1])))
-            frame = self._rows("daily_bars", keep if symbols is None else keep & pl.col("symbol").is_in(list(symbols)), files)
+            frame = self._rows(
+                "daily_bars", keep if symbols is None else keep & pl.col("symbol").is_in(list(symbols)), files
+            )
             if frame.height:
                 yield frame.sort("date", "symbol")
 
@@ -118,14 +122,17 @@ class RecordedSource:
         rows = self._parts(table, pl.col("period").is_in(list(periods)) & published)
         # A statement that was restated has a later notice: the newest that is published counts.
         newest = rows.filter(
-            pl.col("notice_date").fill_null(date.min) == pl.col("notice_date").fill_null(date.min).max().over("symbol", "period")
+            pl.col("notice_date").fill_null(date.min)
+            == pl.col("notice_date").fill_null(date.min).max().over("symbol", "period")
         )
         return self._once(table, newest).sort("symbol", "period")
 
     def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
         """Return the archive's distributions that are published by now."""
         published = pl.col("known_since").is_null() | (pl.col("known_since") <= clock.now().date())
-        return self._rows("corporate_actions", pl.col("ex_date").is_between(start, end) & published).sort("ex_date", "symbol")
+        return self._rows("corporate_actions", pl.col("ex_date").is_between(start, end) & published).sort(
+            "ex_date", "symbol"
+        )
 
     def quotes(self, table: QuoteTable) -> NoReturn:
         """An archive has no present moment.
@@ -133,7 +140,9 @@ class RecordedSource:
         Raises:
             NotOffered: Always.
         """
-        raise NotOffered(f"An archive has no {table}: a snapshot is of the present moment; use another data_source for it.")
+        raise NotOffered(
+            f"An archive has no {table}: a snapshot is of the present moment; use another data_source for it."
+        )
 
     def longhubang(self, start: date, end: date) -> pl.DataFrame:
         """Return the archive's rows from `start` to `end`, both included."""
@@ -166,10 +175,14 @@ class RecordedSource:
 
     def _paths(self) -> list[Path]:
         try:
-            found = (path for path in self._folder.rglob("*") if path.name.lower().endswith(SUFFIXES) and path.is_file())
+            found = (
+                path for path in self._folder.rglob("*") if path.name.lower().endswith(SUFFIXES) and path.is_file()
+            )
             return sorted(path for path in found if path != self._folder / TRADING_CALENDAR)
         except OSError as error:
-            raise SettingsError(f"MYSTOCKS_RECORDED is {self._folder}, which cannot be read: {error.strerror}.") from error
+            raise SettingsError(
+                f"MYSTOCKS_RECORDED is {self._folder}, which cannot be read: {error.strerror}."
+            ) from error
 
     @cached_property
     def _all_spans(self) -> list[tuple[RecordedFile, Span]]:
@@ -184,7 +197,9 @@ class RecordedSource:
 
     def _need(self, table: str) -> None:
         if table not in self.offers:
-            raise NotOffered(f"The archive in {self._folder} holds no {table}; it holds {', '.join(sorted(self.offers))}.")
+            raise NotOffered(
+                f"The archive in {self._folder} holds no {table}; it holds {', '.join(sorted(self.offers))}."
+            )
 
     def _rows(self, table: str, keep: pl.Expr, files: list[RecordedFile] | None = None) -> pl.DataFrame:
         """Return the rows of a table from its files; the same row twice counts once."""

@@ -53,7 +53,9 @@ def make_bars(noise: Noise, stocks: Universe, closes: Closes, ordinals: np.ndarr
     rises_first = noise.uniform("rises first", *keys) < np.where(close >= opening, 0.3, 0.7)
     turns = np.where(rises_first, high, low), np.where(rises_first, low, high)
     shares = floats(stocks, closes.events, ordinals)
-    volume = np.where(facts.suspended, 0, _volume(noise, stocks, keys, facts, np.abs(close - previous) / previous, shares))
+    volume = np.where(
+        facts.suspended, 0, _volume(noise, stocks, keys, facts, np.abs(close - previous) / previous, shares)
+    )
     mean = _area(opening, turns, close, times, MINUTES) / MINUTES
     amount = np.clip(np.rint(volume * mean).astype(np.int64), volume * low, volume * high)
     turnover = np.round(volume / shares * 100, 4)
@@ -99,7 +101,12 @@ def _range(
 
 
 def _volume(
-    noise: Noise, stocks: Universe, keys: tuple[np.ndarray, np.ndarray], facts: Life, move: np.ndarray, shares: np.ndarray
+    noise: Noise,
+    stocks: Universe,
+    keys: tuple[np.ndarray, np.ndarray],
+    facts: Life,
+    move: np.ndarray,
+    shares: np.ndarray,
 ) -> np.ndarray:
     """Return whole lots: more on days of large moves and in the first weeks of a listing."""
     spread = 1 + 0.25 * noise.normal("volume", *keys)
@@ -115,14 +122,20 @@ def _times(noise: Noise, keys: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarra
     return first, second
 
 
-def _legs(opening: np.ndarray, turns: tuple[np.ndarray, np.ndarray], close: np.ndarray, times: tuple[np.ndarray, np.ndarray]) -> tuple:
+def _legs(
+    opening: np.ndarray, turns: tuple[np.ndarray, np.ndarray], close: np.ndarray, times: tuple[np.ndarray, np.ndarray]
+) -> tuple:
     """Return the three straight lines as (begin, length, price since, price until)."""
     (one, two), (first, second) = turns, times
     return (0, first, opening, one), (first, second - first, one, two), (second, MINUTES - second, two, close)
 
 
 def _area(
-    opening: np.ndarray, turns: tuple[np.ndarray, np.ndarray], close: np.ndarray, times: tuple[np.ndarray, np.ndarray], minute: float
+    opening: np.ndarray,
+    turns: tuple[np.ndarray, np.ndarray],
+    close: np.ndarray,
+    times: tuple[np.ndarray, np.ndarray],
+    minute: float,
 ) -> np.ndarray:
     """Return the sum of the price over the minutes up to `minute`."""
     total = np.zeros(opening.shape)

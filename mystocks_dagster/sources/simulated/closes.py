@@ -34,7 +34,9 @@ class Closes:
             ordinals = np.arange(start, min(start + _BLOCK, last + 1))
             before = self._make(stocks, ordinals, life(noise, stocks, ordinals), moves(noise, stocks, ordinals), before)
 
-    def _make(self, stocks: Universe, ordinals: np.ndarray, facts: Life, move: np.ndarray, before: np.ndarray) -> np.ndarray:
+    def _make(
+        self, stocks: Universe, ordinals: np.ndarray, facts: Life, move: np.ndarray, before: np.ndarray
+    ) -> np.ndarray:
         """Fill the rows of `ordinals`, and return the last close of each stock."""
         pull = _PULL / stocks.anchor
         for row, ordinal in enumerate(ordinals):

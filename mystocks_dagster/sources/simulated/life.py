@@ -90,7 +90,9 @@ def _is_st(noise: Noise, stocks: Universe, ordinals: np.ndarray, age: np.ndarray
     years = np.array([_st_year(day) for day in _dates(ordinals)])[:, None]
     # A year of ST is followed by a second one in half of the cases.
     fresh = noise.uniform("st", years, stocks.ids) < _ST_SHARE
-    again = (noise.uniform("st", years - 1, stocks.ids) < _ST_SHARE) & (noise.uniform("st again", years, stocks.ids) < 0.5)
+    again = (noise.uniform("st", years - 1, stocks.ids) < _ST_SHARE) & (
+        noise.uniform("st again", years, stocks.ids) < 0.5
+    )
     return (fresh | again) & (age > 500) | is_ending(stocks, ordinals)
 
 
@@ -100,7 +102,12 @@ def _st_year(day: date) -> int:
 
 def _usual_percents(ordinals: np.ndarray) -> np.ndarray:
     """Return the usual limit in percent by day, board and ST."""
-    return np.array([[[usual_limit(board, day, is_st=st).up for st in (False, True)] for board in BOARDS] for day in _dates(ordinals)])
+    return np.array(
+        [
+            [[usual_limit(board, day, is_st=st).up for st in (False, True)] for board in BOARDS]
+            for day in _dates(ordinals)
+        ]
+    )
 
 
 def _dates(ordinals: np.ndarray) -> list[date]:

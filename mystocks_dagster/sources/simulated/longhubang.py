@@ -100,7 +100,10 @@ def _measured(market: Market, bars: Bars) -> pl.DataFrame:
     """Return one row for each stock and day with trading: what it did, and what the listed seats bought and sold."""
     keys, (row, stock) = market.flat(bars.ordinals, bars.traded)
     at = (row, stock)
-    seats = [market.noise.uniform(side, bars.ordinals[row], market.stocks.ids[stock]) for side in ("buying seats", "selling seats")]
+    seats = [
+        market.noise.uniform(side, bars.ordinals[row], market.stocks.ids[stock])
+        for side in ("buying seats", "selling seats")
+    ]
     buy, sell = (((0.03 + 0.3 * part) * bars.amount[at]).astype(np.int64) for part in seats)
     rows = keys.with_columns(
         name=market.names(bars.ordinals, bars.life, at),

@@ -43,7 +43,9 @@ class Options:
             if name not in _READERS:
                 near = get_close_matches(name, _READERS, n=1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise SettingsError(f"MYSTOCKS_SIMULATED has no option {name!r}; the options are {', '.join(_READERS)}.{hint}")
+                raise SettingsError(
+                    f"MYSTOCKS_SIMULATED has no option {name!r}; the options are {', '.join(_READERS)}.{hint}"
+                )
             if name in found:
                 raise SettingsError(f"MYSTOCKS_SIMULATED names {name!r} twice.")
             found[name] = _READERS[name](name, value)
@@ -63,7 +65,9 @@ class Options:
 def _number(least: int, most: int) -> Callable[[str, str], int]:
     def read(name: str, value: str) -> int:
         if not value.isdecimal() or not least <= int(value) <= most:
-            raise SettingsError(f"MYSTOCKS_SIMULATED: {name} is {value!r}; it must be a whole number from {least} to {most}.")
+            raise SettingsError(
+                f"MYSTOCKS_SIMULATED: {name} is {value!r}; it must be a whole number from {least} to {most}."
+            )
         return int(value)
 
     return read
@@ -80,4 +84,8 @@ def _session(name: str, value: str) -> date:
     return day if shanghai().is_session(day) else shanghai().next(day)
 
 
-_READERS: dict[str, Callable[[str, str], Any]] = {"seed": _number(0, MOST_SEED), "symbols": _number(1, MOST_SYMBOLS), "start": _session}
+_READERS: dict[str, Callable[[str, str], Any]] = {
+    "seed": _number(0, MOST_SEED),
+    "symbols": _number(1, MOST_SYMBOLS),
+    "start": _session,
+}

@@ -65,4 +65,6 @@ def stock_quotes(market: Market, moment: datetime) -> pl.DataFrame:
         **{name: pl.Series(values[at]) for name, values in shown.items()},
     )
     trading = pl.lit(pl.Series(trades[at]))
-    return frame.with_columns(pl.when(trading).then(pl.col(name)).alias(name) for name in shown).select(list(STOCK_QUOTES.dtypes))
+    return frame.with_columns(pl.when(trading).then(pl.col(name)).alias(name) for name in shown).select(
+        list(STOCK_QUOTES.dtypes)
+    )

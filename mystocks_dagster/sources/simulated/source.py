@@ -95,7 +95,10 @@ class SimulatedSource:
         facts = life(market.noise, market.stocks, today)
         shown = facts.listed if not include_delisted else market.stocks.listed <= today[:, None]
         keys, at = market.flat(today, shown)
-        listed, left = ([market.day(ordinal) for ordinal in dates[at[1]]] for dates in (market.stocks.listed, market.stocks.delisted))
+        listed, left = (
+            [market.day(ordinal) for ordinal in dates[at[1]]]
+            for dates in (market.stocks.listed, market.stocks.delisted)
+        )
         return keys.with_columns(
             name=market.names(today, facts, at),
             exchange=exchange_expr(),

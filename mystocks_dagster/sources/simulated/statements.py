@@ -22,7 +22,9 @@ _BASE_YEAR = 2020
 
 def statements(market: Market, table: StatementTable, periods: Sequence[date], today: date) -> pl.DataFrame:
     """Return the statements of those quarters that are published by `today`, of stocks listed when published."""
-    ends = sorted({period for period in periods if (period.month, period.day) in _QUARTER_ENDS and period.year >= _FIRST_YEAR})
+    ends = sorted(
+        {period for period in periods if (period.month, period.day) in _QUARTER_ENDS and period.year >= _FIRST_YEAR}
+    )
     parts = [_quarter(market, table, period, today) for period in ends]
     return pl.concat([TABLES[table].empty(), *parts]).sort("symbol", "period")
 
@@ -31,7 +33,9 @@ def _quarter(market: Market, table: StatementTable, period: date, today: date) -
     notice = _notices(market, period)
     days = np.array(market.sessions, dtype="datetime64[D]")
     published = np.searchsorted(days, notice, side="right") - 1
-    shown = (notice <= np.datetime64(today)) & (published >= market.stocks.listed) & (published <= market.stocks.delisted)
+    shown = (
+        (notice <= np.datetime64(today)) & (published >= market.stocks.listed) & (published <= market.stocks.delisted)
+    )
     makers = {"balance_sheets": _balance, "income_statements": _income, "cash_flows": _cash_flow}
     columns = makers[table](market, period.year, _QUARTER_ENDS[period.month, period.day])
     frame = pl.DataFrame({"symbol": market.symbols, "notice_date": notice, **columns}).filter(pl.Series(shown))
@@ -64,7 +68,13 @@ def _income(market: Market, year: int, quarter: int) -> dict[str, np.ndarray]:
     other = np.rint(0.01 * profit * market.noise.normal("other income", np.array([year]), market.stocks.ids))
     total = profit + other
     tax = np.rint(np.maximum(total, 0) * 0.15)
-    return {"revenue": revenue, "operating_cost": cost, "operating_profit": profit, "total_profit": total, "net_profit": total - tax}
+    return {
+        "revenue": revenue,
+        "operating_cost": cost,
+        "operating_profit": profit,
+        "total_profit": total,
+        "net_profit": total - tax,
+    }
 
 
 def _balance(market: Market, year: int, quarter: int) -> dict[str, np.ndarray]:
@@ -89,9 +99,16 @@ def _cash_flow(market: Market, year: int, quarter: int) -> dict[str, np.ndarray]
     """Return the flows from 1 January, whole CNY; they add up to the change of cash in the balance sheets."""
     change = _cash(market, year, quarter) - _cash(market, year - 1, 4)
     keys = np.array([year * 4 + quarter]), market.stocks.ids
-    operating = np.rint(_income(market, year, quarter)["net_profit"] * (0.9 + 0.3 * market.noise.normal("operating", *keys)))
+    operating = np.rint(
+        _income(market, year, quarter)["net_profit"] * (0.9 + 0.3 * market.noise.normal("operating", *keys))
+    )
     investing = -np.rint(_size(market, year) * 0.02 * quarter * (0.5 + market.noise.uniform("investing", *keys)))
-    return {"operating": operating, "investing": investing, "financing": change - operating - investing, "net_change": change}
+    return {
+        "operating": operating,
+        "investing": investing,
+        "financing": change - operating - investing,
+        "net_change": change,
+    }
 
 
 def _cash(market: Market, year: int, quarter: int) -> np.ndarray:

@@ -19,7 +19,13 @@ from mystocks_dagster.taskfile.edit.serialization import Format, export_text
 SUFFIXES = (".yaml", ".yml", ".json")
 #: In the instance's folder: path of each export to the hash of what was written.
 _NOTE = "exports.json"
-_KINDS = {stat.S_ISDIR: "a folder", stat.S_ISLNK: "a link", stat.S_ISCHR: "a device", stat.S_ISBLK: "a device", stat.S_ISFIFO: "a pipe"}
+_KINDS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISLNK: "a link",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+    stat.S_ISFIFO: "a pipe",
+}
 
 
 def confined(settings: Settings, named: str) -> Path:
@@ -34,7 +40,9 @@ def confined(settings: Settings, named: str) -> Path:
     """
     folder = settings.exports.resolve()
     if settings.root.resolve().is_relative_to(folder) or settings.dagster_home.resolve().is_relative_to(folder):
-        raise SettingsError(f"MYSTOCKS_EXPORTS is {folder}, which holds the project itself; name a folder of its own, such as exports.")
+        raise SettingsError(
+            f"MYSTOCKS_EXPORTS is {folder}, which holds the project itself; name a folder of its own, such as exports."
+        )
     try:
         from_root, path = (settings.root / named).resolve(), (folder / named).resolve()
         path = from_root if from_root.is_relative_to(folder) else path
@@ -94,11 +102,16 @@ def _check(settings: Settings, path: Path, known: str | None, *, force: bool) ->
         return
     except OSError as error:
         raise InvalidParams(f"{path} cannot be written: {error.strerror}.") from None
-    if kind := next((name for test, name in _KINDS.items() if test(found.st_mode)), None if stat.S_ISREG(found.st_mode) else "no file"):
+    if kind := next(
+        (name for test, name in _KINDS.items() if test(found.st_mode)),
+        None if stat.S_ISREG(found.st_mode) else "no file",
+    ):
         raise InvalidParams(f"{path} is {kind}; name a new file to export to.")
     if _same(path, settings.task_file):
         raise InvalidParams(f"{path} is the task file itself; choose another name to export to.")
-    kept = {"the instance": settings.dagster_home, "the lake": Path(settings.lake)} if "://" not in settings.lake else {}
+    kept = (
+        {"the instance": settings.dagster_home, "the lake": Path(settings.lake)} if "://" not in settings.lake else {}
+    )
     for what, folder in (kept or {"the instance": settings.dagster_home}).items():
         if any(_same(parent, folder) for parent in path.parents):
             raise InvalidParams(f"{path} belongs to {what} {folder}, which stays; choose another name to export to.")

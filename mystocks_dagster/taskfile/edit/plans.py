@@ -86,7 +86,9 @@ def addition(source: Source, section: Section, entry: Mapping[str, Any]) -> Plan
     """
     name = entry.get(SECTIONS[section])
     if any(name in ids(source, one) for one in SECTIONS):
-        raise EditRefused(f"{source.file} has a task or group {name!r} already; choose another id, or edit that one.", [str(name)])
+        raise EditRefused(
+            f"{source.file} has a task or group {name!r} already; choose another id, or edit that one.", [str(name)]
+        )
     return planned(source, added={section: [entry]})
 
 
@@ -135,7 +137,11 @@ def switch(source: Source, name: str, *, enabled: bool) -> Plan:
 def ids(source: Source, section: Section) -> list[str | None]:
     """Return the ids of a section by index."""
     entries = source.data.get(section)
-    return [entry.get(SECTIONS[section]) if isinstance(entry, dict) else None for entry in entries] if isinstance(entries, list) else []
+    return (
+        [entry.get(SECTIONS[section]) if isinstance(entry, dict) else None for entry in entries]
+        if isinstance(entries, list)
+        else []
+    )
 
 
 def place_of(source: Source, section: Section, name: str) -> EntryPath:
@@ -155,7 +161,10 @@ def place_of(source: Source, section: Section, name: str) -> EntryPath:
 def _without(data: Mapping[str, Any], gone: Iterable[EntryPath]) -> dict[str, Any]:
     return {
         **data,
-        **{section: [entry for index, entry in enumerate(data[section]) if (section, index) not in gone] for section in SECTIONS},
+        **{
+            section: [entry for index, entry in enumerate(data[section]) if (section, index) not in gone]
+            for section in SECTIONS
+        },
     }
 
 

@@ -93,7 +93,9 @@ def _without_nulls(entry: Any) -> Any:
     """Return an entry without fields that are null; within `params` null is a value."""
     if not isinstance(entry, dict):
         return entry
-    return {key: _without_nulls(value) if key == "schedule" else value for key, value in entry.items() if value is not None}
+    return {
+        key: _without_nulls(value) if key == "schedule" else value for key, value in entry.items() if value is not None
+    }
 
 
 def packages_of(source: Source) -> list[Any]:

@@ -62,7 +62,9 @@ class Splicer:
             elif isinstance(value, Mapping) and pair[1].kind == "map" and not pair[1].flow and data[key]:
                 yield from self.change(pair[1], data[key], value)
             else:
-                yield from self._replace(pair, data[key], merge_patch(data[key], value) if isinstance(value, Mapping) else value)
+                yield from self._replace(
+                    pair, data[key], merge_patch(data[key], value) if isinstance(value, Mapping) else value
+                )
         # After the others: what is added at the same place inside a value comes first.
         for key, pair in pairs.items():
             if pair is None and (value := changes[key]) is not None:
@@ -135,11 +137,21 @@ class Splicer:
         if inline and (value.flow or not dump.nested(new)):
             space = " " if value.start == value.end and not self._text[value.start - 1].isspace() else ""
             yield value.start, value.end, space + dump.text_of(new)
-        elif value.kind == "list" and not value.flow and isinstance(new, (list, tuple)) and _grown(old, new) and value.items:
+        elif (
+            value.kind == "list"
+            and not value.flow
+            and isinstance(new, (list, tuple))
+            and _grown(old, new)
+            and value.items
+        ):
             yield from self._change_list(value, old, new)
         else:
             end = value.end if inline else self._line_end(value.last)
-            yield key.start, end, self._joined(dump.block({key.value: new}, dash=self._dash), key.column - 1).lstrip(" ")
+            yield (
+                key.start,
+                end,
+                self._joined(dump.block({key.value: new}, dash=self._dash), key.column - 1).lstrip(" "),
+            )
 
     def _change_list(self, node: Node, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Splice]:
         for item, value in zip(node.items, old, strict=True):
@@ -166,7 +178,11 @@ class Splicer:
         last, indent = item.last, self._indent(item.line) + " "
         while last > item.line and not self._line(last).strip():
             last -= 1
-        while last < len(self._starts) and self._line(last + 1).startswith(indent) and self._line(last + 1).lstrip().startswith("#"):
+        while (
+            last < len(self._starts)
+            and self._line(last + 1).startswith(indent)
+            and self._line(last + 1).lstrip().startswith("#")
+        ):
             last += 1
         return last
 
@@ -195,7 +211,11 @@ class Splicer:
         return self._line_start(line) + len(self._line(line))
 
     def _line(self, line: int) -> str:
-        return self._text[self._line_start(line) : self._line_start(line + 1)].rstrip("\r\n\x85\u2028\u2029") if line > 0 else ""
+        return (
+            self._text[self._line_start(line) : self._line_start(line + 1)].rstrip("\r\n\x85\u2028\u2029")
+            if line > 0
+            else ""
+        )
 
     def _indent(self, line: int) -> str:
         text = self._line(line)
@@ -213,4 +233,8 @@ def _spaced(section: Section, added: Sequence[Mapping[str, Any]]) -> list[str]:
 def _grown(old: Any, new: Sequence[Any]) -> bool:
     """Return whether `new` is `old` with some values taken out and some put at the end."""
     kept = [value for value in old if value in new]
-    return bool(kept) and list(new[: len(kept)]) == kept and not any(isinstance(value, (dict, list)) for value in (*old, *new))
+    return (
+        bool(kept)
+        and list(new[: len(kept)]) == kept
+        and not any(isinstance(value, (dict, list)) for value in (*old, *new))
+    )

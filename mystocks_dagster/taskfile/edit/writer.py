@@ -82,12 +82,18 @@ def edit_task(path: Path, task_id: str, changes: Changes, *, dry_run: bool = Fal
         UnknownName: There is no such task.
         TaskFileError: The file would be wrong; the message has the line. The file is as it was.
     """
-    return change(path, lambda source: planned(source, edited=[(place_of(source, "tasks", task_id), changes)]), dry_run=dry_run)
+    return change(
+        path, lambda source: planned(source, edited=[(place_of(source, "tasks", task_id), changes)]), dry_run=dry_run
+    )
 
 
 def edit_group(path: Path, group_id: str, changes: Changes, *, dry_run: bool = False) -> Edit:
     """Change fields of a group; see `edit_task`."""
-    return change(path, lambda source: planned(source, edited=[(place_of(source, "task_groups", group_id), changes)]), dry_run=dry_run)
+    return change(
+        path,
+        lambda source: planned(source, edited=[(place_of(source, "task_groups", group_id), changes)]),
+        dry_run=dry_run,
+    )
 
 
 def set_enabled(path: Path, name: str, enabled: bool, *, dry_run: bool = False) -> Edit:
@@ -121,7 +127,12 @@ def remove_group(path: Path, group_id: str, *, dry_run: bool = False) -> Edit:
 
 
 def change(
-    path: Path, plan: Callable[[Source], Plan], *, dry_run: bool = False, screen: Screen | None = None, allow: Allow | None = None
+    path: Path,
+    plan: Callable[[Source], Plan],
+    *,
+    dry_run: bool = False,
+    screen: Screen | None = None,
+    allow: Allow | None = None,
 ) -> Edit:
     """Make an edit under the file's lock: plan, check, back up, replace.
 
@@ -184,7 +195,9 @@ def _changed(source: Source, plan: Plan) -> Source:
             continue
         if after.data == plan.data:
             return after
-    raise EditRefused(f"{source.file} is written in a style (anchors, merges) in which this cannot be changed safely; edit it by hand.")
+    raise EditRefused(
+        f"{source.file} is written in a style (anchors, merges) in which this cannot be changed safely; edit it by hand."
+    )
 
 
 def _json_indent(text: str) -> int | None:

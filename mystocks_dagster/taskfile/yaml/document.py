@@ -82,10 +82,14 @@ def document_of(source: Source) -> Document:
         if found is None:
             found = []
         if not isinstance(found, list):
-            unusable.append(Fault((section,), f"{section} must be a list", f"Start each entry with `- {SECTIONS[section]}: ...`."))
+            unusable.append(
+                Fault((section,), f"{section} must be a list", f"Start each entry with `- {SECTIONS[section]}: ...`.")
+            )
             found = []
         if len(found) > MAX_ENTRIES:
-            unusable.append(Fault((section, MAX_ENTRIES), f"{section} has more than {MAX_ENTRIES:,} entries", "Split the file."))
+            unusable.append(
+                Fault((section, MAX_ENTRIES), f"{section} has more than {MAX_ENTRIES:,} entries", "Split the file.")
+            )
             found = []
         entries[section] = [_raw(source, section, index, data) for index, data in enumerate(found)]
     if "tasks" not in source.data:
@@ -109,7 +113,9 @@ def with_defaults(defaults: Mapping[str, Any], data: Mapping[str, Any]) -> dict[
     common, own = defaults.get("schedule"), data.get("schedule")
     if isinstance(common, dict) and isinstance(own, dict):
         merged["schedule"] = common | own
-    elif "schedule" not in data and (not isinstance(common, dict) or "schedule_type" not in common or data.get("task_type") == "manual"):
+    elif "schedule" not in data and (
+        not isinstance(common, dict) or "schedule_type" not in common or data.get("task_type") == "manual"
+    ):
         merged.pop("schedule", None)
     return merged
 

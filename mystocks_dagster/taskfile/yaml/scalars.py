@@ -35,7 +35,12 @@ def scalar(text: str) -> Any:
         return int(text)
     if _HEX.fullmatch(text):
         return int(text, 16)
-    if text[0] in "0123456789.+-" and not re.match(r"[-+]?0[0-9_]", text) and re.match(r"[-+]?\.?[0-9]", text) and _FLOAT.fullmatch(text):
+    if (
+        text[0] in "0123456789.+-"
+        and not re.match(r"[-+]?0[0-9_]", text)
+        and re.match(r"[-+]?\.?[0-9]", text)
+        and _FLOAT.fullmatch(text)
+    ):
         number = float(text)
         return number if math.isfinite(number) else text
     return text

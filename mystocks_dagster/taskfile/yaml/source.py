@@ -104,7 +104,10 @@ def read_text(path: FilePath) -> str:
         raise _unreadable(path, f"{path} is a folder", "Name the task file itself.")
     if not path.exists():
         beside = [item.name for item in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        hint = suggest(path.name, sorted(beside), allowed="In that folder") or "Create it, or name another one in MYSTOCKS_TASKS."
+        hint = (
+            suggest(path.name, sorted(beside), allowed="In that folder")
+            or "Create it, or name another one in MYSTOCKS_TASKS."
+        )
         raise _unreadable(path, f"there is no task file {path}", hint)
     if not path.is_file():
         raise _unreadable(path, f"{path} is a pipe or a device", "Name a file.")
@@ -114,14 +117,18 @@ def read_text(path: FilePath) -> str:
     except OSError as error:
         raise _unreadable(path, f"the task file cannot be read: {error.strerror}", "Check its permissions.") from None
     if len(raw) > MAX_BYTES:
-        raise _unreadable(path, f"the task file is larger than {MAX_BYTES // 1_000_000} MB", "Split it, or keep data elsewhere.")
+        raise _unreadable(
+            path, f"the task file is larger than {MAX_BYTES // 1_000_000} MB", "Split it, or keep data elsewhere."
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         message = f"the file is not UTF-8: byte 0x{raw[error.start]:02x}"
-        problem = Problem(file=str(path), line=line, column=column, path="", message=message, hint="Save it as UTF-8 (it may be GBK).")
+        problem = Problem(
+            file=str(path), line=line, column=column, path="", message=message, hint="Save it as UTF-8 (it may be GBK)."
+        )
         raise TaskFileError([problem]) from None
 
 
@@ -137,7 +144,9 @@ def parse_text(text: str, file: str) -> Source:
     try:
         root = tree.parse(text)
         if root is None or (root.kind == "scalar" and root.value is None):
-            raise tree.Malformed(1, 1, "the task file is empty", "Write `tasks:` and one task, or start from the shipped tasks.yaml.")
+            raise tree.Malformed(
+                1, 1, "the task file is empty", "Write `tasks:` and one task, or start from the shipped tasks.yaml."
+            )
         if root.kind != "map":
             hint = "Write `tasks:` and put the list below it."
             raise tree.Malformed(root.line, root.column, "a task file is a mapping with `tasks:` in it", hint)
@@ -145,7 +154,9 @@ def parse_text(text: str, file: str) -> Source:
         data = converter.data(root, ())
     except tree.Malformed as malformed:
         error = _blaming_a_lookalike(malformed, lines)
-        problem = Problem(file=file, line=error.line, column=error.column, path="", message=error.message, hint=error.hint)
+        problem = Problem(
+            file=file, line=error.line, column=error.column, path="", message=error.message, hint=error.hint
+        )
         raise TaskFileError([problem], lines) from None
     return Source(file=file, text=text, root=root, data=data, faults=tuple(converter.faults))
 
@@ -177,7 +188,12 @@ class _Converter:
         if copied:
             self._aliased += 1
             if self._aliased > tree.MAX_ALIASED:
-                raise tree.Malformed(node.line, node.column, f"aliases add more than {tree.MAX_ALIASED:,} values", "Write the values out.")
+                raise tree.Malformed(
+                    node.line,
+                    node.column,
+                    f"aliases add more than {tree.MAX_ALIASED:,} values",
+                    "Write the values out.",
+                )
         if node.kind == "list":
             return [self.data(item, (*path, index), copied=copied) for index, item in enumerate(node.items)]
         if node.kind == "map":
@@ -204,7 +220,10 @@ class _Converter:
             data = self.data(source, path, copied=True)
             if not isinstance(data, dict):
                 raise tree.Malformed(
-                    value.line, value.column, "<< merges mappings, and this is none", "Write `<<: *name` with &name at a mapping."
+                    value.line,
+                    value.column,
+                    "<< merges mappings, and this is none",
+                    "Write `<<: *name` with &name at a mapping.",
                 )
             merged.update(data)
 
@@ -212,7 +231,11 @@ class _Converter:
 def _blaming_a_lookalike(error: tree.Malformed, lines: list[str]) -> tree.Malformed:
     """Return the error with the place of a character near it that only looks like YAML's: the parser stumbles lines later."""
     last = min(error.line, len(lines))
-    written = [number for number in range(1, last) if lines[number - 1].strip() and not lines[number - 1].lstrip().startswith("#")]
+    written = [
+        number
+        for number in range(1, last)
+        if lines[number - 1].strip() and not lines[number - 1].lstrip().startswith("#")
+    ]
     for number in (*written[-_BEFORE:], last):
         if seen := lookalikes.structural(lines[number - 1]):
             return tree.Malformed(number, seen.offset + 1, seen.message, seen.remedy)

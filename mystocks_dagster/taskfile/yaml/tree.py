@@ -105,7 +105,10 @@ def parse(text: str) -> Node | None:
         line = len(LINE_BREAK.findall(text, 0, error.position)) + 1
         character = ord(error.character) if isinstance(error.character, str) else error.character
         raise Malformed(
-            line, 1, f"a character that text cannot hold: #x{character:04x}", "Remove it, or save the file as UTF-8 text."
+            line,
+            1,
+            f"a character that text cannot hold: #x{character:04x}",
+            "Remove it, or save the file as UTF-8 text.",
         ) from None
     except UnicodeEncodeError as error:
         line = len(LINE_BREAK.findall(text, 0, error.start)) + 1
@@ -131,7 +134,9 @@ class _Builder:
             self._documents += 1
             if self._documents > 1:
                 raise _at(
-                    event, "a second YAML document starts here", "A task file is one document: remove this `---` line, or split the file."
+                    event,
+                    "a second YAML document starts here",
+                    "A task file is one document: remove this `---` line, or split the file.",
                 )
         elif isinstance(event, events.ScalarEvent):
             self._add(event, _scalar_node(event))
@@ -173,7 +178,9 @@ class _Builder:
         if any(node is target for node, _ in self._open):
             raise _at(event, f"*{event.anchor} stands for something that contains it", "Write the value out.")
         mark, end = event.start_mark, event.end_mark
-        return Node("alias", mark.index, mark.line + 1, mark.column + 1, end=end.index, last=end.line + 1, target=target)
+        return Node(
+            "alias", mark.index, mark.line + 1, mark.column + 1, end=end.index, last=end.line + 1, target=target
+        )
 
     def _add(self, event: Any, node: Node, *, anchored: bool = False) -> None:
         self._nodes += 1
@@ -187,7 +194,9 @@ class _Builder:
         parent, children = self._open[-1]
         is_key = parent.kind == "map" and len(children) % 2 == 0
         if is_key and node.kind != "scalar":
-            raise Malformed(node.line, node.column, "a key must be text", "Put values in braces or brackets into quotes.")
+            raise Malformed(
+                node.line, node.column, "a key must be text", "Put values in braces or brackets into quotes."
+            )
         if is_key and isinstance(event, events.ScalarEvent):
             node.value = event.value
         children.append(node)
@@ -203,14 +212,23 @@ def _scalar_node(event: Any) -> Node:
     if plain and not finite(event.value):
         raise _at(event, f"{event.value} is not a finite number", "Put it in quotes when text is meant.")
     return Node(
-        "scalar", start.index, start.line + 1, start.column + 1, end=end.index, last=last, flow=event.style in ("'", '"'), value=value
+        "scalar",
+        start.index,
+        start.line + 1,
+        start.column + 1,
+        end=end.index,
+        last=last,
+        flow=event.style in ("'", '"'),
+        value=value,
     )
 
 
 def _check_tag(event: Any) -> None:
     tag = getattr(event, "tag", None)
     if tag is not None and tag not in _CORE_TAGS and tag not in _TEXT_TAGS:
-        raise _at(event, f"the YAML tag {tag.replace('tag:yaml.org,2002:', '!!')} is not allowed", "Write a plain value.")
+        raise _at(
+            event, f"the YAML tag {tag.replace('tag:yaml.org,2002:', '!!')} is not allowed", "Write a plain value."
+        )
 
 
 def _at(event: Any, message: str, hint: str = "") -> Malformed:
@@ -226,7 +244,10 @@ def _explained(error: yaml.MarkedYAMLError, text: str) -> Malformed:
         before = lines[number][: len(lines[number]) - len(lines[number].lstrip())]
         if "\t" in before:
             return Malformed(
-                number + 1, before.index("\t") + 1, "a tab in the indentation", "YAML is indented with spaces: replace the tab by spaces."
+                number + 1,
+                before.index("\t") + 1,
+                "a tab in the indentation",
+                "YAML is indented with spaces: replace the tab by spaces.",
             )
     problem = error.problem or "unknown reason"
     hints = {

@@ -33,7 +33,12 @@ def given(params):
 
 
 def partial(params):
-    return {"status": "partial_success", "message": "2 of 3", "failed_items": ["000001.SZ"], "retry_params": {"symbols": ["000001.SZ"]}}
+    return {
+        "status": "partial_success",
+        "message": "2 of 3",
+        "failed_items": ["000001.SZ"],
+        "retry_params": {"symbols": ["000001.SZ"]},
+    }
 
 
 def full(params):
