@@ -1,6 +1,7 @@
 """History, statistics and clean-up of a store with many runs: `python bench/history.py [--runs 1000] [--storage sqlite|postgres|both]`.
 
-A real run of five steps (and one that failed) is made once and copied, shifted in time, into Dagster's own storage: the full size
+A real run of five steps (and one that failed) is made once and copied, shifted in time, into Dagster's own storage:
+the full size
 is 20,000 runs, 100,000 executions. The rival reads the same through Dagster's public API, on at most 200 of the runs,
 and its time is scaled to all of them. Only the ratio travels between machines.
 """

@@ -1,6 +1,7 @@
 """Indicators and signals of a whole market: the task's runs one after another, and the formulas against MyTT in a loop over symbols.
 
-`python bench/indicators.py [--symbols 5500] [--days 2430]`. Only ratios travel between machines: MyTT in the same run is the unit.
+`python bench/indicators.py [--symbols 5500] [--days 2430]`. Only ratios travel between machines: MyTT in the same run
+is the unit.
 """
 
 import argparse

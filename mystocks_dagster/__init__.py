@@ -41,7 +41,8 @@ def _calendar_in_force() -> _calendar.TradingCalendar:
     return in_force().calendar
 
 
-# Here, because no process of the project may work with another calendar than the others: neither a worker nor a notebook.
+# Here, because no process of the project may work with another calendar than the others: neither a worker nor a
+# notebook.
 _calendar.provide(_calendar_in_force)
 
 

@@ -2,7 +2,8 @@
 
 MyStocksError
 ├── SettingsError             an environment variable or a folder of ours is wrong
-├── TaskFileError             tasks.yaml is wrong; holds every problem with file:line:column and a remedy (taskfile/problems.py)
+├── TaskFileError             tasks.yaml is wrong; holds every problem with file:line:column and a remedy
+(taskfile/problems.py)
 ├── EditRefused               an edit of tasks.yaml would break what others rely on (taskfile/edit/plans.py)
 ├── ChangedMeanwhile          an entry of it is no longer what it was when its edit began (editing.py)
 ├── Forbidden                 what was asked for is not allowed from where it came

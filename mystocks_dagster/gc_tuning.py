@@ -4,7 +4,8 @@ import atexit
 import gc
 import sys
 
-#: New objects after which it looks for garbage; Python's own 700 makes it look hundreds of times while Dagster is imported.
+#: New objects after which it looks for garbage; Python's own 700 makes it look hundreds of times while Dagster is
+#: imported.
 _NEW_OBJECTS = 50_000
 
 

@@ -35,7 +35,8 @@ def prepare_home(settings: Settings) -> Path:
     The root's dagster.yaml is copied there with absolute paths; a dagster.yaml that a person put there is kept.
 
     Raises:
-        InstanceError: The folder cannot be written, or has a name that Dagster misreads, or dagster.yaml cannot be read.
+        InstanceError: The folder cannot be written, or has a name that Dagster misreads, or dagster.yaml cannot be
+            read.
     """
     home = settings.dagster_home
     if refused := _REFUSED.search(str(home)):

@@ -36,9 +36,12 @@ class Settings:
         dagster_home: Dagster's instance folder. `DAGSTER_HOME`, default `.dagster`.
         fixed_now: A fixed clock for tests and replays, with offset. `MYSTOCKS_NOW`.
         api_token: The bearer token that the REST interface asks for. `MYSTOCKS_API_TOKEN`.
-        exports: The only folder that the REST interface exports to and imports from. `MYSTOCKS_EXPORTS`, default `exports`.
-        api_commands: Whether tasks that run a command may be written and started over REST. `MYSTOCKS_API_COMMANDS`, default no.
-        caches: Folders that `cleanup_paths` may name beside those that are called so. `MYSTOCKS_CACHES`, separated by `:`.
+        exports: The only folder that the REST interface exports to and imports from. `MYSTOCKS_EXPORTS`, default
+            `exports`.
+        api_commands: Whether tasks that run a command may be written and started over REST. `MYSTOCKS_API_COMMANDS`,
+            default no.
+        caches: Folders that `cleanup_paths` may name beside those that are called so. `MYSTOCKS_CACHES`, separated by
+            `:`.
         log_bytes: Bytes after which a task's log file is rotated. `MYSTOCKS_LOG_MEGABYTES`, default 10.
         trading_calendar: A file of trading days beyond those that ship with the package. `MYSTOCKS_TRADING_CALENDAR`,
             default `trading_calendar.csv` when there is one.

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from mystocks_dagster.alerts.message import Message
 from mystocks_dagster.taskfile.alerts import Kind
 
-#: `doubtful`: the process was killed while it sent, or no answer came; it is not sent again, so that nothing is told twice.
+#: `doubtful`: the process was killed while it sent, or no answer came; it is not sent again, so that nothing is told
+#: twice.
 State = Literal["waiting", "sending", "sent", "doubtful", "given_up"]
 _KEYS, _LETTERS = 3_000, 200
 #: An address that has taken nothing for so long gets what is newer.

@@ -51,7 +51,8 @@ class GuardedApp(FastAPI):
 def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = None) -> GuardedApp:
     """Return the application for a project; `app.state.manager` is its `TaskManager`.
 
-    One application serves any number of threads over one Dagster instance, and notices when tasks.yaml is saved by others.
+    One application serves any number of threads over one Dagster instance, and notices when tasks.yaml is saved by
+    others.
 
     Args:
         settings: The project's.

@@ -69,7 +69,8 @@ class AuthMiddleware:
             answer = _refused(
                 401, "This server wants a token: send the header Authorization: Bearer <MYSTOCKS_API_TOKEN>."
             )
-            # A browser asks its user, who gives the token as the password. Chromium reads one scheme in a header, not two.
+            # A browser asks its user, who gives the token as the password. Chromium reads one scheme in a header, not
+            # two.
             for scheme in ("Basic", "Bearer"):
                 answer.headers.append("www-authenticate", f'{scheme} realm="MyStocks"')
             return answer

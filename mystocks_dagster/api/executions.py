@@ -76,7 +76,8 @@ def get_logs(
 
 
 async def _streamed(lines: Iterator[str]) -> AsyncIterator[str]:
-    # A beat comes twice a second also while nothing is logged: only then does a caller who has gone away free the thread.
+    # A beat comes twice a second also while nothing is logged: only then does a caller who has gone away free the
+    # thread.
     while (line := await to_thread.run_sync(_next, lines, limiter=_followers)) is not None:
         yield line
 

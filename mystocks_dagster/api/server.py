@@ -28,7 +28,8 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     """Serve until told to stop.
 
     Raises:
-        SettingsError: The port is taken, the host is none of this machine's, or strangers could reach it without a token.
+        SettingsError: The port is taken, the host is none of this machine's, or strangers could reach it without a
+            token.
     """
     check_host(settings, host)
     home = prepare_home(settings)

@@ -70,7 +70,8 @@ def _say_where(settings: Settings, began: float) -> None:
 def _finished(project: Any) -> list[Any]:
     """Return the executions of the last demo, when nothing can have changed since; empty when it must run.
 
-    Nothing has changed when every task succeeded after the newest trading day's data were ready, with this version of the
+    Nothing has changed when every task succeeded after the newest trading day's data were ready, with this version of
+    the
     task file, and the lake holds that day of the same simulated market.
     """
     from mystocks_dagster.lake.loads import complete_days

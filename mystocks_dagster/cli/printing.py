@@ -83,7 +83,8 @@ def print_json(value: Any) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """Print rows under headings; numbers stand to the right. Text is printed as it is; a `Text` brings its colour.
 
-    A terminal that is too narrow gets the last column in several lines, then other texts; statuses (`Text`) and numbers stay
+    A terminal that is too narrow gets the last column in several lines, then other texts; statuses (`Text`) and
+    numbers stay
     whole at any width. Where not even that fits, each row is printed as a block of lines. A pipe gets one line a row.
     """
     cells = [[_cell(value) for value in row] for row in rows]

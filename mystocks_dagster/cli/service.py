@@ -39,7 +39,8 @@ def install(
 ) -> None:
     """Write the service's files and start it; again after a change of a variable, a port or the Python environment.
 
-    Variables that the project reads are taken from this shell into a file that only its user can read (.dagster/service.env).
+    Variables that the project reads are taken from this shell into a file that only its user can read
+    (.dagster/service.env).
 
     Example: mystocks service install --dry-run
     """

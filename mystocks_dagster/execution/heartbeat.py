@@ -15,7 +15,8 @@ class ProcessIdentity:
 
     Attributes:
         pid: Its number.
-        start_time: When it started: on Linux in clock ticks since boot, which no change of the clock moves; elsewhere in
+        start_time: When it started: on Linux in clock ticks since boot, which no change of the clock moves; elsewhere
+            in
             seconds since the epoch.
         boot_id: This boot of this machine. Another machine has another one, so ask only on the machine that it is from.
     """

@@ -1,6 +1,7 @@
 """The process between the caller and a task's body: whatever happens to either, nothing of the body stays behind.
 
-Run as a script by `guarded` (`python -I -S guard.py ARGUMENTS`), so it imports only what the interpreter brings: it is up in
+Run as a script by `guarded` (`python -I -S guard.py ARGUMENTS`), so it imports only what the interpreter brings: it is
+up in
 15 ms. Standard input is the caller's line: its end means "stop". On standard output it says, one line each,
 
     started PID

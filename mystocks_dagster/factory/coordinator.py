@@ -44,7 +44,8 @@ class LaneRunCoordinator(QueuedRunCoordinator):
     def dequeue_interval_seconds(self) -> int:
         """Seconds between two looks of the daemon at the queue.
 
-        Dagster asks for it once, when a daemon is made and before it begins, and nobody else asks: here every daemon, however
+        Dagster asks for it once, when a daemon is made and before it begins, and nobody else asks: here every daemon,
+        however
         it was started, takes the instance's lock, and notes when it
         begins. A second one ends.
         """

@@ -96,7 +96,8 @@ def build_group_job(
 def parallel_executor() -> dg.ExecutorDefinition:
     """Return the executor of parallel groups: a process a step, forked from a server that has all imports done.
 
-    The number of steps at once does not follow the processors, as Dagster's default does: tasks mostly wait for a source,
+    The number of steps at once does not follow the processors, as Dagster's default does: tasks mostly wait for a
+    source,
     and on a machine with one processor they would run one after the other. The step of highest priority starts first.
     """
     start = {"forkserver": {"preload_modules": list(PRELOAD)}}

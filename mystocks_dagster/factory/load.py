@@ -27,13 +27,15 @@ SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
 def load_definitions(hands: ManagementActions | None = None) -> dg.Definitions:
     """Return the definitions of this process: all tasks of the file as it is now, or a run's job as it was queued.
 
-    When nothing of the file can be used, they are those of its last good version, which a daemon that runs goes on with too.
+    When nothing of the file can be used, they are those of its last good version, which a daemon that runs goes on
+    with too.
 
     Args:
         hands: What the jobs that look after the project need of the layers above; without it they are left out.
 
     Raises:
-        TaskFileError: The task file cannot be used, and no version of it could; the message has every problem with its line.
+        TaskFileError: The task file cannot be used, and no version of it could; the message has every problem with its
+            line.
     """
     settings = Settings.from_env()
     shared.fetch(settings)

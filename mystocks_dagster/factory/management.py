@@ -103,7 +103,8 @@ class ManagementActions:
         take_in: Takes the tasks of a file into the task file, or (dry run) shows the difference.
         refresh_calendar: Asks a data source, the project's own when None, for the trading days that it knows.
         reload: Makes the servers build the definitions again.
-        delete: Takes a task or group out of the task file, by force also out of those that name it, or (dry run) shows the difference.
+        delete: Takes a task or group out of the task file, by force also out of those that name it, or (dry run) shows
+            the difference.
     """
 
     clean: Callable[[Settings, int, bool], Told]
@@ -193,7 +194,8 @@ def export_tasks(settings: Settings, config: ExportConfig) -> Told:
 
 def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:
     """Return a job of one step that takes `form`, called as the tasks' steps are: by the job's name."""
-    # Not as `dg.Config`, of which each text may be `{env: NAME}`: whoever starts a job would read any variable in its error.
+    # Not as `dg.Config`, of which each text may be `{env: NAME}`: whoever starts a job would read any variable in its
+    # error.
     fields = model_fields(form)
 
     @dg.op(

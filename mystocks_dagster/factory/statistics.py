@@ -14,7 +14,8 @@ from mystocks_dagster.settings import Settings
 STATISTICS = "task_statistics"
 #: The group of what tells of the project itself.
 SYSTEM = "system"
-#: The daemon looks once a minute; a file of more tasks than this many seconds is told less often, since it has as many lines.
+#: The daemon looks once a minute; a file of more tasks than this many seconds is told less often, since it has as many
+#: lines.
 _GAP_SECONDS = 60
 #: Charts are drawn of this many tasks, those that ran last: more of them nobody looks at.
 _CHARTED = 24

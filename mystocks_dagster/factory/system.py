@@ -148,7 +148,8 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
 
     Args:
         version: The task file that is loaded.
-        reload: Makes the servers build the definitions again, when the trading calendar is no longer the one they were built with.
+        reload: Makes the servers build the definitions again, when the trading calendar is no longer the one they were
+            built with.
     """
     watch = FileWatch(version)
     calendar = CalendarWatch(in_force().calendar, reload)
@@ -177,7 +178,8 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
         known = in_force()
         calendar.look(known.calendar)
         for verdict in (judge_file(watch.state()), judge_calendar(known, now())):
-            # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's storage.
+            # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's
+            # storage.
             if shown.get(verdict.check) != verdict:
                 if keep_current(instance, verdict) and verdict.asset == CALENDAR:
                     instance.report_runless_asset_event(

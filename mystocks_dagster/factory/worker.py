@@ -9,7 +9,8 @@ from mystocks_dagster.gc_tuning import tune_gc
 
 def main() -> None:
     """Execute the run that the last argument describes."""
-    # A stop that comes this early is read from the run's log below; an interrupted import would leave the run cancelling.
+    # A stop that comes this early is read from the run's log below; an interrupted import would leave the run
+    # cancelling.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the launcher holds it until here
     tune_gc()

@@ -1,6 +1,7 @@
 """What clean-ups removed, in few bytes: kept in Dagster's own run storage, so that statistics outlive runs and the roll-up.
 
-A chunk is a value of the storage's key-value table: each removed run with task, status, start and duration of its executions.
+A chunk is a value of the storage's key-value table: each removed run with task, status, start and duration of its
+executions.
 """
 
 import base64

@@ -1,6 +1,7 @@
 """Keeping the roll-up in step with Dagster's storage: each query reads what has changed since the last one, whoever asked.
 
-A cursor (when runs were made or last changed) finds what is new; runs that may still change are read again; a count that
+A cursor (when runs were made or last changed) finds what is new; runs that may still change are read again; a count
+that
 differs, as after runs were deleted, makes it compare all.
 """
 

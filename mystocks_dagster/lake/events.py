@@ -33,7 +33,8 @@ def refresh_events(
     Args:
         lake: Where `daily_bars` is.
         days: The days whose bars, or whose completeness, have changed.
-        complete: Days that are loaded completely and lack no row; None asks `loaded_days`. Pass them to derive the events before
+        complete: Days that are loaded completely and lack no row; None asks `loaded_days`. Pass them to derive the
+            events before
             the load is written down, so that a run killed in between loads the days again.
         calendar: The published calendar; None is Shanghai's.
 

@@ -1,7 +1,9 @@
 """Tables that another version of this package has written: what is the same, what a migration changes, what is refused.
 
-A nullable column may be added to a contract at any time: it is null in what was stored before, and appears on disk with the
-next write. Any other change of a contract is a numbered migration. A table carries the number of the last migration that it
+A nullable column may be added to a contract at any time: it is null in what was stored before, and appears on disk
+with the
+next write. Any other change of a contract is a numbered migration. A table carries the number of the last migration
+that it
 has seen as one of Delta's application transactions, written by the commit that writes the rows, so that both agree.
 """
 

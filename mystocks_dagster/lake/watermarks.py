@@ -1,6 +1,7 @@
 """What a computed table was computed from, and since which day that has changed; read from transaction logs, never from data.
 
-A computed table carries marks: per piece of work and input, the input's version that the work has seen. They are Delta's
+A computed table carries marks: per piece of work and input, the input's version that the work has seen. They are
+Delta's
 application transactions, written by the commit that writes the rows, so that rows and marks cannot disagree.
 """
 
@@ -45,7 +46,8 @@ def marks(work: Collection[str], inputs: Sequence[Version]) -> dict[str, int]:
 def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[Version]) -> date | None:
     """Return the first day whose rows in an input may have changed since all of `work` was done.
 
-    A whole file counts as changed when one of its rows has. None means that nothing has changed; `EVER` that the work was
+    A whole file counts as changed when one of its rows has. None means that nothing has changed; `EVER` that the work
+    was
     never done, or that the log does not reach back to it.
     """
     computed = lake.log(table)

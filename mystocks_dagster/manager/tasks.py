@@ -96,7 +96,8 @@ class TaskManager(LookingBack):
     def register_function(self, name: str, function: Callable[..., Any], **fields: Any) -> TaskResponse:
         """Make a function startable as the task `name`.
 
-        One that can be imported from an allowed task package becomes a task of tasks.yaml (a manual one, unless `fields`
+        One that can be imported from an allowed task package becomes a task of tasks.yaml (a manual one, unless
+        `fields`
         say else), which runs in any process and may be scheduled. Any other callable, such as a function of a notebook,
         runs in this process only, as long as it lives; what it does is in the same history.
 

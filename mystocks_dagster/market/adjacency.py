@@ -12,7 +12,8 @@ from mystocks_dagster.market.calendar import TradingCalendar
 
 #: Below so many symbols a share of them proves nothing.
 _MANY = 20
-#: On no trading day do the closes of so many symbols stay as they were; on a day without trading all do but for ex-dividend days.
+#: On no trading day do the closes of so many symbols stay as they were; on a day without trading all do but for
+#: ex-dividend days.
 _UNMOVED = 0.9
 
 

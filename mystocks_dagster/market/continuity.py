@@ -78,7 +78,8 @@ class Neighbours:
 
         Args:
             frame: Bars (`daily_bars`), in any order, each key once.
-            stored: `CONTEXT` of stored bars of other days than the frame's: some three weeks before it, and between its days.
+            stored: `CONTEXT` of stored bars of other days than the frame's: some three weeks before it, and between
+                its days.
             previous: The session before each day of the frame.
         """
         self._both = pl.concat([frame.select(CONTEXT), stored.select(CONTEXT)])

@@ -80,7 +80,8 @@ def kdj(
     the first `window - 1` rows.
     """
     lowest, highest = low.rolling_min(window), high.rolling_max(window)
-    # The addends are lost beside any range and make one half of none; a fill_nan here takes three times as long over groups.
+    # The addends are lost beside any range and make one half of none; a fill_nan here takes three times as long over
+    # groups.
     rsv = (close - lowest + _TINY) / (highest - lowest + 2 * _TINY) * 100
     k_line = sma(rsv, k)
     d_line = sma(k_line, d)

@@ -17,9 +17,11 @@ class Performance(NamedTuple):
 
     Attributes:
         total_return: Last equity against the first.
-        annual_return: The same, compounded to a year of 244 trading days; null below 20 days, which say nothing of a year.
+        annual_return: The same, compounded to a year of 244 trading days; null below 20 days, which say nothing of a
+            year.
         max_drawdown: Largest fall from a peak, as a positive fraction.
-        sharpe: Mean over sample deviation of daily returns, times the root of 244; no risk-free rate. Null when nothing moved.
+        sharpe: Mean over sample deviation of daily returns, times the root of 244; no risk-free rate. Null when
+            nothing moved.
     """
 
     total_return: float

@@ -1,6 +1,7 @@
 """What the three strategies say, and when: every signal uses bars up to its own day only and is known after that day's close.
 
-A strategy is a pair of conditions (buy, sell) on the rows of one symbol in ascending order of date, used `.over("symbol")`.
+A strategy is a pair of conditions (buy, sell) on the rows of one symbol in ascending order of date, used
+`.over("symbol")`.
 Null indicators never make a signal.
 """
 
@@ -104,7 +105,8 @@ def strategy_signals(
     """Return what the strategies say from the day `since` on: one row per symbol, day, strategy and side, in that order.
 
     Args:
-        indicators: Daily rows with `symbol`, `date`, `close_hfq` and the columns of `needed_columns(strategies)`, from each
+        indicators: Daily rows with `symbol`, `date`, `close_hfq` and the columns of `needed_columns(strategies)`, from
+            each
             symbol's first one on and in order of symbol and date.
         strategies: Which strategies to ask.
         since: The first day to return.

@@ -1,8 +1,10 @@
 """Runs one server as a child that ends with its parent: `python child.py DESCRIPTOR CODE_SERVER ENTRY ARGUMENTS...`.
 
-The descriptor is the end of a pipe whose other end only the parent holds. One byte in it means "begin": until then the child
+The descriptor is the end of a pipe whose other end only the parent holds. One byte in it means "begin": until then the
+child
 only imports what it needs, beside the others. Its end means that the parent has ended, however it was killed, on every
-system; the child and all processes of its group, such as code servers, end then. Workers of runs are in sessions of their own
+system; the child and all processes of its group, such as code servers, end then. Workers of runs are in sessions of
+their own
 and go on. Imports only what every interpreter brings: workspace.yaml may name another one.
 """
 

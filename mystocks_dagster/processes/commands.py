@@ -149,7 +149,8 @@ def _socket(folder: Path, number: int) -> str:
 def socket_folder(home: Path) -> Path:
     """Return an empty folder for the instance's sockets that only this user can enter; the same one at each start.
 
-    Code servers ask for no password, so they listen where nobody else can reach them. The instance's own folder may be on a
+    Code servers ask for no password, so they listen where nobody else can reach them. The instance's own folder may be
+    on a
     network drive or have a long path, where sockets cannot be.
     """
     name = f"mystocks-{os.getuid()}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]}"
@@ -176,7 +177,8 @@ def address(host: str, port: int) -> str:
 def _listens(pid: int, port: int) -> bool:
     """Say whether the process listens on the port.
 
-    Asked before connecting: as long as nobody listens on a high port, the system may choose that same port for the caller's
+    Asked before connecting: as long as nobody listens on a high port, the system may choose that same port for the
+    caller's
     side, which then talks to itself and keeps the server from listening.
     """
     try:

@@ -1,6 +1,7 @@
 """A lock that a process holds for its life, and that says which process that is.
 
-The kernel's lock on the file decides, so nothing is left behind by a kill, a reboot or a number given to another process. What
+The kernel's lock on the file decides, so nothing is left behind by a kill, a reboot or a number given to another
+process. What
 is written in the file is only for the message. Where the file system has no locks, it decides.
 """
 

@@ -22,7 +22,8 @@ _WORKED = 60.0
 _ATTEMPTS = 5
 #: Seconds after which a progress line is said, doubled each time up to a minute.
 _FIRST_PROGRESS, _LONGEST_PROGRESS = 10.0, 60.0
-#: Seconds that the others have to end by themselves after each signal, and code servers, of which nobody asks anything then.
+#: Seconds that the others have to end by themselves after each signal, and code servers, of which nobody asks anything
+#: then.
 _STOP_SECONDS, _STOP_CODE_SECONDS = 10.0, 1.0
 
 

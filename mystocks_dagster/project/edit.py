@@ -62,7 +62,8 @@ class TaskFileEditor:
 
     Args:
         settings: The project's.
-        trusted: False for callers who may not change what `trust.RULES` lists (where messages go, what may run, which variables
+        trusted: False for callers who may not change what `trust.RULES` lists (where messages go, what may run, which
+            variables
             are read), nor tasks that run a command unless `MYSTOCKS_API_COMMANDS` allows it.
     """
 

@@ -1,7 +1,9 @@
 """What only trusted editing may decide: where messages go, what may run, and which environment variables are read.
 
-Trusted is whoever can write the task file or run a command on this machine. REST, the pages' forms and the jobs of Dagster's UI
-are not: `RULES` is the whole list of what they may not change, and each rule is asked before anything is imported or resolved.
+Trusted is whoever can write the task file or run a command on this machine. REST, the pages' forms and the jobs of
+Dagster's UI
+are not: `RULES` is the whole list of what they may not change, and each rule is asked before anything is imported or
+resolved.
 """
 
 import re
@@ -18,7 +20,8 @@ from mystocks_dagster.taskfile.variables import has_variable
 from mystocks_dagster.taskfile.yaml.document import Document, Raw, with_defaults
 from mystocks_dagster.taskfile.yaml.tree import walk
 
-#: A param that says where something is sent. Only of a task that reads variables: there it decides who gets their values.
+#: A param that says where something is sent. Only of a task that reads variables: there it decides who gets their
+#: values.
 _DESTINATION = re.compile(
     r"(^|[_\-.\s])(urls?|uris?|hosts?|hostname|servers?|endpoints?|address(es)?|addr|webhooks?|callbacks?|prox(y|ies)|domains?|brokers?|"
     r"ports?|recipients?|receivers?|to|dsn)$|(url|uri|host|server|endpoint|webhook|proxy)s?$",
@@ -101,8 +104,10 @@ def _destinations(before: Document, after: Document) -> Iterator[str]:
                 yield f"{path_text(path)} of {raw.label}"
 
 
-#: Everything that untrusted editing may not change. What a task that runs a command may do is judged in `check_commands`, by the
-#: function that it resolves to; folders that a clean-up may empty are judged when they are emptied, whoever named them (`tasks.caches`).
+#: Everything that untrusted editing may not change. What a task that runs a command may do is judged in
+#: `check_commands`, by the
+#: function that it resolves to; folders that a clean-up may empty are judged when they are emptied, whoever named them
+#: (`tasks.caches`).
 RULES: tuple[Rule, ...] = (
     Rule(key="alerts", why="it decides where messages go", judge=_head("alerts")),
     Rule(key="task_packages", why="they decide what may run", judge=_packages),

@@ -45,7 +45,8 @@ class Project:
     Args:
         settings: The project's.
         instance: Opened already; else it is opened when first needed.
-        warn: Called once, when the last good version of the task file is used instead of it, with the line that says so.
+        warn: Called once, when the last good version of the task file is used instead of it, with the line that says
+            so.
     """
 
     def __init__(
@@ -228,7 +229,8 @@ class Project:
     ) -> Iterator[Execution]:
         """Yield executions that started in [since, until), those of the newest run first; of one status, `limit` at most.
 
-        With the id of a task they are its own, in whichever job; with that of a group, those of all tasks in the group's runs.
+        With the id of a task they are its own, in whichever job; with that of a group, those of all tasks in the
+        group's runs.
         """
         group = isinstance(self.taskfile.by_id().get(name or ""), Group)
         # Paused is what pending is called while the task's switch is off, which the roll-up does not know.

@@ -17,7 +17,8 @@ from mystocks_dagster.settings import Settings
 
 #: The daemon that takes runs off the queue.
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
-#: A daemon says every 30 s that it lives. Dagster's own patience is half an hour, in which a run would wait for a dead one.
+#: A daemon says every 30 s that it lives. Dagster's own patience is half an hour, in which a run would wait for a dead
+#: one.
 HEARTBEAT_SECONDS = 120
 #: A heartbeat is late: if its process is known to be gone, nobody waits longer.
 _LATE_SECONDS = 45
@@ -168,7 +169,8 @@ def follow(instance: dg.DagsterInstance, run_id: str) -> Iterator[Any]:
 def _watch(instance: dg.DagsterInstance, run: Any) -> None:
     """Fail a run whose process is gone: with no daemon alive nobody else would notice.
 
-    A daemon that lives notices by itself; from here a run that it is launching this moment looks as if it had no process.
+    A daemon that lives notices by itself; from here a run that it is launching this moment looks as if it had no
+    process.
     """
     if daemon_alive(instance):
         return

@@ -1,6 +1,7 @@
 """When a daemon looked and when a switch was off: whether a start that is asked for late was missed, late, or not due at all.
 
-A start was missed when no daemon looked at the time at which it was due. One that a slow daemon comes to late is late and runs.
+A start was missed when no daemon looked at the time at which it was due. One that a slow daemon comes to late is late
+and runs.
 What was due while its switch was off was neither. This is the only place that says so (decision 24).
 """
 
@@ -59,7 +60,8 @@ class DaemonLooks:
     def off_until(self, job: str) -> datetime:
         """Return until when the switch of a job, which is on now, was off; `NEVER` when nobody saw it off.
 
-        Who turned it, and how, does not matter. Where nobody looked when it was turned on again, it counts from the first look.
+        Who turned it, and how, does not matter. Where nobody looked when it was turned on again, it counts from the
+        first look.
         """
         known = self.resumed.get(job, NEVER)
         return max(known, self.before or self.since, self.since) if job in self.off else known

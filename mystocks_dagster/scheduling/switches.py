@@ -44,7 +44,8 @@ class Switch:
         declared: Whether the file has it on.
         decided: A person has turned it, so that the file's `enabled` does not count until it is reset.
         cursor: What the sensor of a once schedule remembers.
-        looked_at: When the daemon looked at it last, or it was turned on, as far as its state tells (ticks may be newer).
+        looked_at: When the daemon looked at it last, or it was turned on, as far as its state tells (ticks may be
+            newer).
         identity: Under which ids (origin, selector) Dagster keeps its state and ticks.
     """
 
@@ -156,7 +157,8 @@ def turned_on(states: Mapping[str, InstigatorState], active: Mapping[str, bool])
 def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
     """Tell Dagster that the switches of interval tasks have been looked at, as one sensor looks at all of them.
 
-    Else its daemon would first ask each of them, which for a thousand new ones takes a minute and more in which nothing else starts.
+    Else its daemon would first ask each of them, which for a thousand new ones takes a minute and more in which
+    nothing else starts.
     """
     entries = [
         one for one in taskfile.by_id().values() if one.schedule and one.schedule.interval_seconds and one.active

@@ -41,8 +41,8 @@ def unit(plan: Plan) -> str:
             raise SettingsError(
                 f"{text!r}: systemd cannot start what has a control character in its path. Move the project."
             )
-    # systemd refuses quotes and backslashes in the program's own path; variables it does not resolve there, but in what the
-    # program sees of it.
+    # systemd refuses quotes and backslashes in the program's own path; variables it does not resolve there, but in
+    # what the program sees of it.
     words = ["/usr/bin/env", *plan.command] if set(plan.command[0]) & set("$\"'\\") else list(plan.command)
     return _UNIT.format(
         name=plan.name,

@@ -89,7 +89,8 @@ def cron_fault(expression: str) -> CronFault | None:
 def canonical(expression: str) -> str:
     """Return a cron expression that has no fault as Dagster reads it the way cron does.
 
-    A day field that begins with `*` and leaves no day out is no condition: `*/1` is `*`. A day that no such month has, which
+    A day field that begins with `*` and leaves no day out is no condition: `*/1` is `*`. A day that no such month has,
+    which
     Dagster refuses, is an alternative to a day of week that never comes.
 
     Examples:

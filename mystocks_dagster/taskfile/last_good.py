@@ -1,6 +1,7 @@
 """The task file that looking and steering go by: as it is now, or the last version of it that could be used.
 
-One slip in an editor must not end what only looks at runs, starts them or stops them. Edits never come here: what cannot be read
+One slip in an editor must not end what only looks at runs, starts them or stops them. Edits never come here: what
+cannot be read
 cannot be changed safely. See docs/decisions/0023.
 """
 

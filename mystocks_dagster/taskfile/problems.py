@@ -26,7 +26,8 @@ class Fault(NamedTuple):
     Attributes:
         at_key: The key is to blame, not its value.
         span: Offset and length, within the text value, of the part to blame.
-        value: The value as the message names it: false, 1.1. Where the file writes it otherwise (no, 1.10), that is named.
+        value: The value as the message names it: false, 1.1. Where the file writes it otherwise (no, 1.10), that is
+            named.
     """
 
     path: Path

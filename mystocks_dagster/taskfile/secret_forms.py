@@ -20,7 +20,8 @@ def pattern(values: Iterable[str], short: Iterable[str] = ()) -> str | None:
 
     Args:
         values: The secrets; of those with less than four characters none is looked for.
-        short: Secrets that are looked for however short they are: below four characters, where no letter or digit stands beside them.
+        short: Secrets that are looked for however short they are: below four characters, where no letter or digit
+            stands beside them.
     """
     values = set(values)
     found = {form for value in values if len(value) >= _SHORTEST for form in plain_forms(value)}
@@ -57,7 +58,8 @@ def plain_forms(value: str, *, least: int = _SHORTEST) -> set[str]:
 def _base64_cores(value: str) -> set[str]:
     """Return the letters that base64 has for a secret whatever stands around it, as in `user:password` of a Basic login.
 
-    A secret may begin at each of three places of a group of three bytes; the letters at its ends share bits with its neighbours.
+    A secret may begin at each of three places of a group of three bytes; the letters at its ends share bits with its
+    neighbours.
     """
     raw = value.encode("utf-8", "surrogatepass")
     found = set()

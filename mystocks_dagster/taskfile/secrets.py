@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-#: A word with such an ending, at the end of a key, makes the key secret: `password`, `tushare_token`, `corpsecret`, `DB_PASS`.
+#: A word with such an ending, at the end of a key, makes the key secret: `password`, `tushare_token`, `corpsecret`,
+#: `DB_PASS`.
 _SECRET = re.compile(
     r"(password|passwd|passwort|passphrase|passcode|pwd|secret|token|credential|cookie|authorization|webhook|dsn|jwt"
     r"|(api|access|private|secret|send|sign|signing|encryption|auth|account|app|bot|master|license|ssh|client|service|sc)key"
@@ -66,7 +67,8 @@ def is_secret(key: object) -> bool:
     Examples:
         >>> [is_secret(name) for name in ("db_pass", "apiKey", "X-Auth-Token", "Cookie", "webhook_url", "登录密码")]
         [True, True, True, True, True, True]
-        >>> [is_secret(name) for name in ("max_tokens", "bypass", "primary_key", "token_url", "密码长度", "cookie_path")]
+        >>> [is_secret(name) for name in ("max_tokens", "bypass", "primary_key", "token_url", "密码长度",
+        "cookie_path")]
         [False, False, False, False, False, False]
     """
     return _is_secret(unicodedata.normalize("NFKC", str(key))[:200])

@@ -89,7 +89,8 @@ def _neighbours(lake: Lake, frame: pl.DataFrame) -> Neighbours:
 def _without_wrong_days(lake: Lake, frame: pl.DataFrame) -> tuple[pl.DataFrame, Neighbours, dict[date, str]]:
     """Return the frame without the days that are not believed, its neighbours, and why those days are not believed.
 
-    A day that disagrees with a refused day may be sound: it is judged once more without that day. Where most days disagree,
+    A day that disagrees with a refused day may be sound: it is judged once more without that day. Where most days
+    disagree,
     the whole source is wrong, and judging them once more would only let every second day pass.
     """
     neighbours, wrong = _neighbours(lake, frame), dict[date, str]()

@@ -235,7 +235,8 @@ def _partial(counts: dict[date, int], known: _Days, admitted: Admitted) -> dict[
     """Return the days to ask for again, each with the reason, and note in `known` what the others are.
 
     A source that was asked twice and gave the same number of sound rows has no more, so the day counts as complete:
-    what is set aside stays in the quarantine. The rows are missing all the same, so the day is no evidence that a symbol
+    what is set aside stays in the quarantine. The rows are missing all the same, so the day is no evidence that a
+    symbol
     without a bar was suspended. A day that lacks a large part of the market is never complete.
     """
     partial = {}

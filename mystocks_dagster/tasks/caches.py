@@ -1,7 +1,9 @@
 """Which folders a clean-up may empty: caches, named so or listed in MYSTOCKS_CACHES, and nothing that cannot be made again.
 
-The list allows; whatever a folder is called, what is listed in `_kept` and what looks like a lake, an instance or source code stays.
-Places are compared by what they are on the disk, so that neither the case of letters nor a second mount leads around the list.
+The list allows; whatever a folder is called, what is listed in `_kept` and what looks like a lake, an instance or
+source code stays.
+Places are compared by what they are on the disk, so that neither the case of letters nor a second mount leads around
+the list.
 """
 
 import os
@@ -19,7 +21,8 @@ _NAMES = frozenset(
 )
 #: Files and folders of the project that hold what cannot be made again.
 _PROJECT = (".git", "dagster.yaml", "workspace.yaml", "pyproject.toml", "mystocks_dagster", "tests", "docs", EXPORTS)
-#: What stands in a folder that is no cache: a table of a lake, an instance or project of Dagster's, a repository, a Python package.
+#: What stands in a folder that is no cache: a table of a lake, an instance or project of Dagster's, a repository, a
+#: Python package.
 _MARKS = frozenset(
     {"_delta_log", "dagster.yaml", "workspace.yaml", "pyproject.toml", "tasks.yaml", ".git", "__init__.py", "runs.db"}
 )

@@ -120,7 +120,8 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     Days are stored as the source gives them, so a run that was stopped goes on where it was. A day that looks like a
     part of the market only is stored, listed, and asked for again by the next run. Adjustment events that are unknown
     are derived again each time, and the source is asked for corporate actions that explain them. Rows that break a rule
-    of the table, or contradict the day before, are set aside in the table `quarantine`; a day of which many do is refused.
+    of the table, or contradict the day before, are set aside in the table `quarantine`; a day of which many do is
+    refused.
 
     Raises:
         SourceError: The source failed; what came before is stored.

@@ -138,7 +138,8 @@ def _completed(
 ) -> pl.DataFrame:
     """Complete `fresh` to all that the table holds from the day `since` on.
 
-    Columns that were not asked for stay as stored, and so do the rows of all symbols but `others_than`; None means that no
+    Columns that were not asked for stay as stored, and so do the rows of all symbols but `others_than`; None means
+    that no
     other rows stay.
     """
     absent = [column for column in table.columns if column.name not in fresh.columns]

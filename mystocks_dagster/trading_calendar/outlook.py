@@ -22,7 +22,8 @@ class Outlook:
     """How the calendar stands.
 
     Attributes:
-        level: `warning` from 30 days before its end; `error` when the days after it have been published for a week, or the
+        level: `warning` from 30 days before its end; `error` when the days after it have been published for a week, or
+            the
             user's file is wrong.
         detail: What was found.
         remedy: What to do; empty when there is nothing to do.
@@ -58,7 +59,8 @@ def _level(known: InForce, left: int, moment: datetime) -> Level:
 def published_since(known: InForce) -> date:
     """Return since when the days after the calendar's end are published.
 
-    The exchanges announce a year's days in the second half of December before it: 24 December at the latest. A source that
+    The exchanges announce a year's days in the second half of December before it: 24 December at the latest. A source
+    that
     stated days beyond the end, and was refused, shows that it was earlier.
     """
     rule = date((known.calendar.last + timedelta(days=1)).year - 1, *PUBLISHED_BY)

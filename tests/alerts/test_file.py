@@ -131,7 +131,8 @@ def test_the_loaded_version_is_in_the_catalog(project: Project, hook: Webhook) -
     ],
 )
 def test_the_calendar_warns_from_thirty_days_before_its_end(day: str, verdict: tuple[bool, str]) -> None:
-    # The exchanges have announced the days to 2026-12-31, 30 days after 2026-12-01; those of 2027 by 2026-12-24, at the latest.
+    # The exchanges have announced the days to 2026-12-31, 30 days after 2026-12-01; those of 2027 by 2026-12-24, at
+    # the latest.
     told = judge_calendar(combine(None, Record()), datetime.fromisoformat(f"{day}T09:00:00+08:00"))
     assert (told.passed, told.severity.value) == verdict
     if not told.passed:

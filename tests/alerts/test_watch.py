@@ -155,7 +155,8 @@ def test_after_a_pause_the_scheduler_has_time_to_catch_up_and_only_what_it_left_
     schedules = Schedules(project, hook.url)
     schedules.pass_time("2026-11-24T10:01:00")
     schedules.tick("2026-11-24T10:00:00", TickStatus.SUCCESS)
-    # Everything is down from 10:01 to 12:30; then Dagster makes up for the latest start, 12:00, which stands for 11:00 too.
+    # Everything is down from 10:01 to 12:30; then Dagster makes up for the latest start, 12:00, which stands for 11:00
+    # too.
     project.at("2026-11-24T12:30:00")
     project.look()
     assert hook.titles == []

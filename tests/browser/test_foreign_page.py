@@ -167,7 +167,8 @@ def test_a_name_that_is_made_to_lead_here_is_not_answered(server: Server, page: 
     before, base = runs(server), server.address.replace("127.0.0.1", "rebound.test")
     for path in ("/dagster/", "/tasks", "/api/tasks/", "/docs", "/graphql"):
         assert page.goto(f"{base}{path}").status == 403
-    # The name led to the attacker's server when the page was loaded, and leads here when its script asks: one site, for a browser.
+    # The name led to the attacker's server when the page was loaded, and leads here when its script asks: one site,
+    # for a browser.
     page.route(f"{base}/page", lambda route: route.fulfill(body=EMPTY, content_type="text/html"))
     page.goto(f"{base}/page")
     status = page.evaluate(

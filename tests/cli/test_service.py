@@ -114,7 +114,8 @@ def test_the_property_list_is_one_and_a_shell_gives_the_program_its_words(projec
 
 
 def test_systemd_reads_the_variables_as_a_shell_does(tmp_path: Path) -> None:
-    # As systemd.exec(5) says of double quotes in an EnvironmentFile: a backslash frees these four, and "#" and "%" are plain.
+    # As systemd.exec(5) says of double quotes in an EnvironmentFile: a backslash frees these four, and "#" and "%" are
+    # plain.
     lines = content(VALUES).splitlines()
     assert 'MYSTOCKS_SIMULATED="a=\\"b\\" \'c\' \\\\ \\$HOME \\`id\\` %h # no remark"' in lines
 

@@ -43,6 +43,7 @@ def test_a_thousand_intervals_are_asked_for_when_they_are_due(folder: Folder) ->
             return found if len(found) >= 4 else None
 
         measured = wait_for(late, 120, "runs of intervals")
-    # The daemon looks every five seconds; were it to ask a sensor for each of a thousand tasks, a look would take more than a minute.
+    # The daemon looks every five seconds; were it to ask a sensor for each of a thousand tasks, a look would take more
+    # than a minute.
     assert min(measured) >= 0
     assert statistics.median(measured) <= 6, measured

@@ -16,7 +16,8 @@ from mystocks_dagster.taskfile.secrets import is_secret
 DOCS = ROOT / "docs"
 TROUBLE = (DOCS / "troubleshooting.md", DOCS / "troubleshooting.zh-CN.md")
 PAGES = [*TROUBLE, ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted(DOCS.glob("*.md"))]
-#: What the seed's chapter on trouble names, and what users of such systems meet most: the heading in English and in Chinese.
+#: What the seed's chapter on trouble names, and what users of such systems meet most: the heading in English and in
+#: Chinese.
 PROBLEMS = {
     "where to look": ("Where do I look", "到哪里看"),
     "logs": ("Read the logs", "查看日志"),

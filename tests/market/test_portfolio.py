@@ -52,7 +52,8 @@ def test_ten_for_ten_doubles_the_shares_at_half_the_price(account):
 
 
 def test_a_dividend_becomes_shares_at_the_ex_price_and_the_fraction_becomes_cash(account):
-    # 0.30 on 20.00: the ex price is 19.70; 20,000 / 19.70 = 1015.22 shares, the 0.22 of a share is 20,000 - 1,015 x 19.70 = 4.50.
+    # 0.30 on 20.00: the ex price is 19.70; 20,000 / 19.70 = 1015.22 shares, the 0.22 of a share is 20,000 - 1,015 x
+    # 19.70 = 4.50.
     account.go_ex(MOUTAI, 19.7 / 20.0)
     assert account.positions[MOUTAI].shares == 1015
     assert account.cash == 79_994.8 + 4.5

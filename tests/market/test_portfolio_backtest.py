@@ -48,7 +48,8 @@ def test_a_signal_is_filled_at_the_next_open_and_the_curve_adds_up():
     market = bars("600000.SH", (10.0, 10.0), (10.0, 10.2), (10.3, 10.4), (10.5, 10.4), (10.4, 10.4))
     outcome = run(signals((0, "600000.SH", "buy"), (2, "600000.SH", "sell")), market)
     # Buy: fees of the whole 100,000 are 25 + 1, (100,000 - 26) / 10.00 = 9,997.4 shares, 9,900 in lots: 99,000 CNY,
-    # commission 24.75, transfer 0.99. Sell: 9,900 x 10.50 = 103,950; commission 25.9875, stamp duty 51.975, transfer 1.0395.
+    # commission 24.75, transfer 0.99. Sell: 9,900 x 10.50 = 103,950; commission 25.9875, stamp duty 51.975, transfer
+    # 1.0395.
     assert fills(outcome) == [(1, "buy", 9900, 10.0, 25.74), (3, "sell", 9900, 10.5, 79.01)]
     assert outcome.balances == [
         (DAYS[0], 100_000.0, 0.0, 100_000.0),
@@ -71,7 +72,8 @@ def test_what_was_bought_today_is_sold_tomorrow_at_the_earliest():
         signals((0, "600000.SH", "buy"), (0, "600000.SH", "sell"), (1, "600000.SH", "buy"), (2, "600000.SH", "sell")),
         market,
     )
-    # On day 0 both were said: the sale wins and nothing is held. Bought at the open of day 2, said to sell that evening.
+    # On day 0 both were said: the sale wins and nothing is held. Bought at the open of day 2, said to sell that
+    # evening.
     assert [fill[:2] for fill in fills(outcome)] == [(2, "buy"), (3, "sell")]
 
 

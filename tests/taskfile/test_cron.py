@@ -64,8 +64,8 @@ def test_right_expressions(expression: str):
     assert is_valid_cron_string(canonical(expression))
 
 
-# The rule of cron(8): "If both fields are restricted (i.e., don't contain the "*" character), the command will be run when
-# either field matches." What begins with `*` counts as not restricted. The days are those of a paper calendar.
+# The rule of cron(8): "If both fields are restricted (i.e., don't contain the "*" character), the command will be run
+# when either field matches." What begins with `*` counts as not restricted. The days are those of a paper calendar.
 DAYS = {
     "0 16 1 * */1": ("2026-12-01", ["2026-12-01", "2027-01-01", "2027-02-01"]),
     "0 16 */1 * 1": ("2026-12-01", ["2026-12-07", "2026-12-14", "2026-12-21"]),

@@ -18,7 +18,8 @@ from mystocks_dagster.scheduling.interval_state import IntervalState
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.schedule import Schedule
 
-#: A start that is so late has been missed; and so long the scheduler has to catch up after a time of which nobody looked.
+#: A start that is so late has been missed; and so long the scheduler has to catch up after a time of which nobody
+#: looked.
 GRACE = timedelta(minutes=2)
 _PAUSE = timedelta(minutes=1)
 #: Nothing is told of what was due before.

@@ -88,7 +88,8 @@ def _form_page(
                 if typed[name].strip() != now[name].strip()
             }
         else:
-            # What was wrong in the form says nothing about the file: whoever changed it meanwhile is still to be told of.
+            # What was wrong in the form says nothing about the file: whoever changed it meanwhile is still to be told
+            # of.
             seen = form.get("seen", "")
     return site.render(
         request,

@@ -141,7 +141,8 @@ def entry_of(
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Return the entry that a filled form stands for, and what is wrong with fields that cannot be read.
 
-    What the form does not know stays as it was, and so does what cannot be read; what says the same as the defaults is left
+    What the form does not know stays as it was, and so does what cannot be read; what says the same as the defaults is
+    left
     out unless the entry had it. The lines of problems are those of the field.
     """
     problems: list[Problem] = []

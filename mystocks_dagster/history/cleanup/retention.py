@@ -55,7 +55,8 @@ def expired_runs(instance: dg.DagsterInstance, before: datetime) -> Expired:
 
 
 def _needed(instance: dg.DagsterInstance) -> Iterator[str]:
-    # SQLite would give the newest numbers away again, and Dagster's sensors remember them as the place up to which they have read.
+    # SQLite would give the newest numbers away again, and Dagster's sensors remember them as the place up to which
+    # they have read.
     with run_storage(instance).connect() as connection:
         yield from connection.execute(db.select(Runs.c.run_id).order_by(Runs.c.id.desc()).limit(1)).scalars()
     with event_storage(instance).index_connection() as connection:

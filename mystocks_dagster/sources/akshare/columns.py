@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-#: `lots` are hundreds of shares and become shares; numbers may be missing (a suspended stock shows "-"); names get half-width letters.
+#: `lots` are hundreds of shares and become shares; numbers may be missing (a suspended stock shows "-"); names get
+#: half-width letters.
 Kind = Literal["code", "name", "text", "number", "lots", "day"]
 
 

@@ -73,7 +73,8 @@ TUSHARE = Layout(
     scale={"volume": 100, "amount": 1000},
     unproven=True,
 )
-#: `stock_zh_a_hist` of akshare: volume in lots. Its change is against the plain last close, so no previous close follows.
+#: `stock_zh_a_hist` of akshare: volume in lots. Its change is against the plain last close, so no previous close
+#: follows.
 EAST_MONEY = Layout(
     "akshare's stock_zh_a_hist",
     needs={

@@ -1,6 +1,7 @@
 """Where an export of the task file may be written, for the command line, REST, Python and the job of Dagster's UI alike.
 
-A file that stands there already is replaced when it is a former export that nobody has changed since; anything else stays.
+A file that stands there already is replaced when it is a former export that nobody has changed since; anything else
+stays.
 """
 
 import hashlib
@@ -35,7 +36,8 @@ def confined(settings: Settings, named: str) -> Path:
     `exports/tasks.yaml`, is the same file.
 
     Raises:
-        InvalidParams: It lies outside of the export folder, links included, or is no path, or none of a task file's kinds.
+        InvalidParams: It lies outside of the export folder, links included, or is no path, or none of a task file's
+            kinds.
         SettingsError: The export folder holds the project itself.
     """
     folder = settings.exports.resolve()
