@@ -29,12 +29,12 @@ from mystocks_dagster.scheduling.switches import Switch
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.entries import params_faults
-from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.last_good import load_usable, notice
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import OUR_NAMES, dagster_name
 from mystocks_dagster.taskfile.problems import TaskFileError, near, path_text
 from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.taskfile.signature import params_model
 
 
 class Project:
