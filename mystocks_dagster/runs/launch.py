@@ -14,6 +14,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.processes import lock
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import REPOSITORY
 
 #: The daemon that takes runs off the queue.
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
@@ -22,7 +23,6 @@ QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
 HEARTBEAT_SECONDS = 120
 #: A heartbeat is late: if its process is known to be gone, nobody waits longer.
 _LATE_SECONDS = 45
-REPOSITORY = "__repository__"
 _POLL_SECONDS = 0.25
 
 
