@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 import dagster as dg
-from dagster._core.scheduler.instigation import InstigatorStatus
-from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 
+from mystocks_dagster.dagster_internals import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, InstigatorStatus
 from mystocks_dagster.tags import Tag, schedule_name
 
 

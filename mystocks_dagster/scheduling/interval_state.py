@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
 
+from mystocks_dagster.dagster_internals import InstigatorType
 from mystocks_dagster.tags import INTERVALS_SENSOR, Storage
 
 
