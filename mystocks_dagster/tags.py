@@ -43,9 +43,8 @@ class Tag:
     SYSTEM: Final = "mystocks/system"
     #: The job stands for an entry that the file has wrong.
     BROKEN: Final = "mystocks/broken"
-    # Dagster's own: higher numbers start first; how often a lost run is started again.
+    #: Dagster's own, as its manual has it: higher numbers start first.
     PRIORITY: Final = "dagster/priority"
-    MAX_RETRIES: Final = "dagster/max_retries"
 
 
 class Metadata:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
-from dagster._core.storage import tags as dagster_tags
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from mystocks_dagster import tags
 from mystocks_dagster.cli.printing import COLOURS
@@ -157,7 +157,7 @@ def test_every_name_begins_as_ours_and_means_one_thing() -> None:
 
 def test_dagster_has_the_same_names() -> None:
     assert (tags.REPOSITORY, tags.ASSET_JOB) == (SINGLETON_REPOSITORY_NAME, IMPLICIT_ASSET_JOB_NAME)
-    assert (Tag.PRIORITY, Tag.MAX_RETRIES) == (dagster_tags.PRIORITY_TAG, dagster_tags.MAX_RETRIES_TAG)
+    assert Tag.PRIORITY == PRIORITY_TAG
 
 
 def test_workspace_yaml_has_the_same_location() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, Field
 
+from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.factory.config_schema import model_fields
 from mystocks_dagster.settings import Settings
@@ -211,4 +212,4 @@ def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings,
 
     return dg.GraphDefinition(
         name=name, description=about, node_defs=[step], dependencies={dg.NodeInvocation(step.name, alias=name): {}}
-    ).to_job(description=about, tags={Tag.SYSTEM: "true", Tag.MAX_RETRIES: "0"}, executor_def=dg.in_process_executor)
+    ).to_job(description=about, tags={Tag.SYSTEM: "true", MAX_RETRIES_TAG: "0"}, executor_def=dg.in_process_executor)

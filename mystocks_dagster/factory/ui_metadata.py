@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.tags import Metadata, Tag
 from mystocks_dagster.taskfile.model import Group, Task
@@ -108,7 +109,7 @@ def _label_key(label: str) -> str:
 
 def restart_tag(again: bool) -> dict[str, str]:
     """Return the tag that says whether a lost run is started again, once; see run_retries in dagster.yaml."""
-    return {Tag.MAX_RETRIES: "1" if again else "0"}
+    return {MAX_RETRIES_TAG: "1" if again else "0"}
 
 
 def job_metadata(spec: TaskSpec) -> dict[str, Any]:

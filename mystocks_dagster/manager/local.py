@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-from mystocks_dagster.dagster_internals import NoOpComputeLogManager
+from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG, NoOpComputeLogManager
 from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.execution.call import call
 from mystocks_dagster.execution.failures import to_record as failure_record
@@ -112,7 +112,7 @@ class LocalFunctions:
             Tag.STARTED_BY: by,
             Tag.WORKER: worker_note(run_id, os.getpid()),
             Tag.IN_PROGRAM: str(os.getpid()),
-            Tag.MAX_RETRIES: "0",
+            MAX_RETRIES_TAG: "0",
         }
         config = {
             "ops": {step: {"config": given}},
