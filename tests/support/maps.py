@@ -4,14 +4,13 @@
 """
 
 import ast
-import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "mystocks_dagster"
-_BEGIN, _END = "<!-- map -->", "<!-- end of map -->"
+_BEGIN, _END = "<!-- map -->\n", "<!-- end of map -->"
 
 
 def layers(root: Path = ROOT) -> list[list[str]]:
@@ -86,19 +85,24 @@ def readers_map() -> str:
 MAPS = {"README.md": readers_map, "CONTRIBUTING.md": contributors_map}
 
 
-def written(name: str) -> str:
-    """Return the map that stands in a file of the root."""
-    found = re.search(f"{_BEGIN}\n(.*?)\n{_END}", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
-    if not found:
+def parts(name: str) -> tuple[str, str, str]:
+    """Return a file of the root in three parts: before its map, the map, and after it.
+
+    Raises:
+        ValueError: The lines that enclose the map are missing.
+    """
+    before, begin, rest = (ROOT / name).read_text(encoding="utf-8").partition(_BEGIN)
+    inside, end, after = rest.partition(_END)
+    if not begin or not end:
         raise ValueError(f"{name}: the lines {_BEGIN} and {_END} are missing")
-    return found.group(1)
+    return before + begin, inside.strip("\n"), "\n" + end + after
 
 
 def main() -> None:
     """Write the maps."""
     for name, made in MAPS.items():
-        text = (ROOT / name).read_text(encoding="utf-8")
-        (ROOT / name).write_text(text.replace(written(name), made()), encoding="utf-8")
+        before, _, after = parts(name)
+        (ROOT / name).write_text(before + made() + after, encoding="utf-8")
 
 
 if __name__ == "__main__":
