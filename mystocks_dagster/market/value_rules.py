@@ -8,12 +8,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import polars as pl
-
-if TYPE_CHECKING:
-    from mystocks_dagster.market.schemas import Table
 
 #: What becomes of a row that breaks a rule:
 #: `row` is set aside as a whole; of `value` one column becomes unknown; `refuse` refuses the write of a computed table.
@@ -45,6 +42,30 @@ class Rule:
     breaks: Callable[[], pl.Expr]
     severity: Severity = "row"
     column: str | None = None
+
+
+class Table(Protocol):
+    """The part of a table's contract (`schemas.py`) that its rules need."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that identify a row."""
+        ...
+
+    @property
+    def date_column(self) -> str | None:
+        """The column of the trading day or report period, if any."""
+        ...
+
+    @property
+    def by_day(self) -> bool:
+        """Whether a trading day is written as a whole."""
+        ...
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """What no row may hold."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -81,7 +102,7 @@ class Checked:
     refused: Mapping[date | None, str] = field(default_factory=dict)
 
 
-def check(table: "Table", frame: pl.DataFrame) -> Checked:
+def check(table: Table, frame: pl.DataFrame) -> Checked:
     """Hold a frame with the columns of `table` against the table's rules, in one pass when nothing is wrong."""
     rules = [rule for rule in table.rules if rule.severity != "refuse"]
     if not rules or frame.is_empty():
@@ -99,7 +120,7 @@ def check(table: "Table", frame: pl.DataFrame) -> Checked:
     return Checked(second.rows, first.faults + second.faults, second.refused)
 
 
-def broken_rule(table: "Table", frame: pl.DataFrame) -> tuple[Rule, pl.DataFrame] | None:
+def broken_rule(table: Table, frame: pl.DataFrame) -> tuple[Rule, pl.DataFrame] | None:
     """Return the first `refuse` rule that is broken, with the rows that break it; None when all are obeyed."""
     for rule in table.rules:
         if rule.severity == "refuse" and (bad := frame.filter(rule.breaks())).height:
@@ -107,7 +128,7 @@ def broken_rule(table: "Table", frame: pl.DataFrame) -> tuple[Rule, pl.DataFrame
     return None
 
 
-def part(table: "Table", frame: pl.DataFrame, breaks: Mapping[Rule, pl.Expr], *, whole: bool = True) -> Checked:
+def part(table: Table, frame: pl.DataFrame, breaks: Mapping[Rule, pl.Expr], *, whole: bool = True) -> Checked:
     """Part a frame into the rows that may be stored and those that break one of `breaks`.
 
     A row that breaks several rules is listed under each. A frame that is not `whole` holds some symbols only, so that
@@ -139,13 +160,13 @@ def part(table: "Table", frame: pl.DataFrame, breaks: Mapping[Rule, pl.Expr], *,
     return Checked(frame.filter(keep), tuple(faults), refused)
 
 
-def key_of(table: "Table", row: Mapping[str, Any]) -> str:
+def key_of(table: Table, row: Mapping[str, Any]) -> str:
     """Return a row's key as text: `600000.SH 2024-03-01`."""
     return " ".join(f"{row[name]}" for name in table.key)
 
 
 def _refused(
-    table: "Table", frame: pl.DataFrame, bad: pl.Series, flags: pl.DataFrame, reasons: Mapping[str, str]
+    table: Table, frame: pl.DataFrame, bad: pl.Series, flags: pl.DataFrame, reasons: Mapping[str, str]
 ) -> dict[date | None, str]:
     """Return the days of which too many rows are bad, each with the rule that most of them break."""
     days = (
@@ -171,7 +192,7 @@ def _refused(
     return refused
 
 
-def _faults(table: "Table", broken: pl.DataFrame, rule: Rule, refused: Mapping[date | None, str]) -> list[Fault]:
+def _faults(table: Table, broken: pl.DataFrame, rule: Rule, refused: Mapping[date | None, str]) -> list[Fault]:
     day = table.date_column
     if table.by_day and day and refused:
         examples = broken.filter(pl.col(day).is_in(list(refused))).group_by(day, maintain_order=True).head(EXAMPLES)
@@ -184,7 +205,7 @@ def _faults(table: "Table", broken: pl.DataFrame, rule: Rule, refused: Mapping[d
     ]
 
 
-def _of_days(table: "Table", frame: pl.DataFrame, refused: Mapping[date | None, str]) -> pl.Series:
+def _of_days(table: Table, frame: pl.DataFrame, refused: Mapping[date | None, str]) -> pl.Series:
     if not refused or None in refused:
         return pl.repeat(None in refused, frame.height, dtype=pl.Boolean, eager=True)
     return frame[table.date_column or ""].is_in(list(refused))
