@@ -63,6 +63,7 @@ def form_of(page: str) -> dict[str, str]:
     return {name: html.unescape(text) for name, text in fields.items()}
 
 
+@pytest.mark.slow
 def test_one_table_has_all_tasks_and_groups_with_switch_next_run_and_rate(browser: TestClient) -> None:
     page = browser.get("/tasks")
     assert page.status_code == 200
