@@ -21,7 +21,7 @@ class AlertContext:
         moment: Now.
         link: Address of the web UI; None when none runs.
         entries: Tasks and groups by their names in Dagster.
-        writers: Table to the task that writes it.
+        owners: Table to the task that owns it.
     """
 
     ledger: Ledger
@@ -30,7 +30,7 @@ class AlertContext:
     moment: datetime
     link: str | None
     entries: Mapping[str, Task | Group]
-    writers: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     def say(self, message: Message) -> None:
         """Tell something, once."""

@@ -28,7 +28,7 @@ from mystocks_dagster.dagster_internals import (
 )
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.spec import TASK_POOL
-from mystocks_dagster.factory.stop_requests import is_stopped
+from mystocks_dagster.runs.stop import is_stopped
 from mystocks_dagster.settings import ONLY_JOB
 from mystocks_dagster.tags import Tag
 

@@ -56,7 +56,7 @@ def _ask(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectat
     if _there(instance, desk, expectation, day) or _holiday(instance, desk, expectation, day):
         desk.ledger.told[key] = desk.moment
         return
-    task = expectation.task or desk.writers.get(expectation.name)
+    task = expectation.task or desk.owners.get(expectation.name)
     past = day < desk.moment.astimezone(SHANGHAI).date() and expectation.table and _by_day(expectation.table)
     command = texts.command(task, days=(day.isoformat(), day.isoformat()) if past else None) if task else None
     link = f"{desk.link}/assets/{expectation.table}" if desk.link and expectation.table else None
@@ -97,13 +97,13 @@ def _holiday(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expe
     """Say whether a weekday beyond the calendar is taken for a holiday: the task ran on it and found no day to load."""
     if day <= shanghai().last:
         return False
-    task = expectation.task or desk.writers.get(expectation.name)
+    task = expectation.task or desk.owners.get(expectation.name)
     return bool(task) and any(status in SUCCESSES | {State.SKIPPED} for status in _statuses(instance, desk, task, day))
 
 
 def _complete(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: date) -> bool:
     """Say whether a skipped task has nothing left to do: the day is in a table that it keeps by day, if it keeps one."""
-    tables = [table for table, writer in desk.writers.items() if writer == task and _by_day(table)]
+    tables = [table for table, owner in desk.owners.items() if owner == task and _by_day(table)]
     return not tables or any(_written(instance, table, day) for table in tables)
 
 
