@@ -26,6 +26,7 @@ from mystocks_dagster.dagster_internals import (
     SensorSnap,
     SensorType,
     WorkspaceFileTarget,
+    get_current_timestamp,
 )
 from mystocks_dagster.errors import NoSwitch
 from mystocks_dagster.instance import open_instance
@@ -126,9 +127,9 @@ def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[
         return
     data: Any = state.instigator_data
     if isinstance(remote, RemoteSchedule):
-        noted = ScheduleInstigatorData(remote.cron_schedule, time.time())
+        noted = ScheduleInstigatorData(remote.cron_schedule, get_current_timestamp())
     else:
-        noted = data.with_sensor_start_timestamp(time.time())
+        noted = data.with_sensor_start_timestamp(get_current_timestamp())
     instance.update_instigator_state(state.with_data(noted))
 
 
