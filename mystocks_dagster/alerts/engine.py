@@ -6,6 +6,7 @@ from functools import cached_property
 
 import dagster as dg
 
+from mystocks_dagster.addresses import DagsterLinks
 from mystocks_dagster.alerts import delivery, ledger_store
 from mystocks_dagster.alerts.channels import Channel, channels_of
 from mystocks_dagster.alerts.context import AlertContext
@@ -43,7 +44,7 @@ class AlertEngine:
             alerts=taskfile.alerts,
             channels=tuple(channel.id for channel in self.channels),
             moment=now(),
-            link=_dagster(taskfile.alerts.link or ui_address(settings.dagster_home)),
+            links=DagsterLinks(address=_dagster(taskfile.alerts.link or ui_address(settings.dagster_home))),
             entries=self._entries,
             owners=self.version.owners,
         )

@@ -59,7 +59,7 @@ def _ask(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectat
     task = expectation.task or desk.owners.get(expectation.name)
     past = day < desk.moment.astimezone(SHANGHAI).date() and expectation.table and _by_day(expectation.table)
     command = texts.command(task, days=(day.isoformat(), day.isoformat()) if past else None) if task else None
-    link = f"{desk.link}/assets/{expectation.table}" if desk.link and expectation.table else None
+    link = desk.links.asset(expectation.table) if expectation.table else None
     desk.say(
         texts.late(key, _title(desk, expectation), day, expectation.by, time=desk.moment, command=command, link=link)
     )
@@ -155,7 +155,7 @@ def _jobs(desk: AlertContext, task: str) -> Iterator[str]:
 
 def _title(desk: AlertContext, expectation: Expectation) -> str:
     if expectation.task:
-        return desk.name(expectation.task.replace("-", "_"))
+        return desk.name(dagster_name(expectation.task))
     from mystocks_dagster.market.schemas import TABLES
 
     return f"{TABLES[expectation.name].title}（{expectation.name}）"

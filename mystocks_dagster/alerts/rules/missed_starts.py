@@ -16,7 +16,7 @@ from mystocks_dagster.scheduling import downtime, interval_state, next_runs, swi
 from mystocks_dagster.scheduling.downtime import DaemonLooks
 from mystocks_dagster.scheduling.interval_state import IntervalState
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.tags import INTERVALS_SENSOR, LOCATION, schedule_name
+from mystocks_dagster.tags import INTERVALS_SENSOR, schedule_name
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: A start that is so late has been missed; and so long the scheduler has to catch up after a time of which nobody
@@ -75,10 +75,15 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
     if lost:
         due = [moment for moment, _ in lost]
         reason = next((why for _, why in reversed(lost) if why), "调度器没有在应启动的时间触发")
-        link = f"{desk.link}/locations/{LOCATION}/jobs/{job}" if desk.link else None
         desk.say(
             texts.missed(
-                f"missed:{job}:{outage}", job, desk.name(job), dues=due, reason=reason, time=desk.moment, link=link
+                f"missed:{job}:{outage}",
+                job,
+                desk.name(job),
+                dues=due,
+                reason=reason,
+                time=desk.moment,
+                link=desk.links.job(job),
             )
         )
 
