@@ -1,6 +1,7 @@
 """The names that Dagster keeps for us: tags, metadata, names of definitions, and the states of executions.
 
-They are stored with runs, in dagster.yaml and in users' queries, so each stands here once; a test refuses them elsewhere.
+They are stored with runs, in dagster.yaml and in users' queries. So each stands here once, and a test refuses them
+elsewhere.
 """
 
 from typing import Final, Literal, get_args

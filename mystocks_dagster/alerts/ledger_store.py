@@ -40,7 +40,10 @@ def read(instance: dg.DagsterInstance) -> Ledger:
 
 @contextmanager
 def opened(instance: dg.DagsterInstance, home: Path, patience: float = 0) -> Generator[LedgerFile | None]:
-    """Yield the book for changing, and save it at the end; None when another process has it for longer than `patience` seconds."""
+    """Yield the book for changing, and save it at the end.
+
+    None when another process has it for longer than `patience` seconds.
+    """
     descriptor = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if not take_lock(descriptor, patience):

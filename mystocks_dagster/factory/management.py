@@ -67,7 +67,8 @@ class DeleteConfig(BaseModel):
     )
     force: bool = Field(
         default=False,
-        description="true：即使有任务或任务组引用它也删除，并从中移除。Delete it although others name it, and take it out of those.",
+        description="true：即使有任务或任务组引用它也删除，并从中移除。"
+        "Delete it although others name it, and take it out of those.",
     )
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
@@ -91,7 +92,8 @@ class ExportConfig(BaseModel):
     )
     format: Form = Field(
         default=Form.by_name,
-        description="by_name：按扩展名；yaml：保留注释；json。By the file's name, as YAML with its comments, or as JSON.",
+        description="by_name：按扩展名；yaml：保留注释；json。By the file's name, as YAML with its comments, or as "
+        "JSON.",
     )
 
 
@@ -120,7 +122,8 @@ def build_management_jobs(hands: ManagementActions) -> list[dg.JobDefinition]:
     return [
         _job(
             "cleanup_history",
-            "**清理执行历史**\n\n删除旧的执行记录、事件、日志和 tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
+            "**清理执行历史**\n\n删除旧的执行记录、事件、日志和 "
+            "tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
             "Removes what ran long ago and gives its disk space back; tables, partitions and statistics stay.",
             CleanupConfig,
             lambda settings, config: hands.clean(settings, config.days, config.dry_run),
@@ -143,7 +146,8 @@ def build_management_jobs(hands: ManagementActions) -> list[dg.JobDefinition]:
         ),
         _job(
             "delete_task",
-            "**删除任务**\n\n从 tasks.yaml 中删除一个任务或任务组：先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
+            "**删除任务**\n\n从 tasks.yaml "
+            "中删除一个任务或任务组：先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
             "Takes a task or group out of tasks.yaml: checked first, backed up, written, loaded; its history stays.",
             DeleteConfig,
             lambda settings, config: hands.delete(settings, config.task_id, config.force, config.dry_run),
@@ -151,7 +155,8 @@ def build_management_jobs(hands: ManagementActions) -> list[dg.JobDefinition]:
         _job(
             REFRESH_CALENDAR,
             "**更新交易日历**\n\n向数据源询问已公布的交易日，写入本项目的交易日历；已公布的日子不会被改写，也不会变短。\n\n"
-            "Asks a data source for the trading days that it knows; what is published is neither changed nor shortened.",
+            "Asks a data source for the trading days that it knows; what is published is neither "
+            "changed nor shortened.",
             CalendarConfig,
             lambda settings, config: hands.refresh_calendar(settings, config.data_source or None),
         ),

@@ -63,7 +63,10 @@ class TaskSpec:
 
     @property
     def retries(self) -> int:
-        """How many attempts may follow the first one; a supervisor that ends is started again by its sensor, in a run of its own."""
+        """How many attempts may follow the first one.
+
+        A supervisor that ends is started again by its sensor, in a run of its own.
+        """
         return self.task.retry_count if self.task.task_type != "supervisor" else 0
 
     @property

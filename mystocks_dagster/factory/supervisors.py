@@ -99,7 +99,10 @@ def _health(instance: dg.DagsterInstance, job: str) -> str:
     for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=1):
         again = int(record.dagster_run.tags.get(Tag.RESTARTS, 0))
         if record.start_time:
-            return f"alive for {timedelta(seconds=int(time.time() - record.start_time))}, started again {again} times in a row"
+            return (
+                f"alive for {timedelta(seconds=int(time.time() - record.start_time))}, started again "
+                f"{again} times in a row"
+            )
     return "starting"
 
 

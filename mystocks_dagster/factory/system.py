@@ -82,12 +82,18 @@ def judge_file(state: FileState) -> CheckOutcome:
         [*state.problems[:_SHOWN], *([f"… {len(state.problems)} in all"] if len(state.problems) > _SHOWN else [])]
     )
     if state.unusable:
-        told = f"{state.file} cannot be loaded; version {state.loaded} is used until the file is right (see: mystocks check).\n{shown}"
+        told = (
+            f"{state.file} cannot be loaded; version {state.loaded} is used until the file is right (see: "
+            f"mystocks check).\n{shown}"
+        )
     elif state.problems:
         broken = f"Not loaded: {', '.join(state.broken)}.\n" if state.broken else ""
         told = f"{len(state.problems)} problem(s) in version {state.present}; all else runs.\n{broken}{shown}"
     elif state.differs:
-        told = f"Version {state.loaded} is loaded, the file is {state.present}: used within a minute, at once after `mystocks reload`."
+        told = (
+            f"Version {state.loaded} is loaded, the file is {state.present}: used within a minute, at "
+            "once after `mystocks reload`."
+        )
     else:
         told = f"Version {state.loaded} is loaded, without problems."
     severity = dg.AssetCheckSeverity.ERROR if state.problems else dg.AssetCheckSeverity.WARN
@@ -96,7 +102,10 @@ def judge_file(state: FileState) -> CheckOutcome:
 
 
 def judge_calendar(known: InForce, moment: datetime) -> CheckOutcome:
-    """Say whether the trading calendar reaches far enough, and what it stands on; beyond its end weekdays are trading days."""
+    """Say whether the trading calendar reaches far enough, and what it stands on.
+
+    Beyond its end weekdays are trading days.
+    """
     found = outlook(known, moment)
     # Without the number of days, which would make another verdict of each day.
     told = re.sub(r" \(-?\d+ days from today\)", "", found.detail)
@@ -196,7 +205,8 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
         evaluation_fn=look,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Keeps the assets task_file and trading_calendar and their checks current; notes that the daemon looks",
+        description="Keeps the assets task_file and trading_calendar and their checks current; notes that the "
+        "daemon looks",
     )
 
 

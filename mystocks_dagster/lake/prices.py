@@ -80,12 +80,18 @@ def adjusted_bars(lake: Lake, how: How = "hfq", **selection: Unpack[AdjustedSele
 
 
 def unknown_factors(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return `symbol` and `date` of each bar whose ratio is not known, in this order; see `lake.doubts` for the reasons."""
+    """Return `symbol` and `date` of each bar whose ratio is not known, in this order.
+
+    See `lake.doubts` for the reasons.
+    """
     return unknown_events(lake, symbols=symbols)
 
 
 def before_unknown(lake: Lake, bars: pl.LazyFrame) -> pl.LazyFrame:
-    """Return those of `bars` (with `symbol` and `date`) that are before their symbol's first unknown ratio: those with an hfq price."""
+    """Return those of `bars` (with `symbol` and `date`) that are before their symbol's first unknown ratio.
+
+    Those with an hfq price.
+    """
     unknown = unknown_events(lake)
     return within(bars, _near(unknown, date.min)) if unknown.height else bars
 
@@ -100,7 +106,10 @@ def within(bars: pl.LazyFrame, near: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _near(gaps: pl.DataFrame, anchor: date) -> pl.DataFrame:
-    """Return for each symbol with unknown ratios the days around the anchor that none separates from it: `start` to before `end`."""
+    """Return for each symbol with unknown ratios the days around the anchor that none separates from it.
+
+    `start` to before `end`.
+    """
     before, after = gaps.filter(pl.col("date") <= anchor), gaps.filter(pl.col("date") > anchor)
     starts = before.group_by("symbol").agg(start=pl.col("date").max())
     return starts.join(after.group_by("symbol").agg(end=pl.col("date").min()), on="symbol", how="full", coalesce=True)

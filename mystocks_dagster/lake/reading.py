@@ -123,7 +123,10 @@ class TableReader:
         return query(self._views(sql), sql)
 
     def tables(self) -> list[TableInfo]:
-        """Return what there is, in the order of `TABLES`; reads the transaction logs and lists files, but reads no data."""
+        """Return what there is, in the order of `TABLES`.
+
+        Reads the transaction logs and lists files, but reads no data.
+        """
         return [info for name in TABLES if (info := self._info(name)) is not None]
 
     def log(self, table: str, version: int | None = None) -> DeltaTable | None:

@@ -129,7 +129,10 @@ def holder(path: Path) -> Holder | None:
 
 
 def killed(path: Path) -> int | None:
-    """Return the number of a process of this machine that held the lock and has ended without giving it up; None for none."""
+    """Return the number of a process of this machine that held the lock and has ended without giving it up.
+
+    None for none.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:

@@ -130,7 +130,10 @@ def was_begun(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 def mark_canceling(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Let the status of a stopped run say so too: Dagster writes it after the event, and takes an interruption before it for a failure."""
+    """Let the status of a stopped run say so too.
+
+    Dagster writes it after the event, and takes an interruption before it for a failure.
+    """
     run = instance.get_run_by_id(run_id)
     if run is not None and run.status not in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
         instance.report_run_canceling(run, "It was stopped.")
@@ -153,5 +156,6 @@ def _check_execution(executions: Sequence[history.Execution], execution_id: str,
         )
     if found[execution_id] not in UNDER_WAY:
         raise NotRunning(
-            f"{execution_id} is not running: it has ended with {found[execution_id]}. Its run goes on: mystocks stop {run.run_id}"
+            f"{execution_id} is not running: it has ended with {found[execution_id]}. Its run goes "
+            f"on: mystocks stop {run.run_id}"
         )

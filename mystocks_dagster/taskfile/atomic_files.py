@@ -18,7 +18,9 @@ _POLL_SECONDS = 0.02
 
 @contextmanager
 def locked(path: Path, patience: float | None = None) -> Generator[None]:
-    """Keep other editors of `path` waiting, in this process and in others; `patience` is how many seconds to wait for one.
+    """Keep other editors of `path` waiting, in this process and in others.
+
+    `patience` is how many seconds to wait for one.
 
     Raises:
         SettingsError: The folder cannot be written, or another editor does not finish.
@@ -64,7 +66,10 @@ def take_lock(descriptor: int, patience: float, *, shared: bool = False) -> bool
 
 
 def tidy(path: Path) -> None:
-    """Remove what edits of `path` that were killed have left beside it; call it while the file is locked, so that none is under way."""
+    """Remove what edits of `path` that were killed have left beside it.
+
+    Call it while the file is locked, so that none is under way.
+    """
     ours = re.compile(rf"\.{re.escape(path.name)}(\.bak)?\.[a-z0-9_]{{8}}\.tmp")
     with suppress(OSError):
         for entry in os.scandir(path.parent):

@@ -102,13 +102,19 @@ def _holiday(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expe
 
 
 def _complete(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: date) -> bool:
-    """Say whether a skipped task has nothing left to do: the day is in a table that it keeps by day, if it keeps one."""
+    """Say whether a skipped task has nothing left to do.
+
+    The day is in a table that it keeps by day, if it keeps one.
+    """
     tables = [table for table, owner in desk.owners.items() if owner == task and _by_day(table)]
     return not tables or any(_written(instance, table, day) for table in tables)
 
 
 def _written(instance: dg.DagsterInstance, table: str, day: date) -> bool:
-    """Say whether a table has the day's rows: its partition, or anything written on that day where it has no partitions."""
+    """Say whether a table has the day's rows.
+
+    Its partition, or anything written on that day where it has no partitions.
+    """
     by_day = _by_day(table)
     wanted = dg.AssetRecordsFilter(
         asset_key=dg.AssetKey(table),

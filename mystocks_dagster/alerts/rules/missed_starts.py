@@ -62,7 +62,10 @@ def look(instance: dg.DagsterInstance, settings: Settings, desk: AlertContext) -
 
 
 class _Span(NamedTuple):
-    """What is judged: starts from `start` to `until`; intervals by how far their sensor has `looked`; what was due while off is not."""
+    """What is judged: starts from `start` to `until`; intervals by how far their sensor has `looked`.
+
+    What was due while off is not.
+    """
 
     start: datetime
     until: datetime
@@ -91,7 +94,7 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
 def _lost(
     instance: dg.DagsterInstance, job: str, schedule: Schedule, state: Any, span: _Span
 ) -> tuple[list[tuple[datetime, str]], str]:
-    """Return the starts that did not happen, each with a reason if one is known, and by what they are known to be told."""
+    """Return the starts that did not happen, each with a reason if one is known, and the key of their message."""
     match schedule.schedule_type:
         case "cron":
             lost = list(_lost_ticks(instance, job, schedule, state, span))
@@ -130,7 +133,7 @@ def _lost_ticks(
 
 
 def _lost_intervals(job: str, state: Any, span: _Span) -> Iterator[tuple[datetime, str]]:
-    """Yield the latest time that an interval was due, when the sensor that starts all intervals has not looked since."""
+    """Yield the latest time that an interval was due, when the sensor of all intervals has not looked since."""
     anchor = span.intervals.get(job)
     if anchor is None or span.looked is None:
         return

@@ -247,7 +247,10 @@ def _run_failure(instance: dg.DagsterInstance, run_id: str) -> str | None:
 
 
 def _command(desk: AlertContext, run: dg.DagsterRun, name: str, params: Mapping[str, Any] | None = None) -> str | None:
-    """Return the command that does the same again; None for the project's own jobs, and for what is no longer in the file."""
+    """Return the command that does the same again.
+
+    None for the project's own jobs, and for what is no longer in the file.
+    """
     if dagster_name(name) not in desk.entries:
         return None
     first = run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
