@@ -132,6 +132,23 @@ LOCATION: Final = "mystocks"
 REPOSITORY: Final = "__repository__"
 ASSET_JOB: Final = "__ASSET_JOB"
 
+
+class OwnName:
+    """Assets and jobs of the project itself; no task or group may be called so."""
+
+    TASK_FILE: Final = "task_file"
+    TRADING_CALENDAR: Final = "trading_calendar"
+    TASK_STATISTICS: Final = "task_statistics"
+    ALERT_CHANNELS: Final = "alert_channels"
+    CLEANUP_HISTORY: Final = "cleanup_history"
+    IMPORT_TASKS: Final = "import_tasks"
+    EXPORT_TASKS: Final = "export_tasks"
+    DELETE_TASK: Final = "delete_task"
+    REFRESH_CALENDAR: Final = "refresh_calendar"
+
+
+OWN_NAMES: Final = frozenset(value for name, value in vars(OwnName).items() if name.isupper())
+
 _OP, _ASSET, _SCHEDULE, _SENSOR = "__task", "__asset", "__schedule", "__sensor"
 #: Endings of the names that are made here; no task or group may have one.
 ENDINGS: Final = (_OP, _ASSET, _SCHEDULE, _SENSOR)
