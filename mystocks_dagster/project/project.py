@@ -27,12 +27,12 @@ from mystocks_dagster.scheduling import interval_state, next_runs, switches
 from mystocks_dagster.scheduling.next_runs import NextRun
 from mystocks_dagster.scheduling.switches import Switch
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.tags import State, Tag
+from mystocks_dagster.tags import OWN_NAMES, State, Tag
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.last_good import load_usable, notice
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
-from mystocks_dagster.taskfile.names import OUR_NAMES, dagster_name
+from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.problems import TaskFileError, near, path_text
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.signature import params_model
@@ -283,7 +283,7 @@ class Project:
         shown_status = self._shown_status()
         found = {name: Statistics(task_id=name, task_name=title) for name, title in names.items()}
         for tally in tallies:
-            if tally.task in OUR_NAMES:  # the project's own jobs are no tasks
+            if tally.task in OWN_NAMES:  # the project's own jobs are no tasks
                 continue
             name = self.task_ids.get(tally.name, tally.task)
             found[name] = tally.shown(name, names.get(name, name), shown_status(name, tally.last_status))
