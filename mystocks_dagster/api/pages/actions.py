@@ -10,7 +10,6 @@ from mystocks_dagster.api.pages.same_origin import Form
 from mystocks_dagster.api.pages.site import Site, project_of, see, status_of, told
 from mystocks_dagster.api.pages.views import task_page
 from mystocks_dagster.errors import Forbidden, MyStocksError, UnknownName
-from mystocks_dagster.project import permissions
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.taskfile.model import Task
 
@@ -32,8 +31,7 @@ def register(router: APIRouter, site: Site) -> None:
             values: dict[str, Any] = {}
             if isinstance(entry, Task):
                 values = params.changed(_params(project, entry), _prefixed(form, "param."))
-                permissions.check_start(project.version, name, values, commands=project.settings.api_commands)
-            run_id = project.start(name, values, only=form.get("only") == "on", by="web")
+            run_id = project.start(name, values, only=form.get("only") == "on")
         except MyStocksError as error:
             return _run_page(site, request, name, form, error)
         return see(f"/tasks/{name}", said="started", run=run_id)

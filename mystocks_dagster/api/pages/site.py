@@ -14,8 +14,8 @@ from mystocks_dagster.api.pages.task_table import Links
 from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError, UnknownName
 from mystocks_dagster.instance import dagster_address
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.project.access import PAGES
 from mystocks_dagster.project.project import Project
-from mystocks_dagster.runs.launch import daemon_alive
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.yaml.dump import text_of
 
@@ -31,7 +31,7 @@ _YEAR = 365 * 24 * 3600
 
 def project_of(request: Request) -> Project:
     """Return the project with the task file as it is now."""
-    return request.app.state.manager.project
+    return request.app.state.projects.project(PAGES)
 
 
 class Site:
@@ -60,7 +60,7 @@ class Site:
             "t": translations.translator(language),
             "language": language,
             "links": Links(address=dagster),
-            "daemon": daemon_alive(project.instance),
+            "daemon": project.daemon_alive,
             "settings": settings,
             "file_notice": _file_notice(request),
             "said": said if said in SAID else None,

@@ -53,7 +53,7 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
         is_task=is_task,
         members=members,
         switch=project.switches().get(name),
-        coming=project.coming(name, 3),
+        coming=project.next_runs(name, 3),
         executions=executions,
         under_way=any(one.status in task_table.UNDER_WAY for one in executions),
         bars=task_table.bars(executions),
