@@ -24,7 +24,7 @@ from mystocks_dagster.taskfile.yaml.document import Section, document_of
 from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
 
 
-class ChangedMeanwhile(MyStocksError):
+class ChangedMeanwhile(MyStocksError, status=409, exit_code=1):
     """An entry is no longer what it was when somebody began to edit it."""
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import run_form as params
-from mystocks_dagster.api.pages.same_origin import Form
-from mystocks_dagster.api.pages.site import Site, project_of, see, status_of, told
+from mystocks_dagster.api.pages.site import Form, Site, project_of, see, told
 from mystocks_dagster.api.pages.views import task_page
 from mystocks_dagster.errors import Forbidden, MyStocksError, UnknownName
 from mystocks_dagster.project.project import Project
@@ -74,7 +74,7 @@ def _run_page(
     return site.render(
         request,
         "run.html",
-        status_of(error) if error else 200,
+        status_of(error, request.method) if error else 200,
         name=name,
         title=project.title(name),
         is_task=isinstance(entry, Task),

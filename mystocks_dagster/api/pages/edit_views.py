@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import task_form, task_table, translations
-from mystocks_dagster.api.pages.same_origin import Form
-from mystocks_dagster.api.pages.site import Site, language_of, project_of, see, status_of, told
+from mystocks_dagster.api.pages.site import Form, Site, language_of, project_of, see, told
 from mystocks_dagster.errors import MyStocksError, UnknownName
 from mystocks_dagster.project.edit import ChangedMeanwhile, EditResult, TaskFileEditor
 from mystocks_dagster.taskfile.edit.plans import EditRefused
@@ -94,7 +94,7 @@ def _form_page(
     return site.render(
         request,
         "form.html",
-        status_of(error) if error else 200,
+        status_of(error, request.method) if error else 200,
         section=section,
         name=raw.id if raw else None,
         parts=parts,
@@ -164,7 +164,7 @@ def _delete_page(site: Site, request: Request, name: str, error: MyStocksError |
     return site.render(
         request,
         "delete.html",
-        status_of(error) if error else 200,
+        status_of(error, request.method) if error else 200,
         name=name,
         users=users,
         error=told(error) if error else None,
