@@ -80,6 +80,7 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
     # Fixed paths come before /api/tasks/{task_id}.
     for module in (health, executions, statistics, import_export, groups, tasks):
         app.include_router(module.router)
+    app.include_router(tasks.schedules)
     app.include_router(ready.router)
     app.include_router(reference.router)
     for router in pages.routers():
