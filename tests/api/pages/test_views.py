@@ -345,7 +345,7 @@ def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
     for path, data, status, told in (
         ("/tasks/report/switch", {"to": "on"}, 409, "no schedule"),
         ("/tasks/report/stop", {}, 409, "not running"),
-        ("/tasks/load/run", {}, 409, "no daemon"),
+        ("/tasks/load/run", {}, 503, "no daemon"),
         ("/tasks/nothing/stop", {}, 404, "nothing"),
     ):
         page = browser.post(path, data=data)
