@@ -27,7 +27,8 @@ LATE = timedelta(minutes=5)
 _UI_SECONDS = 10.0
 _LOCATION = """query { workspaceOrError { __typename
   ... on PythonError { message }
-  ... on Workspace { locationEntries { name locationOrLoadError { __typename ... on PythonError { message causes { message } } } } } } }"""
+  ... on Workspace { locationEntries { name locationOrLoadError {
+    __typename ... on PythonError { message causes { message } } } } } } }"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +240,7 @@ def schedules(project: Project) -> Check:
 
 
 def last_runs(project: Project) -> Check:
-    """Say whether every task that has a schedule, of its own or of a group, did its work the last time that it was let."""
+    """Say whether every task that has a schedule, of its own or of a group, did its work the last time."""
     outcomes = project.last_outcomes()
     failed = [name for name in _scheduled(project) if outcomes.get(name) == State.FAILED]
     if failed:

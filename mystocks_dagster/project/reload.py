@@ -99,8 +99,8 @@ def reload(settings: Settings, *, anew: bool = True) -> ReloadResult:
             anew, version = False, newer
     loaded = _loaded(settings, address, version)
     raise InstanceError(
-        f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: it was started "
-        "for another file, or the file is being saved again and again. Reload again, or start `mystocks ui` anew."
+        f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: "
+        "it was started for another file, or the file is being saved again and again. Reload again, or start `mystocks ui` anew."
     )
 
 
@@ -117,7 +117,7 @@ def _reloaded(settings: Settings, address: str, version: Version) -> ReloadResul
 
 
 def _loaded(settings: Settings, address: str, version: Version) -> str | None:
-    """Return the hash of the version that the web UI works with; None when the file has nothing that could be asked for."""
+    """Return the hash of the version that the web UI works with; None when the file has nothing to ask for."""
     entry = next(iter(version.taskfile.by_id().values()), None)
     if entry is None:
         return None

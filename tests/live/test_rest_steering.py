@@ -1,5 +1,6 @@
 """Starting, stopping, following and editing over REST, against the real server, daemon and web UI."""
 
+import html
 import json
 import os
 import threading
@@ -197,7 +198,7 @@ def test_a_save_is_answered_while_the_web_ui_still_loads_it(api: Api, server: Se
             f"curl -sL {api.address}/tasks/-/new -H 'origin: {api.address}' -H 'accept-language: en' "
             + " ".join(f"--data-urlencode '{name}={value}'" for name, value in form.items())
         )
-        assert "Created. Dagster's UI is loading it." in page
+        assert "Created. Dagster's UI is loading it." in html.unescape(page)
         assert {"soon", "by_form"} <= {task["task_id"] for task in api.get("/api/tasks/")}
         assert web_ui(api)["detail"].endswith("loads the task file now")
         assert not knows(server, "soon")

@@ -60,4 +60,9 @@ def test_importing_the_project_does_not_import_dagster() -> None:
 
 @pytest.mark.parametrize("name", ["api/tasks.py", "api/groups.py", "api/entries.py"])
 def test_rest_calls_ask_the_manager(name: str) -> None:
-    assert {module.partition(".")[0] for module, _ in imports(PACKAGE / name)} <= {"api", "manager", "scheduling", "taskfile"}
+    assert {module.partition(".")[0] for module, _ in imports(PACKAGE / name)} <= {
+        "api",
+        "manager",
+        "scheduling",
+        "taskfile",
+    }
