@@ -17,7 +17,7 @@ from mystocks_dagster.factory.sensors import build_once
 from mystocks_dagster.factory.spec import TaskSpec, build_specs
 from mystocks_dagster.factory.supervisors import build_stopper, build_supervisor
 from mystocks_dagster.factory.system import build_system_sensor, system_assets, system_checks
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.taskfile.reader import Version
 
 

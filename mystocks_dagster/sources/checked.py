@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from mystocks_dagster.errors import SourceChanged
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.value_rules import Checked, Fault, check
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable, StatementTable
 

@@ -14,7 +14,7 @@ QuoteTable = Literal["stock_quotes", "etf_quotes"]
 class MarketSource(Protocol):
     """A place that market data comes from.
 
-    Every method returns frames with exactly the columns, types and units of `market.schemas`; an empty frame
+    Every method returns frames with exactly the columns, types and units of `market.tables`; an empty frame
     means "there is nothing", never "it failed". A dataset that is not in `offers` raises `NotOffered`.
 
     Attributes:

@@ -15,8 +15,8 @@ from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_days, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import keys_of, waits
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.market.symbols import normalise_all
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
 from mystocks_dagster.tasks.bars import bars_result, load_bars

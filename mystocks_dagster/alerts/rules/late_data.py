@@ -121,7 +121,7 @@ def _written(instance: dg.DagsterInstance, table: str, day: date) -> bool:
 
 
 def _by_day(table: str) -> bool:
-    from mystocks_dagster.market.schemas import TABLES
+    from mystocks_dagster.market.tables import TABLES
 
     return TABLES[table].by_day
 
@@ -158,6 +158,6 @@ def _jobs(desk: AlertContext, task: str) -> Iterator[str]:
 def _title(desk: AlertContext, expectation: Expectation) -> str:
     if expectation.task:
         return desk.name(expectation.task.replace("-", "_"))
-    from mystocks_dagster.market.schemas import TABLES
+    from mystocks_dagster.market.tables import TABLES
 
     return f"{TABLES[expectation.name].title}（{expectation.name}）"

@@ -18,7 +18,9 @@ import polars as pl
 from mystocks_dagster.errors import MyStocksError, NotOffered, SourceUnavailable
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import DAILY_BARS, LONGHUBANG, TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.flows import LONGHUBANG
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare import columns, tables
 from mystocks_dagster.sources.akshare.columns import Call

@@ -14,8 +14,9 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from mystocks_dagster.errors import InvalidParams, SourceChanged
-from mystocks_dagster.market.schemas import MOMENT, TABLES, Column, Table
 from mystocks_dagster.market.symbols import normalise, normalise_expr
+from mystocks_dagster.market.table import MOMENT, Column, Table
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.dates import UnclearDay, days_expr
 from mystocks_dagster.sources.recorded.layouts import OWN, Layout, bars_layout, own_layout
 from mystocks_dagster.sources.recorded.span import Span

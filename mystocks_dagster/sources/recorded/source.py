@@ -13,7 +13,7 @@ import polars as pl
 from mystocks_dagster.errors import NotOffered, SettingsError
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import published, shanghai
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import TRADING_CALENDAR, Settings
 from mystocks_dagster.sources.checked import once
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable

@@ -9,8 +9,9 @@ import polars as pl
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import MOMENT, STOCKS
 from mystocks_dagster.market.symbols import board_expr, exchange_expr
+from mystocks_dagster.market.table import MOMENT
+from mystocks_dagster.market.tables.reference import STOCKS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
 from mystocks_dagster.sources.simulated.actions import corporate_actions
