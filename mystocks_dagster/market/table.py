@@ -16,6 +16,10 @@ Severity = Literal["row", "value", "refuse"]
 #: What a table is about: its asset group in Dagster, and the module of `market.tables` that declares it.
 Domain = Literal["reference", "market", "fundamentals", "flows", "indicators", "research", "system"]
 
+#: Where a table's rows come from: a source that has them of past days too, a source that gives the present moment only,
+#: or our own tasks.
+Origin = Literal["source", "snapshot", "computed"]
+
 
 @dataclass(frozen=True)
 class Column:
@@ -57,6 +61,7 @@ class Table:
         about: What it holds, in one line of plain English.
         about_zh: The same in Chinese.
         domain: What it is about: its asset group.
+        origin: Where its rows come from.
         grain: What one row is.
         key: The columns that identify a row; no two rows share them.
         columns: In stored order.
@@ -74,6 +79,7 @@ class Table:
     grain: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    origin: Origin = "computed"
     date_column: str | None = None
     by_day: bool = False
     rules: tuple[Rule, ...] = ()

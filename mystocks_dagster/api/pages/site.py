@@ -16,6 +16,7 @@ from mystocks_dagster.instance import dagster_address
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs.launch import daemon_alive
+from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.yaml.dump import text_of
 
@@ -62,6 +63,7 @@ class Site:
             "links": Links(address=dagster),
             "daemon": daemon_alive(project.instance),
             "settings": settings,
+            "simulated": is_simulated(settings.source),
             "file_notice": _file_notice(request),
             "said": said if said in SAID else None,
             "said_run": request.query_params.get("run", "") if said == "started" else "",

@@ -48,6 +48,7 @@ def _statement(name: str, title: str, about_zh: str, about: str, *columns: Colum
         about=about,
         about_zh=about_zh,
         domain="fundamentals",
+        origin="source",
         grain="one symbol and one report period (quarter's end), cumulated from 1 January",
         key=("symbol", "period"),
         date_column="period",
