@@ -35,6 +35,16 @@ class CheckOutcome:
     description: str
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 
+    def result(self) -> dg.AssetCheckResult:
+        """Return it as the result of the check's own step."""
+        return dg.AssetCheckResult(
+            asset_key=self.asset,
+            check_name=self.check,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+        )
+
     def evaluation(self) -> dg.AssetCheckEvaluation:
         """Return it as an event."""
         return dg.AssetCheckEvaluation(
@@ -55,10 +65,7 @@ def build_check(
         name=f"{asset}__asset", specs=[dg.AssetCheckSpec(check, asset=asset, description=description)]
     )
     def system_check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        told = judge(context.instance)
-        yield dg.AssetCheckResult(
-            asset_key=asset, check_name=check, passed=told.passed, severity=told.severity, description=told.description
-        )
+        yield judge(context.instance).result()
 
     return system_check
 

@@ -10,8 +10,9 @@ import polars as pl
 MOMENT = pl.Datetime("us", "Asia/Shanghai")
 
 #: What becomes of a row that breaks a rule:
-#: `row` is set aside as a whole; of `value` one column becomes unknown; `refuse` refuses the write of a computed table.
-Severity = Literal["row", "value", "refuse"]
+#: `row` is set aside as a whole; of `value` one column becomes unknown; `refuse` refuses the write of a computed table;
+#: of `check` the row is stored, and the asset check of the rule's name warns.
+Severity = Literal["row", "value", "refuse", "check"]
 
 #: What a table is about: its asset group in Dagster, and the module of `market.tables` that declares it.
 Domain = Literal["reference", "market", "fundamentals", "flows", "indicators", "research", "system"]
@@ -68,7 +69,9 @@ class Table:
         date_column: The column that holds the trading day (or report period), if any.
         by_day: True when a trading day is written and replaced as a whole; such a table is partitioned
             by trading day in Dagster and by year on disk.
-        rules: What no row may hold; every source's rows are held against them before they are stored.
+        rules: What no row may hold; every source's rows are held against them before they are stored. The table's
+            asset checks in Dagster are built from them too: one of each `check` rule, and one of all the others.
+        check_days: How many days back from the newest one the asset checks look; None means all rows.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Table:
     date_column: str | None = None
     by_day: bool = False
     rules: tuple[Rule, ...] = ()
+    check_days: int | None = None
 
     @property
     def description(self) -> str:

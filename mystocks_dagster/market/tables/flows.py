@@ -7,6 +7,7 @@ from mystocks_dagster.market.tables.columns import DATE, SYMBOL, number, text
 from mystocks_dagster.market.tables.rules import (
     CHANGE_BEYOND_LIMIT,
     NOT_IN_THE_FUTURE,
+    RECENT,
     SYMBOL_FORM,
     TRADING_DAY,
     WIDEST_CHANGE,
@@ -47,6 +48,7 @@ LONGHUBANG = Table(
     date_column="date",
     by_day=True,
     rules=LONGHUBANG_RULES,
+    check_days=RECENT,
     columns=(
         DATE,
         SYMBOL,
@@ -121,6 +123,7 @@ def _flow(kind: str, of: tuple[str, str], who: Column, grain: str) -> Table:
         date_column="date",
         by_day=True,
         rules=STOCK_FLOW_RULES if who is SYMBOL else BOARD_FLOW_RULES,
+        check_days=RECENT,
         columns=(DATE, who, *((text("name", "short name"),) if who is SYMBOL else ()), *_FLOW),
     )
 

@@ -4,6 +4,7 @@ import polars as pl
 
 from mystocks_dagster.market.table import Rule, Table
 from mystocks_dagster.market.tables.columns import SYMBOL, day, number
+from mystocks_dagster.market.tables.rules import RECENT
 
 _ZERO_TO_HUNDRED = ("kdj_k", "kdj_d", "rsi6", "rsi12", "rsi24")
 INDICATOR_RULES = (
@@ -34,6 +35,7 @@ def _indicators(period: str, bars: tuple[str, str], grain: str) -> Table:
         key=("symbol", "date"),
         date_column="date",
         rules=INDICATOR_RULES,
+        check_days=RECENT,
         columns=(
             SYMBOL,
             day("date", "last trading day of the bar"),

@@ -11,6 +11,7 @@ from mystocks_dagster.market.tables.rules import (
     NEGATIVE_AMOUNT,
     NEGATIVE_VOLUME,
     NOT_IN_THE_FUTURE,
+    RECENT,
     SYMBOL_FORM,
     TRADING_DAY,
     TURNOVER,
@@ -71,6 +72,7 @@ DAILY_BARS = Table(
     date_column="date",
     by_day=True,
     rules=BAR_RULES,
+    check_days=RECENT,
     columns=(
         SYMBOL,
         DATE,
@@ -131,6 +133,7 @@ STOCK_QUOTES = Table(
     key=("symbol", "time"),
     date_column="date",
     rules=STOCK_QUOTE_RULES,
+    check_days=RECENT,
     columns=(
         SYMBOL,
         DATE,
@@ -158,6 +161,7 @@ ETF_QUOTES = Table(
     key=("symbol", "time"),
     date_column="date",
     rules=ETF_QUOTE_RULES,
+    check_days=RECENT,
     columns=(
         *STOCK_QUOTES.columns[:-1],
         number("iopv", "CNY per unit, estimated net value", null=True),

@@ -73,7 +73,15 @@ CORPORATE_ACTIONS = Table(
     rules=ACTION_RULES,
 )
 
-EVENT_RULES = (Rule("ratio_not_positive", "the ratio is 0 or below", lambda: pl.col("ratio") <= 0, "refuse"),)
+EVENT_RULES = (
+    Rule("ratio_not_positive", "the ratio is 0 or below", lambda: pl.col("ratio") <= 0, "refuse"),
+    Rule(
+        "ratio_unknown",
+        "the ratio is unknown, so that earlier prices cannot be adjusted",
+        lambda: pl.col("ratio").is_null(),
+        "check",
+    ),
+)
 
 ADJUST_EVENTS = Table(
     name="adjust_events",

@@ -13,6 +13,9 @@ from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.table import Rule
 
+#: Days back from the newest one that the asset checks of large tables look: a month of the market is read at once.
+RECENT = 30
+
 LOT = 100
 #: amount / volume may be half of low to twice high. Units differ by 10 and more; vendors' own figures by up to 30 % on
 #: days of large placements.

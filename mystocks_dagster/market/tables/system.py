@@ -1,6 +1,8 @@
 """The lake's own book-keeping: what was loaded, and what was set aside."""
 
-from mystocks_dagster.market.table import Table
+import polars as pl
+
+from mystocks_dagster.market.table import Rule, Table
 from mystocks_dagster.market.tables.columns import DATE, count, day, flag, moment, text
 
 LOADED_DAYS = Table(
@@ -12,6 +14,7 @@ LOADED_DAYS = Table(
     grain="one table on one trading day that was loaded",
     key=("table", "date"),
     date_column="date",
+    rules=(Rule("day_incomplete", "the day is loaded in part only", lambda: ~pl.col("complete"), "check"),),
     columns=(
         text("table", "name of the table"),
         DATE,
@@ -35,6 +38,7 @@ QUARANTINE = Table(
     domain="system",
     grain="one row of a source and one rule that it breaks; a later load of that row without a fault removes it",
     key=("table", "key", "rule"),
+    rules=(Rule("rows_set_aside", "a row is set aside", lambda: pl.col("rule").is_not_null(), "check"),),
     columns=(
         text("table", "name of the table that the row was meant for"),
         text("key", "its key in that table: 600000.SH 2024-03-01"),
