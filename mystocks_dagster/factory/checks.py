@@ -12,6 +12,7 @@ from mystocks_dagster.lake.stored_checks import questions, stored_checks
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import check_op_name
 
 
 def build_table_checks(keys: Iterable[str]) -> list[dg.AssetChecksDefinition]:
@@ -47,7 +48,7 @@ def _build(table: Table) -> dg.AssetChecksDefinition:
         dg.AssetCheckSpec(name, asset=table.name, description=question) for name, question in questions(table).items()
     ]
 
-    @dg.multi_asset_check(name=f"{table.name}__asset", specs=specs, can_subset=True)
+    @dg.multi_asset_check(name=check_op_name(table.name), specs=specs, can_subset=True)
     def table_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         selected = {key.name for key in context.selected_asset_check_keys}
         for outcome in judge_table(table):

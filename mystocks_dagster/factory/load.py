@@ -14,13 +14,12 @@ from mystocks_dagster.factory.management import ManagementActions, build_calenda
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.settings import Settings, only_job
 from mystocks_dagster.sources.registry import is_simulated
+from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.last_good import FOLDER, load_usable
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.versions import load_version, store
 from mystocks_dagster.trading_calendar import shared
 
-#: Under this key a run remembers the version of the file that it was queued with.
-VERSION_KEY = "mystocks/taskfile"
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
 
 
@@ -41,7 +40,7 @@ def load_definitions(hands: ManagementActions | None = None) -> dg.Definitions:
     shared.fetch(settings)
     version = load_queued(settings) or _read(settings)
     notice = SIMULATED if is_simulated(settings.source) else None
-    DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(VERSION_KEY, version.hash)
+    DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(Metadata.TASKFILE, version.hash)
     own = build_definitions(version, notice, hands.reload if hands else None)
     # A worker of a task or group builds nothing else.
     if only_job() in {job.name for job in own.jobs or ()}:
@@ -72,5 +71,5 @@ def load_queued(settings: Settings) -> Version | None:
     context = DefinitionsLoadContext.get()
     if context.load_type != DefinitionsLoadType.RECONSTRUCTION:
         return None
-    queued = context.reconstruction_metadata.get(VERSION_KEY)
+    queued = context.reconstruction_metadata.get(Metadata.TASKFILE)
     return load_version(settings.dagster_home / FOLDER, queued, only_job()) if queued else None

@@ -13,6 +13,7 @@ from mystocks_dagster.dagster_internals import ReconstructableRepository, Remote
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.processes import lock
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import REPOSITORY
 
 #: The daemon that takes runs off the queue.
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
@@ -21,7 +22,6 @@ QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
 HEARTBEAT_SECONDS = 120
 #: A heartbeat is late: if its process is known to be gone, nobody waits longer.
 _LATE_SECONDS = 45
-REPOSITORY = "__repository__"
 _POLL_SECONDS = 0.25
 
 

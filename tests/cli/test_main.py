@@ -9,10 +9,10 @@ import pytest
 from support.commands import Commands
 from support.project import ROOT, Folder
 
-from mystocks_dagster.api.request_models import Status
 from mystocks_dagster.cli import completion
 from mystocks_dagster.cli.printing import COLOURS
 from mystocks_dagster.cli.reference import commands
+from mystocks_dagster.tags import Status
 from mystocks_dagster.taskfile.model import TaskType
 
 HEAVY = (
