@@ -10,6 +10,7 @@ from support.project import Folder
 
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.checks import build_table_checks, judge_table
+from mystocks_dagster.history.reading import read
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.taskfile.reader import load_task_file
@@ -86,3 +87,11 @@ def test_what_cannot_be_read_fails_the_check_with_the_reason(folder: Folder, mon
     outcomes = judge_table(table)
     assert [one.passed for one in outcomes] == [False, False]
     assert all("adjust_events" in one.description and "restore" in one.description for one in outcomes)
+
+
+def test_checks_are_no_executions_of_a_task(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    everything = definitions.resolve_implicit_global_asset_job_def()
+    run = everything.execute_in_process(instance=instance, asset_selection=[dg.AssetKey("adjust_events")])
+    assert {event.step_key for event in run.all_node_events if event.step_key} == {"one__asset", "adjust_events__check"}
+    ((_, executions),) = read(instance, [run.run_id]).values()
+    assert [(record.task, record.status) for record in executions] == [("one", "success")]
