@@ -1,4 +1,4 @@
-"""The names that Dagster keeps stand in tags.py alone, and say there what Dagster, dagster.yaml and the documents say."""
+"""The names that Dagster keeps stand in tags.py alone, and agree with Dagster, dagster.yaml and the documents."""
 
 import ast
 import re
