@@ -14,6 +14,7 @@ from support.project import wait_for
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.processes import lock
+from mystocks_dagster.taskfile import atomic_files
 
 HOLD = """
 import os, subprocess, sys, time
@@ -121,7 +122,7 @@ def test_where_the_file_system_has_no_locks_the_note_decides(tmp_path: Path, mon
 
     path = tmp_path / lock.DAEMON_LOCK
     with holding(path) as (first, _):
-        monkeypatch.setattr(lock.fcntl, "flock", no_locks)
+        monkeypatch.setattr(atomic_files.fcntl, "flock", no_locks)
         with pytest.raises(lock.LockHeld, match=f"process {first.pid}"):
             lock.claim(path, "A daemon")
         first.kill()
