@@ -149,9 +149,9 @@ class OwnName:
 
 OWN_NAMES: Final = frozenset(value for name, value in vars(OwnName).items() if name.isupper())
 
-_OP, _ASSET, _SCHEDULE, _SENSOR = "__task", "__asset", "__schedule", "__sensor"
+_OP, _ASSET, _CHECK, _SCHEDULE, _SENSOR = "__task", "__asset", "__check", "__schedule", "__sensor"
 #: Endings of the names that are made here; no task or group may have one.
-ENDINGS: Final = (_OP, _ASSET, _SCHEDULE, _SENSOR)
+ENDINGS: Final = (_OP, _ASSET, _CHECK, _SCHEDULE, _SENSOR)
 
 
 def op_name(job: str) -> str:
@@ -172,6 +172,26 @@ def asset_op_name(job: str) -> str:
         'daily_sync__asset'
     """
     return f"{job}{_ASSET}"
+
+
+def check_op_name(asset: str) -> str:
+    """Return the name of the op, and of the step, that runs the checks of an asset.
+
+    Examples:
+        >>> check_op_name("daily_bars")
+        'daily_bars__check'
+    """
+    return f"{asset}{_CHECK}"
+
+
+def is_check(step: str) -> bool:
+    """Say whether a step runs checks of an asset, and no task.
+
+    Examples:
+        >>> is_check("daily_bars__check"), is_check("daily_sync__asset")
+        (True, False)
+    """
+    return step.endswith(_CHECK)
 
 
 def step_task(step: str) -> str:

@@ -12,6 +12,7 @@ from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.factory.config_schema import model_fields
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.tags import OwnName, Tag, op_name, schedule_name
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.refresh import due
@@ -168,7 +169,7 @@ def build_calendar_schedule() -> dg.ScheduleDefinition:
     """Return the schedule that asks for the trading days once a day near the calendar's end, else once a week."""
 
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if Settings.from_env().source == "simulated":
+        if is_simulated(Settings.from_env().source):
             return dg.SkipReason("A simulated market keeps the calendar in force: there is nothing to ask.")
         if due():
             return dg.RunRequest(run_key=f"{OwnName.REFRESH_CALENDAR}:{context.scheduled_execution_time.isoformat()}")

@@ -13,7 +13,7 @@ from mystocks_dagster.errors import LakeError
 from mystocks_dagster.execution.attempt import Outcome
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import Metadata, State
 from mystocks_dagster.tasks.run import TaskResult

@@ -13,7 +13,7 @@ from mystocks_dagster.factory.calendar_watch import CalendarWatch
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.scheduling.switches import person_states, turned_on
-from mystocks_dagster.tags import Metadata, OwnName, asset_op_name, sensor_name
+from mystocks_dagster.tags import Metadata, OwnName, check_op_name, sensor_name
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.trading_calendar.in_force import InForce, in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
@@ -35,6 +35,16 @@ class CheckOutcome:
     description: str
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 
+    def result(self) -> dg.AssetCheckResult:
+        """Return it as the result of the check's own step."""
+        return dg.AssetCheckResult(
+            asset_key=self.asset,
+            check_name=self.check,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+        )
+
     def evaluation(self) -> dg.AssetCheckEvaluation:
         """Return it as an event."""
         return dg.AssetCheckEvaluation(
@@ -52,13 +62,10 @@ def build_check(
     """Return a check that a sensor of ours keeps current, and that a person may run in the UI."""
 
     @dg.multi_asset_check(
-        name=asset_op_name(asset), specs=[dg.AssetCheckSpec(check, asset=asset, description=description)]
+        name=check_op_name(asset), specs=[dg.AssetCheckSpec(check, asset=asset, description=description)]
     )
     def system_check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        told = judge(context.instance)
-        yield dg.AssetCheckResult(
-            asset_key=asset, check_name=check, passed=told.passed, severity=told.severity, description=told.description
-        )
+        yield judge(context.instance).result()
 
     return system_check
 

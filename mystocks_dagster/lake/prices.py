@@ -13,7 +13,7 @@ from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.reading import Selection
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import adjust
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 
 How = Literal["hfq", "qfq"]
 Unknown = Literal["refuse", "leave_out"]

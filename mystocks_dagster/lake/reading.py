@@ -13,8 +13,9 @@ from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import check_format, format_trouble
 from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
 from mystocks_dagster.lake.location import check_location, has_wildcards
-from mystocks_dagster.market.schemas import MOMENT, TABLES
-from mystocks_dagster.market.schemas import table as table_of
+from mystocks_dagster.market.table import MOMENT
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables import table as table_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,20 +1,15 @@
-"""What a rule about the values of a table is, and how a frame is held against the rules of its table.
-
-The rules themselves stand beside the columns, in `schemas.py` and `value_rule_sets.py`.
-"""
+"""How a frame is checked against the value rules of its table; the rules themselves stand beside its columns."""
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import polars as pl
 
-#: What becomes of a row that breaks a rule:
-#: `row` is set aside as a whole; of `value` one column becomes unknown; `refuse` refuses the write of a computed table.
-Severity = Literal["row", "value", "refuse"]
+from mystocks_dagster.market.table import Rule, Table
 
 #: A day (or a frame, of a table without days) is refused as a whole when more than this share of its rows is set
 #: aside, and more than `FEW`: then it is not what it says, and the rest is not trusted either.
@@ -22,50 +17,6 @@ MOST = 0.05
 FEW = 3
 #: Of a refused day, so many rows are kept to show why.
 EXAMPLES = 3
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule about the values of a row.
-
-    Attributes:
-        name: As in the column `rule` of the table `quarantine`.
-        reason: What is wrong with a row that breaks it, in words.
-        breaks: Makes the expression that is true in such rows; null counts as obeyed. It is made when it is needed:
-            some rules depend on today or on the trading calendar.
-        severity: What becomes of such rows.
-        column: With `value`, the column that becomes unknown.
-    """
-
-    name: str
-    reason: str
-    breaks: Callable[[], pl.Expr]
-    severity: Severity = "row"
-    column: str | None = None
-
-
-class Table(Protocol):
-    """The part of a table's contract (`schemas.py`) that its rules need."""
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The columns that identify a row."""
-        ...
-
-    @property
-    def date_column(self) -> str | None:
-        """The column of the trading day or report period, if any."""
-        ...
-
-    @property
-    def by_day(self) -> bool:
-        """Whether a trading day is written as a whole."""
-        ...
-
-    @property
-    def rules(self) -> tuple[Rule, ...]:
-        """What no row may hold."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -104,7 +55,7 @@ class Checked:
 
 def check(table: Table, frame: pl.DataFrame) -> Checked:
     """Hold a frame with the columns of `table` against the table's rules, in one pass when nothing is wrong."""
-    rules = [rule for rule in table.rules if rule.severity != "refuse"]
+    rules = [rule for rule in table.rules if rule.severity in ("row", "value")]
     if not rules or frame.is_empty():
         return Checked(frame)
     broken = frame.select(rule.breaks().fill_null(value=False).any().alias(rule.name) for rule in rules).row(

@@ -46,7 +46,7 @@ def dagster_name(task_id: str) -> str:
 def id_fault(task_id: str) -> str | None:
     """Return why `task_id` cannot be the id of a task or group; None when it can."""
     # 0.5 s to import, for polars' types: keep it off the path of what only reads a model.
-    from mystocks_dagster.market.schemas import TABLES
+    from mystocks_dagster.market.tables import TABLES
 
     name = dagster_name(task_id)
     if not re.match(ID_PATTERN, task_id) or task_id.endswith("\n"):

@@ -125,7 +125,7 @@ def _written(instance: dg.DagsterInstance, table: str, day: date) -> bool:
 
 
 def _by_day(table: str) -> bool:
-    from mystocks_dagster.market.schemas import TABLES
+    from mystocks_dagster.market.tables import TABLES
 
     return TABLES[table].by_day
 
@@ -162,6 +162,6 @@ def _jobs(desk: AlertContext, task: str) -> Iterator[str]:
 def _title(desk: AlertContext, expectation: Expectation) -> str:
     if expectation.task:
         return desk.name(dagster_name(expectation.task))
-    from mystocks_dagster.market.schemas import TABLES
+    from mystocks_dagster.market.tables import TABLES
 
     return f"{TABLES[expectation.name].title}（{expectation.name}）"
