@@ -103,7 +103,10 @@ def test_a_holder_whose_parent_has_ended_is_known_as_an_orphan(tmp_path: Path) -
     path = tmp_path / lock.DAEMON_LOCK
     hold = HOLD.replace("sys.stdin.read()", "time.sleep(60)")
     # It ends as soon as its child has the lock.
-    between = "import subprocess, sys; one = subprocess.Popen(sys.argv[1:], stdout=-1, stderr=-3); one.stdout.readline(); print(one.pid)"
+    between = (
+        "import subprocess, sys; one = subprocess.Popen(sys.argv[1:], stdout=-1, stderr=-3); "
+        "one.stdout.readline(); print(one.pid)"
+    )
     command = [sys.executable, "-c", between, sys.executable, "-c", hold, str(path), "nothing"]
     orphan = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     try:
