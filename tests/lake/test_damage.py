@@ -19,6 +19,8 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
 from mystocks_dagster.market.schemas import TABLES
 
+pytestmark = pytest.mark.slow
+
 FIRST = date(2025, 1, 1)
 #: So many versions that delta-rs has written a checkpoint, of version 99.
 DAYS = 103

@@ -44,6 +44,7 @@ def histories(draw: st.DrawFn) -> list[dict[date, dict[str, tuple[float, float]]
     return draw(st.lists(st.dictionaries(st.sampled_from(DAYS), day, min_size=1, max_size=6), min_size=1, max_size=4))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(loads=histories())
 def test_events_never_depend_on_the_order_of_loads(tmp_path_factory, make_bars, loads):
@@ -123,6 +124,7 @@ def test_adjusted_reads_take_columns_and_windows(gap):
     assert frame.rows() == [("000001.SZ", 10.0)]
 
 
+@pytest.mark.slow
 def test_a_new_day_reads_some_weeks_of_the_market_and_older_bars_of_returning_symbols_only(
     lake, make_bars, monkeypatch
 ):

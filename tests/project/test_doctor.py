@@ -161,6 +161,7 @@ def test_a_host_that_has_thrown_us_out_is_told_with_the_time(cli: Commands, monk
     assert "push2delay.eastmoney.com is left alone until" in wrong(cli)["akshare"]
 
 
+@pytest.mark.slow
 def test_a_database_that_writes_local_times_is_told_with_the_remedy(
     cli: Commands, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

@@ -193,6 +193,7 @@ def test_a_run_stopped_before_its_process_is_started_never_starts(
     plant.never_runs(run_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [cancel, force])
 def test_a_run_stopped_before_its_process_is_noted_never_starts(
     plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop

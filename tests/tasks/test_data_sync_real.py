@@ -29,6 +29,8 @@ from mystocks_dagster.tasks.data_sync import (
 )
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
+pytestmark = pytest.mark.slow
+
 ARCHIVE = Path(__file__).parents[3] / "shared" / "data"
 RAW = ARCHIVE / "baostock_raw_20200102_20250407.parquet"
 QFQ = ARCHIVE / "baostock_qfq_asof20200824_from_2019.parquet"

@@ -1,0 +1,1 @@
+"""The `akshare` source: live data from public web sites."""

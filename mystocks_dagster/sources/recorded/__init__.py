@@ -1,0 +1,1 @@
+"""The `recorded` source: your own archive of files."""

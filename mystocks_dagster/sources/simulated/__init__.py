@@ -1,0 +1,1 @@
+"""The `simulated` source: an invented market."""

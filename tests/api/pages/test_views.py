@@ -427,6 +427,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     returned=st.none() | st.dictionaries(st.text(max_size=10), _JSON, max_size=4),
