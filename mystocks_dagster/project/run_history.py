@@ -15,9 +15,9 @@ from mystocks_dagster.history.cleanup.clean_up import InstanceRef, clean_up, mak
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.schedules import Schedules
 from mystocks_dagster.project.state import ProjectState
-from mystocks_dagster.tags import State
+from mystocks_dagster.tags import OWN_NAMES, State
 from mystocks_dagster.taskfile.model import Group
-from mystocks_dagster.taskfile.names import OUR_NAMES, dagster_name
+from mystocks_dagster.taskfile.names import dagster_name
 
 
 class RunHistory:
@@ -75,7 +75,7 @@ class RunHistory:
         public_status = self._public_status()
         statistics = {name: Statistics(task_id=name, task_name=title) for name, title in titles.items()}
         for aggregate in aggregates:
-            if aggregate.task in OUR_NAMES:  # the project's own jobs are not tasks
+            if aggregate.task in OWN_NAMES:  # the project's own jobs are not tasks
                 continue
             name = state.task_ids.get(aggregate.name, aggregate.task)
             last_status = public_status(name, aggregate.last_status)
