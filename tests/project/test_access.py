@@ -280,7 +280,7 @@ def test_files_that_untrusted_callers_name_mean_one_thing(desk: Desk, tmp_path: 
     [
         (r"headers\.get\(\"(origin|sec-fetch-\w+)\"", "api/origins.py"),
         (r"nosniff|no-store|frame-ancestors", "api/security_headers.py"),
-        (r"outside of the export folder", "taskfile/edit/exports.py"),
+        (r"is outside of the export folder", "taskfile/edit/exports.py"),
         (r"may not be given other parameters from here", "project/permissions.py"),
     ],
 )
