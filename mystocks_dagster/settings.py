@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -75,6 +75,10 @@ class Settings:
         """The folder of the tasks' log files."""
         return self.dagster_home / "logs"
 
+    def of_file(self, *, lake: str | None, source: str | None) -> "Settings":
+        """Return these settings with the lake and source that one task file names, where it names them."""
+        return replace(self, lake=lake or self.lake, source=source or self.source)
+
     @classmethod
     def from_env(cls, start: Path | None = None) -> "Settings":
         """Read the environment; relative paths are relative to the project's root.
@@ -91,7 +95,7 @@ class Settings:
         return cls(
             root=root,
             task_file=(root / (os.environ.get("MYSTOCKS_TASKS") or "tasks.yaml")).resolve(),
-            lake=_location(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
+            lake=locate(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
             source=source,
             recorded=(root / recorded).resolve() if recorded else None,
             simulated=os.environ.get("MYSTOCKS_SIMULATED", ""),
@@ -108,6 +112,11 @@ class Settings:
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
             trading_calendar=_trading_calendar(root),
         )
+
+
+def validating() -> bool:
+    """Say whether `dg check defs` or `dagster definitions validate` runs: any problem is an error then."""
+    return bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
 
 
 def use_demo() -> None:
@@ -152,7 +161,8 @@ def find_root(start: Path) -> Path:
     return start
 
 
-def _location(root: Path, value: str) -> str:
+def locate(root: Path, value: str) -> str:
+    """Return a lake's location: a URL as it is, a folder below `root` unless it is absolute."""
     return value if "://" in value else str((root / value).resolve())
 
 

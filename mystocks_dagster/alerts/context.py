@@ -22,6 +22,7 @@ class AlertContext:
         link: Address of the web UI; None when none runs.
         entries: Tasks and groups by their names in Dagster.
         writers: Table to the task that writes it.
+        prefix: What stands in front of the tables' asset keys.
     """
 
     ledger: Ledger
@@ -31,6 +32,7 @@ class AlertContext:
     link: str | None
     entries: Mapping[str, Task | Group]
     writers: Mapping[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
     def say(self, message: Message) -> None:
         """Tell something, once."""

@@ -1,15 +1,17 @@
 """The alerts in Dagster: the sensor that looks and sends, and the asset that shows how its channels do."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from mystocks_dagster.alerts import delivery, ledger_store
 from mystocks_dagster.alerts.engine import AlertEngine
-from mystocks_dagster.alerts.rules.task_file import FileWatch
+from mystocks_dagster.alerts.rules.task_file import FileWatch, worst
 from mystocks_dagster.factory.system import GROUP, CheckOutcome, build_check, keep_current
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.reader import Version
 
-CHANNELS, DELIVERED = "alert_channels", "delivered"
+CHANNELS, DELIVERED = dg.AssetKey("alert_channels"), "delivered"
 
 
 def channel_assets(office: AlertEngine) -> list[dg.AssetSpec]:
@@ -38,15 +40,20 @@ def judge_channels(office: AlertEngine, ledger: ledger_store.Ledger) -> CheckOut
     )
 
 
-def alert_sensors(version: Version, office: AlertEngine) -> list[dg.SensorDefinition]:
-    """Return the sensor that tells what has happened; none when the task file has no addresses."""
+def alert_sensors(versions: Sequence[Version], office: AlertEngine) -> list[dg.SensorDefinition]:
+    """Return the sensor that tells what has happened; none when the task file has no addresses.
+
+    Args:
+        versions: All task files of the code location.
+        office: The alerts of the one that has addresses.
+    """
     if not office.channels:
         return []
-    watch = FileWatch(version)
+    watches = [FileWatch(version) for version in versions]
     shown: list[CheckOutcome] = []
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        reason = office.look(context.instance, Settings.from_env(), watch.state())
+        reason = office.look(context.instance, Settings.from_env(), worst(watch.state() for watch in watches))
         ledger = ledger_store.read(context.instance)
         verdict = judge_channels(office, ledger)
         if shown != [verdict]:
