@@ -10,9 +10,7 @@ from dataclasses import replace
 
 import dagster as dg
 
-# Dagster tells a definitions function why it is called only through this class; it has no public path in 1.13.
-from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
-
+from mystocks_dagster.dagster_internals import DefinitionsLoadContext, DefinitionsLoadType
 from mystocks_dagster.factory.build import CodeLocation
 from mystocks_dagster.factory.lake_resource import LakeResource
 from mystocks_dagster.factory.loaded_file import LoadedFile

@@ -13,8 +13,8 @@ from uuid import uuid4
 
 import dagster as dg
 import sqlalchemy as db
-from dagster._core.storage.runs.schema import KeyValueStoreTable
 
+from mystocks_dagster.dagster_internals import KeyValueStoreTable
 from mystocks_dagster.history.dagster_storage import run_storage
 from mystocks_dagster.history.record import Record
 

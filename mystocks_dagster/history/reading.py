@@ -5,8 +5,8 @@ from functools import cache
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution.plan.objects import ErrorSource
 
+from mystocks_dagster.dagster_internals import ErrorSource
 from mystocks_dagster.history import dagster_storage
 from mystocks_dagster.history.models import Execution
 from mystocks_dagster.history.record import Record

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
+
+from mystocks_dagster.dagster_internals import InstigatorType
 
 #: The sensor that looks at all intervals in one go; its cursor says until when it has looked.
 SENSOR = "intervals__sensor"
