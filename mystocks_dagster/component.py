@@ -4,6 +4,8 @@ All task files of one code location are read together, since some things are the
 docs/decisions/0027.
 """
 
+import importlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,18 +161,19 @@ def load_project(actions: "ManagementActions | None" = None) -> dg.Definitions:
     Args:
         actions: What the jobs that look after the project need of the layers above; without it they are left out.
     """
-    folder = Path(__file__).parent / "defs"
-    if not _has_definitions(folder):
+    if not _has_definitions(Path(__file__).parent / "defs"):
         return load_definitions(actions)
     if only_job():
         # The worker of a task or group builds nothing else.
         own = open_location([load_file(Settings.from_env())])
         if only_job() in own.jobs:
             return own.definitions_of(own.files[0])
-    beside = dg.load_from_defs_folder(path_within_project=folder)
-    if beside.component_tree is None:
-        raise TypeError("Dagster has loaded a folder of definitions without its tree of components")
-    location = location_files(beside.component_tree).location
+    tree = dg.ComponentTree.from_module(importlib.import_module(OWN_DEFS), Path(__file__).parent.parent)
+    location = location_files(tree).location
+    with warnings.catch_warnings():
+        # Dagster warns of functions of its own that it calls here; we are pinned to 1.13.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        beside = tree.build_defs()
     return dg.Definitions.merge(
         location.definitions_of(location.files[0]),
         shared_definitions(location, actions),
@@ -180,7 +183,6 @@ def load_project(actions: "ManagementActions | None" = None) -> dg.Definitions:
 
 
 def _has_definitions(folder: Path) -> bool:
-    """Say whether anything was written into the folder; Dagster looks into it only where there is a pyproject.toml."""
+    """Say whether anything was written into the folder."""
     own = folder / "__init__.py"
-    written = (path for path in folder.rglob("*") if path.suffix in (".py", ".yaml", ".yml") and path != own)
-    return any(written) and (folder.parent.parent / "pyproject.toml").is_file()
+    return any(path.suffix in (".py", ".yaml", ".yml") and path != own for path in folder.rglob("*"))

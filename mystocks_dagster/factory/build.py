@@ -62,6 +62,7 @@ class CodeLocation:
         specs = {task.task_id: self.specs[task.task_id] for task in version.taskfile.tasks}
         timed = _by_type(scheduled_jobs(specs.values(), version.taskfile.task_groups))
         names = [entry.dagster_name for entry in version.taskfile.by_id().values()]
+        names = [name for name in names if name not in self._shared_jobs]
         return dg.Definitions(
             assets=[
                 *(build_asset(spec, file.notice) for spec in specs.values() if spec.owned),
@@ -93,6 +94,7 @@ class CodeLocation:
         return dg.Definitions(
             assets=[calendar_asset(), *channel_assets(engine)],
             asset_checks=[calendar_check(), *channel_checks(engine)],
+            jobs=[self.jobs[name] for name in self._shared_jobs],
             sensors=[
                 *build_intervals(timed["interval"], self.jobs),
                 build_stopper(self.specs, version.broken),
@@ -100,6 +102,17 @@ class CodeLocation:
                 *alert_sensors([file.version for file in self.files], engine),
             ],
         )
+
+    @cached_property
+    def _shared_jobs(self) -> frozenset[str]:
+        """The jobs of intervals in all files but the first, which stand beside the one sensor that starts them.
+
+        Dagster copies the jobs that a component returns, and takes a sensor of another component for one of other jobs.
+        """
+        others = self.files[1:]
+        specs = (spec for spec in self.specs.values() if spec.file in others)
+        groups = (group for file in others for group in file.version.taskfile.task_groups)
+        return frozenset(one.job for one in _by_type(scheduled_jobs(specs, groups))["interval"])
 
     @cached_property
     def version(self) -> Version:
