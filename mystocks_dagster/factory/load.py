@@ -5,6 +5,7 @@ every run remembers that hash (Dagster's reconstruction metadata). A run's own p
 the middle never changes or kills running work. See docs/decisions/0004.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -53,16 +54,12 @@ def load_file(settings: Settings, *, name: str = "", lake: str | None = None, so
         source: The data source of its tasks; None for the project's, or what each task names.
 
     Raises:
-        TaskFileError: The task file cannot be used, and no version of it could; or Dagster validates the definitions,
-            and anything is wrong with it. The message has every problem with its line.
+        TaskFileError: The task file cannot be used, and no version of it could; the message has every problem with
+            its line.
     """
     key = f"{VERSION_KEY}/{name}" if name else VERSION_KEY
     shared.fetch(settings)
     version = load_queued(settings, key) or _read(settings)
-    if validating() and version.unusable:
-        raise version.unusable
-    if validating() and version.problems:
-        raise TaskFileError(version.problems)
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(key, version.hash)
     file = LoadedFile(version=version, name=name, lake=lake, source=source)
     return replace(file, notice=SIMULATED) if file.settings().source == "simulated" else file
@@ -72,9 +69,15 @@ def open_location(files: Sequence[LoadedFile]) -> CodeLocation:
     """Return the code location of these task files.
 
     Raises:
-        TaskFileError: Two of them have the same task or group id, two have alerts, or two lakes have the same name.
+        TaskFileError: Two of them have the same task or group id, two have alerts, or two lakes have the same name; or
+            Dagster validates the definitions, and anything is wrong with one of the files.
     """
-    if problems := conflicts(files):
+    problems = conflicts(files)
+    if validating():
+        versions = [file.version for file in files]
+        of_each = (version.unusable.problems if version.unusable else version.problems for version in versions)
+        problems = [*itertools.chain.from_iterable(of_each), *problems]
+    if problems:
         raise TaskFileError(problems)
     return CodeLocation(files=tuple(files))
 

@@ -62,7 +62,10 @@ BARS = """
         task_module: mystocks_dagster.tasks.data_sync
         task_function: sync_daily_stock_data
         schedule: {schedule_type: cron, cron_expression: "0 16 * * 1-5"}
-      - {task_id: dry, task_type: manual, task_module: mystocks_dagster.tasks.maintenance, task_function: cleanup_cache_data}
+      - task_id: dry
+        task_type: manual
+        task_module: mystocks_dagster.tasks.maintenance
+        task_function: cleanup_cache_data
 """
 
 
@@ -156,7 +159,10 @@ def test_a_second_writer_and_the_owner_both_show_in_the_tables_history(folder: F
 
 SECOND = """
     tasks:
-      - {task_id: daily_data_sync, task_type: cron, task_module: app.tasks.data_sync, task_function: sync_daily_stock_data}
+      - task_id: daily_data_sync
+        task_type: cron
+        task_module: app.tasks.data_sync
+        task_function: sync_daily_stock_data
       - {task_id: test_task, task_type: manual, task_module: app.tasks.data_sync, task_function: sync_daily_stock_data}
 """
 MATERIALIZED = """
