@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from mystocks_dagster.factory.component_check import OWN_DEFS, problems_under_check
 from mystocks_dagster.factory.component_scaffold import TaskFileScaffolder
 from mystocks_dagster.factory.load import EXECUTOR, load_definitions, load_file, open_location, shared_definitions
-from mystocks_dagster.settings import SOURCES, Settings, locate, only_job
+from mystocks_dagster.settings import Settings, locate, only_job, source_names
 
 if TYPE_CHECKING:
     from mystocks_dagster.factory.build import CodeLocation
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def _known_source(name: str | None) -> str | None:
-    if name not in (None, *SOURCES):
-        raise ValueError(f"{name!r} is not a data source; there are {', '.join(SOURCES)}")
+    if name not in (None, *source_names()):
+        raise ValueError(f"{name!r} is not a data source; there are {', '.join(source_names())}")
     return name
 
 
@@ -53,7 +53,7 @@ class TaskFileComponent(dg.Component, dg.Model, dg.Resolvable):
     source: Annotated[str | None, AfterValidator(_known_source)] = Field(
         default=None,
         description="The data source of all tasks of the file. Without it, MYSTOCKS_SOURCE or what each task names.",
-        json_schema_extra={"enum": [None, *SOURCES]},
+        json_schema_extra={"enum": [None, *source_names()]},
         examples=["simulated"],
     )
 

@@ -10,6 +10,7 @@ from mystocks_dagster.alerts.engine import AlertEngine
 from mystocks_dagster.factory.alerting import alert_sensors, channel_assets, channel_checks
 from mystocks_dagster.factory.assets import build_asset
 from mystocks_dagster.factory.broken import build_broken_jobs
+from mystocks_dagster.factory.checks import build_table_checks
 from mystocks_dagster.factory.intervals import build_intervals, build_switch
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
 from mystocks_dagster.factory.loaded_file import LoadedFile
@@ -26,7 +27,8 @@ from mystocks_dagster.factory.system import (
     file_asset,
     file_check,
 )
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.reader import Version
 
 
@@ -69,7 +71,7 @@ class CodeLocation:
                 *self._unowned(file),
                 file_asset(file),
             ],
-            asset_checks=[file_check(file)],
+            asset_checks=[*build_table_checks(self._touched(file), file), file_check(file)],
             jobs=[*(self.jobs[name] for name in names), *build_broken_jobs(version)],
             schedules=[build_schedule(one) for one in timed["cron"]],
             sensors=[
@@ -78,8 +80,8 @@ class CodeLocation:
                 *(build_supervisor(spec) for spec in specs.values() if spec.task.task_type == "supervisor"),
             ],
             metadata={
-                "/".join(filter(None, ("mystocks/taskfile", file.name))): version.hash,
-                "/".join(filter(None, ("mystocks/source", file.name))): str(version.source),
+                "/".join(filter(None, (Metadata.TASKFILE, file.name))): version.hash,
+                "/".join(filter(None, (Metadata.SOURCE, file.name))): str(version.source),
             },
         )
 
@@ -136,16 +138,8 @@ class CodeLocation:
         return next((file for file in self.files if "alerts" in file.version.document.head), self.files[0])
 
     def _unowned(self, file: LoadedFile) -> list[dg.AssetSpec]:
-        """Return the tables that tasks touch and no task of the lake's files keeps, so that the catalog explains them.
-
-        The first file of a lake has them.
-        """
-        files = [other for other in self.files if other.prefix == file.prefix]
-        if file is not files[0]:
-            return []
-        specs = [spec for spec in self.specs.values() if spec.file.prefix == file.prefix]
-        owned = {key for spec in specs for key in spec.owned}
-        touched = {key for spec in specs for key in (*spec.reads, *spec.reported)}
+        """Return the tables that tasks touch and no task of the lake's files keeps, so that the catalog explains them."""
+        owned = {key for spec in self.specs.values() if spec.file.prefix == file.prefix for key in spec.owned}
         about = f"{file.notice}\n\n" if file.notice else ""
         return [
             dg.AssetSpec(
@@ -155,9 +149,16 @@ class CodeLocation:
                 group_name="unowned",
                 kinds={"simulated"} if file.notice else None,
             )
-            for table in sorted(touched - owned)
-            if table in TABLES
+            for table in self._touched(file)
+            if table in TABLES and table not in owned
         ]
+
+    def _touched(self, file: LoadedFile) -> list[str]:
+        """Return the asset keys that the tasks of a lake keep, write or read: the first file of the lake has them."""
+        if file is not next(other for other in self.files if other.prefix == file.prefix):
+            return []
+        specs = (spec for spec in self.specs.values() if spec.file.prefix == file.prefix)
+        return sorted({key for spec in specs for key in (*spec.owned, *spec.reported, *spec.reads)})
 
 
 def build_definitions(

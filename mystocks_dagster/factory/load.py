@@ -19,14 +19,14 @@ from mystocks_dagster.factory.management import ManagementActions, build_calenda
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.factory.together import conflicts
 from mystocks_dagster.settings import Settings, only_job, validating
+from mystocks_dagster.sources.registry import is_simulated
+from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.last_good import FOLDER, load_usable
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.versions import load_version, store
 from mystocks_dagster.trading_calendar import shared
 
-#: Under this key a run remembers the version of the file that it was queued with.
-VERSION_KEY = "mystocks/taskfile"
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
 
 
@@ -57,12 +57,12 @@ def load_file(settings: Settings, *, name: str = "", lake: str | None = None, so
         TaskFileError: The task file cannot be used, and no version of it could; the message has every problem with
             its line.
     """
-    key = f"{VERSION_KEY}/{name}" if name else VERSION_KEY
+    key = f"{Metadata.TASKFILE}/{name}" if name else Metadata.TASKFILE
     shared.fetch(settings)
     version = load_queued(settings, key) or _read(settings)
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(key, version.hash)
     file = LoadedFile(version=version, name=name, lake=lake, source=source)
-    return replace(file, notice=SIMULATED) if file.settings().source == "simulated" else file
+    return replace(file, notice=SIMULATED) if is_simulated(file.settings().source) else file
 
 
 def open_location(files: Sequence[LoadedFile]) -> CodeLocation:
@@ -121,7 +121,7 @@ def _read(settings: Settings) -> Version:
     return version
 
 
-def load_queued(settings: Settings, key: str = VERSION_KEY) -> Version | None:
+def load_queued(settings: Settings, key: str = Metadata.TASKFILE) -> Version | None:
     """Return the version that this process's run was queued with, or None in a process that initializes."""
     context = DefinitionsLoadContext.get()
     if context.load_type != DefinitionsLoadType.RECONSTRUCTION:

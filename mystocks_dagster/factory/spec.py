@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.factory.loaded_file import LoadedFile
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.tasks.run import Tables, tables_of
@@ -92,7 +92,8 @@ def specs_of_lake(files: Sequence[LoadedFile]) -> dict[str, TaskSpec]:
     """Return task id to spec of the files of one lake: they share its tables, each with one owner and one lock."""
     writes = {task_id: tables for file in files for task_id, tables in file.version.writes.items()}
     also = {task_id: tables for file in files for task_id, tables in file.version.also_writes.items()}
-    keeper = owners(writes)
+    # The first file whose task declares a table owns it.
+    keeper = {table: owner for file in reversed(files) for table, owner in file.version.owners.items()}
     lock = locks((*writes[task_id], *also.get(task_id, ())) for task_id in writes)
     specs = {}
     tasks = [(file, task) for file in files for task in file.version.taskfile.tasks]
@@ -122,15 +123,6 @@ def specs_of_lake(files: Sequence[LoadedFile]) -> dict[str, TaskSpec]:
         )
     reads = lineage(specs)
     return {task_id: replace(spec, reads=reads[task_id]) for task_id, spec in specs.items()}
-
-
-def owners(writes: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return table to the id of the task that owns it: the first in the file that declares it."""
-    found: dict[str, str] = {}
-    for task_id, tables in writes.items():
-        for table in tables:
-            found.setdefault(table, task_id)
-    return found
 
 
 def locks(written: Iterable[Iterable[str]]) -> dict[str, str]:

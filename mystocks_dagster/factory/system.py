@@ -14,12 +14,13 @@ from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.scheduling.switches import person_states, turned_on
+from mystocks_dagster.tags import Metadata, OwnName, check_op_name, sensor_name
 from mystocks_dagster.trading_calendar.in_force import InForce, in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
 
 GROUP = "system"
-TASK_FILE, LOADS = dg.AssetKey("task_file"), "loads"
-CALENDAR, COVERS = dg.AssetKey("trading_calendar"), "covers_next_30_days"
+LOADS, COVERS = "loads", "covers_next_30_days"
+_TASK_FILE, _CALENDAR = dg.AssetKey(OwnName.TASK_FILE), dg.AssetKey(OwnName.TRADING_CALENDAR)
 _QUESTION = "Are the trading days of the next 30 days known?"
 #: Problems that a check lists; `mystocks check` has all.
 _SHOWN = 50
@@ -34,6 +35,16 @@ class CheckOutcome:
     passed: bool
     description: str
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+
+    def result(self) -> dg.AssetCheckResult:
+        """Return it as the result of the check's own step."""
+        return dg.AssetCheckResult(
+            asset_key=self.asset,
+            check_name=self.check,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+        )
 
     def evaluation(self) -> dg.AssetCheckEvaluation:
         """Return it as an event."""
@@ -52,13 +63,11 @@ def build_check(
     """Return a check that a sensor of ours keeps current, and that a person may run in the UI."""
 
     @dg.multi_asset_check(
-        name=f"{'__'.join(asset.path)}__asset", specs=[dg.AssetCheckSpec(check, asset=asset, description=description)]
+        name=check_op_name("__".join(asset.path)),
+        specs=[dg.AssetCheckSpec(check, asset=asset, description=description)],
     )
     def system_check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        told = judge(context.instance)
-        yield dg.AssetCheckResult(
-            asset_key=asset, check_name=check, passed=told.passed, severity=told.severity, description=told.description
-        )
+        yield judge(context.instance).result()
 
     return system_check
 
@@ -75,23 +84,23 @@ def keep_current(instance: dg.DagsterInstance, verdict: CheckOutcome) -> bool:
     return True
 
 
-def judge_file(state: FileState, asset: dg.AssetKey = TASK_FILE) -> CheckOutcome:
+def judge_file(state: FileState, asset: dg.AssetKey = _TASK_FILE) -> CheckOutcome:
     """Say whether the task file is right, and is what is loaded."""
     shown = "\n".join(
         [*state.problems[:_SHOWN], *([f"… {len(state.problems)} in all"] if len(state.problems) > _SHOWN else [])]
     )
     if state.unusable:
         told = (
-            f"{state.file} cannot be loaded; version {state.loaded} is used until the file is right "
-            f"(see: mystocks check).\n{shown}"
+            f"{state.file} cannot be loaded; version {state.loaded} is used until the file is right (see: "
+            f"mystocks check).\n{shown}"
         )
     elif state.problems:
         broken = f"Not loaded: {', '.join(state.broken)}.\n" if state.broken else ""
         told = f"{len(state.problems)} problem(s) in version {state.present}; all else runs.\n{broken}{shown}"
     elif state.differs:
         told = (
-            f"Version {state.loaded} is loaded, the file is {state.present}: used within a minute, "
-            "at once after `mystocks reload`."
+            f"Version {state.loaded} is loaded, the file is {state.present}: used within a minute, at "
+            "once after `mystocks reload`."
         )
     else:
         told = f"Version {state.loaded} is loaded, without problems."
@@ -101,23 +110,26 @@ def judge_file(state: FileState, asset: dg.AssetKey = TASK_FILE) -> CheckOutcome
 
 
 def judge_calendar(known: InForce, moment: datetime) -> CheckOutcome:
-    """Say whether the trading calendar reaches far enough, and what it stands on."""
+    """Say whether the trading calendar reaches far enough, and what it stands on.
+
+    Beyond its end weekdays are trading days.
+    """
     found = outlook(known, moment)
     # Without the number of days, which would make another verdict of each day.
     told = re.sub(r" \(-?\d+ days from today\)", "", found.detail)
     severity = dg.AssetCheckSeverity.ERROR if found.level == "error" else dg.AssetCheckSeverity.WARN
     told = f"{told[0].upper()}{told[1:]}." + (f" Remedy: {found.remedy}" if found.remedy else "")
-    return CheckOutcome(asset=CALENDAR, check=COVERS, passed=found.level == "ok", description=told, severity=severity)
+    return CheckOutcome(asset=_CALENDAR, check=COVERS, passed=found.level == "ok", description=told, severity=severity)
 
 
 def file_asset(file: LoadedFile) -> dg.AssetSpec:
     """Return the asset of the group `system` that says which version of a task file is loaded."""
     version = file.version
     loaded = {
-        "mystocks/version": version.hash,
-        "mystocks/tasks": len(version.taskfile.tasks),
-        "mystocks/groups": len(version.taskfile.task_groups),
-        "mystocks/broken": len(version.broken),
+        Metadata.VERSION: version.hash,
+        Metadata.TASKS: len(version.taskfile.tasks),
+        Metadata.GROUPS: len(version.taskfile.task_groups),
+        Metadata.BROKEN: len(version.broken),
     }
     about = f"**任务文件** — the version of {version.source} that is loaded."
     return dg.AssetSpec(file_key(file), group_name=GROUP, description=about, metadata=loaded, kinds={"yaml"})
@@ -125,21 +137,21 @@ def file_asset(file: LoadedFile) -> dg.AssetSpec:
 
 def file_key(file: LoadedFile) -> dg.AssetKey:
     """Return the key of that asset."""
-    return file.own_key(TASK_FILE.path[-1])
+    return file.own_key(OwnName.TASK_FILE)
 
 
 def calendar_asset() -> dg.AssetSpec:
     """Return the asset of the group `system` that says how far the trading calendar reaches."""
     calendar = "**交易日历** — the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
-    return dg.AssetSpec(CALENDAR, group_name=GROUP, description=calendar, metadata=_calendar_metadata(in_force()))
+    return dg.AssetSpec(_CALENDAR, group_name=GROUP, description=calendar, metadata=_calendar_metadata(in_force()))
 
 
 def _calendar_metadata(known: InForce) -> dict[str, Any]:
     """Return what the calendar stands on, as Dagster shows it."""
     return {
-        "mystocks/first": f"{known.calendar.first}",
-        "mystocks/last": f"{known.calendar.last}",
-        "mystocks/stands_on": dg.MetadataValue.json([part.to_json() for part in known.parts]),
+        Metadata.FIRST: f"{known.calendar.first}",
+        Metadata.LAST: f"{known.calendar.last}",
+        Metadata.STANDS_ON: dg.MetadataValue.json([part.to_json() for part in known.parts]),
     }
 
 
@@ -152,7 +164,7 @@ def file_check(file: LoadedFile) -> dg.AssetChecksDefinition:
 
 def calendar_check() -> dg.AssetChecksDefinition:
     """Return the check of the trading calendar's asset."""
-    return build_check(CALENDAR, COVERS, _QUESTION, lambda _: judge_calendar(in_force(), now()))
+    return build_check(_CALENDAR, COVERS, _QUESTION, lambda _: judge_calendar(in_force(), now()))
 
 
 def build_system_sensor(files: Sequence[LoadedFile], reload: Callable[[], None] | None = None) -> dg.SensorDefinition:
@@ -181,30 +193,26 @@ def build_system_sensor(files: Sequence[LoadedFile], reload: Callable[[], None] 
                     instance.report_runless_asset_event(event)
         known = in_force()
         calendar.look(known.calendar)
-        for verdict in (
-            *(judge_file(watch.state(), key) for key, watch in watches.items()),
-            judge_calendar(known, now()),
-        ):
+        of_files = (judge_file(watch.state(), key) for key, watch in watches.items())
+        for verdict in (*of_files, judge_calendar(known, now())):
             # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's
             # storage.
             if shown.get(verdict.asset) != verdict:
-                if keep_current(instance, verdict) and verdict.asset == CALENDAR:
+                if keep_current(instance, verdict) and verdict.asset == _CALENDAR:
                     instance.report_runless_asset_event(
-                        dg.AssetMaterialization(CALENDAR, metadata=_calendar_metadata(known))
+                        dg.AssetMaterialization(_CALENDAR, metadata=_calendar_metadata(known))
                     )
                 shown[verdict.asset] = verdict
-        return dg.SkipReason(
-            f"version {', '.join(version for version, _ in loaded)}; "
-            + "; ".join(f"{verdict.check}: {verdict.passed}" for verdict in shown.values())
-        )
+        checks = "; ".join(f"{verdict.check}: {verdict.passed}" for verdict in shown.values())
+        return dg.SkipReason(f"version {', '.join(version for version, _ in loaded)}; {checks}")
 
     return dg.SensorDefinition(
-        name="system__sensor",
+        name=sensor_name("system"),
         evaluation_fn=look,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Keeps the assets task_file and trading_calendar and their checks current; "
-        "notes that the daemon looks",
+        description="Keeps the assets task_file and trading_calendar and their checks current; notes that the "
+        "daemon looks",
     )
 
 
@@ -213,13 +221,13 @@ def _loaded(file: LoadedFile) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(
         file_key(file),
         metadata={
-            "mystocks/version": version.hash,
-            "mystocks/loaded_at": dg.MetadataValue.timestamp(now()),
-            "mystocks/file": dg.MetadataValue.path(str(version.source)),
-            "mystocks/tasks": len(version.taskfile.tasks),
-            "mystocks/groups": len(version.taskfile.task_groups),
-            "mystocks/broken": dg.MetadataValue.json(list(version.broken)),
-            "mystocks/problems": len(version.problems),
+            Metadata.VERSION: version.hash,
+            Metadata.LOADED_AT: dg.MetadataValue.timestamp(now()),
+            Metadata.FILE: dg.MetadataValue.path(str(version.source)),
+            Metadata.TASKS: len(version.taskfile.tasks),
+            Metadata.GROUPS: len(version.taskfile.task_groups),
+            Metadata.BROKEN: dg.MetadataValue.json(list(version.broken)),
+            Metadata.PROBLEMS: len(version.problems),
         },
     )
 
@@ -227,6 +235,6 @@ def _loaded(file: LoadedFile) -> dg.AssetMaterialization:
 def _loaded_version(instance: dg.DagsterInstance, asset: dg.AssetKey) -> str | None:
     event = instance.get_latest_materialization_event(asset)
     found = (
-        event.asset_materialization.metadata.get("mystocks/version") if event and event.asset_materialization else None
+        event.asset_materialization.metadata.get(Metadata.VERSION) if event and event.asset_materialization else None
     )
     return str(found.value) if found else None

@@ -12,7 +12,7 @@ import pytest
 from mystocks_dagster import LakeResource, TaskFileComponent
 from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import DAILY_BARS, TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.taskfile.problems import TaskFileError
 
 _NUMBERS = itertools.count()
@@ -201,7 +201,7 @@ def test_the_lake_resource_reads_scans_adjusts_and_answers_sql(tmp_path: Path) -
     values = {"open": 9.0, "high": 11.0, "low": 8.0, "close": 10.0, "prev_close": 9.0, "volume": 100, "amount": 1000.0}
     row = {"symbol": "600519.SH", "date": day, **values, "turnover": 1.0, "is_st": False, "suspended": False}
     lake = Lake(str(tmp_path), "real")
-    lake.replace_days("daily_bars", pl.DataFrame([row], schema=DAILY_BARS.dtypes), [day])
+    lake.replace_days("daily_bars", pl.DataFrame([row], schema=TABLES["daily_bars"].dtypes), [day])
     event = {"symbol": "000001.SZ", "date": day, "ratio": 1.1}
     lake.upsert("adjust_events", pl.DataFrame([event], schema=TABLES["adjust_events"].dtypes))
     assert resource.read("daily_bars", columns=["close"], symbols=["600519.SH"])["close"].to_list() == [10.0]
