@@ -13,7 +13,7 @@ from mystocks_dagster.factory.report import CHECK, Report
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.step import end_step, run_task
 from mystocks_dagster.factory.ui_metadata import describe, job_metadata, tags_of
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.tags import Metadata, asset_op_name
 
 

@@ -13,6 +13,7 @@ from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.management import ManagementActions, build_calendar_schedule, build_management_jobs
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.settings import Settings, only_job
+from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.last_good import FOLDER, load_usable
 from mystocks_dagster.taskfile.reader import Version
@@ -38,7 +39,7 @@ def load_definitions(hands: ManagementActions | None = None) -> dg.Definitions:
     settings = Settings.from_env()
     shared.fetch(settings)
     version = load_queued(settings) or _read(settings)
-    notice = SIMULATED if settings.source == "simulated" else None
+    notice = SIMULATED if is_simulated(settings.source) else None
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(Metadata.TASKFILE, version.hash)
     own = build_definitions(version, notice, hands.reload if hands else None)
     # A worker of a task or group builds nothing else.

@@ -17,7 +17,7 @@ from mystocks_dagster.lake.restore import move_away, restore
 from mystocks_dagster.lake.restore import versions as earlier
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 
 pytestmark = pytest.mark.slow
 
@@ -191,7 +191,7 @@ from datetime import date
 import polars as pl
 from mystocks_dagster.lake import writing
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 
 real = writing.write_deltalake
 

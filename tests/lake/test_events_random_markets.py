@@ -16,7 +16,7 @@ from mystocks_dagster.lake.loads import complete_days, record_days
 from mystocks_dagster.lake.prices import adjusted_bars
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 
 pytestmark = pytest.mark.slow
 

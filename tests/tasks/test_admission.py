@@ -13,7 +13,8 @@ import pytest
 from mystocks_dagster.errors import NotOffered
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import DAILY_BARS, TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import check
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.checked import CheckedSource

@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from mystocks_dagster.errors import InvalidParams, TableMissing
-from mystocks_dagster.market.schemas import ADJUST_EVENTS, DAILY_BARS, SIGNALS
+from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.market.tables.research import SIGNALS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.backtest import BacktestParams, run_backtest
 from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data

@@ -21,7 +21,10 @@ from mystocks_dagster.errors import (
     WrongWorld,
 )
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import BALANCE_SHEETS, DAILY_BARS, STOCKS, TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.fundamentals import BALANCE_SHEETS
+from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.reference import STOCKS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.data_sync import (

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mystocks_dagster.errors import LakeError, TableMissing
 from mystocks_dagster.market import indicators, weekly
-from mystocks_dagster.market.schemas import ADJUST_EVENTS, STOCKS
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, STOCKS
 from mystocks_dagster.tasks.changes import changed_days, formulas
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import tables_of
