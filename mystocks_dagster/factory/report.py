@@ -28,6 +28,7 @@ class Report:
 
     spec: TaskSpec
     outcome: Outcome
+    attempt: int = 1
     days: tuple[date, ...] = ()
 
     @property
@@ -48,6 +49,11 @@ class Report:
     def retryable(self) -> bool:
         """Whether trying again can mend it."""
         return self.outcome.error.retryable if self.outcome.error else True
+
+    @property
+    def last(self) -> bool:
+        """Whether no attempt follows: it did not fail, a retry cannot mend it, or the task has no retry left."""
+        return not self.failure or not self.retryable or self.attempt > self.spec.retries
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import keyword
 import re
 from functools import cache
 
-from mystocks_dagster.tags import ENDINGS
+from mystocks_dagster.tags import ENDINGS, OWN_NAMES
 
 #: Letters, digits, `_` and `-`, a letter first: what fits URLs, file names and (with `_` for `-`) Dagster.
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
@@ -30,20 +30,6 @@ DAGSTER_NAMES = frozenset(
 )
 #: First path segments below /api/tasks/ that are calls, not tasks.
 REST_NAMES = frozenset({"register", "executions", "statistics", "import", "export", "health"})
-#: Assets and jobs of the project itself.
-OUR_NAMES = frozenset(
-    {
-        "task_file",
-        "trading_calendar",
-        "task_statistics",
-        "alert_channels",
-        "cleanup_history",
-        "import_tasks",
-        "export_tasks",
-        "delete_task",
-        "refresh_calendar",
-    }
-)
 
 
 def dagster_name(task_id: str) -> str:
@@ -71,7 +57,7 @@ def id_fault(task_id: str) -> str | None:
         return f"/api/tasks/{task_id} is a call of the REST interface"
     if name in DAGSTER_NAMES:
         return "Dagster reserves this name"
-    if name in OUR_NAMES:
+    if name in OWN_NAMES:
         return f"{name} is made by the project itself"
     if name in TABLES:
         return f"{name} is a table of the lake; name what the task does, such as sync_{name}"

@@ -53,6 +53,7 @@ def lose_the_last_file(mystocks: Commands) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_lost_file_is_told_by_every_command_and_the_commands_that_they_name_mend_it(mystocks: Commands) -> None:
     file = lose_the_last_file(mystocks)
     for command in (("data", "head", "daily_bars"), ("data", "query", "SELECT * FROM daily_bars")):

@@ -227,6 +227,7 @@ def test_a_file_that_cannot_be_read_is_a_check_and_no_crash(cli: Commands, text:
     assert "task_file" in wrong(cli, "health")
 
 
+@pytest.mark.slow
 def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_was_looked_at(
     cli: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,8 @@ from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.scheduling import downtime, switches
 from mystocks_dagster.taskfile.model import Task
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = RemoteRepositoryOrigin(
     InProcessCodeLocationOrigin(LoadableTargetOrigin(executable_path="python", module_name="none")), "__repository__"
 )
@@ -149,7 +151,6 @@ def daemon(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Dae
     return Daemon(instance, monkeypatch)
 
 
-@pytest.mark.slow
 @BY
 @BACK
 @pytest.mark.parametrize("misfire", ["latest", "all", "skip"])
@@ -166,7 +167,6 @@ def test_what_was_due_while_off_was_not_missed(daemon: Daemon, turn: Turn, back:
     assert daemon.cron("10:16:01") == (["24 10:16"], "")
 
 
-@pytest.mark.slow
 @BY
 @BACK
 def test_a_daily_start_that_passed_while_off_is_not_run_when_it_is_on_again(

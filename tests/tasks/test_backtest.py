@@ -181,6 +181,7 @@ def test_parameters_that_cannot_be_meant_are_refused(params):
         BacktestParams(**params)
 
 
+@pytest.mark.slow
 def test_the_whole_chain_on_the_simulated_market(computing, monkeypatch):
     """From bars to an equity curve; what the account did is checked against the bars themselves."""
     monkeypatch.setenv("MYSTOCKS_SIMULATED", "seed=3,symbols=40,start=2024-01-02")

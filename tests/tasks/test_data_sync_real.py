@@ -29,15 +29,16 @@ from mystocks_dagster.tasks.data_sync import (
 )
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
-pytestmark = pytest.mark.slow
-
 ARCHIVE = Path(__file__).parents[3] / "shared" / "data"
 RAW = ARCHIVE / "baostock_raw_20200102_20250407.parquet"
 QFQ = ARCHIVE / "baostock_qfq_asof20200824_from_2019.parquet"
 #: The archive's notes say that the vendor's own adjusted series of these cannot be trusted.
 DOUBTFUL = ("000568.SZ", "600875.SH", "001965.SZ")
 
-pytestmark = pytest.mark.skipif(not RAW.exists(), reason=f"no real archive at {ARCHIVE}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not RAW.exists(), reason=f"no real archive at {ARCHIVE}"),
+]
 
 
 def read(path: Path) -> pl.DataFrame:

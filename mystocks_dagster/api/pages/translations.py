@@ -54,6 +54,8 @@ _WORDS: dict[str, Words] = {
         "The task file cannot be used: pages and runs go on with its last good version, and nothing can be edited here "
         "until it is right.",
     ),
+    "not_loaded": ("Dagster 界面还没有使用已保存的任务文件。", "Dagster's UI does not use the saved task file yet."),
+    "reloading": ("Dagster 界面正在加载新版本。", "Dagster's UI is loading it."),
     "broken_file": ("任务文件有错误", "The task file is wrong"),
     "never": ("从未", "never"),
     "trading_days": ("仅交易日", "trading days only"),
@@ -129,8 +131,8 @@ _WORDS: dict[str, Words] = {
     "api_docs": ("接口文档", "API"),
     "to_content": ("跳到内容", "Skip to content"),
     # What was done, after a redirect.
-    "said_created": ("已新建并加载。", "Created and loaded."),
-    "said_saved": ("已保存并加载。", "Saved and loaded."),
+    "said_created": ("已新建。", "Created."),
+    "said_saved": ("已保存。", "Saved."),
     "said_deleted": ("已删除。", "Deleted."),
     "said_same": ("没有改动。", "Nothing was changed."),
     "said_started": ("已开始：", "Started:"),

@@ -66,6 +66,7 @@ def form_of(page: str) -> dict[str, str]:
     return {name: html.unescape(text) for name, text in fields.items()}
 
 
+@pytest.mark.slow
 def test_one_table_has_all_tasks_and_groups_with_switch_next_run_and_rate(browser: TestClient) -> None:
     page = browser.get("/tasks")
     assert page.status_code == 200
@@ -352,7 +353,7 @@ def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
     for path, data, status, told in (
         ("/tasks/report/switch", {"to": "on"}, 409, "no schedule"),
         ("/tasks/report/stop", {}, 409, "not running"),
-        ("/tasks/load/run", {}, 409, "no daemon"),
+        ("/tasks/load/run", {}, 503, "no daemon"),
         ("/tasks/nothing/stop", {}, 404, "nothing"),
     ):
         page = browser.post(path, data=data)
@@ -411,7 +412,7 @@ def test_a_broken_task_is_shown_with_its_line_and_can_be_mended_in_the_form(
 def test_a_file_that_is_no_yaml_is_told_with_its_line(browser: TestClient, project: Folder) -> None:
     (project.root / "tasks.yaml").write_text("tasks: [", encoding="utf-8")
     page = browser.get("/tasks")
-    assert page.status_code == 422
+    assert page.status_code == 503
     assert re.search(r"tasks\.yaml:\d+:\d+: .*YAML", page.text)
 
 
