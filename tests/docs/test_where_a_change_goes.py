@@ -82,6 +82,7 @@ tasks:
 ASK = r"""
 import json
 from mystocks_dagster.api.pages import task_form, translations
+from mystocks_dagster.api.pages.run_form import params_of
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.lake.docs import tables_markdown
 from mystocks_dagster.lake.store import Lake
@@ -98,7 +99,6 @@ definitions = build_definitions(version)
 result = definitions.resolve_job_def("pledge").execute_in_process()
 parts = task_form.parts_of("tasks", new=True)
 (field,) = [field for field in task_form.fields_of(parts) if field.name == "reviewer"]
-config = definitions.resolve_job_def("pledge").node_dict["pledge"].definition.config_schema
 graph = definitions.resolve_asset_graph()
 (node,) = [graph.get(key) for key in graph.get_all_asset_keys() if key.to_user_string() == "pledges"]
 print("ANSWER" + json.dumps({
@@ -109,8 +109,7 @@ print("ANSWER" + json.dumps({
     "columns": [column.description for column in node.metadata["dagster/column_schema"].columns],
     "source row": [line for line in sources_markdown().splitlines() if "made_up" in line],
     "reach": reach("made_up", settings),
-    "sources offered": "made_up" in str(config.config_type.fields["data_source"].config_type.given_name)
-    or "made_up" in str(vars(config.config_type.fields["data_source"].config_type)),
+    "sources offered": params_of(version.taskfile.tasks[0], version.functions["pledge"])[0].choices,
     "lake docs": [line for line in tables_markdown().splitlines() if "pledge" in line.lower()],
     "field": [field.kind, field.choices, field.words.label, field.words.choices["alice"]],
     "label": [translations.translator(language)("reviewer") for language in ("zh", "en")],
@@ -149,7 +148,7 @@ def test_a_new_source_is_two_files_of_its_own(answer: dict[str, Any]):
         "| `made_up` | one invented row | `simulated:<seed>` | `MYSTOCKS_MADE_UP` | `pledges` |"
     ]
     assert answer["reach"] == "it is always there"
-    assert answer["sources offered"]
+    assert answer["sources offered"] == ["akshare", "baostock", "made_up", "recorded", "simulated"]
     assert answer["world"] == "simulated:made_up"
 
 
@@ -157,8 +156,11 @@ def test_a_new_table_is_its_declaration_and_its_task(answer: dict[str, Any]):
     assert len(TABLE) == 2  # the third file is the source that fills it
     assert answer["stored"] == [["600000.SH", "2024-01-02", 100.0]]  # the row of no symbol is set aside
     assert answer["columns"][2] == "percent of all shares"
-    assert answer["lake docs"] == ["### pledges (股权质押)", "Pledged shares by stock and day (group `flows`).",
-                                   "| `pledged_in_full` | all shares are pledged | the row is stored, the table's asset check warns |"]  # fmt: skip # noqa: E501
+    assert answer["lake docs"] == [
+        "### pledges (股权质押)",
+        "Pledged shares by stock and day (group `flows`).",
+        "| `pledged_in_full` | all shares are pledged | the row is stored, the table's asset check warns |",
+    ]
 
 
 def test_a_new_check_is_a_rule_of_its_table(answer: dict[str, Any]):
