@@ -29,7 +29,7 @@ def build_asset(spec: TaskSpec, notice: str | None) -> dg.AssetsDefinition:
         name=asset_op_name(spec.name),
         specs=[asset_spec(spec, key, notice) for key in spec.owned],
         check_specs=[
-            dg.AssetCheckSpec(CHECK, asset=key, description="Did the last run of its task succeed?")
+            dg.AssetCheckSpec(CHECK, asset=spec.file.key(key), description="Did the last run of its task succeed?")
             for key in spec.owned
         ],
         backfill_policy=dg.BackfillPolicy.single_run() if spec.by_day else None,
@@ -67,8 +67,8 @@ def asset_spec(spec: TaskSpec, key: str, notice: str | None) -> dg.AssetSpec:
             Metadata.KEY: ", ".join(table.key),
         }
     return dg.AssetSpec(
-        key,
-        deps=spec.reads,
+        spec.file.key(key),
+        deps=[spec.file.key(read) for read in spec.reads],
         description="\n\n".join(part for part in about if part),
         metadata=metadata,
         group_name=spec.task.task_type,
@@ -85,7 +85,7 @@ def _days(context: dg.AssetExecutionContext) -> tuple[date, ...]:
 
 def _outputs(spec: TaskSpec, report: Report) -> Iterator[Any]:
     """Yield the results; days that could not be done stay missing, and the run is red."""
-    owned = {dg.AssetKey(key) for key in spec.owned}
+    owned = {spec.file.key(key) for key in spec.owned}
     if report.missed_days:
         yield from report.materializations()
         missed = ", ".join(report.missed_days)
@@ -95,8 +95,9 @@ def _outputs(spec: TaskSpec, report: Report) -> Iterator[Any]:
             yield event
     evaluations = {event.asset_key: event for event in report.evaluations()}
     for key in spec.owned:
-        told = evaluations[dg.AssetKey(key)]
+        asset = spec.file.key(key)
+        told = evaluations[asset]
         check = dg.AssetCheckResult(
-            asset_key=key, check_name=CHECK, passed=told.passed, severity=told.severity, description=told.description
+            asset_key=asset, check_name=CHECK, passed=told.passed, severity=told.severity, description=told.description
         )
-        yield dg.MaterializeResult(asset_key=key, metadata=report.table_metadata(key), check_results=[check])
+        yield dg.MaterializeResult(asset_key=asset, metadata=report.table_metadata(key), check_results=[check])

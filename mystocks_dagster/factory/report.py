@@ -14,7 +14,6 @@ from mystocks_dagster.execution.attempt import Outcome
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import Metadata, State
 from mystocks_dagster.tasks.run import TaskResult
 
@@ -112,7 +111,7 @@ class Report:
         if key not in TABLES or not self.result.rows.get(key):
             return shown
         try:
-            lake = Lake(Settings.from_env().lake)
+            lake = Lake(self.spec.file.settings().lake)
             preview = lake.head(key, 5)
         except LakeError as error:  # the rows are stored: a preview that cannot be read must not fail the run
             return shown | {Metadata.PREVIEW: f"not readable: {error}"}
@@ -133,20 +132,21 @@ class Report:
     def _table_events(self, key: str) -> Iterator[dg.AssetMaterialization]:
         days = sorted(self.result.days.get(key, ()))
         metadata = self.table_metadata(key)
+        asset = self.spec.file.key(key)
         if not days:
-            yield dg.AssetMaterialization(key, metadata=metadata)
+            yield dg.AssetMaterialization(asset, metadata=metadata)
             return
         brief = {name: metadata[name] for name in (Metadata.TASK_ID, Metadata.STATUS)}
         for day in days[:-1]:
-            yield dg.AssetMaterialization(key, partition=day.isoformat(), metadata=brief)
-        yield dg.AssetMaterialization(key, partition=days[-1].isoformat(), metadata=metadata)
+            yield dg.AssetMaterialization(asset, partition=day.isoformat(), metadata=brief)
+        yield dg.AssetMaterialization(asset, partition=days[-1].isoformat(), metadata=metadata)
 
     def evaluations(self) -> Iterator[dg.AssetCheckEvaluation]:
         """Yield the check `last_run` of every table: red when the task failed, a warning when it was partly done."""
         failure = self.failure
         for key in self.keys:
             yield dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey(key),
+                asset_key=self.spec.file.key(key),
                 check_name=CHECK,
                 passed=failure is None and self.result.status != State.PARTIAL_SUCCESS,
                 severity=dg.AssetCheckSeverity.ERROR if failure else dg.AssetCheckSeverity.WARN,
