@@ -51,6 +51,11 @@ class AlertContext:
             return job
         return entry.group_name if isinstance(entry, Group) else entry.task_name
 
+    def owner(self, job: str) -> str | None:
+        """Return who answers for a task or group, by its name in Dagster; None when the file names nobody."""
+        entry = self.entries.get(job)
+        return entry.owner or None if entry else None
+
     def run(self, run_id: str) -> str | None:
         """Return the link to a run."""
         return f"{self.link}/runs/{run_id}" if self.link else None

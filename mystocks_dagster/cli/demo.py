@@ -15,7 +15,7 @@ from mystocks_dagster.settings import Settings, use_demo
 #: What the demo runs: the seed's main groups.
 GROUPS = ("daily_job", "market_data_fetch")
 #: The tag that says with which version of the task file a run was made.
-_VERSION_TAG = "mystocks/taskfile"
+_VERSION_TAG = "dagster/mystocks_taskfile"
 
 
 def register(app: typer.Typer) -> None:

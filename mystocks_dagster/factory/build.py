@@ -1,12 +1,13 @@
 """From a task file to Dagster definitions."""
 
 from collections.abc import Callable, Mapping
+from datetime import date
 
 import dagster as dg
 
 from mystocks_dagster.alerts.engine import AlertEngine
 from mystocks_dagster.factory.alerting import alert_sensors, channel_assets, channel_checks
-from mystocks_dagster.factory.assets import build_asset
+from mystocks_dagster.factory.assets import NO_DAYS, build_asset, unowned_spec
 from mystocks_dagster.factory.broken import build_broken_jobs
 from mystocks_dagster.factory.intervals import build_intervals, build_switch
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
@@ -22,14 +23,18 @@ from mystocks_dagster.taskfile.reader import Version
 
 
 def build_definitions(
-    version: Version, notice: str | None = None, reload: Callable[[], None] | None = None
+    version: Version,
+    notice: str | None = None,
+    reload: Callable[[], None] | None = None,
+    first_days: Mapping[str, date] = NO_DAYS,
 ) -> dg.Definitions:
     """Return everything that Dagster serves for a task file: ops, assets, jobs, schedules and sensors.
 
     Args:
         version: The file, read, with its functions resolved.
-        notice: A sentence put in front of each asset's description, such as "this market is simulated".
+        notice: A sentence for each asset's description, such as "this market is simulated".
         reload: Makes the servers build the definitions again.
+        first_days: Table to the first day that the lake has of it.
     """
     specs = build_specs(version)
     groups = version.taskfile.task_groups
@@ -42,7 +47,7 @@ def build_definitions(
     office = AlertEngine.of(version)
     return dg.Definitions(
         assets=[
-            *(build_asset(spec, notice) for spec in specs.values() if spec.owned),
+            *(build_asset(spec, notice, first_days) for spec in specs.values() if spec.owned),
             *_unowned(specs, notice),
             *system_assets(version),
             *channel_assets(office),
@@ -56,7 +61,7 @@ def build_definitions(
             *build_intervals(by_type["interval"], jobs),
             *(build_supervisor(spec) for spec in specs.values() if spec.task.task_type == "supervisor"),
             build_stopper(specs, version.broken),
-            build_system_sensor(version, reload),
+            build_system_sensor(version, reload, first_days),
             *alert_sensors(version, office),
         ],
         executor=dg.in_process_executor,
@@ -68,14 +73,4 @@ def _unowned(specs: Mapping[str, TaskSpec], notice: str | None) -> list[dg.Asset
     """Return the tables that tasks touch and no task of this file keeps, so that the catalog explains them."""
     owned = {key for spec in specs.values() for key in spec.owned}
     touched = {key for spec in specs.values() for key in (*spec.reads, *spec.reported)}
-    about = f"{notice}\n\n" if notice else ""
-    return [
-        dg.AssetSpec(
-            key,
-            description=f"{about}{TABLES[key].title}: one row is {TABLES[key].grain}. No task of this file owns it.",
-            group_name="unowned",
-            kinds={"simulated"} if notice else None,
-        )
-        for key in sorted(touched - owned)
-        if key in TABLES
-    ]
+    return [unowned_spec(TABLES[key], notice) for key in sorted(touched - owned) if key in TABLES]

@@ -22,8 +22,8 @@ from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.taskfile.model import PRIORITIES
 
-#: The tag on which dagster.yaml limits how many runs are under way.
-LANE = "mystocks/lane"
+#: The tag on which dagster.yaml limits how many runs are under way, and what it was called before.
+LANE, FORMER_LANE = "dagster/mystocks_lane", "mystocks/lane"
 _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 _CRITICAL = int(dagster_priority(PRIORITIES["critical"]))
 
@@ -71,9 +71,16 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         priority = run.tags.get(PRIORITY) or str(max((int(tags.get(PRIORITY, 0)) for tags in steps), default=0))
         added = {PRIORITY: priority}
         if {tags.get(TASK_TYPE) for tags in steps} != {"supervisor"}:
-            added[LANE] = "critical" if _number(priority) >= _CRITICAL else "ordinary"
+            lane = "critical" if _number(priority) >= _CRITICAL else "ordinary"
+            added |= dict.fromkeys(self._lane_tags(), lane)
         self._instance.add_run_tags(run.run_id, added)
         return self._unless_stopped(super().submit_run(context))
+
+    def _lane_tags(self) -> set[str]:
+        """Return the tags that carry the lane: a dagster.yaml of an earlier version limits the former one."""
+        limits = self._instance.get_concurrency_config().run_queue_config
+        limited = {limit.get("key") for limit in (limits.tag_concurrency_limits if limits else ())}
+        return {LANE, *({FORMER_LANE} & limited)}
 
     def _unless_stopped(self, run: dg.DagsterRun) -> dg.DagsterRun:
         """Cancel a run that was stopped before it was queued, or that Dagster starts in place of a stopped one."""

@@ -14,9 +14,12 @@ from mystocks_dagster.factory.ui_metadata import (
     dagster_priority,
     describe,
     describe_group,
+    group_metadata,
     job_metadata,
+    job_tags,
     restart_tag,
     run_tags,
+    summary,
 )
 from mystocks_dagster.taskfile.model import Group
 
@@ -57,10 +60,11 @@ def build_task_job(
     """Return the job of one task: its dependencies first, then itself."""
     ids = closure([spec.task.task_id], specs)
     edges = {name: specs[name].task.dependencies for name in ids}
-    graph = _graph(spec.name, spec.task.description, ids, edges, specs, ops)
+    graph = _graph(spec.name, summary(spec.task), ids, edges, specs, ops)
     return graph.to_job(
         description=describe(spec),
-        tags=run_tags(spec.task, spec.version, spec.release),
+        tags=job_tags(spec.task, spec.version, spec.release),
+        run_tags=run_tags(spec.task, spec.version, spec.release),
         metadata=job_metadata(spec),
         executor_def=dg.in_process_executor,
     )
@@ -78,17 +82,18 @@ def build_group_job(
     ids = closure(group.tasks, specs)
     sequential = group.execution_mode == "sequential"
     edges = _chain(ids, specs) if sequential else {name: specs[name].task.dependencies for name in ids}
-    graph = _graph(group.dagster_name, group.description, ids, edges, specs, ops, in_order=sequential)
+    graph = _graph(group.dagster_name, summary(group), ids, edges, specs, ops, in_order=sequential)
     first = specs[ids[0]]
     again = all(specs[name].task.auto_restart for name in ids)
     return graph.to_job(
         description=describe_group(group),
-        tags={
+        tags=job_tags(group, first.version, first.release),
+        run_tags={
             **run_tags(group, first.version, first.release),
             "dagster/priority": max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
             **restart_tag(again),
         },
-        metadata={"mystocks/group_id": group.group_id, "mystocks/group_name": group.group_name},
+        metadata=group_metadata(group),
         executor_def=dg.in_process_executor if sequential else parallel_executor(),
     )
 

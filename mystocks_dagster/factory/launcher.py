@@ -24,11 +24,13 @@ from mystocks_dagster import disk_errors
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.spec import TASK_POOL
 from mystocks_dagster.factory.stop_requests import is_stopped
-from mystocks_dagster.factory.ui_metadata import INSTANCES
+from mystocks_dagster.factory.ui_metadata import INSTANCES, TASK_ID, ran_tag
 from mystocks_dagster.settings import ONLY_JOB
 
 #: The run's tag that says which process works on it.
-WORKER_TAG = "mystocks/worker"
+WORKER_TAG = "dagster/mystocks_worker"
+#: The same tag of runs that an earlier version of the project started.
+_FORMER_WORKER_TAG = "mystocks/worker"
 #: A file in the run's folder that says that the disk was full when its process was found to be gone.
 _FULL = "disk_was_full"
 
@@ -65,7 +67,8 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start the run's worker and note which process it is; a run that was stopped meanwhile is cancelled."""
         run = context.dagster_run
-        self._size_pools(run)
+        plan = self._instance.get_execution_plan_snapshot(check.not_none(run.execution_plan_snapshot_id))
+        self._size_pools(plan)
         origin = check.not_none(context.job_code_origin)
         arguments = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
         command = [sys.executable, "-c", _WORKER, arguments.get_command_args()[-1]]
@@ -87,14 +90,15 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
                 start_new_session=True,
             )
         self._workers.append(worker)
-        self._instance.add_run_tags(run.run_id, {WORKER_TAG: worker_note(run.run_id, worker.pid)})
+        self._instance.add_run_tags(
+            run.run_id, {WORKER_TAG: worker_note(run.run_id, worker.pid), **_tags_of_tasks(plan)}
+        )
 
-    def _size_pools(self, run: Any) -> None:
-        """Give the pools of the run's tasks as many slots as the file that it was queued with says.
+    def _size_pools(self, plan: Any) -> None:
+        """Give the pools of a run's tasks as many slots as the file that it was queued with says.
 
         Dagster knows one default for all pools and can be told others only on the instance, not in definitions.
         """
-        plan = self._instance.get_execution_plan_snapshot(check.not_none(run.execution_plan_snapshot_id))
         wanted = {
             step.pool: int((step.tags or {}).get(INSTANCES, 1))
             for step in plan.steps
@@ -150,6 +154,13 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         return f"the run's process {pid} is gone: killed, or the machine went down"
 
 
+def _tags_of_tasks(plan: Any) -> dict[str, str]:
+    """Return the hidden tags by which the run is found from the pages of all tasks that it executes."""
+    executed = set(plan.step_keys_to_execute)
+    tasks = [(step.tags or {}).get(TASK_ID) for step in plan.steps if step.key in executed]
+    return {key: value for task_id in tasks if task_id for key, value in ran_tag(task_id).items()}
+
+
 @contextlib.contextmanager
 def _interrupts_held() -> Generator[None]:
     """Let a process that is started here keep an interrupt until it takes it: in the first moments of Python it would die of one."""
@@ -170,7 +181,7 @@ def worker_note(run_id: str, pid: int) -> str:
 
 def _identity(run: Any) -> ProcessIdentity | None:
     """Return which process works on the run; None when there is none."""
-    noted = json.loads(run.tags.get(WORKER_TAG, "{}"))
+    noted = json.loads(run.tags.get(WORKER_TAG) or run.tags.get(_FORMER_WORKER_TAG, "{}"))
     # A run that is started again carries the tags of the lost one.
     if noted.get("run_id") == run.run_id:
         return ProcessIdentity.from_dict(noted)

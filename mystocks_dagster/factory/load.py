@@ -12,6 +12,7 @@ from dagster._core.definitions.definitions_load_context import DefinitionsLoadCo
 
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.management import ManagementActions, build_calendar_schedule, build_management_jobs
+from mystocks_dagster.factory.partitions import stored_first_days
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.settings import Settings, only_job
 from mystocks_dagster.taskfile.last_good import FOLDER, load_usable
@@ -39,10 +40,17 @@ def load_definitions(hands: ManagementActions | None = None) -> dg.Definitions:
     """
     settings = Settings.from_env()
     shared.fetch(settings)
-    version = load_queued(settings) or _read(settings)
+    queued = load_queued(settings)
+    version = queued or _read(settings)
     notice = SIMULATED if settings.source == "simulated" else None
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(VERSION_KEY, version.hash)
-    own = build_definitions(version, notice, hands.reload if hands else None)
+    own = build_definitions(
+        version,
+        notice,
+        hands.reload if hands else None,
+        # A run may load any day; what the lake has of them decides only which days the catalog lists.
+        {} if queued else stored_first_days(settings),
+    )
     # A worker of a task or group builds nothing else.
     if only_job() in {job.name for job in own.jobs or ()}:
         return own

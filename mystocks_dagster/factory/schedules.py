@@ -13,7 +13,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from mystocks_dagster.factory.misfires import left_out, made_up
 from mystocks_dagster.factory.scheduled import ScheduledJob
-from mystocks_dagster.factory.ui_metadata import CALENDAR, DAY, SETTINGS
+from mystocks_dagster.factory.ui_metadata import CALENDAR, DAY, SCHEDULED_AT, SETTINGS
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.runs.max_instances import limit_reached
@@ -137,7 +137,7 @@ def tick(one: ScheduledJob, moment: datetime) -> Answer:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is before start_time {schedule.start_time.isoformat()}.")
     if schedule.end_time and moment > schedule.end_time:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is after end_time {schedule.end_time.isoformat()}.")
-    tags = {"mystocks/scheduled_at": moment.isoformat()}
+    tags = {SCHEDULED_AT: moment.isoformat()}
     if schedule.trading_days_only:
         day = moment.astimezone(SHANGHAI).date()
         session, certain = shanghai().is_probable_session(day)

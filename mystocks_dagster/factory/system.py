@@ -1,18 +1,21 @@
 """The project's own state in Dagster's catalog: the task file that is loaded, and the end of the trading calendar."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 
 from mystocks_dagster.alerts.rules.task_file import FileState, FileWatch
 from mystocks_dagster.factory.calendar_watch import CalendarWatch
+from mystocks_dagster.factory.partitions import LakeWatch
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.scheduling.switches import person_states, turned_on
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.trading_calendar.in_force import InForce, in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
@@ -107,8 +110,8 @@ def judge_calendar(known: InForce, moment: datetime) -> CheckOutcome:
 def system_assets(version: Version) -> list[dg.AssetSpec]:
     """Return the assets of the group `system` that say how the project is."""
     taskfile = version.taskfile
-    file = f"**任务文件** — the version of {version.source} that is loaded."
-    calendar = "**交易日历** — the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
+    file = f"任务文件：the version of {version.source} that is loaded."
+    calendar = "交易日历：the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
     counts = {
         "mystocks/tasks": len(taskfile.tasks),
         "mystocks/groups": len(taskfile.task_groups),
@@ -143,14 +146,18 @@ def system_checks(version: Version) -> list[dg.AssetChecksDefinition]:
     ]
 
 
-def build_system_sensor(version: Version, reload: Callable[[], None] | None = None) -> dg.SensorDefinition:
+def build_system_sensor(
+    version: Version, reload: Callable[[], None] | None = None, first_days: Mapping[str, date] = MappingProxyType({})
+) -> dg.SensorDefinition:
     """Return the sensor that keeps assets and checks current; it writes only what has changed.
 
     Args:
         version: The task file that is loaded.
         reload: Makes the servers build the definitions again, when the trading calendar is no longer the one they were
-            built with.
+            built with, or the lake reaches further back.
+        first_days: Table to the day with which its partitions begin.
     """
+    lake = LakeWatch(Settings.from_env(), first_days)
     watch = FileWatch(version)
     calendar = CalendarWatch(in_force().calendar, reload)
     loaded = dg.AssetMaterialization(
@@ -176,7 +183,7 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
         if not shown and _loaded_version(instance) != version.hash:
             instance.report_runless_asset_event(loaded)
         known = in_force()
-        calendar.look(known.calendar)
+        calendar.look(known.calendar, reaches_back=lake.reaches_back())
         for verdict in (judge_file(watch.state()), judge_calendar(known, now())):
             # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's
             # storage.

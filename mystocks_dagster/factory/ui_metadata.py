@@ -4,6 +4,7 @@ import hashlib
 import re
 import warnings
 from typing import Any
+from urllib.parse import urlencode
 
 import dagster as dg
 
@@ -15,7 +16,9 @@ from mystocks_dagster.taskfile.model import Group, Task
 #: Dagster runs higher numbers first and starts at 0; tasks.yaml's scale is lower first and 500 is normal.
 NORMAL_PRIORITY = 500
 
-#: Tags of runs and steps: Dagster's priority, and the task's type.
+#: A tag of jobs, runs, steps and of all that a task writes down: which task it is.
+TASK_ID = "mystocks/task_id"
+#: A tag of runs and steps: Dagster's priority.
 PRIORITY = "dagster/priority"
 #: A step's tag: how many of it may run at once; the launcher gives its pool as many slots.
 INSTANCES = "mystocks/max_instances"
@@ -23,6 +26,16 @@ INSTANCES = "mystocks/max_instances"
 #: Run tags of a schedule's: the trading day that the run makes up for, and that a day beyond the calendar was guessed.
 DAY = "mystocks/day"
 CALENDAR = "mystocks/calendar"
+#: Run tags of the same meaning as those of jobs, folded away in the list of runs by their beginning.
+RUN_TYPE, RUN_TASKFILE, RUN_RELEASE = (
+    "dagster/mystocks_task_type",
+    "dagster/mystocks_taskfile",
+    "dagster/mystocks_version",
+)
+#: When the schedule wanted the run.
+SCHEDULED_AT = "dagster/mystocks_scheduled_at"
+#: A hidden run tag begins so, one for each task that runs in it: the page of a task's job leads to its runs in groups.
+RAN = ".dagster/mystocks_task."
 #: The task types in Chinese.
 TYPES = {
     "cron": "定时任务",
@@ -37,6 +50,8 @@ _MODES = {
     "parallel": "任务组，并行执行 group, side by side",
 }
 
+_LONGEST_KEY = 40
+
 #: The whole task as the file has it, secrets masked: metadata that people read and nothing depends on.
 SETTINGS = "mystocks/settings"
 
@@ -47,7 +62,12 @@ def dagster_priority(priority: int) -> str:
 
 
 def describe(spec: TaskSpec) -> str:
-    """Return the task's name, description and settings, for the UI."""
+    """Return what the task is, in one line of plain text, and below it its type, function and settings."""
+    return "\n\n".join((summary(spec.task), details(spec)))
+
+
+def details(spec: TaskSpec) -> str:
+    """Return the task's type, function and settings, and who answers for it."""
     task = spec.task
     limits = [
         f"超时 timeout {task.timeout} s" if task.timeout else "不限时 no timeout",
@@ -56,59 +76,86 @@ def describe(spec: TaskSpec) -> str:
     ]
     if task.tags:
         limits.append(f"标签 tags: {', '.join(task.tags)}")
-    lines = [title(task), task.description, f"`{task.task_module}.{task.task_function}`", " · ".join(limits)]
-    return "\n\n".join(line for line in lines if line)
+    if task.owner:
+        limits.append(f"负责人 owner: {task.owner}")
+    kind = f"{TYPES[task.task_type]} {task.task_type} · `{task.task_module}.{task.task_function}`"
+    rest = task.description.strip().partition("\n")[2].strip()
+    return "\n\n".join(line for line in (rest, kind, " · ".join(limits)) if line)
 
 
 def describe_group(group: Group) -> str:
-    """Return the group's name, description and tasks, for the UI."""
+    """Return what the group is, in one line of plain text, and below it its tasks."""
     arrow = " → " if group.execution_mode == "sequential" else ", "
     off = (
         "" if group.enabled else "已停用 Disabled in the task file: it does not run unless it is forced or switched on."
     )
-    lines = (title(group), group.description, arrow.join(f"`{name}`" for name in group.tasks), off)
-    return "\n\n".join(line for line in lines if line)
+    owner = f"负责人 owner: {group.owner}" if group.owner else ""
+    rest = group.description.strip().partition("\n")[2].strip()
+    tasks = f"{_MODES[group.execution_mode]}: {arrow.join(f'`{name}`' for name in group.tasks)}"
+    return "\n\n".join(line for line in (summary(group), rest, tasks, owner, off) if line)
 
 
-def title(entry: Task | Group) -> str:
-    """Return the name in bold, and what kind of task or group it is, in both languages."""
+def summary(entry: Task | Group) -> str:
+    """Return one line of plain text: the name, and what the entry is for, or of which kind it is.
+
+    Lists and graphs show the first line of a description as it is written, so it holds no Markdown of ours.
+    """
+    first = entry.description.strip().partition("\n")[0].strip()
     if isinstance(entry, Group):
-        return f"**{entry.group_name}** · {_MODES[entry.execution_mode]}"
-    return f"**{entry.task_name}** · {TYPES[entry.task_type]} {entry.task_type}"
+        return f"{entry.group_name}：{first or _MODES[entry.execution_mode]}"
+    return f"{entry.task_name}：{first or f'{TYPES[entry.task_type]} {entry.task_type}'}"
 
 
 def tags_of(spec: TaskSpec) -> dict[str, str]:
     """Return the tags of the task's step."""
     return {
-        "mystocks/task_id": spec.task.task_id,
+        TASK_ID: spec.task.task_id,
         TASK_TYPE: spec.task.task_type,
         PRIORITY: dagster_priority(spec.task.priority),
         INSTANCES: str(spec.task.max_instances),
     }
 
 
-def run_tags(task: Task | Group, version: str, release: str) -> dict[str, str]:
-    """Return the tags of every run of the task's or group's job: how runs are found, and in which order they start.
+def job_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
+    """Return the tags of the task's or group's job: what it is, for whoever lists jobs.
 
     Args:
-        task: The task or group.
+        entry: The task or group.
         version: Hash of the task file.
         release: The file's own `version`; empty when it has none.
     """
     file = {"mystocks/taskfile": version, **({"mystocks/version": release} if release else {})}
-    if isinstance(task, Group):
-        off = {} if task.enabled else {DISABLED: "true"}
-        return {"mystocks/group_id": task.group_id, **file, **off}
-    labels = {_label_key(label): label for label in task.tags}
+    if isinstance(entry, Group):
+        return {"mystocks/group_id": entry.group_id, **file}
+    return {TASK_ID: entry.task_id, TASK_TYPE: entry.task_type, **file, **_labels(entry)}
+
+
+def run_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
+    """Return the tags of every run of the task's or group's job: how runs are found, and in which order they start.
+
+    The list of runs shows all but those that begin with `dagster/`, a line each: only what people filter by is shown
+    there. Arguments as in `job_tags`.
+    """
+    file = {RUN_TASKFILE: version, **({RUN_RELEASE: release} if release else {})}
+    if isinstance(entry, Group):
+        off = {} if entry.enabled else {DISABLED: "true"}
+        return {"mystocks/group_id": entry.group_id, **file, **off}
+    endless = entry.task_type == "supervisor"
     return {
-        "mystocks/task_id": task.task_id,
-        TASK_TYPE: task.task_type,
+        TASK_ID: entry.task_id,
+        RUN_TYPE: entry.task_type,
+        # Clean-up, alerts and the stopper of supervisors look for it, also in runs of earlier versions.
+        **({TASK_TYPE: entry.task_type} if endless else {}),
         **file,
-        PRIORITY: dagster_priority(task.priority),
+        PRIORITY: dagster_priority(entry.priority),
         # A supervisor's sensor starts it again itself, and not only once.
-        **restart_tag(task.auto_restart and task.task_type != "supervisor"),
-        **labels,
+        **restart_tag(entry.auto_restart and not endless),
+        **_labels(entry),
     }
+
+
+def _labels(task: Task) -> dict[str, str]:
+    return {_label_key(label): label for label in task.tags}
 
 
 def _label_key(label: str) -> str:
@@ -126,14 +173,35 @@ def restart_tag(again: bool) -> dict[str, str]:
 def job_metadata(spec: TaskSpec) -> dict[str, Any]:
     """Return the metadata of the task's job and assets: its names, and the link to its lines in tasks.yaml."""
     return {
-        "mystocks/task_id": spec.task.task_id,
+        TASK_ID: spec.task.task_id,
         "mystocks/task_name": spec.task.task_name,
         "mystocks/task_type": spec.task.task_type,
         "mystocks/tags": dg.MetadataValue.json(list(spec.task.tags)),
+        **({"mystocks/owner": spec.task.owner} if spec.task.owner else {}),
+        "mystocks/runs": dg.MetadataValue.url(runs_path(spec.task.task_id)),
         "mystocks/taskfile": spec.version,
         SETTINGS: dg.MetadataValue.json(spec.task.masked()),
         "dagster/code_references": _reference(spec),
     }
+
+
+def group_metadata(group: Group) -> dict[str, Any]:
+    """Return the metadata of a group's job."""
+    owner = {"mystocks/owner": group.owner} if group.owner else {}
+    return {"mystocks/group_id": group.group_id, "mystocks/group_name": group.group_name, **owner}
+
+
+def ran_tag(task_id: str) -> dict[str, str]:
+    """Return the hidden tag of a run in which the task runs, be it in a group, as a dependency or by Materialize."""
+    # A tag's key has at most 63 characters after its beginning.
+    short = task_id if len(task_id) <= _LONGEST_KEY else hashlib.sha256(task_id.encode()).hexdigest()[:32]
+    return {f"{RAN}{short}": "true"}
+
+
+def runs_path(task_id: str) -> str:
+    """Return the path, in Dagster's UI, of the list of runs in which the task ran."""
+    ((key, value),) = ran_tag(task_id).items()
+    return f"/runs?{urlencode({'q[0]': f'tag:{key}={value}'})}"
 
 
 def _reference(spec: TaskSpec) -> dg.CodeReferencesMetadataValue:

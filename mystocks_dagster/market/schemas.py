@@ -53,6 +53,16 @@ class Table:
     rules: tuple[Rule, ...] = ()
 
     @property
+    def domain(self) -> str:
+        """What it is about: its asset group."""
+        return _DOMAINS[self.name]
+
+    @property
+    def description(self) -> str:
+        """What it holds, in one line of plain text."""
+        return f"{self.title}：one row is {self.grain}."
+
+    @property
     def dtypes(self) -> dict[str, pl.DataType | type[pl.DataType]]:
         """Column name to polars type, in stored order."""
         return {column.name: column.dtype for column in self.columns}
@@ -60,6 +70,17 @@ class Table:
     def empty(self) -> pl.DataFrame:
         """Return a frame with this table's columns and no rows."""
         return pl.DataFrame(schema=self.dtypes)
+
+
+_DOMAINS = {
+    "stocks": "reference", "corporate_actions": "reference", "adjust_events": "reference",
+    "daily_bars": "market", "stock_quotes": "market", "etf_quotes": "market",
+    "balance_sheets": "fundamentals", "income_statements": "fundamentals", "cash_flows": "fundamentals",
+    "longhubang": "flows", "capital_flow_stock": "flows", "capital_flow_sector": "flows",
+    "capital_flow_concept": "flows", "indicators_daily": "indicators", "indicators_weekly": "indicators",
+    "signals": "research", "backtests": "research", "backtest_equity": "research", "backtest_trades": "research",
+    "loaded_days": "system", "quarantine": "system",
+}  # fmt: skip
 
 
 def _text(name: str, unit: str, null: bool = False) -> Column:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.alerts import Alerts
+from mystocks_dagster.taskfile.owner import Owner
 from mystocks_dagster.taskfile.problems import Fault, Path, suggest
 from mystocks_dagster.taskfile.schedule import (
     Closed,
@@ -87,6 +88,12 @@ class Task(Entry):
     )
     description: str = Field(
         default="", description="What it does, for people.", examples=["每天收盘后同步当日股票交易数据"]
+    )
+    owner: Owner = Field(
+        default="",
+        description="Who answers for it: a name, a team or an e-mail address. Shown on its tables in the UI, on its page and "
+        "in messages about it.",
+        examples=["数据组"],
     )
     task_type: TaskType = Field(
         description="`data_sync`, `indicator_calc`, `market_fetch`: keeps tables up to date; `cron`: runs by schedule; "
@@ -190,6 +197,11 @@ class Group(Entry):
         default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日数据处理任务组"]
     )
     description: str = Field(default="", description="What it is for, for people.")
+    owner: Owner = Field(
+        default="",
+        description="Who answers for it: a name, a team or an e-mail address; its tasks have owners of their own.",
+        examples=["team:data"],
+    )
     tasks: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(once_each)] = Field(
         description="Ids of its tasks, in order; what they depend on runs too.",
         examples=[["daily_data_sync", "calc_technical_indicators"]],

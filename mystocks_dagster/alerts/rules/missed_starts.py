@@ -79,7 +79,14 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
         link = f"{desk.link}/locations/mystocks/jobs/{job}" if desk.link else None
         desk.say(
             texts.missed(
-                f"missed:{job}:{outage}", job, desk.name(job), dues=due, reason=reason, time=desk.moment, link=link
+                f"missed:{job}:{outage}",
+                job,
+                desk.name(job),
+                owner=desk.owner(job),
+                dues=due,
+                reason=reason,
+                time=desk.moment,
+                link=link,
             )
         )
 

@@ -74,6 +74,7 @@ def parts_of(section: str, *, new: bool) -> tuple[Part, ...]:
             Field(name="tasks", kind="names", required=True),
             Field(name="execution_mode", kind="choice", choices=("sequential", "parallel")),
             Field(name="description", kind="area"),
+            Field(name="owner"),
             Field(name="enabled", kind="flag"),
         )
         return (Part(title="section_basic", fields=about), schedule)
@@ -84,6 +85,7 @@ def parts_of(section: str, *, new: bool) -> tuple[Part, ...]:
         Field(name="task_module", required=True),
         Field(name="task_function", required=True),
         Field(name="description", kind="area"),
+        Field(name="owner"),
         Field(name="params", kind="yaml"),
         Field(name="tags", kind="names"),
         Field(name="enabled", kind="flag"),

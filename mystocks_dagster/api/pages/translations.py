@@ -157,6 +157,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "task_module": ("模块", "Module"),
     "task_function": ("函数", "Function"),
     "description": ("说明", "Description"),
+    "owner": ("负责人", "Owner"),
     "params": ("参数（YAML）", "Parameters (YAML)"),
     "tags": ("标签", "Tags"),
     "enabled": ("启用", "Enabled"),
@@ -196,6 +197,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Letters, digits, _ and -, a letter first; it stays.",
     ),
     "help.task_module": ("例如 mystocks_dagster.tasks.data_sync", "Such as mystocks_dagster.tasks.data_sync"),
+    "help.owner": (
+        "姓名、团队或邮箱，例如 数据组 或 data@example.com",
+        "A name, a team or an e-mail address, such as data@example.com",
+    ),
     "help.params": ("每行一个，例如 retention_days: 30", "One a line, such as retention_days: 30"),
     "help.tags": ("用逗号分隔", "Separated by commas"),
     "help.dependencies": ("任务编号，用逗号分隔；先于此任务运行", "Ids, separated by commas; they run first"),
