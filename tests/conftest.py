@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
+from support.commands import Commands, commands_in
 from support.postgres import postgres_server
 from support.project import ROOT, Folder, make_folder
+from support.quick_mode import QuickMode
 
 from mystocks_dagster.gc_tuning import tune_gc
 
@@ -24,10 +27,17 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_configure() -> None:
-    """Take Ctrl-C, which a shell that runs the tests in the background has ignored: tests send it, and so do commands."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --quick."""
+    parser.addoption("--quick", action="store_true", help="run the tests that start no process and no server")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take Ctrl-C, which a shell that runs tests in the background has ignored: tests send it, and so do commands."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("quick"):
+        config.pluginmanager.register(QuickMode())
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +83,19 @@ def shared_data() -> Path:
 def folder(tmp_path: Path) -> Folder:
     """An empty project folder with Dagster's files."""
     return make_folder(tmp_path / "project")
+
+
+@pytest.fixture
+def cli(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    """Commands in an empty project folder."""
+    return commands_in(folder, monkeypatch, capsys)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance of its own."""
+    with dg.instance_for_test() as instance:
+        yield instance
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.daemon_cursor import DaemonCursorStorage
 
 from mystocks_dagster.alerts.ledger import Ledger
+from mystocks_dagster.dagster_internals import DaemonCursorStorage
+from mystocks_dagster.tags import Storage
 
-KEY = "mystocks/alerts"
 _LOCK = "alerts.lock"
 
 
@@ -29,13 +29,13 @@ class LedgerFile:
         """Keep the ledger as it is now; writes nothing when nothing has changed."""
         text = self.ledger.model_dump_json()
         if text != self._kept:
-            _storage(self.instance).set_cursor_values({KEY: text})
+            _storage(self.instance).set_cursor_values({Storage.ALERTS: text})
             self._kept = text
 
 
 def read(instance: dg.DagsterInstance) -> Ledger:
     """Return the ledger, for looking at; an empty one before anything was kept."""
-    kept = _storage(instance).get_cursor_values({KEY}).get(KEY)
+    kept = _storage(instance).get_cursor_values({Storage.ALERTS}).get(Storage.ALERTS)
     return Ledger.model_validate_json(kept) if kept else Ledger()
 
 

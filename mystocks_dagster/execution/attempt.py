@@ -21,6 +21,7 @@ from mystocks_dagster.execution.output import Lines, OnOutput, to_own_streams
 from mystocks_dagster.execution.result_encoding import from_record
 from mystocks_dagster.execution.supervised_process import SupervisedProcess
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.run import TaskResult
 
 #: Seconds between two questions whether to stop.
@@ -211,7 +212,7 @@ class _Attempt:
         if "error" in self._end:
             return None, ErrorInfo(**self._end["error"])
         result = from_record(self._end["result"])
-        if result.status != "failed":
+        if result.status != State.FAILED:
             return result, None
         message = result.error or result.message or "the function returned status 'failed' and no error."
         return result, ErrorInfo(type="TaskFailed", message=message, retryable=TaskFailed.retryable)

@@ -7,6 +7,7 @@ from mystocks_dagster.alerts.engine import AlertEngine
 from mystocks_dagster.alerts.rules.task_file import FileWatch
 from mystocks_dagster.factory.system import GROUP, CheckOutcome, build_check, keep_current
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import sensor_name
 from mystocks_dagster.taskfile.reader import Version
 
 CHANNELS, DELIVERED = "alert_channels", "delivered"
@@ -58,7 +59,7 @@ def alert_sensors(version: Version, office: AlertEngine) -> list[dg.SensorDefini
 
     return [
         dg.SensorDefinition(
-            name="alerts__sensor",
+            name=sensor_name("alerts"),
             evaluation_fn=look,
             minimum_interval_seconds=1,
             default_status=dg.DefaultSensorStatus.RUNNING,

@@ -18,6 +18,7 @@ from mystocks_dagster.lake.location import public_uri
 from mystocks_dagster.market.schemas import TABLES, Table
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.registry import DEFAULT as DEFAULT_SOURCE
+from mystocks_dagster.tags import Metadata, asset_op_name
 from mystocks_dagster.taskfile.owner import dagster_owner
 
 #: How tables are stored and computed.
@@ -41,7 +42,7 @@ def build_asset(spec: TaskSpec, notice: str | None, first_days: Mapping[str, dat
     kind = "simulated" if notice else _source(spec) if SOURCE_FIELD in fields else None
 
     @dg.multi_asset(
-        name=f"{spec.name}__asset",
+        name=asset_op_name(spec.name),
         specs=[asset_spec(spec, key, notice, kind, days) for key in spec.owned],
         check_specs=[
             dg.AssetCheckSpec(CHECK, asset=key, description="Did the last run of its task succeed?")
@@ -113,7 +114,7 @@ def _table_metadata(table: Table) -> dict[str, Any]:
                 for column in table.columns
             ]
         ),
-        "mystocks/key": ", ".join(table.key),
+        Metadata.KEY: ", ".join(table.key),
     }
 
 

@@ -19,6 +19,7 @@ from mystocks_dagster.factory.spec import TaskSpec, build_specs
 from mystocks_dagster.factory.supervisors import build_stopper, build_supervisor
 from mystocks_dagster.factory.system import build_system_sensor, system_assets, system_checks
 from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.reader import Version
 
 
@@ -65,7 +66,7 @@ def build_definitions(
             *alert_sensors(version, office),
         ],
         executor=dg.in_process_executor,
-        metadata={"mystocks/taskfile": version.hash, "mystocks/source": str(version.source)},
+        metadata={Metadata.TASKFILE: version.hash, Metadata.SOURCE: str(version.source)},
     )
 
 

@@ -16,16 +16,10 @@ import dagster as dg
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mystocks_dagster.taskfile.signature import params_model
+
 #: Never given a default in the form: an absent value means "ask the environment, then the file" (see the contract).
 SOURCE_FIELD = "data_source"
-
-
-def params_model(function: Callable[..., Any]) -> type[BaseModel] | None:
-    """Return the pydantic model of a task function's first parameter; None for the plain `params: dict`."""
-    for parameter in inspect.signature(function).parameters.values():
-        kind = parameter.annotation
-        return kind if inspect.isclass(kind) and issubclass(kind, BaseModel) else None
-    return None
 
 
 def config_fields(

@@ -6,29 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.run_coordinator.base import SubmitRunContext
-from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
 
+from mystocks_dagster.dagster_internals import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.daemons import use_own_daemons
 from mystocks_dagster.factory.stop_requests import is_stopped, was_begun
-from mystocks_dagster.factory.ui_metadata import PRIORITY, dagster_priority
-from mystocks_dagster.history.record import TASK_TYPE
+from mystocks_dagster.factory.ui_metadata import dagster_priority
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.processes import lock
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.scheduling import downtime
+from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile.model import PRIORITIES
 
-#: The tag on which dagster.yaml limits how many runs are under way, and what it was called before.
-LANE, FORMER_LANE = "dagster/mystocks_lane", "mystocks/lane"
 _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 _CRITICAL = int(dagster_priority(PRIORITIES["critical"]))
 
 
-class LaneRunCoordinator(QueuedRunCoordinator):
+class LaneRunCoordinator(dg.QueuedRunCoordinator):
     """Dagster's queue; each run is given its lane, and a priority where it has none, as it is queued.
 
     The tags are set here and not on the jobs because runs of the Materialize button and of backfills have no job of
@@ -58,7 +54,7 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         downtime.begin(self._instance, now())
         return super().dequeue_interval_seconds
 
-    def submit_run(self, context: SubmitRunContext) -> Any:
+    def submit_run(self, context: dg.SubmitRunContext) -> Any:
         """Tag the run and put it in the queue.
 
         Raises:
@@ -68,9 +64,9 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         if refused := refusal_reason(self._instance, run.job_name, run.tags):
             raise Disabled(refused)
         steps = self._steps(run)
-        priority = run.tags.get(PRIORITY) or str(max((int(tags.get(PRIORITY, 0)) for tags in steps), default=0))
-        added = {PRIORITY: priority}
-        if {tags.get(TASK_TYPE) for tags in steps} != {"supervisor"}:
+        priority = run.tags.get(Tag.PRIORITY) or str(max((int(tags.get(Tag.PRIORITY, 0)) for tags in steps), default=0))
+        added = {Tag.PRIORITY: priority}
+        if {tags.get(Tag.TASK_TYPE) for tags in steps} != {"supervisor"}:
             lane = "critical" if _number(priority) >= _CRITICAL else "ordinary"
             added |= dict.fromkeys(self._lane_tags(), lane)
         self._instance.add_run_tags(run.run_id, added)
@@ -80,7 +76,7 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         """Return the tags that carry the lane: a dagster.yaml of an earlier version limits the former one."""
         limits = self._instance.get_concurrency_config().run_queue_config
         limited = {limit.get("key") for limit in (limits.tag_concurrency_limits if limits else ())}
-        return {LANE, *({FORMER_LANE} & limited)}
+        return {Tag.LANE, *({Tag.FORMER_LANE} & limited)}
 
     def _unless_stopped(self, run: dg.DagsterRun) -> dg.DagsterRun:
         """Cancel a run that was stopped before it was queued, or that Dagster starts in place of a stopped one."""

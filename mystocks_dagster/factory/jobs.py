@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
+from mystocks_dagster.dagster_internals import STEP_PROCESS_MODULE
 from mystocks_dagster.factory.ops import AFTER
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.ui_metadata import (
@@ -21,12 +22,13 @@ from mystocks_dagster.factory.ui_metadata import (
     run_tags,
     summary,
 )
+from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile.model import Group
 
 #: Loaded into the fork server once, so that a parallel step starts in 0.3 s instead of 5 s.
 PRELOAD = (
     "dagster",
-    "dagster._core.executor.child_process_executor",
+    STEP_PROCESS_MODULE,
     "mystocks_dagster.definitions",
     "mystocks_dagster.factory.step",
 )
@@ -90,7 +92,7 @@ def build_group_job(
         tags=job_tags(group, first.version, first.release),
         run_tags={
             **run_tags(group, first.version, first.release),
-            "dagster/priority": max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
+            Tag.PRIORITY: max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
             **restart_tag(again),
         },
         metadata=group_metadata(group),
@@ -139,7 +141,7 @@ def _graph(
     dependencies = {}
     for position, task_id in enumerate(ids):
         # One step at a time is run by the in-process executor, the one of highest priority first.
-        tags = {"dagster/priority": str(len(ids) - position)} if in_order else {}
+        tags = {Tag.PRIORITY: str(len(ids) - position)} if in_order else {}
         node = dg.NodeInvocation(name=ops[task_id].name, alias=specs[task_id].name, tags=tags)
         upstream = [dg.DependencyDefinition(specs[up].name) for up in edges[task_id]]
         dependencies[node] = {AFTER: dg.MultiDependencyDefinition(upstream)} if upstream else {}

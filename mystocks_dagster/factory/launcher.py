@@ -15,22 +15,24 @@ from pathlib import Path
 from typing import Any, Self
 
 import psutil
-from dagster import _check as check
-from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
-from dagster._grpc.types import ExecuteRunArgs
-from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from mystocks_dagster import disk_errors
+from mystocks_dagster.dagster_internals import (
+    CheckRunHealthResult,
+    ConfigurableClass,
+    ConfigurableClassData,
+    ExecuteRunArgs,
+    LaunchRunContext,
+    RunLauncher,
+    WorkerStatus,
+)
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.spec import TASK_POOL
 from mystocks_dagster.factory.stop_requests import is_stopped
-from mystocks_dagster.factory.ui_metadata import INSTANCES, TASK_ID, ran_tag
+from mystocks_dagster.factory.ui_metadata import ran_tag
 from mystocks_dagster.settings import ONLY_JOB
+from mystocks_dagster.tags import Tag
 
-#: The run's tag that says which process works on it.
-WORKER_TAG = "dagster/mystocks_worker"
-#: The same tag of runs that an earlier version of the project started.
-_FORMER_WORKER_TAG = "mystocks/worker"
 #: A file in the run's folder that says that the disk was full when its process was found to be gone.
 _FULL = "disk_was_full"
 
@@ -66,10 +68,11 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start the run's worker and note which process it is; a run that was stopped meanwhile is cancelled."""
-        run = context.dagster_run
-        plan = self._instance.get_execution_plan_snapshot(check.not_none(run.execution_plan_snapshot_id))
+        run: Any = context.dagster_run
+        plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
         self._size_pools(plan)
-        origin = check.not_none(context.job_code_origin)
+        origin = context.job_code_origin
+        assert origin is not None, f"run {run.run_id} does not say which code it is of"
         arguments = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
         command = [sys.executable, "-c", _WORKER, arguments.get_command_args()[-1]]
         # Reaps workers that have ended: they are children of this process.
@@ -91,7 +94,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
             )
         self._workers.append(worker)
         self._instance.add_run_tags(
-            run.run_id, {WORKER_TAG: worker_note(run.run_id, worker.pid), **_tags_of_tasks(plan)}
+            run.run_id, {Tag.WORKER: worker_note(run.run_id, worker.pid), **_tags_of_tasks(plan)}
         )
 
     def _size_pools(self, plan: Any) -> None:
@@ -100,9 +103,9 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         Dagster knows one default for all pools and can be told others only on the instance, not in definitions.
         """
         wanted = {
-            step.pool: int((step.tags or {}).get(INSTANCES, 1))
+            pool: int((step.tags or {}).get(Tag.MAX_INSTANCES, 1))
             for step in plan.steps
-            if (step.pool or "").startswith(TASK_POOL)
+            if (pool := step.pool or "").startswith(TASK_POOL)
         }
         if not wanted:
             return
@@ -110,7 +113,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         slots = {limit.name: limit.limit for limit in storage.get_pool_limits()}
         for pool, number in wanted.items():
             if slots.get(pool, 1) != number:
-                storage.set_concurrency_slots(check.not_none(pool), number)
+                storage.set_concurrency_slots(pool, number)
 
     def terminate(self, run_id: str) -> bool:
         """Ask the run's worker to stop; it stops its task's process first."""
@@ -157,7 +160,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
 def _tags_of_tasks(plan: Any) -> dict[str, str]:
     """Return the hidden tags by which the run is found from the pages of all tasks that it executes."""
     executed = set(plan.step_keys_to_execute)
-    tasks = [(step.tags or {}).get(TASK_ID) for step in plan.steps if step.key in executed]
+    tasks = [(step.tags or {}).get(Tag.TASK_ID) for step in plan.steps if step.key in executed]
     return {key: value for task_id in tasks if task_id for key, value in ran_tag(task_id).items()}
 
 
@@ -172,7 +175,7 @@ def _interrupts_held() -> Generator[None]:
 
 
 def worker_note(run_id: str, pid: int) -> str:
-    """Return the value of `WORKER_TAG` for a run on which the process of that number works."""
+    """Return the value of `Tag.WORKER` for a run on which the process of that number works."""
     try:
         return json.dumps({"run_id": run_id, **ProcessIdentity.of(pid).to_dict()})
     except ProcessLookupError:  # it has ended already
@@ -181,7 +184,7 @@ def worker_note(run_id: str, pid: int) -> str:
 
 def _identity(run: Any) -> ProcessIdentity | None:
     """Return which process works on the run; None when there is none."""
-    noted = json.loads(run.tags.get(WORKER_TAG) or run.tags.get(_FORMER_WORKER_TAG, "{}"))
+    noted = json.loads(run.tags.get(Tag.WORKER) or run.tags.get(Tag.FORMER_WORKER, "{}"))
     # A run that is started again carries the tags of the lost one.
     if noted.get("run_id") == run.run_id:
         return ProcessIdentity.from_dict(noted)

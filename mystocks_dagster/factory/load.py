@@ -8,20 +8,18 @@ the middle never changes or kills running work. See docs/decisions/0004.
 import dagster as dg
 
 # Dagster tells a definitions function why it is called only through this class; it has no public path in 1.13.
-from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
-
+from mystocks_dagster.dagster_internals import DefinitionsLoadContext, DefinitionsLoadType
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.management import ManagementActions, build_calendar_schedule, build_management_jobs
 from mystocks_dagster.factory.partitions import stored_first_days
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.settings import Settings, only_job
+from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.last_good import FOLDER, load_usable
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.versions import load_version, store
 from mystocks_dagster.trading_calendar import shared
 
-#: Under this key a run remembers the version of the file that it was queued with.
-VERSION_KEY = "mystocks/taskfile"
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
 
 
@@ -43,7 +41,7 @@ def load_definitions(hands: ManagementActions | None = None) -> dg.Definitions:
     queued = load_queued(settings)
     version = queued or _read(settings)
     notice = SIMULATED if settings.source == "simulated" else None
-    DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(VERSION_KEY, version.hash)
+    DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(Metadata.TASKFILE, version.hash)
     own = build_definitions(
         version,
         notice,
@@ -80,5 +78,5 @@ def load_queued(settings: Settings) -> Version | None:
     context = DefinitionsLoadContext.get()
     if context.load_type != DefinitionsLoadType.RECONSTRUCTION:
         return None
-    queued = context.reconstruction_metadata.get(VERSION_KEY)
+    queued = context.reconstruction_metadata.get(Metadata.TASKFILE)
     return load_version(settings.dagster_home / FOLDER, queued, only_job()) if queued else None

@@ -9,15 +9,16 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, Field
 
+from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.factory.config_schema import model_fields
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import Tag, op_name, schedule_name
 from mystocks_dagster.taskfile.edit import exports
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.refresh import due
 
 #: Marks jobs and steps that are none of the task file's.
-SYSTEM_TAG = "mystocks/system"
 #: What the forms propose, so that an export can be taken in again as it is.
 _EXPORT = "exports/tasks.yaml"
 REFRESH_CALENDAR = "refresh_calendar"
@@ -169,7 +170,7 @@ def build_calendar_schedule() -> dg.ScheduleDefinition:
         return dg.SkipReason(f"A source was asked not long ago; the calendar reaches to {known.calendar.last}.")
 
     return dg.ScheduleDefinition(
-        name=f"{REFRESH_CALENDAR}__schedule",
+        name=schedule_name(REFRESH_CALENDAR),
         job_name=REFRESH_CALENDAR,
         cron_schedule=_CALENDAR_CRON,
         execution_timezone="Asia/Shanghai",
@@ -199,7 +200,7 @@ def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings,
     fields = model_fields(form)
 
     @dg.op(
-        name=f"{name}__task", description=about, out=dg.Out(dg.Nothing), tags={SYSTEM_TAG: "true"}, config_schema=fields
+        name=op_name(name), description=about, out=dg.Out(dg.Nothing), tags={Tag.SYSTEM: "true"}, config_schema=fields
     )
     def step(context: dg.OpExecutionContext) -> Iterator[Any]:
         try:
@@ -211,6 +212,4 @@ def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings,
 
     return dg.GraphDefinition(
         name=name, description=about, node_defs=[step], dependencies={dg.NodeInvocation(step.name, alias=name): {}}
-    ).to_job(
-        description=about, tags={SYSTEM_TAG: "true", "dagster/max_retries": "0"}, executor_def=dg.in_process_executor
-    )
+    ).to_job(description=about, tags={Tag.SYSTEM: "true", MAX_RETRIES_TAG: "0"}, executor_def=dg.in_process_executor)

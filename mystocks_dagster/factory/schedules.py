@@ -7,18 +7,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import TickStatus
-from dagster._utils.schedules import schedule_execution_time_iterator
 
+from mystocks_dagster.dagster_internals import InstigatorType, TickStatus, schedule_execution_time_iterator
 from mystocks_dagster.factory.misfires import left_out, made_up
 from mystocks_dagster.factory.scheduled import ScheduledJob
-from mystocks_dagster.factory.ui_metadata import CALENDAR, DAY, SCHEDULED_AT, SETTINGS
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.runs.max_instances import limit_reached
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.scheduling.downtime import NEVER, DaemonLooks
+from mystocks_dagster.tags import Metadata, Tag
 from mystocks_dagster.taskfile.schedule import Schedule
 
 Answer = dg.RunRequest | dg.SkipReason
@@ -49,7 +47,7 @@ def build_schedule(one: ScheduledJob) -> dg.ScheduleDefinition:
 
 def schedule_metadata(schedule: Schedule) -> dict[str, Any]:
     """Return the schedule as the file has it, for people."""
-    return {SETTINGS: dg.MetadataValue.json(schedule.model_dump(mode="json"))}
+    return {Metadata.SETTINGS: dg.MetadataValue.json(schedule.model_dump(mode="json"))}
 
 
 def _evaluate(one: ScheduledJob) -> Evaluation:
@@ -137,7 +135,7 @@ def tick(one: ScheduledJob, moment: datetime) -> Answer:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is before start_time {schedule.start_time.isoformat()}.")
     if schedule.end_time and moment > schedule.end_time:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is after end_time {schedule.end_time.isoformat()}.")
-    tags = {SCHEDULED_AT: moment.isoformat()}
+    tags = {Tag.SCHEDULED_AT: moment.isoformat()}
     if schedule.trading_days_only:
         day = moment.astimezone(SHANGHAI).date()
         session, certain = shanghai().is_probable_session(day)
@@ -145,7 +143,7 @@ def tick(one: ScheduledJob, moment: datetime) -> Answer:
             return dg.SkipReason(f"{day} ({day:%A}) is not a trading day in Shanghai.")
         if not certain:
             guess = f"the trading calendar ends on {shanghai().last}: {day} is taken for a trading day because it is a weekday"
-            tags[CALENDAR] = f"{guess}; mystocks calendar --refresh"
+            tags[Tag.CALENDAR] = f"{guess}; mystocks calendar --refresh"
     return dg.RunRequest(run_key=f"{one.job}:{moment.isoformat()}", job_name=one.job, tags=tags)
 
 
@@ -157,4 +155,4 @@ def _caught_up(one: ScheduledJob, answer: Answer, moment: datetime) -> Answer:
     """Tell a run that makes up for one of several missed starts which trading day it is about; a latest start is about the latest data."""
     if isinstance(answer, dg.SkipReason) or one.schedule.misfire != "all":
         return answer
-    return answer.with_replaced_attrs(tags={**answer.tags, DAY: f"{moment.astimezone(SHANGHAI):%Y-%m-%d}"})
+    return answer.with_replaced_attrs(tags={**answer.tags, Tag.DAY: f"{moment.astimezone(SHANGHAI):%Y-%m-%d}"})

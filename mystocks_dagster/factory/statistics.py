@@ -10,6 +10,7 @@ import dagster as dg
 from mystocks_dagster.history import Statistics, catch_up
 from mystocks_dagster.history.aggregates import TimeWindow
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import UNDER_WAY, Tag, sensor_name
 
 STATISTICS = "task_statistics"
 #: The group of what tells of the project itself.
@@ -19,7 +20,6 @@ SYSTEM = "system"
 _GAP_SECONDS = 60
 #: Charts are drawn of this many tasks, those that ran last: more of them nobody looks at.
 _CHARTED = 24
-_UNFINISHED = ("pending", "running")
 
 
 def build_statistics(names: Mapping[str, str], task_ids: Mapping[str, str]) -> dg.AssetsDefinition:
@@ -33,7 +33,7 @@ def build_statistics(names: Mapping[str, str], task_ids: Mapping[str, str]) -> d
     @dg.asset(
         key=STATISTICS,
         group_name=SYSTEM,
-        op_tags={"mystocks/system": "true"},
+        op_tags={Tag.SYSTEM: "true"},
         description="任务统计：次数、成功率、耗时。How often each task ran and how it went.\n\n"
         "每个任务一行在 Metadata 的 Table，曲线在 Plots。任务结束后自动更新（最多每分钟一次）。\n\n"
         "See Metadata, Table and Plots. Refreshed by itself when executions end.",
@@ -60,7 +60,7 @@ def build_refresher(names: Mapping[str, str], task_ids: Mapping[str, str]) -> dg
         return dg.SensorResult(asset_events=[event], cursor=json.dumps({"time": time.time(), "ended": ended}))
 
     return dg.SensorDefinition(
-        name=f"{STATISTICS}__sensor",
+        name=sensor_name(STATISTICS),
         evaluation_fn=refresh,
         minimum_interval_seconds=_GAP_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -122,7 +122,7 @@ def _read(instance: dg.DagsterInstance, names: Mapping[str, str], task_ids: Mapp
 def _ended(found: Mapping[str, Statistics]) -> dict[str, list[Any]]:
     """Return what changes when an execution ends, and not already when one starts; empty when nothing ever ended."""
     counts = {
-        task_id: [one.total_executions - (one.last_status in _UNFINISHED), one.failed_count]
+        task_id: [one.total_executions - (one.last_status in UNDER_WAY), one.failed_count]
         for task_id, one in found.items()
     }
     return {task_id: count for task_id, count in counts.items() if count[0]}

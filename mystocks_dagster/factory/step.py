@@ -5,7 +5,6 @@ from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
 
 from mystocks_dagster.execution.attempt import run_attempt
 from mystocks_dagster.execution.attempt_spec import AttemptSpec
@@ -15,11 +14,11 @@ from mystocks_dagster.factory.config_schema import SOURCE_FIELD
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.stop_requests import is_stopped, mark_canceling
-from mystocks_dagster.factory.ui_metadata import CALENDAR, DAY
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import State, Tag
 
 
-class Interrupted(dg.DagsterError, DagsterExecutionInterruptedError):
+class Interrupted(dg.DagsterError, dg.DagsterExecutionInterruptedError):
     """The run was stopped while a body ran.
 
     Dagster takes its own interruption for a failure that the retry policy may mend, and sits out the delay with the run
@@ -40,7 +39,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     """
     config: Mapping[str, Any] = context.op_config or {}
     days = days or _made_up_for(context)
-    if beyond := context.run.tags.get(CALENDAR):
+    if beyond := context.run.tags.get(Tag.CALENDAR):
         context.log.warning(beyond)
     task = spec.task
     body = AttemptSpec(
@@ -68,7 +67,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
             on_progress=lambda done, total, message: _both(context, log, "INFO", f"{done}/{total} {message}"),
             on_output=lambda stream, raw: _output(log, stream, raw),
         )
-    except (DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
         log.write("ERROR", "stopped from outside")
         raise Interrupted(f"{body.task_id} was stopped") from error
     report = Report(spec=spec, outcome=outcome, days=days)
@@ -99,13 +98,13 @@ def _ending(report: Report) -> tuple[str, str]:
     """Return the last line of an attempt in the task's log file: level and text."""
     if error := report.outcome.error:
         return "ERROR", f"failed after {report.outcome.seconds:.1f} s: {report.failure}\n{error.traceback}".rstrip()
-    level = "INFO" if report.result.status == "success" else "WARNING"
+    level = "INFO" if report.result.status == State.SUCCESS else "WARNING"
     return level, f"{report.result.status} after {report.outcome.seconds:.1f} s. {report.result.message}".rstrip()
 
 
 def _made_up_for(context: dg.OpExecutionContext) -> tuple[date, ...]:
     """Return the trading day of a missed start that this run makes up for."""
-    day = context.run.tags.get(DAY)
+    day = context.run.tags.get(Tag.DAY)
     return (date.fromisoformat(day),) if day else ()
 
 
@@ -126,11 +125,11 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
         if not again:
             yield from report.evaluations()
         raise dg.Failure(description=report.failure, metadata=report.failure_metadata(), allow_retries=report.retryable)
-    if result.status == "partial_success":
+    if result.status == State.PARTIAL_SUCCESS:
         failed = ", ".join(result.failed_items[:20])
         again = f" Only these again: {report.again}" if report.again else ""
         context.log.warning(f"partly done: {result.message} Not done ({len(result.failed_items)}): {failed}.{again}")
-    elif result.status == "skipped":
+    elif result.status == State.SKIPPED:
         context.log.warning(f"skipped: {result.message}")
     else:
         context.log.info(f"done in {report.outcome.seconds:.1f} s. {result.message}".rstrip())

@@ -16,6 +16,7 @@ from mystocks_dagster.market.clock import now
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.scheduling.switches import person_states, turned_on
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import Metadata, asset_op_name, sensor_name
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.trading_calendar.in_force import InForce, in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
@@ -55,7 +56,7 @@ def build_check(
     """Return a check that a sensor of ours keeps current, and that a person may run in the UI."""
 
     @dg.multi_asset_check(
-        name=f"{asset}__asset", specs=[dg.AssetCheckSpec(check, asset=asset, description=description)]
+        name=asset_op_name(asset), specs=[dg.AssetCheckSpec(check, asset=asset, description=description)]
     )
     def system_check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         told = judge(context.instance)
@@ -113,11 +114,11 @@ def system_assets(version: Version) -> list[dg.AssetSpec]:
     file = f"任务文件：the version of {version.source} that is loaded."
     calendar = "交易日历：the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
     counts = {
-        "mystocks/tasks": len(taskfile.tasks),
-        "mystocks/groups": len(taskfile.task_groups),
-        "mystocks/broken": len(version.broken),
+        Metadata.TASKS: len(taskfile.tasks),
+        Metadata.GROUPS: len(taskfile.task_groups),
+        Metadata.BROKEN: len(version.broken),
     }
-    loaded = {"mystocks/version": version.hash, **counts}
+    loaded = {Metadata.VERSION: version.hash, **counts}
     return [
         dg.AssetSpec(TASK_FILE, group_name=GROUP, description=file, metadata=loaded, kinds={"yaml"}),
         dg.AssetSpec(CALENDAR, group_name=GROUP, description=calendar, metadata=_calendar_metadata(in_force())),
@@ -127,9 +128,9 @@ def system_assets(version: Version) -> list[dg.AssetSpec]:
 def _calendar_metadata(known: InForce) -> dict[str, Any]:
     """Return what the calendar stands on, as Dagster shows it."""
     return {
-        "mystocks/first": f"{known.calendar.first}",
-        "mystocks/last": f"{known.calendar.last}",
-        "mystocks/stands_on": dg.MetadataValue.json([part.to_json() for part in known.parts]),
+        Metadata.FIRST: f"{known.calendar.first}",
+        Metadata.LAST: f"{known.calendar.last}",
+        Metadata.STANDS_ON: dg.MetadataValue.json([part.to_json() for part in known.parts]),
     }
 
 
@@ -163,13 +164,13 @@ def build_system_sensor(
     loaded = dg.AssetMaterialization(
         TASK_FILE,
         metadata={
-            "mystocks/version": version.hash,
-            "mystocks/loaded_at": dg.MetadataValue.timestamp(now()),
-            "mystocks/file": dg.MetadataValue.path(str(version.source)),
-            "mystocks/tasks": len(version.taskfile.tasks),
-            "mystocks/groups": len(version.taskfile.task_groups),
-            "mystocks/broken": dg.MetadataValue.json(list(version.broken)),
-            "mystocks/problems": len(version.problems),
+            Metadata.VERSION: version.hash,
+            Metadata.LOADED_AT: dg.MetadataValue.timestamp(now()),
+            Metadata.FILE: dg.MetadataValue.path(str(version.source)),
+            Metadata.TASKS: len(version.taskfile.tasks),
+            Metadata.GROUPS: len(version.taskfile.task_groups),
+            Metadata.BROKEN: dg.MetadataValue.json(list(version.broken)),
+            Metadata.PROBLEMS: len(version.problems),
         },
     )
     shown: dict[str, CheckOutcome] = {}
@@ -198,7 +199,7 @@ def build_system_sensor(
         )
 
     return dg.SensorDefinition(
-        name="system__sensor",
+        name=sensor_name("system"),
         evaluation_fn=look,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -209,6 +210,6 @@ def build_system_sensor(
 def _loaded_version(instance: dg.DagsterInstance) -> str | None:
     event = instance.get_latest_materialization_event(dg.AssetKey(TASK_FILE))
     found = (
-        event.asset_materialization.metadata.get("mystocks/version") if event and event.asset_materialization else None
+        event.asset_materialization.metadata.get(Metadata.VERSION) if event and event.asset_materialization else None
     )
     return str(found.value) if found else None

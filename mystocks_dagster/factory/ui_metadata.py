@@ -8,34 +8,14 @@ from urllib.parse import urlencode
 
 import dagster as dg
 
+from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.history.record import TASK_TYPE
-from mystocks_dagster.runs.disabled_groups import DISABLED
+from mystocks_dagster.tags import Metadata, Tag
 from mystocks_dagster.taskfile.model import Group, Task
 
 #: Dagster runs higher numbers first and starts at 0; tasks.yaml's scale is lower first and 500 is normal.
 NORMAL_PRIORITY = 500
 
-#: A tag of jobs, runs, steps and of all that a task writes down: which task it is.
-TASK_ID = "mystocks/task_id"
-#: A tag of runs and steps: Dagster's priority.
-PRIORITY = "dagster/priority"
-#: A step's tag: how many of it may run at once; the launcher gives its pool as many slots.
-INSTANCES = "mystocks/max_instances"
-
-#: Run tags of a schedule's: the trading day that the run makes up for, and that a day beyond the calendar was guessed.
-DAY = "mystocks/day"
-CALENDAR = "mystocks/calendar"
-#: Run tags of the same meaning as those of jobs, folded away in the list of runs by their beginning.
-RUN_TYPE, RUN_TASKFILE, RUN_RELEASE = (
-    "dagster/mystocks_task_type",
-    "dagster/mystocks_taskfile",
-    "dagster/mystocks_version",
-)
-#: When the schedule wanted the run.
-SCHEDULED_AT = "dagster/mystocks_scheduled_at"
-#: A hidden run tag begins so, one for each task that runs in it: the page of a task's job leads to its runs in groups.
-RAN = ".dagster/mystocks_task."
 #: The task types in Chinese.
 TYPES = {
     "cron": "定时任务",
@@ -51,9 +31,6 @@ _MODES = {
 }
 
 _LONGEST_KEY = 40
-
-#: The whole task as the file has it, secrets masked: metadata that people read and nothing depends on.
-SETTINGS = "mystocks/settings"
 
 
 def dagster_priority(priority: int) -> str:
@@ -109,10 +86,10 @@ def summary(entry: Task | Group) -> str:
 def tags_of(spec: TaskSpec) -> dict[str, str]:
     """Return the tags of the task's step."""
     return {
-        TASK_ID: spec.task.task_id,
-        TASK_TYPE: spec.task.task_type,
-        PRIORITY: dagster_priority(spec.task.priority),
-        INSTANCES: str(spec.task.max_instances),
+        Tag.TASK_ID: spec.task.task_id,
+        Tag.TASK_TYPE: spec.task.task_type,
+        Tag.PRIORITY: dagster_priority(spec.task.priority),
+        Tag.MAX_INSTANCES: str(spec.task.max_instances),
     }
 
 
@@ -124,10 +101,10 @@ def job_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
         version: Hash of the task file.
         release: The file's own `version`; empty when it has none.
     """
-    file = {"mystocks/taskfile": version, **({"mystocks/version": release} if release else {})}
+    file = {Tag.TASKFILE: version, **({Tag.VERSION: release} if release else {})}
     if isinstance(entry, Group):
-        return {"mystocks/group_id": entry.group_id, **file}
-    return {TASK_ID: entry.task_id, TASK_TYPE: entry.task_type, **file, **_labels(entry)}
+        return {Tag.GROUP_ID: entry.group_id, **file}
+    return {Tag.TASK_ID: entry.task_id, Tag.TASK_TYPE: entry.task_type, **file, **_labels(entry)}
 
 
 def run_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
@@ -136,18 +113,18 @@ def run_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
     The list of runs shows all but those that begin with `dagster/`, a line each: only what people filter by is shown
     there. Arguments as in `job_tags`.
     """
-    file = {RUN_TASKFILE: version, **({RUN_RELEASE: release} if release else {})}
+    file = {Tag.RUN_TASKFILE: version, **({Tag.RUN_VERSION: release} if release else {})}
     if isinstance(entry, Group):
-        off = {} if entry.enabled else {DISABLED: "true"}
-        return {"mystocks/group_id": entry.group_id, **file, **off}
+        off = {} if entry.enabled else {Tag.DISABLED: "true"}
+        return {Tag.GROUP_ID: entry.group_id, **file, **off}
     endless = entry.task_type == "supervisor"
     return {
-        TASK_ID: entry.task_id,
-        RUN_TYPE: entry.task_type,
+        Tag.TASK_ID: entry.task_id,
+        Tag.RUN_TYPE: entry.task_type,
         # Clean-up, alerts and the stopper of supervisors look for it, also in runs of earlier versions.
-        **({TASK_TYPE: entry.task_type} if endless else {}),
+        **({Tag.TASK_TYPE: entry.task_type} if endless else {}),
         **file,
-        PRIORITY: dagster_priority(entry.priority),
+        Tag.PRIORITY: dagster_priority(entry.priority),
         # A supervisor's sensor starts it again itself, and not only once.
         **restart_tag(entry.auto_restart and not endless),
         **_labels(entry),
@@ -162,40 +139,40 @@ def _label_key(label: str) -> str:
     """Return the run tag that holds a label: one and the same for all tasks, so that one filter in the UI finds their runs."""
     # A tag's key is plain ASCII in Dagster; its value may be anything.
     plain = re.fullmatch(r"[A-Za-z0-9_.-]{1,50}", label)
-    return f"mystocks/tag.{label if plain else hashlib.sha256(label.encode()).hexdigest()[:8]}"
+    return f"{Tag.LABEL}{label if plain else hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
 def restart_tag(again: bool) -> dict[str, str]:
     """Return the tag that says whether a lost run is started again, once; see run_retries in dagster.yaml."""
-    return {"dagster/max_retries": "1" if again else "0"}
+    return {MAX_RETRIES_TAG: "1" if again else "0"}
 
 
 def job_metadata(spec: TaskSpec) -> dict[str, Any]:
     """Return the metadata of the task's job and assets: its names, and the link to its lines in tasks.yaml."""
     return {
-        TASK_ID: spec.task.task_id,
-        "mystocks/task_name": spec.task.task_name,
-        "mystocks/task_type": spec.task.task_type,
-        "mystocks/tags": dg.MetadataValue.json(list(spec.task.tags)),
-        **({"mystocks/owner": spec.task.owner} if spec.task.owner else {}),
-        "mystocks/runs": dg.MetadataValue.url(runs_path(spec.task.task_id)),
-        "mystocks/taskfile": spec.version,
-        SETTINGS: dg.MetadataValue.json(spec.task.masked()),
+        Metadata.TASK_ID: spec.task.task_id,
+        Metadata.TASK_NAME: spec.task.task_name,
+        Metadata.TASK_TYPE: spec.task.task_type,
+        Metadata.TAGS: dg.MetadataValue.json(list(spec.task.tags)),
+        **({Metadata.OWNER: spec.task.owner} if spec.task.owner else {}),
+        Metadata.RUNS: dg.MetadataValue.url(runs_path(spec.task.task_id)),
+        Metadata.TASKFILE: spec.version,
+        Metadata.SETTINGS: dg.MetadataValue.json(spec.task.masked()),
         "dagster/code_references": _reference(spec),
     }
 
 
 def group_metadata(group: Group) -> dict[str, Any]:
     """Return the metadata of a group's job."""
-    owner = {"mystocks/owner": group.owner} if group.owner else {}
-    return {"mystocks/group_id": group.group_id, "mystocks/group_name": group.group_name, **owner}
+    owner = {Metadata.OWNER: group.owner} if group.owner else {}
+    return {Metadata.GROUP_ID: group.group_id, Metadata.GROUP_NAME: group.group_name, **owner}
 
 
 def ran_tag(task_id: str) -> dict[str, str]:
     """Return the hidden tag of a run in which the task runs, be it in a group, as a dependency or by Materialize."""
     # A tag's key has at most 63 characters after its beginning.
     short = task_id if len(task_id) <= _LONGEST_KEY else hashlib.sha256(task_id.encode()).hexdigest()[:32]
-    return {f"{RAN}{short}": "true"}
+    return {f"{Tag.RAN}{short}": "true"}
 
 
 def runs_path(task_id: str) -> str:

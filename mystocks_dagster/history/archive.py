@@ -13,12 +13,12 @@ from uuid import uuid4
 
 import dagster as dg
 import sqlalchemy as db
-from dagster._core.storage.runs.schema import KeyValueStoreTable
 
+from mystocks_dagster.dagster_internals import KeyValueStoreTable
 from mystocks_dagster.history.dagster_storage import run_storage
 from mystocks_dagster.history.record import Record
+from mystocks_dagster.tags import Storage
 
-_PREFIX = "mystocks/removed/"
 #: Runs, by id: when each was made, and its executions.
 Runs = Mapping[str, tuple[float, Sequence[Record]]]
 
@@ -27,14 +27,14 @@ def store(instance: dg.DagsterInstance, runs: Runs) -> str:
     """Keep what statistics need of runs that are about to be removed, and return the chunk's key."""
     content = {run_id: [created, [_brief(one) for one in those]] for run_id, (created, those) in runs.items()}
     packed = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(), 9)
-    key = f"{_PREFIX}{uuid4().hex}"
+    key = f"{Storage.REMOVED}{uuid4().hex}"
     run_storage(instance).set_cursor_values({key: base64.b85encode(packed).decode()})
     return key
 
 
 def keys(instance: dg.DagsterInstance) -> set[str]:
     """Return the keys of all chunks."""
-    query = db.select(KeyValueStoreTable.c.key).where(KeyValueStoreTable.c.key.startswith(_PREFIX))
+    query = db.select(KeyValueStoreTable.c.key).where(KeyValueStoreTable.c.key.startswith(Storage.REMOVED))
     with run_storage(instance).connect() as connection:
         return set(connection.execute(query).scalars())
 

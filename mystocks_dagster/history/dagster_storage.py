@@ -13,12 +13,9 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 import sqlalchemy as db
-from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.dagster_run import RunRecord
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Events
-from dagster._core.storage.runs.schema import RunsTable as Runs
-from dagster._serdes import deserialize_value
 
+from mystocks_dagster.dagster_internals import RunsTable as Runs
+from mystocks_dagster.dagster_internals import SqlEventLogStorageTable as Events
 from mystocks_dagster.errors import InstanceError
 
 
@@ -82,21 +79,21 @@ def count_runs(instance: dg.DagsterInstance) -> int:
         return connection.execute(db.select(db.func.count()).select_from(Runs)).scalar_one()
 
 
-def records(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> list[RunRecord]:
+def records(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> list[dg.RunRecord]:
     """Return the runs of those ids that there are."""
     return list(instance.get_run_records(dg.RunsFilter(run_ids=list(run_ids)))) if run_ids else []
 
 
 def events(
     instance: dg.DagsterInstance, run_ids: Iterable[str], types: Iterable[dg.DagsterEventType]
-) -> dict[str, list[EventLogEntry]]:
+) -> dict[str, list[dg.EventLogEntry]]:
     """Return the events of those types by run id, in the order in which they were stored."""
     names = [one.value for one in types]
     if event_storage(instance).is_run_sharded:
         texts = {run_id: _of_shard(shard(instance, run_id), names) for run_id in run_ids}
     else:
         texts = _of_table(instance, list(run_ids), names)
-    return {run_id: [deserialize_value(text, EventLogEntry) for text in those] for run_id, those in texts.items()}
+    return {run_id: [dg.deserialize_value(text, dg.EventLogEntry) for text in those] for run_id, those in texts.items()}
 
 
 def shard(instance: dg.DagsterInstance, run_id: str) -> Path:

@@ -5,19 +5,18 @@ from functools import cache
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution.plan.objects import ErrorSource
 
+from mystocks_dagster.dagster_internals import ErrorSource
 from mystocks_dagster.history import dagster_storage
 from mystocks_dagster.history.models import Execution
 from mystocks_dagster.history.record import Record
+from mystocks_dagster.tags import PREFIX, Metadata, State, step_task
 from mystocks_dagster.taskfile.secrets import mask
 
-#: A step in a job is named by its task, in an asset run by its task and this.
-ASSET_SUFFIX = "__asset"
 _STARTED = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
 _ENDED = {
-    dg.DagsterEventType.STEP_SUCCESS: "success",
-    dg.DagsterEventType.STEP_FAILURE: "failed",
+    dg.DagsterEventType.STEP_SUCCESS: State.SUCCESS,
+    dg.DagsterEventType.STEP_FAILURE: State.FAILED,
 }
 _TYPES = (
     *_ENDED,
@@ -27,8 +26,6 @@ _TYPES = (
     dg.DagsterEventType.LOGS_CAPTURED,
     dg.DagsterEventType.RUN_FAILURE,
 )
-#: What a task's result is called in the metadata of its events.
-_PREFIX = "mystocks/"
 
 
 def of_run(instance: dg.DagsterInstance, run_id: str, task_ids: Mapping[str, str]) -> list[Execution]:
@@ -86,10 +83,10 @@ def _record(run: Any, step: str, entries: list[Any], log_key: str | None, failur
     starts = [entry for entry in entries if entry.get_dagster_event().event_type in _STARTED]
     end = next((entry for entry in reversed(entries) if entry.get_dagster_event().event_type in _ENDED), None)
     told = _told(entries)
-    task = told.pop("task_id", step.removesuffix(ASSET_SUFFIX))
+    task = told.pop("task_id", step_task(step))
     status = _status(run, starts, end, told.pop("status", None))
     # A lost run took the execution with it.
-    lost = status == "failed" and end is None and failure is not None
+    lost = status == State.FAILED and end is None and failure is not None
     began = starts[0].timestamp if starts else failure.timestamp if lost else None
     return Record(
         run_id=run.run_id,
@@ -109,15 +106,15 @@ def _record(run: Any, step: str, entries: list[Any], log_key: str | None, failur
 
 def _status(run: Any, starts: list[Any], end: Any, told: str | None) -> str:
     if _interrupted(end):
-        return "cancelled"
+        return State.CANCELLED
     if end is not None:
         reached = _ENDED[end.get_dagster_event().event_type]
-        return told if reached == "success" and told else reached
+        return told if reached == State.SUCCESS and told else reached
     if run.status == dg.DagsterRunStatus.CANCELED:
-        return "cancelled"
+        return State.CANCELLED
     if run.is_finished:
-        return "failed"
-    return "running" if starts else "pending"
+        return State.FAILED
+    return State.RUNNING if starts else State.PENDING
 
 
 def _interrupted(end: Any) -> bool:
@@ -131,9 +128,9 @@ def _told(entries: list[Any]) -> dict[str, Any]:
     for entry in reversed(entries):
         event = entry.get_dagster_event()
         metadata = _metadata(event)
-        if f"{_PREFIX}status" in metadata:
+        if Metadata.STATUS in metadata:
             return {
-                name.removeprefix(_PREFIX): value.value for name, value in metadata.items() if name.startswith(_PREFIX)
+                name.removeprefix(PREFIX): value.value for name, value in metadata.items() if name.startswith(PREFIX)
             }
     return {}
 

@@ -12,8 +12,8 @@ from mystocks_dagster.project.health import Health
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.project_cache import ProjectCache
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import UNDER_WAY
 
-_UNDER_WAY = ("pending", "paused", "running")
 _POLL_SECONDS = 0.25
 
 
@@ -87,7 +87,7 @@ class LookingBack:
             TimeoutError: It goes on after that; it is not stopped.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while (found := self.get_execution(execution_id)).status in _UNDER_WAY:
+        while (found := self.get_execution(execution_id)).status in UNDER_WAY:
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(
                     f"{execution_id} is {found.status} after {timeout:g} s; it goes on. Stop it with: stop_task({execution_id!r})"

@@ -4,8 +4,8 @@ from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.registry import DEFAULT, open_source
-from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Task
+from mystocks_dagster.taskfile.signature import params_model
 from mystocks_dagster.trading_calendar.refresh import Refreshed, refresh
 
 #: Makes up its market, and keeps the days of the calendar in force.

@@ -21,20 +21,21 @@ from mystocks_dagster.market.clock import now
 from mystocks_dagster.runs import launch, max_instances
 from mystocks_dagster.runs import stop as stopping
 from mystocks_dagster.runs.backfill import Planner
-from mystocks_dagster.runs.disabled_groups import DISABLED, FORCE, refusal_reason
+from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import StopResult
 from mystocks_dagster.scheduling import interval_state, next_runs, switches
 from mystocks_dagster.scheduling.next_runs import NextRun
 from mystocks_dagster.scheduling.switches import Switch
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import State, Tag
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.entries import params_faults
-from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.last_good import load_usable, notice
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import OUR_NAMES, dagster_name
 from mystocks_dagster.taskfile.problems import TaskFileError, near, path_text
 from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.taskfile.signature import params_model
 
 
 class Project:
@@ -139,8 +140,8 @@ class Project:
         config = {"ops": {found.dagster_name: {"config": dict(params)}}} if params else {}
         steps = [found.dagster_name] if only else None
         instance, repository = self.instance, self.repository
-        tags = {"mystocks/started_by": by, **({FORCE: "true"} if force else {})}
-        off = {DISABLED: "true"} if isinstance(found, Group) and not found.enabled else {}
+        tags = {Tag.STARTED_BY: by, **({Tag.FORCE: "true"} if force else {})}
+        off = {Tag.DISABLED: "true"} if isinstance(found, Group) and not found.enabled else {}
         if refused := refusal_reason(instance, found.dagster_name, {**tags, **off}):
             raise Disabled(refused)
         # Counting and writing are one act, or two starts at the same moment would both find the place free.
@@ -234,12 +235,15 @@ class Project:
         """
         group = isinstance(self.taskfile.by_id().get(name or ""), Group)
         # Paused is what pending is called while the task's switch is off, which the roll-up does not know.
-        asked = "pending" if status == "paused" else status
+        asked = State.PENDING if status == State.PAUSED else status
         shown_status = self._shown_status()
         with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
             wanted = {"job": dagster_name(name)} if name and group else {"task_id": name}
             records = rollup.executions(
-                **wanted, window=TimeWindow.of(since, until), status=asked, limit=None if asked == "pending" else limit
+                **wanted,
+                window=TimeWindow.of(since, until),
+                status=asked,
+                limit=None if asked == State.PENDING else limit,
             )
             shown = (record.shown(self.instance, self.task_ids) for record in records)
             told = (replace(one, status=shown_status(one.task_id, one.status)) for one in shown)
@@ -250,8 +254,8 @@ class Project:
         switches = cache(self.switches)
 
         def shown_status(task_id: str, status: str) -> str:
-            switch = switches().get(task_id) if status == "pending" else None
-            return "paused" if switch and not switch.on else status
+            switch = switches().get(task_id) if status == State.PENDING else None
+            return State.PAUSED if switch and not switch.on else status
 
         return shown_status
 

@@ -15,11 +15,10 @@ from mystocks_dagster.processes.loopback import opener
 from mystocks_dagster.project.servers import ui_address
 from mystocks_dagster.scheduling.switches import note_intervals
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import LOCATION, REPOSITORY, Tag
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 
-#: How workspace.yaml calls the project's definitions.
-LOCATION = "mystocks"
 #: A file of 1,000 tasks takes some ten seconds to load.
 _PATIENCE_SECONDS = 180
 _ATTEMPTS = 5
@@ -33,12 +32,11 @@ _RELOAD = """mutation($location: String!) {
     ... on PythonError { message }
   }
 }"""
-_LOADED = """query($location: String!, $job: String!) {
-  pipelineOrError(params: {repositoryLocationName: $location, repositoryName: "__repository__", pipelineName: $job}) {
+_LOADED = """query($location: String!, $repository: String!, $job: String!) {
+  pipelineOrError(params: {repositoryLocationName: $location, repositoryName: $repository, pipelineName: $job}) {
     ... on Pipeline { tags { key value } }
   }
 }"""
-_VERSION_TAG = "mystocks/taskfile"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +119,9 @@ def _loaded(settings: Settings, address: str, version: Version) -> str | None:
     entry = next(iter(version.taskfile.by_id().values()), None)
     if entry is None:
         return None
-    answer = ask(settings, address, _LOADED, location=LOCATION, job=entry.dagster_name) or {}
+    answer = ask(settings, address, _LOADED, location=LOCATION, repository=REPOSITORY, job=entry.dagster_name) or {}
     tags = answer.get("pipelineOrError", {}).get("tags", [])
-    return next((tag["value"] for tag in tags if tag["key"] == _VERSION_TAG), "")
+    return next((tag["value"] for tag in tags if tag["key"] == Tag.TASKFILE), "")
 
 
 def ask(

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.reconstruct import ReconstructableRepository
-from dagster._core.workspace.load_target import WorkspaceFileTarget
 
+from mystocks_dagster.dagster_internals import ReconstructableRepository, RemoteRepositoryOrigin, WorkspaceFileTarget
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.processes import lock
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import REPOSITORY
 
 #: The daemon that takes runs off the queue.
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
@@ -22,7 +22,6 @@ QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
 HEARTBEAT_SECONDS = 120
 #: A heartbeat is late: if its process is known to be gone, nobody waits longer.
 _LATE_SECONDS = 45
-REPOSITORY = "__repository__"
 _POLL_SECONDS = 0.25
 
 
@@ -126,8 +125,6 @@ def create_run(
 
 
 def _remote_origin(location: Any, job: str) -> Any:
-    from dagster._core.remote_origin import RemoteRepositoryOrigin
-
     return RemoteRepositoryOrigin(location, REPOSITORY).get_job_origin(job)
 
 

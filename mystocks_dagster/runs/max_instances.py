@@ -3,9 +3,9 @@
 import time
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunRecord
 
-from mystocks_dagster.history import ASSET_SUFFIX
+from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES
+from mystocks_dagster.tags import asset_op_name
 
 #: A run is written and at once queued, or started.
 _START_SECONDS = 60
@@ -38,7 +38,7 @@ def active_executions(instance: dg.DagsterInstance, name: str) -> list[str]:
     return [f"{run.run_id}:{step}" for run in runs for step in _steps(instance, run, name)]
 
 
-def _forgotten(record: RunRecord) -> bool:
+def _forgotten(record: dg.RunRecord) -> bool:
     """Say whether who wrote the run died before starting it: nobody ever will."""
     age = time.time() - record.create_timestamp.timestamp()
     return record.dagster_run.status == dg.DagsterRunStatus.NOT_STARTED and age > _START_SECONDS
@@ -52,7 +52,7 @@ def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str) -> list[
     started: dict[str, None] = {}
     for entry in instance.all_logs(run.run_id, of_type={_STARTED, *_ENDED}):
         event = entry.get_dagster_event()
-        if event.step_key not in (name, f"{name}{ASSET_SUFFIX}"):
+        if event.step_key not in (name, asset_op_name(name)):
             continue
         if event.event_type == _STARTED:
             started[event.step_key] = None

@@ -7,21 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from mystocks_dagster import history
+from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES
 from mystocks_dagster.errors import InstanceError, NotNow, NotRunning, UnknownName
+from mystocks_dagster.tags import UNDER_WAY, State, Tag
 from mystocks_dagster.taskfile.names import dagster_name
 
 #: A body that ignores its signals is killed after 5 s; a run worker that is just starting needs some seconds to listen.
 _PATIENCE_SECONDS = 60
 _POLL_SECONDS = 0.25
-#: Execution states that a stop can end.
-_UNDER_WAY = ("pending", "running")
 #: As many characters of a run's id as Dagster's UI shows are enough to name it.
 _SHORT_ID = 8
-#: The tag of a run that is part of a Python program, which is not ours to end: the program's process id.
-IN_PROGRAM = "mystocks/in_program"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +48,9 @@ def runs_of(instance: dg.DagsterInstance, task_ids: Mapping[str, str], name: str
     """Return the runs of a task's or group's own job, and others in which the task runs now or is all there is."""
 
     def concerned(run: dg.DagsterRun) -> bool:
-        open_ = [one for one in history.of_run(instance, run.run_id, task_ids) if one.status in _UNDER_WAY]
+        open_ = [one for one in history.of_run(instance, run.run_id, task_ids) if one.status in UNDER_WAY]
         return {one.task_id for one in open_} == {name} or any(
-            one.task_id == name and one.status == "running" for one in open_
+            one.task_id == name and one.status == State.RUNNING for one in open_
         )
 
     return [run for run in active_runs(instance) if run.job_name == dagster_name(name) or concerned(run)]
@@ -91,9 +88,9 @@ def stop(instance: dg.DagsterInstance, run: dg.DagsterRun, task_ids: Mapping[str
     Raises:
         InstanceError: It did not end in time, or is part of a Python program.
     """
-    if program := run.tags.get(IN_PROGRAM):
+    if program := run.tags.get(Tag.IN_PROGRAM):
         raise NotNow(f"{run.job_name} runs inside the Python program of process {program}; stop it there.")
-    held = [one.execution_id for one in history.of_run(instance, run.run_id, task_ids) if one.status in _UNDER_WAY]
+    held = [one.execution_id for one in history.of_run(instance, run.run_id, task_ids) if one.status in UNDER_WAY]
     instance.run_coordinator.cancel_run(run.run_id)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
@@ -116,7 +113,7 @@ def _check_execution(executions: Sequence[history.Execution], execution_id: str,
         raise UnknownName(
             f"The run {run.run_id} has no execution {execution_id!r}; it has {', '.join(found) or 'none yet'}."
         )
-    if found[execution_id] not in _UNDER_WAY:
+    if found[execution_id] not in UNDER_WAY:
         raise NotRunning(
             f"{execution_id} is not running: it has ended with {found[execution_id]}. Its run goes on: mystocks stop {run.run_id}"
         )

@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.tags import Storage
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: A daemon of which nothing was noted for so long did not look: its machine slept, or it was stopped.
@@ -34,7 +35,6 @@ _TIMES = {
     "trading_days_only",
 }
 NEVER = datetime.fromtimestamp(0, UTC)
-_LOOKS, _SCHEDULES = "mystocks/looks", "mystocks/schedules"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,16 +81,18 @@ def form(schedule: Schedule) -> str:
 
 def begin(instance: dg.DagsterInstance, moment: datetime) -> None:
     """Note that a daemon begins at that moment: until then none looked."""
-    _write(instance, _LOOKS, {"since": moment.isoformat(), "looked": None})
+    _write(instance, Storage.DAEMON_LOOKS, {"since": moment.isoformat(), "looked": None})
 
 
 def read(instance: dg.DagsterInstance, moment: datetime) -> DaemonLooks:
     """Return what is known at a look of the daemon at that moment."""
     stored = {
         key: json.loads(text)
-        for key, text in instance.daemon_cursor_storage.get_cursor_values({_LOOKS, _SCHEDULES}).items()
+        for key, text in instance.daemon_cursor_storage.get_cursor_values(
+            {Storage.DAEMON_LOOKS, Storage.SCHEDULES}
+        ).items()
     }
-    looks, schedules = stored.get(_LOOKS, {}), stored.get(_SCHEDULES, {})
+    looks, schedules = stored.get(Storage.DAEMON_LOOKS, {}), stored.get(Storage.SCHEDULES, {})
     before = _time(looks.get("looked"))
     return DaemonLooks(
         moment=moment,
@@ -115,10 +117,10 @@ def look(
     """
     looks = read(instance, moment)
     if looks.before is None or not timedelta() <= moment - looks.before < _PAUSE:
-        _write(instance, _LOOKS, {"since": looks.since.isoformat(), "looked": moment.isoformat()})
+        _write(instance, Storage.DAEMON_LOOKS, {"since": looks.since.isoformat(), "looked": moment.isoformat()})
     schedules = _schedules(looks, on, forms)
     if schedules != _stored(looks.off, looks.resumed, looks.forms):
-        _write(instance, _SCHEDULES, schedules)
+        _write(instance, Storage.SCHEDULES, schedules)
     return looks
 
 

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
 
-#: The sensor that looks at all intervals in one go; its cursor says until when it has looked.
-SENSOR = "intervals__sensor"
-_KEY = "mystocks/intervals"
+from mystocks_dagster.dagster_internals import InstigatorType
+from mystocks_dagster.tags import INTERVALS_SENSOR, Storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +28,7 @@ class IntervalState:
 
 def read(instance: dg.DagsterInstance) -> dict[str, IntervalState]:
     """Return the anchors by job."""
-    text = instance.daemon_cursor_storage.get_cursor_values({_KEY}).get(_KEY)
+    text = instance.daemon_cursor_storage.get_cursor_values({Storage.INTERVALS}).get(Storage.INTERVALS)
     stored = json.loads(text) if text else {}
     return {
         job: IntervalState(start=datetime.fromisoformat(start), step=step, seen=datetime.fromisoformat(seen))
@@ -41,13 +39,13 @@ def read(instance: dg.DagsterInstance) -> dict[str, IntervalState]:
 def write(instance: dg.DagsterInstance, anchors: Mapping[str, IntervalState]) -> None:
     """Keep the anchors instead of those kept before."""
     stored = {job: [one.start.isoformat(), one.step, one.seen.isoformat()] for job, one in anchors.items()}
-    instance.daemon_cursor_storage.set_cursor_values({_KEY: json.dumps(stored, separators=(",", ":"))})
+    instance.daemon_cursor_storage.set_cursor_values({Storage.INTERVALS: json.dumps(stored, separators=(",", ":"))})
 
 
 def looked(instance: dg.DagsterInstance) -> datetime | None:
     """Return until when the intervals have been looked at; None before the first look."""
     for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
-        if state.instigator_name == SENSOR:
+        if state.instigator_name == INTERVALS_SENSOR:
             return looked_until(getattr(state.instigator_data, "cursor", None))
     return None
 

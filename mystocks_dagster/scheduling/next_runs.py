@@ -7,8 +7,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dagster._utils.schedules import schedule_execution_time_iterator
-
+from mystocks_dagster.dagster_internals import schedule_execution_time_iterator
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.taskfile.schedule import Schedule

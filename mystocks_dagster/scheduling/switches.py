@@ -11,26 +11,28 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.definitions.sensor_definition import SensorType
-from dagster._core.remote_origin import RemoteRepositoryOrigin
-from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
-from dagster._core.remote_representation.external_data import ScheduleSnap, SensorSnap
-from dagster._core.remote_representation.handle import RepositoryHandle
-from dagster._core.scheduler.instigation import (
+
+from mystocks_dagster.dagster_internals import (
     InstigatorState,
     InstigatorStatus,
+    InstigatorType,
+    RemoteRepositoryOrigin,
+    RemoteSchedule,
+    RemoteSensor,
+    RepositoryHandle,
     ScheduleInstigatorData,
+    ScheduleSnap,
     SensorInstigatorData,
+    SensorSnap,
+    SensorType,
+    WorkspaceFileTarget,
+    get_current_timestamp,
 )
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster._time import get_current_timestamp
-
 from mystocks_dagster.errors import NoSwitch
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.runs.launch import REPOSITORY
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import REPOSITORY, schedule_name
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 
 
@@ -151,7 +153,7 @@ def turned_on(states: Mapping[str, InstigatorState], active: Mapping[str, bool])
         for name, state in states.items()
         if state.status != InstigatorStatus.DECLARED_IN_CODE
     }
-    return {job: turned.get(f"{job}__schedule", default) for job, default in active.items()}
+    return {job: turned.get(schedule_name(job), default) for job, default in active.items()}
 
 
 def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
@@ -168,7 +170,7 @@ def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
     origin = repository(settings)
     with open_instance(settings) as instance:
         known = sensor_states(instance)
-        for remote in (_remote(one, origin) for one in entries if f"{one.dagster_name}__schedule" not in known):
+        for remote in (_remote(one, origin) for one in entries if schedule_name(one.dagster_name) not in known):
             data = SensorInstigatorData(last_tick_timestamp=time.time(), sensor_type=SensorType.STANDARD)
             # The daemon may note the same switch in this moment.
             with contextlib.suppress(dg.DagsterInvariantViolationError):
@@ -214,7 +216,7 @@ def _remote(entry: Task | Group, origin: RemoteRepositoryOrigin) -> RemoteSchedu
         display_metadata={},
     )
     job, schedule = entry.dagster_name, entry.schedule
-    name = f"{job}__schedule"
+    name = schedule_name(job)
     if schedule and schedule.cron_expression:
         default = dg.DefaultScheduleStatus.RUNNING if entry.active else dg.DefaultScheduleStatus.STOPPED
         cron = ScheduleSnap(

@@ -14,11 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import BaseModel
-
 from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.taskfile import module_cache
 from mystocks_dagster.taskfile.problems import near, suggest
+from mystocks_dagster.taskfile.signature import unknown_parameter
 
 BUILT_IN = "mystocks_dagster.tasks"
 #: What the built-in package was called in the system that this one replaces.
@@ -158,7 +157,7 @@ class Functions:
             hint = suggest(name, public, allowed="It has") or "It has none that a task can run."
             raise Unresolved("task_function", f"{module.__name__} has no function {name!r}", hint)
         if not _is_task(found, allowed):
-            hint = "Name a function that is written in a task package and takes (params), (params, run) or nothing."
+            hint = "Name a function that is written in a task package and takes params, run, both or neither."
             raise Unresolved("task_function", f"{module.__name__}.{name} is no task function", hint)
         return found
 
@@ -193,22 +192,6 @@ def find(name: str, beside: Path | None = None) -> importlib.machinery.ModuleSpe
     return spec
 
 
-def params_model(function: Function) -> type[BaseModel] | None:
-    """Return the pydantic model of a task function's first parameter; None for the plain `params: dict`."""
-    try:
-        signature = inspect.signature(function, eval_str=True)
-    except NameError:  # annotations written as text that cannot be read from outside the function
-        signature = inspect.signature(function)
-    params = next((parameter for parameter in signature.parameters.values() if parameter.name != "run"), None)
-    kind = params.annotation if params else None
-    return kind if inspect.isclass(kind) and issubclass(kind, BaseModel) else None
-
-
-def takes_params(function: Function) -> bool:
-    """Return whether a task function takes params at all."""
-    return any(parameter.name != "run" for parameter in inspect.signature(function).parameters.values())
-
-
 def _inside(module: str, packages: Sequence[str]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
@@ -218,16 +201,9 @@ def _is_task(value: Any, packages: Sequence[str]) -> bool:
     if not callable(value) or inspect.isclass(value) or not _inside(getattr(value, "__module__", None) or "", packages):
         return False
     try:
-        signature = inspect.signature(value)
-    except (TypeError, ValueError):
+        return unknown_parameter(value) is None
+    except (TypeError, ValueError):  # written in C, without a signature
         return False
-    for given in range(3):
-        try:
-            signature.bind(*range(given))
-        except TypeError:
-            continue
-        return True
-    return False
 
 
 def _place(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
+from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.alerts import Alerts
 from mystocks_dagster.taskfile.owner import Owner
@@ -236,7 +237,7 @@ class TaskFile(Closed):
 
     version: int | float | str = Field(
         default="",
-        description="Version of the file's content, as you count it: the tag `mystocks/version` of all runs.",
+        description=f"Version of the file's content, as you count it: the tag `{Tag.VERSION}` of all runs.",
         examples=["1.0"],
     )
     description: str = Field(default="", description="What the file is for, for people: `mystocks list` shows it.")

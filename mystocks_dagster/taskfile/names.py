@@ -4,6 +4,8 @@ import keyword
 import re
 from functools import cache
 
+from mystocks_dagster.tags import ENDINGS
+
 #: Letters, digits, `_` and `-`, a letter first: what fits URLs, file names and (with `_` for `-`) Dagster.
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 LONGEST_ID = 100
@@ -42,8 +44,6 @@ OUR_NAMES = frozenset(
         "refresh_calendar",
     }
 )
-#: Endings that our own Dagster names have: `X__task` is the op of `X`, and so on.
-OUR_ENDINGS = ("__task", "__asset", "__schedule", "__sensor")
 
 
 def dagster_name(task_id: str) -> str:
@@ -75,7 +75,7 @@ def id_fault(task_id: str) -> str | None:
         return f"{name} is made by the project itself"
     if name in TABLES:
         return f"{name} is a table of the lake; name what the task does, such as sync_{name}"
-    for ending in OUR_ENDINGS:
+    for ending in ENDINGS:
         if name.endswith(ending):
             return f"names that end in {ending} are made by the project itself"
     return None

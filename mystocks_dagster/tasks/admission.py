@@ -10,7 +10,7 @@ from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.continuity import CONTEXT, MANY, MOST_DISAGREEING, Neighbours
+from mystocks_dagster.market.continuity import CONTEXT, MANY, MOST_DISAGREEING, PAUSED, Neighbours
 from mystocks_dagster.market.schemas import DAILY_BARS
 from mystocks_dagster.market.value_rules import Checked, Fault, Rule, part
 from mystocks_dagster.sources.checked import set_aside
@@ -75,8 +75,8 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     admitted = Admitted(rows, faults, refused)
     if whole:
         lacking = _lacking(neighbours, days, {fault.key for fault in faults}, newest)
-        admitted.paused = _by_day(lacking.filter(pl.col("how") == "paused"))
-        lacking = lacking.filter(pl.col("how") != "paused", ~pl.col("date").is_in(list(refused)))
+        admitted.paused = _by_day(lacking.filter(pl.col("how") == PAUSED))
+        lacking = lacking.filter(pl.col("how") != PAUSED, ~pl.col("date").is_in(list(refused)))
         admitted.absent = _by_day(_not_delisted(lake, source, lacking, neighbours.loaded)) if lacking.height else {}
     return admitted
 

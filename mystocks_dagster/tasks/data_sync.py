@@ -237,8 +237,12 @@ def _nothing_loaded(
     settled += asked.settled
     known = f"{settled:,} adjustment ratios became known." if settled else ""
     told = " ".join(filter(None, [message, note, known, describe(doubts(lake))]))
-    status, rows = ("success", {"adjust_events": settled}) if settled else ("skipped", {})
-    return asked.told(TaskResult(status=status, message=told, rows=rows), lake, source.name)
+    result = TaskResult(
+        status="success" if settled else "skipped",
+        message=told,
+        rows={"adjust_events": settled} if settled else {},
+    )
+    return asked.told(result, lake, source.name)
 
 
 def _sync_statement(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import ResultStatus, State
 
 if TYPE_CHECKING:  # polars and deltalake cost 0.45 s: a task that touches no table starts without them
     from mystocks_dagster.lake.store import Lake
     from mystocks_dagster.sources.protocol import MarketSource
 
-Status = Literal["success", "partial_success", "failed", "skipped"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -34,7 +34,7 @@ class TaskResult:
         metadata: Anything else worth showing; JSON values only.
     """
 
-    status: Status = "success"
+    status: ResultStatus = State.SUCCESS
     message: str = ""
     rows: Mapping[str, int] = field(default_factory=dict)
     days: Mapping[str, tuple[date, ...]] = field(default_factory=dict)

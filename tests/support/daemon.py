@@ -97,9 +97,15 @@ def requested(instance: dg.DagsterInstance, job: str) -> list[dict[str, str]]:
     return sorted((dict(run.tags) for run in runs), key=lambda tags: tags["dagster/mystocks_scheduled_at"])
 
 
+def workers(folder: Folder) -> list[psutil.Process]:
+    """Return the processes of the project's runs."""
+    lines = ((process, " ".join(process.info["cmdline"] or ())) for process in psutil.process_iter(["cmdline"]))
+    return [
+        process for process, line in lines if "mystocks_dagster.factory.worker" in line and str(folder.root) in line
+    ]
+
+
 def kill_workers(folder: Folder) -> None:
-    """Kill the processes of the project's runs: they outlive the servers, on purpose, and nothing may outlive the tests."""
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or ())
-        if "mystocks_dagster.factory.worker" in line and str(folder.root) in line:
-            process.kill()
+    """Kill the processes of the runs: they outlive the servers, on purpose, and nothing may outlive the tests."""
+    for process in workers(folder):
+        process.kill()

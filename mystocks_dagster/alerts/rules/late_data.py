@@ -10,6 +10,7 @@ from mystocks_dagster.alerts.context import AlertContext
 from mystocks_dagster.history import reading
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.tags import ASSET_JOB, SUCCESSES, State
 from mystocks_dagster.taskfile.alerts import Expectation
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.names import dagster_name
@@ -17,9 +18,6 @@ from mystocks_dagster.taskfile.names import dagster_name
 #: Late data is looked for so often, and for so long.
 _PAUSE = timedelta(minutes=1)
 _PATIENCE = timedelta(days=5)
-_GOOD = ("success", "partial_success")
-#: How Dagster calls the job of all assets, which its Materialize button and backfills run.
-_ALL_ASSETS = "__ASSET_JOB"
 #: The longest closure has eleven days.
 _FAR = 20
 
@@ -99,7 +97,7 @@ def _there(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expect
         return _written(instance, expectation.table, day)
     task = expectation.task or ""
     for status in _statuses(instance, desk, task, day):
-        if status in _GOOD or (status == "skipped" and _complete(instance, desk, task, day)):
+        if status in SUCCESSES or (status == State.SKIPPED and _complete(instance, desk, task, day)):
             return True
     return False
 
@@ -109,7 +107,7 @@ def _holiday(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expe
     if day <= shanghai().last:
         return False
     task = expectation.task or desk.writers.get(expectation.name)
-    return bool(task) and any(status in (*_GOOD, "skipped") for status in _statuses(instance, desk, task, day))
+    return bool(task) and any(status in SUCCESSES | {State.SKIPPED} for status in _statuses(instance, desk, task, day))
 
 
 def _complete(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: date) -> bool:
@@ -161,7 +159,7 @@ def _jobs(desk: AlertContext, task: str) -> Iterator[str]:
             )
             if holders.intersection(inner):
                 holders.add(name)
-    yield from (*sorted(map(dagster_name, holders)), _ALL_ASSETS)
+    yield from (*sorted(map(dagster_name, holders)), ASSET_JOB)
 
 
 def _title(desk: AlertContext, expectation: Expectation) -> str:

@@ -7,15 +7,16 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 import dagster as dg
-from dagster._core.scheduler.instigation import TickStatus
 
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.context import AlertContext
+from mystocks_dagster.dagster_internals import TickStatus
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.scheduling import downtime, interval_state, next_runs, switches
 from mystocks_dagster.scheduling.downtime import DaemonLooks
 from mystocks_dagster.scheduling.interval_state import IntervalState
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import INTERVALS_SENSOR, LOCATION, schedule_name
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: A start that is so late has been missed; and so long the scheduler has to catch up after a time of which nobody
@@ -25,8 +26,6 @@ _PAUSE = timedelta(minutes=1)
 #: Nothing is told of what was due before.
 _HORIZON = timedelta(days=3)
 _MOST = 1_000
-#: The sensor that starts all intervals.
-_INTERVALS = "intervals__sensor"
 
 
 def look(instance: dg.DagsterInstance, settings: Settings, desk: AlertContext) -> None:
@@ -52,12 +51,12 @@ def look(instance: dg.DagsterInstance, settings: Settings, desk: AlertContext) -
     span = _Span(
         start,
         until,
-        _cursor(states.get(_INTERVALS)).get("looked"),
+        _cursor(states.get(INTERVALS_SENSOR)).get("looked"),
         interval_state.read(instance),
         downtime.read(instance, moment),
     )
     for job, entry in desk.entries.items():
-        state = states.get(f"{job}__schedule")
+        state = states.get(schedule_name(job))
         if entry.schedule and state is not None and state.is_running:
             _tell(desk, job, *_lost(instance, job, entry.schedule, state, span))
 
@@ -76,7 +75,7 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
     if lost:
         due = [moment for moment, _ in lost]
         reason = next((why for _, why in reversed(lost) if why), "调度器没有在应启动的时间触发")
-        link = f"{desk.link}/locations/mystocks/jobs/{job}" if desk.link else None
+        link = f"{desk.link}/locations/{LOCATION}/jobs/{job}" if desk.link else None
         desk.say(
             texts.missed(
                 f"missed:{job}:{outage}",

@@ -6,19 +6,20 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import (
+
+from mystocks_dagster import history
+from mystocks_dagster.alerts import texts
+from mystocks_dagster.alerts.context import AlertContext
+from mystocks_dagster.dagster_internals import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
     WILL_RETRY_TAG,
 )
-
-from mystocks_dagster import history
-from mystocks_dagster.alerts import texts
-from mystocks_dagster.alerts.context import AlertContext
 from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.runs.auto_restart import restart_of, will_restart
+from mystocks_dagster.tags import State, Tag
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.secrets import MASK
 
@@ -31,8 +32,8 @@ _NEWS = 24 * 3600
 #: Seconds after which a lost run that was to be started again, and was not, is told.
 _LOST = 600
 _PAGE = 100
-#: A run's tags that the supervisors' sensor sets, and from how many restarts in a row on it is told.
-_TYPE, _RESTARTS, _MANY = "mystocks/task_type", "mystocks/restarts", 3
+#: From how many restarts of a supervisor in a row on it is told.
+_MANY = 3
 #: Seconds after which a supervisor that runs is taken for well.
 _WELL = 300
 
@@ -58,7 +59,7 @@ def look(instance: dg.DagsterInstance, desk: AlertContext, quiet: IdleDetector) 
         _look_at_ends(instance, desk)
     _look_at_awaited(instance, desk)
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]), limit=_PAGE):
-        if "mystocks/group_id" in run.tags and _has_failed_step(instance, run.run_id):
+        if Tag.GROUP_ID in run.tags and _has_failed_step(instance, run.run_id):
             _tell_run(instance, desk, run, desk.moment.timestamp())
     _tell_well_again(instance, desk)
 
@@ -132,7 +133,7 @@ def _has_failed_step(instance: dg.DagsterInstance, run_id: str) -> bool:
 def _tell_run(instance: dg.DagsterInstance, desk: AlertContext, run: dg.DagsterRun, ended: float) -> None:
     task_ids = {name: entry.task_id for name, entry in desk.entries.items() if isinstance(entry, Task)}
     executions = history.of_run(instance, run.run_id, task_ids)
-    if run.tags.get(_TYPE) == "supervisor":
+    if run.tags.get(Tag.TASK_TYPE) == "supervisor":
         _tell_supervisor(desk, run, executions, ended)
         return
     again = run.status == dg.DagsterRunStatus.FAILURE and restart_of(instance, run) is not None
@@ -160,14 +161,14 @@ def _tell_execution(
     }
     link, result = desk.run(execution.run_id), execution.result or {}
     match execution.status:
-        case "failed":
+        case State.FAILED:
             reason = execution.error_message or _run_failure(instance, execution.run_id)
             command = _command(desk, run, execution.task_id, _changed(desk.entries.get(job), execution.params))
             desk.say(
                 texts.failed(**about, reason=reason, attempts=execution.retry_count + 1, link=link, command=command)
             )
             desk.wrong(f"task:{execution.task_id}", moment)
-        case "partial_success":
+        case State.PARTIAL_SUCCESS:
             items, again = result.get("failed_items") or (), result.get("retry_params")
             # What a task gives to be repeated with says the days too.
             command = (
@@ -179,7 +180,7 @@ def _tell_execution(
                 texts.partly_done(**about, reason=result.get("message"), failed_items=items, link=link, command=command)
             )
             desk.wrong(f"task:{execution.task_id}", moment)
-        case "success":
+        case State.SUCCESS:
             incident = desk.ledger.open.get(f"task:{execution.task_id}")
             if incident and incident.since < moment and (over := desk.right(f"task:{execution.task_id}")):
                 desk.say(texts.recovered(**about, since=over.since, link=link))
@@ -187,7 +188,7 @@ def _tell_execution(
 
 def _tell_supervisor(desk: AlertContext, run: dg.DagsterRun, executions: list[Execution], ended: float) -> None:
     job, entry = run.job_name, desk.entries.get(run.job_name)
-    restarts, incident = int(run.tags.get(_RESTARTS, 0)), f"crash:{run.job_name}"
+    restarts, incident = int(run.tags.get(Tag.RESTARTS, 0)), f"crash:{run.job_name}"
     if run.status == dg.DagsterRunStatus.CANCELED:
         desk.ledger.open.pop(incident, None)
         return
@@ -232,7 +233,7 @@ def _tell_well_again(instance: dg.DagsterInstance, desk: AlertContext) -> None:
 
 def _tell_unstarted(instance: dg.DagsterInstance, desk: AlertContext, run: dg.DagsterRun, ended: float) -> None:
     entry = desk.entries.get(run.job_name)
-    name = getattr(entry, "task_id", None) or getattr(entry, "group_id", None) or run.tags.get("mystocks/task_id", "")
+    name = getattr(entry, "task_id", None) or getattr(entry, "group_id", None) or run.tags.get(Tag.TASK_ID, "")
     desk.say(
         texts.run_failed(
             f"run:{run.run_id}",

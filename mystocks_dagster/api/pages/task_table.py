@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from mystocks_dagster.factory.spec import build_specs
 from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.project.project import Project
-from mystocks_dagster.project.reload import LOCATION
 from mystocks_dagster.scheduling.next_runs import NextRun
 from mystocks_dagster.scheduling.switches import Switch
+from mystocks_dagster.tags import LOCATION, UNDER_WAY, schedule_name
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
 from mystocks_dagster.taskfile.problems import Problem
-
-#: States of executions that a stop can end.
-UNDER_WAY = ("pending", "paused", "running")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +112,9 @@ class Links:
     def automation(self, entry: Task | Group) -> str | None:
         """What starts it: its schedule or sensor."""
         cron = entry.schedule is not None and entry.schedule.schedule_type == "cron"
-        return self._to(f"/locations/{LOCATION}/{'schedules' if cron else 'sensors'}/{entry.dagster_name}__schedule")
+        return self._to(
+            f"/locations/{LOCATION}/{'schedules' if cron else 'sensors'}/{schedule_name(entry.dagster_name)}"
+        )
 
     def _to(self, path: str) -> str | None:
         return f"{self.address}{path}" if self.address else None
