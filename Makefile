@@ -32,7 +32,7 @@ ui: setup ## start the web UI and the daemon
 	@$(BIN)/mystocks ui
 
 quick: setup ## run the tests that need no process and no server, of every layer, in under a minute
-	@$(BIN)/pytest --quick -n 2 tests
+	@$(BIN)/pytest --quick -p no:schemathesis -n 2 tests
 
 test: setup ## run the tests
 	@$(BIN)/pytest --ignore=tests/daemon --ignore=tests/browser

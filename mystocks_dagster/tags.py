@@ -1,6 +1,7 @@
 """The names that Dagster keeps for us: tags, metadata, names of definitions, and the states of executions.
 
-They are stored with runs, in dagster.yaml and in users' queries, so each stands here once; a test refuses them elsewhere.
+They are stored with runs, in dagster.yaml and in users' queries. So each stands here once, and a test refuses them
+elsewhere.
 """
 
 from typing import Final, Literal, get_args
@@ -144,9 +145,26 @@ LOCATION: Final = "mystocks"
 REPOSITORY: Final = "__repository__"
 ASSET_JOB: Final = "__ASSET_JOB"
 
-_OP, _ASSET, _SCHEDULE, _SENSOR = "__task", "__asset", "__schedule", "__sensor"
+
+class OwnName:
+    """Assets and jobs of the project itself; no task or group may be called so."""
+
+    TASK_FILE: Final = "task_file"
+    TRADING_CALENDAR: Final = "trading_calendar"
+    TASK_STATISTICS: Final = "task_statistics"
+    ALERT_CHANNELS: Final = "alert_channels"
+    CLEANUP_HISTORY: Final = "cleanup_history"
+    IMPORT_TASKS: Final = "import_tasks"
+    EXPORT_TASKS: Final = "export_tasks"
+    DELETE_TASK: Final = "delete_task"
+    REFRESH_CALENDAR: Final = "refresh_calendar"
+
+
+OWN_NAMES: Final = frozenset(value for name, value in vars(OwnName).items() if name.isupper())
+
+_OP, _ASSET, _CHECK, _SCHEDULE, _SENSOR = "__task", "__asset", "__check", "__schedule", "__sensor"
 #: Endings of the names that are made here; no task or group may have one.
-ENDINGS: Final = (_OP, _ASSET, _SCHEDULE, _SENSOR)
+ENDINGS: Final = (_OP, _ASSET, _CHECK, _SCHEDULE, _SENSOR)
 
 
 def op_name(job: str) -> str:
@@ -167,6 +185,26 @@ def asset_op_name(job: str) -> str:
         'daily_sync__asset'
     """
     return f"{job}{_ASSET}"
+
+
+def check_op_name(asset: str) -> str:
+    """Return the name of the op, and of the step, that runs the checks of an asset.
+
+    Examples:
+        >>> check_op_name("daily_bars")
+        'daily_bars__check'
+    """
+    return f"{asset}{_CHECK}"
+
+
+def is_check(step: str) -> bool:
+    """Say whether a step runs checks of an asset, and no task.
+
+    Examples:
+        >>> is_check("daily_bars__check"), is_check("daily_sync__asset")
+        (True, False)
+    """
+    return step.endswith(_CHECK)
 
 
 def step_task(step: str) -> str:

@@ -21,8 +21,14 @@ from mystocks_dagster.gc_tuning import tune_gc
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+def pytest_collection() -> None:
+    """Keep the tests' bytecode even where the environment says to write none: rewriting them takes seconds."""
+    sys.dont_write_bytecode = False
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: the garbage collector need not look at it again and again."""
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     tune_gc()
     gc.freeze()
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mystocks_dagster.addresses import DagsterLinks
 from mystocks_dagster.alerts.ledger import Incident, Ledger
 from mystocks_dagster.alerts.message import Message
 from mystocks_dagster.taskfile.alerts import Alerts
@@ -19,18 +20,18 @@ class AlertContext:
         alerts: What is wanted.
         channels: Ids of the channels.
         moment: Now.
-        link: Address of the web UI; None when none runs.
+        links: Pages of the web UI.
         entries: Tasks and groups by their names in Dagster.
-        writers: Table to the task that writes it.
+        owners: Table to the task that owns it.
     """
 
     ledger: Ledger
     alerts: Alerts
     channels: tuple[str, ...]
     moment: datetime
-    link: str | None
+    links: DagsterLinks
     entries: Mapping[str, Task | Group]
-    writers: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     def say(self, message: Message) -> None:
         """Tell something, once."""
@@ -55,7 +56,3 @@ class AlertContext:
         """Return who answers for a task or group, by its name in Dagster; None when the file names nobody."""
         entry = self.entries.get(job)
         return entry.owner or None if entry else None
-
-    def run(self, run_id: str) -> str | None:
-        """Return the link to a run."""
-        return f"{self.link}/runs/{run_id}" if self.link else None

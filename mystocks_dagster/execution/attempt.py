@@ -222,10 +222,16 @@ class _Attempt:
             return "its guard process was killed, and the function with it."
         code, peak = self._exit
         if code >= 0:
-            return f"its process ended with exit code {code} and without a result (os._exit, or a library ended it); see its stderr."
+            return (
+                f"its process ended with exit code {code} and without a result (os._exit, or a library "
+                "ended it); see its stderr."
+            )
         name = signal.Signals(-code).name
         if -code == signal.SIGKILL:
-            return f"its process was killed by {name} at {peak / 1e6:,.0f} MB of memory at its peak; the machine may have run out of it."
+            return (
+                f"its process was killed by {name} at {peak / 1e6:,.0f} MB of memory at its peak; the "
+                "machine may have run out of it."
+            )
         return f"its process was killed by {name} (a crash in a library's machine code?); see its stderr."
 
     def _log(

@@ -7,10 +7,10 @@ from mystocks_dagster.alerts.engine import AlertEngine
 from mystocks_dagster.alerts.rules.task_file import FileWatch
 from mystocks_dagster.factory.system import GROUP, CheckOutcome, build_check, keep_current
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.tags import sensor_name
+from mystocks_dagster.tags import OwnName, sensor_name
 from mystocks_dagster.taskfile.reader import Version
 
-CHANNELS, DELIVERED = "alert_channels", "delivered"
+DELIVERED = "delivered"
 
 
 def channel_assets(office: AlertEngine) -> list[dg.AssetSpec]:
@@ -20,13 +20,15 @@ def channel_assets(office: AlertEngine) -> list[dg.AssetSpec]:
         f"告警渠道：where messages about failures are sent, as the task file says.\n\n"
         f"A test: `mystocks alerts test`.\n\n{labels}"
     )
-    return [dg.AssetSpec(CHANNELS, group_name=GROUP, description=about)] if office.channels else []
+    return [dg.AssetSpec(OwnName.ALERT_CHANNELS, group_name=GROUP, description=about)] if office.channels else []
 
 
 def channel_checks(office: AlertEngine) -> list[dg.AssetChecksDefinition]:
     """Return its check."""
     told = "Has every channel taken the last message?"
-    check = build_check(CHANNELS, DELIVERED, told, lambda instance: judge_channels(office, ledger_store.read(instance)))
+    check = build_check(
+        OwnName.ALERT_CHANNELS, DELIVERED, told, lambda instance: judge_channels(office, ledger_store.read(instance))
+    )
     return [check] if office.channels else []
 
 
@@ -36,7 +38,11 @@ def judge_channels(office: AlertEngine, ledger: ledger_store.Ledger) -> CheckOut
     severity = dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN
     told = "\n".join([*failing, *doubts]) or f"{len(office.channels)} channel(s) take what is sent."
     return CheckOutcome(
-        asset=CHANNELS, check=DELIVERED, passed=not failing and not doubts, description=told, severity=severity
+        asset=OwnName.ALERT_CHANNELS,
+        check=DELIVERED,
+        passed=not failing and not doubts,
+        description=told,
+        severity=severity,
     )
 
 

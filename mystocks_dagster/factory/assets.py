@@ -15,7 +15,8 @@ from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.step import end_step, run_task
 from mystocks_dagster.factory.ui_metadata import details, job_metadata, summary, tags_of
 from mystocks_dagster.lake.location import public_uri
-from mystocks_dagster.market.schemas import TABLES, Table
+from mystocks_dagster.market.table import Table
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.registry import DEFAULT as DEFAULT_SOURCE
 from mystocks_dagster.tags import Metadata, asset_op_name

@@ -16,6 +16,7 @@ import dagster as dg
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mystocks_dagster.sources.registry import DEFAULT
 from mystocks_dagster.taskfile.signature import params_model
 
 #: Never given a default in the form: an absent value means "ask the environment, then the file" (see the contract).
@@ -55,7 +56,7 @@ def _field(model: type[BaseModel], name: str, info: FieldInfo, params: Mapping[s
     if hidden:
         return dg.Field(kind, is_required=False, description=f"{description} (from the environment)")
     if name == SOURCE_FIELD:
-        shown = params.get(name) or "akshare"
+        shown = params.get(name) or DEFAULT
         return dg.Field(kind, is_required=False, description=f"{description} Default: MYSTOCKS_SOURCE, else {shown}.")
     value = params[name] if name in params else info.get_default(call_default_factory=True)
     if name not in params and info.is_required():

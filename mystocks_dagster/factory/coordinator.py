@@ -11,11 +11,11 @@ from mystocks_dagster.dagster_internals import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.daemons import use_own_daemons
-from mystocks_dagster.factory.stop_requests import is_stopped, was_begun
 from mystocks_dagster.factory.ui_metadata import dagster_priority
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.processes import lock
 from mystocks_dagster.runs.disabled_groups import refusal_reason
+from mystocks_dagster.runs.stop import is_stopped, was_begun
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile.model import PRIORITIES

@@ -91,7 +91,8 @@ def build_intervals(
         # The daemon looks every 5 s; asking for 1 gives a steady 5, asking for 5 gives gaps of 10.
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts the tasks and groups that have a schedule of type interval; each is switched by its own sensor",
+        description="Starts the tasks and groups that have a schedule of type interval; each is switched by its "
+        "own sensor",
     )
 
 

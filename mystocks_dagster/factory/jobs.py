@@ -117,7 +117,10 @@ def parallel_executor() -> dg.ExecutorDefinition:
 
 
 def _chain(ids: Sequence[str], specs: Mapping[str, TaskSpec]) -> dict[str, list[str]]:
-    """Return edges from each task that stops on error to all later ones: one edge suffices, for they follow each other."""
+    """Return edges from each task that stops on error to all later ones.
+
+    One edge suffices, for they follow each other.
+    """
     edges: dict[str, list[str]] = {}
     barrier: str | None = None
     for name in ids:

@@ -28,8 +28,8 @@ from mystocks_dagster.dagster_internals import (
 )
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.spec import TASK_POOL
-from mystocks_dagster.factory.stop_requests import is_stopped
 from mystocks_dagster.factory.ui_metadata import ran_tag
+from mystocks_dagster.runs.stop import is_stopped
 from mystocks_dagster.settings import ONLY_JOB
 from mystocks_dagster.tags import Tag
 
@@ -145,7 +145,10 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         return CheckRunHealthResult(WorkerStatus.FAILED, self._why_gone(run.run_id, identity.pid))
 
     def _why_gone(self, run_id: str, pid: int) -> str:
-        """Say why a run's process is gone, as it was when that was first seen: a full disk may have room again when it is noted."""
+        """Say why a run's process is gone, as it was when that was first seen.
+
+        A full disk may have room again when it is noted.
+        """
         home = Path(self._instance.root_directory)
         mark = Path(self._instance.storage_directory()) / run_id / _FULL
         if disk_errors.is_full(home):
@@ -153,7 +156,10 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
                 mark.touch()
             return f"the run's process {pid} could not go on. {disk_errors.full(home)}"
         if mark.exists():
-            return f"the run's process {pid} could not go on: the disk of {home} was full. Start it again: there is room now."
+            return (
+                f"the run's process {pid} could not go on: the disk of {home} was full. Start it again: "
+                "there is room now."
+            )
         return f"the run's process {pid} is gone: killed, or the machine went down"
 
 
@@ -166,7 +172,10 @@ def _tags_of_tasks(plan: Any) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Generator[None]:
-    """Let a process that is started here keep an interrupt until it takes it: in the first moments of Python it would die of one."""
+    """Let a process that is started here keep an interrupt until it takes it.
+
+    In the first moments of Python it would die of one.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

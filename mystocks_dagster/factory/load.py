@@ -14,6 +14,7 @@ from mystocks_dagster.factory.management import ManagementActions, build_calenda
 from mystocks_dagster.factory.partitions import stored_first_days
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.settings import Settings, only_job
+from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.last_good import FOLDER, load_usable
 from mystocks_dagster.taskfile.reader import Version
@@ -40,7 +41,7 @@ def load_definitions(hands: ManagementActions | None = None) -> dg.Definitions:
     shared.fetch(settings)
     queued = load_queued(settings)
     version = queued or _read(settings)
-    notice = SIMULATED if settings.source == "simulated" else None
+    notice = SIMULATED if is_simulated(settings.source) else None
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(Metadata.TASKFILE, version.hash)
     own = build_definitions(
         version,

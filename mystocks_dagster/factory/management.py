@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,15 +12,14 @@ from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.factory.config_schema import model_fields
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.tags import Tag, op_name, schedule_name
-from mystocks_dagster.taskfile.edit import exports
+from mystocks_dagster.sources.registry import is_simulated
+from mystocks_dagster.tags import OwnName, Tag, op_name, schedule_name
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.refresh import due
 
 #: Marks jobs and steps that are none of the task file's.
 #: What the forms propose, so that an export can be taken in again as it is.
 _EXPORT = "exports/tasks.yaml"
-REFRESH_CALENDAR = "refresh_calendar"
 #: Before the day's first tasks, and before people look.
 _CALENDAR_CRON = "5 8 * * *"
 #: What a job tells of its work: shown as the metadata of its step.
@@ -34,6 +32,10 @@ class Form(Enum):
     by_name = "by_name"
     yaml = "yaml"
     json = "json"
+
+    def to_format(self) -> str | None:
+        """Return the format; None: as the file's name says."""
+        return None if self is Form.by_name else self.value
 
 
 class CleanupConfig(BaseModel):
@@ -67,7 +69,8 @@ class DeleteConfig(BaseModel):
     )
     force: bool = Field(
         default=False,
-        description="true：即使有任务或任务组引用它也删除，并从中移除。Delete it although others name it, and take it out of those.",
+        description="true：即使有任务或任务组引用它也删除，并从中移除。"
+        "Delete it although others name it, and take it out of those.",
     )
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
@@ -91,17 +94,19 @@ class ExportConfig(BaseModel):
     )
     format: Form = Field(
         default=Form.by_name,
-        description="by_name：按扩展名；yaml：保留注释；json。By the file's name, as YAML with its comments, or as JSON.",
+        description="by_name：按扩展名；yaml：保留注释；json。By the file's name, as YAML with its comments, or as "
+        "JSON.",
     )
 
 
 @dataclass(frozen=True)
 class ManagementActions:
-    """What the jobs need and this layer does not know; each tells what it did.
+    """Callbacks injected from the layers above; each returns a summary for the step's metadata.
 
     Attributes:
         clean: Removes what ran before so many days, or (dry run) counts it.
         take_in: Takes the tasks of a file into the task file, or (dry run) shows the difference.
+        export: Writes the task file to a file, as YAML, JSON or (None) as its name says.
         refresh_calendar: Asks a data source, the project's own when None, for the trading days that it knows.
         reload: Makes the servers build the definitions again.
         delete: Takes a task or group out of the task file, by force also out of those that name it, or (dry run) shows
@@ -109,51 +114,53 @@ class ManagementActions:
     """
 
     clean: Callable[[Settings, int, bool], Told]
-    take_in: Callable[[Settings, Path, bool], Told]
+    take_in: Callable[[Settings, str, bool], Told]
+    export: Callable[[Settings, str, str | None], Told]
     delete: Callable[[Settings, str, bool, bool], Told]
     refresh_calendar: Callable[[Settings, str | None], Told]
     reload: Callable[[], None]
 
 
-def build_management_jobs(hands: ManagementActions) -> list[dg.JobDefinition]:
+def build_management_jobs(actions: ManagementActions) -> list[dg.JobDefinition]:
     """Return the jobs `cleanup_history`, `import_tasks`, `export_tasks` and `delete_task`."""
     return [
         _job(
-            "cleanup_history",
-            "清理执行历史：删除旧的执行记录、事件、日志和 tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
+            OwnName.CLEANUP_HISTORY,
+            "清理执行历史：删除旧的执行记录、事件、日志和 "
+            "tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
             "Removes what ran long ago and gives its disk space back; tables, partitions and statistics stay.",
             CleanupConfig,
-            lambda settings, config: hands.clean(settings, config.days, config.dry_run),
+            lambda settings, config: actions.clean(settings, config.days, config.dry_run),
         ),
         _job(
-            "import_tasks",
+            OwnName.IMPORT_TASKS,
             "导入任务：把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
             "Takes the tasks of another file into tasks.yaml: checked first, backed up, written, loaded.",
             ImportConfig,
-            lambda settings, config: hands.take_in(
-                settings, exports.confined(settings, config.config_path), config.dry_run
-            ),
+            lambda settings, config: actions.take_in(settings, config.config_path, config.dry_run),
         ),
         _job(
-            "export_tasks",
+            OwnName.EXPORT_TASKS,
             "导出任务：把 tasks.yaml 导出为 YAML 或 JSON；变量按原样写出，不会泄露密钥。\n\n"
             "Writes tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.",
             ExportConfig,
-            export_tasks,
+            lambda settings, config: actions.export(settings, config.output_path, config.format.to_format()),
         ),
         _job(
-            "delete_task",
-            "删除任务：从 tasks.yaml 中删除一个任务或任务组：先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
+            OwnName.DELETE_TASK,
+            "删除任务：从 tasks.yaml "
+            "中删除一个任务或任务组：先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
             "Takes a task or group out of tasks.yaml: checked first, backed up, written, loaded; its history stays.",
             DeleteConfig,
-            lambda settings, config: hands.delete(settings, config.task_id, config.force, config.dry_run),
+            lambda settings, config: actions.delete(settings, config.task_id, config.force, config.dry_run),
         ),
         _job(
-            REFRESH_CALENDAR,
+            OwnName.REFRESH_CALENDAR,
             "更新交易日历：向数据源询问已公布的交易日，写入本项目的交易日历；已公布的日子不会被改写，也不会变短。\n\n"
-            "Asks a data source for the trading days that it knows; what is published is neither changed nor shortened.",
+            "Asks a data source for the trading days that it knows; what is published is neither "
+            "changed nor shortened.",
             CalendarConfig,
-            lambda settings, config: hands.refresh_calendar(settings, config.data_source or None),
+            lambda settings, config: actions.refresh_calendar(settings, config.data_source or None),
         ),
     ]
 
@@ -162,35 +169,22 @@ def build_calendar_schedule() -> dg.ScheduleDefinition:
     """Return the schedule that asks for the trading days once a day near the calendar's end, else once a week."""
 
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if Settings.from_env().source == "simulated":
+        if is_simulated(Settings.from_env().source):
             return dg.SkipReason("A simulated market keeps the calendar in force: there is nothing to ask.")
         if due():
-            return dg.RunRequest(run_key=f"{REFRESH_CALENDAR}:{context.scheduled_execution_time.isoformat()}")
+            return dg.RunRequest(run_key=f"{OwnName.REFRESH_CALENDAR}:{context.scheduled_execution_time.isoformat()}")
         known = in_force()
         return dg.SkipReason(f"A source was asked not long ago; the calendar reaches to {known.calendar.last}.")
 
     return dg.ScheduleDefinition(
-        name=schedule_name(REFRESH_CALENDAR),
-        job_name=REFRESH_CALENDAR,
+        name=schedule_name(OwnName.REFRESH_CALENDAR),
+        job_name=OwnName.REFRESH_CALENDAR,
         cron_schedule=_CALENDAR_CRON,
         execution_timezone="Asia/Shanghai",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Asks a live source for the trading days that it knows",
         execution_fn=evaluate,
     )
-
-
-def export_tasks(settings: Settings, config: ExportConfig) -> Told:
-    """Write the task file as YAML or JSON, and return where.
-
-    Raises:
-        Forbidden: It lies outside the folder of exports.
-        InvalidParams: The name is none of a YAML or JSON file, or another file stands there.
-        TaskFileError: The task file cannot be read.
-    """
-    form = None if config.format is Form.by_name else config.format.value
-    path = exports.export(settings, exports.confined(settings, config.output_path), form)
-    return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size}
 
 
 def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:

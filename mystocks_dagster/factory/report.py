@@ -15,7 +15,7 @@ from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.lake.layout import row_count
 from mystocks_dagster.lake.location import public_uri
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import Metadata, State
 from mystocks_dagster.tasks.run import TaskResult
@@ -30,6 +30,7 @@ class Report:
 
     spec: TaskSpec
     outcome: Outcome
+    attempt: int = 1
     days: tuple[date, ...] = ()
 
     @property
@@ -50,6 +51,11 @@ class Report:
     def retryable(self) -> bool:
         """Whether trying again can mend it."""
         return self.outcome.error.retryable if self.outcome.error else True
+
+    @property
+    def last(self) -> bool:
+        """Whether no attempt follows: it did not fail, a retry cannot mend it, or the task has no retry left."""
+        return not self.failure or not self.retryable or self.attempt > self.spec.retries
 
     @property
     def keys(self) -> tuple[str, ...]:

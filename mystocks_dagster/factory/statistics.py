@@ -10,9 +10,8 @@ import dagster as dg
 from mystocks_dagster.history import Statistics, catch_up
 from mystocks_dagster.history.aggregates import TimeWindow
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.tags import UNDER_WAY, Tag, sensor_name
+from mystocks_dagster.tags import UNDER_WAY, OwnName, Tag, sensor_name
 
-STATISTICS = "task_statistics"
 #: The group of what tells of the project itself.
 SYSTEM = "system"
 #: The daemon looks once a minute; a file of more tasks than this many seconds is told less often, since it has as many
@@ -31,7 +30,7 @@ def build_statistics(names: Mapping[str, str], task_ids: Mapping[str, str]) -> d
     """
 
     @dg.asset(
-        key=STATISTICS,
+        key=OwnName.TASK_STATISTICS,
         group_name=SYSTEM,
         op_tags={Tag.SYSTEM: "true"},
         description="任务统计：次数、成功率、耗时。How often each task ran and how it went.\n\n"
@@ -56,11 +55,11 @@ def build_refresher(names: Mapping[str, str], task_ids: Mapping[str, str]) -> dg
         ended = _ended(found)
         if ended in (seen["ended"], {}):
             return dg.SensorResult(skip_reason="no execution has ended since the last refresh")
-        event = dg.AssetMaterialization(STATISTICS, metadata=statistics_metadata(found))
+        event = dg.AssetMaterialization(OwnName.TASK_STATISTICS, metadata=statistics_metadata(found))
         return dg.SensorResult(asset_events=[event], cursor=json.dumps({"time": time.time(), "ended": ended}))
 
     return dg.SensorDefinition(
-        name=sensor_name(STATISTICS),
+        name=sensor_name(OwnName.TASK_STATISTICS),
         evaluation_fn=refresh,
         minimum_interval_seconds=_GAP_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,

@@ -13,7 +13,7 @@ from mystocks_dagster.execution.tasklog import TaskLog
 from mystocks_dagster.factory.config_schema import SOURCE_FIELD
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.factory.stop_requests import is_stopped, mark_canceling
+from mystocks_dagster.runs.stop import is_stopped, mark_canceling
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import State, Tag
 
@@ -70,7 +70,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
         log.write("ERROR", "stopped from outside")
         raise Interrupted(f"{body.task_id} was stopped") from error
-    report = Report(spec=spec, outcome=outcome, days=days)
+    report = Report(spec=spec, outcome=outcome, attempt=body.attempt, days=days)
     trouble = log.write(*_ending(report))
     if trouble:
         context.log.warning(f"{trouble}: what this attempt logged is here and in its captured output only.")
@@ -119,10 +119,9 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
     """
     result = report.result
     if report.failure:
-        again = report.retryable and context.retry_number < report.spec.retries
         if report.spec.retries:
-            context.log.warning(_next_attempt(report, context.retry_number + 1))
-        if not again:
+            context.log.warning(_next_attempt(report))
+        if report.last:
             yield from report.evaluations()
         raise dg.Failure(description=report.failure, metadata=report.failure_metadata(), allow_retries=report.retryable)
     if result.status == State.PARTIAL_SUCCESS:
@@ -135,14 +134,13 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
         context.log.info(f"done in {report.outcome.seconds:.1f} s. {result.message}".rstrip())
 
 
-def _next_attempt(report: Report, attempt: int) -> str:
+def _next_attempt(report: Report) -> str:
     """Say which attempt failed, and whether, when and why there is another one."""
-    attempts = report.spec.retries + 1
-    failed = f"attempt {attempt} of {attempts} failed: {report.failure}"
+    failed = f"attempt {report.attempt} of {report.spec.retries + 1} failed: {report.failure}"
     error = report.outcome.error
     why = error.why if error else ""
     if not report.retryable:
         return f"{failed}; it is not tried again, because {why}"
-    if attempt >= attempts:
+    if report.last:
         return f"{failed}; it was the last one"
     return f"{failed}; trying again in {report.spec.retry_delay} s, because {why}"

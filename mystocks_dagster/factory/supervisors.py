@@ -14,6 +14,7 @@ import dagster as dg
 from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES, SENSOR_NAME_TAG
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.runs.max_instances import limit_reached
+from mystocks_dagster.runs.stop import request
 from mystocks_dagster.scheduling.switches import sensor_states, turned_on
 from mystocks_dagster.tags import Tag, schedule_name, sensor_name
 from mystocks_dagster.taskfile.names import dagster_name
@@ -98,7 +99,10 @@ def _health(instance: dg.DagsterInstance, job: str) -> str:
     for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=1):
         again = int(record.dagster_run.tags.get(Tag.RESTARTS, 0))
         if record.start_time:
-            return f"alive for {timedelta(seconds=int(time.time() - record.start_time))}, started again {again} times in a row"
+            return (
+                f"alive for {timedelta(seconds=int(time.time() - record.start_time))}, started again "
+                f"{again} times in a row"
+            )
     return "starting"
 
 
@@ -127,7 +131,7 @@ def build_stopper(specs: Mapping[str, TaskSpec], broken: Collection[str] = ()) -
             if not on.get(run.job_name):
                 why = "switched off" if run.job_name in on else "no longer in the task file"
                 context.instance.add_run_tags(run.run_id, {Tag.SWITCHED_OFF: why})
-                context.instance.run_coordinator.cancel_run(run.run_id)
+                request(context.instance, run.run_id)
                 stopped.append(f"{run.job_name} is {why}: stopping run {run.run_id}")
         return dg.SensorResult(skip_reason="; ".join(stopped) or f"{len(kept)} supervisors run as they should")
 

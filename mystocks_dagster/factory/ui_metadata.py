@@ -136,7 +136,10 @@ def _labels(task: Task) -> dict[str, str]:
 
 
 def _label_key(label: str) -> str:
-    """Return the run tag that holds a label: one and the same for all tasks, so that one filter in the UI finds their runs."""
+    """Return the run tag that holds a label.
+
+    One and the same for all tasks, so that one filter in the UI finds their runs.
+    """
     # A tag's key is plain ASCII in Dagster; its value may be anything.
     plain = re.fullmatch(r"[A-Za-z0-9_.-]{1,50}", label)
     return f"{Tag.LABEL}{label if plain else hashlib.sha256(label.encode()).hexdigest()[:8]}"

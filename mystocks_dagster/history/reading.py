@@ -10,7 +10,7 @@ from mystocks_dagster.dagster_internals import ErrorSource
 from mystocks_dagster.history import dagster_storage
 from mystocks_dagster.history.models import Execution
 from mystocks_dagster.history.record import Record
-from mystocks_dagster.tags import PREFIX, Metadata, State, step_task
+from mystocks_dagster.tags import PREFIX, Metadata, State, is_check, step_task
 from mystocks_dagster.taskfile.secrets import mask
 
 _STARTED = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
@@ -62,7 +62,7 @@ def _of_run(plan_of: Callable[[str], Any], run: Any, entries: Sequence[Any]) -> 
             logs |= dict.fromkeys(data.step_keys or (), data.file_key)
         elif event.event_type == dg.DagsterEventType.RUN_FAILURE:
             failure = entry
-        elif event.step_key:
+        elif event.step_key and not is_check(event.step_key):
             steps.setdefault(event.step_key, []).append(entry)
     for step in [*steps, *_not_started(plan_of, run, steps)]:
         yield _record(run, step, steps.get(step, []), logs.get(step), failure)
@@ -75,6 +75,7 @@ def _not_started(plan_of: Callable[[str], Any], run: Any, started: Mapping[str, 
         return []
     plan = plan_of(run.execution_plan_snapshot_id) if run.execution_plan_snapshot_id else None
     steps = [step for step in plan.step_keys_to_execute if step not in started] if plan else []
+    steps = [step for step in steps if not is_check(step)]
     # What was to run before the job's own task is not at fault.
     return [run.job_name] if broken and run.job_name in steps else steps
 

@@ -10,6 +10,7 @@ from typing import Any
 from mystocks_dagster import history
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.reload import ask
 from mystocks_dagster.project.servers import ui_address
@@ -26,7 +27,8 @@ LATE = timedelta(minutes=5)
 _UI_SECONDS = 10.0
 _LOCATION = """query { workspaceOrError { __typename
   ... on PythonError { message }
-  ... on Workspace { locationEntries { name locationOrLoadError { __typename ... on PythonError { message causes { message } } } } } } }"""
+  ... on Workspace { locationEntries { name locationOrLoadError {
+    __typename ... on PythonError { message causes { message } } } } } } }"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +161,10 @@ def web_ui(project: Project) -> Check:
             detail=f"{address} could not load the task file: {trouble}",
             remedy="mystocks check",
         )
-    return Check(name="web_ui", ok=True, detail=f"answers at {address}")
+    if text := reload_state.trouble(project.settings):
+        return Check(name="web_ui", ok=False, detail=text, remedy="mystocks reload")
+    loading = ", and loads the task file now" if reload_state.under_way(project.settings) else ""
+    return Check(name="web_ui", ok=True, detail=f"answers at {address}{loading}")
 
 
 def _location_trouble(workspace: dict[str, Any]) -> str | None:
@@ -235,7 +240,7 @@ def schedules(project: Project) -> Check:
 
 
 def last_runs(project: Project) -> Check:
-    """Say whether every task that has a schedule, of its own or of a group, did its work the last time that it was let."""
+    """Say whether every task that has a schedule, of its own or of a group, did its work the last time."""
     outcomes = project.last_outcomes()
     failed = [name for name in _scheduled(project) if outcomes.get(name) == State.FAILED]
     if failed:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mystocks_dagster.errors import Forbidden
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.problems import path_text
 from mystocks_dagster.taskfile.reader import Version
@@ -145,13 +146,13 @@ def check_documents(before: Document, after: Document, rules: Sequence[Rule] = R
     for rule in rules:
         if changed := next(rule.judge(before, after), None):
             raise Forbidden(
-                f"{changed} may not be written from here: {rule.why}. Whoever may edit {before.file} does it there, or with mystocks "
-                f"edit or mystocks import."
+                f"{changed} may not be written from here: {rule.why}. Whoever may edit {before.file} does it there, "
+                "or with mystocks edit or mystocks import."
             )
 
 
 def check_import(ours: Document, theirs: Document, rules: Sequence[Rule] = RULES) -> None:
-    """Refuse a file that an untrusted caller wants taken in, before anything of it is resolved; raises as `check_documents` does."""
+    """Refuse an untrusted caller's import before anything of it is resolved; raises as `check_documents` does."""
     packages = [*(_names(ours)), *(name for name in _names(theirs) if name not in _names(ours))]
     taken = {
         key: theirs.head[key]
@@ -166,38 +167,40 @@ def check_import(ours: Document, theirs: Document, rules: Sequence[Rule] = RULES
     check_documents(ours, Document(theirs.file, head, entries, theirs.problem), rules)
 
 
-def check_commands(before: Version, after: Version) -> None:
+def check_commands(settings: Settings, before: Version, after: Version) -> None:
     """Refuse an untrusted edit after which a task that runs a command is new, or another than it was.
 
     Raises:
-        Forbidden: There is one.
+        Forbidden: There is one, and the server does not allow commands (`MYSTOCKS_API_COMMANDS`).
     """
+    if settings.api_commands:
+        return
     ours, defaults = _by_id(before.document), before.document.defaults
     for raw in after.document.entries["tasks"]:
         same = raw.id and ours.get(raw.id) == raw.data and defaults == after.document.defaults
         if raw.id and not same and runs_command(after, raw.id):
             raise Forbidden(
-                f"{raw.id} runs a command of this machine, which may not be written from here. Edit tasks.yaml itself or use "
-                "`mystocks edit`; or set MYSTOCKS_API_COMMANDS=yes for the server."
+                f"{raw.id} runs a command of this machine, which may not be written from here. Edit tasks.yaml itself "
+                "or use `mystocks edit`; or set MYSTOCKS_API_COMMANDS=yes for the server."
             )
 
 
-def check_start(version: Version, name: str, params: Mapping[str, Any], *, commands: bool) -> None:
+def check_start(settings: Settings, version: Version, name: str, params: Mapping[str, Any]) -> None:
     """Refuse parameters with which an untrusted caller may not start a task.
 
     Args:
+        settings: Whether the server allows commands (`MYSTOCKS_API_COMMANDS`).
         version: The task file.
         name: The task.
         params: Those of this run.
-        commands: Whether commands may be given from there (`MYSTOCKS_API_COMMANDS`).
 
     Raises:
         Forbidden: They are another command, or send the values of variables elsewhere.
     """
-    if params and runs_command(version, name) and not commands:
+    if params and not settings.api_commands and runs_command(version, name):
         raise Forbidden(
-            f"{name} runs a command of this machine, which may not be given other parameters from here. Use `mystocks run {name}`; "
-            "or set MYSTOCKS_API_COMMANDS=yes for the server."
+            f"{name} runs a command of this machine, which may not be given other parameters from here. "
+            f"Use `mystocks run {name}`; or set MYSTOCKS_API_COMMANDS=yes for the server."
         )
     task = version.taskfile.by_id().get(name)
     if not isinstance(task, Task) or not _holds_secrets(task.written()["params"]):
@@ -205,9 +208,8 @@ def check_start(version: Version, name: str, params: Mapping[str, Any], *, comma
     for path, value in walk({"params": dict(params)}):
         if _names_a_place(path, value) and _at({"params": task.params}, path) != value:
             raise Forbidden(
-                f"{name} holds secrets or reads variables, so {path_text(path)}, which may decide where they are sent, may not be given "
-                "from here. "
-                f"Use `mystocks run {name}`."
+                f"{name} holds secrets or reads variables, so {path_text(path)}, which may decide where they are sent, "
+                f"may not be given from here. Use `mystocks run {name}`."
             )
 
 

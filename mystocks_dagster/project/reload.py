@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import DAGSTER_PATH
+from mystocks_dagster.instance import DAGSTER_PATH, ui_address
 from mystocks_dagster.processes.loopback import opener
-from mystocks_dagster.project.servers import ui_address
+from mystocks_dagster.project import reload_state
 from mystocks_dagster.scheduling.switches import note_intervals
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import LOCATION, REPOSITORY, Tag
@@ -85,10 +85,12 @@ def reload(settings: Settings, *, anew: bool = True) -> ReloadResult:
         version = load_task_file(settings.task_file)
         for _ in range(_ATTEMPTS):
             if not anew and _loaded(settings, address, version) == version.hash:
+                reload_state.forget(settings)
                 return ReloadResult(version=version, address=address)
             note_intervals(settings, version.taskfile)
             done = _reloaded(settings, address, version)
             if done.address is None or _loaded(settings, address, version) in (None, version.hash):
+                reload_state.forget(settings)
                 return done
             newer = load_task_file(settings.task_file)
             if newer.hash == version.hash:
@@ -97,8 +99,8 @@ def reload(settings: Settings, *, anew: bool = True) -> ReloadResult:
             anew, version = False, newer
     loaded = _loaded(settings, address, version)
     raise InstanceError(
-        f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: it was started "
-        "for another file, or the file is being saved again and again. Reload again, or start `mystocks ui` anew."
+        f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: "
+        "it was started for another file, or the file is being saved again and again. Reload again, or start `mystocks ui` anew."
     )
 
 
@@ -115,7 +117,7 @@ def _reloaded(settings: Settings, address: str, version: Version) -> ReloadResul
 
 
 def _loaded(settings: Settings, address: str, version: Version) -> str | None:
-    """Return the hash of the version that the web UI works with; None when the file has nothing that could be asked for."""
+    """Return the hash of the version that the web UI works with; None when the file has nothing to ask for."""
     entry = next(iter(version.taskfile.by_id().values()), None)
     if entry is None:
         return None

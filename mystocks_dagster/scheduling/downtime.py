@@ -1,4 +1,6 @@
-"""When a daemon looked and when a switch was off: whether a start that is asked for late was missed, late, or not due at all.
+"""When a daemon looked and when a switch was off.
+
+Whether a start that is asked for late was missed, late, or not due at all.
 
 A start was missed when no daemon looked at the time at which it was due. One that a slow daemon comes to late is late
 and runs.
@@ -67,7 +69,10 @@ class DaemonLooks:
         return max(known, self.before or self.since, self.since) if job in self.off else known
 
     def first_seen(self, job: str, form: str, otherwise: datetime) -> datetime:
-        """Return since when the schedule of a job has this form; now when it had another, `otherwise` when nothing is noted."""
+        """Return since when the schedule of a job has this form.
+
+        Now when it had another, `otherwise` when nothing is noted.
+        """
         if job not in self.forms:
             return otherwise
         noted, seen = self.forms[job]

@@ -118,7 +118,10 @@ def turn(
 
 
 def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[Any], InstigatorState]) -> None:
-    """Put a switch back; where that turns it on, note when, as turning it on does: Dagster's reset forgets that it was off."""
+    """Put a switch back.
+
+    Where that turns it on, note when, as turning it on does: Dagster's reset forgets that it was off.
+    """
     was_on = remote.get_current_instigator_state(
         instance.get_instigator_state(remote.get_remote_origin_id(), remote.selector_id)
     ).is_running
@@ -147,7 +150,10 @@ def person_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
 
 
 def turned_on(states: Mapping[str, InstigatorState], active: Mapping[str, bool]) -> dict[str, bool]:
-    """Return job to whether its schedule or sensor is on: as somebody switched it, else as the file has it (`active`)."""
+    """Return job to whether its schedule or sensor is on.
+
+    As somebody switched it, else as the file has it (`active`).
+    """
     turned = {
         name: state.status == InstigatorStatus.RUNNING
         for name, state in states.items()

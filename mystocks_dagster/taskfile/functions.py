@@ -130,7 +130,10 @@ class Functions:
         names = [BUILT_IN + module.removeprefix(ALIAS)] if _inside(module, (ALIAS,)) else []
         allowed = [name for name in (*names, module) if _inside(name, (BUILT_IN, *self._packages))]
         if not _DOTTED.fullmatch(module) or not allowed:
-            hint = f"Allowed are modules of {', '.join((BUILT_IN, *self._packages))}; add a package of your own to task_packages."
+            hint = (
+                f"Allowed are modules of {', '.join((BUILT_IN, *self._packages))}; add a package of your "
+                "own to task_packages."
+            )
             meant = next((name for name in self.modules() if name.endswith(f".{module}")), None)
             hint = f"Did you mean {meant!r}?" if meant else hint
             raise Unresolved("task_module", f"{module!r} is outside the task packages", hint)
@@ -168,7 +171,10 @@ def package_fault(package: str, beside: Path | None) -> str | None:
         return "a package is written like my_tasks or company.tasks"
     top = package.partition(".")[0]
     if top in sys.stdlib_module_names or (top == "mystocks_dagster" and not _inside(package, (BUILT_IN,))):
-        return f"{package} holds no tasks: it belongs to {'this project' if top == 'mystocks_dagster' else 'Python itself'}"
+        return (
+            f"{package} holds no tasks: it belongs to "
+            f"{'this project' if top == 'mystocks_dagster' else 'Python itself'}"
+        )
     if package != ALIAS and find(package, beside) is None:
         return f"the package {package!r} was found neither on the Python path nor beside the task file ({beside})"
     return None
@@ -197,7 +203,7 @@ def _inside(module: str, packages: Sequence[str]) -> bool:
 
 
 def _is_task(value: Any, packages: Sequence[str]) -> bool:
-    """Return whether a value is a function of one of the packages that can be called with params, run, both or neither."""
+    """Return whether a value is a function of one of the packages, and takes params, run, both or neither."""
     if not callable(value) or inspect.isclass(value) or not _inside(getattr(value, "__module__", None) or "", packages):
         return False
     try:

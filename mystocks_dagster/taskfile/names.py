@@ -4,7 +4,7 @@ import keyword
 import re
 from functools import cache
 
-from mystocks_dagster.tags import ENDINGS
+from mystocks_dagster.tags import ENDINGS, OWN_NAMES
 
 #: Letters, digits, `_` and `-`, a letter first: what fits URLs, file names and (with `_` for `-`) Dagster.
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
@@ -30,20 +30,6 @@ DAGSTER_NAMES = frozenset(
 )
 #: First path segments below /api/tasks/ that are calls, not tasks.
 REST_NAMES = frozenset({"register", "executions", "statistics", "import", "export", "health"})
-#: Assets and jobs of the project itself.
-OUR_NAMES = frozenset(
-    {
-        "task_file",
-        "trading_calendar",
-        "task_statistics",
-        "alert_channels",
-        "cleanup_history",
-        "import_tasks",
-        "export_tasks",
-        "delete_task",
-        "refresh_calendar",
-    }
-)
 
 
 def dagster_name(task_id: str) -> str:
@@ -60,7 +46,7 @@ def dagster_name(task_id: str) -> str:
 def id_fault(task_id: str) -> str | None:
     """Return why `task_id` cannot be the id of a task or group; None when it can."""
     # 0.5 s to import, for polars' types: keep it off the path of what only reads a model.
-    from mystocks_dagster.market.schemas import TABLES
+    from mystocks_dagster.market.tables import TABLES
 
     name = dagster_name(task_id)
     if not re.match(ID_PATTERN, task_id) or task_id.endswith("\n"):
@@ -71,7 +57,7 @@ def id_fault(task_id: str) -> str | None:
         return f"/api/tasks/{task_id} is a call of the REST interface"
     if name in DAGSTER_NAMES:
         return "Dagster reserves this name"
-    if name in OUR_NAMES:
+    if name in OWN_NAMES:
         return f"{name} is made by the project itself"
     if name in TABLES:
         return f"{name} is a table of the lake; name what the task does, such as sync_{name}"

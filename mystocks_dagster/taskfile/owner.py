@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from mystocks_dagster.taskfile.form import FormField
 from mystocks_dagster.taskfile.schedule import fault
 
 #: Written in front of a team's name, as Dagster has it.
@@ -52,4 +53,13 @@ def dagster_owner(value: str) -> str:
     return value if value.startswith(TEAM) or re.fullmatch(_DAGSTERS_EMAIL, value) else f"{TEAM}{value}"
 
 
+#: How the form asks for it.
+OWNER_FIELD = FormField(
+    "负责人",
+    "Owner",
+    help=(
+        "姓名、团队或邮箱，例如 数据组 或 data@example.com",
+        "A name, a team or an e-mail address, such as data@example.com",
+    ),
+)
 Owner = Annotated[str, AfterValidator(_checked)]

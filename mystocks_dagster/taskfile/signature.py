@@ -1,7 +1,7 @@
 """The signature of a task function: which parameter takes `params`, and of which model it is.
 
-The form in Dagster, the form in the pages, the checks of the file and the call itself all ask here. Loads no pydantic: a
-task's process whose function takes a plain dict starts without it.
+The form in Dagster, the form in the pages, the checks of the file and the call itself all ask here. Loads no pydantic:
+a task's process whose function takes a plain dict starts without it.
 """
 
 import functools

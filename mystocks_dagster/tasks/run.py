@@ -63,7 +63,9 @@ class TaskRun:
     source_override: str | None = None
 
     def source(self, named: str | None) -> "MarketSource":
-        """Open the source: this run's override, then `MYSTOCKS_SOURCE`, then `named` (the task's params), then the default.
+        """Open the source.
+
+        This run's override, then `MYSTOCKS_SOURCE`, then `named` (the task's params), then the default.
 
         Its rows are held against the rules of their tables before they are given, see `sources.checked`.
         """

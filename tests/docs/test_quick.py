@@ -104,7 +104,7 @@ def commands(folder: Folder) -> None:
     [(helper, True), (goes, True), (stays, False), (commands, True), (free_port, True), (make_folder, False)],
 )
 def test_what_a_test_or_its_helpers_name_says_whether_it_is_quick(function: object, slow: bool) -> None:
-    assert quick_mode.starts([function]) is slow
+    assert quick_mode.starts(function) is slow
 
 
 def test_every_layer_has_quick_tests() -> None:

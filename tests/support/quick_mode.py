@@ -8,6 +8,7 @@ guard lets no quick test start one.
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -15,11 +16,11 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parent.parent
-#: Folders whose tests all run servers.
-FOLDERS = ("browser", "daemon", "live")
-#: Modules that start processes or listen, and the function of the package that does for every attempt.
+#: What is not even imported: folders whose tests all run servers, and a file that imports schemathesis (seconds).
+LEFT_OUT = {TESTS / "browser", TESTS / "daemon", TESTS / "live", TESTS / "api" / "test_app.py"}
+#: Modules that start processes or listen, and functions that execute a run or an attempt, which have processes too.
 STARTERS = {"aiosmtpd", "http", "multiprocessing", "socket", "socketserver", "subprocess", "uvicorn"}
-FUNCTIONS = {"run_attempt"}
+FUNCTIONS = {"execute_in_process", "execute_run", "run_attempt"}
 #: Events of Python's own audit that a quick test may not cause.
 FORBIDDEN = {
     "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system",
@@ -27,36 +28,36 @@ FORBIDDEN = {
 }  # fmt: skip
 
 
-def starts(functions: list[Any]) -> bool:
+@cache
+def starts(*functions: Any) -> bool:
     """Return whether functions, or helpers of the tests that they call, name what starts a process or a server."""
     seen: set[Any] = set()
-    waiting = [(function, frozenset[str]()) for function in functions]
+    waiting: list[tuple[Any, type | None]] = [(function, None) for function in functions]
     while waiting:
-        thing, names_of_caller = waiting.pop()
-        thing = inspect.unwrap(thing)
-        if isinstance(thing, type):
-            waiting += [(method, names_of_caller) for method in _methods(thing, names_of_caller)]
+        function, owner = waiting.pop()
+        function = inspect.unwrap(function)
+        if not _is_of_tests(function) or function in seen:
             continue
-        if (
-            not isinstance(thing, FunctionType)
-            or thing in seen
-            or not Path(thing.__code__.co_filename).is_relative_to(TESTS)
-        ):
-            continue
-        seen.add(thing)
-        names = frozenset(_names(thing.__code__))
-        values = [thing.__globals__[name] for name in names if name in thing.__globals__]
+        seen.add(function)
+        names = frozenset(_names(function.__code__))
+        values = [function.__globals__[name] for name in names if name in function.__globals__]
         if names & FUNCTIONS or any(_root(value) in STARTERS for value in [*names, *values]):
             return True
-        waiting += [(value, names) for value in [*values, *thing.__annotations__.values()] if callable(value)]
+        classes = {value for value in [owner, *values, *function.__annotations__.values()] if isinstance(value, type)}
+        waiting += [(value, None) for value in values]
+        waiting += [(method, kind) for kind in classes for method in _methods(kind, names)]
     return False
 
 
+def _is_of_tests(value: Any) -> bool:
+    return isinstance(value, FunctionType) and Path(value.__code__.co_filename).is_relative_to(TESTS)
+
+
 def _methods(owner: type, names: frozenset[str]) -> list[Any]:
-    """Return the methods of a class of the tests that a caller may mean."""
+    """Return the methods of a class that a caller may mean, and those that run without being named."""
     wanted = names | {"__init__", "__post_init__", "__enter__", "__call__"}
-    found = [value for name, value in vars(owner).items() if name in wanted]
-    return [value.fget if isinstance(value, property) else getattr(value, "func", value) for value in found]
+    attributes = [value for name, value in vars(owner).items() if name in wanted]
+    return [getattr(value, "fget", None) or getattr(value, "func", value) for value in attributes]
 
 
 def _names(code: CodeType) -> Iterator[str]:
@@ -90,8 +91,8 @@ class QuickMode:
             )
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        """Leave the folders of whole-product tests out before they are imported."""
-        return True if collection_path.parent == TESTS and collection_path.name in FOLDERS else None
+        """Leave files out before they are imported."""
+        return True if collection_path in LEFT_OUT else None
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out what is not quick."""
@@ -115,6 +116,7 @@ class QuickMode:
         report = yield
         if self._caused and report.passed:
             report.outcome, report.longrepr = "failed", f"it started a process or a server: {self._caused}"
+        self._caused.clear()
         return report
 
 
@@ -126,4 +128,4 @@ def is_slow(item: pytest.Item) -> bool:
         return False
     definitions = item._fixtureinfo.name2fixturedefs  # which fixtures a test uses is nowhere public
     fixtures: list[Callable[..., Any]] = [found[-1].func for found in definitions.values()]
-    return starts([item.function, *fixtures])
+    return starts(item.function, *fixtures)

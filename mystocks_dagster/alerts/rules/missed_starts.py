@@ -16,7 +16,7 @@ from mystocks_dagster.scheduling import downtime, interval_state, next_runs, swi
 from mystocks_dagster.scheduling.downtime import DaemonLooks
 from mystocks_dagster.scheduling.interval_state import IntervalState
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.tags import INTERVALS_SENSOR, LOCATION, schedule_name
+from mystocks_dagster.tags import INTERVALS_SENSOR, schedule_name
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: A start that is so late has been missed; and so long the scheduler has to catch up after a time of which nobody
@@ -62,7 +62,10 @@ def look(instance: dg.DagsterInstance, settings: Settings, desk: AlertContext) -
 
 
 class _Span(NamedTuple):
-    """What is judged: starts from `start` to `until`; intervals by how far their sensor has `looked`; what was due while off is not."""
+    """What is judged: starts from `start` to `until`; intervals by how far their sensor has `looked`.
+
+    What was due while off is not.
+    """
 
     start: datetime
     until: datetime
@@ -75,7 +78,6 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
     if lost:
         due = [moment for moment, _ in lost]
         reason = next((why for _, why in reversed(lost) if why), "调度器没有在应启动的时间触发")
-        link = f"{desk.link}/locations/{LOCATION}/jobs/{job}" if desk.link else None
         desk.say(
             texts.missed(
                 f"missed:{job}:{outage}",
@@ -85,7 +87,7 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
                 dues=due,
                 reason=reason,
                 time=desk.moment,
-                link=link,
+                link=desk.links.job(job),
             )
         )
 
@@ -93,7 +95,7 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
 def _lost(
     instance: dg.DagsterInstance, job: str, schedule: Schedule, state: Any, span: _Span
 ) -> tuple[list[tuple[datetime, str]], str]:
-    """Return the starts that did not happen, each with a reason if one is known, and by what they are known to be told."""
+    """Return the starts that did not happen, each with a reason if one is known, and the key of their message."""
     match schedule.schedule_type:
         case "cron":
             lost = list(_lost_ticks(instance, job, schedule, state, span))
@@ -132,7 +134,7 @@ def _lost_ticks(
 
 
 def _lost_intervals(job: str, state: Any, span: _Span) -> Iterator[tuple[datetime, str]]:
-    """Yield the latest time that an interval was due, when the sensor that starts all intervals has not looked since."""
+    """Yield the latest time that an interval was due, when the sensor of all intervals has not looked since."""
     anchor = span.intervals.get(job)
     if anchor is None or span.looked is None:
         return

@@ -21,6 +21,7 @@ from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.runs.auto_restart import restart_of, will_restart
 from mystocks_dagster.tags import State, Tag
 from mystocks_dagster.taskfile.model import Task
+from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.secrets import MASK
 
 _ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
@@ -151,7 +152,7 @@ def _tell_execution(
     if execution.execution_id in desk.ledger.told:
         return
     moment = execution.end_time or _moment(ended)
-    job = execution.task_id.replace("-", "_")
+    job = dagster_name(execution.task_id)
     about: Mapping[str, Any] = {
         "key": execution.execution_id,
         "task_id": execution.task_id,
@@ -159,7 +160,7 @@ def _tell_execution(
         "owner": desk.owner(job),
         "time": moment,
     }
-    link, result = desk.run(execution.run_id), execution.result or {}
+    link, result = desk.links.run(execution.run_id), execution.result or {}
     match execution.status:
         case State.FAILED:
             reason = execution.error_message or _run_failure(instance, execution.run_id)
@@ -201,7 +202,7 @@ def _tell_supervisor(desk: AlertContext, run: dg.DagsterRun, executions: list[Ex
         "time": _moment(ended),
         "reason": reason,
     }
-    key, link = f"{run.run_id}:{job}", desk.run(run.run_id)
+    key, link = f"{run.run_id}:{job}", desk.links.run(run.run_id)
     if not (isinstance(entry, Task) and entry.auto_restart):
         if run.status == dg.DagsterRunStatus.FAILURE:
             desk.say(texts.failed(key, attempts=1, link=link, command=texts.command(task_id), **about))
@@ -226,7 +227,7 @@ def _tell_well_again(instance: dg.DagsterInstance, desk: AlertContext) -> None:
                     "task_id": task_id,
                     "name": desk.name(job),
                     "owner": desk.owner(job),
-                    "link": desk.run(run_id),
+                    "link": desk.links.run(run_id),
                 }
                 desk.say(texts.recovered(f"well:{run_id}", time=desk.moment, since=over.since, **about))
 
@@ -242,7 +243,7 @@ def _tell_unstarted(instance: dg.DagsterInstance, desk: AlertContext, run: dg.Da
             owner=desk.owner(run.job_name),
             time=_moment(ended),
             reason=_run_failure(instance, run.run_id),
-            link=desk.run(run.run_id),
+            link=desk.links.run(run.run_id),
             command=_command(desk, run, name),
         )
     )
@@ -259,8 +260,11 @@ def _run_failure(instance: dg.DagsterInstance, run_id: str) -> str | None:
 
 
 def _command(desk: AlertContext, run: dg.DagsterRun, name: str, params: Mapping[str, Any] | None = None) -> str | None:
-    """Return the command that does the same again; None for the project's own jobs, and for what is no longer in the file."""
-    if name.replace("-", "_") not in desk.entries:
+    """Return the command that does the same again.
+
+    None for the project's own jobs, and for what is no longer in the file.
+    """
+    if dagster_name(name) not in desk.entries:
         return None
     first = run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
     return texts.command(name, params, (first, run.tags.get(ASSET_PARTITION_RANGE_END_TAG, first)) if first else None)
