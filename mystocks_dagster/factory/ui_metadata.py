@@ -10,6 +10,7 @@ import dagster as dg
 
 from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.instance import DAGSTER_PATH
 from mystocks_dagster.tags import Metadata, Tag
 from mystocks_dagster.taskfile.model import Group, Task
 
@@ -181,7 +182,7 @@ def ran_tag(task_id: str) -> dict[str, str]:
 def runs_path(task_id: str) -> str:
     """Return the path, in Dagster's UI, of the list of runs in which the task ran."""
     ((key, value),) = ran_tag(task_id).items()
-    return f"/runs?{urlencode({'q[0]': f'tag:{key}={value}'})}"
+    return f"{DAGSTER_PATH}/runs?{urlencode({'q[0]': f'tag:{key}={value}'})}"
 
 
 def _reference(spec: TaskSpec) -> dg.CodeReferencesMetadataValue:
