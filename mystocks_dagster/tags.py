@@ -14,21 +14,21 @@ class Tag:
     """Tags of runs, jobs and steps."""
 
     TASK_ID: Final = "mystocks/task_id"
+    #: Of steps, and of the jobs and runs of supervisors.
     TASK_TYPE: Final = "mystocks/task_type"
     GROUP_ID: Final = "mystocks/group_id"
+    # Dagster's UI lists a run's tags below it, a line each, but for those that begin with `dagster/`, which a click shows,
+    # and `.dagster/`, which nobody sees. A run that is started over GraphQL has the tags of its job, and no others.
     #: Hash of the task file, and that file's own `version`.
-    TASKFILE: Final = "mystocks/taskfile"
-    VERSION: Final = "mystocks/version"
+    TASKFILE: Final = "dagster/mystocks_taskfile"
+    VERSION: Final = "dagster/mystocks_version"
+    #: The same as `TASK_TYPE`, of jobs and runs.
+    RUN_TYPE: Final = "dagster/mystocks_task_type"
+    #: One for each task that runs in the run: by it the page of a task's job leads to its runs in groups.
+    RAN: Final = ".dagster/mystocks_task."
     #: One for each label of a task; see `label_tag`.
     LABEL: Final = "mystocks/tag."
     STARTED_BY: Final = "mystocks/started_by"
-    #: Of runs, the same as the tags of jobs above. Dagster's UI lists a run's tags below it, a line each, but for those
-    #: that begin with `dagster/`, which a click shows, and `.dagster/`, which nobody sees.
-    RUN_TYPE: Final = "dagster/mystocks_task_type"
-    RUN_TASKFILE: Final = "dagster/mystocks_taskfile"
-    RUN_VERSION: Final = "dagster/mystocks_version"
-    #: One for each task that runs in the run: by it the page of a task's job leads to its runs in groups.
-    RAN: Final = ".dagster/mystocks_task."
     SCHEDULED_AT: Final = "dagster/mystocks_scheduled_at"
     #: The trading day of a missed start that the run makes up for, and that a day beyond the calendar was guessed.
     DAY: Final = "mystocks/day"

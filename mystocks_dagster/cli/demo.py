@@ -93,7 +93,7 @@ def _finished(project: Any) -> list[Any]:
         next(iter(project.history(task, limit=1)), None) for group in GROUPS for task in project.find(group).tasks
     ]
     runs = {one.run_id: project.instance.get_run_by_id(one.run_id) for one in newest if one}
-    current = all(run is not None and run.tags.get(Tag.RUN_TASKFILE) == project.version.hash for run in runs.values())
+    current = all(run is not None and run.tags.get(Tag.TASKFILE) == project.version.hash for run in runs.values())
     well = all(
         one and one.status in (State.SUCCESS, State.SKIPPED) and one.start_time and one.start_time >= ready
         for one in newest

@@ -17,7 +17,6 @@ from mystocks_dagster.factory.ui_metadata import (
     describe_group,
     group_metadata,
     job_metadata,
-    job_tags,
     restart_tag,
     run_tags,
     summary,
@@ -65,8 +64,7 @@ def build_task_job(
     graph = _graph(spec.name, summary(spec.task), ids, edges, specs, ops)
     return graph.to_job(
         description=describe(spec),
-        tags=job_tags(spec.task, spec.version, spec.release),
-        run_tags=run_tags(spec.task, spec.version, spec.release),
+        tags=run_tags(spec.task, spec.version, spec.release),
         metadata=job_metadata(spec),
         executor_def=dg.in_process_executor,
     )
@@ -89,8 +87,7 @@ def build_group_job(
     again = all(specs[name].task.auto_restart for name in ids)
     return graph.to_job(
         description=describe_group(group),
-        tags=job_tags(group, first.version, first.release),
-        run_tags={
+        tags={
             **run_tags(group, first.version, first.release),
             Tag.PRIORITY: max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
             **restart_tag(again),

@@ -94,8 +94,11 @@ def tags_of(spec: TaskSpec) -> dict[str, str]:
     }
 
 
-def job_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
-    """Return the tags of the task's or group's job: what it is, for whoever lists jobs.
+def run_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
+    """Return the tags of a job and its runs: how they are found, and in which order runs start.
+
+    The list of runs shows all but those that begin with `dagster/`, a line each: only what people filter by is shown
+    there.
 
     Args:
         entry: The task or group.
@@ -103,18 +106,6 @@ def job_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
         release: The file's own `version`; empty when it has none.
     """
     file = {Tag.TASKFILE: version, **({Tag.VERSION: release} if release else {})}
-    if isinstance(entry, Group):
-        return {Tag.GROUP_ID: entry.group_id, **file}
-    return {Tag.TASK_ID: entry.task_id, Tag.TASK_TYPE: entry.task_type, **file, **_labels(entry)}
-
-
-def run_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
-    """Return the tags of every run of the task's or group's job: how runs are found, and in which order they start.
-
-    The list of runs shows all but those that begin with `dagster/`, a line each: only what people filter by is shown
-    there. Arguments as in `job_tags`.
-    """
-    file = {Tag.RUN_TASKFILE: version, **({Tag.RUN_VERSION: release} if release else {})}
     if isinstance(entry, Group):
         off = {} if entry.enabled else {Tag.DISABLED: "true"}
         return {Tag.GROUP_ID: entry.group_id, **file, **off}

@@ -69,7 +69,7 @@ def test_beside_a_run_stand_only_the_tags_that_people_filter_by(folder: Folder) 
     definitions = build_definitions(load_task_file(folder.root / "tasks.yaml"))
 
     def chips(job: str) -> list[str]:
-        return sorted(key for key in definitions.resolve_job_def(job).run_tags if not key.startswith("dagster/"))
+        return sorted(key for key in definitions.resolve_job_def(job).tags if not key.startswith("dagster/"))
 
     [two, one, task] = chips("one")
     assert (one, task) == ("mystocks/tag.daily", "mystocks/task_id")
@@ -80,9 +80,9 @@ def test_beside_a_run_stand_only_the_tags_that_people_filter_by(folder: Folder) 
 
 
 def test_a_run_still_says_its_type_and_which_version_of_the_file_it_is_of(job: dg.JobDefinition) -> None:
-    assert job.run_tags["dagster/mystocks_version"] == "2.7"
-    assert job.run_tags["dagster/mystocks_task_type"] == "cron"
-    assert job.run_tags["dagster/mystocks_taskfile"] == job.tags["mystocks/taskfile"]
+    assert job.tags["dagster/mystocks_version"] == "2.7"
+    assert job.tags["dagster/mystocks_task_type"] == "cron"
+    assert job.tags["dagster/mystocks_taskfile"] == job.metadata["mystocks/taskfile"].value
 
 
 def test_a_tasks_job_leads_to_its_runs_in_groups(job: dg.JobDefinition) -> None:
