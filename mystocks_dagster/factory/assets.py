@@ -1,13 +1,13 @@
 """One task as an asset: what the catalog shows, the Materialize button starts, and a backfill fills."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
-from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
 
 from mystocks_dagster.factory.config_schema import SOURCE_FIELD, config_fields
+from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.factory.ops import step_options
 from mystocks_dagster.factory.partitions import first_day, trading_days
 from mystocks_dagster.factory.report import CHECK, Report
@@ -17,7 +17,6 @@ from mystocks_dagster.factory.ui_metadata import details, job_metadata, summary,
 from mystocks_dagster.lake.location import public_uri
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.registry import DEFAULT as DEFAULT_SOURCE
 from mystocks_dagster.tags import Metadata, asset_op_name
 from mystocks_dagster.taskfile.owner import dagster_owner
@@ -26,27 +25,23 @@ from mystocks_dagster.taskfile.owner import dagster_owner
 _STORAGE = ("delta", "polars")
 #: The groups of tasks that are assets and keep no table of the lake.
 _DOMAINS = {"data_sync": "market", "market_fetch": "market", "indicator_calc": "indicators"}
-#: Of an empty lake.
-NO_DAYS: Mapping[str, date] = MappingProxyType({})
 
 
-def build_asset(spec: TaskSpec, notice: str | None, first_days: Mapping[str, date] = NO_DAYS) -> dg.AssetsDefinition:
+def build_asset(spec: TaskSpec) -> dg.AssetsDefinition:
     """Return the asset (several, when the task keeps several tables) that runs `spec`.
 
     Args:
         spec: A task that owns at least one key.
-        notice: A sentence for each description, such as "this market is simulated".
-        first_days: Table to the first day that the lake has of it.
     """
     fields = config_fields(spec.function, spec.task.params, spec.secret)
-    days = trading_days(first_day(spec, first_days)) if spec.by_day else None
-    kind = "simulated" if notice else _source(spec) if SOURCE_FIELD in fields else None
+    days = trading_days(first_day(spec)) if spec.by_day else None
+    kind = "simulated" if spec.file.notice else _source(spec) if SOURCE_FIELD in fields else None
 
     @dg.multi_asset(
         name=asset_op_name(spec.name),
-        specs=[asset_spec(spec, key, notice, kind, days) for key in spec.owned],
+        specs=[asset_spec(spec, key, kind, days) for key in spec.owned],
         check_specs=[
-            dg.AssetCheckSpec(CHECK, asset=key, description="Did the last run of its task succeed?")
+            dg.AssetCheckSpec(CHECK, asset=spec.file.key(key), description="Did the last run of its task succeed?")
             for key in spec.owned
         ],
         backfill_policy=dg.BackfillPolicy.single_run() if spec.by_day else None,
@@ -62,24 +57,21 @@ def build_asset(spec: TaskSpec, notice: str | None, first_days: Mapping[str, dat
     return task_asset
 
 
-def asset_spec(
-    spec: TaskSpec, key: str, notice: str | None, kind: str | None, days: dg.PartitionsDefinition | None
-) -> dg.AssetSpec:
+def asset_spec(spec: TaskSpec, key: str, kind: str | None, days: dg.PartitionsDefinition | None) -> dg.AssetSpec:
     """Return what the catalog shows of one table (or of the task itself, when it declares no table).
 
     Args:
         spec: The task.
         key: The table's name, or the task's.
-        notice: As in `build_asset`.
         kind: Where its rows come from; None when the task computes them.
         days: Its partitions.
     """
     table = TABLES.get(key)
     return dg.AssetSpec(
-        key,
-        deps=spec.reads,
-        description=_description(table.description if table else summary(spec.task), notice, details(spec)),
-        metadata=job_metadata(spec) | (_table_metadata(table) if table else {}),
+        spec.file.key(key),
+        deps=[spec.file.key(read) for read in spec.reads],
+        description=_description(table.description if table else summary(spec.task), spec.file.notice, details(spec)),
+        metadata=job_metadata(spec) | (_table_metadata(table, spec.file) if table else {}),
         group_name=table.domain if table else _DOMAINS.get(spec.task.task_type, "system"),
         partitions_def=days,
         owners=[dagster_owner(spec.task.owner)] if spec.task.owner else None,
@@ -88,22 +80,22 @@ def asset_spec(
     )
 
 
-def unowned_spec(table: Table, notice: str | None) -> dg.AssetSpec:
+def unowned_spec(table: Table, file: LoadedFile) -> dg.AssetSpec:
     """Return what the catalog shows of a table that tasks touch and no task of this file keeps."""
     return dg.AssetSpec(
-        table.name,
-        description=_description(table.description, notice, "No task of this file owns it."),
-        metadata=_table_metadata(table),
+        file.key(table.name),
+        description=_description(table.description, file.notice, "No task of this file owns it."),
+        metadata=_table_metadata(table, file),
         group_name=table.domain,
-        kinds={*_STORAGE, *(("simulated",) if notice else ())},
+        kinds={*_STORAGE, *(("simulated",) if file.notice else ())},
     )
 
 
-def _table_metadata(table: Table) -> dict[str, Any]:
+def _table_metadata(table: Table, file: LoadedFile) -> dict[str, Any]:
     """Return what is known of a table before anything is stored: where it is, its columns and its key."""
     return {
         "dagster/table_name": table.name,
-        "dagster/uri": public_uri(Settings.from_env().lake, table.name),
+        "dagster/uri": public_uri(file.settings().lake, table.name),
         "dagster/column_schema": dg.TableSchema(
             [
                 dg.TableColumn(
@@ -121,7 +113,7 @@ def _table_metadata(table: Table) -> dict[str, Any]:
 
 def _source(spec: TaskSpec) -> str:
     """Return the name of the source that a run asks unless it is told another one."""
-    return Settings.from_env().source or spec.task.params.get(SOURCE_FIELD) or DEFAULT_SOURCE
+    return spec.file.settings().source or spec.task.params.get(SOURCE_FIELD) or DEFAULT_SOURCE
 
 
 def _description(first: str, notice: str | None, rest: str) -> str:
@@ -137,7 +129,7 @@ def _days(context: dg.AssetExecutionContext) -> tuple[date, ...]:
 
 def _outputs(spec: TaskSpec, report: Report) -> Iterator[Any]:
     """Yield the results; days that could not be done stay missing, and the run is red."""
-    owned = {dg.AssetKey(key) for key in spec.owned}
+    owned = {spec.file.key(key) for key in spec.owned}
     if report.missed_days:
         yield from report.materializations()
         missed = ", ".join(report.missed_days)
@@ -147,8 +139,9 @@ def _outputs(spec: TaskSpec, report: Report) -> Iterator[Any]:
             yield event
     evaluations = {event.asset_key: event for event in report.evaluations()}
     for key in spec.owned:
-        told = evaluations[dg.AssetKey(key)]
+        asset = spec.file.key(key)
+        told = evaluations[asset]
         check = dg.AssetCheckResult(
-            asset_key=key, check_name=CHECK, passed=told.passed, severity=told.severity, description=told.description
+            asset_key=asset, check_name=CHECK, passed=told.passed, severity=told.severity, description=told.description
         )
-        yield dg.MaterializeResult(asset_key=key, metadata=report.table_metadata(key), check_results=[check])
+        yield dg.MaterializeResult(asset_key=asset, metadata=report.table_metadata(key), check_results=[check])

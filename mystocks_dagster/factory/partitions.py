@@ -29,17 +29,14 @@ def trading_days(first: date = FIRST_DAY) -> dg.TimeWindowPartitionsDefinition:
     return _partitions(shanghai(), first)
 
 
-def first_day(spec: TaskSpec, first_days: Mapping[str, date]) -> date:
+def first_day(spec: TaskSpec) -> date:
     """Return the first day of the partitions of a task's tables: the first one that the lake has of them.
 
     Days before it are not missing: nobody has asked for them, or no source has them. What is loaded before it (by
     `mystocks backfill`, or a run with a `start_date`) moves it.
-
-    Args:
-        spec: The task.
-        first_days: Table to its first day in the lake.
     """
-    return min((first_days[table] for table in spec.owned if table in first_days), default=FIRST_DAY)
+    stored = spec.file.first_days
+    return min((stored[table] for table in spec.owned if table in stored), default=FIRST_DAY)
 
 
 def stored_first_days(settings: Settings) -> Mapping[str, date]:

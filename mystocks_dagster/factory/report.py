@@ -16,7 +16,6 @@ from mystocks_dagster.lake.layout import row_count
 from mystocks_dagster.lake.location import public_uri
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import Metadata, State
 from mystocks_dagster.tasks.run import TaskResult
 
@@ -116,7 +115,7 @@ class Report:
         shown = self.summary()
         if key not in TABLES:
             return shown | {"dagster/row_count": self.result.rows.get(key, 0)}
-        settings = Settings.from_env()
+        settings = self.spec.file.settings()
         shown |= {"dagster/uri": public_uri(settings.lake, key)}
         try:
             lake = Lake(settings.lake)
@@ -144,13 +143,14 @@ class Report:
     def _table_events(self, key: str) -> Iterator[dg.AssetMaterialization]:
         days = self._days_of(key)
         metadata = self.table_metadata(key)
+        asset = self.spec.file.key(key)
         if not days:
-            yield dg.AssetMaterialization(key, metadata=metadata)
+            yield dg.AssetMaterialization(asset, metadata=metadata)
             return
         brief = {name: metadata[name] for name in (Metadata.TASK_ID, Metadata.STATUS)}
         for day in days[:-1]:
-            yield dg.AssetMaterialization(key, partition=day.isoformat(), metadata=brief)
-        yield dg.AssetMaterialization(key, partition=days[-1].isoformat(), metadata=metadata)
+            yield dg.AssetMaterialization(asset, partition=day.isoformat(), metadata=brief)
+        yield dg.AssetMaterialization(asset, partition=days[-1].isoformat(), metadata=metadata)
 
     def _days_of(self, key: str) -> list[date]:
         """Return the partitions that a materialization fills.
@@ -167,7 +167,7 @@ class Report:
         failure = self.failure
         for key in self.keys:
             yield dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey(key),
+                asset_key=self.spec.file.key(key),
                 check_name=CHECK,
                 passed=failure is None and self.result.status != State.PARTIAL_SUCCESS,
                 severity=dg.AssetCheckSeverity.ERROR if failure else dg.AssetCheckSeverity.WARN,
