@@ -16,7 +16,7 @@ from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import Settings
 
-#: The first trading day on offer of a table that holds nothing yet: no source reaches further back for the whole market.
+#: The first trading day of a table that holds nothing yet: no source reaches further back for the whole market.
 FIRST_DAY = date(2005, 1, 4)
 
 
