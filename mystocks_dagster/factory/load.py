@@ -16,6 +16,7 @@ from mystocks_dagster.factory.build import CodeLocation
 from mystocks_dagster.factory.lake_resource import LakeResource
 from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.factory.management import ManagementActions, build_calendar_schedule, build_management_jobs
+from mystocks_dagster.factory.partitions import stored_first_days
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.factory.together import conflicts
 from mystocks_dagster.settings import Settings, only_job, validating
@@ -59,9 +60,12 @@ def load_file(settings: Settings, *, name: str = "", lake: str | None = None, so
     """
     key = f"{Metadata.TASKFILE}/{name}" if name else Metadata.TASKFILE
     shared.fetch(settings)
-    version = load_queued(settings, key) or _read(settings)
+    queued = load_queued(settings, key)
+    version = queued or _read(settings)
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(key, version.hash)
     file = LoadedFile(version=version, name=name, lake=lake, source=source)
+    if not queued:  # a run may load any day; what the lake has decides only which days the catalog lists
+        file = replace(file, first_days=stored_first_days(file.settings()))
     return replace(file, notice=SIMULATED) if is_simulated(file.settings().source) else file
 
 

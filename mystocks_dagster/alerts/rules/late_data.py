@@ -61,7 +61,16 @@ def _ask(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectat
     command = texts.command(task, days=(day.isoformat(), day.isoformat()) if past else None) if task else None
     link = desk.links.asset("/".join((*desk.prefix, expectation.table))) if expectation.table else None
     desk.say(
-        texts.late(key, _title(desk, expectation), day, expectation.by, time=desk.moment, command=command, link=link)
+        texts.late(
+            key,
+            _title(desk, expectation),
+            day,
+            expectation.by,
+            owner=desk.owner(dagster_name(task)) if task else None,
+            time=desk.moment,
+            command=command,
+            link=link,
+        )
     )
     desk.wrong(key, desk.moment, desk.moment.isoformat())
 
