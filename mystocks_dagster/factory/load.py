@@ -60,11 +60,10 @@ def load_file(settings: Settings, *, name: str = "", lake: str | None = None, so
     """
     key = f"{Metadata.TASKFILE}/{name}" if name else Metadata.TASKFILE
     shared.fetch(settings)
-    queued = load_queued(settings, key)
-    version = queued or _read(settings)
+    version = load_queued(settings, key) or _read(settings)
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(key, version.hash)
     file = LoadedFile(version=version, name=name, lake=lake, source=source)
-    if not queued:  # a run may load any day; what the lake has decides only which days the catalog lists
+    if not only_job():  # a run may load any day; what the lake has decides only which days the catalog lists
         file = replace(file, first_days=stored_first_days(file.settings()))
     return replace(file, notice=SIMULATED) if is_simulated(file.settings().source) else file
 
