@@ -6,26 +6,19 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache, cached_property
 from itertools import islice
-from typing import Any
-
-import dagster as dg
+from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster import history
+from mystocks_dagster.dagster_tables import DagsterTables, InstanceTables
 from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, NoDaemon, NotRunning, UnknownName
 from mystocks_dagster.history import CleanupResult, Execution, Statistics, catch_up
 from mystocks_dagster.history.aggregates import TimeWindow
 from mystocks_dagster.history.catch_up import Progress
-from mystocks_dagster.history.cleanup.clean_up import InstanceRef, clean_up, make_room
-from mystocks_dagster.instance import open_instance
+from mystocks_dagster.instance import open_instance, open_tables
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.runs import launch, max_instances
-from mystocks_dagster.runs import stop as stopping
-from mystocks_dagster.runs.backfill import Planner
-from mystocks_dagster.runs.disabled_groups import DISABLED, FORCE, refusal_reason
-from mystocks_dagster.runs.stop import StopResult
-from mystocks_dagster.scheduling import interval_state, next_runs, switches
+from mystocks_dagster.scheduling import interval_state, next_runs, switch_table
 from mystocks_dagster.scheduling.next_runs import NextRun
-from mystocks_dagster.scheduling.switches import Switch
+from mystocks_dagster.scheduling.switch_table import Switch
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.entries import params_faults
@@ -35,6 +28,14 @@ from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import OUR_NAMES, dagster_name
 from mystocks_dagster.taskfile.problems import TaskFileError, near, path_text
 from mystocks_dagster.taskfile.reader import Version
+
+# What writes needs Dagster, which takes longer to import than a question about the history to answer.
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from mystocks_dagster.runs.backfill import Planner
+    from mystocks_dagster.runs.launch import Repository
+    from mystocks_dagster.runs.stop import StopResult
 
 
 class Project:
@@ -52,7 +53,7 @@ class Project:
     def __init__(
         self,
         settings: Settings,
-        instance: dg.DagsterInstance | None = None,
+        instance: "dg.DagsterInstance | None" = None,
         *,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -88,13 +89,21 @@ class Project:
         return self.version.taskfile
 
     @cached_property
-    def instance(self) -> dg.DagsterInstance:
+    def instance(self) -> "dg.DagsterInstance":
         """The project's Dagster instance."""
         return self._instance or open_instance(self.settings)
 
     @cached_property
-    def repository(self) -> launch.Repository:
+    def tables(self) -> DagsterTables:
+        """The instance's tables, for reading."""
+        opened = self._instance or self.__dict__.get("instance")
+        return InstanceTables(opened) if opened else open_tables(self.settings)
+
+    @cached_property
+    def repository(self) -> "Repository":
         """The definitions from which runs are made."""
+        from mystocks_dagster.runs import launch
+
         return launch.load(self.settings)
 
     @cached_property
@@ -134,6 +143,9 @@ class Project:
             AlreadyRunning: The task's `max_instances` are under way.
             Disabled: The file has the group disabled.
         """
+        from mystocks_dagster.runs import launch, max_instances
+        from mystocks_dagster.runs.disabled_groups import DISABLED, FORCE, refusal_reason
+
         found = self.find(name)
         self._check_params(found, params, only=only)
         config = {"ops": {found.dagster_name: {"config": dict(params)}}} if params else {}
@@ -198,6 +210,8 @@ class Project:
             AlreadyRunning: The task's `max_instances` are under way.
             Disabled: The file has the group disabled.
         """
+        from mystocks_dagster.runs import launch
+
         self.find(name)
         if not launch.daemon_alive(self.instance):
             raise NoDaemon(
@@ -207,7 +221,7 @@ class Project:
         launch.start(self.instance, run_id, queued=True)
         return run_id
 
-    def backfill(self, name: str) -> Planner:
+    def backfill(self, name: str) -> "Planner":
         """Return what plans and writes the backfills of a task.
 
         Raises:
@@ -216,6 +230,8 @@ class Project:
         found = self.find(name)
         if isinstance(found, Group):
             raise InvalidParams(f"{name} is a group; name one task, such as {found.tasks[0]}.")
+        from mystocks_dagster.runs.backfill import Planner
+
         return Planner(self.instance, self.repository, found.task_id, found.dagster_name)
 
     def history(
@@ -236,12 +252,12 @@ class Project:
         # Paused is what pending is called while the task's switch is off, which the roll-up does not know.
         asked = "pending" if status == "paused" else status
         shown_status = self._shown_status()
-        with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
+        with catch_up.opened(self.tables, self.settings.dagster_home) as rollup:
             wanted = {"job": dagster_name(name)} if name and group else {"task_id": name}
             records = rollup.executions(
                 **wanted, window=TimeWindow.of(since, until), status=asked, limit=None if asked == "pending" else limit
             )
-            shown = (record.shown(self.instance, self.task_ids) for record in records)
+            shown = (record.shown(self.tables, self.task_ids) for record in records)
             told = (replace(one, status=shown_status(one.task_id, one.status)) for one in shown)
             yield from islice((one for one in told if status in (None, one.status)), limit)
 
@@ -273,7 +289,7 @@ class Project:
 
         Tasks of the file are there even when they never ran; what clean-ups removed is counted.
         """
-        with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
+        with catch_up.opened(self.tables, self.settings.dagster_home) as rollup:
             tallies = rollup.tallies(task_id, TimeWindow.of(since, until))
         names = {task.task_id: task.task_name for task in self.taskfile.tasks if task_id in (None, task.task_id)}
         shown_status = self._shown_status()
@@ -287,7 +303,7 @@ class Project:
 
     def last_outcomes(self) -> dict[str, str]:
         """Return, by task id, how the newest execution ended that did the work or failed at it: success, partial_success or failed."""
-        with catch_up.opened(self.instance, self.settings.dagster_home) as rollup:
+        with catch_up.opened(self.tables, self.settings.dagster_home) as rollup:
             return {self.task_ids.get(name, name): status for name, status in rollup.last_outcomes().items()}
 
     def read_history(self, progress: Progress | None = None, *, rebuild: bool = False) -> None:
@@ -297,7 +313,7 @@ class Project:
             progress: Told after each batch how many runs of how many have been read.
             rebuild: Throw the roll-up away first: history and statistics are then what they were.
         """
-        with catch_up.opened(self.instance, self.settings.dagster_home, progress, rebuild=rebuild):
+        with catch_up.opened(self.tables, self.settings.dagster_home, progress, rebuild=rebuild):
             pass
 
     def cleanup(self, days: int, *, dry_run: bool = False, progress: Progress | None = None) -> CleanupResult:
@@ -311,6 +327,8 @@ class Project:
         Raises:
             InstanceError: Another clean-up runs, or `days` is less than 1.
         """
+        from mystocks_dagster.history.cleanup.clean_up import InstanceRef, clean_up, make_room
+
         # Before the databases are opened, which needs room.
         tight = make_room(self.settings.dagster_home, days, dry_run=dry_run)
         return clean_up(
@@ -323,10 +341,12 @@ class Project:
 
     def switches(self) -> dict[str, Switch]:
         """Return the switches of all tasks and groups that have a schedule, by id."""
-        return switches.read(self.instance, switches.repository(self.settings), self.taskfile.by_id())
+        return switch_table.read(self.tables, switch_table.location(self.settings), self.taskfile.by_id())
 
     def switch(self, name: str, on: bool | None) -> Switch:
         """Turn the schedule of a task or group on or off, or (None) back to what the file says."""
+        from mystocks_dagster.scheduling import switches
+
         found = self.find(name)
         return switches.turn(self.instance, switches.repository(self.settings), name, found, on)
 
@@ -336,7 +356,7 @@ class Project:
             self.find(name)
         entries, moment = self.taskfile.by_id(), now().replace(microsecond=0)
         wanted = [one for one in self.switches().values() if one.on and name in (None, one.name)]
-        noted = interval_state.read(self.instance)
+        noted = interval_state.read(self.tables)
         found = []
         for one in wanted:
             entry = entries[one.name]
@@ -347,13 +367,15 @@ class Project:
                 )
         return list(heapq.merge(*found, key=lambda coming: coming.time))
 
-    def stop(self, name: str) -> list[StopResult]:
+    def stop(self, name: str) -> "list[StopResult]":
         """Stop what a task or group has under way, or the run or execution of that id; return when it has ended.
 
         Raises:
             NotRunning: Nothing of it runs or waits.
             UnknownName: There is nothing of that name.
         """
+        from mystocks_dagster.runs import stop as stopping
+
         try:
             task_ids = self.task_ids
         except TaskFileError:

@@ -11,6 +11,7 @@ import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
+from mystocks_dagster.dagster_tables import REPOSITORY
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.processes import lock
 from mystocks_dagster.settings import Settings
@@ -22,7 +23,6 @@ QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
 HEARTBEAT_SECONDS = 120
 #: A heartbeat is late: if its process is known to be gone, nobody waits longer.
 _LATE_SECONDS = 45
-REPOSITORY = "__repository__"
 _POLL_SECONDS = 0.25
 
 
