@@ -1,4 +1,4 @@
-"""What a short program that imports Dagster costs with `collect_rarely` beside Python's own collector: `python bench/startup.py [ROUNDS]`.
+"""What a short program that imports Dagster costs with `tune_gc` beside Python's own collector: `python bench/startup.py [ROUNDS]`.
 
 Run workers and commands are such programs. Both load the same and end; only the ratio travels to another machine.
 """
@@ -11,7 +11,7 @@ import time
 LOAD = "import dagster, mystocks_dagster.project.project, mystocks_dagster.factory.load"
 WAYS = {
     "Python's own": LOAD,
-    "collect_rarely": f"from mystocks_dagster.gc_tuning import collect_rarely; collect_rarely(); {LOAD}",
+    "tune_gc": f"from mystocks_dagster.gc_tuning import tune_gc; tune_gc(); {LOAD}",
 }
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     ]  # the first fills the disk's cache
     own, ours = (statistics.median(column) for column in zip(*taken, strict=True))
     print(f"median of {rounds} rounds, taken in turns\n")
-    print("| Python's own | collect_rarely | ratio |\n| --- | --- | --- |")
+    print("| Python's own | tune_gc | ratio |\n| --- | --- | --- |")
     print(f"| {own:.2f} s | {ours:.2f} s | {ours / own:.2f} |")
 
 

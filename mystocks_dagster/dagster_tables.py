@@ -24,11 +24,8 @@ from mystocks_dagster.errors import InstanceError
 REPOSITORY = "__repository__"
 #: Dagster keeps three databases; on Postgres the three are one.
 Database = Literal["runs", "events", "schedules"]
-#: Classes of dagster.yaml by which the output of steps is a file on this machine.
-_LOCAL_LOGS = {
-    ("dagster.core.storage.local_compute_log_manager", "LocalComputeLogManager"),
-    ("dagster._core.storage.local_compute_log_manager", "LocalComputeLogManager"),
-}
+#: By this class of dagster.yaml the output of steps is a file on this machine.
+_LOCAL_LOGS = ("dagster.core.storage.local_compute_log_manager", "LocalComputeLogManager")
 #: Keys of dagster.yaml that put one of the databases elsewhere.
 _SEPARATE = ("run_storage", "event_log_storage", "schedule_storage")
 _POSTGRES = ("postgresql", "postgresql+psycopg2")
@@ -214,7 +211,10 @@ def _understood(config: Any) -> _Config | None:
 
 def _local_logs(compute_logs: Any) -> Path | None:
     match compute_logs:
-        case {"module": module, "class": name, "config": {"base_dir": base}} if (module, name) in _LOCAL_LOGS:
+        case {"module": module, "class": name, "config": {"base_dir": base}} if (
+            str(module).replace("._core.", ".core."),
+            name,
+        ) == _LOCAL_LOGS:
             path = _text(base)
             return Path(path) if path else None
     return None

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
+from support.commands import Commands, commands_in
 from support.postgres import postgres_server
 from support.project import ROOT, Folder, make_folder
 
@@ -73,6 +75,19 @@ def shared_data() -> Path:
 def folder(tmp_path: Path) -> Folder:
     """An empty project folder with Dagster's files."""
     return make_folder(tmp_path / "project")
+
+
+@pytest.fixture
+def cli(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    """Commands in an empty project folder."""
+    return commands_in(folder, monkeypatch, capsys)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance of its own."""
+    with dg.instance_for_test() as instance:
+        yield instance
 
 
 @pytest.fixture(scope="session")

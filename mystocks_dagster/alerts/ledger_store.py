@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.daemon_cursor import DaemonCursorStorage
 
 from mystocks_dagster.alerts.ledger import Ledger
+from mystocks_dagster.dagster_internals import DaemonCursorStorage
 
 KEY = "mystocks/alerts"
 _LOCK = "alerts.lock"

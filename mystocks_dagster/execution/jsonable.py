@@ -39,7 +39,7 @@ def to_jsonable(value: Any, where: str, depth: int = 0) -> Any:
         depth: How deep inside the outermost value it is.
 
     Raises:
-        NotPlain: It, or something in it, cannot be turned.
+        NotJsonable: It, or something in it, cannot be turned.
     """
     if depth > _DEEPEST:
         raise NotJsonable(where, f"{type(value).__name__} nested too deeply")

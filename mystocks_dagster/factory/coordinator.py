@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.run_coordinator.base import SubmitRunContext
-from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
 
+from mystocks_dagster.dagster_internals import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.daemons import use_own_daemons
@@ -28,7 +26,7 @@ _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 _CRITICAL = int(dagster_priority(PRIORITIES["critical"]))
 
 
-class LaneRunCoordinator(QueuedRunCoordinator):
+class LaneRunCoordinator(dg.QueuedRunCoordinator):
     """Dagster's queue; each run is given its lane, and a priority where it has none, as it is queued.
 
     The tags are set here and not on the jobs because runs of the Materialize button and of backfills have no job of
@@ -58,7 +56,7 @@ class LaneRunCoordinator(QueuedRunCoordinator):
         downtime.begin(self._instance, now())
         return super().dequeue_interval_seconds
 
-    def submit_run(self, context: SubmitRunContext) -> Any:
+    def submit_run(self, context: dg.SubmitRunContext) -> Any:
         """Tag the run and put it in the queue.
 
         Raises:

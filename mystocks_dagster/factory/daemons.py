@@ -3,13 +3,12 @@
 import sys
 from types import ModuleType
 
-#: Makes the daemons; only the process of `dagster-daemon` has imported it.
-_CONTROLLER = "dagster._daemon.controller"
+from mystocks_dagster.dagster_internals import DAEMON_CONTROLLER_MODULE
 
 
 def use_own_daemons() -> None:
     """In the daemon's process, before it makes its daemons: let it make ours; elsewhere nothing."""
-    controller = sys.modules.get(_CONTROLLER)
+    controller = sys.modules.get(DAEMON_CONTROLLER_MODULE)
     if controller is not None:
         _replace(controller)
 

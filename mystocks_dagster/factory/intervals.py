@@ -10,8 +10,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from dagster._core.scheduler.instigation import InstigatorState, TickData, TickStatus
 
+from mystocks_dagster.dagster_internals import InstigatorState, TickData, TickStatus
 from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.factory.misfires import made_up
 from mystocks_dagster.factory.scheduled import ScheduledJob

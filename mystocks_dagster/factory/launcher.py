@@ -15,12 +15,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import psutil
-from dagster import _check as check
-from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
-from dagster._grpc.types import ExecuteRunArgs
-from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from mystocks_dagster import disk_errors
+from mystocks_dagster.dagster_internals import (
+    CheckRunHealthResult,
+    ConfigurableClass,
+    ConfigurableClassData,
+    ExecuteRunArgs,
+    LaunchRunContext,
+    RunLauncher,
+    WorkerStatus,
+)
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.spec import TASK_POOL
 from mystocks_dagster.factory.stop_requests import is_stopped
@@ -66,7 +71,8 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         """Start the run's worker and note which process it is; a run that was stopped meanwhile is cancelled."""
         run = context.dagster_run
         self._size_pools(run)
-        origin = check.not_none(context.job_code_origin)
+        origin = context.job_code_origin
+        assert origin is not None, f"run {run.run_id} does not say which code it is of"
         arguments = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
         command = [sys.executable, "-c", _WORKER, arguments.get_command_args()[-1]]
         # Reaps workers that have ended: they are children of this process.
@@ -94,11 +100,11 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
 
         Dagster knows one default for all pools and can be told others only on the instance, not in definitions.
         """
-        plan = self._instance.get_execution_plan_snapshot(check.not_none(run.execution_plan_snapshot_id))
+        plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
         wanted = {
-            step.pool: int((step.tags or {}).get(INSTANCES, 1))
+            pool: int((step.tags or {}).get(INSTANCES, 1))
             for step in plan.steps
-            if (step.pool or "").startswith(TASK_POOL)
+            if (pool := step.pool or "").startswith(TASK_POOL)
         }
         if not wanted:
             return
@@ -106,7 +112,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         slots = {limit.name: limit.limit for limit in storage.get_pool_limits()}
         for pool, number in wanted.items():
             if slots.get(pool, 1) != number:
-                storage.set_concurrency_slots(check.not_none(pool), number)
+                storage.set_concurrency_slots(pool, number)
 
     def terminate(self, run_id: str) -> bool:
         """Ask the run's worker to stop; it stops its task's process first."""

@@ -8,8 +8,7 @@ the middle never changes or kills running work. See docs/decisions/0004.
 import dagster as dg
 
 # Dagster tells a definitions function why it is called only through this class; it has no public path in 1.13.
-from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
-
+from mystocks_dagster.dagster_internals import DefinitionsLoadContext, DefinitionsLoadType
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.management import ManagementActions, build_calendar_schedule, build_management_jobs
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics

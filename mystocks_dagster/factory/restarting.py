@@ -5,17 +5,21 @@ event in between: it sees a run that has not failed, and never looks at it again
 """
 
 import logging
+import time
 from collections import Counter
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
-from dagster._daemon.auto_run_reexecution.auto_run_reexecution import retry_run, should_retry
-from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
-from dagster._daemon.daemon import DaemonIterator
-from dagster._time import get_current_datetime
 
+from mystocks_dagster.dagster_internals import (
+    MAX_RETRIES_TAG,
+    WILL_RETRY_TAG,
+    EventLogConsumerDaemon,
+    retry_run,
+    should_retry,
+)
 from mystocks_dagster.factory.stop_requests import is_stopped
 from mystocks_dagster.runs.auto_restart import restart_of
 
@@ -36,13 +40,13 @@ class RestartDaemon(EventLogConsumerDaemon):
         self._tries: Counter[str] = Counter()
         self._looked: datetime | None = None
 
-    def run_iteration(self, workspace_process_context: Any) -> DaemonIterator:
+    def run_iteration(self, workspace_process_context: Any) -> Generator[Any]:
         """Look once."""
         yield from super().run_iteration(workspace_process_context)
         instance = workspace_process_context.instance
         if not instance.run_retries_enabled:
             return
-        moment, since = get_current_datetime(), self._looked
+        moment, since = datetime.fromtimestamp(time.time(), UTC), self._looked
         for run in passed_by(instance, moment, since - _OVERLAP if since else moment - _NEWS):
             yield
             self._tries[run.run_id] += 1

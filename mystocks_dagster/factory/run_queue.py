@@ -10,10 +10,13 @@ from functools import cached_property
 from typing import Any
 
 import dagster as dg
-from dagster._core.op_concurrency_limits_counter import GlobalOpConcurrencyLimitsCounter
-from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
-from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
-from dagster._utils.tags import TagConcurrencyLimitsCounter
+
+from mystocks_dagster.dagster_internals import (
+    ACTIVE_RUN_STATUSES,
+    GlobalOpConcurrencyLimitsCounter,
+    QueuedRunCoordinatorDaemon,
+    TagConcurrencyLimitsCounter,
+)
 
 
 @dataclass

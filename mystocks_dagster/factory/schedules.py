@@ -7,10 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import TickStatus
-from dagster._utils.schedules import schedule_execution_time_iterator
 
+from mystocks_dagster.dagster_internals import InstigatorType, TickStatus, schedule_execution_time_iterator
 from mystocks_dagster.factory.misfires import left_out, made_up
 from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.ui_metadata import CALENDAR, DAY, SETTINGS

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.scheduler.instigation import InstigatorStatus
 
+from mystocks_dagster.dagster_internals import InstigatorStatus
 from mystocks_dagster.factory.misfires import left_out, made_up
 from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.schedules import schedule_metadata, tick

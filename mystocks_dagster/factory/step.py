@@ -5,7 +5,6 @@ from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
 
 from mystocks_dagster.execution.attempt import run_attempt
 from mystocks_dagster.execution.attempt_spec import AttemptSpec
@@ -19,7 +18,7 @@ from mystocks_dagster.factory.ui_metadata import CALENDAR, DAY
 from mystocks_dagster.settings import Settings
 
 
-class Interrupted(dg.DagsterError, DagsterExecutionInterruptedError):
+class Interrupted(dg.DagsterError, dg.DagsterExecutionInterruptedError):
     """The run was stopped while a body ran.
 
     Dagster takes its own interruption for a failure that the retry policy may mend, and sits out the delay with the run
@@ -68,7 +67,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
             on_progress=lambda done, total, message: _both(context, log, "INFO", f"{done}/{total} {message}"),
             on_output=lambda stream, raw: _output(log, stream, raw),
         )
-    except (DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
         log.write("ERROR", "stopped from outside")
         raise Interrupted(f"{body.task_id} was stopped") from error
     report = Report(spec=spec, outcome=outcome, days=days)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.storage.tags import SENSOR_NAME_TAG
 
+from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES, SENSOR_NAME_TAG
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.history.record import TASK_TYPE
 from mystocks_dagster.runs.max_instances import limit_reached

@@ -15,10 +15,9 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the launcher holds it until here
     tune_gc()
     # Without the other commands of `dagster`, whose import takes 0.6 of 2.5 s.
-    from dagster._cli.utils import get_instance_for_cli
-    from dagster._grpc.types import ExecuteRunArgs
-    from dagster._serdes import deserialize_value
-    from dagster._utils.interrupts import capture_interrupts
+    from dagster import deserialize_value
+
+    from mystocks_dagster.dagster_internals import ExecuteRunArgs, capture_interrupts, get_instance_for_cli
 
     with capture_interrupts():
         arguments = deserialize_value(sys.argv[-1], ExecuteRunArgs)
@@ -32,10 +31,9 @@ def execute(instance: Any, run_id: str) -> None:
     A stop is first written to the run's log; then the run's process is looked for and interrupted. So a stop that is
     not in the log here finds this process.
     """
-    from dagster import DagsterEventType
-    from dagster._cli.api import _execute_run_command_body
-    from dagster._core.errors import DagsterExecutionInterruptedError
+    from dagster import DagsterEventType, DagsterExecutionInterruptedError
 
+    from mystocks_dagster.dagster_internals import execute_run_command_body
     from mystocks_dagster.factory.stop_requests import is_stopped, settle
 
     def follow(event: Any) -> None:
@@ -44,6 +42,6 @@ def execute(instance: Any, run_id: str) -> None:
             raise DagsterExecutionInterruptedError(f"The run {run_id} was stopped before its first step.")
 
     try:
-        _execute_run_command_body(run_id, instance, follow, set_exit_code_on_failure=False)
+        execute_run_command_body(run_id, instance, follow, set_exit_code_on_failure=False)
     finally:
         settle(instance, run_id)

@@ -129,9 +129,9 @@ def _value(stored: dict[str, Any]) -> Any:
     field = _VALUES.get(stored["__class__"])
     if field is not None and _is_plain(stored[field]):
         return stored[field]
-    from dagster._serdes import deserialize_value
+    import dagster as dg
 
-    value: Any = deserialize_value(json.dumps(stored))
+    value: Any = dg.deserialize_value(json.dumps(stored))
     return value.value
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
-from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
-from dagster._core.utils import make_new_run_id
 
+from mystocks_dagster.dagster_internals import NoOpComputeLogManager
 from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.execution.call import call
 from mystocks_dagster.execution.failures import to_record as failure_record
@@ -100,7 +100,7 @@ class LocalFunctions:
 
     def start(self, project: Project, name: str, params: Mapping[str, Any], by: str) -> TaskResponse:
         """Start a run of it in a thread, and return when its history has begun."""
-        local, run_id, step = self._known[name], make_new_run_id(), dagster_name(name)
+        local, run_id, step = self._known[name], str(uuid4()), dagster_name(name)
         try:
             given = to_jsonable({**local.params, **params}, "params")
         except NotJsonable as error:

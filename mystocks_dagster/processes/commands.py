@@ -11,18 +11,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import psutil
 import yaml
-from dagster._core.instance.ref import InstanceRef
-from dagster._core.remote_origin import (
-    CodeLocationOrigin,
-    GrpcServerCodeLocationOrigin,
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-)
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster._serdes import serialize_value
 
 from mystocks_dagster.addresses import url
+from mystocks_dagster.dagster_internals import (
+    CODE_SERVER_ENTRY_POINT,
+    DAEMON_ENTRY_POINT,
+    CodeLocationOrigin,
+    GrpcServerCodeLocationOrigin,
+    InstanceRef,
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    WorkspaceFileTarget,
+)
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.loopback import opener
@@ -89,14 +91,14 @@ def _daemon(settings: Settings, workspace: Path) -> Command:
     return Command(
         name="daemon",
         waits_for="the daemon",
-        entry="dagster._daemon.cli:main",
+        entry=DAEMON_ENTRY_POINT,
         arguments=("run", "--workspace", str(workspace)),
         ready=lambda pid: (holder := lock.holder(path)) is not None and holder.pid == pid,
     )
 
 
 def _code_servers(settings: Settings, origins: Sequence[CodeLocationOrigin], folder: Path) -> Iterator[Command]:
-    instance = serialize_value(InstanceRef.from_dir(str(settings.dagster_home)))
+    instance = dg.serialize_value(InstanceRef.from_dir(str(settings.dagster_home)))
     for number, origin in enumerate(origins):
         if not isinstance(origin, ManagedGrpcPythonEnvCodeLocationOrigin):
             continue
@@ -115,7 +117,7 @@ def _code_servers(settings: Settings, origins: Sequence[CodeLocationOrigin], fol
         yield Command(
             name=f"code server {origin.location_name}",
             waits_for=f"the code server {origin.location_name}, which loads {settings.task_file.name}",
-            entry="dagster._cli.code_server:start_command",
+            entry=CODE_SERVER_ENTRY_POINT,
             arguments=(*options, "--inject-env-vars-from-instance", *target.get_cli_args()),
             ready=lambda _pid, path=path: _accepts(path),
             executable=target.executable_path or sys.executable,

@@ -1,7 +1,13 @@
 """The run that Dagster starts in place of a lost one: whether it is there, and whether it is still to come."""
 
 import dagster as dg
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG, WILL_RETRY_TAG
+
+from mystocks_dagster.dagster_internals import (
+    AUTO_RETRY_RUN_ID_TAG,
+    PARENT_RUN_ID_TAG,
+    RETRY_NUMBER_TAG,
+    WILL_RETRY_TAG,
+)
 
 
 def restart_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:

@@ -7,12 +7,12 @@ from itertools import groupby
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import (
+
+from mystocks_dagster.dagster_internals import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
 )
-
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.history import ASSET_SUFFIX
 from mystocks_dagster.market.calendar import DATA_READY, shanghai

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import dagster as dg
-from dagster._core.scheduler.instigation import InstigatorStatus
-from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
+
+from mystocks_dagster.dagster_internals import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, InstigatorStatus
 
 #: Run tags: the group is disabled in the file, and somebody runs it all the same.
 DISABLED = "mystocks/disabled"

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.reconstruct import ReconstructableRepository
-from dagster._core.workspace.load_target import WorkspaceFileTarget
 
+from mystocks_dagster.dagster_internals import ReconstructableRepository, RemoteRepositoryOrigin, WorkspaceFileTarget
 from mystocks_dagster.dagster_tables import REPOSITORY
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.processes import lock
@@ -127,8 +126,6 @@ def create_run(
 
 
 def _remote_origin(location: Any, job: str) -> Any:
-    from dagster._core.remote_origin import RemoteRepositoryOrigin
-
     return RemoteRepositoryOrigin(location, REPOSITORY).get_job_origin(job)
 
 

@@ -3,8 +3,8 @@
 import time
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunRecord
 
+from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES
 from mystocks_dagster.history import ASSET_SUFFIX
 
 #: A run is written and at once queued, or started.
@@ -38,7 +38,7 @@ def active_executions(instance: dg.DagsterInstance, name: str) -> list[str]:
     return [f"{run.run_id}:{step}" for run in runs for step in _steps(instance, run, name)]
 
 
-def _forgotten(record: RunRecord) -> bool:
+def _forgotten(record: dg.RunRecord) -> bool:
     """Say whether who wrote the run died before starting it: nobody ever will."""
     age = time.time() - record.create_timestamp.timestamp()
     return record.dagster_run.status == dg.DagsterRunStatus.NOT_STARTED and age > _START_SECONDS

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from mystocks_dagster import history
+from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES
 from mystocks_dagster.errors import InstanceError, NotNow, NotRunning, UnknownName
 from mystocks_dagster.taskfile.names import dagster_name
 

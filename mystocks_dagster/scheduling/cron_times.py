@@ -26,7 +26,7 @@ def cron_times(expression: str, zone: str, start: datetime) -> Iterator[datetime
     place = ZoneInfo(zone)
     first = start.astimezone(place)
     if _clocks_change(first):
-        from dagster._utils.schedules import schedule_execution_time_iterator
+        from mystocks_dagster.dagster_internals import schedule_execution_time_iterator
 
         yield from schedule_execution_time_iterator(start.timestamp(), expression, zone)
         return

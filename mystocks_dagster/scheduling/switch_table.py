@@ -120,7 +120,7 @@ def location(settings: Settings) -> str:
     match content:
         case {"load_from": [{"python_module": {"location_name": str(name)}}, *_], **others} if not others:
             return name
-    from dagster._core.workspace.load_target import WorkspaceFileTarget
+    from mystocks_dagster.dagster_internals import WorkspaceFileTarget
 
     return WorkspaceFileTarget([str(path)]).create_origins()[0].location_name
 

@@ -9,21 +9,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.definitions.sensor_definition import SensorType
-from dagster._core.remote_origin import RemoteRepositoryOrigin
-from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
-from dagster._core.remote_representation.external_data import ScheduleSnap, SensorSnap
-from dagster._core.remote_representation.handle import RepositoryHandle
-from dagster._core.scheduler.instigation import (
+
+from mystocks_dagster.dagster_internals import (
     InstigatorState,
     InstigatorStatus,
+    InstigatorType,
+    RemoteRepositoryOrigin,
+    RemoteSchedule,
+    RemoteSensor,
+    RepositoryHandle,
     ScheduleInstigatorData,
+    ScheduleSnap,
     SensorInstigatorData,
+    SensorSnap,
+    SensorType,
+    WorkspaceFileTarget,
 )
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster._time import get_current_timestamp
-
 from mystocks_dagster.dagster_tables import REPOSITORY, InstanceTables
 from mystocks_dagster.errors import NoSwitch
 from mystocks_dagster.instance import open_instance
@@ -77,9 +78,9 @@ def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[
         return
     data: Any = state.instigator_data
     if isinstance(remote, RemoteSchedule):
-        noted = ScheduleInstigatorData(remote.cron_schedule, get_current_timestamp())
+        noted = ScheduleInstigatorData(remote.cron_schedule, time.time())
     else:
-        noted = data.with_sensor_start_timestamp(get_current_timestamp())
+        noted = data.with_sensor_start_timestamp(time.time())
     instance.update_instigator_state(state.with_data(noted))
 
 

@@ -102,7 +102,7 @@ def mask(value: Any, *, hidden: bool = False) -> Any:
     """Return a JSON value with *** for what stands under a secret key, at any depth.
 
     Examples:
-        >>> starred({"day": "2026-11-24", "login": {"user": "me", "password": "hunter2"}})
+        >>> mask({"day": "2026-11-24", "login": {"user": "me", "password": "hunter2"}})
         {'day': '2026-11-24', 'login': {'user': 'me', 'password': '***'}}
     """
     match value:
@@ -139,7 +139,7 @@ def variables_only(text: str) -> str:
 
 
 def shown(value: Any, *, hidden: bool = False) -> Any:
-    """Return a value as it is written in the file as it may be shown: as `starred`, but secret variables stay as they are written."""
+    """Return a value as it is written in the file as it may be shown: as `mask`, but secret variables stay as they are written."""
     match value:
         case Mapping():
             return {key: shown(item, hidden=hidden or is_secret(key)) for key, item in value.items()}
@@ -151,7 +151,7 @@ def shown(value: Any, *, hidden: bool = False) -> Any:
 
 
 def restored(value: Any, before: Any) -> Any:
-    """Return a value in which what is shown as *** is again what it was `before`; the opposite of `shown` and `starred`.
+    """Return a value in which what is shown as *** is again what it was `before`; the opposite of `shown` and `mask`.
 
     Examples:
         >>> restored({"user": "you", "password": "***"}, {"user": "me", "password": "hunter2"})
@@ -187,7 +187,7 @@ def stars_left(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[s
 
 
 def secret_values(value: Any, *, hidden: bool = False) -> Iterator[str]:
-    """Yield the texts of what `starred` hides, variables among them as they are written."""
+    """Yield the texts of what `mask` hides, variables among them as they are written."""
     match value:
         case Mapping():
             for key, item in value.items():

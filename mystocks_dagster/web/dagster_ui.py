@@ -6,15 +6,17 @@ from html import escape
 from pathlib import Path
 
 from dagster import __version__
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mystocks_dagster.api.error_responses import body
+from mystocks_dagster.dagster_internals import (
+    WorkspaceFileTarget,
+    WorkspaceProcessContext,
+    create_app_from_workspace_process_context,
+)
 from mystocks_dagster.instance import DAGSTER_PATH, open_instance
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.web.graphql import GraphQLDoor

@@ -1,11 +1,14 @@
-"""Fixtures of the commands' tests."""
+"""The shipped task file for the tests of commands."""
+
+import shutil
 
 import pytest
-from support.commands import Commands, commands_in
-from support.project import Folder
+from support.project import ROOT, Folder
 
 
 @pytest.fixture
-def cli(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
-    """Commands in an empty project folder."""
-    return commands_in(folder, monkeypatch, capsys)
+def shipped(folder: Folder) -> Folder:
+    """The shipped task file, before anything has run."""
+    shutil.rmtree(folder.root / ".dagster")
+    folder.write("tasks.yaml", (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
+    return folder

@@ -7,10 +7,10 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 import dagster as dg
-from dagster._core.scheduler.instigation import TickStatus
 
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.context import AlertContext
+from mystocks_dagster.dagster_internals import TickStatus
 from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.scheduling import downtime, interval_state, next_runs, switches

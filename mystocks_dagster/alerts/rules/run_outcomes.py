@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import (
+
+from mystocks_dagster import history
+from mystocks_dagster.alerts import texts
+from mystocks_dagster.alerts.context import AlertContext
+from mystocks_dagster.dagster_internals import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
     WILL_RETRY_TAG,
 )
-
-from mystocks_dagster import history
-from mystocks_dagster.alerts import texts
-from mystocks_dagster.alerts.context import AlertContext
 from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.runs.auto_restart import restart_of, will_restart

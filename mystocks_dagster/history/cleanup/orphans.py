@@ -7,11 +7,11 @@ from typing import Any
 
 import dagster as dg
 import sqlalchemy as db
-from dagster._core.scheduler.instigation import TickStatus
-from dagster._core.storage.runs.schema import RunsTable as Runs
-from dagster._core.storage.runs.schema import SnapshotsTable as Snapshots
-from dagster._core.storage.schedules.schema import JobTickTable as Ticks
 
+from mystocks_dagster.dagster_internals import JobTickTable as Ticks
+from mystocks_dagster.dagster_internals import RunsTable as Runs
+from mystocks_dagster.dagster_internals import SnapshotsTable as Snapshots
+from mystocks_dagster.dagster_internals import TickStatus
 from mystocks_dagster.history.dagster_storage import run_storage, schedule_storage
 from mystocks_dagster.taskfile.last_good import LAST_GOOD, last_good
 

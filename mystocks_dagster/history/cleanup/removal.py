@@ -10,17 +10,14 @@ from typing import Any
 
 import dagster as dg
 import sqlalchemy as db
-from dagster._core.events.log import EventLogEntry
-from dagster._core.instance import RUNLESS_RUN_ID
-from dagster._core.storage.event_log.base import EventLogRecord
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Checks
-from dagster._core.storage.event_log.schema import AssetEventTagsTable as EventTags
-from dagster._core.storage.event_log.schema import AssetKeyTable as Assets
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Events
-from dagster._core.storage.runs.schema import RunsTable as Runs
-from dagster._core.storage.runs.schema import RunTagsTable as RunTags
-from dagster._serdes import deserialize_value, serialize_value
 
+from mystocks_dagster.dagster_internals import RUNLESS_RUN_ID
+from mystocks_dagster.dagster_internals import AssetCheckExecutionsTable as Checks
+from mystocks_dagster.dagster_internals import AssetEventTagsTable as EventTags
+from mystocks_dagster.dagster_internals import AssetKeyTable as Assets
+from mystocks_dagster.dagster_internals import RunsTable as Runs
+from mystocks_dagster.dagster_internals import RunTagsTable as RunTags
+from mystocks_dagster.dagster_internals import SqlEventLogStorageTable as Events
 from mystocks_dagster.history.cleanup.retention import LASTING, Pinned
 from mystocks_dagster.history.dagster_storage import event_storage, run_storage, shard
 
@@ -62,19 +59,20 @@ def _detach(connection: Any, event_ids: Sequence[int]) -> None:
         db.select(Events.c.id, Events.c.event, Events.c.asset_key).where(Events.c.id.in_(event_ids))
     ).all()
     detached = {
-        event_id: deserialize_value(text, EventLogEntry)._replace(run_id=RUNLESS_RUN_ID) for event_id, text, _ in rows
+        event_id: dg.deserialize_value(text, dg.EventLogEntry)._replace(run_id=RUNLESS_RUN_ID)
+        for event_id, text, _ in rows
     }
     for event_id, entry in detached.items():
-        values = {"run_id": RUNLESS_RUN_ID, "event": serialize_value(entry)}
+        values = {"run_id": RUNLESS_RUN_ID, "event": dg.serialize_value(entry)}
         connection.execute(db.update(Events).where(Events.c.id == event_id).values(values))
     of_assets = {asset_key for _, _, asset_key in rows}
     query = db.select(Assets.c.id, Assets.c.last_materialization).where(Assets.c.asset_key.in_(of_assets))
     for asset_id, text in connection.execute(query).all():
-        last = deserialize_value(text) if text else None
-        if isinstance(last, EventLogRecord) and last.storage_id in detached:
-            record = EventLogRecord(storage_id=last.storage_id, event_log_entry=detached[last.storage_id])
+        last = dg.deserialize_value(text) if text else None
+        if isinstance(last, dg.EventLogRecord) and last.storage_id in detached:
+            record = dg.EventLogRecord(storage_id=last.storage_id, event_log_entry=detached[last.storage_id])
             connection.execute(
-                db.update(Assets).where(Assets.c.id == asset_id).values(last_materialization=serialize_value(record))
+                db.update(Assets).where(Assets.c.id == asset_id).values(last_materialization=dg.serialize_value(record))
             )
 
 

@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 import sqlalchemy as db
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Checks
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Events
-from dagster._core.storage.runs.schema import RunsTable as Runs
-from dagster._core.storage.runs.schema import RunTagsTable as RunTags
 
+from mystocks_dagster.dagster_internals import BULK_ACTION_TERMINAL_STATUSES, FINISHED_STATUSES
+from mystocks_dagster.dagster_internals import AssetCheckExecutionsTable as Checks
+from mystocks_dagster.dagster_internals import RunsTable as Runs
+from mystocks_dagster.dagster_internals import RunTagsTable as RunTags
+from mystocks_dagster.dagster_internals import SqlEventLogStorageTable as Events
 from mystocks_dagster.history.dagster_storage import event_storage, run_storage
 from mystocks_dagster.history.record import TASK_TYPE
 

@@ -325,7 +325,7 @@ def test_importing_the_source_costs_neither_akshare_nor_pandas() -> None:
 def test_the_standin_runs_as_a_process_of_its_own() -> None:
     command = [
         sys.executable,
-        str(Path(__file__).parents[1] / "standin" / "server.py"),
+        str(Path(__file__).parents[2] / "standin" / "server.py"),
         "--port",
         "0",
         "--day",

@@ -83,6 +83,12 @@ def _fill(desk: Folder) -> Folder:
 
 
 @pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """A project of two tasks and a group."""
+    return make_desk(tmp_path / "desk", monkeypatch)
+
+
+@pytest.fixture
 def caller(desk: Folder) -> Iterator[TestClient]:
     """A client of the application over a project that reads a variable."""
     _fill(desk)

@@ -1,0 +1,262 @@
+"""The one door to names of Dagster that are not public: what each is needed for, and since which release it is known.
+
+No other module imports from `dagster._...` or `dagster_webserver`. What to do with a new release: docs/decisions/0026.
+Importing this module imports nothing of Dagster; a name is imported when it is first asked for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dagster._cli.api import _execute_run_command_body as execute_run_command_body
+    from dagster._cli.utils import get_instance_for_cli
+    from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
+    from dagster._core.definitions.reconstruct import ReconstructableRepository
+    from dagster._core.definitions.run_request import InstigatorType
+    from dagster._core.definitions.sensor_definition import SensorType
+    from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
+    from dagster._core.instance import RUNLESS_RUN_ID
+    from dagster._core.instance.ref import InstanceRef
+    from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
+    from dagster._core.op_concurrency_limits_counter import GlobalOpConcurrencyLimitsCounter
+    from dagster._core.remote_origin import (
+        CodeLocationOrigin,
+        GrpcServerCodeLocationOrigin,
+        ManagedGrpcPythonEnvCodeLocationOrigin,
+        RemoteRepositoryOrigin,
+    )
+    from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
+    from dagster._core.remote_representation.external_data import ScheduleSnap, SensorSnap
+    from dagster._core.remote_representation.handle import RepositoryHandle
+    from dagster._core.scheduler.instigation import (
+        InstigatorState,
+        InstigatorStatus,
+        ScheduleInstigatorData,
+        SensorInstigatorData,
+        TickData,
+        TickStatus,
+    )
+    from dagster._core.storage.daemon_cursor import DaemonCursorStorage
+    from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES, FINISHED_STATUSES, NOT_FINISHED_STATUSES
+    from dagster._core.storage.event_log.schema import (
+        AssetCheckExecutionsTable,
+        AssetEventTagsTable,
+        AssetKeyTable,
+        SqlEventLogStorageTable,
+    )
+    from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
+    from dagster._core.storage.runs.schema import RunsTable, RunTagsTable, SnapshotsTable
+    from dagster._core.storage.schedules.schema import JobTickTable
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+    from dagster._daemon.auto_run_reexecution.auto_run_reexecution import retry_run, should_retry
+    from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
+    from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+    from dagster._grpc.types import ExecuteRunArgs
+    from dagster._serdes import ConfigurableClass, ConfigurableClassData
+    from dagster._utils.interrupts import capture_interrupts
+    from dagster._utils.schedules import schedule_execution_time_iterator
+    from dagster._utils.tags import TagConcurrencyLimitsCounter
+    from dagster_webserver.app import create_app_from_workspace_process_context
+
+# Tags that Dagster writes on runs. Strings, so that who reads them needs no Dagster; a test compares them with its own.
+ASSET_PARTITION_RANGE_END_TAG = "dagster/asset_partition_range_end"
+ASSET_PARTITION_RANGE_START_TAG = "dagster/asset_partition_range_start"
+AUTO_RETRY_RUN_ID_TAG = "dagster/auto_retry_run_id"
+MAX_RETRIES_TAG = "dagster/max_retries"
+PARENT_RUN_ID_TAG = "dagster/parent_run_id"
+PARTITION_NAME_TAG = "dagster/partition"
+RETRY_NUMBER_TAG = "dagster/retry_number"
+SCHEDULE_NAME_TAG = "dagster/schedule_name"
+SENSOR_NAME_TAG = "dagster/sensor_name"
+WILL_RETRY_TAG = "dagster/will_retry"
+
+# Entry points and modules that are named and not imported here.
+#: The command `dagster-daemon`, which the supervisor of processes starts under its own name.
+DAEMON_ENTRY_POINT = "dagster._daemon.cli:main"
+#: The command `dagster code-server start`, without the import of Dagster's other commands.
+CODE_SERVER_ENTRY_POINT = "dagster._cli.code_server:start_command"
+#: Makes the daemons; only the process of `dagster-daemon` has imported it.
+DAEMON_CONTROLLER_MODULE = "dagster._daemon.controller"
+#: Runs one step in a process of its own; preloaded in the fork server.
+STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
+
+
+@dataclass(frozen=True)
+class Internal:
+    """Describe a name of Dagster that is not public.
+
+    Attributes:
+        module: The module of Dagster that has it.
+        attribute: Its name there.
+        reason: What MyStocks needs it for.
+        since: The oldest release that is known to have it.
+    """
+
+    module: str
+    attribute: str
+    reason: str
+    since: str
+
+
+#: Modules to their names and the reasons. A name that only a later release has goes to a table of that release.
+_KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
+    "dagster._cli.api": {
+        "execute_run_command_body": "the body of `dagster api execute_run`: a run's process does the same, and reads a "
+        "stop request first",
+    },
+    "dagster._cli.utils": {
+        "get_instance_for_cli": "the instance in a run's process, with the variables of a .env file",
+    },
+    "dagster._core.definitions.definitions_load_context": {
+        "DefinitionsLoadContext": "what a load of the definitions keeps for the run that is made from it",
+        "DefinitionsLoadType": "the difference between the first load of the definitions and a run's",
+    },
+    "dagster._core.definitions.reconstruct": {
+        "ReconstructableRepository": "the origin of a job, without which a run's process cannot load it",
+    },
+    "dagster._core.definitions.run_request": {
+        "InstigatorType": "the kind of an instigator: schedule or sensor",
+    },
+    "dagster._core.definitions.sensor_definition": {
+        "SensorType": "a part of a sensor's stored state",
+    },
+    "dagster._core.execution.backfill": {
+        "BULK_ACTION_TERMINAL_STATUSES": "the states of backfills that have ended, whose runs may go",
+    },
+    "dagster._core.instance": {
+        "RUNLESS_RUN_ID": "the run id of events that outlive their run",
+    },
+    "dagster._core.instance.ref": {
+        "InstanceRef": "an argument of the code server's command",
+    },
+    "dagster._core.launcher.base": {
+        "CheckRunHealthResult": "the answer of a run launcher to a health check",
+        "LaunchRunContext": "the argument of a run launcher",
+        "RunLauncher": "the base class of run launchers (decision 3)",
+        "WorkerStatus": "a field of CheckRunHealthResult",
+    },
+    "dagster._core.op_concurrency_limits_counter": {
+        "GlobalOpConcurrencyLimitsCounter": "the counter of free slots in pools, for the queue (decision 7)",
+    },
+    "dagster._core.remote_origin": {
+        "CodeLocationOrigin": "an entry of workspace.yaml",
+        "GrpcServerCodeLocationOrigin": "an entry of workspace.yaml whose code server somebody else runs",
+        "ManagedGrpcPythonEnvCodeLocationOrigin": "an entry of workspace.yaml whose code server we run (decision 20)",
+        "RemoteRepositoryOrigin": "the identity under which the storage keeps switches and ticks",
+    },
+    "dagster._core.remote_representation.external": {
+        "RemoteSchedule": "the form in which the storage turns a schedule on and off, without a code server",
+        "RemoteSensor": "the form in which the storage turns a sensor on and off, without a code server",
+    },
+    "dagster._core.remote_representation.external_data": {
+        "ScheduleSnap": "an argument of RemoteSchedule",
+        "SensorSnap": "an argument of RemoteSensor",
+    },
+    "dagster._core.remote_representation.handle": {
+        "RepositoryHandle": "an argument of RemoteSchedule and RemoteSensor",
+    },
+    "dagster._core.scheduler.instigation": {
+        "InstigatorState": "the stored state of a schedule or sensor",
+        "InstigatorStatus": "the states of a switch",
+        "ScheduleInstigatorData": "a part of a schedule's stored state",
+        "SensorInstigatorData": "a part of a sensor's stored state",
+        "TickData": "a tick to be written",
+        "TickStatus": "the states of a tick",
+    },
+    "dagster._core.storage.daemon_cursor": {
+        "DaemonCursorStorage": "the storage that keeps the alert ledger (decision 10)",
+    },
+    "dagster._core.storage.dagster_run": {
+        "ACTIVE_RUN_STATUSES": "the states of runs that take a slot",
+        "FINISHED_STATUSES": "the states of runs that have ended",
+        "NOT_FINISHED_STATUSES": "the states of all other runs",
+    },
+    "dagster._core.storage.event_log.schema": {
+        "AssetCheckExecutionsTable": "a table of the clean-up (decision 9)",
+        "AssetEventTagsTable": "a table of the clean-up",
+        "AssetKeyTable": "a table of the clean-up",
+        "SqlEventLogStorageTable": "the table of events, read page by page",
+    },
+    "dagster._core.storage.noop_compute_log_manager": {
+        "NoOpComputeLogManager": "a log manager that leaves stdout and stderr of a Python program alone",
+    },
+    "dagster._core.storage.runs.schema": {
+        "RunTagsTable": "a table of the clean-up",
+        "RunsTable": "the table of runs, read page by page",
+        "SnapshotsTable": "a table of the clean-up",
+    },
+    "dagster._core.storage.schedules.schema": {
+        "JobTickTable": "a table of the clean-up",
+    },
+    "dagster._core.workspace.context": {
+        "WorkspaceProcessContext": "the workspace of the web server",
+    },
+    "dagster._core.workspace.load_target": {
+        "WorkspaceFileTarget": "the reader of workspace.yaml",
+    },
+    "dagster._daemon.auto_run_reexecution.auto_run_reexecution": {
+        "retry_run": "the start of a lost run's next attempt (decision 5)",
+        "should_retry": "the rule whether a lost run is started again",
+    },
+    "dagster._daemon.auto_run_reexecution.event_log_consumer": {
+        "EventLogConsumerDaemon": "the base class of our daemon for lost runs (decision 21)",
+    },
+    "dagster._daemon.run_coordinator.queued_run_coordinator_daemon": {
+        "QueuedRunCoordinatorDaemon": "the base class of our daemon for the queue (decision 7)",
+    },
+    "dagster._grpc.types": {
+        "ExecuteRunArgs": "the argument of a run's process",
+    },
+    "dagster._serdes": {
+        "ConfigurableClass": "the base class of what dagster.yaml names",
+        "ConfigurableClassData": "the argument of a ConfigurableClass",
+    },
+    "dagster._utils.interrupts": {
+        "capture_interrupts": "the handler of signals that holds a stop until a step can hear it",
+    },
+    "dagster._utils.schedules": {
+        "schedule_execution_time_iterator": "the fire times of a cron expression, as the daemon counts them",
+    },
+    "dagster._utils.tags": {
+        "TagConcurrencyLimitsCounter": "the counter of free places in lanes, for the queue (decision 7)",
+    },
+    "dagster_webserver.app": {
+        "create_app_from_workspace_process_context": "Dagster's web application, which stands behind our sign-in",
+    },
+}
+
+#: Names that are private by an underscore there; here they have none.
+_ATTRIBUTES = {"execute_run_command_body": "_execute_run_command_body"}
+
+#: All names by the name they have here.
+NAMES: Mapping[str, Internal] = {
+    name: Internal(module, _ATTRIBUTES.get(name, name), reason, since)
+    for since, modules in {"1.13.27": _KNOWN_IN_1_13_27}.items()
+    for module, reasons in modules.items()
+    for name, reason in reasons.items()
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for.
+
+    Raises:
+        AttributeError: The name is not in the table.
+        ImportError: The installed release of Dagster does not have it.
+    """
+    if name not in NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; add it to its table with a reason")
+    internal = NAMES[name]
+    try:
+        value = getattr(import_module(internal.module), internal.attribute)
+    except (ImportError, AttributeError) as error:
+        raise ImportError(
+            f"Dagster {metadata.version('dagster')} has no {internal.module}.{internal.attribute} ({error}), which is "
+            f"needed as {internal.reason}; release {internal.since} has it. Install the release that requirements.lock "
+            "names: pip install -r requirements.lock"
+        ) from error
+    globals()[name] = value
+    return value
