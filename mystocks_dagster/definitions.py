@@ -1,13 +1,13 @@
 """What Dagster loads: the tasks of tasks.yaml. Nothing happens at import."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mystocks_dagster.project.edit import EditResult
+    from mystocks_dagster.project.project import Project
     from mystocks_dagster.settings import Settings
 
 
@@ -19,54 +19,62 @@ def defs() -> dg.Definitions:
 
     return load_definitions(
         ManagementActions(
-            clean=_clean, take_in=_take_in, delete=_delete, refresh_calendar=_refresh_calendar, reload=_reload
+            clean=_clean,
+            take_in=_take_in,
+            export=_export,
+            delete=_delete,
+            refresh_calendar=_refresh_calendar,
+            reload=_reload,
         )
     )
 
 
-def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
+def _project(settings: "Settings | None" = None) -> "Project":
+    """Return the project for the management jobs, which anybody can start who reaches Dagster's UI."""
+    from mystocks_dagster.project.access import JOBS
     from mystocks_dagster.project.project import Project
+    from mystocks_dagster.settings import Settings
 
-    done = Project(settings).cleanup(days, dry_run=dry_run)
+    return Project(settings or Settings.from_env(), caller=JOBS)
+
+
+def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
+    done = _project(settings).cleanup(days, dry_run=dry_run)
     what = f"{done.runs} runs with {done.executions} executions, {done.ticks} ticks, {done.bytes_freed:,} bytes"
-    told = f"would remove {what}" if dry_run else f"removed {what}"
-    return {**done.to_json(), "message": f"older than {days} days: {told}."}
+    message = f"would remove {what}" if dry_run else f"removed {what}"
+    return {**done.to_json(), "message": f"older than {days} days: {message}."}
 
 
-def _take_in(settings: "Settings", path: "Path", dry_run: bool) -> dict[str, Any]:
-    from mystocks_dagster.project.edit import TaskFileEditor
-
-    edited = TaskFileEditor(settings, trusted=False).import_file(path, dry_run=dry_run)
+def _take_in(settings: "Settings", named: str, dry_run: bool) -> dict[str, Any]:
+    edited = _project(settings).edits.import_file(named, dry_run=dry_run)
     if not edited.diff:
-        return {"message": f"{settings.task_file} has all of {path} already: nothing to change."}
-    return _told(str(path), edited, dry_run)
+        return {"message": f"{settings.task_file} has all of {named} already: nothing to change."}
+    return _message(named, edited, dry_run)
+
+
+def _export(settings: "Settings", named: str, form: str | None) -> dict[str, Any]:
+    path = _project(settings).edits.export(named, form)  # ty: ignore[invalid-argument-type]
+    return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size}
 
 
 def _delete(settings: "Settings", name: str, force: bool, dry_run: bool) -> dict[str, Any]:
-    from mystocks_dagster.project.edit import TaskFileEditor
-
-    return _told(
-        f"{name} deleted", TaskFileEditor(settings, trusted=False).remove(name, force=force, dry_run=dry_run), dry_run
-    )
+    edited = _project(settings).edits.remove(name, force=force, dry_run=dry_run)
+    return _message(f"{name} deleted", edited, dry_run)
 
 
-def _refresh_calendar(settings: "Settings", source: str | None) -> dict[str, Any]:
+def _refresh_calendar(settings: "Settings", source: str | None) -> Mapping[str, Any]:
     from mystocks_dagster.errors import SourceUnavailable
-    from mystocks_dagster.project.calendar_refresh import refresh_calendar
 
-    done = refresh_calendar(settings, source)
+    done = _project(settings).refresh_calendar(source)
     if done.error:
         raise SourceUnavailable(done.message)
     return done.to_json()
 
 
 def _reload() -> None:
-    from mystocks_dagster.project.reload import reload
-    from mystocks_dagster.settings import Settings
-
-    reload(Settings.from_env())
+    _project().reload()
 
 
-def _told(what: str, edited: "EditResult", dry_run: bool) -> dict[str, Any]:
+def _message(what: str, edited: "EditResult", dry_run: bool) -> dict[str, Any]:
     done = "a dry run, nothing is written" if dry_run else edited.unused or "written to the task file, and loaded"
     return {"message": f"{what}: {done}.", "diff": dg.MetadataValue.md(f"```diff\n{edited.diff}\n```")}

@@ -5,7 +5,7 @@ MyStocksError
 ├── TaskFileError             tasks.yaml is wrong; holds every problem with file:line:column and a remedy
 (taskfile/problems.py)
 ├── EditRefused               an edit of tasks.yaml would break what others rely on (taskfile/edit/plans.py)
-├── ChangedMeanwhile          an entry of it is no longer what it was when its edit began (editing.py)
+├── ChangedMeanwhile          an entry of it is no longer what it was when its edit began (project/edit.py)
 ├── Forbidden                 what was asked for is not allowed from where it came
 ├── UnknownName               no task, table, source… of that name; the message lists near names
 ├── InvalidParams             a task's parameters do not fit its function
@@ -30,17 +30,43 @@ MyStocksError
     ├── NoSwitch              it has no schedule that could be switched on or off
     └── NoDaemon              nobody would take a queued run off the queue
 
-`retryable` says whether trying again later can mend it: only then does a task use its retries.
+Each class carries its HTTP status, its exit code and whether a retry can mend it.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 
 class MyStocksError(Exception):
-    """Base of every error raised on purpose: the message says what is wrong and what to do."""
+    """Base of every error raised on purpose: the message says what is wrong and what to do.
 
-    retryable = False
+    A class states its `status` and `exit_code` where it is declared; below the first level it inherits what it does
+    not state.
+
+    Attributes:
+        status: HTTP status with which REST and the pages answer it.
+        exit_code: With which a command ends.
+        retryable: Whether trying again later can mend it: only then does a task use its retries.
+    """
+
+    status: ClassVar[int]
+    exit_code: ClassVar[int]
+    retryable: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, status: int | None = None, exit_code: int | None = None) -> None:
+        """Keep what the class states.
+
+        Raises:
+            TypeError: It neither states nor inherits a status or an exit code.
+        """
+        super().__init_subclass__()
+        for name, value in (("status", status), ("exit_code", exit_code)):
+            if value is not None:
+                setattr(cls, name, value)
+            elif not hasattr(cls, name):
+                raise TypeError(
+                    f"{cls.__name__} has no {name}: class {cls.__name__}(MyStocksError, status=…, exit_code=…)"
+                )
 
     def to_json(self) -> dict[str, Any]:
         """Return it as REST answers it and `--json` prints it: kind, message, located problems, ids that stand in the way."""
@@ -56,27 +82,27 @@ def error_json(kind: str, message: str, **details: Any) -> dict[str, Any]:
     return {"success": False, "error": kind, "message": message, **empty, **details}
 
 
-class SettingsError(MyStocksError):
+class SettingsError(MyStocksError, status=503, exit_code=1):
     """An environment variable or a folder of ours is wrong."""
 
 
-class UnknownName(MyStocksError):
+class UnknownName(MyStocksError, status=404, exit_code=1):
     """No task, table or source of that name; the message lists near names."""
 
 
-class InvalidParams(MyStocksError):
+class InvalidParams(MyStocksError, status=422, exit_code=1):
     """A task's parameters do not fit its function."""
 
 
-class Forbidden(MyStocksError):
+class Forbidden(MyStocksError, status=403, exit_code=1):
     """What was asked for is not allowed from where it came: a path outside the export folder, a command over REST."""
 
 
-class OutsideCalendar(MyStocksError):
+class OutsideCalendar(MyStocksError, status=422, exit_code=1):
     """A date lies beyond the published exchange calendar."""
 
 
-class SourceError(MyStocksError):
+class SourceError(MyStocksError, status=503, exit_code=1):
     """A data source failed."""
 
 
@@ -94,15 +120,15 @@ class NotOffered(SourceError):
     """The source has no such dataset: the task that wants it is skipped."""
 
 
-class LakeError(MyStocksError):
+class LakeError(MyStocksError, status=503, exit_code=1):
     """A table could not be read or written."""
 
 
-class TableMissing(LakeError):
+class TableMissing(LakeError, status=404):
     """Nothing has written that table yet."""
 
 
-class WrongWorld(LakeError):
+class WrongWorld(LakeError, status=409):
     """Simulated and real data must not meet in one lake."""
 
 
@@ -130,7 +156,7 @@ class LakeUnusable(LakeUnavailable):
     retryable = False
 
 
-class TaskFailed(MyStocksError):
+class TaskFailed(MyStocksError, status=500, exit_code=1):
     """The task's function said that it failed, or raised."""
 
     retryable = True
@@ -140,11 +166,11 @@ class TaskTimedOut(TaskFailed):
     """It ran longer than its timeout and was stopped."""
 
 
-class InstanceError(MyStocksError):
+class InstanceError(MyStocksError, status=503, exit_code=1):
     """Dagster's daemon, instance or run could not do what was asked."""
 
 
-class AlreadyRunning(InstanceError):
+class AlreadyRunning(InstanceError, status=409):
     """As many executions of the task are under way as its `max_instances` allows.
 
     Attributes:
@@ -159,19 +185,19 @@ class AlreadyRunning(InstanceError):
         return {"names": list(self.executions), "execution_id": next(iter(self.executions), None)}
 
 
-class NotRunning(InstanceError):
+class NotRunning(InstanceError, status=409):
     """There is nothing to stop: it has ended, or was never started."""
 
 
-class NotNow(InstanceError):
+class NotNow(InstanceError, status=409):
     """Something else is in the way for now: another clean-up, a program that only itself can stop."""
 
 
-class NoSwitch(InstanceError):
+class NoSwitch(InstanceError, status=409):
     """It has no schedule, so that there is nothing to switch on or off."""
 
 
-class Disabled(InstanceError):
+class Disabled(InstanceError, status=409):
     """The group is switched off in the task file; the message says how to run it all the same."""
 
 

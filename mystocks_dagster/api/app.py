@@ -29,6 +29,9 @@ from mystocks_dagster.api.security_headers import SecurityHeaders
 from mystocks_dagster.api.taskfile_headers import TaskFileHeaders
 from mystocks_dagster.instance import home_id
 from mystocks_dagster.manager.tasks import TaskManager
+from mystocks_dagster.project.access import REST
+from mystocks_dagster.project.background_reload import BackgroundReload
+from mystocks_dagster.project.project_cache import ProjectCache
 from mystocks_dagster.settings import Settings
 
 #: Bytes of a request's body; a task file of 1,000 tasks has half of that.
@@ -49,7 +52,9 @@ class GuardedApp(FastAPI):
 
 
 def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = None) -> GuardedApp:
-    """Return the application for a project; `app.state.manager` is its `TaskManager`.
+    """Return the application for a project.
+
+    `app.state.manager` is its `TaskManager`; `app.state.projects` gives the pages the same project.
 
     One application serves any number of threads over one Dagster instance, and notices when tasks.yaml is saved by
     others.
@@ -69,11 +74,13 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
         responses=error_responses.RESPONSES,
     )
     app.settings = settings
-    app.state.manager = TaskManager(settings, started_by="rest", trusted=False)
+    app.state.projects = ProjectCache(settings, BackgroundReload(settings))
+    app.state.manager = TaskManager(settings, caller=REST, projects=app.state.projects)
     error_responses.register(app)
     # Fixed paths come before /api/tasks/{task_id}.
     for module in (health, executions, statistics, import_export, groups, tasks):
         app.include_router(module.router)
+    app.include_router(tasks.schedules)
     app.include_router(ready.router)
     app.include_router(reference.router)
     for router in pages.routers():
@@ -81,7 +88,7 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
     app.get("/", include_in_schema=False)(_home)
     app.openapi = lambda: _openapi(app)
     # The last one added is asked first.
-    app.add_middleware(TaskFileHeaders, loaded=lambda: app.state.manager.last_project)
+    app.add_middleware(TaskFileHeaders, loaded=lambda: app.state.projects.last(REST))
     app.add_middleware(BodyLimit, largest=MAX_BODY, below=larger_bodies)
     return app
 

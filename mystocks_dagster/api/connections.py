@@ -4,16 +4,23 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mystocks_dagster.api import security_headers
+
 #: Seconds from the first byte of a request, or from the connection, to the end of its head.
 HEAD_SECONDS = 10.0
 #: Seconds from the end of the head to the end of the body.
 BODY_SECONDS = 30.0
 #: Bytes of a head; a browser's has some 2,000.
 MAX_HEAD = 65_536
-_HEADERS = (
-    b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\nx-content-type-options: nosniff\r\n"
-    b"cache-control: no-store\r\nx-frame-options: DENY\r\nreferrer-policy: same-origin\r\n"
-)
+_HEADERS = "".join(
+    f"{name.lower()}: {value}\r\n"
+    for name, value in {
+        "Content-Type": "text/plain; charset=utf-8",
+        "Connection": "close",
+        **security_headers.ALWAYS,
+        **security_headers.KEEP_NOTHING,
+    }.items()
+).encode()
 
 
 class LimitedProtocol(HttpToolsProtocol):

@@ -12,26 +12,9 @@ from starlette.exceptions import HTTPException
 from mystocks_dagster import disk_errors, errors
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.edit.plans import EditRefused
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 
 logger = logging.getLogger(__name__)
-
-#: The first that fits counts.
-_STATUSES: tuple[tuple[type[errors.MyStocksError], int], ...] = (
-    (errors.UnknownName, 404),
-    (TaskFileError, 422),
-    (errors.InvalidParams, 422),
-    (errors.OutsideCalendar, 422),
-    (EditRefused, 409),
-    (errors.AlreadyRunning, 409),
-    (errors.Disabled, 409),
-    (errors.NotRunning, 409),
-    (errors.NoSwitch, 409),
-    (errors.NotNow, 409),
-    (errors.Forbidden, 403),
-    (errors.MyStocksError, 503),
-)
 
 
 class ProblemBody(BaseModel):
@@ -87,16 +70,15 @@ def register(app: FastAPI) -> None:
 
 
 async def _expected(request: Request, error: Exception) -> JsonResponse:
-    status = next(status for kind, status in _STATUSES if isinstance(error, kind))
-    if (
-        isinstance(error, TaskFileError)
-        and request.method == "GET"
-        and not any(problem.owner for problem in error.problems)
-    ):
-        status = 503  # it is not the request that is wrong
-    task_id = request.path_params.get("task_id") or request.path_params.get("group_id")
     assert isinstance(error, errors.MyStocksError)
-    return JsonResponse(error.to_json() | {"task_id": task_id}, status)
+    task_id = request.path_params.get("task_id") or request.path_params.get("group_id")
+    return JsonResponse(error.to_json() | {"task_id": task_id}, status_of(error, request.method))
+
+
+def status_of(error: errors.MyStocksError, method: str) -> int:
+    """Return the HTTP status of an error, for REST and the pages: the error's own, unless the request has no part in it."""
+    unread = isinstance(error, TaskFileError) and not any(problem.owner for problem in error.problems)
+    return 503 if unread and method == "GET" else error.status
 
 
 async def _invalid(_request: Request, error: Exception) -> JsonResponse:

@@ -1,20 +1,15 @@
 """The calls that take a whole file in and out, within the export folder only."""
 
 import json
-import re
 from typing import Any
 
 from fastapi import APIRouter
 
 from mystocks_dagster.api.request_models import ExportBody, ImportBody, Manager
 from mystocks_dagster.api.response_models import Exported, TaskResponse, described
-from mystocks_dagster.errors import InvalidParams, UnknownName
-from mystocks_dagster.market.clock import now
-from mystocks_dagster.taskfile.edit.exports import confined
+from mystocks_dagster.errors import InvalidParams
 
 router = APIRouter(prefix="/api/tasks", tags=["file"])
-#: What a person writes into a shell's quotes, and single quotes keep from being read.
-_DATE = re.compile(r"\$\(date \+([%YmdHMSj_-]+)\)")
 
 
 @router.post("/import", responses=described(TaskResponse))
@@ -24,14 +19,10 @@ def import_config(manager: Manager, body: ImportBody) -> Any:
         raise InvalidParams("Send either config_path (a file of the export folder) or config (the tasks themselves).")
     if body.config is not None:
         return manager.import_text(json.dumps(body.config, ensure_ascii=False), "body", dry_run=body.dry_run).to_json()
-    path = confined(manager.settings, body.config_path or "")
-    if not path.is_file():
-        raise UnknownName(f"There is no file {path}.")
-    return manager.import_config(path, dry_run=body.dry_run).to_json()
+    return manager.import_config(body.config_path or "", dry_run=body.dry_run).to_json()
 
 
 @router.post("/export", responses=described(Exported))
 def export_config(manager: Manager, body: ExportBody) -> Any:
     """Write tasks.yaml to a file, as JSON when its name ends so; `path` says which."""
-    named = _DATE.sub(lambda found: now().strftime(found[1]), body.output_path)
-    return {"success": True, "path": str(manager.export_config(confined(manager.settings, named)))}
+    return {"success": True, "path": str(manager.export_config(body.output_path))}

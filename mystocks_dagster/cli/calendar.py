@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, escape, print_json
-from mystocks_dagster.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -40,9 +40,7 @@ def calendar(
 
 
 def _refresh(source: str | None) -> Any:
-    from mystocks_dagster.project.calendar_refresh import refresh_calendar
-
-    return refresh_calendar(Settings.from_env(), source)
+    return open_project().refresh_calendar(source)
 
 
 def _print(known: Any, found: Any, done: Any) -> None:

@@ -3,8 +3,8 @@
 import typer
 
 from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, print_checks, print_json
-from mystocks_dagster.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -17,9 +17,7 @@ def doctor(json: Json = False) -> None:
 
     Example: mystocks doctor
     """
-    from mystocks_dagster.project.doctor import examine
-
-    checks = examine(Settings.from_env())
+    checks = open_project().doctor()
     wrong = [check for check in checks if not check.ok]
     if json:
         print_json([check.to_json() for check in checks])

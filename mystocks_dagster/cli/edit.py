@@ -9,6 +9,7 @@ import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import TaskOrGroup
+from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, escape, print_json
 from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.settings import Settings
@@ -102,13 +103,12 @@ def export(
 
     Example: mystocks export backup.json
     """
-    from mystocks_dagster.taskfile.edit import exports, serialization
+    from mystocks_dagster.taskfile.edit import serialization
 
-    settings = Settings.from_env()
     if file is None:
-        sys.stdout.write(serialization.export_text(settings.task_file, form or "yaml"))
+        sys.stdout.write(serialization.export_text(Settings.from_env().task_file, form or "yaml"))
     else:
-        exports.export(settings, file, form, force=force)
+        _editor().export(file, form, force=force)
         console.print(f"wrote {file}", markup=False)
 
 
@@ -117,9 +117,7 @@ def reload(json: Json = False) -> None:
 
     Example: mystocks reload
     """
-    from mystocks_dagster.project.reload import reload as reload_ui
-
-    done = reload_ui(Settings.from_env())
+    done = open_project().reload()
     if json:
         print_json(done.to_json())
     else:
@@ -127,9 +125,7 @@ def reload(json: Json = False) -> None:
 
 
 def _editor() -> Any:
-    from mystocks_dagster.project.edit import TaskFileEditor
-
-    return TaskFileEditor(Settings.from_env())
+    return open_project().edits
 
 
 def _show(done: Any, *, json: bool) -> None:

@@ -37,8 +37,6 @@ def _command(on: bool | None) -> Callable[..., None]:
 
 
 def _turn(name: str, on: bool | None, *, json: bool) -> None:
-    from mystocks_dagster.runs.launch import daemon_alive
-
     project = open_project()
     switch = project.switch(name, on)
     if json:
@@ -53,5 +51,5 @@ def _turn(name: str, on: bool | None, *, json: bool) -> None:
             f"; the file has it {'on' if switch.declared else 'off'}, which counts again after: mystocks reset {name}"
         )
     console.print(told)
-    if switch.on and not daemon_alive(project.instance):
+    if switch.on and not project.daemon_alive:
         console.print("No daemon is alive now; schedules fire while `mystocks ui` runs.")

@@ -17,9 +17,7 @@ def health(json: Json = False) -> None:
 
     Example: mystocks health
     """
-    from mystocks_dagster.project.health import health as look
-
-    told = look(open_project())
+    told = open_project().health()
     if json:
         print_json(told.to_json())
     else:

@@ -42,16 +42,14 @@ def logs(
 
     Example: mystocks logs daily_data_sync --lines 50
     """
-    from mystocks_dagster.project import logs as tasklogs
-
     project = open_project()
-    for one in tasklogs.find(project, name, run):
+    for one in project.find_executions(name, run):
         if sys.stdout.isatty():
             started = f", started {one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else ""
             errors.print(f"[dim]{escape(one.execution_id)} ({one.status}{started})[/]")
-        told = tasklogs.read(project, one.execution_id).splitlines(keepends=True)
+        told = project.logs(one.execution_id).splitlines(keepends=True)
         if follow:
-            _print(_tail(tasklogs.follow(project, one.execution_id), len(told), lines), as_json)
+            _print(_tail(project.follow_logs(one.execution_id), len(told), lines), as_json)
         else:
             _print(told if lines is None else told[max(0, len(told) - lines) :], as_json)
 

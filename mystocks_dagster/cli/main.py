@@ -142,7 +142,7 @@ def _fail(error: MyStocksError) -> NoReturn:
     if "--json" in sys.argv[1:]:
         with contextlib.suppress(SettingsError):  # where nothing can be written, the line above has to do
             print_json(error.to_json())
-    sys.exit(1)
+    sys.exit(error.exit_code)
 
 
 def _explained(error: Exception) -> MyStocksError | None:

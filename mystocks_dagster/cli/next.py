@@ -28,7 +28,7 @@ def next_starts(
     Example: mystocks next daily_job --count 3
     """
     project = open_project()
-    found = project.coming(name, count)
+    found = project.next_runs(name, count)
     if json:
         print_json([one.to_json() for one in found])
         return

@@ -80,10 +80,9 @@ def _tell_started(project: Any, name: str, run_id: str, *, json: bool) -> None:
 def _print_output(project: Any, done: Sequence[Any]) -> None:
     """Print the last lines that each task wrote to stdout and stderr."""
     from mystocks_dagster.execution import tasklog
-    from mystocks_dagster.project import logs
 
     for execution in done:
-        fields = map(tasklog.fields, logs.read(project, execution.execution_id).splitlines())
+        fields = map(tasklog.fields, project.logs(execution.execution_id).splitlines())
         printed = [line["text"] for line in fields if line.get("level") in ("STDOUT", "STDERR")]
         if not printed:
             continue

@@ -17,7 +17,7 @@ STATUSES = ("success", "partial_success", "failed", "skipped")
 _LARGEST = 5_000_000
 
 
-class BadResult(MyStocksError):
+class BadResult(MyStocksError, status=500, exit_code=1):
     """What the function returned is no result; the message says what it may return."""
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,7 +11,6 @@ from pydantic import BaseModel, Field
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.factory.config_schema import model_fields
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.edit import exports
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.refresh import due
 
@@ -33,6 +31,10 @@ class Form(Enum):
     by_name = "by_name"
     yaml = "yaml"
     json = "json"
+
+    def to_format(self) -> str | None:
+        """Return the format; None: as the file's name says."""
+        return None if self is Form.by_name else self.value
 
 
 class CleanupConfig(BaseModel):
@@ -96,11 +98,12 @@ class ExportConfig(BaseModel):
 
 @dataclass(frozen=True)
 class ManagementActions:
-    """What the jobs need and this layer does not know; each tells what it did.
+    """Callbacks injected from the layers above; each returns a summary for the step's metadata.
 
     Attributes:
         clean: Removes what ran before so many days, or (dry run) counts it.
         take_in: Takes the tasks of a file into the task file, or (dry run) shows the difference.
+        export: Writes the task file to a file, as YAML, JSON or (None) as its name says.
         refresh_calendar: Asks a data source, the project's own when None, for the trading days that it knows.
         reload: Makes the servers build the definitions again.
         delete: Takes a task or group out of the task file, by force also out of those that name it, or (dry run) shows
@@ -108,13 +111,14 @@ class ManagementActions:
     """
 
     clean: Callable[[Settings, int, bool], Told]
-    take_in: Callable[[Settings, Path, bool], Told]
+    take_in: Callable[[Settings, str, bool], Told]
+    export: Callable[[Settings, str, str | None], Told]
     delete: Callable[[Settings, str, bool, bool], Told]
     refresh_calendar: Callable[[Settings, str | None], Told]
     reload: Callable[[], None]
 
 
-def build_management_jobs(hands: ManagementActions) -> list[dg.JobDefinition]:
+def build_management_jobs(actions: ManagementActions) -> list[dg.JobDefinition]:
     """Return the jobs `cleanup_history`, `import_tasks`, `export_tasks` and `delete_task`."""
     return [
         _job(
@@ -122,37 +126,35 @@ def build_management_jobs(hands: ManagementActions) -> list[dg.JobDefinition]:
             "**清理执行历史**\n\n删除旧的执行记录、事件、日志和 tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
             "Removes what ran long ago and gives its disk space back; tables, partitions and statistics stay.",
             CleanupConfig,
-            lambda settings, config: hands.clean(settings, config.days, config.dry_run),
+            lambda settings, config: actions.clean(settings, config.days, config.dry_run),
         ),
         _job(
             "import_tasks",
             "**导入任务**\n\n把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
             "Takes the tasks of another file into tasks.yaml: checked first, backed up, written, loaded.",
             ImportConfig,
-            lambda settings, config: hands.take_in(
-                settings, exports.confined(settings, config.config_path), config.dry_run
-            ),
+            lambda settings, config: actions.take_in(settings, config.config_path, config.dry_run),
         ),
         _job(
             "export_tasks",
             "**导出任务**\n\n把 tasks.yaml 导出为 YAML 或 JSON；变量按原样写出，不会泄露密钥。\n\n"
             "Writes tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.",
             ExportConfig,
-            export_tasks,
+            lambda settings, config: actions.export(settings, config.output_path, config.format.to_format()),
         ),
         _job(
             "delete_task",
             "**删除任务**\n\n从 tasks.yaml 中删除一个任务或任务组：先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
             "Takes a task or group out of tasks.yaml: checked first, backed up, written, loaded; its history stays.",
             DeleteConfig,
-            lambda settings, config: hands.delete(settings, config.task_id, config.force, config.dry_run),
+            lambda settings, config: actions.delete(settings, config.task_id, config.force, config.dry_run),
         ),
         _job(
             REFRESH_CALENDAR,
             "**更新交易日历**\n\n向数据源询问已公布的交易日，写入本项目的交易日历；已公布的日子不会被改写，也不会变短。\n\n"
             "Asks a data source for the trading days that it knows; what is published is neither changed nor shortened.",
             CalendarConfig,
-            lambda settings, config: hands.refresh_calendar(settings, config.data_source or None),
+            lambda settings, config: actions.refresh_calendar(settings, config.data_source or None),
         ),
     ]
 
@@ -177,19 +179,6 @@ def build_calendar_schedule() -> dg.ScheduleDefinition:
         description="Asks a live source for the trading days that it knows",
         execution_fn=evaluate,
     )
-
-
-def export_tasks(settings: Settings, config: ExportConfig) -> Told:
-    """Write the task file as YAML or JSON, and return where.
-
-    Raises:
-        Forbidden: It lies outside the folder of exports.
-        InvalidParams: The name is none of a YAML or JSON file, or another file stands there.
-        TaskFileError: The task file cannot be read.
-    """
-    form = None if config.format is Form.by_name else config.format.value
-    path = exports.export(settings, exports.confined(settings, config.output_path), form)
-    return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size}
 
 
 def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:

@@ -1,10 +1,13 @@
 """What goes into the manager and comes out of it."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Self
 
+from mystocks_dagster.project.edit import EditResult
+from mystocks_dagster.project.project import Project
+from mystocks_dagster.runs.stop import StopResult
 from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task
 
 #: One task, with the fields of tasks.yaml.
@@ -60,3 +63,41 @@ class TaskResponse:
         """Return it: `await manager.start_task(...)` and `manager.start_task(...)` are the same."""
         return self
         yield
+
+
+def edited(result: EditResult, verb: str, name: Any) -> TaskResponse:
+    """Return the response to an edit: what was done, and whether the web UI uses it."""
+    what = name or result.edit.path.name
+    if not result.diff:
+        message = f"{what}: there was nothing to change."
+    elif result.dry_run:
+        message = f"{what} could be {verb}; nothing was written."
+    else:
+        message = f"{what} is {verb}."
+    if result.unused:
+        message += f" The running web UI does not use it yet: {result.unused}"
+    if result.reload_under_way:
+        message += " The running web UI is loading it."
+    return TaskResponse(message=message, data=result.to_json(), task_id=name)
+
+
+def started(project: Project, name: str, run_id: str) -> TaskResponse:
+    """Return the response to a start; a group's names the executions of its run."""
+    entry = project.find(name)
+    data: dict[str, Any] = {"run_id": run_id}
+    if isinstance(entry, Group):
+        data["executions"] = [execution.execution_id for execution in project.executions_of_run(run_id)]
+        return TaskResponse(message=f"The group {name} is started: run {run_id}.", data=data, task_id=name)
+    execution = f"{run_id}:{entry.dagster_name}"
+    return TaskResponse(message=f"{name} is started.", data=data, task_id=name, execution_id=execution)
+
+
+def stopped(name: str, runs: Sequence[StopResult]) -> TaskResponse:
+    """Return the response to a stop."""
+    executions = [execution for run in runs for execution in run.executions]
+    return TaskResponse(
+        message=f"Stopped: {', '.join(executions) or name}.",
+        data={"runs": [run.to_json() for run in runs]},
+        task_id=name,
+        execution_id=executions[0] if executions else None,
+    )

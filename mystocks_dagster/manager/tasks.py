@@ -1,23 +1,27 @@
-"""`TaskManager`: everything that people do with tasks, as methods."""
+"""`TaskManager`: a project for Python programs, and what REST answers with."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.errors import InvalidParams, UnknownName
-from mystocks_dagster.history import of_run
-from mystocks_dagster.manager.looking import LookingBack
-from mystocks_dagster.manager.responses import GroupConfig, TaskConfig, TaskResponse
-from mystocks_dagster.project import permissions
-from mystocks_dagster.project.edit import EditResult, TaskFileEditor
+from mystocks_dagster.history.models import CleanupResult, Execution, Statistics
+from mystocks_dagster.manager.entries import Entries
+from mystocks_dagster.manager.local import LocalFunctions
+from mystocks_dagster.manager.responses import GroupConfig, TaskConfig, TaskResponse, edited, started, stopped
+from mystocks_dagster.manager.waiting import wait
+from mystocks_dagster.project.access import PYTHON, Caller
+from mystocks_dagster.project.health import Health
+from mystocks_dagster.project.project import Project
+from mystocks_dagster.project.project_cache import ProjectCache
 from mystocks_dagster.scheduling.next_runs import NextRun
 from mystocks_dagster.scheduling.switches import Switch
-from mystocks_dagster.taskfile.edit import exports, serialization
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import Group, Task
 
 
-class TaskManager(LookingBack):
+class TaskManager:
     """One project's tasks: list and change them, start and stop them, look back.
 
     Safe to share between threads. Every method raises a `MyStocksError`, whose message says what to do, when it cannot
@@ -25,9 +29,36 @@ class TaskManager(LookingBack):
 
     Args:
         settings: The project's; found from the working folder and the environment when left out.
-        started_by: The tag `mystocks/started_by` of the runs that it starts.
-        trusted: False for callers who may not widen what the task file is allowed to run; see `editing.Editor`.
+        caller: Who asks, and so what may be done.
+        projects: Where the project comes from; a cache of its own when left out.
     """
+
+    def __init__(
+        self, settings: Settings | None = None, *, caller: Caller = PYTHON, projects: ProjectCache | None = None
+    ) -> None:
+        self._settings, self._caller, self._given = settings, caller, projects
+        self._tasks = Entries(Task, lambda: self.project)
+        self._groups = Entries(Group, lambda: self.project)
+        self._local = LocalFunctions()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The project's settings."""
+        return self._settings or Settings.from_env()
+
+    @cached_property
+    def _projects(self) -> ProjectCache:
+        return self._given or ProjectCache(self.settings)
+
+    @property
+    def project(self) -> Project:
+        """The project as it is now."""
+        return self._projects.project(self._caller)
+
+    @property
+    def notice(self) -> str | None:
+        """One line when tasks.yaml is not what is used, here or by the web UI; else None."""
+        return self.project.notice
 
     # Tasks
 
@@ -44,10 +75,7 @@ class TaskManager(LookingBack):
 
     def get_task(self, task_id: str) -> TaskConfig:
         """Return one task; raises `UnknownName` when there is none of that id."""
-        found = self.project.find(task_id)
-        if isinstance(found, Group):
-            raise UnknownName(f"{task_id} is a group, not a task.")
-        return found
+        return self._tasks.get(task_id)
 
     def register_task(self, config: TaskConfig | Mapping[str, Any], *, dry_run: bool = False) -> TaskResponse:
         """Add a task at the end of tasks.yaml.
@@ -60,21 +88,17 @@ class TaskManager(LookingBack):
             EditRefused: The id is taken.
             TaskFileError: Something is wrong with it; `problems` says what and where.
         """
-        entry = _fields(config)
-        return self._told(self._editor.add(entry, dry_run=dry_run), "registered", entry.get("task_id"))
+        return self._tasks.register(config, dry_run=dry_run)
 
     def update_task(self, task_id: str, changes: Mapping[str, Any], *, dry_run: bool = False) -> TaskResponse:
         """Change fields of a task: None removes a field, mappings such as `schedule` are merged, all else replaces."""
-        self._same_id("task_id", task_id, changes, required=False)
-        return self._told(self._editor.edit(task_id, changes, section="tasks", dry_run=dry_run), "changed", task_id)
+        return self._tasks.update(task_id, changes, dry_run=dry_run)
 
     def replace_task(
         self, task_id: str, config: TaskConfig | Mapping[str, Any], *, dry_run: bool = False
     ) -> TaskResponse:
         """Let a task be what `config` says, all of it."""
-        entry = {"task_id": task_id, **_fields(config)}
-        self._same_id("task_id", task_id, entry)
-        return self._told(self._editor.replace(task_id, entry, section="tasks", dry_run=dry_run), "replaced", task_id)
+        return self._tasks.replace(task_id, config, dry_run=dry_run)
 
     def delete_task(self, task_id: str, *, force: bool = False, dry_run: bool = False) -> TaskResponse:
         """Remove a task from tasks.yaml; its history stays.
@@ -87,9 +111,7 @@ class TaskManager(LookingBack):
         if self._local.has(task_id):
             self._local.remove(task_id)
             return TaskResponse(message=f"{task_id} is not registered in this process any more.", task_id=task_id)
-        return self._told(
-            self._editor.remove(task_id, section="tasks", force=force, dry_run=dry_run), "deleted", task_id
-        )
+        return self._tasks.delete(task_id, force=force, dry_run=dry_run)
 
     unregister_task = delete_task
 
@@ -126,26 +148,19 @@ class TaskManager(LookingBack):
 
     def get_group(self, group_id: str) -> GroupConfig:
         """Return one group; raises `UnknownName` when there is none of that id."""
-        found = self.project.find(group_id)
-        if isinstance(found, Task):
-            raise UnknownName(f"{group_id} is a task, not a group.")
-        return found
+        return self._groups.get(group_id)
 
     def register_group(self, config: GroupConfig | Mapping[str, Any], *, dry_run: bool = False) -> TaskResponse:
         """Add a group at the end of the groups of tasks.yaml; raises as `register_task` does."""
-        entry = _fields(config)
-        return self._told(self._editor.add(entry, dry_run=dry_run), "registered", entry.get("group_id"))
+        return self._groups.register(config, dry_run=dry_run)
 
     def update_group(self, group_id: str, changes: Mapping[str, Any], *, dry_run: bool = False) -> TaskResponse:
         """Change fields of a group, as `update_task` does of a task."""
-        self._same_id("group_id", group_id, changes, required=False)
-        return self._told(
-            self._editor.edit(group_id, changes, section="task_groups", dry_run=dry_run), "changed", group_id
-        )
+        return self._groups.update(group_id, changes, dry_run=dry_run)
 
     def delete_group(self, group_id: str, *, dry_run: bool = False) -> TaskResponse:
         """Remove a group from tasks.yaml; its tasks stay."""
-        return self._told(self._editor.remove(group_id, section="task_groups", dry_run=dry_run), "deleted", group_id)
+        return self._groups.delete(group_id, dry_run=dry_run)
 
     # Starting and stopping
 
@@ -167,18 +182,10 @@ class TaskManager(LookingBack):
             InvalidParams: The function does not take these parameters.
         """
         if self._local.has(name):
-            return self._local.start(self.project, name, params or {}, self._started_by)
+            return self._local.start(self.project, name, params or {}, self._caller.name)
         project = self.project
-        if params and not self._trusted:
-            permissions.check_start(project.version, name, params, commands=self.settings.api_commands)
-        run_id = project.start(name, params or {}, only=only, by=self._started_by, force=force)
-        found = project.find(name)
-        data: dict[str, Any] = {"run_id": run_id}
-        if isinstance(found, Group):
-            data["executions"] = [one.execution_id for one in of_run(project.instance, run_id, project.task_ids)]
-            return TaskResponse(message=f"The group {name} is started: run {run_id}.", data=data, task_id=name)
-        execution = f"{run_id}:{found.dagster_name}"
-        return TaskResponse(message=f"{name} is started.", data=data, task_id=name, execution_id=execution)
+        run_id = project.start(name, params or {}, only=only, force=force)
+        return started(project, name, run_id)
 
     def stop_task(self, name: str) -> TaskResponse:
         """Stop what a task or group has under way, or one run or execution by its id; return when it has ended.
@@ -186,14 +193,7 @@ class TaskManager(LookingBack):
         Raises:
             NotRunning: There is nothing to stop.
         """
-        stopped = self.project.stop(name)
-        executions = [execution for one in stopped for execution in one.executions]
-        return TaskResponse(
-            message=f"Stopped: {', '.join(executions) or name}.",
-            data={"runs": [one.to_json() for one in stopped]},
-            task_id=name,
-            execution_id=executions[0] if executions else None,
-        )
+        return stopped(name, self.project.stop(name))
 
     def enable(self, name: str) -> Switch:
         """Switch the schedule of a task or group on, whatever the file says, until `reset`."""
@@ -213,17 +213,94 @@ class TaskManager(LookingBack):
 
     def next_runs(self, name: str | None = None, count: int = 10) -> list[NextRun]:
         """Return the next `count` starts of each schedule that is on, of all or of one task or group, in order."""
-        return self.project.coming(name, count)
+        return self.project.next_runs(name, count)
+
+    # Looking back
+
+    def get_executions(
+        self,
+        task_id: str | None = None,
+        limit: int = 100,
+        *,
+        status: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Execution]:
+        """Return what ran, the newest first.
+
+        Args:
+            task_id: Only executions of this task, or in the runs of this group.
+            limit: At most this many.
+            status: Only executions of this status, such as `failed`.
+            since: Only those that started at or after this aware time.
+            until: Only those that started before this aware time.
+
+        Raises:
+            UnknownName: Neither the file nor the history knows the task.
+        """
+        project = self.project
+        newest = list(project.history(task_id, since=since, until=until, limit=limit, status=status))
+        if task_id and not newest and not self._local.has(task_id):
+            project.find(task_id)
+        return newest
+
+    def get_execution(self, execution_id: str) -> Execution:
+        """Return one execution; raises `UnknownName` when there is none of that id."""
+        return self.project.execution(execution_id)
+
+    def wait(self, execution_id: str, timeout: float | None = None) -> Execution:
+        """Return an execution when it has ended.
+
+        Args:
+            execution_id: Which one.
+            timeout: Seconds to wait at most; None: however long it takes.
+
+        Raises:
+            TimeoutError: It goes on after that; it is not stopped.
+        """
+        return wait(self.get_execution, execution_id, timeout)
+
+    def get_logs(self, execution_id: str) -> str:
+        """Return what an execution has logged and printed so far."""
+        return self.project.logs(execution_id)
+
+    def follow_logs(self, execution_id: str, *, beat: bool = False) -> Iterator[str]:
+        """Yield what an execution logs and prints until it has ended; with `beat` also empty text while nothing comes."""
+        return self.project.follow_logs(execution_id, beat=beat)
+
+    def get_statistics(
+        self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+    ) -> dict[str, Statistics]:
+        """Return statistics by task id, of every task or of one, over the executions that started in [since, until).
+
+        Raises:
+            UnknownName: Neither the file nor the history knows the task.
+        """
+        project = self.project
+        statistics = project.statistics(task_id, since=since, until=until)
+        if task_id and task_id not in statistics:
+            project.find(task_id)
+        return statistics
+
+    def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> CleanupResult:
+        """Remove executions that ended more than `days` days (at least 1) ago; tables and statistics stay."""
+        return self.project.cleanup(days, dry_run=dry_run)
+
+    cleanup = cleanup_executions
+
+    def health(self) -> Health:
+        """Say whether the project works, and what to do where it does not."""
+        return self.project.health()
 
     # The whole file
 
     def import_config(self, path: str | Path, *, dry_run: bool = False) -> TaskResponse:
         """Take the tasks and groups of another file, YAML or JSON, into tasks.yaml; those of the same id are replaced."""
-        return self._told(self._editor.import_file(Path(path), dry_run=dry_run), "imported", None)
+        return edited(self.project.edits.import_file(path, dry_run=dry_run), "imported", None)
 
     def import_text(self, text: str, name: str = "text", *, dry_run: bool = False) -> TaskResponse:
         """Do the same with a text; `name` is what messages call it."""
-        return self._told(self._editor.import_text(text, name, dry_run=dry_run), "imported", None)
+        return edited(self.project.edits.import_text(text, name, dry_run=dry_run), "imported", None)
 
     def export_config(self, path: str | Path, *, force: bool = False) -> Path:
         """Write tasks.yaml to another file, as JSON when that ends in .json; variables stay as they are written.
@@ -235,39 +312,9 @@ class TaskManager(LookingBack):
         Raises:
             InvalidParams: Something else stands there.
         """
-        return exports.export(self.settings, Path(path), force=force)
-
-    # Inside
-
-    @cached_property
-    def _editor(self) -> TaskFileEditor:
-        return TaskFileEditor(self.settings, trusted=self._trusted)
+        return self.project.edits.export(path, force=force)
 
     def _turn(self, name: str, on: bool | None) -> Switch:
         if self._local.has(name):
             self._local.refuse_schedule(name)
         return self.project.switch(name, on)
-
-    def _told(self, done: EditResult, verb: str, name: Any) -> TaskResponse:
-        what = name or done.edit.path.name
-        if not done.diff:
-            message = f"{what}: there was nothing to change."
-        elif done.dry_run:
-            message = f"{what} could be {verb}; nothing was written."
-        else:
-            message = f"{what} is {verb}."
-        if done.unused:
-            message += f" The running web UI does not use it yet: {done.unused}"
-        return TaskResponse(message=message, data=done.to_json(), task_id=name)
-
-    @staticmethod
-    def _same_id(field: str, name: str, entry: Mapping[str, Any], *, required: bool = True) -> None:
-        if (required or field in entry) and entry.get(field) != name:
-            raise InvalidParams(
-                f"The id of {name} cannot be changed: its history hangs on it. Register it anew, and delete this one."
-            )
-
-
-def _fields(config: Task | Group | Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields as they would be written."""
-    return serialization.to_dict(config) if isinstance(config, (Task, Group)) else dict(config)

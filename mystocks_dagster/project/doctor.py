@@ -31,9 +31,9 @@ _SOURCE_REMEDY = (
 )
 
 
-def examine(settings: Settings) -> list[Check]:
+def examine(project: Project) -> list[Check]:
     """Look at everything; what cannot be looked at is a check that is not ok."""
-    project = Project(settings)
+    settings = project.settings
     return [
         python(),
         time_zone(),

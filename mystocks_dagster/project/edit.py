@@ -1,19 +1,22 @@
-"""Changes of tasks.yaml, each followed by a reload: what the command line, REST and Python share."""
+"""Changes of tasks.yaml, each followed by a reload: what all callers share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from mystocks_dagster.errors import InstanceError, InvalidParams, MyStocksError
+from mystocks_dagster.errors import InstanceError, InvalidParams, MyStocksError, UnknownName
 from mystocks_dagster.project import permissions
+from mystocks_dagster.project.access import CLI, Action, Caller, check, file_of, limit_of
+from mystocks_dagster.project.background_reload import BackgroundReload
 from mystocks_dagster.project.permissions import Rule
 from mystocks_dagster.project.reload import ReloadResult, reload
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import module_cache
 from mystocks_dagster.taskfile.edit import exports, plans, serialization, writer
 from mystocks_dagster.taskfile.edit.plans import Changes, Plan
+from mystocks_dagster.taskfile.edit.serialization import Format
 from mystocks_dagster.taskfile.edit.writer import Edit
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.secrets import MASK, restored, stars_left
@@ -21,7 +24,7 @@ from mystocks_dagster.taskfile.yaml.document import Section, document_of
 from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
 
 
-class ChangedMeanwhile(MyStocksError):
+class ChangedMeanwhile(MyStocksError, status=409, exit_code=1):
     """An entry is no longer what it was when somebody began to edit it."""
 
 
@@ -32,14 +35,25 @@ class EditResult:
     Attributes:
         edit: The text before and after.
         dry_run: Nothing was written.
-        reloaded: What the web UI uses now; None when nothing was written, or when that failed.
+        reloaded: What the web UI uses now; None when nothing was written, when that failed or is under way.
         unused: Why the running web UI does not use the saved file yet; None when it does, or none runs.
+        reload_under_way: The running web UI loads the file now.
     """
 
     edit: Edit
     dry_run: bool
     reloaded: ReloadResult | None = None
     unused: str | None = None
+    reload_under_way: bool = False
+
+    @property
+    def reload(self) -> Literal["under way", "done", "failed", "not needed"]:
+        """How far the web UI is with the saved file; not needed when nothing was written, or no web UI runs."""
+        if self.reload_under_way:
+            return "under way"
+        if self.unused:
+            return "failed"
+        return "done" if self.reloaded and self.reloaded.address else "not needed"
 
     @property
     def diff(self) -> str:
@@ -52,6 +66,7 @@ class EditResult:
             "changed": bool(self.diff) and not self.dry_run,
             "dry_run": self.dry_run,
             "diff": self.diff,
+            "reload": self.reload,
             "reloaded": self.reloaded.to_json() if self.reloaded else None,
             "not_reloaded": self.unused,
         }
@@ -62,14 +77,14 @@ class TaskFileEditor:
 
     Args:
         settings: The project's.
-        trusted: False for callers who may not change what `trust.RULES` lists (where messages go, what may run, which
-            variables
-            are read), nor tasks that run a command unless `MYSTOCKS_API_COMMANDS` allows it.
+        caller: Who edits, and so what may be changed.
+        background: Reloads the web UI after an edit has been answered; None: an edit ends when that is done.
     """
 
-    def __init__(self, settings: Settings, *, trusted: bool = True) -> None:
+    def __init__(self, settings: Settings, caller: Caller = CLI, background: BackgroundReload | None = None) -> None:
         self.settings = settings
-        self._trusted = trusted
+        self._caller = caller
+        self._background = background
 
     def add(self, entry: Mapping[str, Any], *, dry_run: bool = False) -> EditResult:
         """Add a task, or a group, which has a `group_id`.
@@ -147,8 +162,19 @@ class TaskFileEditor:
 
         return self._change(plan, dry_run=dry_run)
 
-    def import_file(self, path: Path, *, dry_run: bool = False) -> EditResult:
-        """Take the tasks and groups of another file, YAML or JSON, into ours; those of the same id are replaced."""
+    def import_file(self, named: str | Path, *, dry_run: bool = False) -> EditResult:
+        """Take the tasks and groups of another file, YAML or JSON, into ours; those of the same id are replaced.
+
+        Args:
+            named: The file; an untrusted caller's is one of the export folder.
+            dry_run: Only check it and say what would change.
+
+        Raises:
+            UnknownName: There is no such file.
+        """
+        path = file_of(self._caller, self.settings, named)
+        if not path.exists() or path.is_dir():
+            raise UnknownName(f"There is no file {path}.")
         text = read_text(path)
         own = exports.is_unchanged(self.settings, path, text)
         return self._import(text, str(path), permissions.FILE_RULES if own else permissions.RULES, dry_run=dry_run)
@@ -157,13 +183,24 @@ class TaskFileEditor:
         """Do the same with a text; `name` is what messages call it."""
         return self._import(text, name, permissions.RULES, dry_run=dry_run)
 
+    def export(self, named: str | Path, form: Format | None = None, *, force: bool = False) -> Path:
+        """Write the task file to another file, and return its path; arguments and errors as in `exports.export`.
+
+        Args:
+            named: Where to; an untrusted caller's is a file of the export folder.
+            form: YAML or JSON; None: by the file's name.
+            force: Also replace a file that is no former export.
+        """
+        check(self._caller, Action.EXPORT)
+        return exports.export(self.settings, file_of(self._caller, self.settings, named), form, force=force)
+
     def _import(self, text: str, name: str, rules: Sequence[Rule], *, dry_run: bool) -> EditResult:
         module_cache.forget_changed()
         path = self.settings.task_file
         _, ours = writer.editable(path)
-        if not self._trusted:
+        if limit := limit_of(self._caller, Action.IMPORT):
             theirs = serialization.normalized(parse_text(text, name))
-            permissions.check_import(document_of(ours), document_of(theirs), rules)
+            limit(document_of(ours), document_of(theirs), rules)
         wanted = serialization.incoming(path, text, name)
         return self._change(lambda ours: serialization.importing(ours, wanted), dry_run=dry_run, rules=rules)
 
@@ -171,11 +208,18 @@ class TaskFileEditor:
         self, plan: Callable[[Source], Plan], *, dry_run: bool, rules: Sequence[Rule] = permissions.RULES
     ) -> EditResult:
         module_cache.forget_changed()
-        screen = None if self._trusted else partial(permissions.check_documents, rules=rules)
-        allow = None if self._trusted or self.settings.api_commands else permissions.check_commands
-        edit = writer.change(self.settings.task_file, plan, dry_run=dry_run, screen=screen, allow=allow)
+        screen, allow = limit_of(self._caller, Action.EDIT), limit_of(self._caller, Action.WRITE_COMMAND)
+        edit = writer.change(
+            self.settings.task_file,
+            plan,
+            dry_run=dry_run,
+            screen=screen and partial(screen, rules=rules),
+            allow=allow and partial(allow, self.settings),
+        )
         if dry_run or not edit.diff:
             return EditResult(edit=edit, dry_run=dry_run)
+        if self._background and self._background.begin():
+            return EditResult(edit=edit, dry_run=False, reload_under_way=True)
         try:
             return EditResult(edit=edit, dry_run=False, reloaded=reload(self.settings, anew=False))
         except (InstanceError, TaskFileError) as error:

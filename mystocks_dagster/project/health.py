@@ -10,6 +10,7 @@ from typing import Any
 from mystocks_dagster import history
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.reload import LOCATION, ask
 from mystocks_dagster.project.servers import ui_address
@@ -158,7 +159,10 @@ def web_ui(project: Project) -> Check:
             detail=f"{address} could not load the task file: {trouble}",
             remedy="mystocks check",
         )
-    return Check(name="web_ui", ok=True, detail=f"answers at {address}")
+    if text := reload_state.trouble(project.settings):
+        return Check(name="web_ui", ok=False, detail=text, remedy="mystocks reload")
+    loading = ", and loads the task file now" if reload_state.under_way(project.settings) else ""
+    return Check(name="web_ui", ok=True, detail=f"answers at {address}{loading}")
 
 
 def _location_trouble(workspace: dict[str, Any]) -> str | None:

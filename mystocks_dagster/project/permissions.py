@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mystocks_dagster.errors import Forbidden
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.problems import path_text
 from mystocks_dagster.taskfile.reader import Version
@@ -166,12 +167,14 @@ def check_import(ours: Document, theirs: Document, rules: Sequence[Rule] = RULES
     check_documents(ours, Document(theirs.file, head, entries, theirs.problem), rules)
 
 
-def check_commands(before: Version, after: Version) -> None:
+def check_commands(settings: Settings, before: Version, after: Version) -> None:
     """Refuse an untrusted edit after which a task that runs a command is new, or another than it was.
 
     Raises:
-        Forbidden: There is one.
+        Forbidden: There is one, and the server does not allow commands (`MYSTOCKS_API_COMMANDS`).
     """
+    if settings.api_commands:
+        return
     ours, defaults = _by_id(before.document), before.document.defaults
     for raw in after.document.entries["tasks"]:
         same = raw.id and ours.get(raw.id) == raw.data and defaults == after.document.defaults
@@ -182,22 +185,22 @@ def check_commands(before: Version, after: Version) -> None:
             )
 
 
-def check_start(version: Version, name: str, params: Mapping[str, Any], *, commands: bool) -> None:
+def check_start(settings: Settings, version: Version, name: str, params: Mapping[str, Any]) -> None:
     """Refuse parameters with which an untrusted caller may not start a task.
 
     Args:
+        settings: Whether the server allows commands (`MYSTOCKS_API_COMMANDS`).
         version: The task file.
         name: The task.
         params: Those of this run.
-        commands: Whether commands may be given from there (`MYSTOCKS_API_COMMANDS`).
 
     Raises:
         Forbidden: They are another command, or send the values of variables elsewhere.
     """
-    if params and runs_command(version, name) and not commands:
+    if params and not settings.api_commands and runs_command(version, name):
         raise Forbidden(
-            f"{name} runs a command of this machine, which may not be given other parameters from here. Use `mystocks run {name}`; "
-            "or set MYSTOCKS_API_COMMANDS=yes for the server."
+            f"{name} runs a command of this machine, which may not be given other parameters from here. "
+            f"Use `mystocks run {name}`; or set MYSTOCKS_API_COMMANDS=yes for the server."
         )
     task = version.taskfile.by_id().get(name)
     if not isinstance(task, Task) or not _holds_secrets(task.written()["params"]):

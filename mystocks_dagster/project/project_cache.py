@@ -8,7 +8,10 @@ from functools import cached_property
 import dagster as dg
 
 from mystocks_dagster.instance import open_instance
+from mystocks_dagster.project.access import Caller
+from mystocks_dagster.project.background_reload import BackgroundReload
 from mystocks_dagster.project.project import Project
+from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import module_cache
 
@@ -17,12 +20,18 @@ _AGAIN_SECONDS = 2
 
 
 class ProjectCache:
-    """Gives the project as it is now, to any number of threads; all share one Dagster instance."""
+    """Gives the project as it is now, to any number of threads and callers; all share one Dagster instance.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: The project's.
+        background_reload: As in `ProjectState`.
+    """
+
+    def __init__(self, settings: Settings, background_reload: BackgroundReload | None = None) -> None:
         self.settings = settings
+        self._background_reload = background_reload
         self._lock = threading.Lock()
-        self._project: Project | None = None
+        self._state: ProjectState | None = None
         self._content = b""
         self._read_at = 0.0
 
@@ -31,24 +40,26 @@ class ProjectCache:
         """The project's Dagster instance."""
         return open_instance(self.settings)
 
-    @property
-    def last(self) -> Project | None:
-        """The project that was given last, without a look at the file."""
-        return self._project
+    def last(self, caller: Caller) -> Project | None:
+        """Return the project that was given last, without a look at the file."""
+        return self._for(caller, self._state) if self._state else None
 
-    def project(self) -> Project:
+    def project(self, caller: Caller) -> Project:
         """Return the project with the task file as it is at this moment."""
         with self._lock:
             content = self._hash()
             if (
-                self._project is None
+                self._state is None
                 or content != self._content
                 or module_cache.forget_changed()
-                or self._doubtful(self._project)
+                or self._doubtful(self._state)
             ):
-                self._project = Project(self.settings, self.instance)
+                self._state = ProjectState(self.settings, self.instance, self._background_reload)
                 self._content, self._read_at = content, time.monotonic()
-            return self._project
+            return self._for(caller, self._state)
+
+    def _for(self, caller: Caller, state: ProjectState) -> Project:
+        return Project(self.settings, caller=caller, state=state)
 
     def _hash(self) -> bytes:
         try:
@@ -56,7 +67,7 @@ class ProjectCache:
         except OSError:  # what reads it says why
             return b"unreadable"
 
-    def _doubtful(self, project: Project) -> bool:
-        version = project.loaded
+    def _doubtful(self, state: ProjectState) -> bool:
+        version = state.loaded
         doubtful = version is None or bool(version.problems) or version.unusable is not None
         return doubtful and time.monotonic() - self._read_at > _AGAIN_SECONDS

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import DAGSTER_PATH
+from mystocks_dagster.instance import DAGSTER_PATH, ui_address
 from mystocks_dagster.processes.loopback import opener
-from mystocks_dagster.project.servers import ui_address
+from mystocks_dagster.project import reload_state
 from mystocks_dagster.scheduling.switches import note_intervals
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files
@@ -87,10 +87,12 @@ def reload(settings: Settings, *, anew: bool = True) -> ReloadResult:
         version = load_task_file(settings.task_file)
         for _ in range(_ATTEMPTS):
             if not anew and _loaded(settings, address, version) == version.hash:
+                reload_state.forget(settings)
                 return ReloadResult(version=version, address=address)
             note_intervals(settings, version.taskfile)
             done = _reloaded(settings, address, version)
             if done.address is None or _loaded(settings, address, version) in (None, version.hash):
+                reload_state.forget(settings)
                 return done
             newer = load_task_file(settings.task_file)
             if newer.hash == version.hash:

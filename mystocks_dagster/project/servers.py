@@ -19,6 +19,7 @@ from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.commands import address as reached
 from mystocks_dagster.processes.commands import commands, socket_folder
 from mystocks_dagster.processes.supervisor import Supervisor
+from mystocks_dagster.project import reload_state
 from mystocks_dagster.scheduling.switches import note_intervals
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.last_good import load_usable
@@ -60,6 +61,7 @@ def _serve(settings: Settings, home: Path, host: str, port: int, say: Callable[[
     supervisor = Supervisor(commands(settings, socket_folder(home), host, chosen), settings.root, say)
     note = home / ADDRESS_FILE
     note.unlink(missing_ok=True)  # a killed one has left it
+    reload_state.forget(settings)
     open_instance(settings).dispose()  # makes the storage, before several servers would at once
     try:
         supervisor.start()

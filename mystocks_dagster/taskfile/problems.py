@@ -95,7 +95,7 @@ class Problem:
         return "\n".join([head, number + _printable(shown), " " * (len(number) - 2) + "| " + indent + caret, *tail])
 
 
-class TaskFileError(MyStocksError):
+class TaskFileError(MyStocksError, status=422, exit_code=1):
     """A task file is wrong; holds every problem that one pass found, and prints them with their source lines."""
 
     def __init__(self, problems: Sequence[Problem], source_lines: Sequence[str] = ()) -> None:

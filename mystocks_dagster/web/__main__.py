@@ -30,7 +30,7 @@ def main() -> int:
         _serve(arguments.host, arguments.port, arguments.workspace)
     except MyStocksError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - a command of its own
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         pass
     return 0

@@ -5,12 +5,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import run_form as params
-from mystocks_dagster.api.pages.same_origin import Form
-from mystocks_dagster.api.pages.site import Site, project_of, see, status_of, told
+from mystocks_dagster.api.pages.site import Form, Site, project_of, see, told
 from mystocks_dagster.api.pages.views import task_page
 from mystocks_dagster.errors import Forbidden, MyStocksError, UnknownName
-from mystocks_dagster.project import permissions
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.taskfile.model import Task
 
@@ -32,8 +31,7 @@ def register(router: APIRouter, site: Site) -> None:
             values: dict[str, Any] = {}
             if isinstance(entry, Task):
                 values = params.changed(_params(project, entry), _prefixed(form, "param."))
-                permissions.check_start(project.version, name, values, commands=project.settings.api_commands)
-            run_id = project.start(name, values, only=form.get("only") == "on", by="web")
+            run_id = project.start(name, values, only=form.get("only") == "on")
         except MyStocksError as error:
             return _run_page(site, request, name, form, error)
         return see(f"/tasks/{name}", said="started", run=run_id)
@@ -76,7 +74,7 @@ def _run_page(
     return site.render(
         request,
         "run.html",
-        status_of(error) if error else 200,
+        status_of(error, request.method) if error else 200,
         name=name,
         title=project.title(name),
         is_task=isinstance(entry, Task),

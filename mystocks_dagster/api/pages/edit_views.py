@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import task_form, task_table, translations
-from mystocks_dagster.api.pages.same_origin import Form
-from mystocks_dagster.api.pages.site import Site, language_of, project_of, see, status_of, told
+from mystocks_dagster.api.pages.site import Form, Site, language_of, project_of, see, told
 from mystocks_dagster.errors import MyStocksError, UnknownName
 from mystocks_dagster.project.edit import ChangedMeanwhile, EditResult, TaskFileEditor
 from mystocks_dagster.taskfile.edit.plans import EditRefused
@@ -52,7 +52,7 @@ def register(router: APIRouter, site: Site) -> None:
     def delete(request: Request, name: str, form: Form) -> Response:
         _editable(request)
         try:
-            edited = _editor(request).remove(name, force=form.get("force") == "on")
+            edited = project_of(request).edits.remove(name, force=form.get("force") == "on")
         except (EditRefused, TaskFileError) as error:
             return _delete_page(site, request, name, error)
         return see("/tasks", said="unloaded" if edited.unused else "deleted")
@@ -94,7 +94,7 @@ def _form_page(
     return site.render(
         request,
         "form.html",
-        status_of(error) if error else 200,
+        status_of(error, request.method) if error else 200,
         section=section,
         name=raw.id if raw else None,
         parts=parts,
@@ -117,7 +117,7 @@ def _save(site: Site, request: Request, section: Section, raw: Raw | None, form:
         if raw and form.get("seen") != _stamp(raw, defaults):
             raise ChangedMeanwhile(f"{raw.id} was changed meanwhile.")
         entry, unreadable = task_form.entry_of(parts, form, old, defaults)
-        edited = _written(_editor(request), section, raw, entry, unreadable)
+        edited = _written(project_of(request).edits, section, raw, entry, unreadable)
     except ChangedMeanwhile as error:
         return _form_page(site, request, section, raw and _raw(project_of(request).version, str(raw.id)), form, error)
     except MyStocksError as error:
@@ -164,7 +164,7 @@ def _delete_page(site: Site, request: Request, name: str, error: MyStocksError |
     return site.render(
         request,
         "delete.html",
-        status_of(error) if error else 200,
+        status_of(error, request.method) if error else 200,
         name=name,
         users=users,
         error=told(error) if error else None,
@@ -181,10 +181,6 @@ def _editable(request: Request) -> Version:
     if error := version.unusable:
         raise NotEditable(error.problems, error.source_lines)
     return version
-
-
-def _editor(request: Request) -> TaskFileEditor:
-    return TaskFileEditor(project_of(request).settings, trusted=False)
 
 
 def _said(edited: EditResult, *, new: bool) -> str:

@@ -1,37 +1,40 @@
 """What all pages share: the project, the templates, the language, and how an error is shown."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mystocks_dagster.api.error_responses import status_of
+from mystocks_dagster.api.origins import Source, source_of
 from mystocks_dagster.api.pages import translations
 from mystocks_dagster.api.pages.task_table import Links
-from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError, UnknownName
+from mystocks_dagster.api.security_headers import PAGES_POLICY
+from mystocks_dagster.errors import Forbidden, MyStocksError
 from mystocks_dagster.instance import dagster_address
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.project import reload_state
+from mystocks_dagster.project.access import PAGES
 from mystocks_dagster.project.project import Project
-from mystocks_dagster.runs.launch import daemon_alive
+from mystocks_dagster.taskfile import last_good
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.yaml.dump import text_of
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
-    "Vary": "Accept-Language, Cookie",
-}
+_HEADERS = {"Content-Security-Policy": PAGES_POLICY, "Vary": "Accept-Language, Cookie"}
 #: What may stand in `?said=` after a redirect.
 SAID = ("created", "saved", "deleted", "same", "started", "stopped", "on", "off", "reset", "unloaded")
+#: Fields of the largest form, and some more.
+_MOST_FIELDS = 300
 _YEAR = 365 * 24 * 3600
 
 
 def project_of(request: Request) -> Project:
     """Return the project with the task file as it is now."""
-    return request.app.state.manager.project
+    return request.app.state.projects.project(PAGES)
 
 
 class Site:
@@ -60,9 +63,11 @@ class Site:
             "t": translations.translator(language),
             "language": language,
             "links": Links(address=dagster),
-            "daemon": daemon_alive(project.instance),
+            "daemon": project.daemon_alive,
             "settings": settings,
-            "file_notice": _file_notice(request),
+            "file_notice": _file_notice(project),
+            "reload_trouble": reload_state.trouble(settings),
+            "reloading": reload_state.under_way(settings),
             "said": said if said in SAID else None,
             "said_run": request.query_params.get("run", "") if said == "started" else "",
             "speak": lambda wanted: _in_language(request, wanted),
@@ -75,27 +80,18 @@ class Site:
 
     def sorry(self, request: Request, error: MyStocksError) -> HTMLResponse:
         """Return the page that says why something was not done."""
-        return self.render(request, "error.html", status_of(error), **told(error))
+        return self.render(request, "error.html", status_of(error, request.method), **told(error))
 
 
-def _file_notice(request: Request) -> str | None:
-    """Return what is wrong with the task file when its last good version is shown; a page about a file without one says so itself."""
+def _file_notice(project: Project) -> str | None:
+    """Return what is wrong with the task file when its last good version is shown.
+
+    A page about a file without one says so itself.
+    """
     try:
-        return project_of(request).notice
+        return last_good.notice(project.version)
     except TaskFileError:
         return None
-
-
-def status_of(error: MyStocksError) -> int:
-    """Return the HTTP status of an error."""
-    match error:
-        case UnknownName():
-            return 404
-        case Forbidden():
-            return 403
-        case TaskFileError() | InvalidParams():
-            return 422
-    return 409
 
 
 def told(error: MyStocksError) -> dict[str, Any]:
@@ -122,6 +118,20 @@ def see(path: str, **query: str) -> RedirectResponse:
     return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, status_code=303)
 
 
+async def form_of(request: Request) -> dict[str, str]:
+    """Return the fields of a form that one of these pages sent.
+
+    Raises:
+        Forbidden: No browser says that a page of this server sent it; every browser says it of a form.
+    """
+    if source_of(request.headers) is not Source.OWN:
+        raise Forbidden("This form was not sent by this page. Open the page itself and send it again.")
+    async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+#: The fields of a form, as a parameter of a page.
+Form = Annotated[dict[str, str], Depends(form_of)]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 

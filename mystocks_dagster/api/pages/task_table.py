@@ -66,7 +66,7 @@ def lines(project: Project) -> list[TableRow]:
     """
     switches = project.switches()
     coming: dict[str, NextRun] = {}
-    for one in project.coming(None, 1):
+    for one in project.next_runs(None, 1):
         coming.setdefault(one.task_id, one)
     statistics = project.statistics()
     found = [

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
 
+from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import task_table
-from mystocks_dagster.api.pages.site import Site, project_of, status_of, told
+from mystocks_dagster.api.pages.site import Site, project_of, told
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.taskfile.model import Group, Task
@@ -46,14 +47,14 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
     return site.render(
         request,
         "task.html",
-        status_of(error) if error else 200,
+        status_of(error, request.method) if error else 200,
         entry=entry,
         name=name,
         title=project.title(name),
         is_task=is_task,
         members=members,
         switch=project.switches().get(name),
-        coming=project.coming(name, 3),
+        coming=project.next_runs(name, 3),
         executions=executions,
         under_way=any(one.status in task_table.UNDER_WAY for one in executions),
         bars=task_table.bars(executions),

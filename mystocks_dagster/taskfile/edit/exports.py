@@ -7,12 +7,14 @@ stays.
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from mystocks_dagster.errors import InvalidParams, SettingsError
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.edit.serialization import Format, export_text
@@ -20,6 +22,8 @@ from mystocks_dagster.taskfile.edit.serialization import Format, export_text
 SUFFIXES = (".yaml", ".yml", ".json")
 #: In the instance's folder: path of each export to the hash of what was written.
 _NOTE = "exports.json"
+#: What a person writes into a shell's quotes, and single quotes keep from being read.
+_DATE = re.compile(r"\$\(date \+([%YmdHMSj_-]+)\)")
 _KINDS = {
     stat.S_ISDIR: "a folder",
     stat.S_ISLNK: "a link",
@@ -33,7 +37,7 @@ def confined(settings: Settings, named: str) -> Path:
     """Return the file of the export folder that a remote caller means.
 
     A relative name is looked for in the export folder; one that leads there from the project's root, such as
-    `exports/tasks.yaml`, is the same file.
+    `exports/tasks.yaml`, is the same file. `$(date +%Y%m%d)` in a name is read as a shell would read it.
 
     Raises:
         InvalidParams: It lies outside of the export folder, links included, or is no path, or none of a task file's
@@ -41,6 +45,7 @@ def confined(settings: Settings, named: str) -> Path:
         SettingsError: The export folder holds the project itself.
     """
     folder = settings.exports.resolve()
+    named = _DATE.sub(lambda match: now().strftime(match[1]), named)
     if settings.root.resolve().is_relative_to(folder) or settings.dagster_home.resolve().is_relative_to(folder):
         raise SettingsError(
             f"MYSTOCKS_EXPORTS is {folder}, which holds the project itself; name a folder of its own, such as exports."

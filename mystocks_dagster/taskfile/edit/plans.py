@@ -17,7 +17,7 @@ Changes = Mapping[str, Any]
 EntryPath = tuple[Section, int]
 
 
-class EditRefused(MyStocksError):
+class EditRefused(MyStocksError, status=409, exit_code=1):
     """An edit would break what others rely on: the id is taken, or still in use.
 
     Attributes:

@@ -404,7 +404,7 @@ def test_a_broken_task_is_shown_with_its_line_and_can_be_mended_in_the_form(
 def test_a_file_that_is_no_yaml_is_told_with_its_line(browser: TestClient, project: Folder) -> None:
     (project.root / "tasks.yaml").write_text("tasks: [", encoding="utf-8")
     page = browser.get("/tasks")
-    assert page.status_code == 422
+    assert page.status_code == 503
     assert re.search(r"tasks\.yaml:\d+:\d+: .*YAML", page.text)
 
 

@@ -1,0 +1,58 @@
+"""A reload of the web UI that a server does after it has answered a save."""
+
+import logging
+import threading
+
+from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.instance import ui_address
+from mystocks_dagster.project import reload, reload_state
+from mystocks_dagster.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class BackgroundReload:
+    """Reloads a project's web UI in a thread: one reload at a time, however many saves ask for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._active = False
+        self._again = False
+
+    def begin(self) -> bool:
+        """Begin a reload, unless no web UI runs; return whether one runs."""
+        if ui_address(self._settings.dagster_home) is None:
+            return False
+        with self._lock:
+            reload_state.begin(self._settings)
+            if self._active:
+                self._again = True  # what is under way may have read the file before this save
+            else:
+                self._active = True
+                threading.Thread(target=self._work, name="mystocks-reload").start()
+        return True
+
+    def _work(self) -> None:
+        while True:
+            error = self._try()
+            with self._lock:
+                if not self._again:
+                    self._active = False
+                    if error:
+                        reload_state.fail(self._settings, error)
+                    return
+                self._again = False
+                reload_state.begin(self._settings)
+
+    def _try(self) -> str | None:
+        """Reload; return why that failed."""
+        try:
+            reload.reload(self._settings, anew=False)
+        except MyStocksError as error:
+            logger.warning("the web UI does not use the saved task file: %s", error)
+            return str(error)
+        except Exception as error:  # it must not end as if nothing had been asked for
+            logger.exception("the web UI could not be reloaded")
+            return f"{type(error).__name__}: {error}"
+        return None

@@ -1,0 +1,48 @@
+"""The schedules of a project: their switches, and when they fire next."""
+
+import heapq
+from itertools import islice
+
+from mystocks_dagster.market.clock import now
+from mystocks_dagster.project.access import Action, Caller, check
+from mystocks_dagster.project.state import ProjectState
+from mystocks_dagster.scheduling import interval_state, next_runs, switch_table
+from mystocks_dagster.scheduling.next_runs import NextRun
+from mystocks_dagster.scheduling.switch_table import Switch
+
+
+class Schedules:
+    """Switches and next starts; the methods are those of `Project`, which describes them."""
+
+    def __init__(self, state: ProjectState, caller: Caller) -> None:
+        self._state, self._caller = state, caller
+
+    def switches(self) -> dict[str, Switch]:
+        """Return the switches by id."""
+        state = self._state
+        return switch_table.read(state.tables, switch_table.location(state.settings), state.taskfile.by_id())
+
+    def switch(self, name: str, on: bool | None) -> Switch:
+        """Turn one on, off, or back to what the file says."""
+        from mystocks_dagster.scheduling import switches
+
+        check(self._caller, Action.SWITCH)
+        state = self._state
+        return switches.turn(state.instance, switches.repository(state.settings), name, state.find(name), on)
+
+    def next_runs(self, name: str | None, count: int) -> list[NextRun]:
+        """Return the next starts in order."""
+        state = self._state
+        if name is not None:
+            state.find(name)
+        entries, moment = state.taskfile.by_id(), now().replace(microsecond=0)
+        wanted = [switch for switch in self.switches().values() if switch.on and name in (None, switch.name)]
+        intervals = interval_state.read(state.tables)
+        starts = []
+        for switch in wanted:
+            entry = entries[switch.name]
+            if schedule := entry.schedule:
+                anchor = intervals[entry.dagster_name].start if entry.dagster_name in intervals else None
+                coming = next_runs.starts(switch.name, schedule, moment, anchor=anchor, cursor=switch.cursor)
+                starts.append(islice(coming, count))
+        return list(heapq.merge(*starts, key=lambda start: start.time))

@@ -1,0 +1,103 @@
+"""What is read and opened of a project once, and shared by all that works on it: task file, instance, definitions."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.last_good import load_for_looking, load_usable, notice
+from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.reader import Version
+
+# Importing Dagster takes longer than most commands: it waits until the instance or a definition is needed.
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from mystocks_dagster.dagster_tables import DagsterTables
+    from mystocks_dagster.project.background_reload import BackgroundReload
+    from mystocks_dagster.runs.launch import Repository
+
+
+class ProjectState:
+    """One project's task file, as it is when first needed, and its Dagster instance.
+
+    Args:
+        settings: The project's.
+        instance: Opened already; else it is opened when first needed.
+        background_reload: What reloads the web UI after an edit was answered; None: the edit itself waits for it.
+        warn: Called once, when the last good version of the task file is used instead of it, with the line that says
+            so.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        instance: "dg.DagsterInstance | None" = None,
+        background_reload: "BackgroundReload | None" = None,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.settings = settings
+        self.background_reload = background_reload
+        self._instance = instance
+        self._warn = warn
+
+    @cached_property
+    def version(self) -> Version:
+        """The task file without what is broken in it; when nothing of it can be used, its last good version.
+
+        Raises:
+            TaskFileError: It cannot be used, and there is no good version of it.
+        """
+        return self._noticed(load_usable(self.settings))
+
+    @cached_property
+    def _listing(self) -> Version:
+        """The same for what only looks: without functions where these are known to be right."""
+        return self.loaded or self._noticed(load_for_looking(self.settings))
+
+    def _noticed(self, version: Version) -> Version:
+        if text := notice(version):
+            self._warn(text)
+        return version
+
+    @property
+    def loaded(self) -> Version | None:
+        """The version of the task file, when it was read already."""
+        return self.__dict__.get("version")
+
+    @property
+    def taskfile(self) -> TaskFile:
+        """The tasks and groups that can run."""
+        return self._listing.taskfile
+
+    @cached_property
+    def task_ids(self) -> dict[str, str]:
+        """Dagster name to task id."""
+        return {task.dagster_name: task.task_id for task in self.taskfile.tasks}
+
+    def find(self, name: str) -> Task | Group:
+        """Return the task or group of that id; raises as `Project.find` does."""
+        return self._listing.find(name)
+
+    @cached_property
+    def instance(self) -> "dg.DagsterInstance":
+        """The project's Dagster instance."""
+        from mystocks_dagster.instance import open_instance
+
+        return self._instance or open_instance(self.settings)
+
+    @cached_property
+    def tables(self) -> "DagsterTables":
+        """The instance's tables, for reading: without Dagster while no instance is open."""
+        from mystocks_dagster.dagster_tables import InstanceTables
+        from mystocks_dagster.instance import open_tables
+
+        opened = self._instance or self.__dict__.get("instance")
+        return InstanceTables(opened) if opened else open_tables(self.settings)
+
+    @cached_property
+    def repository(self) -> "Repository":
+        """The definitions from which runs are made."""
+        from mystocks_dagster.runs import launch
+
+        return launch.load(self.settings)
