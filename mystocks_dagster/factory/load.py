@@ -13,7 +13,7 @@ from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.management import ManagementActions, build_calendar_schedule, build_management_jobs
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.settings import Settings, only_job
-from mystocks_dagster.taskfile.last_good import FOLDER, load_usable
+from mystocks_dagster.taskfile.last_good import FOLDER, load_for_running, load_usable
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.versions import load_version, store
 from mystocks_dagster.trading_calendar import shared
@@ -60,6 +60,9 @@ def _system(version: Version, hands: ManagementActions | None) -> dg.Definitions
 
 
 def _read(settings: Settings) -> Version:
+    only = only_job()
+    if only and (part := load_for_running(settings, only)):
+        return part
     version = load_usable(settings)
     if version.unusable is None:
         store(version, settings.dagster_home / FOLDER)

@@ -5,8 +5,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.last_good import load_for_looking, load_usable, notice
+from mystocks_dagster.taskfile.last_good import load_for_looking, load_for_running, load_usable, notice
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.reader import Version
 
 # Importing Dagster takes longer than most commands: it waits until the instance or a definition is needed.
@@ -40,6 +41,7 @@ class ProjectState:
         self.background_reload = background_reload
         self._instance = instance
         self._warn = warn
+        self._parts: dict[str, Version] = {}
 
     @cached_property
     def version(self) -> Version:
@@ -59,6 +61,22 @@ class ProjectState:
         if text := notice(version):
             self._warn(text)
         return version
+
+    def version_for(self, name: str) -> Version:
+        """Return the task file with what a run of one task or group needs; the others may be left out of it."""
+        if self.loaded:
+            return self.loaded
+        if name not in self._parts:
+            self._parts[name] = load_for_running(self.settings, dagster_name(name)) or self.version
+        return self._parts[name]
+
+    def repository_for(self, name: str) -> "Repository":
+        """Return the definitions from which a run of one task or group is made."""
+        from mystocks_dagster.runs import launch
+
+        if "repository" in self.__dict__ or self.version_for(name) is self.loaded:
+            return self.repository
+        return launch.load(self.settings, dagster_name(name))
 
     @property
     def loaded(self) -> Version | None:

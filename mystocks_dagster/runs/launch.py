@@ -13,7 +13,7 @@ from mystocks_dagster.dagster_internals import ReconstructableRepository, Remote
 from mystocks_dagster.dagster_tables import REPOSITORY
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.processes import lock
-from mystocks_dagster.settings import Settings
+from mystocks_dagster.settings import Settings, building_only
 
 #: The daemon that takes runs off the queue.
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
@@ -58,8 +58,12 @@ class Repository:
 _loading = threading.Lock()
 
 
-def load(settings: Settings) -> Repository:
+def load(settings: Settings, only: str | None = None) -> Repository:
     """Load the definitions of the task file as it is now.
+
+    Args:
+        settings: The project's.
+        only: Dagster's name of a task or group: only its job is built, where that is known to be possible.
 
     Raises:
         TaskFileError: It cannot be used.
@@ -68,7 +72,7 @@ def load(settings: Settings) -> Repository:
         "mystocks_dagster.definitions", "defs", working_directory=str(settings.root)
     )
     origins = WorkspaceFileTarget([str(settings.root / "workspace.yaml")]).create_origins()
-    with _loading:
+    with _loading, building_only(only):
         return Repository(reconstructable, reconstructable.get_definition(), origins[0])
 
 

@@ -28,12 +28,13 @@ FILE = "known-good.json"
 _PACKAGE = Path(__file__).parent.parent
 
 
-def load(settings: Settings, folder: Path) -> Version | None:
+def load(settings: Settings, folder: Path, only: str | None = None) -> Version | None:
     """Return the task file without its functions, where they are known to be right; None where they are not.
 
     Args:
         settings: The project's.
         folder: Where the copies of versions are.
+        only: Dagster's name of a task or group: only that, and what it needs, is built, with its functions.
     """
     known = _read(folder).get(str(settings.task_file.resolve()))
     try:
@@ -41,7 +42,7 @@ def load(settings: Settings, folder: Path) -> Version | None:
         if known is None or known["hash"] != content or not _unchanged(known, settings.task_file.resolve().parent):
             return None
         remember_right(known["ids"])
-        version = load_version(folder, content, functions=False)
+        version = load_version(folder, content, only, functions=only is not None)
     except (TaskFileError, KeyError, TypeError):  # who reads the file itself says what is wrong with it
         return None
     return None if version.problems else version
@@ -88,7 +89,7 @@ def _depends_on_more(version: Version) -> bool:
 def _users_files() -> list[str]:
     """Return the files of the modules in this process that belong neither to Python, nor to a package, nor to us."""
     installed_in = (Path(sys.prefix), Path(sys.base_prefix), _PACKAGE)
-    files = [file for module in list(sys.modules.values()) if (file := _file(module))]
+    files = [file for name, module in list(sys.modules.items()) if name != "__main__" and (file := _file(module))]
     return [file for file in files if not any(Path(file).is_relative_to(folder) for folder in installed_in)]
 
 

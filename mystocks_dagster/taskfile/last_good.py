@@ -54,6 +54,16 @@ def load_usable(settings: Settings, *, functions: bool = True, environment: Mapp
     return version
 
 
+def load_for_running(settings: Settings, only: str) -> Version | None:
+    """Return what a run of a task or group needs, and no more; None where the whole file has to be read to know.
+
+    Args:
+        settings: The project's.
+        only: Dagster's name of the task or group.
+    """
+    return known_good.load(settings, settings.dagster_home / FOLDER, only)
+
+
 def load_for_looking(settings: Settings) -> Version:
     """Return the same for what starts nothing: without `functions` where they are known to be right.
 
