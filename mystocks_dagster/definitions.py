@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 if TYPE_CHECKING:
+    from mystocks_dagster.factory.management import ManagementActions
     from mystocks_dagster.project.edit import EditResult
     from mystocks_dagster.project.project import Project
     from mystocks_dagster.settings import Settings
@@ -15,17 +16,20 @@ if TYPE_CHECKING:
 def defs() -> dg.Definitions:
     """Return the tasks of tasks.yaml as ops, assets, jobs and schedules, and the jobs that look after the project."""
     from mystocks_dagster.factory.load import load_definitions
+
+    return load_definitions(_actions)
+
+
+def _actions() -> "ManagementActions":
     from mystocks_dagster.factory.management import ManagementActions
 
-    return load_definitions(
-        ManagementActions(
-            clean=_clean,
-            take_in=_take_in,
-            export=_export,
-            delete=_delete,
-            refresh_calendar=_refresh_calendar,
-            reload=_reload,
-        )
+    return ManagementActions(
+        clean=_clean,
+        take_in=_take_in,
+        export=_export,
+        delete=_delete,
+        refresh_calendar=_refresh_calendar,
+        reload=_reload,
     )
 
 

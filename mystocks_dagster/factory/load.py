@@ -5,25 +5,29 @@ every run remembers that hash (Dagster's reconstruction metadata). A run's own p
 the middle never changes or kills running work. See docs/decisions/0004.
 """
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 # Dagster tells a definitions function why it is called only through this class; it has no public path in 1.13.
 from mystocks_dagster.dagster_internals import DefinitionsLoadContext, DefinitionsLoadType
-from mystocks_dagster.factory.build import build_definitions
-from mystocks_dagster.factory.management import ManagementActions, build_calendar_schedule, build_management_jobs
-from mystocks_dagster.factory.statistics import build_refresher, build_statistics
+from mystocks_dagster.factory.single_job import build_single_job
 from mystocks_dagster.settings import Settings, only_job
 from mystocks_dagster.taskfile.last_good import FOLDER, load_for_running, load_usable
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.versions import load_version, store
 from mystocks_dagster.trading_calendar import shared
 
+if TYPE_CHECKING:
+    from mystocks_dagster.factory.management import ManagementActions
+
 #: Under this key a run remembers the version of the file that it was queued with.
 VERSION_KEY = "mystocks/taskfile"
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
 
 
-def load_definitions(hands: ManagementActions | None = None) -> dg.Definitions:
+def load_definitions(hands: "Callable[[], ManagementActions] | None" = None) -> dg.Definitions:
     """Return the definitions of this process: all tasks of the file as it is now, or a run's job as it was queued.
 
     When nothing of the file can be used, they are those of its last good version, which a daemon that runs goes on
@@ -39,16 +43,21 @@ def load_definitions(hands: ManagementActions | None = None) -> dg.Definitions:
     settings = Settings.from_env()
     shared.fetch(settings)
     version = load_queued(settings) or _read(settings)
-    notice = SIMULATED if settings.source == "simulated" else None
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(VERSION_KEY, version.hash)
-    own = build_definitions(version, notice, hands.reload if hands else None)
-    # A worker of a task or group builds nothing else.
-    if only_job() in {job.name for job in own.jobs or ()}:
-        return own
-    return dg.Definitions.merge(own, _system(version, hands))
+    # Whoever makes a run of a task or group, or works on one, builds nothing else.
+    if (job := only_job()) and (single := build_single_job(version, job)):
+        return single
+    from mystocks_dagster.factory.build import build_definitions
+
+    notice, actions = SIMULATED if settings.source == "simulated" else None, hands() if hands else None
+    own = build_definitions(version, notice, actions.reload if actions else None)
+    return dg.Definitions.merge(own, _system(version, actions))
 
 
-def _system(version: Version, hands: ManagementActions | None) -> dg.Definitions:
+def _system(version: Version, hands: "ManagementActions | None") -> dg.Definitions:
+    from mystocks_dagster.factory.management import build_calendar_schedule, build_management_jobs
+    from mystocks_dagster.factory.statistics import build_refresher, build_statistics
+
     names = {task.task_id: task.task_name for task in version.taskfile.tasks}
     task_ids = {task.dagster_name: task.task_id for task in version.taskfile.tasks}
     return dg.Definitions(

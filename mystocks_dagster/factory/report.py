@@ -12,8 +12,6 @@ import dagster as dg
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.execution.attempt import Outcome
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.run import TaskResult
 
@@ -101,8 +99,10 @@ class Report:
 
     def table_metadata(self, key: str) -> dict[str, Any]:
         """Return the metadata of one table's materialization: rows, seconds, world and a preview."""
+        from mystocks_dagster.lake.store import Lake
+
         shown = self.summary() | {"dagster/row_count": self.result.rows.get(key, 0)}
-        if key not in TABLES or not self.result.rows.get(key):
+        if not _is_table(key) or not self.result.rows.get(key):
             return shown
         try:
             lake = Lake(Settings.from_env().lake)
@@ -119,7 +119,7 @@ class Report:
         if self.result.status == "skipped":
             return
         for key in self.keys:
-            if self.result.rows.get(key) is None and key in TABLES:
+            if self.result.rows.get(key) is None and _is_table(key):
                 continue
             yield from self._table_events(key)
 
@@ -146,6 +146,12 @@ class Report:
                 description=failure or self.result.message or self.result.status,
                 metadata=self.failure_metadata() if failure else self.summary(),
             )
+
+
+def _is_table(key: str) -> bool:
+    from mystocks_dagster.market.schemas import TABLES  # with polars, which a plain task does without
+
+    return key in TABLES
 
 
 def _markdown(frame: Any) -> str:

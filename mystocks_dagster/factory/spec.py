@@ -7,7 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.reader import Version
@@ -59,6 +58,10 @@ class TaskSpec:
     @property
     def by_day(self) -> bool:
         """Whether its tables are partitioned by trading day."""
+        if not self.owned:
+            return False
+        from mystocks_dagster.market.schemas import TABLES  # with polars, which a plain task does without
+
         return any(key in TABLES and TABLES[key].by_day for key in self.owned)
 
     @property

@@ -1,0 +1,34 @@
+"""The definitions of one job and nothing else: all that a run of it, and the process that works on the run, need."""
+
+import dagster as dg
+
+from mystocks_dagster.factory.jobs import build_group_job, build_task_job
+from mystocks_dagster.factory.ops import build_op
+from mystocks_dagster.factory.spec import build_specs
+from mystocks_dagster.taskfile.reader import Version
+
+
+def build_single_job(version: Version, name: str) -> dg.Definitions | None:
+    """Return the job of a task or group; None when that name is another job, which may need everything.
+
+    Args:
+        version: The file, or the part of it that the job needs.
+        name: The job's name in Dagster.
+    """
+    specs = build_specs(version)
+    ops = {task_id: build_op(spec) for task_id, spec in specs.items()}
+    for spec in specs.values():
+        if spec.name == name:
+            return _only(build_task_job(spec, specs, ops), version)
+    for group in version.taskfile.task_groups:
+        if group.dagster_name == name:
+            return _only(build_group_job(group, specs, ops), version)
+    return None
+
+
+def _only(job: dg.JobDefinition, version: Version) -> dg.Definitions:
+    return dg.Definitions(
+        jobs=[job],
+        executor=dg.in_process_executor,
+        metadata={"mystocks/taskfile": version.hash, "mystocks/source": str(version.source)},
+    )
