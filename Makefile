@@ -1,6 +1,6 @@
 # Everything a machine with git, make and Python 3.11+ (venv, pip) needs. `make` alone prints the verbs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test live ui check lint types layers bench setup lock clean
+.PHONY: help demo quick test live ui check lint types layers bench setup lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,6 +30,9 @@ demo: setup ## run the main job on a small simulated market
 
 ui: setup ## start the web UI and the daemon
 	@$(BIN)/mystocks ui
+
+quick: setup ## run the tests that need no process and no server, of every layer, in under a minute
+	@$(BIN)/pytest --quick -p no:schemathesis -n 2 tests
 
 test: setup ## run the tests
 	@$(BIN)/pytest --ignore=tests/daemon --ignore=tests/browser

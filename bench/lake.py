@@ -18,7 +18,7 @@ from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.prices import adjusted_bars
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 
 _INDICATOR_COLUMNS = ["symbol", "date", "high", "low", "close"]
 

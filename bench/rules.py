@@ -12,7 +12,7 @@ from lake import market, timed
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.continuity import CONTEXT, Neighbours
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import check
 from mystocks_dagster.sources.checked import once
 

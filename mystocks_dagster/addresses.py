@@ -2,9 +2,11 @@
 
 import ipaddress
 import socket
+from dataclasses import dataclass
 
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import LOCATION, schedule_name
 
 
 def host_name(host: str) -> str:
@@ -73,3 +75,33 @@ def bind(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --host and --port."
         ) from None
     return listener
+
+
+@dataclass(frozen=True, kw_only=True)
+class DagsterLinks:
+    """Addresses of pages in Dagster's own UI; all None when none runs.
+
+    Attributes:
+        address: Of the UI.
+    """
+
+    address: str | None
+
+    def job(self, job: str, tab: str = "") -> str | None:
+        """Return the page of a job; `tab` may be `/playground` or `/runs`."""
+        return self._to(f"/locations/{LOCATION}/jobs/{job}{tab}")
+
+    def run(self, run_id: str) -> str | None:
+        """Return the page of a run."""
+        return self._to(f"/runs/{run_id}")
+
+    def asset(self, key: str) -> str | None:
+        """Return the page of a table."""
+        return self._to(f"/assets/{key}")
+
+    def starter(self, job: str, *, cron: bool) -> str | None:
+        """Return the page of what starts a job: a schedule for cron, else a sensor."""
+        return self._to(f"/locations/{LOCATION}/{'schedules' if cron else 'sensors'}/{schedule_name(job)}")
+
+    def _to(self, path: str) -> str | None:
+        return f"{self.address}{path}" if self.address else None

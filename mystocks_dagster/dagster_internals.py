@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
     from dagster._grpc.types import ExecuteRunArgs
     from dagster._serdes import ConfigurableClass, ConfigurableClassData
+    from dagster._time import get_current_timestamp
     from dagster._utils.interrupts import capture_interrupts
     from dagster._utils.schedules import schedule_execution_time_iterator
     from dagster._utils.tags import TagConcurrencyLimitsCounter
@@ -213,6 +214,9 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
     "dagster._serdes": {
         "ConfigurableClass": "the base class of what dagster.yaml names",
         "ConfigurableClassData": "the argument of a ConfigurableClass",
+    },
+    "dagster._time": {
+        "get_current_timestamp": "the daemon's clock, for the moment at which a switch was turned",
     },
     "dagster._utils.interrupts": {
         "capture_interrupts": "the handler of signals that holds a stop until a step can hear it",

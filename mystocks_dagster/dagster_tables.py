@@ -20,8 +20,6 @@ from urllib.parse import urlsplit
 from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import InstanceError
 
-#: What Dagster calls the definitions of a code location that are not named.
-REPOSITORY = "__repository__"
 #: Dagster keeps three databases; on Postgres the three are one.
 Database = Literal["runs", "events", "schedules"]
 #: By this class of dagster.yaml the output of steps is a file on this machine.

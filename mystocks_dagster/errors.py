@@ -69,7 +69,7 @@ class MyStocksError(Exception):
                 )
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as REST answers it and `--json` prints it: kind, message, located problems, ids that stand in the way."""
+        """Return it as REST and `--json` show it: kind, message, located problems, ids that stand in the way."""
         return error_json(type(self).__name__, str(self), **self._details())
 
     def _details(self) -> dict[str, Any]:

@@ -101,6 +101,21 @@ def open_tables(settings: Settings) -> DagsterTables:
     return dagster_tables.light_tables(config) or dagster_tables.InstanceTables(open_instance(settings))
 
 
+def code_location(settings: Settings) -> str:
+    """Return what Dagster calls the project's code location: workspace.yaml says it."""
+    path = settings.root / "workspace.yaml"
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
+    except (OSError, ValueError, yaml.YAMLError):
+        content = None
+    match content:
+        case {"load_from": [{"python_module": {"location_name": str(name)}}, *_], **others} if not others:
+            return name
+    from mystocks_dagster.dagster_internals import WorkspaceFileTarget
+
+    return WorkspaceFileTarget([str(path)]).create_origins()[0].location_name
+
+
 @contextlib.contextmanager
 def _making_alone(home: Path) -> Generator[None]:
     """Let one process at a time open the storage: two that make its tables at once leave a database that nobody can open."""

@@ -2,11 +2,13 @@
 
 import math
 import os
+import pkgutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from mystocks_dagster.errors import SettingsError
@@ -22,7 +24,8 @@ DEMO_LAKE = "demo/lake"
 EXPORTS = "exports"
 #: Read when it is there and MYSTOCKS_TRADING_CALENDAR names no other file.
 TRADING_CALENDAR = "trading_calendar.csv"
-SOURCES = ("akshare", "baostock", "recorded", "simulated")
+#: Each package in this folder is a data source, see `sources.registry`.
+_SOURCES = Path(__file__).parent / "sources"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +37,6 @@ class Settings:
         task_file: The file that says what runs. `MYSTOCKS_TASKS`, default `tasks.yaml`.
         lake: A folder or URL that holds the tables. `MYSTOCKS_LAKE`, default `data`.
         source: Overrides every task's `data_source` when set. `MYSTOCKS_SOURCE`.
-        recorded: The folder of the `recorded` source. `MYSTOCKS_RECORDED`.
-        simulated: Options of the simulated market such as `seed=7,symbols=300`. `MYSTOCKS_SIMULATED`.
         upstream: A local server that stands in for every upstream host. `MYSTOCKS_UPSTREAM`.
         dagster_home: Dagster's instance folder. `DAGSTER_HOME`, default `.dagster`.
         fixed_now: A fixed clock for tests and replays, with offset. `MYSTOCKS_NOW`.
@@ -49,6 +50,8 @@ class Settings:
         log_bytes: Bytes after which a task's log file is rotated. `MYSTOCKS_LOG_MEGABYTES`, default 10.
         trading_calendar: A file of trading days beyond those that ship with the package. `MYSTOCKS_TRADING_CALENDAR`,
             default `trading_calendar.csv` when there is one.
+        source_options: Source name to its option, of the sources that have one: `MYSTOCKS_<NAME>`, such as
+            `MYSTOCKS_SIMULATED`.
         log_files: How many log files of a task are kept, the present one included. `MYSTOCKS_LOG_FILES`, default 5.
     """
 
@@ -56,8 +59,6 @@ class Settings:
     task_file: Path
     lake: str
     source: str | None
-    recorded: Path | None
-    simulated: str
     upstream: str | None
     dagster_home: Path
     fixed_now: datetime | None
@@ -68,11 +69,16 @@ class Settings:
     log_bytes: int = 10_000_000
     log_files: int = 5
     trading_calendar: Path | None = None
+    source_options: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def demo(self) -> bool:
         """Whether this is the demo: its lake is chosen, which a daemon that runs already need not have."""
         return self.lake == str(self.root / DEMO_LAKE)
+
+    def source_option(self, name: str) -> str:
+        """Return the option of a source, as its variable holds it; empty when it is not set."""
+        return self.source_options.get(name, "")
 
     @property
     def logs(self) -> Path:
@@ -88,17 +94,14 @@ class Settings:
         """
         root = find_root(start or Path.cwd())
         source = os.environ.get("MYSTOCKS_SOURCE") or None
-        if source is not None and source not in SOURCES:
-            raise SettingsError(f"MYSTOCKS_SOURCE is {source!r}; allowed: {', '.join(SOURCES)}.")
-        recorded = os.environ.get("MYSTOCKS_RECORDED")
+        if source is not None and source not in source_names():
+            raise SettingsError(f"MYSTOCKS_SOURCE is {source!r}; allowed: {', '.join(source_names())}.")
         home = os.environ.get("DAGSTER_HOME")
         return cls(
             root=root,
             task_file=(root / (os.environ.get("MYSTOCKS_TASKS") or "tasks.yaml")).resolve(),
             lake=_location(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
             source=source,
-            recorded=(root / recorded).resolve() if recorded else None,
-            simulated=os.environ.get("MYSTOCKS_SIMULATED", ""),
             upstream=os.environ.get("MYSTOCKS_UPSTREAM") or None,
             dagster_home=(root / home).resolve() if home else root / ".dagster",
             fixed_now=_moment("MYSTOCKS_NOW"),
@@ -111,7 +114,14 @@ class Settings:
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
             trading_calendar=_trading_calendar(root),
+            source_options=_source_options(),
         )
+
+
+@cache
+def source_names() -> tuple[str, ...]:
+    """Return the names of the data sources, in alphabetical order; none of them is imported."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(_SOURCES)]) if module.ispkg))
 
 
 def use_demo() -> None:
@@ -164,6 +174,11 @@ def find_root(start: Path) -> Path:
         if any((folder / mark).is_file() for mark in ROOT_MARKS):
             return folder
     return start
+
+
+def _source_options() -> dict[str, str]:
+    options = {name: os.environ.get(f"MYSTOCKS_{name.upper()}") for name in source_names()}
+    return {name: option for name, option in options.items() if option}
 
 
 def _location(root: Path, value: str) -> str:

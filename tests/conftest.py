@@ -13,6 +13,7 @@ import pytest
 from support.commands import Commands, commands_in
 from support.postgres import postgres_server
 from support.project import ROOT, Folder, make_folder
+from support.quick_mode import QuickMode
 
 from mystocks_dagster.gc_tuning import tune_gc
 
@@ -20,16 +21,29 @@ from mystocks_dagster.gc_tuning import tune_gc
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+def pytest_collection() -> None:
+    """Keep the tests' bytecode even where the environment says to write none: rewriting them takes seconds."""
+    sys.dont_write_bytecode = False
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: the garbage collector need not look at it again and again."""
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     tune_gc()
     gc.freeze()
 
 
-def pytest_configure() -> None:
-    """Take Ctrl-C, which a shell that runs the tests in the background has ignored: tests send it, and so do commands."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --quick."""
+    parser.addoption("--quick", action="store_true", help="run the tests that start no process and no server")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take Ctrl-C, which a shell that runs tests in the background has ignored: tests send it, and so do commands."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("quick"):
+        config.pluginmanager.register(QuickMode())
 
 
 @pytest.fixture(autouse=True)

@@ -63,6 +63,15 @@ def test_only_one_module_imports_names_of_dagster_that_are_not_public() -> None:
     )
 
 
+def test_what_the_tests_share_takes_the_same_names_from_the_same_place() -> None:
+    through = {internal.attribute for internal in NAMES.values()}
+    for path in (ROOT / "tests" / "support").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("dagster."):
+                names = {name.name for name in node.names} & through
+                assert not names, f"{path.relative_to(ROOT)}:{node.lineno}: import {names} from dagster_internals"
+
+
 @pytest.mark.parametrize(
     "line",
     [

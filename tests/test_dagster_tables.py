@@ -13,7 +13,7 @@ from support.project import Folder
 
 from mystocks_dagster.dagster_tables import InstanceTables, PostgresTables, SqliteTables, light_tables
 from mystocks_dagster.history import reading, run_table
-from mystocks_dagster.instance import open_tables, prepare_home
+from mystocks_dagster.instance import code_location, open_tables, prepare_home
 from mystocks_dagster.scheduling import switch_table, switches
 from mystocks_dagster.settings import Settings
 
@@ -165,7 +165,7 @@ def test_what_ran_since_is_listed_whichever_way_it_is_read(store: Store) -> None
 
 def test_switches_are_what_dagster_says(store: Store) -> None:  # noqa: F811
     project = store.project
-    origin, location = switches.repository(project.settings), switch_table.location(project.settings)
+    origin, location = switches.repository(project.settings), code_location(project.settings)
     assert location == origin.code_location_origin.location_name
     entries = project.taskfile.by_id()
     for on in (None, False, True, None):

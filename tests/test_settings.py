@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.project import Folder
 
-from mystocks_dagster.settings import Settings, find_root
+from mystocks_dagster.settings import Settings, find_root, source_names
 
 VARIABLES = (
     "MYSTOCKS_TASKS", "MYSTOCKS_LAKE", "MYSTOCKS_SOURCE", "MYSTOCKS_RECORDED", "MYSTOCKS_SIMULATED", "MYSTOCKS_UPSTREAM", "MYSTOCKS_NOW",
@@ -28,4 +28,6 @@ def test_an_empty_variable_is_unset(variable: str, folder: Folder, monkeypatch: 
 def test_no_variable_is_forgotten_here() -> None:
     source = Path(find_root.__code__.co_filename).read_text(encoding="utf-8")
     read = set(re.findall(r'"((?:MYSTOCKS|DAGSTER)_[A-Z_]+)"', source))
-    assert read - {"MYSTOCKS_ONLY_JOB"} == set(VARIABLES)
+    options = {f"MYSTOCKS_{name.upper()}" for name in ("recorded", "simulated")}
+    assert options < {f"MYSTOCKS_{name.upper()}" for name in source_names()}
+    assert (read | options) - {"MYSTOCKS_ONLY_JOB"} == set(VARIABLES)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mystocks_dagster.addresses import DagsterLinks
 from mystocks_dagster.alerts.ledger import Incident, Ledger
 from mystocks_dagster.alerts.message import Message
 from mystocks_dagster.taskfile.alerts import Alerts
@@ -19,18 +20,18 @@ class AlertContext:
         alerts: What is wanted.
         channels: Ids of the channels.
         moment: Now.
-        link: Address of the web UI; None when none runs.
+        links: Pages of the web UI.
         entries: Tasks and groups by their names in Dagster.
-        writers: Table to the task that writes it.
+        owners: Table to the task that owns it.
     """
 
     ledger: Ledger
     alerts: Alerts
     channels: tuple[str, ...]
     moment: datetime
-    link: str | None
+    links: DagsterLinks
     entries: Mapping[str, Task | Group]
-    writers: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     def say(self, message: Message) -> None:
         """Tell something, once."""
@@ -50,7 +51,3 @@ class AlertContext:
         if entry is None:
             return job
         return entry.group_name if isinstance(entry, Group) else entry.task_name
-
-    def run(self, run_id: str) -> str | None:
-        """Return the link to a run."""
-        return f"{self.link}/runs/{run_id}" if self.link else None

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import dagster as dg
 
+from mystocks_dagster.addresses import DagsterLinks
 from mystocks_dagster.alerts import delivery, ledger_store
 from mystocks_dagster.alerts.channels import Channel, channels_of
 from mystocks_dagster.alerts.context import AlertContext
@@ -35,15 +36,6 @@ class AlertEngine:
     def _entries(self) -> Mapping[str, Task | Group]:
         return {entry.dagster_name: entry for entry in self.version.taskfile.by_id().values()}
 
-    @cached_property
-    def _writers(self) -> Mapping[str, str]:
-        """Table to the task that keeps it: the first of the file."""
-        found: dict[str, str] = {}
-        for task_id, tables in self.version.writes.items():
-            for table in tables:
-                found.setdefault(table, task_id)
-        return found
-
     def desk(self, ledger: ledger_store.Ledger, settings: Settings) -> AlertContext:
         """Return the desk to which rules bring what they find now."""
         taskfile = self.version.taskfile
@@ -52,9 +44,9 @@ class AlertEngine:
             alerts=taskfile.alerts,
             channels=tuple(channel.id for channel in self.channels),
             moment=now(),
-            link=_dagster(taskfile.alerts.link or ui_address(settings.dagster_home)),
+            links=DagsterLinks(address=_dagster(taskfile.alerts.link or ui_address(settings.dagster_home))),
             entries=self._entries,
-            writers=self._writers,
+            owners=self.version.owners,
         )
 
     def look(self, instance: dg.DagsterInstance, settings: Settings, state: FileState) -> str | None:

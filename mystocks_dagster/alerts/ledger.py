@@ -97,7 +97,10 @@ class Ledger(BaseModel):
         return [letter for letter in self.letters if letter.to.get(channel) == "waiting"]
 
     def due(self, channel: str, moment: datetime, *, group_seconds: int, rate_limit: int) -> list[OutboxMessage]:
-        """Return what is to be sent to a channel now, as one message: nothing while a burst, a pause or the hour's limit holds."""
+        """Return what is to be sent to a channel now, as one message.
+
+        Nothing while a burst, a pause or the hour's limit holds.
+        """
         line, letters = self.lines.setdefault(channel, ChannelState()), self.waiting(channel)
         line.sent = [time for time in line.sent if moment - time < _HOUR]
         if not letters or (line.again and moment < line.again) or len(line.sent) >= rate_limit:
@@ -133,7 +136,10 @@ class Ledger(BaseModel):
                     self.lines.setdefault(channel, ChannelState()).doubt = letter.title
 
     def prune(self, moment: datetime, channels: Iterable[str]) -> None:
-        """Forget what is old, and channels that are no longer in the file; what waited for those goes to the channels that are new."""
+        """Forget what is old, and channels that are no longer in the file.
+
+        What waited for those goes to the channels that are new.
+        """
         known = set(channels)
         # A channel is known by its line in the file: an address that was mended is a new one.
         new = known - self.lines.keys()

@@ -1,8 +1,6 @@
 """The ledger where it is kept: in the key-value table of Dagster's own storage, changed by one process at a time."""
 
-import fcntl
 import os
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +10,9 @@ import dagster as dg
 
 from mystocks_dagster.alerts.ledger import Ledger
 from mystocks_dagster.dagster_internals import DaemonCursorStorage
+from mystocks_dagster.tags import Storage
+from mystocks_dagster.taskfile.atomic_files import take_lock
 
-KEY = "mystocks/alerts"
 _LOCK = "alerts.lock"
 
 
@@ -29,22 +28,25 @@ class LedgerFile:
         """Keep the ledger as it is now; writes nothing when nothing has changed."""
         text = self.ledger.model_dump_json()
         if text != self._kept:
-            _storage(self.instance).set_cursor_values({KEY: text})
+            _storage(self.instance).set_cursor_values({Storage.ALERTS: text})
             self._kept = text
 
 
 def read(instance: dg.DagsterInstance) -> Ledger:
     """Return the ledger, for looking at; an empty one before anything was kept."""
-    kept = _storage(instance).get_cursor_values({KEY}).get(KEY)
+    kept = _storage(instance).get_cursor_values({Storage.ALERTS}).get(Storage.ALERTS)
     return Ledger.model_validate_json(kept) if kept else Ledger()
 
 
 @contextmanager
 def opened(instance: dg.DagsterInstance, home: Path, patience: float = 0) -> Generator[LedgerFile | None]:
-    """Yield the book for changing, and save it at the end; None when another process has it for longer than `patience` seconds."""
+    """Yield the book for changing, and save it at the end.
+
+    None when another process has it for longer than `patience` seconds.
+    """
     descriptor = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        if not _locked(descriptor, patience):
+        if not take_lock(descriptor, patience):
             yield None
             return
         ledger = read(instance)
@@ -55,19 +57,6 @@ def opened(instance: dg.DagsterInstance, home: Path, patience: float = 0) -> Gen
         book.save()
     finally:
         os.close(descriptor)
-
-
-def _locked(descriptor: int, patience: float) -> bool:
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.1)
-        else:
-            return True
 
 
 def _storage(instance: dg.DagsterInstance) -> DaemonCursorStorage:

@@ -48,7 +48,10 @@ def partly_done(
     link: str | None,
     command: str | None,
 ) -> Message:
-    """Return the message about a task of which some items failed; `command` runs only those again where the task can."""
+    """Return the message about a task of which some items failed.
+
+    `command` runs only those again where the task can.
+    """
     more = f" 等 {len(failed_items)} 项" if len(failed_items) > 10 else ""
     items = "、".join(map(str, failed_items[:10])) + more
     body = lines(

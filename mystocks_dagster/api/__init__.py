@@ -1,0 +1,1 @@
+"""The REST interface, with authentication, request and response models."""

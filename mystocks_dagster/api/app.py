@@ -44,7 +44,7 @@ class GuardedApp(FastAPI):
     settings: Settings
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return all that handles a request; what is added with `add_middleware` would not see an answer to a failure."""
+        """Return all that handles a request; `add_middleware` would not see the answer to a failure."""
         home = home_id(self.settings.dagster_home)
         return SecurityHeaders(
             AuthMiddleware(super().build_middleware_stack(), token=self.settings.api_token, server_id=home)
@@ -66,7 +66,8 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
     app = GuardedApp(
         title="MyStocks",
         version=version("mystocks-dagster"),
-        description="The tasks of tasks.yaml: list, change, start, stop, look back. Errors of every call have one shape, `ErrorBody`.",
+        description="The tasks of tasks.yaml: list, change, start, stop, look back. "
+        "Errors of every call have one shape, `ErrorBody`.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

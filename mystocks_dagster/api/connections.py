@@ -1,4 +1,4 @@
-"""HTTP connections with limits: a request that is sent slowly, or whose head does not end, holds no connection for long."""
+"""HTTP connections with limits: a slow request, or one whose head does not end, holds no connection for long."""
 
 import asyncio
 

@@ -76,7 +76,7 @@ async def _expected(request: Request, error: Exception) -> JsonResponse:
 
 
 def status_of(error: errors.MyStocksError, method: str) -> int:
-    """Return the HTTP status of an error, for REST and the pages: the error's own, unless the request has no part in it."""
+    """Return the HTTP status of an error for REST and the pages: its own, or 503 when the request has no part in it."""
     unread = isinstance(error, TaskFileError) and not any(problem.owner for problem in error.problems)
     return 503 if unread and method == "GET" else error.status
 

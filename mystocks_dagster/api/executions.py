@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from mystocks_dagster.api.request_models import ExecutionId, Manager, OptionalId, Since, Status, Until
+from mystocks_dagster.api.request_models import ExecutionId, Manager, OptionalId, Since, Until
 from mystocks_dagster.api.response_models import Cleaned, TaskExecution, TaskResponse, described
+from mystocks_dagster.tags import Status
 
 router = APIRouter(prefix="/api/tasks/executions", tags=["executions"])
 #: Each follower takes a thread while it waits for a line; the calls have threads of their own.

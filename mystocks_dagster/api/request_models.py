@@ -2,7 +2,7 @@
 
 import math
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Body, Depends, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -14,8 +14,6 @@ from mystocks_dagster.taskfile.names import ID_PATTERN, LONGEST_ID
 #: Deeper than any honest task; what is nested without end would exhaust whoever walks it.
 _DEEPEST = 30
 _YEARS = range(1970, 2201)
-
-Status = Literal["pending", "paused", "running", "success", "partial_success", "failed", "skipped", "cancelled"]
 
 
 async def _manager(request: Request) -> TaskManager:

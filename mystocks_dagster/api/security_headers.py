@@ -1,4 +1,4 @@
-"""Headers that tell browsers how to treat every answer: take it as the type it states, keep nothing, frame it nowhere."""
+"""Headers that tell browsers how to treat an answer: take it as the type it states, keep nothing, frame it nowhere."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

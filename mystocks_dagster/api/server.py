@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from mystocks_dagster.addresses import bind, check_host, url
-from mystocks_dagster.alerts.rules.daemon import watching
+from mystocks_dagster.alerts.daemon_watch import watching
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.api.connections import LimitedProtocol
 from mystocks_dagster.instance import prepare_home

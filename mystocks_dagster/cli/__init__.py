@@ -1,0 +1,1 @@
+"""The commands `mystocks ...`: each parses its arguments, asks the project, and prints."""

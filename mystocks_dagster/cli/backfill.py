@@ -10,6 +10,7 @@ from mystocks_dagster.cli.completion import task_ids
 from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.cli.run import print_executions, read_param
+from mystocks_dagster.tags import Tag
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +55,7 @@ def backfill(
         {"force": True} if again and planner.takes("force") else {}
     )
     done = [
-        run_and_follow(project, planner.create(span, config, {"mystocks/started_by": "cli"}), quiet=json)
+        run_and_follow(project, planner.create(span, config, {Tag.STARTED_BY: "cli"}), quiet=json)
         for span in plan.spans
     ]
     executions = [one for run in done for one in run.executions]

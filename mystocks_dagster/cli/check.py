@@ -134,10 +134,10 @@ def _switches(settings: Settings, taskfile: Any) -> Mapping[str, Any]:
     """Return the switches by id; none before anything has run, so that nobody can have turned one."""
     if not settings.dagster_home.exists():
         return {}
-    from mystocks_dagster.instance import open_tables
+    from mystocks_dagster.instance import code_location, open_tables
     from mystocks_dagster.scheduling import switch_table
 
-    return switch_table.read(open_tables(settings), switch_table.location(settings), taskfile.by_id())
+    return switch_table.read(open_tables(settings), code_location(settings), taskfile.by_id())
 
 
 def _switch_json(name: str, entry: Any, switch: Any) -> dict[str, Any] | None:

@@ -54,7 +54,6 @@ def _named(entry: dict[str, Any]) -> tuple[str, str]:
 
 #: No more lines, rows or executions than this can be asked for.
 MANY = 1_000_000_000
-#: The types of tasks and the states of executions: the model has the same, and takes long to import.
+#: The types of tasks: the model has the same, and takes long to import.
 TaskType = Literal["cron", "supervisor", "manual", "data_sync", "indicator_calc", "market_fetch"]
-Status = Literal["pending", "paused", "running", "success", "partial_success", "failed", "skipped", "cancelled"]
 TaskOrGroup = Annotated[str, typer.Argument(help="Id of a task or group.", autocompletion=all_ids)]

@@ -203,7 +203,7 @@ def _load_again(table: str, days: Sequence[date]) -> list[str]:
         writers = [name for name, tables in open_project().version.writes.items() if table in tables]
     except MyStocksError:
         return []  # the task file is wrong, which `mystocks check` explains
-    from mystocks_dagster.market.schemas import TABLES
+    from mystocks_dagster.market.tables import TABLES
 
     span = [f'start_date="{days[0]}"', f'end_date="{days[-1]}"'] if days and TABLES[table].by_day else []
     options = [word for one in span for word in ("-p", one)]

@@ -11,11 +11,11 @@ from mystocks_dagster.cli.printing import console, escape
 from mystocks_dagster.cli.run import print_executions
 from mystocks_dagster.lake.location import check_location
 from mystocks_dagster.settings import Settings, use_demo
+from mystocks_dagster.tags import State, Tag
 
 #: What the demo runs: the seed's main groups.
 GROUPS = ("daily_job", "market_data_fetch")
 #: The tag that says with which version of the task file a run was made.
-_VERSION_TAG = "mystocks/taskfile"
 
 
 def register(app: typer.Typer) -> None:
@@ -93,8 +93,9 @@ def _finished(project: Any) -> list[Any]:
         next(iter(project.history(task, limit=1)), None) for group in GROUPS for task in project.find(group).tasks
     ]
     runs = {one.run_id: project.instance.get_run_by_id(one.run_id) for one in newest if one}
-    current = all(run is not None and run.tags.get(_VERSION_TAG) == project.version.hash for run in runs.values())
+    current = all(run is not None and run.tags.get(Tag.TASKFILE) == project.version.hash for run in runs.values())
     well = all(
-        one and one.status in ("success", "skipped") and one.start_time and one.start_time >= ready for one in newest
+        one and one.status in (State.SUCCESS, State.SKIPPED) and one.start_time and one.start_time >= ready
+        for one in newest
     )
     return newest if current and well else []

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.completion import MANY, Status, all_ids, task_ids
+from mystocks_dagster.cli.completion import MANY, all_ids, task_ids
 from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
+from mystocks_dagster.tags import State, Status
 
 Since = Annotated[str | None, typer.Option(help="Only what started since then: 7d, 12h, 2025-04-07, 2025-04-07T16:00.")]
 Until = Annotated[str | None, typer.Option(help="Only what started until then; a date counts to its end.")]
@@ -103,7 +104,9 @@ def stats(
         )
         for one in found.values()
     ]
-    print_table(("task", "name", "runs", "success", "failed", "success %", "mean s", "p95 s", "last", "status"), rows)
+    print_table(
+        ("task", "name", "runs", State.SUCCESS, State.FAILED, "success %", "mean s", "p95 s", "last", "status"), rows
+    )
 
 
 def cleanup(

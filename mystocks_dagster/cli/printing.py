@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.tags import State
 
 __all__ = [
     "coloured",
@@ -29,14 +30,14 @@ __all__ = [
 
 #: Colour of a status, in tables and lines.
 COLOURS = {
-    "success": "green",
-    "partial_success": "yellow",
-    "skipped": "cyan",
-    "failed": "red",
-    "cancelled": "magenta",
-    "running": "blue",
-    "pending": "white",
-    "paused": "white",
+    State.SUCCESS: "green",
+    State.PARTIAL_SUCCESS: "yellow",
+    State.SKIPPED: "cyan",
+    State.FAILED: "red",
+    State.CANCELLED: "magenta",
+    State.RUNNING: "blue",
+    State.PENDING: "white",
+    State.PAUSED: "white",
 }
 
 #: The exit code of a program that the signal SIGPIPE ends.

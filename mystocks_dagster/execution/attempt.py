@@ -21,6 +21,7 @@ from mystocks_dagster.execution.output import Lines, OnOutput, to_own_streams
 from mystocks_dagster.execution.result_encoding import from_record
 from mystocks_dagster.execution.supervised_process import SupervisedProcess
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.run import TaskResult
 
 #: Seconds between two questions whether to stop.
@@ -211,7 +212,7 @@ class _Attempt:
         if "error" in self._end:
             return None, ErrorInfo(**self._end["error"])
         result = from_record(self._end["result"])
-        if result.status != "failed":
+        if result.status != State.FAILED:
             return result, None
         message = result.error or result.message or "the function returned status 'failed' and no error."
         return result, ErrorInfo(type="TaskFailed", message=message, retryable=TaskFailed.retryable)
@@ -221,10 +222,16 @@ class _Attempt:
             return "its guard process was killed, and the function with it."
         code, peak = self._exit
         if code >= 0:
-            return f"its process ended with exit code {code} and without a result (os._exit, or a library ended it); see its stderr."
+            return (
+                f"its process ended with exit code {code} and without a result (os._exit, or a library "
+                "ended it); see its stderr."
+            )
         name = signal.Signals(-code).name
         if -code == signal.SIGKILL:
-            return f"its process was killed by {name} at {peak / 1e6:,.0f} MB of memory at its peak; the machine may have run out of it."
+            return (
+                f"its process was killed by {name} at {peak / 1e6:,.0f} MB of memory at its peak; the "
+                "machine may have run out of it."
+            )
         return f"its process was killed by {name} (a crash in a library's machine code?); see its stderr."
 
     def _log(

@@ -7,6 +7,7 @@ from typing import Any
 
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.taskfile.secrets import is_secret
+from mystocks_dagster.taskfile.signature import RUN, parameters, params_model, params_parameter, unknown_parameter
 
 _FORMS = "fn(params: dict), fn(params: SomeModel, run: TaskRun), or the same with fewer"
 
@@ -58,47 +59,36 @@ def _arguments(
 ) -> tuple[list[Any], dict[str, Any]]:
     positional: list[Any] = []
     keyword: dict[str, Any] = {}
-    takes_params = False
-    for parameter in _signature(function):
-        if parameter.kind is parameter.VAR_KEYWORD or (parameter.kind is parameter.VAR_POSITIONAL and takes_params):
-            continue
-        if parameter.name == "run":
+    if unknown := unknown_parameter(function):
+        raise InvalidParams(f"{_name(function)} asks for {unknown.name!r}, which no task is given; write {_FORMS}.")
+    takes = params_parameter(function)
+    if params and not takes:
+        raise InvalidParams(f"{_name(function)} takes no parameters, but the task has {', '.join(params)}.")
+    for parameter in parameters(function):
+        if parameter.name == RUN and parameter.kind is not parameter.VAR_KEYWORD:
             value = open_run()
-        elif not takes_params:
-            value, takes_params = _validated(function, parameter.annotation, params), True
-        elif parameter.default is not parameter.empty:
-            continue
+        elif takes and parameter.name == takes.name:
+            value = _validated(function, params)
         else:
-            raise InvalidParams(
-                f"{_name(function)} asks for {parameter.name!r}, which no task is given; write {_FORMS}."
-            )
+            continue
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
             positional.append(value)
         else:
             keyword[parameter.name] = value
-    if params and not takes_params:
-        raise InvalidParams(f"{_name(function)} takes no parameters, but the task has {', '.join(params)}.")
     return positional, keyword
 
 
-def _signature(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        signature = inspect.signature(function, eval_str=True)
-    except NameError:  # a name of some other annotation that exists only for the type checker
-        signature = inspect.signature(function)
-    return list(signature.parameters.values())
-
-
-def _validated(function: Callable[..., Any], annotation: Any, params: Mapping[str, Any]) -> Any:
-    if not hasattr(annotation, "model_validate"):
+def _validated(function: Callable[..., Any], params: Mapping[str, Any]) -> Any:
+    model = params_model(function)
+    if model is None:
         return dict(params)
     from pydantic import ValidationError  # the function's module has imported it, or there would be no model
 
     try:
-        return annotation.model_validate(params)
+        return model.model_validate(params)
     except ValidationError as error:
         problems = "; ".join(
-            _problem(dict(item), annotation) for item in error.errors(include_url=False, include_context=False)
+            _problem(dict(item), model) for item in error.errors(include_url=False, include_context=False)
         )
         raise InvalidParams(f"{_name(function)}: {problems}.") from None
 

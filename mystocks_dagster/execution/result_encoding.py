@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.execution.jsonable import NotJsonable, to_jsonable
+from mystocks_dagster.tags import RESULT_STATES, State
 
 if TYPE_CHECKING:
     from mystocks_dagster.tasks.run import TaskResult
 
-STATUSES = ("success", "partial_success", "failed", "skipped")
 #: A result is stored with the run and shown in the UI; data belongs into the lake.
 _LARGEST = 5_000_000
 
@@ -32,7 +32,7 @@ def to_record(returned: Any) -> dict[str, Any]:
             or is too large to be stored with a run.
     """
     if returned is None:
-        return {"status": "success"}
+        return {"status": State.SUCCESS}
     if not (isinstance(returned, Mapping) or _has_fields(returned)):
         raise BadResult(f"it returned a {type(returned).__name__}; return a dict, a TaskResult or None.")
     try:
@@ -64,9 +64,9 @@ def _has_fields(value: Any) -> bool:
 
 
 def _sorted_out(found: dict[str, Any], *, strict: bool) -> dict[str, Any]:
-    status = found.pop("status", "success")
-    if status not in STATUSES:
-        raise BadResult(f"it returned status {status!r}; allowed: {', '.join(STATUSES)}.")
+    status = found.pop("status", State.SUCCESS)
+    if status not in RESULT_STATES:
+        raise BadResult(f"it returned status {status!r}; allowed: {', '.join(RESULT_STATES)}.")
     record: dict[str, Any] = {"status": status}
     metadata = found.pop("metadata", {})
     others = {"metadata": metadata} if not isinstance(metadata, dict) else metadata

@@ -15,6 +15,7 @@ from mystocks_dagster.execution.call import call, find
 from mystocks_dagster.execution.channel import Channel
 from mystocks_dagster.execution.logs import forward_logs
 from mystocks_dagster.execution.progress import Progress
+from mystocks_dagster.tags import State
 
 
 class Stopped(BaseException):
@@ -48,7 +49,7 @@ def _perform(body: AttemptSpec, progress: Progress) -> dict[str, Any]:
     try:
         return {"result": result_encoding.to_record(call(function, body.params, lambda: _open_run(body, progress)))}
     except NotOffered as error:
-        return {"result": {"status": "skipped", "message": str(error)}}
+        return {"result": {"status": State.SKIPPED, "message": str(error)}}
 
 
 def _open_run(body: AttemptSpec, progress: Progress) -> Any:

@@ -58,7 +58,10 @@ class TaskLog:
         return self.write(stream.upper(), raw.decode("utf-8", "backslashreplace"))
 
     def _rotate(self, file: IO[bytes]) -> None:
-        """Copy the full file away and empty it: it stays the same file, so that `tail -f` and the lock hold on to it."""
+        """Copy the full file away and empty it.
+
+        It stays the same file, so that `tail -f` and the lock hold on to it.
+        """
         if os.fstat(file.fileno()).st_size < self._largest:
             return
         kept = older(self._path, self._files)

@@ -1,0 +1,1 @@
+"""Translates tasks.yaml into Dagster's ops, assets, jobs, schedules and sensors."""

@@ -7,9 +7,10 @@ from mystocks_dagster.alerts.engine import AlertEngine
 from mystocks_dagster.alerts.rules.task_file import FileWatch
 from mystocks_dagster.factory.system import GROUP, CheckOutcome, build_check, keep_current
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import OwnName, sensor_name
 from mystocks_dagster.taskfile.reader import Version
 
-CHANNELS, DELIVERED = "alert_channels", "delivered"
+DELIVERED = "delivered"
 
 
 def channel_assets(office: AlertEngine) -> list[dg.AssetSpec]:
@@ -18,13 +19,15 @@ def channel_assets(office: AlertEngine) -> list[dg.AssetSpec]:
     about = (
         f"**告警渠道** — where `alerts` of the task file sends messages. A test: `mystocks alerts test`.\n\n{labels}"
     )
-    return [dg.AssetSpec(CHANNELS, group_name=GROUP, description=about)] if office.channels else []
+    return [dg.AssetSpec(OwnName.ALERT_CHANNELS, group_name=GROUP, description=about)] if office.channels else []
 
 
 def channel_checks(office: AlertEngine) -> list[dg.AssetChecksDefinition]:
     """Return its check."""
     told = "Has every channel taken the last message?"
-    check = build_check(CHANNELS, DELIVERED, told, lambda instance: judge_channels(office, ledger_store.read(instance)))
+    check = build_check(
+        OwnName.ALERT_CHANNELS, DELIVERED, told, lambda instance: judge_channels(office, ledger_store.read(instance))
+    )
     return [check] if office.channels else []
 
 
@@ -34,7 +37,11 @@ def judge_channels(office: AlertEngine, ledger: ledger_store.Ledger) -> CheckOut
     severity = dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN
     told = "\n".join([*failing, *doubts]) or f"{len(office.channels)} channel(s) take what is sent."
     return CheckOutcome(
-        asset=CHANNELS, check=DELIVERED, passed=not failing and not doubts, description=told, severity=severity
+        asset=OwnName.ALERT_CHANNELS,
+        check=DELIVERED,
+        passed=not failing and not doubts,
+        description=told,
+        severity=severity,
     )
 
 
@@ -57,7 +64,7 @@ def alert_sensors(version: Version, office: AlertEngine) -> list[dg.SensorDefini
 
     return [
         dg.SensorDefinition(
-            name="alerts__sensor",
+            name=sensor_name("alerts"),
             evaluation_fn=look,
             minimum_interval_seconds=1,
             default_status=dg.DefaultSensorStatus.RUNNING,

@@ -13,7 +13,8 @@ from mystocks_dagster.factory.report import CHECK, Report
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.step import end_step, run_task
 from mystocks_dagster.factory.ui_metadata import describe, job_metadata, tags_of
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.tags import Metadata, asset_op_name
 
 
 def build_asset(spec: TaskSpec, notice: str | None) -> dg.AssetsDefinition:
@@ -25,7 +26,7 @@ def build_asset(spec: TaskSpec, notice: str | None) -> dg.AssetsDefinition:
     """
 
     @dg.multi_asset(
-        name=f"{spec.name}__asset",
+        name=asset_op_name(spec.name),
         specs=[asset_spec(spec, key, notice) for key in spec.owned],
         check_specs=[
             dg.AssetCheckSpec(CHECK, asset=key, description="Did the last run of its task succeed?")
@@ -63,7 +64,7 @@ def asset_spec(spec: TaskSpec, key: str, notice: str | None) -> dg.AssetSpec:
                     for column in table.columns
                 ]
             ),
-            "mystocks/key": ", ".join(table.key),
+            Metadata.KEY: ", ".join(table.key),
         }
     return dg.AssetSpec(
         key,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from mystocks_dagster.tags import Tag, op_name
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
 from mystocks_dagster.taskfile.problems import Problem
 from mystocks_dagster.taskfile.reader import Version
@@ -27,10 +28,10 @@ def _job(name: str, problems: Sequence[Problem]) -> dg.JobDefinition:
         for problem in problems
     )
 
-    @dg.op(name=f"{name}__broken", description=reason, out=dg.Out(dg.Nothing))
+    @dg.op(name=op_name(name), description=reason, out=dg.Out(dg.Nothing))
     def broken() -> None:
         raise dg.Failure(f"{name} is not loaded: {reason}", allow_retries=False)
 
     return dg.GraphDefinition(
         name=name, node_defs=[broken], dependencies={dg.NodeInvocation(broken.name, alias=name): {}}
-    ).to_job(description=f"BROKEN in the task file: {reason}", tags={"mystocks/broken": "true"})
+    ).to_job(description=f"BROKEN in the task file: {reason}", tags={Tag.BROKEN: "true"})

@@ -8,6 +8,7 @@ from mystocks_dagster.alerts.engine import AlertEngine
 from mystocks_dagster.factory.alerting import alert_sensors, channel_assets, channel_checks
 from mystocks_dagster.factory.assets import build_asset
 from mystocks_dagster.factory.broken import build_broken_jobs
+from mystocks_dagster.factory.checks import build_table_checks
 from mystocks_dagster.factory.intervals import build_intervals, build_switch
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
 from mystocks_dagster.factory.ops import build_op
@@ -17,7 +18,8 @@ from mystocks_dagster.factory.sensors import build_once
 from mystocks_dagster.factory.spec import TaskSpec, build_specs
 from mystocks_dagster.factory.supervisors import build_stopper, build_supervisor
 from mystocks_dagster.factory.system import build_system_sensor, system_assets, system_checks
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.reader import Version
 
 
@@ -47,7 +49,11 @@ def build_definitions(
             *system_assets(version),
             *channel_assets(office),
         ],
-        asset_checks=[*system_checks(version), *channel_checks(office)],
+        asset_checks=[
+            *build_table_checks(_touched(specs)),
+            *system_checks(version),
+            *channel_checks(office),
+        ],
         jobs=[*jobs.values(), *build_broken_jobs(version)],
         schedules=[build_schedule(one) for one in by_type["cron"]],
         sensors=[
@@ -60,14 +66,13 @@ def build_definitions(
             *alert_sensors(version, office),
         ],
         executor=dg.in_process_executor,
-        metadata={"mystocks/taskfile": version.hash, "mystocks/source": str(version.source)},
+        metadata={Metadata.TASKFILE: version.hash, Metadata.SOURCE: str(version.source)},
     )
 
 
 def _unowned(specs: Mapping[str, TaskSpec], notice: str | None) -> list[dg.AssetSpec]:
     """Return the tables that tasks touch and no task of this file keeps, so that the catalog explains them."""
     owned = {key for spec in specs.values() for key in spec.owned}
-    touched = {key for spec in specs.values() for key in (*spec.reads, *spec.reported)}
     about = f"{notice}\n\n" if notice else ""
     return [
         dg.AssetSpec(
@@ -76,6 +81,11 @@ def _unowned(specs: Mapping[str, TaskSpec], notice: str | None) -> list[dg.Asset
             group_name="unowned",
             kinds={"simulated"} if notice else None,
         )
-        for key in sorted(touched - owned)
-        if key in TABLES
+        for key in _touched(specs)
+        if key in TABLES and key not in owned
     ]
+
+
+def _touched(specs: Mapping[str, TaskSpec]) -> list[str]:
+    """Return the asset keys that tasks keep, write or read."""
+    return sorted({key for spec in specs.values() for key in (*spec.owned, *spec.reported, *spec.reads)})

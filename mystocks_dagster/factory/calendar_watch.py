@@ -1,4 +1,7 @@
-"""Loading the code location again when the trading calendar reaches further: partitions are built with the definitions."""
+"""Loading the code location again when the trading calendar reaches further.
+
+Partitions are built with the definitions.
+"""
 
 import logging
 import threading
@@ -22,7 +25,10 @@ class CalendarWatch:
         self._not_before = 0.0
 
     def look(self, known: TradingCalendar) -> None:
-        """Start a reload when the calendar is another one; this process, which is about to be replaced, does not wait for it."""
+        """Start a reload when the calendar is another one.
+
+        This process, which is about to be replaced, does not wait for it.
+        """
         if self._reload is None or known == self._built_with or time.monotonic() < self._not_before:
             return
         self._not_before = time.monotonic() + _AGAIN_SECONDS

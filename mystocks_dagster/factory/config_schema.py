@@ -16,16 +16,11 @@ import dagster as dg
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mystocks_dagster.sources.registry import DEFAULT
+from mystocks_dagster.taskfile.signature import params_model
+
 #: Never given a default in the form: an absent value means "ask the environment, then the file" (see the contract).
 SOURCE_FIELD = "data_source"
-
-
-def params_model(function: Callable[..., Any]) -> type[BaseModel] | None:
-    """Return the pydantic model of a task function's first parameter; None for the plain `params: dict`."""
-    for parameter in inspect.signature(function).parameters.values():
-        kind = parameter.annotation
-        return kind if inspect.isclass(kind) and issubclass(kind, BaseModel) else None
-    return None
 
 
 def config_fields(
@@ -61,7 +56,7 @@ def _field(model: type[BaseModel], name: str, info: FieldInfo, params: Mapping[s
     if hidden:
         return dg.Field(kind, is_required=False, description=f"{description} (from the environment)")
     if name == SOURCE_FIELD:
-        shown = params.get(name) or "akshare"
+        shown = params.get(name) or DEFAULT
         return dg.Field(kind, is_required=False, description=f"{description} Default: MYSTOCKS_SOURCE, else {shown}.")
     value = params[name] if name in params else info.get_default(call_default_factory=True)
     if name not in params and info.is_required():

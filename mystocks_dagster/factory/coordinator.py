@@ -11,17 +11,15 @@ from mystocks_dagster.dagster_internals import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.daemons import use_own_daemons
-from mystocks_dagster.factory.stop_requests import is_stopped, was_begun
-from mystocks_dagster.factory.ui_metadata import PRIORITY, dagster_priority
-from mystocks_dagster.history.record import TASK_TYPE
+from mystocks_dagster.factory.ui_metadata import dagster_priority
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.processes import lock
 from mystocks_dagster.runs.disabled_groups import refusal_reason
+from mystocks_dagster.runs.stop import is_stopped, was_begun
 from mystocks_dagster.scheduling import downtime
+from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile.model import PRIORITIES
 
-#: The tag on which dagster.yaml limits how many runs are under way.
-LANE = "mystocks/lane"
 _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 _CRITICAL = int(dagster_priority(PRIORITIES["critical"]))
 
@@ -66,10 +64,10 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         if refused := refusal_reason(self._instance, run.job_name, run.tags):
             raise Disabled(refused)
         steps = self._steps(run)
-        priority = run.tags.get(PRIORITY) or str(max((int(tags.get(PRIORITY, 0)) for tags in steps), default=0))
-        added = {PRIORITY: priority}
-        if {tags.get(TASK_TYPE) for tags in steps} != {"supervisor"}:
-            added[LANE] = "critical" if _number(priority) >= _CRITICAL else "ordinary"
+        priority = run.tags.get(Tag.PRIORITY) or str(max((int(tags.get(Tag.PRIORITY, 0)) for tags in steps), default=0))
+        added = {Tag.PRIORITY: priority}
+        if {tags.get(Tag.TASK_TYPE) for tags in steps} != {"supervisor"}:
+            added[Tag.LANE] = "critical" if _number(priority) >= _CRITICAL else "ordinary"
         self._instance.add_run_tags(run.run_id, added)
         return self._unless_stopped(super().submit_run(context))
 

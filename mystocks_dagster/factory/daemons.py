@@ -1,4 +1,7 @@
-"""Our versions of two of Dagster's daemons, put in the place of its own: it has no setting for that. See docs/decisions/0021."""
+"""Our versions of two of Dagster's daemons, put in the place of its own.
+
+It has no setting for that. See docs/decisions/0021.
+"""
 
 import sys
 from types import ModuleType

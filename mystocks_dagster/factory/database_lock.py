@@ -1,4 +1,7 @@
-"""One daemon on a Postgres database, which several folders and machines may share: the lock in a folder does not see those."""
+"""One daemon on a Postgres database, which several folders and machines may share.
+
+The lock in a folder does not see those.
+"""
 
 import logging
 import os
@@ -21,7 +24,8 @@ _log = logging.getLogger("mystocks.daemon")
 _KEY = "hashtext('mystocks daemon'), hashtext(current_schema())"
 _CLAIM = f"SELECT pg_try_advisory_lock({_KEY})"
 _HOLDER = """SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid)
-    WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    WHERE locktype = 'advisory' AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND classid = (hashtext('mystocks daemon')::bigint & 4294967295)::oid
     AND objid = (hashtext(current_schema())::bigint & 4294967295)::oid"""
 # A machine that lost its power is noticed within a minute and not, as by default, within two hours.
@@ -56,7 +60,10 @@ class DatabaseLock:
         return connection
 
     def watch(self) -> None:
-        """Keep the lock until the process ends; end the process when another one has it after an outage of the database."""
+        """Keep the lock until the process ends.
+
+        End the process when another one has it after an outage of the database.
+        """
         while True:
             threading.Event().wait(_INTERVAL)
             try:

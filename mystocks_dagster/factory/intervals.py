@@ -22,6 +22,7 @@ from mystocks_dagster.scheduling import downtime, interval_state
 from mystocks_dagster.scheduling.downtime import RELOAD, DaemonLooks
 from mystocks_dagster.scheduling.interval_state import IntervalState
 from mystocks_dagster.scheduling.switches import sensor_states, turned_on
+from mystocks_dagster.tags import INTERVALS_SENSOR
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: At most this many missed starts of one task are made up.
@@ -34,7 +35,7 @@ _YEAR = 366 * 24 * 3600
 
 def build_switch(one: ScheduledJob) -> dg.SensorDefinition:
     """Return the sensor that a person switches on and off; it starts nothing itself."""
-    reason = f"the starts are requested by the sensor {interval_state.SENSOR}; what was skipped is listed here"
+    reason = f"the starts are requested by the sensor {INTERVALS_SENSOR}; what was skipped is listed here"
     days = ", trading days only" if one.schedule.trading_days_only else ""
     return dg.SensorDefinition(
         name=one.switch,
@@ -85,13 +86,14 @@ def build_intervals(
         )
 
     yield dg.SensorDefinition(
-        name=interval_state.SENSOR,
+        name=INTERVALS_SENSOR,
         jobs=[jobs[one.job] for one in intervals],
         evaluation_fn=evaluate,
         # The daemon looks every 5 s; asking for 1 gives a steady 5, asking for 5 gives gaps of 10.
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts the tasks and groups that have a schedule of type interval; each is switched by its own sensor",
+        description="Starts the tasks and groups that have a schedule of type interval; each is switched by its "
+        "own sensor",
     )
 
 

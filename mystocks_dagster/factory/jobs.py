@@ -19,6 +19,7 @@ from mystocks_dagster.factory.ui_metadata import (
     restart_tag,
     run_tags,
 )
+from mystocks_dagster.tags import Metadata, Tag
 from mystocks_dagster.taskfile.model import Group
 
 #: Loaded into the fork server once, so that a parallel step starts in 0.3 s instead of 5 s.
@@ -86,10 +87,10 @@ def build_group_job(
         description=describe_group(group),
         tags={
             **run_tags(group, first.version, first.release),
-            "dagster/priority": max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
+            Tag.PRIORITY: max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
             **restart_tag(again),
         },
-        metadata={"mystocks/group_id": group.group_id, "mystocks/group_name": group.group_name},
+        metadata={Metadata.GROUP_ID: group.group_id, Metadata.GROUP_NAME: group.group_name},
         executor_def=dg.in_process_executor if sequential else parallel_executor(),
     )
 
@@ -111,7 +112,10 @@ def parallel_executor() -> dg.ExecutorDefinition:
 
 
 def _chain(ids: Sequence[str], specs: Mapping[str, TaskSpec]) -> dict[str, list[str]]:
-    """Return edges from each task that stops on error to all later ones: one edge suffices, for they follow each other."""
+    """Return edges from each task that stops on error to all later ones.
+
+    One edge suffices, for they follow each other.
+    """
     edges: dict[str, list[str]] = {}
     barrier: str | None = None
     for name in ids:
@@ -135,7 +139,7 @@ def _graph(
     dependencies = {}
     for position, task_id in enumerate(ids):
         # One step at a time is run by the in-process executor, the one of highest priority first.
-        tags = {"dagster/priority": str(len(ids) - position)} if in_order else {}
+        tags = {Tag.PRIORITY: str(len(ids) - position)} if in_order else {}
         node = dg.NodeInvocation(name=ops[task_id].name, alias=specs[task_id].name, tags=tags)
         upstream = [dg.DependencyDefinition(specs[up].name) for up in edges[task_id]]
         dependencies[node] = {AFTER: dg.MultiDependencyDefinition(upstream)} if upstream else {}

@@ -28,12 +28,10 @@ from mystocks_dagster.dagster_internals import (
 )
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.spec import TASK_POOL
-from mystocks_dagster.factory.stop_requests import is_stopped
-from mystocks_dagster.factory.ui_metadata import INSTANCES
+from mystocks_dagster.runs.stop import is_stopped
 from mystocks_dagster.settings import ONLY_JOB
+from mystocks_dagster.tags import Tag
 
-#: The run's tag that says which process works on it.
-WORKER_TAG = "mystocks/worker"
 #: A file in the run's folder that says that the disk was full when its process was found to be gone.
 _FULL = "disk_was_full"
 
@@ -93,7 +91,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
                 start_new_session=True,
             )
         self._workers.append(worker)
-        self._instance.add_run_tags(run.run_id, {WORKER_TAG: worker_note(run.run_id, worker.pid)})
+        self._instance.add_run_tags(run.run_id, {Tag.WORKER: worker_note(run.run_id, worker.pid)})
 
     def _size_pools(self, run: Any) -> None:
         """Give the pools of the run's tasks as many slots as the file that it was queued with says.
@@ -102,7 +100,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         """
         plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
         wanted = {
-            pool: int((step.tags or {}).get(INSTANCES, 1))
+            pool: int((step.tags or {}).get(Tag.MAX_INSTANCES, 1))
             for step in plan.steps
             if (pool := step.pool or "").startswith(TASK_POOL)
         }
@@ -144,7 +142,10 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         return CheckRunHealthResult(WorkerStatus.FAILED, self._why_gone(run.run_id, identity.pid))
 
     def _why_gone(self, run_id: str, pid: int) -> str:
-        """Say why a run's process is gone, as it was when that was first seen: a full disk may have room again when it is noted."""
+        """Say why a run's process is gone, as it was when that was first seen.
+
+        A full disk may have room again when it is noted.
+        """
         home = Path(self._instance.root_directory)
         mark = Path(self._instance.storage_directory()) / run_id / _FULL
         if disk_errors.is_full(home):
@@ -152,13 +153,19 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
                 mark.touch()
             return f"the run's process {pid} could not go on. {disk_errors.full(home)}"
         if mark.exists():
-            return f"the run's process {pid} could not go on: the disk of {home} was full. Start it again: there is room now."
+            return (
+                f"the run's process {pid} could not go on: the disk of {home} was full. Start it again: "
+                "there is room now."
+            )
         return f"the run's process {pid} is gone: killed, or the machine went down"
 
 
 @contextlib.contextmanager
 def _interrupts_held() -> Generator[None]:
-    """Let a process that is started here keep an interrupt until it takes it: in the first moments of Python it would die of one."""
+    """Let a process that is started here keep an interrupt until it takes it.
+
+    In the first moments of Python it would die of one.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -167,7 +174,7 @@ def _interrupts_held() -> Generator[None]:
 
 
 def worker_note(run_id: str, pid: int) -> str:
-    """Return the value of `WORKER_TAG` for a run on which the process of that number works."""
+    """Return the value of `Tag.WORKER` for a run on which the process of that number works."""
     try:
         return json.dumps({"run_id": run_id, **ProcessIdentity.of(pid).to_dict()})
     except ProcessLookupError:  # it has ended already
@@ -176,7 +183,7 @@ def worker_note(run_id: str, pid: int) -> str:
 
 def _identity(run: Any) -> ProcessIdentity | None:
     """Return which process works on the run; None when there is none."""
-    noted = json.loads(run.tags.get(WORKER_TAG, "{}"))
+    noted = json.loads(run.tags.get(Tag.WORKER, "{}"))
     # A run that is started again carries the tags of the lost one.
     if noted.get("run_id") == run.run_id:
         return ProcessIdentity.from_dict(noted)

@@ -14,6 +14,8 @@ import dagster as dg
 from mystocks_dagster.dagster_internals import DefinitionsLoadContext, DefinitionsLoadType
 from mystocks_dagster.factory.single_job import build_single_job
 from mystocks_dagster.settings import Settings, only_job
+from mystocks_dagster.sources.registry import is_simulated
+from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.last_good import FOLDER, load_for_running, load_usable
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.versions import load_version, store
@@ -22,8 +24,6 @@ from mystocks_dagster.trading_calendar import shared
 if TYPE_CHECKING:
     from mystocks_dagster.factory.management import ManagementActions
 
-#: Under this key a run remembers the version of the file that it was queued with.
-VERSION_KEY = "mystocks/taskfile"
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
 
 
@@ -43,13 +43,13 @@ def load_definitions(hands: "Callable[[], ManagementActions] | None" = None) -> 
     settings = Settings.from_env()
     shared.fetch(settings)
     version = load_queued(settings) or _read(settings)
-    DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(VERSION_KEY, version.hash)
+    DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(Metadata.TASKFILE, version.hash)
     # Whoever makes a run of a task or group, or works on one, builds nothing else.
     if (job := only_job()) and (single := build_single_job(version, job)):
         return single
     from mystocks_dagster.factory.build import build_definitions
 
-    notice, actions = SIMULATED if settings.source == "simulated" else None, hands() if hands else None
+    notice, actions = SIMULATED if is_simulated(settings.source) else None, hands() if hands else None
     own = build_definitions(version, notice, actions.reload if actions else None)
     return dg.Definitions.merge(own, _system(version, actions))
 
@@ -83,5 +83,5 @@ def load_queued(settings: Settings) -> Version | None:
     context = DefinitionsLoadContext.get()
     if context.load_type != DefinitionsLoadType.RECONSTRUCTION:
         return None
-    queued = context.reconstruction_metadata.get(VERSION_KEY)
+    queued = context.reconstruction_metadata.get(Metadata.TASKFILE)
     return load_version(settings.dagster_home / FOLDER, queued, only_job()) if queued else None

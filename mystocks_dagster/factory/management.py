@@ -8,17 +8,18 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, Field
 
+from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.factory.config_schema import model_fields
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.registry import is_simulated
+from mystocks_dagster.tags import OwnName, Tag, op_name, schedule_name
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.refresh import due
 
 #: Marks jobs and steps that are none of the task file's.
-SYSTEM_TAG = "mystocks/system"
 #: What the forms propose, so that an export can be taken in again as it is.
 _EXPORT = "exports/tasks.yaml"
-REFRESH_CALENDAR = "refresh_calendar"
 #: Before the day's first tasks, and before people look.
 _CALENDAR_CRON = "5 8 * * *"
 #: What a job tells of its work: shown as the metadata of its step.
@@ -68,7 +69,8 @@ class DeleteConfig(BaseModel):
     )
     force: bool = Field(
         default=False,
-        description="true：即使有任务或任务组引用它也删除，并从中移除。Delete it although others name it, and take it out of those.",
+        description="true：即使有任务或任务组引用它也删除，并从中移除。"
+        "Delete it although others name it, and take it out of those.",
     )
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
@@ -92,7 +94,8 @@ class ExportConfig(BaseModel):
     )
     format: Form = Field(
         default=Form.by_name,
-        description="by_name：按扩展名；yaml：保留注释；json。By the file's name, as YAML with its comments, or as JSON.",
+        description="by_name：按扩展名；yaml：保留注释；json。By the file's name, as YAML with its comments, or as "
+        "JSON.",
     )
 
 
@@ -122,37 +125,40 @@ def build_management_jobs(actions: ManagementActions) -> list[dg.JobDefinition]:
     """Return the jobs `cleanup_history`, `import_tasks`, `export_tasks` and `delete_task`."""
     return [
         _job(
-            "cleanup_history",
-            "**清理执行历史**\n\n删除旧的执行记录、事件、日志和 tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
+            OwnName.CLEANUP_HISTORY,
+            "**清理执行历史**\n\n删除旧的执行记录、事件、日志和 "
+            "tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
             "Removes what ran long ago and gives its disk space back; tables, partitions and statistics stay.",
             CleanupConfig,
             lambda settings, config: actions.clean(settings, config.days, config.dry_run),
         ),
         _job(
-            "import_tasks",
+            OwnName.IMPORT_TASKS,
             "**导入任务**\n\n把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
             "Takes the tasks of another file into tasks.yaml: checked first, backed up, written, loaded.",
             ImportConfig,
             lambda settings, config: actions.take_in(settings, config.config_path, config.dry_run),
         ),
         _job(
-            "export_tasks",
+            OwnName.EXPORT_TASKS,
             "**导出任务**\n\n把 tasks.yaml 导出为 YAML 或 JSON；变量按原样写出，不会泄露密钥。\n\n"
             "Writes tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.",
             ExportConfig,
             lambda settings, config: actions.export(settings, config.output_path, config.format.to_format()),
         ),
         _job(
-            "delete_task",
-            "**删除任务**\n\n从 tasks.yaml 中删除一个任务或任务组：先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
+            OwnName.DELETE_TASK,
+            "**删除任务**\n\n从 tasks.yaml "
+            "中删除一个任务或任务组：先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
             "Takes a task or group out of tasks.yaml: checked first, backed up, written, loaded; its history stays.",
             DeleteConfig,
             lambda settings, config: actions.delete(settings, config.task_id, config.force, config.dry_run),
         ),
         _job(
-            REFRESH_CALENDAR,
+            OwnName.REFRESH_CALENDAR,
             "**更新交易日历**\n\n向数据源询问已公布的交易日，写入本项目的交易日历；已公布的日子不会被改写，也不会变短。\n\n"
-            "Asks a data source for the trading days that it knows; what is published is neither changed nor shortened.",
+            "Asks a data source for the trading days that it knows; what is published is neither "
+            "changed nor shortened.",
             CalendarConfig,
             lambda settings, config: actions.refresh_calendar(settings, config.data_source or None),
         ),
@@ -163,16 +169,16 @@ def build_calendar_schedule() -> dg.ScheduleDefinition:
     """Return the schedule that asks for the trading days once a day near the calendar's end, else once a week."""
 
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if Settings.from_env().source == "simulated":
+        if is_simulated(Settings.from_env().source):
             return dg.SkipReason("A simulated market keeps the calendar in force: there is nothing to ask.")
         if due():
-            return dg.RunRequest(run_key=f"{REFRESH_CALENDAR}:{context.scheduled_execution_time.isoformat()}")
+            return dg.RunRequest(run_key=f"{OwnName.REFRESH_CALENDAR}:{context.scheduled_execution_time.isoformat()}")
         known = in_force()
         return dg.SkipReason(f"A source was asked not long ago; the calendar reaches to {known.calendar.last}.")
 
     return dg.ScheduleDefinition(
-        name=f"{REFRESH_CALENDAR}__schedule",
-        job_name=REFRESH_CALENDAR,
+        name=schedule_name(OwnName.REFRESH_CALENDAR),
+        job_name=OwnName.REFRESH_CALENDAR,
         cron_schedule=_CALENDAR_CRON,
         execution_timezone="Asia/Shanghai",
         default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -188,7 +194,7 @@ def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings,
     fields = model_fields(form)
 
     @dg.op(
-        name=f"{name}__task", description=about, out=dg.Out(dg.Nothing), tags={SYSTEM_TAG: "true"}, config_schema=fields
+        name=op_name(name), description=about, out=dg.Out(dg.Nothing), tags={Tag.SYSTEM: "true"}, config_schema=fields
     )
     def step(context: dg.OpExecutionContext) -> Iterator[Any]:
         try:
@@ -200,6 +206,4 @@ def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings,
 
     return dg.GraphDefinition(
         name=name, description=about, node_defs=[step], dependencies={dg.NodeInvocation(step.name, alias=name): {}}
-    ).to_job(
-        description=about, tags={SYSTEM_TAG: "true", "dagster/max_retries": "0"}, executor_def=dg.in_process_executor
-    )
+    ).to_job(description=about, tags={Tag.SYSTEM: "true", MAX_RETRIES_TAG: "0"}, executor_def=dg.in_process_executor)

@@ -35,7 +35,10 @@ def left_out(schedule: Schedule, due: datetime, seen: datetime) -> str:
     if schedule.misfire == "skip":
         why = "and misfire is skip"
     elif schedule.misfire_grace_time is None:
-        why = f"more than {_span(schedule.grace or timedelta())}, the longest that a start of type {schedule.schedule_type} may be late"
+        why = (
+            f"more than {_span(schedule.grace or timedelta())}, the longest that a start of type "
+            f"{schedule.schedule_type} may be late"
+        )
     else:
         why = f"more than misfire_grace_time ({_span(timedelta(seconds=schedule.misfire_grace_time))})"
     return f"missed: due at {moment:%Y-%m-%d %H:%M:%S}, {_span(late)} ago while no daemon was looking, {why}."

@@ -5,10 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster.factory.config_schema import config_fields, params_model
+from mystocks_dagster.factory import checks
+from mystocks_dagster.factory.config_schema import config_fields
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.step import end_step, run_task
 from mystocks_dagster.factory.ui_metadata import describe, tags_of
+from mystocks_dagster.tags import op_name
+from mystocks_dagster.taskfile.signature import params_model
 
 #: The op's one input: steps that must have ended well before it starts.
 AFTER = "after"
@@ -19,7 +22,7 @@ def build_op(spec: TaskSpec) -> dg.OpDefinition:
     fields = config_fields(spec.function, spec.task.params, spec.secret)
 
     @dg.op(
-        name=f"{spec.name}__task",
+        name=op_name(spec.name),
         description=describe(spec),
         ins={AFTER: dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
@@ -33,6 +36,7 @@ def build_op(spec: TaskSpec) -> dg.OpDefinition:
         yield from end_step(context, report)
         yield from report.materializations()
         yield from report.evaluations()
+        yield from checks.evaluations(report)
         yield dg.Output(None, metadata=report.summary())
 
     return task_op

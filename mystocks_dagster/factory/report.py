@@ -13,6 +13,7 @@ from mystocks_dagster.errors import LakeError
 from mystocks_dagster.execution.attempt import Outcome
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import Metadata, State
 from mystocks_dagster.tasks.run import TaskResult
 
 #: The check that every table of ours has: red when the last run of its task failed.
@@ -25,19 +26,20 @@ class Report:
 
     spec: TaskSpec
     outcome: Outcome
+    attempt: int = 1
     days: tuple[date, ...] = ()
 
     @property
     def result(self) -> TaskResult:
         """What the function returned; a failed one when it raised."""
-        return self.outcome.result or TaskResult(status="failed", error=self.failure)
+        return self.outcome.result or TaskResult(status=State.FAILED, error=self.failure)
 
     @property
     def failure(self) -> str | None:
         """Why the attempt failed, in one line; None when it did not."""
         if self.outcome.error:
             return f"{self.spec.task.task_id}: {self.outcome.error.message}"
-        if self.outcome.result and self.outcome.result.status == "failed":
+        if self.outcome.result and self.outcome.result.status == State.FAILED:
             return f"{self.spec.task.task_id}: {self.outcome.result.error or 'the function returned status failed'}"
         return None
 
@@ -45,6 +47,11 @@ class Report:
     def retryable(self) -> bool:
         """Whether trying again can mend it."""
         return self.outcome.error.retryable if self.outcome.error else True
+
+    @property
+    def last(self) -> bool:
+        """Whether no attempt follows: it did not fail, a retry cannot mend it, or the task has no retry left."""
+        return not self.failure or not self.retryable or self.attempt > self.spec.retries
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -71,30 +78,30 @@ class Report:
         """Return what history, statistics and the UI read of an execution."""
         result = self.result
         shown: dict[str, Any] = {
-            "mystocks/task_id": self.spec.task.task_id,
-            "mystocks/task_name": self.spec.task.task_name,
-            "mystocks/status": result.status,
-            "mystocks/seconds": round(self.outcome.seconds, 3),
-            "mystocks/rows": dg.MetadataValue.json(dict(result.rows)),
+            Metadata.TASK_ID: self.spec.task.task_id,
+            Metadata.TASK_NAME: self.spec.task.task_name,
+            Metadata.STATUS: result.status,
+            Metadata.SECONDS: round(self.outcome.seconds, 3),
+            Metadata.ROWS: dg.MetadataValue.json(dict(result.rows)),
         }
         if result.message:
-            shown["mystocks/message"] = result.message
+            shown[Metadata.MESSAGE] = result.message
         if result.failed_items:
-            shown["mystocks/failed_items"] = dg.MetadataValue.json(list(result.failed_items))
+            shown[Metadata.FAILED_ITEMS] = dg.MetadataValue.json(list(result.failed_items))
         if result.retry_params:
-            shown["mystocks/retry_params"] = dg.MetadataValue.json(dict(result.retry_params))
-            shown["mystocks/again"] = self.again
+            shown[Metadata.RETRY_PARAMS] = dg.MetadataValue.json(dict(result.retry_params))
+            shown[Metadata.AGAIN] = self.again
         if result.metadata:
-            shown["mystocks/result"] = dg.MetadataValue.json(dict(result.metadata))
+            shown[Metadata.RESULT] = dg.MetadataValue.json(dict(result.metadata))
         return shown
 
     def failure_metadata(self) -> dict[str, Any]:
         """Return the metadata of the failure: the summary, the error's type and the user's own frames."""
         shown = self.summary()
         if error := self.outcome.error:
-            shown["mystocks/error_type"] = error.type
+            shown[Metadata.ERROR_TYPE] = error.type
             if error.traceback:
-                shown["mystocks/traceback"] = dg.MetadataValue.md(f"```\n{error.traceback}\n```")
+                shown[Metadata.TRACEBACK] = dg.MetadataValue.md(f"```\n{error.traceback}\n```")
         return shown
 
     def table_metadata(self, key: str) -> dict[str, Any]:
@@ -108,15 +115,15 @@ class Report:
             lake = Lake(Settings.from_env().lake)
             preview = lake.head(key, 5)
         except LakeError as error:  # the rows are stored: a preview that cannot be read must not fail the run
-            return shown | {"mystocks/preview": f"not readable: {error}"}
+            return shown | {Metadata.PREVIEW: f"not readable: {error}"}
         return shown | {
-            "mystocks/world": lake.stored_world() or "unknown",
-            "mystocks/preview": dg.MetadataValue.md(_markdown(preview)),
+            Metadata.WORLD: lake.stored_world() or "unknown",
+            Metadata.PREVIEW: dg.MetadataValue.md(_markdown(preview)),
         }
 
     def materializations(self) -> Iterator[dg.AssetMaterialization]:
         """Yield one event a table, or one a table and trading day, for what was written."""
-        if self.result.status == "skipped":
+        if self.result.status == State.SKIPPED:
             return
         for key in self.keys:
             if self.result.rows.get(key) is None and _is_table(key):
@@ -129,7 +136,7 @@ class Report:
         if not days:
             yield dg.AssetMaterialization(key, metadata=metadata)
             return
-        brief = {name: metadata[name] for name in ("mystocks/task_id", "mystocks/status")}
+        brief = {name: metadata[name] for name in (Metadata.TASK_ID, Metadata.STATUS)}
         for day in days[:-1]:
             yield dg.AssetMaterialization(key, partition=day.isoformat(), metadata=brief)
         yield dg.AssetMaterialization(key, partition=days[-1].isoformat(), metadata=metadata)
@@ -141,7 +148,7 @@ class Report:
             yield dg.AssetCheckEvaluation(
                 asset_key=dg.AssetKey(key),
                 check_name=CHECK,
-                passed=failure is None and self.result.status != "partial_success",
+                passed=failure is None and self.result.status != State.PARTIAL_SUCCESS,
                 severity=dg.AssetCheckSeverity.ERROR if failure else dg.AssetCheckSeverity.WARN,
                 description=failure or self.result.message or self.result.status,
                 metadata=self.failure_metadata() if failure else self.summary(),
@@ -149,7 +156,7 @@ class Report:
 
 
 def _is_table(key: str) -> bool:
-    from mystocks_dagster.market.schemas import TABLES  # with polars, which a plain task does without
+    from mystocks_dagster.market.tables import TABLES  # with polars, which a plain task does without
 
     return key in TABLES
 

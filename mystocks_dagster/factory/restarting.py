@@ -20,8 +20,8 @@ from mystocks_dagster.dagster_internals import (
     retry_run,
     should_retry,
 )
-from mystocks_dagster.factory.stop_requests import is_stopped
 from mystocks_dagster.runs.auto_restart import restart_of
+from mystocks_dagster.runs.stop import is_stopped
 
 #: What was lost before is no news any more, as for alerts.
 _NEWS = timedelta(days=1)

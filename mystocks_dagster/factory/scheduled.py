@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.tags import schedule_name
 from mystocks_dagster.taskfile.model import Group
 from mystocks_dagster.taskfile.schedule import Schedule
 
@@ -29,7 +30,7 @@ class ScheduledJob:
     @property
     def switch(self) -> str:
         """The name of its schedule or sensor, which a person switches on and off."""
-        return f"{self.job}__schedule"
+        return schedule_name(self.job)
 
 
 def scheduled_jobs(specs: Iterable[TaskSpec], groups: Iterable[Group]) -> Iterator[ScheduledJob]:

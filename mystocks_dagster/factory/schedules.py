@@ -11,12 +11,12 @@ import dagster as dg
 from mystocks_dagster.dagster_internals import InstigatorType, TickStatus, schedule_execution_time_iterator
 from mystocks_dagster.factory.misfires import left_out, made_up
 from mystocks_dagster.factory.scheduled import ScheduledJob
-from mystocks_dagster.factory.ui_metadata import CALENDAR, DAY, SETTINGS
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.runs.max_instances import limit_reached
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.scheduling.downtime import NEVER, DaemonLooks
+from mystocks_dagster.tags import Metadata, Tag
 from mystocks_dagster.taskfile.schedule import Schedule
 
 Answer = dg.RunRequest | dg.SkipReason
@@ -47,7 +47,7 @@ def build_schedule(one: ScheduledJob) -> dg.ScheduleDefinition:
 
 def schedule_metadata(schedule: Schedule) -> dict[str, Any]:
     """Return the schedule as the file has it, for people."""
-    return {SETTINGS: dg.MetadataValue.json(schedule.model_dump(mode="json"))}
+    return {Metadata.SETTINGS: dg.MetadataValue.json(schedule.model_dump(mode="json"))}
 
 
 def _evaluate(one: ScheduledJob) -> Evaluation:
@@ -71,7 +71,9 @@ def _evaluate(one: ScheduledJob) -> Evaluation:
 
 
 def _answers(one: ScheduledJob, instance: dg.DagsterInstance, moment: datetime, looks: DaemonLooks) -> list[Answer]:
-    """Say of each start that nobody has asked for, up to the one at `moment`, whether it runs; why not, of that one only.
+    """Say of each start that nobody has asked for, up to the one at `moment`, whether it runs.
+
+    Why not, of that one only.
 
     Dagster itself asks for the last one only, of those that were missed and of those that a slow daemon comes to late.
     """
@@ -87,7 +89,10 @@ def _answers(one: ScheduledJob, instance: dg.DagsterInstance, moment: datetime, 
 
 
 def earlier(instance: dg.DagsterInstance, one: ScheduledJob, moment: datetime, looks: DaemonLooks) -> list[datetime]:
-    """Return the starts before `moment` that no daemon asked for and that misfire may want, in order: at most the last `CATCH_UP`."""
+    """Return the starts before `moment` that no daemon asked for and that misfire may want, in order.
+
+    At most the last `CATCH_UP`.
+    """
     form = downtime.form(one.schedule)
     since = max(_counted_from(instance, one, moment), looks.off_until(one.job), looks.first_seen(one.job, form, NEVER))
     found: list[datetime] = []
@@ -105,7 +110,10 @@ def earlier(instance: dg.DagsterInstance, one: ScheduledJob, moment: datetime, l
 
 
 def _counted_from(instance: dg.DagsterInstance, one: ScheduledJob, moment: datetime) -> datetime:
-    """Return from where Dagster's daemon counts: its last tick, its last note that it was there, or when the schedule was switched on."""
+    """Return from where Dagster's daemon counts.
+
+    Its last tick, its last note that it was there, or when the schedule was switched on.
+    """
     states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
     state = next((state for state in states if state.instigator_name == one.switch), None)
     data: Any = state.instigator_data if state else None
@@ -117,7 +125,10 @@ def _counted_from(instance: dg.DagsterInstance, one: ScheduledJob, moment: datet
 
 
 def _after(tick: Any) -> float:
-    """Return from where it goes on after a tick: one that was interrupted, or found no code server, is made again, as Dagster does."""
+    """Return from where it goes on after a tick.
+
+    One that was interrupted, or found no code server, is made again, as Dagster does.
+    """
     again = tick.status == TickStatus.STARTED or (tick.status == TickStatus.FAILURE and tick.failure_count == 0)
     return tick.timestamp if again else tick.timestamp + 1
 
@@ -135,15 +146,18 @@ def tick(one: ScheduledJob, moment: datetime) -> Answer:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is before start_time {schedule.start_time.isoformat()}.")
     if schedule.end_time and moment > schedule.end_time:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is after end_time {schedule.end_time.isoformat()}.")
-    tags = {"mystocks/scheduled_at": moment.isoformat()}
+    tags = {Tag.SCHEDULED_AT: moment.isoformat()}
     if schedule.trading_days_only:
         day = moment.astimezone(SHANGHAI).date()
         session, certain = shanghai().is_probable_session(day)
         if not session:
             return dg.SkipReason(f"{day} ({day:%A}) is not a trading day in Shanghai.")
         if not certain:
-            guess = f"the trading calendar ends on {shanghai().last}: {day} is taken for a trading day because it is a weekday"
-            tags[CALENDAR] = f"{guess}; mystocks calendar --refresh"
+            guess = (
+                f"the trading calendar ends on {shanghai().last}: {day} is taken for a trading day "
+                "because it is a weekday"
+            )
+            tags[Tag.CALENDAR] = f"{guess}; mystocks calendar --refresh"
     return dg.RunRequest(run_key=f"{one.job}:{moment.isoformat()}", job_name=one.job, tags=tags)
 
 
@@ -152,7 +166,10 @@ def _local(one: ScheduledJob, moment: datetime) -> str:
 
 
 def _caught_up(one: ScheduledJob, answer: Answer, moment: datetime) -> Answer:
-    """Tell a run that makes up for one of several missed starts which trading day it is about; a latest start is about the latest data."""
+    """Tell a run that makes up for one of several missed starts which trading day it is about.
+
+    A latest start is about the latest data.
+    """
     if isinstance(answer, dg.SkipReason) or one.schedule.misfire != "all":
         return answer
-    return answer.with_replaced_attrs(tags={**answer.tags, DAY: f"{moment.astimezone(SHANGHAI):%Y-%m-%d}"})
+    return answer.with_replaced_attrs(tags={**answer.tags, Tag.DAY: f"{moment.astimezone(SHANGHAI):%Y-%m-%d}"})

@@ -65,7 +65,10 @@ def build_once(one: ScheduledJob) -> dg.SensorDefinition:
 
 
 def _switched_on(instance: dg.DagsterInstance, one: ScheduledJob, *, waited: bool) -> datetime:
-    """Return when a person switched the sensor on; the daemon notes the same of one that it sees for the first time, which is no switch."""
+    """Return when a person switched the sensor on.
+
+    The daemon notes the same of one that it sees for the first time, which is no switch.
+    """
     state = sensor_states(instance).get(one.switch)
     data: Any = state.instigator_data if state else None
     turned = state is not None and (waited or state.status == InstigatorStatus.RUNNING)

@@ -60,13 +60,16 @@ class TaskSpec:
         """Whether its tables are partitioned by trading day."""
         if not self.owned:
             return False
-        from mystocks_dagster.market.schemas import TABLES  # with polars, which a plain task does without
+        from mystocks_dagster.market.tables import TABLES  # with polars, which a plain task does without
 
         return any(key in TABLES and TABLES[key].by_day for key in self.owned)
 
     @property
     def retries(self) -> int:
-        """How many attempts may follow the first one; a supervisor that ends is started again by its sensor, in a run of its own."""
+        """How many attempts may follow the first one.
+
+        A supervisor that ends is started again by its sensor, in a run of its own.
+        """
         return self.task.retry_count if self.task.task_type != "supervisor" else 0
 
     @property
@@ -87,7 +90,7 @@ class TaskSpec:
 def build_specs(version: Version) -> dict[str, TaskSpec]:
     """Return task id to spec, in the order of the file, for the tasks of a version whose functions are resolved."""
     tables = {task.task_id: tables_of(version.functions[task.task_id]) for task in version.taskfile.tasks}
-    keeper = owners(version.writes)
+    keeper = version.owners
     lock = locks((*version.writes[task_id], *version.also_writes.get(task_id, ())) for task_id in version.writes)
     specs = {}
     for task in version.taskfile.tasks:
@@ -114,15 +117,6 @@ def build_specs(version: Version) -> dict[str, TaskSpec]:
         )
     reads = lineage(specs)
     return {task_id: replace(spec, reads=reads[task_id]) for task_id, spec in specs.items()}
-
-
-def owners(writes: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return table to the id of the task that owns it: the first in the file that declares it."""
-    found: dict[str, str] = {}
-    for task_id, tables in writes.items():
-        for table in tables:
-            found.setdefault(table, task_id)
-    return found
 
 
 def locks(written: Iterable[Iterable[str]]) -> dict[str, str]:

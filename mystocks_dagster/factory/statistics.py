@@ -11,8 +11,8 @@ from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.history import Statistics, catch_up
 from mystocks_dagster.history.aggregates import TimeWindow
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import UNDER_WAY, OwnName, Tag, sensor_name
 
-STATISTICS = "task_statistics"
 #: The group of what tells of the project itself.
 SYSTEM = "system"
 #: The daemon looks once a minute; a file of more tasks than this many seconds is told less often, since it has as many
@@ -20,7 +20,6 @@ SYSTEM = "system"
 _GAP_SECONDS = 60
 #: Charts are drawn of this many tasks, those that ran last: more of them nobody looks at.
 _CHARTED = 24
-_UNFINISHED = ("pending", "running")
 
 
 def build_statistics(names: Mapping[str, str], task_ids: Mapping[str, str]) -> dg.AssetsDefinition:
@@ -32,12 +31,13 @@ def build_statistics(names: Mapping[str, str], task_ids: Mapping[str, str]) -> d
     """
 
     @dg.asset(
-        key=STATISTICS,
+        key=OwnName.TASK_STATISTICS,
         group_name=SYSTEM,
-        op_tags={"mystocks/system": "true"},
+        op_tags={Tag.SYSTEM: "true"},
         description="**任务统计**：次数、成功率、耗时；每个任务一行在 Metadata 的 Table，曲线在 Plots。"
         "任务结束后自动更新（最多每分钟一次）。\n\n"
-        "How often each task ran and how it went: see Metadata, Table and Plots. Refreshed by itself when executions end.",
+        "How often each task ran and how it went: see Metadata, Table and Plots. Refreshed by itself "
+        "when executions end.",
     )
     def task_statistics(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         return dg.MaterializeResult(metadata=statistics_metadata(_read(context.instance, names, task_ids)))
@@ -57,11 +57,11 @@ def build_refresher(names: Mapping[str, str], task_ids: Mapping[str, str]) -> dg
         ended = _ended(found)
         if ended in (seen["ended"], {}):
             return dg.SensorResult(skip_reason="no execution has ended since the last refresh")
-        event = dg.AssetMaterialization(STATISTICS, metadata=statistics_metadata(found))
+        event = dg.AssetMaterialization(OwnName.TASK_STATISTICS, metadata=statistics_metadata(found))
         return dg.SensorResult(asset_events=[event], cursor=json.dumps({"time": time.time(), "ended": ended}))
 
     return dg.SensorDefinition(
-        name=f"{STATISTICS}__sensor",
+        name=sensor_name(OwnName.TASK_STATISTICS),
         evaluation_fn=refresh,
         minimum_interval_seconds=_GAP_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -123,7 +123,7 @@ def _read(instance: dg.DagsterInstance, names: Mapping[str, str], task_ids: Mapp
 def _ended(found: Mapping[str, Statistics]) -> dict[str, list[Any]]:
     """Return what changes when an execution ends, and not already when one starts; empty when nothing ever ended."""
     counts = {
-        task_id: [one.total_executions - (one.last_status in _UNFINISHED), one.failed_count]
+        task_id: [one.total_executions - (one.last_status in UNDER_WAY), one.failed_count]
         for task_id, one in found.items()
     }
     return {task_id: count for task_id, count in counts.items() if count[0]}

@@ -13,9 +13,9 @@ from mystocks_dagster.execution.tasklog import TaskLog
 from mystocks_dagster.factory.config_schema import SOURCE_FIELD
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.factory.stop_requests import is_stopped, mark_canceling
-from mystocks_dagster.factory.ui_metadata import CALENDAR, DAY
+from mystocks_dagster.runs.stop import is_stopped, mark_canceling
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import State, Tag
 
 
 class Interrupted(dg.DagsterError, dg.DagsterExecutionInterruptedError):
@@ -39,7 +39,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     """
     config: Mapping[str, Any] = context.op_config or {}
     days = days or _made_up_for(context)
-    if beyond := context.run.tags.get(CALENDAR):
+    if beyond := context.run.tags.get(Tag.CALENDAR):
         context.log.warning(beyond)
     task = spec.task
     body = AttemptSpec(
@@ -70,7 +70,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
         log.write("ERROR", "stopped from outside")
         raise Interrupted(f"{body.task_id} was stopped") from error
-    report = Report(spec=spec, outcome=outcome, days=days)
+    report = Report(spec=spec, outcome=outcome, attempt=body.attempt, days=days)
     trouble = log.write(*_ending(report))
     if trouble:
         context.log.warning(f"{trouble}: what this attempt logged is here and in its captured output only.")
@@ -98,13 +98,13 @@ def _ending(report: Report) -> tuple[str, str]:
     """Return the last line of an attempt in the task's log file: level and text."""
     if error := report.outcome.error:
         return "ERROR", f"failed after {report.outcome.seconds:.1f} s: {report.failure}\n{error.traceback}".rstrip()
-    level = "INFO" if report.result.status == "success" else "WARNING"
+    level = "INFO" if report.result.status == State.SUCCESS else "WARNING"
     return level, f"{report.result.status} after {report.outcome.seconds:.1f} s. {report.result.message}".rstrip()
 
 
 def _made_up_for(context: dg.OpExecutionContext) -> tuple[date, ...]:
     """Return the trading day of a missed start that this run makes up for."""
-    day = context.run.tags.get(DAY)
+    day = context.run.tags.get(Tag.DAY)
     return (date.fromisoformat(day),) if day else ()
 
 
@@ -119,30 +119,28 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
     """
     result = report.result
     if report.failure:
-        again = report.retryable and context.retry_number < report.spec.retries
         if report.spec.retries:
-            context.log.warning(_next_attempt(report, context.retry_number + 1))
-        if not again:
+            context.log.warning(_next_attempt(report))
+        if report.last:
             yield from report.evaluations()
         raise dg.Failure(description=report.failure, metadata=report.failure_metadata(), allow_retries=report.retryable)
-    if result.status == "partial_success":
+    if result.status == State.PARTIAL_SUCCESS:
         failed = ", ".join(result.failed_items[:20])
         again = f" Only these again: {report.again}" if report.again else ""
         context.log.warning(f"partly done: {result.message} Not done ({len(result.failed_items)}): {failed}.{again}")
-    elif result.status == "skipped":
+    elif result.status == State.SKIPPED:
         context.log.warning(f"skipped: {result.message}")
     else:
         context.log.info(f"done in {report.outcome.seconds:.1f} s. {result.message}".rstrip())
 
 
-def _next_attempt(report: Report, attempt: int) -> str:
+def _next_attempt(report: Report) -> str:
     """Say which attempt failed, and whether, when and why there is another one."""
-    attempts = report.spec.retries + 1
-    failed = f"attempt {attempt} of {attempts} failed: {report.failure}"
+    failed = f"attempt {report.attempt} of {report.spec.retries + 1} failed: {report.failure}"
     error = report.outcome.error
     why = error.why if error else ""
     if not report.retryable:
         return f"{failed}; it is not tried again, because {why}"
-    if attempt >= attempts:
+    if report.last:
         return f"{failed}; it was the last one"
     return f"{failed}; trying again in {report.spec.retry_delay} s, because {why}"

@@ -13,14 +13,12 @@ import dagster as dg
 
 from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES, SENSOR_NAME_TAG
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.history.record import TASK_TYPE
 from mystocks_dagster.runs.max_instances import limit_reached
+from mystocks_dagster.runs.stop import request
 from mystocks_dagster.scheduling.switches import sensor_states, turned_on
+from mystocks_dagster.tags import Tag, schedule_name, sensor_name
 from mystocks_dagster.taskfile.names import dagster_name
 
-#: Run tags: how often in a row it was started again, and why it was stopped when that was not a person's doing.
-RESTARTS = "mystocks/restarts"
-SWITCHED_OFF = "mystocks/switched_off"
 #: Seconds before the first restart; each further one waits twice as long, at most `_LONGEST`.
 _SHORTEST, _LONGEST = 5, 300
 #: Who lived as long as this is taken for well: its next restart is the first one again.
@@ -84,10 +82,10 @@ def build_supervisor(spec: TaskSpec) -> dg.SensorDefinition:
         if told.restarts is None:
             return dg.SensorResult(skip_reason=told.reason)
         key = f"{job}:after:{last.run_id if last else 'nothing'}"
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags={RESTARTS: str(told.restarts)})])
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags={Tag.RESTARTS: str(told.restarts)})])
 
     return dg.SensorDefinition(
-        name=f"{job}__schedule",
+        name=schedule_name(job),
         job_name=job,
         evaluation_fn=keep,
         minimum_interval_seconds=1,
@@ -99,9 +97,12 @@ def build_supervisor(spec: TaskSpec) -> dg.SensorDefinition:
 def _health(instance: dg.DagsterInstance, job: str) -> str:
     """Return how long the job's newest run has lived, and how often in a row it was started again."""
     for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=1):
-        again = int(record.dagster_run.tags.get(RESTARTS, 0))
+        again = int(record.dagster_run.tags.get(Tag.RESTARTS, 0))
         if record.start_time:
-            return f"alive for {timedelta(seconds=int(time.time() - record.start_time))}, started again {again} times in a row"
+            return (
+                f"alive for {timedelta(seconds=int(time.time() - record.start_time))}, started again "
+                f"{again} times in a row"
+            )
     return "starting"
 
 
@@ -119,7 +120,7 @@ def build_stopper(specs: Mapping[str, TaskSpec], broken: Collection[str] = ()) -
 
     def stop(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         runs = context.instance.get_runs(
-            dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={TASK_TYPE: "supervisor"})
+            dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={Tag.TASK_TYPE: "supervisor"})
         )
         # What a person started by hand is for that person to stop.
         kept = [run for run in runs if SENSOR_NAME_TAG in run.tags and run.status != dg.DagsterRunStatus.CANCELING]
@@ -129,13 +130,13 @@ def build_stopper(specs: Mapping[str, TaskSpec], broken: Collection[str] = ()) -
         for run in kept:
             if not on.get(run.job_name):
                 why = "switched off" if run.job_name in on else "no longer in the task file"
-                context.instance.add_run_tags(run.run_id, {SWITCHED_OFF: why})
-                context.instance.run_coordinator.cancel_run(run.run_id)
+                context.instance.add_run_tags(run.run_id, {Tag.SWITCHED_OFF: why})
+                request(context.instance, run.run_id)
                 stopped.append(f"{run.job_name} is {why}: stopping run {run.run_id}")
         return dg.SensorResult(skip_reason="; ".join(stopped) or f"{len(kept)} supervisors run as they should")
 
     return dg.SensorDefinition(
-        name="supervisors__sensor",
+        name=sensor_name("supervisors"),
         evaluation_fn=stop,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -153,8 +154,8 @@ def _last(instance: dg.DagsterInstance, job: str) -> Last | None:
             created=created,
             started=record.start_time or record.end_time or created,
             ended=record.end_time or created,
-            restarts=int(run.tags.get(RESTARTS, 0)),
-            switched_off=SWITCHED_OFF in run.tags,
+            restarts=int(run.tags.get(Tag.RESTARTS, 0)),
+            switched_off=Tag.SWITCHED_OFF in run.tags,
         )
     return None
 

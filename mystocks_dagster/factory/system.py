@@ -13,13 +13,13 @@ from mystocks_dagster.factory.calendar_watch import CalendarWatch
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.scheduling.switches import person_states, turned_on
+from mystocks_dagster.tags import Metadata, OwnName, check_op_name, sensor_name
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.trading_calendar.in_force import InForce, in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
 
 GROUP = "system"
-TASK_FILE, LOADS = "task_file", "loads"
-CALENDAR, COVERS = "trading_calendar", "covers_next_30_days"
+LOADS, COVERS = "loads", "covers_next_30_days"
 _QUESTION = "Are the trading days of the next 30 days known?"
 #: Problems that a check lists; `mystocks check` has all.
 _SHOWN = 50
@@ -34,6 +34,16 @@ class CheckOutcome:
     passed: bool
     description: str
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+
+    def result(self) -> dg.AssetCheckResult:
+        """Return it as the result of the check's own step."""
+        return dg.AssetCheckResult(
+            asset_key=self.asset,
+            check_name=self.check,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+        )
 
     def evaluation(self) -> dg.AssetCheckEvaluation:
         """Return it as an event."""
@@ -52,13 +62,10 @@ def build_check(
     """Return a check that a sensor of ours keeps current, and that a person may run in the UI."""
 
     @dg.multi_asset_check(
-        name=f"{asset}__asset", specs=[dg.AssetCheckSpec(check, asset=asset, description=description)]
+        name=check_op_name(asset), specs=[dg.AssetCheckSpec(check, asset=asset, description=description)]
     )
     def system_check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        told = judge(context.instance)
-        yield dg.AssetCheckResult(
-            asset_key=asset, check_name=check, passed=told.passed, severity=told.severity, description=told.description
-        )
+        yield judge(context.instance).result()
 
     return system_check
 
@@ -81,27 +88,38 @@ def judge_file(state: FileState) -> CheckOutcome:
         [*state.problems[:_SHOWN], *([f"… {len(state.problems)} in all"] if len(state.problems) > _SHOWN else [])]
     )
     if state.unusable:
-        told = f"{state.file} cannot be loaded; version {state.loaded} is used until the file is right (see: mystocks check).\n{shown}"
+        told = (
+            f"{state.file} cannot be loaded; version {state.loaded} is used until the file is right (see: "
+            f"mystocks check).\n{shown}"
+        )
     elif state.problems:
         broken = f"Not loaded: {', '.join(state.broken)}.\n" if state.broken else ""
         told = f"{len(state.problems)} problem(s) in version {state.present}; all else runs.\n{broken}{shown}"
     elif state.differs:
-        told = f"Version {state.loaded} is loaded, the file is {state.present}: used within a minute, at once after `mystocks reload`."
+        told = (
+            f"Version {state.loaded} is loaded, the file is {state.present}: used within a minute, at "
+            "once after `mystocks reload`."
+        )
     else:
         told = f"Version {state.loaded} is loaded, without problems."
     severity = dg.AssetCheckSeverity.ERROR if state.problems else dg.AssetCheckSeverity.WARN
     passed = not state.problems and not state.differs
-    return CheckOutcome(asset=TASK_FILE, check=LOADS, passed=passed, description=told, severity=severity)
+    return CheckOutcome(asset=OwnName.TASK_FILE, check=LOADS, passed=passed, description=told, severity=severity)
 
 
 def judge_calendar(known: InForce, moment: datetime) -> CheckOutcome:
-    """Say whether the trading calendar reaches far enough, and what it stands on; beyond its end weekdays are trading days."""
+    """Say whether the trading calendar reaches far enough, and what it stands on.
+
+    Beyond its end weekdays are trading days.
+    """
     found = outlook(known, moment)
     # Without the number of days, which would make another verdict of each day.
     told = re.sub(r" \(-?\d+ days from today\)", "", found.detail)
     severity = dg.AssetCheckSeverity.ERROR if found.level == "error" else dg.AssetCheckSeverity.WARN
     told = f"{told[0].upper()}{told[1:]}." + (f" Remedy: {found.remedy}" if found.remedy else "")
-    return CheckOutcome(asset=CALENDAR, check=COVERS, passed=found.level == "ok", description=told, severity=severity)
+    return CheckOutcome(
+        asset=OwnName.TRADING_CALENDAR, check=COVERS, passed=found.level == "ok", description=told, severity=severity
+    )
 
 
 def system_assets(version: Version) -> list[dg.AssetSpec]:
@@ -110,23 +128,25 @@ def system_assets(version: Version) -> list[dg.AssetSpec]:
     file = f"**任务文件** — the version of {version.source} that is loaded."
     calendar = "**交易日历** — the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
     counts = {
-        "mystocks/tasks": len(taskfile.tasks),
-        "mystocks/groups": len(taskfile.task_groups),
-        "mystocks/broken": len(version.broken),
+        Metadata.TASKS: len(taskfile.tasks),
+        Metadata.GROUPS: len(taskfile.task_groups),
+        Metadata.BROKEN: len(version.broken),
     }
-    loaded = {"mystocks/version": version.hash, **counts}
+    loaded = {Metadata.VERSION: version.hash, **counts}
     return [
-        dg.AssetSpec(TASK_FILE, group_name=GROUP, description=file, metadata=loaded, kinds={"yaml"}),
-        dg.AssetSpec(CALENDAR, group_name=GROUP, description=calendar, metadata=_calendar_metadata(in_force())),
+        dg.AssetSpec(OwnName.TASK_FILE, group_name=GROUP, description=file, metadata=loaded, kinds={"yaml"}),
+        dg.AssetSpec(
+            OwnName.TRADING_CALENDAR, group_name=GROUP, description=calendar, metadata=_calendar_metadata(in_force())
+        ),
     ]
 
 
 def _calendar_metadata(known: InForce) -> dict[str, Any]:
     """Return what the calendar stands on, as Dagster shows it."""
     return {
-        "mystocks/first": f"{known.calendar.first}",
-        "mystocks/last": f"{known.calendar.last}",
-        "mystocks/stands_on": dg.MetadataValue.json([part.to_json() for part in known.parts]),
+        Metadata.FIRST: f"{known.calendar.first}",
+        Metadata.LAST: f"{known.calendar.last}",
+        Metadata.STANDS_ON: dg.MetadataValue.json([part.to_json() for part in known.parts]),
     }
 
 
@@ -134,12 +154,12 @@ def system_checks(version: Version) -> list[dg.AssetChecksDefinition]:
     """Return their checks."""
     return [
         build_check(
-            TASK_FILE,
+            OwnName.TASK_FILE,
             LOADS,
             "Is tasks.yaml right, and is it what is loaded?",
             lambda _: judge_file(FileWatch(version).state()),
         ),
-        build_check(CALENDAR, COVERS, _QUESTION, lambda _: judge_calendar(in_force(), now())),
+        build_check(OwnName.TRADING_CALENDAR, COVERS, _QUESTION, lambda _: judge_calendar(in_force(), now())),
     ]
 
 
@@ -154,15 +174,15 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
     watch = FileWatch(version)
     calendar = CalendarWatch(in_force().calendar, reload)
     loaded = dg.AssetMaterialization(
-        TASK_FILE,
+        OwnName.TASK_FILE,
         metadata={
-            "mystocks/version": version.hash,
-            "mystocks/loaded_at": dg.MetadataValue.timestamp(now()),
-            "mystocks/file": dg.MetadataValue.path(str(version.source)),
-            "mystocks/tasks": len(version.taskfile.tasks),
-            "mystocks/groups": len(version.taskfile.task_groups),
-            "mystocks/broken": dg.MetadataValue.json(list(version.broken)),
-            "mystocks/problems": len(version.problems),
+            Metadata.VERSION: version.hash,
+            Metadata.LOADED_AT: dg.MetadataValue.timestamp(now()),
+            Metadata.FILE: dg.MetadataValue.path(str(version.source)),
+            Metadata.TASKS: len(version.taskfile.tasks),
+            Metadata.GROUPS: len(version.taskfile.task_groups),
+            Metadata.BROKEN: dg.MetadataValue.json(list(version.broken)),
+            Metadata.PROBLEMS: len(version.problems),
         },
     )
     shown: dict[str, CheckOutcome] = {}
@@ -181,9 +201,9 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
             # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's
             # storage.
             if shown.get(verdict.check) != verdict:
-                if keep_current(instance, verdict) and verdict.asset == CALENDAR:
+                if keep_current(instance, verdict) and verdict.asset == OwnName.TRADING_CALENDAR:
                     instance.report_runless_asset_event(
-                        dg.AssetMaterialization(CALENDAR, metadata=_calendar_metadata(known))
+                        dg.AssetMaterialization(OwnName.TRADING_CALENDAR, metadata=_calendar_metadata(known))
                     )
                 shown[verdict.check] = verdict
         return dg.SkipReason(
@@ -191,17 +211,18 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
         )
 
     return dg.SensorDefinition(
-        name="system__sensor",
+        name=sensor_name("system"),
         evaluation_fn=look,
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Keeps the assets task_file and trading_calendar and their checks current; notes that the daemon looks",
+        description="Keeps the assets task_file and trading_calendar and their checks current; notes that the "
+        "daemon looks",
     )
 
 
 def _loaded_version(instance: dg.DagsterInstance) -> str | None:
-    event = instance.get_latest_materialization_event(dg.AssetKey(TASK_FILE))
+    event = instance.get_latest_materialization_event(dg.AssetKey(OwnName.TASK_FILE))
     found = (
-        event.asset_materialization.metadata.get("mystocks/version") if event and event.asset_materialization else None
+        event.asset_materialization.metadata.get(Metadata.VERSION) if event and event.asset_materialization else None
     )
     return str(found.value) if found else None

@@ -7,22 +7,14 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.history.record import TASK_TYPE
-from mystocks_dagster.runs.disabled_groups import DISABLED
+from mystocks_dagster.tags import Metadata, Tag
 from mystocks_dagster.taskfile.model import Group, Task
 
 #: Dagster runs higher numbers first and starts at 0; tasks.yaml's scale is lower first and 500 is normal.
 NORMAL_PRIORITY = 500
 
-#: Tags of runs and steps: Dagster's priority, and the task's type.
-PRIORITY = "dagster/priority"
-#: A step's tag: how many of it may run at once; the launcher gives its pool as many slots.
-INSTANCES = "mystocks/max_instances"
-
-#: Run tags of a schedule's: the trading day that the run makes up for, and that a day beyond the calendar was guessed.
-DAY = "mystocks/day"
-CALENDAR = "mystocks/calendar"
 #: The task types in Chinese.
 TYPES = {
     "cron": "定时任务",
@@ -36,9 +28,6 @@ _MODES = {
     "sequential": "任务组，顺序执行 group, one after the other",
     "parallel": "任务组，并行执行 group, side by side",
 }
-
-#: The whole task as the file has it, secrets masked: metadata that people read and nothing depends on.
-SETTINGS = "mystocks/settings"
 
 
 def dagster_priority(priority: int) -> str:
@@ -80,10 +69,10 @@ def title(entry: Task | Group) -> str:
 def tags_of(spec: TaskSpec) -> dict[str, str]:
     """Return the tags of the task's step."""
     return {
-        "mystocks/task_id": spec.task.task_id,
-        TASK_TYPE: spec.task.task_type,
-        PRIORITY: dagster_priority(spec.task.priority),
-        INSTANCES: str(spec.task.max_instances),
+        Tag.TASK_ID: spec.task.task_id,
+        Tag.TASK_TYPE: spec.task.task_type,
+        Tag.PRIORITY: dagster_priority(spec.task.priority),
+        Tag.MAX_INSTANCES: str(spec.task.max_instances),
     }
 
 
@@ -95,16 +84,16 @@ def run_tags(task: Task | Group, version: str, release: str) -> dict[str, str]:
         version: Hash of the task file.
         release: The file's own `version`; empty when it has none.
     """
-    file = {"mystocks/taskfile": version, **({"mystocks/version": release} if release else {})}
+    file = {Tag.TASKFILE: version, **({Tag.VERSION: release} if release else {})}
     if isinstance(task, Group):
-        off = {} if task.enabled else {DISABLED: "true"}
-        return {"mystocks/group_id": task.group_id, **file, **off}
+        off = {} if task.enabled else {Tag.DISABLED: "true"}
+        return {Tag.GROUP_ID: task.group_id, **file, **off}
     labels = {_label_key(label): label for label in task.tags}
     return {
-        "mystocks/task_id": task.task_id,
-        TASK_TYPE: task.task_type,
+        Tag.TASK_ID: task.task_id,
+        Tag.TASK_TYPE: task.task_type,
         **file,
-        PRIORITY: dagster_priority(task.priority),
+        Tag.PRIORITY: dagster_priority(task.priority),
         # A supervisor's sensor starts it again itself, and not only once.
         **restart_tag(task.auto_restart and task.task_type != "supervisor"),
         **labels,
@@ -112,26 +101,29 @@ def run_tags(task: Task | Group, version: str, release: str) -> dict[str, str]:
 
 
 def _label_key(label: str) -> str:
-    """Return the run tag that holds a label: one and the same for all tasks, so that one filter in the UI finds their runs."""
+    """Return the run tag that holds a label.
+
+    One and the same for all tasks, so that one filter in the UI finds their runs.
+    """
     # A tag's key is plain ASCII in Dagster; its value may be anything.
     plain = re.fullmatch(r"[A-Za-z0-9_.-]{1,50}", label)
-    return f"mystocks/tag.{label if plain else hashlib.sha256(label.encode()).hexdigest()[:8]}"
+    return f"{Tag.LABEL}{label if plain else hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
 def restart_tag(again: bool) -> dict[str, str]:
     """Return the tag that says whether a lost run is started again, once; see run_retries in dagster.yaml."""
-    return {"dagster/max_retries": "1" if again else "0"}
+    return {MAX_RETRIES_TAG: "1" if again else "0"}
 
 
 def job_metadata(spec: TaskSpec) -> dict[str, Any]:
     """Return the metadata of the task's job and assets: its names, and the link to its lines in tasks.yaml."""
     return {
-        "mystocks/task_id": spec.task.task_id,
-        "mystocks/task_name": spec.task.task_name,
-        "mystocks/task_type": spec.task.task_type,
-        "mystocks/tags": dg.MetadataValue.json(list(spec.task.tags)),
-        "mystocks/taskfile": spec.version,
-        SETTINGS: dg.MetadataValue.json(spec.task.masked()),
+        Metadata.TASK_ID: spec.task.task_id,
+        Metadata.TASK_NAME: spec.task.task_name,
+        Metadata.TASK_TYPE: spec.task.task_type,
+        Metadata.TAGS: dg.MetadataValue.json(list(spec.task.tags)),
+        Metadata.TASKFILE: spec.version,
+        Metadata.SETTINGS: dg.MetadataValue.json(spec.task.masked()),
         "dagster/code_references": _reference(spec),
     }
 

@@ -34,7 +34,7 @@ def execute(instance: Any, run_id: str) -> None:
     from dagster import DagsterEventType, DagsterExecutionInterruptedError
 
     from mystocks_dagster.dagster_internals import execute_run_command_body
-    from mystocks_dagster.factory.stop_requests import is_stopped, settle
+    from mystocks_dagster.runs.stop import is_stopped, settle
 
     def follow(event: Any) -> None:
         # From here on nothing overwrites the status of a run that is being cancelled.

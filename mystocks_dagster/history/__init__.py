@@ -1,6 +1,6 @@
-"""What ran and how it ended: Dagster's run and event storage holds it, a roll-up in a file makes it fast (decision 9)."""
+"""What ran and how it ended: read from Dagster's storage, and made fast by a roll-up in a file (decision 9)."""
 
 from mystocks_dagster.history.models import CleanupResult, Execution, Statistics
-from mystocks_dagster.history.reading import ASSET_SUFFIX, of_run
+from mystocks_dagster.history.reading import of_run
 
-__all__ = ["ASSET_SUFFIX", "CleanupResult", "Execution", "Statistics", "of_run"]
+__all__ = ["CleanupResult", "Execution", "Statistics", "of_run"]

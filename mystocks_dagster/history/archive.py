@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.history.record import Record
+from mystocks_dagster.tags import Storage
 
-_PREFIX = "mystocks/removed/"
 #: Runs, by id: when each was made, and its executions.
 Runs = Mapping[str, tuple[float, Sequence[Record]]]
 
@@ -23,14 +23,16 @@ def store(instance: Any, runs: Runs) -> str:
     """Keep what statistics need of runs that are about to be removed, and return the chunk's key."""
     content = {run_id: [created, [_brief(one) for one in those]] for run_id, (created, those) in runs.items()}
     packed = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(), 9)
-    key = f"{_PREFIX}{uuid4().hex}"
+    key = f"{Storage.REMOVED}{uuid4().hex}"
     instance.run_storage.set_cursor_values({key: base64.b85encode(packed).decode()})
     return key
 
 
 def keys(tables: DagsterTables) -> set[str]:
     """Return the keys of all chunks."""
-    return {key for (key,) in tables.rows("runs", "SELECT kvs.key FROM kvs WHERE kvs.key LIKE ?", [f"{_PREFIX}%"])}
+    return {
+        key for (key,) in tables.rows("runs", "SELECT kvs.key FROM kvs WHERE kvs.key LIKE ?", [f"{Storage.REMOVED}%"])
+    }
 
 
 def load(tables: DagsterTables, key: str) -> dict[str, tuple[float, list[Record]]]:

@@ -9,12 +9,11 @@ from mystocks_dagster.history import dagster_json, run_table
 from mystocks_dagster.history.dagster_json import Event, Run
 from mystocks_dagster.history.models import Execution
 from mystocks_dagster.history.record import Record
+from mystocks_dagster.tags import PREFIX, Metadata, State, is_check, step_task
 from mystocks_dagster.taskfile.secrets import mask
 
-#: A step in a job is named by its task, in an asset run by its task and this.
-ASSET_SUFFIX = "__asset"
 _STARTED = (dagster_json.STEP_START, dagster_json.STEP_RESTARTED)
-_ENDED = {dagster_json.STEP_SUCCESS: "success", dagster_json.STEP_FAILURE: "failed"}
+_ENDED = {dagster_json.STEP_SUCCESS: State.SUCCESS, dagster_json.STEP_FAILURE: State.FAILED}
 _TYPES = (
     *_ENDED,
     *_STARTED,
@@ -23,8 +22,6 @@ _TYPES = (
     dagster_json.LOGS_CAPTURED,
     dagster_json.RUN_FAILURE,
 )
-#: What a task's result is called in the metadata of its events.
-_PREFIX = "mystocks/"
 
 
 def of_run(instance: Any, run_id: str, task_ids: Mapping[str, str]) -> list[Execution]:
@@ -61,7 +58,7 @@ def _of_run(steps_of: Callable[[str], Sequence[str]], run: Run, events: Sequence
             logs |= event.captured
         elif event.type == dagster_json.RUN_FAILURE:
             failure = event
-        elif event.step:
+        elif event.step and not is_check(event.step):
             steps.setdefault(event.step, []).append(event)
     for step in [*steps, *_not_started(steps_of, run, steps)]:
         yield _record(run, step, steps.get(step, []), logs.get(step), failure)
@@ -72,7 +69,7 @@ def _not_started(steps_of: Callable[[str], Sequence[str]], run: Run, started: Ma
     broken = run.status == "FAILURE" and not started
     if run.finished and not broken and run.status != "CANCELED":
         return []
-    steps = [step for step in steps_of(run.plan) if step not in started] if run.plan else []
+    steps = [step for step in steps_of(run.plan) if step not in started and not is_check(step)] if run.plan else []
     # What was to run before the job's own task is not at fault.
     return [run.job] if broken and run.job in steps else steps
 
@@ -81,10 +78,10 @@ def _record(run: Run, step: str, events: list[Event], log_key: str | None, failu
     starts = [event for event in events if event.type in _STARTED]
     end = next((event for event in reversed(events) if event.type in _ENDED), None)
     result = _result(events)
-    task = result.pop("task_id", step.removesuffix(ASSET_SUFFIX))
+    task = result.pop("task_id", step_task(step))
     status = _status(run, starts, end, result.pop("status", None))
     # A lost run took the execution with it.
-    lost = failure if status == "failed" and end is None else None
+    lost = failure if status == State.FAILED and end is None else None
     first = starts[0] if starts else lost
     return Record(
         run_id=run.run_id,
@@ -104,22 +101,22 @@ def _record(run: Run, step: str, events: list[Event], log_key: str | None, failu
 
 def _status(run: Run, starts: list[Event], end: Event | None, reported: str | None) -> str:
     if end is not None and end.interrupted:
-        return "cancelled"
+        return State.CANCELLED
     if end is not None:
         reached = _ENDED[end.type]
-        return reported if reached == "success" and reported else reached
+        return reported if reached == State.SUCCESS and reported else reached
     if run.status == "CANCELED":
-        return "cancelled"
+        return State.CANCELLED
     if run.finished:
-        return "failed"
-    return "running" if starts else "pending"
+        return State.FAILED
+    return State.RUNNING if starts else State.PENDING
 
 
 def _result(events: list[Event]) -> dict[str, Any]:
     """Return what the task reported of itself, from the newest event that carries it."""
     for event in reversed(events):
-        metadata = event.metadata(_PREFIX)
-        if "status" in metadata:
+        metadata = event.metadata(PREFIX)
+        if Metadata.STATUS.removeprefix(PREFIX) in metadata:
             return metadata
     return {}
 

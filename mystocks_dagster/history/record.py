@@ -8,12 +8,6 @@ from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.history.models import Execution
 from mystocks_dagster.market.clock import SHANGHAI
 
-#: The tag of runs and steps that says of which type their task is.
-TASK_TYPE = "mystocks/task_type"
-#: Statuses that say how good a task is, and count for its durations.
-GOOD = ("success", "partial_success")
-BAD = ("failed",)
-
 
 class Record(NamedTuple):
     """One task's part in a run. Times are seconds since 1970.

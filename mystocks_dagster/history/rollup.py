@@ -5,7 +5,7 @@ It holds nothing of its own: thrown away, it is filled again from Dagster's stor
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Self
 from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.history.aggregates import ALWAYS, TaskAggregate, TimeWindow
-from mystocks_dagster.history.record import BAD, GOOD, Record
+from mystocks_dagster.history.record import Record
+from mystocks_dagster.tags import OUTCOMES, SUCCESSES, State
 from mystocks_dagster.taskfile.names import dagster_name
 
 #: The file, in the instance's folder.
@@ -207,7 +208,7 @@ class Rollup:
     def last_outcomes(self) -> dict[str, str]:
         """Return, by the task's name in Dagster, the status of its newest execution that did the work or failed at it."""
         # With max() SQLite takes the other columns from the row that has it.
-        query = f"SELECT name, status, max(created) FROM executions WHERE status IN ({_quoted((*GOOD, *BAD))}) GROUP BY name"
+        query = f"SELECT name, status, max(created) FROM executions WHERE status IN ({_quoted(OUTCOMES)}) GROUP BY name"
         return {name: status for name, status, _ in self._connection.execute(query)}
 
     def tallies(self, task_id: str | None = None, window: TimeWindow = ALWAYS) -> list[TaskAggregate]:
@@ -215,7 +216,7 @@ class Rollup:
         conditions = window.conditions()
         if task_id is not None:
             conditions.append(("name = ?", dagster_name(task_id)))
-        good, bad = _quoted(GOOD), _quoted(BAD)
+        good, bad = _quoted(SUCCESSES), _quoted({State.FAILED})
         query = f"""SELECT name, count(*), sum(status IN ({good})), sum(status IN ({bad})), count(timed), avg(timed), max(start)
           FROM executions INDEXED BY tally {_where(conditions)} GROUP BY name"""
         rows = self._connection.execute(query, _values(conditions)).fetchall()
@@ -263,8 +264,8 @@ def _make(connection: sqlite3.Connection, anew: bool) -> None:
     connection.execute("COMMIT")
 
 
-def _quoted(statuses: Sequence[str]) -> str:
-    return ", ".join(f"'{status}'" for status in statuses)
+def _quoted(statuses: Collection[str]) -> str:
+    return ", ".join(f"'{status}'" for status in sorted(statuses))
 
 
 def _where(conditions: Sequence[tuple[str, Any]]) -> str:
@@ -276,7 +277,7 @@ def _values(conditions: Sequence[tuple[str, Any]]) -> list[Any]:
 
 
 def _row(created: float, position: int, one: Record) -> tuple[Any, ...]:
-    timed = one.duration if one.status in (*GOOD, *BAD) else None
+    timed = one.duration if one.status in OUTCOMES else None
     name = dagster_name(one.task)
     texts = (_text(one.params), _text(one.result), one.error, one.log_key)
     return (

@@ -3,7 +3,7 @@
 import polars as pl
 
 from mystocks_dagster.errors import ContractBroken
-from mystocks_dagster.market.schemas import MOMENT, Column, Table
+from mystocks_dagster.market.table import MOMENT, Column, Table
 from mystocks_dagster.market.value_rules import broken_rule
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from mystocks_dagster.lake.location import local_path
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem

@@ -1,21 +1,32 @@
-"""The tables as Markdown, for `docs/lake.md`: `python -m mystocks_dagster.lake.docs` prints them."""
+"""The tables as Markdown at the end of `docs/lake.md`, where `python -m mystocks_dagster.lake.docs` writes them."""
 
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-from mystocks_dagster.market.schemas import MOMENT, TABLES, Table
+from mystocks_dagster.market.table import MOMENT, Table
+from mystocks_dagster.market.tables import TABLES
 
-_THEN = {"row": "the row is set aside", "value": "`{}` is unknown", "refuse": "the write is refused"}
+PAGE = Path(__file__).parent.parent.parent / "docs" / "lake.md"
+#: What follows this line is generated.
+MARK = "<!-- Generated from `market/tables/` by `python -m mystocks_dagster.lake.docs`; a test compares them. -->\n"
+
+_THEN = {
+    "row": "the row is set aside",
+    "value": "`{}` is unknown",
+    "refuse": "the write is refused",
+    "check": "the row is stored, the table's asset check warns",
+}
 
 
 def tables_markdown() -> str:
-    """Return one section per table: grain, key, partitioning, and each column with its type and unit."""
+    """Return one section per table: what it holds, grain, key, partitioning, and each column with its type and unit."""
     return "\n".join(line for table in TABLES.values() for line in _section(table))
 
 
 def _section(table: Table) -> Iterator[str]:
     yield f"### {table.name} ({table.title})"
     yield ""
+    yield f"{table.about} (group `{table.domain}`)."
     days = ", written and replaced by whole trading days, partitioned by year on disk" if table.by_day else ""
     yield f"One row per {table.grain.removeprefix('one ')}. Key: {', '.join(f'`{name}`' for name in table.key)}{days}."
     yield ""
@@ -38,5 +49,11 @@ def _rules(table: Table) -> Iterator[str]:
     yield ""
 
 
+def main() -> None:
+    """Write the tables into `docs/lake.md`."""
+    text = PAGE.read_text(encoding="utf-8").partition(MARK)[0]
+    PAGE.write_text(f"{text}{MARK}\n{tables_markdown()}", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(tables_markdown())
+    main()

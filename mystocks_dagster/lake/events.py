@@ -11,7 +11,7 @@ from mystocks_dagster.lake.loads import whole_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import changed_closes, derive_events, next_bar_days, runs
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
-from mystocks_dagster.market.schemas import ADJUST_EVENTS, CORPORATE_ACTIONS
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, CORPORATE_ACTIONS
 
 #: Days that lie further apart are read one by one, not with all that lies between.
 _APART = timedelta(days=60)

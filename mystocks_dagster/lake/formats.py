@@ -16,7 +16,7 @@ from deltalake import Schema as DeltaSchema
 
 from mystocks_dagster.errors import WrongFormat
 from mystocks_dagster.lake.layout import YEAR, to_disk
-from mystocks_dagster.market.schemas import Table
+from mystocks_dagster.market.table import Table
 
 #: Name of the application transaction that holds the number.
 FORMAT = "mystocks format"

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.market.schemas import MOMENT, Table
+from mystocks_dagster.market.table import MOMENT, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,7 +8,7 @@ import polars as pl
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.market.schemas import LOADED_DAYS
+from mystocks_dagster.market.tables.system import LOADED_DAYS
 
 
 def complete_days(lake: Lake, table: str) -> dict[date, int]:

@@ -13,7 +13,8 @@ from mystocks_dagster.lake.layout import MARKS_ONLY, YEAR, date_column, stream
 from mystocks_dagster.lake.location import has_wildcards
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.writing import PARQUET
-from mystocks_dagster.market.schemas import TABLES, Table
+from mystocks_dagster.market.table import Table
+from mystocks_dagster.market.tables import TABLES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Literal
+from typing import Literal, Unpack
 
 import polars as pl
 
@@ -10,11 +10,13 @@ from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.delta import explained
 from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.events import unknown_events
+from mystocks_dagster.lake.reading import Selection
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import adjust
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 
 How = Literal["hfq", "qfq"]
+Unknown = Literal["refuse", "leave_out"]
 
 
 def scan_adjusted(
@@ -26,7 +28,7 @@ def scan_adjusted(
     end: date | None = None,
     columns: Sequence[str] | None = None,
     anchor: date | None = None,
-    unknown: Literal["refuse", "leave_out"] = "refuse",
+    unknown: Unknown = "refuse",
 ) -> pl.LazyFrame:
     """Read daily bars with adjusted prices and their `factor`, in order of symbol and date; lazily.
 
@@ -63,32 +65,33 @@ def scan_adjusted(
     return adjust(bars, events, anchored=how == "qfq", anchor=anchor).select(wanted)
 
 
-def adjusted_bars(
-    lake: Lake,
-    how: How = "hfq",
-    *,
-    symbols: Sequence[str] | None = None,
-    start: date | None = None,
-    end: date | None = None,
-    columns: Sequence[str] | None = None,
-    anchor: date | None = None,
-    unknown: Literal["refuse", "leave_out"] = "refuse",
-) -> pl.DataFrame:
+class AdjustedSelection(Selection, total=False):
+    """What of the adjusted bars is read: the keywords of `scan_adjusted`, which explains them."""
+
+    anchor: date | None
+    unknown: Unknown
+
+
+def adjusted_bars(lake: Lake, how: How = "hfq", **selection: Unpack[AdjustedSelection]) -> pl.DataFrame:
     """Read daily bars with adjusted prices into memory; arguments and errors as `scan_adjusted`."""
-    frame = scan_adjusted(
-        lake, how, symbols=symbols, start=start, end=end, columns=columns, anchor=anchor, unknown=unknown
-    )
+    frame = scan_adjusted(lake, how, **selection)
     with explained(lake.location):
         return frame.collect()
 
 
 def unknown_factors(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return `symbol` and `date` of each bar whose ratio is not known, in this order; see `lake.doubts` for the reasons."""
+    """Return `symbol` and `date` of each bar whose ratio is not known, in this order.
+
+    See `lake.doubts` for the reasons.
+    """
     return unknown_events(lake, symbols=symbols)
 
 
 def before_unknown(lake: Lake, bars: pl.LazyFrame) -> pl.LazyFrame:
-    """Return those of `bars` (with `symbol` and `date`) that are before their symbol's first unknown ratio: those with an hfq price."""
+    """Return those of `bars` (with `symbol` and `date`) that are before their symbol's first unknown ratio.
+
+    Those with an hfq price.
+    """
     unknown = unknown_events(lake)
     return within(bars, _near(unknown, date.min)) if unknown.height else bars
 
@@ -103,7 +106,10 @@ def within(bars: pl.LazyFrame, near: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _near(gaps: pl.DataFrame, anchor: date) -> pl.DataFrame:
-    """Return for each symbol with unknown ratios the days around the anchor that none separates from it: `start` to before `end`."""
+    """Return for each symbol with unknown ratios the days around the anchor that none separates from it.
+
+    `start` to before `end`.
+    """
     before, after = gaps.filter(pl.col("date") <= anchor), gaps.filter(pl.col("date") > anchor)
     starts = before.group_by("symbol").agg(start=pl.col("date").max())
     return starts.join(after.group_by("symbol").agg(end=pl.col("date").min()), on="symbol", how="full", coalesce=True)

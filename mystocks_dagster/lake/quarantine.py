@@ -7,7 +7,7 @@ import polars as pl
 
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.market.schemas import QUARANTINE
+from mystocks_dagster.market.tables.system import QUARANTINE
 from mystocks_dagster.market.value_rules import Fault
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import polars as pl
 from deltalake import DeltaTable
@@ -13,11 +13,21 @@ from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import check_format, format_trouble
 from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
 from mystocks_dagster.lake.location import check_location, has_wildcards
-from mystocks_dagster.market.schemas import MOMENT, TABLES
-from mystocks_dagster.market.schemas import table as table_of
+from mystocks_dagster.market.table import MOMENT
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables import table as table_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Selection(TypedDict, total=False):
+    """What of a table is read: the keywords of `TableReader.scan`, which explains them."""
+
+    columns: Sequence[str] | None
+    symbols: Sequence[str] | None
+    start: date | None
+    end: date | None
 
 
 class TableReader:
@@ -82,29 +92,13 @@ class TableReader:
             from_disk(schema, name, stored) for name in (columns if columns is not None else schema.dtypes)
         )
 
-    def read(
-        self,
-        table: str,
-        *,
-        columns: Sequence[str] | None = None,
-        symbols: Sequence[str] | None = None,
-        start: date | None = None,
-        end: date | None = None,
-    ) -> pl.DataFrame:
+    def read(self, table: str, **selection: Unpack[Selection]) -> pl.DataFrame:
         """Read into memory, in no particular order; arguments and errors as `scan`."""
-        return self._collect(table, self.scan(table, columns=columns, symbols=symbols, start=start, end=end))
+        return self._collect(table, self.scan(table, **selection))
 
-    def read_pandas(
-        self,
-        table: str,
-        *,
-        columns: Sequence[str] | None = None,
-        symbols: Sequence[str] | None = None,
-        start: date | None = None,
-        end: date | None = None,
-    ) -> "pd.DataFrame":
+    def read_pandas(self, table: str, **selection: Unpack[Selection]) -> "pd.DataFrame":
         """Read into a pandas frame, in no particular order; arguments and errors as `scan`."""
-        return self.read(table, columns=columns, symbols=symbols, start=start, end=end).to_pandas()
+        return self.read(table, **selection).to_pandas()
 
     def head(self, table: str, n: int = 10) -> pl.DataFrame:
         """Return the newest `n` rows: by date, then by moment, newest first; tables without either by key."""
@@ -130,7 +124,10 @@ class TableReader:
         return query(self._views(sql), sql)
 
     def tables(self) -> list[TableInfo]:
-        """Return what there is, in the order of `TABLES`; reads the transaction logs and lists files, but reads no data."""
+        """Return what there is, in the order of `TABLES`.
+
+        Reads the transaction logs and lists files, but reads no data.
+        """
         return [info for name in TABLES if (info := self._info(name)) is not None]
 
     def log(self, table: str, version: int | None = None) -> DeltaTable | None:

@@ -19,8 +19,8 @@ from mystocks_dagster.lake.location import has_wildcards, local_path
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.writing import PARQUET
 from mystocks_dagster.market.clock import SHANGHAI, now
-from mystocks_dagster.market.schemas import TABLES
-from mystocks_dagster.market.schemas import table as table_of
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables import table as table_of
 
 #: Folder of the lake to which damaged tables are moved; nothing reads it.
 ASIDE = "damaged"

@@ -9,7 +9,8 @@ from mystocks_dagster.errors import LakeError, TableDamaged
 from mystocks_dagster.lake.damage import find_damage, remedy
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.market.schemas import MOMENT, TABLES, Column
+from mystocks_dagster.market.table import MOMENT, Column
+from mystocks_dagster.market.tables import TABLES
 
 _SQL_TYPES = {
     pl.String: "VARCHAR",

@@ -1,11 +1,11 @@
-"""The lake: one Delta table per entry of `market.schemas.TABLES`, under one folder or URL, for many processes at once."""
+"""The lake: one Delta table per entry of `market.tables.TABLES`, under one folder or URL, for many processes at once."""
 
 from deltalake import DeltaTable
 
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.writing import TableWriter
-from mystocks_dagster.market.schemas import TABLES
-from mystocks_dagster.market.schemas import table as table_of
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables import table as table_of
 
 
 class Lake(TableWriter):

@@ -23,8 +23,8 @@ from mystocks_dagster.lake.layout import (
     world_of,
 )
 from mystocks_dagster.lake.reading import TableReader
-from mystocks_dagster.market.schemas import Table
-from mystocks_dagster.market.schemas import table as table_of
+from mystocks_dagster.market.table import Table
+from mystocks_dagster.market.tables import table as table_of
 
 #: Numbers that hardly repeat are soon written plainly instead of listed first: a third of the time, for the same size.
 #: Smaller row groups take less memory, and a reader of one symbol reads less.

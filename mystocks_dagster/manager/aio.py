@@ -26,7 +26,8 @@ class AsyncTaskManager:
         return partial(asyncio.to_thread, getattr(self.manager, name))
 
     def __dir__(self) -> Iterable[str]:
-        return {*super().__dir__(), *dir(self.manager)}
+        methods = (name for name in dir(TaskManager) if callable(getattr(TaskManager, name)))
+        return {*super().__dir__(), *methods}
 
     async def follow_logs(self, execution_id: str) -> AsyncIterator[str]:
         """Yield what an execution logs and prints, as it comes, until it has ended."""

@@ -12,19 +12,19 @@ from uuid import uuid4
 
 import dagster as dg
 
-from mystocks_dagster.dagster_internals import NoOpComputeLogManager
+from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG, NoOpComputeLogManager
 from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.execution.call import call
 from mystocks_dagster.execution.failures import to_record as failure_record
 from mystocks_dagster.execution.jsonable import NotJsonable, to_jsonable
 from mystocks_dagster.execution.result_encoding import from_record, to_record
 from mystocks_dagster.execution.tasklog import TaskLog
-from mystocks_dagster.factory.launcher import WORKER_TAG, worker_note
+from mystocks_dagster.factory.launcher import worker_note
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.manager.responses import TaskResponse
 from mystocks_dagster.project.project import Project
-from mystocks_dagster.runs.stop import IN_PROGRAM
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import Metadata, State, Tag, op_name
 from mystocks_dagster.taskfile.edit.plans import EditRefused
 from mystocks_dagster.taskfile.functions import BUILT_IN, Unresolved, resolve
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
@@ -108,11 +108,11 @@ class LocalFunctions:
                 f"{name} was not started: {error}; the history keeps params as text, numbers, lists and dicts."
             ) from None
         tags = {
-            "mystocks/task_id": name,
-            "mystocks/started_by": by,
-            WORKER_TAG: worker_note(run_id, os.getpid()),
-            IN_PROGRAM: str(os.getpid()),
-            "dagster/max_retries": "0",
+            Tag.TASK_ID: name,
+            Tag.STARTED_BY: by,
+            Tag.WORKER: worker_note(run_id, os.getpid()),
+            Tag.IN_PROGRAM: str(os.getpid()),
+            MAX_RETRIES_TAG: "0",
         }
         config = {
             "ops": {step: {"config": given}},
@@ -155,7 +155,7 @@ def _job(local: _Local, params: Mapping[str, Any], project: Project) -> dg.JobDe
     """Return a job of one step that calls the function in this very process."""
     name = dagster_name(local.name)
 
-    @dg.op(name=f"{name}__task", config_schema=dg.Permissive({}), out=dg.Out(dg.Nothing))
+    @dg.op(name=op_name(name), config_schema=dg.Permissive({}), out=dg.Out(dg.Nothing))
     def task_op(context: dg.OpExecutionContext) -> Iterator[Any]:
         started = time.monotonic()
         with _logged(local, context.run_id, project.settings) as log:
@@ -166,18 +166,18 @@ def _job(local: _Local, params: Mapping[str, Any], project: Project) -> dg.JobDe
                 told = failure_record(error)
                 log.write("ERROR", f"failed: {told['message']}\n{told['traceback']}".rstrip())
                 raise dg.Failure(
-                    description=f"{local.name}: {told['message']}", metadata=_summary(local, "failed", started)
+                    description=f"{local.name}: {told['message']}", metadata=_summary(local, State.FAILED, started)
                 ) from None
             log.write("INFO", f"{result.status}. {result.error or result.message}".rstrip())
         metadata = _summary(local, result.status, started)
-        if result.status == "failed":
+        if result.status == State.FAILED:
             raise dg.Failure(
                 description=f"{local.name}: {result.error or 'the function returned status failed'}", metadata=metadata
             )
         if result.message:
-            metadata["mystocks/message"] = result.message
+            metadata[Metadata.MESSAGE] = result.message
         if result.metadata:
-            metadata["mystocks/result"] = dg.MetadataValue.json(dict(result.metadata))
+            metadata[Metadata.RESULT] = dg.MetadataValue.json(dict(result.metadata))
         yield dg.Output(None, metadata=metadata)
 
     @dg.job(name=name, description=local.title)
@@ -211,10 +211,10 @@ class _Handler(logging.Handler):
 
 def _summary(local: _Local, status: str, started: float) -> dict[str, Any]:
     return {
-        "mystocks/task_id": local.name,
-        "mystocks/task_name": local.title,
-        "mystocks/status": status,
-        "mystocks/seconds": round(time.monotonic() - started, 3),
+        Metadata.TASK_ID: local.name,
+        Metadata.TASK_NAME: local.title,
+        Metadata.STATUS: status,
+        Metadata.SECONDS: round(time.monotonic() - started, 3),
     }
 
 

@@ -60,8 +60,6 @@ class TaskManager:
         """One line when tasks.yaml is not what is used, here or by the web UI; else None."""
         return self.project.notice
 
-    # Tasks
-
     def list_tasks(self, task_type: str | None = None, tags: Sequence[str] | str = ()) -> list[TaskConfig]:
         """Return the tasks that can run, in the order of the file.
 
@@ -106,7 +104,7 @@ class TaskManager:
         Args:
             task_id: The task.
             force: Also take it out of the tasks and groups that name it, which else is refused with their names.
-            dry_run: Only say what would change.
+            dry_run: As in `register_task`.
         """
         if self._local.has(task_id):
             self._local.remove(task_id)
@@ -119,17 +117,15 @@ class TaskManager:
         """Make a function startable as the task `name`.
 
         One that can be imported from an allowed task package becomes a task of tasks.yaml (a manual one, unless
-        `fields`
-        say else), which runs in any process and may be scheduled. Any other callable, such as a function of a notebook,
-        runs in this process only, as long as it lives; what it does is in the same history.
+        `fields` say else), which runs in any process and may be scheduled. Any other callable, such as a function of a
+        notebook, runs in this process only, as long as it lives; what it does is in the same history.
 
         Args:
             name: The task's id.
             function: Takes params, params and run, run, or nothing.
             fields: Further fields of the task, as in tasks.yaml.
 
-        Raises:
-            InvalidParams: A callable of this process only cannot be scheduled.
+        `InvalidParams` when a callable of this process only is to be scheduled.
         """
         place = self._local.importable(self.project, function)
         if place is None:
@@ -139,8 +135,6 @@ class TaskManager:
         if isinstance(known, Task) and self.project.version.functions[name] is function:
             return self.update_task(name, {**fields, "task_module": place[0], "task_function": place[1]})
         return self.register_task(entry)
-
-    # Groups
 
     def list_groups(self) -> list[GroupConfig]:
         """Return the groups that can run, in the order of the file."""
@@ -161,8 +155,6 @@ class TaskManager:
     def delete_group(self, group_id: str, *, dry_run: bool = False) -> TaskResponse:
         """Remove a group from tasks.yaml; its tasks stay."""
         return self._groups.delete(group_id, dry_run=dry_run)
-
-    # Starting and stopping
 
     def start_task(
         self, name: str, params: Mapping[str, Any] | None = None, *, only: bool = False, force: bool = False
@@ -190,8 +182,7 @@ class TaskManager:
     def stop_task(self, name: str) -> TaskResponse:
         """Stop what a task or group has under way, or one run or execution by its id; return when it has ended.
 
-        Raises:
-            NotRunning: There is nothing to stop.
+        `NotRunning` when there is nothing to stop.
         """
         return stopped(name, self.project.stop(name))
 
@@ -215,8 +206,6 @@ class TaskManager:
         """Return the next `count` starts of each schedule that is on, of all or of one task or group, in order."""
         return self.project.next_runs(name, count)
 
-    # Looking back
-
     def get_executions(
         self,
         task_id: str | None = None,
@@ -226,17 +215,14 @@ class TaskManager:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> list[Execution]:
-        """Return what ran, the newest first.
+        """Return what ran, the newest first, at most `limit`.
 
         Args:
-            task_id: Only executions of this task, or in the runs of this group.
+            task_id: Only executions of this task, or in the runs of this group; else `UnknownName`.
             limit: At most this many.
             status: Only executions of this status, such as `failed`.
             since: Only those that started at or after this aware time.
             until: Only those that started before this aware time.
-
-        Raises:
-            UnknownName: Neither the file nor the history knows the task.
         """
         project = self.project
         newest = list(project.history(task_id, since=since, until=until, limit=limit, status=status))
@@ -256,7 +242,7 @@ class TaskManager:
             timeout: Seconds to wait at most; None: however long it takes.
 
         Raises:
-            TimeoutError: It goes on after that; it is not stopped.
+            TimeoutError: It goes on after that.
         """
         return wait(self.get_execution, execution_id, timeout)
 
@@ -265,7 +251,7 @@ class TaskManager:
         return self.project.logs(execution_id)
 
     def follow_logs(self, execution_id: str, *, beat: bool = False) -> Iterator[str]:
-        """Yield what an execution logs and prints until it has ended; with `beat` also empty text while nothing comes."""
+        """Yield what an execution logs and prints until it has ended; with `beat` also empty text meanwhile."""
         return self.project.follow_logs(execution_id, beat=beat)
 
     def get_statistics(
@@ -273,8 +259,7 @@ class TaskManager:
     ) -> dict[str, Statistics]:
         """Return statistics by task id, of every task or of one, over the executions that started in [since, until).
 
-        Raises:
-            UnknownName: Neither the file nor the history knows the task.
+        `UnknownName` when neither the file nor the history knows the task.
         """
         project = self.project
         statistics = project.statistics(task_id, since=since, until=until)
@@ -292,10 +277,8 @@ class TaskManager:
         """Say whether the project works, and what to do where it does not."""
         return self.project.health()
 
-    # The whole file
-
     def import_config(self, path: str | Path, *, dry_run: bool = False) -> TaskResponse:
-        """Take the tasks and groups of another file, YAML or JSON, into tasks.yaml; those of the same id are replaced."""
+        """Take the entries of another file, YAML or JSON, into tasks.yaml; those of the same id are replaced."""
         return edited(self.project.edits.import_file(path, dry_run=dry_run), "imported", None)
 
     def import_text(self, text: str, name: str = "text", *, dry_run: bool = False) -> TaskResponse:
@@ -303,14 +286,11 @@ class TaskManager:
         return edited(self.project.edits.import_text(text, name, dry_run=dry_run), "imported", None)
 
     def export_config(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write tasks.yaml to another file, as JSON when that ends in .json; variables stay as they are written.
+        """Write tasks.yaml to a new file, or over a former export; variables stay as they are written.
 
         Args:
-            path: A new file, or a former export that nobody has changed.
-            force: Also replace another file.
-
-        Raises:
-            InvalidParams: Something else stands there.
+            path: YAML, or JSON when it ends in .json; `InvalidParams` when something else stands there.
+            force: Also replace that.
         """
         return self.project.edits.export(path, force=force)
 

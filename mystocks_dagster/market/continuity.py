@@ -19,6 +19,8 @@ from mystocks_dagster.market.value_rules import Rule
 #: An ex-dividend event leaves at least this of the last close (30 new shares for 10 leave 0.25), and never more than
 #: all of it.
 LEAST_RATIO, MOST_RATIO = 0.2, 1.0
+#: How a symbol lacks bars that comes back at its last close, as after a suspension.
+PAUSED = "paused"
 #: From so many symbols on, a day on which more than this share disagrees with the last closes is another day: on the
 #: busiest ex-dividend days it is 6 %.
 MANY, MOST_DISAGREEING = 20, 0.3
@@ -159,7 +161,7 @@ class Neighbours:
         last = self._place.gather(self._index)
         gap = (here.cast(pl.Int64) - last.cast(pl.Int64) > 1).fill_null(value=False)
         rows = self.rows.select("symbol", "prev_close", "_close", place=last.cast(pl.Int64) + 1).filter(gap)
-        how = pl.when(_disagrees()).then(pl.lit("moved")).otherwise(pl.lit("paused"))
+        how = pl.when(_disagrees()).then(pl.lit("moved")).otherwise(pl.lit(PAUSED))
         return rows.select("symbol", date=self.loaded.gather(rows["place"]), how=how)
 
     def ends(self) -> pl.DataFrame:

@@ -22,7 +22,7 @@ RSI_WINDOWS = (6, 12, 24)
 
 _TINY = 1e-300
 
-#: The columns of each indicator, named as in `schemas.INDICATORS_DAILY`.
+#: The columns of each indicator, named as in `tables.indicators.INDICATORS_DAILY`.
 COLUMNS = MappingProxyType(
     {
         "MA": tuple(f"ma{window}" for window in MA_WINDOWS),

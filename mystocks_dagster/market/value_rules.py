@@ -1,23 +1,15 @@
-"""What a rule about the values of a table is, and how a frame is held against the rules of its table.
-
-The rules themselves stand beside the columns, in `schemas.py` and `value_rule_sets.py`.
-"""
+"""How a frame is checked against the value rules of its table; the rules themselves stand beside its columns."""
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import polars as pl
 
-if TYPE_CHECKING:
-    from mystocks_dagster.market.schemas import Table
-
-#: What becomes of a row that breaks a rule:
-#: `row` is set aside as a whole; of `value` one column becomes unknown; `refuse` refuses the write of a computed table.
-Severity = Literal["row", "value", "refuse"]
+from mystocks_dagster.market.table import Rule, Table
 
 #: A day (or a frame, of a table without days) is refused as a whole when more than this share of its rows is set
 #: aside, and more than `FEW`: then it is not what it says, and the rest is not trusted either.
@@ -25,26 +17,6 @@ MOST = 0.05
 FEW = 3
 #: Of a refused day, so many rows are kept to show why.
 EXAMPLES = 3
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule about the values of a row.
-
-    Attributes:
-        name: As in the column `rule` of the table `quarantine`.
-        reason: What is wrong with a row that breaks it, in words.
-        breaks: Makes the expression that is true in such rows; null counts as obeyed. It is made when it is needed:
-            some rules depend on today or on the trading calendar.
-        severity: What becomes of such rows.
-        column: With `value`, the column that becomes unknown.
-    """
-
-    name: str
-    reason: str
-    breaks: Callable[[], pl.Expr]
-    severity: Severity = "row"
-    column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,9 +53,9 @@ class Checked:
     refused: Mapping[date | None, str] = field(default_factory=dict)
 
 
-def check(table: "Table", frame: pl.DataFrame) -> Checked:
+def check(table: Table, frame: pl.DataFrame) -> Checked:
     """Hold a frame with the columns of `table` against the table's rules, in one pass when nothing is wrong."""
-    rules = [rule for rule in table.rules if rule.severity != "refuse"]
+    rules = [rule for rule in table.rules if rule.severity in ("row", "value")]
     if not rules or frame.is_empty():
         return Checked(frame)
     broken = frame.select(rule.breaks().fill_null(value=False).any().alias(rule.name) for rule in rules).row(
@@ -99,7 +71,7 @@ def check(table: "Table", frame: pl.DataFrame) -> Checked:
     return Checked(second.rows, first.faults + second.faults, second.refused)
 
 
-def broken_rule(table: "Table", frame: pl.DataFrame) -> tuple[Rule, pl.DataFrame] | None:
+def broken_rule(table: Table, frame: pl.DataFrame) -> tuple[Rule, pl.DataFrame] | None:
     """Return the first `refuse` rule that is broken, with the rows that break it; None when all are obeyed."""
     for rule in table.rules:
         if rule.severity == "refuse" and (bad := frame.filter(rule.breaks())).height:
@@ -107,7 +79,7 @@ def broken_rule(table: "Table", frame: pl.DataFrame) -> tuple[Rule, pl.DataFrame
     return None
 
 
-def part(table: "Table", frame: pl.DataFrame, breaks: Mapping[Rule, pl.Expr], *, whole: bool = True) -> Checked:
+def part(table: Table, frame: pl.DataFrame, breaks: Mapping[Rule, pl.Expr], *, whole: bool = True) -> Checked:
     """Part a frame into the rows that may be stored and those that break one of `breaks`.
 
     A row that breaks several rules is listed under each. A frame that is not `whole` holds some symbols only, so that
@@ -139,13 +111,13 @@ def part(table: "Table", frame: pl.DataFrame, breaks: Mapping[Rule, pl.Expr], *,
     return Checked(frame.filter(keep), tuple(faults), refused)
 
 
-def key_of(table: "Table", row: Mapping[str, Any]) -> str:
+def key_of(table: Table, row: Mapping[str, Any]) -> str:
     """Return a row's key as text: `600000.SH 2024-03-01`."""
     return " ".join(f"{row[name]}" for name in table.key)
 
 
 def _refused(
-    table: "Table", frame: pl.DataFrame, bad: pl.Series, flags: pl.DataFrame, reasons: Mapping[str, str]
+    table: Table, frame: pl.DataFrame, bad: pl.Series, flags: pl.DataFrame, reasons: Mapping[str, str]
 ) -> dict[date | None, str]:
     """Return the days of which too many rows are bad, each with the rule that most of them break."""
     days = (
@@ -171,7 +143,7 @@ def _refused(
     return refused
 
 
-def _faults(table: "Table", broken: pl.DataFrame, rule: Rule, refused: Mapping[date | None, str]) -> list[Fault]:
+def _faults(table: Table, broken: pl.DataFrame, rule: Rule, refused: Mapping[date | None, str]) -> list[Fault]:
     day = table.date_column
     if table.by_day and day and refused:
         examples = broken.filter(pl.col(day).is_in(list(refused))).group_by(day, maintain_order=True).head(EXAMPLES)
@@ -184,7 +156,7 @@ def _faults(table: "Table", broken: pl.DataFrame, rule: Rule, refused: Mapping[d
     ]
 
 
-def _of_days(table: "Table", frame: pl.DataFrame, refused: Mapping[date | None, str]) -> pl.Series:
+def _of_days(table: Table, frame: pl.DataFrame, refused: Mapping[date | None, str]) -> pl.Series:
     if not refused or None in refused:
         return pl.repeat(None in refused, frame.height, dtype=pl.Boolean, eager=True)
     return frame[table.date_column or ""].is_in(list(refused))

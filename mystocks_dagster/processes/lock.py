@@ -6,11 +6,9 @@ is written in the file is only for the message. Where the file system has no loc
 """
 
 import errno
-import fcntl
 import json
 import os
 import platform
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import psutil
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
+from mystocks_dagster.taskfile.atomic_files import take_lock
 
 #: The lock of whoever runs a daemon on the instance, in the instance's folder.
 DAEMON_LOCK = "daemon.lock"
@@ -96,7 +95,7 @@ def claim(path: Path, what: str) -> None:
             f"{path}: cannot be written ({error.strerror}). Choose another folder with DAGSTER_HOME."
         ) from None
     try:
-        if not _locked(descriptor, fcntl.LOCK_EX):
+        if not _locked(descriptor):
             holder = _read(descriptor)
             raise LockHeld(
                 f"{what} runs already on this instance: {holder}, which holds {path}. Stop it first.", holder
@@ -124,13 +123,16 @@ def holder(path: Path) -> Holder | None:
     except OSError:
         return None
     try:
-        return None if _locked(descriptor, fcntl.LOCK_SH, patience=0) else _read(descriptor)
+        return None if _locked(descriptor, shared=True, patience=0) else _read(descriptor)
     finally:
         os.close(descriptor)
 
 
 def killed(path: Path) -> int | None:
-    """Return the number of a process of this machine that held the lock and has ended without giving it up; None for none."""
+    """Return the number of a process of this machine that held the lock and has ended without giving it up.
+
+    None for none.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -143,21 +145,14 @@ def killed(path: Path) -> int | None:
     return left.pid if gone and holder(path) is None else None
 
 
-def _locked(descriptor: int, kind: int, patience: float = _PATIENCE) -> bool:
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.05)
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            identity = _read(descriptor).identity
-            return identity is None or identity == ProcessIdentity.current() or not identity.alive()
+def _locked(descriptor: int, *, shared: bool = False, patience: float = _PATIENCE) -> bool:
+    try:
+        return take_lock(descriptor, patience, shared=shared)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        identity = _read(descriptor).identity
+        return identity is None or identity == ProcessIdentity.current() or not identity.alive()
 
 
 def _note() -> Mapping[str, Any]:

@@ -1,0 +1,1 @@
+"""One project as an object: find, start, stop, edit, history, health, logs, reload, and its servers."""

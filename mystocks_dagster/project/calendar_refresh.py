@@ -3,13 +3,10 @@
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.registry import DEFAULT, open_source
-from mystocks_dagster.taskfile.functions import params_model
+from mystocks_dagster.sources.registry import DEFAULT, is_simulated, open_source
 from mystocks_dagster.taskfile.model import Task
+from mystocks_dagster.taskfile.signature import params_model
 from mystocks_dagster.trading_calendar.refresh import Refreshed, refresh
-
-#: Makes up its market, and keeps the days of the calendar in force.
-_SIMULATED = "simulated"
 
 
 def refresh_calendar(settings: Settings, source: str | None = None) -> Refreshed:
@@ -31,7 +28,7 @@ def calendar_source(settings: Settings) -> str:
         names = used_sources(Project(settings))
     except MyStocksError:
         names = [DEFAULT]
-    return DEFAULT if DEFAULT in names or not names else min(names, key=lambda name: (name == _SIMULATED, name))
+    return DEFAULT if DEFAULT in names or not names else min(names, key=lambda name: (is_simulated(name), name))
 
 
 def used_sources(project: Project) -> list[str]:

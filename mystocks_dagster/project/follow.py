@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from mystocks_dagster import history
 from mystocks_dagster.history import Execution
 from mystocks_dagster.project.project import Project
-from mystocks_dagster.runs import launch
+from mystocks_dagster.runs import launch, stop
 
 #: How a task's progress stands in the log: `3/10 and a message`.
 _COUNT = re.compile(r"(\d+)/(\d+) ?(.*)")
@@ -56,7 +56,7 @@ def run_and_follow(project: Project, run_id: str, *, quiet: bool = False) -> Fol
                 bars.show(entry)
         except KeyboardInterrupt:
             console.print("[yellow]stopping the run …[/]")
-            instance.run_coordinator.cancel_run(run_id)
+            stop.request(instance, run_id)
             for _ in launch.follow(instance, run_id):
                 pass
     run = instance.get_run_by_id(run_id)

@@ -12,10 +12,11 @@ from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.project import Project
-from mystocks_dagster.project.reload import LOCATION, ask
+from mystocks_dagster.project.reload import ask
 from mystocks_dagster.project.servers import ui_address
 from mystocks_dagster.runs import launch, stop
 from mystocks_dagster.scheduling.missed_schedules import missed_schedules
+from mystocks_dagster.tags import LOCATION, State
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
 
@@ -26,7 +27,8 @@ LATE = timedelta(minutes=5)
 _UI_SECONDS = 10.0
 _LOCATION = """query { workspaceOrError { __typename
   ... on PythonError { message }
-  ... on Workspace { locationEntries { name locationOrLoadError { __typename ... on PythonError { message causes { message } } } } } } }"""
+  ... on Workspace { locationEntries { name locationOrLoadError {
+    __typename ... on PythonError { message causes { message } } } } } } }"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,9 +240,9 @@ def schedules(project: Project) -> Check:
 
 
 def last_runs(project: Project) -> Check:
-    """Say whether every task that has a schedule, of its own or of a group, did its work the last time that it was let."""
+    """Say whether every task that has a schedule, of its own or of a group, did its work the last time."""
     outcomes = project.last_outcomes()
-    failed = [name for name in _scheduled(project) if outcomes.get(name) == "failed"]
+    failed = [name for name in _scheduled(project) if outcomes.get(name) == State.FAILED]
     if failed:
         remedy = f"mystocks logs {failed[0]}, then: mystocks run {failed[0]}"
         return Check(name="last_runs", ok=False, detail=f"failed the last time: {', '.join(failed)}", remedy=remedy)
@@ -265,7 +267,7 @@ def _running(project: Project) -> int:
     """Return how many executions run now."""
     runs = stop.active_runs(project.instance)
     return sum(
-        one.status == "running"
+        one.status == State.RUNNING
         for run in runs
         for one in history.of_run(project.instance, run.run_id, project.task_ids)
     )

@@ -19,15 +19,13 @@ from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs import stop
+from mystocks_dagster.tags import UNDER_WAY, WAITING
 
 _POLL_SECONDS = 0.3
 #: More executions of a task than these do not wait at once.
 _NEWEST = 20
 #: So far back the beginning of a run's id is enough.
 _NEWEST_RUNS = 1000
-#: Waiting, with the task's switch on or off, and at work.
-_WAITING = ("pending", "paused")
-_UNDER_WAY = (*_WAITING, "running")
 _LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
 _STARTS = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
 
@@ -58,7 +56,7 @@ def find(project: Project, name: str, run: str | None = None) -> list[Execution]
     if not newest:
         project.find(name)
         raise InstanceError(f"{name} has not run{f' in {run}' if run else ''}. What ran: mystocks history {name}")
-    return [next((one for one in newest if one.status not in _WAITING), newest[0])]
+    return [next((one for one in newest if one.status not in WAITING), newest[0])]
 
 
 def _of_run(project: Project, run_id: str) -> list[Execution]:
@@ -102,7 +100,7 @@ def follow(project: Project, execution_id: str, *, beat: bool = False) -> Iterat
     silent, offset = True, None
     while True:
         # Asked before reading, so that what is written at the very end is read too.
-        ended = project.execution(execution_id).status not in _UNDER_WAY
+        ended = project.execution(execution_id).status not in UNDER_WAY
         text, offset = (
             _all(project, execution.task_id) if offset is None else _since(project, execution.task_id, offset)
         )

@@ -146,13 +146,13 @@ def check_documents(before: Document, after: Document, rules: Sequence[Rule] = R
     for rule in rules:
         if changed := next(rule.judge(before, after), None):
             raise Forbidden(
-                f"{changed} may not be written from here: {rule.why}. Whoever may edit {before.file} does it there, or with mystocks "
-                f"edit or mystocks import."
+                f"{changed} may not be written from here: {rule.why}. Whoever may edit {before.file} does it there, "
+                "or with mystocks edit or mystocks import."
             )
 
 
 def check_import(ours: Document, theirs: Document, rules: Sequence[Rule] = RULES) -> None:
-    """Refuse a file that an untrusted caller wants taken in, before anything of it is resolved; raises as `check_documents` does."""
+    """Refuse an untrusted caller's import before anything of it is resolved; raises as `check_documents` does."""
     packages = [*(_names(ours)), *(name for name in _names(theirs) if name not in _names(ours))]
     taken = {
         key: theirs.head[key]
@@ -180,8 +180,8 @@ def check_commands(settings: Settings, before: Version, after: Version) -> None:
         same = raw.id and ours.get(raw.id) == raw.data and defaults == after.document.defaults
         if raw.id and not same and runs_command(after, raw.id):
             raise Forbidden(
-                f"{raw.id} runs a command of this machine, which may not be written from here. Edit tasks.yaml itself or use "
-                "`mystocks edit`; or set MYSTOCKS_API_COMMANDS=yes for the server."
+                f"{raw.id} runs a command of this machine, which may not be written from here. Edit tasks.yaml itself "
+                "or use `mystocks edit`; or set MYSTOCKS_API_COMMANDS=yes for the server."
             )
 
 
@@ -208,9 +208,8 @@ def check_start(settings: Settings, version: Version, name: str, params: Mapping
     for path, value in walk({"params": dict(params)}):
         if _names_a_place(path, value) and _at({"params": task.params}, path) != value:
             raise Forbidden(
-                f"{name} holds secrets or reads variables, so {path_text(path)}, which may decide where they are sent, may not be given "
-                "from here. "
-                f"Use `mystocks run {name}`."
+                f"{name} holds secrets or reads variables, so {path_text(path)}, which may decide where they are sent, "
+                f"may not be given from here. Use `mystocks run {name}`."
             )
 
 

@@ -62,8 +62,6 @@ class Project:
         self.caller = caller
         self._state = state or ProjectState(settings, instance, warn=warn)
 
-    # The task file
-
     @property
     def version(self) -> Version:
         """The task file without what is broken in it, or its last good version; see `ProjectState.version`."""
@@ -117,8 +115,6 @@ class Project:
         check(self.caller, Action.RELOAD)
         return reload(self.settings)
 
-    # Runs
-
     @property
     def instance(self) -> "dg.DagsterInstance":
         """The project's Dagster instance."""
@@ -146,8 +142,7 @@ class Project:
             force: Run a group although the file has it disabled.
 
         Raises:
-            UnknownName: There is no such task or group.
-            InvalidParams: The function does not take these parameters.
+            UnknownName, InvalidParams: There is no such task or group, or its function does not take these parameters.
             AlreadyRunning: The task's `max_instances` are under way.
             Disabled: The file has the group disabled.
             Forbidden: The caller may not give these parameters.
@@ -174,12 +169,9 @@ class Project:
         """Stop what a task or group has under way, or the run or execution of that id; return when it has ended.
 
         Raises:
-            NotRunning: Nothing of it runs or waits.
-            UnknownName: There is nothing of that name.
+            NotRunning: Nothing of it runs or waits; `UnknownName` when there is nothing of that name.
         """
         return self._runs.stop(name)
-
-    # History
 
     def history(
         self,
@@ -190,7 +182,7 @@ class Project:
         limit: int | None = None,
         status: str | None = None,
     ) -> "Iterator[Execution]":
-        """Yield executions that started in [since, until), those of the newest run first; of one status, `limit` at most.
+        """Yield executions that started in [since, until), those of the newest run first, `limit` at most.
 
         With the id of a task they are its own, in whichever job; with that of a group, those of all tasks in the
         group's runs.
@@ -198,7 +190,7 @@ class Project:
         return self._history.executions(name, since, until, limit, status)
 
     def execution(self, execution_id: str) -> "Execution":
-        """Return one execution by its id, `<run id>:<step>`; raises `UnknownName` when there is none."""
+        """Return one execution by its id, `<run id>:<step>`; raises `UnknownName`."""
         return self._history.execution(execution_id)
 
     def executions_of_run(self, run_id: str) -> "list[Execution]":
@@ -215,7 +207,7 @@ class Project:
         return self._history.statistics(task_id, since, until)
 
     def last_outcomes(self) -> dict[str, str]:
-        """Return by task id how the newest execution ended that did the work or failed: a success, partial or failed."""
+        """Return by task id how the newest execution ended that worked or failed; skipped ones do not count."""
         return self._history.last_outcomes()
 
     def read_history(self, progress: "Progress | None" = None, *, rebuild: bool = False) -> None:
@@ -257,8 +249,6 @@ class Project:
 
         return logs.follow(self, execution_id, beat=beat)
 
-    # Schedules
-
     def switches(self) -> "dict[str, Switch]":
         """Return the switches of all tasks and groups that have a schedule, by id."""
         return self._schedules.switches()
@@ -278,8 +268,6 @@ class Project:
         check(self.caller, Action.REFRESH_CALENDAR)
         return refresh_calendar(self.settings, source)
 
-    # Checks
-
     def health(self) -> "Health":
         """Say whether the project does its work, and what to do where it does not."""
         from mystocks_dagster.project.health import health
@@ -291,8 +279,6 @@ class Project:
         from mystocks_dagster.project.doctor import examine
 
         return examine(self)
-
-    # Collaborators: what needs Dagster is imported when it is needed.
 
     @cached_property
     def _runs(self) -> "RunControl":

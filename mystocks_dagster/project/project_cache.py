@@ -1,4 +1,4 @@
-"""The project for programs that live longer than a save of its task file: read anew when the file has changed, not before."""
+"""The project for programs that live longer than a save of its task file: read again when the file has changed."""
 
 import hashlib
 import threading

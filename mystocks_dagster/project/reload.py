@@ -15,11 +15,10 @@ from mystocks_dagster.processes.loopback import opener
 from mystocks_dagster.project import reload_state
 from mystocks_dagster.scheduling.switches import note_intervals
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import LOCATION, REPOSITORY, Tag
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 
-#: How workspace.yaml calls the project's definitions.
-LOCATION = "mystocks"
 #: A file of 1,000 tasks takes some ten seconds to load.
 _PATIENCE_SECONDS = 180
 _ATTEMPTS = 5
@@ -33,12 +32,11 @@ _RELOAD = """mutation($location: String!) {
     ... on PythonError { message }
   }
 }"""
-_LOADED = """query($location: String!, $job: String!) {
-  pipelineOrError(params: {repositoryLocationName: $location, repositoryName: "__repository__", pipelineName: $job}) {
+_LOADED = """query($location: String!, $repository: String!, $job: String!) {
+  pipelineOrError(params: {repositoryLocationName: $location, repositoryName: $repository, pipelineName: $job}) {
     ... on Pipeline { tags { key value } }
   }
 }"""
-_VERSION_TAG = "mystocks/taskfile"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +99,8 @@ def reload(settings: Settings, *, anew: bool = True) -> ReloadResult:
             anew, version = False, newer
     loaded = _loaded(settings, address, version)
     raise InstanceError(
-        f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: it was started "
-        "for another file, or the file is being saved again and again. Reload again, or start `mystocks ui` anew."
+        f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: "
+        "it was started for another file, or the file is being saved again and again. Reload again, or start `mystocks ui` anew."
     )
 
 
@@ -119,13 +117,13 @@ def _reloaded(settings: Settings, address: str, version: Version) -> ReloadResul
 
 
 def _loaded(settings: Settings, address: str, version: Version) -> str | None:
-    """Return the hash of the version that the web UI works with; None when the file has nothing that could be asked for."""
+    """Return the hash of the version that the web UI works with; None when the file has nothing to ask for."""
     entry = next(iter(version.taskfile.by_id().values()), None)
     if entry is None:
         return None
-    answer = ask(settings, address, _LOADED, location=LOCATION, job=entry.dagster_name) or {}
+    answer = ask(settings, address, _LOADED, location=LOCATION, repository=REPOSITORY, job=entry.dagster_name) or {}
     tags = answer.get("pipelineOrError", {}).get("tags", [])
-    return next((tag["value"] for tag in tags if tag["key"] == _VERSION_TAG), "")
+    return next((tag["value"] for tag in tags if tag["key"] == Tag.TASKFILE), "")
 
 
 def ask(

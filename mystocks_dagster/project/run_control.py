@@ -9,13 +9,14 @@ from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch, max_instances
 from mystocks_dagster.runs import stop as stopping
 from mystocks_dagster.runs.backfill import Planner
-from mystocks_dagster.runs.disabled_groups import DISABLED, FORCE, refusal_reason
+from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import StopResult
+from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.entries import params_faults
-from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.problems import TaskFileError, near, path_text
+from mystocks_dagster.taskfile.signature import params_model
 
 
 class RunControl:
@@ -36,8 +37,8 @@ class RunControl:
         config = {"ops": {entry.dagster_name: {"config": dict(params)}}} if params else {}
         steps = [entry.dagster_name] if only else None
         instance, repository = state.instance, state.repository_for(name)
-        tags = {"mystocks/started_by": self._caller.name, **({FORCE: "true"} if force else {})}
-        off = {DISABLED: "true"} if isinstance(entry, Group) and not entry.enabled else {}
+        tags = {Tag.STARTED_BY: self._caller.name, **({Tag.FORCE: "true"} if force else {})}
+        off = {Tag.DISABLED: "true"} if isinstance(entry, Group) and not entry.enabled else {}
         if refused := refusal_reason(instance, entry.dagster_name, {**tags, **off}):
             raise Disabled(refused)
         # Counting and writing are one act, or two starts at the same moment would both find the place free.

@@ -14,8 +14,9 @@ from mystocks_dagster.history.catch_up import Progress
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.schedules import Schedules
 from mystocks_dagster.project.state import ProjectState
+from mystocks_dagster.tags import OWN_NAMES, State
 from mystocks_dagster.taskfile.model import Group
-from mystocks_dagster.taskfile.names import OUR_NAMES, dagster_name
+from mystocks_dagster.taskfile.names import dagster_name
 
 
 class RunHistory:
@@ -31,7 +32,7 @@ class RunHistory:
         state = self._state
         group = isinstance(state.taskfile.by_id().get(name or ""), Group)
         # Paused is what pending is called while the task's switch is off, which the roll-up does not know.
-        stored_status = "pending" if status == "paused" else status
+        stored_status = State.PENDING if status == State.PAUSED else status
         public_status = self._public_status()
         with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
             wanted = {"job": dagster_name(name)} if name and group else {"task_id": name}
@@ -39,7 +40,7 @@ class RunHistory:
                 **wanted,
                 window=TimeWindow.of(since, until),
                 status=stored_status,
-                limit=None if stored_status == "pending" else limit,
+                limit=None if stored_status == State.PENDING else limit,
             )
             executions = (record.shown(state.tables, state.task_ids) for record in records)
             public = (replace(one, status=public_status(one.task_id, one.status)) for one in executions)
@@ -66,7 +67,7 @@ class RunHistory:
         public_status = self._public_status()
         statistics = {name: Statistics(task_id=name, task_name=title) for name, title in titles.items()}
         for aggregate in aggregates:
-            if aggregate.task in OUR_NAMES:  # the project's own jobs are not tasks
+            if aggregate.task in OWN_NAMES:  # the project's own jobs are not tasks
                 continue
             name = state.task_ids.get(aggregate.name, aggregate.task)
             last_status = public_status(name, aggregate.last_status)
@@ -100,7 +101,7 @@ class RunHistory:
         switches = cache(self._schedules.switches)
 
         def public_status(task_id: str, status: str) -> str:
-            switch = switches().get(task_id) if status == "pending" else None
-            return "paused" if switch and not switch.on else status
+            switch = switches().get(task_id) if status == State.PENDING else None
+            return State.PAUSED if switch and not switch.on else status
 
         return public_status

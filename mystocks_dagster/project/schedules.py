@@ -3,6 +3,7 @@
 import heapq
 from itertools import islice
 
+from mystocks_dagster.instance import code_location
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
@@ -20,7 +21,7 @@ class Schedules:
     def switches(self) -> dict[str, Switch]:
         """Return the switches by id."""
         state = self._state
-        return switch_table.read(state.tables, switch_table.location(state.settings), state.taskfile.by_id())
+        return switch_table.read(state.tables, code_location(state.settings), state.taskfile.by_id())
 
     def switch(self, name: str, on: bool | None) -> Switch:
         """Turn one on, off, or back to what the file says."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from mystocks_dagster.addresses import check_host
-from mystocks_dagster.alerts.rules.daemon import watching
+from mystocks_dagster.alerts.daemon_watch import watching
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import ADDRESS_FILE, DAGSTER_PATH, open_instance, prepare_home
 from mystocks_dagster.instance import ui_address as ui_address  # the callers of servers ask for it here

@@ -1,0 +1,1 @@
+"""Runs of Dagster: launched, stopped, limited, refused, backfilled."""

@@ -14,13 +14,10 @@ from mystocks_dagster.dagster_internals import (
     PARTITION_NAME_TAG,
 )
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.history import ASSET_SUFFIX
 from mystocks_dagster.market.calendar import DATA_READY, shanghai
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.runs import launch
-
-#: How Dagster calls the job of all assets, which its Materialize button runs.
-_ALL_ASSETS = "__ASSET_JOB"
+from mystocks_dagster.tags import ASSET_JOB, Tag, asset_op_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +63,7 @@ class Planner:
         Raises:
             InvalidParams: The task keeps no table by trading day.
         """
-        self.instance, self.repository, self.task_id, self.step = instance, repository, task_id, f"{name}{ASSET_SUFFIX}"
+        self.instance, self.repository, self.task_id, self.step = instance, repository, task_id, asset_op_name(name)
         found = self.repository.definition.assets_defs_by_key.items()
         self.keys = frozenset(
             key for key, assets in found if assets.partitions_def and assets.node_def.name == self.step
@@ -113,8 +110,8 @@ class Planner:
             else {PARTITION_NAME_TAG: first}
         )
         run_config = {"ops": {self.step: {"config": dict(config)}}} if config else {}
-        tags = {"mystocks/task_id": self.task_id, **days, **tags}
-        return launch.create_run(self.instance, self.repository, _ALL_ASSETS, run_config, tags, assets=self.keys)
+        tags = {Tag.TASK_ID: self.task_id, **days, **tags}
+        return launch.create_run(self.instance, self.repository, ASSET_JOB, run_config, tags, assets=self.keys)
 
     def takes(self, param: str) -> bool:
         """Say whether the task has a parameter of that name."""

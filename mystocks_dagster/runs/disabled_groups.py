@@ -5,10 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG, InstigatorStatus
-
-#: Run tags: the group is disabled in the file, and somebody runs it all the same.
-DISABLED = "mystocks/disabled"
-FORCE = "mystocks/force"
+from mystocks_dagster.tags import Tag, schedule_name
 
 
 def refusal_reason(instance: dg.DagsterInstance, job: str, tags: Mapping[str, str]) -> str | None:
@@ -17,8 +14,8 @@ def refusal_reason(instance: dg.DagsterInstance, job: str, tags: Mapping[str, st
     What its schedule starts has been decided by its switch, and a switch that a person turned on wins over the file.
     """
     if (
-        DISABLED not in tags
-        or FORCE in tags
+        Tag.DISABLED not in tags
+        or Tag.FORCE in tags
         or SCHEDULE_NAME_TAG in tags
         or SENSOR_NAME_TAG in tags
         or _switched_on(instance, job)
@@ -26,12 +23,12 @@ def refusal_reason(instance: dg.DagsterInstance, job: str, tags: Mapping[str, st
         return None
     return (
         f"{job} is disabled in the task file (enabled: false). Run it all the same with: mystocks run {job} --force "
-        f"(in the Launchpad: the tag {FORCE}), or enable it with: mystocks edit {job} enabled=true"
+        f"(in the Launchpad: the tag {Tag.FORCE}), or enable it with: mystocks edit {job} enabled=true"
     )
 
 
 def _switched_on(instance: dg.DagsterInstance, job: str) -> bool:
     states = instance.all_instigator_state()
     return any(
-        state.instigator_name == f"{job}__schedule" and state.status == InstigatorStatus.RUNNING for state in states
+        state.instigator_name == schedule_name(job) and state.status == InstigatorStatus.RUNNING for state in states
     )

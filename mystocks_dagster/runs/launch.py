@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import ReconstructableRepository, RemoteRepositoryOrigin, WorkspaceFileTarget
-from mystocks_dagster.dagster_tables import REPOSITORY
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.processes import lock
 from mystocks_dagster.settings import Settings, building_only
+from mystocks_dagster.tags import REPOSITORY
 
 #: The daemon that takes runs off the queue.
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
@@ -32,7 +32,10 @@ def daemon_alive(instance: dg.DagsterInstance) -> bool:
 
 
 def killed_daemon(instance: dg.DagsterInstance) -> int | None:
-    """Return the number of this machine's daemon when it was killed and nothing was heard of another since; None when it was not."""
+    """Return the number of this machine's daemon when it was killed and nothing was heard of another since.
+
+    None when it was not.
+    """
     age = heartbeat_age(instance)
     if age is None or age < _LATE_SECONDS:  # another machine's daemon may work on the same database
         return None
@@ -40,7 +43,10 @@ def killed_daemon(instance: dg.DagsterInstance) -> int | None:
 
 
 def heartbeat_age(instance: dg.DagsterInstance) -> float | None:
-    """Return how many seconds ago the queue's daemon said that it lives, negative when the clock was put back; None for never."""
+    """Return how many seconds ago the queue's daemon said that it lives, negative when the clock was put back.
+
+    None for never.
+    """
     heartbeat = instance.get_daemon_heartbeats().get(QUEUE_DAEMON)
     return time.time() - heartbeat.timestamp if heartbeat else None
 

@@ -5,7 +5,7 @@ import time
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES
-from mystocks_dagster.history import ASSET_SUFFIX
+from mystocks_dagster.tags import asset_op_name
 
 #: A run is written and at once queued, or started.
 _START_SECONDS = 60
@@ -52,7 +52,7 @@ def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str) -> list[
     started: dict[str, None] = {}
     for entry in instance.all_logs(run.run_id, of_type={_STARTED, *_ENDED}):
         event = entry.get_dagster_event()
-        if event.step_key not in (name, f"{name}{ASSET_SUFFIX}"):
+        if event.step_key not in (name, asset_op_name(name)):
             continue
         if event.event_type == _STARTED:
             started[event.step_key] = None

@@ -1,4 +1,6 @@
-"""When a daemon looked and when a switch was off: whether a start that is asked for late was missed, late, or not due at all.
+"""When a daemon looked and when a switch was off.
+
+Whether a start that is asked for late was missed, late, or not due at all.
 
 A start was missed when no daemon looked at the time at which it was due. One that a slow daemon comes to late is late
 and runs.
@@ -14,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.tags import Storage
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: A daemon of which nothing was noted for so long did not look: its machine slept, or it was stopped.
@@ -34,7 +37,6 @@ _TIMES = {
     "trading_days_only",
 }
 NEVER = datetime.fromtimestamp(0, UTC)
-_LOOKS, _SCHEDULES = "mystocks/looks", "mystocks/schedules"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,10 @@ class DaemonLooks:
         return max(known, self.before or self.since, self.since) if job in self.off else known
 
     def first_seen(self, job: str, form: str, otherwise: datetime) -> datetime:
-        """Return since when the schedule of a job has this form; now when it had another, `otherwise` when nothing is noted."""
+        """Return since when the schedule of a job has this form.
+
+        Now when it had another, `otherwise` when nothing is noted.
+        """
         if job not in self.forms:
             return otherwise
         noted, seen = self.forms[job]
@@ -81,16 +86,18 @@ def form(schedule: Schedule) -> str:
 
 def begin(instance: dg.DagsterInstance, moment: datetime) -> None:
     """Note that a daemon begins at that moment: until then none looked."""
-    _write(instance, _LOOKS, {"since": moment.isoformat(), "looked": None})
+    _write(instance, Storage.DAEMON_LOOKS, {"since": moment.isoformat(), "looked": None})
 
 
 def read(instance: dg.DagsterInstance, moment: datetime) -> DaemonLooks:
     """Return what is known at a look of the daemon at that moment."""
     stored = {
         key: json.loads(text)
-        for key, text in instance.daemon_cursor_storage.get_cursor_values({_LOOKS, _SCHEDULES}).items()
+        for key, text in instance.daemon_cursor_storage.get_cursor_values(
+            {Storage.DAEMON_LOOKS, Storage.SCHEDULES}
+        ).items()
     }
-    looks, schedules = stored.get(_LOOKS, {}), stored.get(_SCHEDULES, {})
+    looks, schedules = stored.get(Storage.DAEMON_LOOKS, {}), stored.get(Storage.SCHEDULES, {})
     before = _time(looks.get("looked"))
     return DaemonLooks(
         moment=moment,
@@ -115,10 +122,10 @@ def look(
     """
     looks = read(instance, moment)
     if looks.before is None or not timedelta() <= moment - looks.before < _PAUSE:
-        _write(instance, _LOOKS, {"since": looks.since.isoformat(), "looked": moment.isoformat()})
+        _write(instance, Storage.DAEMON_LOOKS, {"since": looks.since.isoformat(), "looked": moment.isoformat()})
     schedules = _schedules(looks, on, forms)
     if schedules != _stored(looks.off, looks.resumed, looks.forms):
-        _write(instance, _SCHEDULES, schedules)
+        _write(instance, Storage.SCHEDULES, schedules)
     return looks
 
 

@@ -8,10 +8,7 @@ from typing import Any
 
 from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.scheduling.switch_table import instigators
-
-#: The sensor that looks at all intervals in one go; its cursor says until when it has looked.
-SENSOR = "intervals__sensor"
-_KEY = "mystocks/intervals"
+from mystocks_dagster.tags import INTERVALS_SENSOR, Storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +28,7 @@ class IntervalState:
 
 def read(tables: DagsterTables) -> dict[str, IntervalState]:
     """Return the anchors by job."""
-    text = tables.note(_KEY)
+    text = tables.note(Storage.INTERVALS)
     stored = json.loads(text) if text else {}
     return {
         job: IntervalState(start=datetime.fromisoformat(start), step=step, seen=datetime.fromisoformat(seen))
@@ -42,12 +39,12 @@ def read(tables: DagsterTables) -> dict[str, IntervalState]:
 def write(instance: Any, anchors: Mapping[str, IntervalState]) -> None:
     """Keep the anchors instead of those kept before."""
     stored = {job: [one.start.isoformat(), one.step, one.seen.isoformat()] for job, one in anchors.items()}
-    instance.daemon_cursor_storage.set_cursor_values({_KEY: json.dumps(stored, separators=(",", ":"))})
+    instance.daemon_cursor_storage.set_cursor_values({Storage.INTERVALS: json.dumps(stored, separators=(",", ":"))})
 
 
 def looked(tables: DagsterTables) -> datetime | None:
     """Return until when the intervals have been looked at; None before the first look."""
-    sensor = instigators(tables).get(SENSOR)
+    sensor = instigators(tables).get(INTERVALS_SENSOR)
     return looked_until(sensor.data.get("cursor")) if sensor else None
 
 

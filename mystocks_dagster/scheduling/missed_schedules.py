@@ -17,7 +17,7 @@ from mystocks_dagster.taskfile.schedule import Schedule
 
 @dataclass(frozen=True, kw_only=True)
 class MissedSchedule:
-    """A schedule of a task or group, and the earliest time at which it should have fired since it was last looked at."""
+    """A schedule of a task or group, and the earliest time at which it should have fired since the last look."""
 
     name: str
     due: datetime

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from mystocks_dagster.dagster_tables import REPOSITORY, DagsterTables
+from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import REPOSITORY, schedule_name
 from mystocks_dagster.taskfile.model import Group, Task
 
 SCHEDULE, SENSOR = "SCHEDULE", "SENSOR"
@@ -97,32 +97,15 @@ def read(tables: DagsterTables, location: str, entries: Mapping[str, Task | Grou
 
     Args:
         tables: Dagster's.
-        location: What `location` returned.
+        location: What Dagster calls the code location.
         entries: Tasks and groups by id.
     """
     states = instigators(tables, location)
     return {
-        name: _switch(name, entry, states.get(f"{entry.dagster_name}__schedule"))
+        name: _switch(name, entry, states.get(schedule_name(entry.dagster_name)))
         for name, entry in entries.items()
         if has_switch(entry)
     }
-
-
-def location(settings: Settings) -> str:
-    """Return what Dagster calls the project's code location: workspace.yaml says it."""
-    import yaml
-
-    path = settings.root / "workspace.yaml"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        content = None
-    match content:
-        case {"load_from": [{"python_module": {"location_name": str(name)}}, *_], **others} if not others:
-            return name
-    from mystocks_dagster.dagster_internals import WorkspaceFileTarget
-
-    return WorkspaceFileTarget([str(path)]).create_origins()[0].location_name
 
 
 def has_switch(entry: Task | Group) -> bool:

@@ -24,13 +24,15 @@ from mystocks_dagster.dagster_internals import (
     SensorSnap,
     SensorType,
     WorkspaceFileTarget,
+    get_current_timestamp,
 )
-from mystocks_dagster.dagster_tables import REPOSITORY, InstanceTables
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.errors import NoSwitch
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.scheduling import switch_table
 from mystocks_dagster.scheduling.switch_table import Switch, has_switch
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import REPOSITORY, schedule_name
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 
 
@@ -69,7 +71,10 @@ def turn(
 
 
 def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[Any], InstigatorState]) -> None:
-    """Put a switch back; where that turns it on, note when, as turning it on does: Dagster's reset forgets that it was off."""
+    """Put a switch back.
+
+    Where that turns it on, note when, as turning it on does: Dagster's reset forgets that it was off.
+    """
     was_on = remote.get_current_instigator_state(
         instance.get_instigator_state(remote.get_remote_origin_id(), remote.selector_id)
     ).is_running
@@ -78,9 +83,9 @@ def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[
         return
     data: Any = state.instigator_data
     if isinstance(remote, RemoteSchedule):
-        noted = ScheduleInstigatorData(remote.cron_schedule, time.time())
+        noted = ScheduleInstigatorData(remote.cron_schedule, get_current_timestamp())
     else:
-        noted = data.with_sensor_start_timestamp(time.time())
+        noted = data.with_sensor_start_timestamp(get_current_timestamp())
     instance.update_instigator_state(state.with_data(noted))
 
 
@@ -98,13 +103,16 @@ def person_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
 
 
 def turned_on(states: Mapping[str, InstigatorState], active: Mapping[str, bool]) -> dict[str, bool]:
-    """Return job to whether its schedule or sensor is on: as somebody switched it, else as the file has it (`active`)."""
+    """Return job to whether its schedule or sensor is on.
+
+    As somebody switched it, else as the file has it (`active`).
+    """
     turned = {
         name: state.status == InstigatorStatus.RUNNING
         for name, state in states.items()
         if state.status != InstigatorStatus.DECLARED_IN_CODE
     }
-    return {job: turned.get(f"{job}__schedule", default) for job, default in active.items()}
+    return {job: turned.get(schedule_name(job), default) for job, default in active.items()}
 
 
 def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
@@ -121,7 +129,7 @@ def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
     origin = repository(settings)
     with open_instance(settings) as instance:
         known = sensor_states(instance)
-        for remote in (_remote(one, origin) for one in entries if f"{one.dagster_name}__schedule" not in known):
+        for remote in (_remote(one, origin) for one in entries if schedule_name(one.dagster_name) not in known):
             data = SensorInstigatorData(last_tick_timestamp=time.time(), sensor_type=SensorType.STANDARD)
             # The daemon may note the same switch in this moment.
             with contextlib.suppress(dg.DagsterInvariantViolationError):
@@ -141,7 +149,7 @@ def _remote(entry: Task | Group, origin: RemoteRepositoryOrigin) -> RemoteSchedu
         display_metadata={},
     )
     job, schedule = entry.dagster_name, entry.schedule
-    name = f"{job}__schedule"
+    name = schedule_name(job)
     if schedule and schedule.cron_expression:
         default = dg.DefaultScheduleStatus.RUNNING if entry.active else dg.DefaultScheduleStatus.STOPPED
         cron = ScheduleSnap(

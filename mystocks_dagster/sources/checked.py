@@ -9,14 +9,12 @@ from typing import Any
 import polars as pl
 
 from mystocks_dagster.errors import SourceChanged
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.value_rules import Checked, Fault, check
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable, StatementTable
 
-#: Tables of which a refused day does not end the load of the other days.
-_BY_DAY = ("daily_bars", "longhubang")
-#: Tables with a previous close, of which some sources write 0 where they have none: Sina of Beijing's stocks.
-_WITH_PREV_CLOSE = ("daily_bars", "stock_quotes", "etf_quotes")
+#: Some sources write 0 where they have no previous close: Sina of Beijing's stocks.
+_PREV_CLOSE = "prev_close"
 
 
 @dataclass
@@ -64,7 +62,7 @@ class CheckedSource:
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Yield bars; of a day that is refused there are none."""
         for frame in self._source.daily_bars(days, symbols):
-            yield self._checked("daily_bars", frame)
+            yield self._checked("daily_bars", frame, days_apart=True)
 
     def stocks(self, *, include_delisted: bool) -> pl.DataFrame:
         """Return the stock list."""
@@ -84,23 +82,27 @@ class CheckedSource:
 
     def longhubang(self, start: date, end: date) -> pl.DataFrame:
         """Return the 龙虎榜 rows of those days; of a day that is refused there are none."""
-        return self._checked("longhubang", self._source.longhubang(start, end))
+        return self._checked("longhubang", self._source.longhubang(start, end), days_apart=True)
 
     def capital_flow(self, kind: FlowKind, day: date) -> pl.DataFrame:
         """Return the capital flow of that day."""
         return self._checked(f"capital_flow_{kind}", self._source.capital_flow(kind, day))
 
-    def _checked(self, name: str, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows that may be stored.
+    def rows(self, table: str, start: date, end: date) -> pl.DataFrame:
+        """Return the rows of a table without a method of its own; of a day that is refused there are none."""
+        return self._checked(table, self._source.rows(table, start, end), days_apart=TABLES[table].by_day)
+
+    def _checked(self, name: str, frame: pl.DataFrame, *, days_apart: bool = False) -> pl.DataFrame:
+        """Return the rows that may be stored; with `days_apart` a refused day does not end the load of the others.
 
         Raises:
             SourceChanged: Two different rows share a key, or so many rows break a rule that none can be trusted.
         """
         table = TABLES[name]
-        if name in _WITH_PREV_CLOSE:
-            frame = frame.with_columns(prev_close=pl.when(pl.col("prev_close") != 0).then(pl.col("prev_close")))
+        if _PREV_CLOSE in table.dtypes:
+            frame = frame.with_columns(pl.when(pl.col(_PREV_CLOSE) != 0).then(pl.col(_PREV_CLOSE)).alias(_PREV_CLOSE))
         checked: Checked = check(table, once(name, frame, self.name))
-        if checked.refused and name not in _BY_DAY:
+        if checked.refused and not days_apart:
             raise SourceChanged(f"{self.name}: {name} refused. {'; '.join(checked.refused.values())}.")
         if checked.faults or checked.refused:
             found = self._findings.setdefault(name, RejectedRows())

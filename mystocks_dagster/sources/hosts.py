@@ -17,53 +17,14 @@ from typing import IO
 
 from mystocks_dagster.errors import SettingsError, SourceUnavailable
 from mystocks_dagster.market.clock import SHANGHAI
-
-HOUR = 3600.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class HostRule:
-    """How one upstream wants to be treated; hosts that share a rule share its limits.
-
-    Attributes:
-        name: Also the name of its file.
-        hosts: The hosts' names or their endings.
-        gap: Seconds between two requests.
-        ban: Seconds for which it is left alone after it has thrown us out.
-        drops_are_bans: A connection closed without an answer means that it has thrown us out.
-    """
-
-    name: str
-    hosts: tuple[str, ...]
-    gap: float = 1.0
-    ban: float = HOUR / 4
-    drops_are_bans: bool = False
-
-    def covers(self, host: str) -> bool:
-        """Say whether the rule is about that host."""
-        return any(host == name or host.endswith(f".{name}") for name in self.hosts)
-
-
-#: Below every rate at which users report to have been banned; see docs/akshare.md.
-RULES = (
-    HostRule(
-        name="eastmoney-push2",
-        hosts=("push2.eastmoney.com", "push2his.eastmoney.com"),
-        gap=2.5,
-        ban=6 * HOUR,
-        drops_are_bans=True,
-    ),
-    HostRule(
-        name="eastmoney-push2delay", hosts=("push2delay.eastmoney.com",), gap=2.5, ban=6 * HOUR, drops_are_bans=True
-    ),
-    HostRule(name="eastmoney-datacenter", hosts=("datacenter-web.eastmoney.com",), gap=0.75),
-    HostRule(name="sina", hosts=("sina.com.cn",)),
-)
+from mystocks_dagster.sources.declaration import HostRule
+from mystocks_dagster.sources.registry import declarations
 
 
 def rule_of(host: str) -> HostRule:
     """Return the rule of a host; a host without one is asked once a second."""
-    return next((rule for rule in RULES if rule.covers(host)), HostRule(name=host, hosts=(host,)))
+    rules = (rule for source in declarations().values() for rule in source.host_rules)
+    return next((rule for rule in rules if rule.covers(host)), HostRule(name=host, hosts=(host,)))
 
 
 @dataclass

@@ -14,7 +14,7 @@ QuoteTable = Literal["stock_quotes", "etf_quotes"]
 class MarketSource(Protocol):
     """A place that market data comes from.
 
-    Every method returns frames with exactly the columns, types and units of `market.schemas`; an empty frame
+    Every method returns frames with exactly the columns, types and units of `market.tables`; an empty frame
     means "there is nothing", never "it failed". A dataset that is not in `offers` raises `NotOffered`.
 
     Attributes:
@@ -37,7 +37,7 @@ class MarketSource(Protocol):
         ...
 
     def trading_days(self) -> list[date]:
-        """Return the trading days that the source itself states, ascending; it is silent about no day between first and last.
+        """Return the trading days that the source itself states, ascending: all of them from the first to the last.
 
         Not those of its bars: a day of which an archive has none may have been a trading day.
 
@@ -62,7 +62,7 @@ class MarketSource(Protocol):
         ...
 
     def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
-        """Return the distributions (`corporate_actions`) that are published by now, with ex-dividend days from `start` to `end`."""
+        """Return the published distributions (`corporate_actions`) with ex-dividend days from `start` to `end`."""
         ...
 
     def quotes(self, table: QuoteTable) -> pl.DataFrame:
@@ -75,4 +75,11 @@ class MarketSource(Protocol):
 
     def capital_flow(self, kind: FlowKind, day: date) -> pl.DataFrame:
         """Return the capital flow of that trading day by stock, sector or concept (`capital_flow_<kind>`)."""
+        ...
+
+    def rows(self, table: str, start: date, end: date) -> pl.DataFrame:
+        """Return the rows of a table that has no method above, with days from `start` to `end`, both included.
+
+        A new table needs nothing else of a source: it is in `offers`, and its rows come from here.
+        """
         ...

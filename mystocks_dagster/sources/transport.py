@@ -32,7 +32,7 @@ _LOCK = threading.RLock()
 
 
 class EmptyResponse(Exception):
-    """The host says that there are no rows. Not an error: a way out through akshare, which cannot read such an answer."""
+    """The host says that there are no rows: not an error, but akshare cannot read such an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The task file: its YAML is read, validated with line and remedy, and edited without losing comments."""

@@ -13,11 +13,14 @@ from mystocks_dagster.errors import SettingsError
 
 #: Seconds to wait for other editors; each holds the file for a second or two, and there may be a crowd.
 _PATIENCE = 60.0
+_POLL_SECONDS = 0.02
 
 
 @contextmanager
 def locked(path: Path, patience: float | None = None) -> Generator[None]:
-    """Keep other editors of `path` waiting, in this process and in others; `patience` is how many seconds to wait for one.
+    """Keep other editors of `path` waiting, in this process and in others.
+
+    `patience` is how many seconds to wait for one.
 
     Raises:
         SettingsError: The folder cannot be written, or another editor does not finish.
@@ -31,24 +34,42 @@ def locked(path: Path, patience: float | None = None) -> Generator[None]:
         ) from None
     try:
         patience = _PATIENCE if patience is None else patience
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SettingsError(
-                        f"{path} is being edited by another process for {patience:.0f} s already; try again."
-                    ) from None
-                time.sleep(0.02)
+        if not take_lock(descriptor, patience):
+            raise SettingsError(f"{path} is being edited by another process for {patience:.0f} s already; try again.")
         yield
     finally:
         os.close(descriptor)
 
 
+def take_lock(descriptor: int, patience: float, *, shared: bool = False) -> bool:
+    """Lock an open file for this process, or (`shared`) for all that only read it; False when it stays taken.
+
+    Args:
+        descriptor: The open file's; the lock is held until it is closed.
+        patience: How many seconds to wait for whoever holds the lock.
+        shared: Whether others may have it at the same time.
+
+    Raises:
+        OSError: The file system knows no locks.
+    """
+    deadline = time.monotonic() + patience
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+        else:
+            return True
+
+
 def tidy(path: Path) -> None:
-    """Remove what edits of `path` that were killed have left beside it; call it while the file is locked, so that none is under way."""
+    """Remove what edits of `path` that were killed have left beside it.
+
+    Call it while the file is locked, so that none is under way.
+    """
     ours = re.compile(rf"\.{re.escape(path.name)}(\.bak)?\.[a-z0-9_]{{8}}\.tmp")
     with suppress(OSError):
         for entry in os.scandir(path.parent):

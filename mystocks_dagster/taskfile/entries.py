@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mystocks_dagster.taskfile import pydantic_errors
-from mystocks_dagster.taskfile.functions import Function, Functions, Unresolved, declared, params_model, takes_params
+from mystocks_dagster.taskfile.functions import Function, Functions, Unresolved, declared
 from mystocks_dagster.taskfile.model import Entry, Group, Task, task_faults
 from mystocks_dagster.taskfile.problems import Fault, Path
 from mystocks_dagster.taskfile.relations import EntryRefs
 from mystocks_dagster.taskfile.schedule import schedule_faults
+from mystocks_dagster.taskfile.signature import params_model, params_parameter
 from mystocks_dagster.taskfile.variables import Written, resolve_variables
 from mystocks_dagster.taskfile.yaml.document import SECTIONS, Raw, Section, with_defaults
 
@@ -73,7 +74,7 @@ class Builder:
         if function and model and isinstance(params := values.get("params") or {}, dict):
             secret = [path[1:] for path, one in written.items() if one.secret and path[0] == "params"]
             faults += (_below("params", fault) for fault in params_faults(model, function, params, secret))
-        elif function and values.get("params") and not takes_params(function):
+        elif function and values.get("params") and params_parameter(function) is None:
             faults.append(
                 Fault(("params",), f"{values['task_function']} takes no parameters", "Remove the params.", at_key=True)
             )

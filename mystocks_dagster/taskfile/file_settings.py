@@ -57,7 +57,7 @@ def _alert_faults(document: Document) -> Iterator[Fault]:
     tables: frozenset[str] = frozenset()
     alerts = document.head.get("alerts")
     if isinstance(alerts, dict) and alerts.get("expect"):
-        from mystocks_dagster.market.schemas import TABLES
+        from mystocks_dagster.market.tables import TABLES
 
         tables = frozenset(TABLES)
     return written_faults(document.head, tables, frozenset(raw.id for raw in document.entries["tasks"] if raw.id))

@@ -14,11 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pydantic import BaseModel
-
 from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.taskfile import module_cache
 from mystocks_dagster.taskfile.problems import near, suggest
+from mystocks_dagster.taskfile.signature import unknown_parameter
 
 BUILT_IN = "mystocks_dagster.tasks"
 #: What the built-in package was called in the system that this one replaces.
@@ -131,7 +130,10 @@ class Functions:
         names = [BUILT_IN + module.removeprefix(ALIAS)] if _inside(module, (ALIAS,)) else []
         allowed = [name for name in (*names, module) if _inside(name, (BUILT_IN, *self._packages))]
         if not _DOTTED.fullmatch(module) or not allowed:
-            hint = f"Allowed are modules of {', '.join((BUILT_IN, *self._packages))}; add a package of your own to task_packages."
+            hint = (
+                f"Allowed are modules of {', '.join((BUILT_IN, *self._packages))}; add a package of your "
+                "own to task_packages."
+            )
             meant = next((name for name in self.modules() if name.endswith(f".{module}")), None)
             hint = f"Did you mean {meant!r}?" if meant else hint
             raise Unresolved("task_module", f"{module!r} is outside the task packages", hint)
@@ -158,7 +160,7 @@ class Functions:
             hint = suggest(name, public, allowed="It has") or "It has none that a task can run."
             raise Unresolved("task_function", f"{module.__name__} has no function {name!r}", hint)
         if not _is_task(found, allowed):
-            hint = "Name a function that is written in a task package and takes (params), (params, run) or nothing."
+            hint = "Name a function that is written in a task package and takes params, run, both or neither."
             raise Unresolved("task_function", f"{module.__name__}.{name} is no task function", hint)
         return found
 
@@ -169,7 +171,10 @@ def package_fault(package: str, beside: Path | None) -> str | None:
         return "a package is written like my_tasks or company.tasks"
     top = package.partition(".")[0]
     if top in sys.stdlib_module_names or (top == "mystocks_dagster" and not _inside(package, (BUILT_IN,))):
-        return f"{package} holds no tasks: it belongs to {'this project' if top == 'mystocks_dagster' else 'Python itself'}"
+        return (
+            f"{package} holds no tasks: it belongs to "
+            f"{'this project' if top == 'mystocks_dagster' else 'Python itself'}"
+        )
     if package != ALIAS and find(package, beside) is None:
         return f"the package {package!r} was found neither on the Python path nor beside the task file ({beside})"
     return None
@@ -193,41 +198,18 @@ def find(name: str, beside: Path | None = None) -> importlib.machinery.ModuleSpe
     return spec
 
 
-def params_model(function: Function) -> type[BaseModel] | None:
-    """Return the pydantic model of a task function's first parameter; None for the plain `params: dict`."""
-    try:
-        signature = inspect.signature(function, eval_str=True)
-    except NameError:  # annotations written as text that cannot be read from outside the function
-        signature = inspect.signature(function)
-    params = next((parameter for parameter in signature.parameters.values() if parameter.name != "run"), None)
-    kind = params.annotation if params else None
-    return kind if inspect.isclass(kind) and issubclass(kind, BaseModel) else None
-
-
-def takes_params(function: Function) -> bool:
-    """Return whether a task function takes params at all."""
-    return any(parameter.name != "run" for parameter in inspect.signature(function).parameters.values())
-
-
 def _inside(module: str, packages: Sequence[str]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
 def _is_task(value: Any, packages: Sequence[str]) -> bool:
-    """Return whether a value is a function of one of the packages that can be called with params, run, both or neither."""
+    """Return whether a value is a function of one of the packages, and takes params, run, both or neither."""
     if not callable(value) or inspect.isclass(value) or not _inside(getattr(value, "__module__", None) or "", packages):
         return False
     try:
-        signature = inspect.signature(value)
-    except (TypeError, ValueError):
+        return unknown_parameter(value) is None
+    except (TypeError, ValueError):  # written in C, without a signature
         return False
-    for given in range(3):
-        try:
-            signature.bind(*range(given))
-        except TypeError:
-            continue
-        return True
-    return False
 
 
 def _place(error: BaseException) -> str:

@@ -3,114 +3,100 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.alerts import Alerts
-from mystocks_dagster.taskfile.problems import Fault, Path, suggest
+from mystocks_dagster.taskfile.base_entry import Entry
+from mystocks_dagster.taskfile.field_types import EXECUTION_MODES, PRIORITIES, TASK_TYPES, Id, Priority, TaskType, Texts
+from mystocks_dagster.taskfile.form import FormField
+from mystocks_dagster.taskfile.problems import Fault
 from mystocks_dagster.taskfile.schedule import (
     Closed,
     Flag,
     Integer,
     Schedule,
     cross_field,
-    fault,
     nothing_is,
     once_each,
 )
-from mystocks_dagster.taskfile.secrets import is_secret, mask, variables_only
-from mystocks_dagster.taskfile.variables import Written
+from mystocks_dagster.taskfile.secrets import mask
 
-PriorityName = Literal["critical", "high", "normal", "low", "batch"]
-PRIORITIES: Mapping[str, int] = {"critical": 100, "high": 200, "normal": 500, "low": 800, "batch": 900}
-TaskType = Literal["cron", "supervisor", "manual", "data_sync", "indicator_calc", "market_fetch"]
 _DAY = 24 * 3600
-
-
-def _id(value: str) -> str:
-    if why := names.id_fault(value):
-        raise fault(f"{value!r} cannot be an id: {why}", "Choose another id, such as my_task.")
-    return value
-
-
-def _priority(value: Any) -> Any:
-    if isinstance(value, str):
-        if value not in PRIORITIES:
-            raise fault(
-                f"unknown priority {value!r}", suggest(value, PRIORITIES) + " Or a number from 1 (first) to 999 (last)."
-            )
-        return PRIORITIES[value]
-    return value
-
-
-Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": names.ID_PATTERN})]
-Texts = Annotated[tuple[str, ...], nothing_is(()), AfterValidator(once_each)]
-Priority = Annotated[
-    Integer, Field(ge=1, le=999), BeforeValidator(_priority, json_schema_input_type=int | PriorityName)
-]
-
-
-class Entry(Closed):
-    """A task or a group: it has an id, and remembers which of its values came from environment variables."""
-
-    _written: dict[Path, Written] = PrivateAttr(default_factory=dict)
-
-    @property
-    def templates(self) -> frozenset[str]:
-        """Names of the fields in which variables are written, at any depth."""
-        return frozenset(str(path[0]) for path in self._written)
-
-    def written(self) -> dict[str, Any]:
-        """Return all fields as JSON values, with `${VAR}` where a value came from the environment: for the file, not for showing."""
-        data = self.model_dump(mode="json")
-        for path, written in self._written.items():
-            _put(data, path, written.text)
-        return data
-
-    def masked(self) -> dict[str, Any]:
-        """Return the same as it may be shown: of what has a secret name only the variables, and *** for what the file writes out."""
-        data = mask(self.model_dump(mode="json"))
-        for path, written in self._written.items():
-            _put(data, path, variables_only(written.text) if any(map(is_secret, path)) else written.text)
-        return data
 
 
 class Task(Entry):
     """One task: what it runs, when, and what happens when it fails."""
 
-    task_id: Id = Field(
+    task_id: Annotated[
+        Id,
+        FormField(
+            "任务编号",
+            "task_id",
+            help=(
+                "字母开头，只用字母、数字、_ 和 -；保存后不能修改。",
+                "Letters, digits, _ and -, a letter first; it stays.",
+            ),
+        ),
+    ] = Field(
         description="The key of the task everywhere; unique over tasks and groups. Dagster shows `-` as `_`.",
         examples=["daily_data_sync"],
     )
-    task_name: str = Field(
+    task_name: Annotated[str, FormField("任务名称", "Name")] = Field(
         default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日股票数据同步"]
     )
-    description: str = Field(
+    description: Annotated[str, FormField("说明", "Description", kind="area")] = Field(
         default="", description="What it does, for people.", examples=["每天收盘后同步当日股票交易数据"]
     )
-    task_type: TaskType = Field(
+    task_type: Annotated[TaskType, FormField("任务类型", "Type", choices=TASK_TYPES)] = Field(
         description="`data_sync`, `indicator_calc`, `market_fetch`: keeps tables up to date; `cron`: runs by schedule; "
         "`manual`: never scheduled; `supervisor`: kept alive.",
         examples=["cron"],
     )
-    task_module: str = Field(
+    task_module: Annotated[
+        str,
+        FormField(
+            "模块", "Module", help=("例如 mystocks_dagster.tasks.data_sync", "Such as mystocks_dagster.tasks.data_sync")
+        ),
+    ] = Field(
         min_length=1,
-        description="Module of the function: `mystocks_dagster.tasks.X` (`app.tasks.X` is read as that), or one of `task_packages`.",
+        description="Module of the function: `mystocks_dagster.tasks.X` (`app.tasks.X` is read as that), or one of "
+        "`task_packages`.",
         examples=["mystocks_dagster.tasks.data_sync"],
     )
-    task_function: str = Field(
+    task_function: Annotated[str, FormField("函数", "Function")] = Field(
         min_length=1, description="Name of the function in that module.", examples=["sync_daily_stock_data"]
     )
-    params: Annotated[dict[str, Any], nothing_is({})] = Field(
+    params: Annotated[
+        Annotated[dict[str, Any], nothing_is({})],
+        FormField(
+            "参数（YAML）",
+            "Parameters (YAML)",
+            help=("每行一个，例如 retention_days: 30", "One a line, such as retention_days: 30"),
+        ),
+    ] = Field(
         default_factory=dict,
         description="What the function is given; can be changed for each run.",
         examples=[{"data_source": "akshare"}],
     )
-    enabled: Flag = Field(
+    enabled: Annotated[Flag, FormField("启用", "Enabled")] = Field(
         default=True,
         description="false: its schedule does not start it, and a supervisor is not kept alive. By hand it still runs.",
     )
-    priority: Priority = Field(
+    priority: Annotated[
+        Priority,
+        FormField(
+            "优先级",
+            "Priority",
+            help=(
+                "critical 100，high 200，normal 500，low 800，batch 900，或 1 至 999",
+                "critical, high, normal, low, batch, or 1 to 999",
+            ),
+            advanced=True,
+            kind="text",
+        ),
+    ] = Field(
         default=PRIORITIES["normal"],
         description="Who starts first when runs wait: `critical` (100), `high` (200), `normal` (500), `low` (800), "
         "`batch` (900), or 1 to 999, lower first.",
@@ -119,38 +105,50 @@ class Task(Entry):
     schedule: Schedule | None = Field(
         default=None, description="When it starts by itself; see below. None on a `manual` task."
     )
-    max_instances: Annotated[Integer, Field(ge=1, le=100)] = Field(
-        default=1, description="How many executions of it may run at the same time."
-    )
-    dependencies: Texts = Field(
+    max_instances: Annotated[
+        Annotated[Integer, Field(ge=1, le=100)], FormField("最大并发", "At the same time", advanced=True)
+    ] = Field(default=1, description="How many executions of it may run at the same time.")
+    dependencies: Annotated[
+        Texts,
+        FormField(
+            "依赖任务",
+            "Depends on",
+            help=("任务编号，用逗号分隔；先于此任务运行", "Ids, separated by commas; they run first"),
+            advanced=True,
+        ),
+    ] = Field(
         default=(),
         description="Ids of tasks that run first, in the same run, and must succeed.",
         examples=[["sync_basic_stock_info"]],
     )
-    timeout: Annotated[Integer, Field(ge=1, le=30 * _DAY)] | None = Field(
+    timeout: Annotated[
+        Annotated[Integer, Field(ge=1, le=30 * _DAY)] | None,
+        FormField("超时（秒）", "Timeout (seconds)", help=("留空则不限时", "Empty: no limit"), advanced=True),
+    ] = Field(
         default=None,
         description="Seconds that one attempt may take; then it is stopped and counts as failed. Default: no limit.",
         examples=[3600],
     )
-    retry_count: Annotated[Integer, Field(ge=0, le=100)] = Field(
-        default=0, description="Attempts after the first one, when a retry can mend the failure."
+    retry_count: Annotated[Annotated[Integer, Field(ge=0, le=100)], FormField("重试次数", "Retries", advanced=True)] = (
+        Field(default=0, description="Attempts after the first one, when a retry can mend the failure.")
     )
-    retry_delay: Annotated[Integer, Field(ge=0, le=_DAY)] = Field(
-        default=60, description="Seconds between two attempts, at least."
-    )
-    auto_restart: Flag = Field(
+    retry_delay: Annotated[
+        Annotated[Integer, Field(ge=0, le=_DAY)], FormField("重试间隔（秒）", "Seconds between retries", advanced=True)
+    ] = Field(default=60, description="Seconds between two attempts, at least.")
+    auto_restart: Annotated[Flag, FormField("自动重启", "Restart by itself", advanced=True)] = Field(
         default=False,
-        description="A supervisor that ends is started again; another task whose run was lost (machine killed) is started again once.",
+        description="A supervisor that ends is started again; another task whose run was lost (machine killed) is "
+        "started again once.",
     )
-    stop_on_error: Flag = Field(
+    stop_on_error: Annotated[Flag, FormField("出错时停止后续任务", "Stop later tasks on error", advanced=True)] = Field(
         default=True, description="In a sequential group: a failure keeps the later tasks from starting."
     )
-    tags: Texts = Field(
+    tags: Annotated[Texts, FormField("标签", "Tags", help=("用逗号分隔", "Separated by commas"))] = Field(
         default=(), description="Labels to filter by, in any language.", examples=[["daily", "important"]]
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        default="INFO", description="The least severe of its log lines that is kept."
-    )
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], FormField("日志级别", "Log level", advanced=True)
+    ] = Field(default="INFO", description="The least severe of its log lines that is kept.")
 
     @model_validator(mode="before")
     @classmethod
@@ -175,7 +173,7 @@ class Task(Entry):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Names of the params that are not shown: they hold a value from an environment variable, or one with a secret name."""
+        """Names of the params that are not shown: those with a value from a variable, or with a secret name."""
         variables = {str(path[1]) for path, written in self._written.items() if written.secret and path[0] == "params"}
         return frozenset(
             variables | {name for name, value in self.params.items() if mask({name: value}) != {name: value}}
@@ -185,19 +183,26 @@ class Task(Entry):
 class Group(Entry):
     """Tasks that run together, as one job."""
 
-    group_id: Id = Field(description="The key of the group; unique over tasks and groups.", examples=["daily_job"])
-    group_name: str = Field(
+    group_id: Annotated[Id, FormField("任务组编号", "group_id")] = Field(
+        description="The key of the group; unique over tasks and groups.", examples=["daily_job"]
+    )
+    group_name: Annotated[str, FormField("任务组名称", "Name")] = Field(
         default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日数据处理任务组"]
     )
-    description: str = Field(default="", description="What it is for, for people.")
-    tasks: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(once_each)] = Field(
+    description: Annotated[str, FormField("说明", "Description", kind="area")] = Field(
+        default="", description="What it is for, for people."
+    )
+    tasks: Annotated[
+        Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(once_each)],
+        FormField("任务", "Tasks", help=("任务编号，用逗号分隔，按运行顺序", "Ids, separated by commas, in order")),
+    ] = Field(
         description="Ids of its tasks, in order; what they depend on runs too.",
         examples=[["daily_data_sync", "calc_technical_indicators"]],
     )
-    execution_mode: Literal["sequential", "parallel"] = Field(
-        default="sequential", description="One after the other as listed, or side by side."
-    )
-    enabled: Flag = Field(
+    execution_mode: Annotated[
+        Literal["sequential", "parallel"], FormField("执行方式", "Order", choices=EXECUTION_MODES)
+    ] = Field(default="sequential", description="One after the other as listed, or side by side.")
+    enabled: Annotated[Flag, FormField("启用", "Enabled")] = Field(
         default=True,
         description="false: it does not run, neither by its schedule nor by hand, unless it is forced or switched on.",
     )
@@ -224,20 +229,21 @@ class TaskFile(Closed):
 
     version: int | float | str = Field(
         default="",
-        description="Version of the file's content, as you count it: the tag `mystocks/version` of all runs.",
+        description=f"Version of the file's content, as you count it: the tag `{Tag.VERSION}` of all runs.",
         examples=["1.0"],
     )
     description: str = Field(default="", description="What the file is for, for people: `mystocks list` shows it.")
     defaults: Annotated[dict[str, Any], nothing_is({})] = Field(
         default_factory=dict,
-        description="Any field of a task but its id: taken by each task that does not say it itself. `params` and `schedule` "
-        "are joined key by key; of the params a function is given those that it takes, and a schedule is completed only "
-        "where there is one.",
+        description="Any field of a task but its id: taken by each task that does not say it itself. `params` and "
+        "`schedule` are joined key by key; of the params a function is given those that it takes, and a schedule is "
+        "completed only where there is one.",
         examples=[{"timeout": 1800}],
     )
     task_packages: Texts = Field(
         default=(),
-        description="Python packages of your own whose functions tasks may name, found on the Python path or beside the task file.",
+        description="Python packages of your own whose functions tasks may name, found on the Python path or beside "
+        "the task file.",
         examples=[["my_tasks"]],
     )
     alerts: Alerts = Field(
@@ -271,9 +277,3 @@ def _with_name(values: Any, name: str, key: str) -> Any:
     if isinstance(values, dict) and not values.get(name) and isinstance(values.get(key), str):
         return {**values, name: values[key]}
     return values
-
-
-def _put(data: Any, path: Path, value: Any) -> None:
-    for part in path[:-1]:
-        data = data[part]
-    data[path[-1]] = value

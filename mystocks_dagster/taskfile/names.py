@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
+from mystocks_dagster.tags import ENDINGS, OWN_NAMES
+
 #: Letters, digits, `_` and `-`, a letter first: what fits URLs, file names and (with `_` for `-`) Dagster.
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 LONGEST_ID = 100
@@ -29,22 +31,6 @@ DAGSTER_NAMES = frozenset(
 )
 #: First path segments below /api/tasks/ that are calls, not tasks.
 REST_NAMES = frozenset({"register", "executions", "statistics", "import", "export", "health"})
-#: Assets and jobs of the project itself.
-OUR_NAMES = frozenset(
-    {
-        "task_file",
-        "trading_calendar",
-        "task_statistics",
-        "alert_channels",
-        "cleanup_history",
-        "import_tasks",
-        "export_tasks",
-        "delete_task",
-        "refresh_calendar",
-    }
-)
-#: Endings that our own Dagster names have: `X__task` is the op of `X`, and so on.
-OUR_ENDINGS = ("__task", "__asset", "__schedule", "__sensor")
 
 
 def dagster_name(task_id: str) -> str:
@@ -72,7 +58,7 @@ def id_fault(task_id: str) -> str | None:
     if task_id in _right:
         return None
     # 0.5 s to import, for polars' types: keep it off the path of what only reads a model.
-    from mystocks_dagster.market.schemas import TABLES
+    from mystocks_dagster.market.tables import TABLES
 
     name = dagster_name(task_id)
     if not re.match(ID_PATTERN, task_id) or task_id.endswith("\n"):
@@ -83,11 +69,11 @@ def id_fault(task_id: str) -> str | None:
         return f"/api/tasks/{task_id} is a call of the REST interface"
     if name in DAGSTER_NAMES:
         return "Dagster reserves this name"
-    if name in OUR_NAMES:
+    if name in OWN_NAMES:
         return f"{name} is made by the project itself"
     if name in TABLES:
         return f"{name} is a table of the lake; name what the task does, such as sync_{name}"
-    for ending in OUR_ENDINGS:
+    for ending in ENDINGS:
         if name.endswith(ending):
             return f"names that end in {ending} are made by the project itself"
     return None

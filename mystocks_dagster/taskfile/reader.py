@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 
 from mystocks_dagster.errors import UnknownName
@@ -50,6 +51,12 @@ class Version:
     also_writes: Mapping[str, tuple[str, ...]]
     document: Document = field(repr=False)
     unusable: TaskFileError | None = field(default=None, repr=False)
+
+    @cached_property
+    def owners(self) -> Mapping[str, str]:
+        """Table to the id of the task that owns it: the first in the file that declares it."""
+        # Each table is set last by the first task.
+        return {table: task_id for task_id, tables in reversed(list(self.writes.items())) for table in tables}
 
     def find(self, name: str) -> Task | Group:
         """Return the task or group of that id.

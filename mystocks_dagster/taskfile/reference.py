@@ -8,6 +8,7 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mystocks_dagster.tags import ENDINGS, OWN_NAMES
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.alerts import Alerts, Expectation
 from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task, TaskFile
@@ -153,8 +154,8 @@ def _words(annotation: Any) -> str:
 
 def _notes() -> str:
     reserved = ", ".join(f"`{name}`" for name in sorted(names.REST_NAMES))
-    ours = ", ".join(f"`{name}`" for name in sorted(names.OUR_NAMES))
-    endings = ", ".join(f"`{ending}`" for ending in names.OUR_ENDINGS)
+    ours = ", ".join(f"`{name}`" for name in sorted(OWN_NAMES))
+    endings = ", ".join(f"`{ending}`" for ending in ENDINGS)
     return f"""\
 ## Values
 

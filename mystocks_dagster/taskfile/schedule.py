@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from mystocks_dagster.taskfile.cron import canonical, cron_fault
+from mystocks_dagster.taskfile.form import FormField
 from mystocks_dagster.taskfile.problems import Fault, shorten, suggest
 
 #: 3600, but neither "3600" nor true.
@@ -68,7 +69,7 @@ def once_each(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def cross_field(found: Fault) -> PydanticCustomError:
-    """Return the error of fields that do not fit together; the reader of files finds these by itself, with their places."""
+    """Return the error of fields that do not fit together; the reader of files reports these with their places."""
     return PydanticCustomError("cross_field", "{text}", {"text": f"{found.message}. {found.hint}"})
 
 
@@ -91,52 +92,90 @@ def _timezone(name: str) -> str:
 class Schedule(Closed):
     """When a task or group starts by itself."""
 
-    schedule_type: Literal["cron", "interval", "once"] = Field(
+    schedule_type: Annotated[
+        Literal["cron", "interval", "once"],
+        FormField(
+            "调度类型",
+            "Schedule",
+            choices={"cron": ("Cron", "cron"), "interval": ("固定间隔", "every N seconds"), "once": ("一次性", "once")},
+        ),
+    ] = Field(
         description="`cron`: at the times of `cron_expression`; `interval`: every `interval_seconds`; "
         "`once`: exactly once, at `start_time`.",
         examples=["cron"],
     )
-    enabled: Flag = Field(
+    enabled: Annotated[Flag, FormField("启用调度", "Schedule on")] = Field(
         default=True,
-        description="true: on, without touching the UI; false: present but off. A person's switch in the UI wins until it is reset.",
+        description="true: on, without touching the UI; false: present but off. A person's switch in the UI wins until "
+        "it is reset.",
     )
-    cron_expression: Annotated[str, AfterValidator(_cron)] | None = Field(
+    cron_expression: Annotated[
+        Annotated[str, AfterValidator(_cron)] | None,
+        FormField(
+            "Cron 表达式",
+            "Cron expression",
+            help=(
+                "分 时 日 月 周；1-5 是周一至周五，例如 30 16 * * 1-5",
+                "Minute hour day month weekday; 1-5 is Monday to Friday",
+            ),
+        ),
+    ] = Field(
         default=None,
-        description="Five fields: minute hour day-of-month month day-of-week. Monday is 1, so `1-5` is Monday to Friday; "
-        "0 and 7 are Sunday. With a day of month and a day of week it fires when either fits: `0 9 1 * 1` is the first "
-        "of the month and every Monday.",
+        description="Five fields: minute hour day-of-month month day-of-week. Monday is 1, so `1-5` is Monday to "
+        "Friday; 0 and 7 are Sunday. With a day of month and a day of week it fires when either fits: `0 9 1 * 1` is "
+        "the first of the month and every Monday.",
         examples=["30 16 * * 1-5"],
     )
-    interval_seconds: Annotated[Integer, Field(ge=5, le=_YEAR)] | None = Field(
+    interval_seconds: Annotated[
+        Annotated[Integer, Field(ge=5, le=_YEAR)] | None, FormField("间隔（秒）", "Interval (seconds)")
+    ] = Field(
         default=None,
-        description="Seconds between two starts, from 5; counted from `start_time`, else from when the file was first loaded.",
+        description="Seconds between two starts, from 5; counted from `start_time`, else from when the file was first "
+        "loaded.",
         examples=[3600],
     )
-    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+    timezone: Annotated[Annotated[str, AfterValidator(_timezone)], FormField("时区", "Time zone")] = Field(
         default="Asia/Shanghai",
         description="Time zone of `cron_expression`, and of times without an offset.",
         examples=["Asia/Shanghai"],
     )
-    start_time: datetime | None = Field(
+    start_time: Annotated[
+        datetime | None,
+        FormField("开始时间", "Start time", help=("例如 2026-10-19T09:00:00", "Such as 2026-10-19T09:00:00")),
+    ] = Field(
         default=None,
         description="`once`: when to run. Otherwise: not before. Without an offset it is in `timezone`.",
         examples=["2026-10-19T09:00:00"],
     )
-    end_time: datetime | None = Field(
+    end_time: Annotated[datetime | None, FormField("结束时间", "End time")] = Field(
         default=None, description="Not after. Without an offset it is in `timezone`.", examples=["2026-12-31T23:59:59"]
     )
-    trading_days_only: Flag = Field(
+    trading_days_only: Annotated[Flag, FormField("仅交易日", "Trading days only")] = Field(
         default=False, description="Skip the days on which Shanghai does not trade; the reason is shown."
     )
-    misfire: Literal["latest", "skip", "all"] = Field(
+    misfire: Annotated[
+        Literal["latest", "skip", "all"],
+        FormField(
+            "错过时",
+            "When missed",
+            choices={
+                "latest": ("补跑最近一次", "run the latest one late"),
+                "skip": ("跳过，不补跑", "leave them out"),
+                "all": ("全部补跑", "run all of them late"),
+            },
+        ),
+    ] = Field(
         default="latest",
-        description="What happens to starts that were due while no daemon was looking: run the `latest`, `skip` them, or run `all`, "
-        "trading day by trading day. What a slow daemon comes to late runs in any case; what was due while switched off does not.",
+        description="What happens to starts that were due while no daemon was looking: run the `latest`, `skip` "
+        "them, or run `all`, trading day by trading day. What a slow daemon comes to late runs in any case; what was due "
+        "while switched off does not.",
     )
-    misfire_grace_time: Annotated[Integer, Field(ge=1, le=_YEAR)] | None = Field(
+    misfire_grace_time: Annotated[
+        Annotated[Integer, Field(ge=1, le=_YEAR)] | None, FormField("错过的宽限（秒）", "Grace time (seconds)")
+    ] = Field(
         default=None,
-        description="A start missed by more than these seconds, because no daemon was looking, is not made up for. Default: no limit; "
-        "one hour for `once`.",
+        description="A start missed by more than these seconds, because no daemon was looking, is not made up for. "
+        "Default: no limit; one hour for `once`.",
         examples=[3600],
     )
 

@@ -10,8 +10,8 @@ from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.continuity import CONTEXT, MANY, MOST_DISAGREEING, Neighbours
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.continuity import CONTEXT, MANY, MOST_DISAGREEING, PAUSED, Neighbours
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import Checked, Fault, Rule, part
 from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource
@@ -75,8 +75,8 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     admitted = Admitted(rows, faults, refused)
     if whole:
         lacking = _lacking(neighbours, days, {fault.key for fault in faults}, newest)
-        admitted.paused = _by_day(lacking.filter(pl.col("how") == "paused"))
-        lacking = lacking.filter(pl.col("how") != "paused", ~pl.col("date").is_in(list(refused)))
+        admitted.paused = _by_day(lacking.filter(pl.col("how") == PAUSED))
+        lacking = lacking.filter(pl.col("how") != PAUSED, ~pl.col("date").is_in(list(refused)))
         admitted.absent = _by_day(_not_delisted(lake, source, lacking, neighbours.loaded)) if lacking.height else {}
     return admitted
 
@@ -134,7 +134,7 @@ def _session_before(day: date) -> date:
 
 
 def _lacking(neighbours: Neighbours, days: Sequence[date], apart: Collection[str], newest: date) -> pl.DataFrame:
-    """Return `symbol`, `date` (the first day without a bar) and `how` of what is lacking on `days`, see `Neighbours`."""
+    """Return `symbol`, `date` (the first day without a bar) and `how` of what lacks on `days`, see `Neighbours`."""
     lacking = pl.concat([neighbours.gaps(), *([neighbours.ends()] if newest in days else [])])
     keys = pl.concat_str("symbol", pl.lit(" "), pl.col("date").cast(pl.String))
     return lacking.filter(pl.col("date").is_in(list(days)), ~keys.is_in(list(apart)))
@@ -156,7 +156,10 @@ def _not_delisted(lake: Lake, source: MarketSource, lacking: pl.DataFrame, loade
 
 
 def _listing(lake: Lake, source: MarketSource) -> pl.DataFrame | None:
-    """Return `symbol`, `delist_date` and `listed` of the source's stock list, or of the stored one; None when there is none."""
+    """Return `symbol`, `delist_date` and `listed` of the source's stock list, or of the stored one.
+
+    None when there is none.
+    """
     try:
         if "stocks" in source.offers:
             frame = source.stocks(include_delisted=source.has_history)
@@ -184,6 +187,8 @@ def check_quotes(lake: Lake, frame: pl.DataFrame) -> None:
     if both.height >= MANY and differing.height > MOST_DISAGREEING * both.height:
         row = differing.row(0, named=True)
         raise SourceChanged(
-            f"stock_quotes refused. prev_close_disagrees: {differing.height:,} of {both.height:,} previous closes are not the stored "
-            f"closes of {before}, so this is another day, e.g. {row['symbol']} prev_close={row['prev_close']}, stored {row['close']}."
+            f"stock_quotes refused. prev_close_disagrees: {differing.height:,} of {both.height:,} "
+            "previous closes are not the stored "
+            f"closes of {before}, so this is another day, e.g. {row['symbol']} "
+            f"prev_close={row['prev_close']}, stored {row['close']}."
         )

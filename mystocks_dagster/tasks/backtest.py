@@ -12,12 +12,14 @@ from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market import schemas
 from mystocks_dagster.market.backtest import Outcome, Terms, backtest
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.metrics import Performance, performance
 from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE
 from mystocks_dagster.market.signals import STRATEGIES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.market.tables.research import BACKTESTS
 from mystocks_dagster.tasks.param_types import Day, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
@@ -124,7 +126,7 @@ def _signals(lake: Lake, strategy: str, days: list[date]) -> pl.DataFrame:
 
 def _events(lake: Lake, days: list[date]) -> pl.DataFrame:
     if not lake.exists("adjust_events"):
-        return schemas.ADJUST_EVENTS.empty()
+        return ADJUST_EVENTS.empty()
     return lake.read("adjust_events", start=days[0], end=days[-1])
 
 
@@ -153,13 +155,13 @@ def _store(lake: Lake, name: str, params: BacktestParams, outcome: Outcome, meas
     return {
         "backtest_trades": _replace(lake, "backtest_trades", name, trades),
         "backtest_equity": _replace(lake, "backtest_equity", name, equity),
-        "backtests": lake.upsert("backtests", pl.DataFrame([summary], schema=schemas.BACKTESTS.dtypes, orient="row")),
+        "backtests": lake.upsert("backtests", pl.DataFrame([summary], schema=BACKTESTS.dtypes, orient="row")),
     }
 
 
 def _frame(table: str, name: str, rows: list[Any]) -> pl.DataFrame:
     records = [{"backtest_id": name, **row._asdict()} for row in rows]
-    return pl.DataFrame(records, schema=schemas.table(table).dtypes, orient="row")
+    return pl.DataFrame(records, schema=TABLES[table].dtypes, orient="row")
 
 
 def _replace(lake: Lake, table: str, name: str, rows: pl.DataFrame) -> int:
@@ -168,7 +170,7 @@ def _replace(lake: Lake, table: str, name: str, rows: pl.DataFrame) -> int:
         return lake.replace_all(table, rows)
     stored = lake.read(table)
     # After a repair of bars an earlier run may have had more trades, or days, than this one has.
-    if stored.filter(backtest_id=name).join(rows, on=schemas.table(table).key, how="anti").height:
+    if stored.filter(backtest_id=name).join(rows, on=TABLES[table].key, how="anti").height:
         lake.replace_all(table, pl.concat([stored.filter(pl.col("backtest_id") != name), rows]))
         return rows.height
     return lake.upsert(table, rows)

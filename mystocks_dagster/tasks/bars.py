@@ -14,7 +14,7 @@ from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, lacking_days, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.admission import Admitted, admit

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.settings import EXPORTS, Settings
+from mystocks_dagster.sources.recorded import archive_folder
 
 #: The one folder within Dagster's home that may be cleaned: the rest is its history and switches.
 CACHE = "cache"
@@ -105,5 +106,5 @@ def _kept(settings: Settings, root: Path) -> Iterator[Path]:
     yield Path(__file__).resolve().parent.parent
     if "://" not in settings.lake:
         yield Path(settings.lake).resolve()
-    if settings.recorded:
-        yield settings.recorded.resolve()
+    if archive := archive_folder(settings):
+        yield archive

@@ -10,7 +10,7 @@ import polars as pl
 
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import EVER
-from mystocks_dagster.market.schemas import table as table_of
+from mystocks_dagster.market.tables import table as table_of
 
 #: Above this share of days one new version of the whole table costs less than replacing the days.
 _MOST = 1 / 3

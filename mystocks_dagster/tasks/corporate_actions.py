@@ -12,7 +12,7 @@ from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import record_days, was_loaded
 from mystocks_dagster.lake.quarantine import keys_of, waits
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import CORPORATE_ACTIONS
+from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 from mystocks_dagster.sources.checked import RejectedRows, set_aside
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.findings import nothing_sound, stored_result

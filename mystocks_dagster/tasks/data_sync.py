@@ -15,8 +15,8 @@ from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_days, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import keys_of, waits
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import TABLES
 from mystocks_dagster.market.symbols import normalise_all
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
 from mystocks_dagster.tasks.bars import bars_result, load_bars
@@ -41,7 +41,7 @@ _REPORTS = {table: report for report, table in _STATEMENTS.items()}
 class DailySync(TaskParams):
     """What `sync_daily_stock_data` takes."""
 
-    data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
+    data_source: SourceName = None
     include_basic: bool = Field(default=True, description="Refresh the stock list too, when the source has one.")
     include_kline: bool = Field(default=True, description="Load daily bars.")
     symbols: list[str] | None = Field(
@@ -71,7 +71,7 @@ class DailySync(TaskParams):
 class BasicSync(TaskParams):
     """What `sync_basic_stock_info` takes."""
 
-    data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
+    data_source: SourceName = None
     include_delisted: bool = Field(default=False, description="Ask for delisted stocks too.")
     force: bool = Field(default=False, description="Fetch again although today's list is stored.")
 
@@ -79,7 +79,7 @@ class BasicSync(TaskParams):
 class ActionSync(TaskParams):
     """What `sync_corporate_actions` takes."""
 
-    data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
+    data_source: SourceName = None
     start_date: Day = Field(default=None, description="First ex-dividend day; empty means a year before the last.")
     end_date: Day = Field(default=None, description="Last ex-dividend day; empty means the latest closed day.")
     force: bool = Field(default=False, description="Fetch again although today's are stored.")
@@ -94,7 +94,7 @@ class ActionSync(TaskParams):
 class StatementSync(TaskParams):
     """What `sync_financial_statements` takes."""
 
-    data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
+    data_source: SourceName = None
     report_types: list[ReportType] = Field(default=list(_STATEMENTS), min_length=1, description="Statements to fetch.")
     periods: list[date] | None = Field(
         default=None,
@@ -237,8 +237,12 @@ def _nothing_loaded(
     settled += asked.settled
     known = f"{settled:,} adjustment ratios became known." if settled else ""
     told = " ".join(filter(None, [message, note, known, describe(doubts(lake))]))
-    status, rows = ("success", {"adjust_events": settled}) if settled else ("skipped", {})
-    return asked.told(TaskResult(status=status, message=told, rows=rows), lake, source.name)
+    result = TaskResult(
+        status="success" if settled else "skipped",
+        message=told,
+        rows={"adjust_events": settled} if settled else {},
+    )
+    return asked.told(result, lake, source.name)
 
 
 def _sync_statement(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:

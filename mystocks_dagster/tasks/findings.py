@@ -10,6 +10,7 @@ from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.checked import RejectedRows
+from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.run import TaskResult
 
 
@@ -67,7 +68,7 @@ def stored_result(
         return result
     return replace(
         result,
-        status="partial_success" if result.status == "success" else result.status,
+        status=State.PARTIAL_SUCCESS if result.status == State.SUCCESS else result.status,
         failed_items=(*result.failed_items, *failed),
         retry_params={**result.retry_params, **retry},
     )

@@ -14,9 +14,11 @@ from mystocks_dagster.lake.order import in_order
 from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import EVER, Version, marks, stale_since, versions
-from mystocks_dagster.market import adjust, indicators, schemas, weekly
+from mystocks_dagster.market import adjust, indicators, weekly
 from mystocks_dagster.market.indicators import INDICATORS, Indicator, blocks, indicator_table
 from mystocks_dagster.market.symbols import normalise_all
+from mystocks_dagster.market.table import Table
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.weekly import weekly_bars
 from mystocks_dagster.tasks.changes import formulas, write_changes
 from mystocks_dagster.tasks.param_types import TaskParams
@@ -81,7 +83,7 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     rows: dict[str, int] = {}
     for done, (period, since) in enumerate(stale.items()):
         run.report_progress(done, len(stale), f"{period} indicators")
-        table = schemas.table(f"indicators_{period}")
+        table = TABLES[f"indicators_{period}"]
         fresh = _calculated(bars, period, params.indicators, since)
         content = _completed(lake, table, fresh, since, others_than=symbols if params.symbols else None)
         del fresh
@@ -134,7 +136,7 @@ def _calculated(bars: pl.DataFrame, period: Period, asked: Sequence[Indicator], 
 
 
 def _completed(
-    lake: Lake, table: schemas.Table, fresh: pl.DataFrame, since: date, *, others_than: Sequence[str] | None
+    lake: Lake, table: Table, fresh: pl.DataFrame, since: date, *, others_than: Sequence[str] | None
 ) -> pl.DataFrame:
     """Complete `fresh` to all that the table holds from the day `since` on.
 

@@ -37,7 +37,7 @@ class RealtimeParams(TaskParams):
 
     fetch_stocks: bool = Field(default=True, description="Take a snapshot of all stocks.")
     fetch_etfs: bool = Field(default=True, description="Take a snapshot of all exchange-traded funds.")
-    data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
+    data_source: SourceName = None
     force: bool = Field(
         default=False, description="Take the snapshot outside trading hours too: the end of the last session."
     )
@@ -46,7 +46,7 @@ class RealtimeParams(TaskParams):
 class LonghubangParams(TaskParams):
     """What `fetch_longhubang_data` takes."""
 
-    data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
+    data_source: SourceName = None
     start_date: Day = Field(default=None, description="First day of a window to fetch; empty means end_date alone.")
     end_date: Day = Field(default=None, description="Last day of that window; empty means the latest closed one.")
     force: bool = Field(default=False, description="Fetch days again that are complete already.")
@@ -61,7 +61,7 @@ class LonghubangParams(TaskParams):
 class CapitalFlowParams(TaskParams):
     """What `fetch_capital_flow_data` takes."""
 
-    data_source: SourceName = Field(default=None, description="Where the data come from; empty means akshare.")
+    data_source: SourceName = None
     flow_types: list[FlowKind] = Field(
         default=["stock", "sector", "concept"], min_length=1, description="Flows to fetch."
     )

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from mystocks_dagster.tasks.run import Status, TaskResult
+from mystocks_dagster.tags import ResultStatus, State
+from mystocks_dagster.tasks.run import TaskResult
 
 
 def joined(parts: Sequence[TaskResult]) -> TaskResult:
     """Return one result for all parts: as bad as the worst of them, and skipped only when every part was."""
     statuses = {part.status for part in parts}
-    worst: Status = next(
-        (status for status in ("failed", "partial_success", "success") if status in statuses), "skipped"
+    worst: ResultStatus = next(
+        (status for status in (State.FAILED, State.PARTIAL_SUCCESS, State.SUCCESS) if status in statuses), State.SKIPPED
     )
     return TaskResult(
         status=worst,

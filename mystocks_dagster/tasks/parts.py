@@ -6,6 +6,7 @@ from typing import Any
 
 from mystocks_dagster.errors import NotOffered, SourceError
 from mystocks_dagster.sources.protocol import MarketSource
+from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.merge_results import joined
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
@@ -38,7 +39,7 @@ def in_parts(
         except SourceError as error:
             run.logger.warning("%s failed: %s", name, error)
             failed[name] = error
-    if failed and all(part.status == "skipped" for part in parts):
+    if failed and all(part.status == State.SKIPPED for part in parts):
         raise next((error for error in failed.values() if error.retryable), next(iter(failed.values())))
     result = joined(parts)
     if not failed:

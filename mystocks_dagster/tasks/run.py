@@ -4,15 +4,15 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import ResultStatus, State
 
 if TYPE_CHECKING:  # polars and deltalake cost 0.45 s: a task that touches no table starts without them
     from mystocks_dagster.lake.store import Lake
     from mystocks_dagster.sources.protocol import MarketSource
 
-Status = Literal["success", "partial_success", "failed", "skipped"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -31,7 +31,7 @@ class TaskResult:
         metadata: Anything else worth showing; JSON values only.
     """
 
-    status: Status = "success"
+    status: ResultStatus = State.SUCCESS
     message: str = ""
     rows: Mapping[str, int] = field(default_factory=dict)
     days: Mapping[str, tuple[date, ...]] = field(default_factory=dict)
@@ -60,7 +60,9 @@ class TaskRun:
     source_override: str | None = None
 
     def source(self, named: str | None) -> "MarketSource":
-        """Open the source: this run's override, then `MYSTOCKS_SOURCE`, then `named` (the task's params), then the default.
+        """Open the source.
+
+        This run's override, then `MYSTOCKS_SOURCE`, then `named` (the task's params), then the default.
 
         Its rows are held against the rules of their tables before they are given, see `sources.checked`.
         """

@@ -187,6 +187,7 @@ def test_what_is_answered_late_is_delivered(hook: Webhook, mail: Mailbox) -> Non
         assert isinstance(send(channel, "title", "body", patience), DeliveryUncertain), url
 
 
+@pytest.mark.slow
 def test_what_cannot_be_reached_has_not_got_it() -> None:
     for url in ("json://127.0.0.1:1/", "mailto://127.0.0.1:1?smtp=127.0.0.1&from=a@b.cn&to=c@d.cn"):
         [channel] = channels_of({"alerts": {"urls": [url]}}, {})

@@ -13,7 +13,7 @@ from mystocks_dagster.lake import formats
 from mystocks_dagster.lake.formats import Migration
 from mystocks_dagster.lake.loads import complete_days, record_days
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 
 JAN2, JAN3 = date(2025, 1, 2), date(2025, 1, 3)
 TASKS = "tasks:\n  - {task_id: daily, task_type: manual, task_module: app.tasks.data_sync, task_function: sync_daily_stock_data}\n"
@@ -53,6 +53,7 @@ def lose_the_last_file(mystocks: Commands) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_lost_file_is_told_by_every_command_and_the_commands_that_they_name_mend_it(mystocks: Commands) -> None:
     file = lose_the_last_file(mystocks)
     for command in (("data", "head", "daily_bars"), ("data", "query", "SELECT * FROM daily_bars")):

@@ -95,6 +95,7 @@ def test_a_time_at_the_edge_is_told(project: Commands, command: list[str]) -> No
         assert text in " ".join(lines(project(*command, text, code=1)))
 
 
+@pytest.mark.slow
 def test_a_day_at_the_edge_cannot_be_loaded(project: Commands) -> None:
     for day in ("0001-01-01", "9999-12-31"):
         lines(project("backfill", "daily", "--from", day, "--dry-run", code=1))

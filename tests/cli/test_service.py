@@ -163,6 +163,7 @@ def calls(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return calls
 
 
+@pytest.mark.slow
 def test_install_status_remove(mystocks: Commands, calls: Path) -> None:
     unit = mystocks.folder.root / "home/.config/systemd/user/mystocks.service"
     secrets = mystocks.folder.root / ".dagster/service.env"
@@ -202,6 +203,7 @@ def test_install_status_remove(mystocks: Commands, calls: Path) -> None:
     assert "was not installed" in mystocks("service", "remove", "--manager", "systemd")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_installed_leaves_nothing_behind(mystocks: Commands, calls: Path, tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     told = mystocks("service", "install", "--manager", "systemd", code=1)

@@ -9,7 +9,7 @@ from dagster._serdes import serialize_value
 from support.project import Folder
 
 from mystocks_dagster.factory.load import load_definitions
-from mystocks_dagster.factory.ui_metadata import SETTINGS
+from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.schedule import Schedule
 
@@ -104,7 +104,11 @@ def fingerprint(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Any:
 def _without_copies(value: Any) -> Any:
     """Drop the settings shown to people and the file's hash, which change with every field."""
     if isinstance(value, dict):
-        return {key: _without_copies(item) for key, item in value.items() if key not in (SETTINGS, "mystocks/taskfile")}
+        return {
+            key: _without_copies(item)
+            for key, item in value.items()
+            if key not in (Metadata.SETTINGS, Metadata.TASKFILE)
+        }
     if isinstance(value, list):
         return [_without_copies(item) for item in value if not (isinstance(item, (list, dict)) and _names_copy(item))]
     return value
@@ -114,7 +118,7 @@ def _names_copy(item: Any) -> bool:
     text = json.dumps(item)
     return (
         len(text) < 4000
-        and ("mystocks/taskfile" in text or SETTINGS in text)
+        and (Metadata.TASKFILE in text or Metadata.SETTINGS in text)
         and ("label" in item if isinstance(item, dict) else True)
     )
 

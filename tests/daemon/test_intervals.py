@@ -5,6 +5,7 @@ import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from support.load import in_time
 from support.project import Folder, serve, wait_for
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -46,4 +47,4 @@ def test_a_thousand_intervals_are_asked_for_when_they_are_due(folder: Folder) ->
     # The daemon looks every five seconds; were it to ask a sensor for each of a thousand tasks, a look would take more
     # than a minute.
     assert min(measured) >= 0
-    assert statistics.median(measured) <= 6, measured
+    assert in_time(statistics.median(measured), 6), measured

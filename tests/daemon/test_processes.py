@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -221,7 +220,6 @@ def test_of_two_started_at_once_one_is_refused(tmp_path: Path) -> None:
             process.terminate()
         for process in both:
             process.wait(60)
-    deadline = time.monotonic() + 10
-    while left := [one for one in psutil.process_iter() if str(folder.root) in text(one)]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
+    wait_for(
+        lambda: not any(str(folder.root) in text(one) for one in psutil.process_iter()), 10, "the end of all of both"
+    )

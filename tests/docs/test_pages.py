@@ -93,6 +93,7 @@ def check_typed(command: str) -> None:
     assert set(given) <= {parameter.name for parameter in click_command.params}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "command"), [(page.name, command) for page in PAGES for command in typed(page)])
 def test_every_command_that_a_page_names_can_be_typed(page: str, command: str) -> None:
     check_typed(command)

@@ -1,6 +1,7 @@
 """What a function returns or raises decides how its attempt ended."""
 
 import pytest
+from support.load import in_time
 
 from mystocks_dagster.tasks.run import TaskResult
 
@@ -190,7 +191,7 @@ def test_a_function_that_closes_its_output_loses_no_result(attempt):
 def test_a_thread_left_behind_delays_a_result_but_does_not_hold_it(attempt):
     heard = attempt("answers.thread_that_stays")
     assert heard.result.metadata == {"done": True}
-    assert heard.outcome.seconds < 9
+    assert in_time(heard.outcome.seconds, 9)
     assert "5 s after its result" in heard.logs[-1].message
 
 
@@ -202,4 +203,5 @@ def test_the_outcome_knows_process_memory_and_time(attempt):
     outcome = attempt("answers.nothing").outcome
     assert outcome.pid > 1
     assert 5e6 < outcome.peak_rss < 500e6
-    assert 0.01 < outcome.seconds < 5
+    assert outcome.seconds > 0.01
+    assert in_time(outcome.seconds, 5)

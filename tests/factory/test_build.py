@@ -80,6 +80,7 @@ def test_every_task_and_group_has_a_job_and_the_crons_run_in_shanghai(shipped: d
     }
 
 
+@pytest.mark.slow
 def test_daily_tables_are_partitioned_by_trading_day(shipped: dg.Definitions) -> None:
     graph = shipped.resolve_asset_graph()
     for table in ("daily_bars", "longhubang", "capital_flow_stock"):

@@ -37,6 +37,7 @@ def file_of(folder: Folder) -> Callable[[int], Any]:
     return write
 
 
+@pytest.mark.slow
 def test_loading_is_linear_in_the_number_of_tasks(file_of: Callable[[int], Any]) -> None:
     def load(count: int) -> Callable[[], Any]:
         path = file_of(count)

@@ -168,6 +168,7 @@ def test_a_start_that_is_skipped_says_why_among_the_ticks_of_the_tasks_own_senso
     assert "misfire: skip" in (tick.skip_reason or "")
 
 
+@pytest.mark.slow
 def test_a_thousand_intervals_are_one_look(clock: Clock) -> None:
     clock.file(
         **{f"task_{number}": minutely(start_time=f"2026-11-24T10:00:{number % 60:02}") for number in range(1000)}

@@ -50,6 +50,7 @@ def test_a_run_that_makes_up_for_a_missed_start_tells_the_function_the_day(
     assert told.event_specific_data.metadata["mystocks/result"].value.get("days", []) == days
 
 
+@pytest.mark.slow
 def test_nothing_beyond_the_published_calendar_can_be_backfilled() -> None:
     from datetime import datetime
 

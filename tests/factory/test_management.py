@@ -11,6 +11,7 @@ from support.project import Folder
 from mystocks_dagster.definitions import defs
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import OWN_NAMES
 
 JOBS = ("cleanup_history", "import_tasks", "export_tasks", "delete_task")
 LAST = "task_id: last, task_type: manual, task_module: mystocks_dagster.tasks.maintenance, task_function: cleanup_cache_data"
@@ -54,6 +55,15 @@ def test_every_field_of_the_form_is_described_in_both_languages_and_filled(run: 
         assert field.default_provided, name
         assert any("一" <= letter <= "鿿" for letter in field.description), name
         assert any("a" <= letter <= "z" for letter in field.description), name
+
+
+def test_what_the_project_makes_itself_has_a_reserved_name(run: Any) -> None:
+    repository = defs().get_repository_def()
+    jobs = {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB", "tidy"}
+    assets = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
+    assert jobs == {*JOBS, "refresh_calendar"}
+    # The asset of the alerts' channels is there when the file has addresses.
+    assert (jobs | assets) ^ OWN_NAMES == {"alert_channels"}
 
 
 def test_an_export_comes_back_through_an_import(run: Any, folder: Folder) -> None:

@@ -102,6 +102,7 @@ def _new_daemon(plant: Plant) -> None:
     plant.daemon = RestartDaemon()
 
 
+@pytest.mark.slow
 def test_a_lost_run_that_dagster_passed_by_is_started_again_once(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = plant.lose(monkeypatch)
     assert (plant.will_retry(lost), plant.children(lost)) == ("true", [])
@@ -173,6 +174,7 @@ def test_a_run_that_was_stopped_before_it_was_lost_is_not_started_again(
     assert [child.status.value for child in plant.children(lost)] in ([], ["CANCELED"])
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_started_again_is_given_up_after_some_tries(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

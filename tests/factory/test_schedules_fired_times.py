@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import exchange_calendars
+import pytest
 from croniter import croniter
 from dagster._utils.schedules import schedule_execution_time_iterator
 from hypothesis import given, settings
@@ -52,6 +53,7 @@ def changes_clocks(moment: datetime) -> bool:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(crons, zones, st.booleans(), st.one_of(st.none(), st.tuples(moments, moments)))
 def test_cron_fires_when_croniter_and_the_exchange_say_so(

@@ -106,7 +106,7 @@ def _op(task: str, outcome: str) -> dg.OpDefinition:
     return body
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty project, on either storage."""
     folder.write("tasks.yaml", TASKS)

@@ -211,6 +211,7 @@ def test_many_readers_at_once_count_each_run_once(store: Store) -> None:
     assert len(store.history()) == 5
 
 
+@pytest.mark.slow
 def test_an_asset_step_counts_for_its_task(store: Store) -> None:
     @dg.asset(name="load__asset")
     def table() -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 
 from mystocks_dagster.errors import ContractBroken
 from mystocks_dagster.lake.contract import conform
-from mystocks_dagster.market.schemas import DAILY_BARS, STOCKS
+from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.reference import STOCKS
 
 DAY = date(2025, 1, 2)
 

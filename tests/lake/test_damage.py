@@ -17,7 +17,9 @@ from mystocks_dagster.lake.restore import move_away, restore
 from mystocks_dagster.lake.restore import versions as earlier
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
+
+pytestmark = pytest.mark.slow
 
 FIRST = date(2025, 1, 1)
 #: So many versions that delta-rs has written a checkpoint, of version 99.
@@ -189,7 +191,7 @@ from datetime import date
 import polars as pl
 from mystocks_dagster.lake import writing
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 
 real = writing.write_deltalake
 

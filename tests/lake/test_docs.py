@@ -6,19 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from mystocks_dagster.lake.docs import tables_markdown
+from mystocks_dagster.lake.docs import MARK, tables_markdown
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "lake.md"
 
 
 def test_the_tables_are_those_of_the_contract():
-    listed = PAGE.read_text(encoding="utf-8").partition("lake.docs` -->\n\n")[2]
-    assert listed == tables_markdown(), (
-        "run `python -m mystocks_dagster.lake.docs` and paste its output at the end of docs/lake.md"
-    )
+    listed = PAGE.read_text(encoding="utf-8").partition(f"{MARK}\n")[2]
+    assert listed == tables_markdown(), "run `python -m mystocks_dagster.lake.docs`"
     assert re.findall(r"^### (\w+)", listed, re.MULTILINE) == list(TABLES)
 
 

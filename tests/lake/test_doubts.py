@@ -22,6 +22,8 @@ from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technic
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
 
+pytestmark = pytest.mark.slow
+
 HEAD = "symbol,date,open,high,low,close,prev_close,volume,amount,turnover,is_st,suspended"
 ACTION_HEAD = "symbol,ex_date,cash,bonus,rights,rights_price,known_since,source"
 SPRING = shanghai().sessions(date(2024, 3, 1), date(2024, 6, 28))

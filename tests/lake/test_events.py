@@ -44,6 +44,7 @@ def histories(draw: st.DrawFn) -> list[dict[date, dict[str, tuple[float, float]]
     return draw(st.lists(st.dictionaries(st.sampled_from(DAYS), day, min_size=1, max_size=6), min_size=1, max_size=4))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(loads=histories())
 def test_events_never_depend_on_the_order_of_loads(tmp_path_factory, make_bars, loads):
@@ -123,6 +124,7 @@ def test_adjusted_reads_take_columns_and_windows(gap):
     assert frame.rows() == [("000001.SZ", 10.0)]
 
 
+@pytest.mark.slow
 def test_a_new_day_reads_some_weeks_of_the_market_and_older_bars_of_returning_symbols_only(
     lake, make_bars, monkeypatch
 ):
@@ -165,24 +167,28 @@ def split(lake, make_bars) -> Lake:
     return lake
 
 
+@pytest.mark.slow
 def test_an_earlier_version_of_the_events_does_not_lose_what_happened_in_the_bars(split):
     done = restore(split, "adjust_events", 0)
     assert (done.rows, done.days, done.derived) == (1, (), True)
     assert adjusted_bars(split, "hfq")["close"].to_list() == [10.0] * 4
 
 
+@pytest.mark.slow
 def test_events_that_are_moved_away_are_derived_again_at_once(split):
     done = move_away(split, "adjust_events")
     assert (done.version, done.rows, done.days, done.derived) == (None, 1, (), True)
     assert adjusted_bars(split, "hfq")["close"].to_list() == [10.0] * 4
 
 
+@pytest.mark.slow
 def test_an_earlier_version_of_the_bars_gets_its_events_although_their_table_is_missing(split):
     shutil.rmtree(Path(split.location, "adjust_events"))
     assert not restore(split, "daily_bars", 3).derived
     assert split.read("adjust_events").rows() == [("600000.SH", DAYS[2], 0.5)]
 
 
+@pytest.mark.slow
 def test_no_day_of_a_table_that_is_gone_counts_as_loaded(split, make_bars):
     shutil.rmtree(Path(split.location, "daily_bars"))
     assert complete_days(split, "daily_bars") == {}

@@ -16,7 +16,9 @@ from mystocks_dagster.lake.loads import complete_days, record_days
 from mystocks_dagster.lake.prices import adjusted_bars
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
+
+pytestmark = pytest.mark.slow
 
 # Twelve trading days around the May holiday of 2024 (1 to 5 May).
 DAYS = shanghai().sessions(date(2024, 4, 22), date(2024, 5, 10))

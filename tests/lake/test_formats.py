@@ -20,8 +20,11 @@ from mystocks_dagster.lake.migrate import migrate, plan
 from mystocks_dagster.lake.restore import restore
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import marks, stale_since, versions
-from mystocks_dagster.market import schemas
-from mystocks_dagster.market.schemas import DAILY_BARS, LOADED_DAYS, MOMENT, TABLES, Column, Table
+from mystocks_dagster.market import tables
+from mystocks_dagster.market.table import MOMENT, Column, Table
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.system import LOADED_DAYS
 
 JAN2, JAN3, JAN6 = date(2025, 1, 2), date(2025, 1, 3), date(2025, 1, 6)
 
@@ -40,7 +43,7 @@ def contract(monkeypatch):
     """Change the contract as a later version of this package might."""
 
     def change(table: Table) -> Table:
-        changed = MappingProxyType(dict(schemas.TABLES) | {table.name: table})
+        changed = MappingProxyType(dict(tables.TABLES) | {table.name: table})
         for module in list(sys.modules.values()):
             if getattr(module, "__name__", "").startswith("mystocks_dagster") and hasattr(module, "TABLES"):
                 monkeypatch.setattr(module, "TABLES", changed)

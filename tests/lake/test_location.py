@@ -48,6 +48,7 @@ def use(lake: Lake, make_bars) -> None:
     assert [one.rows for one in lake.tables()] == [7, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lake_works_in_a_folder_of_any_name(tmp_path, make_bars, name):
     use(Lake(str(tmp_path / name / "lake"), "real"), make_bars)

@@ -10,7 +10,10 @@ from deltalake import DeltaTable
 
 from mystocks_dagster.errors import ContractBroken, TableMissing, UnknownName, WrongWorld
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import DAILY_BARS, LONGHUBANG, STOCKS, TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.flows import LONGHUBANG
+from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.reference import STOCKS
 
 DEC31, JAN2, JAN3, JAN6 = date(2024, 12, 31), date(2025, 1, 2), date(2025, 1, 3), date(2025, 1, 6)
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -10,7 +10,8 @@ import pytest
 from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
-from mystocks_dagster.market.schemas import ADJUST_EVENTS, INDICATORS_DAILY
+from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 
 DAYS = [date(2024, 12, 30), date(2024, 12, 31), date(2025, 1, 2), date(2025, 1, 3)]
 TABLE, WORK, INPUTS = "indicators_daily", ("MA 1",), ("adjust_events",)

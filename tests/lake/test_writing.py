@@ -16,7 +16,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 
 location, me, rounds, what = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 lake = Lake(location, "real")

@@ -25,7 +25,7 @@ import pyarrow  # before the rights are cut, which may hide this environment
 
 from mystocks_dagster.errors import LakeUnavailable, LakeUnusable
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 
 location, limit, what = sys.argv[1:]
 lake = Lake(location, "real")

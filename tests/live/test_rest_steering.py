@@ -1,5 +1,6 @@
 """Starting, stopping, following and editing over REST, against the real server, daemon and web UI."""
 
+import html
 import json
 import os
 import threading
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from support.api import Api, serve_api
 from support.project import Server, make_folder, serve, wait_for
+
+from mystocks_dagster.taskfile import atomic_files
 
 TASKS = """
     task_packages: [steer]
@@ -175,13 +178,52 @@ def test_followers_who_go_away_free_their_place(api: Api) -> None:
     api.post("/api/tasks/drip/stop")
 
 
+def knows(server: Server, job: str) -> bool:
+    """Say whether Dagster's UI has the job."""
+    query = """query($job: String!) { pipelineOrError(params: {
+      repositoryLocationName: "mystocks", repositoryName: "__repository__", pipelineName: $job}) { __typename } }"""
+    return server.graphql(query, job=job)["pipelineOrError"]["__typename"] == "Pipeline"
+
+
+def web_ui(api: Api) -> dict[str, Any]:
+    return next(check for check in api.get("/api/tasks/health")["checks"] if check["name"] == "web_ui")
+
+
+def test_a_save_is_answered_while_the_web_ui_still_loads_it(api: Api, server: Server) -> None:
+    body = {"task_id": "soon", "task_type": "manual", "task_module": "steer", "task_function": "later"}
+    form = {"section": "tasks", **body, "task_id": "by_form"}
+    with atomic_files.locked(api.folder.root / ".dagster" / "reload"):  # no reload gets on meanwhile
+        assert api.post("/api/tasks/register", body)["data"]["reload"] == "under way"
+        page = api.shell(
+            f"curl -sL {api.address}/tasks/-/new -H 'origin: {api.address}' -H 'accept-language: en' "
+            + " ".join(f"--data-urlencode '{name}={value}'" for name, value in form.items())
+        )
+        assert "Created. Dagster's UI is loading it." in html.unescape(page)
+        assert {"soon", "by_form"} <= {task["task_id"] for task in api.get("/api/tasks/")}
+        assert web_ui(api)["detail"].endswith("loads the task file now")
+        assert not knows(server, "soon")
+    wait_for(lambda: knows(server, "soon") and knows(server, "by_form"), 90, "the web UI's use of the new file")
+    wait_for(lambda: web_ui(api)["detail"].endswith(server.address), 60, "the end of the reload")
+
+
+def test_a_failed_reload_makes_the_project_degraded_until_one_succeeds(api: Api) -> None:
+    note = {"pid": os.getpid(), "error": "The web UI did not answer: timed out"}
+    (api.folder.root / ".dagster" / "reload.json").write_text(json.dumps(note), encoding="utf-8")
+    check = web_ui(api)
+    assert (check["ok"], check["remedy"]) == (False, "mystocks reload")
+    assert "timed out" in check["detail"]
+    api.folder.mystocks("reload")
+    assert web_ui(api)["ok"]
+
+
 def test_a_registered_task_runs_at_once_and_the_web_ui_has_it(api: Api, server: Server) -> None:
     told = api.post(
         "/api/tasks/register",
         {"task_id": "later", "task_type": "manual", "task_module": "steer", "task_function": "later"},
     )
-    assert told["data"]["reloaded"]["ui"] == server.address
+    assert told["data"]["reload"] == "under way"
     assert told["data"]["not_reloaded"] is None
+    wait_for(lambda: knows(server, "later"), 90, "the web UI's use of the new file")
     assert server.wait(server.launch("later")) == "SUCCESS"
     assert api.ended(api.post("/api/tasks/later/start")["execution_id"])["status"] == "success"
     assert api.get("/api/tasks/statistics/?task_id=later")["later"]["success_count"] == 2

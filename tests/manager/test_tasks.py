@@ -196,6 +196,7 @@ def test_how_it_ended_is_what_the_function_said(
     assert expected in (done.error_message or "")
 
 
+@pytest.mark.slow
 def test_a_coroutine_is_awaited_and_model_and_run_are_given(manager: TaskManager) -> None:
     async def here(params: Numbers, run: TaskRun) -> TaskResult:
         await asyncio.sleep(0)

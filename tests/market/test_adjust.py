@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from mystocks_dagster.market.adjust import adjust, changed_closes, derive_events, next_bar_days, runs
-from mystocks_dagster.market.schemas import CORPORATE_ACTIONS
+from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 
 MON, TUE, WED, THU, FRI = (date(2024, 6, day) for day in (17, 18, 19, 20, 21))
 NO_ACTIONS = CORPORATE_ACTIONS.empty()

@@ -269,6 +269,7 @@ def markets(draw):
     return *frames, pl.DataFrame(said, schema={"symbol": pl.String, "date": pl.Date, "side": pl.String}, orient="row")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(markets(), st.integers(1, 3), st.sampled_from([20_000.0, 1_000_000.0]))
 def test_whatever_happens_money_is_conserved_and_the_rules_hold(market, places, capital):

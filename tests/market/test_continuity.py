@@ -7,7 +7,7 @@ import pytest
 
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.continuity import CONTEXT, Neighbours
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 
 SESSIONS = shanghai().sessions(date(2024, 3, 1), date(2024, 3, 15))
 LAST = SESSIONS[-1]

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mystocks_dagster.market import schemas
 from mystocks_dagster.market.indicators import (
     COLUMNS,
     INDICATORS,
@@ -22,6 +21,7 @@ from mystocks_dagster.market.indicators import (
     rsi,
     sma,
 )
+from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -169,11 +169,9 @@ def test_blocks_are_cut_between_symbols_and_hold_every_row_once():
 
 def test_the_table_has_the_promised_columns_and_no_nan(walk):
     table = indicator_table(two_symbols(walk), INDICATORS)
-    assert dict(table.schema) == schemas.INDICATORS_DAILY.dtypes
+    assert dict(table.schema) == INDICATORS_DAILY.dtypes
     assert not any(table.select(pl.selectors.float().is_nan().any()).row(0))
-    assert [name for indicator in INDICATORS for name in COLUMNS[indicator]] == list(schemas.INDICATORS_DAILY.dtypes)[
-        3:
-    ]
+    assert [name for indicator in INDICATORS for name in COLUMNS[indicator]] == list(INDICATORS_DAILY.dtypes)[3:]
 
 
 def test_only_what_is_asked_for_is_computed(walk):

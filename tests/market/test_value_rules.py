@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.value_rules import broken_rule, check
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -24,6 +24,8 @@ from mystocks_dagster.processes.supervisor import Supervisor
 from mystocks_dagster.project import reload, servers
 from mystocks_dagster.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 #: A server that says which process it is, starts another one, and then does what it is told.
 SERVER = """
     import os, subprocess, sys, time

@@ -161,6 +161,7 @@ def test_a_host_that_has_thrown_us_out_is_told_with_the_time(cli: Commands, monk
     assert "push2delay.eastmoney.com is left alone until" in wrong(cli)["akshare"]
 
 
+@pytest.mark.slow
 def test_a_database_that_writes_local_times_is_told_with_the_remedy(
     cli: Commands, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
@@ -226,6 +227,7 @@ def test_a_file_that_cannot_be_read_is_a_check_and_no_crash(cli: Commands, text:
     assert "task_file" in wrong(cli, "health")
 
 
+@pytest.mark.slow
 def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_was_looked_at(
     cli: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:

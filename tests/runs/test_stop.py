@@ -193,6 +193,7 @@ def test_a_run_stopped_before_its_process_is_started_never_starts(
     plant.never_runs(run_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [cancel, force])
 def test_a_run_stopped_before_its_process_is_noted_never_starts(
     plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop
@@ -203,6 +204,7 @@ def test_a_run_stopped_before_its_process_is_noted_never_starts(
     plant.never_runs(run_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [cancel, force, of_backfill])
 def test_a_run_stopped_while_its_process_loads_the_task_never_starts(plant: Plant, stop: Stop) -> None:
     plant.folder.write("gate", "")
@@ -214,6 +216,7 @@ def test_a_run_stopped_while_its_process_loads_the_task_never_starts(plant: Plan
     plant.never_runs(run_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [cancel, force, of_backfill])
 @pytest.mark.parametrize("point", ["says that it starts", "begins the step"])
 def test_a_run_stopped_right_before_its_process(

@@ -25,6 +25,8 @@ from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.scheduling import downtime, switches
 from mystocks_dagster.taskfile.model import Task
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = RemoteRepositoryOrigin(
     InProcessCodeLocationOrigin(LoadableTargetOrigin(executable_path="python", module_name="none")), "__repository__"
 )

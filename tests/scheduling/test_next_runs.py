@@ -95,6 +95,7 @@ def test_once_comes_once_and_not_again() -> None:
     assert times(once, "2026-11-24T00:00:00", 3, done) == []
 
 
+@pytest.mark.slow
 def test_what_never_comes_ends() -> None:
     assert times(schedule(cron_expression="* * * * 6", trading_days_only=True), "2026-11-24T00:00:00", 1) == []
 

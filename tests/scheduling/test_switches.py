@@ -32,6 +32,7 @@ def test_before_anybody_turned_a_switch_the_file_counts(cli: Commands) -> None:
     assert switches(cli) == {"daily": (True, True), "beat": (False, False)}
 
 
+@pytest.mark.slow
 def test_a_switch_wins_over_the_file_until_it_is_reset(cli: Commands) -> None:
     assert cli.json("disable", "daily") == {"task_id": "daily", "on": False, "file": True, "decided": True}
     assert cli.json("resume", "beat")["on"] is True

@@ -1,10 +1,17 @@
 """From names to sources."""
 
+import subprocess
+import sys
+
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from mystocks_dagster.errors import SettingsError, UnknownName
-from mystocks_dagster.settings import SOURCES, Settings
-from mystocks_dagster.sources.registry import open_source
+from mystocks_dagster.settings import Settings, source_names
+from mystocks_dagster.sources import docs
+from mystocks_dagster.sources.hosts import rule_of
+from mystocks_dagster.sources.registry import declarations, is_simulated, open_source
+from mystocks_dagster.tasks.param_types import SourceName
 
 
 @pytest.mark.parametrize(
@@ -21,7 +28,7 @@ def test_an_unknown_name_lists_all_and_the_nearest(name: str, hint: str):
     with pytest.raises(UnknownName) as refusal:
         open_source(name, Settings.from_env())
     assert f"Did you mean {hint}" in str(refusal.value)
-    assert all(source in str(refusal.value) for source in SOURCES)
+    assert all(source in str(refusal.value) for source in source_names())
 
 
 def test_a_name_like_no_other_gets_no_hint():
@@ -33,3 +40,39 @@ def test_a_name_like_no_other_gets_no_hint():
 def test_baostock_is_not_there_yet_and_says_so():
     with pytest.raises(SettingsError, match="not available in this version; use akshare, recorded or simulated"):
         open_source("baostock", Settings.from_env())
+
+
+def test_each_source_is_a_package_that_declares_its_own_name():
+    assert list(declarations()) == list(source_names())
+    assert all(source.name == name for name, source in declarations().items())
+    assert {name for name in declarations() if is_simulated(name)} == {"simulated"}
+    assert not is_simulated(None)
+
+
+def test_the_declarations_are_read_without_any_source_or_polars():
+    code = (
+        "import sys; from mystocks_dagster.sources.registry import declarations; declarations();"
+        "print(sorted({'akshare', 'polars', 'pandas', 'numpy', 'requests'} & set(sys.modules)),"
+        "[name for name in sys.modules if name.startswith('mystocks_dagster.sources.') and name.endswith('.source')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] []"
+
+
+def test_the_table_in_the_docs_is_that_of_the_declarations():
+    text = docs.PAGE.read_text(encoding="utf-8")
+    listed = text.partition(docs.BEGIN)[2].partition(docs.END)[0]
+    assert listed == docs.sources_markdown(), "run `python -m mystocks_dagster.sources.docs`"
+
+
+def test_a_task_takes_any_of_the_sources_and_no_other_name():
+    takes = TypeAdapter(SourceName)
+    assert [takes.validate_python(name) for name in (*source_names(), None)] == [*source_names(), None]
+    with pytest.raises(ValidationError, match="akshare"):
+        takes.validate_python("nowhere")
+
+
+def test_the_hosts_of_a_source_have_their_own_rules():
+    assert rule_of("push2.eastmoney.com").ban == 6 * 3600
+    assert rule_of("finance.sina.com.cn").name == "sina"
+    assert (rule_of("example.com").name, rule_of("example.com").gap) == ("example.com", 1.0)

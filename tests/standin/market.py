@@ -8,7 +8,7 @@ import polars as pl
 
 from mystocks_dagster.market.calendar import published, shanghai
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.protocol import MarketSource
 
 FLOWS = ("stock", "sector", "concept")

@@ -13,17 +13,16 @@ from typing import Any
 
 import dagster as dg
 import psutil
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import ScheduleInstigatorData
 from support.project import Folder
+
+from mystocks_dagster.dagster_internals import InstigatorType, ScheduleInstigatorData
 
 LOOK = """
 import json, logging, signal, sys
 from datetime import datetime
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
+from mystocks_dagster.dagster_internals import WorkspaceFileTarget, WorkspaceProcessContext
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 
@@ -77,7 +76,7 @@ def look_at_times(folder: Folder, times: list[str]) -> None:
 @contextmanager
 def instance_of(folder: Folder) -> Iterator[dg.DagsterInstance]:
     """Open the project's instance in the test's own process."""
-    from dagster._core.instance.ref import InstanceRef
+    from mystocks_dagster.dagster_internals import InstanceRef
 
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder.root / ".dagster"))) as instance:
         yield instance
@@ -97,9 +96,15 @@ def requested(instance: dg.DagsterInstance, job: str) -> list[dict[str, str]]:
     return sorted((dict(run.tags) for run in runs), key=lambda tags: tags["mystocks/scheduled_at"])
 
 
+def workers(folder: Folder) -> list[psutil.Process]:
+    """Return the processes of the project's runs."""
+    lines = ((process, " ".join(process.info["cmdline"] or ())) for process in psutil.process_iter(["cmdline"]))
+    return [
+        process for process, line in lines if "mystocks_dagster.factory.worker" in line and str(folder.root) in line
+    ]
+
+
 def kill_workers(folder: Folder) -> None:
-    """Kill the processes of the project's runs: they outlive the servers, on purpose, and nothing may outlive the tests."""
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or ())
-        if "mystocks_dagster.factory.worker" in line and str(folder.root) in line:
-            process.kill()
+    """Kill the processes of the runs: they outlive the servers, on purpose, and nothing may outlive the tests."""
+    for process in workers(folder):
+        process.kill()

@@ -12,6 +12,8 @@ from support.project import Folder
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TASKS = """\
 task_packages: [desk]
 tasks:

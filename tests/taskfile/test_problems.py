@@ -50,6 +50,7 @@ def test_a_combining_character_takes_no_cell():
     assert _problem(column=3).render(["e\N{COMBINING ACUTE ACCENT}x"]).splitlines()[2] == "      |  ^"
 
 
+@pytest.mark.slow
 def test_a_long_line_is_cut_around_the_fault():
     line = "x" * 5000 + "FAULT" + "y" * 5000
     shown = _problem(column=5001, width=5).render([line]).splitlines()

@@ -276,6 +276,7 @@ def _calls(text: str) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_work_grows_in_proportion_to_the_number_of_tasks(head: str, task: Callable[..., str]):
     def text(tasks: int) -> str:
         lines = "schedule:\n  schedule_type: cron\n  cron_expression: '0 16 * * 1-5'\nparams:\n  symbols: [a]\ntags: [x, y]\ndependencies: [%s]"
@@ -288,6 +289,7 @@ def test_work_grows_in_proportion_to_the_number_of_tasks(head: str, task: Callab
     assert (large - small) / 1000 < 1.05 * (small - base) / 200
 
 
+@pytest.mark.slow
 def test_a_thousand_wrong_tasks_are_no_more_than_linear_work_either(head: str, task: Callable[..., str]):
     def text(tasks: int) -> str:
         return head + "".join(

@@ -12,6 +12,8 @@ from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import check_task_file, load_text, read_task_file
 from mystocks_dagster.taskfile.yaml.source import parse_text
 
+pytestmark = pytest.mark.slow
+
 RICH = """\
 version: 1.0
 description: 每日任务

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.run import TaskRun
 

@@ -13,7 +13,8 @@ import pytest
 from mystocks_dagster.errors import NotOffered
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import DAILY_BARS, TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import check
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.checked import CheckedSource
@@ -138,6 +139,7 @@ def today(bars: pl.DataFrame, lake: Lake, **source: object) -> tuple[Vendor, Tas
 # ---- single rows
 
 
+@pytest.mark.slow
 def test_a_row_that_cannot_be_is_set_aside_the_rest_is_stored_and_a_good_load_clears_it(lake: Lake):
     bad = row_of("600003.SH", DAYS[4])
     result = sync(Vendor(changed(market(), bad, high=9.0)))
@@ -159,6 +161,7 @@ def test_a_row_that_cannot_be_is_set_aside_the_rest_is_stored_and_a_good_load_cl
     assert lake.read("daily_bars").height == 300 * len(DAYS)
 
 
+@pytest.mark.slow
 def test_a_source_that_gives_the_same_bad_row_again_has_no_more_and_the_day_is_complete(lake: Lake):
     vendor = Vendor(changed(market(), row_of("600003.SH", DAYS[4]), volume=-5))
     assert sync(vendor).status == "partial_success"
@@ -169,6 +172,7 @@ def test_a_source_that_gives_the_same_bad_row_again_has_no_more_and_the_day_is_c
     assert sync(vendor).status == "skipped"
 
 
+@pytest.mark.slow
 def test_named_symbols_are_mended_alone(lake: Lake):
     sync(Vendor(changed(market(), row_of("600003.SH", DAYS[4]), volume=-5)))
     wrong = sync(
@@ -507,6 +511,7 @@ def test_quotes_of_another_day_are_refused(lake: Lake):
 # ---- nothing sound is ever set aside
 
 
+@pytest.mark.slow
 def test_a_simulated_market_breaks_no_rule(lake: Lake, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MYSTOCKS_SIMULATED", "seed=11,symbols=120,start=2022-01-04")
     source = run_of().source("simulated")

@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from mystocks_dagster.errors import InvalidParams, TableMissing
-from mystocks_dagster.market.schemas import ADJUST_EVENTS, DAILY_BARS, SIGNALS
+from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.market.tables.research import SIGNALS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.backtest import BacktestParams, run_backtest
 from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
@@ -179,6 +181,7 @@ def test_parameters_that_cannot_be_meant_are_refused(params):
         BacktestParams(**params)
 
 
+@pytest.mark.slow
 def test_the_whole_chain_on_the_simulated_market(computing, monkeypatch):
     """From bars to an equity curve; what the account did is checked against the bars themselves."""
     monkeypatch.setenv("MYSTOCKS_SIMULATED", "seed=3,symbols=40,start=2024-01-02")

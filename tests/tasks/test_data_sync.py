@@ -21,7 +21,10 @@ from mystocks_dagster.errors import (
     WrongWorld,
 )
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import BALANCE_SHEETS, DAILY_BARS, STOCKS, TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.fundamentals import BALANCE_SHEETS
+from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.reference import STOCKS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.data_sync import (
@@ -169,6 +172,7 @@ def complete(lake: Lake) -> dict[date, bool]:
 # ---- daily bars: which days
 
 
+@pytest.mark.slow
 def test_everything_that_is_not_loaded_yet_is_loaded(run, lake, full):
     progress = []
     result = sync_daily_stock_data(DailySync(), run(full, progress=progress))
@@ -178,6 +182,7 @@ def test_everything_that_is_not_loaded_yet_is_loaded(run, lake, full):
     assert progress[-1][:2] == (6, 6)
 
 
+@pytest.mark.slow
 def test_what_is_complete_is_skipped_without_a_call(run, full):
     sync_daily_stock_data(DailySync(include_basic=False), run(full))
     calls = len(full.asked)
@@ -186,18 +191,21 @@ def test_what_is_complete_is_skipped_without_a_call(run, full):
     assert len(full.asked) == calls
 
 
+@pytest.mark.slow
 def test_force_loads_complete_days_again(run, full):
     for force in (False, True):
         sync_daily_stock_data(DailySync(include_basic=False, force=force), run(full))
     assert full.asked == [("daily_bars", *DAYS)] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clock", "last"), [("15:29", date(2024, 1, 8)), ("15:30", date(2024, 1, 9))])
 def test_a_day_counts_from_the_moment_vendors_have_it(run, full, monkeypatch, clock, last):
     monkeypatch.setenv("MYSTOCKS_NOW", f"2024-01-09T{clock}:00+08:00")
     assert sync_daily_stock_data(DailySync(), run(full)).days["daily_bars"][-1] == last
 
 
+@pytest.mark.slow
 def test_a_window_is_kept_and_empty_strings_are_no_window(run, full):
     window = DailySync.model_validate({"start_date": "2024-01-04", "end_date": "2024-01-07", "symbols": []})
     assert sync_daily_stock_data(window, run(full)).days["daily_bars"] == (DAYS[2], DAYS[3])
@@ -245,6 +253,7 @@ def test_beyond_the_calendar_the_newest_day_is_loaded_and_backfills_are_refused(
 # ---- daily bars: sources of snapshots
 
 
+@pytest.mark.slow
 def test_a_source_of_snapshots_gives_the_newest_day_and_says_what_is_missing(run, lake, full):
     sync_daily_stock_data(DailySync(end_date=DAYS[1]), run(full))
     snapshot = FakeSource(dict.fromkeys(DAYS, MARKET), has_history=False)
@@ -265,6 +274,7 @@ def test_a_source_of_snapshots_that_is_asked_for_the_past_fails_visibly(run):
     assert (window.status, window.failed_items) == ("partial_success", ("2024-01-05", "2024-01-08"))
 
 
+@pytest.mark.slow
 def test_one_symbols_past_may_be_asked_of_a_source_of_snapshots(run, lake):
     snapshot = FakeSource(dict.fromkeys(DAYS, MARKET), has_history=False)
     result = sync_daily_stock_data(DailySync(symbols=["sh600001"], start_date=DAYS[0]), run(snapshot))
@@ -274,6 +284,7 @@ def test_one_symbols_past_may_be_asked_of_a_source_of_snapshots(run, lake):
 # ---- daily bars: partial loads, gaps, interruptions
 
 
+@pytest.mark.slow
 def test_part_of_a_market_is_stored_but_never_a_success_and_asked_for_again(run, lake, full):
     full.market = full.market | {DAYS[2]: MARKET[:96]}
     result = sync_daily_stock_data(DailySync(include_basic=False), run(full))
@@ -290,11 +301,13 @@ def test_part_of_a_market_is_stored_but_never_a_success_and_asked_for_again(run,
     assert (retried.status, retried.metadata["unknown_factors"]) == ("success", 0)
 
 
+@pytest.mark.slow
 def test_three_per_cent_fewer_symbols_are_still_a_whole_market(run, full):
     full.market = full.market | {DAYS[2]: MARKET[:97]}
     assert sync_daily_stock_data(DailySync(include_basic=False), run(full)).status == "success"
 
 
+@pytest.mark.slow
 def test_a_day_without_data_is_a_failed_item(run, lake, full):
     del full.market[DAYS[2]]
     result = sync_daily_stock_data(DailySync(include_basic=False), run(full))
@@ -303,6 +316,7 @@ def test_a_day_without_data_is_a_failed_item(run, lake, full):
     assert DAYS[2] not in complete(lake)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_where_it_was(run, lake, full):
     full.fails_at = DAYS[2]
     with pytest.raises(SourceUnavailable):
@@ -313,6 +327,7 @@ def test_a_stopped_run_goes_on_where_it_was(run, lake, full):
     assert full.asked[-1] == ("daily_bars", *DAYS[2:])
 
 
+@pytest.mark.slow
 def test_a_day_that_is_being_written_again_is_not_complete_meanwhile(run, lake, full, monkeypatch):
     sync_daily_stock_data(DailySync(include_basic=False), run(full))
     monkeypatch.setattr(Lake, "replace_days", Mock(side_effect=LakeUnavailable("the disk is full")))
@@ -321,6 +336,7 @@ def test_a_day_that_is_being_written_again_is_not_complete_meanwhile(run, lake, 
     assert complete(lake) == {day: day != DAYS[5] for day in DAYS}
 
 
+@pytest.mark.slow
 def test_some_symbols_are_merged_in_and_their_days_do_not_count_as_loaded(run, lake, full):
     result = sync_daily_stock_data(DailySync(symbols=["600001", "sz.000001"], include_basic=False), run(full))
     assert (result.status, result.rows["daily_bars"], result.failed_items) == ("partial_success", 6, ("000001.SZ",))
@@ -384,6 +400,7 @@ def test_wrong_parameters_are_refused(wrong):
 # ---- stock list
 
 
+@pytest.mark.slow
 def test_the_daily_sync_refreshes_the_stock_list_or_says_that_there_is_none(run, lake, full):
     assert "fake has no stocks" in sync_daily_stock_data(DailySync(end_date=DAYS[0]), run(full)).message
     full.listed = MARKET
@@ -434,6 +451,7 @@ def test_a_source_without_list_ends_as_skipped(run, full):
     assert sync_basic_stock_info(BasicSync(), run(full)).status == "skipped"
 
 
+@pytest.mark.slow
 def test_the_daily_sync_refreshes_the_list_once_a_day_and_leaves_the_days_list_to_its_own_task(run, full):
     full.listed = MARKET
     sync_daily_stock_data(DailySync(), run(full))

@@ -35,7 +35,10 @@ QFQ = ARCHIVE / "baostock_qfq_asof20200824_from_2019.parquet"
 #: The archive's notes say that the vendor's own adjusted series of these cannot be trusted.
 DOUBTFUL = ("000568.SZ", "600875.SH", "001965.SZ")
 
-pytestmark = pytest.mark.skipif(not RAW.exists(), reason=f"no real archive at {ARCHIVE}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not RAW.exists(), reason=f"no real archive at {ARCHIVE}"),
+]
 
 
 def read(path: Path) -> pl.DataFrame:

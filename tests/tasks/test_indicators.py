@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mystocks_dagster.errors import LakeError, TableMissing
 from mystocks_dagster.market import indicators, weekly
-from mystocks_dagster.market.schemas import ADJUST_EVENTS, STOCKS
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, STOCKS
 from mystocks_dagster.tasks.changes import changed_days, formulas
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import tables_of
@@ -152,6 +152,7 @@ def test_new_bars_are_calculated_for_the_other_symbols_after_a_run_for_one(compu
     assert lake.read("indicators_daily").group_by("symbol").len().sort("symbol")["len"].to_list() == [145, 150]
 
 
+@pytest.mark.slow
 def test_a_symbol_whose_gap_was_filled_is_calculated_to_its_last_day(computing, lake, market, weekdays):
     unstated = (pl.col("symbol") == "600519.SH") & (pl.col("date") == weekdays[120])
     lake.replace_all("daily_bars", market.with_columns(prev_close=pl.when(~unstated).then("prev_close")))
@@ -172,6 +173,7 @@ def test_a_ratio_found_later_changes_the_days_from_then_on(computing, lake, mark
     assert calculate(computing, periods=["daily"]).status == "skipped"
 
 
+@pytest.mark.slow
 def test_a_new_day_writes_that_day_and_moves_the_running_week_on(computing, lake, market, weekdays):
     lake.replace_all("daily_bars", market.filter(pl.col("date") <= weekdays[147]))
     calculate(computing)
@@ -219,6 +221,7 @@ def test_one_symbol_leaves_the_others_as_they_are(computing, lake, market):
     assert lake.read("indicators_daily", symbols=["600519.SH"])["macd"].null_count() == 0
 
 
+@pytest.mark.slow
 def test_a_symbol_that_cannot_be_adjusted_ends_the_day_before_and_is_named(computing, lake, market, weekdays):
     calculate(computing)
     before = lake.read("indicators_daily").sort("symbol", "date")

@@ -18,7 +18,10 @@ from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_sig
 ARCHIVE = Path(__file__).parents[3] / "shared" / "data"
 RAW = ARCHIVE / "baostock_raw_20200102_20250407.parquet"
 
-pytestmark = pytest.mark.skipif(not RAW.exists(), reason="no real archive beside the project")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not RAW.exists(), reason="no real archive beside the project"),
+]
 
 
 @pytest.fixture(scope="module")

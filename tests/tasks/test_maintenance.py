@@ -13,7 +13,7 @@ import pytest
 from deltalake import DeltaTable
 
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.market.schemas import LOADED_DAYS
+from mystocks_dagster.market.tables.system import LOADED_DAYS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.reader import check_task_file
 from mystocks_dagster.tasks.maintenance import CleanupParams, cleanup_cache_data

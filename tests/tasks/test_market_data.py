@@ -23,7 +23,7 @@ from mystocks_dagster.errors import (
     WrongWorld,
 )
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.market_data import (

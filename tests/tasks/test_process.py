@@ -10,12 +10,14 @@ from mystocks_dagster.tasks.process import CommandParams, run_command
 from mystocks_dagster.tasks.run import TaskRun
 
 
+@pytest.mark.slow
 def test_exit_code_0_is_success_and_any_other_is_named(computing: TaskRun) -> None:
     assert run_command(CommandParams(command=["true"]), computing).status == "success"
     failed = run_command(CommandParams(command=[sys.executable, "-c", "raise SystemExit(3)"]), computing)
     assert (failed.status, failed.error) == ("failed", f"{sys.executable} ended with exit code 3")
 
 
+@pytest.mark.slow
 def test_a_program_or_folder_that_does_not_exist_is_named(computing: TaskRun) -> None:
     with pytest.raises(InvalidParams, match="'no-such-program' cannot be started: No such file"):
         run_command(CommandParams(command=["no-such-program"]), computing)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from mystocks_dagster.errors import TableMissing
-from mystocks_dagster.market.schemas import ADJUST_EVENTS
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import tables_of
 from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals

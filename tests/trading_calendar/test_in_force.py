@@ -53,6 +53,7 @@ def test_health_is_green_when_the_next_year_is_loaded(day: str, at: Callable[[st
     assert str(year) in calendar().detail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", DATES)
 def test_partitions_are_the_trading_days_of_the_calendar_in_force(
     day: str, at: Callable[[str], None], year: Path
@@ -63,6 +64,7 @@ def test_partitions_are_the_trading_days_of_the_calendar_in_force(
     assert keys == [f"{one}" for one in stated]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", DATES)
 def test_without_the_next_year_no_partition_is_guessed(day: str, at: Callable[[str], None]) -> None:
     at(f"{day}T17:00:00")

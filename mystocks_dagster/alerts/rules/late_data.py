@@ -11,6 +11,7 @@ from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.history import reading
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.tags import ASSET_JOB, SUCCESSES, State
 from mystocks_dagster.taskfile.alerts import Expectation
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.names import dagster_name
@@ -18,9 +19,6 @@ from mystocks_dagster.taskfile.names import dagster_name
 #: Late data is looked for so often, and for so long.
 _PAUSE = timedelta(minutes=1)
 _PATIENCE = timedelta(days=5)
-_GOOD = ("success", "partial_success")
-#: How Dagster calls the job of all assets, which its Materialize button and backfills run.
-_ALL_ASSETS = "__ASSET_JOB"
 #: The longest closure has eleven days.
 _FAR = 20
 
@@ -59,10 +57,10 @@ def _ask(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectat
     if _there(instance, desk, expectation, day) or _holiday(instance, desk, expectation, day):
         desk.ledger.told[key] = desk.moment
         return
-    task = expectation.task or desk.writers.get(expectation.name)
+    task = expectation.task or desk.owners.get(expectation.name)
     past = day < desk.moment.astimezone(SHANGHAI).date() and expectation.table and _by_day(expectation.table)
     command = texts.command(task, days=(day.isoformat(), day.isoformat()) if past else None) if task else None
-    link = f"{desk.link}/assets/{expectation.table}" if desk.link and expectation.table else None
+    link = desk.links.asset(expectation.table) if expectation.table else None
     desk.say(
         texts.late(key, _title(desk, expectation), day, expectation.by, time=desk.moment, command=command, link=link)
     )
@@ -91,7 +89,7 @@ def _there(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expect
         return _written(instance, expectation.table, day)
     task = expectation.task or ""
     for status in _statuses(instance, desk, task, day):
-        if status in _GOOD or (status == "skipped" and _complete(instance, desk, task, day)):
+        if status in SUCCESSES or (status == State.SKIPPED and _complete(instance, desk, task, day)):
             return True
     return False
 
@@ -100,18 +98,24 @@ def _holiday(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expe
     """Say whether a weekday beyond the calendar is taken for a holiday: the task ran on it and found no day to load."""
     if day <= shanghai().last:
         return False
-    task = expectation.task or desk.writers.get(expectation.name)
-    return bool(task) and any(status in (*_GOOD, "skipped") for status in _statuses(instance, desk, task, day))
+    task = expectation.task or desk.owners.get(expectation.name)
+    return bool(task) and any(status in SUCCESSES | {State.SKIPPED} for status in _statuses(instance, desk, task, day))
 
 
 def _complete(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: date) -> bool:
-    """Say whether a skipped task has nothing left to do: the day is in a table that it keeps by day, if it keeps one."""
-    tables = [table for table, writer in desk.writers.items() if writer == task and _by_day(table)]
+    """Say whether a skipped task has nothing left to do.
+
+    The day is in a table that it keeps by day, if it keeps one.
+    """
+    tables = [table for table, owner in desk.owners.items() if owner == task and _by_day(table)]
     return not tables or any(_written(instance, table, day) for table in tables)
 
 
 def _written(instance: dg.DagsterInstance, table: str, day: date) -> bool:
-    """Say whether a table has the day's rows: its partition, or anything written on that day where it has no partitions."""
+    """Say whether a table has the day's rows.
+
+    Its partition, or anything written on that day where it has no partitions.
+    """
     by_day = _by_day(table)
     wanted = dg.AssetRecordsFilter(
         asset_key=dg.AssetKey(table),
@@ -122,7 +126,7 @@ def _written(instance: dg.DagsterInstance, table: str, day: date) -> bool:
 
 
 def _by_day(table: str) -> bool:
-    from mystocks_dagster.market.schemas import TABLES
+    from mystocks_dagster.market.tables import TABLES
 
     return TABLES[table].by_day
 
@@ -153,12 +157,12 @@ def _jobs(desk: AlertContext, task: str) -> Iterator[str]:
             )
             if holders.intersection(inner):
                 holders.add(name)
-    yield from (*sorted(map(dagster_name, holders)), _ALL_ASSETS)
+    yield from (*sorted(map(dagster_name, holders)), ASSET_JOB)
 
 
 def _title(desk: AlertContext, expectation: Expectation) -> str:
     if expectation.task:
-        return desk.name(expectation.task.replace("-", "_"))
-    from mystocks_dagster.market.schemas import TABLES
+        return desk.name(dagster_name(expectation.task))
+    from mystocks_dagster.market.tables import TABLES
 
     return f"{TABLES[expectation.name].title}（{expectation.name}）"

@@ -17,6 +17,7 @@ from mystocks_dagster.scheduling import downtime, interval_state, next_runs, swi
 from mystocks_dagster.scheduling.downtime import DaemonLooks
 from mystocks_dagster.scheduling.interval_state import IntervalState
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import INTERVALS_SENSOR, schedule_name
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: A start that is so late has been missed; and so long the scheduler has to catch up after a time of which nobody
@@ -26,8 +27,6 @@ _PAUSE = timedelta(minutes=1)
 #: Nothing is told of what was due before.
 _HORIZON = timedelta(days=3)
 _MOST = 1_000
-#: The sensor that starts all intervals.
-_INTERVALS = "intervals__sensor"
 
 
 def look(instance: dg.DagsterInstance, settings: Settings, desk: AlertContext) -> None:
@@ -53,18 +52,21 @@ def look(instance: dg.DagsterInstance, settings: Settings, desk: AlertContext) -
     span = _Span(
         start,
         until,
-        _cursor(states.get(_INTERVALS)).get("looked"),
+        _cursor(states.get(INTERVALS_SENSOR)).get("looked"),
         interval_state.read(InstanceTables(instance)),
         downtime.read(instance, moment),
     )
     for job, entry in desk.entries.items():
-        state = states.get(f"{job}__schedule")
+        state = states.get(schedule_name(job))
         if entry.schedule and state is not None and state.is_running:
             _tell(desk, job, *_lost(instance, job, entry.schedule, state, span))
 
 
 class _Span(NamedTuple):
-    """What is judged: starts from `start` to `until`; intervals by how far their sensor has `looked`; what was due while off is not."""
+    """What is judged: starts from `start` to `until`; intervals by how far their sensor has `looked`.
+
+    What was due while off is not.
+    """
 
     start: datetime
     until: datetime
@@ -77,10 +79,15 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
     if lost:
         due = [moment for moment, _ in lost]
         reason = next((why for _, why in reversed(lost) if why), "调度器没有在应启动的时间触发")
-        link = f"{desk.link}/locations/mystocks/jobs/{job}" if desk.link else None
         desk.say(
             texts.missed(
-                f"missed:{job}:{outage}", job, desk.name(job), dues=due, reason=reason, time=desk.moment, link=link
+                f"missed:{job}:{outage}",
+                job,
+                desk.name(job),
+                dues=due,
+                reason=reason,
+                time=desk.moment,
+                link=desk.links.job(job),
             )
         )
 
@@ -88,7 +95,7 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
 def _lost(
     instance: dg.DagsterInstance, job: str, schedule: Schedule, state: Any, span: _Span
 ) -> tuple[list[tuple[datetime, str]], str]:
-    """Return the starts that did not happen, each with a reason if one is known, and by what they are known to be told."""
+    """Return the starts that did not happen, each with a reason if one is known, and the key of their message."""
     match schedule.schedule_type:
         case "cron":
             lost = list(_lost_ticks(instance, job, schedule, state, span))
@@ -127,7 +134,7 @@ def _lost_ticks(
 
 
 def _lost_intervals(job: str, state: Any, span: _Span) -> Iterator[tuple[datetime, str]]:
-    """Yield the latest time that an interval was due, when the sensor that starts all intervals has not looked since."""
+    """Yield the latest time that an interval was due, when the sensor of all intervals has not looked since."""
     anchor = span.intervals.get(job)
     if anchor is None or span.looked is None:
         return

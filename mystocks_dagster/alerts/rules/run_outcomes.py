@@ -19,7 +19,9 @@ from mystocks_dagster.dagster_internals import (
 from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.runs.auto_restart import restart_of, will_restart
+from mystocks_dagster.tags import State, Tag
 from mystocks_dagster.taskfile.model import Task
+from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.secrets import MASK
 
 _ENDS = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
@@ -31,8 +33,8 @@ _NEWS = 24 * 3600
 #: Seconds after which a lost run that was to be started again, and was not, is told.
 _LOST = 600
 _PAGE = 100
-#: A run's tags that the supervisors' sensor sets, and from how many restarts in a row on it is told.
-_TYPE, _RESTARTS, _MANY = "mystocks/task_type", "mystocks/restarts", 3
+#: From how many restarts of a supervisor in a row on it is told.
+_MANY = 3
 #: Seconds after which a supervisor that runs is taken for well.
 _WELL = 300
 
@@ -58,7 +60,7 @@ def look(instance: dg.DagsterInstance, desk: AlertContext, quiet: IdleDetector) 
         _look_at_ends(instance, desk)
     _look_at_awaited(instance, desk)
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]), limit=_PAGE):
-        if "mystocks/group_id" in run.tags and _has_failed_step(instance, run.run_id):
+        if Tag.GROUP_ID in run.tags and _has_failed_step(instance, run.run_id):
             _tell_run(instance, desk, run, desk.moment.timestamp())
     _tell_well_again(instance, desk)
 
@@ -132,7 +134,7 @@ def _has_failed_step(instance: dg.DagsterInstance, run_id: str) -> bool:
 def _tell_run(instance: dg.DagsterInstance, desk: AlertContext, run: dg.DagsterRun, ended: float) -> None:
     task_ids = {name: entry.task_id for name, entry in desk.entries.items() if isinstance(entry, Task)}
     executions = history.of_run(instance, run.run_id, task_ids)
-    if run.tags.get(_TYPE) == "supervisor":
+    if run.tags.get(Tag.TASK_TYPE) == "supervisor":
         _tell_supervisor(desk, run, executions, ended)
         return
     again = run.status == dg.DagsterRunStatus.FAILURE and restart_of(instance, run) is not None
@@ -150,23 +152,23 @@ def _tell_execution(
     if execution.execution_id in desk.ledger.told:
         return
     moment = execution.end_time or _moment(ended)
-    job = execution.task_id.replace("-", "_")
+    job = dagster_name(execution.task_id)
     about: Mapping[str, Any] = {
         "key": execution.execution_id,
         "task_id": execution.task_id,
         "name": desk.name(job),
         "time": moment,
     }
-    link, result = desk.run(execution.run_id), execution.result or {}
+    link, result = desk.links.run(execution.run_id), execution.result or {}
     match execution.status:
-        case "failed":
+        case State.FAILED:
             reason = execution.error_message or _run_failure(instance, execution.run_id)
             command = _command(desk, run, execution.task_id, _changed(desk.entries.get(job), execution.params))
             desk.say(
                 texts.failed(**about, reason=reason, attempts=execution.retry_count + 1, link=link, command=command)
             )
             desk.wrong(f"task:{execution.task_id}", moment)
-        case "partial_success":
+        case State.PARTIAL_SUCCESS:
             items, again = result.get("failed_items") or (), result.get("retry_params")
             # What a task gives to be repeated with says the days too.
             command = (
@@ -178,7 +180,7 @@ def _tell_execution(
                 texts.partly_done(**about, reason=result.get("message"), failed_items=items, link=link, command=command)
             )
             desk.wrong(f"task:{execution.task_id}", moment)
-        case "success":
+        case State.SUCCESS:
             incident = desk.ledger.open.get(f"task:{execution.task_id}")
             if incident and incident.since < moment and (over := desk.right(f"task:{execution.task_id}")):
                 desk.say(texts.recovered(**about, since=over.since, link=link))
@@ -186,14 +188,14 @@ def _tell_execution(
 
 def _tell_supervisor(desk: AlertContext, run: dg.DagsterRun, executions: list[Execution], ended: float) -> None:
     job, entry = run.job_name, desk.entries.get(run.job_name)
-    restarts, incident = int(run.tags.get(_RESTARTS, 0)), f"crash:{run.job_name}"
+    restarts, incident = int(run.tags.get(Tag.RESTARTS, 0)), f"crash:{run.job_name}"
     if run.status == dg.DagsterRunStatus.CANCELED:
         desk.ledger.open.pop(incident, None)
         return
     task_id = entry.task_id if isinstance(entry, Task) else job
     reason = next((one.error_message for one in executions if one.error_message), None)
     about: Mapping[str, Any] = {"task_id": task_id, "name": desk.name(job), "time": _moment(ended), "reason": reason}
-    key, link = f"{run.run_id}:{job}", desk.run(run.run_id)
+    key, link = f"{run.run_id}:{job}", desk.links.run(run.run_id)
     if not (isinstance(entry, Task) and entry.auto_restart):
         if run.status == dg.DagsterRunStatus.FAILURE:
             desk.say(texts.failed(key, attempts=1, link=link, command=texts.command(task_id), **about))
@@ -214,13 +216,13 @@ def _tell_well_again(instance: dg.DagsterInstance, desk: AlertContext) -> None:
             ):
                 entry, run_id = desk.entries.get(job), record.dagster_run.run_id
                 task_id = entry.task_id if isinstance(entry, Task) else job
-                about: Mapping[str, Any] = {"task_id": task_id, "name": desk.name(job), "link": desk.run(run_id)}
+                about: Mapping[str, Any] = {"task_id": task_id, "name": desk.name(job), "link": desk.links.run(run_id)}
                 desk.say(texts.recovered(f"well:{run_id}", time=desk.moment, since=over.since, **about))
 
 
 def _tell_unstarted(instance: dg.DagsterInstance, desk: AlertContext, run: dg.DagsterRun, ended: float) -> None:
     entry = desk.entries.get(run.job_name)
-    name = getattr(entry, "task_id", None) or getattr(entry, "group_id", None) or run.tags.get("mystocks/task_id", "")
+    name = getattr(entry, "task_id", None) or getattr(entry, "group_id", None) or run.tags.get(Tag.TASK_ID, "")
     desk.say(
         texts.run_failed(
             f"run:{run.run_id}",
@@ -228,7 +230,7 @@ def _tell_unstarted(instance: dg.DagsterInstance, desk: AlertContext, run: dg.Da
             desk.name(run.job_name),
             time=_moment(ended),
             reason=_run_failure(instance, run.run_id),
-            link=desk.run(run.run_id),
+            link=desk.links.run(run.run_id),
             command=_command(desk, run, name),
         )
     )
@@ -245,8 +247,11 @@ def _run_failure(instance: dg.DagsterInstance, run_id: str) -> str | None:
 
 
 def _command(desk: AlertContext, run: dg.DagsterRun, name: str, params: Mapping[str, Any] | None = None) -> str | None:
-    """Return the command that does the same again; None for the project's own jobs, and for what is no longer in the file."""
-    if name.replace("-", "_") not in desk.entries:
+    """Return the command that does the same again.
+
+    None for the project's own jobs, and for what is no longer in the file.
+    """
+    if dagster_name(name) not in desk.entries:
         return None
     first = run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
     return texts.command(name, params, (first, run.tags.get(ASSET_PARTITION_RANGE_END_TAG, first)) if first else None)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from mystocks_dagster.factory.config_schema import SOURCE_FIELD
-from mystocks_dagster.taskfile.functions import params_model
 from mystocks_dagster.taskfile.model import Task, masked_params
+from mystocks_dagster.taskfile.signature import params_model
 from mystocks_dagster.taskfile.yaml.dump import text_of
 from mystocks_dagster.taskfile.yaml.source import parse_text
 

@@ -20,6 +20,7 @@ from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.access import PAGES
 from mystocks_dagster.project.project import Project
+from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.taskfile import last_good
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.yaml.dump import text_of
@@ -65,6 +66,7 @@ class Site:
             "links": Links(address=dagster),
             "daemon": project.daemon_alive,
             "settings": settings,
+            "simulated": is_simulated(settings.source),
             "file_notice": _file_notice(project),
             "reload_trouble": reload_state.trouble(settings),
             "reloading": reload_state.under_way(settings),

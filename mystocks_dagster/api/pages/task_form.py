@@ -3,103 +3,71 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from mystocks_dagster.api.pages.translations import has_text
+from mystocks_dagster.taskfile.form import FormField, Kind, form_fields
 from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.schedule import NEEDED, Schedule
 from mystocks_dagster.taskfile.secrets import restored, shown
-from mystocks_dagster.taskfile.yaml.document import with_defaults
+from mystocks_dagster.taskfile.yaml.document import SECTIONS, with_defaults
 from mystocks_dagster.taskfile.yaml.dump import dump, text_of
 from mystocks_dagster.taskfile.yaml.scalars import scalar
 from mystocks_dagster.taskfile.yaml.source import parse_text
 
-Kind = Literal["text", "number", "flag", "choice", "names", "yaml", "area"]
 Entry = Mapping[str, Any]
+Model = type[Task] | type[Group] | type[Schedule]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One field: `name` is its path in the entry, such as `schedule.cron_expression`."""
+    """One field: `name` is its path in the entry, such as `schedule.cron_expression`; its words come from the model."""
 
     name: str
-    kind: Kind = "text"
-    choices: tuple[str, ...] = ()
+    words: FormField
     fixed: bool = False
     required: bool = False
 
     @property
-    def help(self) -> str | None:
-        """The key of its help text; None when its label says enough."""
-        return f"help.{self.name}" if has_text(f"help.{self.name}") else None
+    def kind(self) -> Kind:
+        """How it is edited."""
+        return self.words.kind or "text"
 
     @property
-    def label(self) -> str:
-        """The key of its label."""
-        return "group_tasks" if self.name == "tasks" else self.name
+    def choices(self) -> tuple[str, ...]:
+        """Its values, where they are words; an entry may have no schedule at all."""
+        none = ("",) if self.name == "schedule.schedule_type" else ()
+        return (*none, *self.words.choices)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Fields that stand together under a heading; `closed` ones are folded."""
+    """Fields that stand together under a heading."""
 
     title: str
     fields: tuple[Field, ...]
-    closed: bool = False
-
-
-_SCHEDULE = (
-    Field(name="schedule.schedule_type", kind="choice", choices=("", "cron", "interval", "once")),
-    Field(name="schedule.cron_expression"),
-    Field(name="schedule.interval_seconds", kind="number"),
-    Field(name="schedule.start_time"),
-    Field(name="schedule.end_time"),
-    Field(name="schedule.timezone"),
-    Field(name="schedule.trading_days_only", kind="flag"),
-    Field(name="schedule.misfire", kind="choice", choices=("latest", "skip", "all")),
-    Field(name="schedule.misfire_grace_time", kind="number"),
-    Field(name="schedule.enabled", kind="flag"),
-)
-_TYPES = ("cron", "data_sync", "indicator_calc", "market_fetch", "manual", "supervisor")
 
 
 def parts_of(section: str, *, new: bool) -> tuple[Part, ...]:
-    """Return the form of a `tasks` or `task_groups` entry."""
-    schedule = Part(title="section_schedule", fields=_SCHEDULE)
-    if section == "task_groups":
-        about = (
-            Field(name="group_id", fixed=not new, required=True),
-            Field(name="group_name"),
-            Field(name="tasks", kind="names", required=True),
-            Field(name="execution_mode", kind="choice", choices=("sequential", "parallel")),
-            Field(name="description", kind="area"),
-            Field(name="enabled", kind="flag"),
+    """Return the form of a `tasks` or `task_groups` entry, as its model declares it."""
+    model = Group if section == "task_groups" else Task
+    own = tuple(_fields(model, new=new))
+    parts = (
+        Part(title="section_basic", fields=tuple(field for field in own if not field.words.advanced)),
+        Part(title="section_schedule", fields=tuple(_fields(Schedule, new=new))),
+        Part(title="section_advanced", fields=tuple(field for field in own if field.words.advanced)),
+    )
+    return tuple(part for part in parts if part.fields)
+
+
+def _fields(model: Model, *, new: bool) -> Iterator[Field]:
+    for name, words in form_fields(model).items():
+        yield Field(
+            name=f"schedule.{name}" if model is Schedule else name,
+            words=words,
+            fixed=not new and name in SECTIONS.values(),
+            required=model is not Schedule and model.model_fields[name].is_required() and words.kind != "choice",
         )
-        return (Part(title="section_basic", fields=about), schedule)
-    about = (
-        Field(name="task_id", fixed=not new, required=True),
-        Field(name="task_name"),
-        Field(name="task_type", kind="choice", choices=_TYPES),
-        Field(name="task_module", required=True),
-        Field(name="task_function", required=True),
-        Field(name="description", kind="area"),
-        Field(name="params", kind="yaml"),
-        Field(name="tags", kind="names"),
-        Field(name="enabled", kind="flag"),
-    )
-    limits = (
-        Field(name="priority"),
-        Field(name="dependencies", kind="names"),
-        Field(name="timeout", kind="number"),
-        Field(name="retry_count", kind="number"),
-        Field(name="retry_delay", kind="number"),
-        Field(name="max_instances", kind="number"),
-        Field(name="auto_restart", kind="flag"),
-        Field(name="stop_on_error", kind="flag"),
-        Field(name="log_level", kind="choice", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
-    )
-    return (Part(title="section_basic", fields=about), schedule, Part(title="section_advanced", fields=limits))
 
 
 def fields_of(parts: Sequence[Part]) -> Iterator[Field]:
@@ -182,7 +150,7 @@ def entry_of(
 
 
 def field_at(path: str, parts: Sequence[Part]) -> str | None:
-    """Return the field that a problem's path is about, such as `tasks[3].schedule.cron_expression`; None when none is."""
+    """Return the field that a problem's path is about, such as `tasks[3].schedule.timezone`; None without one."""
     inner = re.sub(r"^(tasks|task_groups)\[\d+\]\.?", "", path)
     names = [field.name for field in fields_of(parts)]
     found = [name for name in names if inner == name or inner.startswith((f"{name}.", f"{name}["))]

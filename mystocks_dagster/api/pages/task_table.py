@@ -3,18 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mystocks_dagster.addresses import DagsterLinks
 from mystocks_dagster.factory.spec import build_specs
 from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.project.project import Project
-from mystocks_dagster.project.reload import LOCATION
 from mystocks_dagster.scheduling.next_runs import NextRun
 from mystocks_dagster.scheduling.switches import Switch
+from mystocks_dagster.tags import UNDER_WAY
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
 from mystocks_dagster.taskfile.problems import Problem
-
-#: States of executions that a stop can end.
-UNDER_WAY = ("pending", "paused", "running")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,31 +92,17 @@ def fitting(all_lines: Sequence[TableRow], kind: str, text: str) -> list[TableRo
     return [line for line in all_lines if fits(line)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Links:
-    """Addresses in the running UI of Dagster; all None when none runs."""
+class Links(DagsterLinks):
+    """Pages of tasks and groups in the running UI of Dagster, by their ids."""
 
-    address: str | None
-
-    def job(self, name: str, tab: str = "") -> str | None:
-        """The job of a task or group; `tab` may be `/playground` or `/runs`."""
-        return self._to(f"/locations/{LOCATION}/jobs/{dagster_name(name)}{tab}")
-
-    def run(self, run_id: str) -> str | None:
-        """A run."""
-        return self._to(f"/runs/{run_id}")
-
-    def asset(self, key: str) -> str | None:
-        """A table."""
-        return self._to(f"/assets/{key}")
+    def job(self, job: str, tab: str = "") -> str | None:
+        """Return the page of a task's or group's job; `tab` may be `/playground` or `/runs`."""
+        return super().job(dagster_name(job), tab)
 
     def automation(self, entry: Task | Group) -> str | None:
-        """What starts it: its schedule or sensor."""
+        """Return the page of what starts it: its schedule or sensor."""
         cron = entry.schedule is not None and entry.schedule.schedule_type == "cron"
-        return self._to(f"/locations/{LOCATION}/{'schedules' if cron else 'sensors'}/{entry.dagster_name}__schedule")
-
-    def _to(self, path: str) -> str | None:
-        return f"{self.address}{path}" if self.address else None
+        return self.starter(entry.dagster_name, cron=cron)
 
 
 def tables_of(project: Project, name: str) -> tuple[str, ...]:

@@ -1,13 +1,19 @@
 """The pages' texts in Chinese and English."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Literal
+
+from mystocks_dagster.taskfile.field_types import EXECUTION_MODES, TASK_TYPES
+from mystocks_dagster.taskfile.form import Words, form_fields
+from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.schedule import Schedule
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
-#: Key to Chinese and English. Fields of the task file stand under their own names.
-_WORDS: dict[str, tuple[str, str]] = {
+#: Key to Chinese and English. The words of the task file's fields stand at the fields, see `_field_words`.
+_WORDS: dict[str, Words] = {
     "tasks": ("任务管理", "Tasks"),
     "new_task": ("新建任务", "New task"),
     "new_group": ("新建任务组", "New group"),
@@ -45,7 +51,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "broken": ("有错误，未加载", "wrong, not loaded"),
     "last_good_version": (
         "任务文件无法使用，页面和运行沿用上一个正确的版本；改好之前不能在此编辑。",
-        "The task file cannot be used: pages and runs go on with its last good version, and nothing can be edited here until it is right.",
+        "The task file cannot be used: pages and runs go on with its last good version, and nothing can be edited here "
+        "until it is right.",
     ),
     "not_loaded": ("Dagster 界面还没有使用已保存的任务文件。", "Dagster's UI does not use the saved task file yet."),
     "reloading": ("Dagster 界面正在加载新版本。", "Dagster's UI is loading it."),
@@ -85,9 +92,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "asset": ("数据表", "table"),
     "automation": ("调度", "schedule"),
     "no_daemon": (
-        "守护进程没有心跳：定时和排队的任务不会开始。刚启动时请等半分钟；之后请看运行 mystocks ui 的终端，或运行 mystocks health。",
-        "The daemon gives no sign of life: nothing scheduled or queued starts. After a start, wait half a minute; else see the terminal of "
-        "mystocks ui, or run: mystocks health.",
+        "守护进程没有心跳：定时和排队的任务不会开始。刚启动时请等半分钟；"
+        "之后请看运行 mystocks ui 的终端，或运行 mystocks health。",
+        "The daemon gives no sign of life: nothing scheduled or queued starts. After a start, wait half a minute; else "
+        "see the terminal of mystocks ui, or run: mystocks health.",
     ),
     "no_ui": (
         "Dagster 界面没有运行：定时和排队的任务不会开始。请运行 mystocks ui（或 make ui）。",
@@ -109,8 +117,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "problem_at": ("任务文件没有改动，因为：", "The task file is as it was, because:"),
     "changed_meanwhile": (
         "打开此表单后，文件中的这一项或其默认值已被改动；不同之处在下面标出。再次保存将以此表单为准，覆盖这些改动。",
-        "The entry, or the defaults, were changed in the file since this form was opened; the fields that differ say so below. "
-        "Saving again replaces what was changed by this form.",
+        "The entry, or the defaults, were changed in the file since this form was opened; the fields that differ say "
+        "so below. Saving again replaces what was changed by this form.",
     ),
     "now_in_file": ("文件中现在是：{text}", "Now in the file: {text}"),
     "refused": ("未能完成：", "Not done:"),
@@ -136,13 +144,6 @@ _WORDS: dict[str, tuple[str, str]] = {
         "已保存，但界面还没有加载新版本：运行 mystocks reload 可看到原因。",
         "Saved, but the UI does not use it yet; mystocks reload says why.",
     ),
-    # Task types.
-    "cron": ("定时任务", "by schedule"),
-    "supervisor": ("进程管理", "kept alive"),
-    "manual": ("手动任务", "by hand"),
-    "data_sync": ("数据同步", "data"),
-    "indicator_calc": ("指标计算", "indicators"),
-    "market_fetch": ("市场数据", "market"),
     # States of executions.
     "state_pending": ("等待", "pending"),
     "state_running": ("运行中", "running"),
@@ -152,87 +153,31 @@ _WORDS: dict[str, tuple[str, str]] = {
     "state_skipped": ("跳过", "skipped"),
     "state_cancelled": ("已取消", "cancelled"),
     "state_paused": ("暂停", "paused"),
-    # Fields of the task file.
-    "task_id": ("任务编号", "task_id"),
-    "task_name": ("任务名称", "Name"),
-    "task_type": ("任务类型", "Type"),
-    "task_module": ("模块", "Module"),
-    "task_function": ("函数", "Function"),
-    "description": ("说明", "Description"),
-    "params": ("参数（YAML）", "Parameters (YAML)"),
-    "tags": ("标签", "Tags"),
-    "enabled": ("启用", "Enabled"),
-    "schedule.schedule_type": ("调度类型", "Schedule"),
-    "schedule.cron_expression": ("Cron 表达式", "Cron expression"),
-    "schedule.interval_seconds": ("间隔（秒）", "Interval (seconds)"),
-    "schedule.start_time": ("开始时间", "Start time"),
-    "schedule.end_time": ("结束时间", "End time"),
-    "schedule.timezone": ("时区", "Time zone"),
-    "schedule.enabled": ("启用调度", "Schedule on"),
-    "schedule.trading_days_only": ("仅交易日", "Trading days only"),
-    "schedule.misfire": ("错过时", "When missed"),
-    "schedule.misfire_grace_time": ("错过的宽限（秒）", "Grace time (seconds)"),
-    "priority": ("优先级", "Priority"),
-    "max_instances": ("最大并发", "At the same time"),
-    "dependencies": ("依赖任务", "Depends on"),
-    "timeout": ("超时（秒）", "Timeout (seconds)"),
-    "retry_count": ("重试次数", "Retries"),
-    "retry_delay": ("重试间隔（秒）", "Seconds between retries"),
-    "auto_restart": ("自动重启", "Restart by itself"),
-    "stop_on_error": ("出错时停止后续任务", "Stop later tasks on error"),
-    "log_level": ("日志级别", "Log level"),
-    "group_id": ("任务组编号", "group_id"),
-    "group_name": ("任务组名称", "Name"),
-    "execution_mode": ("执行方式", "Order"),
-    "sequential": ("顺序执行", "one after the other"),
-    "parallel": ("并行执行", "side by side"),
-    "interval": ("固定间隔", "every N seconds"),
-    "once": ("一次性", "once"),
-    "schedule.cron": ("Cron", "cron"),
-    "latest": ("补跑最近一次", "run the latest one late"),
-    "skip": ("跳过，不补跑", "leave them out"),
-    "all": ("全部补跑", "run all of them late"),
-    # Help for fields.
-    "help.task_id": (
-        "字母开头，只用字母、数字、_ 和 -；保存后不能修改。",
-        "Letters, digits, _ and -, a letter first; it stays.",
-    ),
-    "help.task_module": ("例如 mystocks_dagster.tasks.data_sync", "Such as mystocks_dagster.tasks.data_sync"),
-    "help.params": ("每行一个，例如 retention_days: 30", "One a line, such as retention_days: 30"),
-    "help.tags": ("用逗号分隔", "Separated by commas"),
-    "help.dependencies": ("任务编号，用逗号分隔；先于此任务运行", "Ids, separated by commas; they run first"),
-    "help.tasks": ("任务编号，用逗号分隔，按运行顺序", "Ids, separated by commas, in order"),
-    "help.schedule.cron_expression": (
-        "分 时 日 月 周；1-5 是周一至周五，例如 30 16 * * 1-5",
-        "Minute hour day month weekday; 1-5 is Monday to Friday",
-    ),
-    "help.schedule.start_time": ("例如 2026-10-19T09:00:00", "Such as 2026-10-19T09:00:00"),
-    "help.priority": (
-        "critical 100，high 200，normal 500，low 800，batch 900，或 1 至 999",
-        "critical, high, normal, low, batch, or 1 to 999",
-    ),
-    "help.timeout": ("留空则不限时", "Empty: no limit"),
 }
-#: A group's members; `tasks` alone is the page's title.
-_WORDS["group_tasks"] = ("任务", "Tasks")
 
 Translate = Callable[..., str]
 
 
+@cache
+def _field_words() -> Mapping[str, Words]:
+    """Return the words of the task file's fields: labels under their names, and those of task types and orders too."""
+    words: dict[str, Words] = {**TASK_TYPES, **EXECUTION_MODES, "group_tasks": form_fields(Group)["tasks"].label}
+    for prefix, model in (("schedule.", Schedule), ("", Group), ("", Task)):
+        for name, field in form_fields(model).items():
+            words[f"{prefix}{name}"] = field.label
+    return words
+
+
 def translator(language: Language) -> Translate:
-    """Return a function from key to text; a key without text stands for itself."""
+    """Return a function from a key, or a text in both languages, to text; a key without text stands for itself."""
     column = LANGUAGES.index(language)
 
-    def say(key: str, **values: str) -> str:
-        text = _WORDS.get(key, (key, key))[column]
+    def say(key: str | Words, **values: str) -> str:
+        words = key if isinstance(key, tuple) else _WORDS.get(key) or _field_words().get(key, (key, key))
+        text = words[column]
         return text.format(**values) if values else text
 
     return say
-
-
-def has_text(key: str) -> bool:
-    """Say whether there is a text under that key."""
-    return key in _WORDS
 
 
 def choose(asked: str | None, remembered: str | None, accepted: str) -> Language:

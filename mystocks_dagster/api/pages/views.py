@@ -9,6 +9,7 @@ from mystocks_dagster.api.pages import task_table
 from mystocks_dagster.api.pages.site import Site, project_of, told
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.tags import UNDER_WAY
 from mystocks_dagster.taskfile.model import Group, Task
 
 #: Executions on a task's page.
@@ -56,7 +57,7 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
         switch=project.switches().get(name),
         coming=project.next_runs(name, 3),
         executions=executions,
-        under_way=any(one.status in task_table.UNDER_WAY for one in executions),
+        under_way=any(one.status in UNDER_WAY for one in executions),
         bars=task_table.bars(executions),
         statistics=project.statistics(name, since=now() - timedelta(days=since) if since else None)[name]
         if is_task

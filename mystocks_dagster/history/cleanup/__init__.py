@@ -1,0 +1,1 @@
+"""The removal of old runs, events and files, and what must stay."""

@@ -13,7 +13,7 @@ from mystocks_dagster.dagster_internals import RunsTable as Runs
 from mystocks_dagster.dagster_internals import RunTagsTable as RunTags
 from mystocks_dagster.dagster_internals import SqlEventLogStorageTable as Events
 from mystocks_dagster.history.dagster_storage import event_storage, run_storage
-from mystocks_dagster.history.record import TASK_TYPE
+from mystocks_dagster.tags import Tag
 
 #: Events by which Dagster knows that, and when, a partition was made.
 LASTING = (dg.DagsterEventType.ASSET_MATERIALIZATION.value, dg.DagsterEventType.ASSET_OBSERVATION.value)
@@ -61,7 +61,7 @@ def _needed(instance: dg.DagsterInstance) -> Iterator[str]:
     with event_storage(instance).index_connection() as connection:
         yield from connection.execute(db.select(Events.c.run_id).order_by(Events.c.id.desc()).limit(1)).scalars().all()
     # What was stopped by hand stays so because of its last run; without one it would be started.
-    of_supervisors = db.select(RunTags.c.run_id).where(RunTags.c.key == TASK_TYPE, RunTags.c.value == "supervisor")
+    of_supervisors = db.select(RunTags.c.run_id).where(RunTags.c.key == Tag.TASK_TYPE, RunTags.c.value == "supervisor")
     last = db.select(db.func.max(Runs.c.id)).where(Runs.c.run_id.in_(of_supervisors)).group_by(Runs.c.pipeline_name)
     with run_storage(instance).connect() as connection:
         yield from connection.execute(db.select(Runs.c.run_id).where(Runs.c.id.in_(last))).scalars().all()

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.sources.akshare.columns import SINA_DAILY
 from mystocks_dagster.sources.akshare.frames import TOLERANCE, changed, refuse
 

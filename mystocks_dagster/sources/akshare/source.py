@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import polars as pl
 
 from mystocks_dagster.errors import MyStocksError, NotOffered, SourceUnavailable
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import DAILY_BARS, LONGHUBANG, TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.flows import LONGHUBANG
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare import columns, tables
 from mystocks_dagster.sources.akshare.columns import Call
@@ -165,6 +167,14 @@ class AkshareSource:
             found, answers = self._akshare.frame(columns.BOARD_FLOW, indicator="今日", sector_type=_BOARDS[kind])
         check_shown(day, newest_day(columns.STOCK_FLOW, answers))
         return tables.capital_flow(kind, found, day)
+
+    def rows(self, table: str, start: date, end: date) -> NoReturn:
+        """Return nothing yet: every table of this source has a method of its own.
+
+        Raises:
+            NotOffered: Always.
+        """
+        raise NotOffered(f"akshare has no {table} in this version.")
 
     def _latest_session(self) -> date:
         return latest_session(lambda: self._shown_session)

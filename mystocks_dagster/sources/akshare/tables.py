@@ -5,17 +5,12 @@ from datetime import date, datetime
 
 import polars as pl
 
-from mystocks_dagster.market.schemas import (
-    DAILY_BARS,
-    ETF_QUOTES,
-    LONGHUBANG,
-    MOMENT,
-    STOCK_QUOTES,
-    STOCKS,
-    TABLES,
-    Table,
-)
 from mystocks_dagster.market.symbols import board_expr, exchange_expr, normalise_expr
+from mystocks_dagster.market.table import MOMENT, Table
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.flows import LONGHUBANG
+from mystocks_dagster.market.tables.market import DAILY_BARS, ETF_QUOTES, STOCK_QUOTES
+from mystocks_dagster.market.tables.reference import STOCKS
 from mystocks_dagster.sources.akshare import columns
 from mystocks_dagster.sources.akshare.columns import Call
 from mystocks_dagster.sources.akshare.frames import SHARES_PER_LOT, TOLERANCE, refuse

@@ -1,0 +1,23 @@
+"""The `recorded` source: your own archive of files."""
+
+from pathlib import Path
+
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.declaration import SourceDeclaration
+
+
+def archive_folder(settings: Settings) -> Path | None:
+    """Return the folder of the archive; None when `MYSTOCKS_RECORDED` is not set."""
+    named = settings.source_option("recorded")
+    return (settings.root / named).resolve() if named else None
+
+
+SOURCE = SourceDeclaration(
+    name="recorded",
+    about="your archive of Parquet and CSV files",
+    world="real",
+    needs="`MYSTOCKS_RECORDED`",
+    offers="the tables of which it holds files",
+    implementation="mystocks_dagster.sources.recorded.source:RecordedSource",
+    ready=lambda settings: f"{archive_folder(settings)} can be read",
+)

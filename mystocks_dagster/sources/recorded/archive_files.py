@@ -14,17 +14,15 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from mystocks_dagster.errors import InvalidParams, SourceChanged
-from mystocks_dagster.market.schemas import MOMENT, TABLES, Column, Table
 from mystocks_dagster.market.symbols import normalise, normalise_expr
+from mystocks_dagster.market.table import MOMENT, Column, Table
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.dates import UnclearDay, days_expr
 from mystocks_dagster.sources.recorded.layouts import OWN, Layout, bars_layout, own_layout
 from mystocks_dagster.sources.recorded.span import Span
 
-#: Tables that an archive may hold: what no snapshot in time is needed for.
-RECORDED_TABLES = (
-    *("stocks", "daily_bars", "corporate_actions", "balance_sheets", "income_statements", "cash_flows", "longhubang"),
-    *("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
-)
+#: Tables that an archive may hold: those of a source that are not snapshots of the present moment.
+RECORDED_TABLES = tuple(name for name, table in TABLES.items() if table.origin == "source")
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 _FLAGS = {"1": True, "0": False, "1.0": True, "0.0": False, "true": True, "false": False}

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from mystocks_dagster.market.schemas import Table
+from mystocks_dagster.market.table import Table
 
 #: Name of our own layout.
 OWN = "our own"

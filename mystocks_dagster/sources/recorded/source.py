@@ -13,10 +13,12 @@ import polars as pl
 from mystocks_dagster.errors import NotOffered, SettingsError
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import published, shanghai
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables import table as table_of
 from mystocks_dagster.settings import TRADING_CALENDAR, Settings
 from mystocks_dagster.sources.checked import once
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
+from mystocks_dagster.sources.recorded import archive_folder
 from mystocks_dagster.sources.recorded.archive_files import SUFFIXES, RecordedFile, recognise
 from mystocks_dagster.sources.recorded.span import Span
 from mystocks_dagster.trading_calendar.day_file import read_days
@@ -37,9 +39,10 @@ class RecordedSource:
         Raises:
             SettingsError: `MYSTOCKS_RECORDED` is not set, or is no folder that can be read.
         """
-        if settings.recorded is None:
+        folder = archive_folder(settings)
+        if folder is None:
             raise SettingsError("The source 'recorded' needs a folder; set MYSTOCKS_RECORDED to that of your archive.")
-        self._folder = settings.recorded
+        self._folder = folder
         self._ignored: list[str] = []
         if not self._folder.is_dir():
             raise SettingsError(
@@ -151,6 +154,12 @@ class RecordedSource:
     def capital_flow(self, kind: FlowKind, day: date) -> pl.DataFrame:
         """Return the archive's flow of that day."""
         return self._rows(f"capital_flow_{kind}", pl.col("date") == day)
+
+    def rows(self, table: str, start: date, end: date) -> pl.DataFrame:
+        """Return the archive's rows from `start` to `end`, both included, in order of their key."""
+        schema = table_of(table)
+        keep = pl.col(schema.date_column).is_between(start, end) if schema.date_column else pl.lit(value=True)
+        return self._rows(table, keep).sort(schema.key)
 
     @cached_property
     def _files(self) -> dict[str, list[RecordedFile]]:

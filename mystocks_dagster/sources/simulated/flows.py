@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from mystocks_dagster.market.schemas import CAPITAL_FLOW_CONCEPT, CAPITAL_FLOW_SECTOR, CAPITAL_FLOW_STOCK
+from mystocks_dagster.market.tables.flows import CAPITAL_FLOW_CONCEPT, CAPITAL_FLOW_SECTOR, CAPITAL_FLOW_STOCK
 from mystocks_dagster.sources.protocol import FlowKind
 from mystocks_dagster.sources.simulated.market import Market
 from mystocks_dagster.sources.simulated.universe import CONCEPTS, INDUSTRIES

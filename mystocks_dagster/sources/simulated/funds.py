@@ -5,7 +5,8 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from mystocks_dagster.market.schemas import ETF_QUOTES, MOMENT
+from mystocks_dagster.market.table import MOMENT
+from mystocks_dagster.market.tables.market import ETF_QUOTES
 from mystocks_dagster.sources.simulated.bars import MINUTES
 from mystocks_dagster.sources.simulated.closes import industry_moves, market_moves
 from mystocks_dagster.sources.simulated.market import Market

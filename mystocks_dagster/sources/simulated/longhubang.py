@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from mystocks_dagster.market.rules import CHINEXT_REFORM
-from mystocks_dagster.market.schemas import LONGHUBANG
+from mystocks_dagster.market.tables.flows import LONGHUBANG
 from mystocks_dagster.sources.simulated.bars import Bars
 from mystocks_dagster.sources.simulated.market import Market
 from mystocks_dagster.sources.simulated.universe import BOARDS

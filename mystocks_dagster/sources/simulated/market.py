@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.sources.simulated.bars import Bars, make_bars
 from mystocks_dagster.sources.simulated.closes import Closes
 from mystocks_dagster.sources.simulated.life import Life, is_ending

@@ -5,7 +5,8 @@ from datetime import datetime, time
 import numpy as np
 import polars as pl
 
-from mystocks_dagster.market.schemas import MOMENT, STOCK_QUOTES
+from mystocks_dagster.market.table import MOMENT
+from mystocks_dagster.market.tables.market import STOCK_QUOTES
 from mystocks_dagster.sources.simulated.bars import MINUTES, amount_at, price_at
 from mystocks_dagster.sources.simulated.market import Market
 

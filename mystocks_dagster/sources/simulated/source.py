@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
+from typing import NoReturn
 
 import numpy as np
 import polars as pl
 
-from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.errors import NotOffered, SettingsError
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import MOMENT, STOCKS
 from mystocks_dagster.market.symbols import board_expr, exchange_expr
+from mystocks_dagster.market.table import MOMENT
+from mystocks_dagster.market.tables.reference import STOCKS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
 from mystocks_dagster.sources.simulated.actions import corporate_actions
@@ -58,7 +60,7 @@ class SimulatedSource:
         Raises:
             SettingsError: `MYSTOCKS_SIMULATED` cannot be read.
         """
-        self.options = Options.parse(settings.simulated)
+        self.options = Options.parse(settings.source_option(self.name))
         self.world = self.options.world
         self._made: Market | None = None
 
@@ -132,6 +134,14 @@ class SimulatedSource:
         """Return the flow of that day; nothing when it is not a closed trading day of the market."""
         market = self._market()
         return capital_flow(market, kind, self._closed([day]))
+
+    def rows(self, table: str, start: date, end: date) -> NoReturn:
+        """Return nothing yet: every table of this market has a method of its own.
+
+        Raises:
+            NotOffered: Always.
+        """
+        raise NotOffered(f"The simulated market has no {table}.")
 
     def _closed(self, days: Iterable[date]) -> list[date]:
         last = _latest_closed(clock.now())

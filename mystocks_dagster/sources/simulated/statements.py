@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.protocol import StatementTable
 from mystocks_dagster.sources.simulated.market import Market
 

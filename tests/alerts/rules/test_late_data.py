@@ -91,7 +91,7 @@ def test_of_days_before_something_was_expected_nothing_is_told(project: Project,
 
 
 def desk_of(project: Project, **writers: str) -> AlertContext:
-    return replace(project.office.desk(project.ledger, project.settings), writers=writers)
+    return replace(project.office.desk(project.ledger, project.settings), owners=writers)
 
 
 def test_a_skip_counts_only_when_the_day_is_in_the_table_that_the_task_keeps(project: Project, hook: Webhook) -> None:

@@ -10,7 +10,8 @@ from support.receivers import Webhook
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.system import judge_calendar, judge_file
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.taskfile.names import OUR_NAMES, id_fault
+from mystocks_dagster.tags import OWN_NAMES
+from mystocks_dagster.taskfile.names import id_fault
 from mystocks_dagster.trading_calendar.in_force import combine
 from mystocks_dagster.trading_calendar.record import Record
 
@@ -152,7 +153,7 @@ def test_a_check_can_be_run_by_hand_in_the_ui(project: Project, hook: Webhook) -
     assert [one.check_name for one in result.get_asset_check_evaluations()] == ["covers_next_30_days"]
 
 
-@pytest.mark.parametrize("name", sorted(OUR_NAMES))
+@pytest.mark.parametrize("name", sorted(OWN_NAMES))
 def test_the_projects_own_names_are_refused_as_ids(name: str) -> None:
     assert id_fault(name) == f"{name} is made by the project itself"
     assert id_fault(name.replace("_", "-")) == f"{name} is made by the project itself"

@@ -16,13 +16,16 @@ from hypothesis import strategies as st
 from support.project import Folder
 
 from mystocks_dagster.api.pages import edit_views
-from mystocks_dagster.api.pages.translations import LANGUAGES, has_text
+from mystocks_dagster.api.pages.translations import LANGUAGES
 from mystocks_dagster.execution.result_encoding import to_record
 from mystocks_dagster.history import Execution
 from mystocks_dagster.project.edit import ChangedMeanwhile, TaskFileEditor
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs.launch import QUEUE_DAEMON
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.form import form_fields
+from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.schedule import Schedule
 
 NEW = {
     "task_id": "tidy",
@@ -63,6 +66,7 @@ def form_of(page: str) -> dict[str, str]:
     return {name: html.unescape(text) for name, text in fields.items()}
 
 
+@pytest.mark.slow
 def test_one_table_has_all_tasks_and_groups_with_switch_next_run_and_rate(browser: TestClient) -> None:
     page = browser.get("/tasks")
     assert page.status_code == 200
@@ -295,13 +299,17 @@ def test_every_choice_of_the_forms_has_a_text_of_its_own(browser: TestClient, la
     templates = " ".join(
         path.read_text(encoding="utf-8") for path in Path(edit_views.__file__).parent.glob("templates/*.html")
     )
+    in_schedule = {f"schedule.{name}": field for name, field in form_fields(Schedule).items()}
     elsewhere = set(re.findall(r"""\bt\(["'](\w+)["']\)""", templates))
     for kind in ("task", "group"):
         for name, shown in choices_of(browser.get(f"/tasks/-/new?kind={kind}&lang={language}").text).items():
             assert len(set(shown.values())) == len(shown)
+            words = {**form_fields(Task), **form_fields(Group), **in_schedule}[name].choices
+            assert {choice: text for choice, text in shown.items() if choice} == {
+                choice: words[choice][LANGUAGES.index(language)] for choice in words
+            }
             if name == "log_level":  # levels are called the same everywhere
                 continue
-            assert all(has_text(choice) for choice in shown if choice)
             # A text that a page uses for something else, too, says that and not what the choice means.
             assert not elsewhere & set(shown), name
 
@@ -345,7 +353,7 @@ def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
     for path, data, status, told in (
         ("/tasks/report/switch", {"to": "on"}, 409, "no schedule"),
         ("/tasks/report/stop", {}, 409, "not running"),
-        ("/tasks/load/run", {}, 409, "no daemon"),
+        ("/tasks/load/run", {}, 503, "no daemon"),
         ("/tasks/nothing/stop", {}, 404, "nothing"),
     ):
         page = browser.post(path, data=data)
@@ -427,6 +435,7 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     returned=st.none() | st.dictionaries(st.text(max_size=10), _JSON, max_size=4),

@@ -16,7 +16,7 @@ from standin.market import DIVIDEND, PAID_ON, PAYING, RESTED, RESTING, Market
 from standin.server import StandIn
 
 from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError, SourceUnavailable
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare.source import AkshareSource
 

@@ -10,7 +10,7 @@ import pytest
 
 from mystocks_dagster.errors import NotOffered, SettingsError, SourceChanged
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.recorded.source import RecordedSource
 from mystocks_dagster.sources.registry import open_source

@@ -81,6 +81,7 @@ def limited_rows(stocks: pl.DataFrame, bars: pl.DataFrame) -> Iterator[tuple[dic
         yield row, cents(row["prev_close"], -down), cents(row["prev_close"], up)
 
 
+@pytest.mark.slow
 def test_prices_stay_within_limits_by_board_st_and_age(stocks: pl.DataFrame, traded: pl.DataFrame):
     touched = {"main": 0, "st": 0, "wide": 0, "bse": 0}
     for row, lowest, highest in limited_rows(stocks, traded.gather_every(3)):

@@ -10,6 +10,8 @@ from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.simulated.source import SimulatedSource
 
+pytestmark = pytest.mark.slow
+
 START, END = date(2025, 1, 2), date(2025, 12, 31)
 #: list: (measure of the change, its least, words for up and down, least amplitude and words, least turnover and words)
 RULES = {

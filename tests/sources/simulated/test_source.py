@@ -11,7 +11,7 @@ import pytest
 
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.schemas import TABLES
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.registry import open_source
 from mystocks_dagster.sources.simulated.source import SimulatedSource

@@ -162,6 +162,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(_TEXTS.filter(lambda key: key != "<<"), _VALUES, max_size=4).filter(bool))
 def test_whatever_is_written_reads_back_as_the_same_values(value: dict[str, object]):

@@ -6,7 +6,7 @@ from alerts.conftest import Project
 from dagster._daemon.types import DaemonHeartbeat
 from support.receivers import Webhook
 
-from mystocks_dagster.alerts.rules.daemon import DaemonWatch
+from mystocks_dagster.alerts.daemon_watch import DaemonWatch
 from mystocks_dagster.market.clock import SHANGHAI
 
 

@@ -1,0 +1,101 @@
+"""The tables of published financial statements."""
+
+import polars as pl
+
+from mystocks_dagster.market.table import Column, Rule, Table
+from mystocks_dagster.market.tables.columns import SYMBOL, day, number
+from mystocks_dagster.market.tables.rules import (
+    SYMBOL_FORM,
+    below_zero,
+    no_quarter_end,
+    tomorrow,
+    unknown_when_not_finite,
+)
+
+
+def statement_rules(*numbers: str) -> tuple[Rule, ...]:
+    """Return the rules of a statement with those columns."""
+    return (
+        SYMBOL_FORM,
+        Rule("no_quarter_end", "the period does not end with a quarter", no_quarter_end),
+        Rule(
+            "notice_before_period_end",
+            "published before the period was over",
+            lambda: pl.col("notice_date") <= pl.col("period"),
+        ),
+        Rule("future_date", "published on a day that has not come yet", lambda: tomorrow("notice_date")),
+        *unknown_when_not_finite(*numbers),
+    )
+
+
+BALANCE_RULES = (
+    Rule("negative_assets", "total_assets is below 0", lambda: below_zero("total_assets")),
+    Rule(
+        "balance_does_not_balance",
+        "total_assets is not total_liabilities + total_equity",
+        lambda: (
+            (pl.col("total_assets") - pl.col("total_liabilities") - pl.col("total_equity")).abs()
+            > 1 + 1e-4 * pl.col("total_assets").abs()
+        ),
+    ),
+)
+
+
+def _statement(name: str, title: str, about_zh: str, about: str, *columns: Column) -> Table:
+    return Table(
+        name=name,
+        title=title,
+        about=about,
+        about_zh=about_zh,
+        domain="fundamentals",
+        origin="source",
+        grain="one symbol and one report period (quarter's end), cumulated from 1 January",
+        key=("symbol", "period"),
+        date_column="period",
+        rules=(
+            *statement_rules(*(column.name for column in columns)),
+            *(BALANCE_RULES if name == "balance_sheets" else ()),
+        ),
+        columns=(
+            SYMBOL,
+            day("period", "last day of the report period"),
+            day("notice_date", "day of publication", null=True),
+            *columns,
+        ),
+    )
+
+
+BALANCE_SHEETS = _statement(
+    "balance_sheets",
+    "资产负债表",
+    "各报告期的资产、负债与所有者权益",
+    "Assets, liabilities and equity by report period",
+    number("total_assets", "CNY", null=True),
+    number("cash", "CNY, 货币资金", null=True),
+    number("receivables", "CNY, 应收账款", null=True),
+    number("inventory", "CNY, 存货", null=True),
+    number("total_liabilities", "CNY", null=True),
+    number("payables", "CNY, 应付账款", null=True),
+    number("total_equity", "CNY; assets = liabilities + equity", null=True),
+)
+INCOME_STATEMENTS = _statement(
+    "income_statements",
+    "利润表",
+    "各报告期的收入、成本与利润",
+    "Revenue, cost and profit by report period",
+    number("revenue", "CNY, 营业总收入", null=True),
+    number("operating_cost", "CNY, 营业总支出", null=True),
+    number("operating_profit", "CNY, 营业利润", null=True),
+    number("total_profit", "CNY, 利润总额", null=True),
+    number("net_profit", "CNY, 归母净利润", null=True),
+)
+CASH_FLOWS = _statement(
+    "cash_flows",
+    "现金流量表",
+    "各报告期经营、投资与筹资活动的现金流",
+    "Cash flows from operating, investing and financing by report period",
+    number("operating", "CNY, 经营活动净额", null=True),
+    number("investing", "CNY, 投资活动净额", null=True),
+    number("financing", "CNY, 筹资活动净额", null=True),
+    number("net_change", "CNY, 净现金流", null=True),
+)

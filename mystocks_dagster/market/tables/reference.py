@@ -1,0 +1,101 @@
+"""The tables of reference data: which stocks there are, and what was done to their shares."""
+
+from datetime import date
+
+import polars as pl
+
+from mystocks_dagster.market.table import Rule, Table
+from mystocks_dagster.market.tables.columns import SYMBOL, day, flag, moment, number, text
+from mystocks_dagster.market.tables.rules import SYMBOL_FORM, not_finite, unknown_when_not_finite
+
+STOCK_RULES = (
+    SYMBOL_FORM,
+    Rule("no_name", "the name is empty", lambda: pl.col("name").str.strip_chars() == ""),
+    Rule("exchange_contradicts_symbol", "exchange is not the symbol's",
+         lambda: pl.col("exchange") != pl.col("symbol").str.slice(-2)),
+    Rule("delisted_before_listed", "delist_date is before list_date",
+         lambda: pl.col("delist_date") < pl.col("list_date")),
+    Rule("listed_before_exchanges", "list_date is before the exchanges opened",
+         lambda: pl.col("list_date") < date(1990, 12, 1), "value", "list_date"),
+)  # fmt: skip
+
+STOCKS = Table(
+    name="stocks",
+    title="股票列表",
+    about="All A shares, listed and delisted: code, name, board and dates of listing",
+    about_zh="全部 A 股（含已退市）的代码、名称、板块与上市日期",
+    domain="reference",
+    origin="source",
+    grain="one A share, listed or delisted",
+    key=("symbol",),
+    rules=STOCK_RULES,
+    columns=(
+        SYMBOL,
+        text("name", "short name, full-width letters folded"),
+        text("exchange", "SH, SZ or BJ"),
+        text("board", "main, star, chinext or bse"),
+        flag("is_st", "name carries ST"),
+        day("list_date", "first trading day", null=True),
+        day("delist_date", "last day of listing", null=True),
+        moment("updated_at", "when this row was fetched"),
+    ),
+)
+
+ACTION_RULES = (
+    SYMBOL_FORM, not_finite("cash", "bonus", "rights"),
+    Rule("distribution_below_zero", "cash, bonus, rights or rights_price is below 0",
+         lambda: pl.any_horizontal(pl.col("cash", "bonus", "rights", "rights_price") < 0)),
+    Rule("rights_without_price", "rights have no price",
+         lambda: (pl.col("rights") > 0) & ~pl.col("rights_price").is_finite().fill_null(value=False)),
+    *unknown_when_not_finite("rights_price"),
+)  # fmt: skip
+
+CORPORATE_ACTIONS = Table(
+    name="corporate_actions",
+    title="分红送配",
+    about="Published cash dividends, bonus shares and rights issues",
+    about_zh="已公布的派息、送转与配股",
+    domain="reference",
+    origin="source",
+    grain="one symbol on one ex-dividend day; several distributions of that day are added up",
+    key=("symbol", "ex_date"),
+    date_column="ex_date",
+    columns=(
+        SYMBOL,
+        day("ex_date", "除权除息日, the first day on which a share is traded without it"),
+        number("cash", "CNY per share, before tax; 派息"),
+        number("bonus", "new shares per share, for nothing; 送股 and 转增"),
+        number("rights", "new shares per share that may be bought; 配股"),
+        number("rights_price", "CNY per new share; 配股价", null=True),
+        day("known_since", "day of publication", null=True),
+        text("source", "name of the source"),
+    ),
+    rules=ACTION_RULES,
+)
+
+EVENT_RULES = (
+    Rule("ratio_not_positive", "the ratio is 0 or below", lambda: pl.col("ratio") <= 0, "refuse"),
+    Rule(
+        "ratio_unknown",
+        "the ratio is unknown, so that earlier prices cannot be adjusted",
+        lambda: pl.col("ratio").is_null(),
+        "check",
+    ),
+)
+
+ADJUST_EVENTS = Table(
+    name="adjust_events",
+    title="复权事件",
+    about="Ex-dividend and split days with their adjustment ratios, from which adjusted prices are computed",
+    about_zh="除权除息日及其复权比例，复权价格由此计算",
+    domain="reference",
+    grain="one symbol on one ex-dividend or split day, or a day whose ratio could not be derived",
+    key=("symbol", "date"),
+    date_column="date",
+    rules=EVENT_RULES,
+    columns=(
+        SYMBOL,
+        day("date", "ex-dividend day"),
+        number("ratio", "prev_close / last close, in (0, inf); null while it is not known", null=True),
+    ),
+)

@@ -1,0 +1,51 @@
+"""The types of fields that tasks and groups have: ids, lists of names, priorities, and words with their labels."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from mystocks_dagster.taskfile import names
+from mystocks_dagster.taskfile.form import Words
+from mystocks_dagster.taskfile.problems import suggest
+from mystocks_dagster.taskfile.schedule import Integer, fault, nothing_is, once_each
+
+PriorityName = Literal["critical", "high", "normal", "low", "batch"]
+PRIORITIES: Mapping[str, int] = {"critical": 100, "high": 200, "normal": 500, "low": 800, "batch": 900}
+TaskType = Literal["cron", "supervisor", "manual", "data_sync", "indicator_calc", "market_fetch"]
+#: What each is called on the pages.
+TASK_TYPES: Mapping[str, Words] = {
+    "cron": ("定时任务", "by schedule"),
+    "supervisor": ("进程管理", "kept alive"),
+    "manual": ("手动任务", "by hand"),
+    "data_sync": ("数据同步", "data"),
+    "indicator_calc": ("指标计算", "indicators"),
+    "market_fetch": ("市场数据", "market"),
+}
+EXECUTION_MODES: Mapping[str, Words] = {
+    "sequential": ("顺序执行", "one after the other"),
+    "parallel": ("并行执行", "side by side"),
+}
+
+
+def _id(value: str) -> str:
+    if why := names.id_fault(value):
+        raise fault(f"{value!r} cannot be an id: {why}", "Choose another id, such as my_task.")
+    return value
+
+
+def _priority(value: Any) -> Any:
+    if isinstance(value, str):
+        if value not in PRIORITIES:
+            raise fault(
+                f"unknown priority {value!r}", suggest(value, PRIORITIES) + " Or a number from 1 (first) to 999 (last)."
+            )
+        return PRIORITIES[value]
+    return value
+
+
+Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": names.ID_PATTERN})]
+Texts = Annotated[tuple[str, ...], nothing_is(()), AfterValidator(once_each)]
+Priority = Annotated[
+    Integer, Field(ge=1, le=999), BeforeValidator(_priority, json_schema_input_type=int | PriorityName)
+]
