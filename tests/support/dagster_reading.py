@@ -1,4 +1,4 @@
-"""The executions of a run as Dagster's own classes tell them: slow, and made of nothing of ours but `Execution`'s fields."""
+"""The steps of a run as Dagster's own classes have them: slow, and without any code of ours."""
 
 from typing import Any
 

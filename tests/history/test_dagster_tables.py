@@ -1,13 +1,14 @@
 """Dagster's tables read by plain SQL say what Dagster's own classes say, on SQLite and on Postgres."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 import yaml
-from history.conftest import Store, store  # noqa: F401 - a fixture
+from history.conftest import Store
 from support.dagster_reading import steps_of
 from support.project import Folder
 
@@ -82,16 +83,14 @@ BODIES = [reports, fails, breaks, tries_again, is_stopped]
 def run(store: Store, body: Callable[[dg.OpExecutionContext], Iterator[Any]]) -> str:
     definition = job_of(body)
     run_id = store.instance.create_run_for_job(definition, run_config=None, tags={"a": "b"}).run_id
-    try:
+    with suppress(dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
         store.finish(definition, run_id)
-    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
-        pass
     return run_id
 
 
 @pytest.mark.parametrize("body", BODIES)
 def test_an_execution_is_what_dagsters_own_classes_say(
-    store: Store,  # noqa: F811
+    store: Store,
     body: Callable[[dg.OpExecutionContext], Iterator[Any]],
 ) -> None:
     run_id = run(store, body)
@@ -127,7 +126,7 @@ def test_an_execution_is_what_dagsters_own_classes_say(
         assert (record.result or {}) == result
 
 
-def test_light_reading_equals_reading_through_dagsters_storage(store: Store) -> None:  # noqa: F811
+def test_light_reading_equals_reading_through_dagsters_storage(store: Store) -> None:
     run_ids = [run(store, body) for body in BODIES]
     run_ids += [store.new_run("night", load="success", report="success")[1]]
     lost = store.new_run("load", load="success")[1]
@@ -153,7 +152,7 @@ def test_light_reading_equals_reading_through_dagsters_storage(store: Store) -> 
     assert Path(record.shown(light, {}).log_path or "").is_file()
 
 
-def test_what_ran_since_is_listed_whichever_way_it_is_read(store: Store) -> None:  # noqa: F811
+def test_what_ran_since_is_listed_whichever_way_it_is_read(store: Store) -> None:
     run(store, reports)
     (first,) = run_table.listed(InstanceTables(store.instance))
     moment = store.instance.get_run_records()[0].update_timestamp.replace(tzinfo=None)
@@ -163,7 +162,7 @@ def test_what_ran_since_is_listed_whichever_way_it_is_read(store: Store) -> None
     assert run_table.listed(light, run_ids=[]) == []
 
 
-def test_switches_are_what_dagster_says(store: Store) -> None:  # noqa: F811
+def test_switches_are_what_dagster_says(store: Store) -> None:
     project = store.project
     origin, location = switches.repository(project.settings), code_location(project.settings)
     assert location == origin.code_location_origin.location_name
