@@ -98,14 +98,17 @@ def _remember(settings: Settings, version: Version) -> None:
     folder, key = settings.dagster_home / FOLDER, _key(version.source)
     if not settings.dagster_home.is_dir():
         return
-    known_good.note(version, folder)
-    if last_good(folder).get(key) == version.hash:
-        return
     with suppress(SettingsError):
-        store(version, folder)
-        with atomic_files.locked(folder / LAST_GOOD):
-            content = {**last_good(folder), key: version.hash}
-            atomic_files.replace(folder / LAST_GOOD, json.dumps(content, ensure_ascii=False, indent=1).encode())
+        if last_good(folder).get(key) != version.hash:
+            _note_last_good(version, folder, key)
+        known_good.note(version, folder)
+
+
+def _note_last_good(version: Version, folder: Path, key: str) -> None:
+    store(version, folder)
+    with atomic_files.locked(folder / LAST_GOOD):
+        content = {**last_good(folder), key: version.hash}
+        atomic_files.replace(folder / LAST_GOOD, json.dumps(content, ensure_ascii=False, indent=1).encode())
 
 
 def last_good(folder: Path) -> dict[str, str]:
