@@ -5,6 +5,7 @@ import dagster as dg
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
 from mystocks_dagster.factory.ops import build_op
 from mystocks_dagster.factory.spec import build_specs
+from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.reader import Version
 
 
@@ -30,5 +31,5 @@ def _only(job: dg.JobDefinition, version: Version) -> dg.Definitions:
     return dg.Definitions(
         jobs=[job],
         executor=dg.in_process_executor,
-        metadata={"mystocks/taskfile": version.hash, "mystocks/source": str(version.source)},
+        metadata={Metadata.TASKFILE: version.hash, Metadata.SOURCE: str(version.source)},
     )
