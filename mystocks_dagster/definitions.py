@@ -1,4 +1,4 @@
-"""What Dagster loads: the tasks of tasks.yaml. Nothing happens at import."""
+"""What Dagster loads: the tasks of tasks.yaml, and what is written by hand in `defs/`. Nothing happens at import."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 if TYPE_CHECKING:
-    from mystocks_dagster.factory.management import ManagementActions
     from mystocks_dagster.project.edit import EditResult
     from mystocks_dagster.project.project import Project
     from mystocks_dagster.settings import Settings
@@ -14,22 +13,24 @@ if TYPE_CHECKING:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return the tasks of tasks.yaml as ops, assets, jobs and schedules, and the jobs that look after the project."""
-    from mystocks_dagster.factory.load import load_definitions
+    """Return the tasks of tasks.yaml, what is in `defs/`, and the jobs that look after the project."""
+    from mystocks_dagster.factory.single_job import load_single_job
 
-    return load_definitions(_actions)
-
-
-def _actions() -> "ManagementActions":
+    # Whoever makes a run of a task or group, or works on one, builds and imports nothing else.
+    if single := load_single_job():
+        return single
+    from mystocks_dagster.component import load_project
     from mystocks_dagster.factory.management import ManagementActions
 
-    return ManagementActions(
-        clean=_clean,
-        take_in=_take_in,
-        export=_export,
-        delete=_delete,
-        refresh_calendar=_refresh_calendar,
-        reload=_reload,
+    return load_project(
+        ManagementActions(
+            clean=_clean,
+            take_in=_take_in,
+            export=_export,
+            delete=_delete,
+            refresh_calendar=_refresh_calendar,
+            reload=_reload,
+        )
     )
 
 

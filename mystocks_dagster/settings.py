@@ -6,7 +6,7 @@ import pkgutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -85,6 +85,10 @@ class Settings:
         """The folder of the tasks' log files."""
         return self.dagster_home / "logs"
 
+    def of_file(self, *, lake: str | None, source: str | None) -> "Settings":
+        """Return these settings with the lake and source that one task file names, where it names them."""
+        return replace(self, lake=lake or self.lake, source=source or self.source)
+
     @classmethod
     def from_env(cls, start: Path | None = None) -> "Settings":
         """Read the environment; relative paths are relative to the project's root.
@@ -100,7 +104,7 @@ class Settings:
         return cls(
             root=root,
             task_file=(root / (os.environ.get("MYSTOCKS_TASKS") or "tasks.yaml")).resolve(),
-            lake=_location(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
+            lake=locate(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
             source=source,
             upstream=os.environ.get("MYSTOCKS_UPSTREAM") or None,
             dagster_home=(root / home).resolve() if home else root / ".dagster",
@@ -116,6 +120,11 @@ class Settings:
             trading_calendar=_trading_calendar(root),
             source_options=_source_options(),
         )
+
+
+def validating() -> bool:
+    """Say whether `dg check defs` or `dagster definitions validate` runs: any problem is an error then."""
+    return bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
 
 
 @cache
@@ -181,7 +190,8 @@ def _source_options() -> dict[str, str]:
     return {name: option for name, option in options.items() if option}
 
 
-def _location(root: Path, value: str) -> str:
+def locate(root: Path, value: str) -> str:
+    """Return a lake's location: a URL as it is, a folder below `root` unless it is absolute."""
     return value if "://" in value else str((root / value).resolve())
 
 

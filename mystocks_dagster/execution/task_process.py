@@ -60,7 +60,7 @@ def _open_run(body: AttemptSpec, progress: Progress) -> Any:
         task_id=body.task_id,
         run_id=body.run_id,
         attempt=body.attempt,
-        settings=Settings.from_env(),
+        settings=Settings.from_env().of_file(lake=body.lake, source=body.source),
         logger=logging.getLogger(f"task.{body.task_id}"),
         report_progress=progress,
         days=body.days,

@@ -2,11 +2,38 @@
 
 import dagster as dg
 
+from mystocks_dagster.dagster_internals import DefinitionsLoadContext, DefinitionsLoadType
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
 from mystocks_dagster.factory.ops import build_op
 from mystocks_dagster.factory.spec import build_specs
+from mystocks_dagster.settings import Settings, only_job
 from mystocks_dagster.tags import Metadata
+from mystocks_dagster.taskfile.last_good import FOLDER, load_for_running
 from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.taskfile.versions import load_version
+from mystocks_dagster.trading_calendar import shared
+
+
+def load_single_job() -> dg.Definitions | None:
+    """Return the job that this process makes a run of or works on; None when it needs everything."""
+    job, settings = only_job(), Settings.from_env()
+    if job is None:
+        return None
+    version = load_queued(settings) or load_for_running(settings, job)
+    single = build_single_job(version, job) if version else None
+    if version and single:
+        shared.fetch(settings)
+        DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(Metadata.TASKFILE, version.hash)
+    return single
+
+
+def load_queued(settings: Settings, key: str = Metadata.TASKFILE) -> Version | None:
+    """Return the version that this process's run was queued with, or None in a process that initializes."""
+    context = DefinitionsLoadContext.get()
+    if context.load_type != DefinitionsLoadType.RECONSTRUCTION:
+        return None
+    queued = context.reconstruction_metadata.get(key)
+    return load_version(settings.dagster_home / FOLDER, queued, only_job()) if queued else None
 
 
 def build_single_job(version: Version, name: str) -> dg.Definitions | None:

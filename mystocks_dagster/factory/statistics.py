@@ -34,10 +34,9 @@ def build_statistics(names: Mapping[str, str], task_ids: Mapping[str, str]) -> d
         key=OwnName.TASK_STATISTICS,
         group_name=SYSTEM,
         op_tags={Tag.SYSTEM: "true"},
-        description="**任务统计**：次数、成功率、耗时；每个任务一行在 Metadata 的 Table，曲线在 Plots。"
-        "任务结束后自动更新（最多每分钟一次）。\n\n"
-        "How often each task ran and how it went: see Metadata, Table and Plots. Refreshed by itself "
-        "when executions end.",
+        description="任务统计：次数、成功率、耗时。How often each task ran and how it went.\n\n"
+        "每个任务一行在 Metadata 的 Table，曲线在 Plots。任务结束后自动更新（最多每分钟一次）。\n\n"
+        "See Metadata, Table and Plots. Refreshed by itself when executions end.",
     )
     def task_statistics(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         return dg.MaterializeResult(metadata=statistics_metadata(_read(context.instance, names, task_ids)))

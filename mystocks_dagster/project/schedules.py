@@ -3,13 +3,15 @@
 import heapq
 from itertools import islice
 
-from mystocks_dagster.instance import code_location
+from mystocks_dagster.instance import code_location, open_tables
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.scheduling import interval_state, next_runs, switch_table
 from mystocks_dagster.scheduling.next_runs import NextRun
 from mystocks_dagster.scheduling.switch_table import Switch
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.model import TaskFile
 
 
 class Schedules:
@@ -47,3 +49,10 @@ class Schedules:
                 coming = next_runs.starts(switch.name, schedule, moment, anchor=anchor, cursor=switch.cursor)
                 starts.append(islice(coming, count))
         return list(heapq.merge(*starts, key=lambda start: start.time))
+
+
+def switches_of(settings: Settings, taskfile: TaskFile) -> dict[str, Switch]:
+    """Return the switches of a task file's entries by id; none before anything has run: nobody can have turned one."""
+    if not settings.dagster_home.exists():
+        return {}
+    return switch_table.read(open_tables(settings), code_location(settings), taskfile.by_id())

@@ -119,7 +119,6 @@ def create_run(
             op_selection=steps,
             asset_selection=assets,
             tags={
-                **job_definition.tags,
                 **job_definition.run_tags,
                 ".dagster/repository": f"{REPOSITORY}@{repository.location.location_name}",
                 **tags,

@@ -84,6 +84,7 @@ def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], ou
                 f"missed:{job}:{outage}",
                 job,
                 desk.name(job),
+                owner=desk.owner(job),
                 dues=due,
                 reason=reason,
                 time=desk.moment,
