@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from mystocks_dagster.market import calendar as _calendar
 
 if TYPE_CHECKING:
+    from mystocks_dagster.component import TaskFileComponent
+    from mystocks_dagster.factory.lake_resource import LakeResource
     from mystocks_dagster.manager.aio import AsyncTaskManager
     from mystocks_dagster.manager.responses import GroupConfig, TaskConfig, TaskPriority, TaskResponse, TaskType
     from mystocks_dagster.manager.tasks import TaskManager
@@ -14,9 +16,11 @@ if TYPE_CHECKING:
 #: Name to the module that has it: importing this package imports none of them.
 _PLACES = {
     "AsyncTaskManager": "mystocks_dagster.manager.aio",
+    "LakeResource": "mystocks_dagster.factory.lake_resource",
     "TaskManager": "mystocks_dagster.manager.tasks",
     "GroupConfig": "mystocks_dagster.manager.responses",
     "TaskConfig": "mystocks_dagster.manager.responses",
+    "TaskFileComponent": "mystocks_dagster.component",
     "TaskPriority": "mystocks_dagster.manager.responses",
     "TaskResponse": "mystocks_dagster.manager.responses",
     "TaskType": "mystocks_dagster.manager.responses",
@@ -26,7 +30,9 @@ _PLACES = {
 __all__ = [
     "AsyncTaskManager",
     "GroupConfig",
+    "LakeResource",
     "TaskConfig",
+    "TaskFileComponent",
     "TaskManager",
     "TaskPriority",
     "TaskResponse",
@@ -44,6 +50,11 @@ def _calendar_in_force() -> _calendar.TradingCalendar:
 # Here, because no process of the project may work with another calendar than the others: neither a worker nor a
 # notebook.
 _calendar.provide(_calendar_in_force)
+
+
+def __dir__() -> list[str]:
+    """Return the names that `dg` looks at for component types; it would import the manager for nothing."""
+    return [*globals(), "LakeResource", "TaskFileComponent"]
 
 
 def __getattr__(name: str) -> Any:

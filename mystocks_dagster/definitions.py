@@ -1,4 +1,4 @@
-"""What Dagster loads: the tasks of tasks.yaml. Nothing happens at import."""
+"""What Dagster loads: the tasks of tasks.yaml, and what is written by hand in `defs/`. Nothing happens at import."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return the tasks of tasks.yaml as ops, assets, jobs and schedules, and the jobs that look after the project."""
-    from mystocks_dagster.factory.load import load_definitions
+    """Return the tasks of tasks.yaml, what is in `defs/`, and the jobs that look after the project."""
+    from mystocks_dagster.factory.single_job import load_single_job
+
+    # Whoever makes a run of a task or group, or works on one, builds and imports nothing else.
+    if single := load_single_job():
+        return single
+    from mystocks_dagster.component import load_project
     from mystocks_dagster.factory.management import ManagementActions
 
-    return load_definitions(
+    return load_project(
         ManagementActions(
             clean=_clean,
             take_in=_take_in,

@@ -3,8 +3,10 @@
 import math
 import os
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -15,6 +17,8 @@ from mystocks_dagster.errors import SettingsError
 ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml")
 #: Set by our run launcher for a run's process, which builds only what it runs.
 ONLY_JOB = "MYSTOCKS_ONLY_JOB"
+#: The same within this process, while it makes a run.
+_building: ContextVar[str | None] = ContextVar("building", default=None)
 LAKE = "data"
 DEMO_LAKE = "demo/lake"
 EXPORTS = "exports"
@@ -81,6 +85,10 @@ class Settings:
         """The folder of the tasks' log files."""
         return self.dagster_home / "logs"
 
+    def of_file(self, *, lake: str | None, source: str | None) -> "Settings":
+        """Return these settings with the lake and source that one task file names, where it names them."""
+        return replace(self, lake=lake or self.lake, source=source or self.source)
+
     @classmethod
     def from_env(cls, start: Path | None = None) -> "Settings":
         """Read the environment; relative paths are relative to the project's root.
@@ -96,7 +104,7 @@ class Settings:
         return cls(
             root=root,
             task_file=(root / (os.environ.get("MYSTOCKS_TASKS") or "tasks.yaml")).resolve(),
-            lake=_location(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
+            lake=locate(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
             source=source,
             upstream=os.environ.get("MYSTOCKS_UPSTREAM") or None,
             dagster_home=(root / home).resolve() if home else root / ".dagster",
@@ -112,6 +120,11 @@ class Settings:
             trading_calendar=_trading_calendar(root),
             source_options=_source_options(),
         )
+
+
+def validating() -> bool:
+    """Say whether `dg check defs` or `dagster definitions validate` runs: any problem is an error then."""
+    return bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
 
 
 @cache
@@ -134,7 +147,17 @@ def demo_only() -> bool:
 
 def only_job() -> str | None:
     """Return the one job that this process was started to run; None when it may need all."""
-    return os.environ.get(ONLY_JOB) or None
+    return _building.get() or os.environ.get(ONLY_JOB) or None
+
+
+@contextmanager
+def building_only(job: str | None) -> Generator[None]:
+    """Let `only_job` name a job while definitions are loaded from which a run of only that job is made."""
+    token = _building.set(job)
+    try:
+        yield
+    finally:
+        _building.reset(token)
 
 
 def calendar_key() -> tuple[str | None, ...]:
@@ -167,7 +190,8 @@ def _source_options() -> dict[str, str]:
     return {name: option for name, option in options.items() if option}
 
 
-def _location(root: Path, value: str) -> str:
+def locate(root: Path, value: str) -> str:
+    """Return a lake's location: a URL as it is, a folder below `root` unless it is absolute."""
     return value if "://" in value else str((root / value).resolve())
 
 

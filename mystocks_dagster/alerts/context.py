@@ -23,6 +23,7 @@ class AlertContext:
         links: Pages of the web UI.
         entries: Tasks and groups by their names in Dagster.
         owners: Table to the task that owns it.
+        prefix: What stands in front of the tables' asset keys.
     """
 
     ledger: Ledger
@@ -32,6 +33,7 @@ class AlertContext:
     links: DagsterLinks
     entries: Mapping[str, Task | Group]
     owners: Mapping[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
     def say(self, message: Message) -> None:
         """Tell something, once."""
@@ -51,3 +53,8 @@ class AlertContext:
         if entry is None:
             return job
         return entry.group_name if isinstance(entry, Group) else entry.task_name
+
+    def owner(self, job: str) -> str | None:
+        """Return who answers for a task or group, by its name in Dagster; None when the file names nobody."""
+        entry = self.entries.get(job)
+        return entry.owner or None if entry else None

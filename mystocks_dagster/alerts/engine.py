@@ -25,12 +25,13 @@ class AlertEngine:
 
     version: Version
     channels: tuple[Channel, ...]
+    prefix: tuple[str, ...] = ()
     _quiet: run_outcomes.IdleDetector = field(default_factory=run_outcomes.IdleDetector)
 
     @classmethod
-    def of(cls, version: Version) -> "AlertEngine":
-        """Return the office of a version."""
-        return cls(version=version, channels=tuple(channels_of(version.document.head, environment())))
+    def of(cls, version: Version, prefix: tuple[str, ...] = ()) -> "AlertEngine":
+        """Return the alerts of a version, of which `prefix` stands in front of the tables' asset keys."""
+        return cls(version=version, channels=tuple(channels_of(version.document.head, environment())), prefix=prefix)
 
     @cached_property
     def _entries(self) -> Mapping[str, Task | Group]:
@@ -47,6 +48,7 @@ class AlertEngine:
             links=DagsterLinks(address=_dagster(taskfile.alerts.link or ui_address(settings.dagster_home))),
             entries=self._entries,
             owners=self.version.owners,
+            prefix=self.prefix,
         )
 
     def look(self, instance: dg.DagsterInstance, settings: Settings, state: FileState) -> str | None:

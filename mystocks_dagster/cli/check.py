@@ -1,6 +1,5 @@
 """check, list, show: what tasks.yaml says, without running anything."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -55,10 +54,12 @@ def list_tasks(
 
     Example: mystocks list --type data_sync
     """
+    from mystocks_dagster.project.schedules import switches_of
+
     settings = Settings.from_env()
     version = open_task_file(settings)
     taskfile = version.taskfile
-    switches = _switches(settings, taskfile)
+    switches = switches_of(settings, taskfile)
     tasks = [
         task for task in taskfile.tasks if task_type in (None, task.task_type) and (tag is None or tag in task.tags)
     ]
@@ -128,17 +129,6 @@ def show(
         import yaml
 
         console.print(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False), markup=False, end="")
-
-
-def _switches(settings: Settings, taskfile: Any) -> Mapping[str, Any]:
-    """Return the switches by id; none before anything has run, so that nobody can have turned one."""
-    if not settings.dagster_home.exists():
-        return {}
-    from mystocks_dagster.instance import open_instance
-    from mystocks_dagster.scheduling import switches
-
-    with open_instance(settings) as instance:
-        return switches.read(instance, switches.repository(settings), taskfile.by_id())
 
 
 def _switch_json(name: str, entry: Any, switch: Any) -> dict[str, Any] | None:

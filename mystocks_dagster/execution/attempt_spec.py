@@ -28,6 +28,8 @@ class AttemptSpec:
         source_override: The source named for this run only.
         task_packages_path: Folders that are searched for modules after the caller's own `sys.path`.
         secret: Names of further parameters whose values must not be shown (see `masking`).
+        lake: The lake of the task's file; None for the project's.
+        source: The data source of the task's file; None for the project's, or what the task names.
     """
 
     task_id: str
@@ -42,6 +44,8 @@ class AttemptSpec:
     source_override: str | None = None
     task_packages_path: tuple[str, ...] = ()
     secret: frozenset[str] = frozenset()
+    lake: str | None = None
+    source: str | None = None
 
     def to_json(self) -> bytes:
         """Serialize this attempt and the current `sys.path`, for `child`.

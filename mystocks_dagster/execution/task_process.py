@@ -60,7 +60,7 @@ def _open_run(spec: AttemptSpec, progress: Progress) -> Any:
         task_id=spec.task_id,
         run_id=spec.run_id,
         attempt=spec.attempt,
-        settings=Settings.from_env(),
+        settings=Settings.from_env().of_file(lake=spec.lake, source=spec.source),
         logger=logging.getLogger(f"task.{spec.task_id}"),
         report_progress=progress,
         days=spec.days,

@@ -1,32 +1,36 @@
 """The alerts in Dagster: the sensor that looks and sends, and the asset that shows how its channels do."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from mystocks_dagster.alerts import delivery, ledger_store
 from mystocks_dagster.alerts.engine import AlertEngine
-from mystocks_dagster.alerts.rules.task_file import FileWatch
+from mystocks_dagster.alerts.rules.task_file import FileWatch, worst
 from mystocks_dagster.factory.system import GROUP, CheckOutcome, build_check, keep_current
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import OwnName, sensor_name
 from mystocks_dagster.taskfile.reader import Version
 
 DELIVERED = "delivered"
+_CHANNELS = dg.AssetKey(OwnName.ALERT_CHANNELS)
 
 
 def channel_assets(office: AlertEngine) -> list[dg.AssetSpec]:
     """Return the asset of the channels; none when the task file has no addresses."""
     labels = "\n".join(f"* `{channel.label}`" for channel in office.channels)
     about = (
-        f"**告警渠道** — where `alerts` of the task file sends messages. A test: `mystocks alerts test`.\n\n{labels}"
+        f"告警渠道：where messages about failures are sent, as the task file says.\n\n"
+        f"A test: `mystocks alerts test`.\n\n{labels}"
     )
-    return [dg.AssetSpec(OwnName.ALERT_CHANNELS, group_name=GROUP, description=about)] if office.channels else []
+    return [dg.AssetSpec(_CHANNELS, group_name=GROUP, description=about)] if office.channels else []
 
 
 def channel_checks(office: AlertEngine) -> list[dg.AssetChecksDefinition]:
     """Return its check."""
     told = "Has every channel taken the last message?"
     check = build_check(
-        OwnName.ALERT_CHANNELS, DELIVERED, told, lambda instance: judge_channels(office, ledger_store.read(instance))
+        _CHANNELS, DELIVERED, told, lambda instance: judge_channels(office, ledger_store.read(instance))
     )
     return [check] if office.channels else []
 
@@ -37,7 +41,7 @@ def judge_channels(office: AlertEngine, ledger: ledger_store.Ledger) -> CheckOut
     severity = dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN
     told = "\n".join([*failing, *doubts]) or f"{len(office.channels)} channel(s) take what is sent."
     return CheckOutcome(
-        asset=OwnName.ALERT_CHANNELS,
+        asset=_CHANNELS,
         check=DELIVERED,
         passed=not failing and not doubts,
         description=told,
@@ -45,15 +49,20 @@ def judge_channels(office: AlertEngine, ledger: ledger_store.Ledger) -> CheckOut
     )
 
 
-def alert_sensors(version: Version, office: AlertEngine) -> list[dg.SensorDefinition]:
-    """Return the sensor that tells what has happened; none when the task file has no addresses."""
+def alert_sensors(versions: Sequence[Version], office: AlertEngine) -> list[dg.SensorDefinition]:
+    """Return the sensor that tells what has happened; none when the task file has no addresses.
+
+    Args:
+        versions: All task files of the code location.
+        office: The alerts of the one that has addresses.
+    """
     if not office.channels:
         return []
-    watch = FileWatch(version)
+    watches = [FileWatch(version) for version in versions]
     shown: list[CheckOutcome] = []
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        reason = office.look(context.instance, Settings.from_env(), watch.state())
+        reason = office.look(context.instance, Settings.from_env(), worst(watch.state() for watch in watches))
         ledger = ledger_store.read(context.instance)
         verdict = judge_channels(office, ledger)
         if shown != [verdict]:
@@ -68,6 +77,6 @@ def alert_sensors(version: Version, office: AlertEngine) -> list[dg.SensorDefini
             evaluation_fn=look,
             minimum_interval_seconds=1,
             default_status=dg.DefaultSensorStatus.RUNNING,
-            description="Sends what `alerts` of the task file asks for; switched off, nothing is sent",
+            description="Sends what the alerts of the task file ask for; switched off, nothing is sent",
         )
     ]

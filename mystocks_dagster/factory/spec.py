@@ -1,14 +1,13 @@
 """One task as Dagster sees it: the task, its function, and the tables that the function touches."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.settings import Settings
+from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.tasks.run import Tables, tables_of
@@ -36,6 +35,7 @@ class TaskSpec:
         version: Hash of the task file that it came from.
         release: That file's own `version`, as people count it.
         source: The task file and the task's first line, for the link in the UI.
+        file: The task file with the lake and source of its own.
     """
 
     task: Task
@@ -50,6 +50,7 @@ class TaskSpec:
     release: str
     source: Path
     line: int
+    file: LoadedFile
 
     @property
     def name(self) -> str:
@@ -59,20 +60,21 @@ class TaskSpec:
     @property
     def by_day(self) -> bool:
         """Whether its tables are partitioned by trading day."""
+        if not self.owned:
+            return False
+        from mystocks_dagster.market.tables import TABLES  # with polars, which a plain task does without
+
         return any(key in TABLES and TABLES[key].by_day for key in self.owned)
 
     @property
     def retries(self) -> int:
-        """How many attempts may follow the first one.
-
-        A supervisor that ends is started again by its sensor, in a run of its own.
-        """
+        """How many attempts may follow the first one; a supervisor is started again by its sensor, in another run."""
         return self.task.retry_count if self.task.task_type != "supervisor" else 0
 
     @property
     def retry_delay(self) -> int:
         """Seconds between two attempts; somebody watches the demo, whose market is on this machine."""
-        return min(self.task.retry_delay, _DEMO_SECONDS) if Settings.from_env().demo else self.task.retry_delay
+        return min(self.task.retry_delay, _DEMO_SECONDS) if self.file.settings().demo else self.task.retry_delay
 
     @property
     def pool(self) -> str:
@@ -81,17 +83,26 @@ class TaskSpec:
         Tasks that write a common table share a pool of one slot; any other has a pool of its own with as many slots as
         `max_instances`. See docs/decisions/0006.
         """
-        return f"table_{self.lock}" if self.lock else f"{TASK_POOL}{self.name}"
+        return "_".join(("table", *self.file.prefix, self.lock)) if self.lock else f"{TASK_POOL}{self.name}"
 
 
 def build_specs(version: Version) -> dict[str, TaskSpec]:
     """Return task id to spec, in the order of the file, for the tasks of a version whose functions are resolved."""
-    tables = {task.task_id: tables_of(version.functions[task.task_id]) for task in version.taskfile.tasks}
-    keeper = version.owners
-    lock = locks((*version.writes[task_id], *version.also_writes.get(task_id, ())) for task_id in version.writes)
+    return specs_of_lake([LoadedFile(version=version)])
+
+
+def specs_of_lake(files: Sequence[LoadedFile]) -> dict[str, TaskSpec]:
+    """Return task id to spec of the files of one lake: they share its tables, each with one owner and one lock."""
+    writes = {task_id: tables for file in files for task_id, tables in file.version.writes.items()}
+    also = {task_id: tables for file in files for task_id, tables in file.version.also_writes.items()}
+    # The first file whose task declares a table owns it.
+    keeper = {table: owner for file in reversed(files) for table, owner in file.version.owners.items()}
+    lock = locks((*writes[task_id], *also.get(task_id, ())) for task_id in writes)
     specs = {}
-    for task in version.taskfile.tasks:
-        declared = tables[task.task_id]
+    tasks = [(file, task) for file in files for task in file.version.taskfile.tasks]
+    for origin, task in tasks:
+        version = origin.version
+        declared = tables_of(version.functions[task.task_id])
         owned = tuple(table for table in declared.writes if keeper[table] == task.task_id)
         if not owned and not declared.writes and task.task_type in ASSET_TYPES:
             owned = (task.dagster_name,)
@@ -111,6 +122,7 @@ def build_specs(version: Version) -> dict[str, TaskSpec]:
             release=str(version.taskfile.version),
             source=version.source,
             line=version.lines[task.task_id][0],
+            file=origin,
         )
     reads = lineage(specs)
     return {task_id: replace(spec, reads=reads[task_id]) for task_id, spec in specs.items()}

@@ -55,6 +55,8 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         source_override=config.get(SOURCE_FIELD),
         task_packages_path=(str(spec.source.parent),),
         secret=spec.secret,
+        lake=spec.file.lake,
+        source=spec.file.source,
     )
     log = _task_log(body)
     if is_stopped(context.instance, context.run_id):

@@ -1,7 +1,7 @@
 """The project's own state in Dagster's catalog: the task file that is loaded, and the end of the trading calendar."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,16 +10,18 @@ import dagster as dg
 
 from mystocks_dagster.alerts.rules.task_file import FileState, FileWatch
 from mystocks_dagster.factory.calendar_watch import CalendarWatch
+from mystocks_dagster.factory.loaded_file import LoadedFile
+from mystocks_dagster.factory.partitions import LakeWatch
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.scheduling.switches import person_states, turned_on
 from mystocks_dagster.tags import Metadata, OwnName, check_op_name, sensor_name
-from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.trading_calendar.in_force import InForce, in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
 
 GROUP = "system"
 LOADS, COVERS = "loads", "covers_next_30_days"
+_TASK_FILE, _CALENDAR = dg.AssetKey(OwnName.TASK_FILE), dg.AssetKey(OwnName.TRADING_CALENDAR)
 _QUESTION = "Are the trading days of the next 30 days known?"
 #: Problems that a check lists; `mystocks check` has all.
 _SHOWN = 50
@@ -29,7 +31,7 @@ _SHOWN = 50
 class CheckOutcome:
     """What a check of ours says: also of what is loaded, beside it."""
 
-    asset: str
+    asset: dg.AssetKey
     check: str
     passed: bool
     description: str
@@ -48,7 +50,7 @@ class CheckOutcome:
     def evaluation(self) -> dg.AssetCheckEvaluation:
         """Return it as an event."""
         return dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(self.asset),
+            asset_key=self.asset,
             check_name=self.check,
             passed=self.passed,
             severity=self.severity,
@@ -57,12 +59,13 @@ class CheckOutcome:
 
 
 def build_check(
-    asset: str, check: str, description: str, judge: Callable[[dg.DagsterInstance], CheckOutcome]
+    asset: dg.AssetKey, check: str, description: str, judge: Callable[[dg.DagsterInstance], CheckOutcome]
 ) -> dg.AssetChecksDefinition:
     """Return a check that a sensor of ours keeps current, and that a person may run in the UI."""
 
     @dg.multi_asset_check(
-        name=check_op_name(asset), specs=[dg.AssetCheckSpec(check, asset=asset, description=description)]
+        name=check_op_name("__".join(asset.path)),
+        specs=[dg.AssetCheckSpec(check, asset=asset, description=description)],
     )
     def system_check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         yield judge(context.instance).result()
@@ -72,7 +75,7 @@ def build_check(
 
 def keep_current(instance: dg.DagsterInstance, verdict: CheckOutcome) -> bool:
     """Write a verdict when it is not what the check shows already; return whether it was written."""
-    key = dg.AssetCheckKey(dg.AssetKey(verdict.asset), verdict.check)
+    key = dg.AssetCheckKey(verdict.asset, verdict.check)
     record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).get(key)
     shown: Any = record.evaluation if record else None
     new = verdict.evaluation()
@@ -82,7 +85,7 @@ def keep_current(instance: dg.DagsterInstance, verdict: CheckOutcome) -> bool:
     return True
 
 
-def judge_file(state: FileState) -> CheckOutcome:
+def judge_file(state: FileState, asset: dg.AssetKey = _TASK_FILE) -> CheckOutcome:
     """Say whether the task file is right, and is what is loaded."""
     shown = "\n".join(
         [*state.problems[:_SHOWN], *([f"… {len(state.problems)} in all"] if len(state.problems) > _SHOWN else [])]
@@ -104,7 +107,7 @@ def judge_file(state: FileState) -> CheckOutcome:
         told = f"Version {state.loaded} is loaded, without problems."
     severity = dg.AssetCheckSeverity.ERROR if state.problems else dg.AssetCheckSeverity.WARN
     passed = not state.problems and not state.differs
-    return CheckOutcome(asset=OwnName.TASK_FILE, check=LOADS, passed=passed, description=told, severity=severity)
+    return CheckOutcome(asset=asset, check=LOADS, passed=passed, description=told, severity=severity)
 
 
 def judge_calendar(known: InForce, moment: datetime) -> CheckOutcome:
@@ -117,28 +120,31 @@ def judge_calendar(known: InForce, moment: datetime) -> CheckOutcome:
     told = re.sub(r" \(-?\d+ days from today\)", "", found.detail)
     severity = dg.AssetCheckSeverity.ERROR if found.level == "error" else dg.AssetCheckSeverity.WARN
     told = f"{told[0].upper()}{told[1:]}." + (f" Remedy: {found.remedy}" if found.remedy else "")
-    return CheckOutcome(
-        asset=OwnName.TRADING_CALENDAR, check=COVERS, passed=found.level == "ok", description=told, severity=severity
-    )
+    return CheckOutcome(asset=_CALENDAR, check=COVERS, passed=found.level == "ok", description=told, severity=severity)
 
 
-def system_assets(version: Version) -> list[dg.AssetSpec]:
-    """Return the assets of the group `system` that say how the project is."""
-    taskfile = version.taskfile
-    file = f"**任务文件** — the version of {version.source} that is loaded."
-    calendar = "**交易日历** — the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
-    counts = {
-        Metadata.TASKS: len(taskfile.tasks),
-        Metadata.GROUPS: len(taskfile.task_groups),
+def file_asset(file: LoadedFile) -> dg.AssetSpec:
+    """Return the asset of the group `system` that says which version of a task file is loaded."""
+    version = file.version
+    loaded = {
+        Metadata.VERSION: version.hash,
+        Metadata.TASKS: len(version.taskfile.tasks),
+        Metadata.GROUPS: len(version.taskfile.task_groups),
         Metadata.BROKEN: len(version.broken),
     }
-    loaded = {Metadata.VERSION: version.hash, **counts}
-    return [
-        dg.AssetSpec(OwnName.TASK_FILE, group_name=GROUP, description=file, metadata=loaded, kinds={"yaml"}),
-        dg.AssetSpec(
-            OwnName.TRADING_CALENDAR, group_name=GROUP, description=calendar, metadata=_calendar_metadata(in_force())
-        ),
-    ]
+    about = f"任务文件：the version of {version.source} that is loaded."
+    return dg.AssetSpec(file_key(file), group_name=GROUP, description=about, metadata=loaded, kinds={"yaml"})
+
+
+def file_key(file: LoadedFile) -> dg.AssetKey:
+    """Return the key of that asset."""
+    return file.own_key(OwnName.TASK_FILE)
+
+
+def calendar_asset() -> dg.AssetSpec:
+    """Return the asset of the group `system` that says how far the trading calendar reaches."""
+    calendar = "交易日历：the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
+    return dg.AssetSpec(_CALENDAR, group_name=GROUP, description=calendar, metadata=_calendar_metadata(in_force()))
 
 
 def _calendar_metadata(known: InForce) -> dict[str, Any]:
@@ -150,65 +156,57 @@ def _calendar_metadata(known: InForce) -> dict[str, Any]:
     }
 
 
-def system_checks(version: Version) -> list[dg.AssetChecksDefinition]:
-    """Return their checks."""
-    return [
-        build_check(
-            OwnName.TASK_FILE,
-            LOADS,
-            "Is tasks.yaml right, and is it what is loaded?",
-            lambda _: judge_file(FileWatch(version).state()),
-        ),
-        build_check(OwnName.TRADING_CALENDAR, COVERS, _QUESTION, lambda _: judge_calendar(in_force(), now())),
-    ]
+def file_check(file: LoadedFile) -> dg.AssetChecksDefinition:
+    """Return the check of a task file's asset."""
+    question = "Is tasks.yaml right, and is it what is loaded?"
+    key = file_key(file)
+    return build_check(key, LOADS, question, lambda _: judge_file(FileWatch(file.version).state(), key))
 
 
-def build_system_sensor(version: Version, reload: Callable[[], None] | None = None) -> dg.SensorDefinition:
+def calendar_check() -> dg.AssetChecksDefinition:
+    """Return the check of the trading calendar's asset."""
+    return build_check(_CALENDAR, COVERS, _QUESTION, lambda _: judge_calendar(in_force(), now()))
+
+
+def build_system_sensor(files: Sequence[LoadedFile], reload: Callable[[], None] | None = None) -> dg.SensorDefinition:
     """Return the sensor that keeps assets and checks current; it writes only what has changed.
 
     Args:
-        version: The task file that is loaded.
+        files: The task files that are loaded.
         reload: Makes the servers build the definitions again, when the trading calendar is no longer the one they were
-            built with.
+            built with, or the lake reaches further back.
     """
-    watch = FileWatch(version)
+    lakes = [LakeWatch(file.settings(), file.first_days) for file in files]
+    watches = {file_key(file): FileWatch(file.version) for file in files}
     calendar = CalendarWatch(in_force().calendar, reload)
-    loaded = dg.AssetMaterialization(
-        OwnName.TASK_FILE,
-        metadata={
-            Metadata.VERSION: version.hash,
-            Metadata.LOADED_AT: dg.MetadataValue.timestamp(now()),
-            Metadata.FILE: dg.MetadataValue.path(str(version.source)),
-            Metadata.TASKS: len(version.taskfile.tasks),
-            Metadata.GROUPS: len(version.taskfile.task_groups),
-            Metadata.BROKEN: dg.MetadataValue.json(list(version.broken)),
-            Metadata.PROBLEMS: len(version.problems),
-        },
-    )
-    shown: dict[str, CheckOutcome] = {}
-    timed = {entry.dagster_name: entry for entry in version.taskfile.by_id().values() if entry.schedule}
+    loaded = [(file.version.hash, _loaded(file)) for file in files]
+    shown: dict[dg.AssetKey, CheckOutcome] = {}
+    entries = (entry for file in files for entry in file.version.taskfile.by_id().values())
+    timed = {entry.dagster_name: entry for entry in entries if entry.schedule}
     active = {job: entry.active for job, entry in timed.items()}
     forms = {job: downtime.form(entry.schedule) for job, entry in timed.items() if entry.schedule}
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         instance = context.instance
         downtime.look(instance, now(), turned_on(person_states(instance), active), forms)
-        if not shown and _loaded_version(instance) != version.hash:
-            instance.report_runless_asset_event(loaded)
+        if not shown:
+            for version, event in loaded:
+                if _loaded_version(instance, event.asset_key) != version:
+                    instance.report_runless_asset_event(event)
         known = in_force()
-        calendar.look(known.calendar)
-        for verdict in (judge_file(watch.state()), judge_calendar(known, now())):
+        calendar.look(known.calendar, reaches_back=any(lake.reaches_back() for lake in lakes))
+        of_files = (judge_file(watch.state(), key) for key, watch in watches.items())
+        for verdict in (*of_files, judge_calendar(known, now())):
             # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's
             # storage.
-            if shown.get(verdict.check) != verdict:
-                if keep_current(instance, verdict) and verdict.asset == OwnName.TRADING_CALENDAR:
+            if shown.get(verdict.asset) != verdict:
+                if keep_current(instance, verdict) and verdict.asset == _CALENDAR:
                     instance.report_runless_asset_event(
-                        dg.AssetMaterialization(OwnName.TRADING_CALENDAR, metadata=_calendar_metadata(known))
+                        dg.AssetMaterialization(_CALENDAR, metadata=_calendar_metadata(known))
                     )
-                shown[verdict.check] = verdict
-        return dg.SkipReason(
-            f"version {version.hash}; " + "; ".join(f"{name}: {told.passed}" for name, told in shown.items())
-        )
+                shown[verdict.asset] = verdict
+        checks = "; ".join(f"{verdict.check}: {verdict.passed}" for verdict in shown.values())
+        return dg.SkipReason(f"version {', '.join(version for version, _ in loaded)}; {checks}")
 
     return dg.SensorDefinition(
         name=sensor_name("system"),
@@ -220,8 +218,24 @@ def build_system_sensor(version: Version, reload: Callable[[], None] | None = No
     )
 
 
-def _loaded_version(instance: dg.DagsterInstance) -> str | None:
-    event = instance.get_latest_materialization_event(dg.AssetKey(OwnName.TASK_FILE))
+def _loaded(file: LoadedFile) -> dg.AssetMaterialization:
+    version = file.version
+    return dg.AssetMaterialization(
+        file_key(file),
+        metadata={
+            Metadata.VERSION: version.hash,
+            Metadata.LOADED_AT: dg.MetadataValue.timestamp(now()),
+            Metadata.FILE: dg.MetadataValue.path(str(version.source)),
+            Metadata.TASKS: len(version.taskfile.tasks),
+            Metadata.GROUPS: len(version.taskfile.task_groups),
+            Metadata.BROKEN: dg.MetadataValue.json(list(version.broken)),
+            Metadata.PROBLEMS: len(version.problems),
+        },
+    )
+
+
+def _loaded_version(instance: dg.DagsterInstance, asset: dg.AssetKey) -> str | None:
+    event = instance.get_latest_materialization_event(asset)
     found = (
         event.asset_materialization.metadata.get(Metadata.VERSION) if event and event.asset_materialization else None
     )

@@ -65,8 +65,7 @@ def stored_checks(lake: Lake, table: Table) -> Iterator[StoredCheck]:
 def _rows_to_check(lake: Lake, table: Table) -> pl.DataFrame:
     if table.check_days is None:
         return lake.read(table.name)
-    column = date_column(table)
-    newest = lake.read(table.name, columns=[column])[column].max()
+    newest = lake.head(table.name, 1)[date_column(table)].max()
     start = newest - timedelta(days=table.check_days) if isinstance(newest, date) else None
     return lake.read(table.name, start=start)
 

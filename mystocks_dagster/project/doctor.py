@@ -19,7 +19,7 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.project import health
 from mystocks_dagster.project.calendar_refresh import used_sources
 from mystocks_dagster.project.health import Check, checked
-from mystocks_dagster.project.project import Project
+from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.reach import reach
@@ -31,7 +31,7 @@ _SOURCE_REMEDY = (
 )
 
 
-def examine(project: Project) -> list[Check]:
+def examine(project: ProjectState) -> list[Check]:
     """Look at everything; what cannot be looked at is a check that is not ok."""
     settings = project.settings
     return [
@@ -77,7 +77,7 @@ def time_zone() -> Check:
     )
 
 
-def instance(project: Project) -> Check:
+def instance(project: ProjectState) -> Check:
     """Say whether Dagster's storage opens and answers."""
     number = project.instance.get_runs_count()
     zone = dagster_storage.time_zone(project.instance)
@@ -88,7 +88,7 @@ def instance(project: Project) -> Check:
     return Check(name="instance", ok=True, detail=f"{project.settings.dagster_home} opens, {number:,} runs")
 
 
-def clock(project: Project) -> Check:
+def clock(project: ProjectState) -> Check:
     """Compare this process's clock with that of the disk and with the daemon's last heartbeat."""
     if project.settings.fixed_now:
         return Check(name="clock", ok=True, detail=f"stands at {project.settings.fixed_now} (MYSTOCKS_NOW)")
@@ -124,7 +124,7 @@ def lake(settings: Settings) -> Check:
     return Check(name="lake", ok=True, detail=f"{settings.lake}, {len(tables)} tables")
 
 
-def sources(project: Project) -> Iterator[Check]:
+def sources(project: ProjectState) -> Iterator[Check]:
     """Yield a check for each source that the tasks use."""
     try:
         wanted = used_sources(project)

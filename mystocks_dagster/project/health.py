@@ -7,16 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster import history
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.project import reload_state
-from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.reload import ask
+from mystocks_dagster.project.run_history import RunHistory
+from mystocks_dagster.project.schedules import Schedules
 from mystocks_dagster.project.servers import ui_address
+from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch, stop
 from mystocks_dagster.scheduling.missed_schedules import missed_schedules
 from mystocks_dagster.tags import LOCATION, State
+from mystocks_dagster.taskfile.last_good import notice
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
 
@@ -71,7 +73,7 @@ class Health:
         return {"status": self.status, **vars(self), "checks": [check.to_json() for check in self.checks]}
 
 
-def health(project: Project) -> Health:
+def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> Health:
     """Look at the daemon, the web UI, the task file, the disk, the calendar, the schedules and the last runs.
 
     What cannot be looked at, such as an unreadable task file, is a check that is not ok; nothing is raised.
@@ -82,13 +84,13 @@ def health(project: Project) -> Health:
         checked("web_ui", lambda: web_ui(project)),
         checked("disk", lambda: disk(project)),
         checked("calendar", calendar),
-        checked("schedules", lambda: schedules(project)),
-        checked("last_runs", lambda: last_runs(project)),
+        checked("schedules", lambda: fired(project, schedules)),
+        checked("last_runs", lambda: last_runs(project, history, schedules)),
     )
     return Health(
         total_tasks=_count(lambda: len(project.taskfile.tasks)),
-        running_tasks=_count(lambda: _running(project)),
-        total_executions=_count(lambda: sum(one.total_executions for one in project.statistics().values())),
+        running_tasks=_count(lambda: _running(project, history)),
+        total_executions=_count(lambda: sum(one.total_executions for one in history.statistics().values())),
         checks=checks,
     )
 
@@ -102,7 +104,7 @@ def checked(name: str, look: Callable[[], Check], remedy: str = "mystocks doctor
         return Check(name=name, ok=False, detail=told[0], remedy=remedy)
 
 
-def daemon(project: Project) -> Check:
+def daemon(project: ProjectState) -> Check:
     """Say whether the daemon lives, without which no schedule fires and no queued run starts."""
     age = launch.heartbeat_age(project.instance)
     if age is None:
@@ -125,11 +127,11 @@ def daemon(project: Project) -> Check:
     )
 
 
-def task_file(project: Project) -> Check:
+def task_file(project: ProjectState) -> Check:
     """Say whether every task of the file can run."""
     version = project.version
     if version.unusable:
-        detail = str(project.notice)
+        detail = str(notice(version))
         return Check(
             name="task_file", ok=False, detail=detail, remedy="mend the file; mystocks check says when it is right"
         )
@@ -139,7 +141,7 @@ def task_file(project: Project) -> Check:
     return Check(name="task_file", ok=True, detail=f"{project.settings.task_file}, version {version.hash}")
 
 
-def web_ui(project: Project) -> Check:
+def web_ui(project: ProjectState) -> Check:
     """Say whether the web UI answers and has loaded the task file; a project may also be run by a daemon alone."""
     address = ui_address(project.settings.dagster_home)
     if address is None:
@@ -180,7 +182,7 @@ def _location_trouble(workspace: dict[str, Any]) -> str | None:
     return innermost[-1].get("message", loaded["__typename"]).strip().splitlines()[0]
 
 
-def disk(project: Project) -> Check:
+def disk(project: ProjectState) -> Check:
     """Say whether the disks of the instance and of a local lake have room."""
     low = []
     for name, folder in _folders(project):
@@ -198,7 +200,7 @@ def disk(project: Project) -> Check:
     return Check(name="disk", ok=True, detail=f"{shutil.disk_usage(project.settings.root).free / 1e9:.1f} GB free")
 
 
-def _folders(project: Project) -> Iterator[tuple[str, Path]]:
+def _folders(project: ProjectState) -> Iterator[tuple[str, Path]]:
     yield "history", existing(project.settings.dagster_home)
     if "://" not in project.settings.lake:
         yield "lake", existing(Path(project.settings.lake))
@@ -221,11 +223,11 @@ def calendar() -> Check:
     )
 
 
-def schedules(project: Project) -> Check:
+def fired(project: ProjectState, schedules: Schedules) -> Check:
     """Say whether every schedule that is on fired when it was due."""
     late = [
         one
-        for one in missed_schedules(project.instance, project.taskfile.by_id(), project.switches().values())
+        for one in missed_schedules(project.instance, project.taskfile.by_id(), schedules.switches().values())
         if now() - one.due > LATE
     ]
     if late:
@@ -239,18 +241,18 @@ def schedules(project: Project) -> Check:
     return Check(name="schedules", ok=True, detail="every schedule that is on fired when it was due")
 
 
-def last_runs(project: Project) -> Check:
+def last_runs(project: ProjectState, history: RunHistory, schedules: Schedules) -> Check:
     """Say whether every task that has a schedule, of its own or of a group, did its work the last time."""
-    outcomes = project.last_outcomes()
-    failed = [name for name in _scheduled(project) if outcomes.get(name) == State.FAILED]
+    outcomes = history.last_outcomes()
+    failed = [name for name in _scheduled(project, schedules) if outcomes.get(name) == State.FAILED]
     if failed:
         remedy = f"mystocks logs {failed[0]}, then: mystocks run {failed[0]}"
         return Check(name="last_runs", ok=False, detail=f"failed the last time: {', '.join(failed)}", remedy=remedy)
     return Check(name="last_runs", ok=True, detail="no task with a schedule failed the last time that it ran")
 
 
-def _scheduled(project: Project) -> list[str]:
-    on = {one.name for one in project.switches().values() if one.on}
+def _scheduled(project: ProjectState, schedules: Schedules) -> list[str]:
+    on = {one.name for one in schedules.switches().values() if one.on}
     members = {task_id for group in project.taskfile.task_groups if group.group_id in on for task_id in group.tasks}
     return [task.task_id for task in project.taskfile.tasks if task.task_id in on | members]
 
@@ -263,11 +265,7 @@ def _count(look: Callable[[], int]) -> int:
         return 0
 
 
-def _running(project: Project) -> int:
+def _running(project: ProjectState, history: RunHistory) -> int:
     """Return how many executions run now."""
     runs = stop.active_runs(project.instance)
-    return sum(
-        one.status == State.RUNNING
-        for run in runs
-        for one in history.of_run(project.instance, run.run_id, project.task_ids)
-    )
+    return sum(one.status == State.RUNNING for run in runs for one in history.of_run(run.run_id))

@@ -12,13 +12,13 @@ from typing import IO
 
 import dagster as dg
 
-from mystocks_dagster import history
 from mystocks_dagster.errors import InstanceError, UnknownName
 from mystocks_dagster.execution import tasklog
 from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.project.project import Project
+from mystocks_dagster.project.run_history import RunHistory
 from mystocks_dagster.runs import stop
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import UNDER_WAY, WAITING
 
 _POLL_SECONDS = 0.3
@@ -30,11 +30,11 @@ _LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items
 _STARTS = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
 
 
-def find(project: Project, name: str, run: str | None = None) -> list[Execution]:
+def find(runs: RunHistory, name: str, run: str | None = None) -> list[Execution]:
     """Return the executions that a person means: of a task the newest that has started, of a run all.
 
     Args:
-        project: The project.
+        runs: The project's history.
         name: Id of a task, an execution or a run; the first eight characters of a run's id are enough.
         run: Of a task, the execution in this run.
 
@@ -42,37 +42,35 @@ def find(project: Project, name: str, run: str | None = None) -> list[Execution]
         UnknownName: There is nothing of that name.
         InstanceError: The task has not run, or not in that run.
     """
-    if stop.is_run_id(name) and name not in project.task_ids.values():
+    if stop.is_run_id(name) and name not in runs.state.task_ids.values():
         run_id, _, step = name.partition(":")
-        wanted = [one for one in _of_run(project, run_id) if not step or one.execution_id.endswith(f":{step}")]
+        wanted = [one for one in _of_run(runs, run_id) if not step or one.execution_id.endswith(f":{step}")]
         if not wanted:
             raise UnknownName(f"There is no run or execution {name!r}. What ran: mystocks history")
         return wanted
     newest = (
-        [one for one in _of_run(project, run) if one.task_id == name]
+        [one for one in _of_run(runs, run) if one.task_id == name]
         if run
-        else list(project.history(name, limit=_NEWEST))
+        else list(runs.executions(name, limit=_NEWEST))
     )
     if not newest:
-        project.find(name)
+        runs.state.find(name)
         raise InstanceError(f"{name} has not run{f' in {run}' if run else ''}. What ran: mystocks history {name}")
     return [next((one for one in newest if one.status not in WAITING), newest[0])]
 
 
-def _of_run(project: Project, run_id: str) -> list[Execution]:
-    return history.of_run(project.instance, _full(project, run_id), project.task_ids)
+def _of_run(runs: RunHistory, run_id: str) -> list[Execution]:
+    return runs.of_run(_full(runs.state.instance, run_id))
 
 
-def _full(project: Project, run_id: str) -> str:
+def _full(instance: dg.DagsterInstance, run_id: str) -> str:
     """Return the id of the newest run that begins so; what is none stays as it is."""
-    if project.instance.has_run(run_id):
+    if instance.has_run(run_id):
         return run_id
-    return next(
-        (run.run_id for run in project.instance.get_runs(limit=_NEWEST_RUNS) if run.run_id.startswith(run_id)), run_id
-    )
+    return next((run.run_id for run in instance.get_runs(limit=_NEWEST_RUNS) if run.run_id.startswith(run_id)), run_id)
 
 
-def read(project: Project, execution_id: str) -> str:
+def read(runs: RunHistory, execution_id: str) -> str:
     """Return the lines of one execution, the oldest first; empty when it has logged nothing (yet).
 
     They come from the task's log files; when these have been rotated away, from what Dagster keeps of the run.
@@ -80,56 +78,56 @@ def read(project: Project, execution_id: str) -> str:
     Raises:
         UnknownName: There is no such execution.
     """
-    execution = project.execution(execution_id)
-    text, _ = _all(project, execution.task_id)
-    return _wanted(text, execution.run_id) or _of_dagster(project, execution)
+    execution = runs.execution(execution_id)
+    text, _ = _all(runs.state.settings, execution.task_id)
+    return _wanted(text, execution.run_id) or _of_dagster(runs.state.instance, execution)
 
 
-def follow(project: Project, execution_id: str, *, beat: bool = False) -> Iterator[str]:
+def follow(runs: RunHistory, execution_id: str, *, beat: bool = False) -> Iterator[str]:
     """Yield the lines that `read` returns, and then each further one as it is written, until the execution has ended.
 
     Args:
-        project: The project.
+        runs: The project's history.
         execution_id: Which one.
         beat: Also yield empty text each time that nothing new was found, so that who reads can look up and go away.
 
     Raises:
         UnknownName: There is no such execution.
     """
-    execution = project.execution(execution_id)
+    execution = runs.execution(execution_id)
     silent, offset = True, None
     while True:
         # Asked before reading, so that what is written at the very end is read too.
-        ended = project.execution(execution_id).status not in UNDER_WAY
+        ended = runs.execution(execution_id).status not in UNDER_WAY
         text, offset = (
-            _all(project, execution.task_id) if offset is None else _since(project, execution.task_id, offset)
+            _all(runs.state.settings, execution.task_id)
+            if offset is None
+            else _since(runs.state.settings, execution.task_id, offset)
         )
         for one in _wanted(text, execution.run_id).splitlines(keepends=True):
             silent = False
             yield one
         if ended:
             if silent:
-                yield from _of_dagster(project, execution).splitlines(keepends=True)
+                yield from _of_dagster(runs.state.instance, execution).splitlines(keepends=True)
             return
         if beat:
             yield ""
         time.sleep(_POLL_SECONDS)
 
 
-def _all(project: Project, task_id: str) -> tuple[bytes, int]:
+def _all(settings: Settings, task_id: str) -> tuple[bytes, int]:
     """Return the log files of a task as one text, and the length of the present one."""
-    newest = tasklog.path_of(project.settings.logs, task_id)
+    newest = tasklog.path_of(settings.logs, task_id)
     with _locked(newest) as file:
-        older = [
-            path.read_bytes() for path in reversed(tasklog.older(newest, project.settings.log_files)) if path.exists()
-        ]
+        older = [path.read_bytes() for path in reversed(tasklog.older(newest, settings.log_files)) if path.exists()]
         present = file.read() if file else b""
     return b"".join((*older, present)), len(present)
 
 
-def _since(project: Project, task_id: str, offset: int) -> tuple[bytes, int]:
+def _since(settings: Settings, task_id: str, offset: int) -> tuple[bytes, int]:
     """Return what was added since the present file had that length, and its new length."""
-    newest = tasklog.path_of(project.settings.logs, task_id)
+    newest = tasklog.path_of(settings.logs, task_id)
     with _locked(newest) as file:
         if file is None:
             return b"", 0
@@ -159,10 +157,10 @@ def _wanted(text: bytes, run_id: str) -> str:
     return "".join(tasklog.of_run(text.decode("utf-8", "replace").splitlines(keepends=True), run_id))
 
 
-def _of_dagster(project: Project, execution: Execution) -> str:
+def _of_dagster(instance: dg.DagsterInstance, execution: Execution) -> str:
     """Return what Dagster's event log has of an execution, its error, and the captured output, which has no times."""
     step, attempt, told = execution.execution_id.partition(":")[2], 0, []
-    for entry in project.instance.all_logs(execution.run_id):
+    for entry in instance.all_logs(execution.run_id):
         if entry.step_key != step:
             continue
         if entry.dagster_event is None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mystocks_dagster.runs.launch import Repository
     from mystocks_dagster.runs.stop import StopResult
     from mystocks_dagster.scheduling.next_runs import NextRun
-    from mystocks_dagster.scheduling.switches import Switch
+    from mystocks_dagster.scheduling.switch_table import Switch
     from mystocks_dagster.trading_calendar.refresh import RefreshResult
 
 
@@ -235,19 +235,19 @@ class Project:
         """Return the executions that a person means; see `logs.find`."""
         from mystocks_dagster.project import logs
 
-        return logs.find(self, name, run)
+        return logs.find(self._history, name, run)
 
     def logs(self, execution_id: str) -> str:
         """Return what an execution has logged and printed so far; see `logs.read`."""
         from mystocks_dagster.project import logs
 
-        return logs.read(self, execution_id)
+        return logs.read(self._history, execution_id)
 
     def follow_logs(self, execution_id: str, *, beat: bool = False) -> Iterator[str]:
         """Yield what an execution logs and prints, as it comes, until it has ended; see `logs.follow`."""
         from mystocks_dagster.project import logs
 
-        return logs.follow(self, execution_id, beat=beat)
+        return logs.follow(self._history, execution_id, beat=beat)
 
     def switches(self) -> "dict[str, Switch]":
         """Return the switches of all tasks and groups that have a schedule, by id."""
@@ -266,19 +266,19 @@ class Project:
         from mystocks_dagster.project.calendar_refresh import refresh_calendar
 
         check(self.caller, Action.REFRESH_CALENDAR)
-        return refresh_calendar(self.settings, source)
+        return refresh_calendar(self._state, source)
 
     def health(self) -> "Health":
         """Say whether the project does its work, and what to do where it does not."""
         from mystocks_dagster.project.health import health
 
-        return health(self)
+        return health(self._state, self._history, self._schedules)
 
     def doctor(self) -> "list[Check]":
         """Look for what keeps the project from running on this machine."""
         from mystocks_dagster.project.doctor import examine
 
-        return examine(self)
+        return examine(self._state)
 
     @cached_property
     def _runs(self) -> "RunControl":

@@ -11,7 +11,6 @@ from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.history import CleanupResult, Execution, Statistics, catch_up
 from mystocks_dagster.history.aggregates import TimeWindow
 from mystocks_dagster.history.catch_up import Progress
-from mystocks_dagster.history.cleanup.clean_up import InstanceRef, clean_up, make_room
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.schedules import Schedules
 from mystocks_dagster.project.state import ProjectState
@@ -24,18 +23,23 @@ class RunHistory:
     """What ran; the methods are those of `Project`, which describes them."""
 
     def __init__(self, state: ProjectState, schedules: Schedules, caller: Caller) -> None:
-        self._state, self._schedules, self._caller = state, schedules, caller
+        self.state, self._schedules, self._caller = state, schedules, caller
 
     def executions(
-        self, name: str | None, since: datetime | None, until: datetime | None, limit: int | None, status: str | None
+        self,
+        name: str | None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        status: str | None = None,
     ) -> Iterator[Execution]:
         """Yield executions, those of the newest run first."""
-        state = self._state
+        state = self.state
         group = isinstance(state.taskfile.by_id().get(name or ""), Group)
         # Paused is what pending is called while the task's switch is off, which the roll-up does not know.
         stored_status = State.PENDING if status == State.PAUSED else status
         public_status = self._public_status()
-        with catch_up.opened(state.instance, state.settings.dagster_home) as rollup:
+        with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
             wanted = {"job": dagster_name(name)} if name and group else {"task_id": name}
             records = rollup.executions(
                 **wanted,
@@ -43,13 +47,13 @@ class RunHistory:
                 status=stored_status,
                 limit=None if stored_status == State.PENDING else limit,
             )
-            executions = (record.shown(state.instance, state.task_ids) for record in records)
+            executions = (record.shown(state.tables, state.task_ids) for record in records)
             public = (replace(one, status=public_status(one.task_id, one.status)) for one in executions)
             yield from islice((one for one in public if status in (None, one.status)), limit)
 
     def execution(self, execution_id: str) -> Execution:
         """Return one execution."""
-        state = self._state
+        state = self.state
         for execution in history.of_run(state.instance, execution_id.partition(":")[0], state.task_ids):
             if execution.execution_id == execution_id:
                 return replace(execution, status=self._public_status()(execution.task_id, execution.status))
@@ -57,12 +61,14 @@ class RunHistory:
 
     def of_run(self, run_id: str) -> list[Execution]:
         """Return the executions of one run."""
-        return history.of_run(self._state.instance, run_id, self._state.task_ids)
+        return history.of_run(self.state.instance, run_id, self.state.task_ids)
 
-    def statistics(self, task_id: str | None, since: datetime | None, until: datetime | None) -> dict[str, Statistics]:
+    def statistics(
+        self, task_id: str | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> dict[str, Statistics]:
         """Return statistics by task id."""
-        state = self._state
-        with catch_up.opened(state.instance, state.settings.dagster_home) as rollup:
+        state = self.state
+        with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
             aggregates = rollup.tallies(task_id, TimeWindow.of(since, until))
         titles = {task.task_id: task.task_name for task in state.taskfile.tasks if task_id in (None, task.task_id)}
         public_status = self._public_status()
@@ -77,22 +83,24 @@ class RunHistory:
 
     def last_outcomes(self) -> dict[str, str]:
         """Return how each task's newest execution ended that did the work or failed at it."""
-        state = self._state
-        with catch_up.opened(state.instance, state.settings.dagster_home) as rollup:
+        state = self.state
+        with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
             return {state.task_ids.get(name, name): status for name, status in rollup.last_outcomes().items()}
 
     def read(self, progress: Progress | None, *, rebuild: bool) -> None:
         """Bring the roll-up up to date."""
-        with catch_up.opened(self._state.instance, self._state.settings.dagster_home, progress, rebuild=rebuild):
+        with catch_up.opened(self.state.tables, self.state.settings.dagster_home, progress, rebuild=rebuild):
             pass
 
     def clean_up(self, days: int, *, dry_run: bool, progress: Progress | None) -> CleanupResult:
         """Remove what ended more than `days` days ago."""
+        from mystocks_dagster.history.cleanup.clean_up import InstanceRef, clean_up, make_room
+
         check(self._caller, Action.CLEAN_UP)
-        home = self._state.settings.dagster_home
+        home = self.state.settings.dagster_home
         # Before the databases are opened, which needs room.
         tight = make_room(home, days, dry_run=dry_run)
-        instance = InstanceRef(self._state.instance, home)
+        instance = InstanceRef(self.state.instance, home)
         return clean_up(instance, days, dry_run=dry_run, progress=progress, tight=tight)
 
     def _public_status(self) -> Callable[[str, str], str]:

@@ -13,6 +13,8 @@ from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TASKS = """
     task_packages: [sleepers]
     defaults: {task_module: sleepers, task_function: sleep_on, task_type: manual}
@@ -75,7 +77,6 @@ def test_a_running_task_is_stopped_with_its_process(cli: Commands, project: Proj
     assert "is not running" in cli("stop", run_id if how == "run" else name, code=1)
 
 
-@pytest.mark.slow
 def test_a_task_that_runs_in_a_group_is_stopped_with_it(cli: Commands, project: Project) -> None:
     run_id, pid = start(project, "both")
     told = cli("stop", f"{run_id}:first", code=1)

@@ -1,12 +1,14 @@
 """Dagster's own commands work on the project as they are, and share one history with ours."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support.project import ROOT, Folder
+from support.dagster_cli import dagster_command as command
+from support.project import ROOT, Folder, make_folder
 
 TASKS = """
     task_packages: [quick]
@@ -14,16 +16,6 @@ TASKS = """
       - {task_id: load, task_type: data_sync, task_module: quick, task_function: work}
       - {task_id: report, task_type: manual, task_module: quick, task_function: work, dependencies: [load]}
 """
-
-
-def command(name: str, *arguments: str, cwd: Path, env: dict[str, str]) -> str:
-    """Run one of Dagster's commands from this environment; it must succeed."""
-    program = Path(sys.executable).parent / name
-    done = subprocess.run(
-        [str(program), *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=170, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -52,6 +44,88 @@ def test_dagster_lists_and_executes_and_we_see_it(project: Folder) -> None:
     # From any folder below, ours finds the same instance.
     assert [one["task_id"] for one in project.json("history")] == ["report", "load"]
     assert "report" in project.mystocks("history", cwd=below)
+
+
+HELLO = """
+import dagster as dg
+from mystocks_dagster import LakeResource
+
+
+@dg.asset(deps=["daily_bars"])
+def hello(lake: LakeResource) -> dg.MaterializeResult:
+    return dg.MaterializeResult(metadata={"bars": lake.sql("SELECT count(*) AS n FROM daily_bars")["n"][0]})
+"""
+BARS = """
+    tasks:
+      - task_id: daily_data_sync
+        task_type: cron
+        task_module: mystocks_dagster.tasks.data_sync
+        task_function: sync_daily_stock_data
+        schedule: {schedule_type: cron, cron_expression: "0 16 * * 1-5"}
+      - task_id: dry
+        task_type: manual
+        task_module: mystocks_dagster.tasks.maintenance
+        task_function: cleanup_cache_data
+"""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A checkout of its own, with its package, in which people write definitions by hand."""
+    folder = make_folder(tmp_path_factory.mktemp("checkout") / "project")
+    shutil.copy(ROOT / "pyproject.toml", folder.root)
+    package = folder.root / "mystocks_dagster"
+    shutil.copytree(ROOT / "mystocks_dagster", package, ignore=shutil.ignore_patterns("__pycache__"))
+    assert sorted(path.name for path in (package / "defs").iterdir()) == ["__init__.py"]
+    folder.write("tasks.yaml", BARS)
+    folder.env |= {"HOME": str(folder.root), "VIRTUAL_ENV": str(ROOT / ".venv")}
+    folder.env |= {"MYSTOCKS_SOURCE": "simulated", "MYSTOCKS_SIMULATED": "symbols=5,start=2026-11-25"}
+    folder.env |= {"MYSTOCKS_NOW": "2026-11-27T20:00:00+08:00", "DAGSTER_HOME": str(folder.root / ".dagster")}
+    folder.mystocks("doctor", code=None)
+    return folder
+
+
+def in_checkout(checkout: Folder, name: str, *arguments: str, code: int = 0) -> str:
+    return command(name, *arguments, cwd=checkout.root, env=checkout.environment, code=code)
+
+
+def test_what_dg_scaffolds_lands_in_defs_and_is_loaded_beside_tasks_yaml(checkout: Folder) -> None:
+    in_checkout(checkout, "dg", "scaffold", "defs", "dagster.asset", "assets/hello.py")
+    hello = checkout.root / "mystocks_dagster" / "defs" / "assets" / "hello.py"
+    assert "def hello" in hello.read_text()
+    listed = in_checkout(checkout, "dg", "list", "defs", "--json")
+    for name in ("hello", "daily_bars", "dry", "daily_data_sync__schedule", "lake"):
+        assert f'"{name}"' in listed
+    in_checkout(checkout, "dg", "scaffold", "defs", "mystocks_dagster.TaskFileComponent", "hongkong")
+    assert '"hongkong_daily_bars"' in in_checkout(checkout, "dg", "list", "defs", "--json")
+
+
+MODULE = ("-m", "mystocks_dagster.definitions")
+
+
+def test_the_commands_of_dagsters_manual_work_from_the_root(checkout: Folder) -> None:
+    """The forms of docs/dagster.md, one after the other on one instance."""
+    checkout.write("mystocks_dagster/defs/assets/hello.py", HELLO)
+    assert "Schedule: daily_data_sync__schedule" in in_checkout(checkout, "dagster", "schedule", "list")
+    assert "RUN_SUCCESS" in in_checkout(checkout, "dagster", "job", "execute", *MODULE, "-j", "dry")
+    bars = ("--select", "daily_bars,adjust_events", "--partition", "2026-11-26")
+    assert "RUN_SUCCESS" in in_checkout(checkout, "dagster", "asset", "materialize", *MODULE, *bars)
+    assert "Materialized value hello" in in_checkout(
+        checkout, "dagster", "asset", "materialize", *MODULE, "--select", "hello"
+    )
+    assert "Materialized value hello" in in_checkout(checkout, "dg", "launch", "--assets", "hello")
+    listed = in_checkout(checkout, "dagster", "run", "list")
+    assert listed.count("Job: dry") == 1
+    assert listed.count("Job: __ASSET_JOB") == 3
+    assert [run["task_id"] for run in checkout.json("history", "--limit", "10")].count("hello") == 2
+
+
+def test_a_validation_names_the_line_of_a_broken_task(checkout: Folder) -> None:
+    assert "All code locations passed validation" in in_checkout(checkout, "dagster", "definitions", "validate")
+    broken = checkout.write("tasks.yaml", BARS.replace("0 16", "0 99"))
+    for name, *arguments in (("dagster", "definitions", "validate"), ("dg", "check", "defs")):
+        assert f"{broken}:7:" in in_checkout(checkout, name, *arguments, code=1)
+    checkout.write("tasks.yaml", BARS)
 
 
 def test_dg_lists_and_checks_the_shipped_definitions(tmp_path: Path) -> None:
@@ -85,7 +159,10 @@ def test_a_second_writer_and_the_owner_both_show_in_the_tables_history(folder: F
 
 SECOND = """
     tasks:
-      - {task_id: daily_data_sync, task_type: cron, task_module: app.tasks.data_sync, task_function: sync_daily_stock_data}
+      - task_id: daily_data_sync
+        task_type: cron
+        task_module: app.tasks.data_sync
+        task_function: sync_daily_stock_data
       - {task_id: test_task, task_type: manual, task_module: app.tasks.data_sync, task_function: sync_daily_stock_data}
 """
 MATERIALIZED = """

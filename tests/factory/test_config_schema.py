@@ -1,4 +1,4 @@
-"""A task's parameters are the same in Dagster's form, in the page's form, in a launch, on Materialize and in the call."""
+"""A task's parameters are the same in Dagster's form, in the page, in a launch, on Materialize and in the call."""
 
 from typing import Any
 

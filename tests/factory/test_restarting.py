@@ -20,6 +20,8 @@ from mystocks_dagster.instance import open_instance
 from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TASKS = """
     task_packages: [plain]
     defaults: {task_type: manual, task_module: plain, task_function: work}
@@ -102,7 +104,6 @@ def _new_daemon(plant: Plant) -> None:
     plant.daemon = RestartDaemon()
 
 
-@pytest.mark.slow
 def test_a_lost_run_that_dagster_passed_by_is_started_again_once(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = plant.lose(monkeypatch)
     assert (plant.will_retry(lost), plant.children(lost)) == ("true", [])
@@ -174,7 +175,6 @@ def test_a_run_that_was_stopped_before_it_was_lost_is_not_started_again(
     assert [child.status.value for child in plant.children(lost)] in ([], ["CANCELED"])
 
 
-@pytest.mark.slow
 def test_a_run_that_cannot_be_started_again_is_given_up_after_some_tries(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,8 +9,6 @@ import pytest
 from support.commands import Commands, commands_in
 from support.project import Server, make_folder, serve, wait_for
 
-from mystocks_dagster.project import logs
-from mystocks_dagster.project.health import health
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
 
@@ -73,7 +71,7 @@ def project(cli: Commands) -> Project:
 
 def test_a_project_that_does_its_work_is_healthy(project: Project) -> None:
     told = wait_for(
-        lambda: (one := health(project)).status == "healthy" and one, 60, f"health {health(project).to_json()}"
+        lambda: (one := project.health()).status == "healthy" and one, 60, f"health {project.health().to_json()}"
     )
     assert told.to_json() | {"checks": []} == {
         "status": "healthy",
@@ -131,7 +129,7 @@ def test_a_stopped_task_is_cancelled_and_its_retries_are_not_waited_for(cli: Com
 # Of the twelve failures of the earlier implementation the eleventh: log lines lost their values.
 def test_an_execution_is_followed_while_it_runs_and_its_file_has_all_it_said(server: Server, project: Project) -> None:
     run_id = server.launch("talks")
-    followed = list(logs.follow(project, f"{run_id}:talks"))
+    followed = list(project.follow_logs(f"{run_id}:talks"))
     assert server.wait(run_id) == "SUCCESS"
     form = re.compile(
         rf"^\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}\+08:00 ([A-Z]+) +talks attempt=1 run={run_id} \| (.*)\n$"
@@ -146,7 +144,7 @@ def test_an_execution_is_followed_while_it_runs_and_its_file_has_all_it_said(ser
         ("WARNING", "second line"),
     ]
     assert re.fullmatch(r"success after \d+\.\d s\. all said", told[-1][1])
-    assert logs.read(project, f"{run_id}:talks") == "".join(followed)
+    assert project.logs(f"{run_id}:talks") == "".join(followed)
     assert (project.settings.logs / "talks.log").read_text(encoding="utf-8").endswith("".join(followed))
 
 
@@ -154,7 +152,7 @@ def test_what_was_rotated_away_is_read_from_dagster(server: Server, project: Pro
     run_id = server.launch("talks")
     assert server.wait(run_id) == "SUCCESS"
     (project.settings.logs / "talks.log").unlink()
-    told = logs.read(project, f"{run_id}:talks")
+    told = project.logs(f"{run_id}:talks")
     for part in ("got 3 of 三", "printed ***", "from a child", "second line", f"run={run_id}"):
         assert part in told
 
@@ -164,12 +162,12 @@ def test_a_scheduled_task_that_failed_makes_the_project_degraded_until_it_succee
 ) -> None:
     run_id = server.launch("fails")
     assert server.wait(run_id) == "FAILURE"
-    told = health(project)
+    told = project.health()
     assert told.status == "degraded"
     assert [(one.name, one.remedy) for one in told.checks if not one.ok] == [
         ("last_runs", "mystocks logs fails, then: mystocks run fails")
     ]
-    assert "RuntimeError: no data today" in logs.read(project, f"{run_id}:fails")
+    assert "RuntimeError: no data today" in project.logs(f"{run_id}:fails")
 
 
 def test_health_ends_with_1_and_says_what_to_do_when_something_is_wrong(cli: Commands) -> None:
@@ -187,7 +185,7 @@ def test_a_location_that_does_not_load_is_told_with_its_reason(server: Server, p
     versions.rename(versions.with_name("away"))
     try:
         server.graphql(again)
-        web_ui = next(check for check in health(project).checks if check.name == "web_ui")
+        web_ui = next(check for check in project.health().checks if check.name == "web_ui")
         assert not web_ui.ok
         assert "could not load the task file" in web_ui.detail
         assert "UTF-8" in web_ui.detail

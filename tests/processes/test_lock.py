@@ -14,6 +14,7 @@ from support.project import wait_for
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.processes import lock
+from mystocks_dagster.taskfile import atomic_files
 
 HOLD = """
 import os, subprocess, sys, time
@@ -102,7 +103,10 @@ def test_a_holder_whose_parent_has_ended_is_known_as_an_orphan(tmp_path: Path) -
     path = tmp_path / lock.DAEMON_LOCK
     hold = HOLD.replace("sys.stdin.read()", "time.sleep(60)")
     # It ends as soon as its child has the lock.
-    between = "import subprocess, sys; one = subprocess.Popen(sys.argv[1:], stdout=-1, stderr=-3); one.stdout.readline(); print(one.pid)"
+    between = (
+        "import subprocess, sys; one = subprocess.Popen(sys.argv[1:], stdout=-1, stderr=-3); "
+        "one.stdout.readline(); print(one.pid)"
+    )
     command = [sys.executable, "-c", between, sys.executable, "-c", hold, str(path), "nothing"]
     orphan = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     try:
@@ -121,7 +125,7 @@ def test_where_the_file_system_has_no_locks_the_note_decides(tmp_path: Path, mon
 
     path = tmp_path / lock.DAEMON_LOCK
     with holding(path) as (first, _):
-        monkeypatch.setattr(lock.fcntl, "flock", no_locks)
+        monkeypatch.setattr(atomic_files.fcntl, "flock", no_locks)
         with pytest.raises(lock.LockHeld, match=f"process {first.pid}"):
             lock.claim(path, "A daemon")
         first.kill()

@@ -225,6 +225,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             yield Desk(folder, client)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("action", "caller"), sorted(documented()))
 def test_each_caller_may_do_what_the_table_says(desk: Desk, action: str, caller: str) -> None:
     said = documented()[action, caller]
@@ -273,3 +274,18 @@ def test_files_that_untrusted_callers_name_mean_one_thing(desk: Desk, tmp_path: 
     assert desk.job("export_tasks", output_path="exports/twice.yaml") is None
     assert desk.job("export_tasks", output_path="day_$(date +%Y).yaml") is None
     assert re.fullmatch(r"day_20\d\d\.yaml", next((desk.folder.root / "exports").glob("day_*")).name)
+
+
+@pytest.mark.parametrize(
+    ("rule", "module"),
+    [
+        (r"headers\.get\(\"(origin|sec-fetch-\w+)\"", "api/origins.py"),
+        (r"nosniff|no-store|frame-ancestors", "api/security_headers.py"),
+        (r"is outside of the export folder", "taskfile/edit/exports.py"),
+        (r"may not be given other parameters from here", "project/permissions.py"),
+    ],
+)
+def test_a_rule_about_callers_stands_in_one_module(rule: str, module: str) -> None:
+    package = ROOT / "mystocks_dagster"
+    places = [path for path in package.rglob("*.py") if re.search(rule, path.read_text(encoding="utf-8"))]
+    assert [path.relative_to(package).as_posix() for path in places] == [module]

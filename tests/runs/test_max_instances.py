@@ -1,6 +1,5 @@
 """Starts that come due while the task runs: an interval's is dropped, the only one of `once` stays due."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -16,12 +15,6 @@ from mystocks_dagster.taskfile.schedule import Schedule
 @dg.job(name="work")
 def work() -> None:
     """A job without steps."""
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 def timed(**fields: object) -> ScheduledJob:

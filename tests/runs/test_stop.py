@@ -20,6 +20,8 @@ from mystocks_dagster.instance import open_instance
 from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TASKS = """
     task_packages: [gated]
     tasks:
@@ -193,7 +195,6 @@ def test_a_run_stopped_before_its_process_is_started_never_starts(
     plant.never_runs(run_id)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stop", [cancel, force])
 def test_a_run_stopped_before_its_process_is_noted_never_starts(
     plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop
@@ -204,7 +205,6 @@ def test_a_run_stopped_before_its_process_is_noted_never_starts(
     plant.never_runs(run_id)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stop", [cancel, force, of_backfill])
 def test_a_run_stopped_while_its_process_loads_the_task_never_starts(plant: Plant, stop: Stop) -> None:
     plant.folder.write("gate", "")
@@ -216,7 +216,6 @@ def test_a_run_stopped_while_its_process_loads_the_task_never_starts(plant: Plan
     plant.never_runs(run_id)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stop", [cancel, force, of_backfill])
 @pytest.mark.parametrize("point", ["says that it starts", "begins the step"])
 def test_a_run_stopped_right_before_its_process(

@@ -1,7 +1,9 @@
 """From names to sources."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -76,3 +78,11 @@ def test_the_hosts_of_a_source_have_their_own_rules():
     assert rule_of("push2.eastmoney.com").ban == 6 * 3600
     assert rule_of("finance.sina.com.cn").name == "sina"
     assert (rule_of("example.com").name, rule_of("example.com").gap) == ("example.com", 1.0)
+
+
+@pytest.mark.parametrize("name", source_names())
+def test_a_source_knows_no_other_source(name: str):
+    others = {f"mystocks_dagster.sources.{other}" for other in source_names() if other != name}
+    for path in (Path(docs.__file__).parent / name).rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not [other for other in others if re.search(rf"\b{re.escape(other)}\b", text)], path

@@ -78,12 +78,12 @@ def make_folder(root: Path) -> Folder:
     root.mkdir(parents=True)
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(ROOT / name, root / name)
-    shutil.copytree(_empty_home(), root / ".dagster")
+    shutil.copytree(empty_home(), root / ".dagster")
     return Folder(root)
 
 
 @cache
-def _empty_home() -> Path:
+def empty_home() -> Path:
     """Return a folder of an instance that was never used; making one takes Dagster most of a second."""
     holder = tempfile.TemporaryDirectory()
     _kept.append(holder)

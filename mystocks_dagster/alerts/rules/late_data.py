@@ -7,6 +7,7 @@ import dagster as dg
 
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.context import AlertContext
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.history import reading
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
@@ -59,9 +60,18 @@ def _ask(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectat
     task = expectation.task or desk.owners.get(expectation.name)
     past = day < desk.moment.astimezone(SHANGHAI).date() and expectation.table and _by_day(expectation.table)
     command = texts.command(task, days=(day.isoformat(), day.isoformat()) if past else None) if task else None
-    link = desk.links.asset(expectation.table) if expectation.table else None
+    link = desk.links.asset("/".join((*desk.prefix, expectation.table))) if expectation.table else None
     desk.say(
-        texts.late(key, _title(desk, expectation), day, expectation.by, time=desk.moment, command=command, link=link)
+        texts.late(
+            key,
+            _title(desk, expectation),
+            day,
+            expectation.by,
+            owner=desk.owner(dagster_name(task)) if task else None,
+            time=desk.moment,
+            command=command,
+            link=link,
+        )
     )
     desk.wrong(key, desk.moment, desk.moment.isoformat())
 
@@ -85,7 +95,7 @@ def _ask_again(instance: dg.DagsterInstance, desk: AlertContext, incident: str) 
 
 def _there(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectation, day: date) -> bool:
     if expectation.table:
-        return _written(instance, expectation.table, day)
+        return _written(instance, desk, expectation.table, day)
     task = expectation.task or ""
     for status in _statuses(instance, desk, task, day):
         if status in SUCCESSES or (status == State.SKIPPED and _complete(instance, desk, task, day)):
@@ -107,17 +117,17 @@ def _complete(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: 
     The day is in a table that it keeps by day, if it keeps one.
     """
     tables = [table for table, owner in desk.owners.items() if owner == task and _by_day(table)]
-    return not tables or any(_written(instance, table, day) for table in tables)
+    return not tables or any(_written(instance, desk, table, day) for table in tables)
 
 
-def _written(instance: dg.DagsterInstance, table: str, day: date) -> bool:
+def _written(instance: dg.DagsterInstance, desk: AlertContext, table: str, day: date) -> bool:
     """Say whether a table has the day's rows.
 
     Its partition, or anything written on that day where it has no partitions.
     """
     by_day = _by_day(table)
     wanted = dg.AssetRecordsFilter(
-        asset_key=dg.AssetKey(table),
+        asset_key=dg.AssetKey([*desk.prefix, table]),
         asset_partitions=[day.isoformat()] if by_day else None,
         after_timestamp=None if by_day else datetime.combine(day, time(), SHANGHAI).timestamp(),
     )
@@ -136,7 +146,7 @@ def _statuses(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: 
     since = datetime.combine(day, time(), SHANGHAI).astimezone(UTC)
     for job in _jobs(desk, task):
         found = instance.get_run_records(dg.RunsFilter(job_name=job, created_after=since), limit=1_000)
-        runs = reading.read(instance, [record.dagster_run.run_id for record in found])
+        runs = reading.read(InstanceTables(instance), [record.dagster_run.run_id for record in found])
         yield from (
             one.status
             for _, executions in runs.values()

@@ -1,7 +1,7 @@
 """How the task file is: what is loaded, what is on the disk, and what is wrong with it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +90,11 @@ class FileWatch:
             problems=problems,
             broken=tuple(version.broken),
         )
+
+
+def worst(states: Iterable[FileState]) -> FileState:
+    """Return of several task files the one that is to be mended first."""
+    return max(states, key=lambda state: (bool(state.problems), state.differs))
 
 
 def tell(desk: AlertContext, state: FileState) -> None:

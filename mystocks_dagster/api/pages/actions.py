@@ -5,9 +5,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import run_form as params
-from mystocks_dagster.api.pages.site import Form, Site, project_of, see, told
+from mystocks_dagster.api.pages.site import Form, Site, project_of, see
 from mystocks_dagster.api.pages.views import task_page
 from mystocks_dagster.errors import Forbidden, MyStocksError, UnknownName
 from mystocks_dagster.project.project import Project
@@ -74,7 +73,7 @@ def _run_page(
     return site.render(
         request,
         "run.html",
-        status_of(error, request.method) if error else 200,
+        error,
         name=name,
         title=project.title(name),
         is_task=isinstance(entry, Task),
@@ -82,7 +81,6 @@ def _run_page(
         typed=typed,
         only=bool(form and form.get("only") == "on"),
         dependencies=entry.dependencies if isinstance(entry, Task) else (),
-        error=told(error) if error else None,
     )
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import task_form, task_table, translations
 from mystocks_dagster.api.pages.site import Form, Site, language_of, project_of, see, told
 from mystocks_dagster.errors import MyStocksError, UnknownName
@@ -94,7 +93,7 @@ def _form_page(
     return site.render(
         request,
         "form.html",
-        status_of(error, request.method) if error else 200,
+        error,
         section=section,
         name=raw.id if raw else None,
         parts=parts,
@@ -164,10 +163,9 @@ def _delete_page(site: Site, request: Request, name: str, error: MyStocksError |
     return site.render(
         request,
         "delete.html",
-        status_of(error, request.method) if error else 200,
+        error,
         name=name,
         users=users,
-        error=told(error) if error else None,
     )
 
 

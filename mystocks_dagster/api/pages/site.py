@@ -52,8 +52,10 @@ class Site:
         self._templates.filters["yaml"] = text_of
         self._templates.filters["shanghai"] = lambda time: time.astimezone(SHANGHAI)
 
-    def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """Return a page in the visitor's language."""
+    def render(
+        self, request: Request, template: str, failure: MyStocksError | None = None, **values: Any
+    ) -> HTMLResponse:
+        """Return a page in the visitor's language, with the failure of what was just asked for and its status."""
         language = language_of(request)
         said = request.query_params.get("said")
         project = project_of(request)
@@ -70,11 +72,13 @@ class Site:
             "file_notice": _file_notice(project),
             "reload_trouble": reload_state.trouble(settings),
             "reloading": reload_state.under_way(settings),
+            "error": told(failure) if failure else None,
             "said": said if said in SAID else None,
             "said_run": request.query_params.get("run", "") if said == "started" else "",
             "speak": lambda wanted: _in_language(request, wanted),
         }
         text = self._templates.get_template(template).render(shared | values)
+        status = status_of(failure, request.method) if failure else 200
         response = HTMLResponse(text, status, _HEADERS)
         if request.query_params.get("lang") in translations.LANGUAGES:
             response.set_cookie("lang", language, max_age=_YEAR, httponly=True, samesite="lax", path="/tasks")
@@ -82,7 +86,7 @@ class Site:
 
     def sorry(self, request: Request, error: MyStocksError) -> HTMLResponse:
         """Return the page that says why something was not done."""
-        return self.render(request, "error.html", status_of(error, request.method), **told(error))
+        return self.render(request, "error.html", error, **told(error))
 
 
 def _file_notice(project: Project) -> str | None:

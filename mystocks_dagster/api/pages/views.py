@@ -4,9 +4,8 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Request, Response
 
-from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import task_table
-from mystocks_dagster.api.pages.site import Site, project_of, told
+from mystocks_dagster.api.pages.site import Site, project_of
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.tags import UNDER_WAY
@@ -48,7 +47,7 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
     return site.render(
         request,
         "task.html",
-        status_of(error, request.method) if error else 200,
+        error,
         entry=entry,
         name=name,
         title=project.title(name),
@@ -67,5 +66,4 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
         users=task_table.users_of(project, name),
         facts=list(task_table.settings_of(entry)),
         params=entry.masked()["params"] if is_task else {},
-        error=told(error) if error else None,
     )

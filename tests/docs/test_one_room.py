@@ -12,7 +12,7 @@ from mystocks_dagster.lake.prices import AdjustedSelection, adjusted_bars, scan_
 from mystocks_dagster.lake.reading import Selection
 from mystocks_dagster.lake.store import Lake
 
-PACKAGE = Path(__file__).parent.parent / "mystocks_dagster"
+PACKAGE = Path(__file__).parents[2] / "mystocks_dagster"
 
 
 def calls(path: Path) -> Iterator[str]:

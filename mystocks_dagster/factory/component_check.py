@@ -1,0 +1,60 @@
+"""What `dg check yaml` finds in the task files that defs.yaml files name."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+import dagster as dg
+import yaml
+
+from mystocks_dagster.factory.loaded_file import LoadedFile
+from mystocks_dagster.factory.together import conflicts
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.problems import Problem, TaskFileError
+from mystocks_dagster.taskfile.reader import load_task_file
+
+#: Where a team writes definitions by hand in a project of ours, whose first task file is its own tasks.yaml.
+OWN_DEFS = "mystocks_dagster.defs"
+#: How a defs.yaml names the component: by the package that exports it, or by its module.
+TYPES = ("mystocks_dagster.TaskFileComponent", "mystocks_dagster.component.TaskFileComponent")
+
+
+def problems_under_check() -> list[str]:
+    """Return the located problems of all task files that `dg check` looks at; none in any other program."""
+    command = click.get_current_context(silent=True)
+    if command is None or command.parent is None or command.parent.command.name != "check":
+        return []
+    try:
+        tree = dg.ComponentTree.for_project(Path(command.params["target_path"]))
+    except (dg.DagsterError, ImportError):  # `dg check` says itself what is wrong with the project
+        return []
+    own = [Settings.from_env().task_file] if tree.defs_module_name == OWN_DEFS else []
+    return [str(problem) for problem in problems_of([*own, *task_files(tree.defs_module_path)])]
+
+
+def problems_of(paths: Iterable[Path]) -> list[Problem]:
+    """Return what is wrong with task files of one code location, each by itself and all together."""
+    problems, files = [], []
+    for path in paths:
+        try:
+            files.append(LoadedFile(version=load_task_file(path)))
+            problems += files[-1].version.problems
+        except TaskFileError as error:
+            problems += error.problems
+    return [*problems, *conflicts(files)]
+
+
+def task_files(folder: Path) -> Iterator[Path]:
+    """Yield the task files that the defs.yaml files below a folder name."""
+    for path in sorted(folder.rglob("defs.y*ml")):
+        try:
+            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, yaml.YAMLError):  # `dg check` says so itself
+            continue
+        for document in documents:
+            if isinstance(document, dict) and document.get("type") in TYPES:
+                attributes = document.get("attributes")
+                name = attributes.get("tasks_file") if isinstance(attributes, dict) else None
+                # What is a template, or of the wrong type, is not known before the definitions are loaded.
+                if name is None or (isinstance(name, str) and "{{" not in name):
+                    yield (path.parent / (name or "tasks.yaml")).resolve()
