@@ -41,11 +41,11 @@ class AlertContext:
 
     def wrong(self, incident: str, since: datetime, note: str = "") -> None:
         """Remember that something is wrong, so that it is told when it is right again."""
-        self.ledger.open.setdefault(incident, Incident(since=since)).note = note
+        self.ledger.incidents.setdefault(incident, Incident(since=since)).note = note
 
     def right(self, incident: str) -> Incident | None:
         """Return since when something was wrong that is right now; None when it was right before."""
-        return self.ledger.open.pop(incident, None)
+        return self.ledger.incidents.pop(incident, None)
 
     def name(self, job: str) -> str:
         """Return the name, for people, of a task or group by its name in Dagster."""

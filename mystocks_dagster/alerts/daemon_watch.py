@@ -34,7 +34,7 @@ class DaemonWatch:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._office: AlertEngine | None = None
+        self._engine: AlertEngine | None = None
         self._file: FileWatch | None = None
         self._instance: dg.DagsterInstance | None = None
         # A daemon that was stopped yesterday and is starting now is not gone.
@@ -48,9 +48,9 @@ class DaemonWatch:
         """
         try:
             self._refresh()
-            if self._office is not None and self._office.channels:
+            if self._engine is not None and self._engine.channels:
                 self._instance = self._instance or open_instance(self._settings)
-                self._look(self._office, self._instance, gone)
+                self._look(self._engine, self._instance, gone)
         except Exception:  # noqa: BLE001 - the servers must not end because a look failed
             _log.exception("the daemon could not be watched; trying again")
 
@@ -59,23 +59,23 @@ class DaemonWatch:
         if self._instance is not None:
             self._instance.dispose()
 
-    def _look(self, office: AlertEngine, instance: dg.DagsterInstance, gone: str | None) -> None:
+    def _look(self, engine: AlertEngine, instance: dg.DagsterInstance, gone: str | None) -> None:
         seen, state = heartbeat(instance), self._file.state() if self._file else None
         unusable = state is not None and state.unusable
         if seen and not gone and now() - max(seen, self._since) > SILENCE:
             gone = f"{(now() - seen).total_seconds():.0f} 秒没有心跳"
-        if not gone and not unusable and INCIDENT not in ledger_store.read(instance).open:
+        if not gone and not unusable and INCIDENT not in ledger_store.read(instance).incidents:
             return
         with ledger_store.opened(instance, self._settings.dagster_home, _LAST_WORDS if gone else 0) as opened:
             if opened is None:
                 return
-            desk = office.desk(opened.ledger, self._settings)
-            judge(desk, seen, gone)
+            context = engine.context(opened.ledger, self._settings)
+            judge(context, seen, gone)
             if state is not None and unusable:
-                tell(desk, state)
+                tell(context, state)
             opened.save()
-            alerts = desk.alerts.model_copy(update={"group_seconds": 0}) if gone else desk.alerts
-            delivery.deliver(opened.ledger, office.channels, alerts, desk.moment, opened.save)
+            alerts = context.alerts.model_copy(update={"group_seconds": 0}) if gone else context.alerts
+            delivery.deliver(opened.ledger, engine.channels, alerts, context.moment, opened.save)
 
     def _refresh(self) -> None:
         """Read the task file again when it has changed; one that cannot be read leaves the addresses that were."""
@@ -85,7 +85,7 @@ class DaemonWatch:
             version = load_usable(self._settings, functions=False)
         except TaskFileError:
             return
-        self._office, self._file = AlertEngine.of(version), FileWatch(version)
+        self._engine, self._file = AlertEngine.of(version), FileWatch(version)
 
 
 def heartbeat(instance: dg.DagsterInstance) -> datetime | None:
@@ -94,15 +94,15 @@ def heartbeat(instance: dg.DagsterInstance) -> datetime | None:
     return datetime.fromtimestamp(max(beats), SHANGHAI) if beats else None
 
 
-def judge(desk: AlertContext, seen: datetime | None, gone: str | None = None) -> None:
+def judge(context: AlertContext, seen: datetime | None, gone: str | None = None) -> None:
     """Tell that the daemon is gone (`gone` is why), or that it has been heard of since."""
-    incident = desk.ledger.open.get(INCIDENT)
+    incident = context.ledger.incidents.get(INCIDENT)
     if gone and incident is None:
-        desk.say(texts.daemon_gone(f"daemon:{desk.moment.isoformat()}", time=desk.moment, seen=seen, reason=gone))
-        desk.wrong(INCIDENT, desk.moment)
+        context.report(texts.daemon_gone(f"daemon:{context.moment.isoformat()}", time=context.moment, seen=seen, reason=gone))
+        context.open_incident(INCIDENT, context.moment)
     elif not gone and incident and seen and seen > incident.since:
-        desk.right(INCIDENT)
-        desk.say(texts.daemon_back(f"daemon_back:{incident.since.isoformat()}", time=seen, since=incident.since))
+        context.close_incident(INCIDENT)
+        context.report(texts.daemon_back(f"daemon_back:{incident.since.isoformat()}", time=seen, since=incident.since))
 
 
 @contextmanager

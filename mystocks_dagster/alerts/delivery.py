@@ -50,7 +50,7 @@ def complaints(ledger: Ledger, channels: Sequence[Channel]) -> tuple[list[str], 
     """Return what is wrong with channels, and what may not have arrived; each names the channel, without secrets."""
     failing, doubts = [], []
     for channel in channels:
-        line = ledger.lines.get(channel.id, ChannelState())
+        line = ledger.channels.get(channel.id, ChannelState())
         if error := channel.fault or (line.error if line.failures else None):
             waiting = len(ledger.waiting(channel.id))
             failing.append(f"{channel.label}: {error}" + (f" ({waiting} waiting)" if waiting else ""))

@@ -37,8 +37,8 @@ class AlertEngine:
     def _entries(self) -> Mapping[str, Task | Group]:
         return {entry.dagster_name: entry for entry in self.version.taskfile.by_id().values()}
 
-    def desk(self, ledger: ledger_store.Ledger, settings: Settings) -> AlertContext:
-        """Return the desk to which rules bring what they find now."""
+    def context(self, ledger: ledger_store.Ledger, settings: Settings) -> AlertContext:
+        """Return the context to which rules bring what they find now."""
         taskfile = self.version.taskfile
         return AlertContext(
             ledger=ledger,
@@ -62,14 +62,14 @@ class AlertEngine:
         with ledger_store.opened(instance, settings.dagster_home) as opened:
             if opened is None:
                 return "another process is sending messages"
-            desk = self.desk(opened.ledger, settings)
-            run_outcomes.look(instance, desk, self._quiet)
-            missed_starts.look(instance, settings, desk)
-            late_data.look(instance, desk)
-            task_file.tell(desk, state)
-            opened.ledger.prune(desk.moment, desk.channels)
+            context = self.context(opened.ledger, settings)
+            run_outcomes.evaluate(instance, context, self._quiet)
+            missed_starts.evaluate(instance, settings, context)
+            late_data.evaluate(instance, context)
+            task_file.report(context, state)
+            opened.ledger.prune(context.moment, context.channels)
             opened.save()
-            delivery.deliver(opened.ledger, self.channels, desk.alerts, desk.moment, opened.save)
+            delivery.deliver(opened.ledger, self.channels, context.alerts, context.moment, opened.save)
         return None
 
 

@@ -86,22 +86,22 @@ class Ledger(BaseModel):
 
     def say(self, message: Message, channels: Iterable[str], kinds: Iterable[Kind]) -> None:
         """Put a message into the post, unless its key was told before or nobody wants its kind."""
-        if message.key in self.told:
+        if message.key in self.recorded:
             return
-        self.told[message.key] = message.time
+        self.recorded[message.key] = message.time
         if message.kind in kinds:
-            self.letters.append(OutboxMessage(**vars(message), to=dict.fromkeys(channels, "waiting")))
+            self.messages.append(OutboxMessage(**vars(message), to=dict.fromkeys(channels, "waiting")))
 
     def waiting(self, channel: str) -> list[OutboxMessage]:
         """Return what is to be sent to a channel, the oldest first."""
-        return [letter for letter in self.letters if letter.to.get(channel) == "waiting"]
+        return [letter for letter in self.messages if letter.to.get(channel) == "waiting"]
 
     def due(self, channel: str, moment: datetime, *, group_seconds: int, rate_limit: int) -> list[OutboxMessage]:
         """Return what is to be sent to a channel now, as one message.
 
         Nothing while a burst, a pause or the hour's limit holds.
         """
-        line, letters = self.lines.setdefault(channel, ChannelState()), self.waiting(channel)
+        line, letters = self.channels.setdefault(channel, ChannelState()), self.waiting(channel)
         line.sent = [time for time in line.sent if moment - time < _HOUR]
         if not letters or (line.again and moment < line.again) or len(line.sent) >= rate_limit:
             return []
@@ -114,26 +114,26 @@ class Ledger(BaseModel):
 
     def delivered(self, channel: str, moment: datetime) -> None:
         """Note that a channel has taken a message."""
-        self.lines[channel] = ChannelState(sent=[*self.lines.get(channel, ChannelState()).sent, moment])
+        self.channels[channel] = ChannelState(sent=[*self.channels.get(channel, ChannelState()).sent, moment])
 
     def refused(self, channel: str, moment: datetime, error: str) -> None:
         """Note that a channel failed; each failure in a row doubles the pause before the next try."""
-        line = self.lines.setdefault(channel, ChannelState())
+        line = self.channels.setdefault(channel, ChannelState())
         line.failures, line.error = line.failures + 1, error
         line.again = moment + min(_FIRST_PAUSE * 2 ** min(line.failures - 1, 10), _LONGEST_PAUSE)
 
     def doubted(self, channel: str, moment: datetime, error: str) -> None:
         """Note that a channel may have taken a message and did not say so; what is new waits as after a failure."""
         self.refused(channel, moment, error)
-        self.lines[channel].sent.append(moment)
+        self.channels[channel].sent.append(moment)
 
     def recover(self) -> None:
         """Settle what a killed process left in the middle of sending: it may have arrived, so it is not sent again."""
-        for letter in self.letters:
+        for letter in self.messages:
             for channel, state in letter.to.items():
                 if state == "sending":
                     letter.to[channel] = "doubtful"
-                    self.lines.setdefault(channel, ChannelState()).doubt = letter.title
+                    self.channels.setdefault(channel, ChannelState()).doubt = letter.title
 
     def prune(self, moment: datetime, channels: Iterable[str]) -> None:
         """Forget what is old, and channels that are no longer in the file.
@@ -142,20 +142,20 @@ class Ledger(BaseModel):
         """
         known = set(channels)
         # A channel is known by its line in the file: an address that was mended is a new one.
-        new = known - self.lines.keys()
-        for letter in self.letters:
+        new = known - self.channels.keys()
+        for letter in self.messages:
             for channel in [one for one, state in letter.to.items() if state == "waiting" and one not in known]:
                 if new:
                     del letter.to[channel]
                     for other in sorted(new):
                         letter.to.setdefault(other, "waiting")
-        self.lines = {channel: line for channel, line in self.lines.items() if channel in known}
-        for letter in self.letters:
+        self.channels = {channel: line for channel, line in self.channels.items() if channel in known}
+        for letter in self.messages:
             for channel, state in list(letter.to.items()):
                 if state == "waiting" and (channel not in known or moment - letter.time > _PATIENCE):
                     letter.to[channel] = "given_up"
-        done = [letter for letter in self.letters if "waiting" not in letter.to.values()]
+        done = [letter for letter in self.messages if "waiting" not in letter.to.values()]
         dropped = {id(letter) for letter in done[:-_LETTERS]}
-        self.letters = [letter for letter in self.letters if id(letter) not in dropped]
-        if len(self.told) > _KEYS:
-            self.told = dict(list(self.told.items())[-_KEYS:])
+        self.messages = [letter for letter in self.messages if id(letter) not in dropped]
+        if len(self.recorded) > _KEYS:
+            self.recorded = dict(list(self.recorded.items())[-_KEYS:])

@@ -80,11 +80,11 @@ class Project:
     def load(self) -> None:
         """Load the task file as it is, as a new code server does."""
         self.version = load_task_file(self.folder.root / "tasks.yaml")
-        self.office, self.watch = AlertEngine.of(self.version), FileWatch(self.version)
+        self.engine, self.watch = AlertEngine.of(self.version), FileWatch(self.version)
 
     def look(self) -> None:
         """Look and send, as the sensor does."""
-        assert self.office.look(self.instance, self.settings, self.watch.state()) is None
+        assert self.engine.evaluate(self.instance, self.settings, self.watch.state()) is None
 
     def restart(self) -> None:
         """Start everything anew on the same storage."""

@@ -22,21 +22,21 @@ _PATIENCE = timedelta(days=5)
 _FAR = 20
 
 
-def look(instance: dg.DagsterInstance, desk: AlertContext) -> None:
+def look(instance: dg.DagsterInstance, context: AlertContext) -> None:
     """Tell of what is late, and of late data that has come."""
-    today, ledger = desk.moment.astimezone(SHANGHAI).date(), desk.ledger
-    ledger.expected = {name: ledger.expected.get(name, desk.moment) for name in map(_line, desk.alerts.expect)}
-    for expectation in desk.alerts.expect:
+    today, ledger = context.moment.astimezone(SHANGHAI).date(), context.ledger
+    ledger.expected_since = {name: ledger.expected_since.get(name, context.moment) for name in map(_line, context.alerts.expect)}
+    for expectation in context.alerts.expect:
         # The last day too: nobody may have looked between its time and midnight.
         for day in _last_sessions(today):
             due = datetime.combine(day, time.fromisoformat(expectation.by), SHANGHAI)
-            wanted = day == today or ledger.expected[_line(expectation)] <= due
+            wanted = day == today or ledger.expected_since[_line(expectation)] <= due
             key = f"late:{expectation.name}:{day.isoformat()}:{expectation.by}"
             # Asked once: what is told is in the ledger, and so is what was found to be there.
-            if wanted and desk.moment >= due and key not in ledger.told:
-                _ask(instance, desk, expectation, day, key)
-    for incident in [name for name in desk.ledger.open if name.startswith("late:")]:
-        _ask_again(instance, desk, incident)
+            if wanted and context.moment >= due and key not in ledger.recorded:
+                _ask(instance, context, expectation, day, key)
+    for incident in [name for name in context.ledger.incidents if name.startswith("late:")]:
+        _ask_again(instance, context, incident)
 
 
 def _line(expectation: Expectation) -> str:
@@ -52,81 +52,81 @@ def _last_sessions(today: date) -> Iterator[date]:
         yield today
 
 
-def _ask(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectation, day: date, key: str) -> None:
-    if _there(instance, desk, expectation, day) or _holiday(instance, desk, expectation, day):
-        desk.ledger.told[key] = desk.moment
+def _ask(instance: dg.DagsterInstance, context: AlertContext, expectation: Expectation, day: date, key: str) -> None:
+    if _there(instance, context, expectation, day) or _holiday(instance, context, expectation, day):
+        context.ledger.recorded[key] = context.moment
         return
-    task = expectation.task or desk.owners.get(expectation.name)
-    past = day < desk.moment.astimezone(SHANGHAI).date() and expectation.table and _by_day(expectation.table)
+    task = expectation.task or context.owners.get(expectation.name)
+    past = day < context.moment.astimezone(SHANGHAI).date() and expectation.table and _by_day(expectation.table)
     command = texts.command(task, days=(day.isoformat(), day.isoformat()) if past else None) if task else None
-    link = desk.links.asset("/".join((*desk.prefix, expectation.table))) if expectation.table else None
-    desk.say(
+    link = context.links.asset("/".join((*context.prefix, expectation.table))) if expectation.table else None
+    context.report(
         texts.late(
             key,
-            _title(desk, expectation),
+            _title(context, expectation),
             day,
             expectation.by,
-            owner=desk.owner(dagster_name(task)) if task else None,
-            time=desk.moment,
+            owner=context.owner(dagster_name(task)) if task else None,
+            time=context.moment,
             command=command,
             link=link,
         )
     )
-    desk.wrong(key, desk.moment, desk.moment.isoformat())
+    context.open_incident(key, context.moment, context.moment.isoformat())
 
 
-def _ask_again(instance: dg.DagsterInstance, desk: AlertContext, incident: str) -> None:
+def _ask_again(instance: dg.DagsterInstance, context: AlertContext, incident: str) -> None:
     _, name, day, _ = incident.split(":", 3)
-    found = desk.ledger.open[incident]
-    expectation = next((one for one in desk.alerts.expect if one.name == name), None)
-    if expectation is None or desk.moment - found.since > _PATIENCE:
-        desk.right(incident)
+    found = context.ledger.incidents[incident]
+    expectation = next((one for one in context.alerts.expect if one.name == name), None)
+    if expectation is None or context.moment - found.since > _PATIENCE:
+        context.close_incident(incident)
         return
-    if desk.moment - datetime.fromisoformat(found.note) < _PAUSE:
+    if context.moment - datetime.fromisoformat(found.note) < _PAUSE:
         return
-    found.note = desk.moment.isoformat()
-    if _there(instance, desk, expectation, date.fromisoformat(day)):
-        desk.right(incident)
-        desk.say(
-            texts.arrived(f"arrived:{incident}", _title(desk, expectation), date.fromisoformat(day), time=desk.moment)
+    found.note = context.moment.isoformat()
+    if _there(instance, context, expectation, date.fromisoformat(day)):
+        context.close_incident(incident)
+        context.report(
+            texts.arrived(f"arrived:{incident}", _title(context, expectation), date.fromisoformat(day), time=context.moment)
         )
 
 
-def _there(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectation, day: date) -> bool:
+def _there(instance: dg.DagsterInstance, context: AlertContext, expectation: Expectation, day: date) -> bool:
     if expectation.table:
-        return _written(instance, desk, expectation.table, day)
+        return _written(instance, context, expectation.table, day)
     task = expectation.task or ""
-    for status in _statuses(instance, desk, task, day):
-        if status in SUCCESSES or (status == State.SKIPPED and _complete(instance, desk, task, day)):
+    for status in _statuses(instance, context, task, day):
+        if status in SUCCESSES or (status == State.SKIPPED and _complete(instance, context, task, day)):
             return True
     return False
 
 
-def _holiday(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectation, day: date) -> bool:
+def _holiday(instance: dg.DagsterInstance, context: AlertContext, expectation: Expectation, day: date) -> bool:
     """Say whether a weekday beyond the calendar is taken for a holiday: the task ran on it and found no day to load."""
     if day <= shanghai().last:
         return False
-    task = expectation.task or desk.owners.get(expectation.name)
-    return bool(task) and any(status in SUCCESSES | {State.SKIPPED} for status in _statuses(instance, desk, task, day))
+    task = expectation.task or context.owners.get(expectation.name)
+    return bool(task) and any(status in SUCCESSES | {State.SKIPPED} for status in _statuses(instance, context, task, day))
 
 
-def _complete(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: date) -> bool:
+def _complete(instance: dg.DagsterInstance, context: AlertContext, task: str, day: date) -> bool:
     """Say whether a skipped task has nothing left to do.
 
     The day is in a table that it keeps by day, if it keeps one.
     """
-    tables = [table for table, owner in desk.owners.items() if owner == task and _by_day(table)]
-    return not tables or any(_written(instance, desk, table, day) for table in tables)
+    tables = [table for table, owner in context.owners.items() if owner == task and _by_day(table)]
+    return not tables or any(_written(instance, context, table, day) for table in tables)
 
 
-def _written(instance: dg.DagsterInstance, desk: AlertContext, table: str, day: date) -> bool:
+def _written(instance: dg.DagsterInstance, context: AlertContext, table: str, day: date) -> bool:
     """Say whether a table has the day's rows.
 
     Its partition, or anything written on that day where it has no partitions.
     """
     by_day = _by_day(table)
     wanted = dg.AssetRecordsFilter(
-        asset_key=dg.AssetKey([*desk.prefix, table]),
+        asset_key=dg.AssetKey([*context.prefix, table]),
         asset_partitions=[day.isoformat()] if by_day else None,
         after_timestamp=None if by_day else datetime.combine(day, time(), SHANGHAI).timestamp(),
     )
@@ -139,11 +139,11 @@ def _by_day(table: str) -> bool:
     return TABLES[table].by_day
 
 
-def _statuses(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: date) -> Iterator[str]:
+def _statuses(instance: dg.DagsterInstance, context: AlertContext, task: str, day: date) -> Iterator[str]:
     """Yield how a task ended in the runs that were created since the day began."""
     # Dagster's storage drops the offset of what it is asked for, and keeps its own times in UTC.
     since = datetime.combine(day, time(), SHANGHAI).astimezone(UTC)
-    for job in _jobs(desk, task):
+    for job in _jobs(context, task):
         found = instance.get_run_records(dg.RunsFilter(job_name=job, created_after=since), limit=1_000)
         runs = reading.read(instance, [record.dagster_run.run_id for record in found])
         yield from (
@@ -154,12 +154,12 @@ def _statuses(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: 
         )
 
 
-def _jobs(desk: AlertContext, task: str) -> Iterator[str]:
+def _jobs(context: AlertContext, task: str) -> Iterator[str]:
     """Yield the jobs in which a task runs: its own, those of what depends on it, of groups, and that of all assets."""
     holders, before = {task}, 0
     while len(holders) > before:
         before = len(holders)
-        for entry in desk.entries.values():
+        for entry in context.entries.values():
             inner, name = (
                 (entry.dependencies, entry.task_id) if isinstance(entry, Task) else (entry.tasks, entry.group_id)
             )
@@ -168,9 +168,9 @@ def _jobs(desk: AlertContext, task: str) -> Iterator[str]:
     yield from (*sorted(map(dagster_name, holders)), ASSET_JOB)
 
 
-def _title(desk: AlertContext, expectation: Expectation) -> str:
+def _title(context: AlertContext, expectation: Expectation) -> str:
     if expectation.task:
-        return desk.name(dagster_name(expectation.task))
+        return context.name(dagster_name(expectation.task))
     from mystocks_dagster.market.tables import TABLES
 
     return f"{TABLES[expectation.name].title}（{expectation.name}）"

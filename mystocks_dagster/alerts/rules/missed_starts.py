@@ -28,21 +28,21 @@ _HORIZON = timedelta(days=3)
 _MOST = 1_000
 
 
-def look(instance: dg.DagsterInstance, settings: Settings, desk: AlertContext) -> None:
+def look(instance: dg.DagsterInstance, settings: Settings, context: AlertContext) -> None:
     """Tell of starts that were due since the last look and did not happen; does something once a minute."""
-    ledger, moment = desk.ledger, desk.moment
-    if ledger.looked and moment - ledger.looked < _PAUSE:
+    ledger, moment = context.ledger, context.moment
+    if ledger.evaluated_at and moment - ledger.evaluated_at < _PAUSE:
         return
-    if ledger.looked is None or ledger.since is None or moment - ledger.looked > 2 * _PAUSE:
-        ledger.since = moment
-    ledger.looked = moment
-    if ledger.judged is None:
-        ledger.judged = moment
+    if ledger.evaluated_at is None or ledger.evaluated_since is None or moment - ledger.evaluated_at > 2 * _PAUSE:
+        ledger.evaluated_since = moment
+    ledger.evaluated_at = moment
+    if ledger.judged_until is None:
+        ledger.judged_until = moment
     until = moment - GRACE
     # The scheduler's catching up, after a pause of everything, is given its time too.
-    if until <= ledger.judged or moment - ledger.since < GRACE:
+    if until <= ledger.judged_until or moment - ledger.evaluated_since < GRACE:
         return
-    start, ledger.judged = max(ledger.judged, moment - _HORIZON), until
+    start, ledger.judged_until = max(ledger.judged_until, moment - _HORIZON), until
     origin = switches.repository(settings)
     states = {
         state.instigator_name: state
@@ -55,10 +55,10 @@ def look(instance: dg.DagsterInstance, settings: Settings, desk: AlertContext) -
         interval_state.read(instance),
         downtime.read(instance, moment),
     )
-    for job, entry in desk.entries.items():
+    for job, entry in context.entries.items():
         state = states.get(schedule_name(job))
         if entry.schedule and state is not None and state.is_running:
-            _tell(desk, job, *_lost(instance, job, entry.schedule, state, span))
+            _tell(context, job, *_lost(instance, job, entry.schedule, state, span))
 
 
 class _Span(NamedTuple):
@@ -74,20 +74,20 @@ class _Span(NamedTuple):
     looks: DaemonLooks
 
 
-def _tell(desk: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], outage: str) -> None:
+def _tell(context: AlertContext, job: str, lost: Sequence[tuple[datetime, str]], outage: str) -> None:
     if lost:
         due = [moment for moment, _ in lost]
         reason = next((why for _, why in reversed(lost) if why), "调度器没有在应启动的时间触发")
-        desk.say(
+        context.report(
             texts.missed(
                 f"missed:{job}:{outage}",
                 job,
-                desk.name(job),
-                owner=desk.owner(job),
+                context.name(job),
+                owner=context.owner(job),
                 dues=due,
                 reason=reason,
-                time=desk.moment,
-                link=desk.links.job(job),
+                time=context.moment,
+                link=context.links.job(job),
             )
         )
 

@@ -54,57 +54,57 @@ class IdleDetector:
         return moment - self._changed > 2 * _SETTLED
 
 
-def look(instance: dg.DagsterInstance, desk: AlertContext, quiet: IdleDetector) -> None:
+def look(instance: dg.DagsterInstance, context: AlertContext, quiet: IdleDetector) -> None:
     """Tell of the runs that have ended since the last look, and of tasks that failed in runs that go on."""
-    if desk.ledger.event is None or not quiet.now(instance):
-        _look_at_ends(instance, desk)
-    _look_at_awaited(instance, desk)
+    if context.ledger.last_event is None or not quiet.now(instance):
+        _look_at_ends(instance, context)
+    _look_at_awaited(instance, context)
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]), limit=_PAGE):
         if Tag.GROUP_ID in run.tags and _has_failed_step(instance, run.run_id):
-            _tell_run(instance, desk, run, desk.moment.timestamp())
-    _tell_well_again(instance, desk)
+            _tell_run(instance, context, run, context.moment.timestamp())
+    _tell_well_again(instance, context)
 
 
-def _look_at_ends(instance: dg.DagsterInstance, desk: AlertContext) -> None:
-    ledger, newest = desk.ledger, _newest(instance)
-    if ledger.event is None or newest < ledger.event:
+def _look_at_ends(instance: dg.DagsterInstance, context: AlertContext) -> None:
+    ledger, newest = context.ledger, _newest(instance)
+    if ledger.last_event is None or newest < ledger.last_event:
         # The first look, or a storage that has been emptied: what was before is not news.
-        ledger.event, ledger.ended = newest, []
-    elif newest > ledger.event:
-        _tell_ended(instance, desk)
+        ledger.last_event, ledger.handled_runs = newest, []
+    elif newest > ledger.last_event:
+        _tell_ended(instance, context)
 
 
-def _tell_ended(instance: dg.DagsterInstance, desk: AlertContext) -> None:
-    ledger, told = desk.ledger, set(desk.ledger.ended)
-    settled, kept = ledger.event or 0, []
+def _tell_ended(instance: dg.DagsterInstance, context: AlertContext) -> None:
+    ledger, told = context.ledger, set(context.ledger.handled_runs)
+    settled, kept = ledger.last_event or 0, []
     open_end = False
-    for storage_id, run_id, ended in _ended(instance, ledger.event or 0):
-        young = desk.moment.timestamp() - ended < _SETTLED
+    for storage_id, run_id, ended in _ended(instance, ledger.last_event or 0):
+        young = context.moment.timestamp() - ended < _SETTLED
         open_end = open_end or young
         if run_id not in told:
             run = instance.get_run_by_id(run_id)
             if run is not None and young and _undecided(instance, run):
                 continue
             if run is not None and will_restart(instance, run):
-                ledger.awaited[run_id] = _moment(ended)
-            elif run is not None and desk.moment.timestamp() - ended < _NEWS:
-                _tell_run(instance, desk, run, ended)
+                ledger.awaiting_restart[run_id] = _moment(ended)
+            elif run is not None and context.moment.timestamp() - ended < _NEWS:
+                _tell_run(instance, context, run, ended)
         if open_end:
             kept.append(run_id)
         else:
             settled = storage_id
-    ledger.event, ledger.ended = settled, list(dict.fromkeys(kept))
+    ledger.last_event, ledger.handled_runs = settled, list(dict.fromkeys(kept))
 
 
-def _look_at_awaited(instance: dg.DagsterInstance, desk: AlertContext) -> None:
+def _look_at_awaited(instance: dg.DagsterInstance, context: AlertContext) -> None:
     """Tell of lost runs that are not started again after all; what is, is no news."""
-    for run_id, ended in list(desk.ledger.awaited.items()):
-        run, age = instance.get_run_by_id(run_id), (desk.moment - ended).total_seconds()
+    for run_id, ended in list(context.ledger.awaiting_restart.items()):
+        run, age = instance.get_run_by_id(run_id), (context.moment - ended).total_seconds()
         if run is not None and will_restart(instance, run) and age < _LOST:
             continue
-        del desk.ledger.awaited[run_id]
+        del context.ledger.awaiting_restart[run_id]
         if run is not None:
-            _tell_run(instance, desk, run, ended.timestamp())
+            _tell_run(instance, context, run, ended.timestamp())
 
 
 def _newest(instance: dg.DagsterInstance) -> int:
@@ -131,120 +131,120 @@ def _has_failed_step(instance: dg.DagsterInstance, run_id: str) -> bool:
     return bool(instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1).records)
 
 
-def _tell_run(instance: dg.DagsterInstance, desk: AlertContext, run: dg.DagsterRun, ended: float) -> None:
-    task_ids = {name: entry.task_id for name, entry in desk.entries.items() if isinstance(entry, Task)}
+def _tell_run(instance: dg.DagsterInstance, context: AlertContext, run: dg.DagsterRun, ended: float) -> None:
+    task_ids = {name: entry.task_id for name, entry in context.entries.items() if isinstance(entry, Task)}
     executions = history.of_run(instance, run.run_id, task_ids)
     if run.tags.get(Tag.TASK_TYPE) == "supervisor":
-        _tell_supervisor(desk, run, executions, ended)
+        _tell_supervisor(context, run, executions, ended)
         return
     again = run.status == dg.DagsterRunStatus.FAILURE and restart_of(instance, run) is not None
     for execution in sorted(executions, key=lambda one: one.end_time.timestamp() if one.end_time else ended):
         # A lost run that is started again has not made its last attempt; what a task of it said itself is said.
         if execution.end_time or (run.is_finished and not again):
-            _tell_execution(instance, desk, run, execution, ended)
+            _tell_execution(instance, context, run, execution, ended)
     if run.status == dg.DagsterRunStatus.FAILURE and not executions and not again:
-        _tell_unstarted(instance, desk, run, ended)
+        _tell_unstarted(instance, context, run, ended)
 
 
 def _tell_execution(
-    instance: dg.DagsterInstance, desk: AlertContext, run: dg.DagsterRun, execution: Execution, ended: float
+    instance: dg.DagsterInstance, context: AlertContext, run: dg.DagsterRun, execution: Execution, ended: float
 ) -> None:
-    if execution.execution_id in desk.ledger.told:
+    if execution.execution_id in context.ledger.recorded:
         return
     moment = execution.end_time or _moment(ended)
     job = dagster_name(execution.task_id)
     about: Mapping[str, Any] = {
         "key": execution.execution_id,
         "task_id": execution.task_id,
-        "name": desk.name(job),
-        "owner": desk.owner(job),
+        "name": context.name(job),
+        "owner": context.owner(job),
         "time": moment,
     }
-    link, result = desk.links.run(execution.run_id), execution.result or {}
+    link, result = context.links.run(execution.run_id), execution.result or {}
     match execution.status:
         case State.FAILED:
             reason = execution.error_message or _run_failure(instance, execution.run_id)
-            command = _command(desk, run, execution.task_id, _changed(desk.entries.get(job), execution.params))
-            desk.say(
+            command = _command(context, run, execution.task_id, _changed(context.entries.get(job), execution.params))
+            context.report(
                 texts.failed(**about, reason=reason, attempts=execution.retry_count + 1, link=link, command=command)
             )
-            desk.wrong(f"task:{execution.task_id}", moment)
+            context.open_incident(f"task:{execution.task_id}", moment)
         case State.PARTIAL_SUCCESS:
             items, again = result.get("failed_items") or (), result.get("retry_params")
             # What a task gives to be repeated with says the days too.
             command = (
                 texts.command(execution.task_id, again)
                 if isinstance(again, dict)
-                else _command(desk, run, execution.task_id)
+                else _command(context, run, execution.task_id)
             )
-            desk.say(
+            context.report(
                 texts.partly_done(**about, reason=result.get("message"), failed_items=items, link=link, command=command)
             )
-            desk.wrong(f"task:{execution.task_id}", moment)
+            context.open_incident(f"task:{execution.task_id}", moment)
         case State.SUCCESS:
-            incident = desk.ledger.open.get(f"task:{execution.task_id}")
-            if incident and incident.since < moment and (over := desk.right(f"task:{execution.task_id}")):
-                desk.say(texts.recovered(**about, since=over.since, link=link))
+            incident = context.ledger.incidents.get(f"task:{execution.task_id}")
+            if incident and incident.since < moment and (over := context.close_incident(f"task:{execution.task_id}")):
+                context.report(texts.recovered(**about, since=over.since, link=link))
 
 
-def _tell_supervisor(desk: AlertContext, run: dg.DagsterRun, executions: list[Execution], ended: float) -> None:
-    job, entry = run.job_name, desk.entries.get(run.job_name)
+def _tell_supervisor(context: AlertContext, run: dg.DagsterRun, executions: list[Execution], ended: float) -> None:
+    job, entry = run.job_name, context.entries.get(run.job_name)
     restarts, incident = int(run.tags.get(Tag.RESTARTS, 0)), f"crash:{run.job_name}"
     if run.status == dg.DagsterRunStatus.CANCELED:
-        desk.ledger.open.pop(incident, None)
+        context.ledger.incidents.pop(incident, None)
         return
     task_id = entry.task_id if isinstance(entry, Task) else job
     reason = next((one.error_message for one in executions if one.error_message), None)
     about: Mapping[str, Any] = {
         "task_id": task_id,
-        "name": desk.name(job),
-        "owner": desk.owner(job),
+        "name": context.name(job),
+        "owner": context.owner(job),
         "time": _moment(ended),
         "reason": reason,
     }
-    key, link = f"{run.run_id}:{job}", desk.links.run(run.run_id)
+    key, link = f"{run.run_id}:{job}", context.links.run(run.run_id)
     if not (isinstance(entry, Task) and entry.auto_restart):
         if run.status == dg.DagsterRunStatus.FAILURE:
-            desk.say(texts.failed(key, attempts=1, link=link, command=texts.command(task_id), **about))
-    elif restarts >= _MANY and incident not in desk.ledger.open:
-        desk.say(texts.crashing(key, restarts=restarts, link=link, **about))
-        desk.wrong(incident, about["time"])
+            context.report(texts.failed(key, attempts=1, link=link, command=texts.command(task_id), **about))
+    elif restarts >= _MANY and incident not in context.ledger.incidents:
+        context.report(texts.crashing(key, restarts=restarts, link=link, **about))
+        context.open_incident(incident, about["time"])
 
 
-def _tell_well_again(instance: dg.DagsterInstance, desk: AlertContext) -> None:
-    for incident in [name for name in desk.ledger.open if name.startswith("crash:")]:
+def _tell_well_again(instance: dg.DagsterInstance, context: AlertContext) -> None:
+    for incident in [name for name in context.ledger.incidents if name.startswith("crash:")]:
         job = incident.partition(":")[2]
         running = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.STARTED])
         for record in instance.get_run_records(running, limit=1):
             if (
                 record.start_time
-                and desk.moment.timestamp() - record.start_time >= _WELL
-                and (over := desk.right(incident))
+                and context.moment.timestamp() - record.start_time >= _WELL
+                and (over := context.close_incident(incident))
             ):
-                entry, run_id = desk.entries.get(job), record.dagster_run.run_id
+                entry, run_id = context.entries.get(job), record.dagster_run.run_id
                 task_id = entry.task_id if isinstance(entry, Task) else job
                 about: Mapping[str, Any] = {
                     "task_id": task_id,
-                    "name": desk.name(job),
-                    "owner": desk.owner(job),
-                    "link": desk.links.run(run_id),
+                    "name": context.name(job),
+                    "owner": context.owner(job),
+                    "link": context.links.run(run_id),
                 }
-                desk.say(texts.recovered(f"well:{run_id}", time=desk.moment, since=over.since, **about))
+                context.report(texts.recovered(f"well:{run_id}", time=context.moment, since=over.since, **about))
 
 
-def _tell_unstarted(instance: dg.DagsterInstance, desk: AlertContext, run: dg.DagsterRun, ended: float) -> None:
-    entry = desk.entries.get(run.job_name)
+def _tell_unstarted(instance: dg.DagsterInstance, context: AlertContext, run: dg.DagsterRun, ended: float) -> None:
+    entry = context.entries.get(run.job_name)
     name = getattr(entry, "task_id", None) or getattr(entry, "group_id", None) or run.tags.get(Tag.TASK_ID, "")
-    desk.say(
+    context.report(
         texts.run_failed(
             f"run:{run.run_id}",
             run.job_name,
-            desk.name(run.job_name),
-            owner=desk.owner(run.job_name),
+            context.name(run.job_name),
+            owner=context.owner(run.job_name),
             time=_moment(ended),
             reason=_run_failure(instance, run.run_id),
-            link=desk.links.run(run.run_id),
-            command=_command(desk, run, name),
+            link=context.links.run(run.run_id),
+            command=_command(context, run, name),
         )
     )
 
@@ -259,12 +259,12 @@ def _run_failure(instance: dg.DagsterInstance, run_id: str) -> str | None:
     return None
 
 
-def _command(desk: AlertContext, run: dg.DagsterRun, name: str, params: Mapping[str, Any] | None = None) -> str | None:
+def _command(context: AlertContext, run: dg.DagsterRun, name: str, params: Mapping[str, Any] | None = None) -> str | None:
     """Return the command that does the same again.
 
     None for the project's own jobs, and for what is no longer in the file.
     """
-    if dagster_name(name) not in desk.entries:
+    if dagster_name(name) not in context.entries:
         return None
     first = run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
     return texts.command(name, params, (first, run.tags.get(ASSET_PARTITION_RANGE_END_TAG, first)) if first else None)

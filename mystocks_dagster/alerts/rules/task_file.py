@@ -97,15 +97,15 @@ def worst(states: Iterable[FileState]) -> FileState:
     return max(states, key=lambda state: (bool(state.problems), state.differs))
 
 
-def tell(desk: AlertContext, state: FileState) -> None:
+def tell(context: AlertContext, state: FileState) -> None:
     """Tell of a version with problems, once, when it is loaded or can never be; and of the mended file."""
     if state.problems and (state.unusable or not state.differs):
         key, about = f"broken_file:{state.present}", {"problems": _within(state.problems), "broken": state.broken}
-        desk.say(texts.broken_file(key, state.file, state.present, time=desk.moment, **about))
-        desk.wrong(INCIDENT, desk.moment, state.present)
-    elif not state.problems and not state.differs and (over := desk.right(INCIDENT)):
-        desk.say(
-            texts.mended_file(f"mended_file:{state.present}:{over.note}", state.file, state.present, time=desk.moment)
+        context.report(texts.broken_file(key, state.file, state.present, time=context.moment, **about))
+        context.open_incident(INCIDENT, context.moment, state.present)
+    elif not state.problems and not state.differs and (over := context.close_incident(INCIDENT)):
+        context.report(
+            texts.mended_file(f"mended_file:{state.present}:{over.note}", state.file, state.present, time=context.moment)
         )
 
 

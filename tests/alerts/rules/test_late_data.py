@@ -91,7 +91,7 @@ def test_of_days_before_something_was_expected_nothing_is_told(project: Project,
 
 
 def desk_of(project: Project, **writers: str) -> AlertContext:
-    return replace(project.office.desk(project.ledger, project.settings), owners=writers)
+    return replace(project.engine.context(project.ledger, project.settings), owners=writers)
 
 
 def test_a_skip_counts_only_when_the_day_is_in_the_table_that_the_task_keeps(project: Project, hook: Webhook) -> None:
@@ -101,10 +101,10 @@ def test_a_skip_counts_only_when_the_day_is_in_the_table_that_the_task_keeps(pro
     today, wanted = now().astimezone(SHANGHAI).date(), Expectation(task="other", by="00:00")
     # A task that keeps no table by day has nothing left to do when it says so.
     assert late_data._there(project.instance, desk_of(project), wanted, today)
-    desk = desk_of(project, longhubang="other")
-    assert not late_data._there(project.instance, desk, wanted, today)
+    context = desk_of(project, longhubang="other")
+    assert not late_data._there(project.instance, context, wanted, today)
     project.instance.report_runless_asset_event(dg.AssetMaterialization("longhubang", partition=today.isoformat()))
-    assert late_data._there(project.instance, desk, wanted, today)
+    assert late_data._there(project.instance, context, wanted, today)
 
 
 def test_only_runs_that_may_hold_the_task_are_read(project: Project, hook: Webhook) -> None:
