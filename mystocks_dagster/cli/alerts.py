@@ -69,7 +69,7 @@ def trial(json: Json = False) -> None:
     """
     from mystocks_dagster.alerts.channels import send_all
     from mystocks_dagster.alerts.delivery import PATIENCE
-    from mystocks_dagster.alerts.texts import trial as test_message
+    from mystocks_dagster.alerts.texts import test_message
     from mystocks_dagster.market.clock import now
 
     office = _office(Settings.from_env())

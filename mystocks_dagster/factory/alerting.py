@@ -37,7 +37,7 @@ def channel_checks(engine: AlertEngine) -> list[dg.AssetChecksDefinition]:
 
 def judge_channels(engine: AlertEngine, ledger: ledger_store.Ledger) -> CheckOutcome:
     """Say which channels fail, and what may not have arrived; without secrets."""
-    failing, doubts = delivery.complaints(ledger, engine.channels)
+    failing, doubts = delivery.channel_faults(ledger, engine.channels)
     severity = dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN
     told = "\n".join([*failing, *doubts]) or f"{len(engine.channels)} channel(s) take what is sent."
     return CheckOutcome(

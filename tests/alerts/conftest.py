@@ -53,7 +53,8 @@ WORK = """
         return {"status": "skipped" if mood.exists() and mood.read_text().strip() == "skipped" else "success"}
 
     def partly(params):
-        return {"status": "partial_success", "message": "2 of 3", "failed_items": ["600000.SH"], "retry_params": {"symbols": ["600000"]}}
+        again = {"symbols": ["600000"]}
+        return {"status": "partial_success", "message": "2 of 3", "failed_items": ["600000.SH"], "retry_params": again}
 """
 
 

@@ -108,7 +108,7 @@ from mystocks_dagster.taskfile.reader import load_task_file
 
 settings = Settings.from_env()
 version = load_task_file(settings.task_file)
-AlertEngine.of(version).look(open_instance(settings), settings, FileWatch(version).state())
+AlertEngine.of(version).evaluate(open_instance(settings), settings, FileWatch(version).state())
 """
 
 
