@@ -56,7 +56,7 @@ def _used_twice(entries: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
             found = Fault(
                 path,
                 f"the id {entry.id!r} is used twice",
-                f"It stands in line {first.line} already; rename one of them.",
+                f"It is already used in line {first.line}; rename one of them.",
             )
         else:
             hint = "They would have one name in Dagster; rename one of them."
@@ -115,7 +115,7 @@ def _circles(tasks: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
         yield (
             blamed,
             Fault(
-                ("dependencies", index), f"the dependencies form a circle: {' -> '.join(shown)}", "Remove one of them."
+                ("dependencies", index), f"the dependencies form a cycle: {' -> '.join(shown)}", "Remove one of them."
             ),
         )
 

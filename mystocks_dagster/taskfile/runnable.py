@@ -45,7 +45,7 @@ def _found(document: Document, built: Sequence[Built]) -> Iterator[tuple[list[st
     for one in built:
         for fault in one.faults:
             yield [one.raw.label], _problem(document, one.raw, fault)
-    tasks, groups = ([one.named for one in built if one.named and one.raw.section == section] for section in SECTIONS)
+    tasks, groups = ([one.refs for one in built if one.refs and one.raw.section == section] for section in SECTIONS)
     for entries, fault in relation_faults(tasks, groups):
         yield [entry.id for entry in entries], _problem(document, by_key[entries[0].key].raw, fault)
 
@@ -54,15 +54,15 @@ def _spread(document: Document, built: Sequence[Built], broken: Broken) -> None:
     """Add the tasks that depend on broken ones, directly or through others."""
     dependents: dict[str, list[tuple[Built, int]]] = {}
     for one in built:
-        if one.named and one.raw.section == "tasks":
-            for index, name in one.named.refers:
+        if one.refs and one.raw.section == "tasks":
+            for index, name in one.refs.refers:
                 dependents.setdefault(name, []).append((one, index))
     waiting = list(broken)
     while waiting:
         name = waiting.pop()
         for one, index in dependents.get(name, ()):
             if one.raw.label not in broken:
-                fault = Fault(("dependencies", index), f"needs {name!r}, which is broken", "Mend that one first.")
+                fault = Fault(("dependencies", index), f"needs {name!r}, which is broken", "Correct that one first.")
                 broken[one.raw.label] = (_problem(document, one.raw, fault),)
                 waiting.append(one.raw.label)
 
@@ -91,7 +91,7 @@ def _remaining_groups(
         if missing and not kept:
             first = next(name for name in group.tasks if name in broken)
             fault = Fault(
-                ("tasks", group.tasks.index(first)), f"needs {first!r}, which is broken", "Mend that one first."
+                ("tasks", group.tasks.index(first)), f"needs {first!r}, which is broken", "Correct that one first."
             )
             broken[group.group_id] = (_problem(document, one.raw, fault),)
             continue

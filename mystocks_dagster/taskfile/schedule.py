@@ -243,9 +243,9 @@ def _parsed(value: Any, timezone: str) -> datetime:
         try:
             moment = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise fault(f"this is no date and time: {shorten(value)}", _HINT) from None
+            raise fault(f"this is not a date and time: {shorten(value)}", _HINT) from None
     if not 2000 <= moment.year <= 2100:
-        raise fault(f"the year {moment.year} cannot be meant", "2000 to 2100.")
+        raise fault(f"year {moment.year} is out of range (2000-2100)", "Check the year.")
     return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
 
 

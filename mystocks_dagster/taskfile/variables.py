@@ -90,7 +90,7 @@ def _value(match: re.Match[str], path: Path, environment: Mapping[str, str], use
     if not inner or not match["close"]:
         return Fault(
             path,
-            f"{match.group()!r} is no variable",
+            f"{match.group()!r} is not a variable",
             "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.",
             span=span,
         )
@@ -100,7 +100,10 @@ def _value(match: re.Match[str], path: Path, environment: Mapping[str, str], use
         return Fault(path, "a default can hold neither another variable nor braces", hint, span=span)
     if path[0] in PUBLIC:
         return Fault(
-            path, f"no variable can stand in {path[0]}: it is shown to everybody", "Write the text itself.", span=span
+            path,
+            f"{path[0]} cannot contain a variable: it is visible to everybody",
+            "Write the text itself.",
+            span=span,
         )
     value = environment.get(name)
     if default is not None and not value:

@@ -55,7 +55,7 @@ def confined(settings: Settings, named: str) -> Path:
         path = from_root if from_root.is_relative_to(folder) else path
         fits = max(map(len, map(str.encode, path.parts))) <= 255
     except (ValueError, OSError, RuntimeError):  # a null character, a circle of links
-        raise InvalidParams(f"{named[:200]!r} is no path.") from None
+        raise InvalidParams(f"{named[:200]!r} is not a path.") from None
     if not fits or len(str(path)) > 4000:
         raise InvalidParams(f"{named[:200]!r}... is too long for a path.")
     if not path.is_relative_to(folder) or path == folder:
@@ -121,10 +121,12 @@ def _check(settings: Settings, path: Path, known: str | None, *, force: bool) ->
     )
     for what, folder in (kept or {"the instance": settings.dagster_home}).items():
         if any(_same(parent, folder) for parent in path.parents):
-            raise InvalidParams(f"{path} belongs to {what} {folder}, which stays; choose another name to export to.")
+            raise InvalidParams(
+                f"{path} belongs to {what} {folder}, which an export must not change; choose another name to export to."
+            )
     if not force and (known is None or _hash(path.read_bytes()) != known):
         raise InvalidParams(
-            f"{path} is there already and is no former export, or was changed since. Choose another name, or replace it with: "
+            f"{path} already exists and is not a former export, or was changed since. Choose another name, or replace it with: "
             f"mystocks export {path.name} --force"
         )
 
@@ -150,7 +152,7 @@ def _create(path: Path, content: bytes, mode: int) -> None:
             os.fsync(file.fileno())
         os.link(scratch, path)
     except FileExistsError:
-        raise InvalidParams(f"{path} was made by another program meanwhile, and stays; choose another name.") from None
+        raise InvalidParams(f"{path} was created by another program meanwhile; choose another name.") from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be written: {error.strerror}.") from None
     finally:

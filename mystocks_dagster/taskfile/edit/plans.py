@@ -87,7 +87,7 @@ def addition(source: Source, section: Section, entry: Mapping[str, Any]) -> Plan
     name = entry.get(SECTIONS[section])
     if any(name in ids(source, one) for one in SECTIONS):
         raise EditRefused(
-            f"{source.file} has a task or group {name!r} already; choose another id, or edit that one.", [str(name)]
+            f"{source.file} already has a task or group {name!r}; choose another id, or edit that one.", [str(name)]
         )
     return planned(source, added={section: [entry]})
 
@@ -115,7 +115,9 @@ def removal(source: Source, task_id: str, *, force: bool) -> Plan:
     named_by = [place for place, _ in edits] + sorted(place for place in gone if place[0] == "task_groups")
     users = [ids(source, section)[index] or f"{section}[{index}]" for section, index in named_by]
     if users and not force:
-        raise EditRefused(f"{task_id} is still named by {', '.join(users)}; remove it there first, or force it.", users)
+        raise EditRefused(
+            f"{task_id} is still used by {', '.join(users)}; remove it there first, or force the removal.", users
+        )
     return planned(source, edited=edits, removed=frozenset(gone))
 
 

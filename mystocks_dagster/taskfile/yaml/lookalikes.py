@@ -43,8 +43,8 @@ class Lookalike(NamedTuple):
     @property
     def message(self) -> str:
         """What is wrong, for a character that only YAML's own could have stood for."""
-        place = {"": "stands here and cannot be seen", " ": "stands in the place of a plain space"}
-        return f"{self} {place.get(self.instead, f'stands in the place of {self.instead!r}')}"
+        place = {"": "is invisible", " ": "is used in place of a plain space"}
+        return f"{self} {place.get(self.instead, f'is used in place of {self.instead!r}')}"
 
     @property
     def remedy(self) -> str:
@@ -74,12 +74,12 @@ def first(text: str) -> Lookalike | None:
 def named(fault: Fault, values: Iterable[Any]) -> Fault:
     """Return a fault whose remedy names such a character in the values that are to blame; prose may hold any."""
     texts = (value for value in values if isinstance(value, str))
-    seen = None if _PROSE.intersection(fault.path) else next(filter(None, map(first, texts)), None)
-    if seen is None:
+    character = None if _PROSE.intersection(fault.path) else next(filter(None, map(first, texts)), None)
+    if character is None:
         return fault
-    # What the fault itself proposes may repeat the character, but for a name that is known.
-    known = fault.hint if fault.hint.startswith("Did you mean") else ""
-    return fault._replace(hint=f"It holds {seen}. {seen.remedy} {known}".strip())
+    # The fault's own hint may repeat the character, unless it proposes a known name.
+    hint = fault.hint if fault.hint.startswith("Did you mean") else ""
+    return fault._replace(hint=f"It contains {character}. {character.remedy} {hint}".strip())
 
 
 def structural(line: str) -> Lookalike | None:

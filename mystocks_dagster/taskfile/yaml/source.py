@@ -209,7 +209,7 @@ class _Converter:
                 continue
             if key.value in own and not copied:
                 first = next(name for name, _ in node.pairs if name.value == key.value)
-                hint = f"It stands in line {first.line} already; keep one of them."
+                hint = f"It is already in line {first.line}; keep one of them."
                 self.faults.append(Fault((*path, key.value), f"the key {key.value!r} occurs twice", hint, at_key=True))
             own[key.value] = self.data(value, (*path, key.value), copied=copied)
         return merged | own
@@ -222,7 +222,7 @@ class _Converter:
                 raise tree.Malformed(
                     value.line,
                     value.column,
-                    "<< merges mappings, and this is none",
+                    "<< merges mappings, and this is not a mapping",
                     "Write `<<: *name` with &name at a mapping.",
                 )
             merged.update(data)

@@ -107,7 +107,7 @@ def parse(text: str) -> Node | None:
         raise Malformed(
             line,
             1,
-            f"a character that text cannot hold: #x{character:04x}",
+            f"a character that is not allowed in text: #x{character:04x}",
             "Remove it, or save the file as UTF-8 text.",
         ) from None
     except UnicodeEncodeError as error:
@@ -174,7 +174,7 @@ class _Builder:
     def _alias(self, event: Any) -> Node:
         target = self._anchors.get(event.anchor)
         if target is None:
-            raise _at(event, f"*{event.anchor} stands for nothing: there is no &{event.anchor} above")
+            raise _at(event, f"*{event.anchor} is undefined: there is no &{event.anchor} above it")
         if any(node is target for node, _ in self._open):
             raise _at(event, f"*{event.anchor} stands for something that contains it", "Write the value out.")
         mark, end = event.start_mark, event.end_mark
