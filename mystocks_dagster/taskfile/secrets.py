@@ -66,8 +66,10 @@ def is_secret(key: object) -> bool:
     Examples:
         >>> [is_secret(name) for name in ("db_pass", "apiKey", "X-Auth-Token", "Cookie", "webhook_url", "登录密码")]
         [True, True, True, True, True, True]
-        >>> [is_secret(name) for name in ("max_tokens", "bypass", "primary_key", "token_url", "cookie_path", "密码长度")]
-        [False, False, False, False, False, False]
+        >>> [is_secret(name) for name in ("max_tokens", "bypass", "primary_key", "token_url", "密码长度")]
+        [False, False, False, False, False]
+        >>> is_secret("cookie_path")
+        False
     """
     return _is_secret(unicodedata.normalize("NFKC", str(key))[:200])
 

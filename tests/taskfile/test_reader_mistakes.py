@@ -143,7 +143,7 @@ IN_A_TASK = {
         17,
         "",
         ".inf is not a finite number",
-        "Put it in quotes when text is meant.",
+        "Put it in quotes to write text.",
     ),
     "unset variable": (
         "params: {token: 'a ${HOME_TOKN} b'}",
@@ -708,7 +708,7 @@ FILES = {
     ),
     "own tag": ("tasks: !mine []\n", 1, 8, "the YAML tag !mine is not allowed"),
     "unknown alias": ("tasks: *all\n", 1, 8, "*all is undefined: there is no &all above it"),
-    "alias of itself": ("tasks: &all [*all]\n", 1, 14, "*all stands for something that contains it"),
+    "alias of itself": ("tasks: &all [*all]\n", 1, 14, "*all refers to a value that contains it"),
     "too deep": ("tasks: " + "[" * 60 + "\n", 1, 47, "more than 40 levels of nesting"),
     "control character": ("tasks: []\ndescription: a\x07\n", 2, 1, "a character that is not allowed in text: #x0007"),
     "a list as key": ("? [a]\n: b\n", 1, 3, "a key must be text"),
