@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from mystocks_dagster.taskfile.problems import Fault, Path, suggest
-from mystocks_dagster.taskfile.schedule import Closed, Integer, fault, nothing_is, once_each
+from mystocks_dagster.taskfile.schedule import Integer, StrictModel, empty_as, fault, unique
 from mystocks_dagster.taskfile.secrets import MASK, is_secret, variables_only
 
 Kind = Literal["failure", "recovery", "late", "missed", "daemon", "broken_file"]
@@ -43,7 +43,7 @@ def _address(value: str) -> str:
     return value
 
 
-class Expectation(Closed):
+class Expectation(StrictModel):
     """Data or a result that must exist on every trading day, and the time by which it must."""
 
     table: str | None = Field(
@@ -70,24 +70,22 @@ class Expectation(Closed):
         return self.table or self.task or ""
 
 
-class Alerts(Closed):
+class Alerts(StrictModel):
     """Channels for messages, and the kinds of events that they report."""
 
-    urls: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], nothing_is(()), AfterValidator(once_each)] = (
-        Field(
-            default=(),
-            description="Apprise addresses: 企业微信 `wecombot://`, 钉钉 `dingtalk://`, 飞书 `feishu://`, "
-            "e-mail `mailtos://`, webhooks `jsons://` and a hundred others. Put secrets into environment variables.",
-            examples=[["wecombot://${WECOM_BOT_KEY}"]],
-        )
+    urls: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], empty_as(()), AfterValidator(unique)] = Field(
+        default=(),
+        description="Apprise addresses: 企业微信 `wecombot://`, 钉钉 `dingtalk://`, 飞书 `feishu://`, "
+        "e-mail `mailtos://`, webhooks `jsons://` and a hundred others. Put secrets into environment variables.",
+        examples=[["wecombot://${WECOM_BOT_KEY}"]],
     )
-    on: Annotated[tuple[Kind, ...], nothing_is(()), AfterValidator(once_each)] = Field(
+    on: Annotated[tuple[Kind, ...], empty_as(()), AfterValidator(unique)] = Field(
         default=KINDS,
         description="What is reported: `failure` of a task after its last attempt, its `recovery`, data that is "
         "`late`, a start that was `missed`, a `daemon` that has stopped, a `broken_file`.",
         examples=[["failure", "recovery"]],
     )
-    expect: Annotated[tuple[Expectation, ...], nothing_is(())] = Field(
+    expect: Annotated[tuple[Expectation, ...], empty_as(())] = Field(
         default=(),
         description="What must exist on every trading day, and by when; see below.",
         examples=[[{"table": "daily_bars", "by": "18:30"}]],

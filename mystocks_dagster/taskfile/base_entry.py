@@ -5,12 +5,12 @@ from typing import Any
 from pydantic import PrivateAttr
 
 from mystocks_dagster.taskfile.problems import Path
-from mystocks_dagster.taskfile.schedule import Closed
+from mystocks_dagster.taskfile.schedule import StrictModel
 from mystocks_dagster.taskfile.secrets import is_secret, mask, variables_only
 from mystocks_dagster.taskfile.variables import Written
 
 
-class Entry(Closed):
+class Entry(StrictModel):
     """A task or a group: it has an id, and knows which of its values came from environment variables."""
 
     _written: dict[Path, Written] = PrivateAttr(default_factory=dict)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.form import Words
 from mystocks_dagster.taskfile.problems import suggest
-from mystocks_dagster.taskfile.schedule import Integer, fault, nothing_is, once_each
+from mystocks_dagster.taskfile.schedule import Integer, empty_as, fault, unique
 
 PriorityName = Literal["critical", "high", "normal", "low", "batch"]
 PRIORITIES: Mapping[str, int] = {"critical": 100, "high": 200, "normal": 500, "low": 800, "batch": 900}
@@ -44,7 +44,7 @@ def _priority(value: Any) -> Any:
 
 
 Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": names.ID_PATTERN})]
-Texts = Annotated[tuple[str, ...], nothing_is(()), AfterValidator(once_each)]
+Texts = Annotated[tuple[str, ...], empty_as(()), AfterValidator(unique)]
 Priority = Annotated[
     Integer, Field(ge=1, le=999), BeforeValidator(_priority, json_schema_input_type=int | PriorityName)
 ]

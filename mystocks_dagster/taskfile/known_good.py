@@ -17,7 +17,7 @@ from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.functions import find
-from mystocks_dagster.taskfile.names import remember_right
+from mystocks_dagster.taskfile.names import mark_valid
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import Version, content_hash
 from mystocks_dagster.taskfile.versions import load_version
@@ -41,7 +41,7 @@ def load(settings: Settings, folder: Path, only: str | None = None) -> Version |
         content = content_hash(read_text(settings.task_file))
         if known is None or known["hash"] != content or not _unchanged(known, settings.task_file.resolve().parent):
             return None
-        remember_right(known["ids"])
+        mark_valid(known["ids"])
         version = load_version(folder, content, only, functions=only is not None)
     except (TaskFileError, KeyError, TypeError):  # the caller then reads the file itself, which reports the error
         return None

@@ -41,7 +41,7 @@ _USELESS = {
 }
 
 
-class Closed(BaseModel):
+class StrictModel(BaseModel):
     """A frozen model in which an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,12 +53,12 @@ def fault(message: str, hint: str = "", span: tuple[int, int] | None = None) -> 
     return PydanticCustomError("task_file", "{text}", context)
 
 
-def nothing_is(empty: Any) -> BeforeValidator:
+def empty_as(empty: Any) -> BeforeValidator:
     """Accept a key without a value as `empty`, as when every entry below it is commented out."""
     return BeforeValidator(lambda value: empty if value is None else value)
 
 
-def once_each(values: tuple[str, ...]) -> tuple[str, ...]:
+def unique(values: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a list with duplicates."""
     seen: set[str] = set()
     for value in values:
@@ -88,7 +88,7 @@ def _timezone(name: str) -> str:
     return name
 
 
-class Schedule(Closed):
+class Schedule(StrictModel):
     """When a task or group starts by itself."""
 
     schedule_type: Annotated[

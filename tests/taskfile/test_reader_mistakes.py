@@ -58,7 +58,7 @@ IN_A_TASK = {
         7,
         12,
         "tasks[0].owner",
-        "'team:' cannot be an owner: it names nobody",
+        "'team:' cannot be an owner: it is blank",
         "Write a name such as 数据组 or team:data, or an e-mail address such as data@example.com.",
     ),
     "number for text": (
@@ -430,7 +430,7 @@ NAMES = {
     "in": "Dagster reserves this name",
     "statistics": "/api/tasks/statistics is a call of the REST interface",
     "daily_bars": "daily_bars is a table of the lake; name what the task does, such as sync_daily_bars",
-    "sync__asset": "names that end in __asset are made by the project itself",
+    "sync__asset": "names that end in __asset are created by the project itself",
 }
 
 
