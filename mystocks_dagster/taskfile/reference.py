@@ -162,8 +162,8 @@ def _notes() -> str:
 
 * `${{VAR}}` and `${{VAR:-default}}` are read from the environment of the process that loads the file; a
   variable that is not set and has no default is an error, and `$${{` is a literal `${{`.
-  In `params` such a value is text, which the function's params model converts. Where values are shown, variables are shown by name, never by value.
-  Names, descriptions and tags cannot contain variables.
+  In `params` such a value is text, which the function's params model converts. Where values are
+  shown, variables are shown by name, never by value. Names, descriptions and tags cannot contain variables.
 * Dates stay text, and so does a number with leading zeros: `000001` is a stock. `600000` is a number, so put symbols in
   quotes.
 * `yes`, `no`, `on` and `off` are true and false; put them in quotes to write text.
@@ -175,8 +175,8 @@ def _notes() -> str:
 ## Ids
 
 Letters, digits, `_` and `-`, a letter first, at most {names.LONGEST_ID} characters. Tasks and groups share
-one set of ids, in which `-` and `_` are the same. Refused are names that Dagster reserves (`config`, `type`, `in`, every
-keyword of Python), those that are calls of the REST interface ({reserved}), those of the project's own assets and
+one set of ids, in which `-` and `_` are the same. Refused are names that Dagster reserves (`config`, `type`, `in`,
+every keyword of Python), those that are calls of the REST interface ({reserved}), those of the project's own assets and
 jobs ({own}), names of tables of the lake, and names that end in {endings}.
 """
 
