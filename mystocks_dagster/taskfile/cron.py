@@ -96,7 +96,7 @@ def canonical(expression: str) -> str:
 
     Examples:
         >>> canonical("0  16 1 * */1"), canonical("0 0 30 2 1"), canonical("0 9-9 * * mon-mon")
-        ('0 16 1 * *', '0 0 * 2 1', '0 9 * * mon')
+        ('0 16 1 * *', '0 0 * 2 1', '0 9 * * 1')
     """
     texts = [_with_numbers(index, text) for index, text in enumerate(expression.split())]
     for index in _DAY_FIELDS:

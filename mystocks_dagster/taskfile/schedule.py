@@ -192,8 +192,8 @@ class Schedule(StrictModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Schedule":
-        for found in schedule_faults(self.__dict__):
-            raise cross_field(found)
+        for problem in schedule_faults(self.__dict__):
+            raise cross_field(problem)
         return self
 
 
