@@ -11,14 +11,14 @@ from support.receivers import Mailbox, Webhook
 
 from mystocks_dagster.alerts import delivery
 from mystocks_dagster.alerts.channels import PATIENCE, DeliveryUncertain, channels_of, label_of, send
-from mystocks_dagster.factory.alerting import judge_channels
+from mystocks_dagster.factory.alerting import channel_outcome
 from mystocks_dagster.market.clock import SHANGHAI, now
 
 KEY = "693a91f6-7abc-4bc4"
 
 
 def verdict(project: Project) -> tuple[bool, str]:
-    told = judge_channels(project.engine, project.ledger)
+    told = channel_outcome(project.engine, project.ledger)
     return told.passed, told.description
 
 
