@@ -39,7 +39,7 @@ def missed_reason(schedule: Schedule, due: datetime, seen: datetime) -> str:
         reason = f"more than the grace time of {grace} for type {schedule.schedule_type}"
     else:
         reason = f"more than misfire_grace_time ({_span(timedelta(seconds=schedule.misfire_grace_time))})"
-    return f"missed: due at {moment:%Y-%m-%d %H:%M:%S}, {_span(late)} ago while no daemon was running, {reason}."
+    return f"missed: due at {moment:%Y-%m-%d %H:%M:%S}, {_span(late)} ago while no daemon was active, {reason}."
 
 
 def _span(length: timedelta) -> str:

@@ -61,7 +61,7 @@ def test_a_failing_channel_is_tried_again_ever_more_slowly_and_gets_what_waited(
     project.at(f"{(line.again + timedelta(seconds=1)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
     project.look()
     assert hook.titles == ["❌ 任务失败：另一个"]
-    assert verdict(project) == (True, "1 channel(s) take what is sent.")
+    assert verdict(project) == (True, "1 channel(s) accept messages.")
 
 
 def test_what_waited_for_an_address_that_is_mended_goes_to_the_new_one(project: Project, hook: Webhook) -> None:

@@ -69,7 +69,7 @@ def test_one_that_a_typing_mistake_has_broken_in_the_file_runs_on() -> None:
             told = build_stopper({}, broken).evaluate_tick(dg.build_sensor_context(instance=instance))
             return told.skip_message
 
-        assert look("watch-it") == "0 supervisors run as they should"
+        assert look("watch-it") == "0 supervisor(s) active, none to stop"
         after = instance.get_run_by_id(run.run_id)
         assert after is not None
         assert after.tags == run.tags
