@@ -44,10 +44,10 @@ def _project(settings: "Settings | None" = None) -> "Project":
 
 
 def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
-    result = _project(settings).cleanup(days, dry_run=dry_run)
-    runs = f"{result.runs} runs with {result.executions} executions, {result.ticks} ticks"
-    message = f"{'would remove' if dry_run else 'removed'} {runs}, {result.bytes_freed:,} bytes"
-    return {**result.to_json(), "message": f"older than {days} days: {message}."}
+    done = _project(settings).cleanup(days, dry_run=dry_run)
+    what = f"{done.runs} runs with {done.executions} executions, {done.ticks} ticks, {done.bytes_freed:,} bytes"
+    message = f"would remove {what}" if dry_run else f"removed {what}"
+    return {**done.to_json(), "message": f"older than {days} days: {message}."}
 
 
 def _import(settings: "Settings", named: str, dry_run: bool) -> dict[str, Any]:

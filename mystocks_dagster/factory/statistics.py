@@ -105,11 +105,11 @@ def _line(task: Statistics) -> str:
 def _read(instance: dg.DagsterInstance, names: Mapping[str, str], task_ids: Mapping[str, str]) -> dict[str, Statistics]:
     """Return the statistics of the file's tasks by task id."""
     with catch_up.opened(InstanceTables(instance), Settings.from_env().dagster_home) as rollup:
-        tallies = rollup.tallies(None, TimeWindow.of(None, None))
-    by_task = {task_ids.get(tally.name, tally.task): tally for tally in tallies}
+        rows = rollup.tallies(None, TimeWindow.of(None, None))
+    tallies = {task_ids.get(tally.name, tally.task): tally for tally in rows}
     return {
-        name: by_task[name].shown(name, title, by_task[name].last_status)
-        if name in by_task
+        name: tallies[name].shown(name, title, tallies[name].last_status)
+        if name in tallies
         else Statistics(task_id=name, task_name=title)
         for name, title in names.items()
     }

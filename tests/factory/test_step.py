@@ -109,8 +109,8 @@ TRIED = {
         "attempt 3 of 3 failed: one: RuntimeError: try again; it was the last attempt",
     ],
     "hopeless": [
-        "attempt 1 of 3 failed: one: a column is gone; there is no retry, because a person must look at what the source "
-        "sends now"
+        "attempt 1 of 3 failed: one: a column is gone; there is no retry, because the source's answer has a new form, "
+        "which a person must check"
     ],
 }
 
