@@ -50,15 +50,15 @@ def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
     return {**done.to_json(), "message": f"older than {days} days: {message}."}
 
 
-def _import(settings: "Settings", named: str, dry_run: bool) -> dict[str, Any]:
-    edited = _project(settings).edits.import_file(named, dry_run=dry_run)
+def _import(settings: "Settings", path: str, dry_run: bool) -> dict[str, Any]:
+    edited = _project(settings).edits.import_file(path, dry_run=dry_run)
     if not edited.diff:
-        return {"message": f"{settings.task_file} already contains all of {named}; nothing to change."}
-    return _message(named, edited, dry_run)
+        return {"message": f"{settings.task_file} already contains all of {path}; nothing to change."}
+    return _message(path, edited, dry_run)
 
 
-def _export(settings: "Settings", named: str, form: str | None) -> dict[str, Any]:
-    path = _project(settings).edits.export(named, form)  # ty: ignore[invalid-argument-type]
+def _export(settings: "Settings", target: str, form: str | None) -> dict[str, Any]:
+    path = _project(settings).edits.export(target, form)  # ty: ignore[invalid-argument-type]
     return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size}
 
 

@@ -59,39 +59,40 @@ def build_intervals(
     if not intervals:
         return
 
-    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        moment = now()
-        states = sensor_states(context.instance)
-        on = turned_on(states, {scheduled.job: scheduled.active for scheduled in intervals})
-        activity = downtime.record(context.instance, moment, on)
-        known = _known_states(context.instance, intervals, moment)
-        evaluated = interval_state.evaluated_until(context.cursor) or moment - RELOAD
-        requests, skipped = [], []
-        for scheduled in intervals:
-            if not on[scheduled.job]:
-                continue
-            state = states.get(scheduled.switch)
-            since = max(evaluated, known[scheduled.job].seen, _switched_on(state), activity.off_until(scheduled.job))
-            new, reasons = _starts(scheduled, known[scheduled.job], since, activity)
-            if new and (running := scheduled.busy(context.instance)):
-                new, reasons = [], [running]
-            requests += new
-            for reason in reasons:
-                skipped.append(f"{scheduled.job}: {reason}")
-                _record_skip(context.instance, state, reason, moment)
-        skip = None if requests else "\n".join(skipped) or "nothing is due"
-        return dg.SensorResult(
-            run_requests=requests or None, skip_reason=skip, cursor=interval_state.evaluation_cursor(moment)
-        )
-
     yield dg.SensorDefinition(
         name=INTERVALS_SENSOR,
         jobs=[jobs[scheduled.job] for scheduled in intervals],
-        evaluation_fn=evaluate,
+        evaluation_fn=lambda context: _evaluate(context, intervals),
         # The daemon evaluates every 5 s. With 1 here the gap is a steady 5 s, with 5 it is sometimes 10 s.
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the tasks and groups with a schedule of type interval; each has its own sensor as switch",
+    )
+
+
+def _evaluate(context: dg.SensorEvaluationContext, intervals: Sequence[ScheduledJob]) -> dg.SensorResult:
+    moment = now()
+    states = sensor_states(context.instance)
+    on = turned_on(states, {scheduled.job: scheduled.active for scheduled in intervals})
+    activity = downtime.record(context.instance, moment, on)
+    known = _known_states(context.instance, intervals, moment)
+    evaluated = interval_state.evaluated_until(context.cursor) or moment - RELOAD
+    requests, skipped = [], []
+    for scheduled in intervals:
+        if not on[scheduled.job]:
+            continue
+        state = states.get(scheduled.switch)
+        since = max(evaluated, known[scheduled.job].seen, _switched_on(state), activity.off_until(scheduled.job))
+        new, reasons = _starts(scheduled, known[scheduled.job], since, activity)
+        if new and (running := scheduled.busy(context.instance)):
+            new, reasons = [], [running]
+        requests += new
+        for reason in reasons:
+            skipped.append(f"{scheduled.job}: {reason}")
+            _record_skip(context.instance, state, reason, moment)
+    skip = None if requests else "\n".join(skipped) or "nothing is due"
+    return dg.SensorResult(
+        run_requests=requests or None, skip_reason=skip, cursor=interval_state.evaluation_cursor(moment)
     )
 
 
@@ -111,11 +112,11 @@ def _starts(
     schedule, step, began = scheduled.schedule, _step(scheduled.schedule), activity.since - timedelta(microseconds=1)
     missed = due(anchor.start, step, since, min(began, activity.moment), CATCH_UP + 1)
     late = due(anchor.start, step, max(since, began), activity.moment)
-    kept = starts_to_make_up(missed, schedule, activity.moment, CATCH_UP, on_time=bool(late))
-    answers = [tick(scheduled, time) for time in (*kept, *late)]
+    made_up = starts_to_make_up(missed, schedule, activity.moment, CATCH_UP, on_time=bool(late))
+    answers = [tick(scheduled, time) for time in (*made_up, *late)]
     requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
     reasons = [answer.skip_message or "" for answer in answers if isinstance(answer, dg.SkipReason)]
-    if left := len(missed) - len(kept):
+    if left := len(missed) - len(made_up):
         last = missed[-1].astimezone(ZoneInfo(schedule.timezone))
         reasons.append(
             f"{left} missed starts, the last due at {last:%Y-%m-%d %H:%M:%S}, are not made up for ({_rule(schedule)})"

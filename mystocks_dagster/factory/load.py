@@ -113,8 +113,8 @@ def lake_resources(location: CodeLocation) -> dict[str, LakeResource]:
 
     The own lake of a file is also a resource with the name of its folder, such as `hongkong_lake`.
     """
-    named = {"_".join((*file.prefix, "lake")): LakeResource(location=file.lake or "") for file in location.files}
-    return {"lake": named[next(iter(named))], **named}
+    resources = {"_".join((*file.prefix, "lake")): LakeResource(location=file.lake or "") for file in location.files}
+    return {"lake": resources[next(iter(resources))], **resources}
 
 
 def _read(settings: Settings) -> Version:

@@ -80,8 +80,8 @@ def _answers(
     due = unrequested_starts(instance, scheduled, moment, activity)
     due += [moment] if isinstance(last, dg.RunRequest) else []
     missed, late = [time for time in due if time < activity.since], [time for time in due if time >= activity.since]
-    kept = starts_to_make_up(missed, scheduled.schedule, activity.moment, CATCH_UP, on_time=bool(late))
-    runs = [last if time == moment else _caught_up(scheduled, tick(scheduled, time), time) for time in kept]
+    made_up = starts_to_make_up(missed, scheduled.schedule, activity.moment, CATCH_UP, on_time=bool(late))
+    runs = [last if time == moment else _caught_up(scheduled, tick(scheduled, time), time) for time in made_up]
     runs += [last if time == moment else tick(scheduled, time) for time in late]
     if isinstance(last, dg.SkipReason):
         return [*runs, last]

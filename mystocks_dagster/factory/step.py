@@ -37,12 +37,34 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     Returns:
         The attempt's report, from which the caller makes events; see `end_step`.
     """
-    config: Mapping[str, Any] = context.op_config or {}
     days = days or _made_up_for(context)
     if warning := context.run.tags.get(Tag.CALENDAR):
         context.log.warning(warning)
+    attempt = _attempt_spec(context, spec, days)
+    log = _task_log(attempt)
+    if is_stopped(context.instance, context.run_id):
+        mark_canceling(context.instance, context.run_id)
+        raise Interrupted(f"{attempt.task_id} was not started, because its run was stopped")
+    try:
+        outcome = run_attempt(
+            attempt,
+            on_log=lambda line: _both(context, log, line.level_name, line.message, line.time),
+            on_progress=lambda done, total, message: _both(context, log, "INFO", f"{done}/{total} {message}"),
+            on_output=lambda stream, raw: _output(log, stream, raw),
+        )
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
+        log.write("ERROR", "stopped on request")
+        raise Interrupted(f"{attempt.task_id} was stopped") from error
+    report = Report(spec=spec, outcome=outcome, attempt=attempt.attempt, days=days)
+    if error := log.write(*_ending(report)):
+        context.log.warning(f"{error}: the log of this attempt is here and in its captured output only.")
+    return report
+
+
+def _attempt_spec(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, ...]) -> AttemptSpec:
     task = spec.task
-    body = AttemptSpec(
+    config: Mapping[str, Any] = context.op_config or {}
+    return AttemptSpec(
         task_id=task.task_id,
         module=spec.function.__module__,
         function=task.task_function,
@@ -58,30 +80,17 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         lake=spec.file.lake,
         source=spec.file.source,
     )
-    log = _task_log(body)
-    if is_stopped(context.instance, context.run_id):
-        mark_canceling(context.instance, context.run_id)
-        raise Interrupted(f"{body.task_id} was not started, because its run was stopped")
-    try:
-        outcome = run_attempt(
-            body,
-            on_log=lambda line: _both(context, log, line.level_name, line.message, line.time),
-            on_progress=lambda done, total, message: _both(context, log, "INFO", f"{done}/{total} {message}"),
-            on_output=lambda stream, raw: _output(log, stream, raw),
-        )
-    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
-        log.write("ERROR", "stopped on request")
-        raise Interrupted(f"{body.task_id} was stopped") from error
-    report = Report(spec=spec, outcome=outcome, attempt=body.attempt, days=days)
-    if error := log.write(*_ending(report)):
-        context.log.warning(f"{error}: the log of this attempt is here and in its captured output only.")
-    return report
 
 
-def _task_log(body: AttemptSpec) -> TaskLog:
+def _task_log(attempt: AttemptSpec) -> TaskLog:
     settings = Settings.from_env()
     return TaskLog(
-        settings.logs, body.task_id, body.run_id, body.attempt, largest=settings.log_bytes, files=settings.log_files
+        settings.logs,
+        attempt.task_id,
+        attempt.run_id,
+        attempt.attempt,
+        largest=settings.log_bytes,
+        files=settings.log_files,
     )
 
 

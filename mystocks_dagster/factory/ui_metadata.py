@@ -175,5 +175,7 @@ def _reference(spec: TaskSpec) -> dg.CodeReferencesMetadataValue:
     with warnings.catch_warnings():
         # Code references are beta in the pinned Dagster 1.13.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        place = dg.LocalFileCodeReference(file_path=str(spec.source), line_number=spec.line, label=spec.task.task_id)
-        return dg.CodeReferencesMetadataValue(code_references=[place])
+        reference = dg.LocalFileCodeReference(
+            file_path=str(spec.source), line_number=spec.line, label=spec.task.task_id
+        )
+        return dg.CodeReferencesMetadataValue(code_references=[reference])
