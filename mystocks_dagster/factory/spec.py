@@ -99,34 +99,35 @@ def specs_of_lake(files: Sequence[LoadedFile]) -> dict[str, TaskSpec]:
     # The first file whose task declares a table owns it.
     owners = {table: owner for file in reversed(files) for table, owner in file.version.owners.items()}
     lock = locks((*writes[task_id], *also.get(task_id, ())) for task_id in writes)
-    specs = {}
     tasks = [(file, task) for file in files for task in file.version.taskfile.tasks]
-    for origin, task in tasks:
-        version = origin.version
-        declared = tables_of(version.functions[task.task_id])
-        owned = tuple(table for table in declared.writes if owners[table] == task.task_id)
-        if not owned and not declared.writes and task.task_type in ASSET_TYPES:
-            owned = (task.dagster_name,)
-        specs[task.task_id] = TaskSpec(
-            task=task,
-            function=version.functions[task.task_id],
-            tables=declared,
-            owned=owned,
-            reported=tuple(table for table in (*declared.writes, *declared.also_writes) if table not in owned),
-            reads=(),
-            lock=next(
-                (lock[table] for table in (*declared.writes, *declared.also_writes) if table in lock),
-                next(iter(owned), None),
-            ),
-            secret=task.secrets,
-            version=version.hash,
-            release=str(version.taskfile.version),
-            source=version.source,
-            line=version.lines[task.task_id][0],
-            file=origin,
-        )
+    specs = {task.task_id: _spec(file, task, owners, lock) for file, task in tasks}
     reads = lineage(specs)
     return {task_id: replace(spec, reads=reads[task_id]) for task_id, spec in specs.items()}
+
+
+def _spec(file: LoadedFile, task: Task, owners: Mapping[str, str], lock: Mapping[str, str]) -> TaskSpec:
+    version = file.version
+    function = version.functions[task.task_id]
+    tables = tables_of(function)
+    written = (*tables.writes, *tables.also_writes)
+    owned = tuple(table for table in tables.writes if owners[table] == task.task_id)
+    if not tables.writes and task.task_type in ASSET_TYPES:
+        owned = (task.dagster_name,)
+    return TaskSpec(
+        task=task,
+        function=function,
+        tables=tables,
+        owned=owned,
+        reported=tuple(table for table in written if table not in owned),
+        reads=(),
+        lock=next((lock[table] for table in written if table in lock), next(iter(owned), None)),
+        secret=task.secrets,
+        version=version.hash,
+        release=str(version.taskfile.version),
+        source=version.source,
+        line=version.lines[task.task_id][0],
+        file=file,
+    )
 
 
 def locks(written: Iterable[Iterable[str]]) -> dict[str, str]:

@@ -212,9 +212,7 @@ def build_system_sensor(files: Sequence[LoadedFile], reload: Callable[[], None] 
         checks = "; ".join(f"{outcome.check}: {outcome.passed}" for outcome in recorded.values())
         return dg.SkipReason(f"version {', '.join(version for version, _ in loaded)}; {checks}")
 
-    description = (
-        "Keeps the assets task_file and trading_calendar with their checks current; records the daemon's activity"
-    )
+    description = "Keeps task_file, trading_calendar and their checks current; records the daemon's activity"
     return project_sensor("system", evaluate, description)
 
 
