@@ -14,7 +14,7 @@ from support.year2027 import days_of_2027
 from trading_calendar.conftest import DATES, to_2027
 
 from mystocks_dagster.factory.partitions import trading_days
-from mystocks_dagster.factory.system import judge_calendar
+from mystocks_dagster.factory.system import calendar_outcome
 from mystocks_dagster.lake.loads import complete_days
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
@@ -41,7 +41,7 @@ def test_health_is_amber_before_the_end_and_red_a_week_after_the_next_year_is_pu
     at(f"{day}T17:00:00")
     assert level(calendar()) == LEVELS[day]
     assert "mystocks calendar --refresh" in calendar().remedy
-    verdict = judge_calendar(in_force(), now())
+    verdict = calendar_outcome(in_force(), now())
     assert (verdict.passed, verdict.severity.value) == (False, "WARN" if LEVELS[day] == "amber" else "ERROR")
 
 
@@ -49,7 +49,7 @@ def test_health_is_amber_before_the_end_and_red_a_week_after_the_next_year_is_pu
 def test_health_is_green_when_the_next_year_is_loaded(day: str, at: Callable[[str], None], year: Path) -> None:
     at(f"{day}T17:00:00")
     assert level(calendar()) == "green"
-    assert judge_calendar(in_force(), now()).passed
+    assert calendar_outcome(in_force(), now()).passed
     assert str(year) in calendar().detail
 
 
