@@ -23,7 +23,7 @@ _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint.*\.parquet")
 _SINCE_CHECKPOINT = 100
 
 
-def remedy(uri: str, damage: str) -> str:
+def damage_message(uri: str, damage: str) -> str:
     """Return the message about a damaged file: the table, the file, what is wrong with it, and the way back."""
     table = uri.rstrip("/").rpartition("/")[2]
     return f"The table {table} in {uri} is damaged: {damage}. List the versions that can be restored: mystocks data restore {table}"

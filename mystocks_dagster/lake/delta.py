@@ -12,11 +12,11 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from mystocks_dagster.errors import LakeUnavailable, LakeUnusable, TableDamaged
-from mystocks_dagster.lake.damage import data_damage, find_damage, log_damage, remedy
+from mystocks_dagster.lake.damage import damage_message, data_damage, find_damage, log_damage
 from mystocks_dagster.lake.location import local_path
 
 #: A write that others keep overtaking gives up after this many seconds.
-PATIENCE = 120.0
+COMMIT_TIMEOUT = 120.0
 _LONGEST_PAUSE = 1.0
 #: How delta-rs words that another process wrote the first version of a table just now.
 _EXISTS = ("already exists", "version 0")
@@ -49,7 +49,7 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
         LakeUnavailable: The folder cannot be read, or does not know that version any more.
         TableDamaged: Its transaction log is lost or damaged.
     """
-    with explained(uri):
+    with translate_errors(uri):
         try:
             opened = (LocalTable if local_path(uri) else DeltaTable)(uri, version=version)
         except TableNotFoundError as error:
@@ -58,10 +58,10 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
                 raise
             lost = log_damage(uri)
             if lost:
-                raise TableDamaged(remedy(uri, lost)) from None
+                raise TableDamaged(damage_message(uri, lost)) from None
             return None
     if version is None and (cut := log_damage(uri, newest=opened.version())):
-        raise TableDamaged(remedy(uri, cut))
+        raise TableDamaged(damage_message(uri, cut))
     return opened
 
 
@@ -77,7 +77,7 @@ def check_files(opened: DeltaTable, uri: str, years: tuple[int | None, int | Non
         TableDamaged: A file is missing, or not as long as the log says; the message names it.
     """
     if local_path(uri) and (damaged := data_damage(opened, uri, years=years)):
-        raise TableDamaged(remedy(uri, next(iter(damaged.values()))))
+        raise TableDamaged(damage_message(uri, next(iter(damaged.values()))))
 
 
 def commit(uri: str, attempt: Callable[[DeltaTable | None], None]) -> None:
@@ -90,11 +90,11 @@ def commit(uri: str, attempt: Callable[[DeltaTable | None], None]) -> None:
         LakeUnavailable: It cannot be written, or others kept writing for two minutes.
         TableDamaged: A file that the attempt needed is lost or damaged.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + COMMIT_TIMEOUT
     pause = 0.02
     while True:
         existing = open_table(uri)
-        with explained(uri):
+        with translate_errors(uri):
             try:
                 return attempt(existing)
             except DeltaError as error:
@@ -105,7 +105,7 @@ def commit(uri: str, attempt: Callable[[DeltaTable | None], None]) -> None:
 
 
 @contextmanager
-def explained(uri: str) -> Generator[None, None, None]:
+def translate_errors(uri: str) -> Generator[None, None, None]:
     """Turn what delta-rs, polars or the operating system raise about a table, or a whole lake, into errors of ours.
 
     Raises:
@@ -116,21 +116,21 @@ def explained(uri: str) -> Generator[None, None, None]:
     try:
         yield
     except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-        raise explain(uri, error) from error
+        raise to_lake_error(uri, error) from error
     except BaseException as error:
         # What the libraries' machine code did not expect of a file is no Exception for Python.
         if type(error).__name__ != "PanicException":
             raise
-        raise explain(uri, error) from error
+        raise to_lake_error(uri, error) from error
 
 
-def explain(uri: str, error: BaseException) -> Exception:
+def to_lake_error(uri: str, error: BaseException) -> Exception:
     """Return the error to raise instead of `error`, which came up while `uri` was read or written."""
     line = " ".join(str(error).split()).partition(" 0: <unknown>")[0]
     kind, said = _reason(line)
     damaged = None if kind is LakeUnusable or any(words in line for words in _FULL) else find_damage(uri)
     if damaged:
-        return TableDamaged(remedy(*damaged))
+        return TableDamaged(damage_message(*damaged))
     return kind(f"{uri} cannot be used: {said}")
 
 

@@ -8,7 +8,7 @@ from datetime import date
 import polars as pl
 
 from mystocks_dagster.lake.events import unknown_events
-from mystocks_dagster.lake.evidence import silence
+from mystocks_dagster.lake.evidence import silent_days_between
 from mystocks_dagster.lake.last_bars import bars_with_last
 from mystocks_dagster.lake.loads import complete_days, whole_days
 from mystocks_dagster.lake.store import Lake
@@ -39,7 +39,7 @@ class Doubt:
     uncertain: bool = False
 
 
-def doubts(
+def find_doubts(
     lake: Lake,
     *,
     symbols: Sequence[str] | None = None,
@@ -56,7 +56,7 @@ def doubts(
     bars = bars_with_last(lake, unknown["date"].unique().sort().to_list(), unknown["symbol"].to_list())
     bars = bars.join(unknown, on=["symbol", "date"], how="semi")
     complete = complete_days(lake, "daily_bars")
-    silent = silence(lake, bars.drop_nulls(), whole_days(lake, "daily_bars"), calendar)
+    silent = silent_days_between(lake, bars.drop_nulls(), whole_days(lake, "daily_bars"), calendar)
     unsure = set(uncertain(silent, calendar))
     return [
         _doubt(
@@ -72,7 +72,7 @@ def doubts(
     ]
 
 
-def describe(found: Sequence[Doubt], opening: str = "") -> str:
+def describe_doubts(found: Sequence[Doubt], opening: str = "") -> str:
     """Return the symbols and days of doubts, the reasons and the remedies, as sentences; nothing for no doubt.
 
     Args:

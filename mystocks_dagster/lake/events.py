@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from mystocks_dagster.lake.evidence import silence, suspension_years
+from mystocks_dagster.lake.evidence import silent_days_between, suspension_years
 from mystocks_dagster.lake.last_bars import bars_with_last
 from mystocks_dagster.lake.loads import whole_days
 from mystocks_dagster.lake.store import Lake
@@ -97,7 +97,7 @@ def _events(lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar
     changed = changed_closes(bars)
     if changed.is_empty():
         return ADJUST_EVENTS.empty()
-    silent = silence(lake, changed, complete, calendar)
+    silent = silent_days_between(lake, changed, complete, calendar)
     return derive_events(changed, silent, _actions(lake, changed) if silent else CORPORATE_ACTIONS.empty())
 
 

@@ -14,7 +14,7 @@ from mystocks_dagster.market.calendar import TradingCalendar
 _AROUND = timedelta(days=40)
 
 
-def silence(lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar) -> list[date]:
+def silent_days_between(lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar) -> list[date]:
     """Return, ascending, the days between those bars and their last ones on which a bar may exist that is not stored.
 
     Three things answer, in this order: the published calendar; the days that are loaded completely and lack no row, on

@@ -20,7 +20,7 @@ YEAR = "year"
 #: Operations that change no row.
 HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END", "ADD COLUMN", "CREATE TABLE")
 #: What a commit says of itself that writes down marks (see `lake.marks`) and no row.
-MARKS_ONLY = "marks_only"
+WATERMARKS_ONLY = "marks_only"
 #: Name of the application transaction that counts how often a table was put back to an earlier version.
 RESTORES = "mystocks restores"
 #: Rows handed to delta-rs at a time.
@@ -50,7 +50,7 @@ def table_info(name: str, opened: DeltaTable) -> TableInfo:
     """Sum up a table from its transaction log; no data file is opened."""
     files = pl.DataFrame(opened.get_add_actions(flatten=True))
     writes = (
-        entry for entry in opened.history() if entry.get("operation") not in HOUSEKEEPING and MARKS_ONLY not in entry
+        entry for entry in opened.history() if entry.get("operation") not in HOUSEKEEPING and WATERMARKS_ONLY not in entry
     )
     stamp = next((entry["timestamp"] for entry in writes if "timestamp" in entry), None)
     return TableInfo(
@@ -71,7 +71,7 @@ def world_of(opened: DeltaTable) -> str:
     return (opened.metadata().name or "").rpartition("/")[0]
 
 
-def mark_name(computed: DeltaTable, name: str) -> str:
+def watermark_name(computed: DeltaTable, name: str) -> str:
     """Return the name under which a mark is kept: what was noted before a table was restored says nothing of its rows now."""
     restores = computed.transaction_version(RESTORES)
     return f"{name} after restore {restores}" if restores else name

@@ -13,12 +13,12 @@ from mystocks_dagster.market.tables.system import LOADED_DAYS
 
 def complete_days(lake: Lake, table: str) -> dict[date, int]:
     """Return the days of which the source gave all that it has, each with its number of rows, ascending."""
-    return dict(loads(lake, table).filter("complete").sort("date").select("date", "rows").iter_rows())
+    return dict(load_entries(lake, table).filter("complete").sort("date").select("date", "rows").iter_rows())
 
 
 def lacking_days(lake: Lake, table: str) -> dict[date, int]:
     """Return the complete days of which rows are missing that the source does not have, each with its number of rows, ascending."""
-    lacking = loads(lake, table).filter("complete", pl.col("lacking").fill_null(value=False))
+    lacking = load_entries(lake, table).filter("complete", pl.col("lacking").fill_null(value=False))
     return dict(lacking.sort("date").select("date", "rows").iter_rows())
 
 
@@ -29,12 +29,12 @@ def whole_days(lake: Lake, table: str) -> set[date]:
 
 def incomplete_days(lake: Lake, table: str) -> dict[date, int]:
     """Return the days that were loaded and are not complete, each with its number of rows, ascending."""
-    return dict(loads(lake, table).filter(~pl.col("complete")).sort("date").select("date", "rows").iter_rows())
+    return dict(load_entries(lake, table).filter(~pl.col("complete")).sort("date").select("date", "rows").iter_rows())
 
 
 def was_loaded(lake: Lake, table: str, day: date, *, completely: bool = True) -> bool:
     """Say whether the table was loaded for that day, completely or at all."""
-    return not loads(lake, table).filter(pl.col("date") == day, pl.col("complete") | (not completely)).is_empty()
+    return not load_entries(lake, table).filter(pl.col("date") == day, pl.col("complete") | (not completely)).is_empty()
 
 
 def record_days(
@@ -60,7 +60,7 @@ def record_days(
 
 def forget_days(lake: Lake, table: str, days: Collection[date]) -> None:
     """Mark days as incomplete before they are written again, so that a run killed in the middle is seen as such."""
-    _forget(lake, recorded(lake, table).filter(pl.col("complete"), pl.col("date").is_in(list(days))))
+    _forget(lake, all_load_entries(lake, table).filter(pl.col("complete"), pl.col("date").is_in(list(days))))
 
 
 def forget_missing(lake: Lake) -> None:
@@ -75,12 +75,12 @@ def forget_missing(lake: Lake) -> None:
     )
 
 
-def loads(lake: Lake, table: str) -> pl.DataFrame:
+def load_entries(lake: Lake, table: str) -> pl.DataFrame:
     """Return the entries of one table; none while the table does not exist, whatever was loaded once."""
-    return LOADED_DAYS.empty() if _is_gone(lake, table) else recorded(lake, table)
+    return LOADED_DAYS.empty() if _is_gone(lake, table) else all_load_entries(lake, table)
 
 
-def recorded(lake: Lake, table: str) -> pl.DataFrame:
+def all_load_entries(lake: Lake, table: str) -> pl.DataFrame:
     """Return the entries of one table, also when it does not exist any more."""
     return _entries(lake).filter(pl.col("table") == table)
 

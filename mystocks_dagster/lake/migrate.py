@@ -9,7 +9,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from mystocks_dagster.errors import WrongFormat
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import Migration, format_of, newest_format, pending, stamp
-from mystocks_dagster.lake.layout import MARKS_ONLY, YEAR, date_column, stream
+from mystocks_dagster.lake.layout import WATERMARKS_ONLY, YEAR, date_column, stream
 from mystocks_dagster.lake.location import has_wildcards
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.writing import PARQUET
@@ -83,7 +83,7 @@ def _commit(lake: Lake, step: Step, migration: Migration | None) -> None:
         if existing is None or format_of(existing) >= step.number:
             return  # another process was faster
         if migration is None:
-            said = CommitProperties(app_transactions=[stamp(step.number)], custom_metadata={MARKS_ONLY: "true"})
+            said = CommitProperties(app_transactions=[stamp(step.number)], custom_metadata={WATERMARKS_ONLY: "true"})
             nothing = pl.scan_delta(existing, use_pyarrow=has_wildcards(lake.location)).head(0).collect()
             write_deltalake(existing, stream(nothing), mode="append", commit_properties=said)
             return

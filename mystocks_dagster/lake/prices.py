@@ -7,8 +7,8 @@ from typing import Literal, Unpack
 import polars as pl
 
 from mystocks_dagster.errors import LakeError
-from mystocks_dagster.lake.delta import explained
-from mystocks_dagster.lake.doubts import describe, doubts
+from mystocks_dagster.lake.delta import translate_errors
+from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.reading import Selection
 from mystocks_dagster.lake.store import Lake
@@ -75,7 +75,7 @@ class AdjustedSelection(Selection, total=False):
 def adjusted_bars(lake: Lake, how: How = "hfq", **selection: Unpack[AdjustedSelection]) -> pl.DataFrame:
     """Read daily bars with adjusted prices into memory; arguments and errors as `scan_adjusted`."""
     frame = scan_adjusted(lake, how, **selection)
-    with explained(lake.location):
+    with translate_errors(lake.location):
         return frame.collect()
 
 
@@ -118,11 +118,11 @@ def _near(gaps: pl.DataFrame, anchor: date) -> pl.DataFrame:
 def _refuse(lake: Lake, near: pl.DataFrame, bars: pl.LazyFrame) -> None:
     """Raise when rows are asked for that an unknown ratio separates from the anchor."""
     asked = bars.select("symbol", "date").filter(pl.col("symbol").is_in(near["symbol"].to_list()))
-    with explained(lake.location):
+    with translate_errors(lake.location):
         lost = asked.join(within(asked, near), on=["symbol", "date"], how="anti").sort("symbol", "date").collect()
     if lost.is_empty():
         return
-    found = doubts(lake, symbols=lost["symbol"].unique().to_list())
+    found = find_doubts(lake, symbols=lost["symbol"].unique().to_list())
     others = f" (and {len(found) - 1:,} more symbols)" if len(found) > 1 else ""
     opening = f"{found[0].symbol} cannot be adjusted across {found[0].day}{others}."
-    raise LakeError(f"{describe(found, opening)} To read all that is known, pass unknown='leave_out'.")
+    raise LakeError(f"{describe_doubts(found, opening)} To read all that is known, pass unknown='leave_out'.")

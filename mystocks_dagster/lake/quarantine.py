@@ -42,7 +42,7 @@ def keys_of(frame: pl.DataFrame, key: Sequence[str]) -> list[str]:
     )
 
 
-def waits(lake: Lake, table: str) -> bool:
+def has_quarantined_rows(lake: Lake, table: str) -> bool:
     """Say whether anything of that table is set aside."""
     return not _stored(lake, table).is_empty()
 

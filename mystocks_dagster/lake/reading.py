@@ -176,7 +176,7 @@ class TableReader:
         return opened
 
     def _collect(self, table: str, frame: pl.LazyFrame) -> pl.DataFrame:
-        with delta.explained(self._uri(table)):
+        with delta.translate_errors(self._uri(table)):
             return frame.collect()
 
     def stored_world(self) -> str | None:

@@ -14,7 +14,7 @@ from mystocks_dagster.lake import damage, delta
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.formats import format_of, pending, stamp
 from mystocks_dagster.lake.layout import RESTORES, YEAR, stream
-from mystocks_dagster.lake.loads import forget_days, recorded
+from mystocks_dagster.lake.loads import all_load_entries, forget_days
 from mystocks_dagster.lake.location import has_wildcards, local_path
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.writing import PARQUET
@@ -46,7 +46,7 @@ class TableVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Restored:
+class RestoreResult:
     """What was done.
 
     Attributes:
@@ -75,7 +75,7 @@ def versions(lake: Lake, table: str, limit: int = 20) -> list[TableVersion]:
     return [_version(uri, number, known) for number in sorted(damage.commits(uri), reverse=True)[:limit]]
 
 
-def restore(lake: Lake, table: str, to: int | datetime) -> Restored:
+def restore(lake: Lake, table: str, to: int | datetime) -> RestoreResult:
     """Give the table the rows that it had in an earlier version; days that were loaded since count as not loaded.
 
     When the log is damaged too, the version is written as a new table and the damaged one is moved to `damaged/`.
@@ -101,10 +101,10 @@ def restore(lake: Lake, table: str, to: int | datetime) -> Restored:
     aside = None if _put_back(uri, number, stored_format) else _write_anew(lake, table, target)
     days = _forget(lake, table, since, everything=bool(pending(table, stored_format)))
     derived = _derive_events(lake, table, before)
-    return Restored(version=number, rows=_count(lake, uri), days=days, aside=aside, derived=derived)
+    return RestoreResult(version=number, rows=_count(lake, uri), days=days, aside=aside, derived=derived)
 
 
-def move_away(lake: Lake, table: str) -> Restored:
+def move_away(lake: Lake, table: str) -> RestoreResult:
     """Move a table of which nothing can be restored to `damaged/`; all its days count as not loaded.
 
     Raises:
@@ -123,7 +123,7 @@ def move_away(lake: Lake, table: str) -> Restored:
     Path(path).rename(aside)
     days = _forget(lake, table, None, everything=True)
     derived = _derive_events(lake, table, ())
-    return Restored(
+    return RestoreResult(
         version=None, rows=_count(lake, uri) if derived else 0, days=days, aside=str(aside), derived=derived
     )
 
@@ -195,7 +195,7 @@ def _put_back(uri: str, number: int, format_number: int) -> bool:
         return False
     restores = (newest.transaction_version(RESTORES) or 0) + 1
     said = CommitProperties(app_transactions=[stamp(format_number), Transaction(RESTORES, restores)])
-    with delta.explained(uri):
+    with delta.translate_errors(uri):
         newest.restore(number, commit_properties=said)
     return True
 
@@ -211,7 +211,7 @@ def _write_anew(lake: Lake, table: str, target: DeltaTable) -> str:
     fresh = Path(lake_path(lake), ".restoring", table)
     shutil.rmtree(fresh, ignore_errors=True)
     metadata = target.metadata()
-    with delta.explained(uri):
+    with delta.translate_errors(uri):
         rows = pl.scan_delta(target, use_pyarrow=has_wildcards(lake.location)).collect()
         write_deltalake(
             str(fresh),
@@ -259,7 +259,7 @@ def _forget(lake: Lake, table: str, since: datetime | None, *, everything: bool 
     """Mark the days as not loaded that were loaded since then, or of which another number of rows is stored than was loaded."""
     if table == "loaded_days" or not lake.exists("loaded_days"):
         return ()
-    known = recorded(lake, table).filter("complete")
+    known = all_load_entries(lake, table).filter("complete")
     if everything:
         forget_days(lake, table, known["date"].to_list())
         return tuple(known["date"].sort())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mystocks_dagster.errors import LakeError, TableDamaged
-from mystocks_dagster.lake.damage import find_damage, remedy
+from mystocks_dagster.lake.damage import damage_message, find_damage
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.market.table import MOMENT, Column
@@ -49,7 +49,7 @@ def query(tables: Mapping[str, "DeltaTable"], sql: str) -> pl.DataFrame:
     except duckdb.Error as error:
         for name, table in tables.items():
             if name in sql.lower() and (damage := find_damage(_uri(table))):
-                raise TableDamaged(remedy(*damage)) from None
+                raise TableDamaged(damage_message(*damage)) from None
         raise LakeError(f"The query cannot be answered: {error}") from None
 
 

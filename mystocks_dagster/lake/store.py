@@ -30,7 +30,7 @@ class Lake(TableWriter):
         """
         deleted = 0
         for name in [table_of(table).name] if table else TABLES:
-            with delta.explained(self._uri(name)):
+            with delta.translate_errors(self._uri(name)):
                 opened = delta.open_table(self._uri(name))
                 if opened is not None:
                     deleted += len(

@@ -32,7 +32,7 @@ class StoredCheck:
         )
 
 
-def questions(table: Table) -> dict[str, str]:
+def check_descriptions(table: Table) -> dict[str, str]:
     """Return the checks of a table by name, each with its question in words."""
     questions = {
         rule.name: f"Is it so that in no row {rule.reason}?" for rule in table.rules if rule.severity == "check"

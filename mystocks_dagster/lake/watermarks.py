@@ -13,11 +13,11 @@ import polars as pl
 from deltalake import DeltaTable
 
 from mystocks_dagster.errors import LakeUnavailable, TableDamaged, TableMissing
-from mystocks_dagster.lake.layout import HOUSEKEEPING, MARKS_ONLY, mark_name
+from mystocks_dagster.lake.layout import HOUSEKEEPING, WATERMARKS_ONLY, watermark_name
 from mystocks_dagster.lake.store import Lake
 
 #: Nothing is known of earlier work, so everything is to be done.
-EVER = date.min
+BEGINNING = date.min
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def versions(lake: Lake, tables: Sequence[str]) -> tuple[Version, ...]:
     return tuple(_newest(lake, table) for table in tables)
 
 
-def marks(work: Collection[str], inputs: Sequence[Version]) -> dict[str, int]:
+def watermarks(work: Collection[str], inputs: Sequence[Version]) -> dict[str, int]:
     """Return the marks that say: this work has seen these versions of its inputs."""
     return {_name(piece, seen): seen.number for piece in work for seen in inputs}
 
@@ -46,15 +46,15 @@ def marks(work: Collection[str], inputs: Sequence[Version]) -> dict[str, int]:
 def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[Version]) -> date | None:
     """Return the first day whose rows in an input may have changed since all of `work` was done.
 
-    A whole file counts as changed when one of its rows has. None means that nothing has changed; `EVER` that the work
+    A whole file counts as changed when one of its rows has. None means that nothing has changed; `BEGINNING` that the work
     was
     never done, or that the log does not reach back to it.
     """
     computed = lake.log(table)
     if computed is None:
-        return EVER
+        return BEGINNING
     seen = {
-        (now, computed.transaction_version(mark_name(computed, _name(piece, now)))) for piece in work for now in inputs
+        (now, computed.transaction_version(watermark_name(computed, _name(piece, now)))) for piece in work for now in inputs
     }
     changes = (_first_change(lake, number, now) for now, number in seen)
     return min((day for day in changes if day is not None), default=None)
@@ -77,12 +77,12 @@ def _first_change(lake: Lake, then: int | None, now: Version) -> date | None:
         return None
     newest = lake.log(now.table, now.number)
     if then is None or then > now.number or newest is None:
-        return EVER
+        return BEGINNING
     said = {entry["version"]: entry for entry in newest.history(now.number - then)}
     if any(number not in said for number in range(then + 1, now.number + 1)):
-        return EVER
+        return BEGINNING
     # Compaction adds and removes files without changing a row: compare what lies between.
-    idle = [number for number in said if said[number].get("operation") in HOUSEKEEPING or MARKS_ONLY in said[number]]
+    idle = [number for number in said if said[number].get("operation") in HOUSEKEEPING or WATERMARKS_ONLY in said[number]]
     starts, ends = sorted([then, *idle]), sorted([*(number - 1 for number in idle), now.number])
     try:
         stretches = [
@@ -91,14 +91,14 @@ def _first_change(lake: Lake, then: int | None, now: Version) -> date | None:
             if one < other
         ]
     except (LakeUnavailable, TableDamaged):
-        return EVER
+        return BEGINNING
     changes = (_first_day(one, other) for one, other in stretches if one and other)
     return min((day for day in changes if day is not None), default=None)
 
 
 def _first_day(one: DeltaTable, other: DeltaTable) -> date | None:
     changed = pl.concat([_files(one), _files(other)]).filter(pl.col("path").is_unique())["min.date"]
-    return EVER if changed.null_count() else min(changed.to_list(), default=None)
+    return BEGINNING if changed.null_count() else min(changed.to_list(), default=None)
 
 
 def _files(opened: DeltaTable) -> pl.DataFrame:

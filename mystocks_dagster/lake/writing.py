@@ -12,13 +12,13 @@ from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.contract import conform
 from mystocks_dagster.lake.formats import check_format, grow, stamp
 from mystocks_dagster.lake.layout import (
-    MARKS_ONLY,
+    WATERMARKS_ONLY,
     YEAR,
     covers,
     date_column,
-    mark_name,
     stream,
     to_disk,
+    watermark_name,
     world_name,
     world_of,
 )
@@ -45,7 +45,7 @@ class TableWriter(TableReader):
             raise self._wrong_world(found)
 
     def replace_days(
-        self, table: str, frame: pl.DataFrame, days: Sequence[date], *, marks: Mapping[str, int] | None = None
+        self, table: str, frame: pl.DataFrame, days: Sequence[date], *, watermarks: Mapping[str, int] | None = None
     ) -> int:
         """Replace the rows of exactly those days by `frame`, atomically; days without a row become empty.
 
@@ -74,7 +74,7 @@ class TableWriter(TableReader):
                 f"{table}.{column}: {foreign[column][0]} is not among the days to replace, e.g. {foreign.row(0)}."
             )
         if days:
-            self._write(schema, frame, covers(schema, days), marks)
+            self._write(schema, frame, covers(schema, days), watermarks)
         return frame.height
 
     def replace_rows(self, table: str, frame: pl.DataFrame, where: str) -> int:
@@ -117,7 +117,7 @@ class TableWriter(TableReader):
             self._commit(schema, attempt)
         return frame.height
 
-    def replace_all(self, table: str, frame: pl.DataFrame, *, marks: Mapping[str, int] | None = None) -> int:
+    def replace_all(self, table: str, frame: pl.DataFrame, *, watermarks: Mapping[str, int] | None = None) -> int:
         """Replace the whole table, atomically, and keep `marks` with it; returns the number of rows.
 
         Raises:
@@ -125,10 +125,10 @@ class TableWriter(TableReader):
         """
         schema = table_of(table)
         frame = conform(schema, frame)
-        self._write(schema, frame, None, marks)
+        self._write(schema, frame, None, watermarks)
         return frame.height
 
-    def mark(self, table: str, marks: Mapping[str, int]) -> None:
+    def set_watermarks(self, table: str, watermarks: Mapping[str, int]) -> None:
         """Keep `marks` with a table whose rows stay as they are.
 
         Raises:
@@ -139,7 +139,7 @@ class TableWriter(TableReader):
 
         def attempt(existing: DeltaTable | None) -> None:
             if existing is not None:
-                commit = _commit_properties(existing, marks, {MARKS_ONLY: "true"})
+                commit = _commit_properties(existing, watermarks, {WATERMARKS_ONLY: "true"})
                 write_deltalake(existing, stream(nothing), mode="append", commit_properties=commit)
 
         self._commit(schema, attempt)
@@ -147,13 +147,13 @@ class TableWriter(TableReader):
     # ---- inside
 
     def _write(
-        self, schema: Table, frame: pl.DataFrame, predicate: str | None, marks: Mapping[str, int] | None
+        self, schema: Table, frame: pl.DataFrame, predicate: str | None, watermarks: Mapping[str, int] | None
     ) -> None:
         data = to_disk(schema, frame)
 
         def attempt(existing: DeltaTable | None) -> None:
             table = existing or self._create(schema)
-            commit = _commit_properties(table, marks or {})
+            commit = _commit_properties(table, watermarks or {})
             write_deltalake(
                 table,
                 stream(data),
@@ -205,7 +205,7 @@ class TableWriter(TableReader):
 
 
 def _commit_properties(
-    table: DeltaTable, marks: Mapping[str, int], said: Mapping[str, str] | None = None
+    table: DeltaTable, watermarks: Mapping[str, int], said: Mapping[str, str] | None = None
 ) -> CommitProperties:
-    transactions = [Transaction(mark_name(table, name), number) for name, number in marks.items()]
+    transactions = [Transaction(watermark_name(table, name), number) for name, number in watermarks.items()]
     return CommitProperties(app_transactions=transactions, custom_metadata=dict(said or {}))

@@ -25,7 +25,7 @@ RECENT = 20
 
 
 @dataclass
-class Admitted:
+class AdmissionResult:
     """What a frame of bars comes to.
 
     Attributes:
@@ -44,7 +44,7 @@ class Admitted:
     paused: dict[date, list[str]] = field(default_factory=dict)
 
 
-def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date, whole: bool) -> Admitted:
+def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date, whole: bool) -> AdmissionResult:
     """Part a frame of bars into what may be stored and what may not.
 
     Args:
@@ -62,7 +62,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
         if fault.date and not fault.stored and shanghai().is_probable_session(fault.date)[0]
     }
     if frame.is_empty():
-        return Admitted(frame, faults, refused | _emptied(apart, frame, refused, whole=whole))
+        return AdmissionResult(frame, faults, refused | _emptied(apart, frame, refused, whole=whole))
     days = frame["date"].unique().sort().to_list()
     frame, neighbours, wrong = _without_wrong_days(lake, frame) if whole else (frame, _neighbours(lake, frame), {})
     if whole and not source.has_history:
@@ -72,7 +72,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     refused |= {day: reason for day, reason in checked.refused.items() if day} | wrong
     rows = checked.rows.filter(~pl.col("date").is_in(list(wrong))) if wrong else checked.rows
     refused |= _emptied({*days, *apart}, rows, refused, whole=whole)
-    admitted = Admitted(rows, faults, refused)
+    admitted = AdmissionResult(rows, faults, refused)
     if whole:
         lacking = _lacking(neighbours, days, {fault.key for fault in faults}, newest)
         admitted.paused = _by_day(lacking.filter(pl.col("how") == PAUSED))

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from mystocks_dagster.errors import InvalidParams, TableMissing
-from mystocks_dagster.lake.doubts import describe, doubts
+from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.backtest import Outcome, Terms, backtest
@@ -84,7 +84,7 @@ def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
     lake = run.lake()
     days = _days(lake, params)
     signals = _signals(lake, params.strategy_id, days)
-    doubtful = doubts(lake, end=days[-1])
+    doubtful = find_doubts(lake, end=days[-1])
     run.logger.info("Trading %d signals of %s from %s to %s", signals.height, params.strategy_id, days[0], days[-1])
     bars = lake.scan(
         "daily_bars", columns=_BAR_COLUMNS, symbols=signals["symbol"].unique().to_list(), start=days[0], end=days[-1]
@@ -99,7 +99,7 @@ def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
     return TaskResult(
         status="partial_success" if doubtful else "success",
         message=f"{params.strategy_id} from {days[0]} to {days[-1]}: {measured.total_return:+.2%}, "
-        f"largest fall {measured.max_drawdown:.2%}, {len(outcome.trades)} orders filled. {describe(doubtful)}".strip(),
+        f"largest fall {measured.max_drawdown:.2%}, {len(outcome.trades)} orders filled. {describe_doubts(doubtful)}".strip(),
         rows=rows,
         failed_items=tuple(doubt.symbol for doubt in doubtful),
         metadata={"backtest_id": name, **measured._asdict(), "unfilled": dict(outcome.unfilled)},

@@ -9,7 +9,7 @@ from itertools import pairwise
 import polars as pl
 
 from mystocks_dagster.lake import quarantine
-from mystocks_dagster.lake.doubts import describe, doubts
+from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, lacking_days, record_days
 from mystocks_dagster.lake.store import Lake
@@ -17,10 +17,10 @@ from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.protocol import MarketSource
-from mystocks_dagster.tasks.admission import Admitted, admit
-from mystocks_dagster.tasks.findings import findings_said, listed
+from mystocks_dagster.tasks.admission import AdmissionResult, admit
+from mystocks_dagster.tasks.findings import abbreviate, describe_findings
+from mystocks_dagster.tasks.requested_days import RequestedDays
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
-from mystocks_dagster.tasks.wanted_days import RequestedDays
 
 #: A day with fewer rows than this share of the complete day before it is taken for a part of the market only.
 ENOUGH = 0.97
@@ -31,7 +31,7 @@ _ORDINARY = 3
 
 
 @dataclass(kw_only=True)
-class Loaded:
+class LoadedBars:
     """What was loaded so far.
 
     Attributes:
@@ -68,7 +68,7 @@ class Loaded:
 
 
 @dataclass(kw_only=True)
-class _Days:
+class _KnownDays:
     """What is known of the days of `daily_bars`, each with its number of rows.
 
     Attributes:
@@ -82,7 +82,7 @@ class _Days:
     before: dict[date, int]
 
     @classmethod
-    def of(cls, lake: Lake) -> "_Days":
+    def of(cls, lake: Lake) -> "_KnownDays":
         lacking = lacking_days(lake, "daily_bars")
         return cls(
             complete=complete_days(lake, "daily_bars"),
@@ -93,13 +93,13 @@ class _Days:
 
 def load_bars(
     source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun
-) -> Loaded:
+) -> LoadedBars:
     """Fetch and store bars, each frame of the source at once, so that a run killed in the middle goes on where it was.
 
     With `symbols` their rows are merged into the days, which then do not count as loaded.
     """
-    loaded = Loaded()
-    known = _Days.of(lake)
+    loaded = LoadedBars()
+    known = _KnownDays.of(lake)
     for frame in source.daily_bars(days, symbols):
         admitted = admit(lake, source, frame, newest=max(days), whole=symbols is None)
         counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
@@ -114,7 +114,7 @@ def load_bars(
 
 
 def bars_result(
-    loaded: Loaded,
+    loaded: LoadedBars,
     days: Sequence[date],
     symbols: Sequence[str] | None,
     source: MarketSource,
@@ -127,19 +127,19 @@ def bars_result(
     idle = [day for day in lacking if wanted and day in wanted.unsure]
     missing = [day for day in lacking if day not in idle]
     missing = missing if symbols is None else sorted(set(symbols) - loaded.symbols - loaded.set_aside_symbols)
-    unknown = doubts(lake)
+    unknown = find_doubts(lake)
     said = [
         f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}."
         if loaded.rows
         else "",
-        f"{source.name} has no bars of {listed(missing)}." if missing else "",
-        f"{listed(idle)}: no bars, beyond the trading calendar ({shanghai().last}), so taken for no trading day."
+        f"{source.name} has no bars of {abbreviate(missing)}." if missing else "",
+        f"{abbreviate(idle)}: no bars, beyond the trading calendar ({shanghai().last}), so taken for no trading day."
         if idle
         else "",
-        f"Incomplete: {listed(list(loaded.partial.values()), 5)}." if loaded.partial else "",
-        *findings_said(loaded.faults, loaded.refused),
+        f"Incomplete: {abbreviate(list(loaded.partial.values()), 5)}." if loaded.partial else "",
+        *describe_findings(loaded.faults, loaded.refused),
         _paused_said(loaded),
-        describe(unknown),
+        describe_doubts(unknown),
         "" if source.has_history or symbols is not None else _missed(lake, max(days)),
         *getattr(source, "notes", ()),
         wanted.note if wanted else "",
@@ -163,13 +163,13 @@ def bars_result(
     )  # fmt: skip
 
 
-def _paused_said(loaded: Loaded) -> str:
+def _paused_said(loaded: LoadedBars) -> str:
     """Name the symbols that have no bar between two of theirs and come back at their last close."""
     if not loaded.paused:
         return ""
     first, symbols = min(loaded.paused), sorted({symbol for names in loaded.paused.values() for symbol in names})
     were = "was" if len(symbols) == 1 else "were"
-    return f"No bar from {first} on of {listed(symbols, 20)}, which came back at the last close and so {were} taken for suspended."
+    return f"No bar from {first} on of {abbreviate(symbols, 20)}, which came back at the last close and so {were} taken for suspended."
 
 
 def _retry(failed: Sequence[str], days: Sequence[date], *, by_symbol: bool) -> dict[str, object]:
@@ -194,7 +194,7 @@ def _missed(lake: Lake, last: date) -> str:
 
 
 def _store_days(
-    source: MarketSource, lake: Lake, admitted: Admitted, counts: dict[date, int], known: _Days, loaded: Loaded
+    source: MarketSource, lake: Lake, admitted: AdmissionResult, counts: dict[date, int], known: _KnownDays, loaded: LoadedBars
 ) -> None:
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
@@ -221,17 +221,17 @@ def _spanned(days: Mapping[date, int]) -> set[date]:
 
 
 def _store_symbols(
-    source: MarketSource, lake: Lake, admitted: Admitted, counts: dict[date, int], loaded: Loaded
+    source: MarketSource, lake: Lake, admitted: AdmissionResult, counts: dict[date, int], loaded: LoadedBars
 ) -> None:
     if counts:
         lake.upsert("daily_bars", admitted.rows)
         loaded.events += refresh_events(lake, list(counts))
-    keys = quarantine.keys_of(admitted.rows, DAILY_BARS.key) if quarantine.waits(lake, "daily_bars") else ()
+    keys = quarantine.keys_of(admitted.rows, DAILY_BARS.key) if quarantine.has_quarantined_rows(lake, "daily_bars") else ()
     quarantine.replace_keys(lake, "daily_bars", admitted.faults, keys, source.name)
     loaded.faults += admitted.faults
 
 
-def _partial(counts: dict[date, int], known: _Days, admitted: Admitted) -> dict[date, str]:
+def _partial(counts: dict[date, int], known: _KnownDays, admitted: AdmissionResult) -> dict[date, str]:
     """Return the days to ask for again, each with the reason, and note in `known` what the others are.
 
     A source that was asked twice and gave the same number of sound rows has no more, so the day counts as complete:
@@ -253,10 +253,10 @@ def _partial(counts: dict[date, int], known: _Days, admitted: Admitted) -> dict[
     return partial
 
 
-def _lack(day: date, admitted: Admitted) -> str:
+def _lack(day: date, admitted: AdmissionResult) -> str:
     """Say which rows of a day are missing or set aside; nothing when none is."""
     if absent := admitted.absent.get(day):
-        return f"no bar of {listed(absent, 50)}, which had one the day before"
+        return f"no bar of {abbreviate(absent, 50)}, which had one the day before"
     aside = len({fault.key for fault in admitted.faults if fault.date == day and not fault.stored})
     return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 

@@ -1,6 +1,6 @@
 """Which folders a clean-up may empty: caches, named so or listed in MYSTOCKS_CACHES, and nothing that cannot be made again.
 
-The list allows; whatever a folder is called, what is listed in `_kept` and what looks like a lake, an instance or
+The list allows; whatever a folder is called, what is listed in `_protected_paths` and what looks like a lake, an instance or
 source code stays.
 Places are compared by what they are on the disk, so that neither the case of letters nor a second mount leads around
 the list.
@@ -51,7 +51,7 @@ def cache_folder(text: str, settings: Settings) -> Path:
     if resolved != named:
         raise InvalidParams(f"cleanup_paths: {text!r} is reached through a symbolic link; name the folder itself.")
     listed = [folder.resolve() for folder in settings.caches]
-    if any(same(one, named) for one in (root, *root.parents, Path.home())):
+    if any(is_same_path(one, named) for one in (root, *root.parents, Path.home())):
         raise InvalidParams(
             f"cleanup_paths: {text!r} is not a folder within the project {root}, but holds it, or is the home folder."
         )
@@ -62,10 +62,10 @@ def cache_folder(text: str, settings: Settings) -> Path:
             f"cleanup_paths: {text!r} is not a folder within the project {root}. Name one of its caches, such as .dagster/cache; a folder "
             "elsewhere is allowed by MYSTOCKS_CACHES."
         )
-    within_own = any(same(one, own) for one in (named, *named.parents))
-    for kept in _kept(settings, root):
-        inside = any(same(one, kept) for one in (named, *named.parents)) and not within_own
-        around = any(same(one, named) for one in kept.parents)
+    within_own = any(is_same_path(one, own) for one in (named, *named.parents))
+    for kept in _protected_paths(settings, root):
+        inside = any(is_same_path(one, kept) for one in (named, *named.parents)) and not within_own
+        around = any(is_same_path(one, named) for one in kept.parents)
         if inside or around:
             raise InvalidParams(
                 f"cleanup_paths: {text!r} holds or belongs to {kept}, which is kept; name another folder, such as .dagster/cache."
@@ -85,12 +85,12 @@ def cache_folder(text: str, settings: Settings) -> Path:
     return named
 
 
-def stays(names: list[str]) -> bool:
+def is_protected(names: list[str]) -> bool:
     """Say whether a folder that holds these names is none to clean, nor is what is below it."""
     return any(name.casefold() in _MARKS or name.casefold().endswith(_SOURCE_ENDINGS) for name in names)
 
 
-def same(one: Path, other: Path) -> bool:
+def is_same_path(one: Path, other: Path) -> bool:
     """Say whether two paths lead to one thing on the disk; of what does not exist the names decide."""
     try:
         return one.samefile(other)
@@ -98,7 +98,7 @@ def same(one: Path, other: Path) -> bool:
         return os.path.normcase(one).casefold() == os.path.normcase(other).casefold()
 
 
-def _kept(settings: Settings, root: Path) -> Iterator[Path]:
+def _protected_paths(settings: Settings, root: Path) -> Iterator[Path]:
     yield from (root / name for name in _PROJECT)
     yield settings.task_file.resolve()
     yield settings.dagster_home.resolve()

@@ -9,7 +9,7 @@ from types import ModuleType
 import polars as pl
 
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import EVER
+from mystocks_dagster.lake.watermarks import BEGINNING
 from mystocks_dagster.market.tables import table as table_of
 
 #: Above this share of days one new version of the whole table costs less than replacing the days.
@@ -27,8 +27,8 @@ def write_changes(
     table: str,
     content: pl.DataFrame,
     *,
-    since: date = EVER,
-    marks: Mapping[str, int] | None = None,
+    since: date = BEGINNING,
+    watermarks: Mapping[str, int] | None = None,
     force: bool = False,
 ) -> int:
     """Make `content` the whole content, from the day `since` on, of a table with a `date` column, atomically.
@@ -40,15 +40,15 @@ def write_changes(
         The number of rows written.
     """
     content = content.select(*table_of(table).dtypes)
-    if not lake.exists(table) or (force and since == EVER):
-        return lake.replace_all(table, content, marks=marks)
+    if not lake.exists(table) or (force and since == BEGINNING):
+        return lake.replace_all(table, content, watermarks=watermarks)
     days = changed_days(lake.scan(table, start=since), content.lazy())
     if not days:
-        lake.mark(table, marks or {})
+        lake.set_watermarks(table, watermarks or {})
         return 0
-    if since == EVER and len(days) > _MOST * content["date"].n_unique():
-        return lake.replace_all(table, content, marks=marks)
-    return lake.replace_days(table, content.filter(pl.col("date").is_in(days)), days, marks=marks)
+    if since == BEGINNING and len(days) > _MOST * content["date"].n_unique():
+        return lake.replace_all(table, content, watermarks=watermarks)
+    return lake.replace_days(table, content.filter(pl.col("date").is_in(days)), days, watermarks=watermarks)
 
 
 def changed_days(stored: pl.LazyFrame, fresh: pl.LazyFrame) -> Sequence[date]:

@@ -7,15 +7,15 @@ from datetime import date, timedelta
 import polars as pl
 
 from mystocks_dagster.errors import ContractBroken, NotOffered, SourceError
-from mystocks_dagster.lake.doubts import doubts
+from mystocks_dagster.lake.doubts import find_doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import record_days, was_loaded
-from mystocks_dagster.lake.quarantine import keys_of, waits
+from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 from mystocks_dagster.sources.checked import RejectedRows, set_aside
 from mystocks_dagster.sources.protocol import MarketSource
-from mystocks_dagster.tasks.findings import nothing_sound, stored_result
+from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
 #: Ex-dividend days that are asked for when no window is given.
@@ -49,7 +49,7 @@ def sync_actions(
     last = end or day
     frame, found = source.corporate_actions(start or last - _YEAR, last), set_aside(source, "corporate_actions")
     if frame.is_empty() and found.faults:
-        raise nothing_sound("corporate_actions", found, source.name)
+        raise no_valid_rows("corporate_actions", found, source.name)
     rows = lake.upsert("corporate_actions", frame)
     if not asked:
         record_days(lake, "corporate_actions", {day: rows}, source=source.name)
@@ -63,11 +63,11 @@ def sync_actions(
 
 def _waiting(lake: Lake, frame: pl.DataFrame) -> Sequence[str]:
     """Return the keys of stored rows whose quarantined versions are mended by them."""
-    return keys_of(frame, CORPORATE_ACTIONS.key) if waits(lake, "corporate_actions") else ()
+    return keys_of(frame, CORPORATE_ACTIONS.key) if has_quarantined_rows(lake, "corporate_actions") else ()
 
 
 @dataclass(frozen=True)
-class Asked:
+class FetchedActions:
     """What came of asking for corporate actions beside another load.
 
     Attributes:
@@ -82,21 +82,21 @@ class Asked:
     keys: Sequence[str] = ()
     failure: str = ""
 
-    def told(self, result: TaskResult, lake: Lake, source: str) -> TaskResult:
+    def add_to(self, result: TaskResult, lake: Lake, source: str) -> TaskResult:
         """Return the result of that load with what was set aside here, which goes into the quarantine, or with the failure."""
         if self.failure:
             result = replace(result, message=f"{result.message} {self.failure}".strip())
         return stored_result(result, lake, "corporate_actions", self.found, self.keys, source, {})
 
 
-def ask_about_doubts(source: MarketSource, lake: Lake, day: date, run: TaskRun) -> Asked:
+def fetch_actions_for_doubts(source: MarketSource, lake: Lake, day: date, run: TaskRun) -> FetchedActions:
     """Ask the source for the corporate actions around unknown ratios, a live one once a trading day; a failure stops nothing."""
     asked = not source.has_history and was_loaded(lake, "corporate_actions", day, completely=False)
     if asked or "corporate_actions" not in source.offers:
-        return Asked()
-    unsure = [doubt for doubt in doubts(lake) if doubt.missing]
+        return FetchedActions()
+    unsure = [doubt for doubt in find_doubts(lake) if doubt.missing]
     if not unsure:
-        return Asked()
+        return FetchedActions()
     start = min(doubt.missing[0] for doubt in unsure)
     # A live source is asked for what is recent: each report period costs it some requests.
     start = start if source.has_history else max(start, day - _YEAR)
@@ -106,8 +106,8 @@ def ask_about_doubts(source: MarketSource, lake: Lake, day: date, run: TaskRun) 
     except (SourceError, ContractBroken) as error:
         failure = f"Corporate actions could not be fetched: {error}"
         run.logger.warning(failure)
-        return Asked(found=set_aside(source, "corporate_actions"), failure=failure)
+        return FetchedActions(found=set_aside(source, "corporate_actions"), failure=failure)
     record_days(lake, "corporate_actions", {day: rows}, source=source.name, incomplete=(day,))
     settled = derive_unknown(lake)
     run.logger.info("%d corporate actions fetched; %d ratios became known", rows, settled)
-    return Asked(settled, set_aside(source, "corporate_actions"), _waiting(lake, frame))
+    return FetchedActions(settled, set_aside(source, "corporate_actions"), _waiting(lake, frame))

@@ -10,23 +10,23 @@ import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from mystocks_dagster.errors import InvalidParams, NotOffered
-from mystocks_dagster.lake.doubts import describe, doubts
+from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_days, record_days, was_loaded
-from mystocks_dagster.lake.quarantine import keys_of, waits
+from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
 from mystocks_dagster.tasks.bars import bars_result, load_bars
-from mystocks_dagster.tasks.corporate_actions import ask_about_doubts, sync_actions
-from mystocks_dagster.tasks.findings import nothing_sound, stored_result
-from mystocks_dagster.tasks.merge_results import joined
+from mystocks_dagster.tasks.corporate_actions import fetch_actions_for_doubts, sync_actions
+from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
+from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.param_types import Day, SourceName, TaskParams
+from mystocks_dagster.tasks.requested_days import latest_closed, requested_days
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.stock_list import refresh_stock_list, sync_stock_list
-from mystocks_dagster.tasks.wanted_days import latest_closed, wanted_days
 from mystocks_dagster.trading_calendar.refresh import Refreshed, refresh_when_due
 
 ReportType = Literal["balance_sheet", "income_statement", "cash_flow"]
@@ -136,7 +136,7 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
         parts.append(_or_skipped(lambda: _sync_bars(params, run, source, lake)))
     if params.include_basic:
         parts.append(_or_skipped(lambda: refresh_stock_list(source, lake, latest_closed(source), force=params.force)))
-    return _with_calendar(joined(parts), refreshed, run)
+    return _with_calendar(merge_results(parts), refreshed, run)
 
 
 def _with_calendar(result: TaskResult, refreshed: Refreshed | None, run: TaskRun) -> TaskResult:
@@ -193,7 +193,7 @@ def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult
     for done, report in enumerate(dict.fromkeys(params.report_types)):
         run.report_progress(done, len(params.report_types), _STATEMENTS[report])
         parts.append(_or_skipped(lambda table=_STATEMENTS[report]: _sync_statement(table, params, source, lake)))
-    return joined(parts)
+    return merge_results(parts)
 
 
 def _opened(named: str | None, run: TaskRun) -> tuple[MarketSource, Lake]:
@@ -206,7 +206,7 @@ def _opened(named: str | None, run: TaskRun) -> tuple[MarketSource, Lake]:
 
 def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake) -> TaskResult:
     settled = derive_unknown(lake)
-    wanted = wanted_days(source, asked=run.days, start=params.start_date, end=params.end_date)
+    wanted = requested_days(source, asked=run.days, start=params.start_date, end=params.end_date)
     complete = set() if params.force else set(complete_days(lake, "daily_bars"))
     days = _open_days(wanted.days, complete, lacking_days(lake, "daily_bars"))
     if not days:
@@ -218,9 +218,9 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
         "Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name
     )
     loaded = load_bars(source, lake, days, params.symbols, run)
-    asked = ask_about_doubts(source, lake, latest_closed(source), run)
+    asked = fetch_actions_for_doubts(source, lake, latest_closed(source), run)
     loaded.events += settled + asked.settled
-    return asked.told(bars_result(loaded, days, params.symbols, source, lake, wanted=wanted), lake, source.name)
+    return fetched.add_to(bars_result(loaded, days, params.symbols, source, lake, wanted=wanted), lake, source.name)
 
 
 def _open_days(wanted: Sequence[date], complete: Collection[date], lacking: Collection[date]) -> list[date]:
@@ -233,16 +233,16 @@ def _nothing_loaded(
     message: str, note: str, settled: int, source: MarketSource, lake: Lake, run: TaskRun
 ) -> TaskResult:
     """Say that no bar was loaded; ratios may have become known all the same."""
-    asked = ask_about_doubts(source, lake, latest_closed(source), run)
+    asked = fetch_actions_for_doubts(source, lake, latest_closed(source), run)
     settled += asked.settled
     known = f"{settled:,} adjustment ratios became known." if settled else ""
-    told = " ".join(filter(None, [message, note, known, describe(doubts(lake))]))
+    told = " ".join(filter(None, [message, note, known, describe_doubts(find_doubts(lake))]))
     result = TaskResult(
         status="success" if settled else "skipped",
         message=told,
         rows={"adjust_events": settled} if settled else {},
     )
-    return asked.told(result, lake, source.name)
+    return fetched.add_to(result, lake, source.name)
 
 
 def _sync_statement(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:
@@ -252,7 +252,7 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
     periods = params.periods or _open_periods(lake, table, day)
     frame, found = source.statements(table, periods), set_aside(source, table)
     if frame.is_empty() and found.faults:
-        raise nothing_sound(table, found, source.name)
+        raise no_valid_rows(table, found, source.name)
     rows = lake.upsert(table, frame)
     if not rows:
         message = f"{table}: {source.name} has none of {periods[0]} to {periods[-1]}."
@@ -260,7 +260,7 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
     if params.periods is None:
         record_days(lake, table, {day: rows}, source=source.name)
     result = TaskResult(message=f"{table}: {rows:,} of {periods[0]} to {periods[-1]}.", rows={table: rows})
-    keys = keys_of(frame, TABLES[table].key) if waits(lake, table) else ()
+    keys = keys_of(frame, TABLES[table].key) if has_quarantined_rows(lake, table) else ()
     return stored_result(
         result, lake, table, found, keys, source.name, {"report_types": [_REPORTS[table]], "force": True}
     )

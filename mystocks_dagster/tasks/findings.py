@@ -14,15 +14,15 @@ from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.run import TaskResult
 
 
-def listed(items: Sequence[object], most: int = 3) -> str:
+def abbreviate(items: Sequence[object], most: int = 3) -> str:
     """Return the first `most` items as text, and how many more there are."""
     shown = ", ".join(f"{item}" for item in items[:most])
     return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
 
 
-def findings_said(faults: Sequence[Fault], refused: Mapping[date, str]) -> list[str]:
+def describe_findings(faults: Sequence[Fault], refused: Mapping[date, str]) -> list[str]:
     """Return sentences that name the rules, the rows and the days."""
-    said = [f"Refused: {listed([f'{day} ({reason})' for day, reason in sorted(refused.items())])}."] if refused else []
+    said = [f"Refused: {abbreviate([f'{day} ({reason})' for day, reason in sorted(refused.items())])}."] if refused else []
     others = [fault for fault in faults if fault.date is None or fault.date not in refused]
     aside, unknown = ([fault for fault in others if fault.stored is stored] for stored in (False, True))
     said += _counted(aside, "row set aside", "rows set aside") + _counted(
@@ -62,7 +62,7 @@ def stored_result(
     quarantine.replace_keys(lake, table, found.faults, keys, source)
     if not found.faults:
         return result
-    result = replace(result, message=" ".join(filter(None, [result.message, *findings_said(found.faults, {})])))
+    result = replace(result, message=" ".join(filter(None, [result.message, *describe_findings(found.faults, {})])))
     failed = tuple(dict.fromkeys(fault.key for fault in found.faults if not fault.stored))
     if not failed:
         return result
@@ -74,6 +74,6 @@ def stored_result(
     )
 
 
-def nothing_sound(table: str, found: RejectedRows, source: str) -> SourceChanged:
+def no_valid_rows(table: str, found: RejectedRows, source: str) -> SourceChanged:
     """Return the error that says: every row of the answer was set aside."""
-    return SourceChanged(f"{source}: no row of {table} can be right. {' '.join(findings_said(found.faults, {}))}")
+    return SourceChanged(f"{source}: no row of {table} can be right. {' '.join(describe_findings(found.faults, {}))}")

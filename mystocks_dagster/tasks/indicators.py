@@ -8,12 +8,12 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from mystocks_dagster.errors import InvalidParams, LakeError
-from mystocks_dagster.lake.doubts import Doubt, describe, doubts
+from mystocks_dagster.lake.doubts import Doubt, describe_doubts, find_doubts
 from mystocks_dagster.lake.events import derive_unknown
-from mystocks_dagster.lake.order import in_order
 from mystocks_dagster.lake.prices import before_unknown
+from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import EVER, Version, marks, stale_since, versions
+from mystocks_dagster.lake.watermarks import BEGINNING, Version, stale_since, versions, watermarks
 from mystocks_dagster.market import adjust, indicators, weekly
 from mystocks_dagster.market.indicators import INDICATORS, Indicator, blocks, indicator_table
 from mystocks_dagster.market.symbols import normalise_all
@@ -69,7 +69,7 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     lake = run.lake()
     derive_unknown(lake)
     inputs = versions(lake, ("daily_bars", "adjust_events"))
-    doubtful = doubts(lake, symbols=params.symbols)
+    doubtful = find_doubts(lake, symbols=params.symbols)
     work = [f"{name} {formulas((adjust, indicators, weekly))}" for name in params.indicators]
     stale = _stale_periods(lake, params, work, inputs)
     if not stale:
@@ -87,8 +87,8 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
         fresh = _calculated(bars, period, params.indicators, since)
         content = _completed(lake, table, fresh, since, others_than=symbols if params.symbols else None)
         del fresh
-        seen = {} if params.symbols else marks(work, inputs)
-        rows[table.name] = write_changes(lake, table.name, content, since=since, marks=seen, force=params.force)
+        seen = {} if params.symbols else watermarks(work, inputs)
+        rows[table.name] = write_changes(lake, table.name, content, since=since, watermarks=seen, force=params.force)
     run.report_progress(len(stale), len(stale), "stored")
     if not any(rows.values()):
         return _result({}, doubtful, without, f"Already complete up to {bars['date'].max()}.")
@@ -102,7 +102,7 @@ def _stale_periods(
 ) -> dict[Period, date]:
     """Return the periods to calculate, and the first day from which each may have changed."""
     if params.symbols or params.force:
-        return dict.fromkeys(params.periods, EVER)
+        return dict.fromkeys(params.periods, BEGINNING)
     found = {period: stale_since(lake, f"indicators_{period}", work, inputs) for period in params.periods}
     # A bar that has changed changes its week, whose stored row may be of a day before.
     return {period: _monday(since) if period == "weekly" else since for period, since in found.items() if since}
@@ -119,7 +119,7 @@ def _last_day(lake: Lake, periods: Sequence[Period]) -> date:
 def _traded_bars(lake: Lake, symbols: Sequence[str] | None) -> pl.DataFrame:
     """Return hfq bars of the days on which the symbol traded, up to an unknown ratio, in order of symbol and date."""
     stored = lake.scan("daily_bars", columns=["symbol", "date", "high", "low", "close", "suspended"], symbols=symbols)
-    bars = in_order(before_unknown(lake, stored.filter(~pl.col("suspended")).drop("suspended")), lake.location)
+    bars = collect_sorted(before_unknown(lake, stored.filter(~pl.col("suspended")).drop("suspended")), lake.location)
     events = lake.read("adjust_events", symbols=symbols)
     # An event of a symbol that never traded has no bar to adjust.
     events = events.with_columns(pl.col("symbol").cast(bars.schema["symbol"], strict=False)).drop_nulls("symbol")
@@ -161,7 +161,7 @@ def _completed(
 def _result(rows: Mapping[str, int], doubtful: Sequence[Doubt], without: Sequence[str], message: str) -> TaskResult:
     failed = (*(doubt.symbol for doubt in doubtful), *without)
     if failed:
-        told = " ".join(filter(None, [message, describe(doubtful), _without_bars(without)]))
+        told = " ".join(filter(None, [message, describe_doubts(doubtful), _without_bars(without)]))
         retry = {"symbols": list(failed)}
         return TaskResult(status="partial_success", message=told, rows=rows, failed_items=failed, retry_params=retry)
     return TaskResult(status="success" if rows else "skipped", message=message, rows=rows)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.tasks.caches import CACHE, cache_folder, stays
+from mystocks_dagster.tasks.caches import CACHE, cache_folder, is_protected
 from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
@@ -95,7 +95,7 @@ def _clean_below(here: int, place: Path, before: float, removed: _Removed) -> bo
     """
     try:
         names, device, gone = os.listdir(here), os.fstat(here).st_dev, removed.files
-        if stays(names):
+        if is_protected(names):
             return False
         for name in names:
             try:

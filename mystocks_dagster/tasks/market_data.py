@@ -16,11 +16,11 @@ from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.sources.checked import RejectedRows, set_aside
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable
 from mystocks_dagster.tasks.admission import check_quotes
-from mystocks_dagster.tasks.findings import findings_said, nothing_sound, stored_result
+from mystocks_dagster.tasks.findings import describe_findings, no_valid_rows, stored_result
 from mystocks_dagster.tasks.param_types import Day, SourceName, TaskParams
-from mystocks_dagster.tasks.parts import in_parts, requests_of
+from mystocks_dagster.tasks.parts import requests_of, run_parts
+from mystocks_dagster.tasks.requested_days import latest_closed
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
-from mystocks_dagster.tasks.wanted_days import latest_closed
 
 #: Quotes move between the opening auction and the last trades after the close.
 QUOTES_FROM, QUOTES_TO = time(9, 15), time(15, 10)
@@ -88,7 +88,7 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
     def snapshot(table: str) -> TaskResult:
         frame, found = source.quotes(cast(QuoteTable, table)), set_aside(source, table)
         if frame.is_empty() and found.faults:
-            raise nothing_sound(table, found, source.name)
+            raise no_valid_rows(table, found, source.name)
         if frame.is_empty():
             return TaskResult(status="skipped", message=f"{table}: {source.name} shows no prices yet.")
         if not params.force and (idle := _no_session(cast(date, frame["date"].max()), source.name)):
@@ -104,7 +104,7 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
     def again(failed: list[str]) -> dict[str, bool]:
         return {"fetch_stocks": "stock_quotes" in failed, "fetch_etfs": "etf_quotes" in failed}
 
-    return in_parts(wanted, snapshot, run, again)
+    return run_parts(wanted, snapshot, run, again)
 
 
 @declares(writes=("longhubang",), also_writes=("loaded_days", "quarantine"))
@@ -161,7 +161,7 @@ def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResu
             return TaskResult(status="skipped", message=f"{table}: complete already.")
         return _fetch_flow(source, lake, cast(FlowKind, kind), due)
 
-    return in_parts(list(dict.fromkeys(params.flow_types)), fetch, run, lambda failed: {"flow_types": failed})
+    return run_parts(list(dict.fromkeys(params.flow_types)), fetch, run, lambda failed: {"flow_types": failed})
 
 
 def _no_session(shown: date, source: str) -> str | None:
@@ -239,7 +239,7 @@ def _board_result(
         f"{source.name} has no rows of {', '.join(map(str, missing))}, though every trading day has some."
         if missing
         else "",
-        *findings_said(found.faults, found.refused),
+        *describe_findings(found.faults, found.refused),
     ]
     return TaskResult(
         status="partial_success" if again else "success" if counts else "skipped",
@@ -266,7 +266,7 @@ def _fetch_flow(source: MarketSource, lake: Lake, kind: FlowKind, days: Sequence
         found = set_aside(source, table)
         findings.faults += found.faults
         if frame.is_empty() and found.faults:
-            raise nothing_sound(table, found, source.name)
+            raise no_valid_rows(table, found, source.name)
         if frame.is_empty():
             raise SourceUnavailable(f"{source.name} has no capital flow by {kind} of {day} yet. Try again later.")
         forget_days(lake, table, [day])
@@ -279,7 +279,7 @@ def _fetch_flow(source: MarketSource, lake: Lake, kind: FlowKind, days: Sequence
     apart = tuple(dict.fromkeys(fault.key for fault in findings.faults if not fault.stored))
     return TaskResult(
         status="partial_success" if apart else "success",
-        message=" ".join([message, *dict.fromkeys(lacking), *findings_said(findings.faults, {})]),
+        message=" ".join([message, *dict.fromkeys(lacking), *describe_findings(findings.faults, {})]),
         rows={table: sum(counts.values())},
         days={table: tuple(counts)},
         failed_items=apart,

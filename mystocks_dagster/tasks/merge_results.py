@@ -6,7 +6,7 @@ from mystocks_dagster.tags import ResultStatus, State
 from mystocks_dagster.tasks.run import TaskResult
 
 
-def joined(parts: Sequence[TaskResult]) -> TaskResult:
+def merge_results(parts: Sequence[TaskResult]) -> TaskResult:
     """Return one result for all parts: as bad as the worst of them, and skipped only when every part was."""
     statuses = {part.status for part in parts}
     worst: ResultStatus = next(

@@ -7,11 +7,11 @@ from typing import Any
 from mystocks_dagster.errors import NotOffered, SourceError
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import State
-from mystocks_dagster.tasks.merge_results import joined
+from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
 
-def in_parts(
+def run_parts(
     names: Sequence[str],
     work: Callable[[str], TaskResult],
     run: TaskRun,
@@ -41,7 +41,7 @@ def in_parts(
             failed[name] = error
     if failed and all(part.status == State.SKIPPED for part in parts):
         raise next((error for error in failed.values() if error.retryable), next(iter(failed.values())))
-    result = joined(parts)
+    result = merge_results(parts)
     if not failed:
         return result
     told = " ".join([result.message, *(f"{name} failed: {error}" for name, error in failed.items())])

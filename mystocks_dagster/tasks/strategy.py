@@ -7,11 +7,11 @@ import polars as pl
 from pydantic import Field
 
 from mystocks_dagster.errors import TableMissing
-from mystocks_dagster.lake.delta import explained
-from mystocks_dagster.lake.doubts import describe, doubts
-from mystocks_dagster.lake.order import in_order
+from mystocks_dagster.lake.delta import translate_errors
+from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
+from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
+from mystocks_dagster.lake.watermarks import BEGINNING, stale_since, versions, watermarks
 from mystocks_dagster.market import signals
 from mystocks_dagster.market.signals import STRATEGIES, StrategyName, needed_columns, strategy_signals
 from mystocks_dagster.tasks.changes import formulas, write_changes
@@ -41,24 +41,24 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
     lake = run.lake()
     inputs = versions(lake, ("indicators_daily", "daily_bars"))
     work = [f"{name} {formulas((signals,))}" for name in params.strategies]
-    since = EVER if params.force else stale_since(lake, "signals", work, inputs)
+    since = BEGINNING if params.force else stale_since(lake, "signals", work, inputs)
     rows = 0
     if since:
         found = _with_raw_close(
             lake, strategy_signals(_indicators(lake, params.strategies), params.strategies, since), since
         )
         content = _completed(lake, found, params.strategies, since)
-        rows = write_changes(lake, "signals", content, since=since, marks=marks(work, inputs), force=params.force)
+        rows = write_changes(lake, "signals", content, since=since, watermarks=watermarks(work, inputs), force=params.force)
     stored = dict(lake.scan("signals").group_by("strategy").len().collect().iter_rows())
     counts = {name: stored.get(name, 0) for name in params.strategies}
     run.logger.info("Signals stored: %s", ", ".join(f"{name} {count}" for name, count in counts.items()))
-    doubtful = doubts(lake)
+    doubtful = find_doubts(lake)
     held = f"{sum(counts.values())} signals of {len(counts)} strategies are stored"
     idle = not rows and not params.force
     message = f"No signal has changed; {held}." if idle else f"{held}; {rows} rows were written."
     return TaskResult(
         status="partial_success" if doubtful else "skipped" if idle else "success",
-        message=" ".join(filter(None, [message, describe(doubtful)])),
+        message=" ".join(filter(None, [message, describe_doubts(doubtful)])),
         rows={} if idle else {"signals": rows},
         failed_items=tuple(doubt.symbol for doubt in doubtful),
         metadata={"signals": counts},
@@ -69,7 +69,7 @@ def _indicators(lake: Lake, strategies: list[StrategyName]) -> pl.DataFrame:
     """Return the daily indicators that the strategies read, in order of symbol (as an `Enum`) and date."""
     columns = needed_columns(strategies)
     stored = lake.scan("indicators_daily", columns=["symbol", "date", "close_hfq", *columns])
-    table = in_order(stored, lake.location)
+    table = collect_sorted(stored, lake.location)
     if empty := [name for name in columns if table[name].null_count() == table.height]:
         raise TableMissing(
             f"indicators_daily holds no {', '.join(empty)}, which {', '.join(strategies)} needs; "
@@ -82,7 +82,7 @@ def _with_raw_close(lake: Lake, found: pl.DataFrame, since: date) -> pl.DataFram
     """Add the raw close; indicators of a bar that was taken away since then say nothing any more."""
     bars = lake.scan("daily_bars", columns=["symbol", "date", "close"], start=since)
     keyed = found.with_columns(pl.col("symbol").cast(pl.String)).lazy()
-    with explained(lake.location):
+    with translate_errors(lake.location):
         return keyed.join(bars, on=["symbol", "date"], maintain_order="left").collect()
 
 

@@ -16,7 +16,7 @@ from mystocks_dagster.lake.loads import complete_days, record_days
 from mystocks_dagster.lake.restore import move_away, restore
 from mystocks_dagster.lake.restore import versions as earlier
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
+from mystocks_dagster.lake.watermarks import BEGINNING, stale_since, versions, watermarks
 from mystocks_dagster.market.tables import TABLES
 
 pytestmark = pytest.mark.slow
@@ -228,12 +228,12 @@ def test_a_damaged_table_does_not_keep_others_from_being_used(lake, make_bars):
 
 
 def test_what_was_computed_is_computed_again_after_it_was_restored(lake):
-    lake.replace_all("signals", TABLES["signals"].empty(), marks=marks(["ma"], versions(lake, ["daily_bars"])))
-    lake.replace_all("signals", TABLES["signals"].empty(), marks=marks(["ma"], versions(lake, ["daily_bars"])))
+    lake.replace_all("signals", TABLES["signals"].empty(), watermarks=watermarks(["ma"], versions(lake, ["daily_bars"])))
+    lake.replace_all("signals", TABLES["signals"].empty(), watermarks=watermarks(["ma"], versions(lake, ["daily_bars"])))
     assert stale_since(lake, "signals", ["ma"], versions(lake, ["daily_bars"])) is None
     restore(lake, "signals", 1)
-    assert stale_since(lake, "signals", ["ma"], versions(lake, ["daily_bars"])) == EVER
-    lake.mark("signals", marks(["ma"], versions(lake, ["daily_bars"])))
+    assert stale_since(lake, "signals", ["ma"], versions(lake, ["daily_bars"])) == BEGINNING
+    lake.set_watermarks("signals", watermarks(["ma"], versions(lake, ["daily_bars"])))
     assert stale_since(lake, "signals", ["ma"], versions(lake, ["daily_bars"])) is None
 
 

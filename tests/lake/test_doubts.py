@@ -104,7 +104,7 @@ def calendar_until(monkeypatch: pytest.MonkeyPatch) -> Callable[[date, Sequence[
     def end(last: date, more: Sequence[date] = ()) -> None:
         days = [*published.sessions(published.first, min(last, published.last)), *more]
         calendar = TradingCalendar.from_days(days, last=last)
-        for module in ("lake.events", "lake.doubts", "tasks.admission", "tasks.bars", "tasks.wanted_days"):
+        for module in ("lake.events", "lake.doubts", "tasks.admission", "tasks.bars", "tasks.requested_days"):
             monkeypatch.setattr(f"mystocks_dagster.{module}.shanghai", lambda: calendar)
 
     return end

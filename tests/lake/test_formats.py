@@ -19,7 +19,7 @@ from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.migrate import migrate, plan
 from mystocks_dagster.lake.restore import restore
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import marks, stale_since, versions
+from mystocks_dagster.lake.watermarks import stale_since, versions
 from mystocks_dagster.market import tables
 from mystocks_dagster.market.table import MOMENT, Column, Table
 from mystocks_dagster.market.tables import TABLES
@@ -138,7 +138,7 @@ def test_a_new_column_is_there_after_the_whole_table_was_replaced_or_only_marked
 
 
 def test_an_added_column_makes_nothing_be_computed_again(filled, wider):
-    filled.replace_all("signals", TABLES["signals"].empty(), marks=marks(["ma"], versions(filled, ["daily_bars"])))
+    filled.replace_all("signals", TABLES["signals"].empty(), watermarks=watermarks(["ma"], versions(filled, ["daily_bars"])))
     filled.mark("daily_bars", {})
     assert "limit_up" in stored_columns(filled)
     assert stale_since(filled, "signals", ["ma"], versions(filled, ["daily_bars"])) is None

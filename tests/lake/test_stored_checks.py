@@ -8,7 +8,7 @@ import pytest
 
 from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.stored_checks import VALUE_RULES, questions, stored_checks
+from mystocks_dagster.lake.stored_checks import VALUE_RULES, check_descriptions, stored_checks
 from mystocks_dagster.market.table import Rule
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.market import DAILY_BARS
@@ -18,10 +18,10 @@ JAN2 = date(2024, 1, 2)
 
 
 def test_a_table_asks_each_of_its_check_rules_and_all_others_together():
-    assert list(questions(ADJUST_EVENTS)) == ["ratio_unknown", VALUE_RULES]
-    assert list(questions(DAILY_BARS)) == [VALUE_RULES]
-    assert list(questions(TABLES["loaded_days"])) == ["day_incomplete"]
-    assert questions(TABLES["signals"]) == {}
+    assert list(check_descriptions(ADJUST_EVENTS)) == ["ratio_unknown", VALUE_RULES]
+    assert list(check_descriptions(DAILY_BARS)) == [VALUE_RULES]
+    assert list(check_descriptions(TABLES["loaded_days"])) == ["day_incomplete"]
+    assert check_descriptions(TABLES["signals"]) == {}
 
 
 def test_rows_that_obey_pass_and_rows_that_do_not_are_counted_with_an_example(lake: Lake):

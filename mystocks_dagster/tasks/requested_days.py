@@ -51,7 +51,7 @@ def latest_closed(source: MarketSource) -> date:
     return max(calendar.previous(calendar.last + timedelta(days=1)), min(day, newest))
 
 
-def wanted_days(
+def requested_days(
     source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None
 ) -> RequestedDays:
     """Return the days that a sync should have, whether they are stored already or not.
