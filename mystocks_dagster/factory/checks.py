@@ -57,7 +57,10 @@ def _outcome(asset: dg.AssetKey, check: str, description: str, *, passed: bool) 
 
 def _build(table: Table, file: LoadedFile | None) -> dg.AssetChecksDefinition:
     asset = _asset(table, file)
-    specs = [dg.AssetCheckSpec(name, asset=asset, description=question) for name, question in check_descriptions(table).items()]
+    specs = [
+        dg.AssetCheckSpec(name, asset=asset, description=question)
+        for name, question in check_descriptions(table).items()
+    ]
 
     @dg.multi_asset_check(name=check_op_name("__".join(asset.path)), specs=specs, can_subset=True)
     def table_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:

@@ -1,4 +1,4 @@
-"""Store a computed table by writing only the days that differ from what is stored."""
+"""Store a computed table by writing only the days that differ from the stored ones."""
 
 import hashlib
 import inspect
@@ -12,14 +12,14 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import BEGINNING
 from mystocks_dagster.market.tables import table as table_of
 
-#: Above this share of days one new version of the whole table costs less than replacing the days.
+#: Above this share of changed days, rewriting the whole table costs less than replacing the days.
 _MOST = 1 / 3
 
 
 def formulas(modules: Sequence[ModuleType], *terms: str) -> str:
-    """Return a name for what these modules compute on these terms: another once their source is another."""
-    said = [*(inspect.getsource(module) for module in modules), *terms]
-    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:16]
+    """Return a hash of the source of these modules and of these terms."""
+    parts = [*(inspect.getsource(module) for module in modules), *terms]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def write_changes(
@@ -31,10 +31,10 @@ def write_changes(
     watermarks: Mapping[str, int] | None = None,
     force: bool = False,
 ) -> int:
-    """Make `content` the whole content, from the day `since` on, of a table with a `date` column, atomically.
+    """Replace the content of a table with a `date` column from the day `since` on, atomically.
 
-    A new trading day costs the rows of that day, a repaired past the days that it changes; the same content again
-    writes no row, unless `force` asks for it. In each case `marks` are kept with the table.
+    Only days that differ are written: a new trading day, or the days that a repair changes. Equal content writes no
+    row, except with `force`. In each case `watermarks` are stored with the table.
 
     Returns:
         The number of rows written.
@@ -52,7 +52,7 @@ def write_changes(
 
 
 def changed_days(stored: pl.LazyFrame, fresh: pl.LazyFrame) -> Sequence[date]:
-    """Return the days, ascending, whose rows are not the same in both frames; the order of rows does not matter."""
+    """Return the days, ascending, whose rows differ between both frames, regardless of their order."""
     both = _digests(stored).join(_digests(fresh), on="date", how="full", coalesce=True)
     same = pl.col("rows").eq_missing(pl.col("rows_right")) & pl.col("digest").eq_missing(pl.col("digest_right"))
     return both.filter(~same).select(pl.col("date").sort()).collect(engine="streaming")["date"].to_list()

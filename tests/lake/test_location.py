@@ -78,7 +78,8 @@ def test_a_name_that_delta_rs_cannot_work_with_is_refused_in_one_sentence_and_no
 ):
     lake = Lake(str(tmp_path / name / "lake"), "real")
     for act in (
-        lambda: lake.replace_days("daily_bars", make_bars(JAN2), [JAN2]), lambda: lake.read("daily_bars"), lake.tables, lake.check_world,
+        lambda: lake.replace_days("daily_bars", make_bars(JAN2), [JAN2]), lambda: lake.read("daily_bars"),
+        lake.tables, lake.check_world,
         lambda: lake.query("SELECT 1"), lake.compact,
     ):  # fmt: skip
         with pytest.raises(

@@ -70,7 +70,8 @@ class Run(TaskRun):
 
 def run_of(given: MarketSource | None = None) -> Run:
     return Run(
-        task_id="daily_data_sync", run_id="run", attempt=1, settings=Settings.from_env(), logger=logging.getLogger("task"),
+        task_id="daily_data_sync", run_id="run", attempt=1, settings=Settings.from_env(),
+        logger=logging.getLogger("task"),
         report_progress=lambda *_: None, given=given,
     )  # fmt: skip
 

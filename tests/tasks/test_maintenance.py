@@ -52,7 +52,7 @@ def put(path: Path, *, days: float, size: int = 10) -> Path:
 
 
 def unchecked(*paths: str) -> CleanupParams:
-    """Return params as a start of a run brings them, whose folders have become something else since they were checked."""
+    """Return params as a started run gets them, whose folders have changed since they were checked."""
     return CleanupParams.model_construct(cleanup_paths=list(paths), retention_days=30, compact_lake=False)
 
 

@@ -109,7 +109,7 @@ def test_a_weekday_beyond_the_end_on_which_the_source_shows_older_bars_is_skippe
     result = sync_daily_stock_data(sync, run())
     assert result.status == "skipped"
     assert (
-        "2027-01-01 is skipped: akshare shows no bars after 2026-12-31, and the trading calendar ends on 2026-12-31"
+        "2027-01-01 is skipped: akshare has no bars after 2026-12-31, and the trading calendar ends on 2026-12-31"
         in result.message
     )
     assert stored(run()) == [date(2026, 12, 31)]
