@@ -53,3 +53,8 @@ class AlertContext:
         if entry is None:
             return job
         return entry.group_name if isinstance(entry, Group) else entry.task_name
+
+    def owner(self, job: str) -> str | None:
+        """Return who answers for a task or group, by its name in Dagster; None when the file names nobody."""
+        entry = self.entries.get(job)
+        return entry.owner or None if entry else None

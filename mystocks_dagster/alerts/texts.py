@@ -24,10 +24,12 @@ def failed(
     attempts: int,
     link: str | None,
     command: str | None,
+    owner: str | None = None,
 ) -> Message:
     """Return the message about a task that failed in its last attempt."""
     body = lines(
         任务=f"{name}（{task_id}）",
+        负责人=owner,
         时间=clock(time),
         原因=_short(reason),
         尝试=f"{attempts} 次",
@@ -47,6 +49,7 @@ def partly_done(
     failed_items: Sequence[str],
     link: str | None,
     command: str | None,
+    owner: str | None = None,
 ) -> Message:
     """Return the message about a task of which some items failed.
 
@@ -56,6 +59,7 @@ def partly_done(
     items = "、".join(map(str, failed_items[:10])) + more
     body = lines(
         任务=f"{name}（{task_id}）",
+        负责人=owner,
         时间=clock(time),
         说明=_short(reason),
         未完成=items,
@@ -66,19 +70,38 @@ def partly_done(
 
 
 def run_failed(
-    key: str, job: str, name: str, *, time: datetime, reason: str | None, link: str | None, command: str | None
+    key: str,
+    job: str,
+    name: str,
+    *,
+    time: datetime,
+    reason: str | None,
+    link: str | None,
+    command: str | None,
+    owner: str | None = None,
 ) -> Message:
     """Return the message about a run that failed before any of its tasks had started."""
-    body = lines(运行=f"{name}（{job}）", 时间=clock(time), 原因=_short(reason), 详情=link, 重新运行=command)
+    body = lines(
+        运行=f"{name}（{job}）", 负责人=owner, 时间=clock(time), 原因=_short(reason), 详情=link, 重新运行=command
+    )
     return Message(key=key, kind="failure", title=f"❌ 运行未能开始：{name}", body=body, time=time)
 
 
 def crashing(
-    key: str, task_id: str, name: str, *, time: datetime, reason: str | None, restarts: int, link: str | None
+    key: str,
+    task_id: str,
+    name: str,
+    *,
+    time: datetime,
+    reason: str | None,
+    restarts: int,
+    link: str | None,
+    owner: str | None = None,
 ) -> Message:
     """Return the message about a supervisor that crashes again and again."""
     body = lines(
         任务=f"{name}（{task_id}）",
+        负责人=owner,
         时间=clock(time),
         原因=_short(reason),
         重启=f"已连续重启 {restarts} 次，仍在按退避间隔重试",
@@ -88,16 +111,36 @@ def crashing(
     return Message(key=key, kind="failure", title=f"❌ 常驻任务反复崩溃：{name}", body=body, time=time)
 
 
-def recovered(key: str, task_id: str, name: str, *, time: datetime, since: datetime, link: str | None) -> Message:
+def recovered(
+    key: str,
+    task_id: str,
+    name: str,
+    *,
+    time: datetime,
+    since: datetime,
+    link: str | None,
+    owner: str | None = None,
+) -> Message:
     """Return the message about a task that succeeded again."""
-    body = lines(任务=f"{name}（{task_id}）", 时间=clock(time), 上次失败=clock(since), 详情=link)
+    body = lines(任务=f"{name}（{task_id}）", 负责人=owner, 时间=clock(time), 上次失败=clock(since), 详情=link)
     return Message(key=key, kind="recovery", title=f"✅ 任务恢复：{name}", body=body, time=time)
 
 
-def late(key: str, name: str, day: date, by: str, *, time: datetime, command: str | None, link: str | None) -> Message:
+def late(
+    key: str,
+    name: str,
+    day: date,
+    by: str,
+    *,
+    time: datetime,
+    command: str | None,
+    link: str | None,
+    owner: str | None = None,
+) -> Message:
     """Return the message about data that is not there by its time."""
     body = lines(
         应到=f"{name}：{day.isoformat()}（交易日）{by} 之前",
+        负责人=owner,
         检查=clock(time),
         补数=command,
         详情=link,
@@ -118,12 +161,21 @@ def arrived(key: str, name: str, day: date, *, time: datetime) -> Message:
 
 
 def missed(
-    key: str, job: str, name: str, *, dues: Sequence[datetime], reason: str, time: datetime, link: str | None
+    key: str,
+    job: str,
+    name: str,
+    *,
+    dues: Sequence[datetime],
+    reason: str,
+    time: datetime,
+    link: str | None,
+    owner: str | None = None,
 ) -> Message:
     """Return the message about starts that did not happen."""
     due = clock(dues[0]) if len(dues) == 1 else f"{clock(dues[0])} 至 {clock(dues[-1])}，共 {len(dues)} 次"
     body = lines(
         任务=f"{name}（{job}）",
+        负责人=owner,
         应启动=due,
         原因=_short(reason),
         详情=link,

@@ -20,7 +20,8 @@ def channel_assets(office: AlertEngine) -> list[dg.AssetSpec]:
     """Return the asset of the channels; none when the task file has no addresses."""
     labels = "\n".join(f"* `{channel.label}`" for channel in office.channels)
     about = (
-        f"**告警渠道** — where `alerts` of the task file sends messages. A test: `mystocks alerts test`.\n\n{labels}"
+        f"告警渠道：where messages about failures are sent, as the task file says.\n\n"
+        f"A test: `mystocks alerts test`.\n\n{labels}"
     )
     return [dg.AssetSpec(_CHANNELS, group_name=GROUP, description=about)] if office.channels else []
 
@@ -76,6 +77,6 @@ def alert_sensors(versions: Sequence[Version], office: AlertEngine) -> list[dg.S
             evaluation_fn=look,
             minimum_interval_seconds=1,
             default_status=dg.DefaultSensorStatus.RUNNING,
-            description="Sends what `alerts` of the task file asks for; switched off, nothing is sent",
+            description="Sends what the alerts of the task file ask for; switched off, nothing is sent",
         )
     ]

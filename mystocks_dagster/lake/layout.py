@@ -49,7 +49,7 @@ class TableInfo:
 
 def table_info(name: str, opened: DeltaTable) -> TableInfo:
     """Return size and state of a table from its transaction log; no data file is opened."""
-    files = pl.DataFrame(opened.get_add_actions(flatten=True))
+    files = _files(opened)
     writes = (entry for entry in opened.history() if changes_rows(entry))
     stamp = next((entry["timestamp"] for entry in writes if "timestamp" in entry), None)
     return TableInfo(
@@ -63,6 +63,15 @@ def table_info(name: str, opened: DeltaTable) -> TableInfo:
 def changes_rows(commit: Mapping[str, Any]) -> bool:
     """Return whether a commit, as Delta's history lists it, changed rows."""
     return commit.get("operation") not in HOUSEKEEPING and WATERMARKS_ONLY not in commit
+
+
+def row_count(opened: DeltaTable) -> int:
+    """Return the number of rows of a table from its transaction log; no data file is opened."""
+    return int(_files(opened)["num_records"].sum())
+
+
+def _files(opened: DeltaTable) -> pl.DataFrame:
+    return pl.DataFrame(opened.get_add_actions(flatten=True))
 
 
 def world_name(world: str, schema: Table) -> str:

@@ -84,6 +84,12 @@ def load_entries(lake: Lake, table: str) -> pl.DataFrame:
     return LOADED_DAYS.empty() if _is_missing(lake, table) else all_load_entries(lake, table)
 
 
+def first_days(lake: Lake) -> dict[str, date]:
+    """Return the first loaded day of each existing table."""
+    first = _entries(lake).group_by("table").agg(pl.col("date").min()).sort("table")
+    return {table: day for table, day in first.iter_rows() if not _is_missing(lake, table)}
+
+
 def all_load_entries(lake: Lake, table: str) -> pl.DataFrame:
     """Return the entries of one table, also when the table no longer exists."""
     return _entries(lake).filter(pl.col("table") == table)

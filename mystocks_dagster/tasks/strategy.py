@@ -15,9 +15,9 @@ from mystocks_dagster.lake.watermarks import BEGINNING, stale_since, versions, w
 from mystocks_dagster.market import signals
 from mystocks_dagster.market.signals import STRATEGIES, StrategyName, needed_columns, strategy_signals
 from mystocks_dagster.tags import State
-from mystocks_dagster.tasks.changes import formulas, write_changes
+from mystocks_dagster.tasks.changes import write_changes
 from mystocks_dagster.tasks.param_types import TaskParams
-from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares, tables_of
 
 
 class SignalParams(TaskParams):
@@ -31,7 +31,7 @@ class SignalParams(TaskParams):
     force: bool = Field(default=False, description="Rewrite the table even when no signal has changed.")
 
 
-@declares(writes=("signals",), reads=("indicators_daily", "daily_bars"))
+@declares(writes=("signals",), reads=("indicators_daily", "daily_bars"), formulas=(signals,))
 def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult:
     """Run the strategies on all new or changed days and store one row per symbol, day, strategy and side.
 
@@ -43,7 +43,8 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
     """
     lake = run.lake()
     inputs = versions(lake, ("indicators_daily", "daily_bars"))
-    work = [f"{name} {formulas((signals,))}" for name in params.strategies]
+    version = tables_of(calculate_strategy_signals).code_version
+    work = [f"{name} {version}" for name in params.strategies]
     since = BEGINNING if params.force else stale_since(lake, "signals", work, inputs)
     rows = 0
     if since:

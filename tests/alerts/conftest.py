@@ -28,7 +28,7 @@ TASKS = """
       {more}
     tasks:
       - {{task_id: sync-bars, task_name: 每日行情, task_function: sync, retry_count: 1}}
-      - {{task_id: other, task_name: 另一个, task_function: sync}}
+      - {{task_id: other, task_name: 另一个, task_function: sync, owner: 数据组}}
       - {{task_id: partly, task_name: 部分, task_function: partly}}
       - {{task_id: server, task_name: 服务, task_type: supervisor, task_function: sync, auto_restart: true}}
       - {{task_id: first, task_name: 第一步, task_function: sync, stop_on_error: false}}

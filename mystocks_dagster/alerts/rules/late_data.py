@@ -7,6 +7,7 @@ import dagster as dg
 
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.context import AlertContext
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.history import reading
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
@@ -61,7 +62,16 @@ def _ask(instance: dg.DagsterInstance, desk: AlertContext, expectation: Expectat
     command = texts.command(task, days=(day.isoformat(), day.isoformat()) if past else None) if task else None
     link = desk.links.asset("/".join((*desk.prefix, expectation.table))) if expectation.table else None
     desk.say(
-        texts.late(key, _title(desk, expectation), day, expectation.by, time=desk.moment, command=command, link=link)
+        texts.late(
+            key,
+            _title(desk, expectation),
+            day,
+            expectation.by,
+            owner=desk.owner(dagster_name(task)) if task else None,
+            time=desk.moment,
+            command=command,
+            link=link,
+        )
     )
     desk.wrong(key, desk.moment, desk.moment.isoformat())
 
@@ -136,7 +146,7 @@ def _statuses(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: 
     since = datetime.combine(day, time(), SHANGHAI).astimezone(UTC)
     for job in _jobs(desk, task):
         found = instance.get_run_records(dg.RunsFilter(job_name=job, created_after=since), limit=1_000)
-        runs = reading.read(instance, [record.dagster_run.run_id for record in found])
+        runs = reading.read(InstanceTables(instance), [record.dagster_run.run_id for record in found])
         yield from (
             one.status
             for _, executions in runs.values()

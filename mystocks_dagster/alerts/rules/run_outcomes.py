@@ -157,6 +157,7 @@ def _tell_execution(
         "key": execution.execution_id,
         "task_id": execution.task_id,
         "name": desk.name(job),
+        "owner": desk.owner(job),
         "time": moment,
     }
     link, result = desk.links.run(execution.run_id), execution.result or {}
@@ -194,7 +195,13 @@ def _tell_supervisor(desk: AlertContext, run: dg.DagsterRun, executions: list[Ex
         return
     task_id = entry.task_id if isinstance(entry, Task) else job
     reason = next((one.error_message for one in executions if one.error_message), None)
-    about: Mapping[str, Any] = {"task_id": task_id, "name": desk.name(job), "time": _moment(ended), "reason": reason}
+    about: Mapping[str, Any] = {
+        "task_id": task_id,
+        "name": desk.name(job),
+        "owner": desk.owner(job),
+        "time": _moment(ended),
+        "reason": reason,
+    }
     key, link = f"{run.run_id}:{job}", desk.links.run(run.run_id)
     if not (isinstance(entry, Task) and entry.auto_restart):
         if run.status == dg.DagsterRunStatus.FAILURE:
@@ -216,7 +223,12 @@ def _tell_well_again(instance: dg.DagsterInstance, desk: AlertContext) -> None:
             ):
                 entry, run_id = desk.entries.get(job), record.dagster_run.run_id
                 task_id = entry.task_id if isinstance(entry, Task) else job
-                about: Mapping[str, Any] = {"task_id": task_id, "name": desk.name(job), "link": desk.links.run(run_id)}
+                about: Mapping[str, Any] = {
+                    "task_id": task_id,
+                    "name": desk.name(job),
+                    "owner": desk.owner(job),
+                    "link": desk.links.run(run_id),
+                }
                 desk.say(texts.recovered(f"well:{run_id}", time=desk.moment, since=over.since, **about))
 
 
@@ -228,6 +240,7 @@ def _tell_unstarted(instance: dg.DagsterInstance, desk: AlertContext, run: dg.Da
             f"run:{run.run_id}",
             run.job_name,
             desk.name(run.job_name),
+            owner=desk.owner(run.job_name),
             time=_moment(ended),
             reason=_run_failure(instance, run.run_id),
             link=desk.links.run(run.run_id),

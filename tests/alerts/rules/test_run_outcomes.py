@@ -32,6 +32,14 @@ def test_a_failed_task_is_told_once_after_its_last_attempt_with_what_a_person_ne
     assert told[5] == "重新运行：mystocks run sync-bars"
 
 
+def test_a_message_names_who_answers_for_the_task(project: Project, hook: Webhook) -> None:
+    project.use(hook.url)
+    project.mood("bad")
+    project.run("other")
+    project.look()
+    assert hook.messages[0]["message"].splitlines()[:2] == ["任务：另一个（other）", "负责人：数据组"]
+
+
 @ON_BOTH
 def test_nothing_is_told_twice_also_not_after_a_restart(project: Project, hook: Webhook) -> None:
     project.use(hook.url)
