@@ -94,7 +94,7 @@ def _check_values(table: Table, frame: pl.DataFrame, column: Column) -> None:
 
 
 def _is_sorted_by_key(table: Table, frame: pl.DataFrame) -> bool:
-    """Return whether the keys strictly increase: then they are unique, and no large hash table is needed to know."""
+    """Return whether the keys strictly increase: then they are unique, which is known without a large hash table."""
     rises = pl.lit(value=False)
     for name in reversed(table.key):
         now, last = pl.col(name).slice(1), pl.col(name).slice(0, pl.len() - 1)

@@ -81,7 +81,7 @@ def check_files(opened: DeltaTable, uri: str, years: tuple[int | None, int | Non
 
 
 def commit(uri: str, attempt: Callable[[DeltaTable | None], None]) -> None:
-    """Run `attempt` on the table's newest version; retry it on the then newest after a conflict with another writer.
+    """Run `attempt` on the table's newest version; after a conflict with another writer, run it on the new version.
 
     Delta rejects a commit whose files or rows another commit has changed meanwhile, so no write is lost. A rejected
     attempt leaves the table unchanged.

@@ -21,7 +21,7 @@ def local_path(uri: str) -> str | None:
 
 
 def public_uri(location: str, table: str) -> str:
-    """Return the address of a table as it may be shown: a `file://` URL for a folder, no user or password in any other."""
+    """Return a table's address for display: `file://` for a local folder, else the URL without user and password."""
     path = local_path(location)
     if path is not None:
         return Path(os.path.realpath(path), table).as_uri()

@@ -118,7 +118,7 @@ def _traded_bars(lake: Lake, symbols: Sequence[str] | None) -> pl.DataFrame:
 
 
 def _calculated(bars: pl.DataFrame, period: Period, names: Sequence[Indicator], since: date) -> pl.DataFrame:
-    """Compute the rows from the day `since` on, in blocks, so that no other row of the market is in memory at once."""
+    """Compute the rows from the day `since` on, in blocks, so that only these rows of the market are in memory."""
     tables = []
     for block in blocks(bars):
         table = indicator_table(block if period == "daily" else weekly_bars(block), names)

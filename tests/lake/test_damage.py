@@ -117,11 +117,11 @@ USES: dict[str, Callable[[Lake, Callable], object]] = {
 def test_a_damaged_file_is_named_by_every_use_of_the_table(lake, make_bars, kind):
     file = (LAST.get(kind) or BACK[kind][0])(lake)
     for use in USES.values():
-        with pytest.raises(TableDamaged) as told:
+        with pytest.raises(TableDamaged) as raised:
             use(lake, make_bars)
-        assert f"The table daily_bars in {lake.location}/daily_bars is damaged: {file}" in str(told.value)
-        assert str(told.value).endswith(": mystocks data restore daily_bars")
-        assert "\n" not in str(told.value)
+        assert f"The table daily_bars in {lake.location}/daily_bars is damaged: {file}" in str(raised.value)
+        assert str(raised.value).endswith(": mystocks data restore daily_bars")
+        assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("kind", [*LAST, *BACK])

@@ -182,10 +182,10 @@ def check_refused(lake: Lake, make_bars, why: str) -> None:
         lambda: lake.replace_days("daily_bars", make_bars(JAN3), [JAN3]),
         lambda: lake.upsert("daily_bars", make_bars(JAN3)),
     ):  # fmt: skip
-        with pytest.raises(WrongFormat) as told:
+        with pytest.raises(WrongFormat) as raised:
             use()
-        assert str(told.value).startswith(f"The table daily_bars was written by a newer version of MyStocks ({why}")
-        assert "Install that version" in str(told.value)
+        assert str(raised.value).startswith(f"The table daily_bars was written by a newer version of MyStocks ({why}")
+        assert "Install that version" in str(raised.value)
     assert why in lake.tables()[0].trouble
 
 
@@ -220,13 +220,13 @@ def test_a_table_that_must_be_changed_is_not_used_before_and_the_remedy_changes_
         match=r"daily_bars was written by an older .*migration \(closes become cents\)\. Run: mystocks data migrate",
     ):
         later.read("daily_bars")
-    told = []
+    steps = []
     assert [(step.table, step.number) for step in plan(later)] == [
         ("daily_bars", 2),
         ("daily_bars", 3),
         ("loaded_days", 3),
     ]
-    assert migrate(later, told.append) == told == [*told]
+    assert migrate(later, steps.append) == steps == [*steps]
     assert later.read("daily_bars")["close"].unique().to_list() == [1000.0]
     assert later.read("daily_bars")["lots"].unique().to_list() == [1]
     assert later.read("daily_bars", start=JAN3, end=JAN3).height == 3

@@ -29,7 +29,7 @@ def test_rows_that_obey_pass_and_rows_that_do_not_are_counted_with_an_example(la
     lake.upsert("adjust_events", pl.DataFrame(events))
     unknown, rules = stored_checks(lake, ADJUST_EVENTS)
     assert (unknown.name, unknown.rows, unknown.failing) == ("ratio_unknown", 2, 1)
-    assert unknown.description.startswith("1 of 2 rows. ratio_unknown: the ratio is unknown")
+    assert unknown.description.startswith("1 of 2 rows fail. ratio_unknown: the ratio is unknown")
     assert unknown.description.endswith("e.g. symbol=600519.SH, date=2024-01-02")
     assert (rules.name, rules.failing, rules.description) == (VALUE_RULES, 0, "All 2 rows pass.")
 

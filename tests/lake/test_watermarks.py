@@ -1,4 +1,4 @@
-"""Since which day an input has changed, told from transaction logs alone."""
+"""Since which day an input has changed, read from transaction logs alone."""
 
 import shutil
 from datetime import date

@@ -122,6 +122,6 @@ def test_a_lake_that_is_a_file_is_named(tmp_path, make_bars):
 def test_what_a_person_must_change_is_not_tried_again(tmp_path, make_bars):
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     for location in (tmp_path / "file", tmp_path / ("n" * 300), tmp_path / "50%ab"):
-        with pytest.raises(LakeUnusable) as told:
+        with pytest.raises(LakeUnusable) as raised:
             Lake(str(location), "real").replace_days("daily_bars", make_bars(JAN2), [JAN2])
-        assert not told.value.retryable
+        assert not raised.value.retryable

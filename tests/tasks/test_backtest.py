@@ -153,7 +153,7 @@ def test_an_order_behind_an_unknown_ratio_is_counted_with_its_reason(computing, 
 
 
 def test_no_signals_no_bars_and_no_days_are_told_apart(computing, lake, market):
-    with pytest.raises(TableMissing, match="holds none of kdj_overbought; run calc_strategy_signals"):
+    with pytest.raises(TableMissing, match="has no rows of kdj_overbought; run calc_strategy_signals"):
         trade(computing, strategy_id="kdj_overbought")
     with pytest.raises(
         InvalidParams,

@@ -1,4 +1,4 @@
-"""A program as a task: how its end is told, and what is refused."""
+"""A program as a task: how its end is reported, and what is refused."""
 
 import sys
 
