@@ -108,12 +108,12 @@ def _actions(lake: Lake, changed: pl.DataFrame) -> pl.DataFrame:
 
 def _next_days(lake: Lake, days: Sequence[date], calendar: TradingCalendar) -> list[date]:
     """Return the days of every symbol's first bar after each run of `days`, whose event depends on them."""
-    ends = [end for _, end in runs(days, {day: _weekday_before(day, calendar) for day in days})]
+    ends = [end for _, end in runs(days, {day: session_before(day, calendar) for day in days})]
     return next_bar_days(lake.scan("daily_bars", columns=["symbol", "date"], start=min(days)), ends)
 
 
-def _weekday_before(day: date, calendar: TradingCalendar) -> date:
-    """Return the latest earlier day that may be a trading day; a wrong guess costs time, not correctness."""
+def session_before(day: date, calendar: TradingCalendar) -> date:
+    """Return the previous session; beyond the calendar, each weekday counts as one."""
     day -= timedelta(days=1)
     while not calendar.is_probable_session(day)[0]:
         day -= timedelta(days=1)

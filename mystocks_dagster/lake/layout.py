@@ -56,8 +56,13 @@ def table_info(name: str, opened: DeltaTable) -> TableInfo:
         table=name,
         rows=int(files["num_records"].sum()),
         bytes=int(files["size_bytes"].sum()),
-        updated=datetime.fromtimestamp(stamp / 1000, UTC).astimezone(SHANGHAI) if stamp else None,
+        updated=commit_time(stamp),
     )
+
+
+def commit_time(timestamp: int | None) -> datetime | None:
+    """Return the time of a commit from its timestamp in milliseconds, in Shanghai's time zone."""
+    return datetime.fromtimestamp(timestamp / 1000, UTC).astimezone(SHANGHAI) if timestamp else None
 
 
 def changes_rows(commit: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -13,12 +13,12 @@ from mystocks_dagster.errors import LakeError, MyStocksError, TableDamaged, Unkn
 from mystocks_dagster.lake import damage, delta
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.formats import format_of, pending, stamp
-from mystocks_dagster.lake.layout import RESTORES, YEAR, stream
+from mystocks_dagster.lake.layout import RESTORES, YEAR, commit_time, row_count, stream
 from mystocks_dagster.lake.loads import all_load_entries, forget_days
 from mystocks_dagster.lake.location import has_wildcards, local_path
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.writing import PARQUET
-from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables import table as table_of
 
@@ -147,12 +147,11 @@ def _uri(lake: Lake, table: str) -> str:
 
 def _version(uri: str, number: int, known: dict[str, str]) -> TableVersion:
     info = damage.commit_info(uri, number)
-    stamped = info.get("timestamp")
-    written = datetime.fromtimestamp(stamped / 1000, UTC).astimezone(SHANGHAI) if stamped else None
+    written = commit_time(info.get("timestamp"))
     rows, trouble = None, ""
     try:
         opened = _open(uri, number)
-        rows = _rows(opened)
+        rows = row_count(opened)
         trouble = next(iter(damage.data_damage(opened, uri, read=True, known=known).values()), "")
     except MyStocksError as error:
         trouble = damage.log_damage(uri) or str(error)
@@ -256,8 +255,7 @@ def _aside(path: Path) -> Path:
 
 def _written_after(uri: str, number: int) -> datetime | None:
     """Return when the next version was written; None when there is none."""
-    stamped = damage.commit_info(uri, number + 1).get("timestamp")
-    return datetime.fromtimestamp(stamped / 1000, UTC).astimezone(SHANGHAI) if stamped else None
+    return commit_time(damage.commit_info(uri, number + 1).get("timestamp"))
 
 
 def _forget(lake: Lake, table: str, since: datetime | None, *, everything: bool = False) -> tuple[date, ...]:
@@ -299,8 +297,4 @@ def _days(lake: Lake, table: str) -> Sequence[date]:
 
 def _count(lake: Lake, uri: str) -> int:
     opened = delta.open_table(uri)
-    return _rows(opened) if opened else 0
-
-
-def _rows(opened: DeltaTable) -> int:
-    return int(pl.DataFrame(opened.get_add_actions(flatten=True))["num_records"].sum())
+    return row_count(opened) if opened else 0

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError
+from mystocks_dagster.lake.events import session_before
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
@@ -83,7 +84,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
 
 def _neighbours(lake: Lake, frame: pl.DataFrame) -> Neighbours:
     days = frame["date"].unique().sort().to_list()
-    return Neighbours(frame, _stored(lake, days), {day: _session_before(day) for day in days})
+    return Neighbours(frame, _stored(lake, days), {day: session_before(day, shanghai()) for day in days})
 
 
 def _without_wrong_days(lake: Lake, frame: pl.DataFrame) -> tuple[pl.DataFrame, Neighbours, dict[date, str]]:
@@ -96,9 +97,8 @@ def _without_wrong_days(lake: Lake, frame: pl.DataFrame) -> tuple[pl.DataFrame, 
     while candidates := neighbours.wrong_days():
         days = frame["date"].n_unique()
         mostly_wrong = days >= MANY_DAYS and len(candidates) > MOST_WRONG * days
-        confirmed = candidates
-        if not mostly_wrong:
-            confirmed = {day: why for day, why in candidates.items() if _session_before(day) not in candidates}
+        after_wrong = {day for day in candidates if session_before(day, shanghai()) in candidates and not mostly_wrong}
+        confirmed = {day: reason for day, reason in candidates.items() if day not in after_wrong}
         wrong |= confirmed
         frame = frame.filter(~pl.col("date").is_in(list(confirmed)))
         neighbours = _neighbours(lake, frame)
@@ -123,14 +123,6 @@ def _stored(lake: Lake, days: Sequence[date]) -> pl.DataFrame:
         return DAILY_BARS.empty().select(CONTEXT)
     near = lake.scan("daily_bars", columns=CONTEXT, start=days[0] - timedelta(days=CONTEXT_DAYS), end=days[-1])
     return near.filter(~pl.col("date").is_in(list(days))).collect()
-
-
-def _session_before(day: date) -> date:
-    """Return the previous session; beyond the published calendar each weekday is one."""
-    day -= timedelta(days=1)
-    while not shanghai().is_probable_session(day)[0]:
-        day -= timedelta(days=1)
-    return day
 
 
 def _lacking(
@@ -179,7 +171,7 @@ def check_quotes(lake: Lake, frame: pl.DataFrame) -> None:
     """
     if frame.is_empty() or not lake.exists("daily_bars"):
         return
-    before = _session_before(frame["date"].max())  # ty: ignore[invalid-argument-type]
+    before = session_before(frame["date"].max(), shanghai())  # ty: ignore[invalid-argument-type]
     closes = lake.read("daily_bars", columns=["symbol", "close"], start=before, end=before)
     both = frame.join(closes, on="symbol").filter(pl.col("prev_close").is_not_null())
     differing = both.filter((pl.col("prev_close") - pl.col("close")).abs() > HALF_A_TICK)
