@@ -26,7 +26,7 @@ from mystocks_dagster.tasks.param_types import Day, SourceName, Symbols, TaskPar
 from mystocks_dagster.tasks.requested_days import latest_closed, requested_days
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.stock_list import refresh_stock_list, sync_stock_list
-from mystocks_dagster.trading_calendar.refresh import Refreshed, refresh_when_due
+from mystocks_dagster.trading_calendar.refresh import RefreshResult, refresh_when_due
 
 ReportType = Literal["balance_sheet", "income_statement", "cash_flow"]
 _STATEMENTS: dict[ReportType, StatementTable] = {
@@ -114,12 +114,15 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     if params.include_kline:
         parts.append(_skip_if_not_offered(lambda: _sync_bars(params, run, source, lake)))
     if params.include_basic:
-        day = latest_closed(source)
-        parts.append(_skip_if_not_offered(lambda: refresh_stock_list(source, lake, day, force=params.force)))
+        parts.append(_skip_if_not_offered(lambda: _refresh_stocks(params, source, lake)))
     return _with_calendar(merge_results(parts), refreshed, run)
 
 
-def _with_calendar(result: TaskResult, refreshed: Refreshed | None, run: TaskRun) -> TaskResult:
+def _refresh_stocks(params: DailySync, source: MarketSource, lake: Lake) -> TaskResult:
+    return refresh_stock_list(source, lake, latest_closed(source), force=params.force)
+
+
+def _with_calendar(result: TaskResult, refreshed: RefreshResult | None, run: TaskRun) -> TaskResult:
     """Return the result with the outcome of refreshing the trading calendar."""
     if refreshed is None:
         return result
