@@ -10,7 +10,7 @@ import polars as pl
 
 from mystocks_dagster.errors import SourceChanged
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.market.value_rules import Checked, Fault, check
+from mystocks_dagster.market.value_rules import CheckedFrame, Fault, check
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable, StatementTable
 
 #: Some sources write 0 where they have no previous close: Sina of Beijing's stocks.
@@ -101,7 +101,7 @@ class CheckedSource:
         table = TABLES[name]
         if _PREV_CLOSE in table.dtypes:
             frame = frame.with_columns(pl.when(pl.col(_PREV_CLOSE) != 0).then(pl.col(_PREV_CLOSE)).alias(_PREV_CLOSE))
-        checked: Checked = check(table, once(name, frame, self.name))
+        checked: CheckedFrame = check(table, once(name, frame, self.name))
         if checked.refused and not days_apart:
             raise SourceChanged(f"{self.name}: {name} refused. {'; '.join(checked.refused.values())}.")
         if checked.faults or checked.refused:

@@ -12,7 +12,7 @@ from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.continuity import CONTEXT, MANY, MOST_DISAGREEING, PAUSED, Neighbours
 from mystocks_dagster.market.tables.market import DAILY_BARS
-from mystocks_dagster.market.value_rules import Checked, Fault, Rule, part
+from mystocks_dagster.market.value_rules import CheckedFrame, Fault, Rule, apply_rules
 from mystocks_dagster.sources.checked import set_aside
 from mystocks_dagster.sources.protocol import MarketSource
 
@@ -113,8 +113,8 @@ def _emptied(days: Collection[date], rows: pl.DataFrame, refused: Collection[dat
     )
 
 
-def _checked(frame: pl.DataFrame, breaks: Mapping[Rule, pl.Series], *, whole: bool) -> Checked:
-    return part(DAILY_BARS, frame, {rule: pl.lit(flags) for rule, flags in breaks.items()}, whole=whole)
+def _checked(frame: pl.DataFrame, breaks: Mapping[Rule, pl.Series], *, whole: bool) -> CheckedFrame:
+    return apply_rules(DAILY_BARS, frame, {rule: pl.lit(flags) for rule, flags in breaks.items()}, whole=whole)
 
 
 def _stored(lake: Lake, days: Sequence[date]) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.backtest import Outcome, Terms, backtest
+from mystocks_dagster.market.backtest import BacktestResult, Terms, backtest
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.metrics import Performance, performance
 from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE
@@ -136,7 +136,9 @@ def _backtest_id(params: BacktestParams, days: list[date]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _store(lake: Lake, name: str, params: BacktestParams, outcome: Outcome, measured: Performance) -> dict[str, int]:
+def _store(
+    lake: Lake, name: str, params: BacktestParams, outcome: BacktestResult, measured: Performance
+) -> dict[str, int]:
     """Write the summary last, so that it never speaks of a curve or of trades that are not there."""
     trades = _frame("backtest_trades", name, outcome.trades)
     equity = _frame("backtest_equity", name, outcome.balances)
