@@ -14,7 +14,7 @@ from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.continuity import CONTEXT, Neighbours
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import check
-from mystocks_dagster.sources.checked import once
+from mystocks_dagster.sources.checked import drop_duplicates
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     print(f"{frame.height:,} bars, {frame.estimated_size('mb'):,.0f} MB in memory")
     with tempfile.TemporaryDirectory() as folder:
         unit = timed("stored in the lake", lambda: Lake(folder, "real").replace_days("daily_bars", frame, days))
-    timed("no row twice", lambda: once("daily_bars", frame, "bench"), unit)
+    timed("no row twice", lambda: drop_duplicates("daily_bars", frame, "bench"), unit)
     timed("the rules of the table, nothing wrong", lambda: check(DAILY_BARS, frame), unit)
     spoilt = frame.with_columns(
         high=pl.when(pl.int_range(pl.len()) % 1000 == 0).then(pl.col("low") - 1).otherwise(pl.col("high"))

@@ -122,7 +122,7 @@ class TradingCalendar:
         return self.previous(day)
 
     def probable_latest_closed(self, moment: datetime, close: time = CLOSE) -> tuple[date, bool]:
-        """Return (day, certain) like `latest_closed`; outside the bounds it is the latest closed weekday, not certain."""
+        """Return (day, certain) like `latest_closed`; outside the bounds, the latest closed weekday, not certain."""
         day = self._first_open_day(moment, close) - _DAY
         while not self.is_probable_session(day)[0]:
             day -= _DAY

@@ -216,8 +216,8 @@ def _disagreement(row: Mapping[str, Any]) -> str:
 
 def _mass_suspension(row: Mapping[str, Any]) -> str:
     return (
-        f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols that traded the day before show no price, "
-        f"e.g. {', '.join(row['symbols'])}"
+        f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols that traded the day before "
+        f"show no price, e.g. {', '.join(row['symbols'])}"
     )
 
 

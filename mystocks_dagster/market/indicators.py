@@ -98,7 +98,8 @@ def rsi(close: pl.Expr, window: int) -> pl.Expr:
 def boll(close: pl.Expr, window: int = 20, width: float = 2) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     """Middle, upper and lower Bollinger band; null in the first `window - 1` rows.
 
-    It uses the sample standard deviation (divided by `window - 1`) like 通达信's STD; MyTT and TA-Lib divide by `window`.
+    The standard deviation is the sample's (divided by `window - 1`), like 通达信's STD; MyTT and TA-Lib divide by
+    `window`.
     """
     middle = ma(close, window)
     spread = width * close.rolling_std(window, ddof=1)

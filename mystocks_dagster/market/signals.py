@@ -34,13 +34,13 @@ def crosses_above(fast: pl.Expr, slow: pl.Expr) -> pl.Expr:
 
 
 def bottom_divergence() -> pl.Expr:
-    """底背离: the close is below all closes of the previous 20 bars, while DIF < 0 is above its minimum of those bars."""
+    """底背离: the close is below all closes of the previous 20 bars, but DIF < 0 is above their lowest DIF."""
     lowest_close, lowest_dif = (x.shift(1).rolling_min(DIVERGENCE_WINDOW) for x in (CLOSE, DIF))
     return _settled() & (lowest_close > CLOSE) & (lowest_dif < DIF) & (DIF < 0)
 
 
 def top_divergence() -> pl.Expr:
-    """顶背离: the close is above all closes of the previous 20 bars, while DIF > 0 is below its maximum of those bars."""
+    """顶背离: the close is above all closes of the previous 20 bars, but DIF > 0 is below their highest DIF."""
     highest_close, highest_dif = (x.shift(1).rolling_max(DIVERGENCE_WINDOW) for x in (CLOSE, DIF))
     return _settled() & (highest_close < CLOSE) & (highest_dif > DIF) & (DIF > 0)
 

@@ -13,7 +13,7 @@ from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.continuity import CONTEXT, MANY, MOST_DISAGREEING, PAUSED, Neighbours
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import CheckedFrame, Fault, Rule, apply_rules
-from mystocks_dagster.sources.checked import set_aside
+from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 
 #: Stored days before a frame that its rows are held against: some fifteen sessions, over every holiday.
@@ -54,7 +54,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
         newest: The last day that was asked for.
         whole: The frame holds all symbols of its days.
     """
-    found = set_aside(source, "daily_bars")
+    found = take_findings(source, "daily_bars")
     faults, refused = list(found.faults), dict(found.refused)
     apart = {
         fault.date

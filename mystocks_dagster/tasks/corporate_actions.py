@@ -13,7 +13,7 @@ from mystocks_dagster.lake.loads import record_days, was_loaded
 from mystocks_dagster.lake.quarantine import keys_of, waits
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
-from mystocks_dagster.sources.checked import RejectedRows, set_aside
+from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.findings import nothing_sound, stored_result
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
@@ -47,7 +47,7 @@ def sync_actions(
             status="skipped", message=f"The corporate actions of the year up to {day} are stored already."
         )
     last = end or day
-    frame, found = source.corporate_actions(start or last - _YEAR, last), set_aside(source, "corporate_actions")
+    frame, found = source.corporate_actions(start or last - _YEAR, last), take_findings(source, "corporate_actions")
     if frame.is_empty() and found.faults:
         raise nothing_sound("corporate_actions", found, source.name)
     rows = lake.upsert("corporate_actions", frame)
@@ -106,8 +106,8 @@ def ask_about_doubts(source: MarketSource, lake: Lake, day: date, run: TaskRun) 
     except (SourceError, ContractBroken) as error:
         failure = f"Corporate actions could not be fetched: {error}"
         run.logger.warning(failure)
-        return Asked(found=set_aside(source, "corporate_actions"), failure=failure)
+        return Asked(found=take_findings(source, "corporate_actions"), failure=failure)
     record_days(lake, "corporate_actions", {day: rows}, source=source.name, incomplete=(day,))
     settled = derive_unknown(lake)
     run.logger.info("%d corporate actions fetched; %d ratios became known", rows, settled)
-    return Asked(settled, set_aside(source, "corporate_actions"), _waiting(lake, frame))
+    return Asked(settled, take_findings(source, "corporate_actions"), _waiting(lake, frame))

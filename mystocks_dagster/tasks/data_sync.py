@@ -17,7 +17,7 @@ from mystocks_dagster.lake.quarantine import keys_of, waits
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.sources.checked import set_aside
+from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
 from mystocks_dagster.tasks.bars import bars_result, load_bars
 from mystocks_dagster.tasks.corporate_actions import ask_about_doubts, sync_actions
@@ -250,7 +250,7 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
     if not params.force and params.periods is None and was_loaded(lake, table, day):
         return TaskResult(status="skipped", message=f"{table}: fetched for {day} already.")
     periods = params.periods or _open_periods(lake, table, day)
-    frame, found = source.statements(table, periods), set_aside(source, table)
+    frame, found = source.statements(table, periods), take_findings(source, table)
     if frame.is_empty() and found.faults:
         raise nothing_sound(table, found, source.name)
     rows = lake.upsert(table, frame)

@@ -13,7 +13,7 @@ from mystocks_dagster.lake.loads import complete_days, forget_days, forget_missi
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
-from mystocks_dagster.sources.checked import RejectedRows, set_aside
+from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable
 from mystocks_dagster.tasks.admission import check_quotes
 from mystocks_dagster.tasks.findings import findings_said, nothing_sound, stored_result
@@ -86,7 +86,7 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
     lake = run.lake(source.world)
 
     def snapshot(table: str) -> TaskResult:
-        frame, found = source.quotes(cast(QuoteTable, table)), set_aside(source, table)
+        frame, found = source.quotes(cast(QuoteTable, table)), take_findings(source, table)
         if frame.is_empty() and found.faults:
             raise nothing_sound(table, found, source.name)
         if frame.is_empty():
@@ -202,7 +202,7 @@ def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date], clo
 def _store_board(source: MarketSource, lake: Lake, days: Sequence[date], findings: RejectedRows) -> dict[date, int]:
     """Fetch and replace those days; return the rows of each day that has a result, which may be none at all."""
     frame = source.longhubang(days[0], days[-1]).filter(pl.col("date").is_in(list(days)))
-    found = set_aside(source, "longhubang")
+    found = take_findings(source, "longhubang")
     findings.faults += found.faults
     findings.refused |= found.refused
     counts = dict(frame.group_by("date").agg(pl.len()).sort("date").iter_rows())
@@ -263,7 +263,7 @@ def _fetch_flow(source: MarketSource, lake: Lake, kind: FlowKind, days: Sequence
         except NotOffered as error:
             lacking.append(str(error))
             continue
-        found = set_aside(source, table)
+        found = take_findings(source, table)
         findings.faults += found.faults
         if frame.is_empty() and found.faults:
             raise nothing_sound(table, found, source.name)
