@@ -14,15 +14,22 @@ class Tag:
     """Tags of runs, jobs and steps."""
 
     TASK_ID: Final = "mystocks/task_id"
+    #: Of steps, and of the jobs and runs of supervisors.
     TASK_TYPE: Final = "mystocks/task_type"
     GROUP_ID: Final = "mystocks/group_id"
+    # Dagster's UI lists a run's tags below it, a line each, but for those that begin with `dagster/`, which a click shows,
+    # and `.dagster/`, which nobody sees. A run that is started over GraphQL has the tags of its job, and no others.
     #: Hash of the task file, and that file's own `version`.
-    TASKFILE: Final = "mystocks/taskfile"
-    VERSION: Final = "mystocks/version"
+    TASKFILE: Final = "dagster/mystocks_taskfile"
+    VERSION: Final = "dagster/mystocks_version"
+    #: The same as `TASK_TYPE`, of jobs and runs.
+    RUN_TYPE: Final = "dagster/mystocks_task_type"
+    #: One for each task that runs in the run: by it the page of a task's job leads to its runs in groups.
+    RAN: Final = ".dagster/mystocks_task."
     #: One for each label of a task; see `label_tag`.
     LABEL: Final = "mystocks/tag."
     STARTED_BY: Final = "mystocks/started_by"
-    SCHEDULED_AT: Final = "mystocks/scheduled_at"
+    SCHEDULED_AT: Final = "dagster/mystocks_scheduled_at"
     #: The trading day of a missed start that the run makes up for, and that a day beyond the calendar was guessed.
     DAY: Final = "mystocks/day"
     CALENDAR: Final = "mystocks/calendar"
@@ -35,9 +42,12 @@ class Tag:
     #: A step's: how many of it may run at once; the launcher gives its pool as many slots.
     MAX_INSTANCES: Final = "mystocks/max_instances"
     #: On which dagster.yaml limits how many runs are under way.
-    LANE: Final = "mystocks/lane"
+    LANE: Final = "dagster/mystocks_lane"
     #: Which process works on the run.
-    WORKER: Final = "mystocks/worker"
+    WORKER: Final = "dagster/mystocks_worker"
+    #: The same in the dagster.yaml of an earlier version, and in runs that it has started.
+    FORMER_LANE: Final = "mystocks/lane"
+    FORMER_WORKER: Final = "mystocks/worker"
     #: The run is part of a Python program: the number of its process.
     IN_PROGRAM: Final = "mystocks/in_program"
     #: The job or step looks after the project itself.
@@ -57,6 +67,9 @@ class Metadata:
     TAGS: Final = "mystocks/tags"
     GROUP_ID: Final = "mystocks/group_id"
     GROUP_NAME: Final = "mystocks/group_name"
+    OWNER: Final = "mystocks/owner"
+    #: The link to all runs in which the task ran.
+    RUNS: Final = "mystocks/runs"
     #: The whole task or schedule as the file has it, secrets masked: people read it and nothing depends on it.
     SETTINGS: Final = "mystocks/settings"
     TASKFILE: Final = "mystocks/taskfile"

@@ -152,7 +152,7 @@ def test_every_name_begins_as_ours_and_means_one_thing() -> None:
     for room in (Tag, Metadata, Storage):
         names = [value for name, value in vars(room).items() if name.isupper()]
         assert len(names) == len(set(names))
-        assert all(name.startswith((tags.PREFIX, "dagster/")) for name in names)
+        assert all(name.startswith((tags.PREFIX, "dagster/", ".dagster/")) for name in names)
 
 
 def test_dagster_has_the_same_names() -> None:

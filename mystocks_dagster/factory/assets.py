@@ -6,35 +6,47 @@ from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster.factory.config_schema import config_fields
+from mystocks_dagster.factory.config_schema import SOURCE_FIELD, config_fields
+from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.factory.ops import step_options
-from mystocks_dagster.factory.partitions import trading_days
+from mystocks_dagster.factory.partitions import first_day, trading_days
 from mystocks_dagster.factory.report import CHECK, Report
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.step import end_step, run_task
-from mystocks_dagster.factory.ui_metadata import describe, job_metadata, tags_of
+from mystocks_dagster.factory.ui_metadata import details, job_metadata, summary, tags_of
+from mystocks_dagster.lake.location import public_uri
+from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.sources.registry import DEFAULT as DEFAULT_SOURCE
 from mystocks_dagster.tags import Metadata, asset_op_name
+from mystocks_dagster.taskfile.owner import dagster_owner
+
+#: How tables are stored and computed.
+_STORAGE = ("delta", "polars")
+#: The groups of tasks that are assets and keep no table of the lake.
+_DOMAINS = {"data_sync": "market", "market_fetch": "market", "indicator_calc": "indicators"}
 
 
-def build_asset(spec: TaskSpec, notice: str | None) -> dg.AssetsDefinition:
+def build_asset(spec: TaskSpec) -> dg.AssetsDefinition:
     """Return the asset (several, when the task keeps several tables) that runs `spec`.
 
     Args:
         spec: A task that owns at least one key.
-        notice: A sentence put in front of each description, such as "this market is simulated".
     """
+    fields = config_fields(spec.function, spec.task.params, spec.secret)
+    days = trading_days(first_day(spec)) if spec.by_day else None
+    kind = "simulated" if spec.file.notice else _source(spec) if SOURCE_FIELD in fields else None
 
     @dg.multi_asset(
         name=asset_op_name(spec.name),
-        specs=[asset_spec(spec, key, notice) for key in spec.owned],
+        specs=[asset_spec(spec, key, kind, days) for key in spec.owned],
         check_specs=[
             dg.AssetCheckSpec(CHECK, asset=spec.file.key(key), description="Did the last run of its task succeed?")
             for key in spec.owned
         ],
         backfill_policy=dg.BackfillPolicy.single_run() if spec.by_day else None,
         op_tags=tags_of(spec),
-        config_schema=config_fields(spec.function, spec.task.params, spec.secret),
+        config_schema=fields,
         **step_options(spec),
     )
     def task_asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -45,36 +57,68 @@ def build_asset(spec: TaskSpec, notice: str | None) -> dg.AssetsDefinition:
     return task_asset
 
 
-def asset_spec(spec: TaskSpec, key: str, notice: str | None) -> dg.AssetSpec:
-    """Return what the catalog shows of one table (or of the task itself, when it declares no table)."""
+def asset_spec(spec: TaskSpec, key: str, kind: str | None, days: dg.PartitionsDefinition | None) -> dg.AssetSpec:
+    """Return what the catalog shows of one table (or of the task itself, when it declares no table).
+
+    Args:
+        spec: The task.
+        key: The table's name, or the task's.
+        kind: Where its rows come from; None when the task computes them.
+        days: Its partitions.
+    """
     table = TABLES.get(key)
-    about = [notice, f"**{table.title}** — one row is {table.grain}." if table else None, describe(spec)]
-    metadata = job_metadata(spec)
-    if table:
-        metadata |= {
-            "dagster/table_name": key,
-            "dagster/column_schema": dg.TableSchema(
-                [
-                    dg.TableColumn(
-                        column.name,
-                        str(column.dtype),
-                        description=column.unit,
-                        constraints=dg.TableColumnConstraints(nullable=column.null),
-                    )
-                    for column in table.columns
-                ]
-            ),
-            Metadata.KEY: ", ".join(table.key),
-        }
     return dg.AssetSpec(
         spec.file.key(key),
         deps=[spec.file.key(read) for read in spec.reads],
-        description="\n\n".join(part for part in about if part),
-        metadata=metadata,
-        group_name=spec.task.task_type,
-        partitions_def=trading_days() if spec.by_day else None,
-        kinds={"simulated"} if notice else None,
+        description=_description(table.description if table else summary(spec.task), spec.file.notice, details(spec)),
+        metadata=job_metadata(spec) | (_table_metadata(table, spec.file) if table else {}),
+        group_name=table.domain if table else _DOMAINS.get(spec.task.task_type, "system"),
+        partitions_def=days,
+        owners=[dagster_owner(spec.task.owner)] if spec.task.owner else None,
+        code_version=spec.tables.code_version,
+        kinds={*(_STORAGE if table else ("python",)), *((kind,) if kind else ())},
     )
+
+
+def unowned_spec(table: Table, file: LoadedFile) -> dg.AssetSpec:
+    """Return what the catalog shows of a table that tasks touch and no task of this file keeps."""
+    return dg.AssetSpec(
+        file.key(table.name),
+        description=_description(table.description, file.notice, "No task of this file owns it."),
+        metadata=_table_metadata(table, file),
+        group_name=table.domain,
+        kinds={*_STORAGE, *(("simulated",) if file.notice else ())},
+    )
+
+
+def _table_metadata(table: Table, file: LoadedFile) -> dict[str, Any]:
+    """Return what is known of a table before anything is stored: where it is, its columns and its key."""
+    return {
+        "dagster/table_name": table.name,
+        "dagster/uri": public_uri(file.settings().lake, table.name),
+        "dagster/column_schema": dg.TableSchema(
+            [
+                dg.TableColumn(
+                    column.name,
+                    str(column.dtype),
+                    description=column.unit,
+                    constraints=dg.TableColumnConstraints(nullable=column.null),
+                )
+                for column in table.columns
+            ]
+        ),
+        Metadata.KEY: ", ".join(table.key),
+    }
+
+
+def _source(spec: TaskSpec) -> str:
+    """Return the name of the source that a run asks unless it is told another one."""
+    return spec.file.settings().source or spec.task.params.get(SOURCE_FIELD) or DEFAULT_SOURCE
+
+
+def _description(first: str, notice: str | None, rest: str) -> str:
+    """Return a description: the catalog's list shows its first line, as it is written."""
+    return "\n\n".join(part for part in (first, notice, rest) if part)
 
 
 def _days(context: dg.AssetExecutionContext) -> tuple[date, ...]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 
 import dagster as dg
 
 from mystocks_dagster.alerts.engine import AlertEngine
 from mystocks_dagster.factory.alerting import alert_sensors, channel_assets, channel_checks
-from mystocks_dagster.factory.assets import build_asset
+from mystocks_dagster.factory.assets import build_asset, unowned_spec
 from mystocks_dagster.factory.broken import build_broken_jobs
 from mystocks_dagster.factory.checks import build_table_checks
 from mystocks_dagster.factory.intervals import build_intervals, build_switch
@@ -67,7 +68,7 @@ class CodeLocation:
         names = [name for name in names if name not in self._shared_jobs]
         return dg.Definitions(
             assets=[
-                *(build_asset(spec, file.notice) for spec in specs.values() if spec.owned),
+                *(build_asset(spec) for spec in specs.values() if spec.owned),
                 *self._unowned(file),
                 file_asset(file),
             ],
@@ -140,17 +141,8 @@ class CodeLocation:
     def _unowned(self, file: LoadedFile) -> list[dg.AssetSpec]:
         """Return the tables that tasks touch and no task of the lake's files keeps, so that the catalog explains them."""
         owned = {key for spec in self.specs.values() if spec.file.prefix == file.prefix for key in spec.owned}
-        about = f"{file.notice}\n\n" if file.notice else ""
         return [
-            dg.AssetSpec(
-                file.key(table),
-                description=f"{about}{TABLES[table].title}: one row is {TABLES[table].grain}. "
-                "No task of this file owns it.",
-                group_name="unowned",
-                kinds={"simulated"} if file.notice else None,
-            )
-            for table in self._touched(file)
-            if table in TABLES and table not in owned
+            unowned_spec(TABLES[table], file) for table in self._touched(file) if table in TABLES and table not in owned
         ]
 
     def _touched(self, file: LoadedFile) -> list[str]:
@@ -162,16 +154,20 @@ class CodeLocation:
 
 
 def build_definitions(
-    version: Version, notice: str | None = None, reload: Callable[[], None] | None = None
+    version: Version,
+    notice: str | None = None,
+    reload: Callable[[], None] | None = None,
+    first_days: Mapping[str, date] | None = None,
 ) -> dg.Definitions:
     """Return everything that Dagster serves for one task file: ops, assets, jobs, schedules and sensors.
 
     Args:
         version: The file, read, with its functions resolved.
-        notice: A sentence put in front of each asset's description, such as "this market is simulated".
+        notice: A sentence for each asset's description, such as "this market is simulated".
         reload: Makes the servers build the definitions again.
+        first_days: Table to the first day that the lake has of it.
     """
-    location = CodeLocation(files=(LoadedFile(version=version, notice=notice),))
+    location = CodeLocation(files=(LoadedFile(version=version, notice=notice, first_days=first_days or {}),))
     return dg.Definitions.merge(
         location.definitions_of(location.files[0]),
         location.shared_definitions(reload),

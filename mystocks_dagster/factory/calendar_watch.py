@@ -1,4 +1,4 @@
-"""Loading the code location again when the trading calendar reaches further.
+"""Loading the code location again when the trading calendar reaches further, or the lake further back.
 
 Partitions are built with the definitions.
 """
@@ -24,12 +24,16 @@ class CalendarWatch:
         self._reload = reload
         self._not_before = 0.0
 
-    def look(self, known: TradingCalendar) -> None:
-        """Start a reload when the calendar is another one.
+    def look(self, known: TradingCalendar, *, reaches_back: bool = False) -> None:
+        """Start a reload when the calendar is another one, or the lake reaches further back than the partitions.
 
         This process, which is about to be replaced, does not wait for it.
         """
-        if self._reload is None or known == self._built_with or time.monotonic() < self._not_before:
+        if (
+            self._reload is None
+            or (known == self._built_with and not reaches_back)
+            or time.monotonic() < self._not_before
+        ):
             return
         self._not_before = time.monotonic() + _AGAIN_SECONDS
         threading.Thread(target=self._try, args=(self._reload,), daemon=True).start()
@@ -38,4 +42,4 @@ class CalendarWatch:
         try:
             reload()
         except MyStocksError as error:
-            _logger.warning("The trading calendar has changed, and the servers have not loaded it yet: %s", error)
+            _logger.warning("The trading days have changed, and the servers have not loaded them yet: %s", error)

@@ -67,9 +67,16 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         priority = run.tags.get(Tag.PRIORITY) or str(max((int(tags.get(Tag.PRIORITY, 0)) for tags in steps), default=0))
         added = {Tag.PRIORITY: priority}
         if {tags.get(Tag.TASK_TYPE) for tags in steps} != {"supervisor"}:
-            added[Tag.LANE] = "critical" if _number(priority) >= _CRITICAL else "ordinary"
+            lane = "critical" if _number(priority) >= _CRITICAL else "ordinary"
+            added |= dict.fromkeys(self._lane_tags(), lane)
         self._instance.add_run_tags(run.run_id, added)
         return self._unless_stopped(super().submit_run(context))
+
+    def _lane_tags(self) -> set[str]:
+        """Return the tags that carry the lane: a dagster.yaml of an earlier version limits the former one."""
+        limits = self._instance.get_concurrency_config().run_queue_config
+        limited = {limit.get("key") for limit in (limits.tag_concurrency_limits if limits else ())}
+        return {Tag.LANE, *({Tag.FORMER_LANE} & limited)}
 
     def _unless_stopped(self, run: dg.DagsterRun) -> dg.DagsterRun:
         """Cancel a run that was stopped before it was queued, or that Dagster starts in place of a stopped one."""

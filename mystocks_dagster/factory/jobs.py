@@ -15,11 +15,13 @@ from mystocks_dagster.factory.ui_metadata import (
     dagster_priority,
     describe,
     describe_group,
+    group_metadata,
     job_metadata,
     restart_tag,
     run_tags,
+    summary,
 )
-from mystocks_dagster.tags import Metadata, Tag
+from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile.model import Group
 
 #: Loaded into the fork server once, so that a parallel step starts in 0.3 s instead of 5 s.
@@ -59,7 +61,7 @@ def build_task_job(
     """Return the job of one task: its dependencies first, then itself."""
     ids = closure([spec.task.task_id], specs)
     edges = {name: specs[name].task.dependencies for name in ids}
-    graph = _graph(spec.name, spec.task.description, ids, edges, specs, ops)
+    graph = _graph(spec.name, summary(spec.task), ids, edges, specs, ops)
     return graph.to_job(
         description=describe(spec),
         tags=run_tags(spec.task, spec.version, spec.release),
@@ -80,7 +82,7 @@ def build_group_job(
     ids = closure(group.tasks, specs)
     sequential = group.execution_mode == "sequential"
     edges = _chain(ids, specs) if sequential else {name: specs[name].task.dependencies for name in ids}
-    graph = _graph(group.dagster_name, group.description, ids, edges, specs, ops, in_order=sequential)
+    graph = _graph(group.dagster_name, summary(group), ids, edges, specs, ops, in_order=sequential)
     first = specs[ids[0]]
     again = all(specs[name].task.auto_restart for name in ids)
     return graph.to_job(
@@ -90,7 +92,7 @@ def build_group_job(
             Tag.PRIORITY: max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
             **restart_tag(again),
         },
-        metadata={Metadata.GROUP_ID: group.group_id, Metadata.GROUP_NAME: group.group_name},
+        metadata=group_metadata(group),
         executor_def=dg.in_process_executor if sequential else parallel_executor(),
     )
 

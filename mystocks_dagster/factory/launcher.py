@@ -28,6 +28,7 @@ from mystocks_dagster.dagster_internals import (
 )
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.spec import TASK_POOL
+from mystocks_dagster.factory.ui_metadata import ran_tag
 from mystocks_dagster.runs.stop import is_stopped
 from mystocks_dagster.settings import ONLY_JOB
 from mystocks_dagster.tags import Tag
@@ -67,8 +68,9 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start the run's worker and note which process it is; a run that was stopped meanwhile is cancelled."""
-        run = context.dagster_run
-        self._size_pools(run)
+        run: Any = context.dagster_run
+        plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+        self._size_pools(plan)
         origin = context.job_code_origin
         assert origin is not None, f"run {run.run_id} does not say which code it is of"
         arguments = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
@@ -91,14 +93,15 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
                 start_new_session=True,
             )
         self._workers.append(worker)
-        self._instance.add_run_tags(run.run_id, {Tag.WORKER: worker_note(run.run_id, worker.pid)})
+        self._instance.add_run_tags(
+            run.run_id, {Tag.WORKER: worker_note(run.run_id, worker.pid), **_tags_of_tasks(plan)}
+        )
 
-    def _size_pools(self, run: Any) -> None:
-        """Give the pools of the run's tasks as many slots as the file that it was queued with says.
+    def _size_pools(self, plan: Any) -> None:
+        """Give the pools of a run's tasks as many slots as the file that it was queued with says.
 
         Dagster knows one default for all pools and can be told others only on the instance, not in definitions.
         """
-        plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
         wanted = {
             pool: int((step.tags or {}).get(Tag.MAX_INSTANCES, 1))
             for step in plan.steps
@@ -160,6 +163,13 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         return f"the run's process {pid} is gone: killed, or the machine went down"
 
 
+def _tags_of_tasks(plan: Any) -> dict[str, str]:
+    """Return the hidden tags by which the run is found from the pages of all tasks that it executes."""
+    executed = set(plan.step_keys_to_execute)
+    tasks = [(step.tags or {}).get(Tag.TASK_ID) for step in plan.steps if step.key in executed]
+    return {key: value for task_id in tasks if task_id for key, value in ran_tag(task_id).items()}
+
+
 @contextlib.contextmanager
 def _interrupts_held() -> Generator[None]:
     """Let a process that is started here keep an interrupt until it takes it.
@@ -183,7 +193,7 @@ def worker_note(run_id: str, pid: int) -> str:
 
 def _identity(run: Any) -> ProcessIdentity | None:
     """Return which process works on the run; None when there is none."""
-    noted = json.loads(run.tags.get(Tag.WORKER, "{}"))
+    noted = json.loads(run.tags.get(Tag.WORKER) or run.tags.get(Tag.FORMER_WORKER, "{}"))
     # A run that is started again carries the tags of the lost one.
     if noted.get("run_id") == run.run_id:
         return ProcessIdentity.from_dict(noted)

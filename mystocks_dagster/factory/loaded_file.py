@@ -1,7 +1,9 @@
 """A task file of a code location, and what it has of its own in place of the environment's variables."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 
 import dagster as dg
 
@@ -18,7 +20,8 @@ class LoadedFile:
         name: The folder of its component below `defs/`; empty for the project's own tasks.yaml.
         lake: The lake of its tasks; None for the project's.
         source: The data source of its tasks; None for the project's, or what each task names.
-        notice: A sentence put in front of each asset's description, such as "this market is simulated".
+        notice: A sentence for each asset's description, such as "this market is simulated".
+        first_days: Table to the first day that its lake has of it.
     """
 
     version: Version
@@ -26,6 +29,7 @@ class LoadedFile:
     lake: str | None = None
     source: str | None = None
     notice: str | None = None
+    first_days: Mapping[str, date] = field(default_factory=dict, compare=False)
 
     def settings(self) -> Settings:
         """Return the settings with which its tasks run."""

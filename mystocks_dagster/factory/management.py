@@ -126,7 +126,7 @@ def build_management_jobs(actions: ManagementActions) -> list[dg.JobDefinition]:
     return [
         _job(
             OwnName.CLEANUP_HISTORY,
-            "**清理执行历史**\n\n删除旧的执行记录、事件、日志和 "
+            "清理执行历史：删除旧的执行记录、事件、日志和 "
             "tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
             "Removes what ran long ago and gives its disk space back; tables, partitions and statistics stay.",
             CleanupConfig,
@@ -134,21 +134,21 @@ def build_management_jobs(actions: ManagementActions) -> list[dg.JobDefinition]:
         ),
         _job(
             OwnName.IMPORT_TASKS,
-            "**导入任务**\n\n把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
+            "导入任务：把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
             "Takes the tasks of another file into tasks.yaml: checked first, backed up, written, loaded.",
             ImportConfig,
             lambda settings, config: actions.take_in(settings, config.config_path, config.dry_run),
         ),
         _job(
             OwnName.EXPORT_TASKS,
-            "**导出任务**\n\n把 tasks.yaml 导出为 YAML 或 JSON；变量按原样写出，不会泄露密钥。\n\n"
+            "导出任务：把 tasks.yaml 导出为 YAML 或 JSON；变量按原样写出，不会泄露密钥。\n\n"
             "Writes tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.",
             ExportConfig,
             lambda settings, config: actions.export(settings, config.output_path, config.format.to_format()),
         ),
         _job(
             OwnName.DELETE_TASK,
-            "**删除任务**\n\n从 tasks.yaml "
+            "删除任务：从 tasks.yaml "
             "中删除一个任务或任务组：先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
             "Takes a task or group out of tasks.yaml: checked first, backed up, written, loaded; its history stays.",
             DeleteConfig,
@@ -156,7 +156,7 @@ def build_management_jobs(actions: ManagementActions) -> list[dg.JobDefinition]:
         ),
         _job(
             OwnName.REFRESH_CALENDAR,
-            "**更新交易日历**\n\n向数据源询问已公布的交易日，写入本项目的交易日历；已公布的日子不会被改写，也不会变短。\n\n"
+            "更新交易日历：向数据源询问已公布的交易日，写入本项目的交易日历；已公布的日子不会被改写，也不会变短。\n\n"
             "Asks a data source for the trading days that it knows; what is published is neither "
             "changed nor shortened.",
             CalendarConfig,

@@ -12,8 +12,6 @@ import dagster as dg
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.execution.attempt import Outcome
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.tags import Metadata, State
 from mystocks_dagster.tasks.run import TaskResult
 
@@ -106,15 +104,28 @@ class Report:
         return shown
 
     def table_metadata(self, key: str) -> dict[str, Any]:
-        """Return the metadata of one table's materialization: rows, seconds, world and a preview."""
-        shown = self.summary() | {"dagster/row_count": self.result.rows.get(key, 0)}
-        if key not in TABLES or not self.result.rows.get(key):
-            return shown
+        """Return the metadata of one table's materialization: where it is, its rows, its world and a preview.
+
+        `mystocks/rows` says how many rows this attempt has written, `dagster/row_count` how many the table has.
+        """
+        from mystocks_dagster.lake.layout import row_count
+        from mystocks_dagster.lake.location import public_uri
+        from mystocks_dagster.lake.store import Lake
+
+        shown = self.summary()
+        if not _is_table(key):
+            return shown | {"dagster/row_count": self.result.rows.get(key, 0)}
+        settings = self.spec.file.settings()
+        shown |= {"dagster/uri": public_uri(settings.lake, key)}
         try:
-            lake = Lake(self.spec.file.settings().lake)
-            preview = lake.head(key, 5)
+            lake = Lake(settings.lake)
+            opened = lake.log(key)
+            shown |= {"dagster/row_count": row_count(opened)} if opened else {}
+            preview = lake.head(key, 5) if self.result.rows.get(key) else None
         except LakeError as error:  # the rows are stored: a preview that cannot be read must not fail the run
             return shown | {Metadata.PREVIEW: f"not readable: {error}"}
+        if preview is None:
+            return shown
         return shown | {
             Metadata.WORLD: lake.stored_world() or "unknown",
             Metadata.PREVIEW: dg.MetadataValue.md(_markdown(preview)),
@@ -125,12 +136,12 @@ class Report:
         if self.result.status == State.SKIPPED:
             return
         for key in self.keys:
-            if self.result.rows.get(key) is None and key in TABLES:
+            if self.result.rows.get(key) is None and _is_table(key):
                 continue
             yield from self._table_events(key)
 
     def _table_events(self, key: str) -> Iterator[dg.AssetMaterialization]:
-        days = sorted(self.result.days.get(key, ()))
+        days = self._days_of(key)
         metadata = self.table_metadata(key)
         asset = self.spec.file.key(key)
         if not days:
@@ -140,6 +151,16 @@ class Report:
         for day in days[:-1]:
             yield dg.AssetMaterialization(asset, partition=day.isoformat(), metadata=brief)
         yield dg.AssetMaterialization(asset, partition=days[-1].isoformat(), metadata=metadata)
+
+    def _days_of(self, key: str) -> list[date]:
+        """Return the partitions that a materialization fills.
+
+        Dagster wants all tables of one task partitioned alike. One that is kept as a whole (ex-dividend events) is up
+        to date for each day whose rows (bars) the same task has stored.
+        """
+        if key in self.spec.owned and self.spec.by_day and not _by_day(key):
+            return sorted({day for table in self.spec.owned for day in self.result.days.get(table, ())})
+        return sorted(self.result.days.get(key, ()))
 
     def evaluations(self) -> Iterator[dg.AssetCheckEvaluation]:
         """Yield the check `last_run` of every table: red when the task failed, a warning when it was partly done."""
@@ -153,6 +174,18 @@ class Report:
                 description=failure or self.result.message or self.result.status,
                 metadata=self.failure_metadata() if failure else self.summary(),
             )
+
+
+def _is_table(key: str) -> bool:
+    from mystocks_dagster.market.tables import TABLES  # with polars, which a plain task does without
+
+    return key in TABLES
+
+
+def _by_day(key: str) -> bool:
+    from mystocks_dagster.market.tables import TABLES
+
+    return TABLES[key].by_day
 
 
 def _markdown(frame: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.history import Statistics, catch_up
 from mystocks_dagster.history.aggregates import TimeWindow
 from mystocks_dagster.settings import Settings
@@ -33,10 +34,9 @@ def build_statistics(names: Mapping[str, str], task_ids: Mapping[str, str]) -> d
         key=OwnName.TASK_STATISTICS,
         group_name=SYSTEM,
         op_tags={Tag.SYSTEM: "true"},
-        description="**任务统计**：次数、成功率、耗时；每个任务一行在 Metadata 的 Table，曲线在 Plots。"
-        "任务结束后自动更新（最多每分钟一次）。\n\n"
-        "How often each task ran and how it went: see Metadata, Table and Plots. Refreshed by itself "
-        "when executions end.",
+        description="任务统计：次数、成功率、耗时。How often each task ran and how it went.\n\n"
+        "每个任务一行在 Metadata 的 Table，曲线在 Plots。任务结束后自动更新（最多每分钟一次）。\n\n"
+        "See Metadata, Table and Plots. Refreshed by itself when executions end.",
     )
     def task_statistics(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         return dg.MaterializeResult(metadata=statistics_metadata(_read(context.instance, names, task_ids)))
@@ -109,7 +109,7 @@ def _line(one: Statistics) -> str:
 
 def _read(instance: dg.DagsterInstance, names: Mapping[str, str], task_ids: Mapping[str, str]) -> dict[str, Statistics]:
     """Return the statistics of the file's tasks: what else ran is none of them."""
-    with catch_up.opened(instance, Settings.from_env().dagster_home) as rollup:
+    with catch_up.opened(InstanceTables(instance), Settings.from_env().dagster_home) as rollup:
         tallies = {task_ids.get(one.name, one.task): one for one in rollup.tallies(None, TimeWindow.of(None, None))}
     return {
         name: tallies[name].shown(name, title, tallies[name].last_status)

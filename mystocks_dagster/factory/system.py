@@ -11,6 +11,7 @@ import dagster as dg
 from mystocks_dagster.alerts.rules.task_file import FileState, FileWatch
 from mystocks_dagster.factory.calendar_watch import CalendarWatch
 from mystocks_dagster.factory.loaded_file import LoadedFile
+from mystocks_dagster.factory.partitions import LakeWatch
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.scheduling.switches import person_states, turned_on
@@ -131,7 +132,7 @@ def file_asset(file: LoadedFile) -> dg.AssetSpec:
         Metadata.GROUPS: len(version.taskfile.task_groups),
         Metadata.BROKEN: len(version.broken),
     }
-    about = f"**任务文件** — the version of {version.source} that is loaded."
+    about = f"任务文件：the version of {version.source} that is loaded."
     return dg.AssetSpec(file_key(file), group_name=GROUP, description=about, metadata=loaded, kinds={"yaml"})
 
 
@@ -142,7 +143,7 @@ def file_key(file: LoadedFile) -> dg.AssetKey:
 
 def calendar_asset() -> dg.AssetSpec:
     """Return the asset of the group `system` that says how far the trading calendar reaches."""
-    calendar = "**交易日历** — the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
+    calendar = "交易日历：the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
     return dg.AssetSpec(_CALENDAR, group_name=GROUP, description=calendar, metadata=_calendar_metadata(in_force()))
 
 
@@ -173,8 +174,9 @@ def build_system_sensor(files: Sequence[LoadedFile], reload: Callable[[], None] 
     Args:
         files: The task files that are loaded.
         reload: Makes the servers build the definitions again, when the trading calendar is no longer the one they were
-            built with.
+            built with, or the lake reaches further back.
     """
+    lakes = [LakeWatch(file.settings(), file.first_days) for file in files]
     watches = {file_key(file): FileWatch(file.version) for file in files}
     calendar = CalendarWatch(in_force().calendar, reload)
     loaded = [(file.version.hash, _loaded(file)) for file in files]
@@ -192,7 +194,7 @@ def build_system_sensor(files: Sequence[LoadedFile], reload: Callable[[], None] 
                 if _loaded_version(instance, event.asset_key) != version:
                     instance.report_runless_asset_event(event)
         known = in_force()
-        calendar.look(known.calendar)
+        calendar.look(known.calendar, reaches_back=any(lake.reaches_back() for lake in lakes))
         of_files = (judge_file(watch.state(), key) for key, watch in watches.items())
         for verdict in (*of_files, judge_calendar(known, now())):
             # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's

@@ -4,11 +4,13 @@ import hashlib
 import re
 import warnings
 from typing import Any
+from urllib.parse import urlencode
 
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.instance import DAGSTER_PATH
 from mystocks_dagster.tags import Metadata, Tag
 from mystocks_dagster.taskfile.model import Group, Task
 
@@ -29,6 +31,8 @@ _MODES = {
     "parallel": "任务组，并行执行 group, side by side",
 }
 
+_LONGEST_KEY = 40
+
 
 def dagster_priority(priority: int) -> str:
     """Return Dagster's priority for one of tasks.yaml's (100 critical … 900 batch)."""
@@ -36,7 +40,12 @@ def dagster_priority(priority: int) -> str:
 
 
 def describe(spec: TaskSpec) -> str:
-    """Return the task's name, description and settings, for the UI."""
+    """Return what the task is, in one line of plain text, and below it its type, function and settings."""
+    return "\n\n".join((summary(spec.task), details(spec)))
+
+
+def details(spec: TaskSpec) -> str:
+    """Return the task's type, function and settings, and who answers for it."""
     task = spec.task
     limits = [
         f"超时 timeout {task.timeout} s" if task.timeout else "不限时 no timeout",
@@ -45,25 +54,34 @@ def describe(spec: TaskSpec) -> str:
     ]
     if task.tags:
         limits.append(f"标签 tags: {', '.join(task.tags)}")
-    lines = [title(task), task.description, f"`{task.task_module}.{task.task_function}`", " · ".join(limits)]
-    return "\n\n".join(line for line in lines if line)
+    if task.owner:
+        limits.append(f"负责人 owner: {task.owner}")
+    kind = f"{TYPES[task.task_type]} {task.task_type} · `{task.task_module}.{task.task_function}`"
+    rest = task.description.strip().partition("\n")[2].strip()
+    return "\n\n".join(line for line in (rest, kind, " · ".join(limits)) if line)
 
 
 def describe_group(group: Group) -> str:
-    """Return the group's name, description and tasks, for the UI."""
+    """Return what the group is, in one line of plain text, and below it its tasks."""
     arrow = " → " if group.execution_mode == "sequential" else ", "
     off = (
         "" if group.enabled else "已停用 Disabled in the task file: it does not run unless it is forced or switched on."
     )
-    lines = (title(group), group.description, arrow.join(f"`{name}`" for name in group.tasks), off)
-    return "\n\n".join(line for line in lines if line)
+    owner = f"负责人 owner: {group.owner}" if group.owner else ""
+    rest = group.description.strip().partition("\n")[2].strip()
+    tasks = f"{_MODES[group.execution_mode]}: {arrow.join(f'`{name}`' for name in group.tasks)}"
+    return "\n\n".join(line for line in (summary(group), rest, tasks, owner, off) if line)
 
 
-def title(entry: Task | Group) -> str:
-    """Return the name in bold, and what kind of task or group it is, in both languages."""
+def summary(entry: Task | Group) -> str:
+    """Return one line of plain text: the name, and what the entry is for, or of which kind it is.
+
+    Lists and graphs show the first line of a description as it is written, so it holds no Markdown of ours.
+    """
+    first = entry.description.strip().partition("\n")[0].strip()
     if isinstance(entry, Group):
-        return f"**{entry.group_name}** · {_MODES[entry.execution_mode]}"
-    return f"**{entry.task_name}** · {TYPES[entry.task_type]} {entry.task_type}"
+        return f"{entry.group_name}：{first or _MODES[entry.execution_mode]}"
+    return f"{entry.task_name}：{first or f'{TYPES[entry.task_type]} {entry.task_type}'}"
 
 
 def tags_of(spec: TaskSpec) -> dict[str, str]:
@@ -76,28 +94,37 @@ def tags_of(spec: TaskSpec) -> dict[str, str]:
     }
 
 
-def run_tags(task: Task | Group, version: str, release: str) -> dict[str, str]:
-    """Return the tags of every run of the task's or group's job: how runs are found, and in which order they start.
+def run_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
+    """Return the tags of a job and its runs: how they are found, and in which order runs start.
+
+    The list of runs shows all but those that begin with `dagster/`, a line each: only what people filter by is shown
+    there.
 
     Args:
-        task: The task or group.
+        entry: The task or group.
         version: Hash of the task file.
         release: The file's own `version`; empty when it has none.
     """
     file = {Tag.TASKFILE: version, **({Tag.VERSION: release} if release else {})}
-    if isinstance(task, Group):
-        off = {} if task.enabled else {Tag.DISABLED: "true"}
-        return {Tag.GROUP_ID: task.group_id, **file, **off}
-    labels = {_label_key(label): label for label in task.tags}
+    if isinstance(entry, Group):
+        off = {} if entry.enabled else {Tag.DISABLED: "true"}
+        return {Tag.GROUP_ID: entry.group_id, **file, **off}
+    endless = entry.task_type == "supervisor"
     return {
-        Tag.TASK_ID: task.task_id,
-        Tag.TASK_TYPE: task.task_type,
+        Tag.TASK_ID: entry.task_id,
+        Tag.RUN_TYPE: entry.task_type,
+        # Clean-up, alerts and the stopper of supervisors look for it, also in runs of earlier versions.
+        **({Tag.TASK_TYPE: entry.task_type} if endless else {}),
         **file,
-        Tag.PRIORITY: dagster_priority(task.priority),
+        Tag.PRIORITY: dagster_priority(entry.priority),
         # A supervisor's sensor starts it again itself, and not only once.
-        **restart_tag(task.auto_restart and task.task_type != "supervisor"),
-        **labels,
+        **restart_tag(entry.auto_restart and not endless),
+        **_labels(entry),
     }
+
+
+def _labels(task: Task) -> dict[str, str]:
+    return {_label_key(label): label for label in task.tags}
 
 
 def _label_key(label: str) -> str:
@@ -122,10 +149,31 @@ def job_metadata(spec: TaskSpec) -> dict[str, Any]:
         Metadata.TASK_NAME: spec.task.task_name,
         Metadata.TASK_TYPE: spec.task.task_type,
         Metadata.TAGS: dg.MetadataValue.json(list(spec.task.tags)),
+        **({Metadata.OWNER: spec.task.owner} if spec.task.owner else {}),
+        Metadata.RUNS: dg.MetadataValue.url(runs_path(spec.task.task_id)),
         Metadata.TASKFILE: spec.version,
         Metadata.SETTINGS: dg.MetadataValue.json(spec.task.masked()),
         "dagster/code_references": _reference(spec),
     }
+
+
+def group_metadata(group: Group) -> dict[str, Any]:
+    """Return the metadata of a group's job."""
+    owner = {Metadata.OWNER: group.owner} if group.owner else {}
+    return {Metadata.GROUP_ID: group.group_id, Metadata.GROUP_NAME: group.group_name, **owner}
+
+
+def ran_tag(task_id: str) -> dict[str, str]:
+    """Return the hidden tag of a run in which the task runs, be it in a group, as a dependency or by Materialize."""
+    # A tag's key has at most 63 characters after its beginning.
+    short = task_id if len(task_id) <= _LONGEST_KEY else hashlib.sha256(task_id.encode()).hexdigest()[:32]
+    return {f"{Tag.RAN}{short}": "true"}
+
+
+def runs_path(task_id: str) -> str:
+    """Return the path, in Dagster's UI, of the list of runs in which the task ran."""
+    ((key, value),) = ran_tag(task_id).items()
+    return f"{DAGSTER_PATH}/runs?{urlencode({'q[0]': f'tag:{key}={value}'})}"
 
 
 def _reference(spec: TaskSpec) -> dg.CodeReferencesMetadataValue:

@@ -92,7 +92,7 @@ def _check_values(table: Table, frame: pl.DataFrame, column: Column) -> None:
 
 
 def _in_order(table: Table, frame: pl.DataFrame) -> bool:
-    """Say whether each row's key is greater than the last one's: then none is doubled, and no large hash table is needed to know."""
+    """Say whether each row's key is greater than the last one's: then none is doubled, without a hash table."""
     rises = pl.lit(value=False)
     for name in reversed(table.key):
         now, last = pl.col(name).slice(1), pl.col(name).slice(0, pl.len() - 1)

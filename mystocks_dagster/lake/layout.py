@@ -48,7 +48,7 @@ class TableInfo:
 
 def table_info(name: str, opened: DeltaTable) -> TableInfo:
     """Sum up a table from its transaction log; no data file is opened."""
-    files = pl.DataFrame(opened.get_add_actions(flatten=True))
+    files = _files(opened)
     writes = (
         entry for entry in opened.history() if entry.get("operation") not in HOUSEKEEPING and MARKS_ONLY not in entry
     )
@@ -59,6 +59,15 @@ def table_info(name: str, opened: DeltaTable) -> TableInfo:
         bytes=int(files["size_bytes"].sum()),
         updated=datetime.fromtimestamp(stamp / 1000, UTC).astimezone(SHANGHAI) if stamp else None,
     )
+
+
+def row_count(opened: DeltaTable) -> int:
+    """Return the number of rows of a table from its transaction log; no data file is opened."""
+    return int(_files(opened)["num_records"].sum())
+
+
+def _files(opened: DeltaTable) -> pl.DataFrame:
+    return pl.DataFrame(opened.get_add_actions(flatten=True))
 
 
 def world_name(world: str, schema: Table) -> str:

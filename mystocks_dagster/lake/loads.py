@@ -80,6 +80,12 @@ def loads(lake: Lake, table: str) -> pl.DataFrame:
     return LOADED_DAYS.empty() if _is_gone(lake, table) else recorded(lake, table)
 
 
+def first_days(lake: Lake) -> dict[str, date]:
+    """Return the first day that was loaded of each table that exists."""
+    first = _entries(lake).group_by("table").agg(pl.col("date").min()).sort("table")
+    return {table: day for table, day in first.iter_rows() if not _is_gone(lake, table)}
+
+
 def recorded(lake: Lake, table: str) -> pl.DataFrame:
     """Return the entries of one table, also when it does not exist any more."""
     return _entries(lake).filter(pl.col("table") == table)

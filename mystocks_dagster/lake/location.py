@@ -2,7 +2,8 @@
 
 import os
 import re
-from urllib.parse import unquote
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mystocks_dagster.errors import LakeUnusable
 
@@ -17,6 +18,15 @@ def local_path(uri: str) -> str | None:
     if uri.startswith("file://"):
         return unquote(uri.removeprefix("file://").removeprefix("localhost"))
     return None if "://" in uri else uri
+
+
+def public_uri(location: str, table: str) -> str:
+    """Return the address of a table as it may be shown: a `file://` URL for a folder, no user or password in any other."""
+    path = local_path(location)
+    if path is not None:
+        return Path(os.path.realpath(path), table).as_uri()
+    parts = urlsplit(location)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], f"{parts.path.rstrip('/')}/{table}", "", ""))
 
 
 def check_location(location: str) -> None:

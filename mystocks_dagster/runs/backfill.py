@@ -16,6 +16,7 @@ from mystocks_dagster.dagster_internals import (
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.calendar import DATA_READY, shanghai
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.runs import launch
 from mystocks_dagster.tags import ASSET_JOB, Tag, asset_op_name
 
@@ -91,7 +92,7 @@ class Planner:
             raise InvalidParams(f"{sessions[-1]} has no data yet; the newest trading day that has is {newest}.")
         if not sessions:
             raise InvalidParams(f"There is no trading day from {start} to {end}.")
-        present: set[date] = set() if again else set.intersection(*map(self._loaded_days, self.keys))
+        present: set[date] = set() if again else set.intersection(*map(self._loaded_days, self._by_day))
         wanted = [day for day in sessions if day not in present]
         return Backfill(
             task_id=self.task_id,
@@ -117,6 +118,11 @@ class Planner:
         """Say whether the task has a parameter of that name."""
         assets = next(self.repository.definition.assets_defs_by_key[key] for key in self.keys)
         return param in getattr(assets.node_def.config_schema.config_type, "fields", {})
+
+    @property
+    def _by_day(self) -> list[dg.AssetKey]:
+        """The tables whose rows are of one day each; Dagster wants those beside them partitioned alike."""
+        return [key for key in self.keys if TABLES[key.to_user_string()].by_day]
 
     def _loaded_days(self, key: dg.AssetKey) -> set[date]:
         return {date.fromisoformat(day) for day in self.instance.get_materialized_partitions(key)}

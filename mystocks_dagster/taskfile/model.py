@@ -11,6 +11,7 @@ from mystocks_dagster.taskfile.alerts import Alerts
 from mystocks_dagster.taskfile.base_entry import Entry
 from mystocks_dagster.taskfile.field_types import EXECUTION_MODES, PRIORITIES, TASK_TYPES, Id, Priority, TaskType, Texts
 from mystocks_dagster.taskfile.form import FormField
+from mystocks_dagster.taskfile.owner import OWNER_FIELD, Owner
 from mystocks_dagster.taskfile.problems import Fault
 from mystocks_dagster.taskfile.schedule import (
     Closed,
@@ -48,6 +49,12 @@ class Task(Entry):
     )
     description: Annotated[str, FormField("说明", "Description", kind="area")] = Field(
         default="", description="What it does, for people.", examples=["每天收盘后同步当日股票交易数据"]
+    )
+    owner: Annotated[Owner, OWNER_FIELD] = Field(
+        default="",
+        description="Who answers for it: a name, a team or an e-mail address. Shown on its tables in the UI, on its page "
+        "and in messages about it.",
+        examples=["数据组"],
     )
     task_type: Annotated[TaskType, FormField("任务类型", "Type", choices=TASK_TYPES)] = Field(
         description="`data_sync`, `indicator_calc`, `market_fetch`: keeps tables up to date; `cron`: runs by schedule; "
@@ -191,6 +198,11 @@ class Group(Entry):
     )
     description: Annotated[str, FormField("说明", "Description", kind="area")] = Field(
         default="", description="What it is for, for people."
+    )
+    owner: Annotated[Owner, OWNER_FIELD] = Field(
+        default="",
+        description="Who answers for it: a name, a team or an e-mail address; its tasks have owners of their own.",
+        examples=["team:data"],
     )
     tasks: Annotated[
         Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(once_each)],

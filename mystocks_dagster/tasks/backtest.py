@@ -12,6 +12,8 @@ from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.lake.doubts import describe, doubts
 from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market import backtest as backtest_module
+from mystocks_dagster.market import metrics, portfolio, price_matrix, rules
 from mystocks_dagster.market.backtest import BacktestResult, Terms, backtest
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.metrics import Performance, performance
@@ -69,7 +71,11 @@ class BacktestParams(TaskParams):
         )
 
 
-@declares(writes=("backtests", "backtest_equity", "backtest_trades"), reads=("signals", "daily_bars", "adjust_events"))
+@declares(
+    writes=("backtests", "backtest_equity", "backtest_trades"),
+    reads=("signals", "daily_bars", "adjust_events"),
+    formulas=(backtest_module, metrics, portfolio, price_matrix, rules),
+)
 def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
     """Trade a strategy's stored signals from the first to the last day and store result, equity curve and trades.
 

@@ -1,10 +1,7 @@
 """Store a computed table by writing only the days that differ from what is stored."""
 
-import hashlib
-import inspect
 from collections.abc import Mapping, Sequence
 from datetime import date
-from types import ModuleType
 
 import polars as pl
 
@@ -14,12 +11,6 @@ from mystocks_dagster.market.tables import table as table_of
 
 #: Above this share of days one new version of the whole table costs less than replacing the days.
 _MOST = 1 / 3
-
-
-def formulas(modules: Sequence[ModuleType], *terms: str) -> str:
-    """Return a name for what these modules compute on these terms: another once their source is another."""
-    said = [*(inspect.getsource(module) for module in modules), *terms]
-    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:16]
 
 
 def write_changes(

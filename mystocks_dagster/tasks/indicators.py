@@ -20,9 +20,9 @@ from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.weekly import weekly_bars
-from mystocks_dagster.tasks.changes import formulas, write_changes
+from mystocks_dagster.tasks.changes import write_changes
 from mystocks_dagster.tasks.param_types import TaskParams
-from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares, tables_of
 
 Period = Literal["daily", "weekly"]
 
@@ -54,6 +54,7 @@ class IndicatorParams(TaskParams):
     writes=("indicators_daily", "indicators_weekly"),
     also_writes=("adjust_events",),
     reads=("daily_bars", "adjust_events"),
+    formulas=(adjust, indicators, weekly),
 )
 def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> TaskResult:
     """Calculate indicators out of the whole stored history and write the days that differ from what is stored.
@@ -70,7 +71,8 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     derive_unknown(lake)
     inputs = versions(lake, ("daily_bars", "adjust_events"))
     doubtful = doubts(lake, symbols=params.symbols)
-    work = [f"{name} {formulas((adjust, indicators, weekly))}" for name in params.indicators]
+    version = tables_of(calculate_technical_indicators).code_version
+    work = [f"{name} {version}" for name in params.indicators]
     stale = _stale_periods(lake, params, work, inputs)
     if not stale:
         return _result({}, doubtful, (), f"Already complete up to {_last_day(lake, params.periods)}.")

@@ -1,9 +1,12 @@
 """What a task function receives and returns; nothing here knows Dagster."""
 
+import hashlib
+import inspect
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mystocks_dagster.settings import Settings
@@ -84,6 +87,7 @@ def declares(
     also_writes: tuple[str, ...] = (),
     reads: tuple[str, ...] = (),
     snapshot: bool = False,
+    formulas: tuple[ModuleType, ...] = (),
 ) -> Callable[[F], F]:
     """Declare the tables that a task function touches: this is what lineage is drawn from.
 
@@ -92,10 +96,11 @@ def declares(
         also_writes: Tables that it writes beside their owner.
         reads: Tables that it reads.
         snapshot: It takes the market as it is now; the past cannot be caught up, so `misfire: all` is refused.
+        formulas: Modules whose source decides what it computes: their hash is its tables' code version in Dagster.
     """
 
     def mark(function: F) -> F:
-        vars(function)["__tables__"] = Tables(writes=writes, also_writes=also_writes, reads=reads, snapshot=snapshot)
+        vars(function)["__tables__"] = Tables(writes, also_writes, reads, snapshot, formulas)
         return function
 
     return mark
@@ -109,6 +114,13 @@ class Tables:
     also_writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     snapshot: bool = False
+    formulas: tuple[ModuleType, ...] = ()
+
+    @property
+    def code_version(self) -> str | None:
+        """A hash of the formulas' source, the same on every machine; None when no formulas are declared."""
+        sources = [inspect.getsource(module) for module in self.formulas]
+        return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16] if sources else None
 
 
 def tables_of(function: Callable[..., Any]) -> Tables:

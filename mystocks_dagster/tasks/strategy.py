@@ -14,9 +14,9 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
 from mystocks_dagster.market import signals
 from mystocks_dagster.market.signals import STRATEGIES, StrategyName, needed_columns, strategy_signals
-from mystocks_dagster.tasks.changes import formulas, write_changes
+from mystocks_dagster.tasks.changes import write_changes
 from mystocks_dagster.tasks.param_types import TaskParams
-from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares, tables_of
 
 
 class SignalParams(TaskParams):
@@ -28,7 +28,7 @@ class SignalParams(TaskParams):
     force: bool = Field(default=False, description="Write the table anew even when no signal has changed.")
 
 
-@declares(writes=("signals",), reads=("indicators_daily", "daily_bars"))
+@declares(writes=("signals",), reads=("indicators_daily", "daily_bars"), formulas=(signals,))
 def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult:
     """Ask the strategies about every day that is new or has changed: one row per symbol, day, strategy and side.
 
@@ -40,7 +40,8 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
     """
     lake = run.lake()
     inputs = versions(lake, ("indicators_daily", "daily_bars"))
-    work = [f"{name} {formulas((signals,))}" for name in params.strategies]
+    version = tables_of(calculate_strategy_signals).code_version
+    work = [f"{name} {version}" for name in params.strategies]
     since = EVER if params.force else stale_since(lake, "signals", work, inputs)
     rows = 0
     if since:

@@ -66,8 +66,8 @@ def dagster(server: Server, page: Page) -> None:
     """Photograph Dagster's UI."""
     at = f"{server.dagster}/locations/mystocks"
     page.goto(f"{server.dagster}/asset-groups")
-    shoot(page, "dagster-groups", wait="indicator_calc")
-    page.goto(f"{at}/asset-groups/indicator_calc")
+    shoot(page, "dagster-groups", wait="indicators")
+    page.goto(f"{at}/asset-groups/indicators")
     shoot(page, "dagster-graph", wait="indicators_daily")
     page.goto(f"{at}/jobs/daily_data_sync/playground")
     shoot(page, "dagster-launchpad", wait="include_kline")

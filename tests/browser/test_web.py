@@ -63,11 +63,11 @@ def page() -> Iterator[Page]:
         yield page
 
 
-def test_the_asset_graph_shows_tasks_by_type_and_what_feeds_what(server: Server, page: Page) -> None:
+def test_the_asset_graph_shows_what_belongs_together_and_what_feeds_what(server: Server, page: Page) -> None:
     page.goto(f"{server.dagster}/asset-groups")
-    for group in ("data_sync", "indicator_calc", "system"):
+    for group in ("market", "indicators", "system"):
         expect(page.get_by_text(group, exact=True).first).to_be_visible()
-    page.goto(f"{server.dagster}/locations/mystocks/asset-groups/indicator_calc")
+    page.goto(f"{server.dagster}/locations/mystocks/asset-groups/indicators")
     expect(page.get_by_text("score", exact=True).first).to_be_visible()
     expect(page.get_by_text("load", exact=True).first).to_be_visible()  # its upstream
 

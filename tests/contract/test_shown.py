@@ -44,7 +44,7 @@ def cli(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_the_files_version_and_description_are_listed_and_every_run_carries_the_version(cli: Commands) -> None:
     assert "tasks.yaml 2.7 我的任务" in cli("list")
     definitions = build_definitions(load_task_file(cli.folder.root / "tasks.yaml"))
-    assert {definitions.resolve_job_def(name).tags["mystocks/version"] for name in ("one", "all")} == {"2.7"}
+    assert {definitions.resolve_job_def(name).tags["dagster/mystocks_version"] for name in ("one", "all")} == {"2.7"}
 
 
 def test_show_resolved_has_defaults_the_nearest_value_and_no_secret(cli: Commands) -> None:

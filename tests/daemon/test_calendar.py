@@ -74,7 +74,7 @@ def started(folder: Folder) -> dict[str, dict[str, str]]:
     look_at_times(folder, ["2026-12-19T12:00:00+08:00", *(f"{day}T16:30:05+08:00" for day in DATES)])
     with instance_of(folder) as instance:
         assert len(requested_refreshes(instance)) == len(DATES), "asked once a day"
-        return {tags["mystocks/scheduled_at"][:10]: tags for tags in requested(instance, "bars")}
+        return {tags["dagster/mystocks_scheduled_at"][:10]: tags for tags in requested(instance, "bars")}
 
 
 def requested_refreshes(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:

@@ -134,7 +134,7 @@ class Site:
     def worker(self, run_id: str) -> int:
         query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { tags { key value } } } }"
         tags = {tag["key"]: tag["value"] for tag in self.server.graphql(query, id=run_id)["runOrError"]["tags"]}
-        return int(json.loads(tags["mystocks/worker"])["pid"])
+        return int(json.loads(tags["dagster/mystocks_worker"])["pid"])
 
     def hanging(self, tasks: list[str]) -> list[int]:
         """Wait until all of these tasks hang, and return their processes."""

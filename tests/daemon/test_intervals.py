@@ -38,7 +38,7 @@ def test_a_thousand_intervals_are_asked_for_when_they_are_due(folder: Folder) ->
             """Return by how many seconds the runs that came due while the daemon was there were late."""
             found = []
             for run in server.graphql(RUNS)["runsOrError"]["results"]:
-                due = next(tag["value"] for tag in run["tags"] if tag["key"] == "mystocks/scheduled_at")
+                due = next(tag["value"] for tag in run["tags"] if tag["key"] == "dagster/mystocks_scheduled_at")
                 if (moment := datetime.fromisoformat(due).timestamp()) > up:
                     found.append(run["creationTime"] - moment)
             return found if len(found) >= 4 else None

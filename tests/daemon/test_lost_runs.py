@@ -93,7 +93,7 @@ class Plant:
         """Return the process that works on the run, once it is noted."""
         query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { tags { key value } } } }"
         tags = {tag["key"]: tag["value"] for tag in self.server.graphql(query, id=run_id)["runOrError"]["tags"]}
-        return json.loads(tags["mystocks/worker"])["pid"] if "mystocks/worker" in tags else None
+        return json.loads(tags["dagster/mystocks_worker"])["pid"] if "dagster/mystocks_worker" in tags else None
 
     def kill_worker(self, run_id: str) -> None:
         pid = wait_for(lambda: self.worker(run_id), 30, "the note of the run's worker")

@@ -67,7 +67,7 @@ def all_runs(server: Server) -> dict[str, tuple[str, str | None, dict[str, str]]
 
 def kill(tags: dict[str, str], run_id: str) -> bool:
     """Kill the run's process, if it is noted."""
-    noted = json.loads(tags.get("mystocks/worker", "{}"))
+    noted = json.loads(tags.get("dagster/mystocks_worker", "{}"))
     if noted.get("run_id") != run_id:
         return False
     os.kill(noted["pid"], signal.SIGKILL)

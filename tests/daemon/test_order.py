@@ -209,7 +209,7 @@ def test_the_ui_shows_which_version_of_the_file_is_loaded_and_since_when(server:
     )
     text = (server.folder.root / "tasks.yaml").read_bytes()
     tags = {tag["key"]: tag["value"] for tag in told["pipelineOrError"]["tags"]}
-    assert hashlib.sha256(text).hexdigest().startswith(tags["mystocks/taskfile"])
+    assert hashlib.sha256(text).hexdigest().startswith(tags["dagster/mystocks_taskfile"])
     assert 0 < time.time() - told["workspaceLocationEntryOrError"]["updatedTimestamp"] < 3600
 
 

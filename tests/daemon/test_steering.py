@@ -83,7 +83,10 @@ def test_a_switch_turned_before_the_servers_ran_holds_and_resuming_it_fires_when
 
     def fired() -> set[str]:
         return {
-            tag["value"] for run in runs(server, "beat") for tag in run["tags"] if tag["key"] == "mystocks/scheduled_at"
+            tag["value"]
+            for run in runs(server, "beat")
+            for tag in run["tags"]
+            if tag["key"] == "dagster/mystocks_scheduled_at"
         }
 
     wait_for(lambda: said & fired(), 30, "a run at a time that next told")
@@ -131,6 +134,8 @@ def test_an_edit_is_used_by_the_ui_at_once_and_by_the_daemon_within_a_minute_and
     assert f"run {slow} of slow: canceled" in cli("stop", "slow")
 
     def by_itself() -> bool:
-        return any(tag["key"] == "mystocks/scheduled_at" for run in runs(server, "later") for tag in run["tags"])
+        return any(
+            tag["key"] == "dagster/mystocks_scheduled_at" for run in runs(server, "later") for tag in run["tags"]
+        )
 
     wait_for(by_itself, 75, "the daemon's first start of the added task")

@@ -35,7 +35,7 @@ def project(folder: Folder) -> Folder:
 
 
 def due(tags: list[dict[str, str]]) -> list[str]:
-    return [one["mystocks/scheduled_at"][:16] for one in tags]
+    return [one["dagster/mystocks_scheduled_at"][:16] for one in tags]
 
 
 def open_tick(instance: dg.DagsterInstance, sensor: str) -> bool:

@@ -34,7 +34,7 @@ class Clock:
         self.monkeypatch.setenv("MYSTOCKS_NOW", f"2026-11-24T{text}+08:00")
         told = self.sensor.evaluate_tick(dg.build_sensor_context(instance=self.instance, cursor=self.cursor))
         self.cursor = told.cursor
-        return [f"{one.job_name} {one.tags['mystocks/scheduled_at'][11:19]}" for one in told.run_requests or ()]
+        return [f"{one.job_name} {one.tags['dagster/mystocks_scheduled_at'][11:19]}" for one in told.run_requests or ()]
 
 
 @pytest.fixture

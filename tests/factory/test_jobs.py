@@ -9,13 +9,18 @@ from support.project import Folder
 
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.partitions import trading_days
+from mystocks_dagster.factory.ui_metadata import ran_tag
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.taskfile.reader import load_task_file
 
 TASKS = """
+    version: "2.7"
     task_packages: [told]
     tasks:
-      - {task_id: one, task_type: cron, task_module: told, task_function: tell}
+      - {task_id: one, task_type: cron, task_module: told, task_function: tell, tags: [daily, 收盘]}
+      - {task_id: beat, task_type: supervisor, task_module: told, task_function: tell}
+    task_groups:
+      - {group_id: all, tasks: [one]}
 """
 TOLD = """
     def tell(params, run):
@@ -57,3 +62,34 @@ def test_nothing_beyond_the_published_calendar_can_be_backfilled() -> None:
     keys = trading_days().get_partition_keys(current_time=datetime(2027, 2, 1, 12, tzinfo=SHANGHAI))
     # The exchanges have published 2026 in full, and nothing after it.
     assert keys[-1] == "2026-12-31"
+
+
+@pytest.mark.usefixtures("job")
+def test_beside_a_run_stand_only_the_tags_that_people_filter_by(folder: Folder) -> None:
+    definitions = build_definitions(load_task_file(folder.root / "tasks.yaml"))
+
+    def chips(job: str) -> list[str]:
+        return sorted(key for key in definitions.resolve_job_def(job).tags if not key.startswith("dagster/"))
+
+    [two, one, task] = chips("one")
+    assert (one, task) == ("mystocks/tag.daily", "mystocks/task_id")
+    assert two.startswith("mystocks/tag.")
+    assert chips("all") == ["mystocks/group_id"]
+    # Who looks for supervisors looks for one tag, in runs of every version.
+    assert chips("beat") == ["mystocks/task_id", "mystocks/task_type"]
+
+
+def test_a_run_still_says_its_type_and_which_version_of_the_file_it_is_of(job: dg.JobDefinition) -> None:
+    assert job.tags["dagster/mystocks_version"] == "2.7"
+    assert job.tags["dagster/mystocks_task_type"] == "cron"
+    assert job.tags["dagster/mystocks_taskfile"] == job.metadata["mystocks/taskfile"].value
+
+
+def test_a_tasks_job_leads_to_its_runs_in_groups(job: dg.JobDefinition) -> None:
+    assert "tag%3A.dagster%2Fmystocks_task.one%3Dtrue" in str(job.metadata["mystocks/runs"].value)
+
+
+def test_the_key_of_a_tag_fits_dagster_however_long_the_id_is() -> None:
+    for task_id in ("a", "b" * 100):
+        [key] = ran_tag(task_id)
+        assert len(key.partition("/")[2]) <= 63

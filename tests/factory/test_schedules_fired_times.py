@@ -90,7 +90,9 @@ def test_the_spring_festival_and_the_end_of_the_calendar() -> None:
         schedule_execution_time_iterator(FIRST.timestamp(), "30 16 * * 1-5", "Asia/Shanghai"),
     )
     requests = [answer for answer in (tick(one, moment) for moment in ticks) if isinstance(answer, dg.RunRequest)]
-    fired = {request.tags["mystocks/scheduled_at"][:10]: "mystocks/calendar" in request.tags for request in requests}
+    fired = {
+        request.tags["dagster/mystocks_scheduled_at"][:10]: "mystocks/calendar" in request.tags for request in requests
+    }
     # The exchanges' notice for 2026: closed from 15 to 23 February.
     assert [day for day in fired if "2026-02-12" <= day <= "2026-02-25"] == [
         "2026-02-12",

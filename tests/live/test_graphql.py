@@ -87,7 +87,7 @@ def test_there_is_one_query_for_each_of_the_thirteen_calls() -> None:
 def test_tasks_are_listed_and_shown(server: Server) -> None:
     listed = jobs(server)
     tags = {tag["key"]: tag["value"] for tag in listed["daily_data_sync"]["tags"]}
-    assert (tags["mystocks/task_id"], tags["mystocks/task_type"]) == ("daily_data_sync", "cron")
+    assert (tags["mystocks/task_id"], tags["dagster/mystocks_task_type"]) == ("daily_data_sync", "cron")
     assert "日线" in [value for key, value in tags.items() if key.startswith("mystocks/tag.")]
     assert [one["scheduleState"]["status"] for one in listed["daily_data_sync"]["schedules"]] == ["RUNNING"]
     shown = call(server, 3)["pipelineOrError"]

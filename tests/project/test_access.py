@@ -41,7 +41,7 @@ SECRET = {**NEW, "params": {"x": "${DESK_PASSWORD}"}}
 #: In a message or page: it is this caller who may not.
 REFUSED = re.compile(r"from here|outside of the export folder")
 #: Nothing runs in this project, and no live source is asked: an action that was let through ends so.
-LET_THROUGH = re.compile(r"no daemon is alive|is not running|keeps no table|simulated makes up prices")
+LET_THROUGH = re.compile(r"no daemon is alive|is not running|keeps no table|simulated generates prices")
 
 
 class Desk:
@@ -225,6 +225,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             yield Desk(folder, client)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("action", "caller"), sorted(documented()))
 def test_each_caller_may_do_what_the_table_says(desk: Desk, action: str, caller: str) -> None:
     said = documented()[action, caller]

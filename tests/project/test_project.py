@@ -13,7 +13,7 @@ from support.project import ROOT
 
 PACKAGE = ROOT / "mystocks_dagster"
 #: What is above `project`.
-ABOVE = ("api", "cli", "manager", "web", "definitions.py")
+ABOVE = ("api", "cli", "manager", "web", "definitions.py", "component.py")
 #: What it stands for.
 BELOW = ("history", "runs", "scheduling")
 #: Reads a time that a person typed; knows no project.

@@ -95,7 +95,7 @@ class Daemon:
         told = build_schedule(self.timed).evaluate_tick(context)
         self._tick(state, moment)
         return [
-            one.tags["mystocks/scheduled_at"][8:16].replace("T", " ") for one in told.run_requests or ()
+            one.tags["dagster/mystocks_scheduled_at"][8:16].replace("T", " ") for one in told.run_requests or ()
         ], told.skip_message or ""
 
     def _tick(self, state: InstigatorState, moment: datetime) -> None:

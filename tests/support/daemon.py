@@ -93,7 +93,7 @@ def schedules_since(instance: dg.DagsterInstance, moment: str) -> None:
 def requested(instance: dg.DagsterInstance, job: str) -> list[dict[str, str]]:
     """Return the tags of the runs of a job, in the order in which they were due."""
     runs = instance.get_runs(dg.RunsFilter(job_name=job))
-    return sorted((dict(run.tags) for run in runs), key=lambda tags: tags["mystocks/scheduled_at"])
+    return sorted((dict(run.tags) for run in runs), key=lambda tags: tags["dagster/mystocks_scheduled_at"])
 
 
 def workers(folder: Folder) -> list[psutil.Process]:

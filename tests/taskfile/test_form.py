@@ -39,7 +39,9 @@ def test_a_field_without_words_stands_under_its_name_and_one_with_choices_shows_
     class Model(BaseModel):
         plain: int | None = None
         when: datetime | None = None
-        mode: Annotated[Literal["a", "b"], FormField("方式", "Mode", choices={"a": ("甲", "first")})] = Field(default="a")
+        mode: Annotated[Literal["a", "b"], FormField("方式", "Mode", choices={"a": ("甲", "first")})] = Field(
+            default="a"
+        )
 
     fields = form_fields(Model)
     assert fields["plain"].label == ("plain", "plain")

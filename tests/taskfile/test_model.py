@@ -23,6 +23,7 @@ def test_defaults_are_the_ones_that_are_documented():
     assert task.model_dump(exclude=set(LEAST)) == {
         "task_name": "a-b",
         "description": "",
+        "owner": "",
         "params": {},
         "enabled": True,
         "priority": 500,

@@ -45,6 +45,22 @@ IN_A_TASK = {
         "auto_restart must be true or false, found 1",
         "",
     ),
+    "owner whose address is cut off": (
+        "owner: data@",
+        7,
+        12,
+        "tasks[0].owner",
+        "'data@' cannot be an owner: it has an @ and is not an e-mail address",
+        "Write a name such as 数据组 or team:data, or an e-mail address such as data@example.com.",
+    ),
+    "team without a name": (
+        'owner: "team:"',
+        7,
+        12,
+        "tasks[0].owner",
+        "'team:' cannot be an owner: it names nobody",
+        "Write a name such as 数据组 or team:data, or an e-mail address such as data@example.com.",
+    ),
     "number for text": (
         "description: 7",
         7,

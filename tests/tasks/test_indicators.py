@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from mystocks_dagster.errors import LakeError, TableMissing
 from mystocks_dagster.market import indicators, weekly
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, STOCKS
-from mystocks_dagster.tasks.changes import changed_days, formulas
+from mystocks_dagster.tasks.changes import changed_days
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
-from mystocks_dagster.tasks.run import tables_of
+from mystocks_dagster.tasks.run import Tables, tables_of
 
 EX_DAY = 90
 
@@ -129,18 +129,11 @@ def test_an_indicator_asked_for_the_first_time_is_calculated_for_all_days(comput
 
 
 def test_other_formulas_are_other_work():
-    assert formulas((weekly,)) == formulas((weekly,))
-    assert (
-        len(
-            {
-                formulas((weekly,)),
-                formulas((indicators,)),
-                formulas((weekly, indicators)),
-                formulas((weekly,), "600519.SH"),
-            }
-        )
-        == 4
-    )
+    modules = [(weekly,), (indicators,), (weekly, indicators), ()]
+    versions = [Tables(formulas=formulas).code_version for formulas in modules]
+    assert versions == [Tables(formulas=formulas).code_version for formulas in modules]
+    assert len(set(versions)) == 4
+    assert versions[-1] is None
 
 
 def test_new_bars_are_calculated_for_the_other_symbols_after_a_run_for_one(computing, lake, market, weekdays):
