@@ -10,7 +10,6 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from itertools import product
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -122,7 +121,7 @@ class AkshareSource:
         The distribution of a report period follows within a year of its end; a period takes one to twelve requests.
         """
         frames = []
-        for period in _quarter_ends(start - _DISTRIBUTED, end):
+        for period in tables.quarter_ends(start - _DISTRIBUTED, end):
             try:
                 frame, _ = self._akshare.frame(columns.CORPORATE_ACTIONS, date=f"{period:%Y%m%d}")
             except EmptyResponse:
@@ -292,12 +291,6 @@ def _akshare() -> Any:
     import akshare
 
     return akshare
-
-
-def _quarter_ends(start: date, end: date) -> list[date]:
-    quarters = product(range(start.year, end.year + 1), ((3, 31), (6, 30), (9, 30), (12, 31)))
-    days = (date(year, month, day) for year, (month, day) in quarters)
-    return [day for day in days if start <= day <= end]
 
 
 def _now() -> datetime:

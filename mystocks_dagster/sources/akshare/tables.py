@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date, datetime
+from itertools import product
 
 import polars as pl
 
@@ -122,6 +123,13 @@ def corporate_actions(rows: pl.DataFrame) -> pl.DataFrame:
     actions = plans.group_by("symbol", "ex_date").agg(per_share, pl.col("known_since").max())
     actions = actions.with_columns(rights=pl.lit(0.0), rights_price=pl.lit(None), source=pl.lit("akshare"))
     return _table(TABLES["corporate_actions"], actions).sort("ex_date", "symbol")
+
+
+def quarter_ends(start: date, end: date) -> list[date]:
+    """Return the last days of the quarters from `start` to `end`, ascending."""
+    quarters = product(range(start.year, end.year + 1), ((3, 31), (6, 30), (9, 30), (12, 31)))
+    days = (date(year, month, day) for year, (month, day) in quarters)
+    return [day for day in days if start <= day <= end]
 
 
 def stocks(listed: pl.DataFrame, delisted: pl.DataFrame | None, moment: datetime) -> pl.DataFrame:

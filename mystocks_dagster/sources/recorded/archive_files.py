@@ -194,11 +194,8 @@ def _complete(path: Path, table: Table, layout: Layout, columns: set[str], encod
 
 def _stem(path: Path) -> str:
     """Return a file's name without its suffixes: sh.600000.csv.gz is sh.600000."""
-    return next(
-        path.name[: -len(suffix)]
-        for suffix in sorted(SUFFIXES, key=len, reverse=True)
-        if path.name.lower().endswith(suffix)
-    )
+    suffixes = (suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix))
+    return path.name[: -len(max(suffixes, key=len))]
 
 
 def _head(path: Path) -> tuple[set[str], str]:
@@ -274,11 +271,8 @@ def _scan(path: Path, encoding: str) -> pl.LazyFrame:
 
 def codes_expr(column: str, dtype: pl.DataType) -> pl.Expr:
     """Return the expression that reads a column of codes as text and restores lost leading zeros."""
-    code = (
-        pl.col(column).cast(pl.Int64).cast(pl.String)
-        if dtype.is_numeric()
-        else pl.col(column).cast(pl.String).str.strip_chars()
-    )
+    code = pl.col(column).cast(pl.Int64) if dtype.is_numeric() else pl.col(column)
+    code = code.cast(pl.String).str.strip_chars()
     return pl.when(code.str.contains(r"^[0-9]{1,5}$")).then(code.str.zfill(6)).otherwise(code)
 
 
