@@ -9,7 +9,7 @@ from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.system import CheckOutcome
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.stored_checks import questions, stored_checks
+from mystocks_dagster.lake.stored_checks import check_descriptions, stored_checks
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
@@ -23,7 +23,7 @@ def build_table_checks(keys: Iterable[str], file: LoadedFile | None = None) -> l
         keys: Asset keys; those that are not tables have no checks.
         file: The task file whose lake has the tables; None is the project's lake.
     """
-    return [_build(TABLES[key], file) for key in keys if key in TABLES and questions(TABLES[key])]
+    return [_build(TABLES[key], file) for key in keys if key in TABLES and check_descriptions(TABLES[key])]
 
 
 def evaluations(report: Report) -> Iterator[dg.AssetCheckEvaluation]:
@@ -40,9 +40,9 @@ def table_outcomes(table: Table, file: LoadedFile | None = None) -> list[CheckOu
     try:
         results = list(stored_checks(Lake(settings.lake), table))
     except TableMissing:
-        return [_outcome(asset, name, "Nothing is stored yet.", passed=True) for name in questions(table)]
+        return [_outcome(asset, name, "Nothing is stored yet.", passed=True) for name in check_descriptions(table)]
     except LakeError as error:
-        return [_outcome(asset, name, str(error), passed=False) for name in questions(table)]
+        return [_outcome(asset, name, str(error), passed=False) for name in check_descriptions(table)]
     return [_outcome(asset, result.name, result.description, passed=not result.failing) for result in results]
 
 
@@ -57,7 +57,10 @@ def _outcome(asset: dg.AssetKey, check: str, description: str, *, passed: bool) 
 
 def _build(table: Table, file: LoadedFile | None) -> dg.AssetChecksDefinition:
     asset = _asset(table, file)
-    specs = [dg.AssetCheckSpec(name, asset=asset, description=question) for name, question in questions(table).items()]
+    specs = [
+        dg.AssetCheckSpec(name, asset=asset, description=question)
+        for name, question in check_descriptions(table).items()
+    ]
 
     @dg.multi_asset_check(name=check_op_name("__".join(asset.path)), specs=specs, can_subset=True)
     def table_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:

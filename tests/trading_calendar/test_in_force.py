@@ -109,7 +109,7 @@ def test_a_weekday_beyond_the_end_on_which_the_source_shows_older_bars_is_skippe
     result = sync_daily_stock_data(sync, run())
     assert result.status == "skipped"
     assert (
-        "2027-01-01 is skipped: akshare shows no bars after 2026-12-31, and the trading calendar ends on 2026-12-31"
+        "2027-01-01 is skipped: akshare has no bars after 2026-12-31, and the trading calendar ends on 2026-12-31"
         in result.message
     )
     assert stored(run()) == [date(2026, 12, 31)]
@@ -143,7 +143,7 @@ def test_an_archive_beyond_the_calendar_is_read_and_its_days_without_bars_are_no
     result = sync_daily_stock_data(DailySync(include_basic=False, data_source="recorded"), run())
     assert result.status == "success", result.message
     assert stored(run())[-2:] == [date(2026, 12, 31), date(2027, 1, 4)]
-    assert "2027-01-01: no bars, beyond the trading calendar" in result.message
+    assert "2027-01-01: no bars; treated as a holiday, because the trading calendar" in result.message
 
 
 @pytest.mark.parametrize("day", ["2027-01-04", "2027-02-05"])

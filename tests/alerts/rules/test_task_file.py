@@ -155,5 +155,5 @@ def test_a_check_can_be_run_by_hand_in_the_ui(project: Project, hook: Webhook) -
 
 @pytest.mark.parametrize("name", sorted(OWN_NAMES))
 def test_the_projects_own_names_are_refused_as_ids(name: str) -> None:
-    assert id_fault(name) == f"{name} is made by the project itself"
-    assert id_fault(name.replace("_", "-")) == f"{name} is made by the project itself"
+    assert id_fault(name) == f"{name} is created by the project itself"
+    assert id_fault(name.replace("_", "-")) == f"{name} is created by the project itself"
