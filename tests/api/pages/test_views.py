@@ -182,7 +182,7 @@ def test_a_form_makes_a_task_in_the_file_and_nothing_else(browser: TestClient, p
     before = (project.root / "tasks.yaml").read_text(encoding="utf-8")
     answer = browser.post("/tasks/-/new", data=NEW, follow_redirects=False)
     assert answer.status_code == 303
-    assert answer.headers["location"].startswith("/tasks/tidy?said=created")
+    assert answer.headers["location"].startswith("/tasks/tidy?done=created")
     assert tasks(project)["tidy"] == {
         "task_id": "tidy",
         "task_name": "整理",
@@ -226,7 +226,7 @@ def test_saving_a_form_as_it_is_changes_nothing(browser: TestClient, project: Fo
     for name in ("load", "report", "evening"):
         form = form_of(browser.get(f"/tasks/{name}/edit").text)
         answer = browser.post(f"/tasks/{name}/edit", data=form, follow_redirects=False)
-        assert answer.headers["location"] == f"/tasks/{name}?said=same"
+        assert answer.headers["location"] == f"/tasks/{name}?done=same"
     assert (project.root / "tasks.yaml").read_text(encoding="utf-8") == before
 
 
@@ -243,7 +243,7 @@ def test_an_edit_changes_what_was_changed_and_keeps_comments_and_variables(
     assert "# What this project runs." in text
 
 
-@pytest.mark.parametrize(("language", "told"), [("zh", "已被改动"), ("en", "were changed in the file")])
+@pytest.mark.parametrize(("language", "told"), [("zh", "已被修改"), ("en", "were changed in the task file")])
 def test_what_another_has_changed_meanwhile_is_told_before_it_is_replaced(
     browser: TestClient, project: Folder, language: str, told: str
 ) -> None:
@@ -262,7 +262,7 @@ def test_what_another_has_changed_meanwhile_is_told_before_it_is_replaced(
     assert (again["retry_count"], again["timeout"]) == ("2", "")
     assert (
         browser.post("/tasks/load/edit", data=again, follow_redirects=False).headers["location"]
-        == "/tasks/load?said=saved"
+        == "/tasks/load?done=saved"
     )
     assert tasks(project)["load"]["retry_count"] == 2
     assert "timeout" not in tasks(project)["load"]
@@ -332,7 +332,7 @@ def test_deleting_names_those_that_depend_on_it_and_wants_force(browser: TestCli
     assert browser.post("/tasks/load/delete").status_code == 409
     assert "load" in tasks(project)
     answer = browser.post("/tasks/load/delete", data={"force": "on"}, follow_redirects=False)
-    assert answer.headers["location"] == "/tasks?said=deleted"
+    assert answer.headers["location"] == "/tasks?done=deleted"
     assert "load" not in tasks(project)
     assert "dependencies" not in tasks(project)["report"]
 
@@ -344,7 +344,7 @@ def test_a_switch_is_dagsters_own_and_can_be_reset(browser: TestClient, project:
     assert tasks(project)["load"]["schedule"] == {"schedule_type": "cron", "cron_expression": "0 16 * * 1-5"}
     assert (
         browser.post("/tasks/load/switch", data={"to": "reset"}, follow_redirects=False).headers["location"]
-        == "/tasks/load?said=reset"
+        == "/tasks/load?done=reset"
     )
     assert 'class="switch is-on"' in browser.get("/tasks/load").text
 
