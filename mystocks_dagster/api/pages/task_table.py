@@ -14,6 +14,11 @@ from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
 from mystocks_dagster.taskfile.problems import Problem
 
+#: Settings that the page of a task lists even if the task file does not state them.
+_ALWAYS_LISTED = ("priority", "timeout", "retry_count", "max_instances")
+#: Fields that stand elsewhere on the page.
+_SHOWN_ELSEWHERE = {"schedule", "params", "task_id", "group_id", "task_name", "group_name", "description"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableRow:
@@ -147,21 +152,10 @@ def bars(executions: Sequence[Execution], slots: int = 40) -> list[Bar]:
 def settings_of(entry: Task | Group) -> Iterator[tuple[str, str]]:
     """Yield name and value of an entry's settings, including the schedule, with secrets masked."""
     masked = entry.masked()
-    listed = {*entry.model_fields_set, "priority", "timeout", "retry_count", "max_instances"} & set(masked)
-    for name, value in masked.items():
-        if name not in listed or name in (
-            "schedule",
-            "params",
-            "task_id",
-            "group_id",
-            "task_name",
-            "group_name",
-            "description",
-        ):
-            continue
-        yield name, value
+    listed = {*entry.model_fields_set, *_ALWAYS_LISTED} - _SHOWN_ELSEWHERE
+    yield from ((name, value) for name, value in masked.items() if name in listed)
     schedule: Mapping[str, object] = masked.get("schedule") or {}
-    set_there = entry.schedule.model_fields_set if entry.schedule else set()
-    yield from (
-        (f"schedule.{name}", value) for name, value in schedule.items() if name in set_there and value is not None
-    )
+    stated = entry.schedule.model_fields_set if entry.schedule else ()
+    for name, value in schedule.items():
+        if name in stated and value is not None:
+            yield f"schedule.{name}", value

@@ -243,17 +243,17 @@ def test_an_edit_changes_what_was_changed_and_keeps_comments_and_variables(
     assert "# What this project runs." in text
 
 
-@pytest.mark.parametrize(("language", "told"), [("zh", "已被修改"), ("en", "were changed in the task file")])
+@pytest.mark.parametrize(("language", "expected"), [("zh", "已被修改"), ("en", "were changed in the task file")])
 def test_what_another_has_changed_meanwhile_is_told_before_it_is_replaced(
-    browser: TestClient, project: Folder, language: str, told: str
+    browser: TestClient, project: Folder, language: str, expected: str
 ) -> None:
     form = form_of(browser.get("/tasks/load/edit").text) | {"retry_count": "2"}
     assert browser.patch("/api/tasks/load", json={"timeout": 77}).status_code == 200
-    # What is wrong in the form comes first, and does not count as having been told.
+    # The form's own faults come first. Showing them does not count as a message about the change.
     assert browser.post("/tasks/load/edit", data=form | {"params": "["}).status_code == 409
     page = browser.post("/tasks/load/edit", data=form, params={"lang": language})
     assert page.status_code == 409
-    assert told in page.text
+    assert expected in page.text
     beside = re.search(r'data-field="timeout".*?<p id="[^"]*">(.*?)</p>', page.text, re.DOTALL)
     assert beside
     assert "77" in beside[1]
@@ -350,7 +350,7 @@ def test_a_switch_is_dagsters_own_and_can_be_reset(browser: TestClient, project:
 
 
 def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
-    for path, data, status, told in (
+    for path, data, status, expected in (
         ("/tasks/report/switch", {"to": "on"}, 409, "no schedule"),
         ("/tasks/report/stop", {}, 409, "not running"),
         ("/tasks/load/run", {}, 503, "no daemon"),
@@ -359,7 +359,7 @@ def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
         page = browser.post(path, data=data)
         assert page.status_code == status
         assert page.headers["content-type"].startswith("text/html")
-        assert told in page.text
+        assert expected in page.text
 
 
 def test_secrets_are_shown_as_the_variables_they_come_from(
@@ -449,18 +449,18 @@ def test_a_page_bears_every_result_that_a_function_may_return(
         for name, value in to_record(returned and {**returned, "status": "success"}).items()
         if name != "status"
     }
-    told = {"result": result["metadata"], "rows": result.get("rows", {})} if "metadata" in result else None
-    if told is not None and message is not None:
-        told["message"] = message
+    expected = {"result": result["metadata"], "rows": result.get("rows", {})} if "metadata" in result else None
+    if expected is not None and message is not None:
+        expected["message"] = message
     executions = [
         Execution(
             execution_id="run:load",
             task_id="load",
             status="success",
-            result=told,
+            result=expected,
             run_id="run",
             job="load",
-            params=told,
+            params=expected,
         )
     ]
     monkeypatch.setattr(Project, "history", lambda *_args, **_kwargs: iter(executions))
