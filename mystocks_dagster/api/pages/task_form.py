@@ -9,7 +9,7 @@ from mystocks_dagster.taskfile.form import FormField, Kind, form_fields
 from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.schedule import NEEDED, Schedule
-from mystocks_dagster.taskfile.secrets import restored, shown
+from mystocks_dagster.taskfile.secrets import to_public, unmask
 from mystocks_dagster.taskfile.yaml.document import SECTIONS, with_defaults
 from mystocks_dagster.taskfile.yaml.dump import dump, text_of
 from mystocks_dagster.taskfile.yaml.scalars import scalar
@@ -137,7 +137,7 @@ def entry_of(
         if inner not in mapping and _is_implied(field, text, effective):
             continue
         try:
-            _set(mapping, inner, restored(_value(field, text), mapping.get(inner)))
+            _set(mapping, inner, unmask(_value(field, text), mapping.get(inner)))
         except TaskFileError as error:
             problems += error.problems
     return entry, problems
@@ -195,7 +195,7 @@ def _text(field: Field, value: Any) -> str:
         case _, None:
             return ""
         case "yaml", dict():
-            return dump(shown(value)).strip() if value else ""
+            return dump(to_public(value)).strip() if value else ""
         case "names", list() | tuple():
             return ", ".join(str(item) for item in value)
         case _, str():
