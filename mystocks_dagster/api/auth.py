@@ -88,13 +88,8 @@ class AuthMiddleware:
         """Return a `send` that sets the websocket cookie for a browser that authenticated by password."""
         sessions = self._sessions
         by_password = headers.get("authorization", "").lower().startswith("basic ")
-        if (
-            sessions is None
-            or not scope[AUTHENTICATED]
-            or scope["type"] != "http"
-            or not by_password
-            or sessions.is_fresh(headers)
-        ):
+        authenticated = by_password and scope["type"] == "http" and scope[AUTHENTICATED]
+        if not authenticated or sessions is None or sessions.is_fresh(headers):
             return send
 
         async def send_with_cookie(message: Message) -> None:

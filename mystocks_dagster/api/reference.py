@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 router = APIRouter(include_in_schema=False)
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>MyStocks REST</title>
 <meta name="viewport" content="width=device-width"><style>
-body{{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}
+body{{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;overflow-wrap:anywhere}}
 code{{background:#8882;padding:.1em .3em;border-radius:3px}}
 b.m{{display:inline-block;width:4.5em;font-family:monospace}}
 details{{border-bottom:1px solid #8884;padding:.4em 0}} summary{{cursor:pointer}}

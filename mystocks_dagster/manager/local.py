@@ -108,25 +108,7 @@ class LocalFunctions:
             raise InvalidParams(
                 f"{name} was not started: {error}. The history stores params as text, numbers, lists and dicts."
             ) from None
-        tags = {
-            Tag.TASK_ID: name,
-            Tag.STARTED_BY: by,
-            Tag.WORKER: worker_tag(run_id, os.getpid()),
-            Tag.IN_PROGRAM: str(os.getpid()),
-            MAX_RETRIES_TAG: "0",
-        }
-        config = {
-            "ops": {step: {"config": values}},
-            # Dagster's events belong in the history, not on the program's terminal.
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        }
-        job = _job(local, values, project)
-
-        def work() -> None:
-            with _uncaptured(project) as instance:
-                job.execute_in_process(config, instance=instance, run_id=run_id, tags=tags, raise_on_error=False)
-
-        thread = threading.Thread(target=work, name=f"mystocks {name}")
+        thread = threading.Thread(target=_work, args=(local, values, project, run_id, by), name=f"mystocks {name}")
         thread.start()
         while project.instance.get_run_by_id(run_id) is None:
             if not thread.is_alive() and project.instance.get_run_by_id(run_id) is None:
@@ -139,9 +121,27 @@ class LocalFunctions:
         where = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
         return (
             f"{where} exists in this process only and runs while the process lives. To run it in any process or by "
-            f"schedule, define it in a "
-            f"module of {BUILT_IN} or of a package in task_packages."
+            f"schedule, define it in a module of {BUILT_IN} or of a package in task_packages."
         )
+
+
+def _work(local: _LocalFunction, values: Mapping[str, Any], project: Project, run_id: str, by: str) -> None:
+    """Execute a run in this thread."""
+    tags = {
+        Tag.TASK_ID: local.name,
+        Tag.STARTED_BY: by,
+        Tag.WORKER: worker_tag(run_id, os.getpid()),
+        Tag.IN_PROGRAM: str(os.getpid()),
+        MAX_RETRIES_TAG: "0",
+    }
+    config = {
+        "ops": {dagster_name(local.name): {"config": values}},
+        # Dagster's events belong in the history, not on the program's terminal.
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+    job = _job(local, values, project)
+    with _uncaptured(project) as instance:
+        job.execute_in_process(config, instance=instance, run_id=run_id, tags=tags, raise_on_error=False)
 
 
 @contextmanager
@@ -159,34 +159,41 @@ def _job(local: _LocalFunction, params: Mapping[str, Any], project: Project) -> 
 
     @dg.op(name=op_name(name), config_schema=dg.Permissive({}), out=dg.Out(dg.Nothing))
     def task_op(context: dg.OpExecutionContext) -> Iterator[Any]:
-        started = time.monotonic()
-        with _logged(local, context.run_id, project.settings) as log:
-            try:
-                returned = call(local.function, params, lambda: _run(local, context, project))
-                result = from_record(to_record(returned))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - any exception is the result of the task
-                told = failure_record(error)
-                log.write("ERROR", f"failed: {told['message']}\n{told['traceback']}".rstrip())
-                raise dg.Failure(
-                    description=f"{local.name}: {told['message']}", metadata=_summary(local, State.FAILED, started)
-                ) from None
-            log.write("INFO", f"{result.status}. {result.error or result.message}".rstrip())
-        metadata = _summary(local, result.status, started)
-        if result.status == State.FAILED:
-            raise dg.Failure(
-                description=f"{local.name}: {result.error or 'the function returned status failed'}", metadata=metadata
-            )
-        if result.message:
-            metadata[Metadata.MESSAGE] = result.message
-        if result.metadata:
-            metadata[Metadata.RESULT] = dg.MetadataValue.json(dict(result.metadata))
-        yield dg.Output(None, metadata=metadata)
+        yield dg.Output(None, metadata=_execute(local, params, context, project))
 
     @dg.job(name=name, description=local.title)
     def job() -> None:
         task_op.alias(name)()
 
     return job
+
+
+def _execute(
+    local: _LocalFunction, params: Mapping[str, Any], context: dg.OpExecutionContext, project: Project
+) -> dict[str, Any]:
+    """Call the function and return its metadata.
+
+    Raises:
+        dg.Failure: The function raised, or returned status failed.
+    """
+    started = time.monotonic()
+    with _logged(local, context.run_id, project.settings) as log:
+        try:
+            result = from_record(to_record(call(local.function, params, lambda: _run(local, context, project))))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any exception is the result of the task
+            record = failure_record(error)
+            log.write("ERROR", f"failed: {record['message']}\n{record['traceback']}".rstrip())
+            metadata = _summary(local, State.FAILED, started)
+            raise dg.Failure(f"{local.name}: {record['message']}", metadata=metadata) from None
+        log.write("INFO", f"{result.status}. {result.error or result.message}".rstrip())
+    metadata = _summary(local, result.status, started)
+    if result.status == State.FAILED:
+        raise dg.Failure(f"{local.name}: {result.error or 'the function returned status failed'}", metadata=metadata)
+    if result.message:
+        metadata[Metadata.MESSAGE] = result.message
+    if result.metadata:
+        metadata[Metadata.RESULT] = dg.MetadataValue.json(dict(result.metadata))
+    return metadata
 
 
 @contextmanager

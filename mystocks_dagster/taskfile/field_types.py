@@ -15,16 +15,16 @@ PRIORITIES: Mapping[str, int] = {"critical": 100, "high": 200, "normal": 500, "l
 TaskType = Literal["cron", "supervisor", "manual", "data_sync", "indicator_calc", "market_fetch"]
 #: Their labels on the pages.
 TASK_TYPES: Mapping[str, Words] = {
-    "cron": ("定时任务", "by schedule"),
-    "supervisor": ("进程管理", "kept alive"),
-    "manual": ("手动任务", "by hand"),
-    "data_sync": ("数据同步", "data"),
-    "indicator_calc": ("指标计算", "indicators"),
-    "market_fetch": ("市场数据", "market"),
+    "cron": ("定时任务", "Scheduled"),
+    "supervisor": ("常驻任务", "Supervisor"),
+    "manual": ("手动任务", "Manual"),
+    "data_sync": ("数据同步", "Data sync"),
+    "indicator_calc": ("指标计算", "Indicators"),
+    "market_fetch": ("市场数据", "Market data"),
 }
 EXECUTION_MODES: Mapping[str, Words] = {
-    "sequential": ("顺序执行", "one after the other"),
-    "parallel": ("并行执行", "side by side"),
+    "sequential": ("顺序执行", "Sequential"),
+    "parallel": ("并行执行", "Parallel"),
 }
 
 

@@ -34,10 +34,10 @@ class Task(Entry):
         Id,
         FormField(
             "任务编号",
-            "task_id",
+            "Task ID",
             help=(
                 "字母开头，只用字母、数字、_ 和 -；保存后不能修改。",
-                "Letters, digits, _ and -, a letter first; it stays.",
+                "A letter first, then letters, digits, _ and -. It cannot be changed later.",
             ),
         ),
     ] = Field(
@@ -64,7 +64,9 @@ class Task(Entry):
     task_module: Annotated[
         str,
         FormField(
-            "模块", "Module", help=("例如 mystocks_dagster.tasks.data_sync", "Such as mystocks_dagster.tasks.data_sync")
+            "模块",
+            "Module",
+            help=("例如 mystocks_dagster.tasks.data_sync", "For example mystocks_dagster.tasks.data_sync"),
         ),
     ] = Field(
         min_length=1,
@@ -80,7 +82,7 @@ class Task(Entry):
         FormField(
             "参数（YAML）",
             "Parameters (YAML)",
-            help=("每行一个，例如 retention_days: 30", "One a line, such as retention_days: 30"),
+            help=("每行一个，例如 retention_days: 30", "One per line, for example retention_days: 30"),
         ),
     ] = Field(
         default_factory=dict,
@@ -114,14 +116,14 @@ class Task(Entry):
         default=None, description="When it starts by itself; see below. None on a `manual` task."
     )
     max_instances: Annotated[
-        Annotated[Integer, Field(ge=1, le=100)], FormField("最大并发", "At the same time", advanced=True)
+        Annotated[Integer, Field(ge=1, le=100)], FormField("最大并行数", "Max. parallel executions", advanced=True)
     ] = Field(default=1, description="How many executions of it may run at the same time.")
     dependencies: Annotated[
         Texts,
         FormField(
             "依赖任务",
-            "Depends on",
-            help=("任务编号，用逗号分隔；先于此任务运行", "Ids, separated by commas; they run first"),
+            "Dependencies",
+            help=("任务编号，用逗号分隔；先于此任务运行", "Task IDs separated by commas; they run first"),
             advanced=True,
         ),
     ] = Field(
@@ -131,7 +133,7 @@ class Task(Entry):
     )
     timeout: Annotated[
         Annotated[Integer, Field(ge=1, le=30 * _DAY)] | None,
-        FormField("超时（秒）", "Timeout (seconds)", help=("留空则不限时", "Empty: no limit"), advanced=True),
+        FormField("超时（秒）", "Timeout (seconds)", help=("留空则不限时", "Leave empty for no limit"), advanced=True),
     ] = Field(
         default=None,
         description="Longest duration of one attempt in seconds; it is then stopped and fails. Default: no limit.",
@@ -141,9 +143,9 @@ class Task(Entry):
         Field(default=0, description="Attempts after the first one, for failures that a retry can resolve.")
     )
     retry_delay: Annotated[
-        Annotated[Integer, Field(ge=0, le=_DAY)], FormField("重试间隔（秒）", "Seconds between retries", advanced=True)
+        Annotated[Integer, Field(ge=0, le=_DAY)], FormField("重试间隔（秒）", "Retry delay (seconds)", advanced=True)
     ] = Field(default=60, description="Least time between two attempts, in seconds.")
-    auto_restart: Annotated[Flag, FormField("自动重启", "Restart by itself", advanced=True)] = Field(
+    auto_restart: Annotated[Flag, FormField("自动重启", "Automatic restart", advanced=True)] = Field(
         default=False,
         description="A supervisor that ends is started again; another task whose run was lost (machine killed) is "
         "started again once.",
@@ -190,7 +192,7 @@ class Task(Entry):
 class Group(Entry):
     """Tasks that run together, as one job."""
 
-    group_id: Annotated[Id, FormField("任务组编号", "group_id")] = Field(
+    group_id: Annotated[Id, FormField("任务组编号", "Group ID")] = Field(
         description="The key of the group; unique over tasks and groups.", examples=["daily_job"]
     )
     group_name: Annotated[str, FormField("任务组名称", "Name")] = Field(
@@ -206,13 +208,13 @@ class Group(Entry):
     )
     tasks: Annotated[
         Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(unique)],
-        FormField("任务", "Tasks", help=("任务编号，用逗号分隔，按运行顺序", "Ids, separated by commas, in order")),
+        FormField("任务", "Tasks", help=("任务编号，用逗号分隔，按运行顺序", "Task IDs separated by commas, in order")),
     ] = Field(
         description="Ids of its tasks, in order; their dependencies run too.",
         examples=[["daily_data_sync", "calc_technical_indicators"]],
     )
     execution_mode: Annotated[
-        Literal["sequential", "parallel"], FormField("执行方式", "Order", choices=EXECUTION_MODES)
+        Literal["sequential", "parallel"], FormField("执行方式", "Execution mode", choices=EXECUTION_MODES)
     ] = Field(default="sequential", description="One after the other as listed, or side by side.")
     enabled: Annotated[Flag, FormField("启用", "Enabled")] = Field(
         default=True,

@@ -95,15 +95,15 @@ class Schedule(StrictModel):
         Literal["cron", "interval", "once"],
         FormField(
             "调度类型",
-            "Schedule",
-            choices={"cron": ("Cron", "cron"), "interval": ("固定间隔", "every N seconds"), "once": ("一次性", "once")},
+            "Schedule type",
+            choices={"cron": ("Cron", "Cron"), "interval": ("固定间隔", "Interval"), "once": ("一次性", "Once")},
         ),
     ] = Field(
         description="`cron`: at the times of `cron_expression`; `interval`: every `interval_seconds`; "
         "`once`: exactly once, at `start_time`.",
         examples=["cron"],
     )
-    enabled: Annotated[Flag, FormField("启用调度", "Schedule on")] = Field(
+    enabled: Annotated[Flag, FormField("启用调度", "Schedule enabled")] = Field(
         default=True,
         description="true: on, without a click in the UI; false: present but off. A switch that a person has turned "
         "in the UI overrides it until it is reset.",
@@ -115,7 +115,7 @@ class Schedule(StrictModel):
             "Cron expression",
             help=(
                 "分 时 日 月 周；1-5 是周一至周五，例如 30 16 * * 1-5",
-                "Minute hour day month weekday; 1-5 is Monday to Friday",
+                "Minute, hour, day, month, weekday; 1-5 is Monday to Friday",
             ),
         ),
     ] = Field(
@@ -140,7 +140,7 @@ class Schedule(StrictModel):
     )
     start_time: Annotated[
         datetime | None,
-        FormField("开始时间", "Start time", help=("例如 2026-10-19T09:00:00", "Such as 2026-10-19T09:00:00")),
+        FormField("开始时间", "Start time", help=("例如 2026-10-19T09:00:00", "For example 2026-10-19T09:00:00")),
     ] = Field(
         default=None,
         description="`once`: when to run. Otherwise: not before. Without an offset it is in `timezone`.",
@@ -155,12 +155,12 @@ class Schedule(StrictModel):
     misfire: Annotated[
         Literal["latest", "skip", "all"],
         FormField(
-            "错过时",
-            "When missed",
+            "错过的启动",
+            "Missed starts",
             choices={
-                "latest": ("补跑最近一次", "run the latest one late"),
-                "skip": ("跳过，不补跑", "leave them out"),
-                "all": ("全部补跑", "run all of them late"),
+                "latest": ("补跑最近一次", "Run the latest one"),
+                "skip": ("跳过", "Skip"),
+                "all": ("全部补跑", "Run all"),
             },
         ),
     ] = Field(

@@ -89,9 +89,9 @@ def test_without_the_token_only_the_bare_health_is_told(guarded: TestClient, des
             assert answer.status_code == 401
             assert "Bearer" in answer.headers["www-authenticate"]
             assert "s3cret" not in answer.text
-    told = guarded.get("/api/tasks/health")
-    assert told.status_code == 200
-    assert set(told.json()) == {"status"}
+    response = guarded.get("/api/tasks/health")
+    assert response.status_code == 200
+    assert set(response.json()) == {"status"}
     assert text(desk) == TASKS
 
 
@@ -183,9 +183,9 @@ def test_other_machines_are_let_in_with_a_token_only(
     desk: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cli = commands_in(desk, monkeypatch, capsys)
-    told = cli("api", "--host", "0.0.0.0", "--port", "0", code=1)
-    assert "MYSTOCKS_API_TOKEN" in told
-    assert "127.0.0.1" in told
+    output = cli("api", "--host", "0.0.0.0", "--port", "0", code=1)
+    assert "MYSTOCKS_API_TOKEN" in output
+    assert "127.0.0.1" in output
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -270,8 +270,8 @@ def test_paths_outside_the_export_folder_are_refused(
     (exports / "link").symlink_to(tmp_path)
     named = named.replace("{root}", str(desk.root))
     before = sorted(path for path in tmp_path.rglob("*") if ".dagster" not in path.parts)
-    told = client.post("/api/tasks/export", json={"output_path": named})
-    assert told.status_code == 422, told.text
+    response = client.post("/api/tasks/export", json={"output_path": named})
+    assert response.status_code == 422, response.text
     assert client.post("/api/tasks/import", json={"config_path": named}).status_code in (404, 422)
     assert sorted(path for path in tmp_path.rglob("*") if ".dagster" not in path.parts) == before
     assert text(desk) == TASKS
@@ -282,8 +282,8 @@ def test_paths_outside_the_export_folder_are_refused(
         and "\0" not in named
         and named not in ("", ".")
     ):
-        assert str(exports) in told.json()["message"]
-        assert "MYSTOCKS_EXPORTS" in told.json()["message"]
+        assert str(exports) in response.json()["message"]
+        assert "MYSTOCKS_EXPORTS" in response.json()["message"]
 
 
 def test_an_export_folder_that_holds_the_project_is_refused(desk: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,9 +310,10 @@ def test_what_is_imported_is_checked_in_its_own_lines(client: TestClient, desk: 
         "exports/bad.yaml",
         "tasks:\n  - task_id: a\n    task_type: manual\n    task_module: desk\n    task_function: lod\n",
     )
-    told = client.post("/api/tasks/import", json={"config_path": "bad.yaml"}).json()
-    assert (told["problems"][0]["file"], told["problems"][0]["line"]) == (str(desk.root / "exports" / "bad.yaml"), 5)
-    assert "Did you mean 'load'" in told["problems"][0]["hint"]
+    result = client.post("/api/tasks/import", json={"config_path": "bad.yaml"}).json()
+    problem = result["problems"][0]
+    assert (problem["file"], problem["line"]) == (str(desk.root / "exports" / "bad.yaml"), 5)
+    assert "Did you mean 'load'" in problem["hint"]
     assert text(desk) == TASKS
     for body in ({}, {"config_path": "a.json", "config": {}}, {"config": {"tasks": 5}}, {"config_path": 5}):
         assert client.post("/api/tasks/import", json=body).status_code == 422

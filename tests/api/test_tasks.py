@@ -17,9 +17,9 @@ def text(desk: Folder) -> str:
 
 
 def test_a_registered_task_is_a_task_of_the_file_and_comments_stay(client: TestClient, desk: Folder) -> None:
-    told = client.post("/api/tasks/register", json=NEW).json()
-    assert (told["success"], told["task_id"]) == (True, "more")
-    assert "+  - task_id: more" in told["data"]["diff"]
+    result = client.post("/api/tasks/register", json=NEW).json()
+    assert (result["success"], result["task_id"]) == (True, "more")
+    assert "+  - task_id: more" in result["data"]["diff"]
     assert text(desk).startswith(TASKS[: TASKS.index("task_groups")])
     assert client.get("/api/tasks/more").json()["task_function"] == "load"
 
@@ -47,9 +47,9 @@ def test_a_patch_changes_its_lines_and_a_put_the_whole_task(client: TestClient, 
 def test_a_dry_run_shows_the_difference_and_changes_nothing(
     client: TestClient, desk: Folder, method: str, path: str, body: object
 ) -> None:
-    told = client.request(method, path, json=body).json()
-    assert told["data"]["dry_run"] is True
-    assert "@@" in told["data"]["diff"]
+    result = client.request(method, path, json=body).json()
+    assert result["data"]["dry_run"] is True
+    assert "@@" in result["data"]["diff"]
     assert text(desk) == TASKS
 
 
@@ -115,18 +115,18 @@ def test_what_is_wrong_is_refused_with_a_reason_in_one_shape_and_changes_nothing
 ) -> None:
     client, desk = still
     answer = client.request(method, path, json=body)
-    told = answer.json()
-    assert answer.status_code == status, told
-    assert set(told) == ERROR
-    assert told["success"] is False
-    assert all(set(problem) == PROBLEM for problem in told["problems"])
-    assert expected in told["message"] + str(told["problems"])
+    result = answer.json()
+    assert answer.status_code == status, result
+    assert set(result) == ERROR
+    assert result["success"] is False
+    assert all(set(problem) == PROBLEM for problem in result["problems"])
+    assert expected in result["message"] + str(result["problems"])
     assert text(desk) == TASKS
 
 
 def test_an_invalid_edit_gets_the_place_as_check_prints_it(client: TestClient, desk: Folder) -> None:
-    told = client.patch("/api/tasks/daily", json={"schedule": {"cron_expression": "0 25 * * *"}}).json()
-    problem = told["problems"][0]
+    result = client.patch("/api/tasks/daily", json={"schedule": {"cron_expression": "0 25 * * *"}}).json()
+    problem = result["problems"][0]
     assert (problem["file"], problem["line"], problem["path"]) == (
         str(desk.root / "tasks.yaml"),
         15,
@@ -154,19 +154,19 @@ def test_a_schedule_is_switched_and_reset_and_its_next_runs_are_told(client: Tes
         assert client.get(f"{path}/next").json() == []
         assert client.post(f"{path}/enable").json()["on"] is True
         assert client.post(f"{path}/reset").json()["decided"] is False
-        told = client.get(f"{path}/next?count=6").json()
-        assert len(told) == 6
-        assert {one["weekday"] for one in told} == {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}
+        result = client.get(f"{path}/next?count=6").json()
+        assert len(result) == 6
+        assert {start["weekday"] for start in result} == {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}
     both = client.get("/api/next?count=1").json()
-    assert [one["task_id"] for one in sorted(both, key=lambda one: one["task_id"])] == ["daily", "evening"]
+    assert sorted(start["task_id"] for start in both) == ["daily", "evening"]
 
 
 def test_secrets_leave_neither_by_showing_nor_by_exporting(client: TestClient, desk: Folder) -> None:
     assert client.get("/api/tasks/daily").json()["params"] == {"password": "${DESK_PASSWORD}"}
     path = client.post("/api/tasks/export", json={"output_path": "all.json"}).json()["path"]
-    for told in (client.get("/api/tasks/").text, Path(path).read_text(encoding="utf-8")):
-        assert "${DESK_PASSWORD}" in told
-        assert "geheim" not in told
+    for result in (client.get("/api/tasks/").text, Path(path).read_text(encoding="utf-8")):
+        assert "${DESK_PASSWORD}" in result
+        assert "geheim" not in result
 
 
 def test_a_save_by_others_is_noticed_at_once(client: TestClient, desk: Folder) -> None:
@@ -197,9 +197,9 @@ def test_a_file_that_cannot_be_used_is_no_fault_of_who_reads_and_is_told_by_heal
 
 def test_a_broken_task_says_why_and_can_be_mended_while_the_others_go_on(client: TestClient, desk: Folder) -> None:
     desk.write("tasks.yaml", TASKS.replace('"0 16 * * 1-5"', '"0 96 * * 1-5"'))
-    assert [one["task_id"] for one in client.get("/api/tasks/").json()] == ["base"]
-    told = client.get("/api/tasks/daily")
-    assert (told.status_code, told.json()["problems"][0]["line"]) == (422, 15)
+    assert [task["task_id"] for task in client.get("/api/tasks/").json()] == ["base"]
+    result = client.get("/api/tasks/daily")
+    assert (result.status_code, result.json()["problems"][0]["line"]) == (422, 15)
     assert client.patch("/api/tasks/daily", json={"schedule": {"cron_expression": "0 16 * * 1-5"}}).status_code == 200
     assert client.get("/api/tasks/daily").status_code == 200
 

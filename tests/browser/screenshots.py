@@ -50,7 +50,8 @@ def history(server: Server) -> None:
 
     def points() -> int:
         found = server.graphql(
-            '{ assetOrError(assetKey: {path: ["task_statistics"]}) { ... on Asset { assetMaterializations { runId } } } }'
+            '{ assetOrError(assetKey: {path: ["task_statistics"]}) '
+            "{ ... on Asset { assetMaterializations { runId } } } }"
         )
         return len(found["assetOrError"].get("assetMaterializations") or [])
 

@@ -1,4 +1,4 @@
-"""A page of another site, open in a real Chromium on the machine of `mystocks ui`, tries all that a page can: nothing starts."""
+"""A page of another site, open in a real Chromium on the machine of `mystocks ui`, tries all that it can in vain."""
 
 import json
 import threading
@@ -96,16 +96,19 @@ TRICKS = {
     "fetch by GET": "fetch(at.get, {mode: 'no-cors', credentials: 'include'}).catch(() => 0)",
     "fetch of text": """fetch(at.graphql, {method: 'POST', mode: 'no-cors', credentials: 'include',
         headers: {'content-type': 'text/plain'}, body: at.body}).catch(() => 0)""",
-    "fetch of text that calls itself JSON": """fetch(at.graphql, {method: 'POST', mode: 'no-cors', credentials: 'include',
+    "fetch of text that calls itself JSON": """fetch(at.graphql, {
+        method: 'POST', mode: 'no-cors', credentials: 'include',
         headers: {'content-type': 'text/plain; application/json'}, body: at.body}).catch(() => 0)""",
     "fetch with the query in the address": "fetch(at.get, {method: 'POST', mode: 'no-cors'}).catch(() => 0)",
-    "fetch of JSON": """fetch(at.graphql, {method: 'POST', headers: {'content-type': 'application/json'}, body: at.body}).catch(() => 0)""",
+    "fetch of JSON": """fetch(at.graphql, {
+        method: 'POST', headers: {'content-type': 'application/json'}, body: at.body}).catch(() => 0)""",
     "form": """new Promise(done => { const frame = document.createElement('iframe'); frame.name = 'target';
         document.body.append(frame); const form = document.createElement('form');
         Object.assign(form, {method: 'POST', action: at.get, target: 'target', enctype: 'text/plain'});
         document.body.append(form); frame.onload = done; form.submit(); })""",
     "REST": "fetch(at.rest, {method: 'POST', mode: 'no-cors'}).catch(() => 0)",
-    "page's form": """fetch(at.page, {method: 'POST', mode: 'no-cors', body: new URLSearchParams({only: 'on'})}).catch(() => 0)""",
+    "page's form": """fetch(at.page, {
+        method: 'POST', mode: 'no-cors', body: new URLSearchParams({only: 'on'})}).catch(() => 0)""",
 }
 
 
@@ -172,7 +175,8 @@ def test_a_name_that_is_made_to_lead_here_is_not_answered(server: Server, page: 
     page.route(f"{base}/page", lambda route: route.fulfill(body=EMPTY, content_type="text/html"))
     page.goto(f"{base}/page")
     status = page.evaluate(
-        """at => fetch('/dagster/graphql', {method: 'POST', headers: {'content-type': 'application/json'}, body: at.body})
+        """at => fetch('/dagster/graphql', {
+                   method: 'POST', headers: {'content-type': 'application/json'}, body: at.body})
                .then(answer => answer.status)""",
         addresses(base),
     )
@@ -192,7 +196,8 @@ def test_a_link_of_another_site_opens_the_pages_and_they_can_not_be_framed(serve
         for path in ("/tasks", "/dagster/", "/docs"):
             with page.expect_event("requestfailed") as refused:
                 page.evaluate(
-                    "address => { const one = document.createElement('iframe'); one.src = address; document.body.append(one); }",
+                    "address => { const frame = document.createElement('iframe'); frame.src = address; "
+                    "document.body.append(frame); }",
                     f"{server.address}{path}",
                 )
             assert refused.value.failure == "net::ERR_BLOCKED_BY_RESPONSE"

@@ -113,7 +113,8 @@ def test_the_statistics_are_refreshed_by_themselves_and_drawn(server: Server, pa
 
     def told() -> bool:
         found = server.graphql(
-            '{ assetOrError(assetKey: {path: ["task_statistics"]}) { ... on Asset { assetMaterializations { runId } } } }'
+            '{ assetOrError(assetKey: {path: ["task_statistics"]}) '
+            "{ ... on Asset { assetMaterializations { runId } } } }"
         )
         return bool(found["assetOrError"].get("assetMaterializations"))
 

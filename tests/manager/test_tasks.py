@@ -60,7 +60,8 @@ def text(shop: Folder) -> str:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = "import sys, mystocks_dagster; sys.exit(any(name in sys.modules for name in ('dagster', 'pydantic', 'polars', 'fastapi')))"
+    heavy = ("dagster", "pydantic", "polars", "fastapi")
+    code = f"import sys, mystocks_dagster; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     with pytest.raises(ImportError):
         from mystocks_dagster import TaskManger  # type: ignore[attr-defined]  # noqa: F401
@@ -78,8 +79,8 @@ def test_a_registered_config_is_written_with_what_it_says_and_no_more(manager: T
     )
     assert manager.register_task(config, dry_run=True).data["dry_run"] is True
     assert text(shop) == TASKS
-    told = manager.register_task(config)
-    assert (told.success, told.task_id) == (True, "mine")
+    response = manager.register_task(config)
+    assert (response.success, response.task_id) == (True, "mine")
     added = text(shop).removeprefix(TASKS)
     assert "priority: 200" in added
     assert "timeout" not in added
@@ -88,13 +89,13 @@ def test_a_registered_config_is_written_with_what_it_says_and_no_more(manager: T
     assert manager.get_group("all").tasks == ("count", "mine")
     manager.delete_group("all")
     manager.unregister_task("mine")
-    assert [one.task_id for one in manager.list_tasks()] == ["count", "after"]
+    assert [task.task_id for task in manager.list_tasks()] == ["count", "after"]
     assert text(shop).startswith("# kept")
 
 
 def test_tasks_are_listed_by_type_and_by_any_of_some_tags(manager: TaskManager) -> None:
-    assert [one.task_id for one in manager.list_tasks("cron")] == ["after"]
-    assert [one.task_id for one in manager.list_tasks(TaskType.MANUAL, "nothing, 每日")] == ["count"]
+    assert [task.task_id for task in manager.list_tasks("cron")] == ["after"]
+    assert [task.task_id for task in manager.list_tasks(TaskType.MANUAL, "nothing, 每日")] == ["count"]
     assert manager.list_tasks(tags=["nothing"]) == []
 
 
@@ -161,7 +162,7 @@ def test_a_function_of_this_process_runs_here_and_is_in_the_history(
     assert done.params == {"a": 1, "b": 3}
     assert done.result["result"] == {"answer": 42}
     fresh = TaskManager()
-    assert [one.execution_id for one in fresh.get_executions("here")] == [done.execution_id], (
+    assert [execution.execution_id for execution in fresh.get_executions("here")] == [done.execution_id], (
         "another manager sees it too"
     )
     assert fresh.get_statistics("here")["here"].success_count == 1
@@ -287,7 +288,7 @@ def test_the_async_manager_lets_the_loop_go_on(shop: Folder) -> None:
         beating = asyncio.create_task(beat())
         ended = await manager.wait(started.execution_id, 60)
         beating.cancel()
-        return [one.task_id for one in await manager.list_tasks()], ended.status, beats
+        return [task.task_id for task in await manager.list_tasks()], ended.status, beats
 
     names, status, beats = asyncio.run(program())
     assert (names, status) == (["count", "after"], "success")
@@ -317,7 +318,7 @@ def test_an_edit_by_another_program_is_seen_and_threads_share_a_manager(manager:
     for thread in threads:
         thread.join(120)
     assert not errors
-    assert {one.task_id for one in manager.list_tasks()} == {"count", "after", *(f"t{number}" for number in range(6))}
+    assert {task.task_id for task in manager.list_tasks()} == {"count", "after", *(f"t{number}" for number in range(6))}
 
 
 def test_the_shared_manager_is_one_object_and_opens_nothing_by_itself(shop: Folder) -> None:

@@ -1,4 +1,4 @@
-"""The HTML pages that `mystocks ui` and `mystocks api` serve beside the REST interface."""
+"""The HTML pages below /tasks, which `mystocks ui` and `mystocks api` serve beside the REST interface."""
 
 from fastapi import APIRouter
 

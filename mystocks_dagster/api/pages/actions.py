@@ -1,25 +1,30 @@
-"""What acts on a task: run, stop, switch."""
+"""The actions on a task or group: run, stop, switch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from mystocks_dagster.api.pages import run_form as params
-from mystocks_dagster.api.pages.site import Form, Site, project_of, see
+from mystocks_dagster.api.pages import run_form
+from mystocks_dagster.api.pages.site import Form, Site, project_of, redirect
 from mystocks_dagster.api.pages.views import task_page
 from mystocks_dagster.errors import Forbidden, MyStocksError, UnknownName
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.taskfile.model import Task
 
-_SWITCHED = {"on": True, "off": False, "reset": None}
+_SWITCH_POSITIONS = {"on": True, "off": False, "reset": None}
 
 
 def register(router: APIRouter, site: Site) -> None:
-    """Add the pages."""
+    """Add the pages to the router."""
+    _register_run(router, site)
+    _register_stop(router, site)
+    _register_switch(router, site)
 
+
+def _register_run(router: APIRouter, site: Site) -> None:
     @router.get("/{name}/run")
-    def run_form(request: Request, name: str) -> Response:
+    def show_form(request: Request, name: str) -> Response:
         return _run_page(site, request, name)
 
     @router.post("/{name}/run")
@@ -29,38 +34,44 @@ def register(router: APIRouter, site: Site) -> None:
         try:
             values: dict[str, Any] = {}
             if isinstance(entry, Task):
-                values = params.changed(_params(project, entry), _prefixed(form, "param."))
+                values = run_form.changed(_params(project, entry), _prefixed(form, "param."))
             run_id = project.start(name, values, only=form.get("only") == "on")
         except MyStocksError as error:
             return _run_page(site, request, name, form, error)
-        return see(f"/tasks/{name}", said="started", run=run_id)
+        return redirect(f"/tasks/{name}", done="started", run=run_id)
 
+
+def _register_stop(router: APIRouter, site: Site) -> None:
     @router.post("/{name}/stop")
     def stop(request: Request, name: str, form: Form) -> Response:
-        try:
-            project_of(request).stop(name)
-        except UnknownName:
-            raise
-        except MyStocksError as error:
-            return task_page(site, request, name, error)
-        return see(_back(form, name), said="stopped")
+        return _act(site, request, name, form, "stopped", lambda: project_of(request).stop(name))
 
+
+def _register_switch(router: APIRouter, site: Site) -> None:
     @router.post("/{name}/switch")
     def switch(request: Request, name: str, form: Form) -> Response:
-        wanted = form.get("to", "")
-        if wanted not in _SWITCHED:
-            raise Forbidden(f"A switch is turned on, off, or reset, not {wanted!r}.")
-        try:
-            project_of(request).switch(name, _SWITCHED[wanted])
-        except UnknownName:
-            raise
-        except MyStocksError as error:
-            return task_page(site, request, name, error)
-        return see(_back(form, name), said=wanted)
+        position = form.get("to", "")
+        if position not in _SWITCH_POSITIONS:
+            raise Forbidden(f"{position!r} is not a position of a switch; the positions are on, off and reset.")
+        on = _SWITCH_POSITIONS[position]
+        return _act(site, request, name, form, position, lambda: project_of(request).switch(name, on))
 
 
-def _params(project: Project, task: Task) -> list[params.Param]:
-    return params.params_of(task, project.version.functions[task.task_id], project.settings.source)
+def _act(
+    site: Site, request: Request, name: str, form: Mapping[str, str], done: str, action: Callable[[], object]
+) -> Response:
+    """Do what a button stands for and return to its page, or show the task's page with the error."""
+    try:
+        action()
+    except UnknownName:
+        raise
+    except MyStocksError as error:
+        return task_page(site, request, name, error)
+    return redirect("/tasks" if form.get("back") == "table" else f"/tasks/{name}", done=done)
+
+
+def _params(project: Project, task: Task) -> list[run_form.Param]:
+    return run_form.params_of(task, project.version.functions[task.task_id], project.settings.source)
 
 
 def _run_page(
@@ -68,8 +79,8 @@ def _run_page(
 ) -> Response:
     project = project_of(request)
     entry = project.find(name)
-    known = _params(project, entry) if isinstance(entry, Task) else []
-    typed = {one.name: one.text for one in known} | (_prefixed(form, "param.") if form else {})
+    fields = _params(project, entry) if isinstance(entry, Task) else []
+    typed = {field.name: field.text for field in fields} | (_prefixed(form, "param.") if form else {})
     return site.render(
         request,
         "run.html",
@@ -77,7 +88,7 @@ def _run_page(
         name=name,
         title=project.title(name),
         is_task=isinstance(entry, Task),
-        params=known,
+        params=fields,
         typed=typed,
         only=bool(form and form.get("only") == "on"),
         dependencies=entry.dependencies if isinstance(entry, Task) else (),
@@ -86,8 +97,3 @@ def _run_page(
 
 def _prefixed(form: Mapping[str, str], prefix: str) -> dict[str, str]:
     return {name.removeprefix(prefix): value for name, value in form.items() if name.startswith(prefix)}
-
-
-def _back(form: Mapping[str, str], name: str) -> str:
-    """Return where the button stood: in the table, or on the task's own page."""
-    return "/tasks" if form.get("back") == "table" else f"/tasks/{name}"

@@ -1,4 +1,4 @@
-"""What changes the task file: the forms for new, edit and delete."""
+"""The pages that edit the task file: new, edit and delete."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from mystocks_dagster.api.pages import task_form, task_table, translations
-from mystocks_dagster.api.pages.site import Form, Site, language_of, project_of, see, told
+from mystocks_dagster.api.pages.site import Form, Site, language_of, project_of, redirect
 from mystocks_dagster.errors import MyStocksError, UnknownName
 from mystocks_dagster.project.edit import ChangedMeanwhile, EditResult, TaskFileEditor
 from mystocks_dagster.taskfile.edit.plans import EditRefused
@@ -18,8 +18,13 @@ from mystocks_dagster.taskfile.yaml.dump import dump
 
 
 def register(router: APIRouter, site: Site) -> None:
-    """Add the pages."""
+    """Add the pages to the router."""
+    _register_new(router, site)
+    _register_edit(router, site)
+    _register_delete(router, site)
 
+
+def _register_new(router: APIRouter, site: Site) -> None:
     @router.get("/-/new")
     def new(request: Request) -> Response:
         section: Section = "task_groups" if request.query_params.get("kind") == "group" else "tasks"
@@ -32,6 +37,8 @@ def register(router: APIRouter, site: Site) -> None:
         _editable(request)
         return _save(site, request, section, None, form)
 
+
+def _register_edit(router: APIRouter, site: Site) -> None:
     @router.get("/{name}/edit")
     def edit(request: Request, name: str) -> Response:
         raw = _raw(_editable(request), name)
@@ -42,8 +49,10 @@ def register(router: APIRouter, site: Site) -> None:
         raw = _raw(_editable(request), name)
         return _save(site, request, raw.section, raw, form)
 
+
+def _register_delete(router: APIRouter, site: Site) -> None:
     @router.get("/{name}/delete")
-    def ask(request: Request, name: str) -> Response:
+    def confirm(request: Request, name: str) -> Response:
         _editable(request)
         return _delete_page(site, request, name)
 
@@ -51,10 +60,10 @@ def register(router: APIRouter, site: Site) -> None:
     def delete(request: Request, name: str, form: Form) -> Response:
         _editable(request)
         try:
-            edited = project_of(request).edits.remove(name, force=form.get("force") == "on")
+            result = project_of(request).edits.remove(name, force=form.get("force") == "on")
         except (EditRefused, TaskFileError) as error:
             return _delete_page(site, request, name, error)
-        return see("/tasks", said="unloaded" if edited.unused else "deleted")
+        return redirect("/tasks", done="unloaded" if result.unused else "deleted")
 
 
 def _form_page(
@@ -68,43 +77,47 @@ def _form_page(
     version = project_of(request).version
     parts = task_form.parts_of(section, new=raw is None)
     defaults = version.document.defaults if section == "tasks" else {}
-    wrong: dict[str, str] = {}
-    for problem in error.problems if isinstance(error, TaskFileError) else ():
-        at = "params" if problem.file == "params" else task_form.field_at(problem.path, parts)
-        if at:
-            wrong[at] = f"{problem.message} {problem.hint}".strip()
-    typed = now = task_form.filled(parts, raw.data if raw else {}, defaults)
-    seen = _stamp(raw, defaults)
-    shown = told(error) if error else None
+    typed = current = task_form.filled(parts, raw.data if raw else {}, defaults)
+    stamp = _stamp(raw, defaults)
+    values: dict[str, Any] = {"wrong": _field_faults(error, parts)}
     if form is not None:
         typed = {field.name: form.get(field.name, "").replace("\r\n", "\n") for field in task_form.fields_of(parts)}
         if isinstance(error, ChangedMeanwhile):
-            say = translations.translator(language_of(request))
-            shown = {"message": say("changed_meanwhile"), "located": False}
-            wrong = {
-                name: say("now_in_file", text=now[name] or say("none"))
-                for name in typed
-                if typed[name].strip() != now[name].strip()
-            }
+            values = _conflict(language_of(request), typed, current)
         else:
-            # What was wrong in the form says nothing about the file: whoever changed it meanwhile is still to be told
-            # of.
-            seen = form.get("seen", "")
-    return site.render(
-        request,
-        "form.html",
-        error,
-        section=section,
-        name=raw.id if raw else None,
-        parts=parts,
-        typed=typed,
-        seen=seen,
-        placeholders=task_form.placeholders(parts, defaults),
-        wrong=wrong,
-        modules=sorted({task.task_module for task in version.taskfile.tasks}),
-        functions=sorted({task.task_function for task in version.taskfile.tasks}),
-        error=shown,
-    )
+            # The old stamp stays, so that a change of the file in the meantime is still noticed on the next save.
+            stamp = form.get("stamp", "")
+    values |= {
+        "section": section,
+        "name": raw.id if raw else None,
+        "parts": parts,
+        "typed": typed,
+        "stamp": stamp,
+        "placeholders": task_form.placeholders(parts, defaults),
+        "modules": sorted({task.task_module for task in version.taskfile.tasks}),
+        "functions": sorted({task.task_function for task in version.taskfile.tasks}),
+    }
+    return site.render(request, "form.html", error, **values)
+
+
+def _field_faults(error: MyStocksError | None, parts: Sequence[task_form.Part]) -> dict[str, str]:
+    """Return the message of each field that is not valid."""
+    faults = {}
+    for problem in error.problems if isinstance(error, TaskFileError) else ():
+        field = "params" if problem.file == "params" else task_form.field_at(problem.path, parts)
+        if field:
+            faults[field] = f"{problem.message} {problem.hint}".strip()
+    return faults
+
+
+def _conflict(language: translations.Language, typed: Mapping[str, str], current: Mapping[str, str]) -> dict[str, Any]:
+    """Return the message about a change in the meantime, with the file's value of each field that differs."""
+    t = translations.translator(language)
+    differing = [name for name in typed if typed[name].strip() != current[name].strip()]
+    return {
+        "error": {"message": t("changed_meanwhile"), "located": False},
+        "wrong": {name: t("now_in_file", text=current[name] or t("none")) for name in differing},
+    }
 
 
 def _save(site: Site, request: Request, section: Section, raw: Raw | None, form: Mapping[str, str]) -> Response:
@@ -113,44 +126,44 @@ def _save(site: Site, request: Request, section: Section, raw: Raw | None, form:
     old = raw.data if raw else {}
     defaults = version.document.defaults if section == "tasks" else {}
     try:
-        if raw and form.get("seen") != _stamp(raw, defaults):
-            raise ChangedMeanwhile(f"{raw.id} was changed meanwhile.")
+        if raw and form.get("stamp") != _stamp(raw, defaults):
+            raise ChangedMeanwhile(f"{raw.id} was changed in the meantime.")
         entry, unreadable = task_form.entry_of(parts, form, old, defaults)
-        edited = _written(project_of(request).edits, section, raw, entry, unreadable)
+        result = _write(project_of(request).edits, section, raw, entry, unreadable)
     except ChangedMeanwhile as error:
         return _form_page(site, request, section, raw and _raw(project_of(request).version, str(raw.id)), form, error)
     except MyStocksError as error:
         return _form_page(site, request, section, raw, form, error)
-    return see(f"/tasks/{entry[SECTIONS[section]]}", said=_said(edited, new=raw is None))
+    return redirect(f"/tasks/{entry[SECTIONS[section]]}", done=_outcome(result, new=raw is None))
 
 
-def _written(
+def _write(
     editor: TaskFileEditor, section: Section, raw: Raw | None, entry: dict[str, Any], unreadable: Sequence[Problem]
 ) -> EditResult:
-    """Write an entry; with fields that cannot be read only check the others, so that one pass shows every mistake.
+    """Write an entry; if some fields are unreadable, only check the others, so that all faults show at once.
 
     Raises:
-        TaskFileError: Something in the form is wrong; nothing was written.
+        TaskFileError: A field is not valid; nothing was written.
     """
     dry_run = bool(unreadable)
     others: Sequence[Problem] = ()
     try:
         if raw and raw.id:
             entry[SECTIONS[section]] = raw.id
-            edited = editor.replace(raw.id, entry, instead_of=raw.data, dry_run=dry_run)
+            result = editor.replace(raw.id, entry, instead_of=raw.data, dry_run=dry_run)
         else:
-            edited = editor.add(entry, dry_run=dry_run)
+            result = editor.add(entry, dry_run=dry_run)
     except TaskFileError as error:
         if not unreadable:
             raise
         others = error.problems
     if unreadable:
         raise TaskFileError([*unreadable, *others])
-    return edited
+    return result
 
 
 def _stamp(raw: Raw | None, defaults: Mapping[str, Any]) -> str:
-    """Return what tells an entry, and the defaults that its form shows, from what they are after any change."""
+    """Return a hash of an entry and the defaults, which changes with either of them."""
     return hashlib.sha256(dump({"entry": raw.data, "defaults": defaults}).encode()).hexdigest()[:16] if raw else ""
 
 
@@ -160,20 +173,14 @@ def _delete_page(site: Site, request: Request, name: str, error: MyStocksError |
     users = task_table.users_of(project, name) if raw.section == "tasks" else []
     if isinstance(error, EditRefused):
         users = list(error.names)
-    return site.render(
-        request,
-        "delete.html",
-        error,
-        name=name,
-        users=users,
-    )
+    return site.render(request, "delete.html", error, name=name, users=users)
 
 
 def _editable(request: Request) -> Version:
-    """Return the task file, which a form may change.
+    """Return the task file for an edit.
 
     Raises:
-        NotEditable: It cannot be used; its last good version, which other pages show, is not what would be changed.
+        NotEditable: The file is not usable; an edit of its last good version would not apply to it.
     """
     version = project_of(request).version
     if error := version.unusable:
@@ -181,17 +188,17 @@ def _editable(request: Request) -> Version:
     return version
 
 
-def _said(edited: EditResult, *, new: bool) -> str:
-    if edited.unused:
+def _outcome(result: EditResult, *, new: bool) -> str:
+    if result.unused:
         return "unloaded"
-    return "created" if new else "saved" if edited.diff else "same"
+    return "created" if new else "saved" if result.diff else "same"
 
 
 def _raw(version: Version, name: str) -> Raw:
-    """Return an entry as it is written, also when it is broken.
+    """Return an entry as the file has it, valid or not.
 
     Raises:
-        UnknownName: There is none.
+        UnknownName: There is no entry of that id.
     """
     for entries in version.document.entries.values():
         for raw in entries:

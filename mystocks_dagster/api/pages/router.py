@@ -1,4 +1,4 @@
-"""The pages at /tasks: one table of all tasks and groups, a page and forms for each."""
+"""The router of the pages below /tasks."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ _FILES = {"tasks.css": "text/css", "tasks.js": "text/javascript"}
 
 
 def pages() -> APIRouter:
-    """Return the pages, for an app whose `state.manager` is a `TaskManager` to include."""
+    """Return the router of the pages, for an application whose `state.manager` is a `TaskManager`."""
     site = Site()
     router = APIRouter(prefix="/tasks", include_in_schema=False, route_class=route_class(site))
-    # No id begins with -, so that what is no task stands below /tasks/-/.
+    # Ids do not begin with -, so everything that is not an entry is below /tasks/-/.
     router.get("/-/{name}.{ending}")(_static)
     for module in (edit_views, views, actions):
         module.register(router, site)
@@ -27,5 +27,5 @@ def pages() -> APIRouter:
 def _static(name: str, ending: str) -> Response:
     file = f"{name}.{ending}"
     if file not in _FILES:
-        raise UnknownName(f"There is no {file}.")
+        raise UnknownName(f"{file} does not exist.")
     return FileResponse(_STATIC / file, media_type=_FILES[file], headers={"Cache-Control": "max-age=600"})

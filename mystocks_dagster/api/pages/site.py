@@ -1,4 +1,4 @@
-"""What all pages share: the project, the templates, the language, and how an error is shown."""
+"""Shared by all pages: the project, the templates, the language and the display of errors."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -26,20 +26,20 @@ from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.yaml.dump import text_of
 
 _HEADERS = {"Content-Security-Policy": PAGES_POLICY, "Vary": "Accept-Language, Cookie"}
-#: What may stand in `?said=` after a redirect.
-SAID = ("created", "saved", "deleted", "same", "started", "stopped", "on", "off", "reset", "unloaded")
-#: Fields of the largest form, and some more.
-_MOST_FIELDS = 300
-_YEAR = 365 * 24 * 3600
+#: Values of `?done=` after a redirect.
+OUTCOMES = ("created", "saved", "deleted", "same", "started", "stopped", "on", "off", "reset", "unloaded")
+#: Limit on the fields of a form; the largest form has fewer.
+_MAX_FIELDS = 300
+_YEAR_SECONDS = 365 * 24 * 3600
 
 
 def project_of(request: Request) -> Project:
-    """Return the project with the task file as it is now."""
+    """Return the project with the current task file."""
     return request.app.state.projects.project(PAGES)
 
 
 class Site:
-    """The templates, and what all of them show."""
+    """The templates and the values that all of them use."""
 
     def __init__(self) -> None:
         self._templates = Environment(
@@ -53,46 +53,49 @@ class Site:
         self._templates.filters["shanghai"] = lambda time: time.astimezone(SHANGHAI)
 
     def render(
-        self, request: Request, template: str, failure: MyStocksError | None = None, **values: Any
+        self, request: Request, template: str, error: MyStocksError | None = None, /, **values: Any
     ) -> HTMLResponse:
-        """Return a page in the visitor's language, with the failure of what was just asked for and its status."""
+        """Return a page in the user's language; with the error of a failed action, also its message and status."""
         language = language_of(request)
-        said = request.query_params.get("said")
-        project = project_of(request)
-        settings = project.settings
-        # Within `mystocks ui` a path, which leads there under whatever name a proxy gives it.
-        dagster = getattr(request.app.state, "dagster_path", None) or dagster_address(settings.dagster_home)
-        shared = {
-            "t": translations.translator(language),
-            "language": language,
-            "links": Links(address=dagster),
-            "daemon": project.daemon_alive,
-            "settings": settings,
-            "simulated": is_simulated(settings.source),
-            "file_notice": _file_notice(project),
-            "reload_trouble": reload_state.trouble(settings),
-            "reloading": reload_state.under_way(settings),
-            "error": told(failure) if failure else None,
-            "said": said if said in SAID else None,
-            "said_run": request.query_params.get("run", "") if said == "started" else "",
-            "speak": lambda wanted: _in_language(request, wanted),
-        }
-        text = self._templates.get_template(template).render(shared | values)
-        status = status_of(failure, request.method) if failure else 200
+        text = self._templates.get_template(template).render(_shared_values(request, language, error) | values)
+        status = status_of(error, request.method) if error else 200
         response = HTMLResponse(text, status, _HEADERS)
         if request.query_params.get("lang") in translations.LANGUAGES:
-            response.set_cookie("lang", language, max_age=_YEAR, httponly=True, samesite="lax", path="/tasks")
+            response.set_cookie("lang", language, max_age=_YEAR_SECONDS, httponly=True, samesite="lax", path="/tasks")
         return response
 
-    def sorry(self, request: Request, error: MyStocksError) -> HTMLResponse:
-        """Return the page that says why something was not done."""
-        return self.render(request, "error.html", error, **told(error))
+    def error_page(self, request: Request, error: MyStocksError) -> HTMLResponse:
+        """Return the page of an error."""
+        return self.render(request, "error.html", error, **error_values(error))
+
+
+def _shared_values(request: Request, language: translations.Language, error: MyStocksError | None) -> dict[str, Any]:
+    done = request.query_params.get("done")
+    project = project_of(request)
+    settings = project.settings
+    # A path within `mystocks ui`, so that it also works behind a proxy.
+    dagster = getattr(request.app.state, "dagster_path", None) or dagster_address(settings.dagster_home)
+    return {
+        "t": translations.translator(language),
+        "language": language,
+        "links": Links(address=dagster),
+        "daemon": project.daemon_alive,
+        "settings": settings,
+        "simulated": is_simulated(settings.source),
+        "file_notice": _file_notice(project),
+        "reload_trouble": reload_state.trouble(settings),
+        "reloading": reload_state.under_way(settings),
+        "error": error_values(error) if error else None,
+        "done": done if done in OUTCOMES else None,
+        "started_run": request.query_params.get("run", "") if done == "started" else "",
+        "address_in": lambda language: _address_in(request, language),
+    }
 
 
 def _file_notice(project: Project) -> str | None:
-    """Return what is wrong with the task file when its last good version is shown.
+    """Return the fault of the task file if its last good version is shown.
 
-    A page about a file without one says so itself.
+    Without a last good version, the page itself shows the error.
     """
     try:
         return last_good.notice(project.version)
@@ -100,60 +103,60 @@ def _file_notice(project: Project) -> str | None:
         return None
 
 
-def told(error: MyStocksError) -> dict[str, Any]:
-    """Return what a page shows of an error: the located problems of a task file are shown with their lines."""
+def error_values(error: MyStocksError) -> dict[str, Any]:
+    """Return the template's values for an error; `located` means that the message has the lines of the file."""
     return {"message": str(error), "located": isinstance(error, TaskFileError)}
 
 
 def language_of(request: Request) -> translations.Language:
-    """Return the visitor's language: `?lang=`, else the cookie's, else the browser's."""
+    """Return the user's language: `?lang=`, else the cookie's, else the browser's."""
     return translations.choose(
         request.query_params.get("lang"), request.cookies.get("lang"), request.headers.get("accept-language", "")
     )
 
 
-def _in_language(request: Request, language: translations.Language) -> str:
-    """Return where the same page is in that language; what was done is not said again."""
-    # What a button sent was answered at the button's address, where there is no page.
+def _address_in(request: Request, language: translations.Language) -> str:
+    """Return the address of the same page in another language, without the message of an action."""
+    # The response to a failed stop or switch is at the address of the button, which does not accept GET.
     path = request.url.path.removesuffix("/stop").removesuffix("/switch")
-    return f"{path}?{urlencode({**request.query_params, 'lang': language, 'said': ''})}"
+    return f"{path}?{urlencode({**request.query_params, 'lang': language, 'done': ''})}"
 
 
-def see(path: str, **query: str) -> RedirectResponse:
-    """Send the browser on after a form, so that reloading does not send it again."""
+def redirect(path: str, **query: str) -> RedirectResponse:
+    """Redirect the browser after a form, so that reloading does not send the form again."""
     return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, status_code=303)
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """Return the fields of a form that one of these pages sent.
+    """Return the fields of a form that was sent by one of these pages.
 
     Raises:
-        Forbidden: No browser says that a page of this server sent it; every browser says it of a form.
+        Forbidden: The headers do not show that a page of this server sent it, as every browser's do.
     """
     if source_of(request.headers) is not Source.OWN:
-        raise Forbidden("This form was not sent by this page. Open the page itself and send it again.")
-    async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
+        raise Forbidden("This form was not sent by a page of this server. Open the page and send it again.")
+    async with request.form(max_files=0, max_fields=_MAX_FIELDS) as form:
         return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-#: The fields of a form, as a parameter of a page.
+#: The fields of a form, as a parameter of a handler.
 Form = Annotated[dict[str, str], Depends(form_of)]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def route_class(site: Site) -> type[APIRoute]:
-    """Return the routes of the pages: an error on purpose becomes a page."""
+    """Return the route class of the pages, which turns a `MyStocksError` into an error page."""
 
     class PageRoute(APIRoute):
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
 
-            async def guarded(request: Request) -> Response:
+            async def handle_errors(request: Request) -> Response:
                 try:
                     return await handle(request)
                 except MyStocksError as error:
-                    return site.sorry(request, error)
+                    return site.error_page(request, error)
 
-            return guarded
+            return handle_errors
 
     return PageRoute

@@ -1,4 +1,4 @@
-"""The form of a task or group: from an entry of the task file to text fields, and back."""
+"""The form of a task or group: entries of the task file to text fields and back."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,67 +21,74 @@ Model = type[Task] | type[Group] | type[Schedule]
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One field: `name` is its path in the entry, such as `schedule.cron_expression`; its words come from the model."""
+    """A field of the form.
+
+    Attributes:
+        name: Path in the entry, such as `schedule.cron_expression`.
+        declared: Label, help and choices, as the model declares them.
+        fixed: Whether the field is read-only.
+        required: Whether the field must be filled in.
+    """
 
     name: str
-    words: FormField
+    declared: FormField
     fixed: bool = False
     required: bool = False
 
     @property
     def kind(self) -> Kind:
-        """How it is edited."""
-        return self.words.kind or "text"
+        """The kind of input."""
+        return self.declared.kind or "text"
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """Its values, where they are words; an entry may have no schedule at all."""
+        """The values of a choice; an entry may have no schedule."""
         none = ("",) if self.name == "schedule.schedule_type" else ()
-        return (*none, *self.words.choices)
+        return (*none, *self.declared.choices)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Fields that stand together under a heading."""
+    """The fields below a heading."""
 
     title: str
     fields: tuple[Field, ...]
 
 
 def parts_of(section: str, *, new: bool) -> tuple[Part, ...]:
-    """Return the form of a `tasks` or `task_groups` entry, as its model declares it."""
+    """Return the form of an entry of `tasks` or `task_groups`, as its model declares it."""
     model = Group if section == "task_groups" else Task
     own = tuple(_fields(model, new=new))
     parts = (
-        Part(title="section_basic", fields=tuple(field for field in own if not field.words.advanced)),
+        Part(title="section_basic", fields=tuple(field for field in own if not field.declared.advanced)),
         Part(title="section_schedule", fields=tuple(_fields(Schedule, new=new))),
-        Part(title="section_advanced", fields=tuple(field for field in own if field.words.advanced)),
+        Part(title="section_advanced", fields=tuple(field for field in own if field.declared.advanced)),
     )
     return tuple(part for part in parts if part.fields)
 
 
 def _fields(model: Model, *, new: bool) -> Iterator[Field]:
-    for name, words in form_fields(model).items():
+    for name, declared in form_fields(model).items():
         yield Field(
             name=f"schedule.{name}" if model is Schedule else name,
-            words=words,
+            declared=declared,
             fixed=not new and name in SECTIONS.values(),
-            required=model is not Schedule and model.model_fields[name].is_required() and words.kind != "choice",
+            required=model is not Schedule and model.model_fields[name].is_required() and declared.kind != "choice",
         )
 
 
 def fields_of(parts: Sequence[Part]) -> Iterator[Field]:
-    """Yield all fields of a form."""
+    """Yield the fields of a form."""
     for part in parts:
         yield from part.fields
 
 
 def filled(parts: Sequence[Part], entry: Entry, defaults: Entry) -> dict[str, str]:
-    """Return the text of each field for an entry as it is written; a flag that is set is `on`.
+    """Return the text of each field for an entry; the text of a set flag is `on`.
 
     Args:
         parts: The form.
-        entry: The entry.
+        entry: The entry as the file has it.
         defaults: The file's `defaults`.
     """
     effective = with_defaults(defaults, entry)
@@ -95,70 +102,71 @@ def filled(parts: Sequence[Part], entry: Entry, defaults: Entry) -> dict[str, st
 
 
 def placeholders(parts: Sequence[Part], defaults: Entry) -> dict[str, str]:
-    """Return what an empty field stands for: the file's default, else the model's."""
-    found = {}
+    """Return the default of each field, from the file or else the model."""
+    texts = {}
     for field in fields_of(parts):
         value = _at(defaults, field.name)
         value = _default(field.name) if value is None else value
-        found[field.name] = "" if value is None or value in ("", (), [], {}) else _text(field, value)
-    return found
+        texts[field.name] = "" if value is None or value in ("", (), [], {}) else _text(field, value)
+    return texts
 
 
 def entry_of(
     parts: Sequence[Part], texts: Mapping[str, str], old: Entry, defaults: Entry
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the entry that a filled form stands for, and what is wrong with fields that cannot be read.
+    """Return the entry of a filled form, and the problems of fields that cannot be read.
 
-    What the form does not know stays as it was, and so does what cannot be read; what says the same as the defaults is
-    left
-    out unless the entry had it. The lines of problems are those of the field.
+    Keys without a field and unreadable fields keep their old value. A value equal to the default is left out unless
+    the old entry had it. The lines of problems are those within the field.
     """
     problems: list[Problem] = []
     entry: dict[str, Any] = {key: dict(value) if isinstance(value, dict) else value for key, value in old.items()}
-    scheduled = bool(texts.get("schedule.schedule_type"))
-    if not scheduled:
-        entry.pop("schedule", None)
     kind = texts.get("schedule.schedule_type")
-    # What the other types live by: choosing a type is choosing to be rid of it.
-    useless = {needed for other, needed in NEEDED.items() if other != kind and needed != "start_time"}
+    if not kind:
+        entry.pop("schedule", None)
+    # Fields of the other schedule types: choosing a type removes them.
+    unused = {needed for other, needed in NEEDED.items() if other != kind and needed != "start_time"}
     effective = filled(parts, old, defaults)
     for field in fields_of(parts):
         outer, _, inner = field.name.rpartition(".")
-        if outer and (not scheduled or inner in useless):
+        if outer and (not kind or inner in unused):
             entry.get("schedule", {}).pop(inner, None)
             continue
-        place = entry.setdefault(outer, {}) if outer else entry
+        mapping = entry.setdefault(outer, {}) if outer else entry
         text = texts.get(field.name, "").replace("\r\n", "\n").strip()
-        quiet = (
-            field.kind in ("flag", "choice")
-            and not field.required
-            and inner not in place
-            and text == effective[field.name]
-        )
-        if quiet and inner not in ("schedule_type", "task_type"):
+        if inner not in mapping and _is_implied(field, text, effective):
             continue
         try:
-            value = unmask(_value(field, text), place.get(inner))
+            _set(mapping, inner, unmask(_value(field, text), mapping.get(inner)))
         except TaskFileError as error:
             problems += error.problems
-            continue
-        if value is None:
-            place.pop(inner, None)
-        elif value != _plain(place.get(inner)):
-            place[inner] = value
     return entry, problems
 
 
+def _is_implied(field: Field, text: str, effective: Mapping[str, str]) -> bool:
+    """Return whether a flag or choice equals its default, so that the entry need not state it."""
+    if field.kind not in ("flag", "choice") or field.required:
+        return False
+    return text == effective[field.name] and field.name not in ("schedule.schedule_type", "task_type")
+
+
+def _set(mapping: dict[str, Any], key: str, value: Any) -> None:
+    if value is None:
+        mapping.pop(key, None)
+    elif value != _plain(mapping.get(key)):
+        mapping[key] = value
+
+
 def field_at(path: str, parts: Sequence[Part]) -> str | None:
-    """Return the field that a problem's path is about, such as `tasks[3].schedule.timezone`; None without one."""
+    """Return the field of a problem's path, such as `tasks[3].schedule.timezone`; None if the form lacks it."""
     inner = re.sub(r"^(tasks|task_groups)\[\d+\]\.?", "", path)
     names = [field.name for field in fields_of(parts)]
-    found = [name for name in names if inner == name or inner.startswith((f"{name}.", f"{name}["))]
-    return found[0] if found else ("schedule.schedule_type" if inner == "schedule" else None)
+    matches = [name for name in names if inner == name or inner.startswith((f"{name}.", f"{name}["))]
+    return matches[0] if matches else ("schedule.schedule_type" if inner == "schedule" else None)
 
 
 def _value(field: Field, text: str) -> Any:
-    """Return what the text of a field stands for; text that is no number stays text, for the reader to refuse."""
+    """Return the value of a field's text; a text that is not a number stays text, which validation refuses."""
     match field.kind:
         case "flag":
             return text == "on"
@@ -189,7 +197,7 @@ def _text(field: Field, value: Any) -> str:
         case "yaml", dict():
             return dump(to_public(value)).strip() if value else ""
         case "names", list() | tuple():
-            return ", ".join(str(one) for one in value)
+            return ", ".join(str(item) for item in value)
         case _, str():
             return value
     return text_of(value)
@@ -205,12 +213,10 @@ def _at(entry: Entry, name: str) -> Any:
 def _default(name: str) -> Any:
     """Return the model's default of a field."""
     outer, _, inner = name.rpartition(".")
-    models = (Schedule,) if outer else (Task, Group)
-    for model in models:
-        if inner == "task_type":
-            return "manual"
-        if inner in model.model_fields:
-            info = model.model_fields[inner]
+    if inner == "task_type":
+        return "manual"
+    for model in (Schedule,) if outer else (Task, Group):
+        if info := model.model_fields.get(inner):
             return None if info.is_required() else info.get_default(call_default_factory=True)
     return None
 

@@ -1,4 +1,4 @@
-"""What the pages show of tasks and groups: lines of the table, and links into Dagster's UI."""
+"""Tasks and groups as the pages show them: rows of the table, links into Dagster's UI, bars of the chart."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,25 +14,30 @@ from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
 from mystocks_dagster.taskfile.problems import Problem
 
+#: Settings that the page of a task lists even if the task file does not state them.
+_ALWAYS_LISTED = ("priority", "timeout", "retry_count", "max_instances")
+#: Fields that stand elsewhere on the page.
+_SHOWN_ELSEWHERE = {"schedule", "params", "task_id", "group_id", "task_name", "group_name", "description"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TableRow:
-    """One task or group in the table; of a broken one only its id and what is wrong are known.
+    """A task or group in the table; of a broken one only the id and the problems are known.
 
-    `has_job` is False where Dagster has no job for it: its id is what is wrong, or another one's too.
+    `has_job` is False if Dagster has no job for it, because its id is not valid or not unique.
     """
 
     id: str
     entry: Task | Group | None
     switch: Switch | None = None
-    coming: NextRun | None = None
+    next_run: NextRun | None = None
     statistics: Statistics | None = None
     problems: Sequence[Problem] = ()
     has_job: bool = True
 
     @property
     def name(self) -> str:
-        """The name, for people."""
+        """The display name."""
         match self.entry:
             case Task():
                 return self.entry.task_name
@@ -52,74 +57,78 @@ class TableRow:
 
     @property
     def running(self) -> bool:
-        """Whether its last execution is still under way."""
+        """Whether its last execution is active."""
         return self.statistics is not None and self.statistics.last_status in UNDER_WAY
 
 
-def lines(project: Project) -> list[TableRow]:
-    """Return the groups and the tasks of the file, in its order, the broken ones at their end.
+def table_rows(project: Project) -> list[TableRow]:
+    """Return the rows of the groups, the tasks and the broken entries, in the order of the file.
 
     Raises:
-        TaskFileError: Nothing of the file can be used.
+        TaskFileError: The file is not usable.
     """
     switches = project.switches()
-    coming: dict[str, NextRun] = {}
-    for one in project.next_runs(None, 1):
-        coming.setdefault(one.task_id, one)
+    next_runs: dict[str, NextRun] = {}
+    for next_run in project.next_runs(None, 1):
+        next_runs.setdefault(next_run.task_id, next_run)
     statistics = project.statistics()
-    found = [
+    rows = [
         TableRow(
-            id=name, entry=entry, switch=switches.get(name), coming=coming.get(name), statistics=statistics.get(name)
+            id=name,
+            entry=entry,
+            switch=switches.get(name),
+            next_run=next_runs.get(name),
+            statistics=statistics.get(name),
         )
         for name, entry in project.taskfile.by_id().items()
     ]
-    found.sort(key=lambda line: isinstance(line.entry, Task))
-    taken = {line.entry.dagster_name for line in found if line.entry}
-    for name, why in project.version.broken.items():
+    rows.sort(key=lambda row: isinstance(row.entry, Task))
+    taken = {row.entry.dagster_name for row in rows if row.entry}
+    for name, problems in project.version.broken.items():
         has_job = id_fault(name) is None and dagster_name(name) not in taken
-        found.append(TableRow(id=name, entry=None, problems=why, has_job=has_job))
-    return found
+        rows.append(TableRow(id=name, entry=None, problems=problems, has_job=has_job))
+    return rows
 
 
-def fitting(all_lines: Sequence[TableRow], kind: str, text: str) -> list[TableRow]:
-    """Return the lines of that type whose id, name or tags hold that text; empty words fit all."""
+def matching(rows: Sequence[TableRow], kind: str, text: str) -> list[TableRow]:
+    """Return the rows of a type whose id, name or tags contain all words of a text; empty filters match all."""
     words = text.casefold().split()
 
-    def fits(line: TableRow) -> bool:
-        about = " ".join((line.id, line.name, *line.tags)).casefold()
-        return kind in ("", line.kind) and all(word in about for word in words)
+    def matches(row: TableRow) -> bool:
+        searched = " ".join((row.id, row.name, *row.tags)).casefold()
+        return kind in ("", row.kind) and all(word in searched for word in words)
 
-    return [line for line in all_lines if fits(line)]
+    return [row for row in rows if matches(row)]
 
 
 class Links(DagsterLinks):
-    """Pages of tasks and groups in the running UI of Dagster, by their ids."""
+    """Links to the pages of tasks and groups in Dagster's UI, by id."""
 
     def job(self, job: str, tab: str = "") -> str | None:
-        """Return the page of a task's or group's job; `tab` may be `/playground` or `/runs`."""
+        """Return the address of the job of a task or group; `tab` may be `/playground` or `/runs`."""
         return super().job(dagster_name(job), tab)
 
     def automation(self, entry: Task | Group) -> str | None:
-        """Return the page of what starts it: its schedule or sensor."""
+        """Return the address of its schedule or sensor."""
         cron = entry.schedule is not None and entry.schedule.schedule_type == "cron"
         return self.starter(entry.dagster_name, cron=cron)
 
 
 def tables_of(project: Project, name: str) -> tuple[str, ...]:
-    """Return the asset keys that a task keeps."""
+    """Return the keys of the assets that a task writes."""
     specs = build_specs(project.version)
     return specs[name].owned if name in specs else ()
 
 
 def users_of(project: Project, name: str) -> list[str]:
-    """Return the ids of the tasks and groups that name a task."""
+    """Return the ids of the tasks and groups that refer to a task."""
     tasks = [task.task_id for task in project.taskfile.tasks if name in task.dependencies]
     return tasks + [group.group_id for group in project.taskfile.task_groups if name in group.tasks]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One execution in the chart: place and height in percent of the chart's."""
+    """An execution in the chart; `x` and `height` are percentages of the chart's size."""
 
     x: float
     height: float
@@ -127,37 +136,26 @@ class Bar:
 
 
 def bars(executions: Sequence[Execution], slots: int = 40) -> list[Bar]:
-    """Return the newest `slots` executions as bars of their duration, the oldest first."""
-    shown = list(reversed(executions[:slots]))
-    longest = max((one.duration or 0 for one in shown), default=0) or 1
+    """Return the durations of the newest `slots` executions as bars, the oldest first."""
+    newest = list(reversed(executions[:slots]))
+    longest = max((execution.duration or 0 for execution in newest), default=0) or 1
     return [
         Bar(
-            x=round(100 * (slots - len(shown) + number) / slots, 2),
-            height=round(max(100 * (one.duration or 0) / longest, 4), 1),
-            execution=one,
+            x=round(100 * (slots - len(newest) + number) / slots, 2),
+            height=round(max(100 * (execution.duration or 0) / longest, 4), 1),
+            execution=execution,
         )
-        for number, one in enumerate(shown)
+        for number, execution in enumerate(newest)
     ]
 
 
 def settings_of(entry: Task | Group) -> Iterator[tuple[str, str]]:
-    """Yield label and value of what the entry says, its schedule included, secrets masked."""
+    """Yield name and value of an entry's settings, including the schedule, with secrets masked."""
     masked = entry.masked()
-    differing = {*entry.model_fields_set, "priority", "timeout", "retry_count", "max_instances"} & set(masked)
-    for name, value in masked.items():
-        if name not in differing or name in (
-            "schedule",
-            "params",
-            "task_id",
-            "group_id",
-            "task_name",
-            "group_name",
-            "description",
-        ):
-            continue
-        yield name, value
+    listed = {*entry.model_fields_set, *_ALWAYS_LISTED} - _SHOWN_ELSEWHERE
+    yield from ((name, value) for name, value in masked.items() if name in listed)
     schedule: Mapping[str, object] = masked.get("schedule") or {}
-    set_there = entry.schedule.model_fields_set if entry.schedule else set()
-    yield from (
-        (f"schedule.{name}", value) for name, value in schedule.items() if name in set_there and value is not None
-    )
+    stated = entry.schedule.model_fields_set if entry.schedule else ()
+    for name, value in schedule.items():
+        if name in stated and value is not None:
+            yield f"schedule.{name}", value

@@ -1,6 +1,7 @@
-"""What people look at: the table of all tasks and groups, and a page for each."""
+"""The table of all tasks and groups, and the page of each."""
 
 from datetime import timedelta
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -8,42 +9,39 @@ from mystocks_dagster.api.pages import task_table
 from mystocks_dagster.api.pages.site import Site, project_of
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.tags import UNDER_WAY
 from mystocks_dagster.taskfile.model import Group, Task
 
-#: Executions on a task's page.
-_SHOWN = 40
+#: Number of executions on the page of a task.
+_MAX_EXECUTIONS = 40
 _DAYS = {"7": 7, "30": 30}
 
 
 def register(router: APIRouter, site: Site) -> None:
-    """Add the pages."""
+    """Add the pages to the router."""
 
     @router.get("")
     @router.get("/")
     def overview(request: Request) -> Response:
         project = project_of(request)
         kind, text = (request.query_params.get(name, "") for name in ("type", "q"))
-        found = task_table.lines(project)
-        shown = task_table.fitting(found, kind, text)
-        kinds = sorted({line.kind for line in found})
-        return site.render(
-            request, "table.html", lines=shown, kinds=kinds, kind=kind, text=text, version=project.version
-        )
+        all_rows = task_table.table_rows(project)
+        rows = task_table.matching(all_rows, kind, text)
+        kinds = sorted({row.kind for row in all_rows})
+        return site.render(request, "table.html", rows=rows, kinds=kinds, kind=kind, text=text, version=project.version)
 
     @router.get("/{name}")
-    def one(request: Request, name: str) -> Response:
+    def details(request: Request, name: str) -> Response:
         return task_page(site, request, name)
 
 
 def task_page(site: Site, request: Request, name: str, error: MyStocksError | None = None) -> Response:
-    """Return the page of a task or group, with the error of what was just asked for."""
+    """Return the page of a task or group; with the error of a failed action, also its message."""
     project = project_of(request)
     entry = project.find(name)
-    is_task = isinstance(entry, Task)
-    since = _DAYS.get(request.query_params.get("days", ""))
-    executions = list(project.history(name, limit=_SHOWN))
-    members = [line for line in task_table.lines(project) if line.id in entry.tasks] if isinstance(entry, Group) else []
+    days = request.query_params.get("days", "")
+    executions = list(project.history(name, limit=_MAX_EXECUTIONS))
     return site.render(
         request,
         "task.html",
@@ -51,19 +49,25 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
         entry=entry,
         name=name,
         title=project.title(name),
-        is_task=is_task,
-        members=members,
         switch=project.switches().get(name),
-        coming=project.next_runs(name, 3),
+        next_runs=project.next_runs(name, 3),
         executions=executions,
-        under_way=any(one.status in UNDER_WAY for one in executions),
+        active=any(execution.status in UNDER_WAY for execution in executions),
         bars=task_table.bars(executions),
-        statistics=project.statistics(name, since=now() - timedelta(days=since) if since else None)[name]
-        if is_task
-        else None,
-        days=request.query_params.get("days", ""),
+        days=days,
         tables=task_table.tables_of(project, name),
         users=task_table.users_of(project, name),
-        facts=list(task_table.settings_of(entry)),
-        params=entry.masked()["params"] if is_task else {},
+        entry_settings=list(task_table.settings_of(entry)),
+        **(_task_values(project, entry, days) if isinstance(entry, Task) else _group_values(project, entry)),
     )
+
+
+def _task_values(project: Project, task: Task, days: str) -> dict[str, Any]:
+    since = now() - timedelta(days=_DAYS[days]) if days in _DAYS else None
+    statistics = project.statistics(task.task_id, since=since)[task.task_id]
+    return {"is_task": True, "members": [], "statistics": statistics, "params": task.masked()["params"]}
+
+
+def _group_values(project: Project, group: Group) -> dict[str, Any]:
+    members = [row for row in task_table.table_rows(project) if row.id in group.tasks]
+    return {"is_task": False, "members": members, "statistics": None, "params": {}}

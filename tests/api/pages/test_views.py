@@ -182,7 +182,7 @@ def test_a_form_makes_a_task_in_the_file_and_nothing_else(browser: TestClient, p
     before = (project.root / "tasks.yaml").read_text(encoding="utf-8")
     answer = browser.post("/tasks/-/new", data=NEW, follow_redirects=False)
     assert answer.status_code == 303
-    assert answer.headers["location"].startswith("/tasks/tidy?said=created")
+    assert answer.headers["location"].startswith("/tasks/tidy?done=created")
     assert tasks(project)["tidy"] == {
         "task_id": "tidy",
         "task_name": "整理",
@@ -226,7 +226,7 @@ def test_saving_a_form_as_it_is_changes_nothing(browser: TestClient, project: Fo
     for name in ("load", "report", "evening"):
         form = form_of(browser.get(f"/tasks/{name}/edit").text)
         answer = browser.post(f"/tasks/{name}/edit", data=form, follow_redirects=False)
-        assert answer.headers["location"] == f"/tasks/{name}?said=same"
+        assert answer.headers["location"] == f"/tasks/{name}?done=same"
     assert (project.root / "tasks.yaml").read_text(encoding="utf-8") == before
 
 
@@ -243,17 +243,17 @@ def test_an_edit_changes_what_was_changed_and_keeps_comments_and_variables(
     assert "# What this project runs." in text
 
 
-@pytest.mark.parametrize(("language", "told"), [("zh", "已被改动"), ("en", "were changed in the file")])
+@pytest.mark.parametrize(("language", "expected"), [("zh", "已被修改"), ("en", "were changed in the task file")])
 def test_what_another_has_changed_meanwhile_is_told_before_it_is_replaced(
-    browser: TestClient, project: Folder, language: str, told: str
+    browser: TestClient, project: Folder, language: str, expected: str
 ) -> None:
     form = form_of(browser.get("/tasks/load/edit").text) | {"retry_count": "2"}
     assert browser.patch("/api/tasks/load", json={"timeout": 77}).status_code == 200
-    # What is wrong in the form comes first, and does not count as having been told.
+    # The form's own faults come first. Showing them does not count as a message about the change.
     assert browser.post("/tasks/load/edit", data=form | {"params": "["}).status_code == 409
     page = browser.post("/tasks/load/edit", data=form, params={"lang": language})
     assert page.status_code == 409
-    assert told in page.text
+    assert expected in page.text
     beside = re.search(r'data-field="timeout".*?<p id="[^"]*">(.*?)</p>', page.text, re.DOTALL)
     assert beside
     assert "77" in beside[1]
@@ -262,7 +262,7 @@ def test_what_another_has_changed_meanwhile_is_told_before_it_is_replaced(
     assert (again["retry_count"], again["timeout"]) == ("2", "")
     assert (
         browser.post("/tasks/load/edit", data=again, follow_redirects=False).headers["location"]
-        == "/tasks/load?said=saved"
+        == "/tasks/load?done=saved"
     )
     assert tasks(project)["load"]["retry_count"] == 2
     assert "timeout" not in tasks(project)["load"]
@@ -332,7 +332,7 @@ def test_deleting_names_those_that_depend_on_it_and_wants_force(browser: TestCli
     assert browser.post("/tasks/load/delete").status_code == 409
     assert "load" in tasks(project)
     answer = browser.post("/tasks/load/delete", data={"force": "on"}, follow_redirects=False)
-    assert answer.headers["location"] == "/tasks?said=deleted"
+    assert answer.headers["location"] == "/tasks?done=deleted"
     assert "load" not in tasks(project)
     assert "dependencies" not in tasks(project)["report"]
 
@@ -344,13 +344,13 @@ def test_a_switch_is_dagsters_own_and_can_be_reset(browser: TestClient, project:
     assert tasks(project)["load"]["schedule"] == {"schedule_type": "cron", "cron_expression": "0 16 * * 1-5"}
     assert (
         browser.post("/tasks/load/switch", data={"to": "reset"}, follow_redirects=False).headers["location"]
-        == "/tasks/load?said=reset"
+        == "/tasks/load?done=reset"
     )
     assert 'class="switch is-on"' in browser.get("/tasks/load").text
 
 
 def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
-    for path, data, status, told in (
+    for path, data, status, expected in (
         ("/tasks/report/switch", {"to": "on"}, 409, "no schedule"),
         ("/tasks/report/stop", {}, 409, "not running"),
         ("/tasks/load/run", {}, 503, "no daemon"),
@@ -359,7 +359,7 @@ def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
         page = browser.post(path, data=data)
         assert page.status_code == status
         assert page.headers["content-type"].startswith("text/html")
-        assert told in page.text
+        assert expected in page.text
 
 
 def test_secrets_are_shown_as_the_variables_they_come_from(
@@ -449,18 +449,18 @@ def test_a_page_bears_every_result_that_a_function_may_return(
         for name, value in to_record(returned and {**returned, "status": "success"}).items()
         if name != "status"
     }
-    told = {"result": result["metadata"], "rows": result.get("rows", {})} if "metadata" in result else None
-    if told is not None and message is not None:
-        told["message"] = message
+    expected = {"result": result["metadata"], "rows": result.get("rows", {})} if "metadata" in result else None
+    if expected is not None and message is not None:
+        expected["message"] = message
     executions = [
         Execution(
             execution_id="run:load",
             task_id="load",
             status="success",
-            result=told,
+            result=expected,
             run_id="run",
             job="load",
-            params=told,
+            params=expected,
         )
     ]
     monkeypatch.setattr(Project, "history", lambda *_args, **_kwargs: iter(executions))

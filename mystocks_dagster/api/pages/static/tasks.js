@@ -1,4 +1,4 @@
-// Comfort only, the pages work without it: fields that the chosen kind of schedule does not use are out of sight.
+// Optional: hides the schedule fields that the chosen schedule type does not use.
 (() => {
   const kind = document.getElementById("schedule.schedule_type");
   if (!kind) return;
