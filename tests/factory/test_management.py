@@ -90,7 +90,7 @@ def test_a_task_is_deleted_unless_others_name_it(run: Any, folder: Folder) -> No
     text = path.read_text(encoding="utf-8") + "task_groups:\n- {group_id: night, tasks: [tidy, last]}\n"
     path.write_text(text.replace("tasks:", "tasks:\n  - {" + LAST + "}", 1), encoding="utf-8")
     before = path.read_text(encoding="utf-8")
-    assert "named by night" in run("delete_task", task_id="tidy")
+    assert "still used by night" in run("delete_task", task_id="tidy")
     assert "-" in run("delete_task", task_id="tidy", force=True, dry_run=True)["diff"]
     for wrong in ("tidyy", ""):
         assert "has no task" in run("delete_task", task_id=wrong)
