@@ -1,5 +1,6 @@
 """The generated page of commands is in step, and what the troubleshooting pages tell people to type can be typed."""
 
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -15,7 +16,7 @@ from mystocks_dagster.taskfile.secrets import is_secret
 
 DOCS = ROOT / "docs"
 TROUBLE = (DOCS / "troubleshooting.md", DOCS / "troubleshooting.zh-CN.md")
-PAGES = [*TROUBLE, ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "tests" / "README.md", *sorted(DOCS.rglob("*.md"))]
 #: What the seed's chapter on trouble names, and what users of such systems meet most: the heading in English and in
 #: Chinese.
 PROBLEMS = {
@@ -76,12 +77,19 @@ def typed(page: Path) -> list[str]:
     ]
 
 
+@functools.cache
+def known_commands() -> dict[str, Any]:
+    """Return every command by its words, such as `data tables`."""
+    known = dict(reference.commands())
+    known["alerts"] = get_command(app).commands["alerts"]  # type: ignore[attr-defined]  # a command and a group
+    return known
+
+
 def check_typed(command: str) -> None:
     """Parse a command as the shell and the command line would; nothing is run."""
     words = shlex.split(command)[1:]
     words = [word for word in words if word != "--demo"]
-    known: dict[str, Any] = dict(reference.commands())
-    known["alerts"] = get_command(app).commands["alerts"]  # type: ignore[attr-defined]  # a command by itself, and a group
+    known = known_commands()
     if words and words[0] in ("--version", "--install-completion", "--help"):
         return
     name = next((name for name in (" ".join(words[:2]), words[0]) if name in known), None)
