@@ -125,6 +125,18 @@ def test_the_table_of_rest_calls_has_every_call() -> None:
     assert {call for call in served if call[1].startswith("/api/") and not call[1].startswith("/api/groups")} == named
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=label)
+def test_each_link_to_a_heading_leads_to_one(page: Path) -> None:
+    links = re.findall(r"\]\(([^):]*)#([^)]+)\)", page.read_text(encoding="utf-8"))
+    assert not [(name, anchor) for name, anchor in links if anchor not in anchors(page.parent / name if name else page)]
+
+
 def columns(line: str) -> int:
     """Return the columns that a line takes in a terminal, where a Chinese character takes two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
@@ -133,5 +145,6 @@ def columns(line: str) -> int:
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name not in GENERATED], ids=label)
 def test_prose_is_at_most_120_columns_wide(page: Path) -> None:
     text = re.sub(r"^\s*```.*?^\s*```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    text = re.sub(r"^<!-- Generated.*?(^<!-- End|\Z)", "", text, flags=re.M | re.S)
     prose = [line for line in text.splitlines() if not line.startswith(("|", "    ", "![", "<!--"))]
     assert not [line for line in prose if columns(line) > 120]
