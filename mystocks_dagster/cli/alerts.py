@@ -45,9 +45,8 @@ def list_channels(json: Json = False) -> None:
     rows = [_state(channel, ledger) for channel in office.channels]
     if json:
         wanted = alerts.model_dump(mode="json", include={"on", "expect", "rate_limit", "group_seconds", "link"})
-        print_json(
-            {"channels": rows, **wanted, "open": {name: found.since.isoformat() for name, found in ledger.open.items()}}
-        )
+        incidents = {name: incident.since.isoformat() for name, incident in ledger.incidents.items()}
+        print_json({"channels": rows, **wanted, "open": incidents})
         return
     if not rows:
         console.print(_NONE, markup=False)
@@ -59,7 +58,7 @@ def list_channels(json: Json = False) -> None:
     console.print(f"\nTold: {', '.join(alerts.on)}; at most {alerts.rate_limit} messages an hour to each channel.")
     for expectation in alerts.expect:
         console.print(f"Expected on trading days by {expectation.by}: {escape(expectation.name)}")
-    for name, found in ledger.open.items():
+    for name, found in ledger.incidents.items():
         console.print(f"[red]wrong[/] since {found.since:%Y-%m-%d %H:%M}: {escape(name)}")
 
 
@@ -70,7 +69,7 @@ def trial(json: Json = False) -> None:
     """
     from mystocks_dagster.alerts.channels import send_all
     from mystocks_dagster.alerts.delivery import PATIENCE
-    from mystocks_dagster.alerts.texts import trial as test_message
+    from mystocks_dagster.alerts.texts import test_message
     from mystocks_dagster.market.clock import now
 
     office = _office(Settings.from_env())
@@ -101,7 +100,7 @@ def history(
     """
     settings = Settings.from_env()
     labels = {channel.id: channel.label for channel in _office(settings).channels}
-    letters = list(reversed(_ledger(settings).letters))[:limit]
+    letters = list(reversed(_ledger(settings).messages))[:limit]
     if json:
         print_json(
             [
@@ -145,7 +144,7 @@ def _ledger(settings: Settings) -> Any:
 def _state(channel: Any, ledger: Any) -> dict[str, Any]:
     from mystocks_dagster.alerts.ledger import ChannelState
 
-    line = ledger.lines.get(channel.id, ChannelState())
+    line = ledger.channels.get(channel.id, ChannelState())
     error = channel.fault or (line.error if line.failures else "")
     state = "failing" if error else "in doubt" if line.doubt else "ok" if line.sent else "not used yet"
     return {

@@ -16,30 +16,30 @@ DELIVERED = "delivered"
 _CHANNELS = dg.AssetKey(OwnName.ALERT_CHANNELS)
 
 
-def channel_assets(office: AlertEngine) -> list[dg.AssetSpec]:
+def channel_assets(engine: AlertEngine) -> list[dg.AssetSpec]:
     """Return the asset of the channels; none when the task file has no addresses."""
-    labels = "\n".join(f"* `{channel.label}`" for channel in office.channels)
+    labels = "\n".join(f"* `{channel.label}`" for channel in engine.channels)
     about = (
         f"告警渠道：where messages about failures are sent, as the task file says.\n\n"
         f"A test: `mystocks alerts test`.\n\n{labels}"
     )
-    return [dg.AssetSpec(_CHANNELS, group_name=GROUP, description=about)] if office.channels else []
+    return [dg.AssetSpec(_CHANNELS, group_name=GROUP, description=about)] if engine.channels else []
 
 
-def channel_checks(office: AlertEngine) -> list[dg.AssetChecksDefinition]:
+def channel_checks(engine: AlertEngine) -> list[dg.AssetChecksDefinition]:
     """Return its check."""
     told = "Has every channel taken the last message?"
     check = build_check(
-        _CHANNELS, DELIVERED, told, lambda instance: judge_channels(office, ledger_store.read(instance))
+        _CHANNELS, DELIVERED, told, lambda instance: judge_channels(engine, ledger_store.read(instance))
     )
-    return [check] if office.channels else []
+    return [check] if engine.channels else []
 
 
-def judge_channels(office: AlertEngine, ledger: ledger_store.Ledger) -> CheckOutcome:
+def judge_channels(engine: AlertEngine, ledger: ledger_store.Ledger) -> CheckOutcome:
     """Say which channels fail, and what may not have arrived; without secrets."""
-    failing, doubts = delivery.complaints(ledger, office.channels)
+    failing, doubts = delivery.channel_faults(ledger, engine.channels)
     severity = dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN
-    told = "\n".join([*failing, *doubts]) or f"{len(office.channels)} channel(s) take what is sent."
+    told = "\n".join([*failing, *doubts]) or f"{len(engine.channels)} channel(s) take what is sent."
     return CheckOutcome(
         asset=_CHANNELS,
         check=DELIVERED,
@@ -49,27 +49,27 @@ def judge_channels(office: AlertEngine, ledger: ledger_store.Ledger) -> CheckOut
     )
 
 
-def alert_sensors(versions: Sequence[Version], office: AlertEngine) -> list[dg.SensorDefinition]:
+def alert_sensors(versions: Sequence[Version], engine: AlertEngine) -> list[dg.SensorDefinition]:
     """Return the sensor that tells what has happened; none when the task file has no addresses.
 
     Args:
         versions: All task files of the code location.
-        office: The alerts of the one that has addresses.
+        engine: The alerts of the one that has addresses.
     """
-    if not office.channels:
+    if not engine.channels:
         return []
     watches = [FileWatch(version) for version in versions]
     shown: list[CheckOutcome] = []
 
     def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        reason = office.look(context.instance, Settings.from_env(), worst(watch.state() for watch in watches))
+        reason = engine.evaluate(context.instance, Settings.from_env(), worst(watch.state() for watch in watches))
         ledger = ledger_store.read(context.instance)
-        verdict = judge_channels(office, ledger)
+        verdict = judge_channels(engine, ledger)
         if shown != [verdict]:
             keep_current(context.instance, verdict)
             shown[:] = [verdict]
-        waiting = sum("waiting" in letter.to.values() for letter in ledger.letters)
-        return dg.SkipReason(reason or f"{waiting} message(s) waiting, {len(ledger.open)} thing(s) wrong")
+        waiting = sum("waiting" in letter.to.values() for letter in ledger.messages)
+        return dg.SkipReason(reason or f"{waiting} message(s) waiting, {len(ledger.incidents)} thing(s) wrong")
 
     return [
         dg.SensorDefinition(

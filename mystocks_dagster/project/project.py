@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mystocks_dagster.runs.stop import StopResult
     from mystocks_dagster.scheduling.next_runs import NextRun
     from mystocks_dagster.scheduling.switch_table import Switch
-    from mystocks_dagster.trading_calendar.refresh import Refreshed
+    from mystocks_dagster.trading_calendar.refresh import RefreshResult
 
 
 class Project:
@@ -261,7 +261,7 @@ class Project:
         """Return the next `count` starts of each schedule that is on, of all or of one task or group, in order."""
         return self._schedules.next_runs(name, count)
 
-    def refresh_calendar(self, source: str | None = None) -> "Refreshed":
+    def refresh_calendar(self, source: str | None = None) -> "RefreshResult":
         """Ask a source, the project's own when None, for the trading days that it knows."""
         from mystocks_dagster.project.calendar_refresh import refresh_calendar
 

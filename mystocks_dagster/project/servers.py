@@ -74,7 +74,7 @@ def _serve(settings: Settings, home: Path, host: str, port: int, say: Callable[[
         with watching(settings) as watch:
             reason = supervisor.run()
             say(f"Giving up: {reason}. The reason is in the lines above.")
-            watch.look(gone=f"Dagster 的进程意外退出（{reason}）")
+            watch.check(stopped=f"Dagster 的进程意外退出（{reason}）")
         return 1
     except KeyboardInterrupt:
         say("stopping …")

@@ -27,7 +27,7 @@ from mystocks_dagster.tasks.param_types import Day, SourceName, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.stock_list import refresh_stock_list, sync_stock_list
 from mystocks_dagster.tasks.wanted_days import latest_closed, wanted_days
-from mystocks_dagster.trading_calendar.refresh import Refreshed, refresh_when_due
+from mystocks_dagster.trading_calendar.refresh import RefreshResult, refresh_when_due
 
 ReportType = Literal["balance_sheet", "income_statement", "cash_flow"]
 _STATEMENTS: dict[ReportType, StatementTable] = {
@@ -139,7 +139,7 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     return _with_calendar(joined(parts), refreshed, run)
 
 
-def _with_calendar(result: TaskResult, refreshed: Refreshed | None, run: TaskRun) -> TaskResult:
+def _with_calendar(result: TaskResult, refreshed: RefreshResult | None, run: TaskRun) -> TaskResult:
     """Return the result with what came of refreshing the trading calendar, where that is something to know."""
     if refreshed is None:
         return result

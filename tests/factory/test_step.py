@@ -107,7 +107,7 @@ TRIED = {
         "attempt 3 of 3 failed: one: RuntimeError: try again; it was the last one",
     ],
     "hopeless": [
-        "attempt 1 of 3 failed: one: a column is gone; it is not tried again, because a person must look at what the source sends now"
+        "attempt 1 of 3 failed: one: a column is gone; it is not tried again, because the source's answer has a new form, which a person must check"
     ],
 }
 

@@ -90,9 +90,9 @@ def test_next_leaves_out_the_holidays_of_a_loaded_year_and_says_when_it_guesses(
 
 
 def in_force_again() -> None:
-    from mystocks_dagster.trading_calendar.in_force import look_again
+    from mystocks_dagster.trading_calendar.in_force import clear_cache
 
-    look_again()
+    clear_cache()
 
 
 def stored(task_run: Any) -> list[date]:

@@ -73,7 +73,7 @@ class Schedules:
 
     def pass_time(self, until: str) -> None:
         """Look every minute until then."""
-        moment = datetime.fromisoformat(str(self.project.ledger.looked or at("2026-11-24T09:59:00"))).astimezone(
+        moment = datetime.fromisoformat(str(self.project.ledger.evaluated_at or at("2026-11-24T09:59:00"))).astimezone(
             SHANGHAI
         )
         while moment < at(until):
