@@ -54,7 +54,7 @@ PROBLEMS = {
     "a damaged table": ("A table is damaged, or a file of the lake is missing", "表损坏，或数据湖中缺文件"),
     "a folder's name": ("The name of a folder cannot be used", "目录名不可用"),
     "a switched-off schedule": ("A schedule is there and off", "调度存在但没有打开"),
-    "no message": ("Nobody was told", "没有人收到通知"),
+    "no message": ("No alert was sent", "没有收到告警"),
     "locks": ("The database is locked, or two runs write one table", "数据库被锁，或两个运行写同一张表"),
     "a stuck run": ("A run stays started, or the queue does not move", "运行一直显示已开始，或队列不动"),
     "priority": ("Urgent work waits behind other work", "紧急任务排在后面"),
