@@ -16,7 +16,12 @@ from mystocks_dagster.taskfile.secrets import is_secret
 
 DOCS = ROOT / "docs"
 TROUBLE = (DOCS / "troubleshooting.md", DOCS / "troubleshooting.zh-CN.md")
-PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "tests" / "README.md", *sorted(DOCS.rglob("*.md"))]
+#: The changelog names families of commands, `mystocks a | b`.
+PAGES = [
+    *(page for page in sorted(ROOT.glob("*.md")) if page.name != "CHANGELOG.md"),
+    ROOT / "tests" / "README.md",
+    *sorted(DOCS.rglob("*.md")),
+]
 #: What the seed's chapter on trouble names, and what users of such systems meet most: the heading in English and in
 #: Chinese.
 PROBLEMS = {
