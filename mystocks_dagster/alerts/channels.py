@@ -147,16 +147,16 @@ def label_of(template: str) -> str:
     scheme, mark, rest = template.partition("://")
     if not mark:
         return template if "${" in template else MASK
-    place, question, query = rest.partition("?")
+    location, question, query = rest.partition("?")
     if scheme.lower() in HOSTS:
-        user, at, host = place.rpartition("@")
+        user, at, host = location.rpartition("@")
         name, colon, password = user.partition(":")
-        place = f"{name}{colon}{variables_only(password)}{at}{host}"
+        location = f"{name}{colon}{variables_only(password)}{at}{host}"
     else:
-        place = _LITERAL.sub(lambda part: part[0] if part[0].startswith("${") else MASK, place)
+        location = _LITERAL.sub(lambda part: part[0] if part[0].startswith("${") else MASK, location)
     pairs = [pair.partition("=") for pair in query.split("&")] if query else []
     masked = [(name, equals, variables_only(value) if secret_query(name) else value) for name, equals, value in pairs]
-    return f"{scheme}://{place}{question}{'&'.join(map(''.join, masked))}"
+    return f"{scheme}://{location}{question}{'&'.join(map(''.join, masked))}"
 
 
 def _channel(template: str, environment: Mapping[str, str]) -> Channel:
@@ -175,11 +175,11 @@ def _secrets(template: str, url: str, environment: Mapping[str, str]) -> tuple[s
     """Return the secrets of an address; `secret_forms` knows the forms in which a text may contain them."""
     plain = {environment.get(name, "") for name in _VARIABLE.findall(template)}
     scheme, _, rest = url.partition("://")
-    place, _, query = rest.partition("?")
+    location, _, query = rest.partition("?")
     if scheme.lower() in HOSTS:
-        plain |= {place.rpartition("@")[0].partition(":")[2]}
+        plain |= {location.rpartition("@")[0].partition(":")[2]}
     else:
-        plain |= set(re.split("[/@:]", place))
+        plain |= set(re.split("[/@:]", location))
     plain |= {pair.partition("=")[2] for pair in query.split("&") if secret_query(pair.partition("=")[0])}
     plain |= {unquote(secret) for secret in plain}
     return tuple(sorted(plain))

@@ -168,8 +168,8 @@ class Ledger(BaseModel):
             for channel, state in message.to.items():
                 if state == "waiting" and (channel not in known or moment - message.time > _GIVE_UP_AFTER):
                     message.to[channel] = "given_up"
-        done = [message for message in self.messages if "waiting" not in message.to.values()]
-        dropped = {id(message) for message in done[:-_MAX_MESSAGES]}
+        finished = [message for message in self.messages if "waiting" not in message.to.values()]
+        dropped = {id(message) for message in finished[:-_MAX_MESSAGES]}
         self.messages = [message for message in self.messages if id(message) not in dropped]
         if len(self.recorded) > _MAX_KEYS:
             self.recorded = dict(list(self.recorded.items())[-_MAX_KEYS:])

@@ -38,7 +38,7 @@ class ErrorInfo:
     def why(self) -> str:
         """Why there is or is not another attempt, as the second half of a sentence."""
         if not self.retryable:
-            return _NO_RETRY.get(self.type, f"no retry can mend a {self.type}")
+            return _NO_RETRY.get(self.type, f"a retry cannot resolve a {self.type}")
         return _RETRY.get(self.type, f"a {self.type} may have a cause that passes")
 
 

@@ -19,7 +19,7 @@ from mystocks_dagster.execution.failures import to_record as failure_record
 from mystocks_dagster.execution.jsonable import NotJsonable, to_jsonable
 from mystocks_dagster.execution.result_encoding import from_record, to_record
 from mystocks_dagster.execution.tasklog import TaskLog
-from mystocks_dagster.factory.launcher import worker_note
+from mystocks_dagster.factory.launcher import worker_tag
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.manager.responses import TaskResponse
 from mystocks_dagster.project.project import Project
@@ -111,7 +111,7 @@ class LocalFunctions:
         tags = {
             Tag.TASK_ID: name,
             Tag.STARTED_BY: by,
-            Tag.WORKER: worker_note(run_id, os.getpid()),
+            Tag.WORKER: worker_tag(run_id, os.getpid()),
             Tag.IN_PROGRAM: str(os.getpid()),
             MAX_RETRIES_TAG: "0",
         }

@@ -19,7 +19,7 @@ from mystocks_dagster.taskfile.edit.plans import Changes, Plan
 from mystocks_dagster.taskfile.edit.serialization import Format
 from mystocks_dagster.taskfile.edit.writer import Edit
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
-from mystocks_dagster.taskfile.secrets import MASK, restored, stars_left
+from mystocks_dagster.taskfile.secrets import MASK, masked_paths, unmask
 from mystocks_dagster.taskfile.yaml.document import Section, document_of
 from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
 
@@ -111,7 +111,7 @@ class TaskFileEditor:
 
         def plan(source: Source) -> Plan:
             found, index = _place(source, name, section)
-            wanted = restored(changes, source.data[found][index])
+            wanted = unmask(changes, source.data[found][index])
             _check_stars(wanted)
             return plans.planned(source, edited=[((found, index), wanted)])
 
@@ -136,7 +136,7 @@ class TaskFileEditor:
             found, index = _place(source, name, section)
             if instead_of is not None and source.data[found][index] != instead_of:
                 raise ChangedMeanwhile(f"{name} was changed meanwhile.")
-            wanted = restored(entry, source.data[found][index])
+            wanted = unmask(entry, source.data[found][index])
             _check_stars(wanted)
             return plans.planned(
                 source, edited=[((found, index), serialization.replacing(source.data[found][index], wanted))]
@@ -232,7 +232,7 @@ def _check_stars(entry: Mapping[str, Any]) -> None:
     Raises:
         InvalidParams: It is one.
     """
-    if path := next(stars_left(entry), None):
+    if path := next(masked_paths(entry), None):
         raise InvalidParams(
             f"{path_text(path)}: {MASK} stands for a secret that is not shown; write the value, best as ${{NAME}}."
         )

@@ -162,7 +162,7 @@ class Project:
         return self._runs.unlisted_params(name, params)
 
     def backfill(self, name: str) -> "Planner":
-        """Return what plans and writes a task's backfills; `InvalidParams` when it keeps no table by trading day."""
+        """Return what plans and writes a task's backfills; `InvalidParams` if it has no table with daily partitions."""
         return self._runs.backfill(name)
 
     def stop(self, name: str) -> "list[StopResult]":

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.last_good import load_for_looking, load_for_running, load_usable, notice
+from mystocks_dagster.taskfile.last_good import load_for_reading, load_for_running, load_usable, notice
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.reader import Version
@@ -55,7 +55,7 @@ class ProjectState:
     @cached_property
     def _listing(self) -> Version:
         """The same for what only looks: without functions where these are known to be right."""
-        return self.loaded or self._noticed(load_for_looking(self.settings))
+        return self.loaded or self._noticed(load_for_reading(self.settings))
 
     def _noticed(self, version: Version) -> Version:
         if text := notice(version):

@@ -11,14 +11,14 @@ from support.receivers import Mailbox, Webhook
 
 from mystocks_dagster.alerts import delivery
 from mystocks_dagster.alerts.channels import PATIENCE, DeliveryUncertain, channels_of, label_of, send
-from mystocks_dagster.factory.alerting import judge_channels
+from mystocks_dagster.factory.alerting import channel_outcome
 from mystocks_dagster.market.clock import SHANGHAI, now
 
 KEY = "693a91f6-7abc-4bc4"
 
 
 def verdict(project: Project) -> tuple[bool, str]:
-    told = judge_channels(project.engine, project.ledger)
+    told = channel_outcome(project.engine, project.ledger)
     return told.passed, told.description
 
 
@@ -61,7 +61,7 @@ def test_a_failing_channel_is_tried_again_ever_more_slowly_and_gets_what_waited(
     project.at(f"{(line.again + timedelta(seconds=1)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
     project.look()
     assert hook.titles == ["❌ 任务失败：另一个"]
-    assert verdict(project) == (True, "1 channel(s) take what is sent.")
+    assert verdict(project) == (True, "1 channel(s) accept messages.")
 
 
 def test_what_waited_for_an_address_that_is_mended_goes_to_the_new_one(project: Project, hook: Webhook) -> None:

@@ -102,12 +102,15 @@ def test_attempts_are_one_and_retry_count_and_only_for_what_a_retry_can_mend(
 
 TRIED = {
     "flaky": [
-        "attempt 1 of 3 failed: one: RuntimeError: try again; trying again in 0 s, because a RuntimeError may have a cause that passes",
-        "attempt 2 of 3 failed: one: RuntimeError: try again; trying again in 0 s, because a RuntimeError may have a cause that passes",
-        "attempt 3 of 3 failed: one: RuntimeError: try again; it was the last one",
+        "attempt 1 of 3 failed: one: RuntimeError: try again; retry in 0 s, because a RuntimeError may have a cause "
+        "that passes",
+        "attempt 2 of 3 failed: one: RuntimeError: try again; retry in 0 s, because a RuntimeError may have a cause "
+        "that passes",
+        "attempt 3 of 3 failed: one: RuntimeError: try again; it was the last attempt",
     ],
     "hopeless": [
-        "attempt 1 of 3 failed: one: a column is gone; it is not tried again, because the source's answer has a new form, which a person must check"
+        "attempt 1 of 3 failed: one: a column is gone; there is no retry, because the source's answer has a new form, "
+        "which a person must check"
     ],
 }
 
@@ -123,7 +126,10 @@ def test_the_log_says_when_and_why_a_failure_is_tried_again_or_not(
 
 def test_the_demo_does_not_wait_five_minutes_for_a_retry(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.write("endings.py", ENDINGS)
-    task = "{task_id: one, task_module: endings, task_function: flaky, task_type: manual, retry_count: 3, retry_delay: 300}"
+    task = (
+        "{task_id: one, task_module: endings, task_function: flaky, task_type: manual, retry_count: 3, "
+        "retry_delay: 300}"
+    )
     path = folder.write("tasks.yaml", f"task_packages: [endings]\ntasks:\n  - {task}\n")
     spec = build_specs(load_task_file(path))["one"]
     monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))

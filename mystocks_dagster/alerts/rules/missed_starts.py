@@ -14,7 +14,7 @@ from mystocks_dagster.dagster_internals import TickStatus
 from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.scheduling import downtime, interval_state, next_runs, switches
-from mystocks_dagster.scheduling.downtime import DaemonLooks
+from mystocks_dagster.scheduling.downtime import DaemonActivity
 from mystocks_dagster.scheduling.interval_state import IntervalState
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import INTERVALS_SENSOR, schedule_name
@@ -68,7 +68,7 @@ class _Span(NamedTuple):
     until: datetime
     evaluated: str | None
     intervals: Mapping[str, IntervalState]
-    looks: DaemonLooks
+    activity: DaemonActivity
 
 
 def _report(context: AlertContext, job: str, missed: Sequence[tuple[datetime, str]], outage: str) -> None:
@@ -112,7 +112,8 @@ def _missed_ticks(
     After a pause Dagster makes up for the latest time only (`misfire: latest`), so times before a later tick are not
     missed.
     """
-    start = max(span.start, _moment(getattr(state.instigator_data, "start_timestamp", None)), span.looks.off_until(job))
+    switched_on = _moment(getattr(state.instigator_data, "start_timestamp", None))
+    start = max(span.start, switched_on, span.activity.off_until(job))
     coming = next_runs.starts(job, schedule, start + timedelta(seconds=1))
     due = [start.time for start in takewhile(lambda start: start.time <= span.until, islice(coming, _MAX_TICKS))]
     if not due:
@@ -138,7 +139,7 @@ def _missed_intervals(job: str, state: Any, span: _Span) -> Iterator[tuple[datet
     step = timedelta(seconds=anchor.step)
     due = anchor.start + ((span.until - anchor.start) // step) * step
     switched_on = _moment(getattr(state.instigator_data, "last_sensor_start_timestamp", None))
-    if due > max(datetime.fromisoformat(span.evaluated), switched_on, anchor.seen, span.looks.off_until(job)):
+    if due > max(datetime.fromisoformat(span.evaluated), switched_on, anchor.seen, span.activity.off_until(job)):
         yield due.astimezone(SHANGHAI), ""
 
 

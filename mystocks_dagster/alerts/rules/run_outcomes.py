@@ -138,12 +138,12 @@ def _report_run(instance: dg.DagsterInstance, context: AlertContext, run: dg.Dag
     if run.tags.get(Tag.TASK_TYPE) == "supervisor":
         _report_supervisor(context, run, executions, ended)
         return
-    again = run.status == dg.DagsterRunStatus.FAILURE and restart_of(instance, run) is not None
+    restarted = run.status == dg.DagsterRunStatus.FAILURE and restart_of(instance, run) is not None
     for execution in sorted(executions, key=lambda row: row.end_time.timestamp() if row.end_time else ended):
         # In a lost run that is started again, only tasks that have ended are final.
-        if execution.end_time or (run.is_finished and not again):
+        if execution.end_time or (run.is_finished and not restarted):
             _report_execution(instance, context, run, execution, ended)
-    if run.status == dg.DagsterRunStatus.FAILURE and not executions and not again:
+    if run.status == dg.DagsterRunStatus.FAILURE and not executions and not restarted:
         _report_unstarted(instance, context, run, ended)
 
 
