@@ -1,17 +1,17 @@
-# Everything a machine with git, make and Python 3.11+ (venv, pip) needs. `make` alone prints the verbs.
+# Needs git, make and Python 3.11 or newer with venv and pip. `make` alone prints the commands.
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test live ui check lint types layers bench setup lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-help: ## print these verbs
+help: ## print these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.installed ## install the locked packages into .venv
 
-# uv where it is, else pip; both check the hashes of the lock. Compiled on all cores at once, which pip does on one; what is no Python of this
-# version, as some packages' templates, stays as it is.
+# Install with uv if there is one, else with pip; both check the hashes of the lock file. pip compiles on one core, so
+# the files are compiled afterwards on all cores. Files that are not Python of this version are left as they are.
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 …")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,30 +31,30 @@ demo: setup ## run the main job on a small simulated market
 ui: setup ## start the web UI and the daemon
 	@$(BIN)/mystocks ui
 
-quick: setup ## run the tests that need no process and no server, of every layer, in under a minute
+quick: setup ## run the tests of every layer that start no process or server (under a minute)
 	@$(BIN)/pytest --quick -p no:schemathesis -n 2 tests
 
-test: setup ## run the tests
+test: setup ## run all tests except those of `make live`
 	@$(BIN)/pytest --ignore=tests/daemon --ignore=tests/browser
 
-live: setup ## run the long tests: whole jobs, kills, power cuts, queues under a real daemon, and a real browser
+live: setup ## run the long tests, with a real daemon and a real browser
 	@$(BIN)/pytest tests/browser tests/daemon
 
-check: lint types layers test live ## everything CI runs
+check: lint types layers test live ## run all that CI runs
 
-lint: setup ## style and format
+lint: setup ## check style and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-types: setup ## types
+types: setup ## check types
 	@$(BIN)/ty check mystocks_dagster
 
-layers: setup ## imports point down the layers
+layers: setup ## check the import contracts: modules import from lower layers only
 	@$(BIN)/lint-imports
 
-bench: setup ## speed, as ratios against named rivals
+bench: setup ## measure speed, as ratios to other programs that do the same
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
-lock: ## write the lock files again, without the registry's name
+lock: ## write the lock files again, without the name of the registry
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --group dev -o requirements-dev.lock
 

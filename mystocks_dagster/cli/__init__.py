@@ -1,1 +1,1 @@
-"""The commands `mystocks ...`: each parses its arguments, asks the project, and prints."""
+"""The `mystocks` commands: each parses its arguments, asks the project, and prints."""

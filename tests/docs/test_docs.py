@@ -1,4 +1,4 @@
-"""Documentation that nobody executes goes stale: every path exists, the README's task runs, every command has help and an example."""
+"""The documentation is executed: every path exists, the README's task runs, every command has help and an example."""
 
 import ast
 import re

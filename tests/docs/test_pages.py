@@ -1,5 +1,6 @@
 """The generated page of commands is in step, and what the troubleshooting pages tell people to type can be typed."""
 
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -15,7 +16,12 @@ from mystocks_dagster.taskfile.secrets import is_secret
 
 DOCS = ROOT / "docs"
 TROUBLE = (DOCS / "troubleshooting.md", DOCS / "troubleshooting.zh-CN.md")
-PAGES = [*TROUBLE, ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted(DOCS.glob("*.md"))]
+#: The changelog names families of commands, `mystocks a | b`.
+PAGES = [
+    *(page for page in sorted(ROOT.glob("*.md")) if page.name != "CHANGELOG.md"),
+    ROOT / "tests" / "README.md",
+    *sorted(DOCS.rglob("*.md")),
+]
 #: What the seed's chapter on trouble names, and what users of such systems meet most: the heading in English and in
 #: Chinese.
 PROBLEMS = {
@@ -53,7 +59,7 @@ PROBLEMS = {
     "a damaged table": ("A table is damaged, or a file of the lake is missing", "表损坏，或数据湖中缺文件"),
     "a folder's name": ("The name of a folder cannot be used", "目录名不可用"),
     "a switched-off schedule": ("A schedule is there and off", "调度存在但没有打开"),
-    "no message": ("Nobody was told", "没有人收到通知"),
+    "no message": ("No alert was sent", "没有收到告警"),
     "locks": ("The database is locked, or two runs write one table", "数据库被锁，或两个运行写同一张表"),
     "a stuck run": ("A run stays started, or the queue does not move", "运行一直显示已开始，或队列不动"),
     "priority": ("Urgent work waits behind other work", "紧急任务排在后面"),
@@ -76,12 +82,19 @@ def typed(page: Path) -> list[str]:
     ]
 
 
+@functools.cache
+def known_commands() -> dict[str, Any]:
+    """Return every command by its words, such as `data tables`."""
+    known = dict(reference.commands())
+    known["alerts"] = get_command(app).commands["alerts"]  # type: ignore[attr-defined]  # a command and a group
+    return known
+
+
 def check_typed(command: str) -> None:
     """Parse a command as the shell and the command line would; nothing is run."""
     words = shlex.split(command)[1:]
     words = [word for word in words if word != "--demo"]
-    known: dict[str, Any] = dict(reference.commands())
-    known["alerts"] = get_command(app).commands["alerts"]  # type: ignore[attr-defined]  # a command by itself, and a group
+    known = known_commands()
     if words and words[0] in ("--version", "--install-completion", "--help"):
         return
     name = next((name for name in (" ".join(words[:2]), words[0]) if name in known), None)
