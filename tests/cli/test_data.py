@@ -75,10 +75,10 @@ def test_a_lost_file_is_told_by_every_command_and_the_commands_that_they_name_me
         (0, True),
     ]
     told = mystocks("data", "restore", "daily_bars", "--to", "1")
-    assert "daily_bars is as it was in version 1: 1 rows" in told
+    assert "daily_bars is restored to version 1: 1 rows" in told
     assert """mystocks run daily -p 'start_date="2025-01-03"' -p 'end_date="2025-01-03"'""" in told
     assert [row["date"] for row in mystocks.json("data", "head", "daily_bars")] == ["2025-01-02"]
-    assert "wrong  lake" not in mystocks("doctor", code=1)
+    assert "failed  lake" not in mystocks("doctor", code=1)
 
 
 def test_a_table_of_which_nothing_is_left_is_moved_away_and_can_be_loaded_again(mystocks: Commands) -> None:
