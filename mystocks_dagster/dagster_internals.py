@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dagster._core.definitions.run_request import InstigatorType
     from dagster._core.definitions.sensor_definition import SensorType
     from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
-    from dagster._core.execution.plan.objects import ErrorSource
     from dagster._core.instance import RUNLESS_RUN_ID
     from dagster._core.instance.ref import InstanceRef
     from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
         SqlEventLogStorageTable,
     )
     from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
-    from dagster._core.storage.runs.schema import KeyValueStoreTable, RunsTable, RunTagsTable, SnapshotsTable
+    from dagster._core.storage.runs.schema import RunsTable, RunTagsTable, SnapshotsTable
     from dagster._core.storage.schedules.schema import JobTickTable
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
@@ -128,9 +127,6 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
     "dagster._core.execution.backfill": {
         "BULK_ACTION_TERMINAL_STATUSES": "the states of backfills that have ended, whose runs may go",
     },
-    "dagster._core.execution.plan.objects": {
-        "ErrorSource": "the mark of a step that was interrupted and did not fail",
-    },
     "dagster._core.instance": {
         "RUNLESS_RUN_ID": "the run id of events that outlive their run",
     },
@@ -189,7 +185,6 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "NoOpComputeLogManager": "a log manager that leaves stdout and stderr of a Python program alone",
     },
     "dagster._core.storage.runs.schema": {
-        "KeyValueStoreTable": "the table that knows whether the database is the one of the roll-up",
         "RunTagsTable": "a table of the clean-up",
         "RunsTable": "the table of runs, read page by page",
         "SnapshotsTable": "a table of the clean-up",

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the tasks of tasks.yaml, what is in `defs/`, and the jobs that look after the project."""
+    from mystocks_dagster.factory.single_job import load_single_job
+
+    # Whoever makes a run of a task or group, or works on one, builds and imports nothing else.
+    if single := load_single_job():
+        return single
     from mystocks_dagster.component import load_project
     from mystocks_dagster.factory.management import ManagementActions
 

@@ -3,7 +3,9 @@
 import math
 import os
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -15,6 +17,8 @@ from mystocks_dagster.errors import SettingsError
 ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml")
 #: Set by our run launcher for a run's process, which builds only what it runs.
 ONLY_JOB = "MYSTOCKS_ONLY_JOB"
+#: The same within this process, while it makes a run.
+_building: ContextVar[str | None] = ContextVar("building", default=None)
 LAKE = "data"
 DEMO_LAKE = "demo/lake"
 EXPORTS = "exports"
@@ -143,7 +147,17 @@ def demo_only() -> bool:
 
 def only_job() -> str | None:
     """Return the one job that this process was started to run; None when it may need all."""
-    return os.environ.get(ONLY_JOB) or None
+    return _building.get() or os.environ.get(ONLY_JOB) or None
+
+
+@contextmanager
+def building_only(job: str | None) -> Generator[None]:
+    """Let `only_job` name a job while definitions are loaded from which a run of only that job is made."""
+    token = _building.set(job)
+    try:
+        yield
+    finally:
+        _building.reset(token)
 
 
 def calendar_key() -> tuple[str | None, ...]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from mystocks_dagster.api.request_models import DryRun, Fields, Manager
 from mystocks_dagster.api.response_models import BODY, NextRun, SwitchState, TaskResponse, described
 from mystocks_dagster.manager.tasks import TaskManager
-from mystocks_dagster.scheduling.switches import Switch
+from mystocks_dagster.scheduling.switch_table import Switch
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.names import ID_PATTERN, LONGEST_ID
 

@@ -16,12 +16,16 @@ def open_project(settings: Settings | None = None) -> Any:
 def open_task_file(settings: Settings, *, functions: bool = True) -> Any:
     """Return the version of the task file that looking goes by, without Dagster, which takes long to import.
 
+    Args:
+        settings: The project's.
+        functions: False: nobody asks whether they are right.
+
     Raises:
         TaskFileError: The file cannot be used, and there is no good version of it.
     """
-    from mystocks_dagster.taskfile.last_good import load_usable, notice
+    from mystocks_dagster.taskfile.last_good import load_for_looking, load_usable, notice
 
-    version = load_usable(settings, functions=functions)
+    version = load_for_looking(settings) if functions else load_usable(settings, functions=False)
     if text := notice(version):
         warn(text)
     return version

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import InstigatorState, TickData, TickStatus
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.factory.misfires import made_up
 from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.schedules import schedule_metadata, tick
@@ -141,7 +142,7 @@ def _noted(
     instance: dg.DagsterInstance, intervals: Sequence[ScheduledJob], moment: datetime
 ) -> Mapping[str, IntervalState]:
     """Return from when each interval counts; one that is new, or has changed, is noted."""
-    known = interval_state.read(instance)
+    known = interval_state.read(InstanceTables(instance))
     noted = {}
     for one in intervals:
         old = known.get(one.job)

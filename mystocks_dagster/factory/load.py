@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import dagster as dg
 
-from mystocks_dagster.dagster_internals import DefinitionsLoadContext, DefinitionsLoadType
+from mystocks_dagster.dagster_internals import DefinitionsLoadContext
 from mystocks_dagster.factory.build import CodeLocation
 from mystocks_dagster.factory.lake_resource import LakeResource
 from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.factory.management import ManagementActions, build_calendar_schedule, build_management_jobs
 from mystocks_dagster.factory.partitions import stored_first_days
+from mystocks_dagster.factory.single_job import load_queued
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.factory.together import conflicts
 from mystocks_dagster.settings import Settings, only_job, validating
@@ -25,7 +26,7 @@ from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.last_good import FOLDER, load_usable
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import Version
-from mystocks_dagster.taskfile.versions import load_version, store
+from mystocks_dagster.taskfile.versions import store
 from mystocks_dagster.trading_calendar import shared
 
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
@@ -60,11 +61,10 @@ def load_file(settings: Settings, *, name: str = "", lake: str | None = None, so
     """
     key = f"{Metadata.TASKFILE}/{name}" if name else Metadata.TASKFILE
     shared.fetch(settings)
-    queued = load_queued(settings, key)
-    version = queued or _read(settings)
+    version = load_queued(settings, key) or _read(settings)
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(key, version.hash)
     file = LoadedFile(version=version, name=name, lake=lake, source=source)
-    if not queued:  # a run may load any day; what the lake has decides only which days the catalog lists
+    if not only_job():  # a run may load any day; what the lake has decides only which days the catalog lists
         file = replace(file, first_days=stored_first_days(file.settings()))
     return replace(file, notice=SIMULATED) if is_simulated(file.settings().source) else file
 
@@ -123,12 +123,3 @@ def _read(settings: Settings) -> Version:
     if version.unusable is None:
         store(version, settings.dagster_home / FOLDER)
     return version
-
-
-def load_queued(settings: Settings, key: str = Metadata.TASKFILE) -> Version | None:
-    """Return the version that this process's run was queued with, or None in a process that initializes."""
-    context = DefinitionsLoadContext.get()
-    if context.load_type != DefinitionsLoadType.RECONSTRUCTION:
-        return None
-    queued = context.reconstruction_metadata.get(key)
-    return load_version(settings.dagster_home / FOLDER, queued, only_job()) if queued else None

@@ -12,10 +12,6 @@ import dagster as dg
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.execution.attempt import Outcome
 from mystocks_dagster.factory.spec import TaskSpec
-from mystocks_dagster.lake.layout import row_count
-from mystocks_dagster.lake.location import public_uri
-from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.tags import Metadata, State
 from mystocks_dagster.tasks.run import TaskResult
 
@@ -112,8 +108,12 @@ class Report:
 
         `mystocks/rows` says how many rows this attempt has written, `dagster/row_count` how many the table has.
         """
+        from mystocks_dagster.lake.layout import row_count
+        from mystocks_dagster.lake.location import public_uri
+        from mystocks_dagster.lake.store import Lake
+
         shown = self.summary()
-        if key not in TABLES:
+        if not _is_table(key):
             return shown | {"dagster/row_count": self.result.rows.get(key, 0)}
         settings = self.spec.file.settings()
         shown |= {"dagster/uri": public_uri(settings.lake, key)}
@@ -136,7 +136,7 @@ class Report:
         if self.result.status == State.SKIPPED:
             return
         for key in self.keys:
-            if self.result.rows.get(key) is None and key in TABLES:
+            if self.result.rows.get(key) is None and _is_table(key):
                 continue
             yield from self._table_events(key)
 
@@ -158,7 +158,7 @@ class Report:
         Dagster wants all tables of one task partitioned alike. One that is kept as a whole (ex-dividend events) is up
         to date for each day whose rows (bars) the same task has stored.
         """
-        if key in self.spec.owned and self.spec.by_day and not TABLES[key].by_day:
+        if key in self.spec.owned and self.spec.by_day and not _by_day(key):
             return sorted({day for table in self.spec.owned for day in self.result.days.get(table, ())})
         return sorted(self.result.days.get(key, ()))
 
@@ -174,6 +174,18 @@ class Report:
                 description=failure or self.result.message or self.result.status,
                 metadata=self.failure_metadata() if failure else self.summary(),
             )
+
+
+def _is_table(key: str) -> bool:
+    from mystocks_dagster.market.tables import TABLES  # with polars, which a plain task does without
+
+    return key in TABLES
+
+
+def _by_day(key: str) -> bool:
+    from mystocks_dagster.market.tables import TABLES
+
+    return TABLES[key].by_day
 
 
 def _markdown(frame: Any) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.factory.loaded_file import LoadedFile
-from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.tasks.run import Tables, tables_of
@@ -61,6 +60,10 @@ class TaskSpec:
     @property
     def by_day(self) -> bool:
         """Whether its tables are partitioned by trading day."""
+        if not self.owned:
+            return False
+        from mystocks_dagster.market.tables import TABLES  # with polars, which a plain task does without
+
         return any(key in TABLES and TABLES[key].by_day for key in self.owned)
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.history import Statistics, catch_up
 from mystocks_dagster.history.aggregates import TimeWindow
 from mystocks_dagster.settings import Settings
@@ -108,7 +109,7 @@ def _line(one: Statistics) -> str:
 
 def _read(instance: dg.DagsterInstance, names: Mapping[str, str], task_ids: Mapping[str, str]) -> dict[str, Statistics]:
     """Return the statistics of the file's tasks: what else ran is none of them."""
-    with catch_up.opened(instance, Settings.from_env().dagster_home) as rollup:
+    with catch_up.opened(InstanceTables(instance), Settings.from_env().dagster_home) as rollup:
         tallies = {task_ids.get(one.name, one.task): one for one in rollup.tallies(None, TimeWindow.of(None, None))}
     return {
         name: tallies[name].shown(name, title, tallies[name].last_status)

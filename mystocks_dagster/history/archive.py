@@ -11,11 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-import dagster as dg
-import sqlalchemy as db
-
-from mystocks_dagster.dagster_internals import KeyValueStoreTable
-from mystocks_dagster.history.dagster_storage import run_storage
+from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.history.record import Record
 from mystocks_dagster.tags import Storage
 
@@ -23,25 +19,25 @@ from mystocks_dagster.tags import Storage
 Runs = Mapping[str, tuple[float, Sequence[Record]]]
 
 
-def store(instance: dg.DagsterInstance, runs: Runs) -> str:
+def store(instance: Any, runs: Runs) -> str:
     """Keep what statistics need of runs that are about to be removed, and return the chunk's key."""
     content = {run_id: [created, [_brief(one) for one in those]] for run_id, (created, those) in runs.items()}
     packed = zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(), 9)
     key = f"{Storage.REMOVED}{uuid4().hex}"
-    run_storage(instance).set_cursor_values({key: base64.b85encode(packed).decode()})
+    instance.run_storage.set_cursor_values({key: base64.b85encode(packed).decode()})
     return key
 
 
-def keys(instance: dg.DagsterInstance) -> set[str]:
+def keys(tables: DagsterTables) -> set[str]:
     """Return the keys of all chunks."""
-    query = db.select(KeyValueStoreTable.c.key).where(KeyValueStoreTable.c.key.startswith(Storage.REMOVED))
-    with run_storage(instance).connect() as connection:
-        return set(connection.execute(query).scalars())
+    return {
+        key for (key,) in tables.rows("runs", "SELECT kvs.key FROM kvs WHERE kvs.key LIKE ?", [f"{Storage.REMOVED}%"])
+    }
 
 
-def load(instance: dg.DagsterInstance, key: str) -> dict[str, tuple[float, list[Record]]]:
+def load(tables: DagsterTables, key: str) -> dict[str, tuple[float, list[Record]]]:
     """Return a chunk; its executions know task, status, start and end only."""
-    packed = base64.b85decode(run_storage(instance).get_cursor_values({key})[key])
+    packed = base64.b85decode(tables.note(key) or "")
     content = json.loads(zlib.decompress(packed))
     return {
         run_id: (created, [_full(run_id, *brief) for brief in those]) for run_id, (created, those) in content.items()

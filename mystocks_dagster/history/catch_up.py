@@ -12,15 +12,15 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
-
-import dagster as dg
 
 from mystocks_dagster import disk_errors
+from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.history import archive, dagster_storage, reading
-from mystocks_dagster.history.dagster_storage import Listed
+from mystocks_dagster.history import archive, reading, run_table
+from mystocks_dagster.history.dagster_json import Run
+from mystocks_dagster.history.record import Record
 from mystocks_dagster.history.rollup import FILE, Rollup, RunRow
+from mystocks_dagster.history.run_table import Listed
 
 #: Told how many runs of how many have been read.
 Progress = Callable[[int, int], None]
@@ -37,12 +37,12 @@ _BATCH = 100
 
 @contextmanager
 def opened(
-    instance: dg.DagsterInstance, home: Path, progress: Progress | None = None, *, rebuild: bool = False
+    tables: DagsterTables, home: Path, progress: Progress | None = None, *, rebuild: bool = False
 ) -> Generator[Rollup]:
     """Open the roll-up in the instance's folder, brought up to date.
 
     Args:
-        instance: Dagster's.
+        tables: Dagster's.
         home: Its folder.
         progress: Called after each batch of runs.
         rebuild: Forget what is there and read everything again.
@@ -55,7 +55,7 @@ def opened(
         with ExitStack() as stack:
             with _alone(home):
                 rollup = stack.enter_context(Rollup(path, anew=rebuild))
-                _catch_up(instance, rollup, progress)
+                _catch_up(tables, rollup, progress)
                 rollup.freeze()
             yield rollup
     except (OSError, sqlite3.Error) as error:
@@ -74,54 +74,53 @@ def _alone(home: Path) -> Generator[None]:
         yield
 
 
-def _catch_up(instance: dg.DagsterInstance, rollup: Rollup, progress: Progress | None) -> None:
+def _catch_up(tables: DagsterTables, rollup: Rollup, progress: Progress | None) -> None:
     # Before the runs themselves: one that a clean-up was about to remove may have lost its events already.
-    for key in sorted(archive.keys(instance) - rollup.chunks()):
-        runs = archive.load(instance, key)
+    for key in sorted(archive.keys(tables) - rollup.chunks()):
+        runs = archive.load(tables, key)
         with rollup.transaction():
             rollup.write_removed(key, runs)
     cursor = rollup.note(_CURSOR)
     since = datetime.fromisoformat(cursor) - _OVERLAP if cursor else None
-    changed = dagster_storage.listed(instance, since=since)
+    changed = run_table.listed(tables, since=since)
     known = rollup.known([run.run_id for run in changed])
     stale = [run for run in changed if known.get(run.run_id) != (run.status, run.updated)]
-    _read(instance, rollup, _with_unsettled(instance, rollup, stale), progress)
-    if dagster_storage.count_runs(instance) != rollup.count_runs():
-        _reconcile(instance, rollup, progress)
+    _read(tables, rollup, _with_unsettled(tables, rollup, stale), progress)
+    if run_table.count_runs(tables) != rollup.count_runs():
+        _reconcile(tables, rollup, progress)
     newest = max((run.updated for run in changed), default=None)
     if newest is not None and newest != cursor:
         with rollup.transaction():
             rollup.set_note(_CURSOR, newest)
 
 
-def _with_unsettled(instance: dg.DagsterInstance, rollup: Rollup, stale: Sequence[Listed]) -> list[Listed]:
+def _with_unsettled(tables: DagsterTables, rollup: Rollup, stale: Sequence[Listed]) -> list[Listed]:
     """Return the changed runs and those that may have gone on without that the list of runs tells."""
     unsettled = set(rollup.unsettled()) - {run.run_id for run in stale}
     if not unsettled:
         return list(stale)
-    return [*stale, *(run for run in dagster_storage.listed(instance, run_ids=unsettled) if run.status not in _WAITING)]
+    return [*stale, *(run for run in run_table.listed(tables, run_ids=unsettled) if run.status not in _WAITING)]
 
 
-def _reconcile(instance: dg.DagsterInstance, rollup: Rollup, progress: Progress | None) -> None:
+def _reconcile(tables: DagsterTables, rollup: Rollup, progress: Progress | None) -> None:
     """Compare all runs: forget those that are gone, read those that were missed."""
-    there, known = dagster_storage.listed(instance), rollup.known()
+    there, known = run_table.listed(tables), rollup.known()
     if gone := known.keys() - {run.run_id for run in there}:
         with rollup.transaction():
             rollup.forget(gone)
-    _read(instance, rollup, [run for run in there if run.run_id not in known], progress)
+    _read(tables, rollup, [run for run in there if run.run_id not in known], progress)
 
 
-def _read(instance: dg.DagsterInstance, rollup: Rollup, runs: Sequence[Listed], progress: Progress | None) -> None:
+def _read(tables: DagsterTables, rollup: Rollup, runs: Sequence[Listed], progress: Progress | None) -> None:
     for start in range(0, len(runs), _BATCH):
         batch = {run.run_id: run for run in runs[start : start + _BATCH]}
-        found = reading.read(instance, batch)
+        found = reading.read(tables, batch)
         with rollup.transaction():
-            rollup.write(_run_row(batch[run_id], record, those) for run_id, (record, those) in found.items())
+            rollup.write(_run_row(batch[run_id], run, executions) for run_id, (run, executions) in found.items())
         if progress:
             progress(min(start + _BATCH, len(runs)), len(runs))
 
 
-def _run_row(listed: Listed, record: Any, those: Sequence[Any]) -> RunRow:
-    run = record.dagster_run
-    settled = run.is_finished and record.update_timestamp.timestamp() < time.time() - _SETTLE_SECONDS
-    return RunRow(listed.run_id, listed.created, run.status.value, listed.updated, settled, those)
+def _run_row(listed: Listed, run: Run, executions: Sequence[Record]) -> RunRow:
+    settled = run.finished and run.updated < time.time() - _SETTLE_SECONDS
+    return RunRow(listed.run_id, listed.created, run.status, listed.updated, settled, executions)

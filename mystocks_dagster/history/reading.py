@@ -4,151 +4,123 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import dagster as dg
-
-from mystocks_dagster.dagster_internals import ErrorSource
-from mystocks_dagster.history import dagster_storage
+from mystocks_dagster.dagster_tables import DagsterTables, InstanceTables
+from mystocks_dagster.history import dagster_json, run_table
+from mystocks_dagster.history.dagster_json import Event, Run
 from mystocks_dagster.history.models import Execution
 from mystocks_dagster.history.record import Record
 from mystocks_dagster.tags import PREFIX, Metadata, State, is_check, step_task
 from mystocks_dagster.taskfile.secrets import mask
 
-_STARTED = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
-_ENDED = {
-    dg.DagsterEventType.STEP_SUCCESS: State.SUCCESS,
-    dg.DagsterEventType.STEP_FAILURE: State.FAILED,
-}
+_STARTED = (dagster_json.STEP_START, dagster_json.STEP_RESTARTED)
+_ENDED = {dagster_json.STEP_SUCCESS: State.SUCCESS, dagster_json.STEP_FAILURE: State.FAILED}
 _TYPES = (
     *_ENDED,
     *_STARTED,
-    dg.DagsterEventType.STEP_OUTPUT,
-    dg.DagsterEventType.ASSET_MATERIALIZATION,
-    dg.DagsterEventType.LOGS_CAPTURED,
-    dg.DagsterEventType.RUN_FAILURE,
+    dagster_json.STEP_OUTPUT,
+    dagster_json.ASSET_MATERIALIZATION,
+    dagster_json.LOGS_CAPTURED,
+    dagster_json.RUN_FAILURE,
 )
 
 
-def of_run(instance: dg.DagsterInstance, run_id: str, task_ids: Mapping[str, str]) -> list[Execution]:
+def of_run(instance: Any, run_id: str, task_ids: Mapping[str, str]) -> list[Execution]:
     """Return the executions of one run, in the order in which they started; those not started come last.
 
     Args:
-        instance: Dagster's.
+        instance: Dagster's, open.
         run_id: The run's.
         task_ids: Dagster name to task id, for the tasks of today's file; other names stand for themselves.
     """
-    return [one.shown(instance, task_ids) for one in read(instance, [run_id]).get(run_id, (None, []))[1]]
+    tables = InstanceTables(instance)
+    _, records = read(tables, [run_id]).get(run_id, (None, []))
+    return [record.shown(tables, task_ids) for record in records]
 
 
-def read(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, tuple[Any, list[Record]]]:
-    """Return, by run id, each run's record and its executions, in the order in which they started."""
+def read(tables: DagsterTables, run_ids: Iterable[str]) -> dict[str, tuple[Run, list[Record]]]:
+    """Return, by run id, each run and its executions, in the order in which they started."""
     # The runs before their events: what ends in between is read again, since its run was not seen as ended.
-    runs = {record.dagster_run.run_id: record for record in dagster_storage.records(instance, list(run_ids))}
-    entries = dagster_storage.events(instance, runs, _TYPES)
-    plan = cache(instance.get_execution_plan_snapshot)
+    runs = {run.run_id: run for run in run_table.runs(tables, list(run_ids))}
+    texts = tables.events(runs, _TYPES)
+    steps_of = cache(lambda plan: run_table.planned_steps(tables, plan))
     return {
-        run_id: (record, list(_of_run(plan, record.dagster_run, entries.get(run_id, []))))
-        for run_id, record in runs.items()
+        run_id: (run, list(_of_run(steps_of, run, [Event(text) for text in texts.get(run_id, ())])))
+        for run_id, run in runs.items()
     }
 
 
-def _of_run(plan_of: Callable[[str], Any], run: Any, entries: Sequence[Any]) -> Iterator[Record]:
-    steps: dict[str, list[Any]] = {}
+def _of_run(steps_of: Callable[[str], Sequence[str]], run: Run, events: Sequence[Event]) -> Iterator[Record]:
+    steps: dict[str, list[Event]] = {}
     logs: dict[str, str] = {}
     failure = None
-    for entry in entries:
-        event = entry.get_dagster_event()
-        if event.event_type == dg.DagsterEventType.LOGS_CAPTURED:
-            data: Any = event.event_specific_data
-            logs |= dict.fromkeys(data.step_keys or (), data.file_key)
-        elif event.event_type == dg.DagsterEventType.RUN_FAILURE:
-            failure = entry
-        elif event.step_key and not is_check(event.step_key):
-            steps.setdefault(event.step_key, []).append(entry)
-    for step in [*steps, *_not_started(plan_of, run, steps)]:
+    for event in events:
+        if event.type == dagster_json.LOGS_CAPTURED:
+            logs |= event.captured
+        elif event.type == dagster_json.RUN_FAILURE:
+            failure = event
+        elif event.step and not is_check(event.step):
+            steps.setdefault(event.step, []).append(event)
+    for step in [*steps, *_not_started(steps_of, run, steps)]:
         yield _record(run, step, steps.get(step, []), logs.get(step), failure)
 
 
-def _not_started(plan_of: Callable[[str], Any], run: Any, started: Mapping[str, Any]) -> list[str]:
+def _not_started(steps_of: Callable[[str], Sequence[str]], run: Run, started: Mapping[str, Any]) -> list[str]:
     """Return the steps that an unfinished run will still start, that a cancelled run will not, or whose run failed before it began."""
-    broken = run.status == dg.DagsterRunStatus.FAILURE and not started
-    if run.is_finished and not broken and run.status != dg.DagsterRunStatus.CANCELED:
+    broken = run.status == "FAILURE" and not started
+    if run.finished and not broken and run.status != "CANCELED":
         return []
-    plan = plan_of(run.execution_plan_snapshot_id) if run.execution_plan_snapshot_id else None
-    steps = [step for step in plan.step_keys_to_execute if step not in started] if plan else []
-    steps = [step for step in steps if not is_check(step)]
+    steps = [step for step in steps_of(run.plan) if step not in started and not is_check(step)] if run.plan else []
     # What was to run before the job's own task is not at fault.
-    return [run.job_name] if broken and run.job_name in steps else steps
+    return [run.job] if broken and run.job in steps else steps
 
 
-def _record(run: Any, step: str, entries: list[Any], log_key: str | None, failure: Any) -> Record:
-    starts = [entry for entry in entries if entry.get_dagster_event().event_type in _STARTED]
-    end = next((entry for entry in reversed(entries) if entry.get_dagster_event().event_type in _ENDED), None)
-    told = _told(entries)
-    task = told.pop("task_id", step_task(step))
-    status = _status(run, starts, end, told.pop("status", None))
+def _record(run: Run, step: str, events: list[Event], log_key: str | None, failure: Event | None) -> Record:
+    starts = [event for event in events if event.type in _STARTED]
+    end = next((event for event in reversed(events) if event.type in _ENDED), None)
+    result = _result(events)
+    task = result.pop("task_id", step_task(step))
+    status = _status(run, starts, end, result.pop("status", None))
     # A lost run took the execution with it.
-    lost = status == State.FAILED and end is None and failure is not None
-    began = starts[0].timestamp if starts else failure.timestamp if lost else None
+    lost = failure if status == State.FAILED and end is None else None
+    first = starts[0] if starts else lost
     return Record(
         run_id=run.run_id,
         step=step,
-        job=run.job_name,
+        job=run.job,
         task=task,
         status=status,
-        start=began,
+        start=first.timestamp if first else None,
         end=end.timestamp if end else None,
         retries=max(len(starts) - 1, 0),
-        params=mask(run.run_config.get("ops", {}).get(step, {}).get("config")),
-        result=told or None,
-        error=failure.get_dagster_event().message if lost else _error(end),
+        params=mask(run.config.get("ops", {}).get(step, {}).get("config")),
+        result=result or None,
+        error=lost.message if lost else _error(end),
         log_key=log_key,
     )
 
 
-def _status(run: Any, starts: list[Any], end: Any, told: str | None) -> str:
-    if _interrupted(end):
+def _status(run: Run, starts: list[Event], end: Event | None, reported: str | None) -> str:
+    if end is not None and end.interrupted:
         return State.CANCELLED
     if end is not None:
-        reached = _ENDED[end.get_dagster_event().event_type]
-        return told if reached == State.SUCCESS and told else reached
-    if run.status == dg.DagsterRunStatus.CANCELED:
+        reached = _ENDED[end.type]
+        return reported if reached == State.SUCCESS and reported else reached
+    if run.status == "CANCELED":
         return State.CANCELLED
-    if run.is_finished:
+    if run.finished:
         return State.FAILED
     return State.RUNNING if starts else State.PENDING
 
 
-def _interrupted(end: Any) -> bool:
-    """Say whether a step ended because its run was stopped, which Dagster notes as a failure of the step."""
-    data = end.get_dagster_event().event_specific_data if end is not None else None
-    return getattr(data, "error_source", None) == ErrorSource.INTERRUPT
-
-
-def _told(entries: list[Any]) -> dict[str, Any]:
+def _result(events: list[Event]) -> dict[str, Any]:
     """Return what the task reported of itself, from the newest event that carries it."""
-    for entry in reversed(entries):
-        event = entry.get_dagster_event()
-        metadata = _metadata(event)
-        if Metadata.STATUS in metadata:
-            return {
-                name.removeprefix(PREFIX): value.value for name, value in metadata.items() if name.startswith(PREFIX)
-            }
+    for event in reversed(events):
+        metadata = event.metadata(PREFIX)
+        if Metadata.STATUS.removeprefix(PREFIX) in metadata:
+            return metadata
     return {}
 
 
-def _metadata(event: Any) -> Mapping[str, Any]:
-    data = event.event_specific_data
-    if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
-        return data.materialization.metadata
-    if event.event_type == dg.DagsterEventType.STEP_FAILURE:
-        return data.user_failure_data.metadata if data.user_failure_data else {}
-    return getattr(data, "metadata", None) or {}
-
-
-def _error(end: Any) -> str | None:
-    if end is None or end.get_dagster_event().event_type != dg.DagsterEventType.STEP_FAILURE or _interrupted(end):
-        return None
-    data = end.get_dagster_event().event_specific_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return data.user_failure_data.description
-    return data.error.message.strip() if data.error else None
+def _error(end: Event | None) -> str | None:
+    failed = end is not None and end.type == dagster_json.STEP_FAILURE and not end.interrupted
+    return end.error if end is not None and failed else None

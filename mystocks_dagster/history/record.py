@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import dagster as dg
-
+from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.history.models import Execution
 from mystocks_dagster.market.clock import SHANGHAI
 
@@ -37,7 +35,7 @@ class Record(NamedTuple):
         """Seconds from its first attempt's start to its end."""
         return round(self.end - self.start, 3) if self.start is not None and self.end is not None else None
 
-    def shown(self, instance: dg.DagsterInstance, task_ids: Mapping[str, str]) -> Execution:
+    def shown(self, tables: DagsterTables, task_ids: Mapping[str, str]) -> Execution:
         """Return it for people; `task_ids` turns names in Dagster into ids."""
         return Execution(
             execution_id=f"{self.run_id}:{self.step}",
@@ -48,7 +46,7 @@ class Record(NamedTuple):
             duration=self.duration,
             result=self.result,
             error_message=self.error,
-            log_path=_log_path(instance, self.run_id, self.log_key) if self.log_key else None,
+            log_path=tables.log_path(self.run_id, self.log_key) if self.log_key else None,
             retry_count=self.retries,
             run_id=self.run_id,
             job=self.job,
@@ -59,10 +57,3 @@ class Record(NamedTuple):
 def moment(timestamp: float | None) -> datetime | None:
     """Return the Shanghai time of seconds since 1970."""
     return None if timestamp is None else datetime.fromtimestamp(timestamp, SHANGHAI)
-
-
-def _log_path(instance: dg.DagsterInstance, run_id: str, log_key: str) -> str | None:
-    manager: Any = instance.compute_log_manager
-    if not hasattr(manager, "get_captured_local_path"):
-        return None
-    return str(Path(manager.get_captured_local_path([run_id, "compute_logs", log_key], "out")))

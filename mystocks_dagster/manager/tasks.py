@@ -16,7 +16,7 @@ from mystocks_dagster.project.health import Health
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.project_cache import ProjectCache
 from mystocks_dagster.scheduling.next_runs import NextRun
-from mystocks_dagster.scheduling.switches import Switch
+from mystocks_dagster.scheduling.switch_table import Switch
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import Group, Task
 

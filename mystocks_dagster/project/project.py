@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mystocks_dagster.runs.launch import Repository
     from mystocks_dagster.runs.stop import StopResult
     from mystocks_dagster.scheduling.next_runs import NextRun
-    from mystocks_dagster.scheduling.switches import Switch
+    from mystocks_dagster.scheduling.switch_table import Switch
     from mystocks_dagster.trading_calendar.refresh import Refreshed
 
 

@@ -32,11 +32,11 @@ class RunControl:
 
     def _create(self, name: str, params: Mapping[str, Any], *, only: bool, force: bool) -> str:
         state = self._state
-        entry = state.find(name)
+        entry = state.version_for(name).find(name)
         self._check_params(entry, params, only=only)
         config = {"ops": {entry.dagster_name: {"config": dict(params)}}} if params else {}
         steps = [entry.dagster_name] if only else None
-        instance, repository = state.instance, state.repository
+        instance, repository = state.instance, state.repository_for(name)
         tags = {Tag.STARTED_BY: self._caller.name, **({Tag.FORCE: "true"} if force else {})}
         off = {Tag.DISABLED: "true"} if isinstance(entry, Group) and not entry.enabled else {}
         if refused := refusal_reason(instance, entry.dagster_name, {**tags, **off}):
@@ -90,8 +90,8 @@ class RunControl:
 
     def unlisted_params(self, name: str, params: Mapping[str, Any]) -> list[str]:
         """Return a warning for each parameter that the task file does not list."""
-        entry = self._state.find(name)
-        if isinstance(entry, Group) or params_model(self._state.version.functions[entry.task_id]):
+        entry = self._state.version_for(name).find(name)
+        if isinstance(entry, Group) or params_model(self._state.version_for(entry.task_id).functions[entry.task_id]):
             return []
         listed = ", ".join(entry.params) or "none"
         return [
@@ -102,15 +102,15 @@ class RunControl:
         ]
 
     def _check(self, name: str, params: Mapping[str, Any]) -> None:
-        self._state.find(name)
-        check(self._caller, Action.START, self._state.settings, self._state.version, name, params)
+        self._state.version_for(name).find(name)
+        check(self._caller, Action.START, self._state.settings, self._state.version_for(name), name, params)
 
     def _check_params(self, entry: Task | Group, params: Mapping[str, Any], *, only: bool) -> None:
         if isinstance(entry, Group):
             if params or only:
                 raise InvalidParams(f"{entry.group_id} is a group: parameters and --only are for a single task.")
             return
-        function = self._state.version.functions[entry.task_id]
+        function = self._state.version_for(entry.task_id).functions[entry.task_id]
         model = params_model(function)
         if not model:
             _check_names(entry, params)

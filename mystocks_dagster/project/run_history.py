@@ -11,7 +11,6 @@ from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.history import CleanupResult, Execution, Statistics, catch_up
 from mystocks_dagster.history.aggregates import TimeWindow
 from mystocks_dagster.history.catch_up import Progress
-from mystocks_dagster.history.cleanup.clean_up import InstanceRef, clean_up, make_room
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.schedules import Schedules
 from mystocks_dagster.project.state import ProjectState
@@ -40,7 +39,7 @@ class RunHistory:
         # Paused is what pending is called while the task's switch is off, which the roll-up does not know.
         stored_status = State.PENDING if status == State.PAUSED else status
         public_status = self._public_status()
-        with catch_up.opened(state.instance, state.settings.dagster_home) as rollup:
+        with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
             wanted = {"job": dagster_name(name)} if name and group else {"task_id": name}
             records = rollup.executions(
                 **wanted,
@@ -48,7 +47,7 @@ class RunHistory:
                 status=stored_status,
                 limit=None if stored_status == State.PENDING else limit,
             )
-            executions = (record.shown(state.instance, state.task_ids) for record in records)
+            executions = (record.shown(state.tables, state.task_ids) for record in records)
             public = (replace(one, status=public_status(one.task_id, one.status)) for one in executions)
             yield from islice((one for one in public if status in (None, one.status)), limit)
 
@@ -69,7 +68,7 @@ class RunHistory:
     ) -> dict[str, Statistics]:
         """Return statistics by task id."""
         state = self.state
-        with catch_up.opened(state.instance, state.settings.dagster_home) as rollup:
+        with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
             aggregates = rollup.tallies(task_id, TimeWindow.of(since, until))
         titles = {task.task_id: task.task_name for task in state.taskfile.tasks if task_id in (None, task.task_id)}
         public_status = self._public_status()
@@ -85,16 +84,18 @@ class RunHistory:
     def last_outcomes(self) -> dict[str, str]:
         """Return how each task's newest execution ended that did the work or failed at it."""
         state = self.state
-        with catch_up.opened(state.instance, state.settings.dagster_home) as rollup:
+        with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
             return {state.task_ids.get(name, name): status for name, status in rollup.last_outcomes().items()}
 
     def read(self, progress: Progress | None, *, rebuild: bool) -> None:
         """Bring the roll-up up to date."""
-        with catch_up.opened(self.state.instance, self.state.settings.dagster_home, progress, rebuild=rebuild):
+        with catch_up.opened(self.state.tables, self.state.settings.dagster_home, progress, rebuild=rebuild):
             pass
 
     def clean_up(self, days: int, *, dry_run: bool, progress: Progress | None) -> CleanupResult:
         """Remove what ended more than `days` days ago."""
+        from mystocks_dagster.history.cleanup.clean_up import InstanceRef, clean_up, make_room
+
         check(self._caller, Action.CLEAN_UP)
         home = self.state.settings.dagster_home
         # Before the databases are opened, which needs room.

@@ -3,13 +3,13 @@
 import heapq
 from itertools import islice
 
-from mystocks_dagster.instance import open_instance
+from mystocks_dagster.instance import code_location, open_tables
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
-from mystocks_dagster.scheduling import interval_state, next_runs, switches
+from mystocks_dagster.scheduling import interval_state, next_runs, switch_table
 from mystocks_dagster.scheduling.next_runs import NextRun
-from mystocks_dagster.scheduling.switches import Switch
+from mystocks_dagster.scheduling.switch_table import Switch
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import TaskFile
 
@@ -23,10 +23,12 @@ class Schedules:
     def switches(self) -> dict[str, Switch]:
         """Return the switches by id."""
         state = self._state
-        return switches.read(state.instance, switches.repository(state.settings), state.taskfile.by_id())
+        return switch_table.read(state.tables, code_location(state.settings), state.taskfile.by_id())
 
     def switch(self, name: str, on: bool | None) -> Switch:
         """Turn one on, off, or back to what the file says."""
+        from mystocks_dagster.scheduling import switches
+
         check(self._caller, Action.SWITCH)
         state = self._state
         return switches.turn(state.instance, switches.repository(state.settings), name, state.find(name), on)
@@ -38,7 +40,7 @@ class Schedules:
             state.find(name)
         entries, moment = state.taskfile.by_id(), now().replace(microsecond=0)
         wanted = [switch for switch in self.switches().values() if switch.on and name in (None, switch.name)]
-        intervals = interval_state.read(state.instance)
+        intervals = interval_state.read(state.tables)
         starts = []
         for switch in wanted:
             entry = entries[switch.name]
@@ -53,5 +55,4 @@ def switches_of(settings: Settings, taskfile: TaskFile) -> dict[str, Switch]:
     """Return the switches of a task file's entries by id; none before anything has run: nobody can have turned one."""
     if not settings.dagster_home.exists():
         return {}
-    with open_instance(settings) as instance:
-        return switches.read(instance, switches.repository(settings), taskfile.by_id())
+    return switch_table.read(open_tables(settings), code_location(settings), taskfile.by_id())

@@ -5,14 +5,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.last_good import load_usable, notice
+from mystocks_dagster.taskfile.last_good import load_for_looking, load_for_running, load_usable, notice
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.reader import Version
 
 # Importing Dagster takes longer than most commands: it waits until the instance or a definition is needed.
 if TYPE_CHECKING:
     import dagster as dg
 
+    from mystocks_dagster.dagster_tables import DagsterTables
     from mystocks_dagster.project.background_reload import BackgroundReload
     from mystocks_dagster.runs.launch import Repository
 
@@ -39,6 +41,7 @@ class ProjectState:
         self.background_reload = background_reload
         self._instance = instance
         self._warn = warn
+        self._parts: dict[str, Version] = {}
 
     @cached_property
     def version(self) -> Version:
@@ -47,10 +50,33 @@ class ProjectState:
         Raises:
             TaskFileError: It cannot be used, and there is no good version of it.
         """
-        version = load_usable(self.settings)
+        return self._noticed(load_usable(self.settings))
+
+    @cached_property
+    def _listing(self) -> Version:
+        """The same for what only looks: without functions where these are known to be right."""
+        return self.loaded or self._noticed(load_for_looking(self.settings))
+
+    def _noticed(self, version: Version) -> Version:
         if text := notice(version):
             self._warn(text)
         return version
+
+    def version_for(self, name: str) -> Version:
+        """Return the task file with what a run of one task or group needs; the others may be left out of it."""
+        if self.loaded:
+            return self.loaded
+        if name not in self._parts:
+            self._parts[name] = load_for_running(self.settings, dagster_name(name)) or self.version
+        return self._parts[name]
+
+    def repository_for(self, name: str) -> "Repository":
+        """Return the definitions from which a run of one task or group is made."""
+        from mystocks_dagster.runs import launch
+
+        if "repository" in self.__dict__ or self.version_for(name) is self.loaded:
+            return self.repository
+        return launch.load(self.settings, dagster_name(name))
 
     @property
     def loaded(self) -> Version | None:
@@ -60,7 +86,7 @@ class ProjectState:
     @property
     def taskfile(self) -> TaskFile:
         """The tasks and groups that can run."""
-        return self.version.taskfile
+        return self._listing.taskfile
 
     @cached_property
     def task_ids(self) -> dict[str, str]:
@@ -69,7 +95,7 @@ class ProjectState:
 
     def find(self, name: str) -> Task | Group:
         """Return the task or group of that id; raises as `Project.find` does."""
-        return self.version.find(name)
+        return self._listing.find(name)
 
     @cached_property
     def instance(self) -> "dg.DagsterInstance":
@@ -77,6 +103,15 @@ class ProjectState:
         from mystocks_dagster.instance import open_instance
 
         return self._instance or open_instance(self.settings)
+
+    @cached_property
+    def tables(self) -> "DagsterTables":
+        """The instance's tables, for reading: without Dagster while no instance is open."""
+        from mystocks_dagster.dagster_tables import InstanceTables
+        from mystocks_dagster.instance import open_tables
+
+        opened = self._instance or self.__dict__.get("instance")
+        return InstanceTables(opened) if opened else open_tables(self.settings)
 
     @cached_property
     def repository(self) -> "Repository":

@@ -12,7 +12,7 @@ import dagster as dg
 from mystocks_dagster.dagster_internals import ReconstructableRepository, RemoteRepositoryOrigin, WorkspaceFileTarget
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.processes import lock
-from mystocks_dagster.settings import Settings
+from mystocks_dagster.settings import Settings, building_only
 from mystocks_dagster.tags import REPOSITORY
 
 #: The daemon that takes runs off the queue.
@@ -64,8 +64,12 @@ class Repository:
 _loading = threading.Lock()
 
 
-def load(settings: Settings) -> Repository:
+def load(settings: Settings, only: str | None = None) -> Repository:
     """Load the definitions of the task file as it is now.
+
+    Args:
+        settings: The project's.
+        only: Dagster's name of a task or group: only its job is built, where that is known to be possible.
 
     Raises:
         TaskFileError: It cannot be used.
@@ -74,7 +78,7 @@ def load(settings: Settings) -> Repository:
         "mystocks_dagster.definitions", "defs", working_directory=str(settings.root)
     )
     origins = WorkspaceFileTarget([str(settings.root / "workspace.yaml")]).create_origins()
-    with _loading:
+    with _loading, building_only(only):
         return Repository(reconstructable, reconstructable.get_definition(), origins[0])
 
 

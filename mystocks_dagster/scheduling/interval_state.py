@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-import dagster as dg
-
-from mystocks_dagster.dagster_internals import InstigatorType
+from mystocks_dagster.dagster_tables import DagsterTables
+from mystocks_dagster.scheduling.switch_table import instigators
 from mystocks_dagster.tags import INTERVALS_SENSOR, Storage
 
 
@@ -26,9 +26,9 @@ class IntervalState:
     seen: datetime
 
 
-def read(instance: dg.DagsterInstance) -> dict[str, IntervalState]:
+def read(tables: DagsterTables) -> dict[str, IntervalState]:
     """Return the anchors by job."""
-    text = instance.daemon_cursor_storage.get_cursor_values({Storage.INTERVALS}).get(Storage.INTERVALS)
+    text = tables.note(Storage.INTERVALS)
     stored = json.loads(text) if text else {}
     return {
         job: IntervalState(start=datetime.fromisoformat(start), step=step, seen=datetime.fromisoformat(seen))
@@ -36,18 +36,16 @@ def read(instance: dg.DagsterInstance) -> dict[str, IntervalState]:
     }
 
 
-def write(instance: dg.DagsterInstance, anchors: Mapping[str, IntervalState]) -> None:
+def write(instance: Any, anchors: Mapping[str, IntervalState]) -> None:
     """Keep the anchors instead of those kept before."""
     stored = {job: [one.start.isoformat(), one.step, one.seen.isoformat()] for job, one in anchors.items()}
     instance.daemon_cursor_storage.set_cursor_values({Storage.INTERVALS: json.dumps(stored, separators=(",", ":"))})
 
 
-def looked(instance: dg.DagsterInstance) -> datetime | None:
+def looked(tables: DagsterTables) -> datetime | None:
     """Return until when the intervals have been looked at; None before the first look."""
-    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
-        if state.instigator_name == INTERVALS_SENSOR:
-            return looked_until(getattr(state.instigator_data, "cursor", None))
-    return None
+    sensor = instigators(tables).get(INTERVALS_SENSOR)
+    return looked_until(sensor.data.get("cursor")) if sensor else None
 
 
 def looked_until(cursor: str | None) -> datetime | None:

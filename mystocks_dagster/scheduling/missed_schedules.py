@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
+from mystocks_dagster.dagster_tables import DagsterTables, InstanceTables
 from mystocks_dagster.market.clock import SHANGHAI, now
-from mystocks_dagster.scheduling import downtime, interval_state, next_runs
+from mystocks_dagster.scheduling import downtime, interval_state, next_runs, switch_table
 from mystocks_dagster.scheduling.interval_state import IntervalState
-from mystocks_dagster.scheduling.switches import Switch
+from mystocks_dagster.scheduling.switch_table import Switch
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.schedule import Schedule
 
@@ -30,8 +31,9 @@ def missed_schedules(
     A tick that was skipped with a reason (not a trading day, already running) is an evaluation. A schedule that no
     daemon has ever seen is not overdue: nobody can say since when it should have fired.
     """
-    noted = interval_state.read(instance)
-    looked, looks = interval_state.looked(instance), downtime.read(instance, now())
+    tables = InstanceTables(instance)
+    noted = interval_state.read(tables)
+    looked, looks = interval_state.looked(tables), downtime.read(instance, now())
     for switch in switches:
         schedule, anchor = entries[switch.name].schedule, noted.get(entries[switch.name].dagster_name)
         if schedule is None or not switch.on:
@@ -43,7 +45,7 @@ def missed_schedules(
         seen = seen and max(seen, looks.off_until(job))
         if seen and _due(switch, schedule, seen, anchor):
             # The state may lag behind the ticks.
-            due = _due(switch, schedule, max(seen, _last_tick(instance, switch)), anchor)
+            due = _due(switch, schedule, max(seen, _last_tick(tables, switch)), anchor)
             if due:
                 yield MissedSchedule(name=switch.name, due=due)
 
@@ -59,6 +61,5 @@ def _due(switch: Switch, schedule: Schedule, seen: datetime, anchor: IntervalSta
     return first.time if first and first.time < now() else None
 
 
-def _last_tick(instance: dg.DagsterInstance, switch: Switch) -> datetime:
-    ticks = instance.get_ticks(*switch.identity, limit=1)
-    return datetime.fromtimestamp(ticks[0].timestamp if ticks else 0, SHANGHAI)
+def _last_tick(tables: DagsterTables, switch: Switch) -> datetime:
+    return datetime.fromtimestamp(switch_table.last_tick(tables, switch), SHANGHAI)

@@ -7,9 +7,9 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from mystocks_dagster.dagster_internals import schedule_execution_time_iterator
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.scheduling.cron_times import cron_times
 from mystocks_dagster.taskfile.schedule import Schedule
 
 _UTC = ZoneInfo("UTC")
@@ -83,7 +83,7 @@ def _ticks(schedule: Schedule, start: datetime, anchor: datetime, cursor: str | 
     """Yield the times from `start` on at which the schedule is due, whatever day it is."""
     zone = ZoneInfo(schedule.timezone)
     if schedule.cron_expression:
-        yield from schedule_execution_time_iterator(start.timestamp(), schedule.cron_expression, schedule.timezone)
+        yield from cron_times(schedule.cron_expression, schedule.timezone, start)
     elif schedule.interval_seconds:
         step = timedelta(seconds=schedule.interval_seconds)
         # In UTC: an interval is so many seconds, also across a change of the clocks.

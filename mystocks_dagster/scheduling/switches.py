@@ -1,13 +1,11 @@
-"""Whether a schedule is on: Dagster's own switch on the instance, one and the same that the UI shows and turns.
+"""Turning schedules on and off: Dagster's own switch on the instance, one and the same that the UI shows and turns.
 
-Where nobody has turned it, the file's `enabled` counts. Reading and turning needs neither webserver nor daemon.
+That needs neither webserver nor daemon. What is on is read in `switch_table.py`.
 """
 
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -28,65 +26,20 @@ from mystocks_dagster.dagster_internals import (
     WorkspaceFileTarget,
     get_current_timestamp,
 )
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.errors import NoSwitch
 from mystocks_dagster.instance import open_instance
-from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.scheduling import switch_table
+from mystocks_dagster.scheduling.switch_table import Switch, has_switch
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import REPOSITORY, schedule_name
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
-
-
-@dataclass(frozen=True, kw_only=True)
-class Switch:
-    """The switch of one task or group that has a schedule.
-
-    Attributes:
-        name: Id of the task or group.
-        on: Whether its schedule starts it.
-        declared: Whether the file has it on.
-        decided: A person has turned it, so that the file's `enabled` does not count until it is reset.
-        cursor: What the sensor of a once schedule remembers.
-        looked_at: When the daemon looked at it last, or it was turned on, as far as its state tells (ticks may be
-            newer).
-        identity: Under which ids (origin, selector) Dagster keeps its state and ticks.
-    """
-
-    name: str
-    on: bool
-    declared: bool
-    decided: bool
-    cursor: str | None = None
-    looked_at: datetime | None = None
-    identity: tuple[str, str] = ("", "")
-
-    def __str__(self) -> str:
-        """Return it for people: both states where they differ."""
-        words = {True: "on", False: "off"}
-        return words[self.on] if self.on == self.declared else f"{words[self.on]}, file: {words[self.declared]}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as `--json` shows it."""
-        return {"task_id": self.name, "on": self.on, "file": self.declared, "decided": self.decided}
 
 
 def repository(settings: Settings) -> RemoteRepositoryOrigin:
     """Return what Dagster calls the project's definitions; the switches belong to it."""
     origins = WorkspaceFileTarget([str(settings.root / "workspace.yaml")]).create_origins()
     return RemoteRepositoryOrigin(origins[0], REPOSITORY)
-
-
-def read(
-    instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, entries: Mapping[str, Task | Group]
-) -> dict[str, Switch]:
-    """Return the switches of those tasks and groups that have a schedule, by id."""
-    states = {
-        state.selector_id: state
-        for state in instance.all_instigator_state(repository_selector_id=origin.get_selector_id())
-    }
-    remotes = {name: _remote(entry, origin) for name, entry in entries.items() if _has_switch(entry)}
-    return {
-        name: _switch(name, entries[name], remote, states.get(remote.selector_id)) for name, remote in remotes.items()
-    }
 
 
 def turn(
@@ -97,7 +50,7 @@ def turn(
     Raises:
         NoSwitch: It has no schedule, so that there is nothing to switch.
     """
-    if not _has_switch(entry):
+    if not has_switch(entry):
         raise NoSwitch(f"{name} has no schedule, so there is nothing to switch; it starts by hand: mystocks run {name}")
     remote = _remote(entry, origin)
     identity = (remote.get_remote_origin_id(), remote.selector_id)
@@ -114,7 +67,7 @@ def turn(
             instance.stop_sensor(*identity, remote)
         case RemoteSensor(), None:
             _note_turned_on(instance, remote, instance.reset_sensor)
-    return _switch(name, entry, remote, instance.get_instigator_state(*identity))
+    return switch_table.read(InstanceTables(instance), origin.code_location_origin.location_name, {name: entry})[name]
 
 
 def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[Any], InstigatorState]) -> None:
@@ -185,32 +138,6 @@ def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
                         remote.get_remote_origin(), InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data
                     )
                 )
-
-
-def _has_switch(entry: Task | Group) -> bool:
-    """Say whether something starts it by itself: its schedule, or what keeps a supervisor alive."""
-    return entry.schedule is not None or (isinstance(entry, Task) and entry.task_type == "supervisor")
-
-
-def _switch(name: str, entry: Task | Group, remote: RemoteSchedule | RemoteSensor, state: Any) -> Switch:
-    kind = InstigatorType.SCHEDULE if isinstance(remote, RemoteSchedule) else InstigatorType.SENSOR
-    # A state of the other kind is a leftover of the time when the schedule had another type: Dagster ignores it too.
-    state = state if state and state.instigator_type == kind else None
-    return Switch(
-        name=name,
-        on=remote.get_current_instigator_state(state).is_running,
-        declared=entry.active,
-        decided=state is not None and state.status != InstigatorStatus.DECLARED_IN_CODE,
-        cursor=getattr(state.instigator_data, "cursor", None) if state else None,
-        looked_at=_looked_at(state.instigator_data) if state else None,
-        identity=(remote.get_remote_origin_id(), remote.selector_id),
-    )
-
-
-def _looked_at(data: Any) -> datetime | None:
-    names = ("start_timestamp", "last_iteration_timestamp", "last_sensor_start_timestamp", "last_tick_timestamp")
-    known = [moment for name in names if (moment := getattr(data, name, None))]
-    return datetime.fromtimestamp(max(known), SHANGHAI) if known else None
 
 
 def _remote(entry: Task | Group, origin: RemoteRepositoryOrigin) -> RemoteSchedule | RemoteSensor:

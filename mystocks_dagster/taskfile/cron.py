@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -91,13 +92,14 @@ def canonical(expression: str) -> str:
 
     A day field that begins with `*` and leaves no day out is no condition: `*/1` is `*`. A day that no such month has,
     which
-    Dagster refuses, is an alternative to a day of week that never comes.
+    Dagster refuses, is an alternative to a day of week that never comes. `9-9`,
+    which Dagster takes for every hour, is 9; and `4/3`, of which it leaves out Sunday, is `4,7`.
 
     Examples:
-        >>> canonical("0  16 1 * */1"), canonical("0 0 30 2 1")
-        ('0 16 1 * *', '0 0 * 2 1')
+        >>> canonical("0  16 1 * */1"), canonical("0 0 30 2 1"), canonical("0 9-9 * * mon-mon")
+        ('0 16 1 * *', '0 0 * 2 1', '0 9 * * mon')
     """
-    texts = expression.split()
+    texts = [_without_odd_parts(index, text) for index, text in enumerate(expression.split())]
     for index in _DAY_FIELDS:
         if _everything(index, texts[index]):
             texts[index] = "*"
@@ -117,10 +119,53 @@ def either_day(expression: str) -> bool:
     return all(texts[index] != "*" for index in _DAY_FIELDS)
 
 
+@dataclass(frozen=True)
+class CronTimes:
+    """What an expression without a fault stands for: minutes and hours of the day, ascending, and which days fit."""
+
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    either: bool
+
+    @classmethod
+    def of(cls, expression: str) -> "CronTimes":
+        """Return the times of an expression."""
+        texts = canonical(expression).split()
+        minutes, hours, days, months, weekdays = (_values(index, text) for index, text in enumerate(texts))
+        return cls(
+            minutes=tuple(sorted(minutes)),
+            hours=tuple(sorted(hours)),
+            days=frozenset(days),
+            months=frozenset(months),
+            weekdays=frozenset(day % 7 for day in weekdays),
+            either=either_day(expression),
+        )
+
+    def fits(self, day: date) -> bool:
+        """Return whether it is due on that day at all."""
+        if day.month not in self.months:
+            return False
+        fits = (day.day in self.days, day.isoweekday() % 7 in self.weekdays)
+        return any(fits) if self.either else all(fits)
+
+
 def _values(index: int, text: str) -> set[int]:
     values: set[int] = set()
     list(_field_faults(FIELDS[index], text, values))
     return values
+
+
+def _without_odd_parts(index: int, text: str) -> str:
+    """Return a field with numbers in place of those parts that Dagster reads otherwise."""
+    parts = []
+    for part in text.split(","):
+        values = sorted(_values(index, part))
+        odd = part[0] != "*" and (("-" in part and len(values) == 1) or ("/" in part and "-" not in part))
+        parts.append(",".join(map(str, values)) if odd else part)
+    return ",".join(parts)
 
 
 def _never(days: set[int], months: set[int]) -> bool:

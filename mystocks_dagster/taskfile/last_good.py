@@ -14,7 +14,7 @@ from typing import Any
 
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import atomic_files
+from mystocks_dagster.taskfile import atomic_files, known_good
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.taskfile.versions import load_version, store
@@ -54,6 +54,25 @@ def load_usable(settings: Settings, *, functions: bool = True, environment: Mapp
     return version
 
 
+def load_for_running(settings: Settings, only: str) -> Version | None:
+    """Return what a run of a task or group needs, and no more; None where the whole file has to be read to know.
+
+    Args:
+        settings: The project's.
+        only: Dagster's name of the task or group.
+    """
+    return known_good.load(settings, settings.dagster_home / FOLDER, only)
+
+
+def load_for_looking(settings: Settings) -> Version:
+    """Return the same for what starts nothing: without `functions` where they are known to be right.
+
+    Raises:
+        TaskFileError: It cannot be used, and there is no good version of it.
+    """
+    return known_good.load(settings, settings.dagster_home / FOLDER) or load_usable(settings)
+
+
 def notice(version: Version) -> str | None:
     """Return in one line which version is used and what is wrong with the file; None when the file itself is used."""
     if version.unusable is None:
@@ -77,13 +96,19 @@ def last_good_entries(settings: Settings) -> dict[str, Any]:
 def _remember(settings: Settings, version: Version) -> None:
     """Keep a version as the last good one, where there is an instance to keep it in: looking makes none, and may not write there."""
     folder, key = settings.dagster_home / FOLDER, _key(version.source)
-    if not settings.dagster_home.is_dir() or last_good(folder).get(key) == version.hash:
+    if not settings.dagster_home.is_dir():
         return
     with suppress(SettingsError):
-        store(version, folder)
-        with atomic_files.locked(folder / LAST_GOOD):
-            content = {**last_good(folder), key: version.hash}
-            atomic_files.replace(folder / LAST_GOOD, json.dumps(content, ensure_ascii=False, indent=1).encode())
+        if last_good(folder).get(key) != version.hash:
+            _note_last_good(version, folder, key)
+        known_good.note(version, folder)
+
+
+def _note_last_good(version: Version, folder: Path, key: str) -> None:
+    store(version, folder)
+    with atomic_files.locked(folder / LAST_GOOD):
+        content = {**last_good(folder), key: version.hash}
+        atomic_files.replace(folder / LAST_GOOD, json.dumps(content, ensure_ascii=False, indent=1).encode())
 
 
 def last_good(folder: Path) -> dict[str, str]:

@@ -31,7 +31,10 @@ HEAVY = (
 
 def imported_by(folder: Folder, *arguments: str) -> set[str]:
     """Return which heavy modules a command has imported when it ends."""
-    program = "import sys; from mystocks_dagster.cli.main import main\ntry: main()\nfinally: print(*sorted(sys.modules), file=sys.stderr)"
+    program = (
+        "import sys; from mystocks_dagster.cli.main import main\n"
+        "try: main()\nfinally: print(*sorted(sys.modules), file=sys.stderr)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=folder.root,
@@ -54,6 +57,35 @@ def test_what_only_reads_the_file_imports_what_its_functions_need_and_no_dagster
 ) -> None:
     # The functions that the file names declare their tables in polars' types, and write them with deltalake.
     assert imported_by(shipped, *arguments) <= {"yaml", "polars", "deltalake"}
+
+
+@pytest.fixture
+def looked_at(folder: Folder) -> Folder:
+    """The shipped task file beside an instance, after somebody has looked at the tasks once."""
+    folder.write("tasks.yaml", (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
+    folder.mystocks("list")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("show", "daily_job"), ("history",), ("stats", "--since", "7d"), ("next", "--count", "3")]
+)
+def test_what_looks_at_tasks_and_runs_imports_neither_dagster_nor_a_task_module(
+    looked_at: Folder, arguments: tuple[str, ...]
+) -> None:
+    assert imported_by(looked_at, *arguments) <= {"yaml"}
+
+
+def test_what_looks_at_tables_imports_no_dagster(looked_at: Folder) -> None:
+    assert imported_by(looked_at, "data", "tables") <= {"yaml", "polars", "deltalake"}
+
+
+def test_a_run_of_a_task_without_tables_imports_no_polars(folder: Folder) -> None:
+    folder.write("tasks.yaml", "task_packages: [quick]\ntasks:\n"
+                 "- {task_id: a, task_type: manual, task_module: quick, task_function: nothing}\n")  # fmt: skip
+    folder.write("quick.py", "def nothing(params): return None\n")
+    folder.mystocks("list")
+    assert not imported_by(folder, "run", "a") & {"polars", "deltalake", "requests", "fastapi"}
 
 
 def test_the_version_is_that_of_the_package(cli: Commands) -> None:

@@ -40,7 +40,7 @@ BREAKS: Mapping[str, tuple[str, str]] = {
     "only api and web know HTTP servers": ("cli/main.py", "from starlette.responses import Response"),
     "only the commands know the terminal": ("project/scratch.py", "import typer"),
     "only alerts/channels knows apprise": ("alerts/engine.py", "import apprise"),
-    "only history and the lock know the database": ("runs/scratch.py", "import sqlalchemy as db"),
+    "only history, the lock and dagster_tables know the database": ("runs/scratch.py", "import sqlalchemy as db"),
     "only these read or write YAML": ("cli/edit.py", "import yaml"),
 }
 

@@ -225,6 +225,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             yield Desk(folder, client)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("action", "caller"), sorted(documented()))
 def test_each_caller_may_do_what_the_table_says(desk: Desk, action: str, caller: str) -> None:
     said = documented()[action, caller]

@@ -243,12 +243,12 @@ def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_wa
     monkeypatch.setenv("MYSTOCKS_NOW", (due + timedelta(minutes=6)).isoformat())
     assert wrong(cli, "health")["schedules"] == f"daily was due at {due:%Y-%m-%d %H:%M} and did not fire"
     tick = TickData(
-        switch.identity[0],
+        "its origin",
         "daily__schedule",
         InstigatorType.SCHEDULE,
         TickStatus.SKIPPED,
         due.timestamp(),
-        selector_id=switch.identity[1],
+        selector_id=switch.selector,
     )
     project.instance.create_tick(tick)
     assert "schedules" not in wrong(cli, "health")

@@ -7,6 +7,7 @@ import dagster as dg
 
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.context import AlertContext
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.history import reading
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
@@ -145,7 +146,7 @@ def _statuses(instance: dg.DagsterInstance, desk: AlertContext, task: str, day: 
     since = datetime.combine(day, time(), SHANGHAI).astimezone(UTC)
     for job in _jobs(desk, task):
         found = instance.get_run_records(dg.RunsFilter(job_name=job, created_after=since), limit=1_000)
-        runs = reading.read(instance, [record.dagster_run.run_id for record in found])
+        runs = reading.read(InstanceTables(instance), [record.dagster_run.run_id for record in found])
         yield from (
             one.status
             for _, executions in runs.values()

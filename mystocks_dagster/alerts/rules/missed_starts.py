@@ -11,6 +11,7 @@ import dagster as dg
 from mystocks_dagster.alerts import texts
 from mystocks_dagster.alerts.context import AlertContext
 from mystocks_dagster.dagster_internals import TickStatus
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.scheduling import downtime, interval_state, next_runs, switches
 from mystocks_dagster.scheduling.downtime import DaemonLooks
@@ -52,7 +53,7 @@ def look(instance: dg.DagsterInstance, settings: Settings, desk: AlertContext) -
         start,
         until,
         _cursor(states.get(INTERVALS_SENSOR)).get("looked"),
-        interval_state.read(instance),
+        interval_state.read(InstanceTables(instance)),
         downtime.read(instance, moment),
     )
     for job, entry in desk.entries.items():

@@ -8,7 +8,7 @@ from mystocks_dagster.factory.spec import build_specs
 from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.scheduling.next_runs import NextRun
-from mystocks_dagster.scheduling.switches import Switch
+from mystocks_dagster.scheduling.switch_table import Switch
 from mystocks_dagster.tags import UNDER_WAY
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.names import dagster_name, id_fault

@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from mystocks_dagster import disk_errors
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.errors import InstanceError, NotNow
 from mystocks_dagster.history import archive, catch_up
 from mystocks_dagster.history.catch_up import Progress
@@ -54,7 +55,7 @@ def clean_up(
         InstanceError: Another clean-up runs, or `days` is not within its bounds.
     """
     before = _before(days)
-    with _alone(place.home), catch_up.opened(place.instance, place.home, progress) as rollup:
+    with _alone(place.home), catch_up.opened(InstanceTables(place.instance), place.home, progress) as rollup:
         old = retention.expired_runs(place.instance, before)
         told = CleanupResult(
             days=days,
@@ -139,6 +140,6 @@ def _remove_runs(
 
 
 def _shrink_rollup(place: InstanceRef) -> list[str]:
-    with catch_up.opened(place.instance, place.home):
+    with catch_up.opened(InstanceTables(place.instance), place.home):
         pass
     return disk_space.compact_file(place.home / FILE)

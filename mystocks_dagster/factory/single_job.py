@@ -1,0 +1,62 @@
+"""The definitions of one job and nothing else: all that a run of it, and the process that works on the run, need."""
+
+import dagster as dg
+
+from mystocks_dagster.dagster_internals import DefinitionsLoadContext, DefinitionsLoadType
+from mystocks_dagster.factory.jobs import build_group_job, build_task_job
+from mystocks_dagster.factory.ops import build_op
+from mystocks_dagster.factory.spec import build_specs
+from mystocks_dagster.settings import Settings, only_job
+from mystocks_dagster.tags import Metadata
+from mystocks_dagster.taskfile.last_good import FOLDER, load_for_running
+from mystocks_dagster.taskfile.reader import Version
+from mystocks_dagster.taskfile.versions import load_version
+from mystocks_dagster.trading_calendar import shared
+
+
+def load_single_job() -> dg.Definitions | None:
+    """Return the job that this process makes a run of or works on; None when it needs everything."""
+    job, settings = only_job(), Settings.from_env()
+    if job is None:
+        return None
+    version = load_queued(settings) or load_for_running(settings, job)
+    single = build_single_job(version, job) if version else None
+    if version and single:
+        shared.fetch(settings)
+        DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(Metadata.TASKFILE, version.hash)
+    return single
+
+
+def load_queued(settings: Settings, key: str = Metadata.TASKFILE) -> Version | None:
+    """Return the version that this process's run was queued with, or None in a process that initializes."""
+    context = DefinitionsLoadContext.get()
+    if context.load_type != DefinitionsLoadType.RECONSTRUCTION:
+        return None
+    queued = context.reconstruction_metadata.get(key)
+    return load_version(settings.dagster_home / FOLDER, queued, only_job()) if queued else None
+
+
+def build_single_job(version: Version, name: str) -> dg.Definitions | None:
+    """Return the job of a task or group; None when that name is another job, which may need everything.
+
+    Args:
+        version: The file, or the part of it that the job needs.
+        name: The job's name in Dagster.
+    """
+    specs = build_specs(version)
+    ops = {task_id: build_op(spec) for task_id, spec in specs.items()}
+    for spec in specs.values():
+        if spec.name == name:
+            return _only(build_task_job(spec, specs, ops), version)
+    for group in version.taskfile.task_groups:
+        if group.dagster_name == name:
+            return _only(build_group_job(group, specs, ops), version)
+    return None
+
+
+def _only(job: dg.JobDefinition, version: Version) -> dg.Definitions:
+    return dg.Definitions(
+        jobs=[job],
+        executor=dg.in_process_executor,
+        metadata={Metadata.TASKFILE: version.hash, Metadata.SOURCE: str(version.source)},
+    )
