@@ -1,14 +1,13 @@
 """Starting and stopping: runs of a task or group, and backfills."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, NoDaemon, NotRunning
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch, max_instances
 from mystocks_dagster.runs import stop as stopping
-from mystocks_dagster.runs.backfill import Planner
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import StopResult
 from mystocks_dagster.tags import Tag
@@ -17,6 +16,9 @@ from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.problems import TaskFileError, near, path_text
 from mystocks_dagster.taskfile.signature import params_model
+
+if TYPE_CHECKING:
+    from mystocks_dagster.runs.backfill import Planner
 
 
 class RunControl:
@@ -62,13 +64,15 @@ class RunControl:
         launch.start(state.instance, run_id, queued=True)
         return run_id
 
-    def backfill(self, name: str) -> Planner:
+    def backfill(self, name: str) -> "Planner":
         """Return what plans and writes the backfills of a task."""
         state = self._state
         check(self._caller, Action.BACKFILL)
         entry = state.find(name)
         if isinstance(entry, Group):
             raise InvalidParams(f"{name} is a group; name one task, such as {entry.tasks[0]}.")
+        from mystocks_dagster.runs.backfill import Planner  # with polars, for the tables
+
         return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name)
 
     def stop(self, name: str) -> list[StopResult]:
