@@ -41,7 +41,7 @@ def backfill(
     from mystocks_dagster.cli.follow import run_and_follow
 
     project = open_project()
-    planner = project.backfill(name)
+    planner = project.runs.backfill(name)
     plan = planner.plan(start.date(), (end or start).date(), again=again)
     if not json:
         console.print(_summary(plan))

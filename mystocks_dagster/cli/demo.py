@@ -53,7 +53,7 @@ def demo(
     runs = []
     for group in GROUPS:
         console.print(f"\n[bold]{escape(project.title(group))}[/] ({group})")
-        runs.append(run_and_follow(project, project.create(group, {})))
+        runs.append(run_and_follow(project, project.runs.create(group, {})))
     console.print()
     print_executions([execution for run in runs for execution in run.executions])
     _print_location(settings, began)
@@ -87,7 +87,7 @@ def _finished(project: Any) -> list[Any]:
         return []
     ready = datetime.combine(day, DATA_READY, SHANGHAI)
     tasks = [task for group in GROUPS for task in project.find(group).tasks]
-    executions = [next(iter(project.history(task, limit=1)), None) for task in tasks]
+    executions = [next(iter(project.history.executions(task, limit=1)), None) for task in tasks]
     current = all(execution and _is_current(project, execution, ready) for execution in executions)
     return executions if current else []
 

@@ -34,7 +34,7 @@ def _command(on: bool | None) -> Callable[..., None]:
 
 def _turn(name: str, on: bool | None, *, json: bool) -> None:
     project = open_project()
-    switch = project.switch(name, on)
+    switch = project.schedules.switch(name, on)
     if json:
         print_json(switch.to_json())
         return

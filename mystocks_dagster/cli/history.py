@@ -44,8 +44,8 @@ def history(
     project = open_project()
     first, last = _window(since, until)
     _read(project)
-    executions = list(project.history(name, since=first, until=last, limit=limit, status=status))
-    if name and not executions and name not in project.statistics(name):
+    executions = list(project.history.executions(name, since=first, until=last, limit=limit, status=status))
+    if name and not executions and name not in project.history.statistics(name):
         project.find(name)  # a removed task keeps its history; for a misspelt one the error lists similar names
     if json:
         print_json([execution.to_json() for execution in executions])
@@ -85,7 +85,7 @@ def stats(
     project = open_project()
     first, last = _window(since, until)
     _read(project, rebuild=rebuild)
-    statistics = project.statistics(name, since=first, until=last)
+    statistics = project.history.statistics(name, since=first, until=last)
     if name and not statistics:
         project.find(name)
     if json:
@@ -123,7 +123,7 @@ def cleanup(
     """
     project = open_project()
     with _progress("cleaning up") as progress:
-        cleaned = project.cleanup(days, dry_run=dry_run, progress=progress)
+        cleaned = project.history.clean_up(days, dry_run=dry_run, progress=progress)
     if json:
         print_json(cleaned.to_json())
         return
@@ -143,7 +143,7 @@ def cleanup(
 def _read(project: Any, *, rebuild: bool = False) -> None:
     """Update the roll-up, with a progress bar: the first time takes minutes in a storage with many runs."""
     with _progress("reading runs") as progress:
-        project.read_history(progress, rebuild=rebuild)
+        project.history.update(progress, rebuild=rebuild)
 
 
 def _window(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:

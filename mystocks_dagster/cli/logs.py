@@ -40,13 +40,13 @@ def logs(
     Example: mystocks logs daily_data_sync --lines 50
     """
     project = open_project()
-    for execution in project.find_executions(name, run):
+    for execution in project.logs.find(name, run):
         if sys.stdout.isatty():
             started = f", started {execution.start_time:%Y-%m-%d %H:%M:%S}" if execution.start_time else ""
             errors.print(f"[dim]{escape(execution.execution_id)} ({execution.status}{started})[/]")
-        written = project.logs(execution.execution_id).splitlines(keepends=True)
+        written = project.logs.read(execution.execution_id).splitlines(keepends=True)
         first = 0 if lines is None else max(0, len(written) - lines)
-        arriving = project.follow_logs(execution.execution_id) if follow else written
+        arriving = project.logs.follow(execution.execution_id) if follow else written
         _print(islice(arriving, first, None), as_json)
 
 

@@ -28,7 +28,7 @@ def next_starts(
     Example: mystocks next daily_job --count 3
     """
     project = open_project()
-    starts = project.next_runs(name, count)
+    starts = project.schedules.next_runs(name, count)
     if json:
         print_json([start.to_json() for start in starts])
         return
@@ -46,7 +46,7 @@ def next_starts(
         print_table(("time", "weekday", "trading day", "task", "name"), rows)
     if any(not start.certain for start in starts):
         console.print("[dim]yes?: a weekday after the end of the published exchange calendar[/]")
-    switches = project.switches().values()
+    switches = project.schedules.switches().values()
     off = [switch.name for switch in switches if not switch.on and name in (None, switch.name)]
     if off:
         console.print(f"Switched off: {', '.join(off)}. Switch on with: mystocks enable {off[0]}")

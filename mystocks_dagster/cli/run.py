@@ -44,7 +44,7 @@ def run(
 
     project = open_project()
     params = dict(read_param(text) for text in param or ())
-    for warning in () if json else project.unlisted_params(name, params):
+    for warning in () if json else project.runs.unlisted_params(name, params):
         errors.print(f"[yellow]{escape(warning)}[/]")
     if detach and project.settings.demo:
         raise typer.BadParameter(
@@ -52,9 +52,9 @@ def run(
             param_hint="--detach",
         )
     if detach:
-        _print_queued(project, name, project.start(name, params, only=only, force=force), json=json)
+        _print_queued(project, name, project.runs.start(name, params, only=only, force=force), json=json)
         return
-    run_id = project.create(name, params, only=only, force=force)
+    run_id = project.runs.create(name, params, only=only, force=force)
     finished = run_and_follow(project, run_id, quiet=json)
     if json:
         print_json([execution.to_json() for execution in finished.executions])
@@ -82,7 +82,7 @@ def _print_output(project: Any, executions: Sequence[Any]) -> None:
     from mystocks_dagster.execution import tasklog
 
     for execution in executions:
-        fields = map(tasklog.fields, project.logs(execution.execution_id).splitlines())
+        fields = map(tasklog.fields, project.logs.read(execution.execution_id).splitlines())
         output = [line["text"] for line in fields if line.get("level") in ("STDOUT", "STDERR")]
         if not output:
             continue

@@ -29,7 +29,7 @@ def stop(
 
     Example: mystocks stop daily_data_sync
     """
-    stopped = open_project().stop(name)
+    stopped = open_project().runs.stop(name)
     if json:
         print_json([run.to_json() for run in stopped])
         return

@@ -112,7 +112,7 @@ def _read(instance: dg.DagsterInstance, names: Mapping[str, str], task_ids: Mapp
     with catch_up.opened(InstanceTables(instance), Settings.from_env().dagster_home) as rollup:
         tallies = {task_ids.get(one.name, one.task): one for one in rollup.tallies(None, TimeWindow.of(None, None))}
     return {
-        name: tallies[name].shown(name, title, tallies[name].last_status)
+        name: tallies[name].to_statistics(name, title, tallies[name].last_status)
         if name in tallies
         else Statistics(task_id=name, task_name=title)
         for name, title in names.items()

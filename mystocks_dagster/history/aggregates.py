@@ -43,7 +43,7 @@ class TaskAggregate(NamedTuple):
     last_start: float | None
     last_status: str
 
-    def shown(self, task_id: str, title: str, last_status: str) -> Statistics:
+    def to_statistics(self, task_id: str, title: str, last_status: str) -> Statistics:
         """Return it for people."""
         ended = self.good + self.bad
         return Statistics(

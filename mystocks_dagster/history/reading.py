@@ -34,7 +34,7 @@ def of_run(instance: Any, run_id: str, task_ids: Mapping[str, str]) -> list[Exec
     """
     tables = InstanceTables(instance)
     _, records = read(tables, [run_id]).get(run_id, (None, []))
-    return [record.shown(tables, task_ids) for record in records]
+    return [record.to_execution(tables, task_ids) for record in records]
 
 
 def read(tables: DagsterTables, run_ids: Iterable[str]) -> dict[str, tuple[Run, list[Record]]]:

@@ -35,7 +35,7 @@ class Record(NamedTuple):
         """Seconds from its first attempt's start to its end."""
         return round(self.end - self.start, 3) if self.start is not None and self.end is not None else None
 
-    def shown(self, tables: DagsterTables, task_ids: Mapping[str, str]) -> Execution:
+    def to_execution(self, tables: DagsterTables, task_ids: Mapping[str, str]) -> Execution:
         """Return it for people; `task_ids` turns names in Dagster into ids."""
         return Execution(
             execution_id=f"{self.run_id}:{self.step}",

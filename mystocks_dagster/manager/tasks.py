@@ -176,7 +176,7 @@ class TaskManager:
         if self._local.has(name):
             return self._local.start(self.project, name, params or {}, self._caller.name)
         project = self.project
-        run_id = project.start(name, params or {}, only=only, force=force)
+        run_id = project.runs.start(name, params or {}, only=only, force=force)
         return started(project, name, run_id)
 
     def stop_task(self, name: str) -> TaskResponse:
@@ -184,7 +184,7 @@ class TaskManager:
 
         `NotRunning` when there is nothing to stop.
         """
-        return stopped(name, self.project.stop(name))
+        return stopped(name, self.project.runs.stop(name))
 
     def enable(self, name: str) -> Switch:
         """Switch the schedule of a task or group on, whatever the file says, until `reset`."""
@@ -200,11 +200,11 @@ class TaskManager:
 
     def switches(self) -> dict[str, Switch]:
         """Return the switches of all tasks and groups that have a schedule, by id."""
-        return self.project.switches()
+        return self.project.schedules.switches()
 
     def next_runs(self, name: str | None = None, count: int = 10) -> list[NextRun]:
         """Return the next `count` starts of each schedule that is on, of all or of one task or group, in order."""
-        return self.project.next_runs(name, count)
+        return self.project.schedules.next_runs(name, count)
 
     def get_executions(
         self,
@@ -225,14 +225,14 @@ class TaskManager:
             until: Only those that started before this aware time.
         """
         project = self.project
-        newest = list(project.history(task_id, since=since, until=until, limit=limit, status=status))
+        newest = list(project.history.executions(task_id, since=since, until=until, limit=limit, status=status))
         if task_id and not newest and not self._local.has(task_id):
             project.find(task_id)
         return newest
 
     def get_execution(self, execution_id: str) -> Execution:
         """Return one execution; raises `UnknownName` when there is none of that id."""
-        return self.project.execution(execution_id)
+        return self.project.history.execution(execution_id)
 
     def wait(self, execution_id: str, timeout: float | None = None) -> Execution:
         """Return an execution when it has ended.
@@ -248,11 +248,11 @@ class TaskManager:
 
     def get_logs(self, execution_id: str) -> str:
         """Return what an execution has logged and printed so far."""
-        return self.project.logs(execution_id)
+        return self.project.logs.read(execution_id)
 
     def follow_logs(self, execution_id: str, *, beat: bool = False) -> Iterator[str]:
         """Yield what an execution logs and prints until it has ended; with `beat` also empty text meanwhile."""
-        return self.project.follow_logs(execution_id, beat=beat)
+        return self.project.logs.follow(execution_id, beat=beat)
 
     def get_statistics(
         self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None
@@ -262,14 +262,14 @@ class TaskManager:
         `UnknownName` when neither the file nor the history knows the task.
         """
         project = self.project
-        statistics = project.statistics(task_id, since=since, until=until)
+        statistics = project.history.statistics(task_id, since=since, until=until)
         if task_id and task_id not in statistics:
             project.find(task_id)
         return statistics
 
     def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> CleanupResult:
         """Remove executions that ended more than `days` days (at least 1) ago; tables and statistics stay."""
-        return self.project.cleanup(days, dry_run=dry_run)
+        return self.project.history.clean_up(days, dry_run=dry_run)
 
     cleanup = cleanup_executions
 
@@ -297,4 +297,4 @@ class TaskManager:
     def _turn(self, name: str, on: bool | None) -> Switch:
         if self._local.has(name):
             self._local.refuse_schedule(name)
-        return self.project.switch(name, on)
+        return self.project.schedules.switch(name, on)

@@ -30,7 +30,7 @@ def register(router: APIRouter, site: Site) -> None:
             values: dict[str, Any] = {}
             if isinstance(entry, Task):
                 values = params.changed(_params(project, entry), _prefixed(form, "param."))
-            run_id = project.start(name, values, only=form.get("only") == "on")
+            run_id = project.runs.start(name, values, only=form.get("only") == "on")
         except MyStocksError as error:
             return _run_page(site, request, name, form, error)
         return see(f"/tasks/{name}", said="started", run=run_id)
@@ -38,7 +38,7 @@ def register(router: APIRouter, site: Site) -> None:
     @router.post("/{name}/stop")
     def stop(request: Request, name: str, form: Form) -> Response:
         try:
-            project_of(request).stop(name)
+            project_of(request).runs.stop(name)
         except UnknownName:
             raise
         except MyStocksError as error:
@@ -51,7 +51,7 @@ def register(router: APIRouter, site: Site) -> None:
         if wanted not in _SWITCHED:
             raise Forbidden(f"A switch is turned on, off, or reset, not {wanted!r}.")
         try:
-            project_of(request).switch(name, _SWITCHED[wanted])
+            project_of(request).schedules.switch(name, _SWITCHED[wanted])
         except UnknownName:
             raise
         except MyStocksError as error:

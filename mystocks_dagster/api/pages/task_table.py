@@ -62,11 +62,11 @@ def lines(project: Project) -> list[TableRow]:
     Raises:
         TaskFileError: Nothing of the file can be used.
     """
-    switches = project.switches()
+    switches = project.schedules.switches()
     coming: dict[str, NextRun] = {}
-    for one in project.next_runs(None, 1):
+    for one in project.schedules.next_runs(None, 1):
         coming.setdefault(one.task_id, one)
-    statistics = project.statistics()
+    statistics = project.history.statistics()
     found = [
         TableRow(
             id=name, entry=entry, switch=switches.get(name), coming=coming.get(name), statistics=statistics.get(name)

@@ -42,7 +42,7 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
     entry = project.find(name)
     is_task = isinstance(entry, Task)
     since = _DAYS.get(request.query_params.get("days", ""))
-    executions = list(project.history(name, limit=_SHOWN))
+    executions = list(project.history.executions(name, limit=_SHOWN))
     members = [line for line in task_table.lines(project) if line.id in entry.tasks] if isinstance(entry, Group) else []
     return site.render(
         request,
@@ -53,12 +53,12 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
         title=project.title(name),
         is_task=is_task,
         members=members,
-        switch=project.switches().get(name),
-        coming=project.next_runs(name, 3),
+        switch=project.schedules.switches().get(name),
+        coming=project.schedules.next_runs(name, 3),
         executions=executions,
         under_way=any(one.status in UNDER_WAY for one in executions),
         bars=task_table.bars(executions),
-        statistics=project.statistics(name, since=now() - timedelta(days=since) if since else None)[name]
+        statistics=project.history.statistics(name, since=now() - timedelta(days=since) if since else None)[name]
         if is_task
         else None,
         days=request.query_params.get("days", ""),
