@@ -97,7 +97,7 @@ class RunHistory:
         return statistics
 
     def last_outcomes(self) -> dict[str, str]:
-        """Return, by task id, the status of the newest execution that succeeded or failed; skipped ones do not count."""
+        """Return, by task id, the status of the newest execution that succeeded or failed, so not of skipped ones."""
         state = self._state
         with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
             return {state.task_ids.get(name, name): status for name, status in rollup.last_outcomes().items()}

@@ -34,7 +34,7 @@ class Schedules:
         return switches.turn(state.instance, switches.repository(state.settings), name, state.find(name), on)
 
     def next_runs(self, name: str | None, count: int) -> list[NextRun]:
-        """Return the next `count` starts of each schedule that is on, of one task or group or of all (None), by time."""
+        """Return the next `count` starts of each schedule that is on, by time; of one task or group, or of all."""
         state = self._state
         if name is not None:
             state.find(name)
