@@ -74,7 +74,7 @@ class RunControl:
         state = self._state
         if not launch.daemon_alive(state.instance):
             raise NoDaemon(
-                f"{name} was not started: no daemon is running on {state.settings.dagster_home}. "
+                f"{name} was not started: no daemon is alive on {state.settings.dagster_home}. "
                 "Start it with: mystocks ui"
             )
         run_id = self._create(name, params, only=only, force=force)
@@ -111,7 +111,7 @@ class RunControl:
             runs = [stopping.run_named(state.instance, task_ids, name)]
         if not runs:
             state.find(name)
-            raise NotRunning(f"{name} is neither running nor queued. See its last runs with: mystocks history {name}")
+            raise NotRunning(f"{name} is not running or queued. See its last runs with: mystocks history {name}")
         return [stopping.stop(state.instance, run, task_ids) for run in runs]
 
     def unlisted_params(self, name: str, params: Mapping[str, Any]) -> list[str]:

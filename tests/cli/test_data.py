@@ -136,6 +136,6 @@ def test_a_project_in_a_folder_whose_name_cannot_work_is_refused_at_once(
     mystocks = commands_in(folder, monkeypatch, capsys)
     told = mystocks("demo", code=1)
     assert "Traceback" not in told
-    assert ("cannot hold a lake" in told) or ("Dagster cannot keep its history" in told)
+    assert ("cannot hold a lake" in told) or ("Dagster cannot use a folder" in told)
     assert "ename" in told
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]

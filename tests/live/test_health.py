@@ -172,7 +172,7 @@ def test_a_scheduled_task_that_failed_makes_the_project_degraded_until_it_succee
 
 def test_health_ends_with_1_and_says_what_to_do_when_something_is_wrong(cli: Commands) -> None:
     told = cli("health", code=1)
-    assert re.search(r"wrong +last_runs +failed the last time: fails", told)
+    assert re.search(r"failed +last_runs +failed in the last run: fails", told)
     assert "→ mystocks logs fails, then: mystocks run fails" in told
 
 
