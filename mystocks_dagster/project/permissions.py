@@ -197,7 +197,7 @@ def check_start(settings: Settings, version: Version, name: str, params: Mapping
     """
     if params and not settings.api_commands and runs_command(version, name):
         raise Forbidden(
-            f"{name} runs a command on this machine, whose parameters may not be changed from here. "
+            f"{name} runs a command on this machine, which may not be given other parameters from here. "
             f"Use `mystocks run {name}`, or set MYSTOCKS_API_COMMANDS=yes for the server."
         )
     task = version.taskfile.by_id().get(name)
