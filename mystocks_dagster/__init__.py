@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     task_manager: TaskManager
 
-#: Name to the module that has it: importing this package imports none of them.
-_PLACES = {
+#: Public name to its module. Importing this package imports none of them.
+_MODULES = {
     "AsyncTaskManager": "mystocks_dagster.manager.aio",
     "LakeResource": "mystocks_dagster.factory.lake_resource",
     "TaskManager": "mystocks_dagster.manager.tasks",
@@ -47,20 +47,19 @@ def _calendar_in_force() -> _calendar.TradingCalendar:
     return in_force().calendar
 
 
-# Here, because no process of the project may work with another calendar than the others: neither a worker nor a
-# notebook.
+# Here, so that every process of the project uses the same calendar, workers and notebooks included.
 _calendar.provide(_calendar_in_force)
 
 
 def __dir__() -> list[str]:
-    """Return the names that `dg` looks at for component types; it would import the manager for nothing."""
+    """Return the names that `dg` searches for component types, without those that would import the manager."""
     return [*globals(), "LakeResource", "TaskFileComponent"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name not in _PLACES:
+    """Import a public name on first use."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,4 +1,4 @@
-"""Host names and addresses: which of them mean this machine only, and who may listen on the others."""
+"""Host names and addresses: which are loopback, and when a server may listen on others."""
 
 import ipaddress
 import socket
@@ -22,7 +22,7 @@ def host_name(host: str) -> str:
 
 
 def is_loopback(name: str) -> bool:
-    """Say whether a host name or address means this machine and no other.
+    """Return whether a host name or address is loopback, reachable from this machine only.
 
     Examples:
         >>> [is_loopback(name) for name in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "localhost.example.com")]
@@ -37,7 +37,7 @@ def is_loopback(name: str) -> bool:
 
 
 def url(host: str, port: int) -> str:
-    """Return the address of a server, as a browser takes it.
+    """Return the URL of a server.
 
     Examples:
         >>> url("127.0.0.1", 3000), url("::1", 3000)
@@ -47,23 +47,24 @@ def url(host: str, port: int) -> str:
 
 
 def check_host(settings: Settings, host: str) -> None:
-    """Refuse to listen where other machines could come in without a token.
+    """Refuse to listen on an address that other machines could use without a token.
 
     Raises:
         SettingsError: The host is not loopback, and there is no token.
     """
     if not is_loopback(host) and settings.api_token is None:
         raise SettingsError(
-            f"{host} can be reached from other machines, which could then start and change tasks. Set MYSTOCKS_API_TOKEN to a long "
-            "random text (such as `openssl rand -hex 32` gives), or listen on 127.0.0.1."
+            f"{host} can be reached from other machines, which could then start and change tasks. "
+            "Set MYSTOCKS_API_TOKEN to a long random text (such as `openssl rand -hex 32` prints), "
+            "or listen on 127.0.0.1."
         )
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to the address; port 0 takes a free one.
+    """Return a socket bound to the address; port 0 means any free port.
 
     Raises:
-        SettingsError: The port is taken, or the host is not an address of this machine.
+        SettingsError: The port is in use, or the host is not an address of this machine.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -72,17 +73,17 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SettingsError(
-            f"Cannot listen on {host}:{port}: {error.strerror}. Name another with --host and --port."
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another address with --host and --port."
         ) from None
     return listener
 
 
 @dataclass(frozen=True, kw_only=True)
 class DagsterLinks:
-    """Addresses of pages in Dagster's own UI; all None when none runs.
+    """Addresses of pages in Dagster's UI; all None when no UI runs.
 
     Attributes:
-        address: Of the UI.
+        address: Address of the UI.
     """
 
     address: str | None
@@ -100,7 +101,7 @@ class DagsterLinks:
         return self._to(f"/assets/{key}")
 
     def starter(self, job: str, *, cron: bool) -> str | None:
-        """Return the page of what starts a job: a schedule for cron, else a sensor."""
+        """Return the page of a job's schedule (cron) or sensor."""
         return self._to(f"/locations/{LOCATION}/{'schedules' if cron else 'sensors'}/{schedule_name(job)}")
 
     def _to(self, path: str) -> str | None:

@@ -1,7 +1,6 @@
 """A task file as a Dagster component: `type: mystocks_dagster.TaskFileComponent` in the defs.yaml of any dg project.
 
-All task files of one code location are read together, since some things are there once for all of them; see
-docs/decisions/0027.
+All task files of one code location are read together, since they share some definitions; see docs/decisions/0027.
 """
 
 import importlib
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 def _known_source(name: str | None) -> str | None:
     if name not in (None, *source_names()):
-        raise ValueError(f"{name!r} is not a data source; there are {', '.join(source_names())}")
+        raise ValueError(f"{name!r} is not a data source; allowed: {', '.join(source_names())}")
     return name
 
 
@@ -46,20 +45,20 @@ class TaskFileComponent(dg.Component, dg.Model, dg.Resolvable):
     )
     lake: str | None = Field(
         default=None,
-        description="A folder, relative to the project's root, or a URL that holds the tables; the name of that folder "
-        "stands in front of their asset keys. Without it, the lake is the project's (MYSTOCKS_LAKE, `data`).",
+        description="The folder (relative to the project's root) or URL of the tables; the folder's name is the prefix "
+        "of their asset keys. Without it, the lake is the project's (MYSTOCKS_LAKE, `data`).",
         examples=["data/hongkong"],
     )
     source: Annotated[str | None, AfterValidator(_known_source)] = Field(
         default=None,
-        description="The data source of all tasks of the file. Without it, MYSTOCKS_SOURCE or what each task names.",
+        description="The data source of all tasks of the file. Without it, MYSTOCKS_SOURCE or that of each task.",
         json_schema_extra={"enum": [None, *source_names()]},
         examples=["simulated"],
     )
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
-        """Return what `dg list components` and the UI show of this type."""
+        """Return the spec of this type for `dg list components` and the UI."""
         return dg.ComponentTypeSpec(
             description="The tasks and groups of one tasks.yaml.",
             produces=["asset", "asset_check", "job", "schedule", "sensor", "resource"],
@@ -67,23 +66,23 @@ class TaskFileComponent(dg.Component, dg.Model, dg.Resolvable):
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel] | None:
-        """Return the model of the attributes; under `dg check`, one that no defs.yaml fits while a task file is wrong.
+        """Return the model of the attributes; under `dg check`, one that reports the problems of the task files.
 
-        `dg check yaml` looks at attributes through their JSON schema only, so the schema carries the problems.
+        `dg check yaml` validates attributes only against their JSON schema, so the schema contains the problems.
         """
         model = super().get_model_cls()
         problems = problems_under_check()
         if model is None or not problems:
             return model
 
-        wrong: dict[str, Any] = {"allOf": [{"not": {"title": text}} for text in problems]}
-        return type(model.__name__, (model,), {"model_config": ConfigDict(json_schema_extra=wrong)})
+        schema: dict[str, Any] = {"allOf": [{"not": {"title": text}} for text in problems]}
+        return type(model.__name__, (model,), {"model_config": ConfigDict(json_schema_extra=schema)})
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Return the definitions of the file; the first one of a location brings what is there once for all.
+        """Return the definitions of the file; the first file of a location adds the shared definitions.
 
         Raises:
-            TaskFileError: The file cannot be used, or has a task id in common with another one of the location.
+            TaskFileError: The file is unusable, or conflicts with another file of the location.
         """
         files = location_files(context.component_tree)
         file = files.of(self)
@@ -95,10 +94,11 @@ class TaskFileComponent(dg.Component, dg.Model, dg.Resolvable):
 
 @dataclass(frozen=True, kw_only=True)
 class LocationFiles:
-    """The task files of a code location, each with the component that names it.
+    """The task files of a code location with their components.
 
     Attributes:
-        components: In the order of the location's files, from the second one in a project of ours.
+        location: The files.
+        components: In the order of the files; in a MyStocks project the first file has none.
     """
 
     location: "CodeLocation"
@@ -114,9 +114,9 @@ def location_files(tree: dg.ComponentTree) -> LocationFiles:
     """Return the task files of a tree of components, read once for all of them.
 
     Raises:
-        TaskFileError: A file cannot be used, or two of them do not fit together.
+        TaskFileError: A file is unusable, or two files conflict.
     """
-    # A tree is compared by what it is made of, and a reload makes an equal one: its state is its own.
+    # A reload makes an equal tree, so the key is its state, which is compared by identity.
     if tree.state_tracker not in _LOADED:
         _LOADED[tree.state_tracker] = _load(tree)
     return _LOADED[tree.state_tracker]
@@ -148,41 +148,41 @@ def _load(tree: dg.ComponentTree) -> LocationFiles:
 
 
 def _components(tree: dg.ComponentTree) -> Iterator[tuple[Path, TaskFileComponent]]:
-    """Yield the components of our type, in the tree's order, each with its folder."""
-    for place, declared in tree.find_root_decl().iterate_loc_component_decl_pairs():
-        kind, path = declared.component_type, getattr(place, "file_path", None)
+    """Yield the task file components in the tree's order, each with its folder."""
+    for location, declared in tree.find_root_decl().iterate_loc_component_decl_pairs():
+        kind, path = declared.component_type, getattr(location, "file_path", None)
         if path is not None and isinstance(kind, type) and issubclass(kind, TaskFileComponent):
-            yield (path if path.is_dir() else path.parent), tree.load_component(place, TaskFileComponent)
+            yield (path if path.is_dir() else path.parent), tree.load_component(location, TaskFileComponent)
 
 
 def load_project(actions: "ManagementActions | None" = None) -> dg.Definitions:
-    """Return the definitions of a project of ours: of its tasks.yaml, and of what stands in `mystocks_dagster/defs/`.
+    """Return the definitions of a MyStocks project: of its tasks.yaml and of `mystocks_dagster/defs/`.
 
     Args:
-        actions: What the jobs that look after the project need of the layers above; without it they are left out.
+        actions: Callbacks of the management jobs; without them these jobs are left out.
     """
     if not _has_definitions(Path(__file__).parent / "defs"):
         return load_definitions(actions)
     if only_job():
-        # The worker of a task or group builds nothing else.
+        # The worker of a task or group needs only its own file.
         own = open_location([load_file(Settings.from_env())])
         if only_job() in own.jobs:
             return own.definitions_of(own.files[0])
     tree = dg.ComponentTree.from_module(importlib.import_module(OWN_DEFS), Path(__file__).parent.parent)
     location = location_files(tree).location
     with warnings.catch_warnings():
-        # Dagster warns of functions of its own that it calls here; we are pinned to 1.13.
+        # Dagster 1.13, to which this project is pinned, warns of preview functions that it calls itself.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        beside = tree.build_defs()
+        handwritten = tree.build_defs()
     return dg.Definitions.merge(
         location.definitions_of(location.files[0]),
         shared_definitions(location, actions),
         dg.Definitions(executor=EXECUTOR),
-        beside,
+        handwritten,
     )
 
 
 def _has_definitions(folder: Path) -> bool:
-    """Say whether anything was written into the folder."""
+    """Whether the folder contains definitions."""
     own = folder / "__init__.py"
     return any(path.suffix in (".py", ".yaml", ".yml") and path != own for path in folder.rglob("*"))

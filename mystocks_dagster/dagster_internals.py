@@ -1,7 +1,7 @@
-"""The one door to names of Dagster that are not public: what each is needed for, and since which release it is known.
+"""Dagster's non-public names: the only imports of them, each with its purpose and the oldest release known to have it.
 
 No other module imports from `dagster._...` or `dagster_webserver`. What to do with a new release: docs/decisions/0026.
-Importing this module imports nothing of Dagster; a name is imported when it is first asked for.
+Importing this module does not import Dagster; each name is imported at its first use.
 """
 
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from dagster._utils.tags import TagConcurrencyLimitsCounter
     from dagster_webserver.app import create_app_from_workspace_process_context
 
-# Tags that Dagster writes on runs. Strings, so that who reads them needs no Dagster; a test compares them with its own.
+# Tags that Dagster writes on runs. Strings, so that readers need not import Dagster; a test compares them with its own.
 ASSET_PARTITION_RANGE_END_TAG = "dagster/asset_partition_range_end"
 ASSET_PARTITION_RANGE_START_TAG = "dagster/asset_partition_range_start"
 AUTO_RETRY_RUN_ID_TAG = "dagster/auto_retry_run_id"
@@ -74,12 +74,12 @@ SCHEDULE_NAME_TAG = "dagster/schedule_name"
 SENSOR_NAME_TAG = "dagster/sensor_name"
 WILL_RETRY_TAG = "dagster/will_retry"
 
-# Entry points and modules that are named and not imported here.
+# Entry points and modules by name, which are not imported here.
 #: The command `dagster-daemon`, which the supervisor of processes starts under its own name.
 DAEMON_ENTRY_POINT = "dagster._daemon.cli:main"
 #: The command `dagster code-server start`, without the import of Dagster's other commands.
 CODE_SERVER_ENTRY_POINT = "dagster._cli.code_server:start_command"
-#: Makes the daemons; only the process of `dagster-daemon` has imported it.
+#: Creates the daemons; only the process of `dagster-daemon` imports it.
 DAEMON_CONTROLLER_MODULE = "dagster._daemon.controller"
 #: Runs one step in a process of its own; preloaded in the fork server.
 STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
@@ -87,13 +87,13 @@ STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
 
 @dataclass(frozen=True)
 class Internal:
-    """Describe a name of Dagster that is not public.
+    """A non-public name of Dagster.
 
     Attributes:
-        module: The module of Dagster that has it.
-        attribute: Its name there.
+        module: Module of Dagster that has it.
+        attribute: Its name in the module.
         reason: What MyStocks needs it for.
-        since: The oldest release that is known to have it.
+        since: Oldest release that is known to have it.
     """
 
     module: str
@@ -102,7 +102,7 @@ class Internal:
     since: str
 
 
-#: Modules to their names and the reasons. A name that only a later release has goes to a table of that release.
+#: Names and reasons by module. A name that only a later release has goes to a table of that release.
 _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
     "dagster._cli.api": {
         "execute_run_command_body": "the body of `dagster api execute_run`: a run's process does the same, and reads a "
@@ -113,7 +113,7 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
     },
     "dagster._core.definitions.definitions_load_context": {
         "DefinitionsLoadContext": "what a load of the definitions keeps for the run that is made from it",
-        "DefinitionsLoadType": "the difference between the first load of the definitions and a run's",
+        "DefinitionsLoadType": "whether definitions are loaded for the first time or for a run",
     },
     "dagster._core.definitions.reconstruct": {
         "ReconstructableRepository": "the origin of a job, without which a run's process cannot load it",
@@ -125,7 +125,7 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "SensorType": "a part of a sensor's stored state",
     },
     "dagster._core.execution.backfill": {
-        "BULK_ACTION_TERMINAL_STATUSES": "the states of backfills that have ended, whose runs may go",
+        "BULK_ACTION_TERMINAL_STATUSES": "the states of backfills that have ended, whose runs may be removed",
     },
     "dagster._core.instance": {
         "RUNLESS_RUN_ID": "the run id of events that outlive their run",
@@ -134,7 +134,7 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "InstanceRef": "an argument of the code server's command",
     },
     "dagster._core.launcher.base": {
-        "CheckRunHealthResult": "the answer of a run launcher to a health check",
+        "CheckRunHealthResult": "the result of a run launcher's health check",
         "LaunchRunContext": "the argument of a run launcher",
         "RunLauncher": "the base class of run launchers (decision 3)",
         "WorkerStatus": "a field of CheckRunHealthResult",
@@ -144,7 +144,7 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
     },
     "dagster._core.remote_origin": {
         "CodeLocationOrigin": "an entry of workspace.yaml",
-        "GrpcServerCodeLocationOrigin": "an entry of workspace.yaml whose code server somebody else runs",
+        "GrpcServerCodeLocationOrigin": "an entry of workspace.yaml whose code server another process runs",
         "ManagedGrpcPythonEnvCodeLocationOrigin": "an entry of workspace.yaml whose code server we run (decision 20)",
         "RemoteRepositoryOrigin": "the identity under which the storage keeps switches and ticks",
     },
@@ -219,7 +219,7 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "get_current_timestamp": "the daemon's clock, for the moment at which a switch was turned",
     },
     "dagster._utils.interrupts": {
-        "capture_interrupts": "the handler of signals that holds a stop until a step can hear it",
+        "capture_interrupts": "the handler of signals that delays a stop until a step can handle it",
     },
     "dagster._utils.schedules": {
         "schedule_execution_time_iterator": "the fire times of a cron expression, as the daemon counts them",
@@ -228,14 +228,14 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "TagConcurrencyLimitsCounter": "the counter of free places in lanes, for the queue (decision 7)",
     },
     "dagster_webserver.app": {
-        "create_app_from_workspace_process_context": "Dagster's web application, which stands behind our sign-in",
+        "create_app_from_workspace_process_context": "Dagster's web application, which is served behind the sign-in",
     },
 }
 
-#: Names that are private by an underscore there; here they have none.
+#: Names with an underscore in Dagster; here they have none.
 _ATTRIBUTES = {"execute_run_command_body": "_execute_run_command_body"}
 
-#: All names by the name they have here.
+#: All names by their name here.
 NAMES: Mapping[str, Internal] = {
     name: Internal(module, _ATTRIBUTES.get(name, name), reason, since)
     for since, modules in {"1.13.27": _KNOWN_IN_1_13_27}.items()
@@ -245,7 +245,7 @@ NAMES: Mapping[str, Internal] = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is first asked for.
+    """Import a name at its first use.
 
     Raises:
         AttributeError: The name is not in the table.

@@ -1,4 +1,4 @@
-"""What Dagster loads: the tasks of tasks.yaml, and what is written by hand in `defs/`. Nothing happens at import."""
+"""Dagster's entry point: the tasks of tasks.yaml and the hand-written definitions in `defs/`, loaded lazily."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return the tasks of tasks.yaml, what is in `defs/`, and the jobs that look after the project."""
+    """Return the definitions of tasks.yaml and of `defs/`, and the management jobs."""
     from mystocks_dagster.factory.single_job import load_single_job
 
-    # Whoever makes a run of a task or group, or works on one, builds and imports nothing else.
+    # A process that creates or executes a run of a task or group needs only its job.
     if single := load_single_job():
         return single
     from mystocks_dagster.component import load_project
@@ -25,7 +25,7 @@ def defs() -> dg.Definitions:
     return load_project(
         ManagementActions(
             clean=_clean,
-            take_in=_take_in,
+            import_file=_import,
             export=_export,
             delete=_delete,
             refresh_calendar=_refresh_calendar,
@@ -35,7 +35,7 @@ def defs() -> dg.Definitions:
 
 
 def _project(settings: "Settings | None" = None) -> "Project":
-    """Return the project for the management jobs, which anybody can start who reaches Dagster's UI."""
+    """Return the project with the limits of the management jobs, which any user of Dagster's UI can start."""
     from mystocks_dagster.project.access import JOBS
     from mystocks_dagster.project.project import Project
     from mystocks_dagster.settings import Settings
@@ -50,15 +50,15 @@ def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
     return {**done.to_json(), "message": f"older than {days} days: {message}."}
 
 
-def _take_in(settings: "Settings", named: str, dry_run: bool) -> dict[str, Any]:
-    edited = _project(settings).edits.import_file(named, dry_run=dry_run)
+def _import(settings: "Settings", path: str, dry_run: bool) -> dict[str, Any]:
+    edited = _project(settings).edits.import_file(path, dry_run=dry_run)
     if not edited.diff:
-        return {"message": f"{settings.task_file} has all of {named} already: nothing to change."}
-    return _message(named, edited, dry_run)
+        return {"message": f"{settings.task_file} already contains all of {path}; nothing to change."}
+    return _message(path, edited, dry_run)
 
 
-def _export(settings: "Settings", named: str, form: str | None) -> dict[str, Any]:
-    path = _project(settings).edits.export(named, form)  # ty: ignore[invalid-argument-type]
+def _export(settings: "Settings", target: str, form: str | None) -> dict[str, Any]:
+    path = _project(settings).edits.export(target, form)  # ty: ignore[invalid-argument-type]
     return {"message": f"wrote {path}", "path": dg.MetadataValue.path(str(path)), "bytes": path.stat().st_size}
 
 
@@ -70,16 +70,16 @@ def _delete(settings: "Settings", name: str, force: bool, dry_run: bool) -> dict
 def _refresh_calendar(settings: "Settings", source: str | None) -> Mapping[str, Any]:
     from mystocks_dagster.errors import SourceUnavailable
 
-    done = _project(settings).refresh_calendar(source)
-    if done.error:
-        raise SourceUnavailable(done.message)
-    return done.to_json()
+    result = _project(settings).refresh_calendar(source)
+    if result.error:
+        raise SourceUnavailable(result.message)
+    return result.to_json()
 
 
 def _reload() -> None:
     _project().reload()
 
 
-def _message(what: str, edited: "EditResult", dry_run: bool) -> dict[str, Any]:
-    done = "a dry run, nothing is written" if dry_run else edited.unused or "written to the task file, and loaded"
-    return {"message": f"{what}: {done}.", "diff": dg.MetadataValue.md(f"```diff\n{edited.diff}\n```")}
+def _message(action: str, edited: "EditResult", dry_run: bool) -> dict[str, Any]:
+    outcome = "dry run, nothing is written" if dry_run else edited.unused or "written to the task file and loaded"
+    return {"message": f"{action}: {outcome}.", "diff": dg.MetadataValue.md(f"```diff\n{edited.diff}\n```")}

@@ -1,36 +1,38 @@
-"""Every error this package raises on purpose.
+"""The exceptions that this package raises on purpose.
 
 MyStocksError
-├── SettingsError             an environment variable or a folder of ours is wrong
-├── TaskFileError             tasks.yaml is wrong; holds every problem with file:line:column and a remedy
-(taskfile/problems.py)
-├── EditRefused               an edit of tasks.yaml would break what others rely on (taskfile/edit/plans.py)
-├── ChangedMeanwhile          an entry of it is no longer what it was when its edit began (project/edit.py)
-├── Forbidden                 what was asked for is not allowed from where it came
-├── UnknownName               no task, table, source… of that name; the message lists near names
-├── InvalidParams             a task's parameters do not fit its function
-├── OutsideCalendar           a date lies beyond the published exchange calendar
+├── SettingsError             an environment variable or a project folder is invalid
+├── TaskFileError             tasks.yaml is invalid; lists each problem with file:line:column and a remedy
+│                             (taskfile/problems.py)
+├── EditRefused               an edit of tasks.yaml conflicts with another entry (taskfile/edit/plans.py)
+├── ChangedMeanwhile          an entry changed between the start and the save of its edit (project/edit.py)
+├── Forbidden                 the caller is not allowed to do this
+├── UnknownName               no task, table or source has this name; the message lists similar names
+├── InvalidParams             a task's parameters do not match its function
+├── OutsideCalendar           a date is outside the published exchange calendar
 ├── SourceError               a data source failed
-│   ├── SourceUnavailable     network, ban, 5xx, timeout: a retry later may mend it
-│   ├── SourceChanged         columns or units differ from the contract: a person must look
-│   └── NotOffered            the source has no such dataset: the task is skipped
+│   ├── SourceUnavailable     network error, ban, 5xx or timeout: a later retry may succeed
+│   ├── SourceChanged         columns or units differ from the contract: needs investigation
+│   └── NotOffered            the source does not offer this dataset: the task is skipped
 ├── LakeError                 a table could not be read or written
-│   ├── TableMissing          nothing has written that table yet
-│   ├── WrongWorld            simulated and real data must not meet in one lake
-│   ├── ContractBroken        a frame does not obey its table's contract
-│   ├── WrongFormat           a newer version wrote the table, or an older one whose table must be migrated
-│   ├── TableDamaged          files of the table are lost, cut or altered: an earlier version can be restored
-│   └── LakeUnavailable       the folder cannot be read or written for now, or the disk is full
-│       └── LakeUnusable      its name, kind or rights do not allow it: a person must change them
-├── TaskFailed                the task's function said that it failed
-│   └── TaskTimedOut          it ran longer than its timeout and was stopped
-└── InstanceError             Dagster's daemon, instance or run could not do what was asked
-    ├── AlreadyRunning        as many executions of the task as max_instances allows are under way
+│   ├── TableMissing          the table has not been written yet
+│   ├── WrongWorld            simulated and real data must not be in one lake
+│   ├── ContractBroken        a frame violates its table's contract
+│   ├── WrongFormat           written by a newer version, or by an older one and not migrated yet
+│   ├── TableDamaged          files of the table are missing or altered: an earlier version can be restored
+│   └── LakeUnavailable       the folder cannot be accessed at the moment, or the disk is full
+│       └── LakeUnusable      its name, file type or permissions are wrong and must be changed
+├── TaskFailed                the task's function raised or returned a failure
+│   └── TaskTimedOut          the task exceeded its timeout and was stopped
+└── InstanceError             the Dagster daemon, instance or run cannot do this
+    ├── AlreadyRunning        max_instances executions of the task are active
     ├── NotRunning            there is nothing to stop
-    ├── NoSwitch              it has no schedule that could be switched on or off
-    └── NoDaemon              nobody would take a queued run off the queue
+    ├── NotNow                another operation is in the way
+    ├── NoSwitch              the task or group has no schedule
+    ├── Disabled              the group is disabled in the task file
+    └── NoDaemon              no daemon is alive to start a queued run
 
-Each class carries its HTTP status, its exit code and whether a retry can mend it.
+Each class has its HTTP status, its exit code and whether a retry can succeed.
 """
 
 from collections.abc import Iterable
@@ -38,15 +40,15 @@ from typing import Any, ClassVar
 
 
 class MyStocksError(Exception):
-    """Base of every error raised on purpose: the message says what is wrong and what to do.
+    """Base of every error raised on purpose: the message states the fault and the remedy.
 
-    A class states its `status` and `exit_code` where it is declared; below the first level it inherits what it does
-    not state.
+    A class states its `status` and `exit_code` in its declaration. Below the first level it inherits the ones that it
+    does not state.
 
     Attributes:
-        status: HTTP status with which REST and the pages answer it.
-        exit_code: With which a command ends.
-        retryable: Whether trying again later can mend it: only then does a task use its retries.
+        status: HTTP status of the response of REST and the pages.
+        exit_code: Exit code of a command.
+        retryable: Whether a later attempt can succeed; only then does a task use its retries.
     """
 
     status: ClassVar[int]
@@ -54,10 +56,10 @@ class MyStocksError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, status: int | None = None, exit_code: int | None = None) -> None:
-        """Keep what the class states.
+        """Set the status and exit code that the class states.
 
         Raises:
-            TypeError: It neither states nor inherits a status or an exit code.
+            TypeError: The class neither states nor inherits a status or an exit code.
         """
         super().__init_subclass__()
         for name, value in (("status", status), ("exit_code", exit_code)):
@@ -69,7 +71,7 @@ class MyStocksError(Exception):
                 )
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as REST and `--json` show it: kind, message, located problems, ids that stand in the way."""
+        """Return the error as REST and `--json` show it: kind, message, located problems, ids of blocking entries."""
         return error_json(type(self).__name__, str(self), **self._details())
 
     def _details(self) -> dict[str, Any]:
@@ -77,29 +79,29 @@ class MyStocksError(Exception):
 
 
 def error_json(kind: str, message: str, **details: Any) -> dict[str, Any]:
-    """Return the one shape of an error for programs, with what else is known of it."""
+    """Return the JSON shape of an error, shared by REST and `--json`, with further details."""
     empty = {"problems": [], "names": [], "task_id": None, "execution_id": None}
     return {"success": False, "error": kind, "message": message, **empty, **details}
 
 
 class SettingsError(MyStocksError, status=503, exit_code=1):
-    """An environment variable or a folder of ours is wrong."""
+    """An environment variable or a project folder is invalid."""
 
 
 class UnknownName(MyStocksError, status=404, exit_code=1):
-    """No task, table or source of that name; the message lists near names."""
+    """No task, table or source has this name; the message lists similar names."""
 
 
 class InvalidParams(MyStocksError, status=422, exit_code=1):
-    """A task's parameters do not fit its function."""
+    """A task's parameters do not match its function."""
 
 
 class Forbidden(MyStocksError, status=403, exit_code=1):
-    """What was asked for is not allowed from where it came: a path outside the export folder, a command over REST."""
+    """The caller is not allowed to do this, such as a path outside the export folder or a command over REST."""
 
 
 class OutsideCalendar(MyStocksError, status=422, exit_code=1):
-    """A date lies beyond the published exchange calendar."""
+    """A date is outside the published exchange calendar."""
 
 
 class SourceError(MyStocksError, status=503, exit_code=1):
@@ -107,17 +109,17 @@ class SourceError(MyStocksError, status=503, exit_code=1):
 
 
 class SourceUnavailable(SourceError):
-    """Network, ban, 5xx or timeout: a retry later may mend it. Names the host."""
+    """Network error, ban, 5xx or timeout: a later retry may succeed. The message names the host."""
 
     retryable = True
 
 
 class SourceChanged(SourceError):
-    """Columns or units differ from the contract: a person must look."""
+    """Columns or units differ from the contract: needs investigation."""
 
 
 class NotOffered(SourceError):
-    """The source has no such dataset: the task that wants it is skipped."""
+    """The source does not offer this dataset: the task is skipped."""
 
 
 class LakeError(MyStocksError, status=503, exit_code=1):
@@ -125,56 +127,56 @@ class LakeError(MyStocksError, status=503, exit_code=1):
 
 
 class TableMissing(LakeError, status=404):
-    """Nothing has written that table yet."""
+    """The table has not been written yet."""
 
 
 class WrongWorld(LakeError, status=409):
-    """Simulated and real data must not meet in one lake."""
+    """Simulated and real data must not be in one lake."""
 
 
 class ContractBroken(LakeError):
-    """A frame does not obey its table's contract (columns, types, keys, ranges)."""
+    """A frame violates its table's contract (columns, types, keys, ranges)."""
 
 
 class WrongFormat(LakeError):
-    """A newer version of this package wrote the table, or an older one whose table must be migrated first."""
+    """The table was written by a newer version of this package, or by an older one and not migrated yet."""
 
 
 class TableDamaged(LakeError):
-    """Files of a table are lost, cut or altered; the message names one of them and the way back."""
+    """Files of a table are missing or altered; the message names one of them and how to restore it."""
 
 
 class LakeUnavailable(LakeError):
-    """The lake's folder cannot be read or written for now, or the disk is full."""
+    """The lake's folder cannot be accessed at the moment, or the disk is full."""
 
     retryable = True
 
 
 class LakeUnusable(LakeUnavailable):
-    """The lake's folder has a name, a kind or rights with which it cannot work: a person must change them."""
+    """The lake's folder has a wrong name, file type or permissions, which must be changed."""
 
     retryable = False
 
 
 class TaskFailed(MyStocksError, status=500, exit_code=1):
-    """The task's function said that it failed, or raised."""
+    """The task's function raised or returned a failure."""
 
     retryable = True
 
 
 class TaskTimedOut(TaskFailed):
-    """It ran longer than its timeout and was stopped."""
+    """The task exceeded its timeout and was stopped."""
 
 
 class InstanceError(MyStocksError, status=503, exit_code=1):
-    """Dagster's daemon, instance or run could not do what was asked."""
+    """The Dagster daemon, instance or run cannot do this."""
 
 
 class AlreadyRunning(InstanceError, status=409):
-    """As many executions of the task are under way as its `max_instances` allows.
+    """The task has `max_instances` active executions already.
 
     Attributes:
-        executions: Their ids, the newest first.
+        executions: Ids of the active executions, the newest first.
     """
 
     def __init__(self, message: str, executions: Iterable[str] = ()) -> None:
@@ -186,20 +188,20 @@ class AlreadyRunning(InstanceError, status=409):
 
 
 class NotRunning(InstanceError, status=409):
-    """There is nothing to stop: it has ended, or was never started."""
+    """There is nothing to stop: the execution has ended or was never started."""
 
 
 class NotNow(InstanceError, status=409):
-    """Something else is in the way for now: another clean-up, a program that only itself can stop."""
+    """Another operation is in the way, such as a second clean-up or a run inside another program."""
 
 
 class NoSwitch(InstanceError, status=409):
-    """It has no schedule, so that there is nothing to switch on or off."""
+    """The task or group has no schedule to switch on or off."""
 
 
 class Disabled(InstanceError, status=409):
-    """The group is switched off in the task file; the message says how to run it all the same."""
+    """The group is disabled in the task file; the message says how to run it anyway."""
 
 
 class NoDaemon(InstanceError):
-    """No daemon is alive on this instance, so that nobody would take a queued run off the queue."""
+    """No daemon is alive on this instance, so a queued run would not start."""

@@ -1,4 +1,4 @@
-"""Where things are: the only module that reads environment variables."""
+"""The project's settings: the only module that reads environment variables."""
 
 import math
 import os
@@ -13,16 +13,16 @@ from pathlib import Path
 
 from mystocks_dagster.errors import SettingsError
 
-#: Files that mark a project's root folder, in the order in which they are looked for.
+#: Files that mark a project's root folder.
 ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml")
-#: Set by our run launcher for a run's process, which builds only what it runs.
+#: Set by the run launcher for a run's process, which builds only its own job.
 ONLY_JOB = "MYSTOCKS_ONLY_JOB"
-#: The same within this process, while it makes a run.
+#: The same within this process, while it creates a run.
 _building: ContextVar[str | None] = ContextVar("building", default=None)
 LAKE = "data"
 DEMO_LAKE = "demo/lake"
 EXPORTS = "exports"
-#: Read when it is there and MYSTOCKS_TRADING_CALENDAR names no other file.
+#: Read when it exists and MYSTOCKS_TRADING_CALENDAR names no other file.
 TRADING_CALENDAR = "trading_calendar.csv"
 #: Each package in this folder is a data source, see `sources.registry`.
 _SOURCES = Path(__file__).parent / "sources"
@@ -34,25 +34,25 @@ class Settings:
 
     Attributes:
         root: The project's folder (holds dagster.yaml and, by default, tasks.yaml).
-        task_file: The file that says what runs. `MYSTOCKS_TASKS`, default `tasks.yaml`.
-        lake: A folder or URL that holds the tables. `MYSTOCKS_LAKE`, default `data`.
+        task_file: The task file. `MYSTOCKS_TASKS`, default `tasks.yaml`.
+        lake: Folder or URL of the tables. `MYSTOCKS_LAKE`, default `data`.
         source: Overrides every task's `data_source` when set. `MYSTOCKS_SOURCE`.
-        upstream: A local server that stands in for every upstream host. `MYSTOCKS_UPSTREAM`.
+        upstream: A local server that replaces every upstream host. `MYSTOCKS_UPSTREAM`.
         dagster_home: Dagster's instance folder. `DAGSTER_HOME`, default `.dagster`.
         fixed_now: A fixed clock for tests and replays, with offset. `MYSTOCKS_NOW`.
-        api_token: The bearer token that the REST interface asks for. `MYSTOCKS_API_TOKEN`.
+        api_token: The bearer token that the REST interface requires. `MYSTOCKS_API_TOKEN`.
         exports: The only folder that the REST interface exports to and imports from. `MYSTOCKS_EXPORTS`, default
             `exports`.
         api_commands: Whether tasks that run a command may be written and started over REST. `MYSTOCKS_API_COMMANDS`,
             default no.
-        caches: Folders that `cleanup_paths` may name beside those that are called so. `MYSTOCKS_CACHES`, separated by
-            `:`.
+        caches: Further folders that `cleanup_paths` may name. `MYSTOCKS_CACHES`, separated by `:`.
         log_bytes: Bytes after which a task's log file is rotated. `MYSTOCKS_LOG_MEGABYTES`, default 10.
         trading_calendar: A file of trading days beyond those that ship with the package. `MYSTOCKS_TRADING_CALENDAR`,
             default `trading_calendar.csv` when there is one.
-        source_options: Source name to its option, of the sources that have one: `MYSTOCKS_<NAME>`, such as
+        source_options: Source name to its option, for sources that have one: `MYSTOCKS_<NAME>`, such as
             `MYSTOCKS_SIMULATED`.
-        log_files: How many log files of a task are kept, the present one included. `MYSTOCKS_LOG_FILES`, default 5.
+        log_files: Number of log files of a task that are kept, including the current one. `MYSTOCKS_LOG_FILES`,
+            default 5.
     """
 
     root: Path
@@ -73,11 +73,11 @@ class Settings:
 
     @property
     def demo(self) -> bool:
-        """Whether this is the demo: its lake is chosen, which a daemon that runs already need not have."""
+        """Whether the demo's lake is in use; a running daemon may use another one."""
         return self.lake == str(self.root / DEMO_LAKE)
 
     def source_option(self, name: str) -> str:
-        """Return the option of a source, as its variable holds it; empty when it is not set."""
+        """Return the value of a source's variable; empty when it is not set."""
         return self.source_options.get(name, "")
 
     @property
@@ -86,7 +86,7 @@ class Settings:
         return self.dagster_home / "logs"
 
     def of_file(self, *, lake: str | None, source: str | None) -> "Settings":
-        """Return these settings with the lake and source that one task file names, where it names them."""
+        """Return these settings with the lake and source of one task file, where it sets them."""
         return replace(self, lake=lake or self.lake, source=source or self.source)
 
     @classmethod
@@ -94,7 +94,7 @@ class Settings:
         """Read the environment; relative paths are relative to the project's root.
 
         Raises:
-            SettingsError: A variable holds a value that cannot be meant.
+            SettingsError: A variable has an invalid value.
         """
         root = find_root(start or Path.cwd())
         source = os.environ.get("MYSTOCKS_SOURCE") or None
@@ -112,9 +112,7 @@ class Settings:
             api_token=_token("MYSTOCKS_API_TOKEN"),
             exports=(root / (os.environ.get("MYSTOCKS_EXPORTS") or EXPORTS)).resolve(),
             api_commands=_flag("MYSTOCKS_API_COMMANDS"),
-            caches=tuple(
-                (root / one).resolve() for one in os.environ.get("MYSTOCKS_CACHES", "").split(os.pathsep) if one
-            ),
+            caches=_paths(root, "MYSTOCKS_CACHES"),
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
             trading_calendar=_trading_calendar(root),
@@ -123,7 +121,7 @@ class Settings:
 
 
 def validating() -> bool:
-    """Say whether `dg check defs` or `dagster definitions validate` runs: any problem is an error then."""
+    """Return whether `dg check defs` or `dagster definitions validate` runs: any problem is an error then."""
     return bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
 
 
@@ -134,25 +132,25 @@ def source_names() -> tuple[str, ...]:
 
 
 def use_demo() -> None:
-    """Turn this process, and what it starts, to the demo's lake and its simulated market."""
+    """Use the demo's lake and simulated market in this process and its children."""
     os.environ["MYSTOCKS_LAKE"] = str(find_root(Path.cwd()) / DEMO_LAKE)
     os.environ["MYSTOCKS_SOURCE"] = "simulated"
 
 
 def demo_only() -> bool:
-    """Say whether the demo has run here, nobody has chosen a lake, and there is no other one yet."""
+    """Return whether only the demo has run here: its lake exists, no lake is set, and there is no other lake."""
     root = find_root(Path.cwd())
     return not os.environ.get("MYSTOCKS_LAKE") and (root / DEMO_LAKE).exists() and not (root / LAKE).exists()
 
 
 def only_job() -> str | None:
-    """Return the one job that this process was started to run; None when it may need all."""
+    """Return the only job that this process needs; None when it may need all."""
     return _building.get() or os.environ.get(ONLY_JOB) or None
 
 
 @contextmanager
 def building_only(job: str | None) -> Generator[None]:
-    """Let `only_job` name a job while definitions are loaded from which a run of only that job is made."""
+    """Let `only_job` return a job while the definitions for a run of it are loaded."""
     token = _building.set(job)
     try:
         yield
@@ -161,7 +159,7 @@ def building_only(job: str | None) -> Generator[None]:
 
 
 def calendar_key() -> tuple[str | None, ...]:
-    """Return what decides where the files of the trading calendar are; cheap enough to be asked for each date."""
+    """Return the values that determine the files of the trading calendar; fast enough to be called for each date."""
     return (*(os.environ.get(name) for name in _CALENDAR_VARIABLES), os.getcwd())  # noqa: PTH109 - a tenth of Path.cwd's time
 
 
@@ -169,15 +167,15 @@ _CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HO
 
 
 def environment() -> Mapping[str, str]:
-    """Return all environment variables: what `${VAR}` in the task file stands for."""
+    """Return all environment variables, the values of `${VAR}` in the task file."""
     return os.environ
 
 
 def find_root(start: Path) -> Path:
-    """Return the nearest folder at or above `start` that looks like a project, else `start` itself."""
-    named = os.environ.get("MYSTOCKS_ROOT")
-    if named:
-        return Path(named).resolve()
+    """Return the nearest folder at or above `start` that has a root mark, else `start` itself."""
+    root = os.environ.get("MYSTOCKS_ROOT")
+    if root:
+        return Path(root).resolve()
     start = start.resolve()
     for folder in (start, *start.parents):
         if any((folder / mark).is_file() for mark in ROOT_MARKS):
@@ -191,15 +189,20 @@ def _source_options() -> dict[str, str]:
 
 
 def locate(root: Path, value: str) -> str:
-    """Return a lake's location: a URL as it is, a folder below `root` unless it is absolute."""
+    """Return a lake's location: a URL unchanged, a relative folder below `root`."""
     return value if "://" in value else str((root / value).resolve())
 
 
+def _paths(root: Path, variable: str) -> tuple[Path, ...]:
+    names = os.environ.get(variable, "").split(os.pathsep)
+    return tuple((root / name).resolve() for name in names if name)
+
+
 def _trading_calendar(root: Path) -> Path | None:
-    if named := os.environ.get("MYSTOCKS_TRADING_CALENDAR"):
-        return (root / named).resolve()
-    usual = root / TRADING_CALENDAR
-    return usual if usual.exists() else None
+    if name := os.environ.get("MYSTOCKS_TRADING_CALENDAR"):
+        return (root / name).resolve()
+    default = root / TRADING_CALENDAR
+    return default if default.exists() else None
 
 
 def _number(variable: str, default: float, *, least: float) -> float:
@@ -224,16 +227,16 @@ def _moment(variable: str) -> datetime | None:
     except ValueError:
         raise SettingsError(f"{variable} is {text!r}; write it like 2025-04-07T16:00:00+08:00.") from None
     if moment.tzinfo is None:
-        raise SettingsError(f"{variable} is {text!r}, which has no offset; add +08:00.")
+        raise SettingsError(f"{variable} is {text!r}, which has no UTC offset; add +08:00.")
     if not 1990 <= moment.year <= 2100:
-        raise SettingsError(f"{variable} is {text!r}; the year must be 1990 to 2100.")
+        raise SettingsError(f"{variable} is {text!r}; the year is out of range (1990-2100).")
     return moment
 
 
 def _token(variable: str) -> str | None:
     text = os.environ.get(variable) or None
     if text and not (text.isascii() and text.isprintable()):
-        raise SettingsError(f"{variable} holds a character that no HTTP header carries; use letters and digits.")
+        raise SettingsError(f"{variable} has a character that an HTTP header cannot contain; use letters and digits.")
     return text
 
 

@@ -1,12 +1,11 @@
-"""The names that Dagster keeps for us: tags, metadata, names of definitions, and the states of executions.
+"""Names in Dagster: tags, metadata, storage keys, names of definitions, and the states of executions.
 
-They are stored with runs, in dagster.yaml and in users' queries. So each stands here once, and a test refuses them
-elsewhere.
+They are stored with runs, in dagster.yaml and in users' queries. So each is defined here only, which a test checks.
 """
 
 from typing import Final, Literal, get_args
 
-#: All tags and metadata names of this project begin so; those of Dagster with `dagster/`.
+#: Prefix of the project's tags and metadata names; that of Dagster is `dagster/`.
 PREFIX: Final = "mystocks/"
 
 
@@ -17,49 +16,49 @@ class Tag:
     #: Of steps, and of the jobs and runs of supervisors.
     TASK_TYPE: Final = "mystocks/task_type"
     GROUP_ID: Final = "mystocks/group_id"
-    # Dagster's UI lists a run's tags below it, a line each, but for those that begin with `dagster/`, which a click shows,
-    # and `.dagster/`, which nobody sees. A run that is started over GraphQL has the tags of its job, and no others.
+    # Dagster's UI lists a run's tags below it. It shows those with the prefix `dagster/` after a click, and never those
+    # with `.dagster/`. A run that is started over GraphQL has only the tags of its job.
     #: Hash of the task file, and that file's own `version`.
     TASKFILE: Final = "dagster/mystocks_taskfile"
     VERSION: Final = "dagster/mystocks_version"
-    #: The same as `TASK_TYPE`, of jobs and runs.
+    #: The task type, of jobs and runs.
     RUN_TYPE: Final = "dagster/mystocks_task_type"
-    #: One for each task that runs in the run: by it the page of a task's job leads to its runs in groups.
+    #: Prefix of one tag for each task of the run, by which the page of a task's job links to its runs in groups.
     RAN: Final = ".dagster/mystocks_task."
-    #: One for each label of a task; see `label_tag`.
+    #: Prefix of one tag for each label of a task; see `factory/ui_metadata.py`.
     LABEL: Final = "mystocks/tag."
     STARTED_BY: Final = "mystocks/started_by"
     SCHEDULED_AT: Final = "dagster/mystocks_scheduled_at"
-    #: The trading day of a missed start that the run makes up for, and that a day beyond the calendar was guessed.
+    #: The trading day of a missed start that the run makes up for, and a warning for a day after the calendar's end.
     DAY: Final = "mystocks/day"
     CALENDAR: Final = "mystocks/calendar"
-    #: The group is disabled in the file, and somebody runs it all the same.
+    #: The group is disabled in the file, and the run is forced.
     DISABLED: Final = "mystocks/disabled"
     FORCE: Final = "mystocks/force"
-    #: How often in a row a supervisor was started again, and why it was stopped when no person did it.
+    #: The number of a supervisor's restarts in a row, and why a sensor stopped it.
     RESTARTS: Final = "mystocks/restarts"
     SWITCHED_OFF: Final = "mystocks/switched_off"
-    #: A step's: how many of it may run at once; the launcher gives its pool as many slots.
+    #: A step's limit of active executions, which the launcher sets as the slots of its pool.
     MAX_INSTANCES: Final = "mystocks/max_instances"
-    #: On which dagster.yaml limits how many runs are under way.
+    #: The lane, by which dagster.yaml limits the number of active runs.
     LANE: Final = "dagster/mystocks_lane"
-    #: Which process works on the run.
+    #: The process that executes the run.
     WORKER: Final = "dagster/mystocks_worker"
-    #: The same in the dagster.yaml of an earlier version, and in runs that it has started.
+    #: Former names, in the dagster.yaml of an earlier version and in its runs.
     FORMER_LANE: Final = "mystocks/lane"
     FORMER_WORKER: Final = "mystocks/worker"
-    #: The run is part of a Python program: the number of its process.
+    #: The pid of the Python program of which the run is part.
     IN_PROGRAM: Final = "mystocks/in_program"
-    #: The job or step looks after the project itself.
+    #: The job or step manages the project itself.
     SYSTEM: Final = "mystocks/system"
-    #: The job stands for an entry that the file has wrong.
+    #: The job replaces an entry with problems in the file.
     BROKEN: Final = "mystocks/broken"
-    #: Dagster's own, as its manual has it: higher numbers start first.
+    #: Dagster's own tag: higher numbers start first.
     PRIORITY: Final = "dagster/priority"
 
 
 class Metadata:
-    """Names of metadata, of what a task did and of the definitions themselves."""
+    """Names of metadata, of executions and of definitions."""
 
     TASK_ID: Final = "mystocks/task_id"
     TASK_NAME: Final = "mystocks/task_name"
@@ -70,7 +69,7 @@ class Metadata:
     OWNER: Final = "mystocks/owner"
     #: The link to all runs in which the task ran.
     RUNS: Final = "mystocks/runs"
-    #: The whole task or schedule as the file has it, secrets masked: people read it and nothing depends on it.
+    #: The whole task or schedule of the file for readers, with masked secrets.
     SETTINGS: Final = "mystocks/settings"
     TASKFILE: Final = "mystocks/taskfile"
     SOURCE: Final = "mystocks/source"
@@ -102,22 +101,22 @@ class Metadata:
 
 
 class Storage:
-    """Keys in Dagster's key-value store; one that ends in `/` is the beginning of many."""
+    """Keys in Dagster's key-value store; one that ends in `/` is a prefix."""
 
     INTERVALS: Final = "mystocks/intervals"
-    DAEMON_LOOKS: Final = "mystocks/looks"
+    DAEMON_ACTIVITY: Final = "mystocks/looks"
     SCHEDULES: Final = "mystocks/schedules"
     ALERTS: Final = "mystocks/alerts"
     REMOVED: Final = "mystocks/removed/"
 
 
 Status = Literal["pending", "paused", "running", "success", "partial_success", "failed", "skipped", "cancelled"]
-#: Those that a function may return.
+#: States that a function may return.
 ResultStatus = Literal["success", "partial_success", "failed", "skipped"]
 
 
 class State:
-    """The states of an execution; `paused` is what `pending` is called while the task's switch is off."""
+    """The states of an execution; `paused` is `pending` while the task's switch is off."""
 
     PENDING: Final = "pending"
     PAUSED: Final = "paused"
@@ -131,23 +130,23 @@ class State:
 
 STATES: Final[tuple[str, ...]] = get_args(Status)
 RESULT_STATES: Final[tuple[str, ...]] = get_args(ResultStatus)
-#: Not begun yet.
+#: States before the start.
 WAITING = frozenset({State.PENDING, State.PAUSED})
-#: Not ended yet: what a stop can end, and what is waited for.
+#: States before the end.
 UNDER_WAY = WAITING | {State.RUNNING}
-#: The work was done, perhaps in part.
+#: States after the work was done, at least in part.
 SUCCESSES = frozenset({State.SUCCESS, State.PARTIAL_SUCCESS})
-#: The work was tried: these say how good a task is, and count for its durations.
+#: States that count for the success rate and the durations of a task.
 OUTCOMES = SUCCESSES | {State.FAILED}
 
-#: What Dagster calls the one code location and its repository, and the job that the Materialize button runs.
+#: Dagster's names of the code location, its repository, and the job of the Materialize button.
 LOCATION: Final = "mystocks"
 REPOSITORY: Final = "__repository__"
 ASSET_JOB: Final = "__ASSET_JOB"
 
 
 class OwnName:
-    """Assets and jobs of the project itself; no task or group may be called so."""
+    """Assets and jobs of the project itself; tasks and groups must not have these names."""
 
     TASK_FILE: Final = "task_file"
     TRADING_CALENDAR: Final = "trading_calendar"
@@ -163,12 +162,12 @@ class OwnName:
 OWN_NAMES: Final = frozenset(value for name, value in vars(OwnName).items() if name.isupper())
 
 _OP, _ASSET, _CHECK, _SCHEDULE, _SENSOR = "__task", "__asset", "__check", "__schedule", "__sensor"
-#: Endings of the names that are made here; no task or group may have one.
+#: Suffixes of generated names; tasks and groups must not have them.
 ENDINGS: Final = (_OP, _ASSET, _CHECK, _SCHEDULE, _SENSOR)
 
 
 def op_name(job: str) -> str:
-    """Return the name of a task's op; in every job its step is called by the task's own name.
+    """Return the name of a task's op; its steps have the task's own name.
 
     Examples:
         >>> op_name("daily_sync")
@@ -198,7 +197,7 @@ def check_op_name(asset: str) -> str:
 
 
 def is_check(step: str) -> bool:
-    """Say whether a step runs checks of an asset, and no task.
+    """Whether a step runs checks of an asset, and not a task.
 
     Examples:
         >>> is_check("daily_bars__check"), is_check("daily_sync__asset")
@@ -208,7 +207,7 @@ def is_check(step: str) -> bool:
 
 
 def step_task(step: str) -> str:
-    """Return the name of the task that a step runs, in whichever job.
+    """Return the name of the task that a step runs, in any job.
 
     Examples:
         >>> step_task("daily_sync__asset"), step_task("daily_sync")
@@ -218,7 +217,7 @@ def step_task(step: str) -> str:
 
 
 def schedule_name(job: str) -> str:
-    """Return the name of the schedule or sensor that starts a job, and whose switch is the task's.
+    """Return the name of the schedule or sensor that starts a job, whose switch is the task's.
 
     Examples:
         >>> schedule_name("daily_sync")
@@ -237,5 +236,5 @@ def sensor_name(subject: str) -> str:
     return f"{subject}{_SENSOR}"
 
 
-#: The sensor that starts all intervals; its cursor says until when it has looked.
+#: The sensor that starts all intervals; its cursor is the time of its last evaluation.
 INTERVALS_SENSOR: Final = sensor_name("intervals")

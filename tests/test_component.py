@@ -164,7 +164,7 @@ def test_an_unknown_source_is_refused_with_the_names_of_all(project: Project) ->
     project.add("market", BARS.format(name="market"), "{source: simulatd}")
     with pytest.raises(Exception, match="market") as caught:
         project.load()
-    assert "'simulatd' is not a data source; there are akshare, baostock, recorded, simulated" in str(
+    assert "'simulatd' is not a data source; allowed: akshare, baostock, recorded, simulated" in str(
         caught.value.__cause__
     )
 

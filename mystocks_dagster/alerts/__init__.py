@@ -1,1 +1,1 @@
-"""Alerts: rules find what is wrong, a ledger keeps what was said, channels deliver it."""
+"""Alerts: rules report faults, the ledger records messages, channels deliver them."""

@@ -1,4 +1,4 @@
-"""Where messages go: the addresses of the task file, shown without their secrets, and reached through apprise."""
+"""Channels: the addresses of the task file, shown without their secrets, and reached through apprise."""
 
 import hashlib
 import logging
@@ -16,25 +16,25 @@ from mystocks_dagster.taskfile.secret_forms import pattern
 from mystocks_dagster.taskfile.secrets import MASK, variables_only
 from mystocks_dagster.taskfile.variables import resolve_variables
 
-#: Seconds that a channel has to answer, and to be reached; a look of the sensor must end within Dagster's 60.
+#: Seconds for a channel's answer, and for the connection to it. Dagster ends a sensor's evaluation after 60 seconds.
 PATIENCE = 20.0
-_TO_REACH = 6.0
-_NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
+_CONNECT_PATIENCE = 6.0
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _DEFAULT = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*):-[^}]+\}")
-#: A variable, or what stands between the signs that divide an address.
-_WRITTEN_OUT = re.compile(r"\$\{[^}]*\}|(?:(?!\$\{)[^/@])+")
+#: A variable, or the literal text between the separators of an address.
+_LITERAL = re.compile(r"\$\{[^}]*\}|(?:(?!\$\{)[^/@])+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """One address.
+    """One address that alerts go to.
 
     Attributes:
-        id: Stays the same while the line in the file does.
-        label: The address for people, without secrets.
+        id: Hash of the line in the file.
+        label: The address without its secrets.
         url: The address with its secrets.
-        secrets: What must not be shown.
-        fault: Why it cannot be used, such as a variable that is not set.
+        secrets: The secrets of the address.
+        fault: Why the address cannot be used, such as a variable that is not set.
     """
 
     id: str
@@ -45,93 +45,92 @@ class Channel:
 
     def masked(self, text: str) -> str:
         """Return a text without this channel's secrets."""
-        found = pattern(self.secrets)
-        return re.sub(found, MASK, text) if found else text
+        secrets = pattern(self.secrets)
+        return re.sub(secrets, MASK, text) if secrets else text
 
 
 def channels_of(head: Mapping[str, Any], environment: Mapping[str, str]) -> list[Channel]:
-    """Return the channels of a task file, given what stands beside its tasks as it is written.
+    """Return the channels of a task file from its top-level values, as they are written.
 
-    A variable that is not set makes a channel that cannot be used; the others are not touched by it.
+    A variable that is not set makes only its own channel unusable.
     """
     alerts = head.get("alerts")
     urls = alerts.get("urls") if isinstance(alerts, dict) else None
-    written = dict.fromkeys(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
-    return [_channel(url, environment) for url in written]
+    templates = dict.fromkeys(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
+    return [_channel(template, environment) for template in templates]
 
 
 class DeliveryUncertain(str):
-    """Why nobody knows whether a channel took a message: it may have arrived."""
+    """An error after which the message may have arrived all the same."""
 
     __slots__ = ()
 
 
 def send(channel: Channel, title: str, body: str, patience: float = PATIENCE) -> str | None:
-    """Send a message; return None when the channel took it, else why not (`Unsure`: perhaps not), without secrets.
+    """Send a message; return None if the channel accepted it, otherwise the error without secrets.
 
     Args:
-        channel: Where to.
+        channel: Receiver.
         title: One line.
-        body: The rest.
-        patience: Seconds for an answer, once the message is on its way.
+        body: The other lines.
+        patience: Seconds to wait for the answer once the message is sent; without one, `DeliveryUncertain` is returned.
     """
     if channel.fault:
         return channel.fault
-    said = _Listener()
+    capture = _LogCapture()
     logger = logging.getLogger("apprise")
-    # What apprise logs may hold the address with its secrets: it ends here.
+    # Log lines of apprise may contain the address with its secrets, so they go no further.
     logger.propagate = False
-    # Only there it says that an answer did not come.
+    # apprise reports a missing answer at this level only.
     logger.setLevel(logging.DEBUG)
-    logger.addHandler(said)
-    _listening.set(said)
+    logger.addHandler(capture)
+    _current_capture.set(capture)
     try:
         import apprise
 
         asset = apprise.AppriseAsset(app_id="MyStocks", app_desc="MyStocks", async_mode=False)
-        post = apprise.Apprise(asset=asset)
-        if not post.add(channel.url):
-            return channel.masked("no service of apprise reads this address: " + said.text())
-        for service in post:
+        services = apprise.Apprise(asset=asset)
+        if not services.add(channel.url):
+            return channel.masked("apprise does not support this address: " + capture.text())
+        for service in services:
             service.socket_read_timeout = patience
             if service.service_name == "E-Mail":
-                # Mail knows one time for all.
+                # Mail has one timeout for the connection and the answer.
                 service.socket_connect_timeout = patience
-        if post.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
+        if services.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT):
             return None
-    except Exception as error:  # noqa: BLE001 - a hundred services raise what they like; one must not stop the others
+    except Exception as error:  # noqa: BLE001 - services raise any exception; one must not stop the others
         return channel.masked(f"{type(error).__name__}: {error}")
     finally:
-        logger.removeHandler(said)
-    if said.unanswered:
+        logger.removeHandler(capture)
+    if capture.unanswered:
         return DeliveryUncertain(f"no answer within {patience:g} s")
-    return channel.masked(said.text() or "it did not take the message")
+    return channel.masked(capture.text() or "it did not accept the message")
 
 
-def send_all(letters: Sequence[tuple[Channel, str, str]], patience: float) -> dict[str, str | None]:
-    """Send to several channels side by side; return the outcome by channel id, as `send` does.
+def send_all(messages: Sequence[tuple[Channel, str, str]], patience: float) -> dict[str, str | None]:
+    """Send to several channels in parallel; return the results of `send` by channel id.
 
-    Each has `patience` seconds to answer, and some more to be reached.
+    Each channel has `patience` seconds to answer, and some more for the connection.
     """
-    found: dict[str, str | None] = {}
+    errors: dict[str, str | None] = {}
 
-    def one(channel: Channel, title: str, body: str) -> None:
-        found[channel.id] = send(channel, title, body, patience)
+    def send_one(channel: Channel, title: str, body: str) -> None:
+        errors[channel.id] = send(channel, title, body, patience)
 
-    threads = [threading.Thread(target=one, args=letter, daemon=True) for letter in letters]
+    threads = [threading.Thread(target=send_one, args=message, daemon=True) for message in messages]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + patience + _TO_REACH
+    limit = patience + _CONNECT_PATIENCE
+    deadline = time.monotonic() + limit
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return {
-        channel.id: found.get(channel.id, DeliveryUncertain(f"no answer within {patience + _TO_REACH:g} s"))
-        for channel, _, _ in letters
-    }
+    uncertain = DeliveryUncertain(f"no answer within {limit:g} s")
+    return {channel.id: errors.get(channel.id, uncertain) for channel, _, _ in messages}
 
 
 def label_of(template: str) -> str:
-    """Return an address as it is written, with stars for what is written out and may be a secret.
+    """Return an address as it is written, with `***` for literal text that may be a secret.
 
     Examples:
         >>> label_of("wecombot://${WECOM_KEY}")
@@ -143,21 +142,21 @@ def label_of(template: str) -> str:
         >>> label_of("mailtos://me:hunter2@example.com?to=you@example.com&token=abc")
         'mailtos://me:***@example.com?to=you@example.com&token=***'
     """
-    # A default stands in the file.
+    # The default of a variable is literal text too.
     template = _DEFAULT.sub(f"\\1:-{MASK}}}", template)
     scheme, mark, rest = template.partition("://")
     if not mark:
         return template if "${" in template else MASK
-    place, question, query = rest.partition("?")
+    location, question, query = rest.partition("?")
     if scheme.lower() in HOSTS:
-        user, at, host = place.rpartition("@")
+        user, at, host = location.rpartition("@")
         name, colon, password = user.partition(":")
-        place = f"{name}{colon}{variables_only(password)}{at}{host}"
+        location = f"{name}{colon}{variables_only(password)}{at}{host}"
     else:
-        place = _WRITTEN_OUT.sub(lambda found: found[0] if found[0].startswith("${") else MASK, place)
+        location = _LITERAL.sub(lambda part: part[0] if part[0].startswith("${") else MASK, location)
     pairs = [pair.partition("=") for pair in query.split("&")] if query else []
-    shown = [f"{name}{equals}{variables_only(value) if secret_query(name) else value}" for name, equals, value in pairs]
-    return f"{scheme}://{place}{question}{'&'.join(shown)}"
+    masked = [(name, equals, variables_only(value) if secret_query(name) else value) for name, equals, value in pairs]
+    return f"{scheme}://{location}{question}{'&'.join(map(''.join, masked))}"
 
 
 def _channel(template: str, environment: Mapping[str, str]) -> Channel:
@@ -173,40 +172,40 @@ def _channel(template: str, environment: Mapping[str, str]) -> Channel:
 
 
 def _secrets(template: str, url: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the secrets of an address; in which forms they turn up in a text is for `secret_forms` to say."""
-    plain = {environment.get(name, "") for name in _NAME.findall(template)}
+    """Return the secrets of an address; `secret_forms` knows the forms in which a text may contain them."""
+    plain = {environment.get(name, "") for name in _VARIABLE.findall(template)}
     scheme, _, rest = url.partition("://")
-    place, _, query = rest.partition("?")
+    location, _, query = rest.partition("?")
     if scheme.lower() in HOSTS:
-        plain |= {place.rpartition("@")[0].partition(":")[2]}
+        plain |= {location.rpartition("@")[0].partition(":")[2]}
     else:
-        plain |= set(re.split("[/@:]", place))
+        plain |= set(re.split("[/@:]", location))
     plain |= {pair.partition("=")[2] for pair in query.split("&") if secret_query(pair.partition("=")[0])}
-    plain |= {unquote(one) for one in plain}
+    plain |= {unquote(secret) for secret in plain}
     return tuple(sorted(plain))
 
 
-#: Who listens to what is done here; apprise takes it along to the threads in which it sends.
-_listening: ContextVar["_Listener | None"] = ContextVar("_listening", default=None)
+#: The capture of the current message; apprise copies the context into the threads in which it sends.
+_current_capture: ContextVar["_LogCapture | None"] = ContextVar("_current_capture", default=None)
 
 
-class _Listener(logging.Handler):
-    """Collects what apprise says of one message."""
+class _LogCapture(logging.Handler):
+    """Log handler that collects the warnings of apprise about one message."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
-        self._said: list[str] = []
-        #: The message was on its way, and no answer came; what could not even be reached has not got it.
+        self._warnings: list[str] = []
+        #: The message was sent, and no answer came. A failed connection does not count: nothing was sent.
         self.unanswered = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        if _listening.get() is not self:
+        if _current_capture.get() is not self:
             return
-        said = record.getMessage()
+        message = record.getMessage()
         if record.levelno >= logging.WARNING:
-            self._said.append(said)
-        self.unanswered |= "Read timed out" in said or (record.funcName == "sendmail" and "timed out" in said)
+            self._warnings.append(message)
+        self.unanswered |= "Read timed out" in message or (record.funcName == "sendmail" and "timed out" in message)
 
     def text(self) -> str:
-        """Return what was said, in one line."""
-        return "; ".join(dict.fromkeys(self._said))[:500]
+        """Return the warnings in one line."""
+        return "; ".join(dict.fromkeys(self._warnings))[:500]

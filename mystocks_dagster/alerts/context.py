@@ -1,4 +1,4 @@
-"""What every rule needs to tell something: the ledger, the moment, names and links."""
+"""The alert context: what every rule needs to report a message."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,17 +13,17 @@ from mystocks_dagster.taskfile.model import Group, Task
 
 @dataclass(frozen=True, kw_only=True)
 class AlertContext:
-    """Where rules bring what they found.
+    """Input of the rules, and the place where they report.
 
     Attributes:
-        ledger: What has been told.
-        alerts: What is wanted.
+        ledger: Messages and incidents so far.
+        alerts: The `alerts` of the task file.
         channels: Ids of the channels.
         moment: Now.
         links: Pages of the web UI.
         entries: Tasks and groups by their names in Dagster.
-        owners: Table to the task that owns it.
-        prefix: What stands in front of the tables' asset keys.
+        owners: Tables with the task that owns each.
+        prefix: Prefix of the tables' asset keys.
     """
 
     ledger: Ledger
@@ -35,26 +35,26 @@ class AlertContext:
     owners: Mapping[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
 
-    def say(self, message: Message) -> None:
-        """Tell something, once."""
-        self.ledger.say(message, self.channels, self.alerts.on)
+    def report(self, message: Message) -> None:
+        """Queue a message; one whose key was reported before is ignored."""
+        self.ledger.add(message, self.channels, self.alerts.on)
 
-    def wrong(self, incident: str, since: datetime, note: str = "") -> None:
-        """Remember that something is wrong, so that it is told when it is right again."""
-        self.ledger.open.setdefault(incident, Incident(since=since)).note = note
+    def open_incident(self, incident: str, since: datetime, note: str = "") -> None:
+        """Record a fault, so that its recovery is reported later."""
+        self.ledger.incidents.setdefault(incident, Incident(since=since)).note = note
 
-    def right(self, incident: str) -> Incident | None:
-        """Return since when something was wrong that is right now; None when it was right before."""
-        return self.ledger.open.pop(incident, None)
+    def close_incident(self, incident: str) -> Incident | None:
+        """Remove and return an incident that is over; None if it was not open."""
+        return self.ledger.incidents.pop(incident, None)
 
     def name(self, job: str) -> str:
-        """Return the name, for people, of a task or group by its name in Dagster."""
+        """Return the display name of a task or group by its name in Dagster."""
         entry = self.entries.get(job)
         if entry is None:
             return job
         return entry.group_name if isinstance(entry, Group) else entry.task_name
 
     def owner(self, job: str) -> str | None:
-        """Return who answers for a task or group, by its name in Dagster; None when the file names nobody."""
+        """Return the owner of a task or group by its name in Dagster; None if the file names none."""
         entry = self.entries.get(job)
         return entry.owner or None if entry else None

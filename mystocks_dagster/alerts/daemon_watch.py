@@ -1,4 +1,4 @@
-"""The daemon cannot tell that it is gone: a thread in another process of the project watches its heartbeat."""
+"""A thread outside the daemon that watches its heartbeat, since a stopped daemon cannot report itself."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ import dagster as dg
 from mystocks_dagster.alerts import delivery, ledger_store, texts
 from mystocks_dagster.alerts.context import AlertContext
 from mystocks_dagster.alerts.engine import AlertEngine
-from mystocks_dagster.alerts.rules.task_file import FileWatch, tell
+from mystocks_dagster.alerts.rules.task_file import FileWatch, report
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.scheduling.downtime import SILENCE
@@ -21,88 +21,89 @@ from mystocks_dagster.taskfile.problems import TaskFileError
 
 INCIDENT = "daemon"
 _INTERVAL = 15.0
-#: Seconds for which the last message, when the servers have ended by themselves, may keep this process.
-_LAST_WORDS = 30.0
+#: Seconds for which the last message may delay the end of this process, after the servers have ended by themselves.
+_LAST_MESSAGE = 30.0
 _log = logging.getLogger("mystocks.alerts")
 
 
 class DaemonWatch:
-    """Looks at the daemon's heartbeat, and at a task file that the daemon cannot load.
+    """Reports a stopped daemon, and a task file that the daemon cannot load.
 
     Nothing is sent, and apprise is not imported, while the task file has no addresses.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._office: AlertEngine | None = None
+        self._engine: AlertEngine | None = None
         self._file: FileWatch | None = None
         self._instance: dg.DagsterInstance | None = None
-        # A daemon that was stopped yesterday and is starting now is not gone.
+        # The daemon gets the usual time to start before an old heartbeat counts.
         self._since = now()
 
-    def look(self, gone: str | None = None) -> None:
-        """Look once, and send what is due when the daemon cannot; an error is logged and ends nothing.
+    def check(self, stopped: str | None = None) -> None:
+        """Check once, and send what the daemon cannot; an error is logged and not raised.
 
         Args:
-            gone: Why the daemon is known to have ended, when the caller knows it.
+            stopped: Why the daemon ended, if the caller knows it.
         """
         try:
             self._refresh()
-            if self._office is not None and self._office.channels:
+            if self._engine is not None and self._engine.channels:
                 self._instance = self._instance or open_instance(self._settings)
-                self._look(self._office, self._instance, gone)
-        except Exception:  # noqa: BLE001 - the servers must not end because a look failed
-            _log.exception("the daemon could not be watched; trying again")
+                self._check(self._engine, self._instance, stopped)
+        except Exception:  # noqa: BLE001 - the servers must not end because a check failed
+            _log.exception("the daemon's heartbeat could not be checked; the next check follows")
 
     def close(self) -> None:
-        """Let go of Dagster's storage."""
+        """Close Dagster's storage."""
         if self._instance is not None:
             self._instance.dispose()
 
-    def _look(self, office: AlertEngine, instance: dg.DagsterInstance, gone: str | None) -> None:
+    def _check(self, engine: AlertEngine, instance: dg.DagsterInstance, stopped: str | None) -> None:
         seen, state = heartbeat(instance), self._file.state() if self._file else None
         unusable = state is not None and state.unusable
-        if seen and not gone and now() - max(seen, self._since) > SILENCE:
-            gone = f"{(now() - seen).total_seconds():.0f} 秒没有心跳"
-        if not gone and not unusable and INCIDENT not in ledger_store.read(instance).open:
+        if seen and not stopped and now() - max(seen, self._since) > SILENCE:
+            stopped = f"{(now() - seen).total_seconds():.0f} 秒没有心跳"
+        if not stopped and not unusable and INCIDENT not in ledger_store.read(instance).incidents:
             return
-        with ledger_store.opened(instance, self._settings.dagster_home, _LAST_WORDS if gone else 0) as opened:
-            if opened is None:
+        with ledger_store.opened(instance, self._settings.dagster_home, _LAST_MESSAGE if stopped else 0) as stored:
+            if stored is None:
                 return
-            desk = office.desk(opened.ledger, self._settings)
-            judge(desk, seen, gone)
+            context = engine.context(stored.ledger, self._settings)
+            evaluate(context, seen, stopped)
             if state is not None and unusable:
-                tell(desk, state)
-            opened.save()
-            alerts = desk.alerts.model_copy(update={"group_seconds": 0}) if gone else desk.alerts
-            delivery.deliver(opened.ledger, office.channels, alerts, desk.moment, opened.save)
+                report(context, state)
+            stored.save()
+            alerts = context.alerts.model_copy(update={"group_seconds": 0}) if stopped else context.alerts
+            delivery.deliver(stored.ledger, engine.channels, alerts, context.moment, stored.save)
 
     def _refresh(self) -> None:
-        """Read the task file again when it has changed; one that cannot be read leaves the addresses that were."""
+        """Read the task file again if it has changed; the former addresses stay while it cannot be read."""
         if self._file is not None and not self._file.state().differs:
             return
         try:
             version = load_usable(self._settings, functions=False)
         except TaskFileError:
             return
-        self._office, self._file = AlertEngine.of(version), FileWatch(version)
+        self._engine, self._file = AlertEngine.of(version), FileWatch(version)
 
 
 def heartbeat(instance: dg.DagsterInstance) -> datetime | None:
-    """Return when the daemon was last heard of; None when there never was one."""
+    """Return the time of the daemon's last heartbeat; None if there is none."""
     beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
     return datetime.fromtimestamp(max(beats), SHANGHAI) if beats else None
 
 
-def judge(desk: AlertContext, seen: datetime | None, gone: str | None = None) -> None:
-    """Tell that the daemon is gone (`gone` is why), or that it has been heard of since."""
-    incident = desk.ledger.open.get(INCIDENT)
-    if gone and incident is None:
-        desk.say(texts.daemon_gone(f"daemon:{desk.moment.isoformat()}", time=desk.moment, seen=seen, reason=gone))
-        desk.wrong(INCIDENT, desk.moment)
-    elif not gone and incident and seen and seen > incident.since:
-        desk.right(INCIDENT)
-        desk.say(texts.daemon_back(f"daemon_back:{incident.since.isoformat()}", time=seen, since=incident.since))
+def evaluate(context: AlertContext, seen: datetime | None, stopped: str | None = None) -> None:
+    """Report that the daemon has stopped, with the reason `stopped`, or that it runs again."""
+    incident = context.ledger.incidents.get(INCIDENT)
+    if stopped and incident is None:
+        key = f"daemon:{context.moment.isoformat()}"
+        context.report(texts.daemon_stopped(key, time=context.moment, seen=seen, reason=stopped))
+        context.open_incident(INCIDENT, context.moment)
+    elif not stopped and incident and seen and seen > incident.since:
+        context.close_incident(INCIDENT)
+        context.report(texts.daemon_back(f"daemon_back:{incident.since.isoformat()}", time=seen, since=incident.since))
 
 
 @contextmanager
@@ -112,7 +113,7 @@ def watching(settings: Settings) -> Generator[DaemonWatch]:
 
     def run() -> None:
         while not ended.wait(_INTERVAL):
-            watch.look()
+            watch.check()
 
     thread = threading.Thread(target=run, name="mystocks-daemon-watch", daemon=True)
     thread.start()
@@ -120,5 +121,5 @@ def watching(settings: Settings) -> Generator[DaemonWatch]:
         yield watch
     finally:
         ended.set()
-        thread.join(_LAST_WORDS)
+        thread.join(_LAST_MESSAGE)
         watch.close()

@@ -1,4 +1,4 @@
-"""One look: what has happened since the last one is put into the post, and what is due is sent."""
+"""The alert engine: evaluates all rules once, queues their messages, and sends those that are due."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,58 +21,58 @@ from mystocks_dagster.taskfile.reader import Version
 
 @dataclass(frozen=True, kw_only=True)
 class AlertEngine:
-    """The alerts of one version of the task file: its channels, and what is told to them."""
+    """The alerts of one version of the task file."""
 
     version: Version
     channels: tuple[Channel, ...]
     prefix: tuple[str, ...] = ()
-    _quiet: run_outcomes.IdleDetector = field(default_factory=run_outcomes.IdleDetector)
+    _idle: run_outcomes.IdleDetector = field(default_factory=run_outcomes.IdleDetector)
 
     @classmethod
     def of(cls, version: Version, prefix: tuple[str, ...] = ()) -> "AlertEngine":
-        """Return the alerts of a version, of which `prefix` stands in front of the tables' asset keys."""
+        """Return the engine of a version; `prefix` is the prefix of the tables' asset keys."""
         return cls(version=version, channels=tuple(channels_of(version.document.head, environment())), prefix=prefix)
 
     @cached_property
     def _entries(self) -> Mapping[str, Task | Group]:
         return {entry.dagster_name: entry for entry in self.version.taskfile.by_id().values()}
 
-    def desk(self, ledger: ledger_store.Ledger, settings: Settings) -> AlertContext:
-        """Return the desk to which rules bring what they find now."""
+    def context(self, ledger: ledger_store.Ledger, settings: Settings) -> AlertContext:
+        """Return the rules' context at this moment."""
         taskfile = self.version.taskfile
         return AlertContext(
             ledger=ledger,
             alerts=taskfile.alerts,
             channels=tuple(channel.id for channel in self.channels),
             moment=now(),
-            links=DagsterLinks(address=_dagster(taskfile.alerts.link or ui_address(settings.dagster_home))),
+            links=DagsterLinks(address=_dagster_address(taskfile.alerts.link or ui_address(settings.dagster_home))),
             entries=self._entries,
             owners=self.version.owners,
             prefix=self.prefix,
         )
 
-    def look(self, instance: dg.DagsterInstance, settings: Settings, state: FileState) -> str | None:
-        """Look, and send what is due; return why not, when another process is at it.
+    def evaluate(self, instance: dg.DagsterInstance, settings: Settings, state: FileState) -> str | None:
+        """Evaluate all rules, and send what is due; return a skip reason if another process holds the lock.
 
         Args:
             instance: The project's.
             settings: The project's.
-            state: How the task file is.
+            state: State of the task file.
         """
-        with ledger_store.opened(instance, settings.dagster_home) as opened:
-            if opened is None:
+        with ledger_store.opened(instance, settings.dagster_home) as stored:
+            if stored is None:
                 return "another process is sending messages"
-            desk = self.desk(opened.ledger, settings)
-            run_outcomes.look(instance, desk, self._quiet)
-            missed_starts.look(instance, settings, desk)
-            late_data.look(instance, desk)
-            task_file.tell(desk, state)
-            opened.ledger.prune(desk.moment, desk.channels)
-            opened.save()
-            delivery.deliver(opened.ledger, self.channels, desk.alerts, desk.moment, opened.save)
+            context = self.context(stored.ledger, settings)
+            run_outcomes.evaluate(instance, context, self._idle)
+            missed_starts.evaluate(instance, settings, context)
+            late_data.evaluate(instance, context)
+            task_file.report(context, state)
+            stored.ledger.prune(context.moment, context.channels)
+            stored.save()
+            delivery.deliver(stored.ledger, self.channels, context.alerts, context.moment, stored.save)
         return None
 
 
-def _dagster(address: str | None) -> str | None:
-    """Return where Dagster's own UI is below an address of `mystocks ui`."""
+def _dagster_address(address: str | None) -> str | None:
+    """Return the address of Dagster's own UI below an address of `mystocks ui`."""
     return f"{address.rstrip('/').removesuffix(DAGSTER_PATH)}{DAGSTER_PATH}" if address else None

@@ -1,4 +1,4 @@
-"""The ledger where it is kept: in the key-value table of Dagster's own storage, changed by one process at a time."""
+"""Storage of the ledger: the key-value table of Dagster's own storage, changed by one process at a time."""
 
 import os
 from collections.abc import Generator
@@ -17,32 +17,32 @@ _LOCK = "alerts.lock"
 
 
 @dataclass
-class LedgerFile:
-    """The ledger, and how it is kept."""
+class StoredLedger:
+    """The ledger, and its text as it was last saved."""
 
     instance: dg.DagsterInstance
     ledger: Ledger
-    _kept: str = ""
+    _saved: str = ""
 
     def save(self) -> None:
-        """Keep the ledger as it is now; writes nothing when nothing has changed."""
+        """Save the ledger if it has changed."""
         text = self.ledger.model_dump_json()
-        if text != self._kept:
+        if text != self._saved:
             _storage(self.instance).set_cursor_values({Storage.ALERTS: text})
-            self._kept = text
+            self._saved = text
 
 
 def read(instance: dg.DagsterInstance) -> Ledger:
-    """Return the ledger, for looking at; an empty one before anything was kept."""
-    kept = _storage(instance).get_cursor_values({Storage.ALERTS}).get(Storage.ALERTS)
-    return Ledger.model_validate_json(kept) if kept else Ledger()
+    """Return the ledger, read-only; an empty one if none is stored."""
+    text = _storage(instance).get_cursor_values({Storage.ALERTS}).get(Storage.ALERTS)
+    return Ledger.model_validate_json(text) if text else Ledger()
 
 
 @contextmanager
-def opened(instance: dg.DagsterInstance, home: Path, patience: float = 0) -> Generator[LedgerFile | None]:
-    """Yield the book for changing, and save it at the end.
+def opened(instance: dg.DagsterInstance, home: Path, patience: float = 0) -> Generator[StoredLedger | None]:
+    """Yield the ledger for changes under a lock, and save it at the end.
 
-    None when another process has it for longer than `patience` seconds.
+    Yields None if another process holds the lock for longer than `patience` seconds.
     """
     descriptor = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -50,11 +50,11 @@ def opened(instance: dg.DagsterInstance, home: Path, patience: float = 0) -> Gen
             yield None
             return
         ledger = read(instance)
-        book = LedgerFile(instance, ledger, ledger.model_dump_json())
-        # Whoever sent and did not finish is dead: the lock is ours.
+        stored = StoredLedger(instance, ledger, ledger.model_dump_json())
+        # The lock is held here, so a process that marked messages as being sent has ended.
         ledger.recover()
-        yield book
-        book.save()
+        yield stored
+        stored.save()
     finally:
         os.close(descriptor)
 
@@ -62,5 +62,5 @@ def opened(instance: dg.DagsterInstance, home: Path, patience: float = 0) -> Gen
 def _storage(instance: dg.DagsterInstance) -> DaemonCursorStorage:
     storage = instance.daemon_cursor_storage
     if storage is None:
-        raise RuntimeError("this Dagster storage keeps no cursors")
+        raise RuntimeError("this Dagster storage has no daemon cursors")
     return storage

@@ -1,4 +1,4 @@
-"""What is told: one message, and several joined into one."""
+"""Alert messages, and several of them joined into one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from datetime import datetime
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.taskfile.alerts import Kind
 
-#: Of a burst so many messages are told in full; of the others only the first line. Services cut long texts.
+#: Of a burst, this many messages are sent in full, and the titles of the others. Services cut long texts.
 _IN_FULL = 10
 _LONGEST = 3_500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One thing to tell.
+    """One alert message.
 
     Attributes:
-        key: What it tells of, such as an execution's id: the same key is told once.
-        kind: As in `alerts.on` of the task file.
+        key: Id of the subject, such as an execution's id: one message is sent for each key.
+        kind: One of `alerts.on` of the task file.
         title: One line.
-        body: The rest, in lines.
-        time: When it happened.
+        body: The other lines.
+        time: Time of the event.
     """
 
     key: str
@@ -32,14 +32,13 @@ class Message:
 
 
 def joined(messages: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    """Return title and body of one message that tells several, each given as title and body."""
+    """Join messages, each a title and a body, into the title and body of one message."""
     if len(messages) == 1:
         return messages[0][0], _cut(messages[0][1])
     parts = [f"{number}. {title}\n{body}" for number, (title, body) in enumerate(messages[:_IN_FULL], 1)]
     rest = [f"{number}. {title}" for number, (title, _) in enumerate(messages[_IN_FULL:], _IN_FULL + 1)]
-    return f"MyStocks：{len(messages)} 条消息（{messages[0][0]} 等）", _cut(
-        "\n\n".join([*parts, "\n".join(rest)]).rstrip()
-    )
+    title = f"MyStocks：{len(messages)} 条消息（{messages[0][0]} 等）"
+    return title, _cut("\n\n".join([*parts, "\n".join(rest)]).rstrip())
 
 
 def lines(**parts: str | None) -> str:
@@ -48,7 +47,7 @@ def lines(**parts: str | None) -> str:
 
 
 def clock(moment: datetime) -> str:
-    """Return a moment as people in Shanghai read it."""
+    """Format a moment in Shanghai's time."""
     return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}（上海时间）"
 
 

@@ -1,4 +1,4 @@
-"""The words of each message, in Chinese, with the command that helps."""
+"""Texts of the messages, in Chinese, each with the command to run next."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from mystocks_dagster.alerts.message import Message, clock, lines
 from mystocks_dagster.taskfile.yaml.scalars import scalar
 
-#: Longer reasons are cut: the run has all of it.
+#: Longer reasons are cut; the run shows them in full.
 _LONGEST_REASON = 800
 
 
@@ -26,7 +26,7 @@ def failed(
     command: str | None,
     owner: str | None = None,
 ) -> Message:
-    """Return the message about a task that failed in its last attempt."""
+    """Return the message about a task whose last attempt failed."""
     body = lines(
         任务=f"{name}（{task_id}）",
         负责人=owner,
@@ -51,9 +51,9 @@ def partly_done(
     command: str | None,
     owner: str | None = None,
 ) -> Message:
-    """Return the message about a task of which some items failed.
+    """Return the message about a task with failed items.
 
-    `command` runs only those again where the task can.
+    `command` runs only those again if the task supports it.
     """
     more = f" 等 {len(failed_items)} 项" if len(failed_items) > 10 else ""
     items = "、".join(map(str, failed_items[:10])) + more
@@ -98,7 +98,7 @@ def crashing(
     link: str | None,
     owner: str | None = None,
 ) -> Message:
-    """Return the message about a supervisor that crashes again and again."""
+    """Return the message about a supervisor that crashes repeatedly."""
     body = lines(
         任务=f"{name}（{task_id}）",
         负责人=owner,
@@ -137,7 +137,7 @@ def late(
     link: str | None,
     owner: str | None = None,
 ) -> Message:
-    """Return the message about data that is not there by its time."""
+    """Return the message about data that did not arrive in time."""
     body = lines(
         应到=f"{name}：{day.isoformat()}（交易日）{by} 之前",
         负责人=owner,
@@ -150,7 +150,7 @@ def late(
 
 
 def arrived(key: str, name: str, day: date, *, time: datetime) -> Message:
-    """Return the message about late data that has come."""
+    """Return the message about late data that has arrived."""
     return Message(
         key=key,
         kind="recovery",
@@ -185,8 +185,8 @@ def missed(
     return Message(key=key, kind="missed", title=f"⏰ 定时未触发：{name}", body=body, time=time)
 
 
-def daemon_gone(key: str, *, time: datetime, seen: datetime | None, reason: str) -> Message:
-    """Return the message about the daemon, without which nothing starts by itself."""
+def daemon_stopped(key: str, *, time: datetime, seen: datetime | None, reason: str) -> Message:
+    """Return the message about a stopped daemon."""
     body = lines(
         时间=clock(time),
         最后心跳=clock(seen) if seen else None,
@@ -198,7 +198,7 @@ def daemon_gone(key: str, *, time: datetime, seen: datetime | None, reason: str)
 
 
 def daemon_back(key: str, *, time: datetime, since: datetime) -> Message:
-    """Return the message about the daemon that runs again."""
+    """Return the message about a daemon that runs again."""
     return Message(
         key=key,
         kind="recovery",
@@ -211,15 +211,15 @@ def daemon_back(key: str, *, time: datetime, since: datetime) -> Message:
 def broken_file(
     key: str, file: str, version: str, *, problems: Sequence[str], broken: Sequence[str], time: datetime
 ) -> Message:
-    """Return the message about a version of the task file that has problems."""
-    shown = [*problems[:10], *([f"…… 共 {len(problems)} 处"] if len(problems) > 10 else [])]
+    """Return the message about a version of the task file with problems."""
+    listed = [*problems[:10], *([f"…… 共 {len(problems)} 处"] if len(problems) > 10 else [])]
     stopped = "、".join(broken[:20]) if broken else None
     head = lines(文件=file, 版本=version, 时间=clock(time), 未加载=stopped, 检查="mystocks check")
-    return Message(key=key, kind="broken_file", title="❌ 任务文件有错误", body="\n".join([head, *shown]), time=time)
+    return Message(key=key, kind="broken_file", title="❌ 任务文件有错误", body="\n".join([head, *listed]), time=time)
 
 
-def mended_file(key: str, file: str, version: str, *, time: datetime) -> Message:
-    """Return the message about a task file that is right again."""
+def corrected_file(key: str, file: str, version: str, *, time: datetime) -> Message:
+    """Return the message about a task file that is valid again."""
     return Message(
         key=key,
         kind="recovery",
@@ -229,14 +229,14 @@ def mended_file(key: str, file: str, version: str, *, time: datetime) -> Message
     )
 
 
-def trial(time: datetime) -> Message:
+def test_message(time: datetime) -> Message:
     """Return the message of `mystocks alerts test`."""
     body = lines(时间=clock(time), 说明="收到本消息表示这个渠道可用（mystocks alerts test）")
     return Message(key="test", kind="failure", title="🔔 MyStocks 测试消息", body=body, time=time)
 
 
 def command(task_id: str, params: Mapping[str, Any] | None = None, days: tuple[str, str] | None = None) -> str:
-    """Return the command that runs a task again with these parameters, for these days; it reads their values as YAML.
+    """Return the command that runs a task with these parameters, for these days; the command reads values as YAML.
 
     Examples:
         >>> command("sync", {"start_date": "2026-11-23", "force": True})
@@ -246,9 +246,9 @@ def command(task_id: str, params: Mapping[str, Any] | None = None, days: tuple[s
         >>> command("sync", days=("2026-11-23", "2026-11-24"))
         'mystocks backfill sync --from 2026-11-23 --to 2026-11-24'
     """
-    given = (f"-p {shlex.quote(f'{name}={_value(value)}')}" for name, value in (params or {}).items())
+    options = (f"-p {shlex.quote(f'{name}={_value(value)}')}" for name, value in (params or {}).items())
     start = ["mystocks backfill", task_id, "--from", days[0], "--to", days[1]] if days else ["mystocks run", task_id]
-    return " ".join([*start, *given])
+    return " ".join([*start, *options])
 
 
 def _value(value: Any) -> str:

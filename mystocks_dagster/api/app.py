@@ -1,4 +1,4 @@
-"""The REST interface as an application: `create_app(settings)`."""
+"""The REST application: `create_app(settings)`."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -34,17 +34,17 @@ from mystocks_dagster.project.background_reload import BackgroundReload
 from mystocks_dagster.project.project_cache import ProjectCache
 from mystocks_dagster.settings import Settings
 
-#: Bytes of a request's body; a task file of 1,000 tasks has half of that.
+#: Largest request body in bytes; a task file of 1,000 tasks has half of that.
 MAX_BODY = 1_000_000
 
 
 class GuardedApp(FastAPI):
-    """An application whose every answer, also that to a failure, passes the door."""
+    """An application that authenticates every request and adds security headers to every response."""
 
     settings: Settings
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return all that handles a request; `add_middleware` would not see the answer to a failure."""
+        """Return the middleware stack. `add_middleware` would not see the response to an unhandled exception."""
         home = home_id(self.settings.dagster_home)
         return SecurityHeaders(
             AuthMiddleware(super().build_middleware_stack(), token=self.settings.api_token, server_id=home)
@@ -54,20 +54,19 @@ class GuardedApp(FastAPI):
 def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = None) -> GuardedApp:
     """Return the application for a project.
 
-    `app.state.manager` is its `TaskManager`; `app.state.projects` gives the pages the same project.
+    `app.state.manager` is its `TaskManager`. `app.state.projects` gives the pages the same project.
 
-    One application serves any number of threads over one Dagster instance, and notices when tasks.yaml is saved by
-    others.
+    One application serves any number of threads over one Dagster instance, and reloads tasks.yaml after a change.
 
     Args:
-        settings: The project's.
-        larger_bodies: Beginning of a path to how many bytes a request may send there.
+        settings: The project's settings.
+        larger_bodies: Path prefix to the largest request body below it, in bytes.
     """
     app = GuardedApp(
         title="MyStocks",
         version=version("mystocks-dagster"),
-        description="The tasks of tasks.yaml: list, change, start, stop, look back. "
-        "Errors of every call have one shape, `ErrorBody`.",
+        description="The tasks of tasks.yaml: list, edit, start, stop, history. "
+        "Every error response is an `ErrorBody`.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -78,6 +77,16 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
     app.state.projects = ProjectCache(settings, BackgroundReload(settings))
     app.state.manager = TaskManager(settings, caller=REST, projects=app.state.projects)
     error_responses.register(app)
+    _include_routers(app)
+    app.get("/", include_in_schema=False)(_home)
+    app.openapi = lambda: _openapi(app)
+    # The last one added handles a request first.
+    app.add_middleware(TaskFileHeaders, loaded=lambda: app.state.projects.last(REST))
+    app.add_middleware(BodyLimit, largest=MAX_BODY, below=larger_bodies)
+    return app
+
+
+def _include_routers(app: FastAPI) -> None:
     # Fixed paths come before /api/tasks/{task_id}.
     for module in (health, executions, statistics, import_export, groups, tasks):
         app.include_router(module.router)
@@ -86,12 +95,6 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
     app.include_router(reference.router)
     for router in pages.routers():
         app.include_router(router)
-    app.get("/", include_in_schema=False)(_home)
-    app.openapi = lambda: _openapi(app)
-    # The last one added is asked first.
-    app.add_middleware(TaskFileHeaders, loaded=lambda: app.state.projects.last(REST))
-    app.add_middleware(BodyLimit, largest=MAX_BODY, below=larger_bodies)
-    return app
 
 
 async def _home() -> RedirectResponse:
@@ -100,6 +103,6 @@ async def _home() -> RedirectResponse:
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
-        found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        app.openapi_schema = response_models.completed(found)
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        app.openapi_schema = response_models.add_entry_schemas(document)
     return app.openapi_schema

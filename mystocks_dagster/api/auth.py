@@ -1,4 +1,4 @@
-"""Who may come in: host name, origin and token of each request and websocket, before anything of it is read."""
+"""Authentication: host name, origin and token of each request and websocket, checked before its body is read."""
 
 import base64
 import binascii
@@ -13,22 +13,22 @@ from mystocks_dagster.api.origins import Source, is_followed_link, source_of
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.api.session import Sessions
 
-#: Set in the scope of a request that showed the token, or needs none.
-KNOWN = "mystocks.known"
-#: Answered to strangers too: the bare status, and whether this server is the one that was started.
+#: Scope key: whether the request has the token, or no token is set.
+AUTHENTICATED = "mystocks.authenticated"
+#: Calls without authentication: the bare status, and which instance this server belongs to.
 _OPEN_CALLS = frozenset(
     {(method, path) for method in ("GET", "HEAD") for path in ("/api/tasks/health", "/api/tasks/health/", "/ready")}
 )
-#: Headers that decide here; a request that has one of them twice means two things.
-_DECISIVE = ("host", "origin", "sec-fetch-site", "authorization", "content-type")
+#: Headers that are checked here. A request with a duplicate of one is ambiguous.
+_CHECKED_HEADERS = ("host", "origin", "sec-fetch-site", "authorization", "content-type")
 
 
 class AuthMiddleware:
-    """Lets a request in when it shows the token, or, where none is set, when it was meant for this machine.
+    """Accepts requests with the token or, if none is set, requests to a loopback host name.
 
-    Without a token only a loopback host name is answered: a page of another site that makes its own name point to
-    127.0.0.1 (DNS rebinding) sends that name. A page of another site gets nothing but links: neither calls, nor images,
-    frames, scripts or websockets.
+    The host name matters because of DNS rebinding: a page of another site may resolve its own name to 127.0.0.1, but
+    sends that name. A page of another site may only link here: calls, images, frames, scripts and websockets are
+    refused.
     """
 
     def __init__(self, app: ASGIApp, token: str | None, server_id: str) -> None:
@@ -53,48 +53,47 @@ class AuthMiddleware:
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> JsonResponse | None:
         names = [name for name, _ in scope["headers"]]
-        if twice := [name for name in _DECISIVE if names.count(name.encode()) > 1]:
-            return _refused(400, f"The request has the header {twice[0]} twice.")
+        if duplicates := [name for name in _CHECKED_HEADERS if names.count(name.encode()) > 1]:
+            return _refused(400, f"Duplicate header: {duplicates[0]}.")
         host = headers.get("host", "")
         if self._token is None and not is_loopback(host_name(host)):
             return _refused(
                 403,
-                f"This server answers to 127.0.0.1 and localhost only, not to {host[:100]!r}. "
-                "To reach it under another name, set MYSTOCKS_API_TOKEN and start it again.",
+                f"This server accepts only the host names 127.0.0.1 and localhost, not {host[:100]!r}. "
+                "To use another name, set MYSTOCKS_API_TOKEN and restart the server.",
             )
         # A websocket begins with a GET.
         method = scope.get("method", "GET")
-        scope[KNOWN] = self._knows(scope, headers)
-        if not scope[KNOWN] and (method, scope["path"]) not in _OPEN_CALLS:
-            answer = _refused(
-                401, "This server wants a token: send the header Authorization: Bearer <MYSTOCKS_API_TOKEN>."
+        scope[AUTHENTICATED] = self._is_authenticated(scope, headers)
+        if not scope[AUTHENTICATED] and (method, scope["path"]) not in _OPEN_CALLS:
+            response = _refused(
+                401, "This server requires a token. Send the header Authorization: Bearer <MYSTOCKS_API_TOKEN>."
             )
-            # A browser asks its user, who gives the token as the password. Chromium reads one scheme in a header, not
-            # two.
+            # A browser asks its user for the token as the password. Chromium reads only one scheme per header.
             for scheme in ("Basic", "Bearer"):
-                answer.headers.append("www-authenticate", f'{scheme} realm="MyStocks"')
-            return answer
+                response.headers.append("www-authenticate", f'{scheme} realm="MyStocks"')
+            return response
         if source_of(headers) is Source.FOREIGN and not (scope["type"] == "http" and is_followed_link(method, headers)):
             return _refused(
-                403, "A page of another site may do nothing here: call it from a program or this server's pages."
+                403, "Requests from other sites' pages are refused. Use a program or this server's own pages."
             )
         return None
 
-    def _knows(self, scope: Scope, headers: Mapping[str, str]) -> bool:
-        if self._token is None or _shows(headers.get("authorization", ""), self._token):
+    def _is_authenticated(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+        if self._token is None or _has_token(headers.get("authorization", ""), self._token):
             return True
-        return scope["type"] == "websocket" and self._sessions is not None and self._sessions.opens(headers)
+        return scope["type"] == "websocket" and self._sessions is not None and self._sessions.is_valid(headers)
 
     def _with_session(self, scope: Scope, headers: Mapping[str, str], send: Send) -> Send:
-        """Return a `send` that gives a browser that showed the password the cookie for its websockets."""
+        """Return a `send` that sets the websocket cookie for a browser that authenticated by password."""
         sessions = self._sessions
         by_password = headers.get("authorization", "").lower().startswith("basic ")
         if (
             sessions is None
-            or not scope[KNOWN]
+            or not scope[AUTHENTICATED]
             or scope["type"] != "http"
             or not by_password
-            or sessions.valid(headers)
+            or sessions.is_fresh(headers)
         ):
             return send
 
@@ -108,21 +107,21 @@ class AuthMiddleware:
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Return the headers of a request, names in lower case."""
+    """Return the headers of a request by lower-case name."""
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def _shows(authorization: str, token: str) -> bool:
-    kind, _, value = authorization.strip().partition(" ")
-    shown = value.strip()
-    if kind.lower() == "basic":
+def _has_token(authorization: str, token: str) -> bool:
+    scheme, _, value = authorization.strip().partition(" ")
+    credential = value.strip()
+    if scheme.lower() == "basic":
         try:
-            shown = base64.b64decode(shown, validate=True).decode().partition(":")[2]
+            credential = base64.b64decode(credential, validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError):
             return False
-    elif kind.lower() != "bearer":
+    elif scheme.lower() != "bearer":
         return False
-    return hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), token.encode())
+    return hmac.compare_digest(credential.encode("utf-8", "surrogateescape"), token.encode())
 
 
 def _refused(status: int, message: str) -> JsonResponse:

@@ -1,4 +1,4 @@
-"""How much a request may send: the size of its body."""
+"""The size limit of request bodies."""
 
 from collections.abc import Mapping
 
@@ -9,10 +9,15 @@ from mystocks_dagster.api.responses import JsonResponse
 
 
 class BodyLimit:
-    """Refuses a body that is too large before it is read into memory."""
+    """Refuses a body that is too large before it is read into memory.
+
+    Args:
+        app: The application.
+        largest: Limit in bytes.
+        below: Path prefix to another limit in bytes.
+    """
 
     def __init__(self, app: ASGIApp, largest: int, below: Mapping[str, int] | None = None) -> None:
-        """Take the limit in bytes, and other limits for the paths that begin with a prefix."""
         self._app = app
         self._largest = largest
         self._below = below or {}
@@ -22,40 +27,45 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        largest = next(
-            (size for prefix, size in self._below.items() if scope["path"].startswith(prefix)), self._largest
-        )
+        limits = (size for prefix, size in self._below.items() if scope["path"].startswith(prefix))
+        largest = next(limits, self._largest)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared[:20]) > largest:
             await _too_large(largest)(scope, receive, send)
             return
-        size = 0
         started = False
 
-        async def counted() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > largest:
-                raise _TooLarge
-            return message
-
-        async def noted(message: Message) -> None:
+        async def send_noting_start(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
         try:
-            await self._app(scope, counted, noted)
+            await self._app(scope, _limited(receive, largest), send_noting_start)
         except _TooLarge:
             if not started:
                 await _too_large(largest)(scope, receive, send)
 
 
+def _limited(receive: Receive, largest: int) -> Receive:
+    """Return a `receive` that raises `_TooLarge` after `largest` bytes."""
+    size = 0
+
+    async def receive_limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > largest:
+            raise _TooLarge
+        return message
+
+    return receive_limited
+
+
 class _TooLarge(BaseException):
-    """The body went on after the limit; no handler in between may take it for a failure of its own."""
+    """The body exceeds the limit. A BaseException, so that no handler in between catches it."""
 
 
 def _too_large(largest: int) -> JsonResponse:
-    message = f"The body is larger than {largest:,} bytes. Import a large file from the export folder instead."
+    message = f"The request body exceeds {largest:,} bytes. Import a large file from the export folder instead."
     return JsonResponse(body("TooLarge", message), 413, headers={"connection": "close"})

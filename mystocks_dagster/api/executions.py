@@ -1,4 +1,4 @@
-"""The calls about what ran: list, one, its logs, stop, clean up."""
+"""REST calls about executions: list, get, logs, stop, clean up."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
@@ -10,50 +10,50 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from mystocks_dagster.api.request_models import ExecutionId, Manager, OptionalId, Since, Until
-from mystocks_dagster.api.response_models import Cleaned, TaskExecution, TaskResponse, described
+from mystocks_dagster.api.response_models import Cleaned, TaskExecution, TaskResponse, documented
 from mystocks_dagster.tags import Status
 
 router = APIRouter(prefix="/api/tasks/executions", tags=["executions"])
-#: Each follower takes a thread while it waits for a line; the calls have threads of their own.
+#: Each follower takes a thread while it waits for a line; other calls have their own threads.
 MAX_FOLLOWERS = 32
 _followers = anyio.CapacityLimiter(MAX_FOLLOWERS)
 _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}, "description": "Lines of text"}}
 
 
 @router.get("", include_in_schema=False)
-@router.get("/", responses=described(list[TaskExecution]))
+@router.get("/", responses=documented(list[TaskExecution]))
 def list_executions(
     manager: Manager,
     task_id: OptionalId = None,
-    limit: Annotated[int, Query(ge=1, le=100_000, description="At most this many, the newest first.")] = 100,
-    status: Annotated[Status | None, Query(description="Only executions of this status.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100_000, description="Largest number of executions, the newest first.")] = 100,
+    status: Annotated[Status | None, Query(description="Only executions with this status.")] = None,
     since: Since = None,
     until: Until = None,
 ) -> Any:
-    """List what ran, the newest first."""
-    found = manager.get_executions(task_id, limit, status=status, since=since, until=until)
-    return [one.to_json() for one in found]
+    """List executions, the newest first."""
+    executions = manager.get_executions(task_id, limit, status=status, since=since, until=until)
+    return [execution.to_json() for execution in executions]
 
 
-@router.delete("/cleanup", responses=described(Cleaned))
+@router.delete("/cleanup", responses=documented(Cleaned))
 def cleanup(
     manager: Manager,
-    days: Annotated[int, Query(ge=1, le=36_500, description="Executions older than so many days go.")] = 7,
+    days: Annotated[int, Query(ge=1, le=36_500, description="Remove executions older than this many days.")] = 7,
 ) -> Any:
-    """Remove old executions from the history; tables and statistics stay."""
-    done = manager.cleanup_executions(days)
-    return {"success": True, "count": done.executions, **done.to_json()}
+    """Remove old executions from the history; tables and statistics are kept."""
+    result = manager.cleanup_executions(days)
+    return {"success": True, "count": result.executions, **result.to_json()}
 
 
-@router.get("/{execution_id}", responses=described(TaskExecution))
+@router.get("/{execution_id}", responses=documented(TaskExecution))
 def get_execution(manager: Manager, execution_id: ExecutionId) -> Any:
-    """Show one execution."""
+    """Get an execution."""
     return manager.get_execution(execution_id).to_json()
 
 
-@router.post("/{execution_id}/stop", responses=described(TaskResponse))
+@router.post("/{execution_id}/stop", responses=documented(TaskResponse))
 def stop_execution(manager: Manager, execution_id: ExecutionId) -> Any:
-    """Stop an execution, and with it the run that it is part of; answered when it has ended."""
+    """Stop an execution and the run that it is part of; responds when the run has ended."""
     return manager.stop_task(execution_id).to_json()
 
 
@@ -61,24 +61,23 @@ def stop_execution(manager: Manager, execution_id: ExecutionId) -> Any:
 def get_logs(
     manager: Manager,
     execution_id: ExecutionId,
-    follow: Annotated[bool, Query(description="Go on sending what comes until the execution has ended.")] = False,
+    follow: Annotated[bool, Query(description="Send new lines until the execution has ended.")] = False,
 ) -> Any:
-    """Show what an execution logged and printed, as text."""
+    """Get the log and output of an execution as text."""
     if not follow:
         return PlainTextResponse(manager.get_logs(execution_id))
     manager.get_execution(execution_id)
     if not _followers.available_tokens:
         raise HTTPException(
-            503, f"{MAX_FOLLOWERS} logs are being followed already; try again when one of them has ended."
+            503, f"{MAX_FOLLOWERS} logs are followed already. Try again when one of these executions has ended."
         )
     return StreamingResponse(
-        _streamed(manager.follow_logs(execution_id, beat=True)), media_type="text/plain; charset=utf-8"
+        _stream(manager.follow_logs(execution_id, beat=True)), media_type="text/plain; charset=utf-8"
     )
 
 
-async def _streamed(lines: Iterator[str]) -> AsyncIterator[str]:
-    # A beat comes twice a second also while nothing is logged: only then does a caller who has gone away free the
-    # thread.
+async def _stream(lines: Iterator[str]) -> AsyncIterator[str]:
+    # An empty line comes twice a second while nothing is logged, so that a closed connection frees its thread.
     while (line := await to_thread.run_sync(_next, lines, limiter=_followers)) is not None:
         yield line
 

@@ -1,4 +1,4 @@
-"""Where a request comes from, as browsers say it: one rule for REST, pages, GraphQL and websockets."""
+"""The source of a request as browsers state it: one rule for REST, pages, GraphQL and websockets."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -7,7 +7,7 @@ _OTHER_SITES = ("cross-site", "same-site")
 
 
 class Source(Enum):
-    """Who sent a request."""
+    """The source of a request."""
 
     OWN = "a page of this server"
     FOREIGN = "a page of another site"
@@ -15,9 +15,9 @@ class Source(Enum):
 
 
 def source_of(headers: Mapping[str, str]) -> Source:
-    """Return who sent a request; browsers state it in headers that a page's script cannot set.
+    """Return the source of a request from headers that a page's script cannot set.
 
-    A page of another port of this machine is another site's page, too.
+    A page on another port of this machine counts as another site's page.
 
     Examples:
         >>> source_of({"host": "127.0.0.1:3000", "origin": "http://127.0.0.1:3000"}).name
@@ -36,9 +36,9 @@ def source_of(headers: Mapping[str, str]) -> Source:
 
 
 def is_followed_link(method: str, headers: Mapping[str, str]) -> bool:
-    """Say whether a browser opens the address as a page of its own, as after a click on a link in a mail.
+    """Return whether a browser opens the address as a page, as after a click on a link in an e-mail.
 
-    The page that has the link sees nothing of the answer, which is why another site's page may have one.
+    The linking page cannot read the response, so other sites may link here.
     """
     return (
         method in ("GET", "HEAD")

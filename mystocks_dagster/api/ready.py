@@ -1,4 +1,4 @@
-"""The call that says which server answers, for whoever has just started it."""
+"""The readiness call, for the program that started the server."""
 
 from typing import Any
 
@@ -12,5 +12,5 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/ready")
 def ready(manager: Manager) -> Any:
-    """Say that the server works, and for which instance: another program may have taken its port."""
+    """Return that the server is ready and for which instance; another program may have taken its port."""
     return {"ready": True, "server": "mystocks", "instance": home_id(manager.settings.dagster_home)}

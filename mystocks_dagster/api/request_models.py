@@ -1,4 +1,4 @@
-"""What the calls take: ids, moments, bodies; each is checked before a handler sees it."""
+"""The parameters and bodies of the calls, checked before a handler runs."""
 
 import math
 from datetime import datetime
@@ -11,8 +11,8 @@ from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.taskfile.names import ID_PATTERN, LONGEST_ID
 
-#: Deeper than any honest task; what is nested without end would exhaust whoever walks it.
-_DEEPEST = 30
+#: Largest nesting depth of a body. Real tasks stay far below; unbounded nesting would exhaust recursive code.
+_MAX_DEPTH = 30
 _YEARS = range(1970, 2201)
 
 
@@ -21,20 +21,20 @@ async def _manager(request: Request) -> TaskManager:
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what JSON parsers let through and no file can hold."""
-    waiting: list[tuple[Any, int]] = [(value, 0)]
-    while waiting:
-        one, depth = waiting.pop()
-        if depth > _DEEPEST:
-            raise ValueError(f"it is nested deeper than {_DEEPEST} levels")
-        if isinstance(one, dict):
-            waiting += [(item, depth + 1) for pair in one.items() for item in pair]
-        elif isinstance(one, list):
-            waiting += [(item, depth + 1) for item in one]
-        elif isinstance(one, float) and not math.isfinite(one):
-            raise ValueError("NaN and Infinity are no JSON; leave the value out, or write null")
-        elif isinstance(one, str):
-            _check_text(one)
+    """Refuse values that JSON parsers accept but a task file cannot store."""
+    stack: list[tuple[Any, int]] = [(value, 0)]
+    while stack:
+        node, depth = stack.pop()
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"nested deeper than {_MAX_DEPTH} levels")
+        if isinstance(node, dict):
+            stack += [(item, depth + 1) for item in (*node.keys(), *node.values())]
+        elif isinstance(node, list):
+            stack += [(item, depth + 1) for item in node]
+        elif isinstance(node, float) and not math.isfinite(node):
+            raise ValueError("NaN and Infinity are not valid JSON; leave the value out or send null")
+        elif isinstance(node, str):
+            _check_text(node)
     return value
 
 
@@ -42,13 +42,13 @@ def _check_text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("it holds half of a character (a lone surrogate); send UTF-8") from None
+        raise ValueError("contains a lone surrogate; send UTF-8") from None
     return text
 
 
 def _aware(moment: datetime) -> datetime:
     if moment.year not in _YEARS:
-        raise ValueError(f"the year {moment.year} cannot be meant; {_YEARS[0]} to {_YEARS[-1]}")
+        raise ValueError(f"year {moment.year} is out of range ({_YEARS[0]}-{_YEARS[-1]})")
     return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
 
 
@@ -68,51 +68,49 @@ OptionalId = Annotated[
     Query(
         pattern=ID_PATTERN,
         max_length=LONGEST_ID,
-        description="Only this task; of executions, also those of a group's runs.",
+        description="Only this task, or the runs of this group.",
     ),
 ]
 Moment = Annotated[datetime, AfterValidator(_aware)]
-Since = Annotated[
-    Moment | None, Query(description="Only what started at or after this time; Shanghai's when it has no offset.")
-]
-Until = Annotated[
-    Moment | None, Query(description="Only what started before this time; Shanghai's when it has no offset.")
-]
-DryRun = Annotated[bool, Query(description="Check it and show the difference; change nothing.")]
+_ZONE = "Shanghai time unless it has an offset."
+Since = Annotated[Moment | None, Query(description=f"Only executions that started at or after this time. {_ZONE}")]
+Until = Annotated[Moment | None, Query(description=f"Only executions that started before this time. {_ZONE}")]
+_DRY_RUN = "Check and show the changes without making them."
+DryRun = Annotated[bool, Query(description=_DRY_RUN)]
 Fields = Annotated[dict[str, Any], Body(), AfterValidator(_plain)]
 
 
-class _Closed(BaseModel):
-    """A misspelt key is refused rather than ignored."""
+class _StrictModel(BaseModel):
+    """Refuses unknown keys, such as misspelt ones."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class StartBody(_Closed):
-    """How to start a task; may be left out."""
+class StartBody(_StrictModel):
+    """Options of a start; the body is optional."""
 
     params: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(
-        default_factory=dict, description="Values for the task's parameters, for this run only."
+        default_factory=dict, description="Parameters of the task for this run only."
     )
-    only: bool = Field(default=False, description="Leave out the tasks that it depends on.")
+    only: bool = Field(default=False, description="Run without the task's dependencies.")
 
 
-class ImportBody(_Closed):
-    """What to import: a file of the export folder, or the tasks themselves."""
+class ImportBody(_StrictModel):
+    """What to import: a file in the export folder, or the content of a task file."""
 
     config_path: Annotated[str, AfterValidator(_check_text)] | None = Field(
-        default=None, description="A task file, YAML or JSON, in the export folder.", examples=["tasks_20261124.json"]
+        default=None, description="A YAML or JSON task file in the export folder.", examples=["tasks_20261124.json"]
     )
     config: Annotated[dict[str, Any], AfterValidator(_plain)] | None = Field(
         default=None, description="The content of a task file: `tasks`, `task_groups`, `defaults`."
     )
-    dry_run: bool = Field(default=False, description="Check it and show the difference; change nothing.")
+    dry_run: bool = Field(default=False, description=_DRY_RUN)
 
 
-class ExportBody(_Closed):
-    """Where to export to."""
+class ExportBody(_StrictModel):
+    """The file to export to."""
 
     output_path: Annotated[str, AfterValidator(_check_text)] = Field(
-        description="A file in the export folder, .yaml, .yml or .json. `$(date +%Y%m%d)` in its name is read as a shell would.",
+        description="A .yaml, .yml or .json file in the export folder. `$(date +%Y%m%d)` in its name becomes the date.",
         examples=["tasks_20261124.json"],
     )

@@ -1,4 +1,4 @@
-"""The shapes of the answers, for the OpenAPI document; the values themselves come from the manager's `to_json`."""
+"""Response shapes for the OpenAPI document; the values come from the manager's `to_json`."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from mystocks_dagster.taskfile.model import Group, Task
 
 _REF = "#/components/schemas/{model}"
-#: Marks, in a call's `openapi_extra`, whose schema its body has.
+#: Key in a call's `openapi_extra`: name of the schema of its body.
 BODY = "x-body"
 
 
-class _Open(BaseModel):
-    """More fields may come."""
+class _OpenModel(BaseModel):
+    """Allows further fields."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class TaskExecution(_Open):
-    """One task's run."""
+class TaskExecution(_OpenModel):
+    """One task within one run."""
 
     execution_id: str
     task_id: str
@@ -35,8 +35,8 @@ class TaskExecution(_Open):
     params: dict[str, Any] | None
 
 
-class TaskStatistics(_Open):
-    """How often a task ran and how it went."""
+class TaskStatistics(_OpenModel):
+    """Counts, durations and success rate of a task."""
 
     task_id: str
     task_name: str
@@ -50,8 +50,8 @@ class TaskStatistics(_Open):
     success_rate: float | None = Field(description="Percent.")
 
 
-class TaskResponse(_Open):
-    """What became of a request."""
+class TaskResponse(_OpenModel):
+    """The result of a request."""
 
     success: bool
     message: str
@@ -60,17 +60,17 @@ class TaskResponse(_Open):
     execution_id: str | None
 
 
-class SwitchState(_Open):
-    """Whether a schedule is on."""
+class SwitchState(_OpenModel):
+    """The switch of a schedule."""
 
     task_id: str
     on: bool
-    file: bool = Field(description="What the file says.")
-    decided: bool = Field(description="A person has switched it, which counts until it is reset.")
+    file: bool = Field(description="The task file's `enabled`.")
+    decided: bool = Field(description="Turned by a person, which overrides the task file until `reset`.")
 
 
-class NextRun(_Open):
-    """A coming start."""
+class NextRun(_OpenModel):
+    """The next run of a schedule."""
 
     task_id: str
     time: str
@@ -78,8 +78,8 @@ class NextRun(_Open):
     trading_day: bool
 
 
-class HealthState(_Open):
-    """Whether the project works; only `status` without the token where one is set."""
+class HealthState(_OpenModel):
+    """The project's health; only `status` if a token is set and the request lacks it."""
 
     status: str = Field(description="healthy or degraded.")
     total_tasks: int | None = None
@@ -87,27 +87,27 @@ class HealthState(_Open):
     total_executions: int | None = None
 
 
-class Cleaned(_Open):
-    """What a clean-up removed."""
+class Cleaned(_OpenModel):
+    """The result of a clean-up."""
 
     success: bool
-    count: int = Field(description="Executions that were removed.")
+    count: int = Field(description="Number of removed executions.")
 
 
-class Exported(_Open):
-    """Where an export is."""
+class Exported(_OpenModel):
+    """The result of an export."""
 
     success: bool
     path: str
 
 
-def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """Give the OpenAPI document the schemas of tasks and groups, which the reader of tasks.yaml checks by itself."""
-    known = document.setdefault("components", {}).setdefault("schemas", {})
+def add_entry_schemas(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the schemas of tasks and groups, which the reader of tasks.yaml validates, to the OpenAPI document."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name, model in (("TaskConfig", Task), ("TaskGroup", Group)):
         schema = model.model_json_schema(ref_template=_REF)
-        known |= schema.pop("$defs", {})
-        known[name] = schema
+        schemas |= schema.pop("$defs", {})
+        schemas[name] = schema
     for calls in document["paths"].values():
         for call in calls.values():
             if name := call.pop(BODY, None):
@@ -115,6 +115,6 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def described(model: Any, what: str = "Done") -> dict[int | str, dict[str, Any]]:
-    """Return how a call documents its answer, of which the shape is not checked again."""
-    return {200: {"model": model, "description": what}}
+def documented(model: Any, description: str = "Done") -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of a call's response; the shape of the response is not validated."""
+    return {200: {"model": model, "description": description}}

@@ -1,4 +1,4 @@
-"""JSON that holds whatever a task reported: Chinese as it is, NaN as null, damaged text as escapes."""
+"""JSON responses for any value that a task reports: NaN becomes null, lone surrogates are escaped."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from mystocks_dagster.execution.jsonable import to_jsonable
 
 
 class JsonResponse(JSONResponse):
-    """A JSON response that can always be written."""
+    """A JSON response for any value."""
 
     def render(self, content: Any) -> bytes:
         """Return the bytes of the body."""
@@ -17,5 +17,5 @@ class JsonResponse(JSONResponse):
             text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         except (ValueError, TypeError):
             text = json.dumps(to_jsonable(content, ""), ensure_ascii=False, separators=(",", ":"))
-        # Half of a surrogate pair becomes \udxxx, which within JSON is how it is escaped.
+        # A lone surrogate becomes \udxxx, which is its escape in JSON.
         return text.encode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""The REST interface as a foreground service."""
+"""The REST server in the foreground."""
 
 import json
 import os
@@ -16,44 +16,48 @@ from mystocks_dagster.instance import prepare_home
 from mystocks_dagster.project.servers import stop_on_signals
 from mystocks_dagster.settings import Settings
 
-#: Where the address of the running server is noted, beside that of the web UI.
+#: File in the instance's folder with the address of the running server.
 ADDRESS_FILE = "api.json"
-#: Bytes of a websocket's message; a subscription of Dagster's UI has some thousands.
+#: Largest websocket message in bytes; a subscription of Dagster's UI has some thousands.
 _MAX_MESSAGE = 1_000_000
-#: Calls under way may go on for so long when the server is told to stop.
+#: Time for open requests to finish after a stop signal.
 _GRACE_SECONDS = 5
 
 
-def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serve until told to stop.
+def serve(settings: Settings, host: str, port: int, report: Callable[[str], None]) -> None:
+    """Serve until a stop signal.
+
+    Args:
+        settings: The project's settings.
+        host: Address to listen on.
+        port: Port to listen on; 0 for any free one.
+        report: Receives the lines for the terminal.
 
     Raises:
-        SettingsError: The port is taken, the host is none of this machine's, or strangers could reach it without a
-            token.
+        SettingsError: The port is taken, the host is not an address of this machine, or other machines could reach it
+            without a token.
     """
     check_host(settings, host)
     home = prepare_home(settings)
     listener = bind(host, port)
     address = url(host, listener.getsockname()[1])
     app = create_app(settings)
-    # Uvicorn raises the signal that ended it once more, for these.
+    # Uvicorn raises the signal that ended it again, for these handlers.
     stop_on_signals()
-    note = home / ADDRESS_FILE
-    note.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
-    say(
-        f"The tasks are at {address}/tasks, the REST interface at {address}/api/tasks/ (its calls: {address}/docs). Stop with Ctrl-C."
-    )
+    address_file = home / ADDRESS_FILE
+    address_file.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
+    report(f"Tasks: {address}/tasks. REST: {address}/api/tasks/ (reference: {address}/docs). Stop with Ctrl-C.")
     try:
         with watching(settings):
             run(app, listener)
     except KeyboardInterrupt:
-        say("stopped")
+        report("stopped")
     finally:
-        note.unlink(missing_ok=True)
+        address_file.unlink(missing_ok=True)
 
 
 def run(app: ASGIApp, listener: socket.socket, *, websockets: bool = False) -> None:
-    """Serve an application until this process is told to stop; the signal is raised once more then."""
+    """Serve an application until a stop signal, then raise the signal again."""
     config = uvicorn.Config(
         app,
         http=LimitedProtocol,

@@ -1,4 +1,4 @@
-"""The cookie by which a browser that gave the token opens websockets: browsers send no password with those."""
+"""The session cookie for websockets, because browsers do not send the password with those."""
 
 import hashlib
 import hmac
@@ -6,18 +6,18 @@ import time
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 
-#: A browser that is open for longer gets a new one with any page.
+#: Renewed by any page in the second half of this time.
 _LIFETIME_SECONDS = 12 * 3600
 
 
 class Sessions:
-    """Makes and checks the cookies of one server; a new token ends them all."""
+    """Makes and checks the cookies of one server; a new token invalidates all of them."""
 
     def __init__(self, token: str, server_id: str) -> None:
         self._key = hashlib.sha256(
             f"mystocks session\n{server_id}\n{token}".encode("utf-8", "surrogateescape")
         ).digest()
-        # Cookies of a host are shared by all its ports: each server's has a name of its own.
+        # All ports of a host share its cookies, so each server has its own cookie name.
         self._name = f"mystocks_{server_id[:8]}"
 
     def cookie(self, *, secure: bool) -> str:
@@ -26,15 +26,15 @@ class Sessions:
         value = f"{self._name}={expires}.{self._sign(expires)}; Path=/; HttpOnly; SameSite=Strict"
         return f"{value}; Secure" if secure else value
 
-    def valid(self, headers: Mapping[str, str]) -> bool:
-        """Say whether a request has a cookie of this server that counts for another half of its time."""
-        return self._left(headers) > _LIFETIME_SECONDS / 2
+    def is_fresh(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a request has a valid cookie with more than half of its lifetime left."""
+        return self._seconds_left(headers) > _LIFETIME_SECONDS / 2
 
-    def opens(self, headers: Mapping[str, str]) -> bool:
-        """Say whether a request has a cookie of this server."""
-        return self._left(headers) > 0
+    def is_valid(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a request has a valid cookie of this server."""
+        return self._seconds_left(headers) > 0
 
-    def _left(self, headers: Mapping[str, str]) -> float:
+    def _seconds_left(self, headers: Mapping[str, str]) -> float:
         try:
             cookies = SimpleCookie(headers.get("cookie", ""))
         except CookieError:

@@ -1,4 +1,4 @@
-"""Headers of every answer that say which version of the task file was used, and what is wrong with the file when it is an older one."""
+"""Response headers with the version of the task file and, if an older version is in use, the fault of the file."""
 
 from collections.abc import Callable
 from urllib.parse import quote
@@ -8,33 +8,33 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mystocks_dagster.project.project import Project
 
 VERSION = b"x-mystocks-taskfile"
-#: Percent-encoded: a header knows no Chinese.
+#: Percent-encoded, because headers are ASCII.
 PROBLEM = b"x-mystocks-taskfile-problem"
 
 
 class TaskFileHeaders:
-    """Adds the headers; a request that needed no task file gets none.
+    """Adds the headers; none if the request did not load the task file.
 
     Args:
-        app: What answers.
-        loaded: Returns the project that answered last, without reading anything.
+        app: The application.
+        loaded: Returns the project of the last request without reading any file.
     """
 
     def __init__(self, app: ASGIApp, loaded: Callable[[], Project | None]) -> None:
         self._app, self._loaded = app, loaded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http" or not scope["path"].startswith(("/api/", "/tasks")):
             await self._app(scope, receive, send)
             return
 
-        async def sending(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message["headers"], *self._headers()]}
             await send(message)
 
-        await self._app(scope, receive, sending)
+        await self._app(scope, receive, send_with_headers)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         project = self._loaded()

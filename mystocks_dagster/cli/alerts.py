@@ -44,7 +44,7 @@ def list_channels(json: Json = False) -> None:
     rows = [_state(channel, ledger) for channel in engine.channels]
     if json:
         configured = alerts.model_dump(mode="json", include={"on", "expect", "rate_limit", "group_seconds", "link"})
-        since = {name: incident.since.isoformat() for name, incident in ledger.open.items()}
+        since = {name: incident.since.isoformat() for name, incident in ledger.incidents.items()}
         print_json({"channels": rows, **configured, "open": since})
         return
     if not rows:
@@ -57,7 +57,7 @@ def list_channels(json: Json = False) -> None:
     console.print(f"\nSent: {', '.join(alerts.on)}; at most {alerts.rate_limit} messages per hour and channel.")
     for expectation in alerts.expect:
         console.print(f"Expected on trading days by {expectation.by}: {escape(expectation.name)}")
-    for name, incident in ledger.open.items():
+    for name, incident in ledger.incidents.items():
         console.print(f"[red]failing[/] since {incident.since:%Y-%m-%d %H:%M}: {escape(name)}")
 
 
@@ -68,7 +68,7 @@ def send_test(json: Json = False) -> None:
     """
     from mystocks_dagster.alerts.channels import send_all
     from mystocks_dagster.alerts.delivery import PATIENCE
-    from mystocks_dagster.alerts.texts import trial as test_message
+    from mystocks_dagster.alerts.texts import test_message
     from mystocks_dagster.market.clock import now
 
     channels = _engine(Settings.from_env()).channels
@@ -99,7 +99,7 @@ def history(
     """
     settings = Settings.from_env()
     labels = {channel.id: channel.label for channel in _engine(settings).channels}
-    messages = list(reversed(_ledger(settings).letters))[:limit]
+    messages = list(reversed(_ledger(settings).messages))[:limit]
     if json:
         print_json([_message_json(message, labels) for message in messages])
         return
@@ -140,7 +140,7 @@ def _ledger(settings: Settings) -> Any:
 def _state(channel: Any, ledger: Any) -> dict[str, Any]:
     from mystocks_dagster.alerts.ledger import ChannelState
 
-    delivery = ledger.lines.get(channel.id, ChannelState())
+    delivery = ledger.channels.get(channel.id, ChannelState())
     error = channel.fault or (delivery.error if delivery.failures else "")
     if error:
         state = "failing"

@@ -23,9 +23,9 @@ def open_task_file(settings: Settings, *, functions: bool = True) -> Any:
     Raises:
         TaskFileError: The file is unusable, and there is no last good version.
     """
-    from mystocks_dagster.taskfile.last_good import load_for_looking, load_usable, notice
+    from mystocks_dagster.taskfile.last_good import load_for_reading, load_usable, notice
 
-    version = load_for_looking(settings) if functions else load_usable(settings, functions=False)
+    version = load_for_reading(settings) if functions else load_usable(settings, functions=False)
     if text := notice(version):
         warn(text)
     return version

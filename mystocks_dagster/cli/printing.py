@@ -148,8 +148,9 @@ def seconds(value: float | None) -> str:
 def print_checks(checks: Iterable[Any]) -> None:
     """Print the details of checks, and the remedies of those that failed."""
     for check in checks:
-        passed = "[yellow]soon[/]  " if check.warning else "[green]ok[/]    "
-        mark = passed if check.ok else "[red]failed[/]"
+        mark = "[red]failed[/]"
+        if check.ok:
+            mark = "[yellow]soon[/]  " if check.warning else "[green]ok[/]    "
         console.print(f"{mark}  {check.name:<16} {escape(check.detail)}")
         if check.remedy:
             console.print(f"        {'':<16} [yellow]→ {escape(check.remedy)}[/]")

@@ -1,4 +1,4 @@
-"""Run one attempt of one task in a process of its own, and be sure that nothing of it is left afterwards."""
+"""Run one attempt of one task in its own process, and leave none of its processes behind."""
 
 import multiprocessing
 import os
@@ -24,9 +24,9 @@ from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.run import TaskResult
 
-#: Seconds between two questions whether to stop.
+#: Seconds between two checks of `should_stop`.
 _TICK = 0.2
-#: Seconds that a process has to end after its result; a thread that is no daemon would keep it for ever.
+#: Seconds that a process has to end after its result; a non-daemon thread would keep it alive for ever.
 _LINGER = 5.0
 _CHUNK = 65_536
 
@@ -36,11 +36,11 @@ class Outcome:
     """How an attempt ended.
 
     Attributes:
-        result: What the function returned; None when it did not come to that.
-        error: Why the attempt failed; None when it did not. A function that returned `status: failed` has both.
-        seconds: Wall time, with the process's start and end.
-        peak_rss: Bytes of memory that the largest of its processes held at its largest; None when unknown.
-        pid: The process's id; None when it never started.
+        result: The function's result; None when it did not return one.
+        error: Why the attempt failed; None when it succeeded. A function that returned `status: failed` has both.
+        seconds: Wall time, including the process's start and end.
+        peak_rss: Peak resident memory of its largest process, in bytes; None when unknown.
+        pid: The process id; None when the process never started.
     """
 
     result: TaskResult | None
@@ -51,7 +51,7 @@ class Outcome:
 
 
 def run_attempt(
-    body: AttemptSpec,
+    spec: AttemptSpec,
     *,
     on_log: Callable[[LogLine], None],
     on_progress: Callable[[int, int, str], None],
@@ -60,85 +60,85 @@ def run_attempt(
 ) -> Outcome:
     """Run one attempt and wait for its end; a failure is an `Outcome`, not an exception.
 
-    When this returns or raises, every process of the attempt is gone: at the latest 5 seconds after its timeout, after
-    `should_stop` said yes, or after an exception (an interruption of Dagster's or Ctrl-C) hit the waiting thread. They
-    also go when the calling process is killed, or is a multiprocessing child whose parent is.
+    When this returns or raises, every process of the attempt has ended: at the latest 5 seconds after its timeout,
+    after `should_stop` returned True, or after an exception (Dagster's interruption or Ctrl-C) reached the waiting
+    thread. They also end when the calling process, or the parent of a multiprocessing child, is killed.
 
     Args:
-        body: What to run.
-        on_log: Gets the function's log lines, in this thread.
-        on_progress: Gets `(done, total, message)`, at most twice a second.
-        should_stop: Asked five times a second; True stops the attempt.
-        on_output: Gets what the body and its children write to stdout and stderr; by default it goes to this process's.
+        spec: What to run.
+        on_log: Receives the function's log lines, in this thread.
+        on_progress: Receives `(done, total, message)`, at most twice a second.
+        should_stop: Called five times a second; True stops the attempt.
+        on_output: Receives stdout and stderr of the task's process and its children; by default this process's streams.
 
     Raises:
         InvalidParams: A parameter cannot be sent to another process.
     """
     started = time.monotonic()
-    attempt = _Attempt(body, on_log, on_progress, on_output)
-    message = body.to_json()
-    with SupervisedProcess(body.timeout) as guarded:
-        guarded.send(message)
-        _listen(guarded, attempt, _asks_to_stop(should_stop))
+    attempt = _Attempt(spec, on_log, on_progress, on_output)
+    message = spec.to_json()
+    with SupervisedProcess(spec.timeout) as process:
+        process.send(message)
+        _listen(process, attempt, _stop_check(should_stop))
     return attempt.outcome(time.monotonic() - started)
 
 
-def _listen(guarded: SupervisedProcess, attempt: "_Attempt", asks_to_stop: Callable[[], bool]) -> None:
-    hearers = {
-        guarded.report: attempt.on_report,
-        guarded.stdout: attempt.stdout.feed,
-        guarded.stderr: attempt.stderr.feed,
+def _listen(process: SupervisedProcess, attempt: "_Attempt", stop_requested: Callable[[], bool]) -> None:
+    handlers = {
+        process.report: attempt.on_report,
+        process.stdout: attempt.stdout.feed,
+        process.stderr: attempt.stderr.feed,
     }
-    ask_at = time.monotonic()
+    next_check = time.monotonic()
     with selectors.DefaultSelector() as selector:
-        for pipe, hear in {**hearers, guarded.status: attempt.on_status}.items():
-            selector.register(pipe, selectors.EVENT_READ, hear)
-        while guarded.status.fileno() in selector.get_map():
+        for pipe, handler in {**handlers, process.status: attempt.on_status}.items():
+            selector.register(pipe, selectors.EVENT_READ, handler)
+        while process.status.fileno() in selector.get_map():
             for key, _ in selector.select(_TICK):
                 if chunk := os.read(key.fd, _CHUNK):
                     key.data(chunk)
                 else:
                     selector.unregister(key.fileobj)
-            if time.monotonic() >= ask_at:
-                ask_at = time.monotonic() + _TICK
-                if asks_to_stop() or attempt.lingers:
-                    guarded.stop()
-                guarded.check()
-    guarded.wait()
-    for pipe, hear in hearers.items():
-        _drain(pipe.fileno(), hear)
+            if time.monotonic() >= next_check:
+                next_check = time.monotonic() + _TICK
+                if stop_requested() or attempt.lingers:
+                    process.stop()
+                process.check()
+    process.wait()
+    for pipe, handler in handlers.items():
+        _drain(pipe.fileno(), handler)
     attempt.stdout.flush()
     attempt.stderr.flush()
 
 
-def _drain(descriptor: int, hear: Callable[[bytes], None]) -> None:
-    """Read what the dead have written; a process that could not be killed may still hold the other end."""
+def _drain(descriptor: int, handler: Callable[[bytes], None]) -> None:
+    """Read what is left in a pipe; without blocking, since an unkillable process may still hold the other end."""
     os.set_blocking(descriptor, False)
     try:
         while chunk := os.read(descriptor, _CHUNK):
-            hear(chunk)
+            handler(chunk)
     except BlockingIOError:
         return
 
 
-def _asks_to_stop(should_stop: Callable[[], bool] | threading.Event | None) -> Callable[[], bool]:
-    asked = should_stop.is_set if isinstance(should_stop, threading.Event) else should_stop or (lambda: False)
+def _stop_check(should_stop: Callable[[], bool] | threading.Event | None) -> Callable[[], bool]:
+    requested = should_stop.is_set if isinstance(should_stop, threading.Event) else should_stop or (lambda: False)
     parent = multiprocessing.parent_process()  # a step's process must not outlive the run worker that started it
-    return asked if parent is None else lambda: asked() or not parent.is_alive()
+    return requested if parent is None else lambda: requested() or not parent.is_alive()
 
 
 class _Attempt:
-    """What is known of an attempt while it runs."""
+    """The state of an attempt while it runs."""
 
     def __init__(
         self,
-        body: AttemptSpec,
+        spec: AttemptSpec,
         on_log: Callable[[LogLine], None],
         on_progress: Callable[[int, int, str], None],
         on_output: OnOutput,
     ) -> None:
-        self._body, self._on_log, self._on_progress = body, on_log, on_progress
-        self._mask = Mask(body.params, body.secret)
+        self._spec, self._on_log, self._on_progress = spec, on_log, on_progress
+        self._mask = Mask(spec.params, spec.secret)
         self.stdout = Lines("stdout", self._mask, on_output)
         self.stderr = Lines("stderr", self._mask, on_output)
         self._records = Records()
@@ -151,11 +151,11 @@ class _Attempt:
 
     @property
     def lingers(self) -> bool:
-        """Whether the process has given its result some time ago and still runs."""
+        """Whether the process still runs some seconds after it sent its result."""
         return time.monotonic() - self._ended_at > _LINGER
 
     def on_report(self, chunk: bytes) -> None:
-        """Take what the body reports."""
+        """Handle records of the task's process."""
         for record in self._records.feed(chunk):
             match record:
                 case {"kind": "log", "message": message, "level": level, "logger": logger, "time": moment}:
@@ -166,7 +166,7 @@ class _Attempt:
                     self._end, self._ended_at = self._mask.plain(record), time.monotonic()
 
     def on_status(self, chunk: bytes) -> None:
-        """Take what the guard says."""
+        """Handle status lines of the guard."""
         *lines, self._status = (self._status + chunk).split(b"\n")
         for line in lines:
             match line.decode().split():
@@ -175,38 +175,29 @@ class _Attempt:
                 case ["stopping", reason]:
                     self._stopping = reason if self._end is None else "late"
                     if self._stopping == "late":
-                        self._log(
-                            f"it still ran {_LINGER:g} s after its result (a thread that is no daemon?) and was ended"
-                        )
+                        self._log(f"it still ran {_LINGER:g} s after its result (a non-daemon thread?) and was ended")
                 case ["stuck", *pids]:
-                    self._log(
-                        f"processes {', '.join(pids)} could not be ended (another user's, or stuck in the kernel?)"
-                    )
+                    who = ", ".join(pids)
+                    self._log(f"processes {who} could not be ended (another user's, or stuck in the kernel?)")
                 case ["ended", status, peak, left]:
                     self._exit = os.waitstatus_to_exitcode(int(status)), int(peak) * 1024
                     if int(left) and self._stopping is None:
                         self._log(f"{left} of the processes that it started outlived it and were ended")
 
     def outcome(self, seconds: float) -> Outcome:
-        """Return how it ended; call it when all is over."""
-        result, error = self._judged(seconds)
-        return Outcome(
-            result=result, error=error, seconds=seconds, peak_rss=self._exit[1] if self._exit else None, pid=self._pid
-        )
+        """Return how the attempt ended; call it when all of its processes have ended."""
+        result, error = self._result_and_error(seconds)
+        peak_rss = self._exit[1] if self._exit else None
+        return Outcome(result=result, error=error, seconds=seconds, peak_rss=peak_rss, pid=self._pid)
 
-    def _judged(self, seconds: float) -> tuple[TaskResult | None, ErrorInfo | None]:
-        where = self._end["error"]["traceback"] if self._end and "error" in self._end else ""
+    def _result_and_error(self, seconds: float) -> tuple[TaskResult | None, ErrorInfo | None]:
+        traceback = self._end["error"]["traceback"] if self._end and "error" in self._end else ""
         if self._stopping == "timeout":
-            return None, ErrorInfo(
-                type="TaskTimedOut",
-                message=f"timed out after {self._body.timeout:g} s",
-                retryable=True,
-                traceback=where,
-            )
+            message = f"timed out after {self._spec.timeout:g} s"
+            return None, ErrorInfo(type="TaskTimedOut", message=message, retryable=True, traceback=traceback)
         if self._stopping == "stopped":
-            return None, ErrorInfo(
-                type="TaskStopped", message=f"stopped after {seconds:.1f} s", retryable=False, traceback=where
-            )
+            message = f"stopped after {seconds:.1f} s"
+            return None, ErrorInfo(type="TaskStopped", message=message, retryable=False, traceback=traceback)
         if self._end is None:
             return None, ErrorInfo(type="TaskCrashed", message=self._crash(), retryable=True)
         if "error" in self._end:
@@ -223,16 +214,16 @@ class _Attempt:
         code, peak = self._exit
         if code >= 0:
             return (
-                f"its process ended with exit code {code} and without a result (os._exit, or a library "
-                "ended it); see its stderr."
+                f"its process ended with exit code {code} and without a result "
+                "(os._exit, or a library ended it); see its stderr."
             )
         name = signal.Signals(-code).name
         if -code == signal.SIGKILL:
             return (
-                f"its process was killed by {name} at {peak / 1e6:,.0f} MB of memory at its peak; the "
-                "machine may have run out of it."
+                f"its process was killed by {name}; its memory peaked at {peak / 1e6:,.0f} MB. "
+                "The machine may have run out of memory."
             )
-        return f"its process was killed by {name} (a crash in a library's machine code?); see its stderr."
+        return f"its process was killed by {name} (a crash in a library's native code?); see its stderr."
 
     def _log(
         self, message: str, *, level: int = 30, logger: str = "mystocks_dagster.execution", moment: float | None = None
@@ -242,8 +233,8 @@ class _Attempt:
             level=level,
             logger=logger,
             message=self._mask.text(message),
-            task_id=self._body.task_id,
-            run_id=self._body.run_id,
-            attempt=self._body.attempt,
+            task_id=self._spec.task_id,
+            run_id=self._spec.run_id,
+            attempt=self._spec.attempt,
         )
         self._on_log(line)

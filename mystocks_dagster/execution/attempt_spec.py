@@ -1,4 +1,4 @@
-"""One attempt of one task, as it travels to the process that runs it."""
+"""The specification of one attempt of one task, as it is sent to the process that runs it."""
 
 import json
 import sys
@@ -13,20 +13,20 @@ from mystocks_dagster.execution.jsonable import NotJsonable, to_jsonable
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptSpec:
-    """What to run and with what.
+    """Which function to run, and with which values.
 
     Attributes:
         task_id: The task's id, as in tasks.yaml.
         module: Dotted path of the module that holds the function.
         function: The function's name in that module.
         params: The task's parameters; values that JSON can hold, or dates and paths, which arrive as text.
-        run_id: Dagster's run, or any name of the caller's.
+        run_id: Dagster's run id, or any name that the caller gives.
         attempt: 1 for the first attempt.
-        log_level: Least level of the function's log lines that are forwarded.
+        log_level: Lowest level of the function's log lines that are forwarded.
         timeout: Seconds after which the attempt is stopped; None for never.
-        days: The trading days asked for as partitions.
+        days: The trading days requested as partitions.
         source_override: The source named for this run only.
-        task_packages_path: Folders in which modules are looked for after the caller's own `sys.path`.
+        task_packages_path: Folders that are searched for modules after the caller's own `sys.path`.
         secret: Names of further parameters whose values must not be shown (see `masking`).
         lake: The lake of the task's file; None for the project's.
         source: The data source of the task's file; None for the project's, or what the task names.
@@ -48,27 +48,27 @@ class AttemptSpec:
     source: str | None = None
 
     def to_json(self) -> bytes:
-        """Return this attempt and the present `sys.path`, for `child`.
+        """Serialize this attempt and the current `sys.path`, for `child`.
 
         Raises:
             InvalidParams: A parameter holds something that cannot be sent to another process.
         """
         try:
-            body = to_jsonable(self, "")
+            spec = to_jsonable(self, "")
         except NotJsonable as error:
             raise InvalidParams(
                 f"{self.task_id}: {error.where} is a {error.kind}, which cannot be a parameter's value."
             ) from None
         path = [*map(str, sys.path), *self.task_packages_path]
-        return json.dumps({"path": path, "body": body}).encode()
+        return json.dumps({"path": path, "spec": spec}).encode()
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> "AttemptSpec":
-        """Return the attempt that `to_json` wrote under `body`."""
+    def from_json(cls, spec: Mapping[str, Any]) -> "AttemptSpec":
+        """Return the attempt that `to_json` wrote under `spec`."""
         fields: dict[str, Any] = {
-            **body,
-            "days": tuple(map(date.fromisoformat, body["days"])),
-            "task_packages_path": tuple(body["task_packages_path"]),
-            "secret": frozenset(body["secret"]),
+            **spec,
+            "days": tuple(map(date.fromisoformat, spec["days"])),
+            "task_packages_path": tuple(spec["task_packages_path"]),
+            "secret": frozenset(spec["secret"]),
         }
         return cls(**fields)

@@ -1,4 +1,4 @@
-"""Find a task's function and give it what its signature asks for."""
+"""Find a task's function and call it with the arguments that its signature takes."""
 
 import importlib
 import inspect
@@ -9,7 +9,7 @@ from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.taskfile.secrets import is_secret
 from mystocks_dagster.taskfile.signature import RUN, parameters, params_model, params_parameter, unknown_parameter
 
-_FORMS = "fn(params: dict), fn(params: SomeModel, run: TaskRun), or the same with fewer"
+_FORMS = "fn(params: dict) or fn(params: SomeModel, run: TaskRun); either parameter may be left out"
 
 
 def find(module: str, function: str) -> Callable[..., Any]:
@@ -24,19 +24,19 @@ def find(module: str, function: str) -> Callable[..., Any]:
         if error.name and (module == error.name or module.startswith(f"{error.name}.")):
             raise UnknownName(f"no module {module!r} on the Python path or beside the task file.") from None
         raise
-    found = getattr(home, function, None)
-    if not callable(found):
+    value = getattr(home, function, None)
+    if not callable(value):
         raise UnknownName(f"module {module!r} ({home.__file__}) has no function {function!r}.")
-    return found
+    return value
 
 
 def call(function: Callable[..., Any], params: Mapping[str, Any], open_run: Callable[[], Any]) -> Any:
-    """Call a task's function, await it when it must be, and return what it returned.
+    """Call a task's function, await its result if needed, and return the result.
 
     Args:
         function: Takes `params` (a dict, or a pydantic model by its annotation), `run`, both or neither.
         params: The values, as JSON holds them.
-        open_run: Makes the `TaskRun`; called only when the function takes one.
+        open_run: Creates the `TaskRun`; called only when the function takes one.
 
     Raises:
         InvalidParams: The parameters do not fit the function.
@@ -45,7 +45,7 @@ def call(function: Callable[..., Any], params: Mapping[str, Any], open_run: Call
     returned = function(*positional, **keyword)
     if not inspect.isawaitable(returned):
         return returned
-    import asyncio  # a third of the process's start: only for those that need it
+    import asyncio  # a third of the process's start-up time: only for functions that need it
 
     return asyncio.run(_await(returned))
 
@@ -60,14 +60,14 @@ def _arguments(
     positional: list[Any] = []
     keyword: dict[str, Any] = {}
     if unknown := unknown_parameter(function):
-        raise InvalidParams(f"{_name(function)} asks for {unknown.name!r}, which no task is given; write {_FORMS}.")
-    takes = params_parameter(function)
-    if params and not takes:
+        raise InvalidParams(f"{_name(function)} has a parameter {unknown.name!r}, which no task gets; write {_FORMS}.")
+    params_argument = params_parameter(function)
+    if params and not params_argument:
         raise InvalidParams(f"{_name(function)} takes no parameters, but the task has {', '.join(params)}.")
     for parameter in parameters(function):
         if parameter.name == RUN and parameter.kind is not parameter.VAR_KEYWORD:
             value = open_run()
-        elif takes and parameter.name == takes.name:
+        elif params_argument and parameter.name == params_argument.name:
             value = _validated(function, params)
         else:
             continue
@@ -87,20 +87,20 @@ def _validated(function: Callable[..., Any], params: Mapping[str, Any]) -> Any:
     try:
         return model.model_validate(params)
     except ValidationError as error:
-        problems = "; ".join(
-            _problem(dict(item), model) for item in error.errors(include_url=False, include_context=False)
-        )
+        details = error.errors(include_url=False, include_context=False)
+        problems = "; ".join(_problem(dict(detail), model) for detail in details)
         raise InvalidParams(f"{_name(function)}: {problems}.") from None
 
 
-def _problem(item: dict[str, Any], model: Any) -> str:
-    """Return one line without the value where the value may be a secret."""
-    where = ".".join(map(str, ("params", *item["loc"])))
-    if item["type"] == "extra_forbidden":
-        return f"{where} is unknown; it takes {', '.join(model.model_fields)}"
-    value = item["input"]
-    hidden = item["type"] == "missing" or any(map(is_secret, item["loc"])) or not isinstance(value, (str, int, float))
-    return f"{where}: {item['msg']}" + ("" if hidden else f", not {value!r:.80}")
+def _problem(detail: dict[str, Any], model: Any) -> str:
+    """Return pydantic's error in one line, without the value where it may be a secret."""
+    where = ".".join(map(str, ("params", *detail["loc"])))
+    if detail["type"] == "extra_forbidden":
+        return f"{where} is unknown; allowed: {', '.join(model.model_fields)}"
+    value = detail["input"]
+    secret = any(map(is_secret, detail["loc"]))
+    hidden = detail["type"] == "missing" or secret or not isinstance(value, (str, int, float))
+    return f"{where}: {detail['msg']}" + ("" if hidden else f", not {value!r:.80}")
 
 
 def _name(function: Callable[..., Any]) -> str:

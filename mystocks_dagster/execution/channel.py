@@ -1,7 +1,7 @@
 """Records from a task's process to its caller, over a pipe that forked workers may share.
 
-A record is JSON. It is cut into pieces that a pipe takes whole (POSIX promises 512 bytes, Linux 4096), so that the
-pieces of several processes may mix; each line is `PID NUMBER MORE PIECE`.
+A record is JSON. It is cut into pieces that are written atomically (POSIX promises 512 bytes, Linux 4096), so the
+pieces of several processes may interleave. Each line is `PID NUMBER MORE PIECE`.
 """
 
 import json
@@ -19,14 +19,14 @@ class Channel:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._identity = _identity(descriptor)
-        # the guard keeps its copy: the way back for a function that closes descriptors which it did not open
-        self._door = f"/proc/{os.getppid()}/fd/{descriptor}"
+        # The guard keeps a copy, which is opened again after the function closed descriptors that are not its own.
+        self._copy = f"/proc/{os.getppid()}/fd/{descriptor}"
         self._number = 0
         self._lock = threading.RLock()
         os.register_at_fork(after_in_child=self._forked)
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Send one record; it waits while the caller is busy, and drops it when the caller is gone."""
+        """Send one record. Blocks while the caller is busy; drops the record when the caller has ended."""
         text = json.dumps({"kind": kind, **fields}).encode()
         with self._lock:
             self._number += 1
@@ -38,12 +38,12 @@ class Channel:
                 pass  # the guard is about to end this process
 
     def _write(self, line: bytes) -> None:
-        if _identity(self._descriptor) != self._identity:  # closed, or by now a file of the function's own
+        if _identity(self._descriptor) != self._identity:  # closed, or reused for a file of the function
             try:
-                self._descriptor = os.open(self._door, os.O_WRONLY | os.O_CLOEXEC)
-            except OSError:  # only Linux has the door
+                self._descriptor = os.open(self._copy, os.O_WRONLY | os.O_CLOEXEC)
+            except OSError:  # only Linux has /proc
                 raise ConnectionError(
-                    "the function closed the descriptor over which its logs and its result travel."
+                    "the function closed the file descriptor that carries its logs and its result."
                 ) from None
         os.write(self._descriptor, line)
 
@@ -52,7 +52,7 @@ class Channel:
 
 
 class Records:
-    """The reading end: puts the pieces together."""
+    """The reading end: joins the pieces."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -64,7 +64,7 @@ class Records:
         for line in lines:
             process, number, more, piece = line.split(b" ", 3)
             known, pieces = self._open.get(process, (number, []))
-            if known != number:  # the record before was broken off by a signal
+            if known != number:  # a signal interrupted the record before
                 pieces = []
             pieces.append(piece)
             self._open[process] = (number, pieces)
@@ -75,7 +75,7 @@ class Records:
 
 def _identity(descriptor: int) -> tuple[int, int] | None:
     try:
-        found = os.fstat(descriptor)
+        status = os.fstat(descriptor)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

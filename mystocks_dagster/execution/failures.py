@@ -1,4 +1,4 @@
-"""Why an attempt failed: what is known of an exception, on its way from the task's process to the caller."""
+"""Why an attempt failed: a record of an exception, sent from the task's process to the caller."""
 
 import os
 import traceback
@@ -11,9 +11,9 @@ from mystocks_dagster.errors import MyStocksError
 
 _LONGEST_MESSAGE = 4_000
 _LONGEST_TRACEBACK = 20_000
-#: Their frames stand between the process's start and the user's function, and tell the user nothing.
 _LIBRARY = Path(os.__file__).parent
-_OURS = (str(Path(__file__).parent), str(_LIBRARY / "asyncio"), str(_LIBRARY / "importlib"), "<frozen importlib")
+#: Frames of these files lie between the process's start and the user's function; they do not help the user.
+_HIDDEN = (str(Path(__file__).parent), str(_LIBRARY / "asyncio"), str(_LIBRARY / "importlib"), "<frozen importlib")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +21,12 @@ class ErrorInfo:
     """Why an attempt failed.
 
     Attributes:
-        type: The exception's class: `SourceUnavailable`, `KeyError`, `requests.exceptions.ReadTimeout`; or one of ours:
-            `TaskFailed` (the function returned so), `TaskTimedOut`, `TaskStopped` (on request), `TaskCrashed`
-            (the process ended without a result).
-        message: For a person.
-        retryable: Whether trying again can mend it.
-        traceback: The frames of the function and what it called; empty when there are none.
+        type: The exception's class, such as `SourceUnavailable`, `KeyError`, `requests.exceptions.ReadTimeout`; or
+            `TaskFailed` (the function returned `status: failed`), `TaskTimedOut`, `TaskStopped` (on request),
+            `TaskCrashed` (the process ended without a result).
+        message: What went wrong, for people.
+        retryable: Whether another attempt can succeed.
+        traceback: The frames of the function and of what it called; empty when there are none.
     """
 
     type: str
@@ -36,32 +36,32 @@ class ErrorInfo:
 
     @property
     def why(self) -> str:
-        """Why it is tried again, or why it is not, as the second half of a sentence."""
+        """Why there is or is not another attempt, as the second half of a sentence."""
         if not self.retryable:
-            return _NO_RETRY.get(self.type, f"no retry can mend a {self.type}")
+            return _NO_RETRY.get(self.type, f"a retry cannot resolve a {self.type}")
         return _RETRY.get(self.type, f"a {self.type} may have a cause that passes")
 
 
-#: What a retry waits for, by the type of the failure.
+#: Why a retry may help, by the type of the failure.
 _RETRY = {
     "SourceUnavailable": "the source may answer later",
-    "LakeUnavailable": "the lake may be reached later, or have room",
-    "TaskTimedOut": "it may be quicker the next time",
+    "LakeUnavailable": "the lake may be reachable later, or have room",
+    "TaskTimedOut": "it may be faster the next time",
     "TaskCrashed": "what ended its process may not happen again",
-    "TaskFailed": "the function did not say that a retry is of no use",
+    "TaskFailed": "the function did not rule out a retry",
 }
 _NO_RETRY = {
     "TaskStopped": "it was stopped on request",
     "InvalidParams": "its parameters stay wrong until somebody changes them",
-    "SourceChanged": "a person must look at what the source sends now",
+    "SourceChanged": "the source's answer has a new form, which a person must check",
     "ContractBroken": "the rows would break the table's contract again",
     "TableDamaged": "the file stays damaged until an earlier version is restored",
     "TableMissing": "the table stays missing until its own task has run",
-    "WrongWorld": "simulated and real data must not meet in one lake",
-    "WrongFormat": "the table stays as it is until somebody migrates it",
-    "LakeUnusable": "the folder stays as it is until somebody changes it",
+    "WrongWorld": "one lake cannot hold simulated and real data",
+    "WrongFormat": "the table keeps its format until somebody migrates it",
+    "LakeUnusable": "the folder stays unusable until somebody changes it",
 }
-#: Errors of the code or of the machine's set-up: the next attempt runs the same code at the same place.
+#: Errors of the code or of the machine's set-up: the next attempt runs the same code in the same place.
 _NEVER = (
     ImportError,
     SyntaxError,
@@ -72,9 +72,9 @@ _NEVER = (
     IsADirectoryError,
     NotADirectoryError,
 )
-#: Errors of the code too, unless a source gave nothing where the code takes it for something: that may pass.
-_NEVER_OF_SOMETHING = (TypeError, AttributeError)
-#: What polars says of an expression that does not fit its frame.
+#: Also errors of the code, unless their message names NoneType: a source sent nothing, which may pass.
+_NEVER_UNLESS_NONE = (TypeError, AttributeError)
+#: Polars' errors about an expression that does not fit its frame.
 _NEVER_OF_POLARS = frozenset(
     {
         "ColumnNotFoundError",
@@ -102,8 +102,8 @@ def to_record(error: BaseException) -> dict[str, Any]:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Say whether an exception that is none of ours may be gone at the next attempt; what is unknown may be."""
-    if isinstance(error, _NEVER_OF_SOMETHING):
+    """Return whether the next attempt may be free of an exception of another package; True for unknown classes."""
+    if isinstance(error, _NEVER_UNLESS_NONE):
         return "NoneType" in _message(error, "")
     if type(error).__module__.partition(".")[0] == "polars":
         return type(error).__name__ not in _NEVER_OF_POLARS
@@ -123,13 +123,13 @@ def _message(error: BaseException, name: str) -> str:
 
 
 def _frames(error: BaseException) -> str:
-    """Return the traceback from the user's first frame on; empty when the error was found before the function ran."""
+    """Return the traceback from the user's first frame on; empty when the error occurred before the function ran."""
     frame = error.__traceback__
-    while frame is not None and _is_ours(frame):
+    while frame is not None and _is_hidden(frame):
         frame = frame.tb_next
     last = frame
     while last is not None and last.tb_next is not None:
-        if _is_ours(last.tb_next):  # our signal handler
+        if _is_hidden(last.tb_next):  # the signal handler of `task_process`
             last.tb_next = None
         last = last.tb_next
     if frame is None and not isinstance(error, SyntaxError):
@@ -142,5 +142,5 @@ def _frames(error: BaseException) -> str:
     return text if len(text) <= _LONGEST_TRACEBACK else f"…{text[-_LONGEST_TRACEBACK:]}"
 
 
-def _is_ours(frame: TracebackType) -> bool:
-    return frame.tb_frame.f_code.co_filename.startswith(_OURS)
+def _is_hidden(frame: TracebackType) -> bool:
+    return frame.tb_frame.f_code.co_filename.startswith(_HIDDEN)

@@ -1,4 +1,4 @@
-"""Which process a number means: a pid alone is given to another process sooner or later."""
+"""The identity of a process beyond its pid, which the system gives to another process sooner or later."""
 
 import sys
 from collections.abc import Mapping
@@ -11,14 +11,13 @@ import psutil
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessIdentity:
-    """One process of one boot of one machine; it can be stored and asked about by another process later.
+    """One process of one boot of one machine; it can be stored and checked by another process later.
 
     Attributes:
-        pid: Its number.
-        start_time: When it started: on Linux in clock ticks since boot, which no change of the clock moves; elsewhere
-            in
-            seconds since the epoch.
-        boot_id: This boot of this machine. Another machine has another one, so ask only on the machine that it is from.
+        pid: The process id.
+        start_time: When it started: on Linux in clock ticks since boot, which setting the clock does not change;
+            elsewhere in seconds since the epoch.
+        boot_id: This boot of this machine; check `alive` on that machine only.
     """
 
     pid: int
@@ -27,15 +26,15 @@ class ProcessIdentity:
 
     @classmethod
     def current(cls) -> "ProcessIdentity":
-        """Return the identity of the process that asks."""
+        """Return the identity of the calling process."""
         return cls.of(psutil.Process().pid)
 
     @classmethod
     def of(cls, pid: int) -> "ProcessIdentity":
-        """Return the identity of the process that has that number now.
+        """Return the identity of the process that has this pid now.
 
         Raises:
-            ProcessLookupError: There is none.
+            ProcessLookupError: There is no such process.
         """
         start_time = _start_time(pid)
         if start_time is None:
@@ -44,26 +43,26 @@ class ProcessIdentity:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "ProcessIdentity":
-        """Return the identity that `to_dict` gave."""
+        """Return the identity that `to_dict` wrote."""
         return cls(pid=int(stored["pid"]), start_time=float(stored["start_time"]), boot_id=str(stored["boot_id"]))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON holds it."""
+        """Return its fields as JSON values."""
         return {"pid": self.pid, "start_time": self.start_time, "boot_id": self.boot_id}
 
     def alive(self) -> bool:
-        """Return whether this very process still runs; a zombie, which only waits to be collected, does not."""
+        """Return whether this process still runs; a zombie does not."""
         return self.boot_id == boot_id() and _start_time(self.pid) == self.start_time
 
 
 def boot_id() -> str:
-    """Return a name of this boot of this machine."""
+    """Return an id of this boot of this machine."""
     linux = Path("/proc/sys/kernel/random/boot_id")
     return linux.read_text(encoding="ascii").strip() if linux.exists() else f"boot-{psutil.boot_time():.0f}"
 
 
 def _start_time(pid: int) -> float | None:
-    """Return when the process started; None when there is none, or a zombie."""
+    """Return when the process started; None when there is no such process or it is a zombie."""
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:

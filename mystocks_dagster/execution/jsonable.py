@@ -1,4 +1,4 @@
-"""Turn values into what JSON holds, or say which value cannot be turned."""
+"""Convert values to JSON values, or name the value that cannot be converted."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-#: Deeper than any honest result; a structure that holds itself ends here.
+#: Deeper than any real result; also ends the walk through a structure that contains itself.
 _DEEPEST = 50
 
 
@@ -17,7 +17,7 @@ class NotJsonable(TypeError):
     """A value that JSON cannot hold.
 
     Attributes:
-        where: The key under which it was found, such as `metadata.frames[2]`.
+        where: Its key, such as `metadata.frames[2]`.
         kind: The name of its type.
     """
 
@@ -30,8 +30,8 @@ def to_jsonable(value: Any, where: str, depth: int = 0) -> Any:
     """Return `value` as None, bool, int, float, str, list and dict.
 
     Dates and times become ISO text, timedeltas seconds, Decimals numbers, paths text, enums their value, sets and
-    tuples lists, numpy scalars and arrays and pydantic models what they hold. NaN and infinities become None, for
-    JSON has no word for them.
+    tuples lists, numpy scalars and arrays and pydantic models their content. NaN and infinities become None, since
+    JSON cannot express them.
 
     Args:
         value: Anything.
@@ -39,7 +39,7 @@ def to_jsonable(value: Any, where: str, depth: int = 0) -> Any:
         depth: How deep inside the outermost value it is.
 
     Raises:
-        NotJsonable: It, or something in it, cannot be turned.
+        NotJsonable: The value, or a part of it, cannot be converted.
     """
     if depth > _DEEPEST:
         raise NotJsonable(where, f"{type(value).__name__} nested too deeply")
@@ -69,11 +69,8 @@ def _scalar(value: Any, where: str, depth: int) -> Any:
         case str():
             return str(value)
         case Decimal():
-            return to_jsonable(
-                int(value) if value.is_finite() and value == value.to_integral_value() else float(value),
-                where,
-                depth + 1,
-            )
+            whole = value.is_finite() and value == value.to_integral_value()
+            return to_jsonable(int(value) if whole else float(value), where, depth + 1)
         case datetime() | date() | time():
             return value.isoformat() if value == value else None  # pandas' NaT is a datetime unequal to itself
         case timedelta():
@@ -84,14 +81,13 @@ def _scalar(value: Any, where: str, depth: int) -> Any:
 
 
 def _foreign(value: Any, where: str, depth: int) -> Any:
-    """Unpack numpy's, pydantic's and uuid's values, known by their looks: importing those would slow every start."""
+    """Convert values of numpy, pydantic and uuid, recognized by name: importing these would slow every start."""
     module = type(value).__module__.partition(".")[0]
     if module == "uuid":
         return str(value)
     if module == "numpy" and hasattr(value, "tolist"):
-        coarse = {"M": "datetime64[us]", "m": "timedelta64[us]"}.get(
-            value.dtype.kind
-        )  # nanoseconds would come out as integers
+        # Nanoseconds would come out as integers.
+        coarse = {"M": "datetime64[us]", "m": "timedelta64[us]"}.get(value.dtype.kind)
         return to_jsonable((value.astype(coarse) if coarse else value).tolist(), where, depth + 1)
     if hasattr(type(value), "model_fields") and hasattr(value, "model_dump"):
         return to_jsonable(value.model_dump(), where, depth + 1)
@@ -101,8 +97,8 @@ def _foreign(value: Any, where: str, depth: int) -> Any:
 def _key(key: Any, where: str) -> str:
     if isinstance(key, tuple):
         raise NotJsonable(f"a key of {where or 'it'}", "tuple")
-    turned = _scalar(key, f"a key of {where or 'it'}", 0)
-    return turned if isinstance(turned, str) else str(key)
+    converted = _scalar(key, f"a key of {where or 'it'}", 0)
+    return converted if isinstance(converted, str) else str(key)
 
 
 def _name(value: Any) -> str:

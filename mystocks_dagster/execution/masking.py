@@ -1,4 +1,4 @@
-"""Keep the values of secret parameters out of everything that an attempt shows."""
+"""Mask the values of secret parameters in logs, output, progress and results of an attempt."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -18,11 +18,11 @@ class Mask:
 
     def __init__(self, params: Mapping[str, Any], names: Collection[str] = ()) -> None:
         secret = set(secret_values(params))
-        # A variable is often no secret, such as the name of a market: short ones are left alone.
-        variables = {value for name in names if name in params for value in secret_values(params[name], hidden=True)}
-        found = pattern(secret | variables, short=secret)
-        self._text = re.compile(found) if found else None
-        self._bytes = re.compile(found.encode("utf-8", "surrogatepass")) if found else None
+        # A variable is often not a secret, such as the name of a market: short values are not masked.
+        variables = set(secret_values([params[name] for name in names if name in params], hidden=True))
+        expression = pattern(secret | variables, short=secret)
+        self._text = re.compile(expression) if expression else None
+        self._bytes = re.compile(expression.encode("utf-8", "surrogatepass")) if expression else None
 
     def text(self, value: str) -> str:
         """Return `value` with *** in place of each secret."""

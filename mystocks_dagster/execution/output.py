@@ -1,25 +1,25 @@
-"""What a task's process and its children write to stdout and stderr, passed on by whole lines."""
+"""Stdout and stderr of a task's process and its children, forwarded in whole lines."""
 
 import sys
 from collections.abc import Callable
 
 from mystocks_dagster.execution.masking import Mask
 
-#: Takes `stdout` or `stderr` and one or more whole lines as they were written.
+#: Receives `stdout` or `stderr`, and one or more whole lines as they were written.
 OnOutput = Callable[[str, bytes], None]
-#: A line that grows longer is passed on in parts: it may never end.
+#: A longer line is forwarded in parts: it may never end.
 _LONGEST = 65_536
 
 
 class Lines:
-    """Cuts one stream into whole lines (a carriage return ends one too, as progress bars write it)."""
+    """Splits one stream into whole lines; a carriage return, which progress bars write, also ends a line."""
 
-    def __init__(self, name: str, mask: Mask, pass_on: OnOutput) -> None:
-        self._name, self._mask, self._pass_on = name, mask, pass_on
+    def __init__(self, name: str, mask: Mask, on_output: OnOutput) -> None:
+        self._name, self._mask, self._on_output = name, mask, on_output
         self._rest = b""
 
     def feed(self, chunk: bytes) -> None:
-        """Pass on what `chunk` completes."""
+        """Forward the lines that `chunk` completes."""
         text = self._rest + chunk
         end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
         if not end and len(text) > _LONGEST:
@@ -28,17 +28,17 @@ class Lines:
         self._send(text[:end])
 
     def flush(self) -> None:
-        """Pass on what is left, without a line's end."""
+        """Forward the rest, which has no line end."""
         rest, self._rest = self._rest, b""
         self._send(rest)
 
     def _send(self, text: bytes) -> None:
         if text:
-            self._pass_on(self._name, self._mask.output(text))
+            self._on_output(self._name, self._mask.output(text))
 
 
 def to_own_streams(name: str, text: bytes) -> None:
-    """Write to this process's own stdout or stderr, as they are at this moment (Dagster captures them for a step)."""
+    """Write to this process's current stdout or stderr (Dagster replaces them during a step)."""
     stream = getattr(sys, name)
     if stream is None:  # a process without a terminal may have none
         return

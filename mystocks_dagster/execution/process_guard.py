@@ -1,16 +1,15 @@
-"""The process between the caller and a task's body: whatever happens to either, nothing of the body stays behind.
+"""The process between the caller and a task's process: when either ends, it ends all that the task started.
 
-Run as a script by `guarded` (`python -I -S guard.py ARGUMENTS`), so it imports only what the interpreter brings: it is
-up in
-15 ms. Standard input is the caller's line: its end means "stop". On standard output it says, one line each,
+`supervised_process` runs it as a script (`python -I -S process_guard.py ARGUMENTS`). It imports only the standard
+library, so it starts in 15 ms. End of file on standard input means "stop". On standard output it writes one line each:
 
     started PID
-    stopping timeout | stopped             only when it stops the body before its end
-    stuck PID...                           only when some could not be ended
-    ended WAITSTATUS PEAK_RSS_KIB LEFT     LEFT processes outlived the body and were ended
+    stopping timeout | stopped             only when it stops the task before its end
+    stuck PID...                           only when some processes could not be ended
+    ended WAITSTATUS PEAK_RSS_KIB LEFT     LEFT processes outlived the task's process and were ended
 
-On Linux it is a child subreaper: each descendant whose parent ends becomes its own child, so "I have no child" is
-the proof that all are gone, also for a grandchild that called setsid. Elsewhere it walks `ps`.
+On Linux it is a child subreaper: each descendant whose parent ends becomes its child. Having no child is therefore
+proof that all have ended, also a grandchild that called setsid. Elsewhere it reads `ps`.
 """
 
 import os
@@ -21,20 +20,20 @@ import time
 
 _LINUX = sys.platform == "linux"
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-#: Seconds between two looks at the caller: its line can be held open by a process that it forked.
+#: Seconds between two checks of the caller: a process that it forked may hold the pipe open.
 _TICK = 0.5
-#: Seconds that helpers of a body which ended well (multiprocessing's resource tracker) have to end by themselves.
+#: Seconds that helpers of a task that succeeded (multiprocessing's resource tracker) have to end by themselves.
 _LINGER = 0.2
 #: Seconds after SIGKILL after which a process counts as unkillable (another user's, or stuck in the kernel).
 _GIVE_UP = 1.0
 
 
 class Guard:
-    """One body and what is known of it."""
+    """One task process and its state."""
 
     def __init__(self, grace: float) -> None:
         self.grace = grace
-        self.body = 0
+        self.child = 0
         self.status: int | None = None
         self.peak = 0
         self.childless = False
@@ -44,29 +43,29 @@ class Guard:
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+        for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(signal_number, self._on_signal)
 
     def _on_signal(self, *_: object) -> None:
         self.signalled = True
 
     def start(self, command: list[str], standard: list[int]) -> None:
-        """Start the body in a session of its own; `standard` become its stdin, stdout and stderr."""
+        """Start the task's process in its own session; the descriptors `standard` become its standard streams."""
         guard = os.getpid()
-        self.body = os.fork()
-        if self.body == 0:
+        self.child = os.fork()
+        if self.child == 0:
             try:
                 _become(command, standard, guard)
             except BaseException as error:  # noqa: BLE001 - a forked copy of the guard must never go on as one
                 os.write(2, f"mystocks: cannot start {command[0]}: {error}\n".encode())
             finally:
                 os._exit(127)
-        for number in standard:
-            os.close(number)
-        say(f"started {self.body}")
+        for descriptor in standard:
+            os.close(descriptor)
+        report(f"started {self.child}")
 
     def watch(self, caller: int, deadline: float) -> str:
-        """Wait until the body ends or must be stopped; return `ended`, `timeout` or `stopped`."""
+        """Wait until the task's process ends or must be stopped; return `ended`, `timeout` or `stopped`."""
         while True:
             self.reap()
             if self.status is not None:
@@ -76,81 +75,81 @@ class Guard:
             left = deadline - time.monotonic()
             if left <= 0:
                 return "timeout"
-            if 0 in self._rest(min(left, _TICK), [0]) and not os.read(0, 4096):
+            if 0 in self._sleep(min(left, _TICK), [0]) and not os.read(0, 4096):
                 return "stopped"
 
     def end(self, *, gently: bool) -> int:
-        """End every process that is left; return how many there were after those of themselves ended."""
+        """End every process that is left; return how many had to be ended."""
         if gently:
             self._wait(_LINGER)
         left = self.tree()
         if left:
-            for number in left:
-                kill(number, signal.SIGTERM)
-                kill(number, signal.SIGCONT)
+            for pid in left:
+                kill(pid, signal.SIGTERM)
+                kill(pid, signal.SIGCONT)
             self._wait(self.grace)
         give_up = time.monotonic() + _GIVE_UP
         while not self.gone() and time.monotonic() < give_up:
-            for number in self.tree():
-                kill(number, signal.SIGKILL)
-            self._rest(0.01, [])
+            for pid in self.tree():
+                kill(pid, signal.SIGKILL)
+            self._sleep(0.01, [])
         if not self.gone():
-            say(f"stuck {' '.join(map(str, self.tree()))}")
+            report(f"stuck {' '.join(map(str, self.tree()))}")
         return len(left)
 
     def reap(self) -> None:
-        """Collect whatever ended: the body, and on Linux also the orphans that became ours."""
+        """Reap ended children: the task's process, and on Linux also adopted orphans."""
         try:
             while True:
-                number, status, usage = os.wait4(-1, os.WNOHANG)
-                if number == 0:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                if pid == 0:
                     return
-                if number == self.body:
+                if pid == self.child:
                     self.status = status
                     self.peak = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)
         except ChildProcessError:
             self.childless = True
 
     def gone(self) -> bool:
-        """Return whether the body and everything that it started have ended."""
+        """Return whether the task's process and all that it started have ended."""
         self.reap()
         return self.childless and (_LINUX or not self.tree())
 
     def tree(self) -> list[int]:
-        """Return the processes that stem from the body."""
+        """Return the pids of all descendants, and of the members of the task's process group."""
         parents, groups = processes()
-        found = {number for number, group in groups.items() if group == self.body}
+        members = {pid for pid, group in groups.items() if group == self.child}
         family = {os.getpid()}
-        while new := {number for number, parent in parents.items() if parent in family} - family:
+        while new := {pid for pid, parent in parents.items() if parent in family} - family:
             family |= new
-        return sorted((family | found) - {os.getpid()})
+        return sorted((family | members) - {os.getpid()})
 
     def _wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not self.gone() and (left := until - time.monotonic()) > 0:
-            self._rest(min(left, 0.05), [])
+        deadline = time.monotonic() + seconds
+        while not self.gone() and (left := deadline - time.monotonic()) > 0:
+            self._sleep(min(left, 0.05), [])
 
-    def _rest(self, seconds: float, lines: list[int]) -> list[int]:
-        """Sleep until a child ends, a signal comes or one of `lines` has something to read."""
-        ready, _, _ = select.select([*lines, self._wake], [], [], seconds)
+    def _sleep(self, seconds: float, descriptors: list[int]) -> list[int]:
+        """Sleep until a child ends, a signal arrives or one of `descriptors` is readable; return the readable ones."""
+        ready, _, _ = select.select([*descriptors, self._wake], [], [], seconds)
         if self._wake in ready:
             os.read(self._wake, 4096)
         return ready
 
 
 def _become(command: list[str], standard: list[int], guard: int) -> None:
-    """Turn this fresh fork into the body."""
+    """Turn this fork into the task's process."""
     os.setsid()
     prctl(_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != guard:  # killed before the line above took effect
         return
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores, and which would stay ignored
-        signal.signal(number, signal.SIG_DFL)
+    for signal_number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec keeps that
+        signal.signal(signal_number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    for target, number in enumerate(standard):
-        os.dup2(number, target)
-    for number in standard:
-        os.close(number)
+    for target, descriptor in enumerate(standard):
+        os.dup2(descriptor, target)
+    for descriptor in standard:
+        os.close(descriptor)
     os.execv(command[0], command)
 
 
@@ -174,7 +173,7 @@ def _linux_parents() -> dict[int, int]:
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
                     after_name = file.read().rpartition(b")")[2].split()
-            except OSError:  # ended meanwhile
+            except OSError:  # the process ended meanwhile
                 continue
             parents[int(name)] = int(after_name[1])
     return parents
@@ -187,23 +186,23 @@ def _ps() -> tuple[dict[int, int], dict[int, int]]:
         assert ps.stdout
         rows = [line.split()[:4] for line in ps.stdout]
     alive = [
-        (int(number), int(parent), int(group))
-        for number, parent, group, state in rows
-        if not state.startswith(b"Z") and int(number) != ps.pid
+        (int(pid), int(parent), int(group))
+        for pid, parent, group, state in rows
+        if not state.startswith(b"Z") and int(pid) != ps.pid
     ]
-    return {number: parent for number, parent, _ in alive}, {number: group for number, _, group in alive}
+    return {pid: parent for pid, parent, _ in alive}, {pid: group for pid, _, group in alive}
 
 
-def kill(number: int, signal_number: int) -> None:
-    """Signal a process that may have ended, or may not be ours to signal."""
+def kill(pid: int, signal_number: int) -> None:
+    """Signal a process; do nothing when it has ended or belongs to another user."""
     try:
-        os.kill(number, signal_number)
-    except (ProcessLookupError, PermissionError):  # contextlib would cost a third of the guard's start
+        os.kill(pid, signal_number)
+    except (ProcessLookupError, PermissionError):  # importing contextlib takes a third of the guard's start-up time
         return
 
 
-def say(line: str) -> None:
-    """Tell the caller, who may be gone."""
+def report(line: str) -> None:
+    """Write a status line; do nothing when the caller has ended."""
     try:
         os.write(1, f"{line}\n".encode())
     except BrokenPipeError:
@@ -211,7 +210,7 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    """Guard one body: CALLER_PID TIMEOUT_SECONDS|- GRACE_SECONDS STDIN_FD STDOUT_FD STDERR_FD COMMAND..."""
+    """Guard one process: CALLER_PID TIMEOUT_SECONDS|- GRACE_SECONDS STDIN_FD STDOUT_FD STDERR_FD COMMAND..."""
     caller, timeout, grace, *rest = sys.argv[1:]
     deadline = float("inf") if timeout == "-" else time.monotonic() + float(timeout)
     guard = Guard(float(grace))
@@ -219,9 +218,9 @@ def main() -> None:
     guard.start(rest[3:], [int(number) for number in rest[:3]])
     reason = guard.watch(int(caller), deadline)
     if reason != "ended":
-        say(f"stopping {reason}")
+        report(f"stopping {reason}")
     left = guard.end(gently=reason == "ended")
-    say(f"ended {guard.status if guard.status is not None else signal.SIGKILL} {guard.peak} {left}")
+    report(f"ended {guard.status if guard.status is not None else signal.SIGKILL} {guard.peak} {left}")
 
 
 if __name__ == "__main__":

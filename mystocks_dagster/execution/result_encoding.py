@@ -1,4 +1,4 @@
-"""What a task's function returned, on its way from its process to a `TaskResult` at the caller."""
+"""Encoding of a function's return value in the task's process, and decoding to a `TaskResult` at the caller."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -13,38 +13,38 @@ from mystocks_dagster.tags import RESULT_STATES, State
 if TYPE_CHECKING:
     from mystocks_dagster.tasks.run import TaskResult
 
-#: A result is stored with the run and shown in the UI; data belongs into the lake.
+#: Characters of JSON. A result is stored with the run and shown in the UI; data belongs in the lake.
 _LARGEST = 5_000_000
 
 
 class BadResult(MyStocksError, status=500, exit_code=1):
-    """What the function returned is no result; the message says what it may return."""
+    """The function's return value is not a result; the message says what it may return."""
 
 
 def to_record(returned: Any) -> dict[str, Any]:
-    """Return a result as JSON holds it.
+    """Return a result as JSON values.
 
     None is a success. A mapping's known keys (those of `TaskResult`) keep their meaning where their value has the right
-    shape; all others become metadata. A dataclass or a pydantic model is read as the mapping of its fields.
+    type; all others become metadata. A dataclass or a pydantic model is read as the mapping of its fields.
 
     Raises:
-        BadResult: It is neither None nor any of these, has an unknown status, holds something that JSON cannot,
-            or is too large to be stored with a run.
+        BadResult: The value is none of these, has an unknown status, holds a value that JSON cannot express, or is
+            too large to be stored with a run.
     """
     if returned is None:
         return {"status": State.SUCCESS}
     if not (isinstance(returned, Mapping) or _has_fields(returned)):
         raise BadResult(f"it returned a {type(returned).__name__}; return a dict, a TaskResult or None.")
     try:
-        found = to_jsonable(returned, "")
+        values = to_jsonable(returned, "")
     except NotJsonable as error:
         raise BadResult(
             f"its result cannot be stored: {error.where} is a {error.kind}; return text, numbers, lists and dicts."
         ) from None
-    size = len(json.dumps(found))
+    size = len(json.dumps(values))
     if size > _LARGEST:
         raise BadResult(f"its result is too large: {size:,} characters; store data in the lake and return counts.")
-    return _sorted_out(found, strict=not isinstance(returned, Mapping))
+    return _to_record(values, strict=not isinstance(returned, Mapping))
 
 
 def from_record(record: Mapping[str, Any]) -> "TaskResult":
@@ -63,20 +63,21 @@ def _has_fields(value: Any) -> bool:
     return not isinstance(value, type) and (is_dataclass(value) or hasattr(type(value), "model_fields"))
 
 
-def _sorted_out(found: dict[str, Any], *, strict: bool) -> dict[str, Any]:
-    status = found.pop("status", State.SUCCESS)
+def _to_record(values: dict[str, Any], *, strict: bool) -> dict[str, Any]:
+    """Separate the fields of a `TaskResult` from metadata; `strict` refuses a field of another type."""
+    status = values.pop("status", State.SUCCESS)
     if status not in RESULT_STATES:
         raise BadResult(f"it returned status {status!r}; allowed: {', '.join(RESULT_STATES)}.")
     record: dict[str, Any] = {"status": status}
-    metadata = found.pop("metadata", {})
+    metadata = values.pop("metadata", {})
     others = {"metadata": metadata} if not isinstance(metadata, dict) else metadata
-    for key, value in found.items():
-        if key not in _SHAPES:
+    for key, value in values.items():
+        if key not in _CHECKS:
             others[key] = value
-        elif _SHAPES[key](value):
+        elif _CHECKS[key](value):
             record[key] = value
         elif strict and value is not None:
-            raise BadResult(f"its result's {key} is {value!r:.80}, which has not the shape that TaskResult asks for.")
+            raise BadResult(f"its result's {key} is {value!r:.80}, which is not of the type that TaskResult declares.")
         elif value is not None:
             others[key] = value
     return {**record, "metadata": others}
@@ -87,15 +88,19 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_counts(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(count, int) and not isinstance(count, bool) for count in value.values()
-    )
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_days(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(days, list) and all(map(_is_day, days)) for days in value.values()
-    )
+    return isinstance(value, dict) and all(map(_is_day_list, value.values()))
+
+
+def _is_day_list(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_day, value))
 
 
 def _is_day(value: Any) -> bool:
@@ -114,7 +119,7 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-_SHAPES: Mapping[str, Callable[[Any], bool]] = {
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "message": _is_text,
     "error": _is_text,
     "rows": _is_counts,

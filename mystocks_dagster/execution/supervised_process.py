@@ -1,4 +1,4 @@
-"""A task's process behind its guard, as the caller holds it."""
+"""The caller's handle on a task's process and its guard."""
 
 import contextlib
 import os
@@ -17,19 +17,19 @@ from mystocks_dagster.settings import find_root
 
 #: Seconds between SIGTERM and SIGKILL.
 GRACE = 2.0
-#: Seconds that a guard has to end everything; one that has not is stuck itself (stopped by its own body, for one).
+#: Seconds that a guard has to end everything; after that it is stuck itself (the task may have sent it SIGSTOP).
 _GUARD_OVERDUE = GRACE + 2.0
-#: In the environment of every process of an attempt, so that they can be found when their guard is no more.
+#: In the environment of every process of an attempt, so that they can be found when their guard was killed.
 _MARK = "MYSTOCKS_ATTEMPT"
 
 
 class SupervisedProcess:
-    """Guard, body and the pipes to them. Leaving the `with` block ends whatever of them still runs.
+    """The guard, the task's process and the pipes to them. Leaving the `with` block ends all that still runs.
 
     Attributes:
-        status: What the guard says; at its end everything is over.
-        report: The body's records.
-        stdout: The body's and its children's.
+        status: The guard's status lines; end of file means that every process has ended.
+        report: Records of the task's process.
+        stdout: Output of the task's process and its children.
         stderr: Likewise.
     """
 
@@ -49,9 +49,9 @@ class SupervisedProcess:
                 stdin=line,
                 stdout=status,
                 pass_fds=numbers,
-                # the whole environment passes through unread; the body may work in another folder than the project's
+                # the whole environment is passed on; the task may work in another folder than the project's
                 env={**os.environ, "MYSTOCKS_ROOT": str(find_root(Path.cwd())), _MARK: self._id},
-                start_new_session=True,  # a Ctrl-C at the terminal, or a kill of our group, is for us to pass on
+                start_new_session=True,  # Ctrl-C, or a kill of this process's group, reaches the guard by `stop` only
             )
         finally:
             for end in (line, status, stdin, stdout, stderr, report):
@@ -59,16 +59,16 @@ class SupervisedProcess:
         self._due = float("inf") if timeout is None else time.monotonic() + timeout + _GUARD_OVERDUE
 
     def send(self, attempt: bytes) -> None:
-        """Give the body its attempt; nothing happens when it has already ended."""
+        """Send the task's process its attempt; do nothing when it has already ended."""
         try:
             with self._stdin:
                 while attempt:
                     attempt = attempt[self._stdin.write(attempt) :]
         except BrokenPipeError:
-            pass  # the guard says how it ended
+            pass  # the guard reports how it ended
 
     def stop(self) -> None:
-        """Ask the guard to end everything; `status` ends when it has."""
+        """Request that the guard ends everything; `status` reaches its end when it has."""
         self._line.close()
         self._due = min(self._due, time.monotonic() + _GUARD_OVERDUE)
 
@@ -78,7 +78,7 @@ class SupervisedProcess:
             self._guard.kill()
 
     def wait(self) -> None:
-        """Wait for the guard's end, and end by force what it left behind if it was killed itself or is stuck."""
+        """Wait for the guard's end; kill what it left behind if it was killed itself or is stuck."""
         try:
             code = self._guard.wait(_GUARD_OVERDUE)
         except subprocess.TimeoutExpired:
@@ -99,19 +99,19 @@ class SupervisedProcess:
             end.close()
 
     def _sweep(self) -> None:
-        """Kill every process that carries this attempt's mark, until there is none."""
+        """Kill every process that carries this attempt's mark, until none is left."""
         for _ in range(10):
-            if not (found := [process for process in psutil.process_iter() if self._is_marked(process)]):
+            if not (marked := [process for process in psutil.process_iter() if self._is_marked(process)]):
                 return
-            for process in found:
-                with contextlib.suppress(psutil.Error):  # gone meanwhile
+            for process in marked:
+                with contextlib.suppress(psutil.Error):  # ended meanwhile
                     process.kill()
-            psutil.wait_procs(found, 0.5)
+            psutil.wait_procs(marked, 0.5)
 
     def _is_marked(self, process: psutil.Process) -> bool:
         try:
             return process.environ().get(_MARK) == self._id
-        except (psutil.Error, OSError):  # another user's, or gone
+        except (psutil.Error, OSError):  # another user's, or ended
             return False
 
 
@@ -120,6 +120,6 @@ _BODY = (sys.executable, "-P", child.__file__)
 
 
 def _pipe() -> tuple[BinaryIO, BinaryIO]:
-    """Return both ends as objects, so that an interruption at any moment cannot leave one open."""
+    """Return both ends as file objects, so that an interruption at any moment cannot leak a descriptor."""
     reading, writing = os.pipe()
     return open(reading, "rb", buffering=0), open(writing, "wb", buffering=0)  # noqa: PTH123

@@ -1,4 +1,4 @@
-"""The inside of a task's process: run the function, tell the caller how it ended."""
+"""Main program of a task's process: run the function and send its result to the caller."""
 
 import contextlib
 import faulthandler
@@ -19,24 +19,24 @@ from mystocks_dagster.tags import State
 
 
 class Stopped(BaseException):
-    """SIGTERM arrived: the function's `finally` blocks have the guard's grace to put things in order."""
+    """SIGTERM arrived: the function's `finally` blocks have the guard's grace period to clean up."""
 
 
-def work(body: AttemptSpec, channel: Channel) -> None:
-    """Run one attempt in this process, which is the task's alone, and send how it ended."""
+def work(spec: AttemptSpec, channel: Channel) -> None:
+    """Run one attempt in this process, which runs nothing else, and send its result or error."""
     process = os.getpid()
     stopping = _Stopping()
     progress = Progress(channel)
     try:
-        forward_logs(channel, body.module, body.log_level)
-        end = _perform(body, progress)
-        stopping.over()
-    except BaseException as error:  # noqa: BLE001 - whatever leaves the function is how the attempt ended
-        stopping.over()
+        forward_logs(channel, spec.module, spec.log_level)
+        end = _run(spec, progress)
+        stopping.ignore()
+    except BaseException as error:  # noqa: BLE001 - any exception that leaves the function is the attempt's end
+        stopping.ignore()
         end = {"error": failures.to_record(error)}
-    if stopping.asked and "error" not in end:  # it swallowed the exception and returned as if all were well
+    if stopping.requested and "error" not in end:  # the function swallowed the exception and returned normally
         end = {"error": failures.to_record(Stopped("stopped by SIGTERM"))}
-    if os.getpid() != process:  # a copy that the function forked and that ran out of its code
+    if os.getpid() != process:  # a copy that the function forked and that reached the end of the function
         os._exit(1)
     progress.flush()
     _flush()
@@ -44,45 +44,45 @@ def work(body: AttemptSpec, channel: Channel) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _perform(body: AttemptSpec, progress: Progress) -> dict[str, Any]:
-    function = find(body.module, body.function)
+def _run(spec: AttemptSpec, progress: Progress) -> dict[str, Any]:
+    function = find(spec.module, spec.function)
     try:
-        return {"result": result_encoding.to_record(call(function, body.params, lambda: _open_run(body, progress)))}
+        return {"result": result_encoding.to_record(call(function, spec.params, lambda: _open_run(spec, progress)))}
     except NotOffered as error:
         return {"result": {"status": State.SKIPPED, "message": str(error)}}
 
 
-def _open_run(body: AttemptSpec, progress: Progress) -> Any:
+def _open_run(spec: AttemptSpec, progress: Progress) -> Any:
     from mystocks_dagster.settings import Settings
     from mystocks_dagster.tasks.run import TaskRun
 
     return TaskRun(
-        task_id=body.task_id,
-        run_id=body.run_id,
-        attempt=body.attempt,
-        settings=Settings.from_env().of_file(lake=body.lake, source=body.source),
-        logger=logging.getLogger(f"task.{body.task_id}"),
+        task_id=spec.task_id,
+        run_id=spec.run_id,
+        attempt=spec.attempt,
+        settings=Settings.from_env().of_file(lake=spec.lake, source=spec.source),
+        logger=logging.getLogger(f"task.{spec.task_id}"),
         report_progress=progress,
-        days=body.days,
-        source_override=body.source_override,
+        days=spec.days,
+        source_override=spec.source_override,
     )
 
 
 class _Stopping:
-    """Turns SIGTERM into an exception in the function, and shows on stderr where it stood."""
+    """Turns SIGTERM into an exception in the function, and writes the function's stack to stderr."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         signal.signal(signal.SIGTERM, self._on_signal)
         faulthandler.enable()
         faulthandler.register(signal.SIGTERM, all_threads=False, chain=True)  # works inside C code too
 
     def _on_signal(self, *_: object) -> None:
-        self.asked = True
+        self.requested = True
         raise Stopped("stopped by SIGTERM")
 
-    def over(self) -> None:
-        """The function has ended: let its result get out first."""
+    def ignore(self) -> None:
+        """Ignore SIGTERM from now on: the function has ended, and its result is sent first."""
         faulthandler.unregister(signal.SIGTERM)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""One task as an asset: what the catalog shows, the Materialize button starts, and a backfill fills."""
+"""A task as an asset, for the catalog, the Materialize button and backfills."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -23,12 +23,12 @@ from mystocks_dagster.taskfile.owner import dagster_owner
 
 #: How tables are stored and computed.
 _STORAGE = ("delta", "polars")
-#: The groups of tasks that are assets and keep no table of the lake.
+#: Asset groups of tasks that own no table of the lake, by task type.
 _DOMAINS = {"data_sync": "market", "market_fetch": "market", "indicator_calc": "indicators"}
 
 
 def build_asset(spec: TaskSpec) -> dg.AssetsDefinition:
-    """Return the asset (several, when the task keeps several tables) that runs `spec`.
+    """Return the asset that runs `spec`; one with several keys if the task owns several tables.
 
     Args:
         spec: A task that owns at least one key.
@@ -58,13 +58,13 @@ def build_asset(spec: TaskSpec) -> dg.AssetsDefinition:
 
 
 def asset_spec(spec: TaskSpec, key: str, kind: str | None, days: dg.PartitionsDefinition | None) -> dg.AssetSpec:
-    """Return what the catalog shows of one table (or of the task itself, when it declares no table).
+    """Return the asset spec of a table, or of the task itself if it declares no table.
 
     Args:
         spec: The task.
-        key: The table's name, or the task's.
-        kind: Where its rows come from; None when the task computes them.
-        days: Its partitions.
+        key: Name of the table or task.
+        kind: Data source of the rows; None if the task computes them.
+        days: Partitions.
     """
     table = TABLES.get(key)
     return dg.AssetSpec(
@@ -81,7 +81,7 @@ def asset_spec(spec: TaskSpec, key: str, kind: str | None, days: dg.PartitionsDe
 
 
 def unowned_spec(table: Table, file: LoadedFile) -> dg.AssetSpec:
-    """Return what the catalog shows of a table that tasks touch and no task of this file keeps."""
+    """Return the asset spec of a table that tasks use and no task of this file owns."""
     return dg.AssetSpec(
         file.key(table.name),
         description=_description(table.description, file.notice, "No task of this file owns it."),
@@ -92,7 +92,7 @@ def unowned_spec(table: Table, file: LoadedFile) -> dg.AssetSpec:
 
 
 def _table_metadata(table: Table, file: LoadedFile) -> dict[str, Any]:
-    """Return what is known of a table before anything is stored: where it is, its columns and its key."""
+    """Return the metadata of a table that needs no stored data: location, columns and key."""
     return {
         "dagster/table_name": table.name,
         "dagster/uri": public_uri(file.settings().lake, table.name),
@@ -112,12 +112,12 @@ def _table_metadata(table: Table, file: LoadedFile) -> dict[str, Any]:
 
 
 def _source(spec: TaskSpec) -> str:
-    """Return the name of the source that a run asks unless it is told another one."""
+    """Return the name of the default data source of the task."""
     return spec.file.settings().source or spec.task.params.get(SOURCE_FIELD) or DEFAULT_SOURCE
 
 
 def _description(first: str, notice: str | None, rest: str) -> str:
-    """Return a description: the catalog's list shows its first line, as it is written."""
+    """Join the parts of a description; the catalog's list shows its first line as plain text."""
     return "\n\n".join(part for part in (first, notice, rest) if part)
 
 
@@ -128,20 +128,24 @@ def _days(context: dg.AssetExecutionContext) -> tuple[date, ...]:
 
 
 def _outputs(spec: TaskSpec, report: Report) -> Iterator[Any]:
-    """Yield the results; days that could not be done stay missing, and the run is red."""
+    """Yield the results; days that were not loaded stay missing, and the run fails."""
     owned = {spec.file.key(key) for key in spec.owned}
     if report.missed_days:
         yield from report.materializations()
         missed = ", ".join(report.missed_days)
-        raise dg.Failure(f"{spec.task.task_id}: not done for {missed}: {report.result.message}", allow_retries=False)
+        raise dg.Failure(f"{spec.task.task_id}: not loaded: {missed}. {report.result.message}", allow_retries=False)
     for event in (*report.materializations(), *report.evaluations()):
         if event.asset_key not in owned:
             yield event
     evaluations = {event.asset_key: event for event in report.evaluations()}
     for key in spec.owned:
         asset = spec.file.key(key)
-        told = evaluations[asset]
+        last_run = evaluations[asset]
         check = dg.AssetCheckResult(
-            asset_key=asset, check_name=CHECK, passed=told.passed, severity=told.severity, description=told.description
+            asset_key=asset,
+            check_name=CHECK,
+            passed=last_run.passed,
+            severity=last_run.severity,
+            description=last_run.description,
         )
         yield dg.MaterializeResult(asset_key=asset, metadata=report.table_metadata(key), check_results=[check])

@@ -1,4 +1,4 @@
-"""Tasks and groups that the file has wrong: jobs that say so, beside the ones that work."""
+"""Jobs of tasks and groups with problems in the file: each fails with the problem, beside the jobs that work."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,14 +11,14 @@ from mystocks_dagster.taskfile.reader import Version
 
 
 def build_broken_jobs(version: Version) -> Iterator[dg.JobDefinition]:
-    """Yield a job for each entry that was left out; it fails at once with the file, the line and the remedy."""
-    taken = {task.dagster_name for task in version.taskfile.tasks} | {
+    """Yield a job for each entry that could not be loaded; it fails at once with the file, the line and the remedy."""
+    used = {task.dagster_name for task in version.taskfile.tasks} | {
         group.dagster_name for group in version.taskfile.task_groups
     }
     for label, problems in version.broken.items():
-        # An id that is the problem itself, or that another entry has too, can name no job; `mystocks check` shows it.
-        if id_fault(label) is None and dagster_name(label) not in taken:
-            taken.add(dagster_name(label))
+        # An invalid or duplicate id cannot name a job; `mystocks check` reports it.
+        if id_fault(label) is None and dagster_name(label) not in used:
+            used.add(dagster_name(label))
             yield _job(dagster_name(label), problems)
 
 

@@ -1,4 +1,4 @@
-"""From the task files of a code location to Dagster definitions."""
+"""Build the Dagster definitions of the task files of a code location."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ from mystocks_dagster.taskfile.reader import Version
 
 @dataclass(frozen=True, kw_only=True)
 class CodeLocation:
-    """The task files of one code location: what each serves, and what is there once for all of them.
+    """The task files of one code location, with the definitions of each and those that they share.
 
     Attributes:
         files: At least one; task ids are unique among them.
@@ -45,7 +45,7 @@ class CodeLocation:
 
     @cached_property
     def specs(self) -> dict[str, TaskSpec]:
-        """Task id to task, of all files; files of one lake share the owners and locks of its tables."""
+        """Specs of all files by task id; files of one lake share the owners and locks of its tables."""
         lakes: dict[tuple[str, ...], list[LoadedFile]] = {}
         for file in self.files:
             lakes.setdefault(file.prefix, []).append(file)
@@ -53,14 +53,14 @@ class CodeLocation:
 
     @cached_property
     def jobs(self) -> dict[str, dg.JobDefinition]:
-        """Name to job, of all files."""
+        """Jobs of all files by name."""
         ops = {task_id: build_op(spec) for task_id, spec in self.specs.items()}
         jobs = {spec.name: build_task_job(spec, self.specs, ops) for spec in self.specs.values()}
         groups = [group for file in self.files for group in file.version.taskfile.task_groups]
         return jobs | {group.dagster_name: build_group_job(group, self.specs, ops) for group in groups}
 
     def definitions_of(self, file: LoadedFile) -> dg.Definitions:
-        """Return what Dagster serves for one of the files: its assets, jobs, schedules and switches."""
+        """Return the definitions of one file: its assets, checks, jobs, schedules and sensors."""
         version = file.version
         specs = {task.task_id: self.specs[task.task_id] for task in version.taskfile.tasks}
         timed = _by_type(scheduled_jobs(specs.values(), version.taskfile.task_groups))
@@ -74,10 +74,10 @@ class CodeLocation:
             ],
             asset_checks=[*build_table_checks(self._touched(file), file), file_check(file)],
             jobs=[*(self.jobs[name] for name in names), *build_broken_jobs(version)],
-            schedules=[build_schedule(one) for one in timed["cron"]],
+            schedules=[build_schedule(scheduled) for scheduled in timed["cron"]],
             sensors=[
-                *(build_once(one) for one in timed["once"]),
-                *(build_switch(one) for one in timed["interval"]),
+                *(build_once(scheduled) for scheduled in timed["once"]),
+                *(build_switch(scheduled) for scheduled in timed["interval"]),
                 *(build_supervisor(spec) for spec in specs.values() if spec.task.task_type == "supervisor"),
             ],
             metadata={
@@ -87,10 +87,10 @@ class CodeLocation:
         )
 
     def shared_definitions(self, reload: Callable[[], None] | None = None) -> dg.Definitions:
-        """Return what is there once for all files: sensors that look at all tasks, the trading calendar, the alerts.
+        """Return the definitions that all files share: sensors of all tasks, the trading calendar and the alerts.
 
         Args:
-            reload: Makes the servers build the definitions again.
+            reload: Reloads the definitions in the servers.
         """
         version, timed = self.version, _by_type(scheduled_jobs(self.specs.values(), self.version.taskfile.task_groups))
         engine = AlertEngine.of(version, self._lead.prefix)
@@ -108,18 +108,19 @@ class CodeLocation:
 
     @cached_property
     def _shared_jobs(self) -> frozenset[str]:
-        """The jobs of intervals in all files but the first, which stand beside the one sensor that starts them.
+        """Names of the jobs with intervals in all files but the first.
 
-        Dagster copies the jobs that a component returns, and takes a sensor of another component for one of other jobs.
+        They must be in the same definitions as the sensor that starts them: Dagster copies the jobs of a component, and
+        a sensor of another component would not refer to the copies.
         """
         others = self.files[1:]
         specs = (spec for spec in self.specs.values() if spec.file in others)
         groups = (group for file in others for group in file.version.taskfile.task_groups)
-        return frozenset(one.job for one in _by_type(scheduled_jobs(specs, groups))["interval"])
+        return frozenset(scheduled.job for scheduled in _by_type(scheduled_jobs(specs, groups))["interval"])
 
     @cached_property
     def version(self) -> Version:
-        """All files as one, with the alerts of the one that has them."""
+        """All files merged into one version, with the alerts of the file that has them."""
         lead, versions = self._lead, [file.version for file in self.files]
         if len(versions) == 1:
             return lead.version
@@ -135,18 +136,18 @@ class CodeLocation:
 
     @property
     def _lead(self) -> LoadedFile:
-        """The file whose `alerts` are those of the location."""
+        """The file whose `alerts` apply to the location."""
         return next((file for file in self.files if "alerts" in file.version.document.head), self.files[0])
 
     def _unowned(self, file: LoadedFile) -> list[dg.AssetSpec]:
-        """Return the tables that tasks touch and no task of the lake's files keeps, so that the catalog explains them."""
+        """Return the asset specs of tables that tasks use and no task of the lake's files owns."""
         owned = {key for spec in self.specs.values() if spec.file.prefix == file.prefix for key in spec.owned}
         return [
             unowned_spec(TABLES[table], file) for table in self._touched(file) if table in TABLES and table not in owned
         ]
 
     def _touched(self, file: LoadedFile) -> list[str]:
-        """Return the asset keys that the tasks of a lake keep, write or read: the first file of the lake has them."""
+        """Return the asset keys that the tasks of a lake own, write or read; only for the first file of the lake."""
         if file is not next(other for other in self.files if other.prefix == file.prefix):
             return []
         specs = (spec for spec in self.specs.values() if spec.file.prefix == file.prefix)
@@ -159,13 +160,13 @@ def build_definitions(
     reload: Callable[[], None] | None = None,
     first_days: Mapping[str, date] | None = None,
 ) -> dg.Definitions:
-    """Return everything that Dagster serves for one task file: ops, assets, jobs, schedules and sensors.
+    """Return all definitions of one task file: ops, assets, jobs, schedules and sensors.
 
     Args:
-        version: The file, read, with its functions resolved.
+        version: The file, with its functions resolved.
         notice: A sentence for each asset's description, such as "this market is simulated".
-        reload: Makes the servers build the definitions again.
-        first_days: Table to the first day that the lake has of it.
+        reload: Reloads the definitions in the servers.
+        first_days: First stored day of each table.
     """
     location = CodeLocation(files=(LoadedFile(version=version, notice=notice, first_days=first_days or {}),))
     return dg.Definitions.merge(
@@ -176,7 +177,7 @@ def build_definitions(
 
 
 def _by_type(jobs: Iterator[ScheduledJob]) -> Mapping[str, list[ScheduledJob]]:
-    found: dict[str, list[ScheduledJob]] = {"cron": [], "interval": [], "once": []}
-    for job in jobs:
-        found[job.schedule.schedule_type].append(job)
-    return found
+    by_type: dict[str, list[ScheduledJob]] = {"cron": [], "interval": [], "once": []}
+    for scheduled in jobs:
+        by_type[scheduled.schedule.schedule_type].append(scheduled)
+    return by_type

@@ -1,4 +1,4 @@
-"""What `dg check yaml` finds in the task files that defs.yaml files name."""
+"""Problems that `dg check yaml` reports in the task files of components."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,27 +13,27 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.reader import load_task_file
 
-#: Where a team writes definitions by hand in a project of ours, whose first task file is its own tasks.yaml.
+#: Package of hand-written definitions in a MyStocks project, whose first task file is its own tasks.yaml.
 OWN_DEFS = "mystocks_dagster.defs"
-#: How a defs.yaml names the component: by the package that exports it, or by its module.
+#: Names of the component in a defs.yaml: by the package that exports it, or by its module.
 TYPES = ("mystocks_dagster.TaskFileComponent", "mystocks_dagster.component.TaskFileComponent")
 
 
 def problems_under_check() -> list[str]:
-    """Return the located problems of all task files that `dg check` looks at; none in any other program."""
+    """Return the problems of all task files, with places, in a `dg check` process; an empty list in any other."""
     command = click.get_current_context(silent=True)
     if command is None or command.parent is None or command.parent.command.name != "check":
         return []
     try:
         tree = dg.ComponentTree.for_project(Path(command.params["target_path"]))
-    except (dg.DagsterError, ImportError):  # `dg check` says itself what is wrong with the project
+    except (dg.DagsterError, ImportError):  # `dg check` reports a broken project itself
         return []
     own = [Settings.from_env().task_file] if tree.defs_module_name == OWN_DEFS else []
     return [str(problem) for problem in problems_of([*own, *task_files(tree.defs_module_path)])]
 
 
 def problems_of(paths: Iterable[Path]) -> list[Problem]:
-    """Return what is wrong with task files of one code location, each by itself and all together."""
+    """Return the problems of the task files of one code location, including conflicts between them."""
     problems, files = [], []
     for path in paths:
         try:
@@ -49,12 +49,12 @@ def task_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("defs.y*ml")):
         try:
             documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, yaml.YAMLError):  # `dg check` says so itself
+        except (OSError, ValueError, yaml.YAMLError):  # `dg check` reports it itself
             continue
         for document in documents:
             if isinstance(document, dict) and document.get("type") in TYPES:
                 attributes = document.get("attributes")
                 name = attributes.get("tasks_file") if isinstance(attributes, dict) else None
-                # What is a template, or of the wrong type, is not known before the definitions are loaded.
+                # A template, or a value of the wrong type, is resolved only when the definitions are loaded.
                 if name is None or (isinstance(name, str) and "{{" not in name):
                     yield (path.parent / (name or "tasks.yaml")).resolve()

@@ -1,4 +1,4 @@
-"""What `dg scaffold defs mystocks_dagster.TaskFileComponent market` writes: a defs.yaml and a task file that runs."""
+"""Files of `dg scaffold defs mystocks_dagster.TaskFileComponent market`: a defs.yaml and a valid task file."""
 
 import click
 import dagster as dg
@@ -14,7 +14,7 @@ attributes:
   # source: simulated         # without it, MYSTOCKS_SOURCE, or the data_source of each task
 """
 _TASKS = """\
-# What runs, when, and what happens when it fails. `dg check yaml` shows every mistake with its line.
+# Tasks, their schedules and retries. `dg check yaml` shows every problem with its line.
 # Task ids are unique among all task files of a code location.
 version: "1.0"
 description: {name}
@@ -39,12 +39,12 @@ tasks:
 
 
 class TaskFileScaffolder(dg.Scaffolder):
-    """Writes both files; a task file that is there already is kept."""
+    """Writes both files; an existing task file is kept."""
 
     def scaffold(self, request: dg.ScaffoldRequest) -> None:
-        """Write a defs.yaml, and a tasks.yaml beside it."""
+        """Write a defs.yaml and a tasks.yaml in the same folder."""
         if request.scaffold_format != "yaml":
-            raise click.ClickException("A TaskFileComponent is declared in a defs.yaml: leave out --format.")
+            raise click.ClickException("A TaskFileComponent is declared in a defs.yaml; leave out --format.")
         name = plain_name(request.target_path.name).lower()
         text = _DEFS.format(type=request.type_name, name=name)
         defs = request.target_path if request.append else request.target_path / "defs.yaml"

@@ -1,7 +1,7 @@
-"""Turn a task's parameters into Dagster config: the typed form in the Launchpad.
+"""Dagster config of a task's parameters: the typed form in the Launchpad.
 
-`dg.Config` refuses dates, lists of Literal, unions, paths and nested models, so the translation is ours. It only
-describes: values are validated by the parameters' own model before the work starts.
+`dg.Config` does not support dates, lists of Literal, unions, paths and nested models. The schema only describes: the
+parameters' own model validates the values before the task starts.
 """
 
 import inspect
@@ -19,19 +19,19 @@ from pydantic.fields import FieldInfo
 from mystocks_dagster.sources.registry import DEFAULT
 from mystocks_dagster.taskfile.signature import params_model
 
-#: Never given a default in the form: an absent value means "ask the environment, then the file" (see the contract).
+#: Has no default in the form: without a value, the environment decides, then the file.
 SOURCE_FIELD = "data_source"
 
 
 def config_fields(
     function: Callable[..., Any], params: Mapping[str, Any], secret: frozenset[str]
 ) -> dict[str, dg.Field]:
-    """Return the config of a task: every parameter, described, with tasks.yaml's value as its default.
+    """Return the config fields of a task, with the values of tasks.yaml as defaults.
 
     Args:
-        function: The task's function; its params model gives names, types and descriptions.
-        params: The values that tasks.yaml gives.
-        secret: Names whose values come from the environment: they are never shown as defaults.
+        function: The task's function; its params model has names, types and descriptions.
+        params: The values in tasks.yaml.
+        secret: Names whose values come from the environment; they are not shown as defaults.
     """
     model = params_model(function)
     if model is None:
@@ -40,7 +40,7 @@ def config_fields(
 
 
 def model_fields(model: type[BaseModel]) -> dict[str, dg.Field]:
-    """Return the config of a form of our own: the model's fields, with its defaults."""
+    """Return the config fields of a model, with its defaults."""
     return {name: _field(model, name, info, {}, hidden=False) for name, info in model.model_fields.items()}
 
 
@@ -56,8 +56,8 @@ def _field(model: type[BaseModel], name: str, info: FieldInfo, params: Mapping[s
     if hidden:
         return dg.Field(kind, is_required=False, description=f"{description} (from the environment)")
     if name == SOURCE_FIELD:
-        shown = params.get(name) or DEFAULT
-        return dg.Field(kind, is_required=False, description=f"{description} Default: MYSTOCKS_SOURCE, else {shown}.")
+        default = params.get(name) or DEFAULT
+        return dg.Field(kind, is_required=False, description=f"{description} Default: MYSTOCKS_SOURCE, else {default}.")
     value = params[name] if name in params else info.get_default(call_default_factory=True)
     if name not in params and info.is_required():
         return dg.Field(kind, is_required=False, description=description)
@@ -65,7 +65,7 @@ def _field(model: type[BaseModel], name: str, info: FieldInfo, params: Mapping[s
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` as JSON would hold it."""
+    """Return `value` as JSON data."""
     match value:
         case BaseModel():
             return value.model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""The run queue, with a lane kept free for critical work."""
+"""The run queue, with a lane for critical tasks."""
 
 import sys
 from collections.abc import Mapping
@@ -25,25 +25,23 @@ _CRITICAL = int(dagster_priority(PRIORITIES["critical"]))
 
 
 class LaneRunCoordinator(dg.QueuedRunCoordinator):
-    """Dagster's queue; each run is given its lane, and a priority where it has none, as it is queued.
+    """Dagster's queue, which tags each run with its lane, and with a priority if it has none.
 
-    The tags are set here and not on the jobs because runs of the Materialize button and of backfills have no job of
-    ours; see docs/decisions/0007. A supervisor has no lane: it is meant to run for ever and must not fill the queue.
+    The tags are set here and not on the jobs, because runs of the Materialize button and of backfills belong to a job
+    of Dagster; see docs/decisions/0007. A supervisor has no lane: it runs without end and must not fill the queue.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        # Dagster makes its daemons when it has read of this class in dagster.yaml.
+        # Dagster creates its daemons after it has loaded this class from dagster.yaml.
         use_own_daemons()
 
     @property
     def dequeue_interval_seconds(self) -> int:
-        """Seconds between two looks of the daemon at the queue.
+        """Seconds between two evaluations of the queue.
 
-        Dagster asks for it once, when a daemon is made and before it begins, and nobody else asks: here every daemon,
-        however
-        it was started, takes the instance's lock, and notes when it
-        begins. A second one ends.
+        Dagster reads it once for each daemon, before the daemon begins. So this is where every daemon, however it was
+        started, takes the instance's lock and records its start. A second daemon exits.
         """
         try:
             lock.claim(Path(self._instance.root_directory) / lock.DAEMON_LOCK, "A daemon")
@@ -55,14 +53,14 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         return super().dequeue_interval_seconds
 
     def submit_run(self, context: dg.SubmitRunContext) -> Any:
-        """Tag the run and put it in the queue.
+        """Tag the run and queue it.
 
         Raises:
-            Disabled: It is a group that the file has disabled.
+            Disabled: The group is disabled in the file.
         """
         run = context.dagster_run
-        if refused := refusal_reason(self._instance, run.job_name, run.tags):
-            raise Disabled(refused)
+        if reason := refusal_reason(self._instance, run.job_name, run.tags):
+            raise Disabled(reason)
         steps = self._steps(run)
         priority = run.tags.get(Tag.PRIORITY) or str(max((int(tags.get(Tag.PRIORITY, 0)) for tags in steps), default=0))
         added = {Tag.PRIORITY: priority}
@@ -73,13 +71,13 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         return self._unless_stopped(super().submit_run(context))
 
     def _lane_tags(self) -> set[str]:
-        """Return the tags that carry the lane: a dagster.yaml of an earlier version limits the former one."""
+        """Return the tags of the lane: a dagster.yaml of an earlier version limits the former tag."""
         limits = self._instance.get_concurrency_config().run_queue_config
         limited = {limit.get("key") for limit in (limits.tag_concurrency_limits if limits else ())}
         return {Tag.LANE, *({Tag.FORMER_LANE} & limited)}
 
     def _unless_stopped(self, run: dg.DagsterRun) -> dg.DagsterRun:
-        """Cancel a run that was stopped before it was queued, or that Dagster starts in place of a stopped one."""
+        """Cancel a run that was stopped before it was queued, or that replaces a stopped run."""
         stopped = is_stopped(self._instance, run.run_id)
         parent = run.tags.get(PARENT_RUN_ID_TAG) if RETRY_NUMBER_TAG in run.tags else None
         lost = self._instance.get_run_by_id(parent) if parent else None
@@ -91,19 +89,19 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         return run.with_status(dg.DagsterRunStatus.CANCELED)
 
     def cancel_run(self, run_id: str) -> bool:
-        """Stop a run, also one that leaves the queue at this moment: once this returns, no task of it starts."""
+        """Stop a run, also one that is leaving the queue: after this call, none of its tasks starts."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
         if run.status in _WAITING:
             self._instance.report_run_canceling(run, message="Canceling run from the queue.")
-            # Whoever has not begun to start it reads the stop first, and does not start it.
+            # The daemon reads the stop before it starts the run.
             if not was_begun(self._instance, run_id):
                 self._instance.report_run_canceled(run)
                 return True
         if self._instance.run_launcher.terminate(run_id):
             return True
-        # Whoever was about to start it has read the stop, and cancelled it.
+        # The launcher may have read the stop and cancelled the run.
         run = self._instance.get_run_by_id(run_id)
         return run is not None and run.status == dg.DagsterRunStatus.CANCELED
 
@@ -116,7 +114,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
 
 
 def _number(priority: str) -> int:
-    """Read a priority as Dagster's queue does: what a person typed and is no number counts as 0."""
+    """Read a priority as Dagster's queue does: a text that is not a number counts as 0."""
     try:
         return int(priority)
     except ValueError:

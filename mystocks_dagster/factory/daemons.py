@@ -1,6 +1,6 @@
-"""Our versions of two of Dagster's daemons, put in the place of its own.
+"""Replacement of two of Dagster's daemons by subclasses.
 
-It has no setting for that. See docs/decisions/0021.
+Dagster has no setting for that; see docs/decisions/0021.
 """
 
 import sys
@@ -10,7 +10,7 @@ from mystocks_dagster.dagster_internals import DAEMON_CONTROLLER_MODULE
 
 
 def use_own_daemons() -> None:
-    """In the daemon's process, before it makes its daemons: let it make ours; elsewhere nothing."""
+    """Replace the daemon classes in the daemon's process, before it creates its daemons; elsewhere do nothing."""
     controller = sys.modules.get(DAEMON_CONTROLLER_MODULE)
     if controller is not None:
         _replace(controller)
@@ -22,7 +22,5 @@ def _replace(controller: ModuleType) -> None:
 
     for name, own in {"QueuedRunCoordinatorDaemon": QueueDaemon, "EventLogConsumerDaemon": RestartDaemon}.items():
         if not hasattr(controller, name):
-            raise RuntimeError(
-                f"This release of Dagster makes no {name}; install the release that pyproject.toml names."
-            )
+            raise RuntimeError(f"This release of Dagster has no {name}; install the release that pyproject.toml names.")
         setattr(controller, name, own)

@@ -1,6 +1,6 @@
-"""One daemon on a Postgres database, which several folders and machines may share.
+"""A lock for one daemon per Postgres database, which several folders and machines may share.
 
-The lock in a folder does not see those.
+The lock file of a folder does not cover those.
 """
 
 import logging
@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.history.dagster_storage import run_storage
 
-#: Seconds between two looks whether the database still knows of the lock: it forgets it when it is started again.
+#: Seconds between two checks of the connection: a restarted database has lost the lock.
 _INTERVAL = 15.0
 _log = logging.getLogger("mystocks.daemon")
 _KEY = "hashtext('mystocks daemon'), hashtext(current_schema())"
@@ -28,12 +28,12 @@ _HOLDER = """SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND classid = (hashtext('mystocks daemon')::bigint & 4294967295)::oid
     AND objid = (hashtext(current_schema())::bigint & 4294967295)::oid"""
-# A machine that lost its power is noticed within a minute and not, as by default, within two hours.
+# Finds a machine without power within a minute; the default is two hours.
 _KEEP_ALIVE = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 
 
 class DatabaseLock:
-    """The lock of this process's daemon, held by a connection of its own."""
+    """The lock of this process's daemon, held by its own connection."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         name = f"mystocks daemon {os.getpid()} on {platform.node()}"[:63]
@@ -43,55 +43,54 @@ class DatabaseLock:
             isolation_level="AUTOCOMMIT",
             connect_args={"application_name": name},
         )
-        self._connection = self._claimed()
+        self._connection = self._claim()
 
-    def _claimed(self) -> db.Connection:
+    def _claim(self) -> db.Connection:
         """Return a connection that holds the lock.
 
         Raises:
-            InstanceError: Another one holds it.
+            InstanceError: Another daemon holds it.
         """
         connection = self._engine.connect()
         connection.execute(db.text(_KEEP_ALIVE))
         if not connection.execute(db.text(_CLAIM)).scalar_one():
             holder = connection.execute(db.text(_HOLDER)).scalar() or "it has just ended"
             connection.close()
-            raise InstanceError(f"A daemon runs already on this database: {holder}. Stop it first.")
+            raise InstanceError(f"A daemon already runs on this database: {holder}. Stop it first.")
         return connection
 
     def watch(self) -> None:
-        """Keep the lock until the process ends.
-
-        End the process when another one has it after an outage of the database.
-        """
+        """Keep the lock until the process ends; end the process if another daemon has it after a database outage."""
         while True:
             threading.Event().wait(_INTERVAL)
             try:
-                self._look()
+                self._check()
             except InstanceError as error:
-                sys.stderr.write(f"{error} This one ends.\n")
+                sys.stderr.write(f"{error} This daemon ends.\n")
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         try:
             self._connection.execute(db.text("SELECT 1"))
         except SQLAlchemyError:
             self._connection.invalidate()
             try:
-                self._connection = self._claimed()
+                self._connection = self._claim()
             except SQLAlchemyError as error:
-                _log.warning("the database of the daemon's lock does not answer: %s", str(error).splitlines()[0])
+                _log.warning(
+                    "the database that holds the daemon's lock does not answer: %s", str(error).splitlines()[0]
+                )
 
 
 def claim(instance: dg.DagsterInstance) -> None:
-    """Hold the lock until this process ends; do nothing where the instance's storage is no Postgres.
+    """Hold the lock until this process ends; do nothing if the instance's storage is not Postgres.
 
     Raises:
-        InstanceError: Another daemon works on the database; the message names its process and machine.
+        InstanceError: Another daemon runs on the database; the message names its process and machine.
     """
     with run_storage(instance).connect() as connection:
         if connection.dialect.name != "postgresql":
             return
-    held = DatabaseLock(instance)
-    threading.Thread(target=held.watch, name="mystocks-database-lock", daemon=True).start()
+    lock = DatabaseLock(instance)
+    threading.Thread(target=lock.watch, name="mystocks-database-lock", daemon=True).start()

@@ -1,6 +1,6 @@
-"""Interval schedules: one sensor looks at all of them, because a daemon that asks a thousand sensors is minutes late.
+"""Interval schedules: one sensor evaluates all of them, because a thousand sensors would delay the daemon by minutes.
 
-Each task has a sensor of its own all the same: it is the switch in the UI, and shows there why a start was skipped.
+Each task also has its own sensor, which is the switch in the UI and shows the reasons of skipped starts.
 See docs/decisions/0013.
 """
 
@@ -13,93 +13,92 @@ import dagster as dg
 
 from mystocks_dagster.dagster_internals import InstigatorState, TickData, TickStatus
 from mystocks_dagster.dagster_tables import InstanceTables
-from mystocks_dagster.factory.misfires import made_up
+from mystocks_dagster.factory.misfires import starts_to_make_up
 from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.schedules import schedule_metadata, tick
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.runs.max_instances import limit_reached
 from mystocks_dagster.scheduling import downtime, interval_state
-from mystocks_dagster.scheduling.downtime import RELOAD, DaemonLooks
+from mystocks_dagster.scheduling.downtime import RELOAD, DaemonActivity
 from mystocks_dagster.scheduling.interval_state import IntervalState
 from mystocks_dagster.scheduling.switches import sensor_states, turned_on
 from mystocks_dagster.tags import INTERVALS_SENSOR
 from mystocks_dagster.taskfile.schedule import Schedule
 
-#: At most this many missed starts of one task are made up.
+#: Limit of missed starts of one task that are made up for.
 CATCH_UP = 20
-#: At most this many starts of one task are asked for at once by a daemon that looks late.
-_MOST = 100
-#: Seconds between two looks at a switch itself, which has nothing to say: Dagster has no sensor that is never asked.
+#: Limit of starts of one task that a late daemon requests at once.
+_MAX_STARTS = 100
+#: Seconds between two evaluations of a switch, which do nothing: Dagster has no sensor without evaluations.
 _YEAR = 366 * 24 * 3600
 
 
-def build_switch(one: ScheduledJob) -> dg.SensorDefinition:
-    """Return the sensor that a person switches on and off; it starts nothing itself."""
-    reason = f"the starts are requested by the sensor {INTERVALS_SENSOR}; what was skipped is listed here"
-    days = ", trading days only" if one.schedule.trading_days_only else ""
+def build_switch(scheduled: ScheduledJob) -> dg.SensorDefinition:
+    """Return the sensor that serves as a task's switch; it starts nothing itself."""
+    reason = f"the sensor {INTERVALS_SENSOR} starts it; skipped starts are listed here"
+    days = ", trading days only" if scheduled.schedule.trading_days_only else ""
     return dg.SensorDefinition(
-        name=one.switch,
-        job_name=one.job,
+        name=scheduled.switch,
+        job_name=scheduled.job,
         evaluation_fn=lambda _: dg.SensorResult(skip_reason=reason),
         minimum_interval_seconds=_YEAR,
-        default_status=dg.DefaultSensorStatus.RUNNING if one.active else dg.DefaultSensorStatus.STOPPED,
-        metadata=schedule_metadata(one.schedule),
-        description=f"{one.title}: every {one.schedule.interval_seconds} s{days}; {reason}",
+        default_status=dg.DefaultSensorStatus.RUNNING if scheduled.active else dg.DefaultSensorStatus.STOPPED,
+        metadata=schedule_metadata(scheduled.schedule),
+        description=f"{scheduled.title}: every {scheduled.schedule.interval_seconds} s{days}; {reason}",
     )
 
 
 def build_intervals(
     intervals: Sequence[ScheduledJob], jobs: Mapping[str, dg.JobDefinition]
 ) -> Iterator[dg.SensorDefinition]:
-    """Yield the sensor that starts them all; nothing when there are none.
+    """Yield the sensor that starts all intervals; nothing if there are none.
 
     Args:
-        intervals: What has a schedule of type interval.
+        intervals: Jobs with a schedule of type interval.
         jobs: All jobs by name.
     """
     if not intervals:
         return
 
-    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        moment = now()
-        states = sensor_states(context.instance)
-        on = turned_on(states, {one.job: one.active for one in intervals})
-        looks = downtime.look(context.instance, moment, on)
-        known = _noted(context.instance, intervals, moment)
-        looked = interval_state.looked_until(context.cursor) or moment - RELOAD
-        requests, told = [], []
-        for one in intervals:
-            if not on[one.job]:
-                continue
-            state = states.get(one.switch)
-            since = max(looked, known[one.job].seen, _switched_on(state), looks.off_until(one.job))
-            asked, reasons = _starts(one, known[one.job], since, looks)
-            if asked and one.limit is not None and (running := limit_reached(context.instance, one.job, one.limit)):
-                asked, reasons = [], [running]
-            requests += asked
-            for reason in reasons:
-                told.append(f"{one.job}: {reason}")
-                _show(context.instance, state, reason, moment)
-        skip = None if requests else "\n".join(told) or "nothing is due"
-        return dg.SensorResult(
-            run_requests=requests or None, skip_reason=skip, cursor=interval_state.looked_cursor(moment)
-        )
-
     yield dg.SensorDefinition(
         name=INTERVALS_SENSOR,
-        jobs=[jobs[one.job] for one in intervals],
-        evaluation_fn=evaluate,
-        # The daemon looks every 5 s; asking for 1 gives a steady 5, asking for 5 gives gaps of 10.
+        jobs=[jobs[scheduled.job] for scheduled in intervals],
+        evaluation_fn=lambda context: _evaluate(context, intervals),
+        # The daemon evaluates every 5 s. With 1 here the gap is a steady 5 s, with 5 it is sometimes 10 s.
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts the tasks and groups that have a schedule of type interval; each is switched by its "
-        "own sensor",
+        description="Starts the tasks and groups with a schedule of type interval; each has its own sensor as switch",
     )
 
 
-def due(start: datetime, step: int, since: datetime, until: datetime, most: int = _MOST) -> list[datetime]:
-    """Return the starts after `since` up to `until`, in UTC; of very many the last `most`."""
-    # In UTC: an interval is so many seconds, also across a change of the clocks.
+def _evaluate(context: dg.SensorEvaluationContext, intervals: Sequence[ScheduledJob]) -> dg.SensorResult:
+    moment = now()
+    states = sensor_states(context.instance)
+    on = turned_on(states, {scheduled.job: scheduled.active for scheduled in intervals})
+    activity = downtime.record(context.instance, moment, on)
+    known = _known_states(context.instance, intervals, moment)
+    evaluated = interval_state.evaluated_until(context.cursor) or moment - RELOAD
+    requests, skipped = [], []
+    for scheduled in intervals:
+        if not on[scheduled.job]:
+            continue
+        state = states.get(scheduled.switch)
+        since = max(evaluated, known[scheduled.job].seen, _switched_on(state), activity.off_until(scheduled.job))
+        new, reasons = _starts(scheduled, known[scheduled.job], since, activity)
+        if new and (running := scheduled.busy(context.instance)):
+            new, reasons = [], [running]
+        requests += new
+        for reason in reasons:
+            skipped.append(f"{scheduled.job}: {reason}")
+            _record_skip(context.instance, state, reason, moment)
+    skip = None if requests else "\n".join(skipped) or "nothing is due"
+    return dg.SensorResult(
+        run_requests=requests or None, skip_reason=skip, cursor=interval_state.evaluation_cursor(moment)
+    )
+
+
+def due(start: datetime, step: int, since: datetime, until: datetime, most: int = _MAX_STARTS) -> list[datetime]:
+    """Return the last `most` starts after `since` up to `until`, in UTC."""
+    # In UTC, so that daylight saving does not change an interval.
     start, length = start.astimezone(UTC), timedelta(seconds=step)
     last = (until - start) // length
     first = max((since - start) // length + 1, 0, last - most + 1)
@@ -107,17 +106,17 @@ def due(start: datetime, step: int, since: datetime, until: datetime, most: int 
 
 
 def _starts(
-    one: ScheduledJob, anchor: IntervalState, since: datetime, looks: DaemonLooks
+    scheduled: ScheduledJob, anchor: IntervalState, since: datetime, activity: DaemonActivity
 ) -> tuple[list[dg.RunRequest], list[str]]:
-    """Return the runs to ask for now, and why others are left out."""
-    schedule, step, began = one.schedule, _step(one.schedule), looks.since - timedelta(microseconds=1)
-    missed = due(anchor.start, step, since, min(began, looks.moment), CATCH_UP + 1)
-    late = due(anchor.start, step, max(since, began), looks.moment)
-    kept = made_up(missed, schedule, looks.moment, CATCH_UP, on_time=bool(late))
-    answers = [tick(one, time) for time in (*kept, *late)]
+    """Return the run requests of now, and the reasons of skipped starts."""
+    schedule, step, began = scheduled.schedule, _step(scheduled.schedule), activity.since - timedelta(microseconds=1)
+    missed = due(anchor.start, step, since, min(began, activity.moment), CATCH_UP + 1)
+    late = due(anchor.start, step, max(since, began), activity.moment)
+    made_up = starts_to_make_up(missed, schedule, activity.moment, CATCH_UP, on_time=bool(late))
+    answers = [tick(scheduled, time) for time in (*made_up, *late)]
     requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
     reasons = [answer.skip_message or "" for answer in answers if isinstance(answer, dg.SkipReason)]
-    if left := len(missed) - len(kept):
+    if left := len(missed) - len(made_up):
         last = missed[-1].astimezone(ZoneInfo(schedule.timezone))
         reasons.append(
             f"{left} missed starts, the last due at {last:%Y-%m-%d %H:%M:%S}, are not made up for ({_rule(schedule)})"
@@ -138,31 +137,31 @@ def _rule(schedule: Schedule) -> str:
     )
 
 
-def _noted(
+def _known_states(
     instance: dg.DagsterInstance, intervals: Sequence[ScheduledJob], moment: datetime
 ) -> Mapping[str, IntervalState]:
-    """Return from when each interval counts; one that is new, or has changed, is noted."""
+    """Return the state of each interval; new and changed ones are stored."""
     known = interval_state.read(InstanceTables(instance))
-    noted = {}
-    for one in intervals:
-        old = known.get(one.job)
-        start = one.schedule.start_time or (old.start if old else moment)
-        unchanged = old and (old.start, old.step) == (start, _step(one.schedule))
+    states = {}
+    for scheduled in intervals:
+        old = known.get(scheduled.job)
+        start = scheduled.schedule.start_time or (old.start if old else moment)
         seen = moment if old else moment - RELOAD
-        noted[one.job] = old if old and unchanged else IntervalState(start=start, step=_step(one.schedule), seen=seen)
-    if noted != known:
-        interval_state.write(instance, noted)
-    return noted
+        new = IntervalState(start=start, step=_step(scheduled.schedule), seen=seen)
+        states[scheduled.job] = old if old and (old.start, old.step) == (new.start, new.step) else new
+    if states != known:
+        interval_state.write(instance, states)
+    return states
 
 
 def _switched_on(state: InstigatorState | None) -> datetime:
-    """Return when a person switched it on; what was due before was not missed."""
+    """Return when a person switched the sensor on."""
     data: Any = state.instigator_data if state else None
     return datetime.fromtimestamp(getattr(data, "last_sensor_start_timestamp", None) or 0, UTC)
 
 
-def _show(instance: dg.DagsterInstance, state: InstigatorState | None, reason: str, moment: datetime) -> None:
-    """Put the reason of a skipped start where a person looks for it: among the ticks of the task's own sensor."""
+def _record_skip(instance: dg.DagsterInstance, state: InstigatorState | None, reason: str, moment: datetime) -> None:
+    """Record the reason of a skipped start as a tick of the task's own sensor."""
     if state is None:
         return
     instance.create_tick(

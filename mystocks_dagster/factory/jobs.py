@@ -1,7 +1,7 @@
-"""Jobs: one for each task, which runs it after what it depends on, and one for each group.
+"""Jobs: one for each task with its dependencies, and one for each group.
 
-Every job is a graph of ops (never an asset job), so that steps are called by their task ids everywhere, plain and
-asset tasks mix, and a file of 1,000 tasks loads in linear time; see docs/decisions/0001.
+Every job is a graph of ops and not an asset job. So step names are task ids everywhere, plain and asset tasks mix, and
+a file of 1,000 tasks loads in linear time; see docs/decisions/0001.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,33 +32,33 @@ PRELOAD = (
     "mystocks_dagster.factory.step",
 )
 
-#: How many tasks of a parallel group run at once, unless the Launchpad says otherwise.
-SIDE_BY_SIDE = 4
+#: Tasks of a parallel group that run at once; the Launchpad can set another number.
+MAX_PARALLEL_TASKS = 4
 
-#: Edges of a graph: step to the steps that must have succeeded before it starts.
+#: Edges of a graph: each step with the steps that must have succeeded before it starts.
 Edges = Mapping[str, Sequence[str]]
 
 
 def closure(ids: Iterable[str], specs: Mapping[str, TaskSpec]) -> list[str]:
-    """Return `ids` and all that they depend on, each after its dependencies, otherwise in the given order."""
-    found: dict[str, None] = {}
+    """Return `ids` and all their dependencies, each after its dependencies, otherwise in the given order."""
+    ordered: dict[str, None] = {}
 
     def visit(task_id: str) -> None:
-        if task_id in found:
+        if task_id in ordered:
             return
         for upstream in specs[task_id].task.dependencies:
             visit(upstream)
-        found[task_id] = None
+        ordered[task_id] = None
 
     for task_id in ids:
         visit(task_id)
-    return list(found)
+    return list(ordered)
 
 
 def build_task_job(
     spec: TaskSpec, specs: Mapping[str, TaskSpec], ops: Mapping[str, dg.OpDefinition]
 ) -> dg.JobDefinition:
-    """Return the job of one task: its dependencies first, then itself."""
+    """Return the job of a task: its dependencies, then the task."""
     ids = closure([spec.task.task_id], specs)
     edges = {name: specs[name].task.dependencies for name in ids}
     graph = _graph(spec.name, summary(spec.task), ids, edges, specs, ops)
@@ -73,24 +73,24 @@ def build_task_job(
 def build_group_job(
     group: Group, specs: Mapping[str, TaskSpec], ops: Mapping[str, dg.OpDefinition]
 ) -> dg.JobDefinition:
-    """Return the job of a group: its tasks and what they depend on, in order or side by side.
+    """Return the job of a group: its tasks and their dependencies, sequential or parallel.
 
-    In a sequential group a task waits for every earlier one that has `stop_on_error: true`; one without it leaves
-    the later ones free to run. Either way the run fails when a task fails. A lost run is started again, from the task
-    at which it was lost, when every task of it says `auto_restart`.
+    In a sequential group a task waits for every earlier task with `stop_on_error: true`; after a failure of another
+    task, the later ones run. In both cases the run fails if a task fails. A lost run is started again at the task that
+    was lost if all its tasks have `auto_restart`.
     """
     ids = closure(group.tasks, specs)
     sequential = group.execution_mode == "sequential"
     edges = _chain(ids, specs) if sequential else {name: specs[name].task.dependencies for name in ids}
     graph = _graph(group.dagster_name, summary(group), ids, edges, specs, ops, in_order=sequential)
     first = specs[ids[0]]
-    again = all(specs[name].task.auto_restart for name in ids)
+    restart = all(specs[name].task.auto_restart for name in ids)
     return graph.to_job(
         description=describe_group(group),
         tags={
             **run_tags(group, first.version, first.release),
             Tag.PRIORITY: max((dagster_priority(specs[name].task.priority) for name in ids), key=int),
-            **restart_tag(again),
+            **restart_tag(restart),
         },
         metadata=group_metadata(group),
         executor_def=dg.in_process_executor if sequential else parallel_executor(),
@@ -98,14 +98,13 @@ def build_group_job(
 
 
 def parallel_executor() -> dg.ExecutorDefinition:
-    """Return the executor of parallel groups: a process a step, forked from a server that has all imports done.
+    """Return the executor of parallel groups: one process for each step, forked from a server with all imports done.
 
-    The number of steps at once does not follow the processors, as Dagster's default does: tasks mostly wait for a
-    source,
-    and on a machine with one processor they would run one after the other. The step of highest priority starts first.
+    The number of parallel steps does not depend on the number of processors, as Dagster's default does: tasks mostly
+    wait for a source. The step of highest priority starts first.
     """
     start = {"forkserver": {"preload_modules": list(PRELOAD)}}
-    slots = dg.Field(int, default_value=SIDE_BY_SIDE, description="How many tasks run side by side.")
+    slots = dg.Field(int, default_value=MAX_PARALLEL_TASKS, description="Tasks that run in parallel.")
     return dg.multiprocess_executor.configured(
         lambda config: {"start_method": start, "max_concurrent": config["max_concurrent"]},
         name="side_by_side",
@@ -114,9 +113,9 @@ def parallel_executor() -> dg.ExecutorDefinition:
 
 
 def _chain(ids: Sequence[str], specs: Mapping[str, TaskSpec]) -> dict[str, list[str]]:
-    """Return edges from each task that stops on error to all later ones.
+    """Return edges from each task that stops on error to the later tasks.
 
-    One edge suffices, for they follow each other.
+    One edge to the last such task is enough, since these tasks depend on each other in order.
     """
     edges: dict[str, list[str]] = {}
     barrier: str | None = None
@@ -140,7 +139,7 @@ def _graph(
 ) -> dg.GraphDefinition:
     dependencies = {}
     for position, task_id in enumerate(ids):
-        # One step at a time is run by the in-process executor, the one of highest priority first.
+        # The in-process executor runs one step at a time, the highest priority first.
         tags = {Tag.PRIORITY: str(len(ids) - position)} if in_order else {}
         node = dg.NodeInvocation(name=ops[task_id].name, alias=specs[task_id].name, tags=tags)
         upstream = [dg.DependencyDefinition(specs[up].name) for up in edges[task_id]]

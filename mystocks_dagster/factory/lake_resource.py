@@ -1,4 +1,4 @@
-"""The lake as a Dagster resource, for assets that a person writes by hand in `defs/`."""
+"""The lake as a Dagster resource, for hand-written assets in `defs/`."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Rows(TypedDict, total=False):
-    """Which part of a table is read; what is left out is not limited.
+    """Filter of a read; a key that is left out does not limit it.
 
     Attributes:
-        columns: The columns, in this order.
-        symbols: The symbols, such as `600519.SH`.
-        start: The first day, by the table's date column.
-        end: The last day.
+        columns: Columns, in this order.
+        symbols: Symbols, such as `600519.SH`.
+        start: First day, by the table's date column.
+        end: Last day.
     """
 
     columns: Sequence[str] | None
@@ -30,17 +30,17 @@ class Rows(TypedDict, total=False):
 
 
 class LakeResource(dg.ConfigurableResource):
-    """The tables of a lake, for reading: `def hello(lake: LakeResource)` gets the project's.
+    """Read access to the tables of a lake: `def hello(lake: LakeResource)` gets the project's lake.
 
-    Units and keys of the tables are in docs/lake.md. All methods raise `TableMissing` when nothing has written the
-    table yet, `UnknownName` for a table or column that does not exist, and `TableDamaged` when a file of it is lost.
+    Units and keys of the tables are in docs/lake.md. All methods raise `TableMissing` if the table has never been
+    written, `UnknownName` for a table or column that does not exist, and `TableDamaged` if a file of it is lost.
     """
 
     location: str = Field(default="", description="A folder or URL; empty for the project's lake (MYSTOCKS_LAKE).")
 
     @property
     def lake(self) -> "Lake":
-        """The lake itself, with all that it can do; see `mystocks_dagster.lake.store.Lake`."""
+        """The lake with all its methods; see `mystocks_dagster.lake.store.Lake`."""
         from mystocks_dagster.lake.store import Lake
         from mystocks_dagster.settings import Settings
 
@@ -51,7 +51,7 @@ class LakeResource(dg.ConfigurableResource):
         return self.lake.read(table, **rows)
 
     def scan(self, table: str, **rows: Unpack[Rows]) -> "pl.LazyFrame":
-        """Return the same lazily: only the files and columns that are needed are read."""
+        """Return the rows lazily: only the needed files and columns are read."""
         return self.lake.scan(table, **rows)
 
     def adjusted_bars(
@@ -67,20 +67,20 @@ class LakeResource(dg.ConfigurableResource):
         Args:
             how: `hfq` keeps the first stored day as it was, `qfq` the anchor day.
             anchor: The day on which qfq prices are the raw ones; None is the last stored day.
-            unknown: What becomes of rows whose factor is unknown: an error, or they are left out.
-            rows: Which rows and columns.
+            unknown: Treatment of rows whose factor is unknown: an error, or they are left out.
+            rows: Filter.
 
         Raises:
-            LakeError: A factor that is needed is unknown; the message names symbol, day and remedy.
+            LakeError: A needed factor is unknown; the message names symbol, day and remedy.
         """
         from mystocks_dagster.lake.prices import adjusted_bars
 
         return adjusted_bars(self.lake, how, anchor=anchor, unknown=unknown, **rows)
 
     def sql(self, query: str) -> "pl.DataFrame":
-        """Return the answer to one SELECT in DuckDB's SQL over all tables of the lake; nothing can be written.
+        """Return the result of one SELECT in DuckDB's SQL over all tables of the lake; the lake is read-only.
 
         Raises:
-            LakeError: It is not one SELECT, or DuckDB refuses it.
+            LakeError: The query is not a single SELECT, or DuckDB rejects it.
         """
         return self.lake.query(query)

@@ -1,7 +1,7 @@
-"""Starts each run in a process of its own, which outlives a reload, is known to be alive or lost, and builds one job.
+"""The run launcher: each run has its own process, which survives a reload, can be found lost, and builds one job.
 
-Dagster's default launcher lets the code server start runs: a run worker then builds every job of the file, and after
-a SIGKILL nobody can say that the run is lost. See docs/decisions/0003.
+With Dagster's default launcher the code server starts runs: a run worker then builds every job of the file, and a run
+that was lost by SIGKILL is not detected. See docs/decisions/0003.
 """
 
 import contextlib
@@ -33,17 +33,17 @@ from mystocks_dagster.runs.stop import is_stopped
 from mystocks_dagster.settings import ONLY_JOB
 from mystocks_dagster.tags import Tag
 
-#: A file in the run's folder that says that the disk was full when its process was found to be gone.
+#: Marker file in the run's folder: the disk was full when its process was found to be gone.
 _FULL = "disk_was_full"
 
-# Called by the interpreter, not as `dagster`, which need not be on the PATH of whoever called .venv/bin/mystocks.
+# Run by the interpreter and not as `dagster`, which need not be on the PATH of a caller of .venv/bin/mystocks.
 _WORKER = "from mystocks_dagster.factory.worker import main; main()"
 
 
 class ProcessRunLauncher(RunLauncher, ConfigurableClass):
-    """Launches a run as `factory/worker.py` in a session of its own on this machine.
+    """Launches a run as `factory/worker.py` in its own session on this machine.
 
-    What the worker prints is in `worker.log` in the run's storage folder, beside the captured output of its steps.
+    The worker's output is in `worker.log` in the run's storage folder, beside the captured output of its steps.
     """
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
@@ -53,37 +53,37 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
-        """The lines of dagster.yaml that named this launcher."""
+        """The entry of dagster.yaml for this launcher."""
         return self._inst_data
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """No options."""
+        """Return the config schema: no options."""
         return {}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
-        """Called by Dagster when it reads dagster.yaml."""
+        """Create the launcher; Dagster calls this for dagster.yaml."""
         return cls(inst_data)
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Start the run's worker and note which process it is; a run that was stopped meanwhile is cancelled."""
+        """Start the run's worker and tag the run with its process; cancel a run that was stopped meanwhile."""
         run: Any = context.dagster_run
         plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
         self._size_pools(plan)
         origin = context.job_code_origin
-        assert origin is not None, f"run {run.run_id} does not say which code it is of"
+        assert origin is not None, f"run {run.run_id} has no code origin"
         arguments = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
         command = [sys.executable, "-c", _WORKER, arguments.get_command_args()[-1]]
-        # Reaps workers that have ended: they are children of this process.
+        # Polling reaps ended workers, which are children of this process.
         self._workers = [worker for worker in self._workers if worker.poll() is None]
         log = Path(self._instance.storage_directory()) / run.run_id / "worker.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        # The last look before there is a process that a stop could find.
+        # Last check before a process exists that a stop could find.
         if is_stopped(self._instance, run.run_id):
             self._instance.report_run_canceled(run, "It was stopped before it had started.")
             return
-        with log.open("ab") as output, _interrupts_held():
+        with log.open("ab") as output, _interrupts_blocked():
             worker = subprocess.Popen(
                 command,
                 env={**os.environ, ONLY_JOB: run.job_name},
@@ -94,87 +94,87 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
             )
         self._workers.append(worker)
         self._instance.add_run_tags(
-            run.run_id, {Tag.WORKER: worker_note(run.run_id, worker.pid), **_tags_of_tasks(plan)}
+            run.run_id, {Tag.WORKER: worker_tag(run.run_id, worker.pid), **_tags_of_tasks(plan)}
         )
 
     def _size_pools(self, plan: Any) -> None:
-        """Give the pools of a run's tasks as many slots as the file that it was queued with says.
+        """Set the slots of the run's pools to `max_instances` of the file with which it was queued.
 
-        Dagster knows one default for all pools and can be told others only on the instance, not in definitions.
+        Dagster has one default for all pools; other sizes can be set on the instance only, not in definitions.
         """
-        wanted = {
+        sizes = {
             pool: int((step.tags or {}).get(Tag.MAX_INSTANCES, 1))
             for step in plan.steps
             if (pool := step.pool or "").startswith(TASK_POOL)
         }
-        if not wanted:
+        if not sizes:
             return
         storage = self._instance.event_log_storage
         slots = {limit.name: limit.limit for limit in storage.get_pool_limits()}
-        for pool, number in wanted.items():
+        for pool, number in sizes.items():
             if slots.get(pool, 1) != number:
                 storage.set_concurrency_slots(pool, number)
 
     def terminate(self, run_id: str) -> bool:
-        """Ask the run's worker to stop; it stops its task's process first."""
+        """Interrupt the run's worker, which stops its task's process first."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
         self._instance.report_run_canceling(run)
         identity = _identity(run)
         if identity is None or not identity.alive():
-            self._instance.report_run_canceled(run, "Its process is not running any more.")
+            self._instance.report_run_canceled(run, "Its process is no longer running.")
             return True
         os.kill(identity.pid, signal.SIGINT)
         return True
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """True: lost runs are found by Dagster's run monitoring."""
+        """True, so that Dagster's run monitoring finds lost runs."""
         return True
 
     def check_run_worker_health(self, run: Any) -> CheckRunHealthResult:
-        """Say whether the run's process is alive, also after a reboot and when its pid was given to another."""
+        """Return whether the run's process is alive; a reboot or a reused pid does not deceive the check."""
         for worker in self._workers:
             worker.poll()
         identity = _identity(run)
         if identity is None:
-            return CheckRunHealthResult(WorkerStatus.FAILED, "no process works on this run")
+            return CheckRunHealthResult(WorkerStatus.FAILED, "no process executes this run")
         if identity.alive():
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, self._why_gone(run.run_id, identity.pid))
+        return CheckRunHealthResult(WorkerStatus.FAILED, self._loss_reason(run.run_id, identity.pid))
 
-    def _why_gone(self, run_id: str, pid: int) -> str:
-        """Say why a run's process is gone, as it was when that was first seen.
+    def _loss_reason(self, run_id: str, pid: int) -> str:
+        """Return why a run's process is gone.
 
-        A full disk may have room again when it is noted.
+        The marker file keeps the reason of the first check, since a full disk may have room later.
         """
         home = Path(self._instance.root_directory)
         mark = Path(self._instance.storage_directory()) / run_id / _FULL
         if disk_errors.is_full(home):
-            with contextlib.suppress(OSError):  # an empty file needs no room
+            with contextlib.suppress(OSError):  # an empty file may fit
                 mark.touch()
-            return f"the run's process {pid} could not go on. {disk_errors.full(home)}"
+            return f"the run's process {pid} could not continue. {disk_errors.full(home)}"
         if mark.exists():
             return (
-                f"the run's process {pid} could not go on: the disk of {home} was full. Start it again: "
-                "there is room now."
+                f"the run's process {pid} could not continue: the disk of {home} was full. It has room again: start "
+                "the run again."
             )
-        return f"the run's process {pid} is gone: killed, or the machine went down"
+        return f"the run's process {pid} is gone: it was killed, or the machine went down"
 
 
 def _tags_of_tasks(plan: Any) -> dict[str, str]:
-    """Return the hidden tags by which the run is found from the pages of all tasks that it executes."""
+    """Return the hidden tags that link the run from the pages of all tasks that it executes."""
     executed = set(plan.step_keys_to_execute)
     tasks = [(step.tags or {}).get(Tag.TASK_ID) for step in plan.steps if step.key in executed]
     return {key: value for task_id in tasks if task_id for key, value in ran_tag(task_id).items()}
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Generator[None]:
-    """Let a process that is started here keep an interrupt until it takes it.
+def _interrupts_blocked() -> Generator[None]:
+    """Start processes with SIGINT blocked until they unblock it.
 
-    In the first moments of Python it would die of one.
+    An interrupt during Python's startup would kill the process.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -183,8 +183,8 @@ def _interrupts_held() -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def worker_note(run_id: str, pid: int) -> str:
-    """Return the value of `Tag.WORKER` for a run on which the process of that number works."""
+def worker_tag(run_id: str, pid: int) -> str:
+    """Return the value of `Tag.WORKER` for a run that the process `pid` executes."""
     try:
         return json.dumps({"run_id": run_id, **ProcessIdentity.of(pid).to_dict()})
     except ProcessLookupError:  # it has ended already
@@ -192,16 +192,16 @@ def worker_note(run_id: str, pid: int) -> str:
 
 
 def _identity(run: Any) -> ProcessIdentity | None:
-    """Return which process works on the run; None when there is none."""
-    noted = json.loads(run.tags.get(Tag.WORKER) or run.tags.get(Tag.FORMER_WORKER, "{}"))
-    # A run that is started again carries the tags of the lost one.
-    if noted.get("run_id") == run.run_id:
-        return ProcessIdentity.from_dict(noted)
+    """Return the process that executes the run; None if there is none."""
+    stored = json.loads(run.tags.get(Tag.WORKER) or run.tags.get(Tag.FORMER_WORKER, "{}"))
+    # A restarted run has the tags of the lost one.
+    if stored.get("run_id") == run.run_id:
+        return ProcessIdentity.from_dict(stored)
     return _search(run.run_id)
 
 
 def _search(run_id: str) -> ProcessIdentity | None:
-    """Find the worker of a run whose launcher was killed before it could note which process it had started."""
+    """Find the worker of a run whose launcher was killed before it could set the tag."""
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
         if _WORKER in command and run_id in command[-1]:

@@ -1,8 +1,8 @@
-"""Which version of a task file a process works with, and what of it that process needs.
+"""Load the version of a task file that this process needs, and build its definitions.
 
-Only a process that *initializes* the code location reads the task files; it keeps a copy under the text's hash, and
-every run remembers that hash (Dagster's reconstruction metadata). A run's own processes use the copy, so a save in
-the middle never changes or kills running work. See docs/decisions/0004.
+Only a process that *initializes* the code location reads the task files. It stores a copy under the text's hash, and
+every run keeps that hash (Dagster's reconstruction metadata). A run's own processes load the copy, so a save of the
+file does not change an active run. See docs/decisions/0004.
 """
 
 import itertools
@@ -32,39 +32,38 @@ from mystocks_dagster.trading_calendar import shared
 SIMULATED = "⚠ Simulated market (模拟行情): these are not real prices."
 
 
-def load_definitions(hands: ManagementActions | None = None) -> dg.Definitions:
+def load_definitions(actions: ManagementActions | None = None) -> dg.Definitions:
     """Return the definitions of the project's own tasks.yaml; see `load_file` and `shared_definitions`."""
     location = open_location([load_file(Settings.from_env())])
     own = location.definitions_of(location.files[0])
-    return dg.Definitions.merge(own, shared_definitions(location, hands), dg.Definitions(executor=EXECUTOR))
+    return dg.Definitions.merge(own, shared_definitions(location, actions), dg.Definitions(executor=EXECUTOR))
 
 
-#: Each run of a project of ours is a process already; a step needs no other one.
+#: The launcher starts a process for each run, so its steps need no other.
 EXECUTOR = dg.in_process_executor
 
 
 def load_file(settings: Settings, *, name: str = "", lake: str | None = None, source: str | None = None) -> LoadedFile:
-    """Return a task file of this process: all tasks of the file as it is now, or a run's job as it was queued.
+    """Return the task file for this process: the current version, or the one with which its run was queued.
 
-    When nothing of the file can be used, they are those of its last good version, which a daemon that runs goes on
-    with too.
+    If the whole file is unusable, its last good version is returned, which an active daemon uses too.
 
     Args:
-        settings: The project's; `task_file` is the file.
+        settings: Settings of the project; `task_file` is the file.
         name: The folder of its component below `defs/`; empty for the project's own tasks.yaml.
-        lake: The lake of its tasks; None for the project's.
-        source: The data source of its tasks; None for the project's, or what each task names.
+        lake: Lake of its tasks; None for the project's.
+        source: Data source of its tasks; None for the project's, or that of each task.
 
     Raises:
-        TaskFileError: The task file cannot be used, and no version of it could; the message has every problem with
-            its line.
+        TaskFileError: The task file is unusable, and so was every version of it; the message lists the problems with
+            their lines.
     """
     key = f"{Metadata.TASKFILE}/{name}" if name else Metadata.TASKFILE
     shared.fetch(settings)
     version = load_queued(settings, key) or _read(settings)
     DefinitionsLoadContext.get().add_to_pending_reconstruction_metadata(key, version.hash)
     file = LoadedFile(version=version, name=name, lake=lake, source=source)
-    if not only_job():  # a run may load any day; what the lake has decides only which days the catalog lists
+    if not only_job():  # only the catalog needs them; a run may load any day
         file = replace(file, first_days=stored_first_days(file.settings()))
     return replace(file, notice=SIMULATED) if is_simulated(file.settings().source) else file
 
@@ -73,8 +72,8 @@ def open_location(files: Sequence[LoadedFile]) -> CodeLocation:
     """Return the code location of these task files.
 
     Raises:
-        TaskFileError: Two of them have the same task or group id, two have alerts, or two lakes have the same name; or
-            Dagster validates the definitions, and anything is wrong with one of the files.
+        TaskFileError: Two files have the same task or group id, two have alerts, two lakes have the same name, or
+            Dagster validates the definitions and one of the files has a problem.
     """
     problems = conflicts(files)
     if validating():
@@ -86,15 +85,15 @@ def open_location(files: Sequence[LoadedFile]) -> CodeLocation:
     return CodeLocation(files=tuple(files))
 
 
-def shared_definitions(location: CodeLocation, hands: ManagementActions | None = None) -> dg.Definitions:
-    """Return what is there once for all task files of a location.
+def shared_definitions(location: CodeLocation, actions: ManagementActions | None = None) -> dg.Definitions:
+    """Return the definitions that all task files of a location share.
 
     Args:
         location: The task files.
-        hands: What the jobs that look after the project need of the layers above; without it they are left out.
+        actions: Callbacks of the management jobs; without them these jobs are left out.
     """
     resources = dg.Definitions(resources=lake_resources(location))
-    # A worker of a task or group builds nothing else.
+    # The worker of a task or group needs only the resources.
     if only_job() in location.jobs:
         return resources
     version = location.version
@@ -103,19 +102,19 @@ def shared_definitions(location: CodeLocation, hands: ManagementActions | None =
     system = dg.Definitions(
         assets=[build_statistics(names, task_ids)],
         sensors=[build_refresher(names, task_ids)],
-        jobs=build_management_jobs(hands) if hands else [],
-        schedules=[build_calendar_schedule()] if hands else [],
+        jobs=build_management_jobs(actions) if actions else [],
+        schedules=[build_calendar_schedule()] if actions else [],
     )
-    return dg.Definitions.merge(resources, location.shared_definitions(hands.reload if hands else None), system)
+    return dg.Definitions.merge(resources, location.shared_definitions(actions.reload if actions else None), system)
 
 
 def lake_resources(location: CodeLocation) -> dict[str, LakeResource]:
-    """Return the resources with which hand-written assets read: `lake` is the project's lake, else the first file's.
+    """Return the resources for hand-written assets: `lake` is the project's lake, or that of the first file.
 
-    The lake of a file that names one is also called after that lake's folder: `hongkong_lake`.
+    The own lake of a file is also a resource with the name of its folder, such as `hongkong_lake`.
     """
-    named = {"_".join((*file.prefix, "lake")): LakeResource(location=file.lake or "") for file in location.files}
-    return {"lake": named[next(iter(named))], **named}
+    resources = {"_".join((*file.prefix, "lake")): LakeResource(location=file.lake or "") for file in location.files}
+    return {"lake": resources[next(iter(resources))], **resources}
 
 
 def _read(settings: Settings) -> Version:

@@ -1,4 +1,4 @@
-"""A task file of a code location, and what it has of its own in place of the environment's variables."""
+"""A task file of a code location, with the settings that replace environment variables for it."""
 
 import re
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ class LoadedFile:
     """One task file of a code location.
 
     Attributes:
-        version: The file, read, with its functions resolved.
+        version: The file, with its functions resolved.
         name: The folder of its component below `defs/`; empty for the project's own tasks.yaml.
-        lake: The lake of its tasks; None for the project's.
-        source: The data source of its tasks; None for the project's, or what each task names.
+        lake: Lake of its tasks; None for the project's.
+        source: Data source of its tasks; None for the project's, or that of each task.
         notice: A sentence for each asset's description, such as "this market is simulated".
-        first_days: Table to the first day that its lake has of it.
+        first_days: First stored day of each table.
     """
 
     version: Version
@@ -32,12 +32,12 @@ class LoadedFile:
     first_days: Mapping[str, date] = field(default_factory=dict, compare=False)
 
     def settings(self) -> Settings:
-        """Return the settings with which its tasks run."""
+        """Return the settings of its tasks."""
         return Settings.from_env().of_file(lake=self.lake, source=self.source)
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """What stands in front of its asset keys: nothing in the project's lake, else the name of the lake's folder."""
+        """Prefix of its asset keys: the name of the lake's folder, or nothing for the project's lake."""
         return (lake_name(self.lake),) if self.lake else ()
 
     def key(self, table: str) -> dg.AssetKey:
@@ -45,12 +45,12 @@ class LoadedFile:
         return dg.AssetKey([*self.prefix, table])
 
     def own_key(self, name: str) -> dg.AssetKey:
-        """Return the key of an asset that is about the file itself, not about its lake."""
+        """Return the key of an asset of the file itself, not of its lake."""
         return dg.AssetKey([*(plain_name(part) for part in self.name.split("/") if part), name])
 
 
 def lake_name(lake: str) -> str:
-    """Return the name of a lake's folder, as it stands in asset keys.
+    """Return the name of a lake's folder as it is used in asset keys.
 
     Examples:
         >>> lake_name("s3://bucket/lakes/hong-kong/")
@@ -60,5 +60,5 @@ def lake_name(lake: str) -> str:
 
 
 def plain_name(text: str) -> str:
-    """Return a text with an underscore for each character that Dagster allows in no name."""
+    """Replace each character that Dagster does not allow in names by an underscore."""
     return re.sub(r"[^A-Za-z0-9_]", "_", text)

@@ -1,4 +1,4 @@
-"""Jobs that look after the project itself, each with a typed and described form in the Launchpad."""
+"""Jobs that manage the project itself, each with a typed and described form in the Launchpad."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,24 +17,23 @@ from mystocks_dagster.tags import OwnName, Tag, op_name, schedule_name
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.refresh import due
 
-#: Marks jobs and steps that are none of the task file's.
-#: What the forms propose, so that an export can be taken in again as it is.
+#: Default file of the import and export forms, so that an export can be imported again.
 _EXPORT = "exports/tasks.yaml"
-#: Before the day's first tasks, and before people look.
+#: Before the day's first tasks.
 _CALENDAR_CRON = "5 8 * * *"
-#: What a job tells of its work: shown as the metadata of its step.
-Told = Mapping[str, Any]
+#: Summary of a job's work, shown as the metadata of its step.
+Summary = Mapping[str, Any]
 
 
 class Form(Enum):
-    """How an export is written."""
+    """Format of an export."""
 
     by_name = "by_name"
     yaml = "yaml"
     json = "json"
 
     def to_format(self) -> str | None:
-        """Return the format; None: as the file's name says."""
+        """Return the format; None for the format of the file's extension."""
         return None if self is Form.by_name else self.value
 
 
@@ -42,10 +41,10 @@ class CleanupConfig(BaseModel):
     """The form of `cleanup_history`."""
 
     days: int = Field(
-        default=7, description="保留天数：更早的执行记录会被删除。Keep so many days; what ran before is removed."
+        default=7, description="保留天数：更早的执行记录会被删除。Days to keep; older executions are removed."
     )
     dry_run: bool = Field(
-        default=False, description="true：只显示会删除多少，不删除。Only say how much would be removed."
+        default=False, description="true：只显示会删除多少，不删除。Only count what would be removed."
     )
 
 
@@ -55,7 +54,7 @@ class ImportConfig(BaseModel):
     config_path: str = Field(
         default=_EXPORT,
         description="要导入的任务文件（YAML 或 JSON），放在 exports 目录中；编号相同的任务被替换，其余新增。"
-        "The file to take in, in the folder exports; tasks of the same id are replaced, the others added.",
+        "The file to import, in the folder exports; tasks with the same id are replaced, others are added.",
     )
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
@@ -70,7 +69,7 @@ class DeleteConfig(BaseModel):
     force: bool = Field(
         default=False,
         description="true：即使有任务或任务组引用它也删除，并从中移除。"
-        "Delete it although others name it, and take it out of those.",
+        "Delete it although others refer to it, and remove it from those.",
     )
     dry_run: bool = Field(default=False, description="true：只显示差异，不改任务文件。Only show the difference.")
 
@@ -80,7 +79,7 @@ class CalendarConfig(BaseModel):
 
     data_source: str = Field(
         default="",
-        description="向哪个数据源询问；留空为项目所用的数据源。Which source to ask; empty means the project's own.",
+        description="向哪个数据源询问；留空为项目所用的数据源。The source to query; empty means the project's source.",
     )
 
 
@@ -90,12 +89,11 @@ class ExportConfig(BaseModel):
     output_path: str = Field(
         default=_EXPORT,
         description="导出到 exports 目录中的哪个文件（.yaml、.yml 或 .json）；同名的旧导出会被覆盖，其他文件不会。"
-        "Where to, in the folder exports; a former export of that name is replaced, another file is not.",
+        "The file to write, in the folder exports; an earlier export of that name is replaced, another file is not.",
     )
     format: Form = Field(
         default=Form.by_name,
-        description="by_name：按扩展名；yaml：保留注释；json。By the file's name, as YAML with its comments, or as "
-        "JSON.",
+        description="by_name：按扩展名；yaml：保留注释；json。By the file's extension, YAML with comments, or JSON.",
     )
 
 
@@ -104,61 +102,59 @@ class ManagementActions:
     """Callbacks injected from the layers above; each returns a summary for the step's metadata.
 
     Attributes:
-        clean: Removes what ran before so many days, or (dry run) counts it.
-        take_in: Takes the tasks of a file into the task file, or (dry run) shows the difference.
-        export: Writes the task file to a file, as YAML, JSON or (None) as its name says.
-        refresh_calendar: Asks a data source, the project's own when None, for the trading days that it knows.
-        reload: Makes the servers build the definitions again.
-        delete: Takes a task or group out of the task file, by force also out of those that name it, or (dry run) shows
-            the difference.
+        clean: Removes runs older than a number of days, or counts them (dry run).
+        import_file: Imports the tasks of a file into the task file, or shows the difference (dry run).
+        export: Writes the task file to a file, as YAML, JSON or (None) by the file's extension.
+        delete: Removes a task or group from the task file, by force also where others refer to it, or shows the
+            difference (dry run).
+        refresh_calendar: Fetches the trading days from a data source; None is the project's source.
+        reload: Reloads the definitions in the servers.
     """
 
-    clean: Callable[[Settings, int, bool], Told]
-    take_in: Callable[[Settings, str, bool], Told]
-    export: Callable[[Settings, str, str | None], Told]
-    delete: Callable[[Settings, str, bool, bool], Told]
-    refresh_calendar: Callable[[Settings, str | None], Told]
+    clean: Callable[[Settings, int, bool], Summary]
+    import_file: Callable[[Settings, str, bool], Summary]
+    export: Callable[[Settings, str, str | None], Summary]
+    delete: Callable[[Settings, str, bool, bool], Summary]
+    refresh_calendar: Callable[[Settings, str | None], Summary]
     reload: Callable[[], None]
 
 
 def build_management_jobs(actions: ManagementActions) -> list[dg.JobDefinition]:
-    """Return the jobs `cleanup_history`, `import_tasks`, `export_tasks` and `delete_task`."""
+    """Return the jobs `cleanup_history`, `import_tasks`, `export_tasks`, `delete_task` and `refresh_calendar`."""
     return [
         _job(
             OwnName.CLEANUP_HISTORY,
-            "清理执行历史：删除旧的执行记录、事件、日志和 "
-            "tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
-            "Removes what ran long ago and gives its disk space back; tables, partitions and statistics stay.",
+            "清理执行历史：删除旧的执行记录、事件、日志和 tick，磁盘空间随之释放；数据表、分区状态和统计不变。\n\n"
+            "Removes old runs with their logs and frees disk space; tables, partitions and statistics stay.",
             CleanupConfig,
             lambda settings, config: actions.clean(settings, config.days, config.dry_run),
         ),
         _job(
             OwnName.IMPORT_TASKS,
             "导入任务：把另一个任务文件导入 tasks.yaml：先校验，再备份（tasks.yaml.bak），再写入并重新加载。\n\n"
-            "Takes the tasks of another file into tasks.yaml: checked first, backed up, written, loaded.",
+            "Imports the tasks of another file into tasks.yaml: validated, backed up, written and reloaded.",
             ImportConfig,
-            lambda settings, config: actions.take_in(settings, config.config_path, config.dry_run),
+            lambda settings, config: actions.import_file(settings, config.config_path, config.dry_run),
         ),
         _job(
             OwnName.EXPORT_TASKS,
             "导出任务：把 tasks.yaml 导出为 YAML 或 JSON；变量按原样写出，不会泄露密钥。\n\n"
-            "Writes tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.",
+            "Exports tasks.yaml as YAML or JSON; variables are not replaced, so no secret is exported.",
             ExportConfig,
             lambda settings, config: actions.export(settings, config.output_path, config.format.to_format()),
         ),
         _job(
             OwnName.DELETE_TASK,
-            "删除任务：从 tasks.yaml "
-            "中删除一个任务或任务组：先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
-            "Takes a task or group out of tasks.yaml: checked first, backed up, written, loaded; its history stays.",
+            "删除任务：从 tasks.yaml 中删除一个任务或任务组："
+            "先校验，再备份（tasks.yaml.bak），再写入并重新加载；执行历史会保留。\n\n"
+            "Removes a task or group from tasks.yaml: validated, backed up, written and reloaded; its history stays.",
             DeleteConfig,
             lambda settings, config: actions.delete(settings, config.task_id, config.force, config.dry_run),
         ),
         _job(
             OwnName.REFRESH_CALENDAR,
             "更新交易日历：向数据源询问已公布的交易日，写入本项目的交易日历；已公布的日子不会被改写，也不会变短。\n\n"
-            "Asks a data source for the trading days that it knows; what is published is neither "
-            "changed nor shortened.",
+            "Fetches trading days from a data source; published days are not changed or removed.",
             CalendarConfig,
             lambda settings, config: actions.refresh_calendar(settings, config.data_source or None),
         ),
@@ -166,15 +162,15 @@ def build_management_jobs(actions: ManagementActions) -> list[dg.JobDefinition]:
 
 
 def build_calendar_schedule() -> dg.ScheduleDefinition:
-    """Return the schedule that asks for the trading days once a day near the calendar's end, else once a week."""
+    """Return the schedule that fetches the trading days: daily near the calendar's end, otherwise weekly."""
 
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if is_simulated(Settings.from_env().source):
-            return dg.SkipReason("A simulated market keeps the calendar in force: there is nothing to ask.")
+            return dg.SkipReason("A simulated market uses the calendar in force; there is nothing to fetch.")
         if due():
             return dg.RunRequest(run_key=f"{OwnName.REFRESH_CALENDAR}:{context.scheduled_execution_time.isoformat()}")
-        known = in_force()
-        return dg.SkipReason(f"A source was asked not long ago; the calendar reaches to {known.calendar.last}.")
+        last = in_force().calendar.last
+        return dg.SkipReason(f"The trading days were fetched recently; the calendar ends on {last}.")
 
     return dg.ScheduleDefinition(
         name=schedule_name(OwnName.REFRESH_CALENDAR),
@@ -182,15 +178,14 @@ def build_calendar_schedule() -> dg.ScheduleDefinition:
         cron_schedule=_CALENDAR_CRON,
         execution_timezone="Asia/Shanghai",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Asks a live source for the trading days that it knows",
+        description="Fetches the trading days from a live source",
         execution_fn=evaluate,
     )
 
 
-def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings, Any], Told]) -> dg.JobDefinition:
-    """Return a job of one step that takes `form`, called as the tasks' steps are: by the job's name."""
-    # Not as `dg.Config`, of which each text may be `{env: NAME}`: whoever starts a job would read any variable in its
-    # error.
+def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings, Any], Summary]) -> dg.JobDefinition:
+    """Return a job of one step with the config `form`; the step has the job's name, as a task's step has."""
+    # With `dg.Config` a text may be `{env: NAME}`, and its error message would show the variable's value.
     fields = model_fields(form)
 
     @dg.op(
@@ -198,11 +193,11 @@ def _job(name: str, about: str, form: type[BaseModel], work: Callable[[Settings,
     )
     def step(context: dg.OpExecutionContext) -> Iterator[Any]:
         try:
-            told = work(Settings.from_env(), form.model_validate(context.op_config))
+            summary = work(Settings.from_env(), form.model_validate(context.op_config))
         except MyStocksError as error:
             raise dg.Failure(f"{name}: {error}", allow_retries=False) from None
-        context.log.info(str(told.get("message", told)))
-        yield dg.Output(None, metadata=dict(told))
+        context.log.info(str(summary.get("message", summary)))
+        yield dg.Output(None, metadata=dict(summary))
 
     return dg.GraphDefinition(
         name=name, description=about, node_defs=[step], dependencies={dg.NodeInvocation(step.name, alias=name): {}}

@@ -1,4 +1,4 @@
-"""Which of the starts that were missed while no daemon looked are made up for, and why the others are not."""
+"""Misfires: which missed starts are made up for, and the reasons of the others."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,17 +7,17 @@ from zoneinfo import ZoneInfo
 from mystocks_dagster.taskfile.schedule import Schedule
 
 
-def made_up(
+def starts_to_make_up(
     missed: Sequence[datetime], schedule: Schedule, seen: datetime, most: int, *, on_time: bool = False
 ) -> list[datetime]:
-    """Return those of the missed starts, in order, that are run.
+    """Return the missed starts to make up for, in order.
 
     Args:
-        missed: When they were due.
+        missed: Due times.
         schedule: Its `misfire` and grace time decide.
-        seen: When the daemon looks.
-        most: At most so many are made up for, the last ones.
-        on_time: A start that was not missed is run at the same look: for `latest` it stands for the missed ones.
+        seen: Time of the daemon's evaluation.
+        most: Limit; the last ones count.
+        on_time: Whether the same evaluation starts one in time: for `latest` it replaces the missed ones.
     """
     if schedule.grace is not None:
         missed = [time for time in missed if seen - time <= schedule.grace]
@@ -29,19 +29,17 @@ def made_up(
     return [] if on_time else list(missed[-1:])
 
 
-def left_out(schedule: Schedule, due: datetime, seen: datetime) -> str:
-    """Return why a missed start is not made up for; it names `misfire_grace_time` only where the file sets it."""
+def missed_reason(schedule: Schedule, due: datetime, seen: datetime) -> str:
+    """Return why a missed start is not made up for; it names `misfire_grace_time` only if the file sets it."""
     late, moment = seen - due, due.astimezone(ZoneInfo(schedule.timezone))
     if schedule.misfire == "skip":
-        why = "and misfire is skip"
+        reason = "and misfire is skip"
     elif schedule.misfire_grace_time is None:
-        why = (
-            f"more than {_span(schedule.grace or timedelta())}, the longest that a start of type "
-            f"{schedule.schedule_type} may be late"
-        )
+        grace = _span(schedule.grace or timedelta())
+        reason = f"more than the grace time of {grace} for type {schedule.schedule_type}"
     else:
-        why = f"more than misfire_grace_time ({_span(timedelta(seconds=schedule.misfire_grace_time))})"
-    return f"missed: due at {moment:%Y-%m-%d %H:%M:%S}, {_span(late)} ago while no daemon was looking, {why}."
+        reason = f"more than misfire_grace_time ({_span(timedelta(seconds=schedule.misfire_grace_time))})"
+    return f"missed: due at {moment:%Y-%m-%d %H:%M:%S}, {_span(late)} ago while no daemon was active, {reason}."
 
 
 def _span(length: timedelta) -> str:

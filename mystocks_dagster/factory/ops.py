@@ -1,4 +1,4 @@
-"""One task as an op: the form that every job uses."""
+"""A task as an op, which jobs use as a step."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,12 +12,12 @@ from mystocks_dagster.factory.ui_metadata import describe, tags_of
 from mystocks_dagster.tags import op_name
 from mystocks_dagster.taskfile.signature import params_model
 
-#: The op's one input: steps that must have ended well before it starts.
+#: The op's only input: steps that must have succeeded before it starts.
 AFTER = "after"
 
 
 def build_op(spec: TaskSpec) -> dg.OpDefinition:
-    """Return the op that runs `spec`; jobs place it under the task's own name."""
+    """Return the op that runs `spec`; its steps have the task's name."""
     fields = config_fields(spec.function, spec.task.params, spec.secret)
 
     @dg.op(
@@ -26,7 +26,7 @@ def build_op(spec: TaskSpec) -> dg.OpDefinition:
         ins={AFTER: dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
         tags=tags_of(spec),
-        # A function that takes a plain dict takes any key.
+        # A function with a plain dict accepts any key.
         config_schema=fields if params_model(spec.function) else dg.Permissive(fields),
         **step_options(spec),
     )
@@ -35,7 +35,7 @@ def build_op(spec: TaskSpec) -> dg.OpDefinition:
         yield from end_step(context, report)
         yield from report.materializations()
         yield from report.evaluations()
-        if report.keys:  # with polars, which a task without tables does without
+        if report.keys:  # imports polars, which a task without tables does not need
             from mystocks_dagster.factory import checks
 
             yield from checks.evaluations(report)
@@ -45,7 +45,7 @@ def build_op(spec: TaskSpec) -> dg.OpDefinition:
 
 
 def step_options(spec: TaskSpec) -> dict[str, Any]:
-    """Return what an op and an asset of the same task have in common."""
+    """Return the options that the op and the asset of a task share."""
     return {
         "retry_policy": dg.RetryPolicy(max_retries=spec.retries, delay=spec.retry_delay) if spec.retries else None,
         "pool": spec.pool,

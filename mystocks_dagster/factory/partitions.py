@@ -16,33 +16,33 @@ from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import Settings
 
-#: The first trading day of a table that holds nothing yet: no source reaches further back for the whole market.
+#: First partition of an empty table: no source has earlier days of the whole market.
 FIRST_DAY = date(2005, 1, 4)
 
 
 def trading_days(first: date = FIRST_DAY) -> dg.TimeWindowPartitionsDefinition:
-    """Return the partitions of tables of daily facts by the calendar in force: one key a trading day, `YYYY-MM-DD`.
+    """Return daily partitions by the calendar in force, with one key `YYYY-MM-DD` for each trading day.
 
-    Each window is 00:00 to 16:00 in Shanghai, so that today's key appears at 16:00 and no future day is ever
-    listed; the plain daily forms lack today's key at 16:30 or list the next trading day all through Spring Festival.
+    Each window is 00:00 to 16:00 in Shanghai, so today's key appears at 16:00 and a future day is never listed. The
+    daily partitions of Dagster lack today's key at 16:30, or list the next trading day all through Spring Festival.
     """
     return _partitions(shanghai(), first)
 
 
 def first_day(spec: TaskSpec) -> date:
-    """Return the first day of the partitions of a task's tables: the first one that the lake has of them.
+    """Return the first partition of a task's tables: their first stored day.
 
-    Days before it are not missing: nobody has asked for them, or no source has them. What is loaded before it (by
-    `mystocks backfill`, or a run with a `start_date`) moves it.
+    Days before it do not count as missing. A load of earlier days (`mystocks backfill`, or a run with a `start_date`)
+    moves it.
     """
     stored = spec.file.first_days
     return min((stored[table] for table in spec.owned if table in stored), default=FIRST_DAY)
 
 
 def stored_first_days(settings: Settings) -> Mapping[str, date]:
-    """Return the first day of each table in the lake; nothing for a lake that cannot be read, or that is far away.
+    """Return the first stored day of each table; nothing for a lake that is remote or cannot be read.
 
-    Definitions must load in seconds, also while a lake in the cloud does not answer.
+    Definitions must load in seconds, also while a remote lake does not answer.
     """
     if local_path(settings.lake) is None:
         return {}
@@ -53,24 +53,24 @@ def stored_first_days(settings: Settings) -> Mapping[str, date]:
 
 
 class LakeWatch:
-    """Compares the first days of a lake on this machine with those that partitions were built with."""
+    """Compares the first stored days of a local lake with those from which partitions were built."""
 
     def __init__(self, settings: Settings, built_with: Mapping[str, date]) -> None:
         self._settings, self._built_with = settings, built_with
-        self._seen, self._answer = 0, False
+        self._modified, self._reaches_back = 0, False
 
     def reaches_back(self) -> bool:
-        """Say whether the lake has a day before the first partition; reads nothing while nothing is loaded."""
+        """Whether the lake has a day before the first partition; it is read only after a load."""
         path = local_path(self._settings.lake)
         try:
-            changed = Path(path, "loaded_days", "_delta_log").stat().st_mtime_ns if path else 0
+            modified = Path(path, "loaded_days", "_delta_log").stat().st_mtime_ns if path else 0
         except OSError:
             return False
-        if changed != self._seen:
+        if modified != self._modified:
             stored = stored_first_days(self._settings)
-            self._seen = changed
-            self._answer = any(stored.get(table, day) < day for table, day in self._built_with.items())
-        return self._answer
+            self._modified = modified
+            self._reaches_back = any(stored.get(table, day) < day for table, day in self._built_with.items())
+        return self._reaches_back
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""How an attempt is shown in Dagster: metadata, materializations and the check `last_run`."""
+"""Dagster events of an attempt: metadata, materializations and the check `last_run`."""
 
 import json
 import shlex
@@ -15,7 +15,7 @@ from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.tags import Metadata, State
 from mystocks_dagster.tasks.run import TaskResult
 
-#: The check that every table of ours has: red when the last run of its task failed.
+#: Check of every table, which fails when the last run of its task failed.
 CHECK = "last_run"
 
 
@@ -30,12 +30,12 @@ class Report:
 
     @property
     def result(self) -> TaskResult:
-        """What the function returned; a failed one when it raised."""
+        """The function's result; a failed result if it raised."""
         return self.outcome.result or TaskResult(status=State.FAILED, error=self.failure)
 
     @property
     def failure(self) -> str | None:
-        """Why the attempt failed, in one line; None when it did not."""
+        """Why the attempt failed, in one line; None if it did not fail."""
         if self.outcome.error:
             return f"{self.spec.task.task_id}: {self.outcome.error.message}"
         if self.outcome.result and self.outcome.result.status == State.FAILED:
@@ -44,12 +44,12 @@ class Report:
 
     @property
     def retryable(self) -> bool:
-        """Whether trying again can mend it."""
+        """Whether a retry can succeed."""
         return self.outcome.error.retryable if self.outcome.error else True
 
     @property
     def last(self) -> bool:
-        """Whether no attempt follows: it did not fail, a retry cannot mend it, or the task has no retry left."""
+        """Whether no attempt follows: it did not fail, its error is not retryable, or no retry is left."""
         return not self.failure or not self.retryable or self.attempt > self.spec.retries
 
     @property
@@ -59,24 +59,24 @@ class Report:
 
     @property
     def again(self) -> str:
-        """The command that runs only the failed items again; empty when the function did not say how."""
-        given = (
+        """The command that runs only the failed items again; empty if the function gave no `retry_params`."""
+        assignments = (
             f"{name}={json.dumps(value, ensure_ascii=False, default=str)}"
             for name, value in self.result.retry_params.items()
         )
-        options = [word for one in given for word in ("-p", one)]
+        options = [word for assignment in assignments for word in ("-p", assignment)]
         return shlex.join(["mystocks", "run", self.spec.task.task_id, *options]) if options else ""
 
     @property
     def missed_days(self) -> tuple[str, ...]:
-        """The trading days that were asked for as partitions and could not be done."""
-        asked = {day.isoformat() for day in self.days}
-        return tuple(item for item in self.result.failed_items if item in asked)
+        """The trading days that were requested as partitions and not loaded."""
+        requested = {day.isoformat() for day in self.days}
+        return tuple(item for item in self.result.failed_items if item in requested)
 
     def summary(self) -> dict[str, Any]:
-        """Return what history, statistics and the UI read of an execution."""
+        """Return the metadata of an execution for history, statistics and the UI."""
         result = self.result
-        shown: dict[str, Any] = {
+        metadata: dict[str, Any] = {
             Metadata.TASK_ID: self.spec.task.task_id,
             Metadata.TASK_NAME: self.spec.task.task_name,
             Metadata.STATUS: result.status,
@@ -84,55 +84,55 @@ class Report:
             Metadata.ROWS: dg.MetadataValue.json(dict(result.rows)),
         }
         if result.message:
-            shown[Metadata.MESSAGE] = result.message
+            metadata[Metadata.MESSAGE] = result.message
         if result.failed_items:
-            shown[Metadata.FAILED_ITEMS] = dg.MetadataValue.json(list(result.failed_items))
+            metadata[Metadata.FAILED_ITEMS] = dg.MetadataValue.json(list(result.failed_items))
         if result.retry_params:
-            shown[Metadata.RETRY_PARAMS] = dg.MetadataValue.json(dict(result.retry_params))
-            shown[Metadata.AGAIN] = self.again
+            metadata[Metadata.RETRY_PARAMS] = dg.MetadataValue.json(dict(result.retry_params))
+            metadata[Metadata.AGAIN] = self.again
         if result.metadata:
-            shown[Metadata.RESULT] = dg.MetadataValue.json(dict(result.metadata))
-        return shown
+            metadata[Metadata.RESULT] = dg.MetadataValue.json(dict(result.metadata))
+        return metadata
 
     def failure_metadata(self) -> dict[str, Any]:
         """Return the metadata of the failure: the summary, the error's type and the user's own frames."""
-        shown = self.summary()
+        metadata = self.summary()
         if error := self.outcome.error:
-            shown[Metadata.ERROR_TYPE] = error.type
+            metadata[Metadata.ERROR_TYPE] = error.type
             if error.traceback:
-                shown[Metadata.TRACEBACK] = dg.MetadataValue.md(f"```\n{error.traceback}\n```")
-        return shown
+                metadata[Metadata.TRACEBACK] = dg.MetadataValue.md(f"```\n{error.traceback}\n```")
+        return metadata
 
     def table_metadata(self, key: str) -> dict[str, Any]:
-        """Return the metadata of one table's materialization: where it is, its rows, its world and a preview.
+        """Return the metadata of a table's materialization: location, rows, world and a preview.
 
-        `mystocks/rows` says how many rows this attempt has written, `dagster/row_count` how many the table has.
+        `mystocks/rows` is the number of rows that this attempt has written, `dagster/row_count` that of the table.
         """
         from mystocks_dagster.lake.layout import row_count
         from mystocks_dagster.lake.location import public_uri
         from mystocks_dagster.lake.store import Lake
 
-        shown = self.summary()
+        metadata = self.summary()
         if not _is_table(key):
-            return shown | {"dagster/row_count": self.result.rows.get(key, 0)}
+            return metadata | {"dagster/row_count": self.result.rows.get(key, 0)}
         settings = self.spec.file.settings()
-        shown |= {"dagster/uri": public_uri(settings.lake, key)}
+        metadata |= {"dagster/uri": public_uri(settings.lake, key)}
         try:
             lake = Lake(settings.lake)
-            opened = lake.log(key)
-            shown |= {"dagster/row_count": row_count(opened)} if opened else {}
+            log = lake.log(key)
+            metadata |= {"dagster/row_count": row_count(log)} if log else {}
             preview = lake.head(key, 5) if self.result.rows.get(key) else None
-        except LakeError as error:  # the rows are stored: a preview that cannot be read must not fail the run
-            return shown | {Metadata.PREVIEW: f"not readable: {error}"}
+        except LakeError as error:  # the rows are stored; an unreadable preview must not fail the run
+            return metadata | {Metadata.PREVIEW: f"not readable: {error}"}
         if preview is None:
-            return shown
-        return shown | {
+            return metadata
+        return metadata | {
             Metadata.WORLD: lake.stored_world() or "unknown",
             Metadata.PREVIEW: dg.MetadataValue.md(_markdown(preview)),
         }
 
     def materializations(self) -> Iterator[dg.AssetMaterialization]:
-        """Yield one event a table, or one a table and trading day, for what was written."""
+        """Yield an event for each written table, or for each of its written trading days."""
         if self.result.status == State.SKIPPED:
             return
         for key in self.keys:
@@ -153,17 +153,17 @@ class Report:
         yield dg.AssetMaterialization(asset, partition=days[-1].isoformat(), metadata=metadata)
 
     def _days_of(self, key: str) -> list[date]:
-        """Return the partitions that a materialization fills.
+        """Return the partitions of a materialization.
 
-        Dagster wants all tables of one task partitioned alike. One that is kept as a whole (ex-dividend events) is up
-        to date for each day whose rows (bars) the same task has stored.
+        In Dagster all tables of a task have the same partitions. A table without daily rows (ex-dividend events) counts
+        as loaded for each day whose rows (bars) the same task has stored.
         """
         if key in self.spec.owned and self.spec.by_day and not _by_day(key):
             return sorted({day for table in self.spec.owned for day in self.result.days.get(table, ())})
         return sorted(self.result.days.get(key, ()))
 
     def evaluations(self) -> Iterator[dg.AssetCheckEvaluation]:
-        """Yield the check `last_run` of every table: red when the task failed, a warning when it was partly done."""
+        """Yield the check `last_run` of every table: an error after a failure, a warning after a partial success."""
         failure = self.failure
         for key in self.keys:
             yield dg.AssetCheckEvaluation(
@@ -177,7 +177,7 @@ class Report:
 
 
 def _is_table(key: str) -> bool:
-    from mystocks_dagster.market.tables import TABLES  # with polars, which a plain task does without
+    from mystocks_dagster.market.tables import TABLES  # imports polars, which a plain task does not need
 
     return key in TABLES
 

@@ -1,7 +1,7 @@
-"""Starts a lost run again also when Dagster has passed it by.
+"""The daemon that restarts lost runs, also those that Dagster's own daemon overlooks.
 
-Dagster stores the event of a run's failure before the run's status. Its daemon, which reads the events, may meet the
-event in between: it sees a run that has not failed, and never looks at it again. See docs/decisions/0005.
+Dagster stores the event of a run's failure before the run's status. Its daemon reads the events. If it reads the event
+before the status is stored, it ignores the run for ever. See docs/decisions/0005.
 """
 
 import logging
@@ -23,44 +23,44 @@ from mystocks_dagster.dagster_internals import (
 from mystocks_dagster.runs.auto_restart import restart_of
 from mystocks_dagster.runs.stop import is_stopped
 
-#: What was lost before is no news any more, as for alerts.
-_NEWS = timedelta(days=1)
-#: Who reports a failure writes a moment later whether the run is started again; a killed one never does.
+#: Runs that were lost earlier are not restarted, as for alerts.
+_MAX_AGE = timedelta(days=1)
+#: A process that reports a failure decides shortly after whether the run is restarted; a killed process never does.
 _UNDECIDED = timedelta(seconds=15)
 _OVERLAP = timedelta(minutes=2)
-#: Looks, one every 5 s, in which a run that should be started again can still not be.
-_PATIENCE = 24
+#: Tries to restart a run, one every 5 s.
+_MAX_TRIES = 24
 
 
 class RestartDaemon(EventLogConsumerDaemon):
-    """Dagster's own, which reads failures from the event log, and then looks for those that it has passed by."""
+    """Dagster's daemon, which reads failures from the event log, extended by the failures that it overlooks."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._tries: Counter[str] = Counter()
-        self._looked: datetime | None = None
+        self._checked_until: datetime | None = None
 
     def run_iteration(self, workspace_process_context: Any) -> Generator[Any]:
-        """Look once."""
+        """Restart the lost runs that are due."""
         yield from super().run_iteration(workspace_process_context)
         instance = workspace_process_context.instance
         if not instance.run_retries_enabled:
             return
-        moment, since = datetime.fromtimestamp(time.time(), UTC), self._looked
-        for run in passed_by(instance, moment, since - _OVERLAP if since else moment - _NEWS):
+        moment, since = datetime.fromtimestamp(time.time(), UTC), self._checked_until
+        for run in overlooked_runs(instance, moment, since - _OVERLAP if since else moment - _MAX_AGE):
             yield
             self._tries[run.run_id] += 1
-            start_again(workspace_process_context, run, self._logger, last=self._tries[run.run_id] >= _PATIENCE)
-        self._looked = moment
+            restart(workspace_process_context, run, self._logger, last=self._tries[run.run_id] >= _MAX_TRIES)
+        self._checked_until = moment
 
 
-def passed_by(instance: dg.DagsterInstance, moment: datetime, since: datetime) -> list[dg.DagsterRun]:
-    """Return the failed runs of the last day that are to be started again and have not been.
+def overlooked_runs(instance: dg.DagsterInstance, moment: datetime, since: datetime) -> list[dg.DagsterRun]:
+    """Return the failed runs of the last day that must be restarted and are not yet.
 
     Args:
-        instance: Dagster's.
+        instance: Dagster's instance.
         moment: Now.
-        since: Runs of which nobody has said whether they are started again are asked for from here on.
+        since: Start of the search for runs without a decision.
     """
 
     def failed(tag: str, value: str, after: datetime) -> Any:
@@ -68,7 +68,7 @@ def passed_by(instance: dg.DagsterInstance, moment: datetime, since: datetime) -
             dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={tag: value}, updated_after=after)
         )
 
-    promised = [record.dagster_run for record in failed(WILL_RETRY_TAG, "true", moment - _NEWS)]
+    promised = [record.dagster_run for record in failed(WILL_RETRY_TAG, "true", moment - _MAX_AGE)]
     undecided = [
         record.dagster_run
         for record in failed(MAX_RETRIES_TAG, "1", since)
@@ -77,18 +77,18 @@ def passed_by(instance: dg.DagsterInstance, moment: datetime, since: datetime) -
     return [run for run in (*promised, *undecided) if restart_of(instance, run) is None]
 
 
-def start_again(workspace: Any, run: dg.DagsterRun, log: logging.Logger, *, last: bool) -> None:
-    """Start a lost run again, as Dagster would have; when it must not be, or cannot be at the last try, say so.
+def restart(workspace: Any, run: dg.DagsterRun, log: logging.Logger, *, last: bool) -> None:
+    """Restart a lost run as Dagster does; record a reason if it must not, or finally cannot, be restarted.
 
     Args:
-        workspace: The daemon's.
+        workspace: The daemon's workspace.
         run: A failed run.
-        log: The daemon's.
-        last: Whether it is not tried again.
+        log: The daemon's log.
+        last: Whether this is the last try.
     """
     instance = workspace.instance
     if is_stopped(instance, run.run_id):
-        _give_up(instance, run, "It was stopped, so it is not started again.")
+        _give_up(instance, run, "The run was stopped, so it is not restarted.")
         return
     try:
         if not should_retry(run, instance):
@@ -96,16 +96,16 @@ def start_again(workspace: Any, run: dg.DagsterRun, log: logging.Logger, *, last
             return
         retry_run(run, workspace)
     except Exception:
-        # The code location may be loading this moment.
-        log.exception("The lost run %s could not be started again", run.run_id)
+        # The code location may be loading at this moment.
+        log.exception("The lost run %s could not be restarted", run.run_id)
     current = instance.get_run_by_id(run.run_id)
     if last and current is not None and restart_of(instance, current) is None:
-        _give_up(instance, run, "It could not be started again; the daemon's log says why.")
+        _give_up(instance, run, "The run could not be restarted; the reason is in the daemon's log.")
 
 
-def _give_up(instance: dg.DagsterInstance, run: dg.DagsterRun, why: str) -> None:
-    instance.report_engine_event(why, run)
-    # For this alerts wait: the failure is told now.
+def _give_up(instance: dg.DagsterInstance, run: dg.DagsterRun, reason: str) -> None:
+    instance.report_engine_event(reason, run)
+    # Alerts wait for this tag before they report the failure.
     instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
 
 

@@ -1,7 +1,7 @@
-"""Dagster's queue, in which a run that waits for a pool takes no place of its lane from others.
+"""The queue's daemon: a run that waits for a pool does not take a slot of its lane.
 
-Dagster counts a queued run for the limits on tags, and only then finds that its pool is full. Eight queued runs of one
-task would keep all other tasks waiting beside free slots. See docs/decisions/0007.
+Dagster counts a queued run for the tag limits before it checks the run's pool. Eight queued runs of one task would then
+block all other tasks although slots are free. See docs/decisions/0007.
 """
 
 from collections.abc import Iterable
@@ -20,33 +20,33 @@ from mystocks_dagster.dagster_internals import (
 
 
 @dataclass
-class Look:
-    """One look at the queue: what runs, and how full the pools are."""
+class QueueSnapshot:
+    """The active runs and the state of the pools during one evaluation of the queue."""
 
     instance: dg.DagsterInstance
     config: Any
     _infos: dict[str, Any] = field(default_factory=dict)
 
     def startable(self, runs: list[dg.DagsterRun]) -> list[dg.DagsterRun]:
-        """Leave out the runs whose pools are full or will be, given the runs before them.
+        """Return the runs whose pools have a slot left after the runs before them.
 
         Args:
-            runs: Queued runs, the first to start first.
+            runs: Queued runs in the order of their start.
         """
         if not self.config.run_queue_config.should_block_op_concurrency_limited_runs:
             return runs
-        pools, lanes, found = self._pools(runs), self._lanes(), []
+        pools, lanes, startable = self._pools(runs), self._lanes(), []
         for run in runs:
             if pools.is_blocked(run):
                 continue
-            found.append(run)
+            startable.append(run)
             if not lanes.is_blocked(run):
                 lanes.update_counters_with_launched_item(run)
                 pools.update_counters_with_launched_item(run)
-        return found
+        return startable
 
     @cached_property
-    def _under_way(self) -> Any:
+    def _active(self) -> Any:
         return self.instance.get_run_records(dg.RunsFilter(statuses=ACTIVE_RUN_STATUSES))
 
     @cached_property
@@ -54,7 +54,7 @@ class Look:
         return self.instance.event_log_storage.get_pool_limits()
 
     def _pools(self, runs: list[dg.DagsterRun]) -> GlobalOpConcurrencyLimitsCounter:
-        # Gives pools that are new their slots; Dagster would take such a pool for one without a limit, once.
+        # Creates the slots of new pools: Dagster treats a new pool as one without a limit the first time.
         self._counter(runs, set())
         return self._counter(runs, self.instance.event_log_storage.get_concurrency_keys())
 
@@ -62,7 +62,7 @@ class Look:
         return GlobalOpConcurrencyLimitsCounter(
             self.instance,
             runs,
-            self._under_way,
+            self._active,
             concurrency_keys=pools,
             pool_limits=self._limits,
             slot_count_offset=self.config.run_queue_config.op_concurrency_slot_buffer,
@@ -71,21 +71,21 @@ class Look:
         )
 
     def _lanes(self) -> TagConcurrencyLimitsCounter:
-        runs = [record.dagster_run for record in self._under_way]
+        runs = [record.dagster_run for record in self._active]
         return TagConcurrencyLimitsCounter(self.config.run_queue_config.tag_concurrency_limits, runs)
 
 
 class QueueDaemon(QueuedRunCoordinatorDaemon):
-    """Dagster's own, which is shown only the queued runs that need not wait for a pool."""
+    """Dagster's daemon, limited to the queued runs that need not wait for a pool."""
 
-    _look: Look | None = None
+    _snapshot: QueueSnapshot | None = None
 
     def _get_runs_to_dequeue(
         self, instance: Any, concurrency_config: Any, fixed_iteration_time: float | None
     ) -> list[dg.DagsterRun]:
-        self._look = Look(instance, concurrency_config)
+        self._snapshot = QueueSnapshot(instance, concurrency_config)
         return super()._get_runs_to_dequeue(instance, concurrency_config, fixed_iteration_time)
 
     def _priority_sort(self, runs: Iterable[dg.DagsterRun]) -> list[dg.DagsterRun]:
         ordered = super()._priority_sort(runs)
-        return ordered if self._look is None else self._look.startable(ordered)
+        return ordered if self._snapshot is None else self._snapshot.startable(ordered)

@@ -1,9 +1,12 @@
-"""Whatever has a schedule: what a schedule or sensor needs to know of the task or group that it starts."""
+"""Jobs with a schedule: the data that a schedule or sensor needs of its task or group."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import dagster as dg
+
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.runs.max_instances import limit_reached
 from mystocks_dagster.tags import schedule_name
 from mystocks_dagster.taskfile.model import Group
 from mystocks_dagster.taskfile.schedule import Schedule
@@ -11,14 +14,14 @@ from mystocks_dagster.taskfile.schedule import Schedule
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduledJob:
-    """A job that starts by itself.
+    """A job with a schedule.
 
     Attributes:
-        job: The job's name.
-        title: The task's or group's name, for people.
-        schedule: When it starts.
-        active: False when the file has it switched off.
-        limit: The task's `max_instances`; a group has none.
+        job: Name of the job.
+        title: Display name of the task or group.
+        schedule: Its schedule.
+        active: Whether the file enables it.
+        limit: The task's `max_instances`; None for a group.
     """
 
     job: str
@@ -29,8 +32,12 @@ class ScheduledJob:
 
     @property
     def switch(self) -> str:
-        """The name of its schedule or sensor, which a person switches on and off."""
+        """Name of its schedule or sensor in Dagster."""
         return schedule_name(self.job)
+
+    def busy(self, instance: dg.DagsterInstance) -> str | None:
+        """Return the reason if `max_instances` does not allow another start now."""
+        return None if self.limit is None else limit_reached(instance, self.job, self.limit)
 
 
 def scheduled_jobs(specs: Iterable[TaskSpec], groups: Iterable[Group]) -> Iterator[ScheduledJob]:

@@ -1,4 +1,4 @@
-"""Cron schedules: when a job is started, in whose time zone, and why it was not."""
+"""Cron schedules: due times, skip reasons, and starts to make up for."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -9,56 +9,55 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import InstigatorType, TickStatus, schedule_execution_time_iterator
-from mystocks_dagster.factory.misfires import left_out, made_up
+from mystocks_dagster.factory.misfires import missed_reason, starts_to_make_up
 from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
-from mystocks_dagster.runs.max_instances import limit_reached
 from mystocks_dagster.scheduling import downtime
-from mystocks_dagster.scheduling.downtime import NEVER, DaemonLooks
+from mystocks_dagster.scheduling.downtime import NEVER, DaemonActivity
 from mystocks_dagster.tags import Metadata, Tag
 from mystocks_dagster.taskfile.schedule import Schedule
 
 Answer = dg.RunRequest | dg.SkipReason
 Evaluation = Callable[[dg.ScheduleEvaluationContext], Iterator[Answer]]
-#: At most this many missed starts are made up for at once.
+#: Limit of missed starts that are made up for at once.
 CATCH_UP = 100
-#: So many times of a schedule are looked at for the starts that nobody asked for.
-_FURTHEST = 20_000
+#: Limit of due times that are checked for unrequested starts.
+_MAX_TIMES = 20_000
 
 
-def build_schedule(one: ScheduledJob) -> dg.ScheduleDefinition:
-    """Return the schedule of a job that is started by cron."""
-    schedule = one.schedule
+def build_schedule(scheduled: ScheduledJob) -> dg.ScheduleDefinition:
+    """Return the schedule of a job with a cron expression."""
+    schedule = scheduled.schedule
     if schedule.cron_expression is None:
-        raise ValueError(f"{one.job}: a schedule of type cron has no cron_expression")
+        raise ValueError(f"{scheduled.job}: a schedule of type cron has no cron_expression")
     return dg.ScheduleDefinition(
-        name=one.switch,
-        job_name=one.job,
+        name=scheduled.switch,
+        job_name=scheduled.job,
         cron_schedule=schedule.cron_expression,
         execution_timezone=schedule.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if one.active else dg.DefaultScheduleStatus.STOPPED,
-        description=f"{one.title}: {schedule.cron_expression} ({schedule.timezone})"
+        default_status=dg.DefaultScheduleStatus.RUNNING if scheduled.active else dg.DefaultScheduleStatus.STOPPED,
+        description=f"{scheduled.title}: {schedule.cron_expression} ({schedule.timezone})"
         + (", trading days only" if schedule.trading_days_only else ""),
         metadata=schedule_metadata(schedule),
-        execution_fn=_evaluate(one),
+        execution_fn=_evaluate(scheduled),
     )
 
 
 def schedule_metadata(schedule: Schedule) -> dict[str, Any]:
-    """Return the schedule as the file has it, for people."""
+    """Return the settings of a schedule as metadata for the UI."""
     return {Metadata.SETTINGS: dg.MetadataValue.json(schedule.model_dump(mode="json"))}
 
 
-def _evaluate(one: ScheduledJob) -> Evaluation:
+def _evaluate(scheduled: ScheduledJob) -> Evaluation:
     def evaluate(context: dg.ScheduleEvaluationContext) -> Iterator[Answer]:
-        moment, looks = context.scheduled_execution_time, downtime.read(context.instance, now())
-        if moment <= looks.off_until(one.job):
-            yield dg.SkipReason(f"{_local(one, moment)} was due while the schedule was switched off.")
+        moment, activity = context.scheduled_execution_time, downtime.read(context.instance, now())
+        if moment <= activity.off_until(scheduled.job):
+            yield dg.SkipReason(f"{_local(scheduled, moment)} was due while the schedule was switched off.")
             return
-        answers = _answers(one, context.instance, moment, looks)
+        answers = _answers(scheduled, context.instance, moment, activity)
         requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
-        if requests and one.limit is not None and (reason := limit_reached(context.instance, one.job, one.limit)):
+        if requests and (reason := scheduled.busy(context.instance)):
             yield dg.SkipReason(reason)
         elif requests:
             yield from requests
@@ -70,52 +69,53 @@ def _evaluate(one: ScheduledJob) -> Evaluation:
     return evaluate
 
 
-def _answers(one: ScheduledJob, instance: dg.DagsterInstance, moment: datetime, looks: DaemonLooks) -> list[Answer]:
-    """Say of each start that nobody has asked for, up to the one at `moment`, whether it runs.
+def _answers(
+    scheduled: ScheduledJob, instance: dg.DagsterInstance, moment: datetime, activity: DaemonActivity
+) -> list[Answer]:
+    """Return the requests of all unrequested starts up to `moment`, and the skip reason of that at `moment`.
 
-    Why not, of that one only.
-
-    Dagster itself asks for the last one only, of those that were missed and of those that a slow daemon comes to late.
+    Dagster itself requests only the last one of several missed or late starts.
     """
-    last = tick(one, moment)
-    due = [*earlier(instance, one, moment, looks), *((moment,) if isinstance(last, dg.RunRequest) else ())]
-    missed, late = [time for time in due if time < looks.since], [time for time in due if time >= looks.since]
-    kept = made_up(missed, one.schedule, looks.moment, CATCH_UP, on_time=bool(late))
-    runs = [last if time == moment else _caught_up(one, tick(one, time), time) for time in kept]
-    runs += [last if time == moment else tick(one, time) for time in late]
+    last = tick(scheduled, moment)
+    due = unrequested_starts(instance, scheduled, moment, activity)
+    due += [moment] if isinstance(last, dg.RunRequest) else []
+    missed, late = [time for time in due if time < activity.since], [time for time in due if time >= activity.since]
+    made_up = starts_to_make_up(missed, scheduled.schedule, activity.moment, CATCH_UP, on_time=bool(late))
+    runs = [last if time == moment else _caught_up(scheduled, tick(scheduled, time), time) for time in made_up]
+    runs += [last if time == moment else tick(scheduled, time) for time in late]
     if isinstance(last, dg.SkipReason):
         return [*runs, last]
-    return runs or [dg.SkipReason(left_out(one.schedule, moment, looks.moment))]
+    return runs or [dg.SkipReason(missed_reason(scheduled.schedule, moment, activity.moment))]
 
 
-def earlier(instance: dg.DagsterInstance, one: ScheduledJob, moment: datetime, looks: DaemonLooks) -> list[datetime]:
-    """Return the starts before `moment` that no daemon asked for and that misfire may want, in order.
-
-    At most the last `CATCH_UP`.
-    """
-    form = downtime.form(one.schedule)
-    since = max(_counted_from(instance, one, moment), looks.off_until(one.job), looks.first_seen(one.job, form, NEVER))
-    found: list[datetime] = []
-    cron, zone = one.schedule.cron_expression or "", one.schedule.timezone
+def unrequested_starts(
+    instance: dg.DagsterInstance, scheduled: ScheduledJob, moment: datetime, activity: DaemonActivity
+) -> list[datetime]:
+    """Return the last `CATCH_UP` starts before `moment`, in order, that no daemon requested and that may still run."""
+    form = downtime.form(scheduled.schedule)
+    first_seen = activity.first_seen(scheduled.job, form, NEVER)
+    since = max(_counted_from(instance, scheduled, moment), activity.off_until(scheduled.job), first_seen)
+    starts: list[datetime] = []
+    cron, zone = scheduled.schedule.cron_expression or "", scheduled.schedule.timezone
     times = schedule_execution_time_iterator(moment.timestamp(), cron, zone, ascending=False)
-    for time in islice(times, _FURTHEST):
-        missed = time < looks.since
-        if time < since or len(found) == CATCH_UP or (missed and one.schedule.misfire == "skip"):
+    for time in islice(times, _MAX_TIMES):
+        missed = time < activity.since
+        if time < since or len(starts) == CATCH_UP or (missed and scheduled.schedule.misfire == "skip"):
             break
-        if time < moment and isinstance(tick(one, time), dg.RunRequest):
-            found.append(time)
-            if missed and one.schedule.misfire == "latest":
+        if time < moment and isinstance(tick(scheduled, time), dg.RunRequest):
+            starts.append(time)
+            if missed and scheduled.schedule.misfire == "latest":
                 break
-    return found[::-1]
+    return starts[::-1]
 
 
-def _counted_from(instance: dg.DagsterInstance, one: ScheduledJob, moment: datetime) -> datetime:
-    """Return from where Dagster's daemon counts.
+def _counted_from(instance: dg.DagsterInstance, scheduled: ScheduledJob, moment: datetime) -> datetime:
+    """Return the time from which Dagster's daemon counts.
 
-    Its last tick, its last note that it was there, or when the schedule was switched on.
+    It is the last of its last tick, its last recorded iteration, and the time at which the schedule was switched on.
     """
     states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
-    state = next((state for state in states if state.instigator_name == one.switch), None)
+    state = next((state for state in states if state.instigator_name == scheduled.switch), None)
     data: Any = state.instigator_data if state else None
     if state is None or data is None:
         return moment
@@ -125,22 +125,22 @@ def _counted_from(instance: dg.DagsterInstance, one: ScheduledJob, moment: datet
 
 
 def _after(tick: Any) -> float:
-    """Return from where it goes on after a tick.
+    """Return the time from which the daemon continues after a tick.
 
-    One that was interrupted, or found no code server, is made again, as Dagster does.
+    Dagster repeats a tick that was interrupted or had no code server.
     """
-    again = tick.status == TickStatus.STARTED or (tick.status == TickStatus.FAILURE and tick.failure_count == 0)
-    return tick.timestamp if again else tick.timestamp + 1
+    repeated = tick.status == TickStatus.STARTED or (tick.status == TickStatus.FAILURE and tick.failure_count == 0)
+    return tick.timestamp if repeated else tick.timestamp + 1
 
 
-def tick(one: ScheduledJob, moment: datetime) -> Answer:
-    """Say whether the job starts at `moment`, an aware time, or why it does not; times are told in the schedule's zone.
+def tick(scheduled: ScheduledJob, moment: datetime) -> Answer:
+    """Return the run request of a start, or the reason why it is skipped.
 
     Args:
-        one: The job and its schedule, of any type.
-        moment: When it is due.
+        scheduled: The job and its schedule, of any type.
+        moment: Due time, aware; messages give it in the schedule's time zone.
     """
-    schedule = one.schedule
+    schedule = scheduled.schedule
     moment = moment.astimezone(ZoneInfo(schedule.timezone))
     if schedule.start_time and moment < schedule.start_time:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is before start_time {schedule.start_time.isoformat()}.")
@@ -153,23 +153,23 @@ def tick(one: ScheduledJob, moment: datetime) -> Answer:
         if not session:
             return dg.SkipReason(f"{day} ({day:%A}) is not a trading day in Shanghai.")
         if not certain:
-            guess = (
-                f"the trading calendar ends on {shanghai().last}: {day} is taken for a trading day "
-                "because it is a weekday"
+            last = shanghai().last
+            tags[Tag.CALENDAR] = (
+                f"the trading calendar ends on {last}: {day} is assumed to be a trading day because it is a weekday; "
+                "mystocks calendar --refresh"
             )
-            tags[Tag.CALENDAR] = f"{guess}; mystocks calendar --refresh"
-    return dg.RunRequest(run_key=f"{one.job}:{moment.isoformat()}", job_name=one.job, tags=tags)
+    return dg.RunRequest(run_key=f"{scheduled.job}:{moment.isoformat()}", job_name=scheduled.job, tags=tags)
 
 
-def _local(one: ScheduledJob, moment: datetime) -> str:
-    return f"{moment.astimezone(ZoneInfo(one.schedule.timezone)):%Y-%m-%d %H:%M}"
+def _local(scheduled: ScheduledJob, moment: datetime) -> str:
+    return f"{moment.astimezone(ZoneInfo(scheduled.schedule.timezone)):%Y-%m-%d %H:%M}"
 
 
-def _caught_up(one: ScheduledJob, answer: Answer, moment: datetime) -> Answer:
-    """Tell a run that makes up for one of several missed starts which trading day it is about.
+def _caught_up(scheduled: ScheduledJob, answer: Answer, moment: datetime) -> Answer:
+    """Tag a run that makes up for one of several missed starts with its trading day.
 
-    A latest start is about the latest data.
+    With `misfire: latest` the run loads the latest data.
     """
-    if isinstance(answer, dg.SkipReason) or one.schedule.misfire != "all":
+    if isinstance(answer, dg.SkipReason) or scheduled.schedule.misfire != "all":
         return answer
     return answer.with_replaced_attrs(tags={**answer.tags, Tag.DAY: f"{moment.astimezone(SHANGHAI):%Y-%m-%d}"})

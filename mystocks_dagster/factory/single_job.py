@@ -1,4 +1,4 @@
-"""The definitions of one job and nothing else: all that a run of it, and the process that works on the run, need."""
+"""Definitions with a single job, for the process that creates a run of it and the process that executes the run."""
 
 import dagster as dg
 
@@ -15,7 +15,7 @@ from mystocks_dagster.trading_calendar import shared
 
 
 def load_single_job() -> dg.Definitions | None:
-    """Return the job that this process makes a run of or works on; None when it needs everything."""
+    """Return the only job that this process needs; None if it needs all definitions."""
     job, settings = only_job(), Settings.from_env()
     if job is None:
         return None
@@ -28,7 +28,7 @@ def load_single_job() -> dg.Definitions | None:
 
 
 def load_queued(settings: Settings, key: str = Metadata.TASKFILE) -> Version | None:
-    """Return the version that this process's run was queued with, or None in a process that initializes."""
+    """Return the version with which this process's run was queued; None in a process that initializes."""
     context = DefinitionsLoadContext.get()
     if context.load_type != DefinitionsLoadType.RECONSTRUCTION:
         return None
@@ -37,7 +37,7 @@ def load_queued(settings: Settings, key: str = Metadata.TASKFILE) -> Version | N
 
 
 def build_single_job(version: Version, name: str) -> dg.Definitions | None:
-    """Return the job of a task or group; None when that name is another job, which may need everything.
+    """Return the job of a task or group; None for another job, which may need all definitions.
 
     Args:
         version: The file, or the part of it that the job needs.

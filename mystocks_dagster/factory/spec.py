@@ -1,4 +1,4 @@
-"""One task as Dagster sees it: the task, its function, and the tables that the function touches."""
+"""Specs: a task with its function and tables, from which its Dagster definitions are built."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,30 +12,31 @@ from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.tasks.run import Tables, tables_of
 
-#: Task types that are assets whatever their function declares.
+#: Task types that are assets even if their function declares no table.
 ASSET_TYPES = frozenset({"data_sync", "indicator_calc", "market_fetch"})
 
-#: A retry of the demo waits no longer than that.
+#: Longest delay of a retry in the demo.
 _DEMO_SECONDS = 3
-#: Names of pools that belong to one task begin so.
+#: Prefix of the pools of single tasks.
 TASK_POOL = "task_"
-#: Book-keeping of all tasks, each of which touches its own rows in one transaction: no reason to wait for each other.
+#: Tables that all tasks write without a lock, since each changes only its own rows in one transaction.
 _SHARED = frozenset({"loaded_days", "quarantine"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """What the translation needs to know of one task.
+    """A task with all that its definitions need.
 
     Attributes:
-        owned: Asset keys that this task keeps: tables, or its own id when it declares none. Empty for a plain op.
-        reported: Tables that it writes although another task owns them.
+        owned: Asset keys that it owns: tables, or its own id if it declares none. Empty for a plain op.
+        reported: Tables that it writes and another task owns.
         reads: Asset keys that it reads, by declaration or through its dependencies.
-        lock: The table that stands for all that it and other writers share; None for a plain op.
-        version: Hash of the task file that it came from.
-        release: That file's own `version`, as people count it.
-        source: The task file and the task's first line, for the link in the UI.
-        file: The task file with the lake and source of its own.
+        lock: The table whose name is the lock of all tables that it shares with other writers; None for a plain op.
+        version: Hash of its task file.
+        release: The file's own `version`.
+        source: Path of the task file, for the link in the UI.
+        line: The task's first line in it.
+        file: The task file with its lake and source.
     """
 
     task: Task
@@ -54,7 +55,7 @@ class TaskSpec:
 
     @property
     def name(self) -> str:
-        """The task's name in Dagster: its job, and its step in every job."""
+        """The task's name in Dagster, of its job and of its step in every job."""
         return self.task.dagster_name
 
     @property
@@ -62,77 +63,78 @@ class TaskSpec:
         """Whether its tables are partitioned by trading day."""
         if not self.owned:
             return False
-        from mystocks_dagster.market.tables import TABLES  # with polars, which a plain task does without
+        from mystocks_dagster.market.tables import TABLES  # imports polars, which a plain task does not need
 
         return any(key in TABLES and TABLES[key].by_day for key in self.owned)
 
     @property
     def retries(self) -> int:
-        """How many attempts may follow the first one; a supervisor is started again by its sensor, in another run."""
+        """Attempts that may follow the first one; none for a supervisor, which its sensor restarts in a new run."""
         return self.task.retry_count if self.task.task_type != "supervisor" else 0
 
     @property
     def retry_delay(self) -> int:
-        """Seconds between two attempts; somebody watches the demo, whose market is on this machine."""
+        """Seconds between two attempts; short in the demo, whose source is local."""
         return min(self.task.retry_delay, _DEMO_SECONDS) if self.file.settings().demo else self.task.retry_delay
 
     @property
     def pool(self) -> str:
-        """The concurrency pool in which its steps wait for each other; Dagster allows one pool an op.
+        """The concurrency pool of its steps; Dagster allows one pool for an op.
 
-        Tasks that write a common table share a pool of one slot; any other has a pool of its own with as many slots as
-        `max_instances`. See docs/decisions/0006.
+        Tasks that write a common table share a pool of one slot. Any other task has its own pool with `max_instances`
+        slots. See docs/decisions/0006.
         """
         return "_".join(("table", *self.file.prefix, self.lock)) if self.lock else f"{TASK_POOL}{self.name}"
 
 
 def build_specs(version: Version) -> dict[str, TaskSpec]:
-    """Return task id to spec, in the order of the file, for the tasks of a version whose functions are resolved."""
+    """Return the specs by task id, in the order of the file, of a version whose functions are resolved."""
     return specs_of_lake([LoadedFile(version=version)])
 
 
 def specs_of_lake(files: Sequence[LoadedFile]) -> dict[str, TaskSpec]:
-    """Return task id to spec of the files of one lake: they share its tables, each with one owner and one lock."""
+    """Return the specs by task id of the files of one lake, where each table has one owner and one lock."""
     writes = {task_id: tables for file in files for task_id, tables in file.version.writes.items()}
     also = {task_id: tables for file in files for task_id, tables in file.version.also_writes.items()}
     # The first file whose task declares a table owns it.
-    keeper = {table: owner for file in reversed(files) for table, owner in file.version.owners.items()}
+    owners = {table: owner for file in reversed(files) for table, owner in file.version.owners.items()}
     lock = locks((*writes[task_id], *also.get(task_id, ())) for task_id in writes)
-    specs = {}
     tasks = [(file, task) for file in files for task in file.version.taskfile.tasks]
-    for origin, task in tasks:
-        version = origin.version
-        declared = tables_of(version.functions[task.task_id])
-        owned = tuple(table for table in declared.writes if keeper[table] == task.task_id)
-        if not owned and not declared.writes and task.task_type in ASSET_TYPES:
-            owned = (task.dagster_name,)
-        specs[task.task_id] = TaskSpec(
-            task=task,
-            function=version.functions[task.task_id],
-            tables=declared,
-            owned=owned,
-            reported=tuple(table for table in (*declared.writes, *declared.also_writes) if table not in owned),
-            reads=(),
-            lock=next(
-                (lock[table] for table in (*declared.writes, *declared.also_writes) if table in lock),
-                next(iter(owned), None),
-            ),
-            secret=task.secrets,
-            version=version.hash,
-            release=str(version.taskfile.version),
-            source=version.source,
-            line=version.lines[task.task_id][0],
-            file=origin,
-        )
+    specs = {task.task_id: _spec(file, task, owners, lock) for file, task in tasks}
     reads = lineage(specs)
     return {task_id: replace(spec, reads=reads[task_id]) for task_id, spec in specs.items()}
 
 
-def locks(written: Iterable[Iterable[str]]) -> dict[str, str]:
-    """Return table to the one that stands for all with which it shares a lock.
+def _spec(file: LoadedFile, task: Task, owners: Mapping[str, str], lock: Mapping[str, str]) -> TaskSpec:
+    version = file.version
+    function = version.functions[task.task_id]
+    tables = tables_of(function)
+    written = (*tables.writes, *tables.also_writes)
+    owned = tuple(table for table in tables.writes if owners[table] == task.task_id)
+    if not tables.writes and task.task_type in ASSET_TYPES:
+        owned = (task.dagster_name,)
+    return TaskSpec(
+        task=task,
+        function=function,
+        tables=tables,
+        owned=owned,
+        reported=tuple(table for table in written if table not in owned),
+        reads=(),
+        lock=next((lock[table] for table in written if table in lock), next(iter(owned), None)),
+        secret=task.secrets,
+        version=version.hash,
+        release=str(version.taskfile.version),
+        source=version.source,
+        line=version.lines[task.task_id][0],
+        file=file,
+    )
 
-    Dagster allows an op one pool only: tables that one task writes share a lock, and so do those of another task that
-    writes one of them.
+
+def locks(written: Iterable[Iterable[str]]) -> dict[str, str]:
+    """Return the lock of each table, which is the name of one of the tables that share it.
+
+    Dagster allows one pool for an op. So the tables that a task writes share a lock, also with the tables of any other
+    task that writes one of them.
     """
     first: dict[str, str] = {}
     members: dict[str, list[str]] = {}
@@ -149,29 +151,29 @@ def locks(written: Iterable[Iterable[str]]) -> dict[str, str]:
 
 
 def lineage(specs: Mapping[str, TaskSpec]) -> dict[str, tuple[str, ...]]:
-    """Return task id to the asset keys upstream of it, with declared reads that would close a circle left out.
+    """Return the upstream asset keys of each task id, without declared reads that would close a cycle.
 
-    A function may read a table that is computed from what it writes (yesterday's signals); explicit dependencies
-    are free of circles, so in a circle it is always a declared read that gives way.
+    A function may read a table that is computed from its own output (yesterday's signals). Explicit dependencies have
+    no cycles, so every cycle contains a declared read, which is left out.
     """
-    keeper = {key: spec.task.task_id for spec in specs.values() for key in spec.owned}
+    owners = {key: spec.task.task_id for spec in specs.values() for key in spec.owned}
     fixed = {name: {up for up in spec.task.dependencies if up in specs} for name, spec in specs.items()}
     declared = {
-        name: {keeper[key] for key in spec.tables.reads if key in keeper} - {name} for name, spec in specs.items()
+        name: {owners[key] for key in spec.tables.reads if key in owners} - {name} for name, spec in specs.items()
     }
-    while circle := _circle({name: fixed[name] | declared[name] for name in specs}):
-        for upstream, downstream in pairwise(circle):
+    while cycle := _cycle({name: fixed[name] | declared[name] for name in specs}):
+        for upstream, downstream in pairwise(cycle):
             if upstream not in fixed[downstream]:
                 declared[downstream].discard(upstream)
-    found = {}
+    upstream_keys = {}
     for name, spec in specs.items():
         keys = [key for up in spec.task.dependencies if up in specs for key in specs[up].owned]
-        keys += [key for key in spec.tables.reads if key not in keeper or keeper[key] in declared[name]]
-        found[name] = tuple(dict.fromkeys(key for key in keys if key not in spec.owned))
-    return found
+        keys += [key for key in spec.tables.reads if key not in owners or owners[key] in declared[name]]
+        upstream_keys[name] = tuple(dict.fromkeys(key for key in keys if key not in spec.owned))
+    return upstream_keys
 
 
-def _circle(graph: Mapping[str, set[str]]) -> list[str]:
+def _cycle(graph: Mapping[str, set[str]]) -> list[str]:
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

@@ -1,4 +1,4 @@
-"""What a step does, in an op and in an asset alike: run one attempt of the task's body and tell Dagster how it went."""
+"""Steps of ops and assets: run one attempt of the task's function and report its outcome to Dagster."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -19,10 +19,10 @@ from mystocks_dagster.tags import State, Tag
 
 
 class Interrupted(dg.DagsterError, dg.DagsterExecutionInterruptedError):
-    """The run was stopped while a body ran.
+    """The run was stopped while the task's function ran.
 
-    Dagster takes its own interruption for a failure that the retry policy may mend, and sits out the delay with the run
-    not ended; what is a DagsterError too passes the policy by.
+    Dagster treats its own interruption as a failure and applies the retry policy with its delay. It does not retry a
+    DagsterError.
     """
 
 
@@ -30,19 +30,41 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     """Run one attempt of the task in a child process.
 
     Args:
-        context: Dagster's, of an op or of an asset.
+        context: Context of an op or asset.
         spec: The task.
-        days: The trading days asked for as partitions.
+        days: Trading days that were requested as partitions.
 
     Returns:
-        What was done, for the caller to turn into events; see `end_step`.
+        The attempt's report, from which the caller makes events; see `end_step`.
     """
-    config: Mapping[str, Any] = context.op_config or {}
     days = days or _made_up_for(context)
-    if beyond := context.run.tags.get(Tag.CALENDAR):
-        context.log.warning(beyond)
+    if warning := context.run.tags.get(Tag.CALENDAR):
+        context.log.warning(warning)
+    attempt = _attempt_spec(context, spec, days)
+    log = _task_log(attempt)
+    if is_stopped(context.instance, context.run_id):
+        mark_canceling(context.instance, context.run_id)
+        raise Interrupted(f"{attempt.task_id} was not started, because its run was stopped")
+    try:
+        outcome = run_attempt(
+            attempt,
+            on_log=lambda line: _both(context, log, line.level_name, line.message, line.time),
+            on_progress=lambda done, total, message: _both(context, log, "INFO", f"{done}/{total} {message}"),
+            on_output=lambda stream, raw: _output(log, stream, raw),
+        )
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
+        log.write("ERROR", "stopped on request")
+        raise Interrupted(f"{attempt.task_id} was stopped") from error
+    report = Report(spec=spec, outcome=outcome, attempt=attempt.attempt, days=days)
+    if error := log.write(*_ending(report)):
+        context.log.warning(f"{error}: the log of this attempt is here and in its captured output only.")
+    return report
+
+
+def _attempt_spec(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, ...]) -> AttemptSpec:
     task = spec.task
-    body = AttemptSpec(
+    config: Mapping[str, Any] = context.op_config or {}
+    return AttemptSpec(
         task_id=task.task_id,
         module=spec.function.__module__,
         function=task.task_function,
@@ -58,31 +80,17 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
         lake=spec.file.lake,
         source=spec.file.source,
     )
-    log = _task_log(body)
-    if is_stopped(context.instance, context.run_id):
-        mark_canceling(context.instance, context.run_id)
-        raise Interrupted(f"{body.task_id} was not started: its run was stopped")
-    try:
-        outcome = run_attempt(
-            body,
-            on_log=lambda line: _both(context, log, line.level_name, line.message, line.time),
-            on_progress=lambda done, total, message: _both(context, log, "INFO", f"{done}/{total} {message}"),
-            on_output=lambda stream, raw: _output(log, stream, raw),
-        )
-    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
-        log.write("ERROR", "stopped from outside")
-        raise Interrupted(f"{body.task_id} was stopped") from error
-    report = Report(spec=spec, outcome=outcome, attempt=body.attempt, days=days)
-    trouble = log.write(*_ending(report))
-    if trouble:
-        context.log.warning(f"{trouble}: what this attempt logged is here and in its captured output only.")
-    return report
 
 
-def _task_log(body: AttemptSpec) -> TaskLog:
+def _task_log(attempt: AttemptSpec) -> TaskLog:
     settings = Settings.from_env()
     return TaskLog(
-        settings.logs, body.task_id, body.run_id, body.attempt, largest=settings.log_bytes, files=settings.log_files
+        settings.logs,
+        attempt.task_id,
+        attempt.run_id,
+        attempt.attempt,
+        largest=settings.log_bytes,
+        files=settings.log_files,
     )
 
 
@@ -111,13 +119,13 @@ def _made_up_for(context: dg.OpExecutionContext) -> tuple[date, ...]:
 
 
 def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.AssetCheckEvaluation]:
-    """Say in the log how it went; when it failed, turn the tables red and raise.
+    """Log the outcome; for a failed attempt, yield failed checks of the tables and raise.
 
-    A generator, because Dagster drops what a step logged before it raised, but keeps what it yielded. Only the last
-    attempt speaks of the tables, since a retry may still mend it.
+    A generator, because Dagster drops log events of a step that raises, but keeps yielded events. Only the last attempt
+    yields the checks, since a retry may still succeed.
 
     Raises:
-        dg.Failure: The attempt failed; it allows retries only where a retry can mend it.
+        dg.Failure: The attempt failed; retries are allowed only if the error is retryable.
     """
     result = report.result
     if report.failure:
@@ -128,8 +136,8 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
         raise dg.Failure(description=report.failure, metadata=report.failure_metadata(), allow_retries=report.retryable)
     if result.status == State.PARTIAL_SUCCESS:
         failed = ", ".join(result.failed_items[:20])
-        again = f" Only these again: {report.again}" if report.again else ""
-        context.log.warning(f"partly done: {result.message} Not done ({len(result.failed_items)}): {failed}.{again}")
+        repeat = f" Run only these again: {report.again}" if report.again else ""
+        context.log.warning(f"partly done: {result.message} Not done ({len(result.failed_items)}): {failed}.{repeat}")
     elif result.status == State.SKIPPED:
         context.log.warning(f"skipped: {result.message}")
     else:
@@ -137,12 +145,12 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
 
 
 def _next_attempt(report: Report) -> str:
-    """Say which attempt failed, and whether, when and why there is another one."""
+    """Return which attempt failed, and whether, when and why another one follows."""
     failed = f"attempt {report.attempt} of {report.spec.retries + 1} failed: {report.failure}"
     error = report.outcome.error
-    why = error.why if error else ""
+    reason = error.why if error else ""
     if not report.retryable:
-        return f"{failed}; it is not tried again, because {why}"
+        return f"{failed}; there is no retry, because {reason}"
     if report.last:
-        return f"{failed}; it was the last one"
-    return f"{failed}; trying again in {report.spec.retry_delay} s, because {why}"
+        return f"{failed}; it was the last attempt"
+    return f"{failed}; retry in {report.spec.retry_delay} s, because {reason}"

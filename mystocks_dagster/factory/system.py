@@ -1,4 +1,4 @@
-"""The project's own state in Dagster's catalog: the task file that is loaded, and the end of the trading calendar."""
+"""The project's own assets and checks in Dagster: the loaded task file and the trading calendar."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +12,11 @@ from mystocks_dagster.alerts.rules.task_file import FileState, FileWatch
 from mystocks_dagster.factory.calendar_watch import CalendarWatch
 from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.factory.partitions import LakeWatch
+from mystocks_dagster.factory.project_sensor import project_sensor
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.scheduling.switches import person_states, turned_on
-from mystocks_dagster.tags import Metadata, OwnName, check_op_name, sensor_name
+from mystocks_dagster.tags import Metadata, OwnName, check_op_name
 from mystocks_dagster.trading_calendar.in_force import InForce, in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
 
@@ -23,13 +24,13 @@ GROUP = "system"
 LOADS, COVERS = "loads", "covers_next_30_days"
 _TASK_FILE, _CALENDAR = dg.AssetKey(OwnName.TASK_FILE), dg.AssetKey(OwnName.TRADING_CALENDAR)
 _QUESTION = "Are the trading days of the next 30 days known?"
-#: Problems that a check lists; `mystocks check` has all.
-_SHOWN = 50
+#: Problems that a check lists; `mystocks check` lists all.
+_MAX_LISTED = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckOutcome:
-    """What a check of ours says: also of what is loaded, beside it."""
+    """Outcome of an asset check of the project."""
 
     asset: dg.AssetKey
     check: str
@@ -38,7 +39,7 @@ class CheckOutcome:
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 
     def result(self) -> dg.AssetCheckResult:
-        """Return it as the result of the check's own step."""
+        """Return it as the result of the check's step."""
         return dg.AssetCheckResult(
             asset_key=self.asset,
             check_name=self.check,
@@ -59,72 +60,76 @@ class CheckOutcome:
 
 
 def build_check(
-    asset: dg.AssetKey, check: str, description: str, judge: Callable[[dg.DagsterInstance], CheckOutcome]
+    asset: dg.AssetKey, check: str, description: str, evaluate: Callable[[dg.DagsterInstance], CheckOutcome]
 ) -> dg.AssetChecksDefinition:
-    """Return a check that a sensor of ours keeps current, and that a person may run in the UI."""
+    """Return a check that a sensor keeps current and a person can run in the UI."""
 
     @dg.multi_asset_check(
         name=check_op_name("__".join(asset.path)),
         specs=[dg.AssetCheckSpec(check, asset=asset, description=description)],
     )
     def system_check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        yield judge(context.instance).result()
+        yield evaluate(context.instance).result()
 
     return system_check
 
 
-def keep_current(instance: dg.DagsterInstance, verdict: CheckOutcome) -> bool:
-    """Write a verdict when it is not what the check shows already; return whether it was written."""
-    key = dg.AssetCheckKey(verdict.asset, verdict.check)
+def record_outcome(instance: dg.DagsterInstance, outcome: CheckOutcome) -> bool:
+    """Store an outcome if it differs from the stored one; return whether it was stored."""
+    key = dg.AssetCheckKey(outcome.asset, outcome.check)
     record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).get(key)
-    shown: Any = record.evaluation if record else None
-    new = verdict.evaluation()
-    if shown and (shown.passed, shown.severity, shown.description) == (new.passed, new.severity, new.description):
+    stored: Any = record.evaluation if record else None
+    new = outcome.evaluation()
+    if stored and (stored.passed, stored.severity, stored.description) == (new.passed, new.severity, new.description):
         return False
     instance.report_runless_asset_event(new)
     return True
 
 
-def judge_file(state: FileState, asset: dg.AssetKey = _TASK_FILE) -> CheckOutcome:
-    """Say whether the task file is right, and is what is loaded."""
-    shown = "\n".join(
-        [*state.problems[:_SHOWN], *([f"… {len(state.problems)} in all"] if len(state.problems) > _SHOWN else [])]
-    )
+def file_outcome(state: FileState, asset: dg.AssetKey = _TASK_FILE) -> CheckOutcome:
+    """Return the outcome of the task file's check: no problems, and the loaded version is current."""
+    more = [f"… {len(state.problems)} in all"] if len(state.problems) > _MAX_LISTED else []
+    listed = "\n".join([*state.problems[:_MAX_LISTED], *more])
     if state.unusable:
-        told = (
-            f"{state.file} cannot be loaded; version {state.loaded} is used until the file is right (see: "
-            f"mystocks check).\n{shown}"
+        description = (
+            f"{state.file} cannot be loaded; version {state.loaded} is used until the file is corrected (see: "
+            f"mystocks check).\n{listed}"
         )
     elif state.problems:
         broken = f"Not loaded: {', '.join(state.broken)}.\n" if state.broken else ""
-        told = f"{len(state.problems)} problem(s) in version {state.present}; all else runs.\n{broken}{shown}"
+        description = f"{len(state.problems)} problem(s) in version {state.present}; the rest runs.\n{broken}{listed}"
     elif state.differs:
-        told = (
-            f"Version {state.loaded} is loaded, the file is {state.present}: used within a minute, at "
-            "once after `mystocks reload`."
+        description = (
+            f"Version {state.loaded} is loaded; the file is version {state.present}, which is loaded within a "
+            "minute, or now by `mystocks reload`."
         )
     else:
-        told = f"Version {state.loaded} is loaded, without problems."
+        description = f"Version {state.loaded} is loaded, without problems."
     severity = dg.AssetCheckSeverity.ERROR if state.problems else dg.AssetCheckSeverity.WARN
     passed = not state.problems and not state.differs
-    return CheckOutcome(asset=asset, check=LOADS, passed=passed, description=told, severity=severity)
+    return CheckOutcome(asset=asset, check=LOADS, passed=passed, description=description, severity=severity)
 
 
-def judge_calendar(known: InForce, moment: datetime) -> CheckOutcome:
-    """Say whether the trading calendar reaches far enough, and what it stands on.
+def calendar_outcome(known: InForce, moment: datetime) -> CheckOutcome:
+    """Return the outcome of the calendar's check: the calendar covers the next 30 days.
 
-    Beyond its end weekdays are trading days.
+    After its end every weekday counts as a trading day.
     """
-    found = outlook(known, moment)
-    # Without the number of days, which would make another verdict of each day.
-    told = re.sub(r" \(-?\d+ days from today\)", "", found.detail)
-    severity = dg.AssetCheckSeverity.ERROR if found.level == "error" else dg.AssetCheckSeverity.WARN
-    told = f"{told[0].upper()}{told[1:]}." + (f" Remedy: {found.remedy}" if found.remedy else "")
-    return CheckOutcome(asset=_CALENDAR, check=COVERS, passed=found.level == "ok", description=told, severity=severity)
+    coverage = outlook(known, moment)
+    # Without the number of days, so that the outcome does not change every day.
+    detail = re.sub(r" \(-?\d+ days from today\)", "", coverage.detail)
+    detail = f"{detail[0].upper()}{detail[1:]}." + (f" Remedy: {coverage.remedy}" if coverage.remedy else "")
+    return CheckOutcome(
+        asset=_CALENDAR,
+        check=COVERS,
+        passed=coverage.level == "ok",
+        description=detail,
+        severity=dg.AssetCheckSeverity.ERROR if coverage.level == "error" else dg.AssetCheckSeverity.WARN,
+    )
 
 
 def file_asset(file: LoadedFile) -> dg.AssetSpec:
-    """Return the asset of the group `system` that says which version of a task file is loaded."""
+    """Return the asset that shows the loaded version of a task file."""
     version = file.version
     loaded = {
         Metadata.VERSION: version.hash,
@@ -132,23 +137,23 @@ def file_asset(file: LoadedFile) -> dg.AssetSpec:
         Metadata.GROUPS: len(version.taskfile.task_groups),
         Metadata.BROKEN: len(version.broken),
     }
-    about = f"任务文件：the version of {version.source} that is loaded."
+    about = f"任务文件：the loaded version of {version.source}."
     return dg.AssetSpec(file_key(file), group_name=GROUP, description=about, metadata=loaded, kinds={"yaml"})
 
 
 def file_key(file: LoadedFile) -> dg.AssetKey:
-    """Return the key of that asset."""
+    """Return the key of a task file's asset."""
     return file.own_key(OwnName.TASK_FILE)
 
 
 def calendar_asset() -> dg.AssetSpec:
-    """Return the asset of the group `system` that says how far the trading calendar reaches."""
-    calendar = "交易日历：the trading days of Shanghai, Shenzhen and Beijing, as the exchanges announced them."
+    """Return the asset that shows the range of the trading calendar."""
+    calendar = "交易日历：the trading days of Shanghai, Shenzhen and Beijing, as the exchanges published them."
     return dg.AssetSpec(_CALENDAR, group_name=GROUP, description=calendar, metadata=_calendar_metadata(in_force()))
 
 
 def _calendar_metadata(known: InForce) -> dict[str, Any]:
-    """Return what the calendar stands on, as Dagster shows it."""
+    """Return the range and the parts of the calendar as metadata."""
     return {
         Metadata.FIRST: f"{known.calendar.first}",
         Metadata.LAST: f"{known.calendar.last}",
@@ -158,64 +163,57 @@ def _calendar_metadata(known: InForce) -> dict[str, Any]:
 
 def file_check(file: LoadedFile) -> dg.AssetChecksDefinition:
     """Return the check of a task file's asset."""
-    question = "Is tasks.yaml right, and is it what is loaded?"
+    question = "Is the task file valid, and is its current version loaded?"
     key = file_key(file)
-    return build_check(key, LOADS, question, lambda _: judge_file(FileWatch(file.version).state(), key))
+    return build_check(key, LOADS, question, lambda _: file_outcome(FileWatch(file.version).state(), key))
 
 
 def calendar_check() -> dg.AssetChecksDefinition:
     """Return the check of the trading calendar's asset."""
-    return build_check(_CALENDAR, COVERS, _QUESTION, lambda _: judge_calendar(in_force(), now()))
+    return build_check(_CALENDAR, COVERS, _QUESTION, lambda _: calendar_outcome(in_force(), now()))
 
 
 def build_system_sensor(files: Sequence[LoadedFile], reload: Callable[[], None] | None = None) -> dg.SensorDefinition:
-    """Return the sensor that keeps assets and checks current; it writes only what has changed.
+    """Return the sensor that keeps the project's assets and checks current; it stores only changes.
 
     Args:
-        files: The task files that are loaded.
-        reload: Makes the servers build the definitions again, when the trading calendar is no longer the one they were
-            built with, or the lake reaches further back.
+        files: The loaded task files.
+        reload: Reloads the definitions in the servers after a change of the trading calendar or of the lake's first
+            days.
     """
     lakes = [LakeWatch(file.settings(), file.first_days) for file in files]
     watches = {file_key(file): FileWatch(file.version) for file in files}
     calendar = CalendarWatch(in_force().calendar, reload)
     loaded = [(file.version.hash, _loaded(file)) for file in files]
-    shown: dict[dg.AssetKey, CheckOutcome] = {}
+    recorded: dict[dg.AssetKey, CheckOutcome] = {}
     entries = (entry for file in files for entry in file.version.taskfile.by_id().values())
     timed = {entry.dagster_name: entry for entry in entries if entry.schedule}
     active = {job: entry.active for job, entry in timed.items()}
     forms = {job: downtime.form(entry.schedule) for job, entry in timed.items() if entry.schedule}
 
-    def look(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         instance = context.instance
-        downtime.look(instance, now(), turned_on(person_states(instance), active), forms)
-        if not shown:
+        downtime.record(instance, now(), turned_on(person_states(instance), active), forms)
+        if not recorded:
             for version, event in loaded:
                 if _loaded_version(instance, event.asset_key) != version:
                     instance.report_runless_asset_event(event)
         known = in_force()
-        calendar.look(known.calendar, reaches_back=any(lake.reaches_back() for lake in lakes))
-        of_files = (judge_file(watch.state(), key) for key, watch in watches.items())
-        for verdict in (*of_files, judge_calendar(known, now())):
-            # What was written is not asked for again: a look at an unchanged project reads nothing of Dagster's
-            # storage.
-            if shown.get(verdict.asset) != verdict:
-                if keep_current(instance, verdict) and verdict.asset == _CALENDAR:
+        calendar.check(known.calendar, reaches_back=any(lake.reaches_back() for lake in lakes))
+        of_files = (file_outcome(watch.state(), key) for key, watch in watches.items())
+        for outcome in (*of_files, calendar_outcome(known, now())):
+            # The dict spares reads of Dagster's storage while nothing changes.
+            if recorded.get(outcome.asset) != outcome:
+                if record_outcome(instance, outcome) and outcome.asset == _CALENDAR:
                     instance.report_runless_asset_event(
                         dg.AssetMaterialization(_CALENDAR, metadata=_calendar_metadata(known))
                     )
-                shown[verdict.asset] = verdict
-        checks = "; ".join(f"{verdict.check}: {verdict.passed}" for verdict in shown.values())
+                recorded[outcome.asset] = outcome
+        checks = "; ".join(f"{outcome.check}: {outcome.passed}" for outcome in recorded.values())
         return dg.SkipReason(f"version {', '.join(version for version, _ in loaded)}; {checks}")
 
-    return dg.SensorDefinition(
-        name=sensor_name("system"),
-        evaluation_fn=look,
-        minimum_interval_seconds=1,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Keeps the assets task_file and trading_calendar and their checks current; notes that the "
-        "daemon looks",
-    )
+    description = "Keeps task_file, trading_calendar and their checks current; records the daemon's activity"
+    return project_sensor("system", evaluate, description)
 
 
 def _loaded(file: LoadedFile) -> dg.AssetMaterialization:
@@ -236,7 +234,6 @@ def _loaded(file: LoadedFile) -> dg.AssetMaterialization:
 
 def _loaded_version(instance: dg.DagsterInstance, asset: dg.AssetKey) -> str | None:
     event = instance.get_latest_materialization_event(asset)
-    found = (
-        event.asset_materialization.metadata.get(Metadata.VERSION) if event and event.asset_materialization else None
-    )
-    return str(found.value) if found else None
+    materialization = event.asset_materialization if event else None
+    version = materialization.metadata.get(Metadata.VERSION) if materialization else None
+    return str(version.value) if version else None

@@ -1,4 +1,4 @@
-"""What several task files of one code location must not have in common."""
+"""Conflicts between the task files of one code location: ids, alerts and names of lakes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,12 +9,12 @@ from mystocks_dagster.taskfile.yaml.document import SECTIONS
 
 
 def conflicts(files: Sequence[LoadedFile]) -> list[Problem]:
-    """Return what keeps task files from living in one code location, in the order of the files and their lines."""
+    """Return the conflicts between task files, in the order of the files and their lines."""
     return [*_same_ids(files), *_second_alerts(files), *_same_lake_names(files)]
 
 
 def _same_ids(files: Sequence[LoadedFile]) -> Iterator[Problem]:
-    """Yield every task and group whose job another file has already: a job's name is the task's id."""
+    """Yield every task and group whose job name another file uses already."""
     first: dict[str, tuple[LoadedFile, str]] = {}
     for file in files:
         own: dict[str, tuple[LoadedFile, str]] = {}
@@ -38,28 +38,28 @@ def _same_ids(files: Sequence[LoadedFile]) -> Iterator[Problem]:
 
 
 def _second_alerts(files: Sequence[LoadedFile]) -> Iterator[Problem]:
-    """Yield the alerts of every file but the first that has some: messages go where one file says."""
+    """Yield the `alerts` of every file but the first with `alerts`: one file configures the channels."""
     having = [file for file in files if "alerts" in file.version.document.head]
     for file in having[1:]:
         fault = Fault(
             ("alerts",),
-            f"a code location has one `alerts`, and {having[0].version.source} has it",
-            "Remove one of them; the other is told of the tasks of all files.",
+            f"a code location has one `alerts` section, and {having[0].version.source} has it",
+            "Remove one of them; the other applies to the tasks of all files.",
             at_key=True,
         )
         yield file.version.document.problem(fault, None)
 
 
 def _same_lake_names(files: Sequence[LoadedFile]) -> Iterator[Problem]:
-    """Yield every lake whose folder has the name of another lake's: their tables would have the same asset keys."""
+    """Yield every lake whose folder name another lake has: their tables would have the same asset keys."""
     lakes: dict[tuple[str, ...], str] = {}
     for file in files:
         other = lakes.setdefault(file.prefix, file.lake or "")
         if other != (file.lake or ""):
             fault = Fault(
                 (),
-                f"its lake {file.lake} has the same folder name as {other}, and that name stands in front of the "
-                "tables' asset keys",
+                f"its lake {file.lake} has the same folder name as {other}, and that name is the prefix of the tables' "
+                "asset keys",
                 "Give one of the two folders another name.",
             )
             yield file.version.document.problem(fault, None)

@@ -1,4 +1,4 @@
-"""What a person reads of a task in Dagster's UI: descriptions, tags, metadata and the link to its lines."""
+"""Descriptions, tags and metadata of tasks and groups for Dagster's UI."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ from mystocks_dagster.instance import DAGSTER_PATH
 from mystocks_dagster.tags import Metadata, Tag
 from mystocks_dagster.taskfile.model import Group, Task
 
-#: Dagster runs higher numbers first and starts at 0; tasks.yaml's scale is lower first and 500 is normal.
+#: Dagster runs higher numbers first, and 0 is normal; tasks.yaml runs lower numbers first, and 500 is normal.
 NORMAL_PRIORITY = 500
 
 #: The task types in Chinese.
@@ -27,8 +27,8 @@ TYPES = {
     "market_fetch": "市场数据获取",
 }
 _MODES = {
-    "sequential": "任务组，顺序执行 group, one after the other",
-    "parallel": "任务组，并行执行 group, side by side",
+    "sequential": "任务组，顺序执行 group, sequential",
+    "parallel": "任务组，并行执行 group, parallel",
 }
 
 _LONGEST_KEY = 40
@@ -40,12 +40,12 @@ def dagster_priority(priority: int) -> str:
 
 
 def describe(spec: TaskSpec) -> str:
-    """Return what the task is, in one line of plain text, and below it its type, function and settings."""
+    """Return a task's description: its summary, type, function and settings."""
     return "\n\n".join((summary(spec.task), details(spec)))
 
 
 def details(spec: TaskSpec) -> str:
-    """Return the task's type, function and settings, and who answers for it."""
+    """Return a task's type, function, settings and owner."""
     task = spec.task
     limits = [
         f"超时 timeout {task.timeout} s" if task.timeout else "不限时 no timeout",
@@ -62,11 +62,10 @@ def details(spec: TaskSpec) -> str:
 
 
 def describe_group(group: Group) -> str:
-    """Return what the group is, in one line of plain text, and below it its tasks."""
+    """Return a group's description: its summary and tasks."""
     arrow = " → " if group.execution_mode == "sequential" else ", "
-    off = (
-        "" if group.enabled else "已停用 Disabled in the task file: it does not run unless it is forced or switched on."
-    )
+    disabled = "已停用 Disabled in the task file: it does not run unless it is forced or switched on."
+    off = "" if group.enabled else disabled
     owner = f"负责人 owner: {group.owner}" if group.owner else ""
     rest = group.description.strip().partition("\n")[2].strip()
     tasks = f"{_MODES[group.execution_mode]}: {arrow.join(f'`{name}`' for name in group.tasks)}"
@@ -74,9 +73,9 @@ def describe_group(group: Group) -> str:
 
 
 def summary(entry: Task | Group) -> str:
-    """Return one line of plain text: the name, and what the entry is for, or of which kind it is.
+    """Return one line of plain text: the name, with the first line of the description or the type.
 
-    Lists and graphs show the first line of a description as it is written, so it holds no Markdown of ours.
+    Lists and graphs show the first line of a description without rendering Markdown.
     """
     first = entry.description.strip().partition("\n")[0].strip()
     if isinstance(entry, Group):
@@ -95,30 +94,29 @@ def tags_of(spec: TaskSpec) -> dict[str, str]:
 
 
 def run_tags(entry: Task | Group, version: str, release: str) -> dict[str, str]:
-    """Return the tags of a job and its runs: how they are found, and in which order runs start.
+    """Return the tags of a job and its runs, for filters and for the order of starts.
 
-    The list of runs shows all but those that begin with `dagster/`, a line each: only what people filter by is shown
-    there.
+    The list of runs shows each tag in a line, except those with the prefix `dagster/`.
 
     Args:
         entry: The task or group.
         version: Hash of the task file.
-        release: The file's own `version`; empty when it has none.
+        release: The file's own `version`; empty if it has none.
     """
     file = {Tag.TASKFILE: version, **({Tag.VERSION: release} if release else {})}
     if isinstance(entry, Group):
         off = {} if entry.enabled else {Tag.DISABLED: "true"}
         return {Tag.GROUP_ID: entry.group_id, **file, **off}
-    endless = entry.task_type == "supervisor"
+    supervisor = entry.task_type == "supervisor"
     return {
         Tag.TASK_ID: entry.task_id,
         Tag.RUN_TYPE: entry.task_type,
-        # Clean-up, alerts and the stopper of supervisors look for it, also in runs of earlier versions.
-        **({Tag.TASK_TYPE: entry.task_type} if endless else {}),
+        # Clean-up, alerts and the sensor that stops supervisors use it, also in runs of earlier versions.
+        **({Tag.TASK_TYPE: entry.task_type} if supervisor else {}),
         **file,
         Tag.PRIORITY: dagster_priority(entry.priority),
-        # A supervisor's sensor starts it again itself, and not only once.
-        **restart_tag(entry.auto_restart and not endless),
+        # A supervisor is restarted by its own sensor, more than once.
+        **restart_tag(entry.auto_restart and not supervisor),
         **_labels(entry),
     }
 
@@ -128,22 +126,19 @@ def _labels(task: Task) -> dict[str, str]:
 
 
 def _label_key(label: str) -> str:
-    """Return the run tag that holds a label.
-
-    One and the same for all tasks, so that one filter in the UI finds their runs.
-    """
-    # A tag's key is plain ASCII in Dagster; its value may be anything.
+    """Return the run tag of a label, which is the same for all tasks, for a filter in the UI."""
+    # A tag's key is plain ASCII in Dagster; its value may be any text.
     plain = re.fullmatch(r"[A-Za-z0-9_.-]{1,50}", label)
     return f"{Tag.LABEL}{label if plain else hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
-def restart_tag(again: bool) -> dict[str, str]:
-    """Return the tag that says whether a lost run is started again, once; see run_retries in dagster.yaml."""
-    return {MAX_RETRIES_TAG: "1" if again else "0"}
+def restart_tag(restart: bool) -> dict[str, str]:
+    """Return the tag that decides whether a lost run is restarted once; see run_retries in dagster.yaml."""
+    return {MAX_RETRIES_TAG: "1" if restart else "0"}
 
 
 def job_metadata(spec: TaskSpec) -> dict[str, Any]:
-    """Return the metadata of the task's job and assets: its names, and the link to its lines in tasks.yaml."""
+    """Return the metadata of the task's job and assets, with the link to its lines in tasks.yaml."""
     return {
         Metadata.TASK_ID: spec.task.task_id,
         Metadata.TASK_NAME: spec.task.task_name,
@@ -164,8 +159,8 @@ def group_metadata(group: Group) -> dict[str, Any]:
 
 
 def ran_tag(task_id: str) -> dict[str, str]:
-    """Return the hidden tag of a run in which the task runs, be it in a group, as a dependency or by Materialize."""
-    # A tag's key has at most 63 characters after its beginning.
+    """Return the hidden tag of all runs with the task, also in a group, as a dependency or by Materialize."""
+    # A tag's key has at most 63 characters after its prefix.
     short = task_id if len(task_id) <= _LONGEST_KEY else hashlib.sha256(task_id.encode()).hexdigest()[:32]
     return {f"{Tag.RAN}{short}": "true"}
 
@@ -178,7 +173,9 @@ def runs_path(task_id: str) -> str:
 
 def _reference(spec: TaskSpec) -> dg.CodeReferencesMetadataValue:
     with warnings.catch_warnings():
-        # Code references are beta in Dagster 1.13, to which we are pinned.
+        # Code references are beta in the pinned Dagster 1.13.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        place = dg.LocalFileCodeReference(file_path=str(spec.source), line_number=spec.line, label=spec.task.task_id)
-        return dg.CodeReferencesMetadataValue(code_references=[place])
+        reference = dg.LocalFileCodeReference(
+            file_path=str(spec.source), line_number=spec.line, label=spec.task.task_id
+        )
+        return dg.CodeReferencesMetadataValue(code_references=[reference])

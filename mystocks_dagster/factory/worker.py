@@ -1,4 +1,4 @@
-"""The process of a run: it does what `dagster api execute_run` does, and starts no body once the run was stopped."""
+"""The process of a run: like `dagster api execute_run`, but it starts no task after a stop of the run."""
 
 import signal
 import sys
@@ -9,12 +9,11 @@ from mystocks_dagster.gc_tuning import tune_gc
 
 def main() -> None:
     """Execute the run that the last argument describes."""
-    # A stop that comes this early is read from the run's log below; an interrupted import would leave the run
-    # cancelling.
+    # An interrupted import would leave the run in CANCELING. An early stop is read from the run's log below.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the launcher holds it until here
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the launcher has blocked it until here
     tune_gc()
-    # Without the other commands of `dagster`, whose import takes 0.6 of 2.5 s.
+    # The import of all commands of `dagster` would take 0.6 s.
     from dagster import deserialize_value
 
     from mystocks_dagster.dagster_internals import ExecuteRunArgs, capture_interrupts, get_instance_for_cli
@@ -26,10 +25,10 @@ def main() -> None:
 
 
 def execute(instance: Any, run_id: str) -> None:
-    """Execute a run in this process; one that was stopped before its first step ends as cancelled.
+    """Execute a run in this process; a run that was stopped before its first step ends as cancelled.
 
-    A stop is first written to the run's log; then the run's process is looked for and interrupted. So a stop that is
-    not in the log here finds this process.
+    A stop is first written to the run's log, then the run's process is interrupted. So a stop that is not yet in the
+    log interrupts this process.
     """
     from dagster import DagsterEventType, DagsterExecutionInterruptedError
 
@@ -37,7 +36,7 @@ def execute(instance: Any, run_id: str) -> None:
     from mystocks_dagster.runs.stop import is_stopped, settle
 
     def follow(event: Any) -> None:
-        # From here on nothing overwrites the status of a run that is being cancelled.
+        # After this event nothing overwrites the status of a run that is being cancelled.
         if event.event_type == DagsterEventType.RUN_START and is_stopped(instance, run_id):
             raise DagsterExecutionInterruptedError(f"The run {run_id} was stopped before its first step.")
 

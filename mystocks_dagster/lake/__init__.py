@@ -1,1 +1,1 @@
-"""The Delta tables on disk or in a bucket: written whole or not at all, read by key and day, restored."""
+"""The Delta tables on disk or in an object store: atomic writes, reads by key and day, restore, migration."""

@@ -1,4 +1,4 @@
-"""Lost, cut or altered files of a table: which one it is, and the way back."""
+"""Missing, truncated or corrupted files of a table: find them, and name the remedy."""
 
 import io
 import json
@@ -19,24 +19,25 @@ if TYPE_CHECKING:
 LOG = "_delta_log"
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint.*\.parquet")
-#: delta-rs writes a checkpoint after so many versions, and reads the commits since then.
+#: Versions between two checkpoints of delta-rs; it reads the commits since the last one.
 _SINCE_CHECKPOINT = 100
 
 
-def remedy(uri: str, damage: str) -> str:
-    """Return the message about a damaged file: the table, the file, what is wrong with it, and the way back."""
+def damage_message(uri: str, damage: str) -> str:
+    """Return the error message about a damaged file, with the command that lists the versions to restore."""
     table = uri.rstrip("/").rpartition("/")[2]
-    return f"The table {table} in {uri} is damaged: {damage}. List the versions that can be restored: mystocks data restore {table}"
+    versions = f"List the versions that can be restored: mystocks data restore {table}"
+    return f"The table {table} in {uri} is damaged: {damage}. {versions}"
 
 
 def find_damage(uri: str) -> tuple[str, str] | None:
-    """Look at every file of a table, or of all tables of a lake; None when none is damaged.
+    """Check every file of a table, or of all tables of a lake.
 
     Returns:
-        The table's location and what is wrong with its file.
+        The table's location and what is wrong with its file; None when no file is damaged.
     """
     name = uri.rstrip("/").rpartition("/")[2]
-    for table in [uri] if name in TABLES else [f"{uri}/{one}" for one in TABLES]:
+    for table in [uri] if name in TABLES else [f"{uri}/{table_name}" for table_name in TABLES]:
         try:
             damage = log_damage(table) or next(iter(_data_damage(table).values()), None)
         except OSError:
@@ -47,22 +48,22 @@ def find_damage(uri: str) -> tuple[str, str] | None:
 
 
 def log_damage(uri: str, newest: int | None = None) -> str | None:
-    """Say what is wrong with the transaction log: a file of it, and what is the matter with it; None when it is whole.
+    """Return the damaged file of a transaction log and what is wrong with it; None when the log is intact.
 
     Args:
         uri: The table's location.
-        newest: The version that was opened just now: then only what opening does not notice is looked for, a commit
-            without content, and only in a folder on this machine.
+        newest: The version that was just opened. Then only empty or truncated commits are checked, which opening
+            does not notice, and only in a local folder.
     """
     if newest is not None:
         path = local_path(uri)
         return _empty_commit(path, newest) if path else None
     files = files_of(uri)
-    listed = {info.base_name: info for info in _listed(files, LOG)}
-    if not listed:
-        rest = any(info.is_file or info.base_name != LOG for info in _listed(files, ""))
-        return f"{uri}/{LOG} is lost, without which its other files mean nothing" if rest else None
-    problem = _checkpoint_problem(files, listed) or _commit_problem(files, listed)
+    log_files = {info.base_name: info for info in _listed(files, LOG)}
+    if not log_files:
+        has_other_files = any(info.is_file or info.base_name != LOG for info in _listed(files, ""))
+        return f"{uri}/{LOG} is missing, and the other files cannot be read without it" if has_other_files else None
+    problem = _checkpoint_problem(files, log_files) or _commit_problem(files, log_files)
     return f"{uri}/{LOG}/{problem}" if problem else None
 
 
@@ -74,25 +75,25 @@ def data_damage(
     read: bool = False,
     known: dict[str, str] | None = None,
 ) -> dict[str, str]:
-    """Return the data files of a version that are lost or not as long as the log says, each with what is wrong.
+    """Return the data files of a version that are missing or differ in size from the log, each with what is wrong.
 
     Args:
         opened: The version.
         uri: Its location.
-        years: First and last year whose files are looked at.
-        read: Read each file too, which finds altered bytes.
-        known: What was found out about files before, by path; it is added to. An empty text is a whole file.
+        years: First and last year whose files are checked.
+        read: Read each file too, which finds corrupted content.
+        known: Results of earlier checks by path, extended by this call. An empty text means an intact file.
     """
     known = {} if known is None else known
-    files = files_of(uri)
-    for path, size, rows in _added(opened, years):
+    files, data_files = files_of(uri), list(_data_files(opened, years))
+    for path, size, rows in data_files:
         if path not in known:
             known[path] = _file_problem(files, path, size, rows, read=read)
-    return {path: f"{uri}/{path} {known[path]}" for path, _, _ in _added(opened, years) if known[path]}
+    return {path: f"{uri}/{path} {known[path]}" for path, _, _ in data_files if known[path]}
 
 
 def files_of(uri: str) -> "FileSystem":
-    """Return the files of a table, with paths relative to it."""
+    """Return the file system of a table, with paths relative to it."""
     from deltalake.fs import DeltaStorageHandler
     from pyarrow import fs
 
@@ -102,12 +103,12 @@ def files_of(uri: str) -> "FileSystem":
 
 def commits(uri: str) -> list[int]:
     """Return the numbers of the versions whose commits are in the log, ascending."""
-    found = (_COMMIT.fullmatch(info.base_name) for info in _listed(files_of(uri), LOG))
-    return sorted(int(match[1]) for match in found if match)
+    matches = (_COMMIT.fullmatch(info.base_name) for info in _listed(files_of(uri), LOG))
+    return sorted(int(match[1]) for match in matches if match)
 
 
 def commit_info(uri: str, version: int) -> dict[str, Any]:
-    """Return what a commit says of itself: operation, timestamp…; nothing when it cannot be read."""
+    """Return the metadata of a commit (operation, timestamp...); empty when it cannot be read."""
     try:
         with files_of(uri).open_input_stream(f"{LOG}/{version:020}.json") as file:
             lines = [json.loads(line) for line in file.read().splitlines()]
@@ -119,12 +120,12 @@ def commit_info(uri: str, version: int) -> dict[str, Any]:
 def _data_damage(uri: str) -> dict[str, str]:
     try:
         return data_damage(DeltaTable(uri), uri, read=True)
-    except Exception:  # noqa: BLE001 - it cannot be opened, so it is the log that is damaged, or there is no table
+    except Exception:  # noqa: BLE001 - it cannot be opened: its log is damaged, or there is no table
         return {}
 
 
-def _added(opened: DeltaTable, years: tuple[int | None, int | None]) -> Iterator[tuple[str, int, int | None]]:
-    """Yield path, size and number of rows of the data files of those years."""
+def _data_files(opened: DeltaTable, years: tuple[int | None, int | None]) -> Iterator[tuple[str, int, int | None]]:
+    """Yield path, size in bytes and number of rows of the data files of those years."""
     files = pl.DataFrame(opened.get_add_actions(flatten=True))
     if "partition.year" in files.columns:
         files = files.filter(pl.col("partition.year").is_between(years[0] or 0, years[1] or 9999))
@@ -136,7 +137,7 @@ def _file_problem(files: "FileSystem", path: str, size: int, rows: int | None, *
 
     info = files.get_file_info(path)
     if info.type != FileType.File:
-        return "is missing" if info.type == FileType.NotFound else "is no file"
+        return "is missing" if info.type == FileType.NotFound else "is not a file"
     if info.size != size:
         return f"has {info.size:,} bytes and should have {size:,}"
     return _content_problem(files, path, rows) if read else ""
@@ -146,10 +147,10 @@ def _content_problem(files: "FileSystem", path: str, rows: int | None) -> str:
     try:
         with files.open_input_file(path) as file:
             height = pl.read_parquet(io.BytesIO(file.read())).height
-    except BaseException as error:  # what machine code did not expect of a file is no Exception for Python
+    except BaseException as error:  # a panic of the native libraries is not an Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise
-        return "cannot be read: its bytes were altered"
+        return "cannot be read: its content is corrupted"
     return "" if rows in (None, height) else f"has {height:,} rows and should have {rows:,}"
 
 
@@ -160,9 +161,9 @@ def _listed(files: "FileSystem", folder: str) -> list["FileInfo"]:
 
 
 def _empty_commit(path: str, newest: int) -> str | None:
-    name = os.path.join(path, LOG, f"{newest:020}.json")  # noqa: PTH118 - a hundred times at each opening
+    name = os.path.join(path, LOG, f"{newest:020}.json")  # noqa: PTH118 - pathlib is slow, and this runs a hundred times at each opening
     if os.path.exists(name) and not _is_complete(name):  # noqa: PTH110
-        return f"{name} is cut"
+        return f"{name} is truncated"
     for version in range(newest - 1, max(newest - _SINCE_CHECKPOINT, -1), -1):
         name = os.path.join(path, LOG, f"{version:020}.json")  # noqa: PTH118
         try:
@@ -174,52 +175,52 @@ def _empty_commit(path: str, newest: int) -> str | None:
 
 
 def _is_complete(name: str) -> bool:
-    """Say whether a commit holds as many added and removed files as it says; cut between two lines it looks whole."""
+    """Return whether a commit lists as many files as it states; one truncated between two lines is valid JSON."""
     with open(name, encoding="utf-8") as file:  # noqa: PTH123
         lines = [json.loads(line) for line in file if line.strip()]
-    said = next((line["commitInfo"].get("operationMetrics", {}) for line in lines if "commitInfo" in line), None)
+    metrics = next((line["commitInfo"].get("operationMetrics", {}) for line in lines if "commitInfo" in line), None)
     counts = {kind: sum(kind in line for line in lines) for kind in ("add", "remove")}
-    added, removed = (said or {}).get("num_added_files"), (said or {}).get("num_removed_files")
-    return said is not None and added in (None, counts["add"]) and removed in (None, counts["remove"])
+    added, removed = (metrics or {}).get("num_added_files"), (metrics or {}).get("num_removed_files")
+    return metrics is not None and added in (None, counts["add"]) and removed in (None, counts["remove"])
 
 
-def _checkpoint_problem(files: "FileSystem", listed: dict[str, "FileInfo"]) -> str | None:
+def _checkpoint_problem(files: "FileSystem", log_files: dict[str, "FileInfo"]) -> str | None:
     from pyarrow import ArrowInvalid, parquet
 
-    for name in sorted((name for name in listed if _CHECKPOINT.fullmatch(name)), reverse=True)[:1]:
+    for name in sorted((name for name in log_files if _CHECKPOINT.fullmatch(name)), reverse=True)[:1]:
         try:
             with files.open_input_file(f"{LOG}/{name}") as file:
                 parquet.read_table(file)
         except (OSError, ArrowInvalid):
             return f"{name} cannot be read"
-    wanted = _hint(files, listed)
-    if wanted is not None and not any(name.startswith(f"{wanted:020}.checkpoint") for name in listed):
-        return f"{wanted:020}.checkpoint.parquet is missing"
+    version = _hint(files, log_files)
+    if version is not None and not any(name.startswith(f"{version:020}.checkpoint") for name in log_files):
+        return f"{version:020}.checkpoint.parquet is missing"
     return None
 
 
-def _hint(files: "FileSystem", listed: dict[str, "FileInfo"]) -> int | None:
-    if "_last_checkpoint" not in listed:
+def _hint(files: "FileSystem", log_files: dict[str, "FileInfo"]) -> int | None:
+    if "_last_checkpoint" not in log_files:
         return None
     try:
         with files.open_input_stream(f"{LOG}/_last_checkpoint") as file:
             return int(json.loads(file.read())["version"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # only a hint, which readers do without
+        return None  # readers do without the hint
 
 
-def _commit_problem(files: "FileSystem", listed: dict[str, "FileInfo"]) -> str | None:
-    found = sorted(int(match[1]) for name in listed if (match := _COMMIT.fullmatch(name)))
-    start = max((int(match[1]) + 1 for name in listed if (match := _CHECKPOINT.fullmatch(name))), default=0)
-    for version in range(start, max(found, default=-1) + 1):
+def _commit_problem(files: "FileSystem", log_files: dict[str, "FileInfo"]) -> str | None:
+    versions = sorted(int(match[1]) for name in log_files if (match := _COMMIT.fullmatch(name)))
+    start = max((int(match[1]) + 1 for name in log_files if (match := _CHECKPOINT.fullmatch(name))), default=0)
+    for version in range(start, max(versions, default=-1) + 1):
         name = f"{version:020}.json"
-        if name not in listed:
+        if name not in log_files:
             return f"{name} is missing"
         try:
             with files.open_input_stream(f"{LOG}/{name}") as file:
                 lines = [json.loads(line) for line in file.read().splitlines()]
         except (OSError, ValueError):
-            return f"{name} is cut or was altered"
+            return f"{name} is truncated or corrupted"
         if not lines:
             return f"{name} is empty"
     return None

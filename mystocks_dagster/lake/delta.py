@@ -1,4 +1,4 @@
-"""The border to delta-rs: open, commit with retries, and turn its errors into ours."""
+"""Access to delta-rs: open tables, commit with retries, translate errors."""
 
 import random
 import time
@@ -12,15 +12,15 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from mystocks_dagster.errors import LakeUnavailable, LakeUnusable, TableDamaged
-from mystocks_dagster.lake.damage import data_damage, find_damage, log_damage, remedy
+from mystocks_dagster.lake.damage import damage_message, data_damage, find_damage, log_damage
 from mystocks_dagster.lake.location import local_path
 
-#: A write that others keep overtaking gives up after this many seconds.
-PATIENCE = 120.0
+#: Seconds after which a commit that keeps conflicting with other writers fails.
+COMMIT_TIMEOUT = 120.0
 _LONGEST_PAUSE = 1.0
-#: How delta-rs words that another process wrote the first version of a table just now.
+#: Words of delta-rs when another process has just created the table.
 _EXISTS = ("already exists", "version 0")
-#: A person must change the folder's rights, its name or what stands in its place; trying again mends nothing.
+#: Only a person can mend these (permissions, the folder's name or kind); a retry does not help.
 _RIGHTS = ("ReadOnlyFilesystem", "os error 30", "PermissionDenied", "os error 13")
 _NO_FOLDER = ("os error 20", "os error 36", "os error 40", "os error 63", "File name too long", "Not a directory")
 _FULL = ("os error 28", "StorageFull", "os error 27", "QuotaExceeded", "os error 122")
@@ -34,39 +34,39 @@ class LocalTable(DeltaTable):
 
     @property
     def table_uri(self) -> str:
-        """The folder, with a slash at its end."""
+        """The folder, with a trailing slash."""
         return unquote(super().table_uri)
 
     def file_uris(self, *args: Any, **named: Any) -> list[str]:
-        """Return the paths of the data files; arguments as delta-rs's."""
+        """Return the paths of the data files; arguments as in delta-rs."""
         return [unquote(uri) for uri in super().file_uris(*args, **named)]
 
 
 def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
-    """Return the newest, or an older, version of a table; None when there is no table.
+    """Open the newest or an older version of a table; None when the table does not exist.
 
     Raises:
-        LakeUnavailable: The folder cannot be read, or does not know that version any more.
-        TableDamaged: Its transaction log is lost or damaged.
+        LakeUnavailable: The folder cannot be read, or the version no longer exists.
+        TableDamaged: Its transaction log is missing or damaged.
     """
-    with explained(uri):
+    with translate_errors(uri):
         try:
             opened = (LocalTable if local_path(uri) else DeltaTable)(uri, version=version)
         except TableNotFoundError as error:
-            # delta-rs says "not found" of an unreadable folder too; only the operating system's words tell.
+            # delta-rs reports "not found" for an unreadable folder too; only the system's error text differs.
             if "Os {" in str(error) and "NotFound" not in str(error):
                 raise
-            lost = log_damage(uri)
-            if lost:
-                raise TableDamaged(remedy(uri, lost)) from None
+            damage = log_damage(uri)
+            if damage:
+                raise TableDamaged(damage_message(uri, damage)) from None
             return None
-    if version is None and (cut := log_damage(uri, newest=opened.version())):
-        raise TableDamaged(remedy(uri, cut))
+    if version is None and (damage := log_damage(uri, newest=opened.version())):
+        raise TableDamaged(damage_message(uri, damage))
     return opened
 
 
 def check_files(opened: DeltaTable, uri: str, years: tuple[int | None, int | None] = (None, None)) -> None:
-    """Refuse a table in a folder whose data files are lost or cut, before a reader stumbles over them.
+    """Raise an error when data files of a table in a local folder are missing or truncated.
 
     Args:
         opened: The version that will be read.
@@ -74,67 +74,67 @@ def check_files(opened: DeltaTable, uri: str, years: tuple[int | None, int | Non
         years: First and last partition that will be read; None is no bound.
 
     Raises:
-        TableDamaged: A file is missing, or not as long as the log says; the message names it.
+        TableDamaged: A file is missing or its size differs from the log; the message names it.
     """
     if local_path(uri) and (damaged := data_damage(opened, uri, years=years)):
-        raise TableDamaged(remedy(uri, next(iter(damaged.values()))))
+        raise TableDamaged(damage_message(uri, next(iter(damaged.values()))))
 
 
 def commit(uri: str, attempt: Callable[[DeltaTable | None], None]) -> None:
-    """Run `attempt` on the table's newest version, again from the then newest whenever another process was faster.
+    """Run `attempt` on the table's newest version; after a conflict with another writer, run it on the new version.
 
-    Delta refuses a commit whose files or rows another one has changed in between, so nothing is lost; an attempt
-    that is refused has left no trace in the table.
+    Delta rejects a commit whose files or rows another commit has changed meanwhile, so no write is lost. A rejected
+    attempt leaves the table unchanged.
 
     Raises:
-        LakeUnavailable: It cannot be written, or others kept writing for two minutes.
-        TableDamaged: A file that the attempt needed is lost or damaged.
+        LakeUnavailable: The table cannot be written, or commits conflicted for two minutes.
+        TableDamaged: A file that the attempt needed is missing or damaged.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + COMMIT_TIMEOUT
     pause = 0.02
     while True:
         existing = open_table(uri)
-        with explained(uri):
+        with translate_errors(uri):
             try:
                 return attempt(existing)
             except DeltaError as error:
-                if not _overtaken(error, created=existing is None) or time.monotonic() > deadline:
+                if not _is_conflict(error, created=existing is None) or time.monotonic() > deadline:
                     raise
         time.sleep(random.uniform(0, pause))
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 @contextmanager
-def explained(uri: str) -> Generator[None, None, None]:
-    """Turn what delta-rs, polars or the operating system raise about a table, or a whole lake, into errors of ours.
+def translate_errors(uri: str) -> Generator[None, None, None]:
+    """Translate errors of delta-rs, polars and the operating system about a table or a lake into lake errors.
 
     Raises:
-        TableDamaged: A file of it is lost or damaged.
-        LakeUnusable: Its rights or its kind do not allow it.
-        LakeUnavailable: Anything else.
+        TableDamaged: A file of it is missing or damaged.
+        LakeUnusable: Permissions or the kind of the folder do not allow access.
+        LakeUnavailable: Any other error.
     """
     try:
         yield
     except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-        raise explain(uri, error) from error
+        raise to_lake_error(uri, error) from error
     except BaseException as error:
-        # What the libraries' machine code did not expect of a file is no Exception for Python.
+        # A panic of the native libraries, as for a corrupted file, is not an Exception.
         if type(error).__name__ != "PanicException":
             raise
-        raise explain(uri, error) from error
+        raise to_lake_error(uri, error) from error
 
 
-def explain(uri: str, error: BaseException) -> Exception:
-    """Return the error to raise instead of `error`, which came up while `uri` was read or written."""
+def to_lake_error(uri: str, error: BaseException) -> Exception:
+    """Return the lake error for `error`, which was raised while `uri` was read or written."""
     line = " ".join(str(error).split()).partition(" 0: <unknown>")[0]
-    kind, said = _reason(line)
+    kind, reason = _reason(line)
     damaged = None if kind is LakeUnusable or any(words in line for words in _FULL) else find_damage(uri)
     if damaged:
-        return TableDamaged(remedy(*damaged))
-    return kind(f"{uri} cannot be used: {said}")
+        return TableDamaged(damage_message(*damaged))
+    return kind(f"{uri} cannot be used: {reason}")
 
 
-def _overtaken(error: DeltaError, *, created: bool) -> bool:
+def _is_conflict(error: DeltaError, *, created: bool) -> bool:
     text = str(error)
     if "os error" in text:
         return False
@@ -143,11 +143,9 @@ def _overtaken(error: DeltaError, *, created: bool) -> bool:
 
 def _reason(line: str) -> tuple[type[LakeUnavailable], str]:
     if any(words in line for words in _FULL):
-        return LakeUnavailable, f"the disk is full. The table is as it was before; make room and run again. ({line})"
+        return LakeUnavailable, f"the disk is full. The table is unchanged. Free disk space and run again. ({line})"
     if any(words in line for words in _RIGHTS):
-        rights = (
-            "the folder may not be read or written by this user. Change its rights, or set MYSTOCKS_LAKE to another."
-        )
-        return LakeUnusable, f"{rights} ({line})"
+        remedy = "Change its permissions, or set MYSTOCKS_LAKE to another folder."
+        return LakeUnusable, f"this user may not read or write the folder. {remedy} ({line})"
     kind = LakeUnusable if any(words in line for words in _NO_FOLDER) else LakeUnavailable
     return kind, f"{line}. Check MYSTOCKS_LAKE."

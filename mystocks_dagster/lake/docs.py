@@ -7,19 +7,19 @@ from mystocks_dagster.market.table import MOMENT, Table
 from mystocks_dagster.market.tables import TABLES
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "lake.md"
-#: What follows this line is generated.
+#: The text after this line is generated.
 MARK = "<!-- Generated from `market/tables/` by `python -m mystocks_dagster.lake.docs`; a test compares them. -->\n"
 
-_THEN = {
+_CONSEQUENCES = {
     "row": "the row is set aside",
-    "value": "`{}` is unknown",
+    "value": "`{}` is set to unknown",
     "refuse": "the write is refused",
-    "check": "the row is stored, the table's asset check warns",
+    "check": "the row is stored, and the table's asset check warns",
 }
 
 
 def tables_markdown() -> str:
-    """Return one section per table: what it holds, grain, key, partitioning, and each column with its type and unit."""
+    """Return one section per table: content, grain, key, partitioning, columns with types and units, and rules."""
     return "\n".join(line for table in TABLES.values() for line in _section(table))
 
 
@@ -42,10 +42,10 @@ def _section(table: Table) -> Iterator[str]:
 def _rules(table: Table) -> Iterator[str]:
     if not table.rules:
         return
-    yield "| rule | what breaks it | and then |"
+    yield "| rule | a row breaks it when | consequence |"
     yield "| --- | --- | --- |"
     for rule in table.rules:
-        yield f"| `{rule.name}` | {rule.reason} | {_THEN[rule.severity].format(rule.column)} |"
+        yield f"| `{rule.name}` | {rule.reason} | {_CONSEQUENCES[rule.severity].format(rule.column)} |"
     yield ""
 
 

@@ -1,4 +1,4 @@
-"""Why ratios are unknown, since which day, and what makes them known."""
+"""Doubts: which adjustment ratios are unknown, since which day, why, and how to resolve them."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -8,15 +8,16 @@ from datetime import date
 import polars as pl
 
 from mystocks_dagster.lake.events import unknown_events
-from mystocks_dagster.lake.evidence import silence
+from mystocks_dagster.lake.evidence import silent_days_between
 from mystocks_dagster.lake.last_bars import bars_with_last
 from mystocks_dagster.lake.loads import complete_days, whole_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjacency import uncertain
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 
-#: So many symbols are named; the rest are counted.
+#: Number of symbols that a message names; it counts the others.
 _NAMED = 5
+_BAR_COLUMNS = ("symbol", "date", "prev_close", "last_date")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +27,10 @@ class Doubt:
     Attributes:
         symbol: The symbol.
         day: The day of the bar; hfq prices end the day before.
-        missing: Days before it of which a bar may exist that is not stored, ascending; none when the bar states no
+        missing: Days before it on which a bar may exist that is not stored, ascending; empty when the bar has no
             previous close.
-        loaded: The missing days are loaded completely, so that only the symbol's own bars are missing.
-        uncertain: The published calendar does not know whether the missing days are trading days.
+        loaded: The missing days are completely loaded, so that only this symbol's bars are missing.
+        uncertain: The published calendar does not say whether the missing days are trading days.
     """
 
     symbol: str
@@ -39,14 +40,14 @@ class Doubt:
     uncertain: bool = False
 
 
-def doubts(
+def find_doubts(
     lake: Lake,
     *,
     symbols: Sequence[str] | None = None,
     end: date | None = None,
     calendar: TradingCalendar | None = None,
 ) -> list[Doubt]:
-    """Return the first doubt of each symbol up to the day `end`, by symbol; nothing is read when there is none."""
+    """Return the first doubt of each symbol up to the day `end`, sorted by symbol."""
     unknown = unknown_events(lake, symbols=symbols).unique("symbol", keep="first", maintain_order=True)
     if end is not None:
         unknown = unknown.filter(pl.col("date") <= end)
@@ -56,43 +57,36 @@ def doubts(
     bars = bars_with_last(lake, unknown["date"].unique().sort().to_list(), unknown["symbol"].to_list())
     bars = bars.join(unknown, on=["symbol", "date"], how="semi")
     complete = complete_days(lake, "daily_bars")
-    silent = silence(lake, bars.drop_nulls(), whole_days(lake, "daily_bars"), calendar)
+    silent = silent_days_between(lake, bars.drop_nulls(), whole_days(lake, "daily_bars"), calendar)
     unsure = set(uncertain(silent, calendar))
-    return [
-        _doubt(
-            symbol,
-            day,
-            silent[bisect_right(silent, last or day) : bisect_left(silent, day)] if stated else [],
-            complete,
-            unsure,
-        )
-        for symbol, day, stated, last in bars.sort("symbol")
-        .select("symbol", "date", "prev_close", "last_date")
-        .iter_rows()
-    ]
+    result = []
+    for symbol, day, prev_close, last in bars.sort("symbol").select(_BAR_COLUMNS).iter_rows():
+        missing = silent[bisect_right(silent, last or day) : bisect_left(silent, day)] if prev_close else []
+        result.append(_doubt(symbol, day, missing, complete, unsure))
+    return result
 
 
-def describe(found: Sequence[Doubt], opening: str = "") -> str:
-    """Return the symbols and days of doubts, the reasons and the remedies, as sentences; nothing for no doubt.
+def describe_doubts(doubts: Sequence[Doubt], opening: str = "") -> str:
+    """Return sentences with the symbols and days of doubts, the reasons and the remedies; empty without doubts.
 
     Args:
-        found: The doubts.
-        opening: Takes the place of the first sentence, which names symbols and days.
+        doubts: The doubts.
+        opening: Replaces the first sentence, which names symbols and days.
     """
-    if not found:
+    if not doubts:
         return ""
     kinds: dict[str, list[Doubt]] = {}
-    for doubt in found:
+    for doubt in doubts:
         kinds.setdefault(_kind(doubt), []).append(doubt)
-    return " ".join(
-        [opening or f"Nothing is computed of {named(found)}.", *(_REMEDIES[kind](same) for kind, same in kinds.items())]
-    )
+    first = opening or f"The adjustment ratio is unknown, so nothing is computed for {_symbols_and_days(doubts)}."
+    return " ".join([first, *(_REMEDIES[kind](same) for kind, same in kinds.items())])
 
 
-def named(found: Sequence[Doubt]) -> str:
-    """Return symbols and days of doubts; of many the first ones and the number of the others."""
-    first = ", ".join(f"{doubt.symbol} from {doubt.day} on" for doubt in found[:_NAMED])
-    return f"{first} and {len(found) - _NAMED:,} more symbols" if len(found) > _NAMED else first
+def _symbols_and_days(doubts: Sequence[Doubt]) -> str:
+    """Return the symbols and days of the first doubts, and the number of the others."""
+    others = len(doubts) - _NAMED
+    symbols = ", ".join(f"{doubt.symbol} from {doubt.day} on" for doubt in doubts[:_NAMED])
+    return f"{symbols} and {others:,} more symbols" if others > 0 else symbols
 
 
 def _doubt(symbol: str, day: date, missing: Sequence[date], complete: dict[date, int], unsure: set[date]) -> Doubt:
@@ -100,62 +94,66 @@ def _doubt(symbol: str, day: date, missing: Sequence[date], complete: dict[date,
         symbol=symbol,
         day=day,
         missing=tuple(missing),
-        loaded=bool(missing) and all(gone in complete for gone in missing),
-        uncertain=bool(missing) and all(gone in unsure and gone not in complete for gone in missing),
+        loaded=bool(missing) and all(missing_day in complete for missing_day in missing),
+        uncertain=bool(missing)
+        and all(missing_day in unsure and missing_day not in complete for missing_day in missing),
     )
 
 
 def _kind(doubt: Doubt) -> str:
     if not doubt.missing:
         return "unstated"
-    return "uncertain" if doubt.uncertain else "lacking" if doubt.loaded else "absent"
+    if doubt.uncertain:
+        return "uncertain"
+    return "lacking" if doubt.loaded else "absent"
 
 
-def _unstated(found: list[Doubt]) -> str:
-    return f"No previous close is stated then: load the day from a source that states it, {_command(found, found[0].day, found[0].day)}."
+def _unstated(doubts: list[Doubt]) -> str:
+    command = _command(doubts, doubts[0].day, doubts[0].day)
+    return f"The bar of that day has no previous close. Load the day from a source that provides it: {command}."
 
 
-def _absent(found: list[Doubt]) -> str:
-    gap, same = _first_gap(found)
-    shown = f"{gap[0]}" if len(gap) == 1 else f"{gap[0]} to {gap[-1]}"
+def _absent(doubts: list[Doubt]) -> str:
+    gap, same = _first_gap(doubts)
+    days = f"{gap[0]}" if len(gap) == 1 else f"{gap[0]} to {gap[-1]}"
+    reason = f"The previous close differs from the last stored close, and {days} before it is not loaded."
+    return f"{reason} {_load_or_action(doubts, same, gap)}"
+
+
+def _lacking(doubts: list[Doubt]) -> str:
+    gap, same = _first_gap(doubts)
+    reason = "The previous close differs from the last stored close, and the symbol's own bar before it is missing"
+    return f"{reason} on a loaded day. {_load_or_action(doubts, same, gap)}"
+
+
+def _load_or_action(doubts: list[Doubt], same: list[Doubt], gap: tuple[date, ...]) -> str:
+    others = len(doubts) - len(same)
+    more = f"{others:,} more symbols need other days. " if others else ""
+    command = _command(same, gap[0], gap[-1])
+    return f"Load it: {command}. {more}A corporate action that explains the difference also resolves it."
+
+
+def _first_gap(doubts: list[Doubt]) -> tuple[tuple[date, ...], list[Doubt]]:
+    """Return the earliest missing days, and the doubts that miss exactly those."""
+    gap = min(doubt.missing for doubt in doubts)
+    return gap, [doubt for doubt in doubts if doubt.missing == gap]
+
+
+def _uncertain(doubts: list[Doubt]) -> str:
     return (
-        f"The previous close is not the last stored close, and {shown} before it is not loaded: {_command(same, gap[0], gap[-1])}. "
-        f"{_others(found, same)}A corporate action that explains the difference is enough."
-    )
-
-
-def _lacking(found: list[Doubt]) -> str:
-    gap, same = _first_gap(found)
-    return (
-        "The previous close is not the last stored close, and the symbol's own bar before it is missing on a loaded day: "
-        f"{_command(same, gap[0], gap[-1])}. {_others(found, same)}A corporate action that explains the difference is enough."
-    )
-
-
-def _first_gap(found: list[Doubt]) -> tuple[tuple[date, ...], list[Doubt]]:
-    """Return the earliest missing days, and the doubts that lack exactly those."""
-    gap = min(doubt.missing for doubt in found)
-    return gap, [doubt for doubt in found if doubt.missing == gap]
-
-
-def _others(found: list[Doubt], same: list[Doubt]) -> str:
-    return f"{len(found) - len(same):,} symbols lack other days. " if len(found) > len(same) else ""
-
-
-def _uncertain(found: list[Doubt]) -> str:
-    return (
-        f"The previous close is not the last stored close, and the exchange calendar, which ends on {shanghai().last}, does not say "
-        f"whether {found[0].missing[0]} was a trading day. With a later calendar (`mystocks calendar --refresh`), or a corporate action "
-        "that explains the difference, the next run of daily_data_sync derives it."
+        "The previous close differs from the last stored close, and the trading calendar, which ends on "
+        f"{shanghai().last}, does not say whether {doubts[0].missing[0]} was a trading day. The next run of "
+        "daily_data_sync resolves it after the calendar was extended (`mystocks calendar --refresh`), or when a "
+        "corporate action explains the difference."
     )
 
 
 _REMEDIES = {"unstated": _unstated, "absent": _absent, "lacking": _lacking, "uncertain": _uncertain}
 
 
-def _command(found: list[Doubt], first: date, last: date) -> str:
-    """Return the command that loads those days: of few symbols from any source, of the market from an archive."""
-    symbols = ", ".join(f'"{doubt.symbol}"' for doubt in found)
-    option = f"-p 'symbols=[{symbols}]'" if len(found) <= _NAMED else "-p data_source=recorded"
+def _command(doubts: list[Doubt], first: date, last: date) -> str:
+    """Return the command that loads those days: for few symbols from any source, for the market from an archive."""
+    symbols = ", ".join(f'"{doubt.symbol}"' for doubt in doubts)
+    option = f"-p 'symbols=[{symbols}]'" if len(doubts) <= _NAMED else "-p data_source=recorded"
     # Days of which some symbols were loaded count as loaded for `backfill`, hence --again.
     return f"`mystocks backfill daily_data_sync --from {first} --to {last} --again {option}`"

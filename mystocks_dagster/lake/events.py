@@ -1,11 +1,11 @@
-"""Keep `adjust_events` true to `daily_bars` after days were loaded, replaced or filled in, and after more became known."""
+"""Derive `adjust_events` from `daily_bars` whenever bars, completeness, calendar or corporate actions change."""
 
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 
 import polars as pl
 
-from mystocks_dagster.lake.evidence import silence, suspension_years
+from mystocks_dagster.lake.evidence import silent_days_between, suspension_years
 from mystocks_dagster.lake.last_bars import bars_with_last
 from mystocks_dagster.lake.loads import whole_days
 from mystocks_dagster.lake.store import Lake
@@ -13,7 +13,7 @@ from mystocks_dagster.market.adjust import changed_closes, derive_events, next_b
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, CORPORATE_ACTIONS
 
-#: Days that lie further apart are read one by one, not with all that lies between.
+#: Days further apart than this are read separately, without the days between.
 _APART = timedelta(days=60)
 
 
@@ -24,18 +24,17 @@ def refresh_events(
     complete: Collection[date] | None = None,
     calendar: TradingCalendar | None = None,
 ) -> int:
-    """Derive the events again that depend on the bars of `days`; call it after each change of `daily_bars`.
+    """Derive again the events that depend on the bars of `days`; call it after each change of `daily_bars`.
 
-    Those are the events of the days themselves and of every symbol's next stored bar after them: a filled gap turns
-    the unknown ratio behind it into the true one, and a loaded past turns a first bar into one with a history. While
-    there is no table of events, those of all stored bars are derived.
+    Those are the events of the days themselves and of every symbol's next stored bar after them: filling a gap makes
+    the unknown ratio after it known, and loading the past gives a first bar a history. When the table of events does
+    not exist, the events of all stored bars are derived.
 
     Args:
         lake: Where `daily_bars` is.
         days: The days whose bars, or whose completeness, have changed.
-        complete: Days that are loaded completely and lack no row; None asks `loaded_days`. Pass them to derive the
-            events before
-            the load is written down, so that a run killed in between loads the days again.
+        complete: Days that are completely loaded and lack no row; None reads them from `loaded_days`. Pass them to
+            derive the events before the load is recorded, so that a run killed in between loads the days again.
         calendar: The published calendar; None is Shanghai's.
 
     Returns:
@@ -47,19 +46,19 @@ def refresh_events(
     complete = whole_days(lake, "daily_bars") if complete is None else complete
     if not lake.exists("adjust_events"):
         days = sorted({*days, *lake.days("daily_bars")})
-    touched = sorted({*days, *_next_days(lake, days, calendar), *_days_behind_pauses(lake, days)})
+    touched = sorted({*days, *_next_days(lake, days, calendar), *_days_after_suspensions(lake, days)})
     events = [_events(lake, bars_with_last(lake, block), complete, calendar) for block in _blocks(touched)]
     return lake.replace_days("adjust_events", pl.concat(events), touched)
 
 
 def derive_unknown(lake: Lake, *, calendar: TradingCalendar | None = None) -> int:
-    """Derive the unknown events again out of what is known by now: the calendar, complete days, corporate actions.
+    """Derive the unknown events again from the current calendar, complete days and corporate actions.
 
-    Reads the bars of the symbols that have such an event, and nothing when there is none. Where the table of events is
-    missing, it is derived out of all bars; where that of the bars is, there are no events.
+    Only the bars of symbols with an unknown event are read. When the table of events is missing, it is derived from
+    all bars; when the table of bars is missing, all events are removed.
 
     Returns:
-        The number of events that are unknown no more.
+        The number of events that became known.
     """
     if not lake.exists("daily_bars"):
         if lake.exists("adjust_events"):
@@ -86,7 +85,7 @@ def derive_unknown(lake: Lake, *, calendar: TradingCalendar | None = None) -> in
 
 
 def unknown_events(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return `symbol` and `date` of the events whose ratio is not known, in this order."""
+    """Return `symbol` and `date` of the events with an unknown ratio, sorted by both."""
     if not lake.exists("adjust_events"):
         return ADJUST_EVENTS.empty().select("symbol", "date")
     events = lake.scan("adjust_events", symbols=symbols)
@@ -97,7 +96,7 @@ def _events(lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar
     changed = changed_closes(bars)
     if changed.is_empty():
         return ADJUST_EVENTS.empty()
-    silent = silence(lake, changed, complete, calendar)
+    silent = silent_days_between(lake, changed, complete, calendar)
     return derive_events(changed, silent, _actions(lake, changed) if silent else CORPORATE_ACTIONS.empty())
 
 
@@ -108,21 +107,24 @@ def _actions(lake: Lake, changed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _next_days(lake: Lake, days: Sequence[date], calendar: TradingCalendar) -> list[date]:
-    """Return the days of every symbol's first bar after a run of `days`: it looks back on what happened up to them."""
-    ends = [end for _, end in runs(days, {day: _weekday_before(day, calendar) for day in days})]
+    """Return the days of every symbol's first bar after each run of `days`, whose event depends on them."""
+    ends = [end for _, end in runs(days, {day: session_before(day, calendar) for day in days})]
     return next_bar_days(lake.scan("daily_bars", columns=["symbol", "date"], start=min(days)), ends)
 
 
-def _weekday_before(day: date, calendar: TradingCalendar) -> date:
-    """Return the latest day before that may be a trading day; a wrong guess costs time, no truth."""
+def session_before(day: date, calendar: TradingCalendar) -> date:
+    """Return the previous session; beyond the calendar, each weekday counts as one."""
     day -= timedelta(days=1)
     while not calendar.is_probable_session(day)[0]:
         day -= timedelta(days=1)
     return day
 
 
-def _days_behind_pauses(lake: Lake, days: Sequence[date]) -> list[date]:
-    """Return the days of stored events that the first bars of suspended days in their year, if they are among `days`, put in doubt."""
+def _days_after_suspensions(lake: Lake, days: Sequence[date]) -> list[date]:
+    """Return the days of stored events from the years on whose first stored suspensions are among `days`.
+
+    In such a year a missing bar no longer counts as a suspension, so those events may become unknown.
+    """
     years = {day.year for day in days}
     first = suspension_years(lake, years) - suspension_years(lake, years, without=days)
     if not first or not lake.exists("adjust_events"):

@@ -1,4 +1,4 @@
-"""What the lake knows of days on which a symbol has no bar: that there was none, or nothing."""
+"""Evidence in the lake about days on which a symbol has no stored bar: did it trade or not?"""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable
@@ -10,28 +10,29 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjacency import follow_directly, silent_days, uncertain
 from mystocks_dagster.market.calendar import TradingCalendar
 
-#: Further than the longest holiday.
+#: Longer than the longest holiday.
 _AROUND = timedelta(days=40)
 
 
-def silence(lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar) -> list[date]:
-    """Return, ascending, the days between those bars and their last ones on which a bar may exist that is not stored.
+def silent_days_between(
+    lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar
+) -> list[date]:
+    """Return, ascending, the days between those bars and their previous ones on which an unstored bar may exist.
 
-    Three things answer, in this order: the published calendar; the days that are loaded completely and lack no row, on
-    which a symbol without a bar was suspended (unless that year's bars include suspended ones: then a missing bar is a
-    missing bar);
-    the exchange's previous closes, which beyond the calendar show that no trading day lies between two stored ones.
+    Days are ruled out in this order: by the published calendar; by complete days that lack no row, on which a symbol
+    without a bar was suspended (unless suspended days are stored as bars in that year); and beyond the calendar by
+    the exchange's previous closes, which show that no trading day lies between two stored ones.
 
     Args:
         lake: Where `daily_bars` is.
-        bars: `date` and `last_date`.
-        complete: Days that are loaded completely and lack no row.
+        bars: `date` and `last_date`, the day of the symbol's previous bar.
+        complete: Days that are completely loaded and lack no row.
         calendar: The published calendar.
     """
-    apart = bars.filter((pl.col("date") - pl.col("last_date")) > timedelta(days=1))
-    if apart.is_empty():
+    not_adjacent = bars.filter((pl.col("date") - pl.col("last_date")) > timedelta(days=1))
+    if not_adjacent.is_empty():
         return []
-    spans = sorted(apart.select("last_date", "date").unique().iter_rows())
+    spans = sorted(not_adjacent.select("last_date", "date").unique().iter_rows())
     candidates = _between(spans, silent_days(spans[0][0], max(day for _, day in spans), calendar, ()))
     if not candidates:
         return []
@@ -43,7 +44,7 @@ def silence(lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar
 
 
 def suspension_years(lake: Lake, years: Collection[int], *, without: Collection[date] = ()) -> set[int]:
-    """Return those of `years` in which suspended days are stored as bars, bars of the days `without` set aside."""
+    """Return those of `years` in which suspended days are stored as bars, not counting the days in `without`."""
     start, end = date(min(years), 1, 1), date(max(years), 12, 31)
     bars = lake.scan("daily_bars", columns=["date", "suspended"], start=start, end=end).filter("suspended")
     days = bars.select(pl.col("date").unique()).collect()["date"].to_list()
@@ -51,15 +52,15 @@ def suspension_years(lake: Lake, years: Collection[int], *, without: Collection[
 
 
 def _between(spans: Iterable[tuple[date, date]], days: list[date]) -> list[date]:
-    """Return those of `days` that lie within one of the spans, neither end included."""
-    found: set[int] = set()
+    """Return those of `days` that lie strictly within one of the spans."""
+    indices: set[int] = set()
     for last, day in spans:
-        found.update(range(bisect_right(days, last), bisect_left(days, day)))
-    return [days[at] for at in sorted(found)]
+        indices.update(range(bisect_right(days, last), bisect_left(days, day)))
+    return [days[index] for index in sorted(indices)]
 
 
 def _days_without_trading(lake: Lake, days: list[date]) -> set[date]:
-    """Return those of `days`, of which the calendar does not know, that lie between stored days that follow directly."""
+    """Return those of `days`, all beyond the calendar, that lie between two stored consecutive trading days."""
     if not days:
         return set()
     bars = lake.read(
@@ -71,13 +72,14 @@ def _days_without_trading(lake: Lake, days: list[date]) -> set[date]:
     stored = sorted(bars["date"].unique())
     around: dict[tuple[date, date], list[date]] = {}
     for day in (day for day in days if day not in stored):
-        at = bisect_left(stored, day)
-        if 0 < at < len(stored):
-            around.setdefault((stored[at - 1], stored[at]), []).append(day)
-    return {day for pair, between in around.items() if _directly(bars, *pair) for day in between}
+        index = bisect_left(stored, day)
+        if 0 < index < len(stored):
+            around.setdefault((stored[index - 1], stored[index]), []).append(day)
+    closed = (between for pair, between in around.items() if _are_consecutive(bars, *pair))
+    return set().union(*closed)
 
 
-def _directly(bars: pl.DataFrame, earlier: date, later: date) -> bool:
+def _are_consecutive(bars: pl.DataFrame, earlier: date, later: date) -> bool:
     traded = bars.filter(~pl.col("suspended"))
     return follow_directly(
         traded.filter(date=earlier).select("symbol", "close"), traded.filter(date=later).select("symbol", "prev_close")

@@ -1,4 +1,4 @@
-"""Bars beside the last stored bar of their symbol before them, without reading more of the lake than that takes."""
+"""Bars with the previous stored bar of their symbol, reading as little of the lake as possible."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -7,14 +7,14 @@ import polars as pl
 
 from mystocks_dagster.lake.store import Lake
 
-#: More days than any holiday has: so far back nearly every symbol has its last bar.
+#: Longer than any holiday: within these days nearly every symbol has its previous bar.
 _BACK = timedelta(days=40)
 _YEAR = timedelta(days=366)
 _DAY = timedelta(days=1)
 
 
 def bars_with_last(lake: Lake, days: Sequence[date], symbols: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return the bars of `days`, each with what is stored of its symbol right before.
+    """Return the bars of `days`, each with the previous stored bar of its symbol.
 
     Args:
         lake: Where `daily_bars` is.
@@ -44,8 +44,9 @@ def bars_with_last(lake: Lake, days: Sequence[date], symbols: Sequence[str] | No
 
 
 def _last_before(lake: Lake, symbols: list[str], before: date) -> pl.DataFrame:
-    """Return `symbol`, `earlier_date` and `earlier_close` of the last bars before a day; a year is read, then all."""
-    found = [pl.DataFrame(schema={"symbol": pl.String, "earlier_date": pl.Date, "earlier_close": pl.Float64})]
+    """Return `symbol`, `earlier_date` and `earlier_close` of the last bars before a day."""
+    parts = [pl.DataFrame(schema={"symbol": pl.String, "earlier_date": pl.Date, "earlier_close": pl.Float64})]
+    # One year is read first: the rest only for the symbols that have no bar in it.
     for start, end in ((before - _YEAR, before - _DAY), (None, before - _YEAR - _DAY)):
         if not symbols:
             break
@@ -55,6 +56,6 @@ def _last_before(lake: Lake, symbols: list[str], before: date) -> pl.DataFrame:
             .agg(pl.col("date", "close").sort_by("date").last().name.prefix("earlier_"))
             .collect()
         )
-        found.append(last)
+        parts.append(last)
         symbols = sorted({*symbols} - {*last["symbol"]})
-    return pl.concat(found)
+    return pl.concat(parts)

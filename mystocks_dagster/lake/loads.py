@@ -1,4 +1,4 @@
-"""Which days of a table were loaded, and whether all of them: the table `loaded_days`."""
+"""The table `loaded_days`: which days of a table were loaded, and which of them completely."""
 
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -12,29 +12,29 @@ from mystocks_dagster.market.tables.system import LOADED_DAYS
 
 
 def complete_days(lake: Lake, table: str) -> dict[date, int]:
-    """Return the days of which the source gave all that it has, each with its number of rows, ascending."""
-    return dict(loads(lake, table).filter("complete").sort("date").select("date", "rows").iter_rows())
+    """Return the complete days of a table, ascending, each with its number of rows."""
+    return dict(load_entries(lake, table).filter("complete").sort("date").select("date", "rows").iter_rows())
 
 
 def lacking_days(lake: Lake, table: str) -> dict[date, int]:
-    """Return the complete days of which rows are missing that the source does not have, each with its number of rows, ascending."""
-    lacking = loads(lake, table).filter("complete", pl.col("lacking").fill_null(value=False))
+    """Return the complete days that lack rows which the source does not have, ascending, with their number of rows."""
+    lacking = load_entries(lake, table).filter("complete", pl.col("lacking").fill_null(value=False))
     return dict(lacking.sort("date").select("date", "rows").iter_rows())
 
 
 def whole_days(lake: Lake, table: str) -> set[date]:
-    """Return the complete days that lack no row: on them a symbol without a row had none."""
+    """Return the complete days that lack no row: a symbol without a row did not trade on them."""
     return complete_days(lake, table).keys() - lacking_days(lake, table).keys()
 
 
 def incomplete_days(lake: Lake, table: str) -> dict[date, int]:
-    """Return the days that were loaded and are not complete, each with its number of rows, ascending."""
-    return dict(loads(lake, table).filter(~pl.col("complete")).sort("date").select("date", "rows").iter_rows())
+    """Return the loaded days that are not complete, ascending, each with its number of rows."""
+    return dict(load_entries(lake, table).filter(~pl.col("complete")).sort("date").select("date", "rows").iter_rows())
 
 
 def was_loaded(lake: Lake, table: str, day: date, *, completely: bool = True) -> bool:
-    """Say whether the table was loaded for that day, completely or at all."""
-    return not loads(lake, table).filter(pl.col("date") == day, pl.col("complete") | (not completely)).is_empty()
+    """Return whether the table was loaded for that day: completely, or at all."""
+    return not load_entries(lake, table).filter(pl.col("date") == day, pl.col("complete") | (not completely)).is_empty()
 
 
 def record_days(
@@ -46,9 +46,15 @@ def record_days(
     incomplete: Collection[date] = (),
     lacking: Collection[date] = (),
 ) -> None:
-    """Write down the rows of each day that was loaded just now.
+    """Record the number of rows of each day that was just loaded.
 
-    Days in `incomplete` will be asked for again. Those in `lacking` are not, and yet rows of them are missing.
+    Args:
+        lake: The lake.
+        table: The table that was loaded.
+        rows: The days and their number of rows.
+        source: Name of the source.
+        incomplete: Days that the next run loads again.
+        lacking: Days that are not loaded again although rows of them are missing.
     """
     same = {"table": table, "source": source, "loaded_at": now()}
     entries = [
@@ -59,35 +65,33 @@ def record_days(
 
 
 def forget_days(lake: Lake, table: str, days: Collection[date]) -> None:
-    """Mark days as incomplete before they are written again, so that a run killed in the middle is seen as such."""
-    _forget(lake, recorded(lake, table).filter(pl.col("complete"), pl.col("date").is_in(list(days))))
+    """Mark days as incomplete before they are rewritten, so that a killed run leaves them to be loaded again."""
+    _forget(lake, all_load_entries(lake, table).filter(pl.col("complete"), pl.col("date").is_in(list(days))))
 
 
 def forget_missing(lake: Lake) -> None:
-    """Mark the days of tables as incomplete whose folders are gone; call it before such a table is written again.
+    """Mark the days of missing tables as incomplete; call it before such a table is written again.
 
-    Without it the first day that is written would make all the others count as loaded again.
+    Otherwise the first write would recreate the table, and its other days would count as loaded.
     """
     complete = _entries(lake).filter("complete")
-    _forget(
-        lake,
-        complete.filter(pl.col("table").is_in([name for name in complete["table"].unique() if _is_gone(lake, name)])),
-    )
+    missing = [name for name in complete["table"].unique() if _is_missing(lake, name)]
+    _forget(lake, complete.filter(pl.col("table").is_in(missing)))
 
 
-def loads(lake: Lake, table: str) -> pl.DataFrame:
-    """Return the entries of one table; none while the table does not exist, whatever was loaded once."""
-    return LOADED_DAYS.empty() if _is_gone(lake, table) else recorded(lake, table)
+def load_entries(lake: Lake, table: str) -> pl.DataFrame:
+    """Return the entries of one table; empty when the table does not exist."""
+    return LOADED_DAYS.empty() if _is_missing(lake, table) else all_load_entries(lake, table)
 
 
 def first_days(lake: Lake) -> dict[str, date]:
-    """Return the first day that was loaded of each table that exists."""
+    """Return the first loaded day of each existing table."""
     first = _entries(lake).group_by("table").agg(pl.col("date").min()).sort("table")
-    return {table: day for table, day in first.iter_rows() if not _is_gone(lake, table)}
+    return {table: day for table, day in first.iter_rows() if not _is_missing(lake, table)}
 
 
-def recorded(lake: Lake, table: str) -> pl.DataFrame:
-    """Return the entries of one table, also when it does not exist any more."""
+def all_load_entries(lake: Lake, table: str) -> pl.DataFrame:
+    """Return the entries of one table, also when the table no longer exists."""
     return _entries(lake).filter(pl.col("table") == table)
 
 
@@ -100,8 +104,8 @@ def _forget(lake: Lake, complete: pl.DataFrame) -> None:
         lake.upsert("loaded_days", complete.with_columns(complete=pl.lit(value=False)))
 
 
-def _is_gone(lake: Lake, table: str) -> bool:
-    """Say whether there is no such table; one that is damaged, or cannot be reached, is not gone."""
+def _is_missing(lake: Lake, table: str) -> bool:
+    """Return whether the table does not exist; a damaged or unreachable table is not missing."""
     try:
         return not lake.exists(table)
     except LakeError:

@@ -1,4 +1,4 @@
-"""Bring the tables of a lake to the format of this version of the package, one commit at a time."""
+"""Migrate the tables of a lake to the format of this version, one commit at a time."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from mystocks_dagster.errors import WrongFormat
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import Migration, format_of, newest_format, pending, stamp
-from mystocks_dagster.lake.layout import MARKS_ONLY, YEAR, date_column, stream
+from mystocks_dagster.lake.layout import WATERMARKS_ONLY, YEAR, date_column, stream
 from mystocks_dagster.lake.location import has_wildcards
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.writing import PARQUET
@@ -19,7 +19,7 @@ from mystocks_dagster.market.tables import TABLES
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One commit of a migration: a table, the format that it then has, and what is done."""
+    """One commit of a migration: the table, its format afterwards, and what the step does."""
 
     table: str
     number: int
@@ -27,21 +27,23 @@ class Step:
 
 
 def plan(lake: Lake) -> list[Step]:
-    """Return what `migrate` would do, in order; nothing when the lake is as this version writes it.
+    """Return the steps that `migrate` would take, in order; empty when the lake has the newest format.
 
     Raises:
-        WrongFormat: A newer version wrote one of the tables.
-        TableDamaged: The transaction log of one is lost or damaged.
+        WrongFormat: A newer version wrote a table.
+        TableDamaged: The transaction log of a table is missing or damaged.
     """
     return [step for step, _ in _steps(lake)]
 
 
 def migrate(lake: Lake, on_step: Callable[[Step], None] = lambda step: None) -> list[Step]:
-    """Do what is to be done, one atomic commit a table and migration: killed at any moment, the next call goes on from there.
+    """Migrate all tables with one atomic commit per table and migration.
+
+    A call after a kill continues where the last one stopped.
 
     Args:
         lake: The lake; readers see each table before or after a step, never in between.
-        on_step: Is told of each step before it begins.
+        on_step: Called with each step before it begins.
 
     Raises:
         WrongFormat, TableDamaged: As `plan`.
@@ -62,18 +64,14 @@ def _steps(lake: Lake) -> Iterator[tuple[Step, Migration | None]]:
         number = newest if opened is None else format_of(opened)
         if number > newest:
             raise WrongFormat(
-                f"The table {name} has format {number}, and this version of MyStocks knows formats up to {newest}: install a newer one."
+                f"The table {name} has format {number}, and this version of MyStocks supports formats up to {newest}. "
+                "Install a newer version."
             )
-        for one in pending(name, number):
-            yield Step(table=name, number=one.number, about=one.about), one
-            number = one.number
+        for migration in pending(name, number):
+            yield Step(table=name, number=migration.number, about=migration.about), migration
+            number = migration.number
         if number < newest:
-            yield (
-                Step(
-                    table=name, number=newest, about="nothing of it changes; the number of the format is written down"
-                ),
-                None,
-            )
+            yield Step(table=name, number=newest, about="no rows change; the format number is recorded"), None
 
 
 def _commit(lake: Lake, step: Step, migration: Migration | None) -> None:
@@ -81,11 +79,12 @@ def _commit(lake: Lake, step: Step, migration: Migration | None) -> None:
 
     def attempt(existing: DeltaTable | None) -> None:
         if existing is None or format_of(existing) >= step.number:
-            return  # another process was faster
+            return  # another process has done it
         if migration is None:
-            said = CommitProperties(app_transactions=[stamp(step.number)], custom_metadata={MARKS_ONLY: "true"})
-            nothing = pl.scan_delta(existing, use_pyarrow=has_wildcards(lake.location)).head(0).collect()
-            write_deltalake(existing, stream(nothing), mode="append", commit_properties=said)
+            metadata = {WATERMARKS_ONLY: "true"}
+            properties = CommitProperties(app_transactions=[stamp(step.number)], custom_metadata=metadata)
+            no_rows = pl.scan_delta(existing, use_pyarrow=has_wildcards(lake.location)).head(0).collect()
+            write_deltalake(existing, stream(no_rows), mode="append", commit_properties=properties)
             return
         rows = pl.scan_delta(existing, use_pyarrow=has_wildcards(lake.location)).drop(YEAR, strict=False)
         write_deltalake(

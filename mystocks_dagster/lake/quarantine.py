@@ -1,4 +1,4 @@
-"""The table `quarantine`: rows that broke a rule, kept to be looked at until the same row comes without a fault."""
+"""The table `quarantine`: rows that broke a rule, kept until the same row is loaded without a fault."""
 
 from collections.abc import Collection, Sequence
 from datetime import date
@@ -12,38 +12,32 @@ from mystocks_dagster.market.value_rules import Fault
 
 
 def replace_days(lake: Lake, table: str, faults: Sequence[Fault], days: Collection[date], source: str) -> None:
-    """Make `faults` all that is set aside of those days of a table; call it after the days were loaded."""
+    """Replace the quarantined rows of those days of a table by `faults`; call it after the days were loaded."""
     stored = _stored(lake, table).filter(pl.col("date").is_in(list(days)))
     touched = sorted({*stored["date"].drop_nulls(), *(fault.date for fault in faults if fault.date)})
     if touched:
-        listed = ", ".join(f"DATE '{day}'" for day in touched)
-        _replace(
-            lake,
-            table,
-            faults,
-            f"date >= DATE '{touched[0]}' AND date <= DATE '{touched[-1]}' AND date IN ({listed})",
-            source,
-        )
+        days_sql = ", ".join(f"DATE '{day}'" for day in touched)
+        where = f"date >= DATE '{touched[0]}' AND date <= DATE '{touched[-1]}' AND date IN ({days_sql})"
+        _replace(lake, table, faults, where, source)
 
 
 def replace_keys(lake: Lake, table: str, faults: Sequence[Fault], keys: Collection[str], source: str) -> None:
-    """Make `faults` all that is set aside of the rows of those keys, whose newest version was looked at just now."""
+    """Replace the quarantined rows with those keys by `faults`; call it after rows with those keys were checked."""
     stored = _stored(lake, table)
     touched = sorted({*(set(stored["key"]) & set(keys)), *(fault.key for fault in faults)})
     if touched:
-        listed = ", ".join("'" + key.replace("'", "''") + "'" for key in touched)
-        _replace(lake, table, faults, f"key IN ({listed})", source)
+        keys_sql = ", ".join("'" + key.replace("'", "''") + "'" for key in touched)
+        _replace(lake, table, faults, f"key IN ({keys_sql})", source)
 
 
 def keys_of(frame: pl.DataFrame, key: Sequence[str]) -> list[str]:
-    """Return the keys of rows as the table `quarantine` writes them."""
-    return (
-        frame.select(pl.concat_str([pl.col(name).cast(pl.String) for name in key], separator=" ")).to_series().to_list()
-    )
+    """Return the keys of rows as the table `quarantine` stores them."""
+    parts = [pl.col(name).cast(pl.String) for name in key]
+    return frame.select(pl.concat_str(parts, separator=" ")).to_series().to_list()
 
 
-def waits(lake: Lake, table: str) -> bool:
-    """Say whether anything of that table is set aside."""
+def has_quarantined_rows(lake: Lake, table: str) -> bool:
+    """Return whether the quarantine holds rows of that table."""
     return not _stored(lake, table).is_empty()
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Selection(TypedDict, total=False):
-    """What of a table is read: the keywords of `TableReader.scan`, which explains them."""
+    """Keyword arguments of `TableReader.scan`, which documents them."""
 
     columns: Sequence[str] | None
     symbols: Sequence[str] | None
@@ -31,7 +31,7 @@ class Selection(TypedDict, total=False):
 
 
 class TableReader:
-    """What readers of a lake ask for; see `lake.store.Lake`."""
+    """Read access to a lake; see `lake.store.Lake`."""
 
     def __init__(self, location: str, world: str | None = None) -> None:
         self.location = location.rstrip("/")
@@ -39,11 +39,11 @@ class TableReader:
         self._known_world: str | None = None
 
     def exists(self, table: str) -> bool:
-        """Say whether the table has been written."""
+        """Return whether the table exists."""
         return delta.open_table(self._uri(table)) is not None
 
     def days(self, table: str) -> list[date]:
-        """Return the distinct dates of the table, ascending; none when it is missing."""
+        """Return the distinct dates of the table, ascending; empty when the table does not exist."""
         if not self.exists(table):
             return []
         column = date_column(table_of(table))
@@ -58,7 +58,7 @@ class TableReader:
         start: date | None = None,
         end: date | None = None,
     ) -> pl.LazyFrame:
-        """Read lazily: only the files and columns that are needed are touched. Rows come in no particular order.
+        """Scan lazily: only the necessary files and columns are read. Rows come in no particular order.
 
         Args:
             table: Name of the table.
@@ -68,10 +68,10 @@ class TableReader:
             end: Last day to keep.
 
         Raises:
-            TableMissing: Nothing has written it yet.
+            TableMissing: The table does not exist yet.
             UnknownName: There is no such table or column.
             WrongFormat: Another version of this package wrote the table.
-            TableDamaged: A file of it is lost or damaged.
+            TableDamaged: A file of it is missing or damaged.
         """
         schema = table_of(table)
         check_columns(schema, [*(columns or ()), *(("symbol",) if symbols is not None else ())])
@@ -88,50 +88,46 @@ class TableReader:
         if end is not None:
             frame = frame.filter(pl.col(date_column(schema)) <= end)
             frame = frame.filter(pl.col(YEAR) <= end.year) if schema.by_day else frame
-        return frame.select(
-            from_disk(schema, name, stored) for name in (columns if columns is not None else schema.dtypes)
-        )
+        names = columns if columns is not None else schema.dtypes
+        return frame.select(from_disk(schema, name, stored) for name in names)
 
     def read(self, table: str, **selection: Unpack[Selection]) -> pl.DataFrame:
-        """Read into memory, in no particular order; arguments and errors as `scan`."""
+        """Read into memory, in no particular order; arguments and errors as in `scan`."""
         return self._collect(table, self.scan(table, **selection))
 
     def read_pandas(self, table: str, **selection: Unpack[Selection]) -> "pd.DataFrame":
-        """Read into a pandas frame, in no particular order; arguments and errors as `scan`."""
+        """Read into a pandas frame, in no particular order; arguments and errors as in `scan`."""
         return self.read(table, **selection).to_pandas()
 
     def head(self, table: str, n: int = 10) -> pl.DataFrame:
-        """Return the newest `n` rows: by date, then by moment, newest first; tables without either by key."""
+        """Return the newest `n` rows, newest first: by date, then by moment; tables without either by key."""
         schema = table_of(table)
         moments = [column.name for column in schema.columns if column.dtype == MOMENT and not column.null]
         newest = [schema.date_column, *moments] if schema.date_column else moments
         frame = self.scan(table)
         if schema.date_column:
-            # The date column alone tells how far back to look, so the other columns of old rows are not read.
+            # The date column alone determines how far back to read, so the other columns of old rows are not read.
             floor = self._collect(table, frame.select(pl.col(schema.date_column).top_k(n).min())).item()
             frame = frame.filter(pl.col(schema.date_column) >= floor) if floor else frame
         order = [*newest, *(name for name in schema.key if name not in newest)]
         return self._collect(table, frame.sort(order, descending=[name in newest for name in order]).head(n))
 
     def query(self, sql: str) -> pl.DataFrame:
-        """Answer one SELECT in DuckDB's SQL over all tables of the lake; nothing can be written and no file reached.
+        """Run one SELECT in DuckDB's SQL over all tables of the lake; it can neither write nor open files.
 
         Raises:
-            LakeError: It is not one SELECT, or DuckDB refuses it.
+            LakeError: It is not a single SELECT, or DuckDB rejects it.
         """
         from mystocks_dagster.lake.sql import query
 
         return query(self._views(sql), sql)
 
     def tables(self) -> list[TableInfo]:
-        """Return what there is, in the order of `TABLES`.
-
-        Reads the transaction logs and lists files, but reads no data.
-        """
+        """Return size and state of each existing table, in the order of `TABLES`; no data is read."""
         return [info for name in TABLES if (info := self._info(name)) is not None]
 
     def log(self, table: str, version: int | None = None) -> DeltaTable | None:
-        """Open the transaction log of a table, at its newest or an older version; None when there is no table."""
+        """Open the transaction log of a table, at its newest or an older version; None when it does not exist."""
         return delta.open_table(self._uri(table), version)
 
     # ---- inside
@@ -148,7 +144,7 @@ class TableReader:
         return replace(table_info(name, opened), trouble=format_trouble(table_of(name), opened))
 
     def _views(self, sql: str) -> dict[str, DeltaTable]:
-        """Return the tables that a query may mean; one that it does not name need not be whole."""
+        """Return the tables that a query may read; a damaged one is an error only when it is named."""
         views = {}
         for name in TABLES:
             try:
@@ -176,14 +172,14 @@ class TableReader:
         return opened
 
     def _collect(self, table: str, frame: pl.LazyFrame) -> pl.DataFrame:
-        with delta.explained(self._uri(table)):
+        with delta.translate_errors(self._uri(table)):
             return frame.collect()
 
     def stored_world(self) -> str | None:
-        """Return the world of the first table that can be opened; None for an empty lake.
+        """Return the world of the first table that can be opened; None when the lake is empty.
 
         Raises:
-            TableDamaged: There are tables, and none of them can be opened.
+            TableDamaged: There are tables, but none of them can be opened.
         """
         if self._known_world is None:
             damage = None

@@ -1,9 +1,9 @@
-"""Earlier versions of a table: which there are, which are whole, and going back to one of them."""
+"""List the versions of a table, check which are intact, and restore one of them."""
 
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -13,16 +13,16 @@ from mystocks_dagster.errors import LakeError, MyStocksError, TableDamaged, Unkn
 from mystocks_dagster.lake import damage, delta
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.formats import format_of, pending, stamp
-from mystocks_dagster.lake.layout import RESTORES, YEAR, stream
-from mystocks_dagster.lake.loads import forget_days, recorded
+from mystocks_dagster.lake.layout import RESTORES, YEAR, commit_time, row_count, stream
+from mystocks_dagster.lake.loads import all_load_entries, forget_days
 from mystocks_dagster.lake.location import has_wildcards, local_path
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.writing import PARQUET
-from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables import table as table_of
 
-#: Folder of the lake to which damaged tables are moved; nothing reads it.
+#: Folder of the lake to which damaged tables are moved; readers ignore it.
 ASIDE = "damaged"
 
 
@@ -32,10 +32,10 @@ class TableVersion:
 
     Attributes:
         number: Counts from 0.
-        written: When, in Shanghai; None when its commit cannot be read.
-        operation: What wrote it, as Delta calls it: WRITE, MERGE, OPTIMIZE…
-        rows: How many there are in it; None when its log cannot be read.
-        damage: The file that is lost or damaged; empty when the version is whole.
+        written: When, in Shanghai's time zone; None when its commit cannot be read.
+        operation: Delta's name of the operation: WRITE, MERGE, OPTIMIZE...
+        rows: Number of rows; None when its log cannot be read.
+        damage: The file that is missing or damaged; empty when the version is intact.
     """
 
     number: int
@@ -46,15 +46,15 @@ class TableVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Restored:
-    """What was done.
+class RestoreResult:
+    """Result of a restore.
 
     Attributes:
-        version: The version whose rows the table has now; None when it was moved away.
-        rows: How many.
-        days: The days that count as not loaded now, so that the next run loads them.
-        aside: Where the damaged table is now; None when it stayed where it was.
-        derived: Whether the rows were derived again out of the bars that are stored, so that nothing is to be loaded.
+        version: The version whose rows the table has now; None when the table was moved away.
+        rows: Number of rows.
+        days: The days that now count as not loaded, so that the next run loads them.
+        aside: The new path of the damaged table; None when it was not moved.
+        derived: Whether the rows were derived again from the stored bars, so that nothing must be loaded.
     """
 
     version: int | None
@@ -65,7 +65,7 @@ class Restored:
 
 
 def versions(lake: Lake, table: str, limit: int = 20) -> list[TableVersion]:
-    """Return the newest versions, newest first; each data file is read once, to see whether it is whole.
+    """Return the newest versions, newest first; each data file is read once, to check whether it is intact.
 
     Raises:
         UnknownName: There is no such table.
@@ -75,63 +75,63 @@ def versions(lake: Lake, table: str, limit: int = 20) -> list[TableVersion]:
     return [_version(uri, number, known) for number in sorted(damage.commits(uri), reverse=True)[:limit]]
 
 
-def restore(lake: Lake, table: str, to: int | datetime) -> Restored:
-    """Give the table the rows that it had in an earlier version; days that were loaded since count as not loaded.
+def restore(lake: Lake, table: str, to: int | datetime) -> RestoreResult:
+    """Restore the rows of an earlier version; days that were loaded since then count as not loaded.
 
-    When the log is damaged too, the version is written as a new table and the damaged one is moved to `damaged/`.
+    When the log is damaged too, the version is written as a new table, and the damaged one is moved to `damaged/`.
 
     Args:
         lake: The lake.
         table: Name of the table.
-        to: The number of a version, or a moment: then the last version that was written until then.
+        to: The number of a version, or a moment: then the last version written at or before it.
 
     Raises:
         UnknownName: There is no such table or version.
-        TableDamaged: A file of that version is lost or damaged.
+        TableDamaged: A file of that version is missing or damaged.
         LakeUnavailable: The lake cannot be written.
     """
     uri = _uri(lake, table)
     number = to if isinstance(to, int) else _number_at(uri, table, to)
     target = _opened(uri, table, number)
     if damaged := damage.data_damage(target, uri, read=True):
-        raise TableDamaged(
-            f"Version {number} of {table} cannot be restored: {next(iter(damaged.values()))}. Choose another: mystocks data restore {table}"
-        )
+        reason = next(iter(damaged.values()))
+        raise TableDamaged(f"Version {number} of {table} cannot be restored: {reason}. Choose another: {_list(table)}")
     before, since, stored_format = _days(lake, table), _written_after(uri, number), format_of(target)
-    aside = None if _put_back(uri, number, stored_format) else _write_anew(lake, table, target)
+    aside = None if _restore_by_commit(uri, number, stored_format) else _rewrite(lake, table, target)
     days = _forget(lake, table, since, everything=bool(pending(table, stored_format)))
     derived = _derive_events(lake, table, before)
-    return Restored(version=number, rows=_count(lake, uri), days=days, aside=aside, derived=derived)
+    return RestoreResult(version=number, rows=_count(lake, uri), days=days, aside=aside, derived=derived)
 
 
-def move_away(lake: Lake, table: str) -> Restored:
-    """Move a table of which nothing can be restored to `damaged/`; all its days count as not loaded.
+def move_away(lake: Lake, table: str) -> RestoreResult:
+    """Move a table without an intact version to `damaged/`; all its days count as not loaded.
 
     Raises:
-        LakeError: The lake is not in a folder of this machine.
+        LakeError: The lake is not a local folder.
         UnknownName: There is no such table.
     """
     uri = _uri(lake, table)
     path = local_path(uri)
     if path is None:
         raise LakeError(
-            f"{uri} is not on this machine, so it cannot be moved from here; move it away with your store's own tools, then load again."
+            f"{uri} is not a local folder, so it cannot be moved. Move it with the tools of your object store, then "
+            "load the data again."
         )
     if not Path(path).exists():
-        raise UnknownName(f"There is nothing of a table {table} in the lake {lake.location}.")
+        raise UnknownName(f"The lake {lake.location} has no files of a table {table}.")
     aside = _aside(Path(path))
     Path(path).rename(aside)
     days = _forget(lake, table, None, everything=True)
     derived = _derive_events(lake, table, ())
-    return Restored(
+    return RestoreResult(
         version=None, rows=_count(lake, uri) if derived else 0, days=days, aside=str(aside), derived=derived
     )
 
 
 def _derive_events(lake: Lake, table: str, before: Sequence[date]) -> bool:
-    """Derive all events again after bars or events have changed; say whether `table` is that of the events and was derived.
+    """Derive all events again after a restore of bars or events; return whether `table` itself was derived.
 
-    An earlier version of the events lacks what happened in bars that came later, and one of the bars has other events.
+    An earlier version of the events lacks those of later bars, and an earlier version of the bars has other events.
     """
     if table not in ("daily_bars", "adjust_events"):
         return False
@@ -147,12 +147,11 @@ def _uri(lake: Lake, table: str) -> str:
 
 def _version(uri: str, number: int, known: dict[str, str]) -> TableVersion:
     info = damage.commit_info(uri, number)
-    stamped = info.get("timestamp")
-    written = datetime.fromtimestamp(stamped / 1000, UTC).astimezone(SHANGHAI) if stamped else None
+    written = commit_time(info.get("timestamp"))
     rows, trouble = None, ""
     try:
         opened = _open(uri, number)
-        rows = _rows(opened)
+        rows = row_count(opened)
         trouble = next(iter(damage.data_damage(opened, uri, read=True, known=known).values()), "")
     except MyStocksError as error:
         trouble = damage.log_damage(uri) or str(error)
@@ -160,20 +159,20 @@ def _version(uri: str, number: int, known: dict[str, str]) -> TableVersion:
 
 
 def _open(uri: str, number: int) -> DeltaTable:
-    """Open a version; a hint at a checkpoint that is lost is left aside by asking for the version."""
+    """Open a version; naming it makes delta-rs ignore the hint to a checkpoint that may be missing."""
     opened = delta.open_table(uri, number)
     if opened is None:
-        raise UnknownName(f"There is no table at {uri}.")
-    if local_path(uri) and (cut := damage.log_damage(uri, newest=number)):
-        raise TableDamaged(cut)
+        raise UnknownName(f"There is no table in {uri}.")
+    if local_path(uri) and (problem := damage.log_damage(uri, newest=number)):
+        raise TableDamaged(problem)
     return opened
 
 
 def _opened(uri: str, table: str, number: int) -> DeltaTable:
-    found = damage.commits(uri)
-    if number not in found:
-        known = f"{found[0]} to {found[-1]}" if found else "none"
-        raise UnknownName(f"There is no version {number} of {table}; known are {known}: mystocks data restore {table}")
+    versions = damage.commits(uri)
+    if number not in versions:
+        known = f"{versions[0]} to {versions[-1]}" if versions else "none"
+        raise UnknownName(f"{table} has no version {number}; its versions are {known}. List them: {_list(table)}")
     return _open(uri, number)
 
 
@@ -182,11 +181,15 @@ def _number_at(uri: str, table: str, moment: datetime) -> int:
         stamped = damage.commit_info(uri, number).get("timestamp")
         if stamped is not None and stamped <= moment.timestamp() * 1000:
             return number
-    raise UnknownName(f"No version of {table} was written until {moment.isoformat()}: mystocks data restore {table}")
+    raise UnknownName(f"{table} has no version of {moment.isoformat()} or before. List its versions: {_list(table)}")
 
 
-def _put_back(uri: str, number: int, format_number: int) -> bool:
-    """Restore by a commit of Delta's; False when the newest version cannot be opened, so that none can follow it."""
+def _list(table: str) -> str:
+    return f"mystocks data restore {table}"
+
+
+def _restore_by_commit(uri: str, number: int, format_number: int) -> bool:
+    """Restore with a Delta commit; return False when the newest version cannot be opened to commit on."""
     try:
         newest = delta.open_table(uri)
     except TableDamaged:
@@ -194,24 +197,25 @@ def _put_back(uri: str, number: int, format_number: int) -> bool:
     if newest is None:
         return False
     restores = (newest.transaction_version(RESTORES) or 0) + 1
-    said = CommitProperties(app_transactions=[stamp(format_number), Transaction(RESTORES, restores)])
-    with delta.explained(uri):
-        newest.restore(number, commit_properties=said)
+    properties = CommitProperties(app_transactions=[stamp(format_number), Transaction(RESTORES, restores)])
+    with delta.translate_errors(uri):
+        newest.restore(number, commit_properties=properties)
     return True
 
 
-def _write_anew(lake: Lake, table: str, target: DeltaTable) -> str:
-    """Write a version as a new table, and change places with the damaged one; return where that is now."""
+def _rewrite(lake: Lake, table: str, target: DeltaTable) -> str:
+    """Write a version as a new table in place of the damaged one; return the new path of the damaged one."""
     uri = _uri(lake, table)
     path = local_path(uri)
     if path is None:
         raise LakeError(
-            f"{uri} is not on this machine, so that a damaged log cannot be put right from here; move the table away and load it again."
+            f"{uri} is not a local folder, so its damaged log cannot be repaired. Move the table with the tools of "
+            "your object store, then load the data again."
         )
     fresh = Path(lake_path(lake), ".restoring", table)
     shutil.rmtree(fresh, ignore_errors=True)
     metadata = target.metadata()
-    with delta.explained(uri):
+    with delta.translate_errors(uri):
         rows = pl.scan_delta(target, use_pyarrow=has_wildcards(lake.location)).collect()
         write_deltalake(
             str(fresh),
@@ -230,14 +234,14 @@ def _write_anew(lake: Lake, table: str, target: DeltaTable) -> str:
 
 
 def lake_path(lake: Lake) -> str:
-    """Return the folder of a lake on this machine.
+    """Return the local folder of a lake.
 
     Raises:
-        LakeError: It is somewhere else.
+        LakeError: The lake is not a local folder.
     """
     path = local_path(lake.location)
     if path is None:
-        raise LakeError(f"{lake.location} is not a folder of this machine.")
+        raise LakeError(f"{lake.location} is not a local folder.")
     return path
 
 
@@ -245,29 +249,32 @@ def _aside(path: Path) -> Path:
     folder = path.parent / ASIDE
     folder.mkdir(exist_ok=True)
     name = f"{path.name}-{now():%Y%m%d-%H%M%S}"
-    taken = sum(one.name.startswith(name) for one in folder.iterdir())
+    taken = sum(entry.name.startswith(name) for entry in folder.iterdir())
     return folder / (f"{name}-{taken + 1}" if taken else name)
 
 
 def _written_after(uri: str, number: int) -> datetime | None:
-    """Return when the version after that one was written; None when there is none."""
-    stamped = damage.commit_info(uri, number + 1).get("timestamp")
-    return datetime.fromtimestamp(stamped / 1000, UTC).astimezone(SHANGHAI) if stamped else None
+    """Return when the next version was written; None when there is none."""
+    return commit_time(damage.commit_info(uri, number + 1).get("timestamp"))
 
 
 def _forget(lake: Lake, table: str, since: datetime | None, *, everything: bool = False) -> tuple[date, ...]:
-    """Mark the days as not loaded that were loaded since then, or of which another number of rows is stored than was loaded."""
+    """Mark days as not loaded that were loaded since then, or whose stored number of rows differs from the loaded one.
+
+    Returns:
+        Those days, ascending.
+    """
     if table == "loaded_days" or not lake.exists("loaded_days"):
         return ()
-    known = recorded(lake, table).filter("complete")
+    known = all_load_entries(lake, table).filter("complete")
     if everything:
         forget_days(lake, table, known["date"].to_list())
         return tuple(known["date"].sort())
     late = known.filter(pl.col("loaded_at") >= since if since else pl.lit(value=False))
-    other = known.join(_rows_by_day(lake, table), on="date", how="left").filter(
+    changed = known.join(_rows_by_day(lake, table), on="date", how="left").filter(
         pl.col("rows") != pl.col("stored").fill_null(0)
     )
-    days = sorted({*late["date"], *(other["date"] if TABLES[table].by_day else ())})
+    days = sorted({*late["date"], *(changed["date"] if TABLES[table].by_day else ())})
     if days:
         forget_days(lake, table, days)
     return tuple(days)
@@ -290,8 +297,4 @@ def _days(lake: Lake, table: str) -> Sequence[date]:
 
 def _count(lake: Lake, uri: str) -> int:
     opened = delta.open_table(uri)
-    return _rows(opened) if opened else 0
-
-
-def _rows(opened: DeltaTable) -> int:
-    return int(pl.DataFrame(opened.get_add_actions(flatten=True))["num_records"].sum())
+    return row_count(opened) if opened else 0

@@ -1,4 +1,4 @@
-"""SQL over the lake's tables: DuckDB with the tables as views, unable to write or to reach a file."""
+"""SQL over the lake's tables: DuckDB with the tables as views, without access to files."""
 
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mystocks_dagster.errors import LakeError, TableDamaged
-from mystocks_dagster.lake.damage import find_damage, remedy
+from mystocks_dagster.lake.damage import damage_message, find_damage
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.market.table import MOMENT, Column
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 def query(tables: Mapping[str, "DeltaTable"], sql: str) -> pl.DataFrame:
-    """Answer one SELECT (or WITH, FROM, DESCRIBE, SHOW, EXPLAIN) over the tables.
+    """Run one SELECT (or WITH, FROM, DESCRIBE, SHOW, EXPLAIN) over the tables.
 
     Raises:
-        LakeError: It is not one such statement, or DuckDB refuses it; the message is DuckDB's.
-        TableDamaged: A file of a table that it names is lost or damaged.
+        LakeError: It is not a single such statement, or DuckDB rejects it; the message is DuckDB's.
+        TableDamaged: A file of a table that it names is missing or damaged.
     """
     import duckdb
 
@@ -41,21 +41,21 @@ def query(tables: Mapping[str, "DeltaTable"], sql: str) -> pl.DataFrame:
             statements = connection.extract_statements(sql)
             kinds = [statement.type.name for statement in statements]
             if kinds not in (["SELECT"], ["EXPLAIN"]):
-                raise LakeError(
-                    f"The lake answers one SELECT and is read-only; this is {' and '.join(kinds) or 'empty'}."
-                )
+                statement = " and ".join(kinds) or "empty"
+                raise LakeError(f"The lake is read-only: write a single SELECT. This statement is {statement}.")
             answer = connection.sql(statements[0].query).to_arrow_table()
             return pl.DataFrame(answer.rename_columns(_distinct(answer.column_names)))
     except duckdb.Error as error:
         for name, table in tables.items():
             if name in sql.lower() and (damage := find_damage(_uri(table))):
-                raise TableDamaged(remedy(*damage)) from None
-        raise LakeError(f"The query cannot be answered: {error}") from None
+                raise TableDamaged(damage_message(*damage)) from None
+        raise LakeError(f"The query failed: {error}") from None
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Number repeated names, which SQL allows and a frame does not: a, a_1, a_2."""
-    return [f"{name}_{before}" if (before := names[:at].count(name)) else name for at, name in enumerate(names)]
+    """Number repeated column names, which SQL allows and a frame does not: a, a_1, a_2."""
+    repeats = [names[:index].count(name) for index, name in enumerate(names)]
+    return [f"{name}_{count}" if count else name for name, count in zip(names, repeats, strict=True)]
 
 
 def _uri(table: "DeltaTable") -> str:
@@ -64,7 +64,7 @@ def _uri(table: "DeltaTable") -> str:
 
 
 def _column(column: Column, stored: Collection[str]) -> str:
-    """Return a column of a view; one that the table does not have on disk yet is null."""
+    """Return a column of a view; a column that is not on disk yet is null."""
     if column.name in stored:
         return f'"{column.name}"'
     kind = next(sql for dtype, sql in _SQL_TYPES.items() if column.dtype == dtype)

@@ -1,4 +1,4 @@
-"""The lake: one Delta table per entry of `market.tables.TABLES`, under one folder or URL, for many processes at once."""
+"""The lake: one Delta table per entry of `market.tables.TABLES` below one folder or URL."""
 
 from deltalake import DeltaTable
 
@@ -11,26 +11,26 @@ from mystocks_dagster.market.tables import table as table_of
 class Lake(TableWriter):
     """Tables that obey their contracts, written atomically and read lazily; safe for many processes at once.
 
-    A lake belongs to one world, `real` or `simulated:<seed>`, which its first table decides.
+    A lake belongs to one world, `real` or `simulated:<seed>`, set by its first table.
 
     Attributes:
         location: A folder, or a URL that delta-rs understands (credentials come from the environment).
-        world: The world of what will be written; None takes the lake's own (for tables computed from others).
+        world: The world of the data to write; None means the lake's own (for tables computed from others).
     """
 
     def compact(self, table: str | None = None) -> None:
-        """Merge the small files that daily writes leave into few; readers see the same rows. None means every table."""
+        """Merge the small files of daily writes into few; the rows stay the same. None means every table."""
         for name in [table_of(table).name] if table else TABLES:
             delta.commit(self._uri(name), _compact)
 
     def vacuum(self, table: str | None = None, *, keep_hours: int = 168) -> int:
-        """Delete files that no version of the last `keep_hours` hours needs; returns how many. None means every table.
+        """Delete files that no version of the last `keep_hours` hours needs; return their number. None means all.
 
-        Time travel and readers that began earlier than that lose their files; so do writers, with less than an hour.
+        Older versions, and readers that began earlier, lose their files; below one hour so may running writers.
         """
         deleted = 0
         for name in [table_of(table).name] if table else TABLES:
-            with delta.explained(self._uri(name)):
+            with delta.translate_errors(self._uri(name)):
                 opened = delta.open_table(self._uri(name))
                 if opened is not None:
                     deleted += len(

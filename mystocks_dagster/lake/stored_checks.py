@@ -1,4 +1,4 @@
-"""Whether the rows that are stored obey what their table declares: the work behind its asset checks in Dagster."""
+"""Check stored rows against the rules of their table; Dagster's asset checks report the outcome."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from mystocks_dagster.lake.layout import date_column
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.table import Rule, Table
 
-#: The check that covers all rules which rows had to obey before they were stored: rows of an older version may not.
+#: The check of all rules that are applied before a write; rows that an older version wrote may break them.
 VALUE_RULES = "value_rules"
 _ROWS = "_rows"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCheck:
-    """The outcome of one check of one table: how many of the rows that were read fail it, and an example."""
+    """The outcome of one check of one table: the number of checked and of failing rows, and an example."""
 
     name: str
     rows: int
@@ -27,27 +27,24 @@ class StoredCheck:
     @property
     def description(self) -> str:
         """The outcome in one line."""
-        return (
-            f"{self.failing:,} of {self.rows:,} rows. {self.detail}" if self.failing else f"{self.rows:,} rows obey it."
-        )
+        failure = f"{self.failing:,} of {self.rows:,} rows fail. {self.detail}"
+        return failure if self.failing else f"All {self.rows:,} rows pass."
 
 
-def questions(table: Table) -> dict[str, str]:
-    """Return the checks of a table by name, each with its question in words."""
-    questions = {
-        rule.name: f"Is it so that in no row {rule.reason}?" for rule in table.rules if rule.severity == "check"
-    }
+def check_descriptions(table: Table) -> dict[str, str]:
+    """Return the checks of a table by name, each with its description."""
+    descriptions = {rule.name: f"Fails if {rule.reason}." for rule in table.rules if rule.severity == "check"}
     if any(rule.severity != "check" for rule in table.rules):
-        questions[VALUE_RULES] = "Do the stored rows obey the rules that rows are held against before they are stored?"
-    return questions
+        descriptions[VALUE_RULES] = "Fails if a stored row breaks a rule that is checked before rows are stored."
+    return descriptions
 
 
 def stored_checks(lake: Lake, table: Table) -> Iterator[StoredCheck]:
-    """Yield the outcome of each check of a table; its newest `check_days` days are read, or all rows.
+    """Yield the outcome of each check of a table, on its newest `check_days` days or on all rows.
 
     Raises:
-        TableMissing: Nothing has written it yet.
-        LakeError: It cannot be read.
+        TableMissing: The table does not exist yet.
+        LakeError: The table cannot be read.
     """
     frame = _rows_to_check(lake, table)
     counts = _counts(frame, table.rules)
@@ -76,7 +73,7 @@ def _counts(frame: pl.DataFrame, rules: Sequence[Rule]) -> Mapping[str, int]:
 
 
 def _details(frame: pl.DataFrame, counts: Mapping[str, int], rules: Sequence[Rule]) -> str:
-    """Return each broken rule with the number of its rows and an example."""
+    """Return each broken rule with its number of rows and an example."""
     texts = []
     for rule in rules:
         if counts[rule.name]:

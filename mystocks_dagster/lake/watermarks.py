@@ -1,28 +1,29 @@
-"""What a computed table was computed from, and since which day that has changed; read from transaction logs, never from data.
+"""Watermarks: from which versions of its inputs a table was computed, and since which day these have changed.
 
-A computed table carries marks: per piece of work and input, the input's version that the work has seen. They are
-Delta's
-application transactions, written by the commit that writes the rows, so that rows and marks cannot disagree.
+A computed table carries one watermark per piece of work and input: the version of the input that was read. It is one
+of Delta's application transactions, written by the commit that writes the rows, so that rows and watermarks agree.
+Only transaction logs are read, never data.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 
 import polars as pl
 from deltalake import DeltaTable
 
 from mystocks_dagster.errors import LakeUnavailable, TableDamaged, TableMissing
-from mystocks_dagster.lake.layout import HOUSEKEEPING, MARKS_ONLY, mark_name
+from mystocks_dagster.lake.layout import changes_rows, watermark_name
 from mystocks_dagster.lake.store import Lake
 
-#: Nothing is known of earlier work, so everything is to be done.
-EVER = date.min
+#: Everything must be computed: no watermark is known.
+BEGINNING = date.min
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a table; a table that was deleted and made again has another `id`."""
+    """One version of a table; a table that was deleted and created again has another `id`."""
 
     table: str
     id: str
@@ -30,33 +31,33 @@ class Version:
 
 
 def versions(lake: Lake, tables: Sequence[str]) -> tuple[Version, ...]:
-    """Return the newest versions; ask before reading, so that what is written meanwhile counts as new the next time.
+    """Return the newest versions; call it before reading, so that later writes count as new the next time.
 
     Raises:
-        TableMissing: Nothing has written one of them yet.
+        TableMissing: A table does not exist yet.
     """
     return tuple(_newest(lake, table) for table in tables)
 
 
-def marks(work: Collection[str], inputs: Sequence[Version]) -> dict[str, int]:
-    """Return the marks that say: this work has seen these versions of its inputs."""
-    return {_name(piece, seen): seen.number for piece in work for seen in inputs}
+def watermarks(work: Collection[str], inputs: Sequence[Version]) -> dict[str, int]:
+    """Return the watermarks of work that has read these versions of its inputs."""
+    return {_name(piece, version): version.number for piece, version in product(work, inputs)}
 
 
 def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[Version]) -> date | None:
     """Return the first day whose rows in an input may have changed since all of `work` was done.
 
-    A whole file counts as changed when one of its rows has. None means that nothing has changed; `EVER` that the work
-    was
-    never done, or that the log does not reach back to it.
+    A whole file counts as changed when one of its rows has changed. None means that nothing has changed; `BEGINNING`
+    that the work was never done, or that the log does not reach back to it.
     """
     computed = lake.log(table)
     if computed is None:
-        return EVER
-    seen = {
-        (now, computed.transaction_version(mark_name(computed, _name(piece, now)))) for piece in work for now in inputs
-    }
-    changes = (_first_change(lake, number, now) for now, number in seen)
+        return BEGINNING
+    seen = set()
+    for piece, version in product(work, inputs):
+        name = watermark_name(computed, _name(piece, version))
+        seen.add((version, computed.transaction_version(name)))
+    changes = (_first_change(lake, number, version) for version, number in seen)
     return min((day for day in changes if day is not None), default=None)
 
 
@@ -67,42 +68,42 @@ def _newest(lake: Lake, table: str) -> Version:
     return Version(table, str(opened.metadata().id), opened.version())
 
 
-def _name(piece: str, seen: Version) -> str:
-    return f"{piece} of {seen.table} {seen.id}"
+def _name(piece: str, version: Version) -> str:
+    return f"{piece} of {version.table} {version.id}"
 
 
 def _first_change(lake: Lake, then: int | None, now: Version) -> date | None:
-    """Return the first day of the files that the versions after `then` have added or removed, compaction set aside."""
+    """Return the first day of the files that versions after `then` added or removed, not counting compaction."""
     if then == now.number:
         return None
     newest = lake.log(now.table, now.number)
     if then is None or then > now.number or newest is None:
-        return EVER
-    said = {entry["version"]: entry for entry in newest.history(now.number - then)}
-    if any(number not in said for number in range(then + 1, now.number + 1)):
-        return EVER
+        return BEGINNING
+    commits = {entry["version"]: entry for entry in newest.history(now.number - then)}
+    if any(number not in commits for number in range(then + 1, now.number + 1)):
+        return BEGINNING
     # Compaction adds and removes files without changing a row: compare what lies between.
-    idle = [number for number in said if said[number].get("operation") in HOUSEKEEPING or MARKS_ONLY in said[number]]
+    idle = [number for number, commit in commits.items() if not changes_rows(commit)]
     starts, ends = sorted([then, *idle]), sorted([*(number - 1 for number in idle), now.number])
     try:
-        stretches = [
-            (lake.log(now.table, one), lake.log(now.table, other))
-            for one, other in zip(starts, ends, strict=True)
-            if one < other
+        spans = [
+            (lake.log(now.table, start), lake.log(now.table, end))
+            for start, end in zip(starts, ends, strict=True)
+            if start < end
         ]
     except (LakeUnavailable, TableDamaged):
-        return EVER
-    changes = (_first_day(one, other) for one, other in stretches if one and other)
+        return BEGINNING
+    changes = (_first_day(start, end) for start, end in spans if start and end)
     return min((day for day in changes if day is not None), default=None)
 
 
-def _first_day(one: DeltaTable, other: DeltaTable) -> date | None:
-    changed = pl.concat([_files(one), _files(other)]).filter(pl.col("path").is_unique())["min.date"]
-    return EVER if changed.null_count() else min(changed.to_list(), default=None)
+def _first_day(start: DeltaTable, end: DeltaTable) -> date | None:
+    changed = pl.concat([_files(start), _files(end)]).filter(pl.col("path").is_unique())["min.date"]
+    return BEGINNING if changed.null_count() else min(changed.to_list(), default=None)
 
 
 def _files(opened: DeltaTable) -> pl.DataFrame:
-    """Return `path` and first day (null when not known) of the files of a version."""
+    """Return `path` and first day (null when unknown) of the files of a version."""
     files = pl.DataFrame(opened.get_add_actions(flatten=True))
     first = pl.col("min.date") if "min.date" in files.columns else pl.lit(None)
     return files.select("path", first.cast(pl.Date).alias("min.date"))

@@ -12,13 +12,13 @@ from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.contract import conform
 from mystocks_dagster.lake.formats import check_format, grow, stamp
 from mystocks_dagster.lake.layout import (
-    MARKS_ONLY,
+    WATERMARKS_ONLY,
     YEAR,
     covers,
     date_column,
-    mark_name,
     stream,
     to_disk,
+    watermark_name,
     world_name,
     world_of,
 )
@@ -26,44 +26,44 @@ from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import table as table_of
 
-#: Numbers that hardly repeat are soon written plainly instead of listed first: a third of the time, for the same size.
+#: A small dictionary limit writes numbers that rarely repeat plainly: a third of the time, at the same file size.
 #: Smaller row groups take less memory, and a reader of one symbol reads less.
 PARQUET = WriterProperties(max_row_group_size=262_144, dictionary_page_size_limit=131_072)
 
 
 class TableWriter(TableReader):
-    """What writers of a lake ask for; see `lake.store.Lake`."""
+    """Write access to a lake; see `lake.store.Lake`."""
 
     def check_world(self) -> None:
-        """Refuse early, before anything is fetched, what every write would refuse.
+        """Raise the error of every later write early, before data are fetched.
 
         Raises:
             WrongWorld: The lake belongs to another world.
         """
-        found = self.stored_world()
-        if found and self.world and found != self.world:
-            raise self._wrong_world(found)
+        stored = self.stored_world()
+        if stored and self.world and stored != self.world:
+            raise self._wrong_world(stored)
 
     def replace_days(
-        self, table: str, frame: pl.DataFrame, days: Sequence[date], *, marks: Mapping[str, int] | None = None
+        self, table: str, frame: pl.DataFrame, days: Sequence[date], *, watermarks: Mapping[str, int] | None = None
     ) -> int:
-        """Replace the rows of exactly those days by `frame`, atomically; days without a row become empty.
+        """Replace the rows of exactly these days by `frame`, atomically; days without rows become empty.
 
         Args:
             table: Name of the table.
             frame: The new rows.
-            days: The days that they replace.
-            marks: Kept with the table by the same commit, see `lake.marks`.
+            days: The days to replace.
+            watermarks: Stored by the same commit, see `lake.watermarks`.
 
         Returns:
             The number of rows written.
 
         Raises:
-            ContractBroken: The frame does not obey the table's contract, or holds a day that is not in `days`.
+            ContractBroken: The frame breaks the table's contract, or has a day that is not in `days`.
             WrongWorld: The lake belongs to another world.
             WrongFormat: Another version of this package wrote the table.
-            TableDamaged: A file that must be read for it is lost or damaged.
-            LakeUnavailable: The lake cannot be written; the table is as it was before.
+            TableDamaged: A file that the write must read is missing or damaged.
+            LakeUnavailable: The lake cannot be written; the table is unchanged.
         """
         schema = table_of(table)
         frame = conform(schema, frame)
@@ -74,11 +74,11 @@ class TableWriter(TableReader):
                 f"{table}.{column}: {foreign[column][0]} is not among the days to replace, e.g. {foreign.row(0)}."
             )
         if days:
-            self._write(schema, frame, covers(schema, days), marks)
+            self._write(schema, frame, covers(schema, days), watermarks)
         return frame.height
 
     def replace_rows(self, table: str, frame: pl.DataFrame, where: str) -> int:
-        """Replace the rows for which the SQL condition `where` holds by `frame`, whose rows all fulfil it, atomically.
+        """Replace the rows that match the SQL condition `where` by `frame`, whose rows all match it, atomically.
 
         Returns:
             The number of rows written.
@@ -92,7 +92,7 @@ class TableWriter(TableReader):
         return frame.height
 
     def upsert(self, table: str, frame: pl.DataFrame) -> int:
-        """Update the rows whose key is stored and insert the others, atomically.
+        """Update the rows whose key is already stored and insert the others, atomically.
 
         Returns:
             The number of rows given.
@@ -106,9 +106,10 @@ class TableWriter(TableReader):
 
         def attempt(existing: DeltaTable | None) -> None:
             table = existing or self._create(schema)
-            on = [f"t.{name} = s.{name}" for name in (*schema.key, *((YEAR,) if schema.by_day else ()))]
+            keys = [*schema.key, YEAR] if schema.by_day else schema.key
+            on = [f"t.{name} = s.{name}" for name in keys]
             if schema.date_column and schema.date_column in schema.key:
-                # Constant bounds, so that files of other days are neither read nor in conflict with other writers.
+                # With constant bounds, files of other days are not read and do not conflict with other writers.
                 on.append(covers(schema, frame[schema.date_column].unique().sort().to_list(), alias="t."))
             merge = table.merge(data, " AND ".join(on), source_alias="s", target_alias="t")
             merge.when_matched_update_all().when_not_matched_insert_all().execute()
@@ -117,43 +118,43 @@ class TableWriter(TableReader):
             self._commit(schema, attempt)
         return frame.height
 
-    def replace_all(self, table: str, frame: pl.DataFrame, *, marks: Mapping[str, int] | None = None) -> int:
-        """Replace the whole table, atomically, and keep `marks` with it; returns the number of rows.
+    def replace_all(self, table: str, frame: pl.DataFrame, *, watermarks: Mapping[str, int] | None = None) -> int:
+        """Replace the whole table and store `watermarks`, atomically; return the number of rows.
 
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
         schema = table_of(table)
         frame = conform(schema, frame)
-        self._write(schema, frame, None, marks)
+        self._write(schema, frame, None, watermarks)
         return frame.height
 
-    def mark(self, table: str, marks: Mapping[str, int]) -> None:
-        """Keep `marks` with a table whose rows stay as they are.
+    def set_watermarks(self, table: str, watermarks: Mapping[str, int]) -> None:
+        """Store `watermarks` with a table whose rows do not change.
 
         Raises:
             WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
         schema = table_of(table)
-        nothing = to_disk(schema, schema.empty())
+        no_rows = to_disk(schema, schema.empty())
 
         def attempt(existing: DeltaTable | None) -> None:
             if existing is not None:
-                commit = _commit_properties(existing, marks, {MARKS_ONLY: "true"})
-                write_deltalake(existing, stream(nothing), mode="append", commit_properties=commit)
+                commit = _commit_properties(existing, watermarks, {WATERMARKS_ONLY: "true"})
+                write_deltalake(existing, stream(no_rows), mode="append", commit_properties=commit)
 
         self._commit(schema, attempt)
 
     # ---- inside
 
     def _write(
-        self, schema: Table, frame: pl.DataFrame, predicate: str | None, marks: Mapping[str, int] | None
+        self, schema: Table, frame: pl.DataFrame, predicate: str | None, watermarks: Mapping[str, int] | None
     ) -> None:
         data = to_disk(schema, frame)
 
         def attempt(existing: DeltaTable | None) -> None:
             table = existing or self._create(schema)
-            commit = _commit_properties(table, marks or {})
+            commit = _commit_properties(table, watermarks or {})
             write_deltalake(
                 table,
                 stream(data),
@@ -176,7 +177,7 @@ class TableWriter(TableReader):
         delta.commit(self._uri(schema.name), checked)
 
     def _create(self, schema: Table) -> DeltaTable:
-        """Make the table, without rows: a log stands before the first data file, so files without one are damage, not a first write."""
+        """Create the table without rows: since a log precedes the first data file, files without a log mean damage."""
         empty = to_disk(schema, schema.empty()).to_arrow(compat_level=pl.CompatLevel.oldest())
         return DeltaTable.create(
             self._uri(schema.name),
@@ -189,23 +190,23 @@ class TableWriter(TableReader):
         )
 
     def _check_table(self, schema: Table, existing: DeltaTable | None) -> None:
-        found = world_of(existing) if existing else self.stored_world()
-        if found and self.world and found != self.world:
-            raise self._wrong_world(found)
-        if not found and not self.world:
+        stored = world_of(existing) if existing else self.stored_world()
+        if stored and self.world and stored != self.world:
+            raise self._wrong_world(stored)
+        if not stored and not self.world:
             raise WrongWorld(
-                f"The lake {self.location} is empty, so {schema.name} has nothing to be computed from; sync market data into it first."
+                f"The lake {self.location} is empty, so {schema.name} cannot be computed. Run daily_data_sync first."
             )
 
-    def _wrong_world(self, found: str) -> WrongWorld:
+    def _wrong_world(self, stored: str) -> WrongWorld:
         return WrongWorld(
-            f"The lake {self.location} holds {found} data, so {self.world} data may not be written into it. "
-            "Set MYSTOCKS_LAKE to another folder, or delete that one."
+            f"The lake {self.location} holds {stored} data, so {self.world} data may not be written to it. "
+            "Set MYSTOCKS_LAKE to another folder, or delete this one."
         )
 
 
 def _commit_properties(
-    table: DeltaTable, marks: Mapping[str, int], said: Mapping[str, str] | None = None
+    table: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str] | None = None
 ) -> CommitProperties:
-    transactions = [Transaction(mark_name(table, name), number) for name, number in marks.items()]
-    return CommitProperties(app_transactions=transactions, custom_metadata=dict(said or {}))
+    transactions = [Transaction(watermark_name(table, name), number) for name, number in watermarks.items()]
+    return CommitProperties(app_transactions=transactions, custom_metadata=dict(metadata or {}))

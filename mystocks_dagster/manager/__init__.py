@@ -1,1 +1,1 @@
-"""The project as a Python object: what the REST interface and the command line do, for programs and notebooks."""
+"""The Python interface of a project, for programs and notebooks: `TaskManager`."""

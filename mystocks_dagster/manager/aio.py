@@ -1,4 +1,4 @@
-"""`AsyncTaskManager`: `TaskManager` for programs with an event loop, which goes on meanwhile."""
+"""`AsyncTaskManager`: `TaskManager` for programs with an event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -10,17 +10,17 @@ from mystocks_dagster.settings import Settings
 
 
 class AsyncTaskManager:
-    """Every method of `TaskManager`, run by `asyncio.to_thread`: it takes the same and gives the same when awaited.
+    """Every method of `TaskManager` as a coroutine, run by `asyncio.to_thread`, with the same arguments and results.
 
     Args:
-        settings: The project's; found from the working folder and the environment when left out.
+        settings: The project's settings. Default: from the working folder and the environment.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.manager = TaskManager(settings)
 
     def __getattr__(self, name: str) -> Any:
-        """Return the method of that name; a property, whose value may take long to find, is one of `manager`."""
+        """Return the method of that name. Properties are available on `manager`, since they may block."""
         if name.startswith("_") or not callable(getattr(TaskManager, name, None)):
             raise AttributeError(f"AsyncTaskManager has no method {name!r}.")
         return partial(asyncio.to_thread, getattr(self.manager, name))
@@ -30,7 +30,7 @@ class AsyncTaskManager:
         return {*super().__dir__(), *methods}
 
     async def follow_logs(self, execution_id: str) -> AsyncIterator[str]:
-        """Yield what an execution logs and prints, as it comes, until it has ended."""
+        """Yield new log and output lines of an execution until it has ended."""
         lines = self.manager.follow_logs(execution_id)
         while (line := await asyncio.to_thread(_next, lines)) is not None:
             yield line

@@ -1,10 +1,10 @@
-"""Tasks and groups of the task file, as a manager reads and changes them: one implementation for both kinds."""
+"""Read and edit tasks and groups of the task file: one implementation for both kinds."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from mystocks_dagster.errors import InvalidParams, UnknownName
-from mystocks_dagster.manager.responses import TaskResponse, edited
+from mystocks_dagster.manager.responses import TaskResponse, edit_response
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.taskfile.edit import serialization
 from mystocks_dagster.taskfile.model import Group, Task
@@ -17,8 +17,8 @@ class Entries(Generic[Entry]):
     """The tasks, or the groups, of a project.
 
     Args:
-        kind: Which of the two.
-        project: Returns the project as it is now.
+        kind: `Task` or `Group`.
+        project: Returns the current project.
     """
 
     def __init__(self, kind: type[Entry], project: Callable[[], Project]) -> None:
@@ -27,46 +27,50 @@ class Entries(Generic[Entry]):
         self._id_field = SECTIONS[self._section]
 
     def get(self, name: str) -> Entry:
-        """Return one; raises `UnknownName` when there is none of that id and kind."""
+        """Return an entry.
+
+        Raises:
+            UnknownName: There is no entry of that id and kind.
+        """
         entry = self._project().find(name)
         if isinstance(entry, self._kind):
             return entry
-        raise UnknownName(
-            f"{name} is a {'group' if self._kind is Task else 'task'}, not a {self._kind.__name__.lower()}."
-        )
+        other, own = ("group", "task") if self._kind is Task else ("task", "group")
+        raise UnknownName(f"{name} is a {other}, not a {own}.")
 
     def register(self, config: Task | Group | Mapping[str, Any], *, dry_run: bool) -> TaskResponse:
-        """Add one at the end of its section."""
+        """Add an entry at the end of its section."""
         entry = _fields(config)
         result = self._project().edits.add(entry, dry_run=dry_run)
-        return edited(result, "registered", entry.get(self._id_field))
+        return edit_response(result, "registered", entry.get(self._id_field))
 
     def update(self, name: str, changes: Mapping[str, Any], *, dry_run: bool) -> TaskResponse:
-        """Change fields (RFC 7386)."""
+        """Update fields by JSON Merge Patch (RFC 7386)."""
         self._check_id(name, changes.get(self._id_field, name))
         result = self._project().edits.edit(name, changes, section=self._section, dry_run=dry_run)
-        return edited(result, "changed", name)
+        return edit_response(result, "changed", name)
 
     def replace(self, name: str, config: Task | Group | Mapping[str, Any], *, dry_run: bool) -> TaskResponse:
-        """Let one be what `config` says, all of it."""
+        """Replace all fields of an entry."""
         entry = {self._id_field: name, **_fields(config)}
         self._check_id(name, entry[self._id_field])
         result = self._project().edits.replace(name, entry, section=self._section, dry_run=dry_run)
-        return edited(result, "replaced", name)
+        return edit_response(result, "replaced", name)
 
     def delete(self, name: str, *, force: bool = False, dry_run: bool) -> TaskResponse:
-        """Remove one; by force a task also from what names it."""
+        """Delete an entry; with `force` also remove a task from the entries that refer to it."""
         result = self._project().edits.remove(name, section=self._section, force=force, dry_run=dry_run)
-        return edited(result, "deleted", name)
+        return edit_response(result, "deleted", name)
 
     @staticmethod
-    def _check_id(name: str, given: Any) -> None:
-        if given != name:
+    def _check_id(name: str, new_id: Any) -> None:
+        if new_id != name:
             raise InvalidParams(
-                f"The id of {name} cannot be changed: its history hangs on it. Register it anew, and delete this one."
+                f"The id of {name} cannot be changed, because its history refers to it. "
+                "Register it under the new id and delete this one."
             )
 
 
 def _fields(config: Task | Group | Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields as they would be written."""
+    """Return the fields as the task file stores them."""
     return serialization.to_dict(config) if isinstance(config, (Task, Group)) else dict(config)

@@ -1,4 +1,4 @@
-"""Callables that only this process has: run here, recorded in the project's history as real Dagster runs."""
+"""Process-local functions: they run in this process and are recorded as Dagster runs in the project's history."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from mystocks_dagster.execution.failures import to_record as failure_record
 from mystocks_dagster.execution.jsonable import NotJsonable, to_jsonable
 from mystocks_dagster.execution.result_encoding import from_record, to_record
 from mystocks_dagster.execution.tasklog import TaskLog
-from mystocks_dagster.factory.launcher import worker_note
+from mystocks_dagster.factory.launcher import worker_tag
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.manager.responses import TaskResponse
 from mystocks_dagster.project.project import Project
@@ -30,12 +30,12 @@ from mystocks_dagster.taskfile.functions import BUILT_IN, Unresolved, resolve
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
 from mystocks_dagster.tasks.run import TaskRun
 
-#: Fields that a callable of one process can have; the others are for what every process can run.
+#: Task fields that a process-local function may have; the others need a function that every process can import.
 _FIELDS = ("task_name", "description", "params")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Local:
+class _LocalFunction:
     name: str
     function: Callable[..., Any]
     params: Mapping[str, Any]
@@ -43,83 +43,84 @@ class _Local:
 
 
 class LocalFunctions:
-    """The callables that were registered with one manager."""
+    """The process-local functions of one manager."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Local] = {}
+        self._functions: dict[str, _LocalFunction] = {}
 
     def has(self, name: str) -> bool:
-        """Say whether a callable of that name is registered here."""
-        return name in self._known
+        """Return whether a function of that name is registered."""
+        return name in self._functions
 
     def remove(self, name: str) -> None:
-        """Forget it; what it did stays in the history."""
-        del self._known[name]
+        """Unregister a function; its history is kept."""
+        del self._functions[name]
 
     def importable(self, project: Project, function: Callable[..., Any]) -> tuple[str, str] | None:
-        """Return module and name under which every process finds the function as a task; None when only this one has it."""
+        """Return the module and name under which every process can import the function; None if there is none."""
         module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
         if not module or not name or "." in name:
             return None
-        packages, beside = project.taskfile.task_packages, project.settings.task_file.parent
+        packages, folder = project.taskfile.task_packages, project.settings.task_file.parent
         try:
-            found = resolve(module, name, packages, beside)
+            imported = resolve(module, name, packages, folder)
         except Unresolved:
             return None
-        return (module, name) if getattr(found, "__code__", found) == getattr(function, "__code__", function) else None
+        same = getattr(imported, "__code__", imported) == getattr(function, "__code__", function)
+        return (module, name) if same else None
 
     def register(
         self, project: Project, name: str, function: Callable[..., Any], fields: Mapping[str, Any]
     ) -> TaskResponse:
-        """Remember a callable.
+        """Register a function.
 
         Raises:
-            InvalidParams: It is none that a task can run, or is to have what only an importable function can have.
-            EditRefused: tasks.yaml has a task or group of that name.
+            InvalidParams: The id, the function or a field is not valid.
+            EditRefused: tasks.yaml has a task or group with this id.
         """
-        if why := id_fault(name):
-            raise InvalidParams(f"{name!r} cannot be an id: {why}.")
+        if reason := id_fault(name):
+            raise InvalidParams(f"{name!r} is not a valid id: {reason}.")
         if not callable(function):
-            raise InvalidParams(f"{name}: {function!r} cannot be called.")
+            raise InvalidParams(f"{name}: {function!r} is not callable.")
         for field in fields:
             if field not in _FIELDS:
-                raise InvalidParams(f"{name} cannot have {field}: {self._only_here(name, function)}")
+                raise InvalidParams(f"{name} cannot have the field {field}: {self._local_only(name, function)}")
         if name in project.taskfile.by_id():
-            raise EditRefused(f"{project.settings.task_file} has {name!r} already; choose another id.", [name])
+            raise EditRefused(f"{project.settings.task_file} already has {name!r}. Choose another id.", [name])
         params, title = fields.get("params") or {}, fields.get("task_name") or name
-        self._known[name] = _Local(name=name, function=function, params=params, title=title)
-        return TaskResponse(message=f"{name} is registered. {self._only_here(name, function)}", task_id=name)
+        self._functions[name] = _LocalFunction(name=name, function=function, params=params, title=title)
+        return TaskResponse(message=f"{name} was registered. {self._local_only(name, function)}", task_id=name)
 
     def refuse_schedule(self, name: str) -> None:
-        """Say why it has no schedule.
+        """Refuse to schedule a process-local function.
 
         Raises:
             InvalidParams: Always.
         """
-        raise InvalidParams(f"{name} cannot be scheduled: {self._only_here(name, self._known[name].function)}")
+        raise InvalidParams(f"{name} cannot be scheduled: {self._local_only(name, self._functions[name].function)}")
 
     def start(self, project: Project, name: str, params: Mapping[str, Any], by: str) -> TaskResponse:
-        """Start a run of it in a thread, and return when its history has begun."""
-        local, run_id, step = self._known[name], str(uuid4()), dagster_name(name)
+        """Start a run in a thread and return when Dagster has recorded it."""
+        local, run_id, step = self._functions[name], str(uuid4()), dagster_name(name)
         try:
-            given = to_jsonable({**local.params, **params}, "params")
+            values = to_jsonable({**local.params, **params}, "params")
         except NotJsonable as error:
             raise InvalidParams(
-                f"{name} was not started: {error}; the history keeps params as text, numbers, lists and dicts."
+                f"{name} was not started: {error}. The history stores params as text, numbers, lists and dicts."
             ) from None
         tags = {
             Tag.TASK_ID: name,
             Tag.STARTED_BY: by,
-            Tag.WORKER: worker_note(run_id, os.getpid()),
+            Tag.WORKER: worker_tag(run_id, os.getpid()),
             Tag.IN_PROGRAM: str(os.getpid()),
             MAX_RETRIES_TAG: "0",
         }
         config = {
-            "ops": {step: {"config": given}},
-            # What Dagster notes belongs into the history, not onto the terminal of the program.
+            "ops": {step: {"config": values}},
+            # Dagster's events belong in the history, not on the program's terminal.
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         }
-        job = _job(local, given, project)
+        job = _job(local, values, project)
 
         def work() -> None:
             with _uncaptured(project) as instance:
@@ -129,30 +130,31 @@ class LocalFunctions:
         thread.start()
         while project.instance.get_run_by_id(run_id) is None:
             if not thread.is_alive() and project.instance.get_run_by_id(run_id) is None:
-                raise InstanceError(f"{name} was not started; the reason is in the lines above.")
+                raise InstanceError(f"{name} was not started; see the lines above for the reason.")
             time.sleep(0.01)
-        message = f"{name} is started in this process."
+        message = f"{name} was started in this process."
         return TaskResponse(message=message, data={"run_id": run_id}, task_id=name, execution_id=f"{run_id}:{step}")
 
-    def _only_here(self, name: str, function: Callable[..., Any]) -> str:
+    def _local_only(self, name: str, function: Callable[..., Any]) -> str:
         where = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__name__)}"
         return (
-            f"{where} is known to this process only and runs while it lives. To run it in any process and by schedule, write it in a "
+            f"{where} exists in this process only and runs while the process lives. To run it in any process or by "
+            f"schedule, define it in a "
             f"module of {BUILT_IN} or of a package in task_packages."
         )
 
 
 @contextmanager
 def _uncaptured(project: Project) -> Generator[dg.DagsterInstance]:
-    """Open the instance once more so that a run leaves the program's stdout and stderr, which belong to all its threads, alone."""
+    """Open the instance again without capture of stdout and stderr, which all threads of the program share."""
     with open_instance(project.settings) as instance:
-        # Dagster takes the manager from the instance; dagster.yaml, in which it could be named, is the whole project's.
+        # Set here, because a compute log manager in dagster.yaml would apply to all runs of the project.
         instance._compute_log_manager = NoOpComputeLogManager()
         yield instance
 
 
-def _job(local: _Local, params: Mapping[str, Any], project: Project) -> dg.JobDefinition:
-    """Return a job of one step that calls the function in this very process."""
+def _job(local: _LocalFunction, params: Mapping[str, Any], project: Project) -> dg.JobDefinition:
+    """Return a job of one step that calls the function in this process."""
     name = dagster_name(local.name)
 
     @dg.op(name=op_name(name), config_schema=dg.Permissive({}), out=dg.Out(dg.Nothing))
@@ -162,7 +164,7 @@ def _job(local: _Local, params: Mapping[str, Any], project: Project) -> dg.JobDe
             try:
                 returned = call(local.function, params, lambda: _run(local, context, project))
                 result = from_record(to_record(returned))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever leaves the function is how it ended
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - any exception is the result of the task
                 told = failure_record(error)
                 log.write("ERROR", f"failed: {told['message']}\n{told['traceback']}".rstrip())
                 raise dg.Failure(
@@ -188,8 +190,8 @@ def _job(local: _Local, params: Mapping[str, Any], project: Project) -> dg.JobDe
 
 
 @contextmanager
-def _logged(local: _Local, run_id: str, settings: Settings) -> Generator[TaskLog]:
-    """Write what the task's logger is told into the task's log file."""
+def _logged(local: _LocalFunction, run_id: str, settings: Settings) -> Generator[TaskLog]:
+    """Write the messages of the task's logger to the task's log file."""
     log = TaskLog(settings.logs, local.name, run_id, 1, largest=settings.log_bytes, files=settings.log_files)
     handler = _Handler(log)
     logger = logging.getLogger(f"task.{local.name}")
@@ -209,7 +211,7 @@ class _Handler(logging.Handler):
         self._log.write(record.levelname, self.format(record))
 
 
-def _summary(local: _Local, status: str, started: float) -> dict[str, Any]:
+def _summary(local: _LocalFunction, status: str, started: float) -> dict[str, Any]:
     return {
         Metadata.TASK_ID: local.name,
         Metadata.TASK_NAME: local.title,
@@ -218,7 +220,7 @@ def _summary(local: _Local, status: str, started: float) -> dict[str, Any]:
     }
 
 
-def _run(local: _Local, context: dg.OpExecutionContext, project: Project) -> TaskRun:
+def _run(local: _LocalFunction, context: dg.OpExecutionContext, project: Project) -> TaskRun:
     return TaskRun(
         task_id=local.name,
         run_id=context.run_id,

@@ -1,4 +1,4 @@
-"""The manager that programs share: of the project in the working folder, opened when it is first used."""
+"""The shared manager of the project in the working folder, opened on first use."""
 
 from mystocks_dagster.manager.tasks import TaskManager
 

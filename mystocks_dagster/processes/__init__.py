@@ -1,1 +1,1 @@
-"""Long-lived processes: one lock for each, an end together with their parent, and a restart when they were killed."""
+"""Long-lived processes: a lock for each, an end together with their parent, and a restart after a crash."""

@@ -1,11 +1,9 @@
 """Runs one server as a child that ends with its parent: `python child.py DESCRIPTOR CODE_SERVER ENTRY ARGUMENTS...`.
 
-The descriptor is the end of a pipe whose other end only the parent holds. One byte in it means "begin": until then the
-child
-only imports what it needs, beside the others. Its end means that the parent has ended, however it was killed, on every
-system; the child and all processes of its group, such as code servers, end then. Workers of runs are in sessions of
-their own
-and go on. Imports only what every interpreter brings: workspace.yaml may name another one.
+The descriptor is one end of a pipe whose other end only the parent holds. One byte means "begin": until then the child
+only imports its modules, in parallel with the others. End of file means that the parent has ended, by whatever signal
+and on every system; the child and all processes of its group, such as code servers, then end too. Workers of runs are
+in their own sessions and go on. Only the standard library is imported: workspace.yaml may name another interpreter.
 """
 
 import contextlib
@@ -18,8 +16,8 @@ import time
 
 #: Seconds that the group has to end by itself.
 _GRACE = 5.0
-#: Seconds between two looks at the process that a code server keeps the project's code in.
-_LOOK = 1.0
+#: Seconds between two checks of the process in which a code server has loaded the project's code.
+_CHECK_SECONDS = 1.0
 #: The exit code of a code server whose process was killed (EX_SOFTWARE of sysexits.h).
 _CODE_PROCESS_GONE = 70
 
@@ -35,28 +33,28 @@ def watch_parent(descriptor: int, begin: threading.Event) -> None:
 
 
 def watch_code_process() -> None:
-    """End when the process that holds the project's code was killed: Dagster's code server does not start it again."""
+    """Exit when the process with the project's code was killed: Dagster's code server does not start it again."""
     try:
         import psutil
     except ImportError:  # another interpreter
         return
-    own, known = psutil.Process(), None
+    server, code_process = psutil.Process(), None
     while True:
-        time.sleep(_LOOK)
-        if known is not None and known.is_running() and known.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(_CHECK_SECONDS)
+        if code_process is not None and code_process.is_running() and code_process.status() != psutil.STATUS_ZOMBIE:
             continue
-        # A reload starts another one before it ends the former.
-        alive = [one for one in own.children() if one.status() != psutil.STATUS_ZOMBIE]
-        if known is not None and not alive:
+        # A reload starts the next process before it ends the former.
+        alive = [process for process in server.children() if process.status() != psutil.STATUS_ZOMBIE]
+        if code_process is not None and not alive:
             os._exit(_CODE_PROCESS_GONE)
-        known = alive[0] if alive else None
+        code_process = alive[0] if alive else None
 
 
 def main() -> None:
-    """Import, wait for the parent's byte, and run."""
+    """Import the entry's module, wait for the parent's byte, and run the entry."""
     descriptor, code_server, entry, *arguments = sys.argv[1:]
     os.set_inheritable(int(descriptor), False)
-    # Not this file's folder, which Python puts first.
+    # Replaces this file's folder, which Python puts first.
     sys.path[0] = os.getcwd()  # noqa: PTH109 - pathlib is not needed otherwise
     begin = threading.Event()
     threading.Thread(target=watch_parent, args=(int(descriptor), begin), name="parent-watch", daemon=True).start()

@@ -1,4 +1,4 @@
-"""What `mystocks ui` runs: the code servers that workspace.yaml asks for, shared by a daemon and a web server."""
+"""The servers of `mystocks ui`: the code servers of workspace.yaml, shared by a daemon and a web server."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.loopback import opener
 from mystocks_dagster.settings import Settings
 
-#: A socket's path has at most 108 bytes on Linux and 104 on macOS, its closing zero included.
+#: A socket's path has at most 108 bytes on Linux and 104 on macOS, including the terminating NUL.
 _PATH_BYTES = 100
 _PROBE_SECONDS = 5.0
 
@@ -40,13 +40,13 @@ class Command:
     """One server.
 
     Attributes:
-        name: How messages call it.
-        waits_for: What is waited for until it is ready, for the progress line.
+        name: Its name in messages.
+        waits_for: The object of "waiting for" in progress lines.
         entry: `module:function` that runs it.
         arguments: Its command line.
-        ready: Says of the process of that number whether it does its work.
+        ready: Returns whether the process with a given pid is ready.
         executable: Its interpreter.
-        is_code_server: Whether the others wait for it.
+        is_code_server: Whether the other servers wait for it.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Command:
 
 
 def commands(settings: Settings, folder: Path, host: str, port: int) -> list[Command]:
-    """Return the commands of all servers; the workspace that points at the code servers is written into `folder`."""
+    """Return the commands of all servers, and write the workspace of their code servers into `folder`."""
     origins = _origins(settings.root / "workspace.yaml")
     entries = [_entry(number, origin, folder) for number, origin in enumerate(origins)]
     workspace = folder / "workspace.yaml"
@@ -71,8 +71,10 @@ def _origins(workspace: Path) -> Sequence[CodeLocationOrigin]:
     try:
         return WorkspaceFileTarget([str(workspace)]).create_origins()
     except Exception as error:  # noqa: BLE001 - the errors of Dagster and PyYAML have no common class
-        reason = str(error).strip().splitlines()[0] if workspace.exists() else "it is not there"
-        raise InstanceError(f"{workspace}: cannot be used: {reason}. `mystocks ui` starts what it names.") from None
+        reason = str(error).strip().splitlines()[0] if workspace.exists() else "the file does not exist"
+        raise InstanceError(
+            f"{workspace}: cannot be used: {reason}. It names the code locations that `mystocks ui` starts."
+        ) from None
 
 
 def web(workspace: Path, host: str, port: int) -> Command:
@@ -104,14 +106,10 @@ def _code_servers(settings: Settings, origins: Sequence[CodeLocationOrigin], fol
             continue
         path, target = _socket(folder, number), origin.loadable_target_origin
         options = [
-            "--socket",
-            path,
-            "--location-name",
-            origin.location_name,
-            "--instance-ref",
-            instance,
-            "--log-level",
-            "warning",
+            *("--socket", path),
+            *("--location-name", origin.location_name),
+            *("--instance-ref", instance),
+            *("--log-level", "warning"),
         ]
         options += ["--use-python-environment-entry-point"] if target.executable_path else []
         yield Command(
@@ -126,7 +124,7 @@ def _code_servers(settings: Settings, origins: Sequence[CodeLocationOrigin], fol
 
 
 def _entry(number: int, origin: CodeLocationOrigin, folder: Path) -> dict[str, object]:
-    """Return how a workspace points at a code server: ours, or one that somebody else runs."""
+    """Return a workspace entry: of a code server that `mystocks ui` starts, or of one that runs elsewhere."""
     if isinstance(origin, ManagedGrpcPythonEnvCodeLocationOrigin):
         entry = {
             "location_name": origin.location_name,
@@ -144,16 +142,15 @@ def _entry(number: int, origin: CodeLocationOrigin, folder: Path) -> dict[str, o
 
 
 def _socket(folder: Path, number: int) -> str:
-    # With this process's number: a code server of one that was killed may listen a moment longer.
+    # With this process's pid: a code server of a killed `mystocks ui` may listen a moment longer.
     return str(folder / f"code{number}-{os.getpid()}")
 
 
 def socket_folder(home: Path) -> Path:
     """Return an empty folder for the instance's sockets that only this user can enter; the same one at each start.
 
-    Code servers ask for no password, so they listen where nobody else can reach them. The instance's own folder may be
-    on a
-    network drive or have a long path, where sockets cannot be.
+    Code servers have no authentication, so other users must not reach them. The instance's own folder may be on a
+    network drive or have a long path, where a socket cannot be created.
     """
     name = f"mystocks-{os.getuid()}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]}"
     base = Path(tempfile.gettempdir())
@@ -161,33 +158,31 @@ def socket_folder(home: Path) -> Path:
         base = Path("/tmp")
     folder = base / name
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        # Somebody has put something else there.
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        # Another user has created it, or may enter it.
         return Path(tempfile.mkdtemp(prefix="mystocks-", dir=base))
-    for left in folder.iterdir():  # by one that was killed
-        left.unlink(missing_ok=True)
+    for path in folder.iterdir():  # left by a killed `mystocks ui`
+        path.unlink(missing_ok=True)
     return folder
 
 
 def address(host: str, port: int) -> str:
     """Return the address at which this machine reaches a server on `host`."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-    return url(reached, port)
+    return url({"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host), port)
 
 
 def _listens(pid: int, port: int) -> bool:
-    """Say whether the process listens on the port.
+    """Return whether the process listens on the port.
 
-    Asked before connecting: as long as nobody listens on a high port, the system may choose that same port for the
-    caller's
-    side, which then talks to itself and keeps the server from listening.
+    Checked before connecting: while no process listens on a high port, the system may choose that same port for the
+    client's side, which then connects to itself and keeps the server from listening.
     """
     try:
-        found = psutil.Process(pid).net_connections("tcp")
+        connections = psutil.Process(pid).net_connections("tcp")
     except psutil.Error:
         return False
-    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in found)
+    return any(entry.status == psutil.CONN_LISTEN and entry.laddr.port == port for entry in connections)
 
 
 def _answers(url: str) -> bool:
@@ -199,7 +194,7 @@ def _answers(url: str) -> bool:
 
 
 def _accepts(path: str) -> bool:
-    """Say whether somebody listens on the socket: a code server does when it has loaded the code."""
+    """Return whether a process listens on the socket: a code server does once it has loaded the code."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(_PROBE_SECONDS)
         try:

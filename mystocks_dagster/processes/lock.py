@@ -1,8 +1,7 @@
-"""A lock that a process holds for its life, and that says which process that is.
+"""A lock that a process holds until it ends, and that names its holder.
 
-The kernel's lock on the file decides, so nothing is left behind by a kill, a reboot or a number given to another
-process. What
-is written in the file is only for the message. Where the file system has no locks, it decides.
+The kernel's lock on the file decides, so a kill, a reboot or a reused pid leaves nothing behind. The content of the
+file is for messages only, unless the file system has no locks: then it decides.
 """
 
 import errno
@@ -20,26 +19,26 @@ from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.taskfile.atomic_files import take_lock
 
-#: The lock of whoever runs a daemon on the instance, in the instance's folder.
+#: File in the instance's folder that the process of a daemon locks.
 DAEMON_LOCK = "daemon.lock"
-#: The lock of whoever runs `mystocks ui`.
+#: File in the instance's folder that `mystocks ui` locks.
 UI_LOCK = "ui.lock"
-#: Another process looks at the lock for a moment only; a holder keeps it.
+#: Seconds to wait for the lock: a process that only reads the holder has it for a moment.
 _PATIENCE = 1.0
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
-#: The descriptors of the locks that this process holds until it ends.
+#: Descriptors of the locks that this process holds.
 _held: dict[Path, int] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Who holds a lock.
+    """The process that holds a lock.
 
     Attributes:
-        pid: Its number; 0 when it could not be read.
-        host: The machine on which it runs.
-        parent: The process that started it.
-        identity: The process, for a question on its own machine.
+        pid: Its pid; 0 when it could not be read.
+        host: Name of the machine on which it runs.
+        parent: Pid of the process that started it.
+        identity: Its identity, valid on its own machine.
     """
 
     pid: int
@@ -49,14 +48,14 @@ class Holder:
 
     @property
     def orphaned(self) -> bool:
-        """Whether the process that started it has ended: a child of `mystocks ui` is then about to end too."""
+        """Whether the process that started it has ended: a child of `mystocks ui` then ends soon."""
         try:
             return self.host == platform.node() and psutil.Process(self.pid).ppid() != self.parent
         except psutil.Error:
             return True
 
     def __str__(self) -> str:
-        """Return how messages name it."""
+        """Return its name in messages."""
         elsewhere = f" on {self.host}" if self.host and self.host != platform.node() else ""
         return f"process {self.pid or 'unknown'}{elsewhere}"
 
@@ -74,11 +73,11 @@ class LockHeld(InstanceError):
 
 
 def claim(path: Path, what: str) -> None:
-    """Hold the lock until this process ends; do nothing when it holds it already.
+    """Hold the lock until this process ends; do nothing if this process holds it already.
 
     Args:
         path: The lock's file.
-        what: What only one process may run, for the message, such as `A daemon`.
+        what: Subject of the error message, such as `A daemon`.
 
     Raises:
         LockHeld: Another process holds it.
@@ -88,7 +87,7 @@ def claim(path: Path, what: str) -> None:
     if path in _held:
         return
     try:
-        # Python's descriptors are closed in programs that this process starts: a run's worker never holds the lock.
+        # Python closes descriptors in programs that it starts, so a run's worker never holds the lock.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise InstanceError(
@@ -101,7 +100,7 @@ def claim(path: Path, what: str) -> None:
                 f"{what} runs already on this instance: {holder}, which holds {path}. Stop it first.", holder
             )
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(_note()).encode(), 0)
+        os.pwrite(descriptor, json.dumps(_content()).encode(), 0)
     except BaseException:
         os.close(descriptor)
         raise
@@ -109,7 +108,7 @@ def claim(path: Path, what: str) -> None:
 
 
 def release(path: Path) -> None:
-    """Give the lock up before this process ends."""
+    """Release the lock before this process ends."""
     descriptor = _held.pop(path.resolve(), None)
     if descriptor is not None:
         os.ftruncate(descriptor, 0)
@@ -117,7 +116,7 @@ def release(path: Path) -> None:
 
 
 def holder(path: Path) -> Holder | None:
-    """Return who holds the lock; None when nobody does."""
+    """Return the holder of the lock; None when it is free."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -129,20 +128,17 @@ def holder(path: Path) -> Holder | None:
 
 
 def killed(path: Path) -> int | None:
-    """Return the number of a process of this machine that held the lock and has ended without giving it up.
-
-    None for none.
-    """
+    """Return the pid of a process of this machine that ended without releasing the lock; None if there is none."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
-        left = _read(descriptor)
+        last = _read(descriptor)
     finally:
         os.close(descriptor)
-    gone = left.identity is not None and left.host == platform.node() and not left.identity.alive()
-    return left.pid if gone and holder(path) is None else None
+    ended = last.identity is not None and last.host == platform.node() and not last.identity.alive()
+    return last.pid if ended and holder(path) is None else None
 
 
 def _locked(descriptor: int, *, shared: bool = False, patience: float = _PATIENCE) -> bool:
@@ -155,21 +151,21 @@ def _locked(descriptor: int, *, shared: bool = False, patience: float = _PATIENC
         return identity is None or identity == ProcessIdentity.current() or not identity.alive()
 
 
-def _note() -> Mapping[str, Any]:
+def _content() -> Mapping[str, Any]:
     return {**ProcessIdentity.current().to_dict(), "host": platform.node(), "parent": os.getppid()}
 
 
 def _read(descriptor: int) -> Holder:
     try:
-        note = json.loads(os.pread(descriptor, 4096, 0))
-        identity = ProcessIdentity.from_dict(note)
-        return Holder(pid=identity.pid, host=note["host"], parent=note["parent"], identity=identity)
-    except (ValueError, KeyError, TypeError):  # it holds the lock and has not written yet
+        content = json.loads(os.pread(descriptor, 4096, 0))
+        identity = ProcessIdentity.from_dict(content)
+        return Holder(pid=identity.pid, host=content["host"], parent=content["parent"], identity=identity)
+    except (ValueError, KeyError, TypeError):  # the holder has not written yet
         return Holder(pid=0, host="", parent=0, identity=None)
 
 
 def _close_in_forked_copy() -> None:
-    """Give up what a fork without exec has copied: its parent may end before it."""
+    """Close the descriptors that a fork without exec has copied: it may outlive the holder."""
     for descriptor in _held.values():
         os.close(descriptor)
     _held.clear()

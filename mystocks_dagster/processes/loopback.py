@@ -1,4 +1,4 @@
-"""Asking a server of this machine: never through the proxy that the environment names for the outside world."""
+"""HTTP requests to servers of this machine, which never go through a proxy of the environment."""
 
 import urllib.request
 

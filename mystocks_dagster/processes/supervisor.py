@@ -1,4 +1,4 @@
-"""Starts the servers, waits until all are ready, and starts again what was killed or has crashed."""
+"""Starts the servers, waits until all are ready, and restarts those that were killed or have crashed."""
 
 import contextlib
 import os
@@ -12,23 +12,22 @@ from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.processes.commands import Command
 
 _CHILD = Path(__file__).with_name("child.py")
-#: Seconds between two looks at the servers.
-_LOOK = 0.2
+#: Seconds between two checks of the servers.
+_CHECK_SECONDS = 0.2
 #: Seconds before a restart: the first, doubled each time, and the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-#: A server that worked for so many seconds and then ended is no server that cannot be started.
+#: Seconds of work after which a server that ends counts as having started: its failures are counted from one again.
 _WORKED = 60.0
-#: A server that ended so many times in a row, each time soon, is given up.
+#: Restarts of a server in a row, each after a short life, before the supervisor gives up.
 _ATTEMPTS = 5
-#: Seconds after which a progress line is said, doubled each time up to a minute.
+#: Seconds until the first progress line, doubled each time, and the longest pause.
 _FIRST_PROGRESS, _LONGEST_PROGRESS = 10.0, 60.0
-#: Seconds that the others have to end by themselves after each signal, and code servers, of which nobody asks anything
-#: then.
+#: Seconds that servers have to end after each signal, and code servers, which by then have no clients.
 _STOP_SECONDS, _STOP_CODE_SECONDS = 10.0, 1.0
 
 
 class Child:
-    """One server, and what is known of its present process."""
+    """One server and the state of its current process."""
 
     def __init__(self, command: Command, folder: Path) -> None:
         self.command = command
@@ -41,48 +40,42 @@ class Child:
         self._lifeline = -1
 
     def start(self) -> None:
-        """Start its process, which imports what it needs and waits for `begin`."""
-        ours, theirs = os.pipe()[::-1]
+        """Start its process, which imports its modules and waits for `begin`."""
+        reading, writing = os.pipe()
         command = self.command
+        code_server = "yes" if command.is_code_server else "no"
         try:
             self._process = subprocess.Popen(
-                [
-                    command.executable,
-                    str(_CHILD),
-                    str(theirs),
-                    "yes" if command.is_code_server else "no",
-                    command.entry,
-                    *command.arguments,
-                ],
+                [command.executable, str(_CHILD), str(reading), code_server, command.entry, *command.arguments],
                 cwd=self._folder,
                 env={**os.environ, "DAGSTER_IS_DEV_CLI": "1"},
                 stdin=subprocess.DEVNULL,
-                pass_fds=(theirs,),
-                # A group of its own, so that Ctrl-C is for the supervisor alone and all of it can be ended.
+                pass_fds=(reading,),
+                # Its own group, so that Ctrl-C reaches the supervisor only and the whole group can be ended.
                 start_new_session=True,
             )
         finally:
-            os.close(theirs)
-        self._lifeline, self.begun, self.ready_since, self.starts_at = ours, False, None, None
+            os.close(reading)
+        self._lifeline, self.begun, self.ready_since, self.starts_at = writing, False, None, None
 
     def begin(self) -> None:
-        """Let it do its work."""
+        """Let the process begin its work."""
         self.begun = True
         with contextlib.suppress(BrokenPipeError):
             os.write(self._lifeline, b".")
 
     def exit_code(self) -> int | None:
-        """Return how its process ended; None while it lives, or has not been started."""
+        """Return the exit code of its process; None while it runs, or before it was started."""
         return self._process.poll() if self._process else None
 
-    def look(self) -> bool:
-        """Return whether it does its work, asking until it does."""
+    def is_ready(self) -> bool:
+        """Return whether the server is ready; once it was, it is not probed again."""
         if self.ready_since is None and self.begun and self._process and self.command.ready(self._process.pid):
             self.ready_since = time.monotonic()
         return self.ready_since is not None
 
     def ended(self) -> float | None:
-        """Tidy up after its process; return the seconds until it is to be started again, or None when it is given up."""
+        """Clean up after its process ended; return the seconds until its restart, or None when there is none."""
         worked = self.ready_since is not None and time.monotonic() - self.ready_since >= _WORKED
         self.failures = 1 if worked else self.failures + 1
         self.signal(signal.SIGKILL)
@@ -94,7 +87,7 @@ class Child:
         return pause
 
     def signal(self, number: int) -> bool:
-        """Signal its whole group; return whether there was any process."""
+        """Signal its process group; return whether the group has a process."""
         if self._process is None:
             return False
         self._process.poll()
@@ -105,7 +98,7 @@ class Child:
         return True
 
     def close(self) -> None:
-        """Let go of a process that has ended."""
+        """Release the pipe of a process that has ended."""
         if self._lifeline >= 0:
             os.close(self._lifeline)
         self._process, self._lifeline, self.ready_since, self.begun = None, -1, None, False
@@ -119,32 +112,32 @@ class Supervisor:
         self._say = say
 
     def start(self) -> None:
-        """Start all processes; they import beside each other, and none begins."""
+        """Start all processes; they import in parallel, and none begins its work."""
         for child in self._children:
             child.start()
 
     def wait_until_ready(self) -> None:
-        """Let them begin, and return when all do their work, however long that takes.
+        """Let all servers begin, and return when all are ready, without a time limit.
 
         Raises:
-            InstanceError: One of them ended.
+            InstanceError: A server ended.
         """
         since, next_line, pause = time.monotonic(), _FIRST_PROGRESS, _FIRST_PROGRESS
         while waiting := self._step():
             for child in self._children:
                 if (code := child.exit_code()) is not None:
                     raise InstanceError(
-                        f"The {child.command.name} {_how(code)} while it started; the reason is in the lines above."
+                        f"The {child.command.name} {_how(code)} during its start; the reason is in the lines above."
                     )
             seconds = time.monotonic() - since
             if seconds >= next_line:
                 self._say(f"waiting for {waiting[0].command.waits_for}: {seconds:.0f} s …")
                 pause = min(pause * 2, _LONGEST_PROGRESS)
                 next_line += pause
-            time.sleep(_LOOK)
+            time.sleep(_CHECK_SECONDS)
 
     def run(self) -> str:
-        """Keep them running; return why one of them could not be."""
+        """Keep the servers running; return why one of them cannot be kept running."""
         while True:
             for child in self._children:
                 code = child.exit_code()
@@ -154,35 +147,32 @@ class Supervisor:
                 pause = child.ended()
                 if pause is None:
                     return f"the {name} {how}, {_ATTEMPTS + 1} times in a row"
-                self._say(f"The {name} {how}. Starting it again in {pause:.0f} s.")
+                self._say(f"The {name} {how}. Restarting it in {pause:.0f} s.")
             self._step()
-            time.sleep(_LOOK)
+            time.sleep(_CHECK_SECONDS)
 
     def _step(self) -> list[Child]:
-        """Start what is due, let begin what can, and return what is not ready."""
+        """Start servers that are due, let those begin that can, and return those that are not ready."""
         for child in self._children:
             if child.starts_at is not None and time.monotonic() >= child.starts_at:
                 child.start()
-        code_ready = all(child.look() for child in self._children if child.command.is_code_server)
+        code_ready = all(child.is_ready() for child in self._children if child.command.is_code_server)
         for child in self._children:
             if not child.begun and child.starts_at is None and (child.command.is_code_server or code_ready):
                 child.begin()
         waiting = []
         for child in self._children:
             was_ready = child.ready_since is not None
-            if not child.look():
+            if not child.is_ready():
                 waiting.append(child)
             elif not was_ready and child.failures:
-                self._say(f"The {child.command.name} works again.")
+                self._say(f"The {child.command.name} runs again.")
         return waiting
 
     def stop(self) -> None:
-        """End all, the code servers last, with all they started but the workers of runs."""
-        for are_code_servers in (False, True):
-            _end(
-                [child for child in self._children if child.command.is_code_server == are_code_servers],
-                _STOP_CODE_SECONDS if are_code_servers else _STOP_SECONDS,
-            )
+        """End all servers, the code servers last, and their process groups; workers of runs go on."""
+        _end([child for child in self._children if not child.command.is_code_server], _STOP_SECONDS)
+        _end([child for child in self._children if child.command.is_code_server], _STOP_CODE_SECONDS)
 
 
 def _end(children: list[Child], patience: float) -> None:

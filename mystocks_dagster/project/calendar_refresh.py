@@ -5,10 +5,10 @@ from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.sources.registry import DEFAULT, is_simulated, open_source
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.signature import params_model
-from mystocks_dagster.trading_calendar.refresh import Refreshed, refresh
+from mystocks_dagster.trading_calendar.refresh import RefreshResult, refresh
 
 
-def refresh_calendar(project: ProjectState, source: str | None = None) -> Refreshed:
+def refresh_calendar(project: ProjectState, source: str | None = None) -> RefreshResult:
     """Fetch the trading days from a source. Running servers reload them without a command.
 
     Args:

@@ -19,7 +19,7 @@ from mystocks_dagster.taskfile.edit.plans import Changes, Plan
 from mystocks_dagster.taskfile.edit.serialization import Format
 from mystocks_dagster.taskfile.edit.writer import Edit
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
-from mystocks_dagster.taskfile.secrets import MASK, restored, stars_left
+from mystocks_dagster.taskfile.secrets import MASK, masked_paths, unmask
 from mystocks_dagster.taskfile.yaml.document import Section, document_of
 from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
 
@@ -111,7 +111,7 @@ class TaskFileEditor:
 
         def plan(source: Source) -> Plan:
             path = _path_of(source, name, section)
-            new = restored(changes, _entry_at(source, path))
+            new = unmask(changes, _entry_at(source, path))
             _check_stars(new)
             return plans.planned(source, edited=[(path, new)])
 
@@ -137,7 +137,7 @@ class TaskFileEditor:
             old = _entry_at(source, path)
             if instead_of is not None and old != instead_of:
                 raise ChangedMeanwhile(f"{name} was changed meanwhile.")
-            new = restored(entry, old)
+            new = unmask(entry, old)
             _check_stars(new)
             return plans.planned(source, edited=[(path, serialization.replacing(old, new))])
 
@@ -231,7 +231,7 @@ def _check_stars(entry: Mapping[str, Any]) -> None:
     Raises:
         InvalidParams: A value is ***.
     """
-    if path := next(stars_left(entry), None):
+    if path := next(masked_paths(entry), None):
         raise InvalidParams(
             f"{path_text(path)}: {MASK} is the mask of a secret; write the value, preferably as ${{NAME}}."
         )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mystocks_dagster.project.run_control import RunControl
     from mystocks_dagster.project.run_history import RunHistory
     from mystocks_dagster.project.schedules import Schedules
-    from mystocks_dagster.trading_calendar.refresh import Refreshed
+    from mystocks_dagster.trading_calendar.refresh import RefreshResult
 
 
 class Project:
@@ -147,7 +147,7 @@ class Project:
         check(self.caller, Action.RELOAD)
         return reload(self.settings)
 
-    def refresh_calendar(self, source: str | None = None) -> "Refreshed":
+    def refresh_calendar(self, source: str | None = None) -> "RefreshResult":
         """Fetch the trading days from a source, or from the project's own; raises as `refresh_calendar` does."""
         from mystocks_dagster.project.calendar_refresh import refresh_calendar
 

@@ -74,7 +74,7 @@ def _serve(settings: Settings, home: Path, host: str, port: int, report: Callabl
         with watching(settings) as watch:
             reason = supervisor.run()
             report(f"Giving up: {reason}. See the lines above.")
-            watch.look(gone=f"Dagster 的进程意外退出（{reason}）")
+            watch.check(stopped=f"Dagster 的进程意外退出（{reason}）")
         return 1
     except KeyboardInterrupt:
         report("stopping …")

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.last_good import load_for_looking, load_for_running, load_usable, notice
+from mystocks_dagster.taskfile.last_good import load_for_reading, load_for_running, load_usable, notice
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.reader import Version
@@ -54,7 +54,7 @@ class ProjectState:
     @cached_property
     def _reading_version(self) -> Version:
         """The version for reading; without functions if these are known to be valid."""
-        return self.loaded or self._warned(load_for_looking(self.settings))
+        return self.loaded or self._warned(load_for_reading(self.settings))
 
     def _warned(self, version: Version) -> Version:
         if text := notice(version):

@@ -1,1 +1,1 @@
-"""Runs of Dagster: launched, stopped, limited, refused, backfilled."""
+"""Dagster runs: launch, stop, limits, disabled groups and backfills."""

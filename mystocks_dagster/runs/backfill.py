@@ -1,4 +1,4 @@
-"""Loading past trading days of a task's tables: Dagster's partitions, asked for by dates."""
+"""Backfills: loads of past trading days of a task's tables, as partitions of Dagster."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from mystocks_dagster.tags import ASSET_JOB, Tag, asset_op_name
 
 @dataclass(frozen=True, kw_only=True)
 class Backfill:
-    """What a backfill will do.
+    """The plan of a backfill.
 
     Attributes:
-        tables: The tables that the task keeps by trading day.
-        spans: First and last day of each run, ascending; between them every trading day is loaded.
-        days: How many trading days these are.
-        present: Trading days of the range that are loaded already, and are left out.
+        tables: Tables of the task with daily partitions.
+        spans: First and last day of each run, ascending; it loads every trading day between them.
+        days: Number of trading days to load.
+        present: Number of trading days of the range that are loaded already and left out.
     """
 
     task_id: str
@@ -50,60 +50,61 @@ class Backfill:
 
 
 class Planner:
-    """Plans backfills of one task, and writes their runs."""
+    """Plans backfills of one task, and creates their runs."""
 
     def __init__(self, instance: dg.DagsterInstance, repository: launch.Repository, task_id: str, name: str) -> None:
-        """Find the tables.
+        """Find the tables of the task.
 
         Args:
-            instance: The project's.
-            repository: Its definitions.
+            instance: Dagster's instance.
+            repository: Definitions of the project.
             task_id: The task.
             name: Its name in Dagster.
 
         Raises:
-            InvalidParams: The task keeps no table by trading day.
+            InvalidParams: The task has no table with daily partitions.
         """
         self.instance, self.repository, self.task_id, self.step = instance, repository, task_id, asset_op_name(name)
-        found = self.repository.definition.assets_defs_by_key.items()
+        assets_by_key = self.repository.definition.assets_defs_by_key.items()
         self.keys = frozenset(
-            key for key, assets in found if assets.partitions_def and assets.node_def.name == self.step
+            key for key, assets in assets_by_key if assets.partitions_def and assets.node_def.name == self.step
         )
         if not self.keys:
             raise InvalidParams(
-                f"{task_id} keeps no table by trading day, so there are no days to fill; run it: mystocks run {task_id}"
+                f"{task_id} has no table with daily partitions, so it cannot be backfilled. Run it with: "
+                f"mystocks run {task_id}"
             )
 
     def plan(self, start: date, end: date, *, again: bool) -> Backfill:
-        """Return what is to be loaded from `start` to `end`, both included.
+        """Return the plan for the days from `start` to `end`.
 
         Args:
-            start: The first day.
-            end: The last day.
-            again: Also what is loaded already.
+            start: First day.
+            end: Last day, inclusive.
+            again: Whether loaded days are loaded again.
 
         Raises:
             InvalidParams: The range is empty, or reaches into the future.
-            OutsideCalendar: The range reaches beyond the published calendar: nothing is guessed about the past.
+            OutsideCalendar: The range is not within the published calendar.
         """
         sessions = shanghai().sessions(start, end)
         newest = shanghai().probable_latest_closed(now(), DATA_READY)[0]
         if sessions and sessions[-1] > newest:
-            raise InvalidParams(f"{sessions[-1]} has no data yet; the newest trading day that has is {newest}.")
+            raise InvalidParams(f"{sessions[-1]} has no data yet; the newest trading day with data is {newest}.")
         if not sessions:
             raise InvalidParams(f"There is no trading day from {start} to {end}.")
         present: set[date] = set() if again else set.intersection(*map(self._loaded_days, self._by_day))
-        wanted = [day for day in sessions if day not in present]
+        missing = [day for day in sessions if day not in present]
         return Backfill(
             task_id=self.task_id,
             tables=tuple(sorted(key.to_user_string() for key in self.keys)),
-            spans=tuple(_spans(sessions, wanted)),
-            days=len(wanted),
-            present=len(sessions) - len(wanted),
+            spans=tuple(_spans(sessions, missing)),
+            days=len(missing),
+            present=len(sessions) - len(missing),
         )
 
     def create(self, span: tuple[date, date], config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Write the run of one span and return its id; nothing starts yet."""
+        """Create the run of a span without starting it; return its id."""
         first, last = (day.isoformat() for day in span)
         days = (
             {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
@@ -115,22 +116,22 @@ class Planner:
         return launch.create_run(self.instance, self.repository, ASSET_JOB, run_config, tags, assets=self.keys)
 
     def takes(self, param: str) -> bool:
-        """Say whether the task has a parameter of that name."""
+        """Whether the task has a parameter of that name."""
         assets = next(self.repository.definition.assets_defs_by_key[key] for key in self.keys)
         return param in getattr(assets.node_def.config_schema.config_type, "fields", {})
 
     @property
     def _by_day(self) -> list[dg.AssetKey]:
-        """The tables whose rows are of one day each; Dagster wants those beside them partitioned alike."""
+        """Tables with daily rows; other tables of the task have the same partitions in Dagster."""
         return [key for key in self.keys if TABLES[key.to_user_string()].by_day]
 
     def _loaded_days(self, key: dg.AssetKey) -> set[date]:
         return {date.fromisoformat(day) for day in self.instance.get_materialized_partitions(key)}
 
 
-def _spans(sessions: Sequence[date], wanted: Sequence[date]) -> Iterator[tuple[date, date]]:
-    """Yield first and last of each stretch of trading days that are all wanted."""
-    place = {day: number for number, day in enumerate(sessions)}
-    for _, stretch in groupby(enumerate(wanted), lambda item: place[item[1]] - item[0]):
+def _spans(sessions: Sequence[date], missing: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """Yield the first and last day of each uninterrupted stretch of missing trading days."""
+    position = {day: number for number, day in enumerate(sessions)}
+    for _, stretch in groupby(enumerate(missing), lambda item: position[item[1]] - item[0]):
         days = [day for _, day in stretch]
         yield days[0], days[-1]

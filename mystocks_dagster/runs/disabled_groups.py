@@ -1,4 +1,4 @@
-"""Groups that the file has disabled: no way to start them leads past the question asked here."""
+"""Disabled groups: every start of a run is checked here."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,9 @@ from mystocks_dagster.tags import Tag, schedule_name
 
 
 def refusal_reason(instance: dg.DagsterInstance, job: str, tags: Mapping[str, str]) -> str | None:
-    """Return why a run of `job` with these tags may not start, with the remedy; None when it may.
+    """Return why a run of `job` with these tags must not start, with the remedy; None if it may.
 
-    What its schedule starts has been decided by its switch, and a switch that a person turned on wins over the file.
+    Runs of a schedule are allowed, since its switch decides. A switch that a person turned on overrides the file.
     """
     if (
         Tag.DISABLED not in tags
@@ -22,7 +22,7 @@ def refusal_reason(instance: dg.DagsterInstance, job: str, tags: Mapping[str, st
     ):
         return None
     return (
-        f"{job} is disabled in the task file (enabled: false). Run it all the same with: mystocks run {job} --force "
+        f"{job} is disabled in the task file (enabled: false). Force a run with: mystocks run {job} --force "
         f"(in the Launchpad: the tag {Tag.FORCE}), or enable it with: mystocks edit {job} enabled=true"
     )
 

@@ -1,4 +1,4 @@
-"""Starting, following and stopping runs on the project's instance, with or without a daemon."""
+"""Create, start and follow runs on the project's instance, with or without a daemon."""
 
 import threading
 import time
@@ -17,50 +17,43 @@ from mystocks_dagster.tags import REPOSITORY
 
 #: The daemon that takes runs off the queue.
 QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
-#: A daemon says every 30 s that it lives. Dagster's own patience is half an hour, in which a run would wait for a dead
-#: one.
+#: Age at which a heartbeat, sent every 30 s, shows a dead daemon. Dagster's limit is half an hour, too long to wait.
 HEARTBEAT_SECONDS = 120
-#: A heartbeat is late: if its process is known to be gone, nobody waits longer.
+#: Age of a heartbeat from which the daemon's process is checked.
 _LATE_SECONDS = 45
 _POLL_SECONDS = 0.25
 
 
 def daemon_alive(instance: dg.DagsterInstance) -> bool:
-    """Say whether a daemon takes runs off the queue of this instance."""
+    """Whether a daemon takes runs off the queue of this instance."""
     age = heartbeat_age(instance)
     return age is not None and age < HEARTBEAT_SECONDS and killed_daemon(instance) is None
 
 
 def killed_daemon(instance: dg.DagsterInstance) -> int | None:
-    """Return the number of this machine's daemon when it was killed and nothing was heard of another since.
-
-    None when it was not.
-    """
+    """Return the pid of this machine's daemon if it was killed and no other has sent a heartbeat since; else None."""
     age = heartbeat_age(instance)
-    if age is None or age < _LATE_SECONDS:  # another machine's daemon may work on the same database
+    if age is None or age < _LATE_SECONDS:  # another machine's daemon may use the same database
         return None
     return lock.killed(Path(instance.root_directory) / lock.DAEMON_LOCK)
 
 
 def heartbeat_age(instance: dg.DagsterInstance) -> float | None:
-    """Return how many seconds ago the queue's daemon said that it lives, negative when the clock was put back.
-
-    None for never.
-    """
+    """Return the age of the last heartbeat in seconds, negative if the clock was set back; None without one."""
     heartbeat = instance.get_daemon_heartbeats().get(QUEUE_DAEMON)
     return time.time() - heartbeat.timestamp if heartbeat else None
 
 
 @dataclass(frozen=True)
 class Repository:
-    """All definitions of one version of the task file, as runs are made from them; 1,000 tasks take 1.7 s to load."""
+    """All definitions of one version of the task file, for creating runs; 1,000 tasks load in 1.7 s."""
 
     reconstructable: ReconstructableRepository
     definition: Any
     location: Any
 
 
-#: Dagster notes in one global place which load is under way.
+#: Dagster has one global context for the current load.
 _loading = threading.Lock()
 
 
@@ -68,11 +61,11 @@ def load(settings: Settings, only: str | None = None) -> Repository:
     """Load the definitions of the task file as it is now.
 
     Args:
-        settings: The project's.
-        only: Dagster's name of a task or group: only its job is built, where that is known to be possible.
+        settings: Settings of the project.
+        only: Dagster's name of a task or group: only its job is built, if possible.
 
     Raises:
-        TaskFileError: It cannot be used.
+        TaskFileError: The task file is unusable.
     """
     reconstructable = ReconstructableRepository.for_module(
         "mystocks_dagster.definitions", "defs", working_directory=str(settings.root)
@@ -91,20 +84,20 @@ def create_run(
     steps: list[str] | None = None,
     assets: frozenset[dg.AssetKey] | None = None,
 ) -> str:
-    """Write a new run of `job` and return its id; nothing starts yet.
+    """Create a run of `job` without starting it; return its id.
 
     Args:
-        instance: The project's.
-        repository: What `load` gave.
-        job: A job's name in Dagster.
+        instance: Dagster's instance.
+        repository: Result of `load`.
+        job: Name of a job in Dagster.
         config: Run config.
-        tags: Tags beside the job's own.
-        steps: Only these steps.
-        assets: Only these, of the job of all assets.
+        tags: Tags in addition to those of the job.
+        steps: Limits the run to these steps.
+        assets: Limits the run to these assets, for the job of all assets.
 
     Raises:
-        UnknownName: There is no such job.
-        InvalidParams: The config does not fit; the message has Dagster's reasons.
+        UnknownName: The job does not exist.
+        InvalidParams: The config is invalid; the message has Dagster's reasons.
     """
     definition = repository.definition
     if not definition.has_job(job):
@@ -128,9 +121,8 @@ def create_run(
             repository_load_data=definition.repository_load_data,
         )
     except dg.DagsterInvalidConfigError as error:
-        raise InvalidParams(
-            f"{job}: the parameters do not fit. " + " ".join(one.message for one in error.errors)
-        ) from None
+        reasons = " ".join(reason.message for reason in error.errors)
+        raise InvalidParams(f"{job}: the parameters are invalid. {reasons}") from None
     return run.run_id
 
 
@@ -139,8 +131,8 @@ def _remote_origin(location: Any, job: str) -> Any:
 
 
 def start(instance: dg.DagsterInstance, run_id: str, *, queued: bool) -> None:
-    """Put a run in the queue, or (`queued` False) start its process at once; one that cannot be started has failed."""
-    # Neither our launcher nor the queue asks the workspace anything.
+    """Queue a run, or (`queued` False) start its process at once; a run that cannot be started fails."""
+    # Neither the launcher nor the queue uses the workspace.
     workspace: Any = None
     try:
         if queued:
@@ -148,10 +140,10 @@ def start(instance: dg.DagsterInstance, run_id: str, *, queued: bool) -> None:
         else:
             _release_lost(instance)
             instance.launch_run(run_id, workspace)
-    except BaseException as error:  # Ctrl-C too: a run that is written and never started would hold its task's place
+    except BaseException as error:  # Ctrl-C too: a created run that never starts would count for max_instances
         run = instance.get_run_by_id(run_id)
         if run is not None and run.status == dg.DagsterRunStatus.NOT_STARTED:
-            instance.report_run_failed(run, f"It was not started: {error!r}")
+            instance.report_run_failed(run, f"The run was not started: {error!r}")
         raise
 
 
@@ -173,10 +165,9 @@ def follow(instance: dg.DagsterInstance, run_id: str) -> Iterator[Any]:
 
 
 def _watch(instance: dg.DagsterInstance, run: Any) -> None:
-    """Fail a run whose process is gone: with no daemon alive nobody else would notice.
+    """Fail a run whose process is gone, if no daemon is alive that does so.
 
-    A daemon that lives notices by itself; from here a run that it is launching this moment looks as if it had no
-    process.
+    With a daemon, a run that it is just launching would seem to have no process.
     """
     if daemon_alive(instance):
         return
@@ -196,7 +187,7 @@ def _watch(instance: dg.DagsterInstance, run: Any) -> None:
 
 
 def _release_lost(instance: dg.DagsterInstance) -> None:
-    """Fail runs whose process is gone and free their slots in pools, in which a new run would wait for ever."""
+    """Fail runs whose process is gone and free their slots in pools, for which a new run would wait for ever."""
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])):
         _watch(instance, run)
     for run_id in instance.event_log_storage.get_concurrency_run_ids():

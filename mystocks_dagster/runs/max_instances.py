@@ -1,4 +1,4 @@
-"""Which executions of a task are under way, however they were started: what `max_instances` counts."""
+"""Active executions of a task, however they were started, which `max_instances` limits."""
 
 import time
 
@@ -7,39 +7,39 @@ import dagster as dg
 from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES
 from mystocks_dagster.tags import asset_op_name
 
-#: A run is written and at once queued, or started.
+#: Longest time between the creation of a run and its queueing or start.
 _START_SECONDS = 60
 _STARTED = dg.DagsterEventType.STEP_START
 _ENDED = (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE)
 
 
 def limit_reached(instance: dg.DagsterInstance, name: str, max_instances: int) -> str | None:
-    """Return why the task may not be started once more, naming the executions under way; None when it may.
+    """Return why the task must not be started again, with the active executions; None if it may.
 
     Args:
-        instance: Dagster's.
+        instance: Dagster's instance.
         name: The task's name in Dagster.
-        max_instances: As the file has it.
+        max_instances: The task's limit.
     """
-    found = active_executions(instance, name)
-    if len(found) < max_instances:
+    active = active_executions(instance, name)
+    if len(active) < max_instances:
         return None
-    return f"{name} is already running: {', '.join(found)} (max_instances: {max_instances})"
+    return f"{name} is already running: {', '.join(active)} (max_instances: {max_instances})"
 
 
 def active_executions(instance: dg.DagsterInstance, name: str) -> list[str]:
-    """Return the ids of the task's unfinished executions, the newest first.
+    """Return the ids of the task's active executions, the newest first.
 
-    A run of the task's own job counts from the moment it is queued; in a group's run, in one of a task that depends on
-    it, or after a click on Materialize it counts while it runs: what comes later there waits for its turn by itself.
+    An execution of the task's own job counts as soon as its run is queued. In a run of a group, of a dependent task or
+    of Materialize it counts while it runs: later ones wait for the task's pool.
     """
     records = instance.get_run_records(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
-    runs = [record.dagster_run for record in records if not _forgotten(record)]
+    runs = [record.dagster_run for record in records if not _abandoned(record)]
     return [f"{run.run_id}:{step}" for run in runs for step in _steps(instance, run, name)]
 
 
-def _forgotten(record: dg.RunRecord) -> bool:
-    """Say whether who wrote the run died before starting it: nobody ever will."""
+def _abandoned(record: dg.RunRecord) -> bool:
+    """Whether the process that created the run died before it started the run."""
     age = time.time() - record.create_timestamp.timestamp()
     return record.dagster_run.status == dg.DagsterRunStatus.NOT_STARTED and age > _START_SECONDS
 

@@ -1,8 +1,8 @@
-"""Stopping what runs or waits: a run, an execution, or all that a task or group has under way.
+"""Stop active runs: one by id, the run of an execution, or all runs of a task or group.
 
-Whether a run was stopped, its event log says, whatever its status says: Dagster's queue reads that a run waits and
-writes a moment later that it starts, and a stop in between is overwritten
-(https://github.com/dagster-io/dagster/issues/3323). An event is never overwritten. See docs/decisions/0021.
+The event log decides whether a run was stopped, not its status: Dagster's queue reads that a run waits and writes later
+that it starts, which overwrites a stop in between (https://github.com/dagster-io/dagster/issues/3323). Events are never
+overwritten. See docs/decisions/0021.
 """
 
 import re
@@ -19,10 +19,10 @@ from mystocks_dagster.errors import InstanceError, NotNow, NotRunning, UnknownNa
 from mystocks_dagster.tags import UNDER_WAY, State, Tag
 from mystocks_dagster.taskfile.names import dagster_name
 
-#: A body that ignores its signals is killed after 5 s; a run worker that is just starting needs some seconds to listen.
+#: A task that ignores signals is killed after 5 s; a run worker handles signals a few seconds after its start.
 _PATIENCE_SECONDS = 60
 _POLL_SECONDS = 0.25
-#: As many characters of a run's id as Dagster's UI shows are enough to name it.
+#: Length of a short run id, as in Dagster's UI.
 _SHORT_ID = 8
 
 _STOPS = {dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
@@ -33,7 +33,7 @@ class StopResult:
     """A run that was stopped.
 
     Attributes:
-        executions: Ids of the executions that it had under way; with one of a group's all others stop too.
+        executions: Ids of its executions that were active; a stop ends all executions of a run.
     """
 
     run_id: str
@@ -47,39 +47,41 @@ class StopResult:
 
 
 def active_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
-    """Return the runs that wait or run, the newest first."""
+    """Return the runs that have not ended, the newest first."""
     return instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
 
 
 def runs_of(instance: dg.DagsterInstance, task_ids: Mapping[str, str], name: str) -> list[dg.DagsterRun]:
-    """Return the runs of a task's or group's own job, and others in which the task runs now or is all there is."""
+    """Return the active runs of a task or group: of its own job, and others with only this task active or running."""
 
-    def concerned(run: dg.DagsterRun) -> bool:
-        open_ = [one for one in history.of_run(instance, run.run_id, task_ids) if one.status in UNDER_WAY]
-        return {one.task_id for one in open_} == {name} or any(
-            one.task_id == name and one.status == State.RUNNING for one in open_
-        )
+    def affected(run: dg.DagsterRun) -> bool:
+        executions = history.of_run(instance, run.run_id, task_ids)
+        active = [execution for execution in executions if execution.status in UNDER_WAY]
+        running = {execution.task_id for execution in active if execution.status == State.RUNNING}
+        return name in running or {execution.task_id for execution in active} == {name}
 
-    return [run for run in active_runs(instance) if run.job_name == dagster_name(name) or concerned(run)]
+    return [run for run in active_runs(instance) if run.job_name == dagster_name(name) or affected(run)]
 
 
 def is_run_id(name: str) -> bool:
-    """Say whether that is, by its look, the id of a run or execution, or the start of one."""
+    """Whether a text has the form of the id of a run or execution, or of its first characters."""
     return re.fullmatch(rf"[0-9a-f]{{{_SHORT_ID}}}[0-9a-f-]*(:.+)?", name) is not None
 
 
 def run_named(instance: dg.DagsterInstance, task_ids: Mapping[str, str], name: str) -> dg.DagsterRun:
-    """Return the run of that id (its first eight characters are enough), or of an execution's id.
+    """Return the run with an id (its first eight characters are enough), or the run of an execution's id.
 
     Raises:
-        UnknownName: There is no such run or execution.
+        UnknownName: The run or execution does not exist.
         NotRunning: It has ended.
     """
     run_id, _, step = name.partition(":")
-    near = [run for run in active_runs(instance) if run.run_id.startswith(run_id)]
-    run = near[0] if len(near) == 1 else instance.get_run_by_id(run_id)
+    matches = [run for run in active_runs(instance) if run.run_id.startswith(run_id)]
+    run = matches[0] if len(matches) == 1 else instance.get_run_by_id(run_id)
     if run is None:
-        raise UnknownName(f"There is no run or execution {name!r}. What runs: mystocks history --status running")
+        raise UnknownName(
+            f"There is no run or execution {name!r}. List the active ones: mystocks history --status running"
+        )
     if run.is_finished:
         raise NotRunning(
             f"The run {run.run_id} of {run.job_name} is not running: it has ended with {run.status.value}."
@@ -90,72 +92,73 @@ def run_named(instance: dg.DagsterInstance, task_ids: Mapping[str, str], name: s
 
 
 def stop(instance: dg.DagsterInstance, run: dg.DagsterRun, task_ids: Mapping[str, str]) -> StopResult:
-    """Stop a run: take it off the queue, or end its process and all that it started; return when that is done.
+    """Stop a run and wait for its end: remove it from the queue, or end its process with all child processes.
 
     Raises:
-        InstanceError: It did not end in time, or is part of a Python program.
+        NotNow: It is part of a Python program.
+        InstanceError: It did not end in time.
     """
     if program := run.tags.get(Tag.IN_PROGRAM):
         raise NotNow(f"{run.job_name} runs inside the Python program of process {program}; stop it there.")
-    held = [one.execution_id for one in history.of_run(instance, run.run_id, task_ids) if one.status in UNDER_WAY]
+    executions = history.of_run(instance, run.run_id, task_ids)
+    active = [execution.execution_id for execution in executions if execution.status in UNDER_WAY]
     request(instance, run.run_id)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        now = instance.get_run_by_id(run.run_id)
-        if now is None or now.is_finished:
-            status = "deleted" if now is None else now.status.value.lower()
-            return StopResult(run_id=run.run_id, job=run.job_name, status=status, executions=tuple(held))
-        if instance.run_launcher.check_run_worker_health(now).status.value == "FAILED":
-            # The worker ended before it could say so; asked again, the launcher says it.
+        current = instance.get_run_by_id(run.run_id)
+        if current is None or current.is_finished:
+            status = "deleted" if current is None else current.status.value.lower()
+            return StopResult(run_id=run.run_id, job=run.job_name, status=status, executions=tuple(active))
+        if instance.run_launcher.check_run_worker_health(current).status.value == "FAILED":
+            # The worker ended without reporting it; the launcher reports it now.
             instance.run_launcher.terminate(run.run_id)
         time.sleep(_POLL_SECONDS)
     raise InstanceError(
-        f"The run {run.run_id} was told to stop and goes on after {_PATIENCE_SECONDS} s; see worker.log in its folder."
+        f"The run {run.run_id} has not stopped within {_PATIENCE_SECONDS} s; see worker.log in its folder."
     )
 
 
 def request(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Ask a run to stop, and return at once: it leaves the queue, or its process is interrupted."""
+    """Request the stop of a run without waiting: it leaves the queue, or its process is interrupted."""
     instance.run_coordinator.cancel_run(run_id)
 
 
 def is_stopped(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Say whether somebody has stopped the run, or asked it to stop."""
+    """Whether the run was stopped, or its stop was requested."""
     return bool(instance.get_records_for_run(run_id, of_type=_STOPS, limit=1).records)
 
 
 def was_begun(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Say whether the run has left the queue: its process may exist, or is about to."""
+    """Whether the run has left the queue, so that its process may exist."""
     return bool(instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_STARTING, limit=1).records)
 
 
 def mark_canceling(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Let the status of a stopped run say so too.
+    """Set the status of a stopped run to CANCELING.
 
-    Dagster writes it after the event, and takes an interruption before it for a failure.
+    Dagster writes the status after the event, and treats an interruption in between as a failure.
     """
     run = instance.get_run_by_id(run_id)
     if run is not None and run.status not in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
-        instance.report_run_canceling(run, "It was stopped.")
+        instance.report_run_canceling(run, "The run was stopped.")
 
 
 def settle(instance: dg.DagsterInstance, run_id: str) -> None:
-    """End a stopped run on which no process works any more as cancelled, also when something else overwrote that."""
+    """End a stopped run without a process as cancelled, also if another status has overwritten that."""
     run = instance.get_run_by_id(run_id)
     if run is None or run.status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED):
         return
     if is_stopped(instance, run_id):
-        instance.report_run_canceled(run, "It was stopped.")
+        instance.report_run_canceled(run, "The run was stopped.")
 
 
 def _check_execution(executions: Sequence[history.Execution], execution_id: str, run: dg.DagsterRun) -> None:
-    found = {one.execution_id: one.status for one in executions}
-    if execution_id not in found:
+    statuses = {execution.execution_id: execution.status for execution in executions}
+    if execution_id not in statuses:
         raise UnknownName(
-            f"The run {run.run_id} has no execution {execution_id!r}; it has {', '.join(found) or 'none yet'}."
+            f"The run {run.run_id} has no execution {execution_id!r}; it has {', '.join(statuses) or 'none yet'}."
         )
-    if found[execution_id] not in UNDER_WAY:
+    if (status := statuses[execution_id]) not in UNDER_WAY:
         raise NotRunning(
-            f"{execution_id} is not running: it has ended with {found[execution_id]}. Its run goes "
-            f"on: mystocks stop {run.run_id}"
+            f"{execution_id} is not running: it has ended with {status}. Stop its run with: mystocks stop {run.run_id}"
         )

@@ -1,1 +1,1 @@
-"""When tasks start: switches, fire times of schedules and intervals, starts that were missed."""
+"""Start times of tasks: switches, due times of schedules and intervals, missed starts."""

@@ -1,7 +1,7 @@
-"""When a cron expression is due, without Dagster: the times are those at which its daemon fires, which a test compares.
+"""Due times of cron expressions without Dagster; a test compares them with the times of its daemon.
 
-Over a time zone whose clocks change Dagster's own iterator is asked, since it decides what becomes of an hour that
-comes twice or not at all. Shanghai's do not.
+For a time zone with daylight saving, Dagster's own iterator is used, since it decides about hours that occur twice or
+not at all. Shanghai has no daylight saving.
 """
 
 from collections.abc import Iterator
@@ -11,20 +11,20 @@ from zoneinfo import ZoneInfo
 from mystocks_dagster.taskfile.cron import CronTimes
 
 _DAY = timedelta(days=1)
-#: Clocks that change do so within two years, and stay for a week at least.
+#: Daylight saving changes the offset within two years, for at least a week.
 _STEP, _STEPS = timedelta(days=7), 106
 
 
 def cron_times(expression: str, zone: str, start: datetime) -> Iterator[datetime]:
-    """Yield the times from `start` on at which an expression is due, in its time zone.
+    """Yield the due times of an expression from `start` on, in its time zone.
 
     Args:
-        expression: One without a fault, as `taskfile.cron.canonical` returns it.
+        expression: A valid expression, as `taskfile.cron.canonical` returns it.
         zone: Name of the time zone.
-        start: An aware moment.
+        start: Aware time.
     """
-    place = ZoneInfo(zone)
-    first = start.astimezone(place)
+    time_zone = ZoneInfo(zone)
+    first = start.astimezone(time_zone)
     if _clocks_change(first):
         from mystocks_dagster.dagster_internals import schedule_execution_time_iterator
 
@@ -34,7 +34,7 @@ def cron_times(expression: str, zone: str, start: datetime) -> Iterator[datetime
     for day in _days(times, first.date()):
         for hour in times.hours:
             for minute in times.minutes:
-                moment = datetime.combine(day, time(hour, minute), place)
+                moment = datetime.combine(day, time(hour, minute), time_zone)
                 if moment >= first:
                     yield moment
 
@@ -47,5 +47,5 @@ def _days(times: CronTimes, day: date) -> Iterator[date]:
 
 
 def _clocks_change(first: datetime) -> bool:
-    """Return whether the offset of a moment's time zone changes in the two years from then on."""
+    """Whether the offset of a time zone changes in the two years after `first`."""
     return any((first + number * _STEP).utcoffset() != first.utcoffset() for number in range(_STEPS))

@@ -1,10 +1,7 @@
-"""When a daemon looked and when a switch was off.
+"""Times at which a daemon was active and switches were off. They decide whether a late start is missed or late.
 
-Whether a start that is asked for late was missed, late, or not due at all.
-
-A start was missed when no daemon looked at the time at which it was due. One that a slow daemon comes to late is late
-and runs.
-What was due while its switch was off was neither. This is the only place that says so (decision 24).
+A start is missed if no daemon was active at its due time. A start that a slow daemon evaluates late is late, and runs.
+A start that was due while its switch was off is neither. Only this module decides that (decision 24).
 """
 
 import hashlib
@@ -19,13 +16,13 @@ import dagster as dg
 from mystocks_dagster.tags import Storage
 from mystocks_dagster.taskfile.schedule import Schedule
 
-#: A daemon of which nothing was noted for so long did not look: its machine slept, or it was stopped.
+#: After this time without a record the daemon was not active: it was stopped, or its machine slept.
 SILENCE = timedelta(seconds=150)
-#: A daemon that looks again after such a silence has been awake for at most so long.
+#: After such a silence, the daemon has been active again for at most this time.
 _AWAKE = timedelta(seconds=15)
-#: The daemon sees a changed task file as late as this.
+#: Longest time until the daemon loads a changed task file.
 RELOAD = timedelta(seconds=60)
-#: A look is noted at most so often.
+#: Least time between two records.
 _PAUSE = timedelta(seconds=2)
 _TIMES = {
     "schedule_type",
@@ -40,16 +37,16 @@ NEVER = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DaemonLooks:
-    """What is known at one look of the daemon.
+class DaemonActivity:
+    """The daemon's activity and the switches at one evaluation.
 
     Attributes:
-        moment: When it looks.
-        since: From when on a daemon has looked without a break.
-        before: When it looked before; None when this look is the first since a daemon began.
-        off: The jobs whose switch was off at that look.
-        resumed: Job to the moment until which it was off, where it is on again.
-        forms: Job to the form of its schedule, and when the schedule was first seen in this form.
+        moment: Time of the evaluation.
+        since: Start of the daemon's uninterrupted activity.
+        before: Time of the evaluation before; None at the first one of a daemon.
+        off: Jobs whose switch was off at the evaluation before.
+        resumed: Jobs that are on again, with the time until which each was off.
+        forms: Jobs with the form of their schedule and the time at which it was first seen.
     """
 
     moment: datetime
@@ -60,48 +57,40 @@ class DaemonLooks:
     forms: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
 
     def off_until(self, job: str) -> datetime:
-        """Return until when the switch of a job, which is on now, was off; `NEVER` when nobody saw it off.
+        """Return until when the switch of a job, which is on now, was off; `NEVER` if no record has it off.
 
-        Who turned it, and how, does not matter. Where nobody looked when it was turned on again, it counts from the
-        first look.
+        If no daemon was active when it was turned on again, the first evaluation counts.
         """
         known = self.resumed.get(job, NEVER)
         return max(known, self.before or self.since, self.since) if job in self.off else known
 
     def first_seen(self, job: str, form: str, otherwise: datetime) -> datetime:
-        """Return since when the schedule of a job has this form.
-
-        Now when it had another, `otherwise` when nothing is noted.
-        """
+        """Return since when a job's schedule has this form: now if it had another, `otherwise` without a record."""
         if job not in self.forms:
             return otherwise
-        noted, seen = self.forms[job]
-        return seen if noted == form else self.moment
+        known, seen = self.forms[job]
+        return seen if known == form else self.moment
 
 
 def form(schedule: Schedule) -> str:
-    """Return a short text that changes with the times at which a schedule is due, and with nothing else."""
+    """Return a hash of the fields of a schedule that determine its due times."""
     return hashlib.sha256(schedule.model_dump_json(include=_TIMES).encode()).hexdigest()[:12]
 
 
 def begin(instance: dg.DagsterInstance, moment: datetime) -> None:
-    """Note that a daemon begins at that moment: until then none looked."""
-    _write(instance, Storage.DAEMON_LOOKS, {"since": moment.isoformat(), "looked": None})
+    """Record the start of a daemon: none was active until then."""
+    _write(instance, Storage.DAEMON_ACTIVITY, {"since": moment.isoformat(), "looked": None})
 
 
-def read(instance: dg.DagsterInstance, moment: datetime) -> DaemonLooks:
-    """Return what is known at a look of the daemon at that moment."""
-    stored = {
-        key: json.loads(text)
-        for key, text in instance.daemon_cursor_storage.get_cursor_values(
-            {Storage.DAEMON_LOOKS, Storage.SCHEDULES}
-        ).items()
-    }
-    looks, schedules = stored.get(Storage.DAEMON_LOOKS, {}), stored.get(Storage.SCHEDULES, {})
-    before = _time(looks.get("looked"))
-    return DaemonLooks(
+def read(instance: dg.DagsterInstance, moment: datetime) -> DaemonActivity:
+    """Return the recorded activity for an evaluation at `moment`."""
+    texts = instance.daemon_cursor_storage.get_cursor_values({Storage.DAEMON_ACTIVITY, Storage.SCHEDULES})
+    stored = {key: json.loads(text) for key, text in texts.items()}
+    activity, schedules = stored.get(Storage.DAEMON_ACTIVITY, {}), stored.get(Storage.SCHEDULES, {})
+    before = _time(activity.get("looked"))
+    return DaemonActivity(
         moment=moment,
-        since=_since(_time(looks.get("since")), before, moment),
+        since=_since(_time(activity.get("since")), before, moment),
         before=before,
         off=frozenset(schedules.get("off", ())),
         resumed={job: datetime.fromisoformat(text) for job, text in schedules.get("resumed", {}).items()},
@@ -109,24 +98,24 @@ def read(instance: dg.DagsterInstance, moment: datetime) -> DaemonLooks:
     )
 
 
-def look(
+def record(
     instance: dg.DagsterInstance, moment: datetime, on: Mapping[str, bool], forms: Mapping[str, str] | None = None
-) -> DaemonLooks:
-    """Note a look of the daemon, and return what was known at it.
+) -> DaemonActivity:
+    """Record an evaluation of the daemon, and return the activity recorded before.
 
     Args:
-        instance: Dagster's.
-        moment: When the daemon looks.
-        on: Job to whether its switch is on; jobs that are not in it are left as they were noted.
-        forms: Job to the form of its schedule, of all jobs that have one.
+        instance: Dagster's instance.
+        moment: Time of the evaluation.
+        on: Whether the switch of each job is on; jobs that are not in it keep their record.
+        forms: Forms of the schedules of all jobs.
     """
-    looks = read(instance, moment)
-    if looks.before is None or not timedelta() <= moment - looks.before < _PAUSE:
-        _write(instance, Storage.DAEMON_LOOKS, {"since": looks.since.isoformat(), "looked": moment.isoformat()})
-    schedules = _schedules(looks, on, forms)
-    if schedules != _stored(looks.off, looks.resumed, looks.forms):
+    activity = read(instance, moment)
+    if activity.before is None or not timedelta() <= moment - activity.before < _PAUSE:
+        _write(instance, Storage.DAEMON_ACTIVITY, {"since": activity.since.isoformat(), "looked": moment.isoformat()})
+    schedules = _schedules(activity, on, forms)
+    if schedules != _stored(activity.off, activity.resumed, activity.forms):
         _write(instance, Storage.SCHEDULES, schedules)
-    return looks
+    return activity
 
 
 def _since(since: datetime | None, before: datetime | None, moment: datetime) -> datetime:
@@ -134,21 +123,21 @@ def _since(since: datetime | None, before: datetime | None, moment: datetime) ->
         return moment - _AWAKE
     if before is not None and moment - before > SILENCE:
         return moment - _AWAKE
-    return min(since, moment)  # clocks are set back too
+    return min(since, moment)  # a clock may be set back
 
 
-def _schedules(looks: DaemonLooks, on: Mapping[str, bool], forms: Mapping[str, str] | None) -> dict[str, Any]:
-    off = (looks.off - on.keys()) | {job for job, is_on in on.items() if not is_on}
-    resumed = {**looks.resumed, **{job: looks.off_until(job) for job in looks.off - off}}
+def _schedules(activity: DaemonActivity, on: Mapping[str, bool], forms: Mapping[str, str] | None) -> dict[str, Any]:
+    off = (activity.off - on.keys()) | {job for job, is_on in on.items() if not is_on}
+    resumed = {**activity.resumed, **{job: activity.off_until(job) for job in activity.off - off}}
     if forms is None:
-        return _stored(off, resumed, looks.forms)
-    # What is noted for the first time may be older than the note, as after an upgrade; later, a new form is new.
-    new = looks.moment - RELOAD if looks.forms else NEVER
-    noted = {
-        job: looks.forms[job] if job in looks.forms and looks.forms[job][0] == form else (form, new)
+        return _stored(off, resumed, activity.forms)
+    # The first record may be later than the schedule, as after an upgrade; with a record, a new form is new.
+    new = activity.moment - RELOAD if activity.forms else NEVER
+    seen_forms = {
+        job: activity.forms[job] if job in activity.forms and activity.forms[job][0] == form else (form, new)
         for job, form in sorted(forms.items())
     }
-    return _stored(off & forms.keys(), {job: moment for job, moment in resumed.items() if job in forms}, noted)
+    return _stored(off & forms.keys(), {job: moment for job, moment in resumed.items() if job in forms}, seen_forms)
 
 
 def _stored(off: Any, resumed: Mapping[str, datetime], forms: Mapping[str, tuple[str, datetime]]) -> dict[str, Any]:

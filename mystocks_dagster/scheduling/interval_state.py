@@ -1,4 +1,4 @@
-"""From when intervals without a start_time count: kept in Dagster's run storage, so that no restart shifts them."""
+"""First starts of intervals without a start_time, in Dagster's run storage, so that a restart does not shift them."""
 
 import json
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from mystocks_dagster.tags import INTERVALS_SENSOR, Storage
 
 @dataclass(frozen=True, kw_only=True)
 class IntervalState:
-    """What is remembered of one interval schedule.
+    """Stored state of an interval schedule.
 
     Attributes:
-        start: The first start; the others follow at multiples of `step`.
-        step: Seconds between two starts, as the file had it when `seen` was noted.
-        seen: When the schedule was first seen in this form: what was due before that was not missed.
+        start: First start; the others follow at multiples of `step`.
+        step: Seconds between two starts, as in the file when `seen` was stored.
+        seen: When the schedule was first seen in this form; earlier starts are not missed.
     """
 
     start: datetime
@@ -27,7 +27,7 @@ class IntervalState:
 
 
 def read(tables: DagsterTables) -> dict[str, IntervalState]:
-    """Return the anchors by job."""
+    """Return the states by job."""
     text = tables.note(Storage.INTERVALS)
     stored = json.loads(text) if text else {}
     return {
@@ -36,23 +36,23 @@ def read(tables: DagsterTables) -> dict[str, IntervalState]:
     }
 
 
-def write(instance: Any, anchors: Mapping[str, IntervalState]) -> None:
-    """Keep the anchors instead of those kept before."""
-    stored = {job: [one.start.isoformat(), one.step, one.seen.isoformat()] for job, one in anchors.items()}
+def write(instance: Any, states: Mapping[str, IntervalState]) -> None:
+    """Replace the stored states."""
+    stored = {job: [state.start.isoformat(), state.step, state.seen.isoformat()] for job, state in states.items()}
     instance.daemon_cursor_storage.set_cursor_values({Storage.INTERVALS: json.dumps(stored, separators=(",", ":"))})
 
 
-def looked(tables: DagsterTables) -> datetime | None:
-    """Return until when the intervals have been looked at; None before the first look."""
+def last_evaluation(tables: DagsterTables) -> datetime | None:
+    """Return the time of the last evaluation of the intervals; None before the first."""
     sensor = instigators(tables).get(INTERVALS_SENSOR)
-    return looked_until(sensor.data.get("cursor")) if sensor else None
+    return evaluated_until(sensor.data.get("cursor")) if sensor else None
 
 
-def looked_until(cursor: str | None) -> datetime | None:
-    """Return the moment in the sensor's cursor."""
+def evaluated_until(cursor: str | None) -> datetime | None:
+    """Return the time in the sensor's cursor."""
     return datetime.fromisoformat(json.loads(cursor)["looked"]) if cursor else None
 
 
-def looked_cursor(moment: datetime) -> str:
-    """Return the cursor that holds a moment."""
+def evaluation_cursor(moment: datetime) -> str:
+    """Return the sensor's cursor for a time."""
     return json.dumps({"looked": moment.isoformat()})

@@ -1,4 +1,4 @@
-"""Which schedules should have started something and did not: the daemon was down, or could not evaluate them."""
+"""Overdue schedules: the daemon was down, or could not evaluate them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from mystocks_dagster.taskfile.schedule import Schedule
 
 @dataclass(frozen=True, kw_only=True)
 class MissedSchedule:
-    """A schedule of a task or group, and the earliest time at which it should have fired since the last look."""
+    """A schedule of a task or group with its earliest due time after the last evaluation."""
 
     name: str
     due: datetime
@@ -26,33 +26,33 @@ class MissedSchedule:
 def missed_schedules(
     instance: dg.DagsterInstance, entries: Mapping[str, Task | Group], switches: Iterable[Switch]
 ) -> Iterator[MissedSchedule]:
-    """Yield the schedules that are on, were due before now, and were not evaluated since.
+    """Yield the schedules that are on, were due before now, and have not been evaluated since.
 
-    A tick that was skipped with a reason (not a trading day, already running) is an evaluation. A schedule that no
-    daemon has ever seen is not overdue: nobody can say since when it should have fired.
+    A skipped tick (not a trading day, already running) is an evaluation. A schedule that no daemon has evaluated yet is
+    not overdue.
     """
     tables = InstanceTables(instance)
-    noted = interval_state.read(tables)
-    looked, looks = interval_state.looked(tables), downtime.read(instance, now())
+    states = interval_state.read(tables)
+    evaluated, activity = interval_state.last_evaluation(tables), downtime.read(instance, now())
     for switch in switches:
-        schedule, anchor = entries[switch.name].schedule, noted.get(entries[switch.name].dagster_name)
+        schedule, anchor = entries[switch.name].schedule, states.get(entries[switch.name].dagster_name)
         if schedule is None or not switch.on:
             continue
-        # One sensor looks at all intervals; their own sensors are switches.
+        # One sensor evaluates all intervals; their own sensors are switches.
         job = entries[switch.name].dagster_name
-        times = [switch.looked_at, *((looked, anchor.seen) if schedule.interval_seconds and anchor else ())]
+        times = [switch.evaluated_at, *((evaluated, anchor.seen) if schedule.interval_seconds and anchor else ())]
         seen = max((time for time in times if time), default=None)
-        seen = seen and max(seen, looks.off_until(job))
+        seen = seen and max(seen, activity.off_until(job))
         if seen and _due(switch, schedule, seen, anchor):
-            # The state may lag behind the ticks.
+            # The stored state may be older than the ticks.
             due = _due(switch, schedule, max(seen, _last_tick(tables, switch)), anchor)
             if due:
                 yield MissedSchedule(name=switch.name, due=due)
 
 
 def _due(switch: Switch, schedule: Schedule, seen: datetime, anchor: IntervalState | None) -> datetime | None:
-    """Return when the schedule was due first after `seen`; None when that is still to come."""
-    # A tick is noted under the time at which it was due: the next one is a second later at the earliest.
+    """Return the first due time after `seen`; None if it is in the future."""
+    # A tick has its due time: the next one is at least a second later.
     after = seen + timedelta(seconds=1)
     first = next(
         next_runs.starts(switch.name, schedule, after, anchor=anchor.start if anchor else None, cursor=switch.cursor),

@@ -1,4 +1,4 @@
-"""When schedules will start their jobs: the times at which the daemon fires, by the daemon's own reading of cron."""
+"""Next starts of schedules: the times at which the daemon will start their jobs."""
 
 import json
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from mystocks_dagster.scheduling.cron_times import cron_times
 from mystocks_dagster.taskfile.schedule import Schedule
 
 _UTC = ZoneInfo("UTC")
-#: Nobody looks further ahead; a schedule without a time until then, such as Saturdays that are trading days, has none.
+#: Search range; a schedule without a start in it, such as Saturdays on trading days only, has none.
 _HORIZON = timedelta(days=3653)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NextRun:
-    """One start to come.
+    """A future start.
 
     Attributes:
         task_id: Id of the task or group.
         time: In the time zone of its schedule.
-        trading_day: Whether Shanghai trades on that moment's day there.
-        certain: False beyond the published calendar, where every weekday is taken for a trading day.
+        trading_day: Whether its day in Shanghai is a trading day.
+        certain: False after the end of the calendar, where every weekday counts as a trading day.
     """
 
     task_id: str
@@ -52,15 +52,15 @@ class NextRun:
 def starts(
     task_id: str, schedule: Schedule, after: datetime, *, anchor: datetime | None = None, cursor: str | None = None
 ) -> Iterator[NextRun]:
-    """Yield the starts from `after` on, in order; days without trading are left out where the schedule leaves them out.
+    """Yield the starts from `after` on, in order, without days that the schedule skips.
 
     Args:
         task_id: Id of the task or group.
         schedule: Its schedule.
-        after: An aware moment.
+        after: Aware time.
         anchor: From when an interval without `start_time` counts; `after` when None, since it is due as soon as the
             daemon sees it.
-        cursor: What the sensor of a once schedule remembers.
+        cursor: Cursor of the sensor of a once schedule.
     """
     calendar = shanghai()
     start = max(after, schedule.start_time or after)
@@ -73,20 +73,20 @@ def starts(
             day = moment.astimezone(SHANGHAI).date()
             trading, certain = calendar.is_probable_session(day)
             if schedule.trading_days_only and not trading:
-                # A day of a five-second interval has 17,280 ticks: do not ask each whether the day is another one.
+                # Skip the rest of the day: a five-second interval has 17,280 ticks in it.
                 start = datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
                 break
             yield NextRun(task_id=task_id, time=moment, trading_day=trading, certain=certain)
 
 
 def _ticks(schedule: Schedule, start: datetime, anchor: datetime, cursor: str | None) -> Iterator[datetime]:
-    """Yield the times from `start` on at which the schedule is due, whatever day it is."""
+    """Yield the due times of the schedule from `start` on, on all days."""
     zone = ZoneInfo(schedule.timezone)
     if schedule.cron_expression:
         yield from cron_times(schedule.cron_expression, schedule.timezone, start)
     elif schedule.interval_seconds:
         step = timedelta(seconds=schedule.interval_seconds)
-        # In UTC: an interval is so many seconds, also across a change of the clocks.
+        # In UTC, so that daylight saving does not change an interval.
         due = (schedule.start_time or anchor).astimezone(_UTC)
         due += max(0, -((due - start) // step)) * step
         while True:

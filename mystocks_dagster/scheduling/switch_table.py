@@ -1,6 +1,6 @@
-"""Whether schedules are on, read out of Dagster's table of instigators, as it calls schedules and sensors.
+"""States of switches, read from Dagster's table of instigators, which are its schedules and sensors.
 
-Where nobody has turned a switch, the file's `enabled` counts. Turning is in `switches.py`.
+The file's `enabled` counts until a person turns the switch; `switches.py` turns switches.
 """
 
 import json
@@ -16,7 +16,7 @@ from mystocks_dagster.taskfile.model import Group, Task
 
 SCHEDULE, SENSOR = "SCHEDULE", "SENSOR"
 _STOPPED, _UNDECIDED = "STOPPED", "DECLARED_IN_CODE"
-_LOOKS = ("start_timestamp", "last_iteration_timestamp", "last_sensor_start_timestamp", "last_tick_timestamp")
+_TIMES = ("start_timestamp", "last_iteration_timestamp", "last_sensor_start_timestamp", "last_tick_timestamp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +25,12 @@ class Switch:
 
     Attributes:
         name: Id of the task or group.
-        on: Whether its schedule starts it.
-        declared: Whether the file has it on.
-        decided: A person has turned it, so that the file's `enabled` does not count until it is reset.
-        cursor: What the sensor of a once schedule remembers.
-        looked_at: When the daemon looked at it last, or it was turned on, as far as its state tells (ticks may be
-            newer).
-        selector: Under which id Dagster keeps its state and ticks; empty before it has any.
+        on: Whether the switch is on.
+        declared: The `enabled` of the file.
+        decided: Whether a person has turned it, so that the file's `enabled` does not count until a reset.
+        cursor: Cursor of the sensor of a once schedule.
+        evaluated_at: When the daemon evaluated it last, or when it was turned on, by its state; ticks may be newer.
+        selector: Dagster's id of its state and ticks; empty before it has any.
     """
 
     name: str
@@ -39,11 +38,11 @@ class Switch:
     declared: bool
     decided: bool
     cursor: str | None = None
-    looked_at: datetime | None = None
+    evaluated_at: datetime | None = None
     selector: str = ""
 
     def __str__(self) -> str:
-        """Return it for people: both states where they differ."""
+        """Return the state as text, with the file's state if it differs."""
         words = {True: "on", False: "off"}
         return words[self.on] if self.on == self.declared else f"{words[self.on]}, file: {words[self.declared]}"
 
@@ -53,11 +52,11 @@ class Switch:
 
 
 class Instigator(NamedTuple):
-    """What Dagster remembers of a schedule or sensor.
+    """Dagster's stored state of a schedule or sensor.
 
     Attributes:
         kind: SCHEDULE or SENSOR.
-        status: RUNNING, STOPPED, or DECLARED_IN_CODE where nobody has turned it.
+        status: RUNNING, STOPPED, or DECLARED_IN_CODE if no person has turned it.
         data: Cursor and times.
     """
 
@@ -69,15 +68,15 @@ class Instigator(NamedTuple):
 
 
 def instigators(tables: DagsterTables, location: str | None = None) -> dict[str, Instigator]:
-    """Return what Dagster remembers of schedules and sensors, of one code location or of all, by name."""
+    """Return the stored states of schedules and sensors by name, of one code location or of all."""
     rows = tables.rows("schedules", "SELECT instigator_body, instigator_type, status, selector_id FROM instigators")
-    found = {}
+    states = {}
     for body, kind, status, selector in rows:
         tree = json.loads(body)
         if location is None or _repository(tree["origin"]) == (location, REPOSITORY):
             name = tree["origin"]["job_name"]
-            found[name] = Instigator(name, kind, status, tree["job_specific_data"] or {}, selector)
-    return found
+            states[name] = Instigator(name, kind, status, tree["job_specific_data"] or {}, selector)
+    return states
 
 
 def _repository(origin: Mapping[str, Any]) -> tuple[str, str]:
@@ -86,18 +85,18 @@ def _repository(origin: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def last_tick(tables: DagsterTables, switch: Switch) -> float:
-    """Return when the switch's schedule was evaluated last, in seconds since 1970; 0 before the first time."""
+    """Return the time of the schedule's last tick in seconds since 1970; 0 if it has none."""
     query = "SELECT tick_body FROM job_ticks WHERE selector_id = ? ORDER BY timestamp DESC, id DESC LIMIT 1"
     rows = tables.rows("schedules", query, [switch.selector])
     return json.loads(rows[0][0])["timestamp"] if rows else 0
 
 
 def read(tables: DagsterTables, location: str, entries: Mapping[str, Task | Group]) -> dict[str, Switch]:
-    """Return the switches of those tasks and groups that have a schedule, by id.
+    """Return the switches of the tasks and groups that have one, by id.
 
     Args:
-        tables: Dagster's.
-        location: What Dagster calls the code location.
+        tables: Dagster's tables.
+        location: Dagster's name of the code location.
         entries: Tasks and groups by id.
     """
     states = instigators(tables, location)
@@ -109,17 +108,17 @@ def read(tables: DagsterTables, location: str, entries: Mapping[str, Task | Grou
 
 
 def has_switch(entry: Task | Group) -> bool:
-    """Say whether something starts it by itself: its schedule, or what keeps a supervisor alive."""
+    """Whether it has a switch: it has a schedule, or is a supervisor."""
     return entry.schedule is not None or (isinstance(entry, Task) and entry.task_type == "supervisor")
 
 
 def is_schedule(entry: Task | Group) -> bool:
-    """Say whether a schedule of Dagster's starts it, and not a sensor."""
+    """Whether a Dagster schedule starts it, and not a sensor."""
     return bool(entry.schedule and entry.schedule.cron_expression)
 
 
 def _switch(name: str, entry: Task | Group, state: Instigator | None) -> Switch:
-    # A state of the other kind is a leftover of the time when the schedule had another type: Dagster ignores it too.
+    # A state of the other kind remains from a former schedule type; Dagster ignores it too.
     if state and state.kind != (SCHEDULE if is_schedule(entry) else SENSOR):
         state = None
     decided = state is not None and state.status != _UNDECIDED
@@ -129,11 +128,11 @@ def _switch(name: str, entry: Task | Group, state: Instigator | None) -> Switch:
         declared=entry.active,
         decided=decided,
         cursor=state.data.get("cursor") if state else None,
-        looked_at=_looked_at(state.data) if state else None,
+        evaluated_at=_evaluated_at(state.data) if state else None,
         selector=state.selector if state else "",
     )
 
 
-def _looked_at(data: Mapping[str, Any]) -> datetime | None:
-    known = [moment for name in _LOOKS if (moment := data.get(name))]
-    return datetime.fromtimestamp(max(known), SHANGHAI) if known else None
+def _evaluated_at(data: Mapping[str, Any]) -> datetime | None:
+    times = [moment for name in _TIMES if (moment := data.get(name))]
+    return datetime.fromtimestamp(max(times), SHANGHAI) if times else None

@@ -1,6 +1,6 @@
-"""Turning schedules on and off: Dagster's own switch on the instance, one and the same that the UI shows and turns.
+"""Turn schedules on and off by Dagster's own switch on the instance, which the UI shows and turns too.
 
-That needs neither webserver nor daemon. What is on is read in `switch_table.py`.
+This needs neither webserver nor daemon. `switch_table.py` reads the states.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 
 
 def repository(settings: Settings) -> RemoteRepositoryOrigin:
-    """Return what Dagster calls the project's definitions; the switches belong to it."""
+    """Return Dagster's identity of the project's definitions, to which the switches belong."""
     origins = WorkspaceFileTarget([str(settings.root / "workspace.yaml")]).create_origins()
     return RemoteRepositoryOrigin(origins[0], REPOSITORY)
 
@@ -45,13 +45,13 @@ def repository(settings: Settings) -> RemoteRepositoryOrigin:
 def turn(
     instance: dg.DagsterInstance, origin: RemoteRepositoryOrigin, name: str, entry: Task | Group, on: bool | None
 ) -> Switch:
-    """Turn a schedule on or off, as the UI does, or (`on` None) back to what the file says; return the switch.
+    """Turn a switch on or off as the UI does, or (`on` None) reset it to the file's `enabled`; return the switch.
 
     Raises:
-        NoSwitch: It has no schedule, so that there is nothing to switch.
+        NoSwitch: The task or group has no schedule.
     """
     if not has_switch(entry):
-        raise NoSwitch(f"{name} has no schedule, so there is nothing to switch; it starts by hand: mystocks run {name}")
+        raise NoSwitch(f"{name} has no schedule, so it has no switch. Start it by hand: mystocks run {name}")
     remote = _remote(entry, origin)
     identity = (remote.get_remote_origin_id(), remote.selector_id)
     match remote, on:
@@ -60,21 +60,18 @@ def turn(
         case RemoteSchedule(), False:
             instance.stop_schedule(*identity, remote)
         case RemoteSchedule(), None:
-            _note_turned_on(instance, remote, instance.reset_schedule)
+            _reset(instance, remote, instance.reset_schedule)
         case RemoteSensor(), True:
             instance.start_sensor(remote)
         case RemoteSensor(), False:
             instance.stop_sensor(*identity, remote)
         case RemoteSensor(), None:
-            _note_turned_on(instance, remote, instance.reset_sensor)
+            _reset(instance, remote, instance.reset_sensor)
     return switch_table.read(InstanceTables(instance), origin.code_location_origin.location_name, {name: entry})[name]
 
 
-def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[Any], InstigatorState]) -> None:
-    """Put a switch back.
-
-    Where that turns it on, note when, as turning it on does: Dagster's reset forgets that it was off.
-    """
+def _reset(instance: dg.DagsterInstance, remote: Any, reset: Callable[[Any], InstigatorState]) -> None:
+    """Reset a switch, and store the time if that turns it on: Dagster's reset does not."""
     was_on = remote.get_current_instigator_state(
         instance.get_instigator_state(remote.get_remote_origin_id(), remote.selector_id)
     ).is_running
@@ -83,30 +80,27 @@ def _note_turned_on(instance: dg.DagsterInstance, remote: Any, reset: Callable[[
         return
     data: Any = state.instigator_data
     if isinstance(remote, RemoteSchedule):
-        noted = ScheduleInstigatorData(remote.cron_schedule, get_current_timestamp())
+        data_with_time = ScheduleInstigatorData(remote.cron_schedule, get_current_timestamp())
     else:
-        noted = data.with_sensor_start_timestamp(get_current_timestamp())
-    instance.update_instigator_state(state.with_data(noted))
+        data_with_time = data.with_sensor_start_timestamp(get_current_timestamp())
+    instance.update_instigator_state(state.with_data(data_with_time))
 
 
 def sensor_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
-    """Return what Dagster remembers of each sensor, by the sensor's name."""
+    """Return the stored state of each sensor by name."""
     return {
         state.instigator_name: state for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
     }
 
 
 def person_states(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
-    """Return what Dagster remembers of the schedules and sensors that a person has turned, by name."""
+    """Return the stored states of the schedules and sensors that a person has turned, by name."""
     turned = {InstigatorStatus.RUNNING, InstigatorStatus.STOPPED}
     return {state.instigator_name: state for state in instance.all_instigator_state(instigator_statuses=turned)}
 
 
 def turned_on(states: Mapping[str, InstigatorState], active: Mapping[str, bool]) -> dict[str, bool]:
-    """Return job to whether its schedule or sensor is on.
-
-    As somebody switched it, else as the file has it (`active`).
-    """
+    """Return whether the switch of each job is on: as a person turned it, otherwise as in the file (`active`)."""
     turned = {
         name: state.status == InstigatorStatus.RUNNING
         for name, state in states.items()
@@ -116,22 +110,20 @@ def turned_on(states: Mapping[str, InstigatorState], active: Mapping[str, bool])
 
 
 def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
-    """Tell Dagster that the switches of interval tasks have been looked at, as one sensor looks at all of them.
+    """Mark the switches of interval tasks as evaluated, since one sensor evaluates all of them.
 
-    Else its daemon would first ask each of them, which for a thousand new ones takes a minute and more in which
-    nothing else starts.
+    Otherwise the daemon evaluates each new switch first: for a thousand, nothing else starts for more than a minute.
     """
-    entries = [
-        one for one in taskfile.by_id().values() if one.schedule and one.schedule.interval_seconds and one.active
-    ]
+    active = [entry for entry in taskfile.by_id().values() if entry.active]
+    entries = [entry for entry in active if entry.schedule and entry.schedule.interval_seconds]
     if not entries:
         return
     origin = repository(settings)
     with open_instance(settings) as instance:
         known = sensor_states(instance)
-        for remote in (_remote(one, origin) for one in entries if schedule_name(one.dagster_name) not in known):
+        for remote in (_remote(entry, origin) for entry in entries if schedule_name(entry.dagster_name) not in known):
             data = SensorInstigatorData(last_tick_timestamp=time.time(), sensor_type=SensorType.STANDARD)
-            # The daemon may note the same switch in this moment.
+            # The daemon may store the same switch at this moment.
             with contextlib.suppress(dg.DagsterInvariantViolationError):
                 instance.add_instigator_state(
                     InstigatorState(
@@ -141,7 +133,7 @@ def note_intervals(settings: Settings, taskfile: TaskFile) -> None:
 
 
 def _remote(entry: Task | Group, origin: RemoteRepositoryOrigin) -> RemoteSchedule | RemoteSensor:
-    """Return the schedule or sensor as the webserver would know it: what Dagster needs of it to turn its switch."""
+    """Return the schedule or sensor in the form in which Dagster turns its switch."""
     handle = RepositoryHandle(
         repository_name=origin.repository_name,
         code_location_origin=origin.code_location_origin,

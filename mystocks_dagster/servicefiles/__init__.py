@@ -1,1 +1,1 @@
-"""Files with which systemd or launchd starts `mystocks ui` at boot or login and restarts it."""
+"""The service files by which systemd or launchd starts `mystocks ui` at boot or login, and restarts it."""

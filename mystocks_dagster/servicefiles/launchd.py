@@ -1,10 +1,10 @@
-"""The property list of launchd."""
+"""The launchd property list."""
 
 import plistlib
 
 from mystocks_dagster.servicefiles.plan import Plan
 
-# launchd has no file of variables, and a property list can be read by everybody: a shell reads ours.
+# launchd has no environment file, and every user can read a property list: a shell reads the file instead.
 _SCRIPT = 'set -a; . "$1"; shift; exec "$@"'
 
 
@@ -15,7 +15,7 @@ def property_list(plan: Plan) -> str:
         "ProgramArguments": ["/bin/sh", "-c", _SCRIPT, "sh", str(plan.environment), *plan.command],
         "WorkingDirectory": str(plan.root),
         "RunAtLoad": True,
-        # Started again when it failed, not when it was told to stop.
+        # Restarted after a failure, not after a stop.
         "KeepAlive": {"SuccessfulExit": False},
         "ThrottleInterval": 10,
         "ExitTimeOut": 60,

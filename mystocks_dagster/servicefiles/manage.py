@@ -1,4 +1,4 @@
-"""Installing, removing and asking about the service."""
+"""Install, remove and query the service."""
 
 import os
 import plistlib
@@ -10,7 +10,8 @@ from typing import Any
 
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.servicefiles import launchd, systemd
-from mystocks_dagster.servicefiles.environment import content, needed
+from mystocks_dagster.servicefiles.environment import content as environment_file
+from mystocks_dagster.servicefiles.environment import needed
 from mystocks_dagster.servicefiles.plan import Plan
 from mystocks_dagster.settings import Settings, environment
 
@@ -20,15 +21,15 @@ _PROGRAMS = {"systemd": "systemctl", "launchd": "launchctl"}
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How the service is.
+    """The state of the service.
 
     Attributes:
-        installed: Whether its file is there.
-        enabled: Whether it starts by itself; None when the manager did not say.
-        active: Whether it runs; None when the manager did not say.
-        pid: Its process; None when there is none.
-        restarts: How often the manager has started it again; None when it did not say.
-        detail: What the manager said when it could not be asked.
+        installed: Whether its file exists.
+        enabled: Whether it starts by itself; None when the manager does not report it.
+        active: Whether it runs; None when the manager does not report it.
+        pid: Its pid; None when it does not run.
+        restarts: How often the manager has restarted it; None when the manager does not report it.
+        detail: The manager's error when the query failed.
     """
 
     manager: str
@@ -43,62 +44,64 @@ class Status:
     detail: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as `--json` shows it."""
+        """Return the fields of `--json`."""
         return asdict(self)
 
 
 def text(plan: Plan) -> str:
-    """Return the unit or the property list."""
+    """Return the systemd unit or the launchd property list."""
     return systemd.unit(plan) if plan.manager == "systemd" else launchd.property_list(plan)
 
 
 def install(settings: Settings, plan: Plan) -> None:
-    """Write the files, make them known, and start the service; one that runs is started again.
+    """Write the files, register them, and start or restart the service.
 
     Raises:
-        SettingsError: It cannot be; nothing is left behind that was not there.
+        SettingsError: The service cannot be installed; its files are as they were.
     """
-    _usable(plan)
-    written = text(plan)
+    _require_manager(plan)
+    content = text(plan)
     before = plan.file.read_text(encoding="utf-8") if plan.file.exists() else None
     if before is not None and not _is_of(plan, before):
         raise SettingsError(
-            f"{plan.file} is of another project. Choose another name: mystocks service install --name NAME"
+            f"{plan.file} belongs to another project. Choose another name: mystocks service install --name NAME"
         )
     try:
         plan.environment.parent.mkdir(parents=True, exist_ok=True)
-        _write(plan.environment, content(needed(environment(), settings.task_file)), 0o600, plan.uid)
+        variables = environment_file(needed(environment(), settings.task_file))
+        _write(plan.environment, variables, 0o600, plan.uid)
         plan.file.parent.mkdir(parents=True, exist_ok=True)
-        _write(plan.file, written, 0o644)
+        _write(plan.file, content, 0o644)
     except OSError as error:
-        hint = " A service of the machine is installed by root: sudo …, or leave --system out." if plan.system else ""
+        hint = " Only root can install a system service: use sudo, or leave out --system." if plan.system else ""
         raise SettingsError(f"{error.filename} cannot be written: {error.strerror}.{hint}") from None
     if before is not None and plan.manager == "launchd":
         _run(plan.disable[0])
     for command in plan.enable:
-        if complaint := _run(command):
+        if error_text := _run(command):
             if before is None:
                 plan.file.unlink(missing_ok=True)
                 plan.environment.unlink(missing_ok=True)
             else:
                 _write(plan.file, before, 0o644)
-            raise SettingsError(
-                f"{' '.join(command)}: {complaint}. Nothing was installed.{'' if plan.system else _SESSION}"
-            )
+            hint = "" if plan.system else _SESSION
+            raise SettingsError(f"{' '.join(command)}: {error_text}. Nothing was installed.{hint}")
 
 
-_SESSION = " A service of the user needs a session of that user (not `su`); without one: --system, as root."
+_SESSION = " A user service needs a login session of that user (not `su`); without one, use --system as root."
 
 
 def remove(plan: Plan) -> bool:
-    """Stop the service and delete its files; return False when it was not installed."""
+    """Stop the service and delete its files; return False when it is not installed."""
     if not plan.file.exists():
         return False
     if not _is_of(plan, plan.file.read_text(encoding="utf-8")):
-        raise SettingsError(f"{plan.file} is of another project; remove it there, or name yours with --name.")
+        raise SettingsError(
+            f"{plan.file} belongs to another project; remove it there, or name this project's service with --name."
+        )
     for command in plan.disable:
-        if complaint := _run(command):
-            raise SettingsError(f"{' '.join(command)}: {complaint}. Nothing was removed.")
+        if error_text := _run(command):
+            raise SettingsError(f"{' '.join(command)}: {error_text}. Nothing was removed.")
     plan.file.unlink()
     plan.environment.unlink(missing_ok=True)
     if plan.manager == "systemd":
@@ -107,52 +110,50 @@ def remove(plan: Plan) -> bool:
 
 
 def status(plan: Plan) -> Status:
-    """Ask the manager how the service is."""
-    known = Status(
-        manager=plan.manager, name=plan.name, system=plan.system, file=str(plan.file), installed=plan.file.exists()
-    )
-    if not known.installed:
-        return known
-    done = _done(plan.show)
-    if done.returncode:
-        return replace(known, detail=done.stderr.strip())
+    """Query the manager for the state of the service."""
+    installed = plan.file.exists()
+    state = Status(manager=plan.manager, name=plan.name, system=plan.system, file=str(plan.file), installed=installed)
+    if not installed:
+        return state
+    answer = _completed(plan.show)
+    if answer.returncode:
+        return replace(state, detail=answer.stderr.strip())
     if plan.manager == "launchd":
-        found = _pairs(done.stdout, " = ")
-        return replace(
-            known, enabled=True, active=found.get("state") == "running", pid=int(found.get("pid", 0)) or None
-        )
-    found = _pairs(done.stdout, "=")
+        values = _pairs(answer.stdout, " = ")
+        pid = int(values.get("pid", 0)) or None
+        return replace(state, enabled=True, active=values.get("state") == "running", pid=pid)
+    values = _pairs(answer.stdout, "=")
     return replace(
-        known,
-        enabled=found["UnitFileState"] == "enabled",
-        active=found["ActiveState"] == "active",
-        pid=int(found["MainPID"]) or None,
-        restarts=int(found["NRestarts"]),
+        state,
+        enabled=values["UnitFileState"] == "enabled",
+        active=values["ActiveState"] == "active",
+        pid=int(values["MainPID"]) or None,
+        restarts=int(values["NRestarts"]),
     )
 
 
 def _pairs(text: str, sign: str) -> dict[str, str]:
     pairs = (line.strip().partition(sign) for line in text.splitlines())
-    return {name: value for name, found, value in pairs if found}
+    return {name: value for name, separator, value in pairs if separator}
 
 
-def _usable(plan: Plan) -> None:
+def _require_manager(plan: Plan) -> None:
     program = _PROGRAMS[plan.manager]
     if shutil.which(program) is None:
         raise SettingsError(
-            f"There is no {program} here. Keep `mystocks ui` running by other means; --dry-run prints the files."
+            f"{program} is not on this machine. Keep `mystocks ui` running by other means; --dry-run prints the files."
         )
 
 
-def _is_of(plan: Plan, written: str) -> bool:
-    """Say whether a file that is there was written for this project."""
+def _is_of(plan: Plan, content: str) -> bool:
+    """Return whether an existing service file was written for this project."""
     if plan.manager == "systemd":
-        return systemd.folder(plan) in written.splitlines()
-    return plistlib.loads(written.encode()).get("WorkingDirectory") == str(plan.root)
+        return systemd.folder(plan) in content.splitlines()
+    return plistlib.loads(content.encode()).get("WorkingDirectory") == str(plan.root)
 
 
 def _write(path: Path, content: str, mode: int, uid: int | None = None) -> None:
-    """Replace a file; at no moment can others read one that they must not."""
+    """Replace a file; it has its final mode from the first moment on, so that nobody else can read a secret."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     scratch.unlink(missing_ok=True)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -164,7 +165,7 @@ def _write(path: Path, content: str, mode: int, uid: int | None = None) -> None:
     scratch.replace(path)
 
 
-def _done(command: list[str]) -> subprocess.CompletedProcess[str]:
+def _completed(command: list[str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -172,6 +173,6 @@ def _done(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _run(command: list[str]) -> str:
-    """Return what a command that failed said; empty when it did its work."""
-    done = _done(command)
-    return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
+    """Run a command; return its error text, empty on success."""
+    process = _completed(command)
+    return (process.stderr.strip() or f"exit code {process.returncode}") if process.returncode else ""

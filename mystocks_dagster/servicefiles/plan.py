@@ -1,4 +1,4 @@
-"""What a service is to be: its files, and the commands that make it known."""
+"""The plan of a service: its files, and the commands that register it."""
 
 import os
 import pwd
@@ -21,13 +21,13 @@ class Plan:
     Attributes:
         manager: `systemd` or `launchd`.
         name: The service's name.
-        system: Whether it is the machine's, started at boot, or the user's.
-        user: Who runs it: the owner of the project's folder.
-        uid: That user's number.
+        system: Whether it is a system service, started at boot, or a user service.
+        user: The user that runs it: the owner of the project's folder.
+        uid: That user's id.
         root: The project's folder.
-        file: Where the unit or property list goes.
-        environment: Where its variables go.
-        log: What it prints, with launchd; systemd has its journal.
+        file: Path of the unit or property list.
+        environment: Path of the environment file.
+        log: Path of its output, with launchd; systemd has its journal.
         command: The command line.
     """
 
@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def enable(self) -> list[list[str]]:
-        """The commands that make it known and start it."""
+        """The commands that register and start it."""
         if self.manager == "launchd":
             return [["launchctl", "bootstrap", self._domain, str(self.file)]]
         return [
@@ -55,26 +55,29 @@ class Plan:
 
     @property
     def disable(self) -> list[list[str]]:
-        """The commands that stop it and keep it from starting."""
+        """The commands that stop it and unregister it."""
         if self.manager == "launchd":
             return [["launchctl", "bootout", f"{self._domain}/{self.name}"]]
         return [[*self._systemctl, "disable", "--now", self.name]]
 
     @property
     def show(self) -> list[str]:
-        """The command that says how it is."""
+        """The command that prints its state."""
         if self.manager == "launchd":
             return ["launchctl", "print", f"{self._domain}/{self.name}"]
         return [*self._systemctl, "show", self.name, "--property=ActiveState,UnitFileState,MainPID,NRestarts"]
 
     @property
     def reboot(self) -> str:
-        """What happens when the machine starts again."""
+        """When it starts again after a reboot, for people."""
         if self.system:
             return "It starts when the machine starts."
         if self.manager == "launchd":
             return f"It starts when {self.user} logs in. For a start at boot: sudo mystocks service install --system"
-        return f"It starts when {self.user} logs in, and ends with the last session. For a start at boot: loginctl enable-linger {self.user}"
+        return (
+            f"It starts when {self.user} logs in, and ends with the last session. "
+            f"For a start at boot: loginctl enable-linger {self.user}"
+        )
 
     @property
     def _systemctl(self) -> list[str]:
@@ -94,13 +97,13 @@ def plan(settings: Settings, *, name: str, system: bool, host: str, port: int, m
         system: Whether the machine starts it at boot; else the user's session does.
         host: Address of the web UI.
         port: Its port.
-        manager: `systemd` or `launchd`; the machine's own without it.
+        manager: `systemd` or `launchd`; None for the machine's own.
 
     Raises:
-        SettingsError: The name is none.
+        SettingsError: The name is not valid.
     """
     if not _NAME.fullmatch(name):
-        raise SettingsError(f"{name!r} cannot name a service: use letters, digits, dots, dashes and underscores.")
+        raise SettingsError(f"{name!r} is not a valid service name: use letters, digits, dots, dashes and underscores.")
     manager = manager or ("launchd" if sys.platform == "darwin" else "systemd")
     owner = pwd.getpwuid(settings.root.stat().st_uid if system else os.getuid())
     folders = {

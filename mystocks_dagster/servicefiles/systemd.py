@@ -1,4 +1,4 @@
-"""The unit of systemd."""
+"""The systemd unit."""
 
 import re
 
@@ -6,10 +6,10 @@ from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.servicefiles.plan import Plan
 
 _UNIT = """\
-# Written by `mystocks service install`, which writes it again. Additions go into a drop-in: systemctl edit {name}
+# Written by `mystocks service install`, which replaces it. Put additions into a drop-in: systemctl edit {name}
 [Unit]
 Description=MyStocks on Dagster in {root}
-{after}# It tries for ever: what it needs may be back later.
+{after}# Retry without limit: what the service needs may come back later.
 StartLimitIntervalSec=0
 
 [Service]
@@ -19,10 +19,10 @@ EnvironmentFile={environment}
 ExecStart={command}
 Restart=on-failure
 RestartSec=10
-# A stop ends the servers. Runs that are under way go on, as after Ctrl-C, and the next daemon finds them again.
+# A stop ends the servers. Active runs go on, as after Ctrl-C, and the next daemon takes them over.
 KillMode=process
 TimeoutStopSec=60
-# A task that takes all memory ends alone.
+# A task that runs out of memory does not end the service.
 OOMPolicy=continue
 
 [Install]
@@ -34,15 +34,14 @@ def unit(plan: Plan) -> str:
     """Return the unit.
 
     Raises:
-        SettingsError: A path holds a character that no unit can.
+        SettingsError: A path holds a character that a unit cannot express.
     """
     for text in (*plan.command, str(plan.root), str(plan.environment)):
         if re.search(r"[\x00-\x1f\x7f]", text):
             raise SettingsError(
-                f"{text!r}: systemd cannot start what has a control character in its path. Move the project."
+                f"{text!r}: a systemd unit cannot hold a control character in a path. Move the project."
             )
-    # systemd refuses quotes and backslashes in the program's own path; variables it does not resolve there, but in
-    # what the program sees of it.
+    # systemd refuses quotes and backslashes in the program's path, and does not unescape `$` there.
     words = ["/usr/bin/env", *plan.command] if set(plan.command[0]) & set("$\"'\\") else list(plan.command)
     return _UNIT.format(
         name=plan.name,
@@ -57,7 +56,7 @@ def unit(plan: Plan) -> str:
 
 
 def folder(plan: Plan) -> str:
-    """Return the line of the unit that says which project it is of."""
+    """Return the line of the unit that names its project."""
     return f"WorkingDirectory={_specifiers(str(plan.root))}"
 
 
@@ -66,6 +65,6 @@ def _specifiers(text: str) -> str:
 
 
 def _word(text: str) -> str:
-    """Return a word of a command line: quoted, with nothing in it that systemd resolves."""
+    """Quote a word of a command line, so that systemd expands nothing in it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
     return f'"{_specifiers(escaped)}"'

@@ -1,1 +1,1 @@
-"""The task file: its YAML is read, validated with line and remedy, and edited without losing comments."""
+"""The task file: reading its YAML, validation with line and remedy, and edits that keep comments."""

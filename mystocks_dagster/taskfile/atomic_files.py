@@ -1,4 +1,4 @@
-"""Replacing a file as a whole: under a lock, at once or not at all, with the former content kept beside it."""
+"""Atomic replacement of files, and the lock for their editors."""
 
 import fcntl
 import os
@@ -11,16 +11,18 @@ from pathlib import Path
 
 from mystocks_dagster.errors import SettingsError
 
-#: Seconds to wait for other editors; each holds the file for a second or two, and there may be a crowd.
+#: Seconds to wait for other editors; each holds the lock for a second or two, and several may wait.
 _PATIENCE = 60.0
 _POLL_SECONDS = 0.02
 
 
 @contextmanager
 def locked(path: Path, patience: float | None = None) -> Generator[None]:
-    """Keep other editors of `path` waiting, in this process and in others.
+    """Hold the lock of `path` against other editors, in this process and in others.
 
-    `patience` is how many seconds to wait for one.
+    Args:
+        path: The file.
+        patience: Seconds to wait for another editor.
 
     Raises:
         SettingsError: The folder cannot be written, or another editor does not finish.
@@ -30,27 +32,27 @@ def locked(path: Path, patience: float | None = None) -> Generator[None]:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise SettingsError(
-            f"{path} cannot be edited: {lock} cannot be made: {error.strerror}. Check the folder's permissions."
+            f"{path} cannot be edited: {lock} cannot be created: {error.strerror}. Check the folder's permissions."
         ) from None
     try:
         patience = _PATIENCE if patience is None else patience
         if not take_lock(descriptor, patience):
-            raise SettingsError(f"{path} is being edited by another process for {patience:.0f} s already; try again.")
+            raise SettingsError(f"{path} has been locked by another editor for {patience:.0f} s; try again.")
         yield
     finally:
         os.close(descriptor)
 
 
 def take_lock(descriptor: int, patience: float, *, shared: bool = False) -> bool:
-    """Lock an open file for this process, or (`shared`) for all that only read it; False when it stays taken.
+    """Lock an open file; return False if another process keeps it locked.
 
     Args:
-        descriptor: The open file's; the lock is held until it is closed.
-        patience: How many seconds to wait for whoever holds the lock.
-        shared: Whether others may have it at the same time.
+        descriptor: The open file; the lock is held until it is closed.
+        patience: Seconds to wait for the holder of the lock.
+        shared: Whether other readers may hold it at the same time.
 
     Raises:
-        OSError: The file system knows no locks.
+        OSError: The file system does not support locks.
     """
     deadline = time.monotonic() + patience
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -66,28 +68,25 @@ def take_lock(descriptor: int, patience: float, *, shared: bool = False) -> bool
 
 
 def tidy(path: Path) -> None:
-    """Remove what edits of `path` that were killed have left beside it.
-
-    Call it while the file is locked, so that none is under way.
-    """
-    ours = re.compile(rf"\.{re.escape(path.name)}(\.bak)?\.[a-z0-9_]{{8}}\.tmp")
+    """Remove temporary files that killed edits of `path` have left beside it; call it while the file is locked."""
+    temporary = re.compile(rf"\.{re.escape(path.name)}(\.bak)?\.[a-z0-9_]{{8}}\.tmp")
     with suppress(OSError):
         for entry in os.scandir(path.parent):
-            if ours.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            if temporary.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                 with suppress(OSError):
                     Path(entry.path).unlink()
 
 
 def replace(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Write a file so that whoever reads it sees the old content or the new one, also after a power cut.
+    """Replace a file atomically: readers see the old content or the new one, also after a power cut.
 
     Args:
         path: The file.
-        content: What it will hold.
-        mode: Who may read it; None keeps the mode of a file that is there, and lets everybody read a new one.
+        content: Its new content.
+        mode: Its permissions; None keeps those of an existing file, and makes a new one readable for all.
 
     Raises:
-        SettingsError: It cannot be written; the file is as it was.
+        SettingsError: The file cannot be written; it is unchanged.
     """
     scratch: str | None = None
     try:
@@ -103,4 +102,4 @@ def replace(path: Path, content: bytes, mode: int | None = None) -> None:
     except OSError as error:
         if scratch:
             Path(scratch).unlink(missing_ok=True)
-        raise SettingsError(f"{path} cannot be written: {error.strerror}. It is as it was.") from None
+        raise SettingsError(f"{path} cannot be written: {error.strerror}. The file is unchanged.") from None

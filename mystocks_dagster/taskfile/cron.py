@@ -1,4 +1,4 @@
-"""Cron expressions: the five standard fields, Monday is 1, and what is wrong with one."""
+"""Cron expressions: the five standard fields (Monday is 1), their faults and their times."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _NICKNAMES = {
 
 @dataclass(frozen=True)
 class CronField:
-    """One of the five fields: its name, its range, and the names that its numbers may have."""
+    """One of the five fields: its name, its range, and the names of its numbers."""
 
     name: str
     low: int
@@ -40,12 +40,12 @@ FIELDS = (
     CronField("day of week", 0, 7, _WEEKDAYS),
 )
 
-#: Day of month and day of week: cron asks for either, unless one of them begins with `*`.
+#: Day of month and day of week: cron requires either, unless one of them begins with `*`.
 _DAY_FIELDS = (2, 4)
 
 
 class CronFault(NamedTuple):
-    """What is wrong with an expression, and which part of it (offset and length)."""
+    """A fault of an expression, with the offset and length of its part."""
 
     message: str
     hint: str
@@ -55,7 +55,7 @@ class CronFault(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def cron_fault(expression: str) -> CronFault | None:
-    """Return what is wrong with a cron expression, all of its fields in one message; None when it is right.
+    """Return the fault of a cron expression, with all wrong fields in one message; None when it is valid.
 
     Examples:
         >>> cron_fault("30 16 * * 1-5") is None
@@ -88,20 +88,19 @@ def cron_fault(expression: str) -> CronFault | None:
 
 
 def canonical(expression: str) -> str:
-    """Return a cron expression that has no fault as Dagster reads it the way cron does.
+    """Rewrite a valid cron expression so that Dagster reads it as cron does.
 
-    A day field that begins with `*` and leaves no day out is no condition: `*/1` is `*`. A day that no such month has,
-    which
-    Dagster refuses, is an alternative to a day of week that never comes. `9-9`,
-    which Dagster takes for every hour, is 9; and `4/3`, of which it leaves out Sunday, is `4,7`.
+    A day field that begins with `*` and covers all days becomes `*`, such as `*/1`. A day of month that no listed month
+    has, which Dagster refuses, becomes `*` beside a day of week. `9-9`, which Dagster reads as every hour, becomes 9;
+    `4/3`, from which it omits Sunday, becomes `4,7`.
 
     Examples:
         >>> canonical("0  16 1 * */1"), canonical("0 0 30 2 1"), canonical("0 9-9 * * mon-mon")
-        ('0 16 1 * *', '0 0 * 2 1', '0 9 * * mon')
+        ('0 16 1 * *', '0 0 * 2 1', '0 9 * * 1')
     """
-    texts = [_without_odd_parts(index, text) for index, text in enumerate(expression.split())]
+    texts = [_with_numbers(index, text) for index, text in enumerate(expression.split())]
     for index in _DAY_FIELDS:
-        if _everything(index, texts[index]):
+        if _is_every_day(index, texts[index]):
             texts[index] = "*"
     if texts[4] != "*" and _never(_values(2, texts[2]), _values(3, texts[3])):
         texts[2] = "*"
@@ -109,7 +108,7 @@ def canonical(expression: str) -> str:
 
 
 def either_day(expression: str) -> bool:
-    """Return whether a cron expression without a fault restricts both day fields: it fires when either of them fits.
+    """Return whether a valid cron expression restricts both day fields; it then fires when either of them fits.
 
     Examples:
         >>> [either_day(text) for text in ("0 16 13 * 5", "0 16 13 * *", "0 16 13 * */1")]
@@ -121,7 +120,7 @@ def either_day(expression: str) -> bool:
 
 @dataclass(frozen=True)
 class CronTimes:
-    """What an expression without a fault stands for: minutes and hours of the day, ascending, and which days fit."""
+    """The times of a valid expression: minutes and hours of the day, ascending, and which days fit."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
@@ -145,7 +144,7 @@ class CronTimes:
         )
 
     def fits(self, day: date) -> bool:
-        """Return whether it is due on that day at all."""
+        """Return whether the expression fires on a day."""
         if day.month not in self.months:
             return False
         fits = (day.day in self.days, day.isoweekday() % 7 in self.weekdays)
@@ -158,13 +157,13 @@ def _values(index: int, text: str) -> set[int]:
     return values
 
 
-def _without_odd_parts(index: int, text: str) -> str:
-    """Return a field with numbers in place of those parts that Dagster reads otherwise."""
+def _with_numbers(index: int, text: str) -> str:
+    """Return a field with numbers in place of parts that Dagster reads differently from cron."""
     parts = []
     for part in text.split(","):
         values = sorted(_values(index, part))
-        odd = part[0] != "*" and (("-" in part and len(values) == 1) or ("/" in part and "-" not in part))
-        parts.append(",".join(map(str, values)) if odd else part)
+        differs = part[0] != "*" and (("-" in part and len(values) == 1) or ("/" in part and "-" not in part))
+        parts.append(",".join(map(str, values)) if differs else part)
     return ",".join(parts)
 
 
@@ -172,26 +171,26 @@ def _never(days: set[int], months: set[int]) -> bool:
     return min(days) > max(_LONGEST_MONTHS[month - 1] for month in months)
 
 
-def _everything(index: int, text: str) -> bool:
-    """Return whether a day field begins with `*` and leaves no day out."""
-    seven = FIELDS[index].names is _WEEKDAYS
-    days = {day % 7 for day in _values(index, text)} if seven else _values(index, text)
-    return text.startswith("*") and len(days) == (7 if seven else FIELDS[index].high)
+def _is_every_day(index: int, text: str) -> bool:
+    """Return whether a day field begins with `*` and covers all days."""
+    is_weekday = FIELDS[index].names is _WEEKDAYS
+    days = {day % 7 for day in _values(index, text)} if is_weekday else _values(index, text)
+    return text.startswith("*") and len(days) == (7 if is_weekday else FIELDS[index].high)
 
 
 def _days_fault(pieces: list[re.Match[str]], allowed: list[set[int]]) -> CronFault | None:
-    """Return what is wrong with the two day fields together."""
+    """Return the fault of the two day fields together."""
     stepped = [index for index in _DAY_FIELDS if pieces[index].group().startswith("*")]
-    if stepped and not any(_everything(index, pieces[index].group()) for index in _DAY_FIELDS):
+    if stepped and not any(_is_every_day(index, pieces[index].group()) for index in _DAY_FIELDS):
         field, piece = FIELDS[stepped[0]], pieces[stepped[0]]
         last = 6 if field.names is _WEEKDAYS else field.high
         return CronFault(
-            f"{field.name} {piece.group()} beside another day field: cron asks for both at once, Dagster for either",
+            f"{field.name} {piece.group()} beside another day field: cron requires both, Dagster either",
             f"Write {field.low}-{last}{piece.group()[1:]} to fire when either fits, or make one of the two *.",
             piece.start(),
             len(piece.group()),
         )
-    if _never(allowed[2], allowed[3]) and _everything(4, pieces[4].group()):
+    if _never(allowed[2], allowed[3]) and _is_every_day(4, pieces[4].group()):
         piece = pieces[2]
         message = f"no such month has a day {min(allowed[2])}: this never fires"
         return CronFault(message, "Choose another day or month.", piece.start(), len(piece.group()))
@@ -199,7 +198,7 @@ def _days_fault(pieces: list[re.Match[str]], allowed: list[set[int]]) -> CronFau
 
 
 def _field_faults(field: CronField, text: str, values: set[int]) -> Iterator[str]:
-    """Yield what is wrong with one field, and gather in `values` the numbers that it stands for."""
+    """Yield the faults of one field, and add its numbers to `values`."""
     for part in text.split(","):
         base, slash, step_text = part.partition("/")
         step = int(step_text) if step_text.isascii() and step_text.isdigit() else 0
@@ -212,14 +211,11 @@ def _field_faults(field: CronField, text: str, values: set[int]) -> Iterator[str
         else:
             first = _number(field, first_text)
             last = _number(field, last_text, end=True) if dash else field.high if slash else first
-        bad = next((shown for number, shown in ((first, first_text), (last, last_text)) if number is None), None)
-        if bad is not None:
-            is_number = bad.isascii() and bad.isdigit()
-            yield (
-                f"{field.name} {bad} is outside {_range(field)}"
-                if is_number
-                else f"{field.name} {part!r} cannot be read"
-            )
+        invalid = next((text for number, text in ((first, first_text), (last, last_text)) if number is None), None)
+        if invalid is not None and invalid.isascii() and invalid.isdigit():
+            yield f"{field.name} {invalid} is outside {_range(field)}"
+        elif invalid is not None:
+            yield f"{field.name} {part!r} cannot be read"
         elif first is not None and last is not None and first > last:
             yield f"{field.name} {base} runs backwards"
         elif first is not None and last is not None:
@@ -227,7 +223,7 @@ def _field_faults(field: CronField, text: str, values: set[int]) -> Iterator[str
 
 
 def _number(field: CronField, text: str, *, end: bool = False) -> int | None:
-    """Return the number that a text stands for; None when it is none of this field's. Sunday ends a range as 7."""
+    """Return the number of a text; None when the field does not allow it. Sunday at the end of a range is 7."""
     if text.lower() in field.names:
         number = field.names.index(text.lower()) + (field.low if field.name == "month" else 0)
         return 7 if end and number == 0 and field.names is _WEEKDAYS else number

@@ -1,4 +1,4 @@
-"""From one entry as it is written to a `Task` or `Group`, with everything that is wrong with it by itself."""
+"""Building of a `Task` or `Group` from one entry of the file, with all faults within the entry."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,20 +21,21 @@ E = TypeVar("E", bound=Entry)
 
 @dataclass(frozen=True)
 class Built:
-    """What became of one entry.
+    """The result of building one entry.
 
     Attributes:
-        entry: The task or group; None when something is wrong with it.
+        raw: The entry as written.
+        entry: The task or group; None when it has faults.
         function: The task's function, when functions are resolved.
-        faults: What is wrong, with paths within the entry.
-        named: Its id and the ids that it refers to; None when it has no id.
+        faults: The faults, with paths within the entry.
+        refs: Its id and the ids that it refers to; None when it has no id.
     """
 
     raw: Raw
     entry: Task | Group | None = None
     function: Function | None = None
     faults: tuple[Fault, ...] = ()
-    named: EntryRefs | None = None
+    refs: EntryRefs | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Builder:
     functions: Functions | None
 
     def build(self, raw: Raw) -> Built:
-        """Return the entry, or what is wrong with it."""
+        """Return the entry, or its faults."""
         if not isinstance(raw.data, dict):
             message = f"entry {raw.index + 1} of {raw.section} must be a mapping"
             return Built(raw, faults=(Fault((), message, "Write `key: value` lines below each other."),))
@@ -66,13 +67,13 @@ class Builder:
         function, faults = self._function(merged)
         model = params_model(function) if function else None
         if model:
-            merged = self._without_unwanted(merged, data, model)
+            merged = self._with_accepted_params(merged, data, model)
         values, written, unset = resolve_variables(merged, self.environment)
         faults += unset
-        task, wrong = _validated(Task, values, written)
-        faults += wrong
+        task, invalid = _validated(Task, values, written)
+        faults += invalid
         if function and model and isinstance(params := values.get("params") or {}, dict):
-            secret = [path[1:] for path, one in written.items() if one.secret and path[0] == "params"]
+            secret = [path[1:] for path in _secret_paths(written) if path[0] == "params"]
             faults += (_below("params", fault) for fault in params_faults(model, function, params, secret))
         elif function and values.get("params") and params_parameter(function) is None:
             faults.append(
@@ -81,14 +82,14 @@ class Builder:
         faults += [*task_faults(values), *_schedule_faults(values)]
         if function:
             faults += _misfire_faults(values, function)
-        faults = _one_a_place(faults)
-        return Built(raw, None if faults else task, function, faults, _named(raw, values, "dependencies"))
+        faults = _first_per_path(faults)
+        return Built(raw, None if faults else task, function, faults, _refs(raw, values, "dependencies"))
 
     def _group(self, raw: Raw, data: dict[str, Any]) -> Built:
         values, written, faults = resolve_variables(data, self.environment)
-        group, wrong = _validated(Group, values, written)
-        found = _one_a_place([*faults, *wrong, *_schedule_faults(values)])
-        return Built(raw, None if found else group, None, found, _named(raw, values, "tasks"))
+        group, invalid = _validated(Group, values, written)
+        faults = _first_per_path([*faults, *invalid, *_schedule_faults(values)])
+        return Built(raw, None if faults else group, None, faults, _refs(raw, values, "tasks"))
 
     def _function(self, values: Mapping[str, Any]) -> tuple[Function | None, list[Fault]]:
         module, name = values.get("task_module"), values.get("task_function")
@@ -101,20 +102,20 @@ class Builder:
         except Unresolved as error:
             return None, [Fault((error.field,), error.message, error.hint)]
 
-    def _without_unwanted(
+    def _with_accepted_params(
         self, merged: dict[str, Any], data: Mapping[str, Any], model: type[BaseModel]
     ) -> dict[str, Any]:
-        """Leave out the params that only the file's defaults give and the function does not take."""
+        """Remove params that only the file's defaults give and the function does not accept."""
         common, own, params = self.defaults.get("params"), data.get("params"), merged.get("params")
         if not isinstance(common, dict) or not isinstance(params, dict):
             return merged
-        wanted = {*model.model_fields, *(field.alias for field in model.model_fields.values()), *(own or ())}
-        return {**merged, "params": {key: value for key, value in params.items() if key in wanted}}
+        accepted = {*model.model_fields, *(field.alias for field in model.model_fields.values()), *(own or ())}
+        return {**merged, "params": {key: value for key, value in params.items() if key in accepted}}
 
 
 def _misplaced(raw: Raw, other: Section) -> Fault:
     kind = "task" if other == "tasks" else "group"
-    message = f"the {kind} {raw.data[SECTIONS[other]]!r} stands under {raw.section}"
+    message = f"the {kind} {raw.data[SECTIONS[other]]!r} is listed under {raw.section}"
     hint = (
         f"Move its lines up, to the end of the list below `{other}:`."
         if kind == "task"
@@ -126,17 +127,16 @@ def _misplaced(raw: Raw, other: Section) -> Fault:
 def params_faults(
     model: type[BaseModel], function: Function, params: dict[str, Any], secret: Sequence[Path] = ()
 ) -> list[Fault]:
-    """Return what is wrong with the params of a function, with paths within the params."""
+    """Return the faults of a function's params, with paths within the params."""
     try:
         model.model_validate(params)
     except ValidationError as error:
         unknown = f"{getattr(function, '__name__', 'the function')} takes no parameter"
         return list(pydantic_errors.faults(error, model, params, secret=secret, unknown=unknown))
-    except Exception as error:  # noqa: BLE001 - a validator is code of the user's; what it raises is told, not passed on
+    except Exception as error:  # noqa: BLE001 - a validator is the user's code; its exception becomes a fault
         message = f"{model.__name__} cannot check these params: {type(error).__name__}: {error}"
-        return [
-            Fault((), pydantic_errors.without_secrets(message, params, secret), "Mend the validators of that model.")
-        ]
+        message = pydantic_errors.without_secrets(message, params, secret)
+        return [Fault((), message, "Correct the validators of that model.")]
     return []
 
 
@@ -144,11 +144,13 @@ def _validated(model: type[E], values: dict[str, Any], written: Mapping[Path, Wr
     try:
         entry = model.model_validate(values)
     except ValidationError as error:
-        return None, list(
-            pydantic_errors.faults(error, model, values, secret=[path for path, one in written.items() if one.secret])
-        )
-    entry._written = dict(written)  # set once, here, before anybody sees the entry
+        return None, list(pydantic_errors.faults(error, model, values, secret=_secret_paths(written)))
+    entry._written = dict(written)  # set once, before the entry is used
     return entry, []
+
+
+def _secret_paths(written: Mapping[Path, Written]) -> list[Path]:
+    return [path for path, value in written.items() if value.secret]
 
 
 def _schedule_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
@@ -160,17 +162,15 @@ def _schedule_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
 def _misfire_faults(values: Mapping[str, Any], function: Function) -> Iterator[Fault]:
     schedule = values.get("schedule")
     if declared(function).snapshot and isinstance(schedule, dict) and schedule.get("misfire") == "all":
-        message = f"misfire cannot be all: {getattr(function, '__name__', 'the function')} takes a snapshot, and the past has none"
+        name = getattr(function, "__name__", "the function")
+        message = f"misfire cannot be all: {name} takes a snapshot of the present, which cannot be made up for"
         yield Fault(("schedule", "misfire"), message, "Write latest or skip.")
 
 
-def _named(raw: Raw, values: Mapping[str, Any], field: str) -> EntryRefs | None:
-    found = values.get(field)
-    refers = (
-        tuple((index, name) for index, name in enumerate(found) if isinstance(name, str))
-        if isinstance(found, (list, tuple))
-        else ()
-    )
+def _refs(raw: Raw, values: Mapping[str, Any], field: str) -> EntryRefs | None:
+    names = values.get(field)
+    names = names if isinstance(names, (list, tuple)) else ()
+    refers = tuple((index, name) for index, name in enumerate(names) if isinstance(name, str))
     endless = values.get("task_type") == "supervisor"
     return EntryRefs(raw.key, raw.first, raw.id, field, refers, endless) if raw.id else None
 
@@ -179,9 +179,9 @@ def _below(key: str, fault: Fault) -> Fault:
     return fault._replace(path=(key, *fault.path))
 
 
-def _one_a_place(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Keep the first fault of each place: what follows from it there says nothing more."""
-    found: dict[Path, Fault] = {}
+def _first_per_path(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Keep the first fault of each path: later ones there follow from it."""
+    first: dict[Path, Fault] = {}
     for fault in faults:
-        found.setdefault(fault.path, fault)
-    return tuple(found.values())
+        first.setdefault(fault.path, fault)
+    return tuple(first.values())

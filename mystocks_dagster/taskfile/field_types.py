@@ -1,4 +1,4 @@
-"""The types of fields that tasks and groups have: ids, lists of names, priorities, and words with their labels."""
+"""Field types of tasks and groups: ids, lists of names, priorities, and choices with their labels."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -8,12 +8,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.form import Words
 from mystocks_dagster.taskfile.problems import suggest
-from mystocks_dagster.taskfile.schedule import Integer, fault, nothing_is, once_each
+from mystocks_dagster.taskfile.schedule import Integer, empty_as, fault, unique
 
 PriorityName = Literal["critical", "high", "normal", "low", "batch"]
 PRIORITIES: Mapping[str, int] = {"critical": 100, "high": 200, "normal": 500, "low": 800, "batch": 900}
 TaskType = Literal["cron", "supervisor", "manual", "data_sync", "indicator_calc", "market_fetch"]
-#: What each is called on the pages.
+#: Their labels on the pages.
 TASK_TYPES: Mapping[str, Words] = {
     "cron": ("定时任务", "by schedule"),
     "supervisor": ("进程管理", "kept alive"),
@@ -29,23 +29,22 @@ EXECUTION_MODES: Mapping[str, Words] = {
 
 
 def _id(value: str) -> str:
-    if why := names.id_fault(value):
-        raise fault(f"{value!r} cannot be an id: {why}", "Choose another id, such as my_task.")
+    if reason := names.id_fault(value):
+        raise fault(f"{value!r} cannot be an id: {reason}", "Choose another id, such as my_task.")
     return value
 
 
 def _priority(value: Any) -> Any:
     if isinstance(value, str):
         if value not in PRIORITIES:
-            raise fault(
-                f"unknown priority {value!r}", suggest(value, PRIORITIES) + " Or a number from 1 (first) to 999 (last)."
-            )
+            hint = f"{suggest(value, PRIORITIES)} Or a number from 1 (first) to 999 (last)."
+            raise fault(f"unknown priority {value!r}", hint)
         return PRIORITIES[value]
     return value
 
 
 Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": names.ID_PATTERN})]
-Texts = Annotated[tuple[str, ...], nothing_is(()), AfterValidator(once_each)]
+Texts = Annotated[tuple[str, ...], empty_as(()), AfterValidator(unique)]
 Priority = Annotated[
     Integer, Field(ge=1, le=999), BeforeValidator(_priority, json_schema_input_type=int | PriorityName)
 ]

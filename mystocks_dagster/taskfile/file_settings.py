@@ -1,4 +1,4 @@
-"""The part of a task file that stands beside its tasks and groups: version, defaults, packages, alerts."""
+"""The settings of a task file beside its tasks and groups: version, defaults, packages, alerts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,8 +16,8 @@ from mystocks_dagster.taskfile.yaml.document import SECTIONS, Document
 
 
 def read_head(document: Document, folder: Path, environment: Mapping[str, str]) -> tuple[TaskFile, list[Problem]]:
-    """Return the task file without its entries, and everything wrong with that; what is wrong is left out."""
-    # Variables in defaults are resolved in each task that takes them: only there it is known whether it is used.
+    """Return the task file without its entries, and the problems of its settings; faulty settings are left out."""
+    # Variables in defaults are resolved in each task: only there it is known whether they are used.
     defaults = document.defaults
     values, written, faults = resolve_variables(
         {key: value for key, value in document.head.items() if key != "defaults"}, environment
@@ -28,32 +28,31 @@ def read_head(document: Document, folder: Path, environment: Mapping[str, str]) 
             head = TaskFile.model_validate(values)
             break
         except ValidationError as error:
-            found = list(pydantic_errors.faults(error, TaskFile, values, secret=written))
-            faults += found
-            values = _without(values, found)
+            invalid = list(pydantic_errors.faults(error, TaskFile, values, secret=written))
+            faults += invalid
+            values = _without(values, invalid)
     faults += _default_faults(defaults, environment)
-    bad = [
-        (index, why) for index, name in enumerate(head.task_packages) if (why := package_fault(name, folder.resolve()))
-    ]
-    faults += [Fault(("task_packages", index), why) for index, why in bad]
+    for index, name in enumerate(head.task_packages):
+        if reason := package_fault(name, folder.resolve()):
+            faults.append(Fault(("task_packages", index), reason))
     faults += _alert_faults(document)
     own = [fault for fault in document.faults if fault.path[0] not in SECTIONS]
     return head, [document.problem(fault, None) for fault in (*document.unusable, *own, *faults)]
 
 
-def _without(values: Mapping[str, Any], found: Sequence[Fault]) -> dict[str, Any]:
-    """Return the values without what is wrong; of `alerts` only the wrong keys, so that what is right still alerts."""
-    wrong = {fault.path[0] for fault in found}
+def _without(values: Mapping[str, Any], faults: Sequence[Fault]) -> dict[str, Any]:
+    """Return the values without faulty keys; within `alerts` only its faulty keys go, so that the others work."""
+    wrong = {fault.path[0] for fault in faults}
     kept = {key: value for key, value in values.items() if key in TaskFile.model_fields and key not in wrong}
     alerts = values.get("alerts")
     if "alerts" in wrong and isinstance(alerts, dict):
-        faulty = {fault.path[1] for fault in found if fault.path[0] == "alerts" and len(fault.path) > 1}
+        faulty = {fault.path[1] for fault in faults if fault.path[0] == "alerts" and len(fault.path) > 1}
         kept["alerts"] = {key: value for key, value in alerts.items() if key not in faulty} if faulty else {}
     return kept
 
 
 def _alert_faults(document: Document) -> Iterator[Fault]:
-    # 0.5 s to import, for polars' types: only a file that expects something needs it.
+    # The tables take 0.5 s to import (polars): only a file with expectations needs them.
     tables: frozenset[str] = frozenset()
     alerts = document.head.get("alerts")
     if isinstance(alerts, dict) and alerts.get("expect"):
@@ -64,7 +63,7 @@ def _alert_faults(document: Document) -> Iterator[Fault]:
 
 
 def _default_faults(defaults: dict[str, Any], environment: Mapping[str, str]) -> Iterator[Fault]:
-    """Yield what is wrong with `defaults` by themselves: they are a task of which most is missing."""
+    """Yield the faults of `defaults`, checked as a task in which fields may be missing."""
     if "task_id" in defaults:
         yield Fault(("defaults", "task_id"), "an id cannot be a default", "Remove it.", at_key=True)
     values, written, _ = resolve_variables(defaults, environment)

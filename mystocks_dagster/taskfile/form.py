@@ -1,4 +1,4 @@
-"""How the pages show a field of the task file: its label, help and choices, declared at the field in both languages."""
+"""Form declarations of the task file's fields: label, help and choices in both languages."""
 
 import types
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ Kind = Literal["text", "number", "flag", "choice", "names", "yaml", "area"]
 
 @dataclass(frozen=True)
 class FormField:
-    """The words of one field: `name: Annotated[type, FormField("中文", "English")] = Field(...)`.
+    """The form texts of one field: `name: Annotated[type, FormField("中文", "English")] = Field(...)`.
 
     Attributes:
         zh, en: Its label.
-        help: What to write there; None when the label says enough.
-        advanced: Whether it stands under limits and failures instead of the basics.
-        choices: Value to label, of a field whose values are words; a value without one stands for itself.
-        kind: How it is edited; None means as its type says.
+        help: What to write there; None when the label is enough.
+        advanced: Whether the form shows it under limits and failures instead of the basics.
+        choices: Value to label, of a field with fixed values; a value without a label is shown itself.
+        kind: Its form control; None to derive it from the type.
     """
 
     zh: str
@@ -39,9 +39,9 @@ class FormField:
 
 
 def form_fields(model: type[BaseModel]) -> dict[str, FormField]:
-    """Return the form of a model by field, in the model's order, without fields that are models themselves.
+    """Return the form fields of a model, in the model's order, without fields that are models themselves.
 
-    A field that declares no words stands under its own name.
+    The label of a field that declares none is its name.
     """
     return {
         name: _resolved(name, info)

@@ -1,4 +1,4 @@
-"""From `task_module` and `task_function` to a function, out of the allowed packages only."""
+"""Resolution of `task_module` and `task_function` to a function of an allowed package."""
 
 import importlib
 import importlib.machinery
@@ -20,7 +20,7 @@ from mystocks_dagster.taskfile.problems import near, suggest
 from mystocks_dagster.taskfile.signature import unknown_parameter
 
 BUILT_IN = "mystocks_dagster.tasks"
-#: What the built-in package was called in the system that this one replaces.
+#: Name of the built-in package in the system that this one replaces.
 ALIAS = "app.tasks"
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
@@ -29,7 +29,7 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Declared:
-    """What this layer asks of a function's declaration (`declares` in tasks/run.py, a layer above): tables and kind."""
+    """The declaration of a function (`declares` in tasks/run.py, a layer above) as this layer uses it."""
 
     writes: tuple[str, ...] = ()
     also_writes: tuple[str, ...] = ()
@@ -37,18 +37,18 @@ class Declared:
 
 
 def declared(function: Function) -> Declared:
-    """Return the tables that a function declares to write, and whether it takes a snapshot, which has no past."""
+    """Return the tables that a function declares to write, and whether it takes a snapshot of the present."""
     tables = getattr(function, "__tables__", None)
     writes, also_writes = (tuple(getattr(tables, name, ())) for name in ("writes", "also_writes"))
     return Declared(writes, also_writes, bool(getattr(tables, "snapshot", False)))
 
 
 class Unresolved(UnknownName):
-    """A task names no function that it may run.
+    """The function of a task cannot be resolved.
 
     Attributes:
-        field: `task_module` or `task_function`, whichever is to blame.
-        hint: What is allowed, or what was probably meant.
+        field: The faulty field: `task_module` or `task_function`.
+        hint: What is allowed, or a similar name.
     """
 
     def __init__(self, field: str, message: str, hint: str = "") -> None:
@@ -57,13 +57,13 @@ class Unresolved(UnknownName):
 
 
 def resolve(module: str, function: str, packages: Sequence[str] = (), beside: Path | None = None) -> Function:
-    """Return the function that a task names.
+    """Return the function of a task.
 
     Args:
         module: As in `task_module`.
         function: As in `task_function`.
         packages: The file's `task_packages`.
-        beside: The task file's folder, where packages are looked for after the Python path.
+        beside: The task file's folder, which is searched for packages after the Python path.
 
     Raises:
         Unresolved: No such module or function, the module is outside the allowed packages, or it cannot be imported.
@@ -72,15 +72,15 @@ def resolve(module: str, function: str, packages: Sequence[str] = (), beside: Pa
 
 
 class Functions:
-    """Resolves the functions of one task file; a module that cannot be imported is tried once."""
+    """Resolves the functions of one task file; imports each module at most once."""
 
     def __init__(self, packages: Sequence[str] = (), beside: Path | None = None) -> None:
         self._packages = tuple(package for package in packages if package_fault(package, beside) is None)
         self._modules: dict[str, ModuleType | Unresolved] = {}
-        # A package that was written a moment ago is not known to the import system yet.
+        # The import system does not know a package that was written a moment ago.
         importlib.invalidate_caches()
         if beside and self._packages and str(beside) not in sys.path:
-            # Last, so that nothing beside the task file can stand in for an installed module.
+            # Last, so that nothing beside the task file can replace an installed module.
             sys.path.append(str(beside))
 
     def resolve(self, module: str, function: str) -> Function:
@@ -90,83 +90,70 @@ class Functions:
                 self._modules[module] = self._import(module)
             except Unresolved as error:
                 self._modules[module] = error
-        found = self._modules[module]
-        if isinstance(found, Unresolved):
-            raise found
-        return self._function(found, function)
+        resolved = self._modules[module]
+        if isinstance(resolved, Unresolved):
+            raise resolved
+        return self._function(resolved, function)
 
     def modules(self) -> list[str]:
-        """Return the names of the modules that tasks may name."""
-        found = []
+        """Return the names of all modules that tasks may use."""
+        modules = []
         for package in (BUILT_IN, *self._packages):
             spec = find(package)
-            folders = spec.submodule_search_locations if spec else None
-            inner = (
-                [name for _, name, _ in pkgutil.walk_packages(folders, f"{package}.", onerror=lambda _: None)]
-                if folders
-                else []
-            )
-            found += inner or [package]
-        return found
+            folders = (spec.submodule_search_locations if spec else None) or []
+            inner = [name for _, name, _ in pkgutil.walk_packages(folders, f"{package}.", onerror=lambda _: None)]
+            modules += inner or [package]
+        return modules
 
     def _import(self, module: str) -> ModuleType:
         name = self._existing(module)
         try:
-            found = importlib.import_module(name)
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # whatever a user's module does when it is imported is a problem of the file
-            hint = f"Mend the module; the error is at {_place(error)}."
-            raise Unresolved(
-                "task_module", f"{name} cannot be imported: {type(error).__name__}: {error}".rstrip(": "), hint
-            ) from error
+            imported = importlib.import_module(name)
+        except (Exception, SystemExit) as error:  # any failure of a user's module is a problem of the file
+            hint = f"Correct the module; the error is at {_place(error)}."
+            message = f"{name} cannot be imported: {type(error).__name__}: {error}".rstrip(": ")
+            raise Unresolved("task_module", message, hint) from error
         if not _inside(name, (BUILT_IN,)):
             module_cache.note(name)
-        return found
+        return imported
 
     def _existing(self, module: str) -> str:
-        """Return the name under which the module is found, in an allowed package and without importing anything."""
+        """Return the module's name in an allowed package; nothing is imported."""
         names = [BUILT_IN + module.removeprefix(ALIAS)] if _inside(module, (ALIAS,)) else []
         allowed = [name for name in (*names, module) if _inside(name, (BUILT_IN, *self._packages))]
         if not _DOTTED.fullmatch(module) or not allowed:
-            hint = (
-                f"Allowed are modules of {', '.join((BUILT_IN, *self._packages))}; add a package of your "
-                "own to task_packages."
-            )
-            meant = next((name for name in self.modules() if name.endswith(f".{module}")), None)
-            hint = f"Did you mean {meant!r}?" if meant else hint
+            packages = ", ".join((BUILT_IN, *self._packages))
+            hint = f"Allowed are modules of {packages}; add a package of your own to task_packages."
+            similar = next((name for name in self.modules() if name.endswith(f".{module}")), None)
+            hint = f"Did you mean {similar!r}?" if similar else hint
             raise Unresolved("task_module", f"{module!r} is outside the task packages", hint)
         for name in allowed:
             if find(name):
                 return name
-        raise Unresolved("task_module", f"there is no module {module!r}", self._alike(module))
+        raise Unresolved("task_module", f"there is no module {module!r}", self._similar(module))
 
-    def _alike(self, module: str) -> str:
-        """Compare the last part only: what stands before it is the same for all and would make any two look alike."""
+    def _similar(self, module: str) -> str:
+        """Suggest a module by its last part only: the common prefix would make any two names similar."""
         known = {name.rpartition(".")[2]: name for name in self.modules()}
-        alike = near(module.rpartition(".")[2], known)
-        return f"Did you mean {known[alike[0]]!r}?" if alike else f"There are: {', '.join(known.values())}."
+        names = near(module.rpartition(".")[2], known)
+        return f"Did you mean {known[names[0]]!r}?" if names else f"There are: {', '.join(known.values())}."
 
     def _function(self, module: ModuleType, name: str) -> Function:
         allowed = (BUILT_IN, *self._packages)
-        found = None if name.startswith("_") else vars(module).get(name)
-        if found is None:
-            public = [
-                key
-                for key, value in vars(module).items()
-                if _is_task(value, (module.__name__,)) and not key.startswith("_")
-            ]
-            hint = suggest(name, public, allowed="It has") or "It has none that a task can run."
+        function = None if name.startswith("_") else vars(module).get(name)
+        if function is None:
+            own = {key: value for key, value in vars(module).items() if not key.startswith("_")}
+            public = [key for key, value in own.items() if _is_task(value, (module.__name__,))]
+            hint = suggest(name, public, allowed="It has") or "It has no function that a task can run."
             raise Unresolved("task_function", f"{module.__name__} has no function {name!r}", hint)
-        if not _is_task(found, allowed):
+        if not _is_task(function, allowed):
             hint = "Name a function that is written in a task package and takes params, run, both or neither."
-            raise Unresolved("task_function", f"{module.__name__}.{name} is no task function", hint)
-        return found
+            raise Unresolved("task_function", f"{module.__name__}.{name} is not a task function", hint)
+        return function
 
 
 def package_fault(package: str, beside: Path | None) -> str | None:
-    """Return why a name cannot stand in `task_packages`; None when it can. Nothing is imported."""
+    """Return why a name is not allowed in `task_packages`; None when it is. Nothing is imported."""
     if not _DOTTED.fullmatch(package):
         return "a package is written like my_tasks or company.tasks"
     top = package.partition(".")[0]
@@ -193,7 +180,7 @@ def find(name: str, beside: Path | None = None) -> importlib.machinery.ModuleSpe
             spec = importlib.machinery.PathFinder.find_spec(
                 f"{spec.name}.{part}", list(spec.submodule_search_locations)
             )
-    except (ImportError, ValueError):  # a module that was put together by hand has no spec
+    except (ImportError, ValueError):  # a module that was created by code has no spec
         return None
     return spec
 
@@ -203,7 +190,7 @@ def _inside(module: str, packages: Sequence[str]) -> bool:
 
 
 def _is_task(value: Any, packages: Sequence[str]) -> bool:
-    """Return whether a value is a function of one of the packages, and takes params, run, both or neither."""
+    """Return whether a value is a task function of one of the packages: it takes params, run, both or neither."""
     if not callable(value) or inspect.isclass(value) or not _inside(getattr(value, "__module__", None) or "", packages):
         return False
     try:

@@ -1,8 +1,7 @@
-"""The task file that looking and steering go by: as it is now, or the last version of it that could be used.
+"""The task file for commands, pages and runs: its current version, or its last good one.
 
-One slip in an editor must not end what only looks at runs, starts them or stops them. Edits never come here: what
-cannot be read
-cannot be changed safely. See docs/decisions/0023.
+A mistake in an editor must not end commands that show, start or stop runs. Edits do not use this module: a file that
+cannot be read cannot be changed safely. See docs/decisions/0023.
 """
 
 import json
@@ -20,22 +19,22 @@ from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.taskfile.versions import load_version, store
 from mystocks_dagster.taskfile.yaml.document import SECTIONS
 
-#: Where the copies of all versions are, in the instance's folder.
+#: Folder of the copies of all versions, in the instance's folder.
 FOLDER = "taskfiles"
-#: Beside them: task file to the hash of the last version of it that could be used.
+#: File in that folder: task file to the hash of its last good version.
 LAST_GOOD = "last-good.json"
 
 
 def load_usable(settings: Settings, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
-    """Return the task file; when nothing of it can be used, its last good version, whose `unusable` is what is wrong now.
+    """Return the task file; if it is unusable, its last good version, with the error in `unusable`.
 
     Args:
-        settings: The project's.
-        functions: As in `reader.load_task_file`, and so is `environment`.
+        settings: The project's settings.
+        functions: As in `reader.load_task_file`.
         environment: Where variables are looked up.
 
     Raises:
-        TaskFileError: It cannot be used, and there is no good version of it.
+        TaskFileError: The file is unusable, and there is no good version of it.
     """
     try:
         version = load_task_file(settings.task_file, functions=functions, environment=environment)
@@ -55,36 +54,36 @@ def load_usable(settings: Settings, *, functions: bool = True, environment: Mapp
 
 
 def load_for_running(settings: Settings, only: str) -> Version | None:
-    """Return what a run of a task or group needs, and no more; None where the whole file has to be read to know.
+    """Return only the entries that a run of a task or group needs; None where the whole file must be read.
 
     Args:
-        settings: The project's.
+        settings: The project's settings.
         only: Dagster's name of the task or group.
     """
     return known_good.load(settings, settings.dagster_home / FOLDER, only)
 
 
-def load_for_looking(settings: Settings) -> Version:
-    """Return the same for what starts nothing: without `functions` where they are known to be right.
+def load_for_reading(settings: Settings) -> Version:
+    """Return the task file for commands that start nothing: without `functions` where they are known to be valid.
 
     Raises:
-        TaskFileError: It cannot be used, and there is no good version of it.
+        TaskFileError: The file is unusable, and there is no good version of it.
     """
     return known_good.load(settings, settings.dagster_home / FOLDER) or load_usable(settings)
 
 
 def notice(version: Version) -> str | None:
-    """Return in one line which version is used and what is wrong with the file; None when the file itself is used."""
+    """Return one line about the version in use and the file's error; None when the file itself is used."""
     if version.unusable is None:
         return None
     first = version.unusable.problems[0]
     more = len(version.unusable.problems) - 1
     rest = f" (and {more} more)" if more else ""
-    return f"{first}{rest} Until the file is right (see: mystocks check), its last good version {version.hash} is used."
+    return f"{first}{rest} Until the file is valid (see: mystocks check), its last good version {version.hash} is used."
 
 
 def last_good_entries(settings: Settings) -> dict[str, Any]:
-    """Return the tasks and groups of the last good version as they are written, unchecked; nothing when there is none."""
+    """Return the tasks and groups of the last good version as written, unchecked; empty when there is none."""
     folder = settings.dagster_home / FOLDER
     try:
         copy = json.loads((folder / f"{last_good(folder)[_key(settings.task_file)]}.json").read_text(encoding="utf-8"))
@@ -94,7 +93,7 @@ def last_good_entries(settings: Settings) -> dict[str, Any]:
 
 
 def _remember(settings: Settings, version: Version) -> None:
-    """Keep a version as the last good one, where there is an instance to keep it in: looking makes none, and may not write there."""
+    """Store a version as the last good one, if the instance's folder exists: reading does not create it."""
     folder, key = settings.dagster_home / FOLDER, _key(version.source)
     if not settings.dagster_home.is_dir():
         return
@@ -112,12 +111,12 @@ def _note_last_good(version: Version, folder: Path, key: str) -> None:
 
 
 def last_good(folder: Path) -> dict[str, str]:
-    """Return, by task file, the hash of the last version of it that could be used."""
+    """Return the hash of the last good version by task file."""
     try:
-        found = json.loads((folder / LAST_GOOD).read_text(encoding="utf-8"))
+        hashes = json.loads((folder / LAST_GOOD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return hashes if isinstance(hashes, dict) else {}
 
 
 def _key(path: Path) -> str:

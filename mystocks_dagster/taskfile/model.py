@@ -1,4 +1,4 @@
-"""The values of a task file: closed, frozen, and described; the descriptions are the reference manual's text."""
+"""The models of a task file; the descriptions of their fields are the text of the reference manual."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -14,13 +14,13 @@ from mystocks_dagster.taskfile.form import FormField
 from mystocks_dagster.taskfile.owner import OWNER_FIELD, Owner
 from mystocks_dagster.taskfile.problems import Fault
 from mystocks_dagster.taskfile.schedule import (
-    Closed,
     Flag,
     Integer,
     Schedule,
+    StrictModel,
     cross_field,
-    nothing_is,
-    once_each,
+    empty_as,
+    unique,
 )
 from mystocks_dagster.taskfile.secrets import mask
 
@@ -28,7 +28,7 @@ _DAY = 24 * 3600
 
 
 class Task(Entry):
-    """One task: what it runs, when, and what happens when it fails."""
+    """One task: its function, schedule, and behaviour on failure."""
 
     task_id: Annotated[
         Id,
@@ -52,8 +52,8 @@ class Task(Entry):
     )
     owner: Annotated[Owner, OWNER_FIELD] = Field(
         default="",
-        description="Who answers for it: a name, a team or an e-mail address. Shown on its tables in the UI, on its page "
-        "and in messages about it.",
+        description="Who is responsible for it: a name, a team or an e-mail address. Shown on its tables in the UI, "
+        "on its page and in messages about it.",
         examples=["数据组"],
     )
     task_type: Annotated[TaskType, FormField("任务类型", "Type", choices=TASK_TYPES)] = Field(
@@ -76,7 +76,7 @@ class Task(Entry):
         min_length=1, description="Name of the function in that module.", examples=["sync_daily_stock_data"]
     )
     params: Annotated[
-        Annotated[dict[str, Any], nothing_is({})],
+        Annotated[dict[str, Any], empty_as({})],
         FormField(
             "参数（YAML）",
             "Parameters (YAML)",
@@ -84,12 +84,13 @@ class Task(Entry):
         ),
     ] = Field(
         default_factory=dict,
-        description="What the function is given; can be changed for each run.",
+        description="The function's parameters; they can be changed for each run.",
         examples=[{"data_source": "akshare"}],
     )
     enabled: Annotated[Flag, FormField("启用", "Enabled")] = Field(
         default=True,
-        description="false: its schedule does not start it, and a supervisor is not kept alive. By hand it still runs.",
+        description="false: its schedule does not start it, and a supervisor is not kept alive. It can still be run "
+        "by hand.",
     )
     priority: Annotated[
         Priority,
@@ -105,7 +106,7 @@ class Task(Entry):
         ),
     ] = Field(
         default=PRIORITIES["normal"],
-        description="Who starts first when runs wait: `critical` (100), `high` (200), `normal` (500), `low` (800), "
+        description="Order of waiting runs: `critical` (100), `high` (200), `normal` (500), `low` (800), "
         "`batch` (900), or 1 to 999, lower first.",
         examples=["high"],
     )
@@ -133,29 +134,29 @@ class Task(Entry):
         FormField("超时（秒）", "Timeout (seconds)", help=("留空则不限时", "Empty: no limit"), advanced=True),
     ] = Field(
         default=None,
-        description="Seconds that one attempt may take; then it is stopped and counts as failed. Default: no limit.",
+        description="Longest duration of one attempt in seconds; it is then stopped and fails. Default: no limit.",
         examples=[3600],
     )
     retry_count: Annotated[Annotated[Integer, Field(ge=0, le=100)], FormField("重试次数", "Retries", advanced=True)] = (
-        Field(default=0, description="Attempts after the first one, when a retry can mend the failure.")
+        Field(default=0, description="Attempts after the first one, for failures that a retry can resolve.")
     )
     retry_delay: Annotated[
         Annotated[Integer, Field(ge=0, le=_DAY)], FormField("重试间隔（秒）", "Seconds between retries", advanced=True)
-    ] = Field(default=60, description="Seconds between two attempts, at least.")
+    ] = Field(default=60, description="Least time between two attempts, in seconds.")
     auto_restart: Annotated[Flag, FormField("自动重启", "Restart by itself", advanced=True)] = Field(
         default=False,
         description="A supervisor that ends is started again; another task whose run was lost (machine killed) is "
         "started again once.",
     )
     stop_on_error: Annotated[Flag, FormField("出错时停止后续任务", "Stop later tasks on error", advanced=True)] = Field(
-        default=True, description="In a sequential group: a failure keeps the later tasks from starting."
+        default=True, description="In a sequential group: after a failure, later tasks do not start."
     )
     tags: Annotated[Texts, FormField("标签", "Tags", help=("用逗号分隔", "Separated by commas"))] = Field(
         default=(), description="Labels to filter by, in any language.", examples=[["daily", "important"]]
     )
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], FormField("日志级别", "Log level", advanced=True)
-    ] = Field(default="INFO", description="The least severe of its log lines that is kept.")
+    ] = Field(default="INFO", description="The lowest level of its log lines that are kept.")
 
     @model_validator(mode="before")
     @classmethod
@@ -164,8 +165,8 @@ class Task(Entry):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Task":
-        for found in task_faults(self.__dict__):
-            raise cross_field(found)
+        for fault in task_faults(self.__dict__):
+            raise cross_field(fault)
         return self
 
     @property
@@ -175,16 +176,15 @@ class Task(Entry):
 
     @property
     def active(self) -> bool:
-        """Whether the file has it switched on: the task itself and, where there is one, its schedule."""
+        """Whether it is enabled in the file: the task itself and, where there is one, its schedule."""
         return self.enabled and (self.schedule is None or self.schedule.enabled)
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Names of the params that are not shown: those with a value from a variable, or with a secret name."""
+        """Names of the params whose values are masked: those with a variable, or with a secret name."""
         variables = {str(path[1]) for path, written in self._written.items() if written.secret and path[0] == "params"}
-        return frozenset(
-            variables | {name for name, value in self.params.items() if mask({name: value}) != {name: value}}
-        )
+        masked = {name for name, value in self.params.items() if mask({name: value}) != {name: value}}
+        return frozenset(variables | masked)
 
 
 class Group(Entry):
@@ -201,14 +201,14 @@ class Group(Entry):
     )
     owner: Annotated[Owner, OWNER_FIELD] = Field(
         default="",
-        description="Who answers for it: a name, a team or an e-mail address; its tasks have owners of their own.",
+        description="Who is responsible for it: a name, a team or an e-mail address; its tasks have their own owners.",
         examples=["team:data"],
     )
     tasks: Annotated[
-        Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(once_each)],
+        Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(unique)],
         FormField("任务", "Tasks", help=("任务编号，用逗号分隔，按运行顺序", "Ids, separated by commas, in order")),
     ] = Field(
-        description="Ids of its tasks, in order; what they depend on runs too.",
+        description="Ids of its tasks, in order; their dependencies run too.",
         examples=[["daily_data_sync", "calc_technical_indicators"]],
     )
     execution_mode: Annotated[
@@ -216,7 +216,7 @@ class Group(Entry):
     ] = Field(default="sequential", description="One after the other as listed, or side by side.")
     enabled: Annotated[Flag, FormField("启用", "Enabled")] = Field(
         default=True,
-        description="false: it does not run, neither by its schedule nor by hand, unless it is forced or switched on.",
+        description="false: it runs neither by its schedule nor by hand, unless it is forced or switched on.",
     )
     schedule: Schedule | None = Field(default=None, description="When the group starts by itself; see below.")
 
@@ -232,37 +232,37 @@ class Group(Entry):
 
     @property
     def active(self) -> bool:
-        """Whether the file has it switched on: the group itself and, where there is one, its schedule."""
+        """Whether it is enabled in the file: the group itself and, where there is one, its schedule."""
         return self.enabled and (self.schedule is None or self.schedule.enabled)
 
 
-class TaskFile(Closed):
+class TaskFile(StrictModel):
     """A whole task file."""
 
     version: int | float | str = Field(
         default="",
-        description=f"Version of the file's content, as you count it: the tag `{Tag.VERSION}` of all runs.",
+        description=f"Your version number of the file's content: the tag `{Tag.VERSION}` of all runs.",
         examples=["1.0"],
     )
     description: str = Field(default="", description="What the file is for, for people: `mystocks list` shows it.")
-    defaults: Annotated[dict[str, Any], nothing_is({})] = Field(
+    defaults: Annotated[dict[str, Any], empty_as({})] = Field(
         default_factory=dict,
-        description="Any field of a task but its id: taken by each task that does not say it itself. `params` and "
-        "`schedule` are joined key by key; of the params a function is given those that it takes, and a schedule is "
-        "completed only where there is one.",
+        description="Any field of a task except its id: used by each task that does not set it. `params` and "
+        "`schedule` are merged key by key. A function gets only the params that it accepts, and only an existing "
+        "schedule is completed.",
         examples=[{"timeout": 1800}],
     )
     task_packages: Texts = Field(
         default=(),
-        description="Python packages of your own whose functions tasks may name, found on the Python path or beside "
-        "the task file.",
+        description="Your own Python packages whose functions tasks may use, on the Python path or beside the task "
+        "file.",
         examples=[["my_tasks"]],
     )
     alerts: Alerts = Field(
-        default=Alerts(), description="Where messages about failures go, and what they tell; see below."
+        default=Alerts(), description="Channels of messages about failures, and what they report; see below."
     )
-    tasks: Annotated[tuple[Task, ...], nothing_is(())] = Field(default=(), description="The tasks.")
-    task_groups: Annotated[tuple[Group, ...], nothing_is(())] = Field(default=(), description="The groups.")
+    tasks: Annotated[tuple[Task, ...], empty_as(())] = Field(default=(), description="The tasks.")
+    task_groups: Annotated[tuple[Group, ...], empty_as(())] = Field(default=(), description="The groups.")
 
     def by_id(self) -> dict[str, Task | Group]:
         """Return every task and group by its id, in the order of the file."""
@@ -270,18 +270,18 @@ class TaskFile(Closed):
 
 
 def task_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield what does not fit together in a task; `values` may be wrong in other ways too."""
+    """Yield contradictions between fields of a task; `values` may have other faults too."""
     if values.get("task_type") == "manual" and values.get("schedule") is not None:
         yield Fault(
             ("schedule",), "a manual task is never scheduled", "Remove the schedule, or change task_type.", at_key=True
         )
     if values.get("task_type") == "supervisor" and values.get("schedule") is not None:
-        hint = "Remove the schedule: it runs while it is enabled. Or change task_type."
+        hint = "Remove the schedule, since it runs while it is enabled, or change task_type."
         yield Fault(("schedule",), "a supervisor is kept alive, not scheduled", hint, at_key=True)
 
 
 def masked_params(task: Task) -> dict[str, Any]:
-    """Return the task's params as they may be shown; see `Entry.masked`."""
+    """Return the task's params for display; see `Entry.masked`."""
     return task.masked()["params"]
 
 

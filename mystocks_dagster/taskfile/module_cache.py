@@ -1,4 +1,4 @@
-"""Which modules of users' packages this process has imported, so that a long-lived one notices that they were changed."""
+"""The imported modules of users' packages, so that a long-lived process notices changed files."""
 
 import sys
 import threading
@@ -6,23 +6,23 @@ from pathlib import Path
 
 _State = tuple[int, int]
 _lock = threading.Lock()
-#: Module to its file and what that was when the module was imported.
+#: Module to its file and the state of that file at import.
 _noted: dict[str, tuple[str, _State | None]] = {}
 
 
 def note(module: str) -> None:
-    """Remember the state of a module's file, and of all that stands in the same top package."""
+    """Store the state of a module's file, and of the other files of its top-level package."""
     top = module.partition(".")[0]
     with _lock:
-        for name, found in list(sys.modules.items()):
-            if name.partition(".")[0] == top and name not in _noted and (file := getattr(found, "__file__", None)):
+        for name, imported in list(sys.modules.items()):
+            if name.partition(".")[0] == top and name not in _noted and (file := getattr(imported, "__file__", None)):
                 _noted[name] = (file, _state(file))
 
 
 def forget_changed() -> bool:
-    """Drop from this process every user's package of which a file was changed since it was imported; say whether any was.
+    """Remove users' packages with changed files from `sys.modules`; return whether there were any.
 
-    The next import reads it anew; what holds a function of the old one keeps that.
+    The next import reads them again; existing references to old functions stay valid.
     """
     with _lock:
         tops = {name.partition(".")[0] for name, (file, state) in _noted.items() if _state(file) != state}
@@ -37,7 +37,7 @@ def forget_changed() -> bool:
 
 def _state(file: str) -> _State | None:
     try:
-        found = Path(file).stat()
+        status = Path(file).stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size

@@ -1,4 +1,4 @@
-"""Which ids a task or group may have, and how they are called in Dagster."""
+"""Valid ids of tasks and groups, and their names in Dagster."""
 
 import keyword
 import re
@@ -7,7 +7,7 @@ from functools import cache
 
 from mystocks_dagster.tags import ENDINGS, OWN_NAMES
 
-#: Letters, digits, `_` and `-`, a letter first: what fits URLs, file names and (with `_` for `-`) Dagster.
+#: Letters, digits, `_` and `-`, a letter first: valid in URLs, file names and (with `_` for `-`) Dagster.
 ID_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 LONGEST_ID = 100
 
@@ -29,7 +29,7 @@ DAGSTER_NAMES = frozenset(
         *keyword.kwlist,
     }
 )
-#: First path segments below /api/tasks/ that are calls, not tasks.
+#: Path segments below /api/tasks/ that are calls, not tasks.
 REST_NAMES = frozenset({"register", "executions", "statistics", "import", "export", "health"})
 
 
@@ -43,21 +43,21 @@ def dagster_name(task_id: str) -> str:
     return task_id.replace("-", "_")
 
 
-#: Ids that this version of the package has found right before.
-_right: set[str] = set()
+#: Ids that an earlier process with this version of the package has checked.
+_valid: set[str] = set()
 
 
-def remember_right(ids: Iterable[str]) -> None:
-    """Spare `id_fault` the look at ids that it has found right before, in an earlier process."""
-    _right.update(ids)
+def mark_valid(ids: Iterable[str]) -> None:
+    """Let `id_fault` accept ids without a check, since an earlier process has checked them."""
+    _valid.update(ids)
 
 
 @cache
 def id_fault(task_id: str) -> str | None:
     """Return why `task_id` cannot be the id of a task or group; None when it can."""
-    if task_id in _right:
+    if task_id in _valid:
         return None
-    # 0.5 s to import, for polars' types: keep it off the path of what only reads a model.
+    # The tables take 0.5 s to import (polars): not needed for ids that are known to be valid.
     from mystocks_dagster.market.tables import TABLES
 
     name = dagster_name(task_id)
@@ -70,10 +70,10 @@ def id_fault(task_id: str) -> str | None:
     if name in DAGSTER_NAMES:
         return "Dagster reserves this name"
     if name in OWN_NAMES:
-        return f"{name} is made by the project itself"
+        return f"{name} is created by the project itself"
     if name in TABLES:
         return f"{name} is a table of the lake; name what the task does, such as sync_{name}"
     for ending in ENDINGS:
         if name.endswith(ending):
-            return f"names that end in {ending} are made by the project itself"
+            return f"names that end in {ending} are created by the project itself"
     return None

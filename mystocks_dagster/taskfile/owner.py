@@ -1,4 +1,4 @@
-"""Who answers for a task or group: a person, a team or an e-mail address."""
+"""The owner of a task or group: a person, a team or an e-mail address."""
 
 import re
 from typing import Annotated
@@ -17,7 +17,7 @@ _HINT = "Write a name such as 数据组 or team:data, or an e-mail address such 
 
 
 def owner_fault(value: str) -> str | None:
-    """Return why `value` cannot be an owner; None when it can. The empty text stands for nobody.
+    """Return why `value` cannot be an owner; None when it can. The empty text means no owner.
 
     Examples:
         >>> owner_fault("张三"), owner_fault("team:数据组"), owner_fault("data@example.com"), owner_fault("")
@@ -27,9 +27,9 @@ def owner_fault(value: str) -> str | None:
     """
     name = value.removeprefix(TEAM)
     if value and not name.strip():
-        return "it names nobody"
+        return "it is blank"
     if value != value.strip() or not value.isprintable():
-        return "it has blanks at an end, or a character that cannot be shown"
+        return "it begins or ends with a blank, or contains an unprintable character"
     if len(value) > _LONGEST:
         return f"it has more than {_LONGEST} characters"
     if "@" in name and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", name):
@@ -38,13 +38,13 @@ def owner_fault(value: str) -> str | None:
 
 
 def _checked(value: str) -> str:
-    if why := owner_fault(value):
-        raise fault(f"{value!r} cannot be an owner: {why}", _HINT)
+    if reason := owner_fault(value):
+        raise fault(f"{value!r} cannot be an owner: {reason}", _HINT)
     return value
 
 
 def dagster_owner(value: str) -> str:
-    """Return the owner as Dagster takes it: an e-mail address or a team; a person's name is shown as a team's.
+    """Return the owner in Dagster's form, an e-mail address or a team; a person's name becomes a team's.
 
     Examples:
         >>> dagster_owner("数据组"), dagster_owner("data@example.com")
@@ -53,7 +53,7 @@ def dagster_owner(value: str) -> str:
     return value if value.startswith(TEAM) or re.fullmatch(_DAGSTERS_EMAIL, value) else f"{TEAM}{value}"
 
 
-#: How the form asks for it.
+#: The owner's field in forms.
 OWNER_FIELD = FormField(
     "负责人",
     "Owner",

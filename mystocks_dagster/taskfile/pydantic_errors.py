@@ -1,4 +1,4 @@
-"""Turn what pydantic says into what was found, what is allowed, and what was probably meant."""
+"""Translation of pydantic's errors into faults with value, allowed values and similar names."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
@@ -10,8 +10,8 @@ from mystocks_dagster.taskfile.problems import Fault, Path, near, shorten, sugge
 from mystocks_dagster.taskfile.yaml.document import has
 from mystocks_dagster.taskfile.yaml.scalars import scalar
 
-#: Names that people bring along from other systems, which no comparison of letters finds.
-_KNOWN_ELSEWHERE = {
+#: Field names of other systems, which a comparison of letters does not find.
+_SYNONYMS = {
     "after": "dependencies",
     "args": "params",
     "cron": "cron_expression",
@@ -32,11 +32,11 @@ _KNOWN_ELSEWHERE = {
     "retry": "retry_count",
     "tz": "timezone",
 }
-#: Shorter values would blacken half of every message.
+#: Masking shorter values would hide half of every message.
 _SHORTEST_SECRET = 4
-#: Mistakes told of one entry: nobody reads more, and looking for near names takes time.
-_MOST = 200
-_WANTED = {
+#: Faults reported of one entry: finding similar names takes time.
+_MAX_FAULTS = 200
+_EXPECTED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
@@ -59,8 +59,8 @@ _BOUNDS = {
     "less_than_equal": "at most",
     "less_than": "less than",
 }
-#: Kinds of error whose message names no value but the one that `found` stands for.
-_NAMED = frozenset({*_WANTED, *_BOUNDS, "missing", "extra_forbidden", "literal_error"})
+#: Kinds of error whose message contains no other value than `found`.
+_NAMED = frozenset({*_EXPECTED, *_BOUNDS, "missing", "extra_forbidden", "literal_error"})
 
 
 def faults(
@@ -71,30 +71,30 @@ def faults(
     secret: Iterable[Path] = (),
     unknown: str = "unknown key",
 ) -> Iterator[Fault]:
-    """Yield one fault for each thing that pydantic found.
+    """Yield one fault for each of pydantic's errors.
 
     Args:
-        error: What validating `data` as `model` raised.
-        model: For the names of its fields.
-        data: For the paths that it has.
-        secret: Paths whose values came from the environment and are not to be shown.
-        unknown: What to say before a key that the model does not have.
+        error: The error of validating `data` as `model`.
+        model: The model, for the names of its fields.
+        data: The data, for its paths.
+        secret: Paths whose values came from the environment and must not be shown.
+        unknown: Text before a key that the model does not have.
     """
     hidden = set(secret)
     seen: set[Path] = set()
-    for detail in error.errors(include_url=False)[:_MOST]:
+    for detail in error.errors(include_url=False)[:_MAX_FAULTS]:
         path = _within(data, detail["loc"], missing=detail["type"] == "missing")
         if detail["type"] == "cross_field" or path in seen:
             continue
         seen.add(path)
-        fault = _fault(detail, path, model, hidden=any(path[: len(one)] == one for one in hidden))
+        fault = _fault(detail, path, model, hidden=any(path[: len(prefix)] == prefix for prefix in hidden))
         if detail["type"] == "extra_forbidden":
             fault = fault._replace(message=fault.message.replace("unknown key", unknown, 1))
         yield fault._replace(message=without_secrets(fault.message, data, hidden))
 
 
 def without_secrets(text: str, data: Any, secret: Iterable[Path]) -> str:
-    """Return a message without the values from the environment that a validator may have put into it."""
+    """Mask values from the environment that a validator may have put into its message."""
     for path in secret:
         value = data
         for part in path if has(data, path) else ():
@@ -105,13 +105,13 @@ def without_secrets(text: str, data: Any, secret: Iterable[Path]) -> str:
 
 
 def _within(data: Any, path: Path, *, missing: bool) -> Path:
-    """Return the part of a path that the data has: pydantic adds the alternatives of a union to it."""
-    found: list[str | int] = []
+    """Return the parts of a path that exist in the data: pydantic adds the alternatives of a union to it."""
+    existing: list[str | int] = []
     for part in path:
         if has(data, (part,)):
             data = data[part]
-            found.append(part)
-    return (*found, path[-1]) if missing else tuple(found)
+            existing.append(part)
+    return (*existing, path[-1]) if missing else tuple(existing)
 
 
 def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: bool) -> Fault:
@@ -120,7 +120,7 @@ def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: 
     found = "a value from the environment" if hidden else shorten(detail["input"])
     label = f"entry {path[-1] + 1} of {path[-2]}" if path and isinstance(path[-1], int) and len(path) > 1 else name
     if hidden and kind not in _NAMED:
-        return Fault(path, f"{label}: the value from the environment does not fit", "Check the variable.")
+        return Fault(path, f"{label}: the value from the environment is not valid", "Check the variable.")
     if kind == "task_file":
         return Fault(path, context["text"], context["hint"], span=context["span"])
     if kind == "missing":
@@ -129,46 +129,38 @@ def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: 
         return Fault(path, f"unknown key {name!r}", unknown_key(name, _fields(model, path[:-1])), at_key=True)
     if kind == "literal_error":
         allowed = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return Fault(
-            path,
-            f"{label} cannot be {found}",
-            suggest(str(detail["input"]), allowed) if not hidden else f"Allowed: {', '.join(allowed)}.",
-        )
-    if kind in _WANTED:
+        hint = f"Allowed: {', '.join(allowed)}." if hidden else suggest(str(detail["input"]), allowed)
+        return Fault(path, f"{label} cannot be {found}", hint)
+    if kind in _EXPECTED:
         value = "" if hidden or isinstance(detail["input"], (str, dict, list)) else found
         hint = _quotes(kind, detail["input"], hidden=hidden)
-        return Fault(path, f"{label} must be {_WANTED[kind]}, found {found}", hint, value=value)
+        return Fault(path, f"{label} must be {_EXPECTED[kind]}, found {found}", hint, value=value)
     if kind in _BOUNDS:
         return Fault(path, f"{label} must be {_BOUNDS[kind]} {next(iter(context.values()))}, found {found}")
     if kind in ("too_short", "string_too_short"):
-        return Fault(
-            path, f"{label} is empty", f"Add {_example(model, path)}." if kind == "too_short" else "Write something."
-        )
+        hint = f"Add {_example(model, path)}." if kind == "too_short" else "Write a value."
+        return Fault(path, f"{label} is empty", hint)
     if kind == "value_error":
         return Fault(path, f"{label}: {context['error']}" if label else str(context["error"]))
-    return Fault(
-        path, f"{label}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, found {found}" if label else detail["msg"]
-    )
+    message = f"{label}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, found {found}" if label else detail["msg"]
+    return Fault(path, message)
 
 
 def unknown_key(name: str, allowed: Iterable[str]) -> str:
-    """Return which key was probably meant, else which ones there are."""
+    """Return the hint for an unknown key: a similar key, or the allowed ones."""
     allowed = list(allowed)
-    meant = _KNOWN_ELSEWHERE.get(name.lower())
-    if meant in allowed and near(name, allowed)[:1] != [meant]:
-        return f"Did you mean {meant!r}?"
+    synonym = _SYNONYMS.get(name.lower())
+    if synonym in allowed and near(name, allowed)[:1] != [synonym]:
+        return f"Did you mean {synonym!r}?"
     return suggest(name, allowed)
 
 
 def _quotes(kind: str, value: Any, *, hidden: bool) -> str:
-    """Return the remedy for the commonest mistakes of type."""
+    """Return the remedy for the most common mistakes of type."""
     if hidden:
         return ""
-    if (
-        isinstance(value, str)
-        and kind.startswith(("int", "float", "bool"))
-        and not isinstance(scalar(value.strip()), str)
-    ):
+    quoted = isinstance(value, str) and not isinstance(scalar(value.strip()), str)
+    if quoted and kind.startswith(("int", "float", "bool")):
         return "Write it without quotes."
     if kind == "string_type" and not isinstance(value, (dict, list)):
         return f'Write it in quotes: "{shorten(value)}".'
@@ -178,8 +170,8 @@ def _quotes(kind: str, value: Any, *, hidden: bool) -> str:
 
 
 def _fields(model: type[BaseModel], path: Path) -> list[str]:
-    found = _model_at(model, path)
-    return list(found.model_fields) if found else []
+    owner = _model_at(model, path)
+    return list(owner.model_fields) if owner else []
 
 
 def _example(model: type[BaseModel], path: Path) -> str:
@@ -192,7 +184,7 @@ def _example(model: type[BaseModel], path: Path) -> str:
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
-    """Return the model whose fields stand at a path; a field may hold it in a union or a list."""
+    """Return the model at a path; a field may hold it in a union or a list."""
     for part in path:
         if isinstance(part, int):
             continue

@@ -1,4 +1,4 @@
-"""Reading a task file: every problem in one pass, and one bad task does not stop the others."""
+"""Reading a task file: all problems in one pass, and one faulty task does not stop the others."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -21,22 +21,22 @@ from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """One version of a task file, read: what of it can run, and what cannot.
+    """One version of a task file: the entries that can run, and the problems of the others.
 
     Attributes:
         source: The task file.
-        hash: Of its text.
-        taskfile: Without the broken tasks, those that depend on them, and the groups that have none left.
-        problems: Everything wrong with the file, in the order of its lines.
-        broken: Id of each task or group that was left out to the reasons.
-        shortened: Id of each group that runs without some of its tasks to the ids of those.
+        hash: Hash of its text.
+        taskfile: Without broken tasks, tasks that depend on them, and groups that have no task left.
+        problems: All problems of the file, in the order of its lines.
+        broken: Id of each task or group that is left out, to its problems.
+        shortened: Id of each group that runs without some of its tasks, to the ids of these.
         lines: Id to first and last line, from 1.
         functions: Task id to its function; empty when functions were not resolved.
         writes: Task id to the tables that its function declares to write, for all tasks that can run, in the order
-            of the file: says which task owns a table also when only some tasks were built.
-        also_writes: The same for the tables that it writes beside their owner.
-        document: The file as it is written.
-        unusable: Why nothing of the file as it is now can be used; this is then its last good version (see `usable`).
+            of the file; complete even when only some tasks were built, since it decides who owns a table.
+        also_writes: The same for tables that the task writes without owning them.
+        document: The file as written.
+        unusable: Why the current file is unusable; this is then its last good version (see `last_good`).
     """
 
     source: Path
@@ -55,15 +55,15 @@ class Version:
     @cached_property
     def owners(self) -> Mapping[str, str]:
         """Table to the id of the task that owns it: the first in the file that declares it."""
-        # Each table is set last by the first task.
+        # In reversed order, the first task of a table is set last.
         return {table: task_id for task_id, tables in reversed(list(self.writes.items())) for table in tables}
 
     def find(self, name: str) -> Task | Group:
-        """Return the task or group of that id.
+        """Return the task or group with an id.
 
         Raises:
-            UnknownName: There is none; the message lists near names.
-            TaskFileError: It is broken in the file; the message has the lines.
+            UnknownName: There is no such id; the message lists similar names.
+            TaskFileError: The entry is broken; the message has its lines.
         """
         known = self.taskfile.by_id()
         if name in known:
@@ -75,7 +75,7 @@ class Version:
         raise UnknownName(f"There is no task or group {name!r} in {self.source}. {hint}")
 
     def _source_lines(self) -> list[str]:
-        """Return the lines of the file; none when it is another version by now."""
+        """Return the lines of the file; empty when it has changed meanwhile."""
         try:
             text = read_text(self.source)
         except TaskFileError:
@@ -84,20 +84,20 @@ class Version:
 
 
 def content_hash(text: str) -> str:
-    """Return the hash that a version of a task file is known by."""
+    """Return the hash that identifies a version of a task file."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def read_task_file(path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> TaskFile:
-    """Return the task file, all of it.
+    """Return the task file if it has no problem.
 
     Args:
         path: The file.
-        functions: False leaves modules unimported, and names and params of functions unchecked.
+        functions: False imports no modules, and leaves names and params of functions unchecked.
         environment: Where variables are looked up; the process's own when None.
 
     Raises:
-        TaskFileError: Something is wrong with it; holds every problem with its line and remedy.
+        TaskFileError: The file has problems; the error holds each with its line and remedy.
     """
     source = parse_text(read_text(Path(path)), str(path))
     version = load_source(source, Path(path), functions=functions, environment=environment)
@@ -109,7 +109,7 @@ def read_task_file(path: Path, *, functions: bool = True, environment: Mapping[s
 def check_task_file(
     path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None
 ) -> list[Problem]:
-    """Return everything wrong with a task file, in the order of its lines."""
+    """Return all problems of a task file, in the order of its lines."""
     try:
         return list(load_task_file(path, functions=functions, environment=environment).problems)
     except TaskFileError as error:
@@ -117,10 +117,10 @@ def check_task_file(
 
 
 def load_task_file(path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
-    """Return what of the task file can run, and the problems of what cannot; arguments as in `read_task_file`.
+    """Return the entries that can run and the problems of the others; arguments as in `read_task_file`.
 
     Raises:
-        TaskFileError: The file as a whole cannot be used: missing, no YAML, `tasks` is no list.
+        TaskFileError: The file as a whole is unusable: it is missing or not YAML, or `tasks` is not a list.
     """
     return load_text(read_text(Path(path)), Path(path), functions=functions, environment=environment)
 
@@ -128,14 +128,14 @@ def load_task_file(path: Path, *, functions: bool = True, environment: Mapping[s
 def load_text(
     text: str, path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None
 ) -> Version:
-    """Return the same of a text that is, or is to be, the content of `path`."""
+    """Do the same for a text that is, or will be, the content of `path`."""
     return load_source(parse_text(text, str(path)), path, functions=functions, environment=environment)
 
 
 def load_source(
     source: Source, path: Path, *, functions: bool = True, environment: Mapping[str, str] | None = None
 ) -> Version:
-    """Return the same of a parsed file."""
+    """Do the same for a parsed file."""
     document = document_of(source)
     version = load_document(document, path, content_hash(source.text), functions=functions, environment=environment)
     if document.unusable:
@@ -154,51 +154,49 @@ def load_document(
     writes: Mapping[str, tuple[str, ...]] | None = None,
     also_writes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Version:
-    """Return the same of a task file that is taken apart already.
+    """Do the same for a task file that is split into its entries.
 
     Args:
         document: The file.
-        path: Where it comes from.
+        path: Its path.
         content: The hash of its text.
-        functions: As in `read_task_file`, and so is `environment`.
+        functions: As in `read_task_file`.
         environment: Where variables are looked up.
         only: Ids of the entries to build; all when None.
-        writes: Known already, as it must be when only some entries are built, and so is `also_writes`.
+        writes: As in `Version`; required when only some entries are built.
         also_writes: See `writes`.
     """
     environment = process_environment() if environment is None else environment
     head, problems = read_head(document, path.parent, environment)
-    builder = Builder(
-        document.defaults, environment, Functions(head.task_packages, path.resolve().parent) if functions else None
-    )
-    built = [
-        builder.build(raw)
-        for entries in document.entries.values()
-        for raw in entries
-        if only is None or raw.label in only
-    ]
-    sifted = runnable_entries(document, built)
-    resolved = {one.raw.label: one.function for one in built if one.function and one.raw.label not in sifted.broken}
+    resolver = Functions(head.task_packages, path.resolve().parent) if functions else None
+    builder = Builder(document.defaults, environment, resolver)
+    raws = [raw for entries in document.entries.values() for raw in entries]
+    built = [builder.build(raw) for raw in raws if only is None or raw.label in only]
+    runnable = runnable_entries(document, built)
+    resolved = {item.raw.label: item.function for item in built if item.function}
+    resolved = {label: function for label, function in resolved.items() if label not in runnable.broken}
+    if writes is None:
+        writes = {label: declared(function).writes for label, function in resolved.items()}
+    if also_writes is None:
+        also_writes = {label: declared(function).also_writes for label, function in resolved.items()}
     return Version(
         source=path,
         hash=content,
-        taskfile=head.model_copy(update={"tasks": sifted.tasks, "task_groups": sifted.groups}),
-        problems=_in_order([*problems, *sifted.problems]),
-        broken=sifted.broken,
-        shortened=sifted.shortened,
-        lines={raw.label: (raw.first, raw.last) for entries in document.entries.values() for raw in entries},
+        taskfile=head.model_copy(update={"tasks": runnable.tasks, "task_groups": runnable.groups}),
+        problems=_in_order([*problems, *runnable.problems]),
+        broken=runnable.broken,
+        shortened=runnable.shortened,
+        lines={raw.label: (raw.first, raw.last) for raw in raws},
         functions=resolved,
-        writes={label: declared(function).writes for label, function in resolved.items()} if writes is None else writes,
-        also_writes={label: declared(function).also_writes for label, function in resolved.items()}
-        if also_writes is None
-        else also_writes,
+        writes=writes,
+        also_writes=also_writes,
         document=document,
     )
 
 
 def _in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Return problems by line; one that many tasks inherit from `defaults` is told once."""
-    found: dict[tuple[int, int, str], Problem] = {}
+    """Return problems by line, without duplicates: many tasks may inherit one from `defaults`."""
+    unique: dict[tuple[int, int, str], Problem] = {}
     for problem in problems:
-        found.setdefault((problem.line, problem.column, problem.message), problem)
-    return tuple(sorted(found.values(), key=lambda problem: (problem.line, problem.column)))
+        unique.setdefault((problem.line, problem.column, problem.message), problem)
+    return tuple(sorted(unique.values(), key=lambda problem: (problem.line, problem.column)))

@@ -1,5 +1,6 @@
 """The reference manual of the task file, generated from the models: `python -m mystocks_dagster.taskfile.reference`."""
 
+import itertools
 import types
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -38,7 +39,7 @@ _EXAMPLE = """\
 # yaml-language-server: $schema=docs/tasks.schema.json
 version: "1.0"
 defaults:
-  timeout: 1800               # of every task that does not say otherwise
+  timeout: 1800               # of every task that sets no other
   params:
     data_source: ${MY_SOURCE:-akshare}
 
@@ -110,13 +111,12 @@ def _code(value: Any) -> str:
 
 
 def _kind(name: str, field: FieldInfo) -> str:
-    """Return what a field holds, in words."""
+    """Return the type of a field in words."""
     if name == "priority":
-        return f"{', '.join(f'`{one}`' for one in PRIORITIES)} or 1 to 999"
-    limits = [
-        *field.metadata,
-        *(item for part in get_args(field.annotation) if get_origin(part) is Annotated for item in part.__metadata__),
-    ]
+        return f"{', '.join(f'`{name}`' for name in PRIORITIES)} or 1 to 999"
+    limits = list(field.metadata)
+    for part in get_args(field.annotation):
+        limits += part.__metadata__ if get_origin(part) is Annotated else ()
     low = next((item.ge for item in _flat(limits) if isinstance(item, annotated_types.Ge)), None)
     high = next((item.le for item in _flat(limits) if isinstance(item, annotated_types.Le)), None)
     words = _words(field.annotation)
@@ -124,7 +124,8 @@ def _kind(name: str, field: FieldInfo) -> str:
 
 
 def _flat(limits: list[Any]) -> list[Any]:
-    return [inner for item in limits for inner in (item.metadata if isinstance(item, FieldInfo) else [item])]
+    nested = [item.metadata if isinstance(item, FieldInfo) else [item] for item in limits]
+    return list(itertools.chain.from_iterable(nested))
 
 
 def _words(annotation: Any) -> str:
@@ -154,27 +155,29 @@ def _words(annotation: Any) -> str:
 
 def _notes() -> str:
     reserved = ", ".join(f"`{name}`" for name in sorted(names.REST_NAMES))
-    ours = ", ".join(f"`{name}`" for name in sorted(OWN_NAMES))
+    own = ", ".join(f"`{name}`" for name in sorted(OWN_NAMES))
     endings = ", ".join(f"`{ending}`" for ending in ENDINGS)
     return f"""\
 ## Values
 
-* `${{VAR}}` and `${{VAR:-default}}` are read from the environment of the process that loads the file; a variable that is not
-  set and has no default is an error, and `$${{` stands for a literal `${{`. In `params` such a value is text, which the
-  function's params model converts. Values from variables are shown as they are written, never as what they stand for.
-  Names, descriptions and tags take no variables.
-* Dates stay text, and so does a number with leading zeros: `000001` is a stock. `600000` is a number, so put symbols in quotes.
-* `yes`, `no`, `on` and `off` are true and false; put them in quotes when text is meant.
-* A key with nothing behind it is an empty one.
-* Anchors and `<<` work; an edit by a command that cannot keep them is refused. JSON is YAML: a `.json` file works as well.
+* `${{VAR}}` and `${{VAR:-default}}` are read from the environment of the process that loads the file; a
+  variable that is not set and has no default is an error, and `$${{` is a literal `${{`.
+  In `params` such a value is text, which the function's params model converts. Where values are
+  shown, variables are shown by name, never by value. Names, descriptions and tags cannot contain variables.
+* Dates stay text, and so does a number with leading zeros: `000001` is a stock. `600000` is a number, so put symbols in
+  quotes.
+* `yes`, `no`, `on` and `off` are true and false; put them in quotes to write text.
+* A key without a value is empty.
+* Anchors and `<<` work; an edit by a command that cannot keep them is refused. JSON is valid YAML: a `.json` file works
+  as well.
 * A file has at most {MAX_BYTES // 1_000_000} MB, one document, UTF-8.
 
 ## Ids
 
-Letters, digits, `_` and `-`, a letter first, at most {names.LONGEST_ID} characters. Tasks and groups share one set of ids, in which
-`-` and `_` are the same. Refused are names that Dagster reserves (`config`, `type`, `in`, every word of Python), those
-that are calls of the REST interface ({reserved}), those of the project's own assets and
-jobs ({ours}), names of tables of the lake, and names that end in {endings}.
+Letters, digits, `_` and `-`, a letter first, at most {names.LONGEST_ID} characters. Tasks and groups share
+one set of ids, in which `-` and `_` are the same. Refused are names that Dagster reserves (`config`, `type`, `in`,
+every keyword of Python), those that are calls of the REST interface ({reserved}), those of the project's own assets and
+jobs ({own}), names of tables of the lake, and names that end in {endings}.
 """
 
 

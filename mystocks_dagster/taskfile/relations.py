@@ -1,4 +1,4 @@
-"""What tasks and groups say of each other: ids used twice, unknown names, circles."""
+"""Faults between tasks and groups: duplicate ids, unknown names, cycles."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.problems import Fault, Path, suggest
 
-#: Comparing names costs some milliseconds among 1,000: a file in which everything is misspelt must stay quick too.
-_MOST_SUGGESTIONS = 60
-#: Circles that one pass reports, for the same reason.
-_MOST_CIRCLES = 20
+#: Comparing a name with 1,000 others takes some milliseconds: a file full of unknown names must be checked quickly too.
+_MAX_SUGGESTIONS = 60
+#: Cycles that one pass reports, for the same reason.
+_MAX_CYCLES = 20
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class EntryRefs:
     """An id and the ids that it refers to, with their places.
 
     Attributes:
-        key: Where it stands in the file: ("tasks", 3).
+        key: Its place in the file: ("tasks", 3).
         line: Its first line.
-        id: The task's or group's id.
+        id: The id of the task or group.
         field: `dependencies` of a task, `tasks` of a group.
-        refers: The ids that it names, with their index in the field.
-        endless: It is a supervisor: its run never ends, so nothing can wait for it.
+        refers: The ids that it refers to, with their index in the field.
+        endless: Whether it is a supervisor: its run never ends, so nothing can wait for it.
     """
 
     key: Path
@@ -33,19 +33,19 @@ class EntryRefs:
     endless: bool = False
 
 
-#: The entries that a fault puts out of use, the one that it belongs to first.
-Blamed = tuple[EntryRefs, ...]
+#: The entries that a fault makes unusable; the first is the one to which it belongs.
+Broken = tuple[EntryRefs, ...]
 
 
-def relation_faults(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
-    """Yield what is wrong between entries, with paths within the first of the blamed ones."""
-    yield from _used_twice(sorted([*tasks, *groups], key=lambda entry: entry.line))
+def relation_faults(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterator[tuple[Broken, Fault]]:
+    """Yield the faults between entries, with paths within the first of the broken ones."""
+    yield from _duplicates(sorted([*tasks, *groups], key=lambda entry: entry.line))
     yield from _unknown(tasks, groups)
     yield from _endless(tasks, groups)
-    yield from _circles(tasks)
+    yield from _cycles(tasks)
 
 
-def _used_twice(entries: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
+def _duplicates(entries: Sequence[EntryRefs]) -> Iterator[tuple[Broken, Fault]]:
     first_of: dict[str, EntryRefs] = {}
     for entry in entries:
         first = first_of.setdefault(dagster_name(entry.id), entry)
@@ -53,18 +53,15 @@ def _used_twice(entries: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
             continue
         path = ("task_id",) if entry.key[0] == "tasks" else ("group_id",)
         if first.id == entry.id:
-            found = Fault(
-                path,
-                f"the id {entry.id!r} is used twice",
-                f"It stands in line {first.line} already; rename one of them.",
-            )
+            message = f"the id {entry.id!r} is used twice"
+            hint = f"It is already used in line {first.line}; rename one of them."
         else:
-            hint = "They would have one name in Dagster; rename one of them."
-            found = Fault(path, f"{entry.id!r} and {first.id!r} (line {first.line}) differ only in - and _", hint)
-        yield (entry, first), found
+            message = f"{entry.id!r} and {first.id!r} (line {first.line}) differ only in - and _"
+            hint = "They would have the same name in Dagster; rename one of them."
+        yield (entry, first), Fault(path, message, hint)
 
 
-def _unknown(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
+def _unknown(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterator[tuple[Broken, Fault]]:
     known = {task.id: None for task in tasks}
     group_ids = {group.id for group in groups}
     suggestions = 0
@@ -77,51 +74,45 @@ def _unknown(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterato
                 yield (entry,), Fault(path, f"{name!r} is a group, not a task", "Name the tasks themselves.")
                 continue
             suggestions += 1
-            hint = suggest(name, known, allowed="The tasks are") if suggestions <= _MOST_SUGGESTIONS else ""
+            hint = suggest(name, known, allowed="The tasks are") if suggestions <= _MAX_SUGGESTIONS else ""
             yield (entry,), Fault(path, f"there is no task {name!r}", hint)
 
 
-def _endless(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
-    """Yield each mention of a supervisor in a group or as a dependency: such a run would never end."""
+def _endless(tasks: Sequence[EntryRefs], groups: Sequence[EntryRefs]) -> Iterator[tuple[Broken, Fault]]:
+    """Yield each supervisor in a group or among dependencies: such a run would never end."""
     supervisors = {task.id for task in tasks if task.endless}
     for entry in (*tasks, *groups):
         for index, name in entry.refers:
             if name in supervisors and name != entry.id:
                 hint = "Leave it out: it is kept alive by itself while it is enabled."
-                yield (
-                    (entry,),
-                    Fault((entry.field, index), f"{name!r} is a supervisor: a run that waits for it never ends", hint),
-                )
+                message = f"{name!r} is a supervisor: a run that waits for it never ends"
+                yield (entry,), Fault((entry.field, index), message, hint)
 
 
-def _circles(tasks: Sequence[EntryRefs]) -> Iterator[tuple[Blamed, Fault]]:
-    """Yield circles of dependencies until every task that is in one has been named."""
+def _cycles(tasks: Sequence[EntryRefs]) -> Iterator[tuple[Broken, Fault]]:
+    """Yield cycles of dependencies until every task that is in one has been reported."""
     entries: dict[str, EntryRefs] = {}
     for task in tasks:
         entries.setdefault(task.id, task)
     graph = {task.id: [name for _, name in task.refers if name in entries] for task in entries.values()}
-    knotted = {name: knot for knot in _knots(graph) for name in knot}
-    told: set[str] = set()
+    component_of = {name: component for component in _components(graph) for name in component}
+    reported: set[str] = set()
     count = 0
     for name in graph:
-        if name not in knotted or name in told or count == _MOST_CIRCLES:
+        if name not in component_of or name in reported or count == _MAX_CYCLES:
             continue
         count += 1
-        circle = _shortest_circle(name, graph, knotted[name])
-        told.update(circle)
-        shown = circle if len(circle) <= 20 else [*circle[:10], "...", *circle[-9:]]
-        index = next(index for index, upstream in entries[name].refers if upstream == circle[1])
-        blamed = tuple(entries[one] for one in dict.fromkeys(circle))
-        yield (
-            blamed,
-            Fault(
-                ("dependencies", index), f"the dependencies form a circle: {' -> '.join(shown)}", "Remove one of them."
-            ),
-        )
+        cycle = _shortest_cycle(name, graph, component_of[name])
+        reported.update(cycle)
+        names = cycle if len(cycle) <= 20 else [*cycle[:10], "...", *cycle[-9:]]
+        index = next(index for index, upstream in entries[name].refers if upstream == cycle[1])
+        message = f"the dependencies form a cycle: {' -> '.join(names)}"
+        broken = tuple(entries[task_id] for task_id in dict.fromkeys(cycle))
+        yield broken, Fault(("dependencies", index), message, "Remove one of them.")
 
 
-def _knots(graph: Mapping[str, Sequence[str]]) -> Iterator[set[str]]:
-    """Yield the sets of tasks that all depend on each other (Tarjan's algorithm, without recursion)."""
+def _components(graph: Mapping[str, Sequence[str]]) -> Iterator[set[str]]:
+    """Yield the strongly connected components that contain a cycle (Tarjan's algorithm, without recursion)."""
     order: dict[str, int] = {}
     low: dict[str, int] = {}
     waiting: dict[str, None] = {}
@@ -143,20 +134,20 @@ def _knots(graph: Mapping[str, Sequence[str]]) -> Iterator[set[str]]:
                     break
                 low[work[-1][0]] = min(low[work[-1][0]], low[name])
                 if low[name] == order[name] and name in waiting:
-                    knot = _pop_until(waiting, name)
-                    if len(knot) > 1 or name in graph[name]:
-                        yield knot
+                    component = _pop_until(waiting, name)
+                    if len(component) > 1 or name in graph[name]:
+                        yield component
 
 
 def _pop_until(waiting: dict[str, None], name: str) -> set[str]:
-    knot = set()
-    while name not in knot:
-        knot.add(waiting.popitem()[0])
-    return knot
+    component = set()
+    while name not in component:
+        component.add(waiting.popitem()[0])
+    return component
 
 
-def _shortest_circle(start: str, graph: Mapping[str, Sequence[str]], knot: set[str]) -> list[str]:
-    """Return the shortest way from a task of a knot back to itself, both ends included."""
+def _shortest_cycle(start: str, graph: Mapping[str, Sequence[str]], component: set[str]) -> list[str]:
+    """Return the shortest path from a task of a component back to itself, both ends included."""
     came_from: dict[str, str] = {}
     frontier = [start]
     while True:
@@ -164,11 +155,11 @@ def _shortest_circle(start: str, graph: Mapping[str, Sequence[str]], knot: set[s
         for name in frontier:
             for upstream in graph[name]:
                 if upstream == start:
-                    way = [name]
-                    while way[-1] != start:
-                        way.append(came_from[way[-1]])
-                    return [*reversed(way), start]
-                if upstream in knot and upstream not in came_from:
+                    path = [name]
+                    while path[-1] != start:
+                        path.append(came_from[path[-1]])
+                    return [*reversed(path), start]
+                if upstream in component and upstream not in came_from:
                     came_from[upstream] = name
                     following.append(upstream)
         frontier = following

@@ -1,4 +1,4 @@
-"""When a task or group starts by itself."""
+"""The schedule of a task or group: its fields and their checks."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,17 +23,17 @@ from mystocks_dagster.taskfile.cron import canonical, cron_fault
 from mystocks_dagster.taskfile.form import FormField
 from mystocks_dagster.taskfile.problems import Fault, shorten, suggest
 
-#: 3600, but neither "3600" nor true.
+#: Accepts 3600, but neither "3600" nor true.
 Integer = Annotated[int, Strict()]
-#: true or false, but neither "true" nor 1.
+#: Accepts true and false, but neither "true" nor 1.
 Flag = Annotated[bool, Strict()]
 
 _YEAR = 366 * 24 * 3600
-#: How late a task that runs once may still start, when the file does not say.
+#: Default grace time of a schedule that fires once.
 ONCE_GRACE = timedelta(hours=1)
-#: The field that each type of schedule lives by.
+#: The required field of each type of schedule.
 NEEDED = {"cron": "cron_expression", "interval": "interval_seconds", "once": "start_time"}
-#: Fields that have no effect on a schedule of that type: a line that does nothing is a mistake.
+#: Fields that have no effect on a schedule of that type, and are therefore mistakes.
 _USELESS = {
     "cron": ("interval_seconds",),
     "interval": ("cron_expression",),
@@ -41,25 +41,25 @@ _USELESS = {
 }
 
 
-class Closed(BaseModel):
-    """Frozen, and a misspelt key is an error rather than a silent no-op."""
+class StrictModel(BaseModel):
+    """A frozen model in which an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def fault(message: str, hint: str = "", span: tuple[int, int] | None = None) -> PydanticCustomError:
-    """Return an error for a validator to raise, whose hint and place in the text reach the person who reads it."""
+    """Return an error for a validator to raise; its hint and span are kept in the fault."""
     context = {"hint": hint, "span": span, "text": message}
     return PydanticCustomError("task_file", "{text}", context)
 
 
-def nothing_is(empty: Any) -> BeforeValidator:
-    """Read a key without a value as empty, as when every entry below it is commented out."""
+def empty_as(empty: Any) -> BeforeValidator:
+    """Accept a key without a value as `empty`, as when every entry below it is commented out."""
     return BeforeValidator(lambda value: empty if value is None else value)
 
 
-def once_each(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a list that says something twice."""
+def unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a list with duplicates."""
     seen: set[str] = set()
     for value in values:
         if value in seen:
@@ -68,14 +68,14 @@ def once_each(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-def cross_field(found: Fault) -> PydanticCustomError:
-    """Return the error of fields that do not fit together; the reader of files reports these with their places."""
-    return PydanticCustomError("cross_field", "{text}", {"text": f"{found.message}. {found.hint}"})
+def cross_field(fault: Fault) -> PydanticCustomError:
+    """Return the error of fields that contradict each other; the reader of files reports these with their places."""
+    return PydanticCustomError("cross_field", "{text}", {"text": f"{fault.message}. {fault.hint}"})
 
 
 def _cron(expression: str) -> str:
-    if found := cron_fault(expression):
-        raise fault(found.message, found.hint, (found.offset, found.length))
+    if problem := cron_fault(expression):
+        raise fault(problem.message, problem.hint, (problem.offset, problem.length))
     return canonical(expression)
 
 
@@ -83,13 +83,12 @@ def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # OSError: a folder of zones, such as Asia
-        raise fault(
-            f"unknown time zone {name!r}", suggest(name, sorted(available_timezones()), allowed="Such as")
-        ) from None
+        hint = suggest(name, sorted(available_timezones()), allowed="Such as")
+        raise fault(f"unknown time zone {name!r}", hint) from None
     return name
 
 
-class Schedule(Closed):
+class Schedule(StrictModel):
     """When a task or group starts by itself."""
 
     schedule_type: Annotated[
@@ -106,8 +105,8 @@ class Schedule(Closed):
     )
     enabled: Annotated[Flag, FormField("启用调度", "Schedule on")] = Field(
         default=True,
-        description="true: on, without touching the UI; false: present but off. A person's switch in the UI wins until "
-        "it is reset.",
+        description="true: on, without a click in the UI; false: present but off. A switch that a person has turned "
+        "in the UI overrides it until it is reset.",
     )
     cron_expression: Annotated[
         Annotated[str, AfterValidator(_cron)] | None,
@@ -130,8 +129,8 @@ class Schedule(Closed):
         Annotated[Integer, Field(ge=5, le=_YEAR)] | None, FormField("间隔（秒）", "Interval (seconds)")
     ] = Field(
         default=None,
-        description="Seconds between two starts, from 5; counted from `start_time`, else from when the file was first "
-        "loaded.",
+        description="Seconds between two starts, at least 5; counted from `start_time`, else from the first load of "
+        "the file.",
         examples=[3600],
     )
     timezone: Annotated[Annotated[str, AfterValidator(_timezone)], FormField("时区", "Time zone")] = Field(
@@ -151,7 +150,7 @@ class Schedule(Closed):
         default=None, description="Not after. Without an offset it is in `timezone`.", examples=["2026-12-31T23:59:59"]
     )
     trading_days_only: Annotated[Flag, FormField("仅交易日", "Trading days only")] = Field(
-        default=False, description="Skip the days on which Shanghai does not trade; the reason is shown."
+        default=False, description="Skip the days on which Shanghai does not trade; the UI shows the reason."
     )
     misfire: Annotated[
         Literal["latest", "skip", "all"],
@@ -166,22 +165,22 @@ class Schedule(Closed):
         ),
     ] = Field(
         default="latest",
-        description="What happens to starts that were due while no daemon was looking: run the `latest`, `skip` "
-        "them, or run `all`, trading day by trading day. What a slow daemon comes to late runs in any case; what was due "
-        "while switched off does not.",
+        description="What happens to starts that were due while no daemon was running: run the `latest`, `skip` "
+        "them, or run `all`, trading day by trading day. A start that a slow daemon reaches late runs in any case; "
+        "one that was due while the schedule was off does not.",
     )
     misfire_grace_time: Annotated[
         Annotated[Integer, Field(ge=1, le=_YEAR)] | None, FormField("错过的宽限（秒）", "Grace time (seconds)")
     ] = Field(
         default=None,
-        description="A start missed by more than these seconds, because no daemon was looking, is not made up for. "
+        description="A start missed by more than these seconds, because no daemon was running, is not made up for. "
         "Default: no limit; one hour for `once`.",
         examples=[3600],
     )
 
     @property
     def grace(self) -> timedelta | None:
-        """How late a missed start may still be made up for; None: however late."""
+        """How late a missed start may still be made up for; None for no limit."""
         if self.misfire_grace_time is not None:
             return timedelta(seconds=self.misfire_grace_time)
         return ONCE_GRACE if self.schedule_type == "once" else None
@@ -193,8 +192,8 @@ class Schedule(Closed):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Schedule":
-        for found in schedule_faults(self.__dict__):
-            raise cross_field(found)
+        for problem in schedule_faults(self.__dict__):
+            raise cross_field(problem)
         return self
 
 
@@ -230,7 +229,7 @@ _HINT = "Write date and time, such as 2026-10-19T09:00:00 or 2026-10-19T09:00:00
 
 
 def _parsed(value: Any, timezone: str) -> datetime:
-    """Return an aware moment; one without an offset is in `timezone`."""
+    """Return an aware datetime; one without an offset is in `timezone`."""
     if isinstance(value, datetime):
         moment = value
     elif not isinstance(value, str):
@@ -243,14 +242,14 @@ def _parsed(value: Any, timezone: str) -> datetime:
         try:
             moment = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise fault(f"this is no date and time: {shorten(value)}", _HINT) from None
+            raise fault(f"this is not a date and time: {shorten(value)}", _HINT) from None
     if not 2000 <= moment.year <= 2100:
-        raise fault(f"the year {moment.year} cannot be meant", "2000 to 2100.")
+        raise fault(f"year {moment.year} is out of range (2000-2100)", "Check the year.")
     return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
 
 
 def _moment(value: Any, timezone: Any) -> datetime | None:
-    """Return the moment when it can be read; that it cannot is told by the field's own validator."""
+    """Return the moment, or None when it is invalid, which the field's own validator reports."""
     try:
         return _parsed(value, _timezone(timezone or "Asia/Shanghai"))
     except (PydanticCustomError, TypeError):

@@ -1,4 +1,4 @@
-"""The JSON Schema of a task file: completion, hints and checks while one types, in editors that know YAML."""
+"""The JSON Schema of a task file, for completion, hints and checks in YAML editors."""
 
 import copy
 import json
@@ -6,7 +6,7 @@ from typing import Any
 
 from mystocks_dagster.taskfile.model import TaskFile
 
-#: A value may be a variable wherever it is no free text.
+#: A value that is not free text may also be a variable.
 _VARIABLE = {"type": "string", "pattern": r"\$\{"}
 _MOMENT = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}|\$\{"}
 
@@ -16,7 +16,7 @@ def task_file_schema() -> dict[str, Any]:
     schema = TaskFile.model_json_schema()
     kinds = schema["$defs"]
     for model in (schema, *kinds.values()):
-        model["properties"] = {name: _property(one) for name, one in model["properties"].items()}
+        model["properties"] = {name: _property(field) for name, field in model["properties"].items()}
         model.pop("title", None)
     kinds["ScheduleDefaults"] = _partial(kinds["Schedule"])
     kinds["TaskDefaults"] = _partial(kinds["Task"], without="task_id")
@@ -26,7 +26,7 @@ def task_file_schema() -> dict[str, Any]:
         "anyOf": [{"$ref": "#/$defs/TaskDefaults"}, {"type": "null"}],
     }
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "MyStocks task file", "required": ["tasks"]}
-    # Draft 7 is what YAML editors know; it calls $defs definitions.
+    # YAML editors know draft 7, in which $defs is called definitions.
     return json.loads(json.dumps({**head, **schema}).replace("$defs", "definitions"))
 
 
@@ -36,15 +36,15 @@ def schema_text() -> str:
 
 
 def _property(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return one field's schema: without titles, null where an empty key is read as empty, variables where they may stand."""
+    """Return one field's schema without titles; with null where an empty key is allowed, and with variables."""
     schema = {key: value for key, value in schema.items() if key != "title"}
     kinds = schema.pop("anyOf", None) or [{key: schema.pop(key) for key in list(schema) if key not in _texts(schema)}]
-    found = [_MOMENT if kind.get("format") == "date-time" else kind for kind in kinds]
-    if any(kind.get("type") in ("integer", "boolean", "number") or "enum" in kind for kind in found):
-        found.append(_VARIABLE)
-    if any(kind.get("type") == "object" or (kind.get("type") == "array" and "default" in schema) for kind in found):
-        found.append({"type": "null"})
-    return {**schema, **(found[0] if len(found) == 1 else {"anyOf": found})}
+    types = [_MOMENT if kind.get("format") == "date-time" else kind for kind in kinds]
+    if any(kind.get("type") in ("integer", "boolean", "number") or "enum" in kind for kind in types):
+        types.append(_VARIABLE)
+    if any(kind.get("type") == "object" or (kind.get("type") == "array" and "default" in schema) for kind in types):
+        types.append({"type": "null"})
+    return {**schema, **(types[0] if len(types) == 1 else {"anyOf": types})}
 
 
 def _texts(schema: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _texts(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _partial(schema: dict[str, Any], without: str = "") -> dict[str, Any]:
-    """Return a mapping's schema with nothing required."""
+    """Return a mapping's schema without required fields."""
     partial = copy.deepcopy({key: value for key, value in schema.items() if key != "required"})
     partial["properties"].pop(without, None)
     return partial

@@ -1,4 +1,4 @@
-"""The forms in which a secret turns up in texts: as it is, escaped, percent-encoded, in hexadecimal, and within base64."""
+"""The forms of a secret in text: literal, escaped, percent-encoded, hexadecimal, and within base64."""
 
 import base64
 import html
@@ -7,38 +7,37 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
-#: Shorter values are masked only where they stand alone: within words they would blacken half of every line.
+#: Shorter values are masked only as whole words: within words they would hide half of every line.
 _SHORTEST = 4
-#: Fewer letters of base64 occur by chance.
+#: Fewer characters of base64 occur by chance.
 _SHORTEST_BASE64 = 5
-#: A line of a secret of several lines, such as a private key; shorter ones are not secret by themselves.
+#: Least length of a line of a multi-line secret, such as a private key, that is masked by itself.
 _SHORTEST_LINE = 12
 
 
 def pattern(values: Iterable[str], short: Iterable[str] = ()) -> str | None:
-    """Return the regular expression that finds secrets in any form; None when there is nothing to find.
+    """Return a regular expression that matches secrets in all forms; None when there is no secret.
 
     Args:
-        values: The secrets; of those with less than four characters none is looked for.
-        short: Secrets that are looked for however short they are: below four characters, where no letter or digit
-            stands beside them.
+        values: The secrets; those with fewer than four characters are ignored.
+        short: Secrets that are matched at any length; below four characters as whole words only.
     """
-    values = set(values)
-    found = {form for value in values if len(value) >= _SHORTEST for form in plain_forms(value)}
-    parts = [re.escape(form) for form in sorted(found, key=len, reverse=True)]
-    cores = {core for value in values if len(value) >= _SHORTEST for core in _base64_cores(value)}
-    # With a few letters on each side, which hold some of its bits.
-    parts += [
-        f"[A-Za-z0-9+/_-]{{0,2}}{re.escape(core)}[A-Za-z0-9+/_-]{{0,2}}={{0,2}}"
-        for core in sorted(cores, key=len, reverse=True)
-    ]
-    alone = {form for value in short if 0 < len(value) < _SHORTEST for form in plain_forms(value, least=1)}
-    parts += [rf"(?<![A-Za-z0-9_]){re.escape(form)}(?![A-Za-z0-9_])" for form in sorted(alone, key=len, reverse=True)]
+    long = [value for value in set(values) if len(value) >= _SHORTEST]
+    parts = [re.escape(form) for form in _longest_first(map(plain_forms, long))]
+    # With up to two characters on each side, which hold some of its bits.
+    beside = "[A-Za-z0-9+/_-]{0,2}"
+    parts += [f"{beside}{re.escape(core)}{beside}={{0,2}}" for core in _longest_first(map(_base64_cores, long))]
+    words = _longest_first(plain_forms(value, least=1) for value in short if 0 < len(value) < _SHORTEST)
+    parts += [rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])" for word in words]
     return "|".join(parts) or None
 
 
+def _longest_first(forms: Iterable[set[str]]) -> list[str]:
+    return sorted(set().union(*forms), key=len, reverse=True)
+
+
 def plain_forms(value: str, *, least: int = _SHORTEST) -> set[str]:
-    """Return a secret as it is, and as JSON, Python, HTML, URLs and hexadecimal dumps write it."""
+    """Return a secret literally, and as JSON, Python, HTML, URLs and hexadecimal dumps write it."""
     raw = value.encode("utf-8", "surrogatepass")
     lines = [line.strip() for line in value.splitlines()] if "\n" in value else []
     escaped = [
@@ -47,25 +46,24 @@ def plain_forms(value: str, *, least: int = _SHORTEST) -> set[str]:
         repr(value)[1:-1],
         html.escape(value),
     ]
-    escaped += [json.dumps(one)[1:-1] for one in escaped[:2]]
-    coded = [code(raw, safe=safe) for code in (quote, quote_plus) for safe in ("", "/")]
-    coded += [re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), one) for one in coded]
+    escaped += [json.dumps(form)[1:-1] for form in escaped[:2]]
+    coded = [quote(raw, safe=""), quote(raw, safe="/"), quote_plus(raw, safe=""), quote_plus(raw, safe="/")]
+    coded += [re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in coded]
     dumps = [raw.hex(), raw.hex().upper()] if len(raw) >= _SHORTEST else []
     kept = [line for line in lines if len(line) >= _SHORTEST_LINE]
     return {form for form in (value, *escaped, *coded, *dumps, *kept) if len(form) >= least}
 
 
 def _base64_cores(value: str) -> set[str]:
-    """Return the letters that base64 has for a secret whatever stands around it, as in `user:password` of a Basic login.
+    """Return the base64 characters of a secret that do not depend on its neighbours, as in `user:password` of a login.
 
-    A secret may begin at each of three places of a group of three bytes; the letters at its ends share bits with its
-    neighbours.
+    A secret may begin at each of the three bytes of a group; the characters at its ends share bits with its neighbours.
     """
     raw = value.encode("utf-8", "surrogatepass")
-    found = set()
+    cores = set()
     for before in range(3):
         text = base64.b64encode(bytes(before) + raw).decode().rstrip("=")
         core = text[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         if len(core) >= _SHORTEST_BASE64:
-            found |= {core, core.replace("+", "-").replace("/", "_")}
-    return found
+            cores |= {core, core.replace("+", "-").replace("/", "_")}
+    return cores

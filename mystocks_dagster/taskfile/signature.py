@@ -1,7 +1,7 @@
-"""The signature of a task function: which parameter takes `params`, and of which model it is.
+"""The signature of a task function: the parameter that takes `params`, and its model.
 
-The form in Dagster, the form in the pages, the checks of the file and the call itself all ask here. Loads no pydantic:
-a task's process whose function takes a plain dict starts without it.
+Used by the form in Dagster, the form in the pages, the checks of the file and the call itself. Does not import
+pydantic: the process of a function with a plain dict starts without it.
 """
 
 import functools
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-#: The name of the parameter that takes the `TaskRun`; the first one of any other name takes the task's params.
+#: Name of the parameter that takes the `TaskRun`; the first one with another name takes the task's params.
 RUN = "run"
 
 
 def signature(function: Callable[..., Any]) -> inspect.Signature:
-    """Return the function's signature; annotations that Python itself cannot resolve yet are no error."""
+    """Return the function's signature; annotations that Python cannot resolve yet are not an error."""
     if sys.version_info < (3, 14):
         return inspect.signature(function)
     from annotationlib import Format  # ty: ignore[import-not-found]
@@ -28,9 +28,9 @@ def signature(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return the function's parameters, with annotations written as text resolved.
+    """Return the function's parameters, with annotations in text form resolved.
 
-    Each annotation is resolved on its own: one that exists for the type checker only stays text and hides no other.
+    Each annotation is resolved separately: one that only a type checker can resolve stays text, and the others do not.
     """
     names = _names(function)
     return [
@@ -41,16 +41,15 @@ def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def params_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
     """Return the parameter that takes the task's params: the first that is not `run`; None when there is none."""
-    return next(
-        (one for one in parameters(function) if one.name != RUN and one.kind is not one.VAR_KEYWORD),
-        None,
-    )
+    candidates = [parameter for parameter in parameters(function) if parameter.name != RUN]
+    return next((parameter for parameter in candidates if parameter.kind is not parameter.VAR_KEYWORD), None)
 
 
 def unknown_parameter(function: Callable[..., Any]) -> inspect.Parameter | None:
-    """Return the first parameter that must be given and that no task gives; None for a function that a task can run."""
+    """Return the first required parameter that no task gives; None for a function that a task can run."""
     given = (RUN, getattr(params_parameter(function), "name", None))
-    return next((one for one in parameters(function) if one.name not in given and _required(one)), None)
+    others = [parameter for parameter in parameters(function) if parameter.name not in given]
+    return next(filter(_required, others), None)
 
 
 def params_model(function: Callable[..., Any]) -> "type[BaseModel] | None":
@@ -65,7 +64,7 @@ def _required(parameter: inspect.Parameter) -> bool:
 
 
 def _is_model(annotation: Any) -> bool:
-    pydantic = sys.modules.get("pydantic")  # whoever has written a model has imported it
+    pydantic = sys.modules.get("pydantic")  # imported by any module that defines a model
     return pydantic is not None and inspect.isclass(annotation) and issubclass(annotation, pydantic.BaseModel)
 
 
@@ -80,7 +79,7 @@ def _resolved(annotation: Any, names: Mapping[str, Any]) -> Any:
 
 
 def _names(function: Callable[..., Any]) -> Mapping[str, Any]:
-    """Return the global names of the module in which the signature was written."""
+    """Return the global names of the module that defines the function."""
     written = inspect.unwrap(function)
     while isinstance(written, functools.partial):
         written = inspect.unwrap(written.func)

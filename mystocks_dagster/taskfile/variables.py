@@ -9,10 +9,10 @@ from mystocks_dagster.taskfile.problems import Fault, Path, near
 from mystocks_dagster.taskfile.yaml.scalars import scalar
 from mystocks_dagster.taskfile.yaml.tree import walk
 
-#: `$${` stands for a literal `${`; an opening without its closing brace is matched to be complained about.
+#: `$${` is a literal `${`; an opening brace without its closing one is matched in order to report it.
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<inner>[^}]*)(?P<close>\}?)")
 _INNER = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>.*))?", re.DOTALL)
-#: Fields that everybody sees, in the UI, in logs and in file names: a secret has no business there.
+#: Fields that everybody sees, in the UI, in logs and in file names, and which therefore must not contain a secret.
 PUBLIC = frozenset(
     {
         "task_id",
@@ -30,11 +30,11 @@ PUBLIC = frozenset(
 
 
 class Written(NamedTuple):
-    """What a value with variables was before they were replaced.
+    """A value with variables as written in the file.
 
     Attributes:
-        text: As it is written.
-        secret: Part of the value came from the environment; a default that stands in the file is no secret.
+        text: The text.
+        secret: Whether a part of the value came from the environment; a default in the file is not secret.
     """
 
     text: str
@@ -42,22 +42,22 @@ class Written(NamedTuple):
 
 
 def has_variable(value: object) -> bool:
-    """Say whether a value holds a variable; `$${` is a literal `${`.
+    """Return whether a value contains a variable; `$${` is a literal `${`.
 
     Examples:
         >>> has_variable("Bearer ${TOKEN}"), has_variable("${A:-b}"), has_variable("costs $${5}"), has_variable(5)
         (True, True, False, False)
     """
-    return isinstance(value, str) and any(found.group() != "$${" for found in _VARIABLE.finditer(value))
+    return isinstance(value, str) and any(match.group() != "$${" for match in _VARIABLE.finditer(value))
 
 
 def resolve_variables(
     data: dict[str, Any], environment: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[Path, Written], list[Fault]]:
-    """Return `data` with variables replaced, what was written where they stood, and what is wrong with them.
+    """Return `data` with variables replaced, the original texts by path, and the faults.
 
-    Outside `params`, a value that comes to look like a number, true or false becomes one, as unquoted text does.
-    In `params` it stays text, which a params model converts: a password of digits must stay what it is.
+    Outside `params`, a result that looks like a number, true or false becomes one, as unquoted text does. In `params`
+    it stays text, which a params model converts: a password of digits must stay text.
     """
     templates = [(path, value) for path, value in walk(data) if isinstance(value, str) and "${" in value]
     if not templates:
@@ -69,11 +69,11 @@ def resolve_variables(
         used: list[str] = []
 
         def replace(match: re.Match[str], path: Path = path, used: list[str] = used) -> str:
-            found = "${" if match.group() == "$${" else _value(match, path, environment, used)
-            if isinstance(found, Fault):
-                faults.append(found)
+            value = "${" if match.group() == "$${" else _value(match, path, environment, used)
+            if isinstance(value, Fault):
+                faults.append(value)
                 return ""
-            return found
+            return value
 
         before = len(faults)
         text = _VARIABLE.sub(replace, template)
@@ -84,30 +84,33 @@ def resolve_variables(
 
 
 def _value(match: re.Match[str], path: Path, environment: Mapping[str, str], used: list[str]) -> str | Fault:
-    """Return what a variable stands for, and note in `used` that it came from the environment."""
+    """Return the value of a variable; add its name to `used` when it came from the environment."""
     span = (match.start(), match.end() - match.start())
     inner = _INNER.fullmatch(match["inner"])
     if not inner or not match["close"]:
         return Fault(
             path,
-            f"{match.group()!r} is no variable",
+            f"{match.group()!r} is not a variable",
             "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.",
             span=span,
         )
     name, default = inner["name"], inner["default"]
     if default is not None and "{" in default:
-        hint = f"Write ${{{name}:-text}} with a text without braces, or set {name}."
+        hint = f"Write ${{{name}:-text}} with text without braces, or set {name}."
         return Fault(path, "a default can hold neither another variable nor braces", hint, span=span)
     if path[0] in PUBLIC:
         return Fault(
-            path, f"no variable can stand in {path[0]}: it is shown to everybody", "Write the text itself.", span=span
+            path,
+            f"{path[0]} cannot contain a variable: it is visible to everybody",
+            "Write the text itself.",
+            span=span,
         )
     value = environment.get(name)
     if default is not None and not value:
         return default
     if value is None:
-        alike = near(name, environment)
-        hint = f"Did you mean ${{{alike[0]}}}?" if alike else f"Set it, or give a default: ${{{name}:-default}}."
+        similar = near(name, environment)
+        hint = f"Did you mean ${{{similar[0]}}}?" if similar else f"Set it, or give a default: ${{{name}:-default}}."
         return Fault(path, f"the environment variable {name} is not set", hint, span=span)
     used.append(name)
     return value

@@ -1,6 +1,7 @@
-"""A run keeps the task file that it was queued with: a copy of every version, which a worker reads in milliseconds.
+"""Copies of every version of the task file: a run uses the version with which it was queued.
 
-The copy is the file taken apart, as JSON, with variables as they are written: no secret reaches the disk.
+A copy holds the file's entries as JSON, which a worker reads in milliseconds. Variables are not resolved, so no secret
+of the environment reaches the disk.
 """
 
 import json
@@ -16,7 +17,7 @@ from mystocks_dagster.taskfile.yaml.document import SECTIONS, Document, Raw, Sec
 
 
 def store(version: Version, folder: Path) -> str:
-    """Keep a copy of a version in `folder` and return the hash by which it is found again."""
+    """Store a copy of a version in `folder`, and return its hash."""
     copy = {
         "source": str(version.source.resolve()),
         "head": dict(version.document.head),
@@ -42,18 +43,18 @@ def load_version(
     functions: bool = True,
     environment: Mapping[str, str] | None = None,
 ) -> Version:
-    """Return a version that was stored.
+    """Return a stored version.
 
     Args:
-        folder: Where it was stored.
+        folder: The folder of the copies.
         content: Its hash.
-        only: Dagster's name of a task or group: only that, and what it depends on, is built. A name that is
-            neither is a job that may need everything.
+        only: Dagster's name of a task or group: only it and its dependencies are built. All entries are built for
+            another name, which is a job that may need them all.
         functions: As in `reader.read_task_file`.
         environment: Where variables are looked up; the process's own when None.
 
     Raises:
-        TaskFileError: The copy is gone, or what is asked for cannot run any more, such as when a variable is not set.
+        TaskFileError: The copy is missing, or the entry cannot run any more, such as when a variable is not set.
     """
     path = folder / f"{content}.json"
     try:
@@ -69,40 +70,40 @@ def load_version(
     document = Document(
         copy["source"], copy["head"], entries, lambda fault, owner: _problem(copy["source"], entries, fault, owner)
     )
-    wanted = _wanted(document, only) if only else None
+    needed = _needed(document, only) if only else None
     writes, also_writes = (
         {label: tuple(tables) for label, tables in copy.get(key, {}).items()} for key in ("writes", "also_writes")
     )
     source = Path(copy["source"])
     known = {"writes": writes, "also_writes": also_writes}
     version = load_document(
-        document, source, content, only=wanted, functions=functions, environment=environment, **known
+        document, source, content, only=needed, functions=functions, environment=environment, **known
     )
-    # What was broken when the run was queued is not part of it; what broke since then must not be left out silently.
-    lost = [label for label in version.broken if wanted and label in wanted and label not in copy["broken"]]
+    # Entries that were broken when the run was queued are not part of it; entries broken since then are an error.
+    lost = [label for label in version.broken if needed and label in needed and label not in copy["broken"]]
     if lost:
         raise TaskFileError([problem for label in lost for problem in version.broken[label]])
     return version
 
 
-def _wanted(document: Document, only: str) -> frozenset[str] | None:
-    """Return the ids of a task or group and of all that it needs; None when the name is neither."""
-    named: dict[str, Raw] = {raw.id: raw for entries in document.entries.values() for raw in entries if raw.id}
-    waiting = [name for name in named if dagster_name(name) == only]
-    found: set[str] = set()
+def _needed(document: Document, only: str) -> frozenset[str] | None:
+    """Return the ids of a task or group and of its dependencies; None when there is no such entry."""
+    raws: dict[str, Raw] = {raw.id: raw for entries in document.entries.values() for raw in entries if raw.id}
+    waiting = [name for name in raws if dagster_name(name) == only]
+    needed: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in found or name not in named:
+        if name in needed or name not in raws:
             continue
-        found.add(name)
-        raw = named[name]
+        needed.add(name)
+        raw = raws[name]
         data = with_defaults(document.defaults, raw.data) if raw.section == "tasks" else raw.data
         waiting += data.get("dependencies" if raw.section == "tasks" else "tasks") or []
-    return frozenset(found) or None
+    return frozenset(needed) or None
 
 
 def _problem(file: str, entries: Mapping[Section, list[Raw]], fault: Fault, owner: str | None) -> Problem:
-    """Return a fault with the first line of its entry; the text itself is not kept."""
+    """Return a fault with the first line of its entry, since the copy has no text."""
     section, index = (*fault.path[:2], None, None)[:2]
     raws: Any = entries.get(section, []) if section in SECTIONS else []  # type: ignore[call-overload]
     line = raws[index].first if isinstance(index, int) and index < len(raws) else 1

@@ -1,4 +1,4 @@
-"""What a task file may say and should be looked at: it is no mistake, so nothing stops."""
+"""Warnings about a task file: valid content that deserves a check."""
 
 from collections.abc import Iterator
 from pathlib import Path as FilePath
@@ -12,7 +12,7 @@ from mystocks_dagster.taskfile.yaml.tree import walk
 
 
 def warnings_about(file: FilePath) -> list[Problem]:
-    """Return what `mystocks check` warns of; none when the file cannot be read, which is a problem and not a warning."""
+    """Return the warnings of `mystocks check`; none when the file cannot be read, which is a problem instead."""
     return [*literal_secrets(file), *_cron_with_two_days(file)]
 
 
@@ -23,10 +23,8 @@ def _cron_with_two_days(file: FilePath) -> Iterator[Problem]:
         return
     for path, value in walk(source.data):
         if path[-2:] == ("schedule", "cron_expression") and _fires_on_either(value):
-            hint = "Make one of the two * where that is not meant."
-            yield source.problem(
-                Fault(path, f"warning: {value!r} fires when the day of month or the day of week fits, as in cron", hint)
-            )
+            message = f"warning: {value!r} fires when the day of month or the day of week fits, as in cron"
+            yield source.problem(Fault(path, message, "Write * in one of the two fields if that is not intended."))
 
 
 def _fires_on_either(value: Any) -> bool:

@@ -1,1 +1,1 @@
-"""The task functions, which know nothing of Dagster: data sync, indicators, backtests, maintenance."""
+"""The task functions, independent of Dagster: data sync, indicators, backtests, maintenance."""

@@ -6,10 +6,10 @@ from datetime import date
 from typing import Any
 
 import polars as pl
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from mystocks_dagster.errors import InvalidParams, TableMissing
-from mystocks_dagster.lake.doubts import describe, doubts
+from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import backtest as backtest_module
@@ -22,14 +22,14 @@ from mystocks_dagster.market.signals import STRATEGIES
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 from mystocks_dagster.market.tables.research import BACKTESTS
-from mystocks_dagster.tasks.param_types import Day, TaskParams
+from mystocks_dagster.tasks.param_types import Day, WindowParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 _BAR_COLUMNS = ["symbol", "date", "open", "close", "prev_close", "amount", "is_st", "suspended"]
 
 
-class BacktestParams(TaskParams):
-    """What `run_backtest` takes."""
+class BacktestParams(WindowParams):
+    """Parameters of `run_backtest`."""
 
     strategy_id: str = Field(
         default="", validate_default=True, description=f"One of {', '.join(STRATEGIES)}; empty means {STRATEGIES[0]}."
@@ -38,13 +38,13 @@ class BacktestParams(TaskParams):
     end_date: Day = Field(default=None, description="Last day to trade; empty means the last stored day.")
     initial_capital: float = Field(default=1_000_000.0, ge=10_000, le=1e12, description="CNY.")
     max_positions: int = Field(
-        default=10, ge=1, le=1000, description="Symbols held at most; each gets an equal share of the equity."
+        default=10, ge=1, le=1000, description="Most symbols held at once; each gets an equal share of the equity."
     )
     commission_rate: float = Field(
-        default=COMMISSION_RATE, ge=0, le=0.01, description="The broker's fraction of an order's amount."
+        default=COMMISSION_RATE, ge=0, le=0.01, description="Commission as a fraction of an order's amount."
     )
     commission_min: float = Field(
-        default=COMMISSION_MIN, ge=0, le=100, description="The broker's smallest commission of an order, CNY."
+        default=COMMISSION_MIN, ge=0, le=100, description="Minimum commission per order, CNY."
     )
 
     @field_validator("strategy_id")
@@ -53,12 +53,6 @@ class BacktestParams(TaskParams):
         if name and name not in STRATEGIES:
             raise ValueError(f"there is no strategy {name!r}; the strategies are {', '.join(STRATEGIES)}")
         return name or STRATEGIES[0]
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "BacktestParams":
-        if self.start_date and self.end_date and self.start_date > self.end_date:
-            raise ValueError(f"start_date {self.start_date} is after end_date {self.end_date}")
-        return self
 
     @property
     def terms(self) -> Terms:
@@ -79,54 +73,55 @@ class BacktestParams(TaskParams):
 def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
     """Trade a strategy's stored signals from the first to the last day and store result, equity curve and trades.
 
-    The same strategy, window and parameters replace what an earlier run of them stored. A symbol with an ex-dividend
-    ratio that is not known is traded up to the day before and listed; shares held by then stay in the account at their
-    last close.
+    A run with the same strategy, window and parameters replaces the stored result. A symbol with an unknown adjustment
+    ratio is traded up to the day before and listed in the result; shares held then stay in the account at their last
+    close.
 
     Raises:
         TableMissing: There are no bars, or no signals of that strategy.
-        InvalidParams: No trading day is stored within the window.
+        InvalidParams: No stored trading day lies within the window.
     """
     lake = run.lake()
     days = _days(lake, params)
     signals = _signals(lake, params.strategy_id, days)
-    doubtful = doubts(lake, end=days[-1])
+    doubtful = find_doubts(lake, end=days[-1])
     run.logger.info("Trading %d signals of %s from %s to %s", signals.height, params.strategy_id, days[0], days[-1])
     bars = lake.scan(
         "daily_bars", columns=_BAR_COLUMNS, symbols=signals["symbol"].unique().to_list(), start=days[0], end=days[-1]
     )
-    known, spoken, events = (
-        before_unknown(lake, frame.lazy()).collect() for frame in (bars, signals, _events(lake, days))
-    )
-    outcome = backtest(days, spoken, known, events, params.terms, ends={doubt.symbol: doubt.day for doubt in doubtful})
+    frames = (bars, signals.lazy(), _events(lake, days).lazy())
+    known_bars, known_signals, events = (before_unknown(lake, frame).collect() for frame in frames)
+    ends = {doubt.symbol: doubt.day for doubt in doubtful}
+    outcome = backtest(days, known_signals, known_bars, events, params.terms, ends=ends)
     measured = performance([balance.equity for balance in outcome.balances])
-    name = _backtest_id(params, days)
-    rows = _store(lake, name, params, outcome, measured)
+    backtest_id = _backtest_id(params, days)
+    rows = _store(lake, backtest_id, params, outcome, measured)
     return TaskResult(
         status="partial_success" if doubtful else "success",
         message=f"{params.strategy_id} from {days[0]} to {days[-1]}: {measured.total_return:+.2%}, "
-        f"largest fall {measured.max_drawdown:.2%}, {len(outcome.trades)} orders filled. {describe(doubtful)}".strip(),
+        f"max drawdown {measured.max_drawdown:.2%}, {len(outcome.trades)} orders filled. "
+        f"{describe_doubts(doubtful)}".strip(),
         rows=rows,
         failed_items=tuple(doubt.symbol for doubt in doubtful),
-        metadata={"backtest_id": name, **measured._asdict(), "unfilled": dict(outcome.unfilled)},
+        metadata={"backtest_id": backtest_id, **measured._asdict(), "unfilled": dict(outcome.unfilled)},
     )
 
 
 def _days(lake: Lake, params: BacktestParams) -> list[date]:
     stored = lake.days("daily_bars")
     if not stored:
-        raise TableMissing("The table daily_bars holds no bars; run daily_data_sync first.")
+        raise TableMissing("The table daily_bars is empty; run daily_data_sync first.")
     days = [day for day in stored if (params.start_date or day) <= day <= (params.end_date or day)]
     if not days:
-        asked = f"{params.start_date or stored[0]} to {params.end_date or stored[-1]}"
-        raise InvalidParams(f"No trading day is stored from {asked}; the bars go from {stored[0]} to {stored[-1]}.")
+        window = f"{params.start_date or stored[0]} to {params.end_date or stored[-1]}"
+        raise InvalidParams(f"No stored trading day from {window}; bars are stored from {stored[0]} to {stored[-1]}.")
     return days
 
 
 def _signals(lake: Lake, strategy: str, days: list[date]) -> pl.DataFrame:
     signals = lake.scan("signals", columns=["symbol", "date", "strategy", "side"]).filter(strategy=strategy).collect()
     if signals.is_empty():
-        raise TableMissing(f"The table signals holds none of {strategy}; run calc_strategy_signals with that strategy.")
+        raise TableMissing(f"The table signals has no rows of {strategy}; run calc_strategy_signals for it.")
     return signals.filter(pl.col("date").is_between(days[0], days[-1])).drop("strategy")
 
 
@@ -137,13 +132,13 @@ def _events(lake: Lake, days: list[date]) -> pl.DataFrame:
 
 
 def _backtest_id(params: BacktestParams, days: list[date]) -> str:
-    """Return a name for strategy, window and parameters: the same for the same, in any process."""
-    said = params.model_dump(mode="json") | {"start_date": f"{days[0]}", "end_date": f"{days[-1]}"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+    """Return an id of strategy, window and parameters, stable across processes."""
+    terms = params.model_dump(mode="json") | {"start_date": f"{days[0]}", "end_date": f"{days[-1]}"}
+    return hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _store(lake: Lake, name: str, params: BacktestParams, outcome: Outcome, measured: Performance) -> dict[str, int]:
-    """Write the summary last, so that it never speaks of a curve or of trades that are not there."""
+    """Write the summary last, so that it never refers to a curve or trades that are not stored."""
     trades = _frame("backtest_trades", name, outcome.trades)
     equity = _frame("backtest_equity", name, outcome.balances)
     summary = {
@@ -171,11 +166,11 @@ def _frame(table: str, name: str, rows: list[Any]) -> pl.DataFrame:
 
 
 def _replace(lake: Lake, table: str, name: str, rows: pl.DataFrame) -> int:
-    """Make `rows` all that the table holds of the backtest `name`."""
+    """Replace the stored rows of the backtest `name` by `rows`."""
     if not lake.exists(table):
         return lake.replace_all(table, rows)
     stored = lake.read(table)
-    # After a repair of bars an earlier run may have had more trades, or days, than this one has.
+    # After bars were repaired, the earlier run may have more trades or days than this one.
     if stored.filter(backtest_id=name).join(rows, on=TABLES[table].key, how="anti").height:
         lake.replace_all(table, pl.concat([stored.filter(pl.col("backtest_id") != name), rows]))
         return rows.height

@@ -1,4 +1,4 @@
-"""Load daily bars day by day: which days are wanted, how they are stored, and when a day counts as complete."""
+"""Load daily bars: store them day by day, decide which days are complete, and report the result."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from itertools import pairwise
 import polars as pl
 
 from mystocks_dagster.lake import quarantine
-from mystocks_dagster.lake.doubts import describe, doubts
+from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, lacking_days, record_days
 from mystocks_dagster.lake.store import Lake
@@ -17,32 +17,33 @@ from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.protocol import MarketSource
-from mystocks_dagster.tasks.admission import Admitted, admit
-from mystocks_dagster.tasks.findings import findings_said, listed
+from mystocks_dagster.tags import ResultStatus, State
+from mystocks_dagster.tasks.admission import AdmissionResult, admit
+from mystocks_dagster.tasks.findings import abbreviate, describe_findings
+from mystocks_dagster.tasks.requested_days import RequestedDays
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
-from mystocks_dagster.tasks.wanted_days import RequestedDays
 
-#: A day with fewer rows than this share of the complete day before it is taken for a part of the market only.
+#: A day with fewer rows than this share of the complete day before it counts as incomplete.
 ENOUGH = 0.97
-#: Below so many rows a share says nothing.
+#: Below so many rows a share is not meaningful.
 _FEW = 20
-#: So many rows fewer are delistings and pauses, whatever their share.
+#: So many missing rows may be delistings and suspensions, whatever their share.
 _ORDINARY = 3
 
 
 @dataclass(kw_only=True)
-class Loaded:
-    """What was loaded so far.
+class LoadedBars:
+    """Bars loaded so far.
 
     Attributes:
-        rows: Each stored day and its number of rows.
-        events: Number of adjustment events derived.
-        partial: Days that look like a part of the market only, each with the reason.
-        symbols: Symbols of which there was a bar.
-        faults: Rows that were set aside, or lost a value.
-        refused: Days that were not stored because their rows cannot be right, each with the reason.
-        absent: Days on which symbols have no bar that had one the day before.
-        paused: The same of symbols that come back at their last close.
+        rows: Number of rows by stored day.
+        events: Number of derived adjustment events.
+        partial: Incomplete days, each with the reason.
+        symbols: Symbols with at least one bar.
+        faults: Rows that were set aside, or of which a value became unknown.
+        refused: Days that were not stored, each with the reason.
+        absent: By day, symbols without a bar that had one the day before.
+        paused: By first day without a bar, symbols that later resume at their last close.
     """
 
     rows: dict[date, int] = field(default_factory=dict)
@@ -56,11 +57,11 @@ class Loaded:
 
     @property
     def set_aside_symbols(self) -> set[str]:
-        """The symbols of rows that were set aside."""
+        """Symbols of rows that were set aside."""
         return {str(fault.row["symbol"]) for fault in self.faults if not fault.stored}
 
     def failed(self, *, by_symbol: bool) -> set[object]:
-        """Return the days, or the symbols, that are to be asked for again."""
+        """Return the days, or the symbols, that must be loaded again."""
         if by_symbol:
             return set(self.set_aside_symbols)
         stray = {fault.date for fault in self.faults if fault.date not in self.rows}
@@ -68,12 +69,12 @@ class Loaded:
 
 
 @dataclass(kw_only=True)
-class _Days:
-    """What is known of the days of `daily_bars`, each with its number of rows.
+class _KnownDays:
+    """The recorded days of `daily_bars`, each with its number of rows.
 
     Attributes:
-        complete: Days that are not asked for again.
-        lacking: Those of them that lack rows all the same: no evidence of a pause.
+        complete: Days that are not loaded again.
+        lacking: Complete days that lack rows: a missing bar on them is not evidence of a suspension.
         before: Days that lacked rows when this run began.
     """
 
@@ -82,7 +83,7 @@ class _Days:
     before: dict[date, int]
 
     @classmethod
-    def of(cls, lake: Lake) -> "_Days":
+    def of(cls, lake: Lake) -> "_KnownDays":
         lacking = lacking_days(lake, "daily_bars")
         return cls(
             complete=complete_days(lake, "daily_bars"),
@@ -93,13 +94,13 @@ class _Days:
 
 def load_bars(
     source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun
-) -> Loaded:
-    """Fetch and store bars, each frame of the source at once, so that a run killed in the middle goes on where it was.
+) -> LoadedBars:
+    """Fetch bars and store each frame of the source at once, so that the next run continues after a killed one.
 
-    With `symbols` their rows are merged into the days, which then do not count as loaded.
+    With `symbols`, their rows are merged into the days, which then do not count as loaded.
     """
-    loaded = Loaded()
-    known = _Days.of(lake)
+    loaded = LoadedBars()
+    known = _KnownDays.of(lake)
     for frame in source.daily_bars(days, symbols):
         admitted = admit(lake, source, frame, newest=max(days), whole=symbols is None)
         counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
@@ -114,7 +115,7 @@ def load_bars(
 
 
 def bars_result(
-    loaded: Loaded,
+    loaded: LoadedBars,
     days: Sequence[date],
     symbols: Sequence[str] | None,
     source: MarketSource,
@@ -122,34 +123,22 @@ def bars_result(
     *,
     wanted: RequestedDays | None = None,
 ) -> TaskResult:
-    """Say how loading ended: failed when the source had nothing, a warning when it lacked days (or symbols, if named)."""
+    """Return the result of loading: failed without any bar, partial success when days or symbols are missing."""
     lacking = [day for day in days if day not in loaded.rows.keys() | loaded.refused.keys()]
     idle = [day for day in lacking if wanted and day in wanted.unsure]
     missing = [day for day in lacking if day not in idle]
     missing = missing if symbols is None else sorted(set(symbols) - loaded.symbols - loaded.set_aside_symbols)
-    unknown = doubts(lake)
-    said = [
-        f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}."
-        if loaded.rows
-        else "",
-        f"{source.name} has no bars of {listed(missing)}." if missing else "",
-        f"{listed(idle)}: no bars, beyond the trading calendar ({shanghai().last}), so taken for no trading day."
-        if idle
-        else "",
-        f"Incomplete: {listed(list(loaded.partial.values()), 5)}." if loaded.partial else "",
-        *findings_said(loaded.faults, loaded.refused),
-        _paused_said(loaded),
-        describe(unknown),
-        "" if source.has_history or symbols is not None else _missed(lake, max(days)),
+    unknown = find_doubts(lake)
+    notes = [
+        "" if source.has_history or symbols is not None else _describe_missing_days(lake, max(days)),
         *getattr(source, "notes", ()),
         wanted.note if wanted else "",
     ]
-    message = " ".join(filter(None, said))
+    message = " ".join(filter(None, [*_sentences(loaded, source, missing, idle), describe_doubts(unknown), *notes]))
+    absent = {f"{day}": names for day, names in loaded.absent.items()}
     failed = sorted(f"{item}" for item in {*missing, *loaded.failed(by_symbol=symbols is not None)})
-    # Ratios that became known are work done, also where no bar came.
-    idle_status = "failed" if failed else "success" if loaded.events else "skipped"
     return TaskResult(
-        status=idle_status if not loaded.rows else "partial_success" if failed else "success",
+        status=_status(loaded, failed),
         message=message,
         error=None if loaded.rows or not failed else message,
         rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
@@ -157,19 +146,46 @@ def bars_result(
         failed_items=tuple(failed),
         retry_params=_retry(failed, days, by_symbol=symbols is not None) if failed else {},
         metadata={
-            "source": source.name, "world": source.world, "unknown_factors": len(unknown), "set_aside": len(loaded.faults),
-            **({"symbols_without_bar": {f"{day}": names for day, names in loaded.absent.items()}} if loaded.absent else {}),
+            "source": source.name,
+            "world": source.world,
+            "unknown_factors": len(unknown),
+            "set_aside": len(loaded.faults),
+            **({"symbols_without_bar": absent} if absent else {}),
         },
-    )  # fmt: skip
+    )
 
 
-def _paused_said(loaded: Loaded) -> str:
-    """Name the symbols that have no bar between two of theirs and come back at their last close."""
+def _sentences(loaded: LoadedBars, source: MarketSource, missing: Sequence[object], idle: Sequence[date]) -> list[str]:
+    return [
+        f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}."
+        if loaded.rows
+        else "",
+        f"{source.name} has no bars for {abbreviate(missing)}." if missing else "",
+        f"{abbreviate(idle)}: no bars; treated as a holiday, because the trading calendar ends on {shanghai().last}."
+        if idle
+        else "",
+        f"Incomplete: {abbreviate(list(loaded.partial.values()), 5)}." if loaded.partial else "",
+        *describe_findings(loaded.faults, loaded.refused),
+        _describe_paused(loaded),
+    ]
+
+
+def _status(loaded: LoadedBars, failed: Sequence[str]) -> ResultStatus:
+    if loaded.rows:
+        return State.PARTIAL_SUCCESS if failed else State.SUCCESS
+    if failed:
+        return State.FAILED
+    # Ratios that became known are work done, even when no bar was loaded.
+    return State.SUCCESS if loaded.events else State.SKIPPED
+
+
+def _describe_paused(loaded: LoadedBars) -> str:
+    """Return a sentence about symbols that resumed at their last close after days without a bar."""
     if not loaded.paused:
         return ""
     first, symbols = min(loaded.paused), sorted({symbol for names in loaded.paused.values() for symbol in names})
-    were = "was" if len(symbols) == 1 else "were"
-    return f"No bar from {first} on of {listed(symbols, 20)}, which came back at the last close and so {were} taken for suspended."
+    names = abbreviate(symbols, 20)
+    return f"No bar from {first} on for {names}; treated as suspended, because trading resumed at the last close."
 
 
 def _retry(failed: Sequence[str], days: Sequence[date], *, by_symbol: bool) -> dict[str, object]:
@@ -178,8 +194,8 @@ def _retry(failed: Sequence[str], days: Sequence[date], *, by_symbol: bool) -> d
     return {"start_date": failed[0], "end_date": failed[-1]}
 
 
-def _missed(lake: Lake, last: date) -> str:
-    """Say how many days before `last` are missing, which a source of snapshots cannot give any more."""
+def _describe_missing_days(lake: Lake, last: date) -> str:
+    """Return a sentence about the missing days before `last`, which a source of snapshots can no longer provide."""
     complete = complete_days(lake, "daily_bars")
     calendar, first = shanghai(), min(complete, default=last)
     sessions = calendar.sessions(first, min(last, calendar.last)) if first <= calendar.last else []
@@ -194,7 +210,12 @@ def _missed(lake: Lake, last: date) -> str:
 
 
 def _store_days(
-    source: MarketSource, lake: Lake, admitted: Admitted, counts: dict[date, int], known: _Days, loaded: Loaded
+    source: MarketSource,
+    lake: Lake,
+    admitted: AdmissionResult,
+    counts: dict[date, int],
+    known: _KnownDays,
+    loaded: LoadedBars,
 ) -> None:
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
@@ -212,7 +233,7 @@ def _store_days(
 
 
 def _spanned(days: Mapping[date, int]) -> set[date]:
-    """Return the days, and those between them on which nothing is traded: rows of these were looked at too."""
+    """Return the days, and the non-trading days between them, whose rows were checked too."""
     if not days:
         return set()
     first, last = min(days), max(days)
@@ -221,23 +242,23 @@ def _spanned(days: Mapping[date, int]) -> set[date]:
 
 
 def _store_symbols(
-    source: MarketSource, lake: Lake, admitted: Admitted, counts: dict[date, int], loaded: Loaded
+    source: MarketSource, lake: Lake, admitted: AdmissionResult, counts: dict[date, int], loaded: LoadedBars
 ) -> None:
     if counts:
         lake.upsert("daily_bars", admitted.rows)
         loaded.events += refresh_events(lake, list(counts))
-    keys = quarantine.keys_of(admitted.rows, DAILY_BARS.key) if quarantine.waits(lake, "daily_bars") else ()
+    waiting = quarantine.has_quarantined_rows(lake, "daily_bars")
+    keys = quarantine.keys_of(admitted.rows, DAILY_BARS.key) if waiting else ()
     quarantine.replace_keys(lake, "daily_bars", admitted.faults, keys, source.name)
     loaded.faults += admitted.faults
 
 
-def _partial(counts: dict[date, int], known: _Days, admitted: Admitted) -> dict[date, str]:
-    """Return the days to ask for again, each with the reason, and note in `known` what the others are.
+def _partial(counts: dict[date, int], known: _KnownDays, admitted: AdmissionResult) -> dict[date, str]:
+    """Return the days to load again, each with the reason, and update `known` with the other days.
 
-    A source that was asked twice and gave the same number of sound rows has no more, so the day counts as complete:
-    what is set aside stays in the quarantine. The rows are missing all the same, so the day is no evidence that a
-    symbol
-    without a bar was suspended. A day that lacks a large part of the market is never complete.
+    A source that returns the same number of valid rows twice has no more rows, so the day counts as complete; its
+    rejected rows stay in the quarantine. The day still lacks rows, so it is not evidence that a symbol without a bar
+    was suspended. A day that lacks a large part of the market is never complete.
     """
     partial = {}
     for day, rows in counts.items():
@@ -253,19 +274,19 @@ def _partial(counts: dict[date, int], known: _Days, admitted: Admitted) -> dict[
     return partial
 
 
-def _lack(day: date, admitted: Admitted) -> str:
-    """Say which rows of a day are missing or set aside; nothing when none is."""
+def _lack(day: date, admitted: AdmissionResult) -> str:
+    """Return which rows of a day are missing or set aside; empty when none is."""
     if absent := admitted.absent.get(day):
-        return f"no bar of {listed(absent, 50)}, which had one the day before"
+        return f"no bar for {abbreviate(absent, 50)}, which had one the day before"
     aside = len({fault.key for fault in admitted.faults if fault.date == day and not fault.stored})
     return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 
 
 def _shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
-    """Say why so many rows cannot be the whole market, judged by the complete day before; None when they can."""
+    """Return why the number of rows is too small, compared with the complete day before; None when it is not."""
     earlier = sorted(complete)
     at = bisect_left(earlier, day)
     before = complete[earlier[at - 1]] if at else 0
     if before < _FEW or rows >= min(ENOUGH * before, before - _ORDINARY):
         return None
-    return f"{day}: only {rows} rows, {earlier[at - 1]} had {before}"
+    return f"{day}: only {rows} rows, while {earlier[at - 1]} had {before}"

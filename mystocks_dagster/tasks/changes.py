@@ -1,4 +1,4 @@
-"""Store a computed table by writing only the days that differ from what is stored."""
+"""Store a computed table by writing only the days that differ from the stored ones."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -6,10 +6,10 @@ from datetime import date
 import polars as pl
 
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import EVER
+from mystocks_dagster.lake.watermarks import BEGINNING
 from mystocks_dagster.market.tables import table as table_of
 
-#: Above this share of days one new version of the whole table costs less than replacing the days.
+#: Above this share of changed days, rewriting the whole table costs less than replacing the days.
 _MOST = 1 / 3
 
 
@@ -18,32 +18,32 @@ def write_changes(
     table: str,
     content: pl.DataFrame,
     *,
-    since: date = EVER,
-    marks: Mapping[str, int] | None = None,
+    since: date = BEGINNING,
+    watermarks: Mapping[str, int] | None = None,
     force: bool = False,
 ) -> int:
-    """Make `content` the whole content, from the day `since` on, of a table with a `date` column, atomically.
+    """Replace the content of a table with a `date` column from the day `since` on, atomically.
 
-    A new trading day costs the rows of that day, a repaired past the days that it changes; the same content again
-    writes no row, unless `force` asks for it. In each case `marks` are kept with the table.
+    Only days that differ are written: a new trading day, or the days that a repair changes. Equal content writes no
+    row, except with `force`. In each case `watermarks` are stored with the table.
 
     Returns:
         The number of rows written.
     """
     content = content.select(*table_of(table).dtypes)
-    if not lake.exists(table) or (force and since == EVER):
-        return lake.replace_all(table, content, marks=marks)
+    if not lake.exists(table) or (force and since == BEGINNING):
+        return lake.replace_all(table, content, watermarks=watermarks)
     days = changed_days(lake.scan(table, start=since), content.lazy())
     if not days:
-        lake.mark(table, marks or {})
+        lake.set_watermarks(table, watermarks or {})
         return 0
-    if since == EVER and len(days) > _MOST * content["date"].n_unique():
-        return lake.replace_all(table, content, marks=marks)
-    return lake.replace_days(table, content.filter(pl.col("date").is_in(days)), days, marks=marks)
+    if since == BEGINNING and len(days) > _MOST * content["date"].n_unique():
+        return lake.replace_all(table, content, watermarks=watermarks)
+    return lake.replace_days(table, content.filter(pl.col("date").is_in(days)), days, watermarks=watermarks)
 
 
 def changed_days(stored: pl.LazyFrame, fresh: pl.LazyFrame) -> Sequence[date]:
-    """Return the days, ascending, whose rows are not the same in both frames; the order of rows does not matter."""
+    """Return the days, ascending, whose rows differ between both frames, regardless of their order."""
     both = _digests(stored).join(_digests(fresh), on="date", how="full", coalesce=True)
     same = pl.col("rows").eq_missing(pl.col("rows_right")) & pl.col("digest").eq_missing(pl.col("digest_right"))
     return both.filter(~same).select(pl.col("date").sort()).collect(engine="streaming")["date"].to_list()

@@ -1,4 +1,4 @@
-"""Corporate actions: the second witness of what happened between two stored bars."""
+"""Fetch corporate actions: independent evidence of what happened between two stored bars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -7,18 +7,18 @@ from datetime import date, timedelta
 import polars as pl
 
 from mystocks_dagster.errors import ContractBroken, NotOffered, SourceError
-from mystocks_dagster.lake.doubts import doubts
+from mystocks_dagster.lake.doubts import find_doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import record_days, was_loaded
-from mystocks_dagster.lake.quarantine import keys_of, waits
+from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 from mystocks_dagster.sources.checked import RejectedRows, set_aside
 from mystocks_dagster.sources.protocol import MarketSource
-from mystocks_dagster.tasks.findings import nothing_sound, stored_result
+from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
-#: Ex-dividend days that are asked for when no window is given.
+#: Span of ex-dividend days that is requested without a window.
 _YEAR = timedelta(days=366)
 
 
@@ -28,86 +28,90 @@ def sync_actions(
     """Fetch and store corporate actions, and derive the ratios that they explain.
 
     Args:
-        source: Where they come from.
-        lake: Where they go.
-        day: The latest closed trading day; without a window they are fetched once for it.
+        source: The source.
+        lake: The lake to write to.
+        day: The latest closed trading day; without a window, actions are fetched once per such day.
         start: First ex-dividend day; None is a year before the end.
         end: Last ex-dividend day; None is `day`.
         force: Fetch again what was fetched for `day`.
 
     Raises:
-        NotOffered: The source has none.
-        SourceError: It failed.
+        NotOffered: The source has no corporate actions.
+        SourceError: The source failed.
     """
     if "corporate_actions" not in source.offers:
         raise NotOffered(f"{source.name} has no corporate_actions.")
-    asked = bool(start or end)
-    if not (asked or force) and was_loaded(lake, "corporate_actions", day):
+    has_window = bool(start or end)
+    if not (has_window or force) and was_loaded(lake, "corporate_actions", day):
         return TaskResult(
-            status="skipped", message=f"The corporate actions of the year up to {day} are stored already."
+            status="skipped", message=f"The corporate actions of the year up to {day} are already stored."
         )
     last = end or day
-    frame, found = source.corporate_actions(start or last - _YEAR, last), set_aside(source, "corporate_actions")
-    if frame.is_empty() and found.faults:
-        raise nothing_sound("corporate_actions", found, source.name)
+    frame, rejected = source.corporate_actions(start or last - _YEAR, last), set_aside(source, "corporate_actions")
+    if frame.is_empty() and rejected.faults:
+        raise no_valid_rows("corporate_actions", rejected, source.name)
     rows = lake.upsert("corporate_actions", frame)
-    if not asked:
+    if not has_window:
         record_days(lake, "corporate_actions", {day: rows}, source=source.name)
     settled = derive_unknown(lake)
-    known = f" {settled:,} ratios became known." if settled else ""
+    known = f" {settled:,} adjustment ratios became known." if settled else ""
     message = f"Corporate actions: {rows:,} from {start or last - _YEAR} to {last} from {source.name}.{known}"
     result = TaskResult(message=message, rows={"corporate_actions": rows, "adjust_events": settled})
-    again = {"start_date": f"{start or last - _YEAR}", "end_date": f"{last}"}
-    return stored_result(result, lake, "corporate_actions", found, _waiting(lake, frame), source.name, again)
+    retry = {"start_date": f"{start or last - _YEAR}", "end_date": f"{last}"}
+    keys = _quarantined_keys(lake, frame)
+    return stored_result(result, lake, "corporate_actions", rejected, keys, source.name, retry)
 
 
-def _waiting(lake: Lake, frame: pl.DataFrame) -> Sequence[str]:
-    """Return the keys of stored rows whose quarantined versions are mended by them."""
-    return keys_of(frame, CORPORATE_ACTIONS.key) if waits(lake, "corporate_actions") else ()
+def _quarantined_keys(lake: Lake, frame: pl.DataFrame) -> Sequence[str]:
+    """Return the keys of stored rows, which replace quarantined rows of the same key."""
+    return keys_of(frame, CORPORATE_ACTIONS.key) if has_quarantined_rows(lake, "corporate_actions") else ()
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What came of asking for corporate actions beside another load.
+class FetchedActions:
+    """Corporate actions that were fetched along with another load.
 
     Attributes:
         settled: The number of ratios that became known.
-        found: What was set aside.
-        keys: Keys of stored rows whose quarantined versions are mended.
-        failure: Why nothing came; empty when something did, or nothing was asked.
+        rejected: Rows that were set aside.
+        keys: Keys of stored rows, which replace quarantined rows of the same key.
+        failure: Why the request failed; empty when it succeeded or was not made.
     """
 
     settled: int = 0
-    found: RejectedRows = field(default_factory=RejectedRows)
+    rejected: RejectedRows = field(default_factory=RejectedRows)
     keys: Sequence[str] = ()
     failure: str = ""
 
-    def told(self, result: TaskResult, lake: Lake, source: str) -> TaskResult:
-        """Return the result of that load with what was set aside here, which goes into the quarantine, or with the failure."""
+    def add_to(self, result: TaskResult, lake: Lake, source: str) -> TaskResult:
+        """Quarantine the rejected rows; return the result of the other load with them, or with the failure."""
         if self.failure:
             result = replace(result, message=f"{result.message} {self.failure}".strip())
-        return stored_result(result, lake, "corporate_actions", self.found, self.keys, source, {})
+        return stored_result(result, lake, "corporate_actions", self.rejected, self.keys, source, {})
 
 
-def ask_about_doubts(source: MarketSource, lake: Lake, day: date, run: TaskRun) -> Asked:
-    """Ask the source for the corporate actions around unknown ratios, a live one once a trading day; a failure stops nothing."""
-    asked = not source.has_history and was_loaded(lake, "corporate_actions", day, completely=False)
-    if asked or "corporate_actions" not in source.offers:
-        return Asked()
-    unsure = [doubt for doubt in doubts(lake) if doubt.missing]
-    if not unsure:
-        return Asked()
-    start = min(doubt.missing[0] for doubt in unsure)
-    # A live source is asked for what is recent: each report period costs it some requests.
+def fetch_actions_for_doubts(source: MarketSource, lake: Lake, day: date, run: TaskRun) -> FetchedActions:
+    """Fetch the corporate actions around unknown ratios, from a live source once per trading day.
+
+    A failure of the source is reported in the result, not raised.
+    """
+    already_asked = not source.has_history and was_loaded(lake, "corporate_actions", day, completely=False)
+    if already_asked or "corporate_actions" not in source.offers:
+        return FetchedActions()
+    answerable = [doubt for doubt in find_doubts(lake) if doubt.missing]
+    if not answerable:
+        return FetchedActions()
+    start = min(doubt.missing[0] for doubt in answerable)
+    # Only recent actions are requested from a live source: each report period costs it several requests.
     start = start if source.has_history else max(start, day - _YEAR)
     try:
-        frame = source.corporate_actions(start, max(doubt.day for doubt in unsure))
+        frame = source.corporate_actions(start, max(doubt.day for doubt in answerable))
         rows = lake.upsert("corporate_actions", frame)
     except (SourceError, ContractBroken) as error:
         failure = f"Corporate actions could not be fetched: {error}"
         run.logger.warning(failure)
-        return Asked(found=set_aside(source, "corporate_actions"), failure=failure)
+        return FetchedActions(rejected=set_aside(source, "corporate_actions"), failure=failure)
     record_days(lake, "corporate_actions", {day: rows}, source=source.name, incomplete=(day,))
     settled = derive_unknown(lake)
     run.logger.info("%d corporate actions fetched; %d ratios became known", rows, settled)
-    return Asked(settled, set_aside(source, "corporate_actions"), _waiting(lake, frame))
+    return FetchedActions(settled, set_aside(source, "corporate_actions"), _quarantined_keys(lake, frame))

@@ -1,4 +1,4 @@
-"""What a run says about rows that were set aside and days that were refused."""
+"""Report rows that were set aside and days that were refused in a task's result."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,56 +14,55 @@ from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.run import TaskResult
 
 
-def listed(items: Sequence[object], most: int = 3) -> str:
-    """Return the first `most` items as text, and how many more there are."""
-    shown = ", ".join(f"{item}" for item in items[:most])
-    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
+def abbreviate(items: Sequence[object], most: int = 3) -> str:
+    """Return the first `most` items as text, and the number of the others."""
+    text = ", ".join(f"{item}" for item in items[:most])
+    return text if len(items) <= most else f"{text} and {len(items) - most} more"
 
 
-def findings_said(faults: Sequence[Fault], refused: Mapping[date, str]) -> list[str]:
-    """Return sentences that name the rules, the rows and the days."""
-    said = [f"Refused: {listed([f'{day} ({reason})' for day, reason in sorted(refused.items())])}."] if refused else []
+def describe_findings(faults: Sequence[Fault], refused: Mapping[date, str]) -> list[str]:
+    """Return sentences with the broken rules, the rows and the refused days."""
+    days = [f"{day} ({reason})" for day, reason in sorted(refused.items())]
+    sentences = [f"Refused: {abbreviate(days)}."] if days else []
     others = [fault for fault in faults if fault.date is None or fault.date not in refused]
-    aside, unknown = ([fault for fault in others if fault.stored is stored] for stored in (False, True))
-    said += _counted(aside, "row set aside", "rows set aside") + _counted(
-        unknown, "value taken as unknown", "values taken as unknown"
-    )
-    return [*said, "See `mystocks data head quarantine`."] if said else []
+    sentences += _counted([fault for fault in others if not fault.stored], "row set aside", "rows set aside")
+    sentences += _counted([fault for fault in others if fault.stored], "value set to unknown", "values set to unknown")
+    return [*sentences, "See `mystocks data head quarantine`."] if sentences else []
 
 
-def _counted(faults: Sequence[Fault], one: str, many: str) -> list[str]:
+def _counted(faults: Sequence[Fault], singular: str, plural: str) -> list[str]:
     if not faults:
         return []
     rules = ", ".join(f"{rule} {count:,}" for rule, count in Counter(fault.rule for fault in faults).most_common())
     rows = len({fault.key for fault in faults})
-    return [f"{rows:,} {one if rows == 1 else many} ({rules}), first {faults[0].key}: {faults[0].reason}."]
+    return [f"{rows:,} {singular if rows == 1 else plural} ({rules}), first {faults[0].key}: {faults[0].reason}."]
 
 
 def stored_result(
     result: TaskResult,
     lake: Lake,
     table: str,
-    found: RejectedRows,
+    rejected: RejectedRows,
     keys: Sequence[str],
     source: str,
     retry: Mapping[str, object],
 ) -> TaskResult:
-    """Put the findings of a table into the quarantine and into the task's result.
+    """Quarantine the rejected rows of a table, and add them to the task's result.
 
     Args:
-        result: How storing the sound rows ended.
-        lake: Where the quarantine is.
-        table: The table that the rows were meant for.
-        found: What was set aside.
-        keys: Keys of the rows that were stored: what was set aside of them before is mended.
+        result: The result of storing the valid rows.
+        lake: The lake with the quarantine.
+        table: The table of the rejected rows.
+        rejected: The rows that were set aside.
+        keys: Keys of the stored rows, which replace quarantined rows of the same key.
         source: Name of the source.
-        retry: Parameters that fetch the rows again.
+        retry: Parameters that fetch the rejected rows again.
     """
-    quarantine.replace_keys(lake, table, found.faults, keys, source)
-    if not found.faults:
+    quarantine.replace_keys(lake, table, rejected.faults, keys, source)
+    if not rejected.faults:
         return result
-    result = replace(result, message=" ".join(filter(None, [result.message, *findings_said(found.faults, {})])))
-    failed = tuple(dict.fromkeys(fault.key for fault in found.faults if not fault.stored))
+    result = replace(result, message=" ".join(filter(None, [result.message, *describe_findings(rejected.faults, {})])))
+    failed = tuple(dict.fromkeys(fault.key for fault in rejected.faults if not fault.stored))
     if not failed:
         return result
     return replace(
@@ -74,6 +73,7 @@ def stored_result(
     )
 
 
-def nothing_sound(table: str, found: RejectedRows, source: str) -> SourceChanged:
-    """Return the error that says: every row of the answer was set aside."""
-    return SourceChanged(f"{source}: no row of {table} can be right. {' '.join(findings_said(found.faults, {}))}")
+def no_valid_rows(table: str, rejected: RejectedRows, source: str) -> SourceChanged:
+    """Return the error for a response of which every row was set aside."""
+    findings = " ".join(describe_findings(rejected.faults, {}))
+    return SourceChanged(f"{source}: no row of {table} is valid. {findings}")

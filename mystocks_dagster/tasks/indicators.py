@@ -5,49 +5,40 @@ from datetime import date, timedelta
 from typing import Literal, get_args
 
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from mystocks_dagster.errors import InvalidParams, LakeError
-from mystocks_dagster.lake.doubts import Doubt, describe, doubts
+from mystocks_dagster.errors import LakeError
+from mystocks_dagster.lake.doubts import Doubt, describe_doubts, find_doubts
 from mystocks_dagster.lake.events import derive_unknown
-from mystocks_dagster.lake.order import in_order
 from mystocks_dagster.lake.prices import before_unknown
+from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import EVER, Version, marks, stale_since, versions
+from mystocks_dagster.lake.watermarks import BEGINNING, Version, stale_since, versions, watermarks
 from mystocks_dagster.market import adjust, indicators, weekly
 from mystocks_dagster.market.indicators import INDICATORS, Indicator, blocks, indicator_table
-from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.weekly import weekly_bars
 from mystocks_dagster.tasks.changes import write_changes
-from mystocks_dagster.tasks.param_types import TaskParams
+from mystocks_dagster.tasks.param_types import Symbols, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares, tables_of
 
 Period = Literal["daily", "weekly"]
 
 
 class IndicatorParams(TaskParams):
-    """What `calculate_technical_indicators` takes."""
+    """Parameters of `calculate_technical_indicators`."""
 
     indicators: list[Indicator] = Field(
         default=list(INDICATORS),
         min_length=1,
-        description="Which indicators; the stored columns of the others stay as they are.",
+        description="Indicators to calculate; the stored columns of the others do not change.",
     )
     periods: list[Period] = Field(
         default=list(get_args(Period)), min_length=1, description="Daily bars, weekly bars, or both."
     )
-    symbols: list[str] | None = Field(default=None, description="Only these symbols, like 600519.SH; empty means all.")
-    force: bool = Field(default=False, description="Write the tables anew even when nothing has changed.")
-
-    @field_validator("symbols")
-    @classmethod
-    def _one_spelling(cls, symbols: list[str] | None) -> list[str] | None:
-        try:
-            return normalise_all(symbols) if symbols else None
-        except InvalidParams as error:
-            raise ValueError(str(error)) from None
+    symbols: Symbols = Field(default=None, description="Only these symbols, like 600519.SH; empty means all.")
+    force: bool = Field(default=False, description="Rewrite the tables even when nothing has changed.")
 
 
 @declares(
@@ -57,11 +48,11 @@ class IndicatorParams(TaskParams):
     formulas=(adjust, indicators, weekly),
 )
 def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> TaskResult:
-    """Calculate indicators out of the whole stored history and write the days that differ from what is stored.
+    """Calculate indicators from the whole stored history and write the days that differ from the stored ones.
 
-    When neither bars nor events have changed since the last calculation, nothing is read or computed. A symbol with an
-    ex-dividend ratio that is not known is calculated up to the day before and listed; one without bars is listed.
-    Ratios that have become known since are derived first.
+    When neither bars nor events have changed since the last calculation, nothing is computed. A symbol with an unknown
+    adjustment ratio is calculated up to the day before and listed in the result, as is a symbol without bars. Ratios
+    that have become known since are derived first.
 
     Raises:
         TableMissing: There are no bars yet.
@@ -70,7 +61,7 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     lake = run.lake()
     derive_unknown(lake)
     inputs = versions(lake, ("daily_bars", "adjust_events"))
-    doubtful = doubts(lake, symbols=params.symbols)
+    doubtful = find_doubts(lake, symbols=params.symbols)
     version = tables_of(calculate_technical_indicators).code_version
     work = [f"{name} {version}" for name in params.indicators]
     stale = _stale_periods(lake, params, work, inputs)
@@ -89,8 +80,8 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
         fresh = _calculated(bars, period, params.indicators, since)
         content = _completed(lake, table, fresh, since, others_than=symbols if params.symbols else None)
         del fresh
-        seen = {} if params.symbols else marks(work, inputs)
-        rows[table.name] = write_changes(lake, table.name, content, since=since, marks=seen, force=params.force)
+        seen = {} if params.symbols else watermarks(work, inputs)
+        rows[table.name] = write_changes(lake, table.name, content, since=since, watermarks=seen, force=params.force)
     run.report_progress(len(stale), len(stale), "stored")
     if not any(rows.values()):
         return _result({}, doubtful, without, f"Already complete up to {bars['date'].max()}.")
@@ -104,14 +95,12 @@ def _stale_periods(
 ) -> dict[Period, date]:
     """Return the periods to calculate, and the first day from which each may have changed."""
     if params.symbols or params.force:
-        return dict.fromkeys(params.periods, EVER)
-    found = {period: stale_since(lake, f"indicators_{period}", work, inputs) for period in params.periods}
-    # A bar that has changed changes its week, whose stored row may be of a day before.
-    return {period: _monday(since) if period == "weekly" else since for period, since in found.items() if since}
-
-
-def _monday(day: date) -> date:
-    return day - timedelta(days=day.weekday())
+        return dict.fromkeys(params.periods, BEGINNING)
+    changed_since = {period: stale_since(lake, f"indicators_{period}", work, inputs) for period in params.periods}
+    # A changed bar changes its week, whose stored row may have an earlier date.
+    if weekly := changed_since.get("weekly"):
+        changed_since["weekly"] = weekly - timedelta(days=weekly.weekday())
+    return {period: since for period, since in changed_since.items() if since}
 
 
 def _last_day(lake: Lake, periods: Sequence[Period]) -> date:
@@ -119,20 +108,20 @@ def _last_day(lake: Lake, periods: Sequence[Period]) -> date:
 
 
 def _traded_bars(lake: Lake, symbols: Sequence[str] | None) -> pl.DataFrame:
-    """Return hfq bars of the days on which the symbol traded, up to an unknown ratio, in order of symbol and date."""
+    """Return hfq bars of the days on which a symbol traded, up to an unknown ratio, sorted by symbol and date."""
     stored = lake.scan("daily_bars", columns=["symbol", "date", "high", "low", "close", "suspended"], symbols=symbols)
-    bars = in_order(before_unknown(lake, stored.filter(~pl.col("suspended")).drop("suspended")), lake.location)
+    bars = collect_sorted(before_unknown(lake, stored.filter(~pl.col("suspended")).drop("suspended")), lake.location)
     events = lake.read("adjust_events", symbols=symbols)
-    # An event of a symbol that never traded has no bar to adjust.
+    # Events of symbols that never traded have no bar to adjust.
     events = events.with_columns(pl.col("symbol").cast(bars.schema["symbol"], strict=False)).drop_nulls("symbol")
     return adjust.adjust(bars.lazy(), events, in_order=True).drop("factor").collect()
 
 
-def _calculated(bars: pl.DataFrame, period: Period, asked: Sequence[Indicator], since: date) -> pl.DataFrame:
-    """Compute the rows from the day `since` on; block by block, so that only those rows of the whole market are in memory."""
+def _calculated(bars: pl.DataFrame, period: Period, names: Sequence[Indicator], since: date) -> pl.DataFrame:
+    """Compute the rows from the day `since` on, in blocks, so that only these rows of the market are in memory."""
     tables = []
     for block in blocks(bars):
-        table = indicator_table(block if period == "daily" else weekly_bars(block), asked)
+        table = indicator_table(block if period == "daily" else weekly_bars(block), names)
         tables.append(table.filter(pl.col("date") >= since).with_columns(pl.col("symbol").cast(pl.String)))
     return pl.concat(tables, rechunk=False)
 
@@ -140,17 +129,15 @@ def _calculated(bars: pl.DataFrame, period: Period, asked: Sequence[Indicator], 
 def _completed(
     lake: Lake, table: Table, fresh: pl.DataFrame, since: date, *, others_than: Sequence[str] | None
 ) -> pl.DataFrame:
-    """Complete `fresh` to all that the table holds from the day `since` on.
+    """Add stored values to `fresh`, for the whole content of the table from the day `since` on.
 
-    Columns that were not asked for stay as stored, and so do the rows of all symbols but `others_than`; None means
-    that no
-    other rows stay.
+    Columns that were not calculated keep their stored values, and so do the rows of all symbols except `others_than`;
+    None means that no other rows are kept.
     """
     absent = [column for column in table.columns if column.name not in fresh.columns]
     if not lake.exists(table.name):
-        return fresh.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent).select(
-            *table.dtypes
-        )
+        nulls = [pl.lit(None, column.dtype).alias(column.name) for column in absent]
+        return fresh.with_columns(nulls).select(*table.dtypes)
     if absent:
         kept = lake.read(table.name, columns=[*table.key, *(column.name for column in absent)], start=since)
         fresh = fresh.join(kept, on=table.key, how="left", maintain_order="left").select(*table.dtypes)
@@ -163,14 +150,14 @@ def _completed(
 def _result(rows: Mapping[str, int], doubtful: Sequence[Doubt], without: Sequence[str], message: str) -> TaskResult:
     failed = (*(doubt.symbol for doubt in doubtful), *without)
     if failed:
-        told = " ".join(filter(None, [message, describe(doubtful), _without_bars(without)]))
+        text = " ".join(filter(None, [message, describe_doubts(doubtful), _without_bars(without)]))
         retry = {"symbols": list(failed)}
-        return TaskResult(status="partial_success", message=told, rows=rows, failed_items=failed, retry_params=retry)
+        return TaskResult(status="partial_success", message=text, rows=rows, failed_items=failed, retry_params=retry)
     return TaskResult(status="success" if rows else "skipped", message=message, rows=rows)
 
 
 def _without_bars(symbols: Sequence[str]) -> str:
     if not symbols:
         return ""
-    named = ", ".join(symbols[:5]) + ("…" if len(symbols) > 5 else "")
-    return f"{len(symbols)} symbols have no bars ({named}); load them with daily_data_sync and run again."
+    names = ", ".join(symbols[:5]) + ("…" if len(symbols) > 5 else "")
+    return f"{len(symbols)} symbols have no bars ({names}); load them with daily_data_sync and run again."

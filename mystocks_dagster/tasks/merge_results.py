@@ -1,13 +1,17 @@
-"""Put the results of a task's parts together."""
+"""Merge the results of a task's parts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TypeVar
 
 from mystocks_dagster.tags import ResultStatus, State
 from mystocks_dagster.tasks.run import TaskResult
 
+T = TypeVar("T")
 
-def joined(parts: Sequence[TaskResult]) -> TaskResult:
-    """Return one result for all parts: as bad as the worst of them, and skipped only when every part was."""
+
+def merge_results(parts: Sequence[TaskResult]) -> TaskResult:
+    """Return one result for all parts, with the worst status; skipped only when every part was skipped."""
     statuses = {part.status for part in parts}
     worst: ResultStatus = next(
         (status for status in (State.FAILED, State.PARTIAL_SUCCESS, State.SUCCESS) if status in statuses), State.SKIPPED
@@ -15,10 +19,14 @@ def joined(parts: Sequence[TaskResult]) -> TaskResult:
     return TaskResult(
         status=worst,
         message=" ".join(part.message for part in parts if part.message),
-        rows={table: rows for part in parts for table, rows in part.rows.items()},
-        days={table: days for part in parts for table, days in part.days.items()},
+        rows=dict(_items(part.rows for part in parts)),
+        days=dict(_items(part.days for part in parts)),
         error="; ".join(part.error for part in parts if part.error) or None,
-        failed_items=tuple(item for part in parts for item in part.failed_items),
-        retry_params={name: value for part in parts for name, value in part.retry_params.items()},
-        metadata={name: value for part in parts for name, value in part.metadata.items()},
+        failed_items=tuple(chain.from_iterable(part.failed_items for part in parts)),
+        retry_params=dict(_items(part.retry_params for part in parts)),
+        metadata=dict(_items(part.metadata for part in parts)),
     )
+
+
+def _items(mappings: Iterable[Mapping[str, T]]) -> Iterator[tuple[str, T]]:
+    return chain.from_iterable(mapping.items() for mapping in mappings)

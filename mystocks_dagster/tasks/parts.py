@@ -1,4 +1,4 @@
-"""Do the parts of a task one by one, so that one part that fails does not take the others with it."""
+"""Run the parts of a task one by one, so that a failed part does not stop the others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -7,26 +7,26 @@ from typing import Any
 from mystocks_dagster.errors import NotOffered, SourceError
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import State
-from mystocks_dagster.tasks.merge_results import joined
+from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
 
-def in_parts(
+def run_parts(
     names: Sequence[str],
     work: Callable[[str], TaskResult],
     run: TaskRun,
     retry: Callable[[list[str]], Mapping[str, Any]],
 ) -> TaskResult:
-    """Do `work` for each name and put the results together; what the source does not offer is skipped.
+    """Run `work` for each name and merge the results; parts that the source does not offer are skipped.
 
     Args:
-        names: The parts, as they are called in `failed_items`.
-        work: Does one part.
-        run: Where progress and failures are reported.
-        retry: Gives the parameters that do only the failed parts again.
+        names: Names of the parts, as in `failed_items`.
+        work: Runs one part.
+        run: Reports progress and failures.
+        retry: Returns the parameters that run only the failed parts again.
 
     Raises:
-        SourceError: Parts failed and none succeeded; one that a later try can mend is preferred.
+        SourceError: Parts failed and none succeeded; a retryable error is preferred.
     """
     parts: list[TaskResult] = []
     failed: dict[str, SourceError] = {}
@@ -41,19 +41,19 @@ def in_parts(
             failed[name] = error
     if failed and all(part.status == State.SKIPPED for part in parts):
         raise next((error for error in failed.values() if error.retryable), next(iter(failed.values())))
-    result = joined(parts)
+    result = merge_results(parts)
     if not failed:
         return result
-    told = " ".join([result.message, *(f"{name} failed: {error}" for name, error in failed.items())])
+    message = " ".join([result.message, *(f"{name} failed: {error}" for name, error in failed.items())])
     return replace(
         result,
         status="partial_success",
-        message=told,
+        message=message,
         failed_items=(*result.failed_items, *failed),
         retry_params=dict(retry(list(failed))),
     )
 
 
 def requests_of(source: MarketSource) -> dict[str, Any]:
-    """Return what to show about the source: its name, its world, and the requests that it sent to which hosts."""
+    """Return metadata about the source: name, world, and the number of requests by host."""
     return {"source": source.name, "world": source.world, "requests": getattr(source, "requests", {})}

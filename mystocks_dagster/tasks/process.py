@@ -1,4 +1,4 @@
-"""Keep a program of another kind running as a task."""
+"""Run any program as a task."""
 
 import subprocess
 from pathlib import Path
@@ -11,26 +11,26 @@ from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 
 class CommandParams(TaskParams):
-    """What `run_command` takes."""
+    """Parameters of `run_command`."""
 
     command: list[str] = Field(
-        min_length=1, description="The program and its arguments, one item each; no shell reads them."
+        min_length=1, description="The program and its arguments, one item each; no shell is used."
     )
     folder: str = Field(
-        default="", description="The folder in which it runs, relative to the project's root; empty means the root."
+        default="", description="Working directory, relative to the project's root; empty means the root."
     )
 
 
 @declares()
 def run_command(params: CommandParams, run: TaskRun) -> TaskResult:
-    """Run a program until it ends; its output is the task's, and it goes when the task is stopped.
+    """Run a program until it ends; its output goes to the task's log, and it ends when the task is stopped.
 
     Raises:
-        InvalidParams: The program or the folder does not exist, or may not be used.
+        InvalidParams: The program or the folder does not exist, or access is denied.
     """
     folder = Path(run.settings.root, params.folder)
     if not folder.is_dir():
-        raise InvalidParams(f"folder: there is no folder {folder}.")
+        raise InvalidParams(f"folder: {folder} is not a folder.")
     try:
         code = subprocess.run(params.command, cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a task function receives and returns; nothing here knows Dagster."""
+"""What a task function receives and returns, independent of Dagster."""
 
 import hashlib
 import inspect
@@ -21,17 +21,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, kw_only=True)
 class TaskResult:
-    """How a task ended.
+    """The result of a task.
 
     Attributes:
-        status: `partial_success` succeeds with a visible warning; `skipped` stops nothing.
-        message: One line for a person: what was done, or why it was skipped.
+        status: `partial_success` counts as success with a visible warning; `skipped` does not stop dependent tasks.
+        message: One line for users: what was done, or why it was skipped.
         rows: Table name to rows written.
-        days: Table name to the trading days whose rows were written, for tables that are partitioned by day.
-        error: Why it failed, when it failed.
-        failed_items: Symbols or days that could not be done, for `partial_success`.
-        retry_params: Parameters that re-run only the failed items.
-        metadata: Anything else worth showing; JSON values only.
+        days: Table name to the trading days that were written, for tables partitioned by day.
+        error: Why it failed; None when it did not fail.
+        failed_items: Symbols or days that failed, for `partial_success`.
+        retry_params: Parameters that run only the failed items again.
+        metadata: Other values to show; JSON values only.
     """
 
     status: ResultStatus = State.SUCCESS
@@ -46,11 +46,11 @@ class TaskResult:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRun:
-    """The hands of a running task: where to read, where to write, whom to tell.
+    """Context of a running task: settings, logger, progress, data source and lake.
 
     Attributes:
-        days: The trading days that were asked for as partitions; empty when none was named.
-        source_override: The source named for this run only (Launchpad, CLI); wins over everything.
+        days: The trading days that were requested as partitions; empty without partitions.
+        source_override: The source of this run only (Launchpad, CLI); takes precedence over everything.
     """
 
     task_id: str
@@ -63,11 +63,9 @@ class TaskRun:
     source_override: str | None = None
 
     def source(self, named: str | None) -> "MarketSource":
-        """Open the source.
+        """Open the data source; its rows are checked against the rules of their tables, see `sources.checked`.
 
-        This run's override, then `MYSTOCKS_SOURCE`, then `named` (the task's params), then the default.
-
-        Its rows are held against the rules of their tables before they are given, see `sources.checked`.
+        In order of precedence: this run's override, `MYSTOCKS_SOURCE`, `named` (a task parameter), the default.
         """
         from mystocks_dagster.sources.checked import CheckedSource
         from mystocks_dagster.sources.registry import open_source
@@ -75,7 +73,7 @@ class TaskRun:
         return CheckedSource(open_source(self.source_override or self.settings.source or named, self.settings))
 
     def lake(self, world: str | None = None) -> "Lake":
-        """Open the lake; `world` is the source's when the task writes what a source gave."""
+        """Open the lake; pass the source's `world` when the task writes data of a source."""
         from mystocks_dagster.lake.store import Lake
 
         return Lake(self.settings.lake, world)
@@ -89,14 +87,14 @@ def declares(
     snapshot: bool = False,
     formulas: tuple[ModuleType, ...] = (),
 ) -> Callable[[F], F]:
-    """Declare the tables that a task function touches: this is what lineage is drawn from.
+    """Declare the tables that a task function reads and writes; Dagster's lineage is built from this.
 
     Args:
-        writes: Tables that it keeps; a task of this function may own them.
-        also_writes: Tables that it writes beside their owner.
+        writes: Tables that a task of this function may own.
+        also_writes: Tables that another task owns and this function writes too.
         reads: Tables that it reads.
-        snapshot: It takes the market as it is now; the past cannot be caught up, so `misfire: all` is refused.
-        formulas: Modules whose source decides what it computes: their hash is its tables' code version in Dagster.
+        snapshot: It fetches the current market; past runs cannot be made up for, so `misfire: all` is refused.
+        formulas: Modules that compute the rows: the hash of their source is the tables' code version in Dagster.
     """
 
     def mark(function: F) -> F:
@@ -124,5 +122,5 @@ class Tables:
 
 
 def tables_of(function: Callable[..., Any]) -> Tables:
-    """Return what `function` declares; nothing when it declares nothing."""
+    """Return the tables that `function` declares; empty when it declares none."""
     return getattr(function, "__tables__", Tables())

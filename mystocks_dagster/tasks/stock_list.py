@@ -1,4 +1,4 @@
-"""Store the stock list, and refuse one that lost stocks on its way here."""
+"""Store the stock list, and refuse a truncated one."""
 
 from datetime import date
 
@@ -12,16 +12,16 @@ from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.findings import stored_result
 from mystocks_dagster.tasks.run import TaskResult
 
-#: A list with fewer listed stocks than this share of those stored is taken for cut short: in no month did 3 % delist.
+#: A list with fewer listed stocks than this share of the stored ones is truncated: in no month did 3 % delist.
 ENOUGH = 0.97
 
 
 def sync_stock_list(source: MarketSource, lake: Lake, day: date, *, include_delisted: bool, force: bool) -> TaskResult:
-    """Fetch and store the stock list unless that of `day` is stored; this is the one that counts as that day's.
+    """Fetch and store the stock list of `day` unless it is stored.
 
     Raises:
         NotOffered: The source has no stock list.
-        TaskFailed: The list is cut short; the stored one is kept.
+        TaskFailed: The list is truncated; the stored one is kept.
     """
     stored = not force and was_loaded(lake, "stocks", day)
     if stored and (not include_delisted or _delisted(lake)):
@@ -30,7 +30,7 @@ def sync_stock_list(source: MarketSource, lake: Lake, day: date, *, include_deli
 
 
 def refresh_stock_list(source: MarketSource, lake: Lake, day: date, *, force: bool) -> TaskResult:
-    """Fetch the listed stocks for another task's sake, unless anyone did for `day`; errors as `sync_stock_list`."""
+    """Fetch the listed stocks along with another task, once per `day`; errors as in `sync_stock_list`."""
     if not force and was_loaded(lake, "stocks", day, completely=False):
         return TaskResult(status="skipped", message=f"The stock list of {day} is stored already.")
     return _fetch(source, lake, day, include_delisted=False, complete=False)
@@ -38,19 +38,19 @@ def refresh_stock_list(source: MarketSource, lake: Lake, day: date, *, force: bo
 
 def _fetch(source: MarketSource, lake: Lake, day: date, *, include_delisted: bool, complete: bool) -> TaskResult:
     fresh = source.stocks(include_delisted=include_delisted)
-    found = set_aside(source, "stocks")
+    rejected = set_aside(source, "stocks")
     stored = lake.read("stocks", columns=["symbol", "delist_date"]) if lake.exists("stocks") else fresh.clear()
     before, now = (frame.filter(pl.col("delist_date").is_null()).height for frame in (stored, fresh))
     if not fresh.height or now < ENOUGH * before:
         raise TaskFailed(
-            f"stocks: {source.name} lists {now} stocks where {before} are stored; a list cut short is not stored. "
-            "If it is right, delete the table and run again."
+            f"stocks: {source.name} lists {now} stocks, but {before} are stored. A truncated list is not stored. "
+            "If it is correct, delete the table and run again."
         )
-    # A list of the listed ones says nothing about the others, so those that are stored stay.
+    # A list of listed stocks does not include delisted ones, so the stored ones are kept.
     rows = lake.replace_all("stocks", fresh) if include_delisted else lake.upsert("stocks", fresh)
     record_days(lake, "stocks", {day: rows}, source=source.name, incomplete=() if complete else (day,))
     result = TaskResult(message=f"Stock list: {rows:,} stocks from {source.name}.", rows={"stocks": rows})
-    return stored_result(result, lake, "stocks", found, fresh["symbol"].to_list(), source.name, {"force": True})
+    return stored_result(result, lake, "stocks", rejected, fresh["symbol"].to_list(), source.name, {"force": True})
 
 
 def _delisted(lake: Lake) -> bool:

@@ -1,1 +1,1 @@
-"""The trading calendar of this installation: the published one, extended by a file of the user's and by a data source."""
+"""The trading calendar of this project: the published one, extended by the user's file and by a data source."""

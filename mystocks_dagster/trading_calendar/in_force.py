@@ -1,6 +1,5 @@
-"""The calendar that is in force: the published one, then the user's file, then what a source stated last."""
+"""The calendar in force: the published one, then the user's file, then a source's last statement."""
 
-import os
 import threading
 import time
 from dataclasses import dataclass
@@ -16,19 +15,19 @@ from mystocks_dagster.trading_calendar.day_file import read_days
 from mystocks_dagster.trading_calendar.record import Record
 from mystocks_dagster.trading_calendar.statement import Statement, listed
 
-#: The files are looked at again after so many seconds.
+#: Seconds after which the files are checked for changes.
 _FRESH_SECONDS = 1.0
 PACKAGE = "package"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One of the things that the calendar stands on.
+    """One origin of the calendar.
 
     Attributes:
         name: `package`, the path of the user's file, or the name of a source.
         until: Last day that it states.
-        fetched_at: When a source stated it.
+        fetched_at: When the source was asked; None for the package and the file.
     """
 
     name: str
@@ -40,7 +39,7 @@ class Part:
         return f"{self.name} (to {self.until}{when})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as `--json` shows it."""
+        """Return the fields of `--json`."""
         return {
             "name": self.name,
             "until": self.until.isoformat(),
@@ -50,14 +49,14 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class InForce:
-    """The calendar, and what it stands on.
+    """The calendar and its origins.
 
     Attributes:
         calendar: The calendar.
-        parts: What it stands on, in the order of trust.
-        errors: What a person must mend: the user's file.
-        notes: What a person should know: a source or a stored statement that is not used.
-        record: What a source was asked last, and answered.
+        parts: Its origins, the most trusted first.
+        errors: Mistakes that a person must correct, in the user's file.
+        notes: Why a source or a stored statement is not used.
+        record: The last request to a source, and its answer.
     """
 
     calendar: TradingCalendar
@@ -68,14 +67,14 @@ class InForce:
 
     @property
     def stands_on(self) -> str:
-        """What it stands on, for people."""
+        """Its origins in one line, for people."""
         return ", ".join(map(str, self.parts))
 
 
 def combine(user_file: Path | None, stored: Record, damage: str = "") -> InForce:
-    """Return the calendar that follows from the published one, the user's file and a source's statement.
+    """Extend the published calendar by the user's file, then by a source's statement.
 
-    What is trusted less never changes what is trusted more, and never shortens it.
+    A less trusted part never changes or shortens a more trusted one.
     """
     calendar = published()
     parts, errors, notes = [Part(name=PACKAGE, until=calendar.last)], [], [damage] if damage else []
@@ -95,14 +94,14 @@ def _with_file(calendar: TradingCalendar, path: Path, errors: list[str]) -> tupl
     except SettingsError as error:
         errors.append(str(error))
         return calendar, []
-    against = statement.contradictions(calendar)
-    if against:
-        where = statement.places.get(against[0], str(path))
-        errors.append(f"{where}: contradicts the published calendar about {listed(against)}; the file is not used.")
+    if contradictions := statement.contradictions(calendar):
+        where = statement.places.get(contradictions[0], str(path))
+        days = listed(contradictions)
+        errors.append(f"{where}: contradicts the published calendar about {days}; the file is not used.")
         return calendar, []
-    if faults := list(statement.faults(calendar)):
-        told = faults[0] if faults[0].startswith(str(path)) else f"{path}: {faults[0]}"
-        errors.append(f"{told}; the file is not used.")
+    if fault := next(statement.faults(calendar), None):
+        message = fault if fault.startswith(str(path)) else f"{path}: {fault}"
+        errors.append(f"{message}; the file is not used.")
         return calendar, []
     return calendar.extended(statement.days, statement.last), [Part(name=str(path), until=statement.last)]
 
@@ -110,53 +109,53 @@ def _with_file(calendar: TradingCalendar, path: Path, errors: list[str]) -> tupl
 def _with_statement(
     calendar: TradingCalendar, statement: Statement, stored: Record, notes: list[str]
 ) -> tuple[TradingCalendar, list[Part]]:
-    if against := statement.contradictions(published()):
-        notes.append(f"{stored.source} contradicts the published calendar about {listed(against)}; it is not used.")
+    if contradictions := statement.contradictions(published()):
+        days = listed(contradictions)
+        notes.append(f"{stored.source} contradicts the published calendar about {days}; it is not used.")
         return calendar, []
-    if against := statement.contradictions(calendar):
-        notes.append(
-            f"{stored.source} contradicts the trading calendar's file about {listed(against)}; the file counts."
-        )
-    if faults := list(statement.faults(calendar)):
-        notes.append(f"{stored.source}: {faults[0]}; it is not used.")
+    if contradictions := statement.contradictions(calendar):
+        days = listed(contradictions)
+        notes.append(f"{stored.source} contradicts the trading calendar's file about {days}; the file is used.")
+    if fault := next(statement.faults(calendar), None):
+        notes.append(f"{stored.source}: {fault}; it is not used.")
         return calendar, []
     part = Part(name=stored.source, until=statement.last, fetched_at=stored.fetched_at)
     return calendar.extended(statement.days, statement.last), [part]
 
 
 def in_force() -> InForce:
-    """Return the calendar in force in this process; a change of its files counts from the next second on.
+    """Return the calendar in force in this process; a change of its files takes effect within a second.
 
     Raises:
-        SettingsError: A variable of the environment holds a value that cannot be meant.
+        SettingsError: An environment variable holds an invalid value.
     """
     key = calendar_key()
-    kept = _kept.get(key)
-    if kept and time.monotonic() < kept.fresh_until:
-        return kept.found
+    cached = _cache.get(key)
+    if cached and time.monotonic() < cached.fresh_until:
+        return cached.calendar
     with _lock:
         settings = Settings.from_env()
-        seen = (settings.trading_calendar, _mark(settings.trading_calendar), _mark(record.path_of(settings)))
-        kept = _kept.get(key)
-        found = kept.found if kept and kept.seen == seen else _load(settings)
-        _kept.clear()
-        _kept[key] = _Kept(found, seen, time.monotonic() + _FRESH_SECONDS)
-    return found
+        files = (settings.trading_calendar, _state(settings.trading_calendar), _state(record.path_of(settings)))
+        cached = _cache.get(key)
+        calendar = cached.calendar if cached and cached.files == files else _load(settings)
+        _cache.clear()
+        _cache[key] = _Cached(calendar, files, time.monotonic() + _FRESH_SECONDS)
+    return calendar
 
 
-def look_again() -> None:
-    """Look at the files again when the calendar is asked for next, after one of them was written here."""
-    _kept.clear()
+def clear_cache() -> None:
+    """Read the files again at the next call of `in_force`, after this process has written one of them."""
+    _cache.clear()
 
 
 @dataclass(frozen=True)
-class _Kept:
-    found: InForce
-    seen: tuple[Any, ...]
+class _Cached:
+    calendar: InForce
+    files: tuple[Any, ...]
     fresh_until: float
 
 
-_kept: dict[tuple[str | None, ...], _Kept] = {}
+_cache: dict[tuple[str | None, ...], _Cached] = {}
 _lock = threading.Lock()
 
 
@@ -167,9 +166,10 @@ def _load(settings: Settings) -> InForce:
         return combine(settings.trading_calendar, Record(), str(error))
 
 
-def _mark(path: Path | None) -> tuple[int, int, int] | None:
+def _state(path: Path | None) -> tuple[int, int, int] | None:
+    """Return time, size and inode: an editor may replace the file."""
     try:
-        found = os.stat(path) if path else None  # noqa: PTH116 - with the inode: an editor may replace the file
+        status = path.stat() if path else None
     except OSError:
         return (0, 0, 0)
-    return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
+    return (status.st_mtime_ns, status.st_size, status.st_ino) if status else None

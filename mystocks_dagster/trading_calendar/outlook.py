@@ -1,4 +1,4 @@
-"""Whether the trading calendar reaches far enough: said alike by health, doctor, Dagster's check and `mystocks calendar`."""
+"""Whether the trading calendar reaches far enough: one rule for health, doctor, the check and `mystocks calendar`."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -8,9 +8,9 @@ from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import TRADING_CALENDAR
 from mystocks_dagster.trading_calendar.in_force import InForce
 
-#: Amber from so many days before the end.
+#: Days before the calendar's end from which on its level is `warning`.
 NEAR_DAYS = 30
-#: The exchanges have published the next year's days by then, at the latest.
+#: Month and day by which the exchanges have published the next year's days.
 PUBLISHED_BY = (12, 24)
 _WEEK = timedelta(days=7)
 
@@ -19,13 +19,12 @@ Level = Literal["ok", "warning", "error"]
 
 @dataclass(frozen=True)
 class Outlook:
-    """How the calendar stands.
+    """The verdict on the calendar.
 
     Attributes:
-        level: `warning` from 30 days before its end; `error` when the days after it have been published for a week, or
-            the
-            user's file is wrong.
-        detail: What was found.
+        level: `warning` from 30 days before its end; `error` when the days after its end were published a week ago, or
+            the user's file is wrong.
+        detail: The end of the calendar, its origins and what is wrong with them.
         remedy: What to do; empty when there is nothing to do.
     """
 
@@ -35,16 +34,16 @@ class Outlook:
 
 
 def outlook(known: InForce, moment: datetime) -> Outlook:
-    """Judge the calendar at that moment."""
+    """Return the verdict on the calendar at a moment."""
     left = known.calendar.coverage_days_left(moment)
-    said = [f"trading days are known until {known.calendar.last} ({left} days from today), from {known.stands_on}"]
+    details = [f"trading days are known until {known.calendar.last} ({left} days from today), from {known.stands_on}"]
     if left < 0:
-        said.append("weekdays are taken for trading days, and backfills are refused")
-    said += [*known.errors, *known.notes]
+        details.append("every weekday counts as a trading day, and backfills are refused")
+    details += [*known.errors, *known.notes]
     if known.record.error and known.record.asked_at:
-        said.append(f"{known.record.asked}, asked {known.record.asked_at:%Y-%m-%d %H:%M}: {known.record.error}")
+        details.append(f"{known.record.asked}, asked {known.record.asked_at:%Y-%m-%d %H:%M}: {known.record.error}")
     level = _level(known, left, moment)
-    return Outlook(level, "; ".join(said), _remedy(known, level, left))
+    return Outlook(level, "; ".join(details), _remedy(known, level, left))
 
 
 def _level(known: InForce, left: int, moment: datetime) -> Level:
@@ -57,22 +56,26 @@ def _level(known: InForce, left: int, moment: datetime) -> Level:
 
 
 def published_since(known: InForce) -> date:
-    """Return since when the days after the calendar's end are published.
+    """Return the day by which the days after the calendar's end were published.
 
-    The exchanges announce a year's days in the second half of December before it: 24 December at the latest. A source
-    that
-    stated days beyond the end, and was refused, shows that it was earlier.
+    The exchanges announce a year's days in the second half of the December before: by 24 December. A source that
+    stated days beyond the end, and was refused, proves an earlier day.
     """
-    rule = date((known.calendar.last + timedelta(days=1)).year - 1, *PUBLISHED_BY)
-    seen, until = known.record.refused_since, known.record.refused_until
-    return min(rule, seen.astimezone(SHANGHAI).date()) if seen and until and until > known.calendar.last else rule
+    by_rule = date((known.calendar.last + timedelta(days=1)).year - 1, *PUBLISHED_BY)
+    refused, until = known.record.refused_since, known.record.refused_until
+    if refused and until and until > known.calendar.last:
+        return min(by_rule, refused.astimezone(SHANGHAI).date())
+    return by_rule
 
 
 def _remedy(known: InForce, level: Level, left: int) -> str:
     if known.errors:
-        return "mend the file that the message names, then: mystocks calendar"
+        return "correct the file that the message names, then: mystocks calendar"
     if level == "ok":
         return ""
     if left > NEAR_DAYS:
         return "mystocks calendar --refresh"
-    return f"mystocks calendar --refresh; while no source knows more, write the trading days into {TRADING_CALENDAR} (docs/calendar.md)"
+    return (
+        "mystocks calendar --refresh; if no source states further days, "
+        f"write the trading days into {TRADING_CALENDAR} (docs/calendar.md)"
+    )

@@ -1,4 +1,4 @@
-"""What a data source stated last about trading days, kept in the instance's folder for all processes of the project."""
+"""The record of a data source's last statement of trading days, in the instance's folder for all processes."""
 
 import json
 from collections.abc import Mapping
@@ -17,23 +17,23 @@ _FORMAT = 1
 
 
 class Damaged(SettingsError):
-    """The file cannot be read; asking a source again replaces it."""
+    """The file cannot be read; a refresh from a source replaces it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What was asked and answered.
+    """The last accepted statement, and the last request to a source.
 
     Attributes:
         source: Name of the source whose statement is kept.
-        fetched_at: When it stated that.
-        first: First day that the statement is about.
-        last: Last day that it is about.
+        fetched_at: When the statement was fetched.
+        first: First day that the statement covers.
+        last: Last day that the statement covers.
         days: Its trading days.
         asked: Name of the source that was asked last.
-        asked_at: When a source was asked last, whatever came of it.
-        error: Why the last question had no result; empty when it had one.
-        refused_since: Since when what sources state has been refused; None when the last statement was taken.
+        asked_at: When a source was asked last, with or without success.
+        error: Why the last request failed; empty when it succeeded.
+        refused_since: Since when statements have been refused; None when the last one was accepted.
         refused_until: Last day of the refused statement.
     """
 
@@ -50,21 +50,21 @@ class Record:
 
     @property
     def statement(self) -> Statement | None:
-        """What is kept; None when no source has stated anything."""
+        """The accepted statement; None when there is none."""
         return Statement(self.first, self.last, frozenset(self.days)) if self.first and self.last else None
 
     def text(self) -> str:
-        """Return it as JSON."""
+        """Return the record as JSON."""
         return json.dumps(
             {"format": _FORMAT, **asdict(self)}, default=lambda value: value.isoformat(), ensure_ascii=False, indent=1
         )
 
     @classmethod
     def parse(cls, text: str, place: str) -> "Record":
-        """Read JSON.
+        """Parse JSON.
 
         Raises:
-            Damaged: It is not a record.
+            Damaged: The text is not a record.
         """
         try:
             return cls(**_values(json.loads(text)))
@@ -75,12 +75,12 @@ class Record:
 
 
 def path_of(settings: Settings) -> Path:
-    """Return where the record is kept."""
+    """Return the path of the record."""
     return settings.dagster_home / NAME
 
 
 def read(settings: Settings) -> Record:
-    """Return the record; an empty one when nothing was asked yet.
+    """Return the record; an empty one when no source was asked yet.
 
     Raises:
         Damaged: The file cannot be read.
@@ -91,15 +91,15 @@ def read(settings: Settings) -> Record:
     except FileNotFoundError:
         return Record()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise Damaged(
-            f"{path} cannot be read: {why}. Mend its permissions, or fetch it again: mystocks calendar --refresh"
+            f"{path} cannot be read: {reason}. Check its permissions, or fetch it again: mystocks calendar --refresh"
         ) from None
     return Record.parse(text, str(path))
 
 
 def write(settings: Settings, record: Record) -> None:
-    """Replace the record: whoever reads it sees the old one or the new one.
+    """Replace the record atomically.
 
     Raises:
         SettingsError: The folder cannot be written.

@@ -1,4 +1,4 @@
-"""Asking a data source for the trading days that it knows."""
+"""Refresh of the trading calendar from a data source."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -13,38 +13,38 @@ from mystocks_dagster.trading_calendar import in_force, record, shared
 from mystocks_dagster.trading_calendar.record import Record
 from mystocks_dagster.trading_calendar.statement import Statement, listed
 
-#: From so many days before its end the calendar is asked for daily, before that weekly.
+#: A source is asked daily when the calendar has at most so many days left, else weekly.
 NEAR_DAYS = 60
 _WEEK = timedelta(days=7)
-#: A question without an answer is asked again no sooner.
+#: Least time between a failed request and the next one.
 _RETRY = timedelta(hours=6)
 
 
-class StatesDays(Protocol):
-    """A data source that states trading days.
+class CalendarSource(Protocol):
+    """A data source that may state trading days.
 
     Attributes:
         name: As written in `data_source`.
-        world: `real`, or a simulated one, whose days are those of the calendar in force.
+        world: `real` or simulated; a simulated source uses the days of the calendar in force.
     """
 
     name: str
     world: str
 
     def trading_days(self) -> list[date]:
-        """Return the trading days that it states, ascending; raises `NotOffered` when it states none."""
+        """Return the trading days, ascending; raise `NotOffered` when the source has none."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refreshed:
-    """What came of a refresh.
+class RefreshResult:
+    """The result of a refresh.
 
     Attributes:
-        changed: Whether another calendar is in force than before.
-        asked: Whether the source states days at all.
+        changed: Whether the calendar in force has changed.
+        asked: Whether the source offers trading days at all.
         message: What happened, for people.
-        error: Why there was no result; empty when there was one.
+        error: Why the refresh failed; empty when it succeeded.
     """
 
     changed: bool
@@ -53,12 +53,12 @@ class Refreshed:
     error: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as `--json` shows it."""
+        """Return the fields of `--json`."""
         return {"changed": self.changed, "asked": self.asked, "message": self.message, "error": self.error}
 
 
 def due(moment: datetime | None = None) -> bool:
-    """Say whether a source is to be asked now: once a day from 60 days before the calendar's end, else once a week."""
+    """Return whether a refresh is due: daily from 60 days before the calendar's end, else weekly."""
     known, moment = in_force.in_force(), moment or now()
     asked = known.record.asked_at
     if asked is None or asked > moment or (known.record.error and moment - asked >= _RETRY):
@@ -68,51 +68,53 @@ def due(moment: datetime | None = None) -> bool:
     return asked.astimezone(SHANGHAI).date() < moment.astimezone(SHANGHAI).date()
 
 
-def refresh(source: StatesDays, settings: Settings) -> Refreshed:
-    """Ask the source, and keep what it states where it agrees with what is published; what is known is never shortened.
+def refresh(source: CalendarSource, settings: Settings) -> RefreshResult:
+    """Fetch trading days from a source, and store them if they agree with the published calendar.
 
-    A source that fails, states nothing or contradicts the published calendar is an error of the result, not raised.
+    The calendar never becomes shorter. A source that fails, states nothing or contradicts the published calendar is
+    reported in the result, not raised.
 
     Raises:
         SettingsError: The instance's folder cannot be written.
     """
     if source.world != "real":
-        told = f"{source.name} makes up prices, no calendar; name a live source, such as: mystocks calendar --refresh --source akshare"
-        return Refreshed(changed=False, asked=False, message=told)
+        message = (
+            f"{source.name} generates prices, not a calendar; "
+            "name a live source, such as: mystocks calendar --refresh --source akshare"
+        )
+        return RefreshResult(changed=False, asked=False, message=message)
     shared.fetch(settings)
     before = in_force.in_force()
     try:
         days = source.trading_days()
     except NotOffered as error:
-        return Refreshed(changed=False, asked=False, message=str(error))
+        return RefreshResult(changed=False, asked=False, message=str(error))
     except SourceError as error:
         answer = _Answer(error=str(error))
     else:
-        answer = _judged(source.name, days)
+        answer = _validated(source.name, days)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     with atomic_files.locked(record.path_of(settings)):
         kept = _stored(settings)
         new = _with_answer(kept, source.name, answer)
         record.write(settings, new)
-    in_force.look_again()
+    in_force.clear_cache()
     shared.publish(settings)
     after = in_force.in_force()
     changed = after.calendar != before.calendar
     if answer.error:
-        return Refreshed(changed=changed, message=f"{source.name}: {answer.error}", error=answer.error)
-    told = f"{source.name} states trading days to {answer.statement.last}" if answer.statement else ""
-    return Refreshed(
-        changed=changed,
-        message=f"{told}; the calendar {'now reaches' if changed else 'reaches'} to {after.calendar.last}.",
-    )
+        return RefreshResult(changed=changed, message=f"{source.name}: {answer.error}", error=answer.error)
+    stated = f"{source.name} states trading days to {answer.statement.last}" if answer.statement else ""
+    reaches = "now reaches" if changed else "reaches"
+    return RefreshResult(changed=changed, message=f"{stated}; the calendar {reaches} to {after.calendar.last}.")
 
 
-def refresh_when_due(source: StatesDays, settings: Settings) -> Refreshed | None:
-    """Ask a live source when one is to be asked now; None when not. Nothing is raised: no work fails because of the calendar."""
+def refresh_when_due(source: CalendarSource, settings: Settings) -> RefreshResult | None:
+    """Refresh from a live source when that is due, else return None; raise nothing, so that no task fails for it."""
     try:
         return refresh(source, settings) if source.world == "real" and due() else None
     except MyStocksError as error:
-        return Refreshed(changed=False, message=str(error), error=str(error))
+        return RefreshResult(changed=False, message=str(error), error=str(error))
 
 
 @dataclass(frozen=True)
@@ -122,16 +124,16 @@ class _Answer:
     refused_until: date | None = None
 
 
-def _judged(name: str, days: list[date]) -> _Answer:
+def _validated(name: str, days: list[date]) -> _Answer:
     known = published()
     if not days:
         return _Answer(error=f"{name} states no trading day")
     statement = Statement.of(days).joined_to(known)
-    if against := statement.contradictions(known):
-        told = f"it contradicts the published calendar about {listed(against)}, so nothing of it is used"
-        return _Answer(error=told, refused_until=statement.last)
-    if faults := list(statement.faults(known)):
-        return _Answer(error=f"{faults[0]}, so nothing of it is used", refused_until=statement.last)
+    if contradictions := statement.contradictions(known):
+        error = f"it contradicts the published calendar about {listed(contradictions)}, so it is not used"
+        return _Answer(error=error, refused_until=statement.last)
+    if fault := next(statement.faults(known), None):
+        return _Answer(error=f"{fault}, so it is not used", refused_until=statement.last)
     return _Answer(statement)
 
 
@@ -149,7 +151,7 @@ def _with_answer(kept: Record, name: str, answer: _Answer) -> Record:
     beyond = {day for day in stated.days if day > published().last}
     last, first = stated.last, max(stated.first, published().last + timedelta(days=1))
     if old and old.last > stated.last:
-        # The newest statement counts as far as it reaches; what was stated beyond stays.
+        # The newest statement replaces the old one up to its own end; later days of the old one stay.
         beyond |= {day for day in old.days if day > stated.last}
         last = old.last
     return replace(asked, source=name, fetched_at=moment, first=first, last=last, days=tuple(sorted(beyond)))

@@ -1,4 +1,4 @@
-"""The copy of the record beside a lake on an object store, which other machines have in common with this one."""
+"""The copy of the record beside a lake on an object store, shared with other machines."""
 
 import contextlib
 import time
@@ -8,39 +8,39 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.trading_calendar import in_force, record
 from mystocks_dagster.trading_calendar.record import Record
 
-#: The store is asked at most once in so many seconds.
+#: Least time between two reads of the store, in seconds.
 _PAUSE_SECONDS = 600
 _FOLDER = "_calendar"
 
 
 def fetch(settings: Settings) -> None:
-    """Take the record beside the lake over where it is newer; nothing to do where the lake is a folder of this machine.
+    """Adopt the record beside the lake if it is newer; do nothing if the lake is a local folder.
 
-    What cannot be read is left: the calendar is then the one that this machine knows.
+    If the copy cannot be read, this machine's own record stays in use.
     """
     if "://" not in settings.lake or not _pause_over(settings):
         return
     import polars as pl
 
     with contextlib.suppress(MyStocksError, OSError, pl.exceptions.PolarsError):
-        text = pl.scan_ndjson(_place(settings), schema={"record": pl.String}).collect()["record"][0]
-        shared = Record.parse(text, _place(settings))
+        text = pl.scan_ndjson(_url(settings), schema={"record": pl.String}).collect()["record"][0]
+        shared = Record.parse(text, _url(settings))
         if _newer(shared, _local(settings)):
             record.write(settings, shared)
-            in_force.look_again()
+            in_force.clear_cache()
 
 
 def publish(settings: Settings) -> None:
-    """Put the record beside a lake on an object store; what cannot be written is left to the next refresh."""
+    """Copy the record beside a lake on an object store; if that fails, the next refresh does it."""
     if "://" not in settings.lake:
         return
     import polars as pl
 
     with contextlib.suppress(MyStocksError, OSError, pl.exceptions.PolarsError):
-        pl.DataFrame({"record": [record.read(settings).text()]}).lazy().sink_ndjson(_place(settings), mkdir=True)
+        pl.DataFrame({"record": [record.read(settings).text()]}).lazy().sink_ndjson(_url(settings), mkdir=True)
 
 
-def _place(settings: Settings) -> str:
+def _url(settings: Settings) -> str:
     return f"{settings.lake.rstrip('/')}/{_FOLDER}/calendar.ndjson"
 
 
@@ -64,7 +64,7 @@ def _local(settings: Settings) -> Record:
         return Record()
 
 
-def _newer(one: Record, other: Record) -> bool:
-    if one.fetched_at is None:
+def _newer(record: Record, other: Record) -> bool:
+    if record.fetched_at is None:
         return False
-    return other.fetched_at is None or one.fetched_at > other.fetched_at
+    return other.fetched_at is None or record.fetched_at > other.fetched_at

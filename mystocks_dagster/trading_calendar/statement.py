@@ -1,4 +1,4 @@
-"""What somebody states about trading days, and whether it can be true."""
+"""A statement of trading days, and the checks of its plausibility."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,18 @@ from mystocks_dagster.market.calendar import TradingCalendar
 _DAY = timedelta(days=1)
 #: The exchanges are closed on these days in every year.
 _HOLIDAYS = frozenset({(1, 1), (5, 1), (10, 1), (10, 2), (10, 3)})
-#: Since 1997 no two trading days lay further apart; a list in which they do lacks days.
+#: The longest gap between two trading days since 1997; a list with a longer one lacks days.
 _LONGEST_GAP = timedelta(days=16)
-#: Spring Festival begins between these days, and the exchanges have closed for at least so long each time.
+#: Spring Festival begins between these days; the shortest gap between trading days around it.
 _FESTIVAL_FROM, _FESTIVAL_TO = (1, 15), (3, 1)
 _FESTIVAL_GAP = timedelta(days=6)
-#: Since 1999 the exchanges have traded on 237 to 246 days a year, and closed on fewer weekdays than this.
+#: Since 1999 the exchanges have traded on 237 to 246 days a year, and closed on at most 26 weekdays.
 _FEWEST, _MOST = 235, 250
 _MOST_CLOSED = 26
-#: The last trading day of a year is never earlier.
+#: Earliest last trading day of a year.
 _YEAR_ENDS = (12, 28)
-_SHOWN = 5
+#: How many days a message lists.
+_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,20 @@ class Statement:
 
     @classmethod
     def of(cls, days: Iterable[date]) -> "Statement":
-        """Make a statement of a list of trading days: it is about the days from its first entry to its last one.
+        """Return the statement of a list of trading days, which covers its first to its last entry.
 
         Raises:
             ValueError: The list is empty.
         """
         stated = frozenset(days)
         if not stated:
-            raise ValueError("it holds no trading day")
+            raise ValueError("the list has no trading day")
         return cls(min(stated), max(stated), stated)
 
     def joined_to(self, known: TradingCalendar) -> "Statement":
-        """Return the statement from the day after the end of `known` on, where it begins a few days after that.
+        """Return the statement extended back to the day after the end of `known`, if the gap is a few days.
 
-        A list of the trading days of 2027 begins with the first one; what lies before it is New Year.
+        A list of the trading days of 2027 begins with the first one; the days before it are the New Year holiday.
         """
         after = known.last + _DAY
         if after < self.first <= after + _LONGEST_GAP:
@@ -58,19 +59,19 @@ class Statement:
         return self
 
     def contradictions(self, known: TradingCalendar) -> list[date]:
-        """Return the days, ascending, of which `known` says something else."""
+        """Return the days, ascending, on which the statement and `known` differ."""
         first, last = max(self.first, known.first), min(self.last, known.last)
         if first > last:
             return []
-        here = {day for day in self.days if first <= day <= last}
-        return sorted(here.symmetric_difference(known.sessions(first, last)))
+        common = {day for day in self.days if first <= day <= last}
+        return sorted(common.symmetric_difference(known.sessions(first, last)))
 
     def faults(self, known: TradingCalendar) -> Iterator[str]:
-        """Yield why what is stated beyond the end of `known` cannot be the exchanges' calendar."""
+        """Yield why the days beyond the end of `known` cannot be the exchanges' calendar."""
         if self.last <= known.last:
             return
         if self.first > known.last + _DAY:
-            yield f"nothing is said about {known.last + _DAY} to {self.first - _DAY}"
+            yield f"nothing is stated about {known.last + _DAY} to {self.first - _DAY}"
             return
         further = sorted(day for day in self.days if day > known.last)
         for day in further:
@@ -90,9 +91,8 @@ class Statement:
             begins, ends = date(year, *_FESTIVAL_FROM), date(year, *_FESTIVAL_TO)
             if not sessions[0] <= begins < ends <= self.last:
                 continue
-            if not any(
-                begins <= after and before <= ends and after - before >= _FESTIVAL_GAP for before, after in pairs
-            ):
+            gaps = [(before, after) for before, after in pairs if after - before >= _FESTIVAL_GAP]
+            if not any(begins <= after and before <= ends for before, after in gaps):
                 yield f"{year} has no Spring Festival: weekdays are stated, not the exchanges' days"
 
     def _counts(self, sessions: list[date], first_year: int) -> Iterator[str]:
@@ -105,20 +105,18 @@ class Statement:
                 span = f"{year}" if whole else f"{year} up to {ends}"
                 closures = f"{closed} weekdays without trading"
                 place = self.places.get(min((day for day in self.places if day.year == year), default=begins))
-                what = (
-                    f"{span} has {count} trading days and {closures}, and a year has {_FEWEST} to {_MOST} trading days"
-                )
-                yield f"{place}: {what}" if place else what
+                message = f"{span} has {count} trading days and {closures}; a year has {_FEWEST} to {_MOST}"
+                yield f"{place}: {message}" if place else message
 
-    def _at(self, day: date, what: str) -> str:
+    def _at(self, day: date, message: str) -> str:
         place = self.places.get(day)
-        return f"{place}: {what}" if place else what
+        return f"{place}: {message}" if place else message
 
 
 def listed(days: list[date]) -> str:
-    """Return a few of the days for a message."""
-    shown = ", ".join(map(str, days[:_SHOWN]))
-    return shown if len(days) <= _SHOWN else f"{shown} and {len(days) - _SHOWN} more"
+    """Return the first few days and the number of the others, for a message."""
+    text = ", ".join(map(str, days[:_LISTED]))
+    return text if len(days) <= _LISTED else f"{text} and {len(days) - _LISTED} more"
 
 
 def _last_session(known: TradingCalendar) -> date:

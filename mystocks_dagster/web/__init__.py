@@ -1,1 +1,1 @@
-"""The web process of `mystocks ui`: pages, REST and Dagster's own UI at one address behind one door."""
+"""The web process of `mystocks ui`: pages, REST and Dagster's UI at one address with one authentication."""

@@ -1,4 +1,4 @@
-"""`python -m mystocks_dagster.web`: the web process, which `mystocks ui` starts and which ends with it."""
+"""`python -m mystocks_dagster.web`: the web process, which `mystocks ui` starts and stops."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ from mystocks_dagster.settings import Settings
 
 
 def main() -> int:
-    """Serve until told to stop, or until the process that started this one is gone; return the exit code."""
+    """Serve until a stop signal or the end of the parent process; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m mystocks_dagster.web", description="Serve pages, REST and Dagster's UI."
     )
@@ -43,7 +43,7 @@ def _serve(host: str, port: int, workspace: Path | None) -> None:
     listener = bind(host, port)
     stop_on_signals()
     _end_with_parent()
-    # Heavy: the port and the settings are judged before.
+    # Imported here because it is slow: the port and the settings are checked first.
     from mystocks_dagster.api.server import run
     from mystocks_dagster.web.app import web_app
 
@@ -53,7 +53,7 @@ def _serve(host: str, port: int, workspace: Path | None) -> None:
 
 
 def _end_with_parent() -> None:
-    """End when the process that started this one has gone, however it went: nobody would stop this one then."""
+    """End this process when its parent has ended, also after a kill of the parent."""
     parent = os.getppid()
 
     def watch() -> None:

@@ -15,10 +15,9 @@ from mystocks_dagster.instance import DAGSTER_PATH
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.web.dagster_ui import dagster_ui
 
-#: Bytes of a request to Dagster's UI: a backfill names its partitions one by one.
+#: Largest request body for Dagster's UI in bytes: a backfill lists its partitions one by one.
 _MAX_DAGSTER_BODY = 10_000_000
-#: Where the pages of Dagster's UI were before they had a prefix: links in old messages and bookmarks lead to them, and
-#: programs ask /graphql.
+#: Paths of Dagster's UI from before it had a prefix, for links in old messages and bookmarks.
 _FORMER_PAGES = (
     "asset-groups",
     "assets",
@@ -35,17 +34,17 @@ _FORMER_PAGES = (
 
 @contextmanager
 def web_app(settings: Settings, workspace: Path) -> Generator[FastAPI]:
-    """Open the whole application; close it to let go of Dagster's storage and code servers.
+    """Open the application; closing it releases Dagster's storage and code servers.
 
     Args:
-        settings: The project's.
-        workspace: The workspace file that says where the code servers are, or what they are to load.
+        settings: The project's settings.
+        workspace: Workspace file with the addresses of the code servers, or with what they load.
     """
     with dagster_ui(settings, workspace) as dagster:
         app = create_app(settings, larger_bodies={DAGSTER_PATH: _MAX_DAGSTER_BODY})
         app.state.dagster_path = DAGSTER_PATH
-        app.mount(DAGSTER_PATH, _At(dagster))
-        graphql = _At(dagster, f"{DAGSTER_PATH}/graphql")
+        app.mount(DAGSTER_PATH, _WithPath(dagster))
+        graphql = _WithPath(dagster, f"{DAGSTER_PATH}/graphql")
         app.router.routes += [Route("/graphql", graphql), WebSocketRoute("/graphql", graphql)]
         for page in (DAGSTER_PATH.lstrip("/"), *_FORMER_PAGES):
             app.router.routes.append(Route(f"/{page}", _to_dagster))
@@ -53,8 +52,8 @@ def web_app(settings: Settings, workspace: Path) -> Generator[FastAPI]:
         yield app
 
 
-class _At:
-    """Dagster's application, which knows its prefix itself; a router takes a prefix off."""
+class _WithPath:
+    """Dagster's application with the full request path: it adds its own prefix, which a mount would remove."""
 
     def __init__(self, app: ASGIApp, path: str | None = None) -> None:
         self._app = app

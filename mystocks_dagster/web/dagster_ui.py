@@ -1,4 +1,4 @@
-"""Dagster's web UI as an application; its errors are readable."""
+"""Dagster's web UI as an application, with readable error pages."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -18,23 +18,24 @@ from mystocks_dagster.dagster_internals import (
 )
 from mystocks_dagster.instance import DAGSTER_PATH, open_instance
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.web.graphql import GraphQLDoor
+from mystocks_dagster.web.graphql import GraphQLGuard
 
-#: As `dagster-webserver` sets them: milliseconds of a query of the database, seconds of a connection, connections.
+#: Defaults of `dagster-webserver`: statement timeout in ms, lifetime of a database connection in s, extra connections.
 _STATEMENT_TIMEOUT, _POOL_RECYCLE, _POOL_OVERFLOW = 15_000, 3600, 20
 _POLL_MILLISECONDS = 2000
 _ERROR = """<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><title>MyStocks</title></head>
 <body style="font:16px/1.6 system-ui,sans-serif;max-width:45em;margin:4em auto;padding:0 1em">
 <h1>Dagster 界面出错 · Dagster's UI failed</h1>
 <p>{message}</p>
-<p>原因也在运行 <code>mystocks ui</code> 的终端里；检查项目：<code>mystocks health</code>。任务页面：<a href="/tasks">/tasks</a></p>
-<p>The reason is also in the terminal of <code>mystocks ui</code>; to check the project: <code>mystocks health</code>.
-All tasks: <a href="/tasks">/tasks</a></p></body></html>"""
+<p>详情见运行 <code>mystocks ui</code> 的终端。检查项目：<code>mystocks health</code>。
+任务页面：<a href="/tasks">/tasks</a></p>
+<p>See the terminal of <code>mystocks ui</code> for details. To check the project: <code>mystocks health</code>.
+Task pages: <a href="/tasks">/tasks</a></p></body></html>"""
 
 
 @contextmanager
 def dagster_ui(settings: Settings, workspace: Path) -> Generator[ASGIApp]:
-    """Open Dagster's UI below `DAGSTER_PATH`, over the code locations of a workspace file."""
+    """Open Dagster's UI below `DAGSTER_PATH` for the code locations of a workspace file."""
     with open_instance(settings) as instance:
         instance.optimize_for_webserver(_STATEMENT_TIMEOUT, _POOL_RECYCLE, _POOL_OVERFLOW)
         target = WorkspaceFileTarget([str(workspace)])
@@ -42,7 +43,7 @@ def dagster_ui(settings: Settings, workspace: Path) -> Generator[ASGIApp]:
             app = create_app_from_workspace_process_context(
                 context, DAGSTER_PATH, _POLL_MILLISECONDS, exception_handlers={Exception: _failed}
             )
-            yield GraphQLDoor(app)
+            yield GraphQLGuard(app)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

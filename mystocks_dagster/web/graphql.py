@@ -1,4 +1,4 @@
-"""What Dagster's server takes too lightly: mutations by GET, and by content types that a form of any page can send."""
+"""Protection against cross-site mutations by GET or by content types that an HTML form can send."""
 
 from urllib.parse import parse_qs
 
@@ -11,8 +11,8 @@ from mystocks_dagster.api.origins import Source, source_of
 from mystocks_dagster.api.responses import JsonResponse
 
 
-class GraphQLDoor:
-    """Lets changes through only as POST of application/json, which no page of another site can send without asking first."""
+class GraphQLGuard:
+    """Accepts mutations only as POST of application/json, which another site's page cannot send without a preflight."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,26 +28,26 @@ def _refusal(scope: Scope) -> JsonResponse | None:
     if scope["method"] not in ("GET", "HEAD"):
         if headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
             return None
-        return _answer(415, 'Send it as JSON: the header content-type: application/json, and {"query": …} as the body.')
+        return _response(415, 'Send JSON: the header content-type: application/json and the body {"query": …}.')
     queries = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("query", [])
     if queries and source_of(headers) is Source.FOREIGN:
-        return _answer(403, "A page of another site may ask nothing here.")
-    if any(_changes(query) for query in queries):
-        return _answer(405, "A GET changes nothing: send a mutation by POST, as JSON.", allow="POST")
+        return _response(403, "Requests from other sites' pages are refused.")
+    if any(_may_mutate(query) for query in queries):
+        return _response(405, "Mutations by GET are refused. Send it by POST, as JSON.", allow="POST")
     return None
 
 
-def _changes(query: str) -> bool:
+def _may_mutate(query: str) -> bool:
     try:
         document = parse(query)
     except GraphQLError:
-        return False  # Dagster reads it with the same parser, and answers what is wrong with it
+        return False  # Dagster uses the same parser and reports the syntax error
     except RecursionError:
-        return True  # unknown: Dagster may get further
+        return True  # unknown: Dagster's parser may have more stack
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    return any(one.operation is not OperationType.QUERY for one in operations)
+    return any(operation.operation is not OperationType.QUERY for operation in operations)
 
 
-def _answer(status: int, message: str, **headers: str) -> JsonResponse:
+def _response(status: int, message: str, **headers: str) -> JsonResponse:
     kinds = {403: "Forbidden", 405: "HttpError", 415: "InvalidRequest"}
     return JsonResponse(body(kinds[status], message), status, headers=headers)

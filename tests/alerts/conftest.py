@@ -53,7 +53,8 @@ WORK = """
         return {"status": "skipped" if mood.exists() and mood.read_text().strip() == "skipped" else "success"}
 
     def partly(params):
-        return {"status": "partial_success", "message": "2 of 3", "failed_items": ["600000.SH"], "retry_params": {"symbols": ["600000"]}}
+        again = {"symbols": ["600000"]}
+        return {"status": "partial_success", "message": "2 of 3", "failed_items": ["600000.SH"], "retry_params": again}
 """
 
 
@@ -80,11 +81,11 @@ class Project:
     def load(self) -> None:
         """Load the task file as it is, as a new code server does."""
         self.version = load_task_file(self.folder.root / "tasks.yaml")
-        self.office, self.watch = AlertEngine.of(self.version), FileWatch(self.version)
+        self.engine, self.watch = AlertEngine.of(self.version), FileWatch(self.version)
 
     def look(self) -> None:
         """Look and send, as the sensor does."""
-        assert self.office.look(self.instance, self.settings, self.watch.state()) is None
+        assert self.engine.evaluate(self.instance, self.settings, self.watch.state()) is None
 
     def restart(self) -> None:
         """Start everything anew on the same storage."""

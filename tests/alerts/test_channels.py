@@ -11,14 +11,14 @@ from support.receivers import Mailbox, Webhook
 
 from mystocks_dagster.alerts import delivery
 from mystocks_dagster.alerts.channels import PATIENCE, DeliveryUncertain, channels_of, label_of, send
-from mystocks_dagster.factory.alerting import judge_channels
+from mystocks_dagster.factory.alerting import channel_outcome
 from mystocks_dagster.market.clock import SHANGHAI, now
 
 KEY = "693a91f6-7abc-4bc4"
 
 
 def verdict(project: Project) -> tuple[bool, str]:
-    told = judge_channels(project.office, project.ledger)
+    told = channel_outcome(project.engine, project.ledger)
     return told.passed, told.description
 
 
@@ -48,7 +48,7 @@ def test_a_failing_channel_is_tried_again_ever_more_slowly_and_gets_what_waited(
     assert len(hook.paths) == 1
     pauses = []
     for _ in range(3):
-        line = project.ledger.lines[project.office.channels[0].id]
+        line = project.ledger.channels[project.engine.channels[0].id]
         assert line.again is not None
         pauses.append(line.again)
         project.at(f"{(line.again + timedelta(seconds=1)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
@@ -56,12 +56,12 @@ def test_a_failing_channel_is_tried_again_ever_more_slowly_and_gets_what_waited(
     assert len(hook.paths) == 4
     assert pauses[2] - pauses[1] > pauses[1] - pauses[0]
     hook.status = 200
-    line = project.ledger.lines[project.office.channels[0].id]
+    line = project.ledger.channels[project.engine.channels[0].id]
     assert line.again is not None
     project.at(f"{(line.again + timedelta(seconds=1)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
     project.look()
     assert hook.titles == ["❌ 任务失败：另一个"]
-    assert verdict(project) == (True, "1 channel(s) take what is sent.")
+    assert verdict(project) == (True, "1 channel(s) accept messages.")
 
 
 def test_what_waited_for_an_address_that_is_mended_goes_to_the_new_one(project: Project, hook: Webhook) -> None:
@@ -73,7 +73,7 @@ def test_what_waited_for_an_address_that_is_mended_goes_to_the_new_one(project: 
     project.use(f"{hook.url}/mended", hook.url)
     project.look()
     assert hook.paths == ["/hook", "/hook/mended"]
-    assert set(project.ledger.letters[0].to.values()) == {"sent"}
+    assert set(project.ledger.messages[0].to.values()) == {"sent"}
 
 
 def test_what_waited_for_an_address_that_is_taken_out_is_given_up(project: Project, hook: Webhook) -> None:
@@ -83,7 +83,7 @@ def test_what_waited_for_an_address_that_is_taken_out_is_given_up(project: Proje
     project.look()
     project.use(hook.url)
     assert hook.paths == ["/hook"]
-    assert sorted(project.ledger.letters[0].to.values()) == ["given_up", "sent"]
+    assert sorted(project.ledger.messages[0].to.values()) == ["given_up", "sent"]
 
 
 def test_a_variable_that_is_not_set_stops_only_its_channel(project: Project, hook: Webhook) -> None:
@@ -108,7 +108,7 @@ from mystocks_dagster.taskfile.reader import load_task_file
 
 settings = Settings.from_env()
 version = load_task_file(settings.task_file)
-AlertEngine.of(version).look(open_instance(settings), settings, FileWatch(version).state())
+AlertEngine.of(version).evaluate(open_instance(settings), settings, FileWatch(version).state())
 """
 
 
@@ -145,7 +145,7 @@ def test_two_at_once_send_once(project: Project, hook: Webhook) -> None:
     hook.hang = True
     process = subprocess.Popen([sys.executable, "-c", LOOK], cwd=project.folder.root)
     wait_for(lambda: hook.messages, 60, "the message")
-    told = project.office.look(project.instance, project.settings, project.watch.state())
+    told = project.engine.evaluate(project.instance, project.settings, project.watch.state())
     assert told == "another process is sending messages"
     hook.released.set()
     assert process.wait(60) == 0

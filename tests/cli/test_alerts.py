@@ -69,7 +69,7 @@ def test_history_is_empty_before_anything_was_told(cli: Commands) -> None:
 def test_titles_with_brackets_are_printed_as_they_are(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     title = "任务失败：报表 [/] [demo]"
     letter = OutboxMessage(key="a", kind="failure", title=title, body="", time=now(), to={"gone": "sent"})
-    monkeypatch.setattr(ledger_store, "read", lambda instance: Ledger(letters=[letter]))
+    monkeypatch.setattr(ledger_store, "read", lambda instance: Ledger(messages=[letter]))
     write(cli, "json://127.0.0.1:1/")
     told = cli("alerts", "history")
     assert title in told

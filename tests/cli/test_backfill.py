@@ -12,7 +12,7 @@ from support.project import ROOT
         (["daily_data_sync", "--from", "2026-11-23", "--to", "2026-11-25"], "2026-11-25 has no data yet"),
         (["daily_data_sync", "--from", "2026-10-03", "--to", "2026-10-04"], "There is no trading day"),
         (["daily_data_sync", "--from", "2026-10-13", "--to", "2026-10-12"], "There is no trading day"),
-        (["run_strategy_backtest", "--from", "2026-10-12"], "keeps no table by trading day"),
+        (["run_strategy_backtest", "--from", "2026-10-12"], "has no table with daily partitions"),
         (["daily_job", "--from", "2026-10-12"], "is a group"),
         (["daily_data_sink", "--from", "2026-10-12"], "Did you mean daily_data_sync"),
     ],

@@ -11,12 +11,12 @@ from support.project import ROOT
 from support.year2027 import days_of_2027
 
 from mystocks_dagster.market.calendar import published
-from mystocks_dagster.trading_calendar.in_force import look_again
+from mystocks_dagster.trading_calendar.in_force import clear_cache
 
 
 @pytest.fixture
 def at(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    look_again()
+    clear_cache()
     return lambda moment: monkeypatch.setenv("MYSTOCKS_NOW", f"{moment}+08:00")
 
 
@@ -38,7 +38,7 @@ def test_the_remedy_that_health_and_doctor_name_mends_the_calendar(
 
 def test_a_source_that_cannot_be_asked_ends_with_1_and_says_why(cli: Commands, at: Callable[[str], None]) -> None:
     at("2026-12-20T09:00:00")
-    assert "makes up prices, no calendar" in cli("calendar", "--refresh", "--source", "simulated", code=1)
+    assert "generates prices, not a calendar" in cli("calendar", "--refresh", "--source", "simulated", code=1)
     assert "There is no data source 'akshar'" in cli("calendar", "--refresh", "--source", "akshar", code=1)
 
 
@@ -47,10 +47,10 @@ def test_a_wrong_file_is_named_with_its_line_and_mended_without_a_restart(
 ) -> None:
     at("2026-12-20T09:00:00")
     cli.folder.write("trading_calendar.csv", "2027-01-04\n2027-01-0x\n")
-    look_again()
+    clear_cache()
     assert "trading_calendar.csv:2: '2027-01-0x' is not a date" in cli("calendar", code=1)
     cli.folder.write("trading_calendar.csv", "\n".join(map(str, days_of_2027())))
-    look_again()
+    clear_cache()
     assert cli.json("calendar")["last"] == "2027-12-31"
 
 
@@ -60,6 +60,6 @@ def test_a_backfill_follows_the_calendar_in_force(cli: Commands, at: Callable[[s
     arguments = ("backfill", "daily_data_sync", "--from", "2026-12-30", "--to", "2027-01-08", "--dry-run")
     assert "mystocks calendar --refresh" in cli(*arguments, code=1)
     cli.folder.write("trading_calendar.csv", "\n".join(map(str, days_of_2027())))
-    look_again()
+    clear_cache()
     assert (told := cli.json(*arguments))["days"] == 7, told
     assert told["spans"] == [["2026-12-30", "2027-01-08"]]

@@ -123,7 +123,7 @@ def test_a_lake_that_must_be_migrated_is_told_by_doctor_and_the_command_does_it(
     monkeypatch.setattr(formats, "MIGRATIONS", ())
     told = mystocks("data", "head", "daily_bars", code=1)
     assert (
-        "was written by a newer version of MyStocks (it has format 2, and this version knows formats up to 1)" in told
+        "was written by a newer version of MyStocks (it has format 2, and this version supports formats up to 1)" in told
     )
 
 

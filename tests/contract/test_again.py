@@ -36,12 +36,12 @@ def project(folder: Folder) -> Folder:
 
 def test_the_command_that_a_partial_success_shows_runs_only_what_was_not_done(project: Folder) -> None:
     told = project.mystocks("run", "sync-some")
-    [line] = [line for line in told.splitlines() if "Only these again: " in line]
-    words = shlex.split(line.partition("Only these again: ")[2])
+    [line] = [line for line in told.splitlines() if "Run only these again: " in line]
+    words = shlex.split(line.partition("Run only these again: ")[2])
     assert words[:3] == ["mystocks", "run", "sync-some"]
     project.mystocks(*words[1:])
     asked = (project.root / "asked.txt").read_text(encoding="utf-8").splitlines()
     assert asked == ["600000|600036|000001|O'Neill 每日", "000001|O'Neill 每日"]
     newest, before = project.json("history", "sync-some")
     assert (newest["status"], before["status"]) == ("success", "partial_success")
-    assert before["result"]["again"] == line.partition("Only these again: ")[2]
+    assert before["result"]["again"] == line.partition("Run only these again: ")[2]

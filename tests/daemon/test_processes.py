@@ -151,7 +151,7 @@ def test_a_killed_server_comes_back_and_starts_runs(live: Live, role: str) -> No
     before.kill()
     wait_for(lambda: (after := live.process(role)) and after.pid != before.pid, 60, f"another {role}")
     live.works()
-    assert "again in" in live.log()
+    assert "Restarting it in" in live.log()
     assert len(live.daemons()) == 1
 
 

@@ -178,7 +178,7 @@ def test_a_restarted_daemon_finds_the_running_copy(watch: Watch) -> None:
     watch.up()
     told = wait_for(lambda: watch.last_look("beat", cut), 60, "a look by the new daemon")
     assert f"already running: {watch.runs('beat')[-1]['runId']}" in told
-    assert re.match(r"alive for \d+:\d\d:\d\d, started again 1 times in a row: ", told)
+    assert re.match(r"alive for \d+:\d\d:\d\d, restarted 1 times in a row: ", told)
     assert watch.processes("beat") == before
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.project import Folder
 
 from mystocks_dagster.factory.build import build_definitions
-from mystocks_dagster.factory.checks import build_table_checks, judge_table
+from mystocks_dagster.factory.checks import build_table_checks, table_outcomes
 from mystocks_dagster.history.reading import read
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
@@ -79,12 +79,12 @@ def test_each_table_with_rules_has_its_checks() -> None:
 def test_what_cannot_be_read_fails_the_check_with_the_reason(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.root)
     table = TABLES["adjust_events"]
-    assert [(one.passed, one.description) for one in judge_table(table)] == [(True, "Nothing is stored yet.")] * 2
+    assert [(one.passed, one.description) for one in table_outcomes(table)] == [(True, "Nothing is stored yet.")] * 2
     lake = Lake(str(folder.root / "data"), "real")
     lake.upsert("adjust_events", pl.DataFrame({"symbol": ["600000.SH"], "date": [date(2024, 1, 2)], "ratio": [0.9]}))
     (file,) = (folder.root / "data" / "adjust_events").glob("*.parquet")
     file.unlink()
-    outcomes = judge_table(table)
+    outcomes = table_outcomes(table)
     assert [one.passed for one in outcomes] == [False, False]
     assert all("adjust_events" in one.description and "restore" in one.description for one in outcomes)
 

@@ -186,9 +186,9 @@ def test_a_run_that_cannot_be_started_again_is_given_up_after_some_tries(
         raise RuntimeError("the code location is loading")
 
     monkeypatch.setattr(restarting, "retry_run", fail)
-    for _ in range(restarting._PATIENCE + 3):
+    for _ in range(restarting._MAX_TRIES + 3):
         plant.look()
-    assert tries == [lost] * restarting._PATIENCE
+    assert tries == [lost] * restarting._MAX_TRIES
     # Alerts wait for the restart as long as this is true.
     assert (plant.will_retry(lost), plant.children(lost)) == ("false", [])
 

@@ -77,7 +77,7 @@ def test_it_is_refreshed_when_executions_ended_and_not_more_than_once_a_minute(p
     assert "never ran" in shown["idle idle"].text
     # Soon after, and later with nothing new, there is no further event.
     project.run("good")
-    assert "looks again in" in project.ask(first.cursor).skip_message
+    assert "next check in" in project.ask(first.cursor).skip_message
     second = project.ask(an_hour_later(first.cursor))
     assert second.asset_events[0].metadata["ALL 全部任务 · 执行次数"].value == 3
     assert "no execution has ended" in project.ask(an_hour_later(second.cursor)).skip_message

@@ -102,12 +102,15 @@ def test_attempts_are_one_and_retry_count_and_only_for_what_a_retry_can_mend(
 
 TRIED = {
     "flaky": [
-        "attempt 1 of 3 failed: one: RuntimeError: try again; trying again in 0 s, because a RuntimeError may have a cause that passes",
-        "attempt 2 of 3 failed: one: RuntimeError: try again; trying again in 0 s, because a RuntimeError may have a cause that passes",
-        "attempt 3 of 3 failed: one: RuntimeError: try again; it was the last one",
+        "attempt 1 of 3 failed: one: RuntimeError: try again; retry in 0 s, because a RuntimeError may have a cause "
+        "that passes",
+        "attempt 2 of 3 failed: one: RuntimeError: try again; retry in 0 s, because a RuntimeError may have a cause "
+        "that passes",
+        "attempt 3 of 3 failed: one: RuntimeError: try again; it was the last attempt",
     ],
     "hopeless": [
-        "attempt 1 of 3 failed: one: a column is gone; it is not tried again, because a person must look at what the source sends now"
+        "attempt 1 of 3 failed: one: a column is gone; there is no retry, because the source's answer has a new form, "
+        "which a person must check"
     ],
 }
 

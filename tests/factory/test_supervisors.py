@@ -6,18 +6,18 @@ import dagster as dg
 import pytest
 from pydantic import ValidationError
 
-from mystocks_dagster.factory.supervisors import Last, build_stopper, decide
+from mystocks_dagster.factory.supervisors import LastRun, build_stopper, decide
 from mystocks_dagster.taskfile.model import Task
 
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 
 
-def last(**changes: Any) -> Last:
-    return Last(**{"run_id": "r", "status": FAILURE, "created": 1000, "started": 1001, "ended": 1002, **changes})
+def last(**changes: Any) -> LastRun:
+    return LastRun(**{"run_id": "r", "status": FAILURE, "created": 1000, "started": 1001, "ended": 1002, **changes})
 
 
 def ask(
-    before: Last | None, moment: float, *, auto_restart: bool = True, switched_on: float | None = None
+    before: LastRun | None, moment: float, *, auto_restart: bool = True, switched_on: float | None = None
 ) -> tuple[int | None, str]:
     told = decide(before, auto_restart=auto_restart, switched_on=switched_on, moment=moment)
     return told.restarts, told.reason
@@ -69,7 +69,7 @@ def test_one_that_a_typing_mistake_has_broken_in_the_file_runs_on() -> None:
             told = build_stopper({}, broken).evaluate_tick(dg.build_sensor_context(instance=instance))
             return told.skip_message
 
-        assert look("watch-it") == "0 supervisors run as they should"
+        assert look("watch-it") == "0 supervisor(s) active, none to stop"
         after = instance.get_run_by_id(run.run_id)
         assert after is not None
         assert after.tags == run.tags

@@ -16,19 +16,22 @@ DAY = date(2025, 1, 2)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f.drop("close", "open"), r"daily_bars: no column open, close; its columns are symbol, date"),
+        (lambda f: f.drop("close", "open"), r"daily_bars: missing column open, close; its columns are symbol, date"),
         (lambda f: f.with_columns(extra=1), r"daily_bars: unknown column extra"),
         (lambda f: f.with_columns(close=None), r"daily_bars\.close: 3 of 3 values are null.*symbol=600000\.SH"),
-        (lambda f: f.with_columns(close=pl.lit("10.0")), r"daily_bars\.close: has type String, must be Float64 \(CNY"),
-        (lambda f: f.with_columns(close=pl.lit(float("inf"))), r"daily_bars\.close: not a finite number, e\.g\. .*close=inf"),
-        (lambda f: f.with_columns(turnover=pl.lit(float("nan"))), r"daily_bars\.turnover: not a finite number"),
-        (lambda f: f.with_columns(volume=pl.lit(1.5)), r"daily_bars\.volume: a value does not fit Int64, e\.g\. .*volume=1\.5"),
+        (lambda f: f.with_columns(close=pl.lit("10.0")), r"\.close: has type String instead of Float64 \(CNY"),
+        (lambda f: f.with_columns(close=pl.lit(float("inf"))), r"\.close: a value is not a finite number.*close=inf"),
+        (lambda f: f.with_columns(turnover=pl.lit(float("nan"))), r"\.turnover: a value is not a finite number"),
+        (lambda f: f.with_columns(volume=pl.lit(1.5)), r"\.volume: a value does not fit Int64, e\.g\. .*volume=1\.5"),
         (lambda f: f.with_columns(volume=pl.lit(2**63, dtype=pl.UInt64)), r"daily_bars\.volume: a value does not fit"),
         (lambda f: f.with_columns(amount=pl.lit(2**53 + 1)), r"daily_bars\.amount: a value does not fit Float64"),
-        (lambda f: f.with_columns(date=pl.lit("2025-01-02")), r"daily_bars\.date: has type String, must be Date"),
+        (lambda f: f.with_columns(date=pl.lit("2025-01-02")), r"daily_bars\.date: has type String instead of Date"),
         (lambda f: f.with_columns(date=pl.lit(datetime(2025, 1, 2))), r"daily_bars\.date: has type Datetime"),  # noqa: DTZ001
-        (lambda f: f.with_columns(suspended=pl.lit(0)), r"daily_bars\.suspended: has type Int32, must be Boolean"),
-        (lambda f: f.with_columns(symbol=pl.lit("600000.SH")), r"3 rows share their key \(symbol, date\), e\.g\. symbol=600000\.SH"),
+        (lambda f: f.with_columns(suspended=pl.lit(0)), r"daily_bars\.suspended: has type Int32 instead of Boolean"),
+        (
+            lambda f: f.with_columns(symbol=pl.lit("600000.SH")),
+            r"3 rows have a duplicate key \(symbol, date\), e\.g\. symbol=600000\.SH",
+        ),
     ],
 )  # fmt: skip
 def test_a_broken_frame_is_refused_with_table_column_and_an_example(make_bars, change, message):

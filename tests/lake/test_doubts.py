@@ -104,7 +104,7 @@ def calendar_until(monkeypatch: pytest.MonkeyPatch) -> Callable[[date, Sequence[
     def end(last: date, more: Sequence[date] = ()) -> None:
         days = [*published.sessions(published.first, min(last, published.last)), *more]
         calendar = TradingCalendar.from_days(days, last=last)
-        for module in ("lake.events", "lake.doubts", "tasks.admission", "tasks.bars", "tasks.wanted_days"):
+        for module in ("lake.events", "lake.doubts", "tasks.admission", "tasks.bars", "tasks.requested_days"):
             monkeypatch.setattr(f"mystocks_dagster.{module}.shanghai", lambda: calendar)
 
     return end
@@ -250,7 +250,7 @@ def test_a_dividend_on_the_first_day_after_the_calendar_stops_that_symbol_until_
     results = operate(site, pays + walk("600002.SH", NEW_YEAR), [date(2026, 12, 31), *NEW_YEAR[-3:]])
     assert results[-1].failed_items == ("600001.SH",)
     assert (
-        "the exchange calendar, which ends on 2026-12-31, does not say whether 2027-01-01 was a trading day"
+        "the trading calendar, which ends on 2026-12-31, does not say whether 2027-01-01 was a trading day"
         in results[-1].message
     )
     assert site.days_of("600001.SH") == NEW_YEAR[:-3]
@@ -497,7 +497,7 @@ def test_a_distribution_that_cannot_be_is_set_aside_and_the_sync_goes_on(site, c
     kept = site.lake.read("quarantine").filter(pl.col("table") == "corporate_actions")
     assert rule in kept["rule"].to_list()
     assert site.lake.read("daily_bars").height == 2 * len(SPRING) - 1
-    with pytest.raises(SourceChanged, match=f"no row of corporate_actions can be right.*{rule}"):
+    with pytest.raises(SourceChanged, match=f"no row of corporate_actions is valid.*{rule}"):
         sync_corporate_actions(ActionSync(start_date=SPRING[0]), site.run)
 
     site.acts(f"600000.SH,{ex},0.5,0,0,,{SPRING[30]},x")

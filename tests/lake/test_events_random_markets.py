@@ -1,4 +1,4 @@
-"""Random markets, loaded in any order with days and suspended bars missing: no event is ever false, no doubt too large."""
+"""Random markets, loaded in any order and with gaps: no event is ever false, no doubt too large."""
 
 import random
 from collections.abc import Sequence

@@ -19,7 +19,7 @@ from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.migrate import migrate, plan
 from mystocks_dagster.lake.restore import restore
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import marks, stale_since, versions
+from mystocks_dagster.lake.watermarks import stale_since, versions, watermarks
 from mystocks_dagster.market import tables
 from mystocks_dagster.market.table import MOMENT, Column, Table
 from mystocks_dagster.market.tables import TABLES
@@ -131,15 +131,17 @@ def test_a_new_column_appears_with_the_first_write_and_keeps_its_values(filled, 
 
 def test_a_new_column_is_there_after_the_whole_table_was_replaced_or_only_marked(filled, contract):
     contract(with_columns(LOADED_DAYS, NOTE))
-    filled.mark("loaded_days", {"x": 1})
+    filled.set_watermarks("loaded_days", {"x": 1})
     assert filled.read("loaded_days")["note"].null_count() == 2
     filled.replace_all("loaded_days", filled.read("loaded_days").with_columns(note=pl.lit("y")))
     assert filled.read("loaded_days")["note"].to_list() == ["y", "y"]
 
 
 def test_an_added_column_makes_nothing_be_computed_again(filled, wider):
-    filled.replace_all("signals", TABLES["signals"].empty(), marks=marks(["ma"], versions(filled, ["daily_bars"])))
-    filled.mark("daily_bars", {})
+    filled.replace_all(
+        "signals", TABLES["signals"].empty(), watermarks=watermarks(["ma"], versions(filled, ["daily_bars"]))
+    )
+    filled.set_watermarks("daily_bars", {})
     assert "limit_up" in stored_columns(filled)
     assert stale_since(filled, "signals", ["ma"], versions(filled, ["daily_bars"])) is None
 
@@ -167,7 +169,7 @@ def test_a_table_with_a_newer_format_is_refused_in_one_sentence(filled, make_bar
     )
     migrate(filled)
     monkeypatch.setattr(formats, "MIGRATIONS", ())
-    check_refused(filled, make_bars, "it has format 2, and this version knows formats up to 1")
+    check_refused(filled, make_bars, "it has format 2, and this version supports formats up to 1")
     with pytest.raises(WrongFormat, match="has format 2"):
         migrate(filled)
     check_refused(Lake(Path(filled.location).as_uri(), "real"), make_bars, "it has format 2")
@@ -175,13 +177,15 @@ def test_a_table_with_a_newer_format_is_refused_in_one_sentence(filled, make_bar
 
 def check_refused(lake: Lake, make_bars, why: str) -> None:
     for use in (
-        lambda: lake.read("daily_bars"), lambda: lake.days("daily_bars"), lambda: lake.query("SELECT * FROM daily_bars"),
-        lambda: lake.replace_days("daily_bars", make_bars(JAN3), [JAN3]), lambda: lake.upsert("daily_bars", make_bars(JAN3)),
+        lambda: lake.read("daily_bars"), lambda: lake.days("daily_bars"),
+        lambda: lake.query("SELECT * FROM daily_bars"),
+        lambda: lake.replace_days("daily_bars", make_bars(JAN3), [JAN3]),
+        lambda: lake.upsert("daily_bars", make_bars(JAN3)),
     ):  # fmt: skip
-        with pytest.raises(WrongFormat) as told:
+        with pytest.raises(WrongFormat) as raised:
             use()
-        assert str(told.value).startswith(f"The table daily_bars was written by a newer version of MyStocks ({why}")
-        assert "install that version again" in str(told.value)
+        assert str(raised.value).startswith(f"The table daily_bars was written by a newer version of MyStocks ({why}")
+        assert "Install that version" in str(raised.value)
     assert why in lake.tables()[0].trouble
 
 
@@ -213,16 +217,16 @@ def later(filled, contract, monkeypatch):
 def test_a_table_that_must_be_changed_is_not_used_before_and_the_remedy_changes_it(later):
     with pytest.raises(
         WrongFormat,
-        match=r"daily_bars was written by an older version .*\(closes become cents\): mystocks data migrate",
+        match=r"daily_bars was written by an older .*migration \(closes become cents\)\. Run: mystocks data migrate",
     ):
         later.read("daily_bars")
-    told = []
+    steps = []
     assert [(step.table, step.number) for step in plan(later)] == [
         ("daily_bars", 2),
         ("daily_bars", 3),
         ("loaded_days", 3),
     ]
-    assert migrate(later, told.append) == told == [*told]
+    assert migrate(later, steps.append) == steps == [*steps]
     assert later.read("daily_bars")["close"].unique().to_list() == [1000.0]
     assert later.read("daily_bars")["lots"].unique().to_list() == [1]
     assert later.read("daily_bars", start=JAN3, end=JAN3).height == 3
@@ -232,7 +236,7 @@ def test_a_table_that_must_be_changed_is_not_used_before_and_the_remedy_changes_
 
 def test_a_change_without_a_migration_is_refused_and_not_misread(filled, contract, make_bars):
     contract(with_columns(DAILY_BARS, Column("lots", pl.Int64, "lots")))
-    with pytest.raises(WrongFormat, match="it has no column lots, and no migration"):
+    with pytest.raises(WrongFormat, match=r"its column lots is missing\. This version has no migration"):
         filled.read("daily_bars")
     contract(
         replace(
@@ -240,7 +244,7 @@ def test_a_change_without_a_migration_is_refused_and_not_misread(filled, contrac
             columns=tuple(replace(c, dtype=pl.String) if c.name == "close" else c for c in DAILY_BARS.columns),
         )
     )
-    with pytest.raises(WrongFormat, match="its column close holds Float64 and not String"):
+    with pytest.raises(WrongFormat, match="its column close has type Float64 instead of String"):
         filled.read("daily_bars")
 
 

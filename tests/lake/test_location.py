@@ -78,11 +78,12 @@ def test_a_name_that_delta_rs_cannot_work_with_is_refused_in_one_sentence_and_no
 ):
     lake = Lake(str(tmp_path / name / "lake"), "real")
     for act in (
-        lambda: lake.replace_days("daily_bars", make_bars(JAN2), [JAN2]), lambda: lake.read("daily_bars"), lake.tables, lake.check_world,
+        lambda: lake.replace_days("daily_bars", make_bars(JAN2), [JAN2]), lambda: lake.read("daily_bars"),
+        lake.tables, lake.check_world,
         lambda: lake.query("SELECT 1"), lake.compact,
     ):  # fmt: skip
         with pytest.raises(
-            LakeUnusable, match=r"cannot hold a lake: .* Name another folder in MYSTOCKS_LAKE, or rename this one"
+            LakeUnusable, match=r"cannot hold a lake: .* Set MYSTOCKS_LAKE to another folder, or rename this one"
         ):
             act()
     assert list(tmp_path.iterdir()) == []
@@ -92,6 +93,6 @@ def test_a_link_with_a_good_name_to_a_bad_one_is_refused_too(tmp_path, make_bars
     (tmp_path / "[x]").mkdir()
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "[x]")
-    with pytest.raises(LakeUnusable, match="holds '\\['"):
+    with pytest.raises(LakeUnusable, match="folder name with '\\['"):
         Lake(str(link), "real").replace_days("daily_bars", make_bars(JAN2), [JAN2])
     assert not list(Path(link).iterdir())

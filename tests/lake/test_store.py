@@ -75,7 +75,8 @@ def test_upsert_updates_by_key_and_inserts_the_rest(filled, make_bars):
     frame = pl.concat([make_bars(JAN3, ["600001.SH", "000001.SZ"], 9.0), make_bars(JAN6, ["600001.SH"], 9.0)])
     assert filled.upsert("daily_bars", frame) == 3
     assert filled.read("daily_bars", start=JAN3, columns=["symbol", "date", "close"]).sort("date", "symbol").rows() == [
-        ("000001.SZ", JAN3, 9.0), ("600000.SH", JAN3, 3.0), ("600001.SH", JAN3, 9.0), ("600002.SH", JAN3, 3.0), ("600001.SH", JAN6, 9.0),
+        ("000001.SZ", JAN3, 9.0), ("600000.SH", JAN3, 3.0), ("600001.SH", JAN3, 9.0),
+        ("600002.SH", JAN3, 3.0), ("600001.SH", JAN6, 9.0),
     ]  # fmt: skip
     assert filled.read("daily_bars", end=JAN2).height == 6
 
@@ -87,7 +88,8 @@ def test_an_upsert_into_a_table_without_days_goes_by_key(lake):
 
 
 def test_reads_filter_by_symbol_and_by_both_days_inclusive(filled):
-    assert filled.read("daily_bars", symbols=["600001.SH"], start=JAN2, end=JAN3, columns=["date", "symbol"]).sort("date").rows() == [
+    selected = filled.read("daily_bars", symbols=["600001.SH"], start=JAN2, end=JAN3, columns=["date", "symbol"])
+    assert selected.sort("date").rows() == [
         (JAN2, "600001.SH"), (JAN3, "600001.SH"),
     ]  # fmt: skip
     assert filled.read("daily_bars", symbols=[]).is_empty()
@@ -163,7 +165,9 @@ def test_a_missing_table_is_empty_of_days_and_says_so_when_read(lake):
 
 
 def test_names_that_do_not_exist_are_refused_with_those_that_do(filled):
-    with pytest.raises(UnknownName, match="no table 'bars'; the tables are stocks, daily_bars"):
+    with pytest.raises(
+        UnknownName, match="no table 'bars'; the tables are stocks, corporate_actions, adjust_events, daily_bars"
+    ):
         filled.read("bars")
     with pytest.raises(UnknownName, match="daily_bars has no column 'closing'; its columns are symbol, date"):
         filled.read("daily_bars", columns=["closing"])

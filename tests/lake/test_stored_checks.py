@@ -8,7 +8,7 @@ import pytest
 
 from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.stored_checks import VALUE_RULES, questions, stored_checks
+from mystocks_dagster.lake.stored_checks import VALUE_RULES, check_descriptions, stored_checks
 from mystocks_dagster.market.table import Rule
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.market import DAILY_BARS
@@ -18,10 +18,10 @@ JAN2 = date(2024, 1, 2)
 
 
 def test_a_table_asks_each_of_its_check_rules_and_all_others_together():
-    assert list(questions(ADJUST_EVENTS)) == ["ratio_unknown", VALUE_RULES]
-    assert list(questions(DAILY_BARS)) == [VALUE_RULES]
-    assert list(questions(TABLES["loaded_days"])) == ["day_incomplete"]
-    assert questions(TABLES["signals"]) == {}
+    assert list(check_descriptions(ADJUST_EVENTS)) == ["ratio_unknown", VALUE_RULES]
+    assert list(check_descriptions(DAILY_BARS)) == [VALUE_RULES]
+    assert list(check_descriptions(TABLES["loaded_days"])) == ["day_incomplete"]
+    assert check_descriptions(TABLES["signals"]) == {}
 
 
 def test_rows_that_obey_pass_and_rows_that_do_not_are_counted_with_an_example(lake: Lake):
@@ -29,9 +29,9 @@ def test_rows_that_obey_pass_and_rows_that_do_not_are_counted_with_an_example(la
     lake.upsert("adjust_events", pl.DataFrame(events))
     unknown, rules = stored_checks(lake, ADJUST_EVENTS)
     assert (unknown.name, unknown.rows, unknown.failing) == ("ratio_unknown", 2, 1)
-    assert unknown.description.startswith("1 of 2 rows. ratio_unknown: the ratio is unknown")
+    assert unknown.description.startswith("1 of 2 rows fail. ratio_unknown: the ratio is unknown")
     assert unknown.description.endswith("e.g. symbol=600519.SH, date=2024-01-02")
-    assert (rules.name, rules.failing, rules.description) == (VALUE_RULES, 0, "2 rows obey it.")
+    assert (rules.name, rules.failing, rules.description) == (VALUE_RULES, 0, "All 2 rows pass.")
 
 
 def test_rows_that_an_older_version_stored_are_held_against_todays_rules(lake: Lake, make_bars):
@@ -58,4 +58,4 @@ def test_a_table_without_rows_passes_and_one_that_is_missing_says_so(lake: Lake,
     lake.replace_days("daily_bars", make_bars(JAN2), [JAN2])
     lake.replace_days("daily_bars", DAILY_BARS.empty(), [JAN2])
     (checked,) = stored_checks(lake, DAILY_BARS)
-    assert (checked.rows, checked.failing, checked.description) == (0, 0, "0 rows obey it.")
+    assert (checked.rows, checked.failing, checked.description) == (0, 0, "All 0 rows pass.")

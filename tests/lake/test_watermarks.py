@@ -1,4 +1,4 @@
-"""Since which day an input has changed, told from transaction logs alone."""
+"""Since which day an input has changed, read from transaction logs alone."""
 
 import shutil
 from datetime import date
@@ -9,7 +9,7 @@ import pytest
 
 from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import EVER, marks, stale_since, versions
+from mystocks_dagster.lake.watermarks import BEGINNING, stale_since, versions, watermarks
 from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 
@@ -27,7 +27,7 @@ def lake(tmp_path: Path) -> Lake:
     lake = Lake(str(tmp_path / "lake"), "real")
     for day in DAYS[:2]:
         lake.replace_days("adjust_events", events(day), [day])
-    lake.replace_all(TABLE, INDICATORS_DAILY.empty(), marks=marks(WORK, versions(lake, INPUTS)))
+    lake.replace_all(TABLE, INDICATORS_DAILY.empty(), watermarks=watermarks(WORK, versions(lake, INPUTS)))
     return lake
 
 
@@ -37,8 +37,8 @@ def stale(lake: Lake, *work: str) -> date | None:
 
 def test_work_that_has_seen_its_inputs_is_current_and_other_work_is_not(lake: Lake) -> None:
     assert stale(lake) is None
-    assert stale(lake, "MA 2") == EVER
-    assert stale(lake, "MA 1", "RSI 1") == EVER
+    assert stale(lake, "MA 2") == BEGINNING
+    assert stale(lake, "MA 1", "RSI 1") == BEGINNING
 
 
 def test_a_new_day_is_where_work_begins(lake: Lake) -> None:
@@ -66,13 +66,13 @@ def test_an_input_made_anew_or_a_log_that_is_gone_means_everything(lake: Lake) -
     shutil.rmtree(f"{lake.location}/adjust_events")
     for day in DAYS[:2]:  # the same number of versions as before
         lake.replace_days("adjust_events", events(day), [day])
-    assert stale(lake) == EVER
+    assert stale(lake) == BEGINNING
 
 
 def test_marks_without_rows_are_kept_and_are_no_write(lake: Lake) -> None:
     before = next(info for info in lake.tables() if info.table == TABLE)
     lake.replace_days("adjust_events", events(DAYS[3]), [DAYS[3]])
-    lake.mark(TABLE, marks(WORK, versions(lake, INPUTS)))
+    lake.set_watermarks(TABLE, watermarks(WORK, versions(lake, INPUTS)))
     assert stale(lake) is None
     assert next(info for info in lake.tables() if info.table == TABLE) == before
 

@@ -43,7 +43,10 @@ if limit == "rights" and os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
 try:
-    print(lake.read("daily_bars").height if what == "read" else lake.replace_days("daily_bars", frame, [date(2025, 1, 3)]))
+    if what == "read":
+        print(lake.read("daily_bars").height)
+    else:
+        print(lake.replace_days("daily_bars", frame, [date(2025, 1, 3)]))
 except LakeUnavailable as error:
     print(error)
     sys.exit(3)
@@ -73,7 +76,7 @@ def filled(make_bars) -> Iterator[Lake]:
 
 def test_a_full_disk_is_said_in_one_line_and_the_table_is_as_before(filled):
     before = filled.read("daily_bars").sort("date", "symbol")
-    assert "daily_bars cannot be used: the disk is full. The table is as it was before; make room" in act(
+    assert "daily_bars cannot be used: the disk is full. The table is unchanged. Free disk space" in act(
         filled, "size", "write"
     )
     assert filled.read("daily_bars").sort("date", "symbol").equals(before)
@@ -84,9 +87,7 @@ def test_a_folder_that_may_not_be_read_is_named_with_the_remedy(filled):
     folder = Path(filled.location)
     folder.chmod(0o000)
     try:
-        assert "daily_bars cannot be used: the folder may not be read or written by this user" in act(
-            filled, "rights", "read"
-        )
+        assert "daily_bars cannot be used: this user may not read or write the folder" in act(filled, "rights", "read")
     finally:
         folder.chmod(0o755)
 
@@ -97,7 +98,7 @@ def test_a_folder_that_may_not_be_written_is_named_with_the_remedy(filled):
     for folder in folders:
         folder.chmod(0o555)
     try:
-        assert "the folder may not be read or written by this user. Change its rights, or set MYSTOCKS_LAKE" in act(
+        assert "this user may not read or write the folder. Change its permissions, or set MYSTOCKS_LAKE" in act(
             filled, "rights", "write"
         )
     finally:
@@ -121,6 +122,6 @@ def test_a_lake_that_is_a_file_is_named(tmp_path, make_bars):
 def test_what_a_person_must_change_is_not_tried_again(tmp_path, make_bars):
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     for location in (tmp_path / "file", tmp_path / ("n" * 300), tmp_path / "50%ab"):
-        with pytest.raises(LakeUnusable) as told:
+        with pytest.raises(LakeUnusable) as raised:
             Lake(str(location), "real").replace_days("daily_bars", make_bars(JAN2), [JAN2])
-        assert not told.value.retryable
+        assert not raised.value.retryable

@@ -123,7 +123,7 @@ def test_a_stopped_task_is_cancelled_and_its_retries_are_not_waited_for(cli: Com
     assert "STEP_UP_FOR_RETRY" not in events
     stopped = project.history.execution(f"{run_id}:sleeps")
     assert (stopped.status, stopped.retry_count) == ("cancelled", 0)
-    assert cli("logs", "sleeps").endswith("| stopped from outside\n")
+    assert cli("logs", "sleeps").endswith("| stopped on request\n")
 
 
 # Of the twelve failures of the earlier implementation the eleventh: log lines lost their values.

@@ -137,7 +137,7 @@ def test_one_that_ends_again_and_again_is_given_up_after_ever_longer_pauses(
     monkeypatch.setattr(supervisor, "_FIRST_PAUSE", 0.01)
     with supervised(command(log, "ends")) as (held, said):
         assert held.run() == "the server ended with exit code 3, 6 times in a row"
-    again = [line for line in said if "again in" in line]
+    again = [line for line in said if "Restarting it in" in line]
     assert len(again) == 5
     assert len(pids(log)) == 6
     wait_for(lambda: not any(alive(pid) for line in pids(log) for pid in line), 10, "the end of what each had started")

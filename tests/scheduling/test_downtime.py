@@ -71,7 +71,7 @@ class Daemon:
         """Look, as the system's sensor does."""
         for text in texts:
             on = switches.turned_on(switches.person_states(self.instance), {"job": True})
-            downtime.look(self.instance, at(text), on, {"job": self.form})
+            downtime.record(self.instance, at(text), on, {"job": self.form})
 
     def look_each_minute(self, first: int, last: int, hour: int = 10) -> None:
         self.look(*(f"{hour}:{minute:02}:00" for minute in range(first, last + 1)))

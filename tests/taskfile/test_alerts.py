@@ -6,7 +6,7 @@ import pytest
 
 from mystocks_dagster.taskfile.reader import Version, load_text
 
-SECRET = "2: a secret stands in the file Put it into the environment, and write ${NAME} in its place."
+SECRET = "2: the file contains a secret Put it into an environment variable, and write ${NAME} instead."
 
 
 def load(alerts: str, **environment: str) -> Version:
@@ -24,14 +24,14 @@ def problems(version: Version) -> list[str]:
         ("  rate_limit: 0", "2: rate_limit must be at least 1, found 0"),
         (
             "  expect: [{table: daily_bars, by: 25:00}]",
-            "2: '25:00' is no time of day Write hours and minutes, such as \"18:30\".",
+            "2: '25:00' is not a time of day Write hours and minutes, such as \"18:30\".",
         ),
-        ("  expect: [{by: '18:00'}]", "2: an expectation names a table or a task Write one of the two."),
+        ("  expect: [{by: '18:00'}]", "2: an expectation needs a table or a task Write one of the two."),
         ("  expect: [{table: daily_bar, by: '18:00'}]", "2: there is no table 'daily_bar' Did you mean 'daily_bars'?"),
         ("  expect: [{task: nobody, by: '18:00'}]", "2: there is no task 'nobody'"),
         (
             "  urls: [just text]",
-            "2: this is no address An address begins with the service, such as wecombot:// or mailto://.",
+            "2: this is not an address An address begins with the service, such as wecombot:// or mailto://.",
         ),
         ("  urls: ['wecombot://693a91f6']", SECRET),
         (

@@ -51,9 +51,9 @@ WRONG = {
     "0 0 * * foo": "day of week 'foo' cannot be read",
     "0 99999 * * *": "hour 99999 is outside 0-23",
     "٣ 0 * * *": "minute '٣' cannot be read",
-    "0 0 */2 * 3": "day of month */2 beside another day field: cron asks for both at once, Dagster for either",
-    "0 9 1 * */2": "day of week */2 beside another day field: cron asks for both at once, Dagster for either",
-    "0 9 */2 * */3": "day of month */2 beside another day field: cron asks for both at once, Dagster for either",
+    "0 0 */2 * 3": "day of month */2 beside another day field: cron requires both, Dagster either",
+    "0 9 1 * */2": "day of week */2 beside another day field: cron requires both, Dagster either",
+    "0 9 */2 * */3": "day of month */2 beside another day field: cron requires both, Dagster either",
     "@reboot": "a cron expression has five fields, found 1",
 }
 

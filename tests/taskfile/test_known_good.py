@@ -6,7 +6,7 @@ import pytest
 from support.project import Folder
 
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.last_good import FOLDER, load_for_looking, load_for_running, load_usable
+from mystocks_dagster.taskfile.last_good import FOLDER, load_for_reading, load_for_running, load_usable
 from mystocks_dagster.taskfile.names import id_fault
 
 TASKS = """
@@ -31,11 +31,11 @@ def settings(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def is_known(settings: Settings) -> bool:
-    return not load_for_looking(settings).functions
+    return not load_for_reading(settings).functions
 
 
 def test_the_second_look_imports_no_function_and_says_the_same(settings: Settings) -> None:
-    first, second = load_for_looking(settings), load_for_looking(settings)
+    first, second = load_for_reading(settings), load_for_reading(settings)
     assert (set(first.functions), set(second.functions)) == ({"a", "b", "c"}, set())
     assert second.taskfile == first.taskfile
     assert (second.hash, second.lines, second.writes) == (first.hash, first.lines, first.writes)
@@ -103,7 +103,7 @@ def test_what_depends_on_more_than_file_and_modules_is_always_asked(
 
 def test_looking_makes_no_instance(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "none"))
-    load_for_looking(Settings.from_env())
+    load_for_reading(Settings.from_env())
     assert not (tmp_path / "none").exists()
 
 
@@ -117,6 +117,6 @@ def test_a_damaged_note_is_written_anew(settings: Settings, content: str) -> Non
 
 
 def test_an_id_that_is_a_table_is_refused_all_the_same(settings: Settings, folder: Folder) -> None:
-    load_for_looking(settings)
-    load_for_looking(settings)
+    load_for_reading(settings)
+    load_for_reading(settings)
     assert id_fault("daily_bars")

@@ -58,7 +58,7 @@ IN_A_TASK = {
         7,
         12,
         "tasks[0].owner",
-        "'team:' cannot be an owner: it names nobody",
+        "'team:' cannot be an owner: it is blank",
         "Write a name such as 数据组 or team:data, or an e-mail address such as data@example.com.",
     ),
     "number for text": (
@@ -134,7 +134,7 @@ IN_A_TASK = {
         7,
         20,
         "tasks[0].dependencies[0]",
-        "the dependencies form a circle: sync -> sync",
+        "the dependencies form a cycle: sync -> sync",
         "Remove one of them.",
     ),
     "not finite": (
@@ -143,7 +143,7 @@ IN_A_TASK = {
         17,
         "",
         ".inf is not a finite number",
-        "Put it in quotes when text is meant.",
+        "Put it in quotes to write text.",
     ),
     "unset variable": (
         "params: {token: 'a ${HOME_TOKN} b'}",
@@ -158,7 +158,7 @@ IN_A_TASK = {
         7,
         22,
         "tasks[0].params.token",
-        "'${OOPS' is no variable",
+        "'${OOPS' is not a variable",
         "Write ${NAME} or ${NAME:-default}; $${ stands for a literal ${.",
     ),
     "variable in a default": (
@@ -174,7 +174,7 @@ IN_A_TASK = {
         7,
         21,
         "tasks[0].description",
-        "no variable can stand in description: it is shown to everybody",
+        "description cannot contain a variable: it is visible to everybody",
         "Write the text itself.",
     ),
     "variable of a wrong value": (
@@ -341,7 +341,7 @@ IN_A_SCHEDULE = {
         9,
         19,
         "start_time",
-        "this is no date and time: '2026-02-30T09:00:00'",
+        "this is not a date and time: '2026-02-30T09:00:00'",
         None,
     ),
     "no such year": (
@@ -349,7 +349,7 @@ IN_A_SCHEDULE = {
         9,
         19,
         "start_time",
-        "the year 1 cannot be meant",
+        "year 1 is out of range (2000-2100)",
         "2000 to 2100.",
     ),
     "ends before it starts": (
@@ -430,7 +430,7 @@ NAMES = {
     "in": "Dagster reserves this name",
     "statistics": "/api/tasks/statistics is a call of the REST interface",
     "daily_bars": "daily_bars is a table of the lake; name what the task does, such as sync_daily_bars",
-    "sync__asset": "names that end in __asset are made by the project itself",
+    "sync__asset": "names that end in __asset are created by the project itself",
 }
 
 
@@ -489,14 +489,14 @@ FUNCTIONS = {
         "Params",
         "task_function",
         17,
-        "taskfile_samples.jobs.Params is no task function",
+        "taskfile_samples.jobs.Params is not a task function",
     ),
     "imported": (
         "taskfile_samples.jobs",
         "Field",
         "task_function",
         17,
-        "taskfile_samples.jobs.Field is no task function",
+        "taskfile_samples.jobs.Field is not a task function",
     ),
     "raises": (
         "taskfile_samples.raises",
@@ -622,14 +622,14 @@ def test_a_key_that_occurs_twice_is_told_with_both_lines(check: Check, head: str
         "tasks[0].timeout",
         "the key 'timeout' occurs twice",
     )
-    assert problem.hint == "It stands in line 7 already; keep one of them."
+    assert problem.hint == "It is already in line 7; keep one of them."
 
 
 def test_ids_are_unique_over_tasks_and_groups(check: Check, head: str, task: Callable[..., str]):
     problems = check(head + task() + task() + "task_groups:\n  - group_id: sync\n    tasks: [sync]\n")
     assert [(one.line, one.column, one.message, one.hint) for one in problems] == [
-        (7, 14, "the id 'sync' is used twice", "It stands in line 3 already; rename one of them."),
-        (12, 15, "the id 'sync' is used twice", "It stands in line 3 already; rename one of them."),
+        (7, 14, "the id 'sync' is used twice", "It is already used in line 3; rename one of them."),
+        (12, 15, "the id 'sync' is used twice", "It is already used in line 3; rename one of them."),
     ]
 
 
@@ -647,8 +647,8 @@ def test_circles_are_printed(check: Check, head: str, task: Callable[..., str]):
     second = task(task_id="d") + task("dependencies: [f]", task_id="e") + task("dependencies: [e]", task_id="f")
     problems = check(head + first + second)
     assert [(one.line, one.column, one.message) for one in problems] == [
-        (7, 20, "the dependencies form a circle: a -> b -> c -> a"),
-        (26, 20, "the dependencies form a circle: e -> f -> e"),
+        (7, 20, "the dependencies form a cycle: a -> b -> c -> a"),
+        (26, 20, "the dependencies form a cycle: e -> f -> e"),
     ]
 
 
@@ -707,10 +707,10 @@ FILES = {
         "the YAML tag !!python/object/apply:os.system is not allowed",
     ),
     "own tag": ("tasks: !mine []\n", 1, 8, "the YAML tag !mine is not allowed"),
-    "unknown alias": ("tasks: *all\n", 1, 8, "*all stands for nothing: there is no &all above"),
-    "alias of itself": ("tasks: &all [*all]\n", 1, 14, "*all stands for something that contains it"),
+    "unknown alias": ("tasks: *all\n", 1, 8, "*all is undefined: there is no &all above it"),
+    "alias of itself": ("tasks: &all [*all]\n", 1, 14, "*all refers to a value that contains it"),
     "too deep": ("tasks: " + "[" * 60 + "\n", 1, 47, "more than 40 levels of nesting"),
-    "control character": ("tasks: []\ndescription: a\x07\n", 2, 1, "a character that text cannot hold: #x0007"),
+    "control character": ("tasks: []\ndescription: a\x07\n", 2, 1, "a character that is not allowed in text: #x0007"),
     "a list as key": ("? [a]\n: b\n", 1, 3, "a key must be text"),
 }
 

@@ -10,7 +10,7 @@ import pytest
 from mystocks_dagster.execution.masking import Mask
 from mystocks_dagster.taskfile.edit import writer
 from mystocks_dagster.taskfile.problems import Problem
-from mystocks_dagster.taskfile.secrets import is_secret, mask, restored, shown
+from mystocks_dagster.taskfile.secrets import is_secret, mask, to_public, unmask
 
 SECRET = 'p@ss/wörd+"密"1'
 NAMES = [
@@ -211,10 +211,10 @@ def test_what_was_shown_comes_back_as_it_was() -> None:
         "rows": 3,
         "pin_token": 7,
     }
-    told = shown(written)
+    told = to_public(written)
     assert "hunter" not in str(told)
-    assert restored(told, written) == written
-    assert restored({**told, "rows": 4, "db_pass": "new"}, written) == {**written, "rows": 4, "db_pass": "new"}
+    assert unmask(told, written) == written
+    assert unmask({**told, "rows": 4, "db_pass": "new"}, written) == {**written, "rows": 4, "db_pass": "new"}
 
 
 @pytest.mark.parametrize(

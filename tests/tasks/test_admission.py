@@ -1,4 +1,4 @@
-"""What a sync does with rows that cannot be: the rest is stored, they are set aside with a reason, and a good load clears them."""
+"""Invalid rows in a sync: they are set aside with a reason, the others are stored, and a valid load clears them."""
 
 import json
 import logging
@@ -110,8 +110,8 @@ def market(names: list[str] = NAMES, days: list[date] = DAYS) -> pl.DataFrame:
 
 
 def changed(frame: pl.DataFrame, rows: pl.Expr, **values: object) -> pl.DataFrame:
-    return frame.with_columns(pl.when(rows).then(value).otherwise(pl.col(name)).cast(DAILY_BARS.dtypes[name]).alias(name)
-                              for name, value in values.items())  # fmt: skip
+    columns = {name: pl.when(rows).then(value).otherwise(pl.col(name)) for name, value in values.items()}
+    return frame.with_columns(column.cast(DAILY_BARS.dtypes[name]).alias(name) for name, column in columns.items())
 
 
 def row_of(symbol: str, day: date) -> pl.Expr:
@@ -194,7 +194,7 @@ def test_named_symbols_are_mended_alone(lake: Lake):
 def test_a_value_that_cannot_be_is_unknown_and_the_row_is_stored(lake: Lake):
     result = sync(Vendor(changed(market(), row_of("600003.SH", DAYS[4]), turnover=900.0)))
     assert result.status == "success"
-    assert "1 value taken as unknown (impossible_turnover 1)" in result.message
+    assert "1 value set to unknown (impossible_turnover 1)" in result.message
     stored = lake.read("daily_bars", symbols=["600003.SH"], start=DAYS[4], end=DAYS[4])
     assert (stored.height, stored["turnover"].item()) == (1, None)
 
@@ -404,7 +404,7 @@ def whole_list(listed: pl.DataFrame) -> pl.DataFrame:
 def test_symbols_missing_in_the_middle_are_named_with_their_first_day(lake: Lake):
     result = sync(Vendor(market().filter(~(pl.col("symbol").is_in(NAMES[:2]) & pl.col("date").is_in(DAYS[4:6])))))
     assert (result.status, result.failed_items) == ("partial_success", (f"{DAYS[4]}",))
-    assert f"{DAYS[4]}: no bar of 600000.SH, 600001.SH, which had one the day before" in result.message
+    assert f"{DAYS[4]}: no bar for 600000.SH, 600001.SH, which had one the day before" in result.message
 
 
 def test_a_pause_without_rows_that_ends_at_the_last_close_is_said_and_nothing_is_incomplete(lake: Lake):
@@ -416,7 +416,7 @@ def test_a_pause_without_rows_that_ends_at_the_last_close_is_said_and_nothing_is
     )
     result = sync(Vendor(paused))
     assert result.status == "success"
-    assert f"No bar from {DAYS[4]} on of 600000.SH, which came back at the last close" in result.message
+    assert f"No bar from {DAYS[4]} on for 600000.SH; treated as suspended, because trading resumed" in result.message
 
 
 def test_a_pause_without_rows_in_a_list_of_thirty_leaves_no_day_incomplete(lake: Lake):
@@ -466,7 +466,8 @@ def test_a_longhubang_row_that_does_not_add_up_is_set_aside_and_cleared(
     folder = tmp_path / "boards"
     folder.mkdir()
     monkeypatch.setenv("MYSTOCKS_RECORDED", str(folder))
-    row = {"date": LAST, "symbol": "600000.SH", "reason": "日涨幅偏离值达7%", "name": "某某", "close": 10.0, "change_pct": 10.0,
+    row = {"date": LAST, "symbol": "600000.SH", "reason": "日涨幅偏离值达7%", "name": "某某", "close": 10.0,
+           "change_pct": 10.0,
            "buy_amount": 5e7, "sell_amount": 1e7, "net_amount": 4e7, "total_amount": 1e9, "turnover": 5.0}  # fmt: skip
     sound, wrong = row, row | {"symbol": "600001.SH", "net_amount": 9e7}
 
@@ -524,7 +525,8 @@ def test_a_simulated_market_breaks_no_rule(lake: Lake, monkeypatch: pytest.Monke
         "etf_quotes": source.quotes("etf_quotes"),
         "longhubang": source.longhubang(DAYS[0], LAST),
         **{f"capital_flow_{kind}": source.capital_flow(kind, LAST) for kind in ("stock", "sector", "concept")},
-        **{name: source.statements(name, [date(2023, 9, 30)]) for name in ("balance_sheets", "income_statements", "cash_flows")},
+        **{name: source.statements(name, [date(2023, 9, 30)])
+           for name in ("balance_sheets", "income_statements", "cash_flows")},
     }  # fmt: skip
     for table, frame in frames.items():
         assert frame.height, table

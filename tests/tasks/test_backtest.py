@@ -77,7 +77,7 @@ def test_summary_curve_and_trades_agree_with_the_sum_done_by_hand(computing, lak
     assert result.rows == {"backtest_trades": 2, "backtest_equity": 5, "backtests": 1}
     assert (result.status, result.message) == (
         "success",
-        "ma_crossover from 2025-03-03 to 2025-03-07: +4.85%, largest fall 0.08%, 2 orders filled.",
+        "ma_crossover from 2025-03-03 to 2025-03-07: +4.85%, max drawdown 0.08%, 2 orders filled.",
     )
 
 
@@ -153,11 +153,11 @@ def test_an_order_behind_an_unknown_ratio_is_counted_with_its_reason(computing, 
 
 
 def test_no_signals_no_bars_and_no_days_are_told_apart(computing, lake, market):
-    with pytest.raises(TableMissing, match="holds none of kdj_overbought; run calc_strategy_signals"):
+    with pytest.raises(TableMissing, match="has no rows of kdj_overbought; run calc_strategy_signals"):
         trade(computing, strategy_id="kdj_overbought")
     with pytest.raises(
         InvalidParams,
-        match="No trading day is stored from 2025-03-08 to 2025-03-09; the bars go from 2025-03-03 to 2025-03-07",
+        match="No stored trading day from 2025-03-08 to 2025-03-09; bars are stored from 2025-03-03 to 2025-03-07",
     ):
         trade(computing, start_date="2025-03-08", end_date="2025-03-09")
     lake.replace_all("daily_bars", DAILY_BARS.empty())

@@ -216,7 +216,7 @@ def test_a_window_is_kept_and_empty_strings_are_no_window(run, full):
 def test_a_window_beyond_the_source_is_cut_and_said(run, full):
     result = sync_daily_stock_data(DailySync(start_date=date(2023, 12, 1), end_date=DAYS[0]), run(full))
     assert (result.status, result.days["daily_bars"]) == ("success", (DAYS[0],))
-    assert "fake reaches from 2024-01-02 to 2024-01-09." in result.message
+    assert "fake has only bars from 2024-01-02 to 2024-01-09." in result.message
 
 
 def test_a_window_without_trading_days_is_skipped(run, full):
@@ -269,7 +269,7 @@ def test_a_source_of_snapshots_that_is_asked_for_the_past_fails_visibly(run):
     snapshot = FakeSource(dict.fromkeys(DAYS, MARKET), has_history=False)
     result = sync_daily_stock_data(DailySync(include_basic=False), run(snapshot, days=(DAYS[0],)))
     assert (result.status, result.failed_items) == ("failed", ("2024-01-02",))
-    assert "fake has no bars of 2024-01-02." in result.error
+    assert "fake has no bars for 2024-01-02." in result.error
     window = sync_daily_stock_data(DailySync(include_basic=False, start_date=DAYS[3]), run(snapshot))
     assert (window.status, window.failed_items) == ("partial_success", ("2024-01-05", "2024-01-08"))
 
@@ -289,7 +289,7 @@ def test_part_of_a_market_is_stored_but_never_a_success_and_asked_for_again(run,
     full.market = full.market | {DAYS[2]: MARKET[:96]}
     result = sync_daily_stock_data(DailySync(include_basic=False), run(full))
     assert (result.status, result.failed_items) == ("partial_success", ("2024-01-04",))
-    assert "Incomplete: 2024-01-04: only 96 rows, 2024-01-03 had 100." in result.message
+    assert "Incomplete: 2024-01-04: only 96 rows, while 2024-01-03 had 100." in result.message
     assert complete(lake) == {day: day != DAYS[2] for day in DAYS}
     assert lake.read("daily_bars", start=DAYS[2], end=DAYS[2]).height == 96
 
@@ -360,7 +360,7 @@ def test_a_partition_that_is_no_trading_day_is_skipped_with_the_reason(run, full
     result = sync_daily_stock_data(DailySync(include_basic=False), run(full, days=(date(2024, 1, 6),)))
     assert (result.status, result.message) == (
         "skipped",
-        "Bars: there is no trading day to load. 2024-01-06 is no trading day.",
+        "Bars: there is no trading day to load. 2024-01-06 is not a trading day.",
     )
 
 
@@ -436,7 +436,7 @@ def test_a_list_cut_short_is_refused_loudly_and_the_stored_one_kept(run, lake, f
     full.listed = MARKET
     sync_basic_stock_info(BasicSync(), run(full))
     full.listed = MARKET[:96]
-    with pytest.raises(TaskFailed, match="fake lists 96 stocks where 100 are stored"):
+    with pytest.raises(TaskFailed, match="fake lists 96 stocks, but 100 are stored"):
         sync_basic_stock_info(BasicSync(force=True), run(full))
     assert lake.read("stocks").height == 100
 

@@ -70,7 +70,8 @@ class Run(TaskRun):
 
 def run_of(given: MarketSource | None = None) -> Run:
     return Run(
-        task_id="daily_data_sync", run_id="run", attempt=1, settings=Settings.from_env(), logger=logging.getLogger("task"),
+        task_id="daily_data_sync", run_id="run", attempt=1, settings=Settings.from_env(),
+        logger=logging.getLogger("task"),
         report_progress=lambda *_: None, given=given,
     )  # fmt: skip
 
@@ -175,7 +176,7 @@ def test_what_the_archive_does_not_hold_is_skipped_and_nothing_is_invented(loade
     lake, _ = loaded
     assert sync_basic_stock_info(BasicSync(data_source="recorded"), run_of()).status == "skipped"
     assert sync_financial_statements(StatementSync(data_source="recorded"), run_of()).status == "skipped"
-    assert [info.table for info in lake.tables()] == ["daily_bars", "adjust_events", "loaded_days"]
+    assert [info.table for info in lake.tables()] == ["adjust_events", "daily_bars", "loaded_days"]
 
 
 # ---- three missing days

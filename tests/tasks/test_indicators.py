@@ -224,7 +224,7 @@ def test_a_symbol_that_cannot_be_adjusted_ends_the_day_before_and_is_named(compu
     result = calculate(computing)
     assert (result.status, result.failed_items) == ("partial_success", ("600519.SH",))
     assert result.retry_params == {"symbols": ["600519.SH"]}
-    assert f"600519.SH from {weekdays[120]} on. No previous close is stated then" in result.message
+    assert f"600519.SH from {weekdays[120]} on. The bar of that day has no previous close" in result.message
     known = (pl.col("symbol") != "600519.SH") | (pl.col("date") < weekdays[120])
     assert lake.read("indicators_daily").sort("symbol", "date").equals(before.filter(known))
     assert calculate(computing, symbols=["600519.SH"]).failed_items == ("600519.SH",)

@@ -1,4 +1,4 @@
-"""The archive of real bars through sync, indicators, signals and backtest; expected values come from the archive's file itself."""
+"""Real bars through sync, indicators, signals and backtest; expected values come from the archive's file itself."""
 
 import logging
 from pathlib import Path

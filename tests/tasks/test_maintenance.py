@@ -52,7 +52,7 @@ def put(path: Path, *, days: float, size: int = 10) -> Path:
 
 
 def unchecked(*paths: str) -> CleanupParams:
-    """Return params as a start of a run brings them, whose folders have become something else since they were checked."""
+    """Return params as a started run gets them, whose folders have changed since they were checked."""
     return CleanupParams.model_construct(cleanup_paths=list(paths), retention_days=30, compact_lake=False)
 
 
@@ -108,7 +108,7 @@ def test_what_lies_outside_or_must_be_kept_is_refused_before_anything_goes(path:
 def test_a_folder_around_the_lake_or_the_task_file_is_refused(run: TaskRun, root: Path) -> None:
     settings = replace(run.settings, lake=str(root / "var" / "lake"), task_file=root / "config" / "tasks.yaml")
     for path in ("var", "config"):
-        with pytest.raises(InvalidParams, match="is kept"):
+        with pytest.raises(InvalidParams, match="is never cleaned"):
             cleanup_cache_data(unchecked(path), replace(run, settings=settings))
 
 
@@ -178,7 +178,7 @@ def test_a_second_mount_of_the_lake_is_the_lake(run: TaskRun, root: Path) -> Non
         if subprocess.run(["mount", "--bind", root / "data", mount], capture_output=True, check=False).returncode:
             pytest.skip("this machine mounts nothing")
     try:
-        with pytest.raises(InvalidParams, match="is kept"):
+        with pytest.raises(InvalidParams, match="is never cleaned"):
             cleanup_cache_data(unchecked("tmp/lake"), run)
     finally:
         for mount in (inner, outer):

@@ -197,7 +197,7 @@ def test_before_its_publication_a_day_is_not_missed_and_asked_for_again(
     run.given.published.remove(MONDAY)
     result = fetch_longhubang_data(LonghubangParams(), run)
     assert result.status == "success"
-    assert "2025-04-07 is not published yet; it comes in the evening" in result.message
+    assert "2025-04-07 is not published yet; run again in the evening, after 20:00" in result.message
     run.given.published.append(MONDAY)
     assert fetch_longhubang_data(LonghubangParams(), run).days["longhubang"][-1] == MONDAY
     # What was there at 16:30 may be a part only: the evening's run fetches it once more, the next one does not.

@@ -1,4 +1,4 @@
-"""A program as a task: how its end is told, and what is refused."""
+"""A program as a task: how its end is reported, and what is refused."""
 
 import sys
 
@@ -21,7 +21,7 @@ def test_exit_code_0_is_success_and_any_other_is_named(computing: TaskRun) -> No
 def test_a_program_or_folder_that_does_not_exist_is_named(computing: TaskRun) -> None:
     with pytest.raises(InvalidParams, match="'no-such-program' cannot be started: No such file"):
         run_command(CommandParams(command=["no-such-program"]), computing)
-    with pytest.raises(InvalidParams, match=r"there is no folder .*nowhere"):
+    with pytest.raises(InvalidParams, match=r"folder: .*nowhere is not a folder"):
         run_command(CommandParams(command=["true"], folder="nowhere"), computing)
 
 

@@ -107,7 +107,7 @@ def test_without_indicators_the_message_names_the_table(computing, market):
 def test_an_indicator_that_was_never_calculated_is_named_with_the_remedy(computing, lake, market):
     indicate(computing, indicators=["MA"])
     with pytest.raises(
-        TableMissing, match="holds no macd_dif, which macd_divergence needs; run calc_technical_indicators"
+        TableMissing, match="has no values of macd_dif, which macd_divergence needs; run calc_technical_indicators"
     ):
         signal(computing, strategies=["macd_divergence"])
     assert not lake.exists("signals")

@@ -13,7 +13,7 @@ from support.year2027 import days_of_2027
 from mystocks_dagster.market.calendar import published
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.run import TaskRun
-from mystocks_dagster.trading_calendar.in_force import look_again
+from mystocks_dagster.trading_calendar.in_force import clear_cache
 
 DATES = ("2026-12-20", "2026-12-31", "2027-01-01", "2027-01-04", "2027-02-05")
 
@@ -22,7 +22,7 @@ DATES = ("2026-12-20", "2026-12-31", "2027-01-01", "2027-01-04", "2027-02-05")
 def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Sets the clock, Shanghai time; the project is an empty folder."""
     monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
-    look_again()
+    clear_cache()
     return lambda moment: monkeypatch.setenv("MYSTOCKS_NOW", f"{moment}+08:00")
 
 

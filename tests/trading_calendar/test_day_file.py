@@ -48,11 +48,11 @@ def test_each_form_extends_the_calendar_by_the_same_days(form: str, tmp_path: Pa
         ("2027-01-04\n2027-01-5x\n", "days.csv:2: '2027-01-5x' is not a date"),
         ("2027-01-04\n2027-02-30\n", "days.csv:2: '2027-02-30' is not a date"),
         ("date,is_open\n2027-01-04,1\n2027-01-05,perhaps\n", "days.csv:3: 'perhaps' does not say"),
-        ("2027-01-04,1\n2027-01-04,0\n", "days.csv:2: 2027-01-04 is stated both"),
-        ("3027-01-04\n", "days.csv:1: 3027-01-04 lies outside"),
+        ("2027-01-04,1\n2027-01-04,0\n", "days.csv:2: 2027-01-04 is stated both as a trading day and as closed"),
+        ("3027-01-04\n", "days.csv:1: the year of 3027-01-04 is out of range (1990-2100)"),
         ("covers 2027-01-01\n", "days.csv:1: write `covers`"),
-        ("covers 2027-01-01 2027-06-30\n2027 07-01\n", "days.csv:2: 2027-07-01 lies outside"),
-        ("# nothing\n\n", "days.csv holds no trading day"),
+        ("covers 2027-01-01 2027-06-30\n2027 07-01\n", "days.csv:2: 2027-07-01 is outside 2027-01-01 to 2027-06-30"),
+        ("# nothing\n\n", "days.csv contains no trading day"),
         ("2027-01-04\0\n", "days.csv:1: this is not text"),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_wrong_line_is_named(text: str, told: str, tmp_path: Path) -> None:
 def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "days.csv"
     path.write_bytes("2027-01-04\n日期\n".encode("gb18030"))
-    with pytest.raises(SettingsError, match=r"days\.csv:2: this is not UTF-8"):
+    with pytest.raises(SettingsError, match=r"days\.csv:2: the line is not UTF-8"):
         read_days(path)
 
 
@@ -78,7 +78,7 @@ def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path: Path) -> No
         ("2027-01-02\n2027-01-04\n", "days.csv:1: 2027-01-02 is a Saturday"),
         ("2027-01-01\n2027-01-04\n", "days.csv:1: 2027-01-01 is a public holiday"),
         ("2027-01-04\n2027-03-01\n", "days.csv:2: there is no trading day between 2027-01-04 and 2027-03-01"),
-        ("2027-06-01\n2027-06-02\n", "nothing is said about 2027-01-01 to 2027-05-31"),
+        ("2027-06-01\n2027-06-02\n", "nothing is stated about 2027-01-01 to 2027-05-31"),
         ("covers 2027-01-01 2027-12-31\n2027 01-01 05-03 10-01 10-04\n", "2027 has no Spring Festival"),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_true_is_not_used_and_said(text: str, told: str, t
 @pytest.mark.parametrize(
     ("days", "told"),
     [
-        (days_of_2027()[::2], "2027 has 124 trading days and 137 weekdays without trading, and a year has 235 to 250"),
+        (days_of_2027()[::2], "2027 has 124 trading days and 137 weekdays without trading; a year has 235 to 250"),
         (days_of_2027()[:120:2], "2027 up to 2027-06-29 has 60 trading days and 68 weekdays without trading"),
         (
             [day for at, day in enumerate(days_of_2027()) if at % 12],

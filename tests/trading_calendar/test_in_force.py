@@ -14,7 +14,7 @@ from support.year2027 import days_of_2027
 from trading_calendar.conftest import DATES, to_2027
 
 from mystocks_dagster.factory.partitions import trading_days
-from mystocks_dagster.factory.system import judge_calendar
+from mystocks_dagster.factory.system import calendar_outcome
 from mystocks_dagster.lake.loads import complete_days
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
@@ -41,7 +41,7 @@ def test_health_is_amber_before_the_end_and_red_a_week_after_the_next_year_is_pu
     at(f"{day}T17:00:00")
     assert level(calendar()) == LEVELS[day]
     assert "mystocks calendar --refresh" in calendar().remedy
-    verdict = judge_calendar(in_force(), now())
+    verdict = calendar_outcome(in_force(), now())
     assert (verdict.passed, verdict.severity.value) == (False, "WARN" if LEVELS[day] == "amber" else "ERROR")
 
 
@@ -49,7 +49,7 @@ def test_health_is_amber_before_the_end_and_red_a_week_after_the_next_year_is_pu
 def test_health_is_green_when_the_next_year_is_loaded(day: str, at: Callable[[str], None], year: Path) -> None:
     at(f"{day}T17:00:00")
     assert level(calendar()) == "green"
-    assert judge_calendar(in_force(), now()).passed
+    assert calendar_outcome(in_force(), now()).passed
     assert str(year) in calendar().detail
 
 
@@ -90,9 +90,9 @@ def test_next_leaves_out_the_holidays_of_a_loaded_year_and_says_when_it_guesses(
 
 
 def in_force_again() -> None:
-    from mystocks_dagster.trading_calendar.in_force import look_again
+    from mystocks_dagster.trading_calendar.in_force import clear_cache
 
-    look_again()
+    clear_cache()
 
 
 def stored(task_run: Any) -> list[date]:
@@ -109,7 +109,7 @@ def test_a_weekday_beyond_the_end_on_which_the_source_shows_older_bars_is_skippe
     result = sync_daily_stock_data(sync, run())
     assert result.status == "skipped"
     assert (
-        "2027-01-01 is skipped: akshare shows no bars after 2026-12-31, and the trading calendar ends on 2026-12-31"
+        "2027-01-01 is skipped: akshare has no bars after 2026-12-31, and the trading calendar ends on 2026-12-31"
         in result.message
     )
     assert stored(run()) == [date(2026, 12, 31)]
@@ -143,7 +143,7 @@ def test_an_archive_beyond_the_calendar_is_read_and_its_days_without_bars_are_no
     result = sync_daily_stock_data(DailySync(include_basic=False, data_source="recorded"), run())
     assert result.status == "success", result.message
     assert stored(run())[-2:] == [date(2026, 12, 31), date(2027, 1, 4)]
-    assert "2027-01-01: no bars, beyond the trading calendar" in result.message
+    assert "2027-01-01: no bars; treated as a holiday, because the trading calendar" in result.message
 
 
 @pytest.mark.parametrize("day", ["2027-01-04", "2027-02-05"])

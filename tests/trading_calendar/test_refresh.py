@@ -15,10 +15,10 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.registry import open_source
 from mystocks_dagster.trading_calendar import in_force, record
 from mystocks_dagster.trading_calendar.outlook import outlook
-from mystocks_dagster.trading_calendar.refresh import Refreshed, due, refresh
+from mystocks_dagster.trading_calendar.refresh import RefreshResult, due, refresh
 
 
-def ask(name: str = "akshare") -> Refreshed:
+def ask(name: str = "akshare") -> RefreshResult:
     settings = Settings.from_env()
     return refresh(open_source(name, settings), settings)
 
@@ -96,7 +96,7 @@ def test_a_damaged_record_is_one_clear_message_and_refreshing_mends_it(
         json.dumps({**values, "format": 9}),
     ):
         path.write_text(damaged, encoding="utf-8")
-        in_force.look_again()
+        in_force.clear_cache()
         known = in_force.in_force()
         assert known.calendar.last == date(2026, 12, 31)
         assert "calendar.json is damaged" in known.notes[0]

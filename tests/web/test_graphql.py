@@ -16,7 +16,7 @@ CHANGE = 'mutation { terminateRun(runId: "a") { __typename } }'
 def browser() -> TestClient:
     """A client of an application that stands for Dagster's."""
     app = Starlette(routes=[Route("/graphql", lambda _: PlainTextResponse("Dagster"), methods=["GET", "POST"])])
-    return TestClient(graphql.GraphQLDoor(app), base_url="http://127.0.0.1:3000")
+    return TestClient(graphql.GraphQLGuard(app), base_url="http://127.0.0.1:3000")
 
 
 @pytest.mark.parametrize("query", [QUESTION, "{ no such", ""])

@@ -1,1 +1,1 @@
-"""The rules: late data, missed starts, outcomes of runs, mistakes in the task file."""
+"""Alert rules: late data, missed starts, outcomes of runs, problems in the task file."""

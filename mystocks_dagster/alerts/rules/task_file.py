@@ -1,6 +1,5 @@
-"""How the task file is: what is loaded, what is on the disk, and what is wrong with it."""
+"""Rule: a task file with problems is reported once, and its correction too."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,15 @@ INCIDENT = "file"
 
 @dataclass(frozen=True, kw_only=True)
 class FileState:
-    """The task file beside what is loaded of it.
+    """The task file on disk compared with the loaded version.
 
     Attributes:
-        loaded: Hash of the version that is loaded.
-        present: Hash of the file as it is; the loaded one when it has not changed.
-        problems: What is wrong with the file as it is, with places.
-        broken: Ids that are not loaded because of it.
-        unusable: Nothing of the file as it is can be loaded.
+        file: Its path.
+        loaded: Hash of the loaded version.
+        present: Hash of the file on disk.
+        problems: Problems of the file on disk, with their places.
+        broken: Ids that cannot be loaded because of them.
+        unusable: Whether nothing of the file on disk can be loaded.
     """
 
     file: str
@@ -35,23 +35,23 @@ class FileState:
 
     @property
     def differs(self) -> bool:
-        """Whether the file has been saved since it was loaded."""
+        """Whether the file has changed since it was loaded."""
         return self.present != self.loaded
 
 
 class FileWatch:
-    """Reads the task file again when it has changed; asking costs one look at the folder."""
+    """Reads the task file again when it has changed; an unchanged file costs one `stat`."""
 
     def __init__(self, version: Version) -> None:
         self._version = version
-        self._seen: tuple[int, int, int] | None = None
-        self._state = self._of_loaded()
+        self._mark: tuple[int, int, int] | None = None
+        self._state = _state(version, version)
 
     def state(self) -> FileState:
-        """Return how the file is now."""
-        seen = _mark(self._version.source)
-        if seen != self._seen:
-            self._state, self._seen = self._read(), seen
+        """Return the state of the file now."""
+        mark = _file_mark(self._version.source)
+        if mark != self._mark:
+            self._state, self._mark = self._read(), mark
         return self._state
 
     def _read(self) -> FileState:
@@ -60,8 +60,8 @@ class FileWatch:
         try:
             present = content_hash(read_text(path))
             if present == self._version.hash:
-                return self._of_loaded()
-            # Modules are as old as this process: a function that is new would look unknown.
+                return _state(self._version, self._version)
+            # Imported modules are as old as this process, so a new function would seem to be missing.
             version = load_task_file(path, functions=False)
         except TaskFileError as error:
             return FileState(
@@ -71,51 +71,43 @@ class FileWatch:
                 problems=tuple(map(str, error.problems)),
                 unusable=True,
             )
-        problems = tuple(map(str, version.problems))
-        return FileState(
-            file=str(path),
-            loaded=self._version.hash,
-            present=version.hash,
-            problems=problems,
-            broken=tuple(version.broken),
-        )
+        return _state(self._version, version)
 
-    def _of_loaded(self) -> FileState:
-        version = self._version
-        problems = tuple(map(str, version.problems))
-        return FileState(
-            file=str(version.source),
-            loaded=version.hash,
-            present=version.hash,
-            problems=problems,
-            broken=tuple(version.broken),
-        )
+
+def _state(loaded: Version, present: Version) -> FileState:
+    return FileState(
+        file=str(loaded.source),
+        loaded=loaded.hash,
+        present=present.hash,
+        problems=tuple(map(str, present.problems)),
+        broken=tuple(present.broken),
+    )
 
 
 def worst(states: Iterable[FileState]) -> FileState:
-    """Return of several task files the one that is to be mended first."""
+    """Return the state of the task file to correct first."""
     return max(states, key=lambda state: (bool(state.problems), state.differs))
 
 
-def tell(desk: AlertContext, state: FileState) -> None:
-    """Tell of a version with problems, once, when it is loaded or can never be; and of the mended file."""
+def report(context: AlertContext, state: FileState) -> None:
+    """Report a version with problems once, if it is loaded or unusable, and report the corrected file."""
     if state.problems and (state.unusable or not state.differs):
-        key, about = f"broken_file:{state.present}", {"problems": _within(state.problems), "broken": state.broken}
-        desk.say(texts.broken_file(key, state.file, state.present, time=desk.moment, **about))
-        desk.wrong(INCIDENT, desk.moment, state.present)
-    elif not state.problems and not state.differs and (over := desk.right(INCIDENT)):
-        desk.say(
-            texts.mended_file(f"mended_file:{state.present}:{over.note}", state.file, state.present, time=desk.moment)
-        )
+        key, about = f"broken_file:{state.present}", {"problems": _cut(state.problems), "broken": state.broken}
+        context.report(texts.broken_file(key, state.file, state.present, time=context.moment, **about))
+        context.open_incident(INCIDENT, context.moment, state.present)
+    elif not state.problems and not state.differs and (over := context.close_incident(INCIDENT)):
+        key = f"mended_file:{state.present}:{over.note}"
+        context.report(texts.corrected_file(key, state.file, state.present, time=context.moment))
 
 
-def _within(problems: Sequence[str]) -> Sequence[str]:
+def _cut(problems: Sequence[str]) -> Sequence[str]:
     return [problem if len(problem) < 300 else f"{problem[:300]}…" for problem in problems]
 
 
-def _mark(path: Path) -> tuple[int, int, int] | None:
+def _file_mark(path: Path) -> tuple[int, int, int]:
     try:
-        found = os.stat(path)  # noqa: PTH116 - with the inode: an editor may replace the file
+        stat = path.stat()
     except OSError:
         return (0, 0, 0)
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    # An editor may replace the file: the inode changes then.
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

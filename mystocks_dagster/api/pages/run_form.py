@@ -1,4 +1,4 @@
-"""The form of a run: one field for each parameter, prefilled with what the task file says."""
+"""The form of a run: a field for each parameter, prefilled from the task file."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from mystocks_dagster.factory.config_schema import SOURCE_FIELD
 from mystocks_dagster.taskfile.model import Task, masked_params
@@ -20,10 +23,10 @@ class Param:
     """One parameter of a run.
 
     Attributes:
-        text: What a run is given when nobody changes it, as one line of YAML; plain for text.
-        choices: The only values, when there are some.
-        textual: What is typed is taken as it is, not read as YAML.
-        hidden: Its value comes from the environment and is not shown.
+        text: The value of a run without changes, as one line of YAML, or as plain text if `textual`.
+        choices: The allowed values; empty for any.
+        textual: Whether the field holds plain text instead of YAML.
+        hidden: Whether its value is a secret from the environment, which is not shown.
     """
 
     name: str
@@ -35,44 +38,49 @@ class Param:
 
 
 def params_of(task: Task, function: Any, source: str | None = None) -> list[Param]:
-    """Return the parameters that a run of the task takes; `source` is what the environment says in place of its `data_source`."""
-    model, given, shown = params_model(function), task.params, masked_params(task)
+    """Return the parameters that a run of the task takes.
+
+    Args:
+        task: The task.
+        function: Its function.
+        source: The environment's data source, which overrides the task's `data_source`.
+    """
+    model, values = params_model(function), masked_params(task)
     if source and model is not None and SOURCE_FIELD in model.model_fields:
-        shown = {**shown, SOURCE_FIELD: source}
+        values = {**values, SOURCE_FIELD: source}
     if model is None:
-        return [Param(name=name, text=text_of(value), hidden=name in task.secrets) for name, value in shown.items()]
-    found = []
-    for name, info in model.model_fields.items():
-        default = None if info.is_required() else _json(info.get_default(call_default_factory=True))
-        value = shown.get(name, default)
-        choices, textual = _choices(info.annotation), _textual(info.annotation)
-        text = (
-            "" if value is None else str(value) if textual or (choices and isinstance(value, str)) else text_of(value)
-        )
-        hidden = name in task.secrets
-        found.append(
-            Param(
-                name=name,
-                text="" if hidden else text,
-                description=info.description or "",
-                choices=("", *choices) if choices and name not in given and not text else choices,
-                textual=textual,
-                hidden=hidden,
-            )
-        )
-    return found
+        return [Param(name=name, text=text_of(value), hidden=name in task.secrets) for name, value in values.items()]
+    return [_param(task, name, info, values) for name, info in model.model_fields.items()]
+
+
+def _param(task: Task, name: str, info: FieldInfo, values: Mapping[str, Any]) -> Param:
+    default = None if info.is_required() else _json(info.get_default(call_default_factory=True))
+    value = values.get(name, default)
+    choices, textual = _choices(info.annotation), _textual(info.annotation)
+    text = "" if value is None else text_of(value)
+    if value is not None and (textual or (choices and isinstance(value, str))):
+        text = str(value)
+    hidden = name in task.secrets
+    return Param(
+        name=name,
+        text="" if hidden else text,
+        description=info.description or "",
+        choices=("", *choices) if choices and name not in task.params and not text else choices,
+        textual=textual,
+        hidden=hidden,
+    )
 
 
 def changed(params: Sequence[Param], texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters that somebody changed in the form; whether they fit is for the start to say.
+    """Return the parameters that differ from the prefilled form; the start validates them.
 
     Raises:
-        TaskFileError: One is no YAML.
+        TaskFileError: A value is not valid YAML.
     """
     return {
-        one.name: _value(one, texts[one.name].strip())
-        for one in params
-        if texts.get(one.name, one.text).strip() != one.text
+        param.name: _value(param, texts[param.name].strip())
+        for param in params
+        if texts.get(param.name, param.text).strip() != param.text
     }
 
 
@@ -83,14 +91,14 @@ def _value(param: Param, text: str) -> Any:
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:
-    """Return the values of a Literal, an enum or a bool, as they are typed."""
+    """Return the values of a Literal, an enum or a bool as texts."""
     annotation = _bare(annotation)
     if annotation is bool:
         return ("true", "false")
     if get_origin(annotation) is Literal:
-        return tuple(one for one in get_args(annotation) if isinstance(one, str))
+        return tuple(value for value in get_args(annotation) if isinstance(value, str))
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
-        return tuple(str(one.value) for one in annotation)
+        return tuple(str(member.value) for member in annotation)
     return ()
 
 
@@ -99,23 +107,18 @@ def _textual(annotation: Any) -> bool:
 
 
 def _bare(annotation: Any) -> Any:
-    """Return the type within Annotated and within `X | None`."""
+    """Return the type within `Annotated` and within `X | None`."""
     if get_origin(annotation) is Annotated:
         return _bare(get_args(annotation)[0])
-    present = [one for one in get_args(annotation) if one is not type(None)]
-    # A union with None alone: `str | None`.
-    if (
-        len(present) == 1
-        and len(get_args(annotation)) == 2
-        and get_origin(annotation) not in (list, dict, tuple, Literal)
-    ):
-        return _bare(present[0])
+    if get_origin(annotation) in (Union, UnionType):
+        present = [option for option in get_args(annotation) if option is not type(None)]
+        return _bare(present[0]) if len(present) == 1 else annotation
     return annotation
 
 
 def _json(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_json(one) for one in value]
+        return [_json(item) for item in value]
     if isinstance(value, Enum):
         return value.value
     return str(value) if isinstance(value, (date, datetime, Path)) else value

@@ -9,7 +9,7 @@ from mystocks_dagster.taskfile.form import FormField, Kind, form_fields
 from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.schedule import NEEDED, Schedule
-from mystocks_dagster.taskfile.secrets import restored, shown
+from mystocks_dagster.taskfile.secrets import to_public, unmask
 from mystocks_dagster.taskfile.yaml.document import SECTIONS, with_defaults
 from mystocks_dagster.taskfile.yaml.dump import dump, text_of
 from mystocks_dagster.taskfile.yaml.scalars import scalar
@@ -138,7 +138,7 @@ def entry_of(
         if quiet and inner not in ("schedule_type", "task_type"):
             continue
         try:
-            value = restored(_value(field, text), place.get(inner))
+            value = unmask(_value(field, text), place.get(inner))
         except TaskFileError as error:
             problems += error.problems
             continue
@@ -187,7 +187,7 @@ def _text(field: Field, value: Any) -> str:
         case _, None:
             return ""
         case "yaml", dict():
-            return dump(shown(value)).strip() if value else ""
+            return dump(to_public(value)).strip() if value else ""
         case "names", list() | tuple():
             return ", ".join(str(one) for one in value)
         case _, str():

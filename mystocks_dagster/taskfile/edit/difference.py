@@ -1,4 +1,4 @@
-"""The difference that an edit makes, as it may be shown: secrets that the file writes out are not in it."""
+"""The difference of an edit for display, without literal secrets."""
 
 import difflib
 import re
@@ -10,14 +10,14 @@ from mystocks_dagster.taskfile.secrets import MASK, is_secret, mask, secret_valu
 from mystocks_dagster.taskfile.yaml.source import Source, parse_text
 from mystocks_dagster.taskfile.yaml.tree import Node
 
-#: Says that a secret is another one than before, where two lines would look the same.
+#: Marks a changed secret, where two lines would look the same.
 _NEW = " (new)"
 
 
 def difference(before: str, after: str, name: str) -> str:
-    """Return the lines by which two texts of a task file differ; empty when they do not.
+    """Return the unified diff of two texts of a task file; empty when they are equal.
 
-    A secret value is shown as ***, and as *** (new) when the text before does not have it.
+    A secret value is shown as ***, and as *** (new) when the text before does not contain it.
     """
     if before == after:
         return ""
@@ -25,10 +25,10 @@ def difference(before: str, after: str, name: str) -> str:
     known = set(secret_values(old.data)) if old else set()
     first, second = _masked(old, before, known), _masked(new, after, known)
     text = "\n".join(difflib.unified_diff(first.splitlines(), second.splitlines(), name, name, lineterm=""))
-    # A value may stand a second time, in a comment or under another name; what is mostly a variable is none.
-    values = [value for source in (old, new) if source for value in secret_values(source.data) if "${" not in value]
-    found = pattern(values)
-    return re.sub(found, MASK, text) if found else text
+    # A secret may occur again, in a comment or under another name; a value with a variable is not one.
+    values = [*known, *(secret_values(new.data) if new else ())]
+    expression = pattern(value for value in values if "${" not in value)
+    return re.sub(expression, MASK, text) if expression else text
 
 
 def _parsed(text: str, name: str) -> Source | None:
@@ -43,13 +43,14 @@ def _masked(source: Source | None, text: str, known: set[str]) -> str:
         return text
     for node in sorted(_secrets(source.root), key=lambda node: node.start, reverse=True):
         written = text[node.start : node.end]
-        here = set(secret_values(node.value)) or {str(node.value)}
-        text = text[: node.start] + _shown(written, node.value) + ("" if here <= known else _NEW) + text[node.end :]
+        secrets = set(secret_values(node.value)) or {str(node.value)}
+        replacement = _masked_value(written, node.value) + ("" if secrets <= known else _NEW)
+        text = text[: node.start] + replacement + text[node.end :]
     return text
 
 
-def _shown(written: str, value: object) -> str:
-    """Return the text of a secret value as it may be shown, in its quotes."""
+def _masked_value(written: str, value: object) -> str:
+    """Return the text of a secret value for display, with its quotes."""
     if mask(value) != value:
         return str(mask(written))
     if isinstance(value, str) and "${" in written:
@@ -59,7 +60,7 @@ def _shown(written: str, value: object) -> str:
 
 
 def _secrets(node: Node, *, hidden: bool = False) -> Iterator[Node]:
-    """Yield the values that stand under a key with a secret name, or hold a login."""
+    """Yield the values under a key with a secret name, and those that contain a login."""
     if node.kind == "map":
         for key, value in node.pairs:
             yield from _secrets(value, hidden=hidden or is_secret(key.value))

@@ -1,7 +1,6 @@
-"""Where an export of the task file may be written, for the command line, REST, Python and the job of Dagster's UI alike.
+"""Exports of the task file, and the paths to which they may be written, for CLI, REST, Python and Dagster's job.
 
-A file that stands there already is replaced when it is a former export that nobody has changed since; anything else
-stays.
+An existing file is replaced only if it is a former export that was not changed since.
 """
 
 import hashlib
@@ -20,9 +19,9 @@ from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.edit.serialization import Format, export_text
 
 SUFFIXES = (".yaml", ".yml", ".json")
-#: In the instance's folder: path of each export to the hash of what was written.
+#: File in the instance's folder: path of each export to the hash of its content.
 _NOTE = "exports.json"
-#: What a person writes into a shell's quotes, and single quotes keep from being read.
+#: A shell's date, which single quotes keep the shell from replacing.
 _DATE = re.compile(r"\$\(date \+([%YmdHMSj_-]+)\)")
 _KINDS = {
     stat.S_ISDIR: "a folder",
@@ -34,59 +33,60 @@ _KINDS = {
 
 
 def confined(settings: Settings, named: str) -> Path:
-    """Return the file of the export folder that a remote caller means.
+    """Return the path of a file in the export folder, for a remote caller.
 
-    A relative name is looked for in the export folder; one that leads there from the project's root, such as
-    `exports/tasks.yaml`, is the same file. `$(date +%Y%m%d)` in a name is read as a shell would read it.
+    A relative name is relative to the export folder, or to the project's root if it leads into the export folder, such
+    as `exports/tasks.yaml`. `$(date +%Y%m%d)` in a name is replaced as by a shell.
 
     Raises:
-        InvalidParams: It lies outside of the export folder, links included, or is no path, or none of a task file's
-            kinds.
-        SettingsError: The export folder holds the project itself.
+        InvalidParams: The path is outside the export folder (links are resolved) or invalid, or its suffix is not one
+            of a task file.
+        SettingsError: The export folder contains the project itself.
     """
     folder = settings.exports.resolve()
     named = _DATE.sub(lambda match: now().strftime(match[1]), named)
     if settings.root.resolve().is_relative_to(folder) or settings.dagster_home.resolve().is_relative_to(folder):
         raise SettingsError(
-            f"MYSTOCKS_EXPORTS is {folder}, which holds the project itself; name a folder of its own, such as exports."
+            f"MYSTOCKS_EXPORTS is {folder}, which contains the project itself; "
+            "name a folder for exports only, such as exports."
         )
     try:
         from_root, path = (settings.root / named).resolve(), (folder / named).resolve()
         path = from_root if from_root.is_relative_to(folder) else path
         fits = max(map(len, map(str.encode, path.parts))) <= 255
-    except (ValueError, OSError, RuntimeError):  # a null character, a circle of links
-        raise InvalidParams(f"{named[:200]!r} is no path.") from None
+    except (ValueError, OSError, RuntimeError):  # a NUL character, a loop of links
+        raise InvalidParams(f"{named[:200]!r} is not a path.") from None
     if not fits or len(str(path)) > 4000:
         raise InvalidParams(f"{named[:200]!r}... is too long for a path.")
     if not path.is_relative_to(folder) or path == folder:
         raise InvalidParams(
-            f"{named} is outside of the export folder {folder}. Name a file in it, such as tasks.yaml; another folder is set with "
-            "MYSTOCKS_EXPORTS."
+            f"{named} is outside of the export folder {folder}. Name a file in it, such as tasks.yaml; "
+            "MYSTOCKS_EXPORTS sets another folder."
         )
     if path.suffix not in SUFFIXES:
-        raise InvalidParams(f"{named}: the name of a task file ends in {', '.join(SUFFIXES)}.")
+        raise InvalidParams(f"{named}: the name of a task file must end in {', '.join(SUFFIXES)}.")
     return path
 
 
 def export(settings: Settings, target: Path, form: Format | None = None, *, force: bool = False) -> Path:
-    """Write the task file to another file, whole or not at all, and return its path.
+    """Write the task file atomically to another file, and return its path.
 
     Args:
-        settings: The project's.
-        target: Where to.
-        form: YAML (with its comments) or JSON; None: JSON when the name ends in .json, else YAML.
-        force: Also replace a file that is no former export.
+        settings: The project's settings.
+        target: The path of the export.
+        form: YAML (with comments) or JSON; None for JSON when the name ends in .json, else YAML.
+        force: Also replace a file that is not a former export.
 
     Raises:
-        InvalidParams: Something else stands there, or would be replaced that must stay.
-        SettingsError: It cannot be written.
+        InvalidParams: The path is not a regular file, or an export must not replace it.
+        SettingsError: The file cannot be written.
         TaskFileError: The task file cannot be read.
     """
     path = target.parent.resolve() / target.name
     content = export_text(settings.task_file, form or ("json" if path.suffix == ".json" else "yaml")).encode()
     known = _noted(settings)
     _check(settings, path, known.get(str(path)), force=force)
-    mode = settings.task_file.stat().st_mode & 0o777  # who may not read the one may not read the other
+    mode = settings.task_file.stat().st_mode & 0o777  # an export has the permissions of the task file
     if path.exists():
         atomic_files.replace(path, content, mode)
     else:
@@ -96,49 +96,49 @@ def export(settings: Settings, target: Path, form: Format | None = None, *, forc
 
 
 def is_unchanged(settings: Settings, path: Path, text: str) -> bool:
-    """Say whether a text is what an export has written to a path: who has sent neither may bring it back."""
+    """Return whether a text is exactly what an export wrote to a path, so that an untrusted caller may import it."""
     known = _noted(settings).get(str(path.parent.resolve() / path.name))
     return known is not None and known == _hash(text.encode("utf-8", "surrogatepass"))
 
 
 def _check(settings: Settings, path: Path, known: str | None, *, force: bool) -> None:
-    """Refuse a path at which something must stay."""
+    """Refuse a path that an export must not replace."""
     try:
-        found = path.lstat()
+        mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     except OSError as error:
         raise InvalidParams(f"{path} cannot be written: {error.strerror}.") from None
-    if kind := next(
-        (name for test, name in _KINDS.items() if test(found.st_mode)),
-        None if stat.S_ISREG(found.st_mode) else "no file",
-    ):
+    if not stat.S_ISREG(mode):
+        kind = next((name for test, name in _KINDS.items() if test(mode)), "not a file")
         raise InvalidParams(f"{path} is {kind}; name a new file to export to.")
     if _same(path, settings.task_file):
         raise InvalidParams(f"{path} is the task file itself; choose another name to export to.")
-    kept = (
-        {"the instance": settings.dagster_home, "the lake": Path(settings.lake)} if "://" not in settings.lake else {}
-    )
-    for what, folder in (kept or {"the instance": settings.dagster_home}).items():
+    protected = {"the instance": settings.dagster_home}
+    if "://" not in settings.lake:
+        protected["the lake"] = Path(settings.lake)
+    for what, folder in protected.items():
         if any(_same(parent, folder) for parent in path.parents):
-            raise InvalidParams(f"{path} belongs to {what} {folder}, which stays; choose another name to export to.")
+            raise InvalidParams(
+                f"{path} belongs to {what} {folder}, which an export must not change; choose another name to export to."
+            )
     if not force and (known is None or _hash(path.read_bytes()) != known):
         raise InvalidParams(
-            f"{path} is there already and is no former export, or was changed since. Choose another name, or replace it with: "
-            f"mystocks export {path.name} --force"
+            f"{path} already exists and is not a former export, or was changed since. "
+            f"Choose another name, or replace it with: mystocks export {path.name} --force"
         )
 
 
-def _same(one: Path, other: Path) -> bool:
-    """Say whether two paths are one thing, whatever their letters' case and by whichever mount."""
+def _same(path: Path, other: Path) -> bool:
+    """Return whether two paths are the same file, also on file systems that ignore case, and on several mounts."""
     try:
-        return one.samefile(other)
+        return path.samefile(other)
     except OSError:
-        return one == other
+        return path == other
 
 
 def _create(path: Path, content: bytes, mode: int) -> None:
-    """Write a new file; one that appears there meanwhile stays."""
+    """Write a new file; do not replace one that another program creates meanwhile."""
     scratch: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def _create(path: Path, content: bytes, mode: int) -> None:
             os.fsync(file.fileno())
         os.link(scratch, path)
     except FileExistsError:
-        raise InvalidParams(f"{path} was made by another program meanwhile, and stays; choose another name.") from None
+        raise InvalidParams(f"{path} was created by another program meanwhile; choose another name.") from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be written: {error.strerror}.") from None
     finally:
@@ -160,14 +160,14 @@ def _create(path: Path, content: bytes, mode: int) -> None:
 
 def _noted(settings: Settings) -> dict[str, str]:
     try:
-        found = json.loads((settings.dagster_home / _NOTE).read_text(encoding="utf-8"))
+        exports = json.loads((settings.dagster_home / _NOTE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return exports if isinstance(exports, dict) else {}
 
 
 def _note(settings: Settings, exports: dict[str, str]) -> None:
-    """Remember what was written where; without that the next export to the same name must be forced, which harms nothing."""
+    """Store the hash of each export; if that fails, the next export to the same name only needs --force."""
     present = {path: content for path, content in exports.items() if Path(path).exists()}
     with suppress(SettingsError):
         atomic_files.replace(settings.dagster_home / _NOTE, json.dumps(present, ensure_ascii=False, indent=1).encode())

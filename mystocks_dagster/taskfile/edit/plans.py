@@ -1,4 +1,4 @@
-"""What an edit wants: the data that must come out of it, and ways to change the text so that they do."""
+"""Plans of edits: the resulting data, and alternative changes of the text that produce it."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,10 +18,10 @@ EntryPath = tuple[Section, int]
 
 
 class EditRefused(MyStocksError, status=409, exit_code=1):
-    """An edit would break what others rely on: the id is taken, or still in use.
+    """An edit conflicts with other entries: its id is taken, or still in use.
 
     Attributes:
-        names: The ids that stand in the way.
+        names: The ids in conflict.
     """
 
     def __init__(self, message: str, names: Iterable[str] = ()) -> None:
@@ -34,7 +34,7 @@ class EditRefused(MyStocksError, status=409, exit_code=1):
 
 @dataclass(frozen=True)
 class Plan:
-    """What an edit wants: the data that must come out, and ways to the text, the gentlest first."""
+    """The resulting data of an edit, and alternative changes of the text, the smallest first."""
 
     data: dict[str, Any]
     ways: Sequence[Sequence[Splice]]
@@ -49,78 +49,82 @@ def planned(
     packages: Sequence[str] = (),
     head: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Return how to change, add and remove entries, and to add task packages and what stands at the file's head, all at once."""
+    """Plan to change, add and remove entries, and to add task packages and settings of the file, in one edit."""
     splicer = Splicer(source)
     data = {**source.data, **{section: list(source.data.get(section) or []) for section in SECTIONS}}
-    common = [one for section, index in removed for one in splicer.remove_entry(section, index)]
-    gentle: list[Splice] = []
-    rough: list[Splice] = []
+    common: list[Splice] = []
+    for section, index in removed:
+        common += splicer.remove_entry(section, index)
+    partial: list[Splice] = []
+    rewritten: list[Splice] = []
     for (section, index), changes in edited:
         old = data[section][index]
         data[section][index] = merge_patch(old, _plain(changes))
         node = source.node((section, index))
         if node and node.kind == "map" and not node.flow:
-            gentle += splicer.change(node, old, _plain(changes))
-        rough += splicer.rewrite_entry(section, index, data[section][index])
+            partial += splicer.change(node, old, _plain(changes))
+        rewritten += splicer.rewrite_entry(section, index, data[section][index])
     data = _without(data, removed)
     for section, entries in (added or {}).items():
         plain = [merge_patch({}, _plain(entry)) for entry in entries]
         if plain:
             data[section] = [*data[section], *plain]
             common += splicer.add_entries(section, plain)
-    tops = dict(head or {})
+    settings = dict(head or {})
     if missing := [name for name in packages if name not in (data.get("task_packages") or [])]:
-        tops["task_packages"] = [*(data.get("task_packages") or []), *missing]
-    if tops:
-        data |= tops
-        common += splicer.set_head(tops)
-    wanted = {key: value for key, value in data.items() if value or key in source.data}
-    return Plan(wanted, [[*common, *gentle], [*common, *rough]])
+        settings["task_packages"] = [*(data.get("task_packages") or []), *missing]
+    if settings:
+        data |= settings
+        common += splicer.set_head(settings)
+    result = {key: value for key, value in data.items() if value or key in source.data}
+    return Plan(result, [[*common, *partial], [*common, *rewritten]])
 
 
 def addition(source: Source, section: Section, entry: Mapping[str, Any]) -> Plan:
-    """Return how to add one entry.
+    """Plan to add one entry.
 
     Raises:
         EditRefused: Its id is taken.
     """
     name = entry.get(SECTIONS[section])
-    if any(name in ids(source, one) for one in SECTIONS):
+    if any(name in ids(source, other) for other in SECTIONS):
         raise EditRefused(
-            f"{source.file} has a task or group {name!r} already; choose another id, or edit that one.", [str(name)]
+            f"{source.file} already has a task or group {name!r}; choose another id, or edit that one.", [str(name)]
         )
     return planned(source, added={section: [entry]})
 
 
 def removal(source: Source, task_id: str, *, force: bool) -> Plan:
-    """Return how to remove a task; `force` takes it out of the tasks and groups that name it.
+    """Plan to remove a task; `force` also removes it from the tasks and groups that use it.
 
     Raises:
         UnknownName: There is no such task.
-        EditRefused: Others name it, and `force` is not given.
+        EditRefused: Others use it, and `force` is not given.
     """
-    gone = {place_of(source, "tasks", task_id)}
+    removed = {place_of(source, "tasks", task_id)}
     edits: list[tuple[EntryPath, Changes]] = []
     fields: tuple[tuple[Section, str], ...] = (("tasks", "dependencies"), ("task_groups", "tasks"))
     for section, field in fields:
         for index, entry in enumerate(source.data.get(section) or []):
-            named = entry.get(field) if isinstance(entry, dict) else None
-            if not isinstance(named, list) or task_id not in named or (section, index) in gone:
+            names = entry.get(field) if isinstance(entry, dict) else None
+            if not isinstance(names, list) or task_id not in names or (section, index) in removed:
                 continue
-            left = [name for name in named if name != task_id]
-            if left or section == "tasks":
-                edits.append(((section, index), {field: left or None}))
+            rest = [name for name in names if name != task_id]
+            if rest or section == "tasks":
+                edits.append(((section, index), {field: rest or None}))
             else:
-                gone.add((section, index))
-    named_by = [place for place, _ in edits] + sorted(place for place in gone if place[0] == "task_groups")
-    users = [ids(source, section)[index] or f"{section}[{index}]" for section, index in named_by]
+                removed.add((section, index))
+    used_by = [path for path, _ in edits] + sorted(path for path in removed if path[0] == "task_groups")
+    users = [ids(source, section)[index] or f"{section}[{index}]" for section, index in used_by]
     if users and not force:
-        raise EditRefused(f"{task_id} is still named by {', '.join(users)}; remove it there first, or force it.", users)
-    return planned(source, edited=edits, removed=frozenset(gone))
+        raise EditRefused(
+            f"{task_id} is still used by {', '.join(users)}; remove it there first, or force the removal.", users
+        )
+    return planned(source, edited=edits, removed=frozenset(removed))
 
 
 def switch(source: Source, name: str, *, enabled: bool) -> Plan:
-    """Return how to switch a task or group on or off: its schedule when it has one, else the entry itself."""
+    """Plan to switch a task or group on or off: its schedule when it has one, else the entry itself."""
     section: Section = "task_groups" if name in ids(source, "task_groups") else "tasks"
     place = place_of(source, section, name)
     data = source.data[section][place[1]]
@@ -137,37 +141,31 @@ def switch(source: Source, name: str, *, enabled: bool) -> Plan:
 def ids(source: Source, section: Section) -> list[str | None]:
     """Return the ids of a section by index."""
     entries = source.data.get(section)
-    return (
-        [entry.get(SECTIONS[section]) if isinstance(entry, dict) else None for entry in entries]
-        if isinstance(entries, list)
-        else []
-    )
+    entries = entries if isinstance(entries, list) else []
+    return [entry.get(SECTIONS[section]) if isinstance(entry, dict) else None for entry in entries]
 
 
 def place_of(source: Source, section: Section, name: str) -> EntryPath:
-    """Return the place of the entry of that id.
+    """Return section and index of the entry with an id.
 
     Raises:
-        UnknownName: There is none; the message lists near names.
+        UnknownName: There is no such entry; the message lists similar names.
     """
     known = ids(source, section)
     if name not in known:
-        what = "task" if section == "tasks" else "group"
-        hint = suggest(name, [one for one in known if one], allowed="There are")
-        raise UnknownName(f"{source.file} has no {what} {name!r}. {hint}")
+        kind = "task" if section == "tasks" else "group"
+        hint = suggest(name, filter(None, known), allowed="There are")
+        raise UnknownName(f"{source.file} has no {kind} {name!r}. {hint}")
     return section, known.index(name)
 
 
-def _without(data: Mapping[str, Any], gone: Iterable[EntryPath]) -> dict[str, Any]:
-    return {
-        **data,
-        **{
-            section: [entry for index, entry in enumerate(data[section]) if (section, index) not in gone]
-            for section in SECTIONS
-        },
-    }
+def _without(data: Mapping[str, Any], removed: frozenset[EntryPath]) -> dict[str, Any]:
+    kept = dict(data)
+    for section in SECTIONS:
+        kept[section] = [entry for index, entry in enumerate(data[section]) if (section, index) not in removed]
+    return kept
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is left of a value when it goes through JSON: tuples become lists."""
+    """Convert a value to JSON types: tuples become lists."""
     return json.loads(json.dumps(value))

@@ -1,9 +1,10 @@
-"""Changes to the text of a task file that touch nothing but what they change: comments, order and style stay.
+"""Minimal changes to the text of a task file, which keep comments, order and style.
 
-Every method yields splices, `(start, end, replacement)` by offset; `apply` puts them into the text. A caller reads
-the result again and compares: an unusual style may not be spliced right, and is then refused, never written.
+Every method yields splices, `(start, end, replacement)` by offset; `apply` applies them to the text. The caller parses
+the result and compares it with the plan: in an unusual style a splice may be wrong, and is then refused, never written.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,8 @@ Pair = tuple[Node, Node]
 
 
 def apply(text: str, splices: Sequence[Splice]) -> str:
-    """Return `text` with all splices put in; they must not overlap."""
-    # The last one first, so that the offsets of the others stay right; equal places keep their order.
+    """Apply all splices to `text`; they must not overlap."""
+    # The last one first, so that the other offsets stay valid; splices at one offset keep their order.
     for start, end, replacement in sorted(splices, key=lambda splice: splice[:2])[::-1]:
         text = text[:start] + replacement + text[end:]
     return text
@@ -51,7 +52,7 @@ class Splicer:
         self._dash = self._dash_width()
 
     def change(self, node: Node, data: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterator[Splice]:
-        """Yield what merges `changes` into an indented mapping, whose present values are `data`."""
+        """Yield splices that merge `changes` into an indented mapping with the current values `data`."""
         pairs = {key: next((pair for pair in reversed(node.pairs) if pair[0].value == key), None) for key in changes}
         for key, pair in pairs.items():
             value = changes[key]
@@ -62,17 +63,16 @@ class Splicer:
             elif isinstance(value, Mapping) and pair[1].kind == "map" and not pair[1].flow and data[key]:
                 yield from self.change(pair[1], data[key], value)
             else:
-                yield from self._replace(
-                    pair, data[key], merge_patch(data[key], value) if isinstance(value, Mapping) else value
-                )
-        # After the others: what is added at the same place inside a value comes first.
+                new = merge_patch(data[key], value) if isinstance(value, Mapping) else value
+                yield from self._replace(pair, data[key], new)
+        # New keys last: text that is added inside a value at the same offset comes first.
         for key, pair in pairs.items():
             if pair is None and (value := changes[key]) is not None:
                 new = merge_patch({}, value) if isinstance(value, Mapping) else value
                 yield self._after(node.last, dump.block({key: new}, dash=self._dash), node.column - 1)
 
     def remove_entry(self, section: Section, index: int) -> Iterator[Splice]:
-        """Yield what removes an entry, with the comment directly above it."""
+        """Yield splices that remove an entry with the comment directly above it."""
         pair = self._pair(section)
         items = pair[1].items
         if len(items) == 1:
@@ -88,7 +88,7 @@ class Splicer:
         yield self._without_lines(first, last)
 
     def add_entries(self, section: Section, added: Sequence[Mapping[str, Any]]) -> Iterator[Splice]:
-        """Yield what adds entries at the end of their list."""
+        """Yield splices that add entries at the end of their list."""
         pair = self._source.root.pair(section)
         if pair is None:
             gap = self._newline if self._text.endswith(("\n", "\r")) else self._newline * 2
@@ -103,7 +103,7 @@ class Splicer:
             yield self._after(last, lines, len(self._indent(items[0].line)))
 
     def set_head(self, values: Mapping[str, Any]) -> Iterator[Splice]:
-        """Yield what sets fields of the file itself, such as `task_packages`; new ones stand above the tasks."""
+        """Yield splices that set fields of the file itself, such as `task_packages`; new ones come above the tasks."""
         root = self._source.root
         tasks = root.pair("tasks")
         old = {key: value for key, value in values.items() if root.pair(key) or not tasks}
@@ -117,7 +117,7 @@ class Splicer:
             yield start, start, self._joined([*dump.block(new), "", ""], 0)
 
     def rewrite_entry(self, section: Section, index: int, data: Mapping[str, Any]) -> Iterator[Splice]:
-        """Yield what writes an entry anew, without the comments inside it: for styles that cannot be changed in part."""
+        """Yield splices that rewrite an entry without its inner comments, for styles that cannot be changed in part."""
         item = self._pair(section)[1].items[index]
         lines = dump.block([data], dash=self._dash)
         yield self._line_start(item.line), self._line_end(item.last), self._joined(lines, len(self._indent(item.line)))
@@ -127,7 +127,7 @@ class Splicer:
         if not self._text[self._line_start(key.line) : key.start].strip():
             yield self._without_lines(key.line, max(key.line, value.last))
             return
-        # The first key stands behind the dash of its list entry: the next one takes its place.
+        # The first key follows the dash of its list entry: the next key replaces it.
         following = [name for name, _ in node.pairs if name.start > key.start]
         yield key.start, following[0].start if following else value.end, "" if following else "{}"
 
@@ -137,21 +137,12 @@ class Splicer:
         if inline and (value.flow or not dump.nested(new)):
             space = " " if value.start == value.end and not self._text[value.start - 1].isspace() else ""
             yield value.start, value.end, space + dump.text_of(new)
-        elif (
-            value.kind == "list"
-            and not value.flow
-            and isinstance(new, (list, tuple))
-            and _grown(old, new)
-            and value.items
-        ):
+        elif value.items and not value.flow and isinstance(new, (list, tuple)) and _is_extension(old, new):
             yield from self._change_list(value, old, new)
         else:
             end = value.end if inline else self._line_end(value.last)
-            yield (
-                key.start,
-                end,
-                self._joined(dump.block({key.value: new}, dash=self._dash), key.column - 1).lstrip(" "),
-            )
+            lines = dump.block({key.value: new}, dash=self._dash)
+            yield key.start, end, self._joined(lines, key.column - 1).lstrip(" ")
 
     def _change_list(self, node: Node, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Splice]:
         for item, value in zip(node.items, old, strict=True):
@@ -162,27 +153,23 @@ class Splicer:
             yield self._after(node.last, dump.block(added, dash=self._dash), len(self._indent(node.items[0].line)))
 
     def _after(self, line: int, lines: Iterator[str] | Sequence[str], indent: int) -> Splice:
-        """Return what puts lines below a line."""
+        """Return the splice that inserts lines below a line."""
         end = self._line_end(line)
         return end, end, self._newline + self._joined(lines, indent)
 
     def _without_lines(self, first: int, last: int) -> Splice:
-        """Return what removes lines, with the line end before them: so what is put after the last one stays apart."""
+        """Return the splice that removes lines with the line break before them; it cannot overlap with `_after`."""
         return self._line_end(first - 1), self._line_end(last), ""
 
     def _joined(self, lines: Iterator[str] | Sequence[str], indent: int) -> str:
         return self._newline.join(" " * indent + line if line else "" for line in lines)
 
     def _with_comments_below(self, item: Node) -> int:
-        """Return the last line of an entry, with comments indented deeper than its dash that follow at once."""
-        last, indent = item.last, self._indent(item.line) + " "
+        """Return the last line of an entry, with comments directly below that are indented deeper than its dash."""
+        last, comment = item.last, re.compile(rf"{self._indent(item.line)} \s*#")
         while last > item.line and not self._line(last).strip():
             last -= 1
-        while (
-            last < len(self._starts)
-            and self._line(last + 1).startswith(indent)
-            and self._line(last + 1).lstrip().startswith("#")
-        ):
+        while last < len(self._starts) and comment.match(self._line(last + 1)):
             last += 1
         return last
 
@@ -192,7 +179,7 @@ class Splicer:
         return line
 
     def _dash_width(self) -> int:
-        """Return how far the file indents the dashes of a list below its key."""
+        """Return how many columns the file indents the dashes of a list below its key."""
         pair = self._source.root.pair("tasks")
         if pair and pair[1].kind == "list" and not pair[1].flow and pair[1].items:
             return max(0, len(self._indent(pair[1].items[0].line)) - (pair[0].column - 1))
@@ -207,15 +194,13 @@ class Splicer:
         return self._starts[line - 1] if line <= len(self._starts) else len(self._text)
 
     def _line_end(self, line: int) -> int:
-        """Return the offset behind the last character of a line; a file never loses its first line."""
+        """Return the offset after the last character of a line; 0 for line 0."""
         return self._line_start(line) + len(self._line(line))
 
     def _line(self, line: int) -> str:
-        return (
-            self._text[self._line_start(line) : self._line_start(line + 1)].rstrip("\r\n\x85\u2028\u2029")
-            if line > 0
-            else ""
-        )
+        if line < 1:
+            return ""
+        return self._text[self._line_start(line) : self._line_start(line + 1)].rstrip("\r\n\x85\u2028\u2029")
 
     def _indent(self, line: int) -> str:
         text = self._line(line)
@@ -223,18 +208,15 @@ class Splicer:
 
 
 def _spaced(section: Section, added: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the lines of a new section, with an empty one between its entries."""
+    """Return the lines of a new section, with an empty line between its entries."""
     lines = [f"{section}:"]
     for data in added:
         lines += [*[""] * (len(lines) > 1), *dump.block([data], 2)]
     return lines
 
 
-def _grown(old: Any, new: Sequence[Any]) -> bool:
-    """Return whether `new` is `old` with some values taken out and some put at the end."""
+def _is_extension(old: Any, new: Sequence[Any]) -> bool:
+    """Return whether `new` is `old` with some values removed and some appended."""
     kept = [value for value in old if value in new]
-    return (
-        bool(kept)
-        and list(new[: len(kept)]) == kept
-        and not any(isinstance(value, (dict, list)) for value in (*old, *new))
-    )
+    nested = any(isinstance(value, (dict, list)) for value in (*old, *new))
+    return bool(kept) and list(new[: len(kept)]) == kept and not nested

@@ -1,4 +1,4 @@
-"""Edits of the task file: comments and order stay, nothing wrong is written, and two editors lose nothing."""
+"""Edits of the task file: they keep comments and order, write valid files only, and lose no concurrent edit."""
 
 import json
 import re
@@ -27,9 +27,9 @@ from mystocks_dagster.taskfile.reader import Version, load_source
 from mystocks_dagster.taskfile.yaml.document import Document, document_of
 from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
 
-#: Times that an edit is made again because somebody saved the file meanwhile without asking for the lock.
+#: Attempts of an edit when another program saves the file meanwhile without the lock.
 _ATTEMPTS = 5
-#: Raises when the file may not become the second document; asked before anything of it is imported or resolved.
+#: Raises when the file may not become the second document; called before anything is imported or resolved.
 Screen = Callable[[Document, Document], None]
 #: Raises when the file may not become the second version.
 Allow = Callable[[Version, Version], None]
@@ -37,7 +37,7 @@ Allow = Callable[[Version, Version], None]
 
 @dataclass(frozen=True)
 class Edit:
-    """What an edit did to the text, or would do in a dry run."""
+    """The texts before and after an edit or a dry run."""
 
     path: Path
     before: str
@@ -55,11 +55,11 @@ def add_task(path: Path, task: Mapping[str, Any], *, dry_run: bool = False) -> E
     Args:
         path: The task file.
         task: Its fields, as JSON values.
-        dry_run: Only say what would change.
+        dry_run: Return the edit without writing it.
 
     Raises:
         EditRefused: The id is taken.
-        TaskFileError: The file would be wrong; the message has the line. The file is as it was.
+        TaskFileError: The result would be invalid; the message has the line. The file is unchanged.
     """
     return change(path, lambda source: addition(source, "tasks", task), dry_run=dry_run)
 
@@ -75,12 +75,12 @@ def edit_task(path: Path, task_id: str, changes: Changes, *, dry_run: bool = Fal
     Args:
         path: The task file.
         task_id: The task.
-        changes: Merged into the task (RFC 7386): None removes a field, mappings are merged, all else replaces.
-        dry_run: Only say what would change.
+        changes: Merged into the task (RFC 7386): None removes a field, mappings are merged, other values replace.
+        dry_run: Return the edit without writing it.
 
     Raises:
         UnknownName: There is no such task.
-        TaskFileError: The file would be wrong; the message has the line. The file is as it was.
+        TaskFileError: The result would be invalid; the message has the line. The file is unchanged.
     """
     return change(
         path, lambda source: planned(source, edited=[(place_of(source, "tasks", task_id), changes)]), dry_run=dry_run
@@ -107,8 +107,8 @@ def remove_task(path: Path, task_id: str, *, force: bool = False, dry_run: bool 
     Args:
         path: The task file.
         task_id: The task.
-        force: Also take it out of the tasks and groups that name it; a group that has no other task goes too.
-        dry_run: Only say what would change.
+        force: Also remove it from the tasks and groups that use it, and groups that have no other task.
+        dry_run: Return the edit without writing it.
 
     Raises:
         UnknownName: There is no such task.
@@ -134,17 +134,17 @@ def change(
     screen: Screen | None = None,
     allow: Allow | None = None,
 ) -> Edit:
-    """Make an edit under the file's lock: plan, check, back up, replace.
+    """Perform an edit under the file's lock: plan, check, back up, replace.
 
     Args:
         path: The task file.
-        plan: What to change.
-        dry_run: Only say what would change.
-        screen: Asked first, with the file as it was and as it would be, taken apart only; raises to refuse.
-        allow: Asked before anything is written, with the two read; raises to refuse.
+        plan: Returns the change.
+        dry_run: Return the edit without writing it.
+        screen: Called first, with the documents before and after; raises to refuse.
+        allow: Called before anything is written, with the versions before and after; raises to refuse.
 
     Raises:
-        TaskFileError: The file cannot be read, or would be wrong.
+        TaskFileError: The file cannot be read, or the result would be invalid.
     """
     path = Path(path).resolve()
     with atomic_files.locked(path):
@@ -165,14 +165,14 @@ def change(
                 atomic_files.replace(path.with_name(f"{path.name}.bak"), raw, path.stat().st_mode & 0o777)
                 atomic_files.replace(path, mark + after.text.encode())
                 return edit
-    raise EditRefused(f"{path} is being saved again and again by another program; try again.")
+    raise EditRefused(f"{path} is being saved repeatedly by another program; try again.")
 
 
 def editable(path: Path) -> tuple[str, Source]:
-    """Return the file's text and the parsed file, of which both sections are lists or missing.
+    """Return the text and the parsed file; both sections are lists or missing.
 
     Raises:
-        NotEditable: It cannot be read, or is another thing than a task file.
+        NotEditable: The file cannot be read, or is not a task file.
     """
     try:
         text = read_text(path)
@@ -185,7 +185,7 @@ def editable(path: Path) -> tuple[str, Source]:
 
 
 def _changed(source: Source, plan: Plan) -> Source:
-    """Return the new file: the first way that comes out as exactly the data that is wanted."""
+    """Return the new file: the first alternative that produces exactly the planned data."""
     if (indent := _json_indent(source.text)) is not None:
         return parse_text(json.dumps(plan.data, ensure_ascii=False, indent=indent or None) + "\n", source.file)
     for way in plan.ways:
@@ -196,40 +196,41 @@ def _changed(source: Source, plan: Plan) -> Source:
         if after.data == plan.data:
             return after
     raise EditRefused(
-        f"{source.file} is written in a style (anchors, merges) in which this cannot be changed safely; edit it by hand."
+        f"{source.file} is written in a style (anchors, merges) in which this cannot be changed safely; "
+        "edit it by hand."
     )
 
 
 def _json_indent(text: str) -> int | None:
-    """Return how far a JSON text is indented; None when it is no JSON."""
+    """Return the indentation of a JSON text; None when it is not JSON."""
     if not text.lstrip().startswith("{"):
         return None
     try:
         json.loads(text)
     except ValueError:
         return None
-    found = re.search(r"\{\s*\n( *)\S", text)
-    return len(found[1]) if found else 0
+    match = re.search(r"\{\s*\n( *)\S", text)
+    return len(match[1]) if match else 0
 
 
 def _check(path: Path, before: Source, after: Source, allow: Allow | None) -> None:
-    """Refuse a file that has problems which it did not have already, or that is not allowed."""
+    """Refuse an edit that adds problems to the file, or that is not allowed."""
     new = load_source(after, path)
     if not new.problems and allow is None:
         return
     old = load_source(before, path)
-    known = Counter(_gist(problem) for problem in old.problems)
-    worse = []
+    known = Counter(_without_position(problem) for problem in old.problems)
+    added = []
     for problem in new.problems:
-        known[_gist(problem)] -= 1
-        if known[_gist(problem)] < 0:
-            worse.append(problem)
-    if worse:
-        raise TaskFileError(worse, after.lines)
+        known[_without_position(problem)] -= 1
+        if known[_without_position(problem)] < 0:
+            added.append(problem)
+    if added:
+        raise TaskFileError(added, after.lines)
     if allow:
         allow(old, new)
 
 
-def _gist(problem: Problem) -> tuple[str | None, str, str]:
-    """Return a problem without its line and index, which an edit above it moves."""
+def _without_position(problem: Problem) -> tuple[str | None, str, str]:
+    """Return a problem without its line and index, which an edit above it changes."""
     return problem.owner, re.sub(r"^(tasks|task_groups)\[\d+\]", "", problem.path), problem.message

@@ -1,1 +1,1 @@
-"""YAML with the line and column of each value."""
+"""YAML parsing with the line and column of each value."""

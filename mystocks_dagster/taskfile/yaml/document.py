@@ -1,4 +1,4 @@
-"""A task file taken apart into its head and its entries, before anything is checked."""
+"""A task file split into its settings and its entries, before anything is checked."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,19 +8,21 @@ from mystocks_dagster.taskfile.problems import Fault, Path, Problem
 from mystocks_dagster.taskfile.yaml.source import Source
 
 Section = Literal["tasks", "task_groups"]
-#: Ten times what the largest teams have.
+#: Ten times the size of the largest task files.
 MAX_ENTRIES = 20_000
 SECTIONS: Mapping[Section, str] = {"tasks": "task_id", "task_groups": "group_id"}
 
 
 @dataclass(frozen=True)
 class Raw:
-    """One task or group as it is written.
+    """One task or group as written.
 
     Attributes:
-        section: Which of the two lists it stands in, and `index` where.
-        data: Its plain values; anything at all when the file is wrong.
-        first: Its first line, from 1; `last` its last.
+        section: The list that contains it.
+        index: Its index in that list.
+        data: Its plain values; of any type when the file is invalid.
+        first: Its first line, from 1.
+        last: Its last line.
     """
 
     section: Section
@@ -36,13 +38,13 @@ class Raw:
 
     @property
     def id(self) -> str | None:
-        """Its id, when it has one."""
-        found = self.data.get(SECTIONS[self.section]) if isinstance(self.data, dict) else None
-        return found if isinstance(found, str) else None
+        """Its id; None without a valid one."""
+        value = self.data.get(SECTIONS[self.section]) if isinstance(self.data, dict) else None
+        return value if isinstance(value, str) else None
 
     @property
     def label(self) -> str:
-        """Its id, or its place when it has none."""
+        """Its id, or its place without an id."""
         return self.id or f"{self.section}[{self.index}]"
 
 
@@ -51,12 +53,12 @@ class Document:
     """A task file in parts.
 
     Attributes:
-        file: The file, as it was named.
-        head: What stands beside `tasks` and `task_groups`.
+        file: The file, as the caller named it.
+        head: The fields beside `tasks` and `task_groups`.
         entries: The entries of the two lists.
-        problem: Gives a fault its line and column.
-        faults: What is wrong with the file as a whole.
-        unusable: Those of them that leave nothing to work with, such as `tasks` being no list.
+        problem: Locates a fault: adds line and column.
+        faults: Faults of the file as a whole.
+        unusable: Faults that make the whole file unusable, such as `tasks` that is not a list.
     """
 
     file: str
@@ -68,30 +70,28 @@ class Document:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The file's `defaults`; empty when they are no mapping, which is a fault of its own."""
-        found = self.head.get("defaults")
-        return found if isinstance(found, dict) else {}
+        """The file's `defaults`; empty when they are not a mapping, which is reported elsewhere."""
+        defaults = self.head.get("defaults")
+        return defaults if isinstance(defaults, dict) else {}
 
 
 def document_of(source: Source) -> Document:
-    """Take a parsed file apart."""
+    """Split a parsed file."""
     entries: dict[Section, list[Raw]] = {}
     unusable = [fault for fault in source.faults if len(fault.path) == 1 and fault.path[0] in SECTIONS]
     for section in SECTIONS:
-        found = source.data.get(section)
-        if found is None:
-            found = []
-        if not isinstance(found, list):
-            unusable.append(
-                Fault((section,), f"{section} must be a list", f"Start each entry with `- {SECTIONS[section]}: ...`.")
-            )
-            found = []
-        if len(found) > MAX_ENTRIES:
-            unusable.append(
-                Fault((section, MAX_ENTRIES), f"{section} has more than {MAX_ENTRIES:,} entries", "Split the file.")
-            )
-            found = []
-        entries[section] = [_raw(source, section, index, data) for index, data in enumerate(found)]
+        items = source.data.get(section)
+        if items is None:
+            items = []
+        if not isinstance(items, list):
+            hint = f"Start each entry with `- {SECTIONS[section]}: ...`."
+            unusable.append(Fault((section,), f"{section} must be a list", hint))
+            items = []
+        if len(items) > MAX_ENTRIES:
+            message = f"{section} has more than {MAX_ENTRIES:,} entries"
+            unusable.append(Fault((section, MAX_ENTRIES), message, "Split the file."))
+            items = []
+        entries[section] = [_raw(source, section, index, data) for index, data in enumerate(items)]
     if "tasks" not in source.data:
         unusable.append(Fault((), "the file has no `tasks`", "Write `tasks:` and put the list of tasks below it."))
     return Document(
@@ -105,7 +105,7 @@ def document_of(source: Source) -> Document:
 
 
 def with_defaults(defaults: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a task's values completed by the file's defaults: the nearest wins, `params` and `schedule` key by key."""
+    """Merge a task's values over the file's defaults; `params` and `schedule` are merged key by key."""
     merged = {**defaults, **data}
     common, own = defaults.get("params"), data.get("params")
     if isinstance(common, dict) and (own is None or isinstance(own, dict)):
@@ -121,7 +121,7 @@ def with_defaults(defaults: Mapping[str, Any], data: Mapping[str, Any]) -> dict[
 
 
 def has(data: Any, path: Path) -> bool:
-    """Return whether plain data holds something at a path."""
+    """Return whether a path exists in plain data."""
     for part in path:
         if isinstance(data, list) and not (isinstance(part, int) and part < len(data)):
             return False

@@ -1,4 +1,4 @@
-"""Plain values to YAML text that reads back as exactly those values, in the shape that people write."""
+"""Plain values to YAML text in the style that people write; reading it returns the same values."""
 
 import json
 import re
@@ -7,14 +7,14 @@ from typing import Any
 
 from mystocks_dagster.taskfile.yaml.scalars import scalar
 
-#: Text that stays itself without quotes, in a block and in brackets; a leading digit is quoted, as dates usually are.
+#: Text that needs no quotes, in a block and in brackets; text with a leading digit is quoted, as dates usually are.
 _PLAIN = re.compile(r"[^\W\d]([\w ./+@%()=~，。、：；（）！？-]*[\w/)。）！？])?")
-#: Characters that YAML does not allow as they are, and JSON does.
+#: Characters that JSON allows unescaped, and YAML does not.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def text_of(value: Any) -> str:
-    """Return one value in one line; lists and mappings in brackets and braces.
+    """Return a value in one line; lists and mappings in brackets and braces.
 
     Examples:
         >>> text_of(["daily", "0 16 * * 1-5", True, None, {"symbol": "000001"}])
@@ -30,7 +30,7 @@ def text_of(value: Any) -> str:
 
 
 def block(value: Any, indent: int = 0, *, dash: int = 2) -> Iterator[str]:
-    """Yield the lines of a mapping or list, one entry below the other.
+    """Yield the lines of a mapping or list in block style.
 
     Args:
         value: A mapping or list that is not empty.
@@ -61,7 +61,7 @@ def dump(value: dict[str, Any]) -> str:
 
 
 def nested(value: Any) -> bool:
-    """Return whether a value takes lines of its own: a mapping or list that is not empty."""
+    """Return whether a value needs its own lines: a mapping or list that is not empty."""
     return isinstance(value, (dict, list, tuple)) and bool(value)
 
 

@@ -1,4 +1,4 @@
-"""Characters that look like YAML's own and are not: a full-width colon, a no-break space, a curly quote."""
+"""Characters that look like YAML's own: a full-width colon, a no-break space, a curly quote."""
 
 import re
 import unicodedata
@@ -7,44 +7,56 @@ from typing import Any, NamedTuple
 
 from mystocks_dagster.taskfile.problems import Fault
 
-#: Compatibility forms of ASCII (full-width letters, odd spaces) are found by Unicode itself; these are not.
+#: Lookalikes that Unicode's compatibility forms (full-width letters, special spaces) do not cover.
 _ASCII = {
     "“": '"', "”": '"', "„": '"', "‟": '"', "「": '"', "」": '"', "『": '"', "』": '"',
     "‘": "'", "’": "'", "‚": "'", "‛": "'", "′": "'", "´": "'",
     "、": ",", "∶": ":", "˸": ":", "ː": ":", "【": "[", "】": "]", "〔": "[", "〕": "]", "〈": "<", "〉": ">",
     "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "─": "-", "。": ".", "∗": "*", "×": "*",
 }  # fmt: skip
-#: Not to be seen at all. Joiners are among them: they make emojis, but no key, code or number.
-_UNSEEN = {"\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u200e", "\u200f", "\u202a", "\u202c", "\u180e"}
-#: Scripts whose letters are taken for Latin ones.
+#: Invisible characters. Joiners are among them: they occur in emojis, but not in a key, code or number.
+_INVISIBLE = {
+    "\u200b",
+    "\u200c",
+    "\u200d",
+    "\u2060",
+    "\ufeff",
+    "\u00ad",
+    "\u200e",
+    "\u200f",
+    "\u202a",
+    "\u202c",
+    "\u180e",
+}
+#: Scripts with letters that look like Latin ones.
 _SCRIPTS = ("CYRILLIC", "GREEK")
-_SUSPECT = re.compile(r"[^\x00-\x7f]")
-#: Text in quotes and comments: there any character is right.
+_NON_ASCII = re.compile(r"[^\x00-\x7f]")
+#: Text in quotes and comments, where every character is allowed.
 _FREE = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?:^|(?<=\s))#.*""")
-#: Fields whose text people read.
+#: Fields of free text.
 _PROSE = frozenset({"task_name", "group_name", "description"})
-#: Longer lines are no person's, and patterns take their time on them.
+#: Characters of a line that are checked; the patterns are slow on longer ones.
 _LONGEST = 1000
 _KEY = r"[\w.$/{}-]+"
 
 
 class Lookalike(NamedTuple):
-    """One such character: where in the text it stands, and what to write in its place (empty: nothing)."""
+    """One such character: its offset in the text, and its replacement (empty to remove it)."""
 
     offset: int
     character: str
     instead: str
 
     def __str__(self) -> str:
-        """Return how a message names it, such as "the fullwidth colon '：' (U+FF1A)"."""
-        shown = f" {self.character!r}" if self.character.isprintable() and not self.character.isspace() else ""
-        return f"the {unicodedata.name(self.character, 'character').lower()}{shown} (U+{ord(self.character):04X})"
+        """Return its name in messages, such as "the fullwidth colon '：' (U+FF1A)"."""
+        glyph = f" {self.character!r}" if self.character.isprintable() and not self.character.isspace() else ""
+        return f"the {unicodedata.name(self.character, 'character').lower()}{glyph} (U+{ord(self.character):04X})"
 
     @property
     def message(self) -> str:
-        """What is wrong, for a character that only YAML's own could have stood for."""
-        place = {"": "stands here and cannot be seen", " ": "stands in the place of a plain space"}
-        return f"{self} {place.get(self.instead, f'stands in the place of {self.instead!r}')}"
+        """The message about a character where only YAML's own is allowed."""
+        place = {"": "is invisible", " ": "is used in place of a plain space"}
+        return f"{self} {place.get(self.instead, f'is used in place of {self.instead!r}')}"
 
     @property
     def remedy(self) -> str:
@@ -55,7 +67,7 @@ class Lookalike(NamedTuple):
 
 
 def first(text: str) -> Lookalike | None:
-    """Return the first such character of a text that is no prose; None when there is none.
+    """Return the first such character of a text that is not prose; None when there is none.
 
     Examples:
         >>> str(first("600519，000001"))
@@ -63,7 +75,7 @@ def first(text: str) -> Lookalike | None:
         >>> first("每日同步") is None
         True
     """
-    for match in _SUSPECT.finditer(text):
+    for match in _NON_ASCII.finditer(text):
         character = match.group()
         instead = _instead(character, text)
         if instead is not None:
@@ -72,18 +84,18 @@ def first(text: str) -> Lookalike | None:
 
 
 def named(fault: Fault, values: Iterable[Any]) -> Fault:
-    """Return a fault whose remedy names such a character in the values that are to blame; prose may hold any."""
+    """Add such a character of the faulty values to a fault's hint; prose may contain any character."""
     texts = (value for value in values if isinstance(value, str))
-    seen = None if _PROSE.intersection(fault.path) else next(filter(None, map(first, texts)), None)
-    if seen is None:
+    character = None if _PROSE.intersection(fault.path) else next(filter(None, map(first, texts)), None)
+    if character is None:
         return fault
-    # What the fault itself proposes may repeat the character, but for a name that is known.
-    known = fault.hint if fault.hint.startswith("Did you mean") else ""
-    return fault._replace(hint=f"It holds {seen}. {seen.remedy} {known}".strip())
+    # The fault's own hint may repeat the character, unless it proposes a known name.
+    hint = fault.hint if fault.hint.startswith("Did you mean") else ""
+    return fault._replace(hint=f"It contains {character}. {character.remedy} {hint}".strip())
 
 
 def structural(line: str) -> Lookalike | None:
-    """Return the first such character of a line of YAML that stands where only YAML's own can: not in prose.
+    """Return the first such character of a line of YAML where only YAML's own is allowed, not in prose.
 
     Examples:
         >>> structural("    timeout：600").instead
@@ -97,15 +109,14 @@ def structural(line: str) -> Lookalike | None:
     if not places:
         return None
     offset = min(places)
-    seen = first(plain[offset:])
-    return seen._replace(offset=offset + seen.offset) if seen else None
+    lookalike = first(plain[offset:])
+    return lookalike._replace(offset=offset + lookalike.offset) if lookalike else None
 
 
-_ODD = r"([^\x00-\x7f])"
 _PLACES = (
-    re.compile(rf"^[ \t]*{_ODD}\s*(?:{_KEY}|-\s)"),  # in the indentation, or in the place of a dash
-    re.compile(rf"^\s*(?:-\s+)*{_KEY}\s*([：﹕∶︰˸ː\u00a0\u3000\u2000-\u200f\u2060\ufeff])"),  # behind a key
-    re.compile(rf"^\s*(?:-\s+)*{_KEY}:([\s\u200b-\u200f\u2060\ufeff])"),  # behind its colon
+    re.compile(rf"^[ \t]*([^\x00-\x7f])\s*(?:{_KEY}|-\s)"),  # in the indentation, or in place of a dash
+    re.compile(rf"^\s*(?:-\s+)*{_KEY}\s*([：﹕∶︰˸ː\u00a0\u3000\u2000-\u200f\u2060\ufeff])"),  # after a key
+    re.compile(rf"^\s*(?:-\s+)*{_KEY}:([\s\u200b-\u200f\u2060\ufeff])"),  # after its colon
     re.compile(r"([\u200b-\u200f\u2060\ufeff\u00ad])"),
     re.compile(r"(?::|-)\s+([“”„‘’「『【［｛])"),  # where a value begins
 )
@@ -115,14 +126,14 @@ _BRACKET = re.compile(r"[\[{]")
 def _instead(character: str, text: str) -> str | None:
     if character in _ASCII:
         return _ASCII[character]
-    if character in _UNSEEN:
+    if character in _INVISIBLE:
         return ""
     plain = unicodedata.normalize("NFKC", character)
     if plain.isascii() and plain != character:
         return plain
     if unicodedata.category(character) == "Zs":
         return " "
-    alone = not re.search(r"[A-Za-z]", text)
-    if character.isalpha() and not alone and unicodedata.name(character, "").startswith(_SCRIPTS):
+    beside_latin = re.search(r"[A-Za-z]", text)
+    if character.isalpha() and beside_latin and unicodedata.name(character, "").startswith(_SCRIPTS):
         return character
     return None

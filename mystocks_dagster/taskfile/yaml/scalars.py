@@ -1,4 +1,4 @@
-"""What unquoted text in a task file stands for."""
+"""Values of unquoted text in a task file."""
 
 import math
 import re
@@ -7,17 +7,17 @@ from typing import Any
 _TRUE = frozenset({"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})
 _FALSE = frozenset({"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
-#: `_` may stand between two digits, as in 1_800; anywhere else, as in 1800_, it makes a text.
+#: `_` is allowed between two digits, as in 1_800; anywhere else, as in 1800_, the value is text.
 _DIGITS = r"[0-9](?:_?[0-9]){0,30}"
 _INT = re.compile(rf"[-+]?(0|(?!0){_DIGITS})")
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,30}")
 _FLOAT = re.compile(rf"[-+]?({_DIGITS})?(\.[0-9]{{0,30}})?([eE][-+]?[0-9]{{1,4}})?")
-#: Infinity, "not a number", and numbers too large to be held.
-_NO_NUMBER = re.compile(r"[-+]?(\.(inf|nan)|[0-9.]+e[-+]?[0-9]+)", re.IGNORECASE)
+#: Infinity, "not a number", and numbers that are too large.
+_NOT_FINITE = re.compile(r"[-+]?(\.(inf|nan)|[0-9.]+e[-+]?[0-9]+)", re.IGNORECASE)
 
 
 def scalar(text: str) -> Any:
-    """Return what unquoted text stands for: nothing, true or false, a number, else the text itself.
+    """Return the value of unquoted text: None, true or false, a number, else the text itself.
 
     Dates stay text, and so do numbers with leading zeros: 000001 is a stock, not the number one.
 
@@ -35,17 +35,12 @@ def scalar(text: str) -> Any:
         return int(text)
     if _HEX.fullmatch(text):
         return int(text, 16)
-    if (
-        text[0] in "0123456789.+-"
-        and not re.match(r"[-+]?0[0-9_]", text)
-        and re.match(r"[-+]?\.?[0-9]", text)
-        and _FLOAT.fullmatch(text)
-    ):
-        number = float(text)
+    if text[0] in "0123456789.+-" and not re.match(r"[-+]?0[0-9_]", text) and re.match(r"[-+]?\.?[0-9]", text):
+        number = float(text) if _FLOAT.fullmatch(text) else math.inf
         return number if math.isfinite(number) else text
     return text
 
 
 def finite(text: str) -> bool:
-    """Return whether unquoted text is anything but infinity, "not a number", or a number too large to be held."""
-    return not (text[:1] in "0123456789.+-" and _NO_NUMBER.fullmatch(text) and isinstance(scalar(text), str))
+    """Return False for unquoted infinity, "not a number", and numbers that are too large."""
+    return not (text[:1] in "0123456789.+-" and _NOT_FINITE.fullmatch(text) and isinstance(scalar(text), str))

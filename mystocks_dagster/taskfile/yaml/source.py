@@ -1,4 +1,4 @@
-"""The text of a task file, its tree, and the way from a path in the data back to a line and column."""
+"""A parsed task file: text, tree and data, and the line and column of a path in the data."""
 
 import re
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from mystocks_dagster.taskfile.yaml.tree import Node
 MAX_BYTES = 5_000_000
 #: Characters that a caret may underline.
 _WIDEST = 200
-#: Entries of a list to blame that are looked at for odd characters.
-_LOOKED_AT = 100
-#: Lines before an error of the parser that may hold its cause.
+#: Entries of a faulty list that are checked for lookalike characters.
+_MAX_CHECKED = 100
+#: Lines before a parser's error that may contain its cause.
 _BEFORE = 3
-#: A character beyond U+FFFF as JSON escapes it (two halves), which YAML does not know.
+#: A character beyond U+FFFF as JSON escapes it (two surrogates), which YAML does not allow.
 _SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 
 
@@ -26,11 +26,11 @@ class Source:
     """A parsed task file.
 
     Attributes:
-        file: The file, as it was named.
+        file: The file, as the caller named it.
         text: Its text, without a byte order mark.
         root: Its tree.
         data: Plain values: dict, list, str, int, float, bool, None. Variables are not resolved.
-        faults: What was wrong with the tree itself: keys that occur twice.
+        faults: Faults of the tree itself: duplicate keys.
     """
 
     file: str
@@ -45,14 +45,14 @@ class Source:
         return tree.LINE_BREAK.split(self.text)
 
     def node(self, path: Path) -> Node | None:
-        """Return the node at a path; None when the text has none there."""
+        """Return the node at a path; None when the path does not exist."""
         node: Node | None = self.root
         for part in path:
             node = node.child(part) if node else None
         return node
 
     def problem(self, fault: Fault, owner: str | None = None) -> Problem:
-        """Return the fault with its place: the nearest part of its path that the text has."""
+        """Locate a fault: at the longest part of its path that exists in the text."""
         node, at_key, path, is_key = self.root, fault.at_key, fault.path, False
         for index, part in enumerate(path):
             child = node.child(part)
@@ -68,7 +68,7 @@ class Source:
                 break
         if node.kind == "scalar":
             fault = fault if is_key else fault.as_written(self.text[node.start : node.end].strip())
-        items = [item for item in node.items[:_LOOKED_AT] if item.kind == "scalar"] if node.kind == "list" else [node]
+        items = [item for item in node.items[:_MAX_CHECKED] if item.kind == "scalar"] if node.kind == "list" else [node]
         fault = lookalikes.named(fault, [item.value for item in items])
         return self._problem_at(node, fault, owner, whole=at_key)
 
@@ -87,7 +87,7 @@ class Source:
         return Problem(file=self.file, message=_cut(fault.message), hint=_cut(fault.hint), owner=owner, **place)
 
     def _first_width(self, node: Node, width: int) -> int:
-        """Blame the first key of an indented mapping rather than its whole first line."""
+        """Return the width of an indented mapping's first key instead of its whole first line."""
         if node.kind == "map" and not node.flow and node.pairs:
             key = node.pairs[0][0]
             return max(1, key.end - key.start)
@@ -95,19 +95,17 @@ class Source:
 
 
 def read_text(path: FilePath) -> str:
-    """Return the file's text, without a byte order mark and with its own line ends.
+    """Return the file's text without a byte order mark; its line breaks are kept.
 
     Raises:
-        TaskFileError: It is missing, no file, too large, unreadable, or not UTF-8.
+        TaskFileError: The file is missing, not a file, too large, unreadable, or not UTF-8.
     """
     if path.is_dir():
         raise _unreadable(path, f"{path} is a folder", "Name the task file itself.")
     if not path.exists():
         beside = [item.name for item in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        hint = (
-            suggest(path.name, sorted(beside), allowed="In that folder")
-            or "Create it, or name another one in MYSTOCKS_TASKS."
-        )
+        hint = suggest(path.name, sorted(beside), allowed="In that folder")
+        hint = hint or "Create it, or name another file in MYSTOCKS_TASKS."
         raise _unreadable(path, f"there is no task file {path}", hint)
     if not path.is_file():
         raise _unreadable(path, f"{path} is a pipe or a device", "Name a file.")
@@ -117,18 +115,16 @@ def read_text(path: FilePath) -> str:
     except OSError as error:
         raise _unreadable(path, f"the task file cannot be read: {error.strerror}", "Check its permissions.") from None
     if len(raw) > MAX_BYTES:
-        raise _unreadable(
-            path, f"the task file is larger than {MAX_BYTES // 1_000_000} MB", "Split it, or keep data elsewhere."
-        )
+        message = f"the task file is larger than {MAX_BYTES // 1_000_000} MB"
+        raise _unreadable(path, message, "Split it, or keep data elsewhere.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         message = f"the file is not UTF-8: byte 0x{raw[error.start]:02x}"
-        problem = Problem(
-            file=str(path), line=line, column=column, path="", message=message, hint="Save it as UTF-8 (it may be GBK)."
-        )
+        hint = "Save it as UTF-8 (it may be GBK)."
+        problem = Problem(file=str(path), line=line, column=column, path="", message=message, hint=hint)
         raise TaskFileError([problem]) from None
 
 
@@ -136,7 +132,7 @@ def parse_text(text: str, file: str) -> Source:
     """Return the parsed file.
 
     Raises:
-        TaskFileError: It is not one YAML mapping, so that nothing in it can be used.
+        TaskFileError: The text is not a single YAML mapping.
     """
     if text.lstrip().startswith("{"):
         text = _SURROGATES.sub(_joined, text)
@@ -144,16 +140,15 @@ def parse_text(text: str, file: str) -> Source:
     try:
         root = tree.parse(text)
         if root is None or (root.kind == "scalar" and root.value is None):
-            raise tree.Malformed(
-                1, 1, "the task file is empty", "Write `tasks:` and one task, or start from the shipped tasks.yaml."
-            )
+            hint = "Write `tasks:` and one task, or start from the shipped tasks.yaml."
+            raise tree.Malformed(1, 1, "the task file is empty", hint)
         if root.kind != "map":
             hint = "Write `tasks:` and put the list below it."
             raise tree.Malformed(root.line, root.column, "a task file is a mapping with `tasks:` in it", hint)
         converter = _Converter()
         data = converter.data(root, ())
     except tree.Malformed as malformed:
-        error = _blaming_a_lookalike(malformed, lines)
+        error = _with_lookalike(malformed, lines)
         problem = Problem(
             file=file, line=error.line, column=error.column, path="", message=error.message, hint=error.hint
         )
@@ -162,7 +157,7 @@ def parse_text(text: str, file: str) -> Source:
 
 
 def value_of(text: str) -> Any:
-    """Return what a single value stands for, read as the task file is: `2022-01-04` and `000001` are text. What is not YAML is text.
+    """Parse a single value as in the task file: `2022-01-04`, `000001` and anything that is not YAML are text.
 
     Examples:
         >>> [value_of(text) for text in ("2022-01-04", "000001", "[1, 2]", "yes", "a: b: c")]
@@ -176,7 +171,7 @@ def value_of(text: str) -> Any:
 
 
 class _Converter:
-    """Turns nodes into plain data; what aliases add is counted, so that a bomb ends at once."""
+    """Converts nodes to plain data; limits the values that aliases add."""
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
@@ -188,12 +183,8 @@ class _Converter:
         if copied:
             self._aliased += 1
             if self._aliased > tree.MAX_ALIASED:
-                raise tree.Malformed(
-                    node.line,
-                    node.column,
-                    f"aliases add more than {tree.MAX_ALIASED:,} values",
-                    "Write the values out.",
-                )
+                message = f"aliases add more than {tree.MAX_ALIASED:,} values"
+                raise tree.Malformed(node.line, node.column, message, "Write the values out.")
         if node.kind == "list":
             return [self.data(item, (*path, index), copied=copied) for index, item in enumerate(node.items)]
         if node.kind == "map":
@@ -209,7 +200,7 @@ class _Converter:
                 continue
             if key.value in own and not copied:
                 first = next(name for name, _ in node.pairs if name.value == key.value)
-                hint = f"It stands in line {first.line} already; keep one of them."
+                hint = f"It is already in line {first.line}; keep one of them."
                 self.faults.append(Fault((*path, key.value), f"the key {key.value!r} occurs twice", hint, at_key=True))
             own[key.value] = self.data(value, (*path, key.value), copied=copied)
         return merged | own
@@ -219,31 +210,24 @@ class _Converter:
         for source in reversed(sources):
             data = self.data(source, path, copied=True)
             if not isinstance(data, dict):
-                raise tree.Malformed(
-                    value.line,
-                    value.column,
-                    "<< merges mappings, and this is none",
-                    "Write `<<: *name` with &name at a mapping.",
-                )
+                message = "<< merges mappings, and this is not a mapping"
+                hint = "Write `<<: *name` with &name at a mapping."
+                raise tree.Malformed(value.line, value.column, message, hint)
             merged.update(data)
 
 
-def _blaming_a_lookalike(error: tree.Malformed, lines: list[str]) -> tree.Malformed:
-    """Return the error with the place of a character near it that only looks like YAML's: the parser stumbles lines later."""
+def _with_lookalike(error: tree.Malformed, lines: list[str]) -> tree.Malformed:
+    """Return an error about a lookalike character in the lines before, since the parser fails some lines later."""
     last = min(error.line, len(lines))
-    written = [
-        number
-        for number in range(1, last)
-        if lines[number - 1].strip() and not lines[number - 1].lstrip().startswith("#")
-    ]
-    for number in (*written[-_BEFORE:], last):
-        if seen := lookalikes.structural(lines[number - 1]):
-            return tree.Malformed(number, seen.offset + 1, seen.message, seen.remedy)
+    content = [number for number in range(1, last) if re.match(r"\s*[^\s#]", lines[number - 1])]
+    for number in (*content[-_BEFORE:], last):
+        if character := lookalikes.structural(lines[number - 1]):
+            return tree.Malformed(number, character.offset + 1, character.message, character.remedy)
     return error
 
 
 def _cut(text: str, longest: int = 1000) -> str:
-    """Keep a name of a megabyte, which only damage makes, from filling the screen."""
+    """Cut a long text: a damaged file may have names of a megabyte."""
     return text if len(text) <= longest else text[:longest] + "..."
 
 

@@ -1,4 +1,4 @@
-"""YAML text to a tree of nodes that know where they stand, in one linear pass, with safe values only."""
+"""YAML text to a tree of nodes with their places, in one linear pass, with safe values only."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,13 @@ from yaml.reader import ReaderError
 from mystocks_dagster.taskfile.problems import Path
 from mystocks_dagster.taskfile.yaml.scalars import finite, scalar
 
-#: Deeper nesting and more values than any task file needs: they only occur in files made to do harm.
+#: Limits of depth and size that only malicious files exceed.
 MAX_DEPTH = 40
 MAX_NODES = 400_000
-#: Values that aliases may add to those written: an "alias bomb" of a few lines stands for billions.
+#: Values that aliases may add: an "alias bomb" of a few lines expands to billions.
 MAX_ALIASED = 20_000
 
-#: What ends a line for YAML 1.1; `str.splitlines` knows more.
+#: Line breaks of YAML 1.1; `str.splitlines` splits at more characters.
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 _CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "map", "seq", "timestamp")}
@@ -30,14 +30,14 @@ class Node:
     """A value with its place.
 
     Attributes:
-        start: Offset in the text of its first character, and `end` of the one after its last.
-        line: Line of the first character, from 1; `column` likewise.
-        last: Line of the last character.
-        flow: Written in brackets, braces or quotes on the spot, rather than indented below.
+        start: Offset of its first character; `end` is the offset after its last one.
+        line: Line of its first character, from 1; `column` likewise.
+        last: Line of its last character.
+        flow: Whether it is written in brackets, braces or quotes instead of indented.
         value: The value of a scalar.
         items: The entries of a list.
-        pairs: The keys and values of a mapping, in order, duplicates included.
-        target: What an alias stands for.
+        pairs: The keys and values of a mapping, in order, with duplicates.
+        target: The node to which an alias refers.
     """
 
     kind: Literal["scalar", "list", "map", "alias"]
@@ -53,11 +53,11 @@ class Node:
     target: "Node | None" = None
 
     def resolved(self) -> "Node":
-        """Return the node itself, or what it stands for."""
+        """Return the node itself, or the target of an alias."""
         return self.target.resolved() if self.target else self
 
     def child(self, part: str | int) -> "Node | None":
-        """Return the value at a key or index; keys merged in by `<<` are found too."""
+        """Return the value at a key or index, including keys merged by `<<`."""
         node = self.resolved()
         if isinstance(part, int):
             return node.items[part] if node.kind == "list" and part < len(node.items) else None
@@ -65,7 +65,7 @@ class Node:
         return pair[1] if pair else None
 
     def pair(self, key: str) -> "tuple[Node, Node] | None":
-        """Return the key and value nodes of a key; the last one wins, as in the data."""
+        """Return the key and value nodes of a key; of duplicates the last one, as in the data."""
         node = self.resolved()
         for pair in reversed(node.pairs):
             if pair[0].value == key:
@@ -73,13 +73,13 @@ class Node:
         for name, value in node.pairs:
             if is_merge(name):
                 for source in value.resolved().items or [value]:
-                    if found := source.pair(key):
-                        return found
+                    if pair := source.pair(key):
+                        return pair
         return None
 
 
 class Malformed(Exception):
-    """The text is no YAML that a task file may hold; says where and why."""
+    """The text is not YAML that a task file may contain; has line, column, message and hint."""
 
     def __init__(self, line: int, column: int, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -92,10 +92,10 @@ def is_merge(key: Node) -> bool:
 
 
 def parse(text: str) -> Node | None:
-    """Return the tree of the one document in `text`; None when it holds nothing.
+    """Return the tree of the single document in `text`; None when it is empty.
 
     Raises:
-        Malformed: Not YAML, more than one document, or more or deeper than a task file may be.
+        Malformed: The text is not YAML, has several documents, or exceeds a limit.
     """
     builder = _Builder()
     try:
@@ -104,24 +104,20 @@ def parse(text: str) -> Node | None:
     except ReaderError as error:
         line = len(LINE_BREAK.findall(text, 0, error.position)) + 1
         character = ord(error.character) if isinstance(error.character, str) else error.character
-        raise Malformed(
-            line,
-            1,
-            f"a character that text cannot hold: #x{character:04x}",
-            "Remove it, or save the file as UTF-8 text.",
-        ) from None
+        message = f"a character that is not allowed in text: #x{character:04x}"
+        raise Malformed(line, 1, message, "Remove it, or save the file as UTF-8 text.") from None
     except UnicodeEncodeError as error:
         line = len(LINE_BREAK.findall(text, 0, error.start)) + 1
         raise Malformed(line, 1, "half of a character (a lone surrogate)", "Write the whole character.") from None
     except yaml.MarkedYAMLError as error:
         raise _explained(error, text) from None
     except yaml.YAMLError as error:
-        raise Malformed(1, 1, f"this cannot be read as YAML: {error}") from None
+        raise Malformed(1, 1, f"the text cannot be read as YAML: {error}") from None
     return builder.root
 
 
 class _Builder:
-    """Puts parser events together without recursion, so that depth cannot exhaust the stack."""
+    """Builds the tree from parser events without recursion, so that depth cannot exhaust the stack."""
 
     def __init__(self) -> None:
         self.root: Node | None = None
@@ -133,11 +129,8 @@ class _Builder:
         if isinstance(event, events.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise _at(
-                    event,
-                    "a second YAML document starts here",
-                    "A task file is one document: remove this `---` line, or split the file.",
-                )
+                hint = "A task file is one document: remove this `---` line, or split the file."
+                raise _at(event, "a second YAML document starts here", hint)
         elif isinstance(event, events.ScalarEvent):
             self._add(event, _scalar_node(event))
         elif isinstance(event, events.AliasEvent):
@@ -164,7 +157,7 @@ class _Builder:
             node.items = children
         else:
             node.pairs = list(zip(children[::2], children[1::2], strict=True))
-        # The end mark of an indented collection lies beyond the comments that follow it.
+        # The end mark of an indented collection is after the comments that follow it.
         if node.flow or not children:
             node.end, node.last = event.end_mark.index, event.end_mark.line + 1
         else:
@@ -174,13 +167,12 @@ class _Builder:
     def _alias(self, event: Any) -> Node:
         target = self._anchors.get(event.anchor)
         if target is None:
-            raise _at(event, f"*{event.anchor} stands for nothing: there is no &{event.anchor} above")
+            raise _at(event, f"*{event.anchor} is undefined: there is no &{event.anchor} above it")
         if any(node is target for node, _ in self._open):
-            raise _at(event, f"*{event.anchor} stands for something that contains it", "Write the value out.")
+            raise _at(event, f"*{event.anchor} refers to a value that contains it", "Write the value out.")
         mark, end = event.start_mark, event.end_mark
-        return Node(
-            "alias", mark.index, mark.line + 1, mark.column + 1, end=end.index, last=end.line + 1, target=target
-        )
+        line, column = mark.line + 1, mark.column + 1
+        return Node("alias", mark.index, line, column, end=end.index, last=end.line + 1, target=target)
 
     def _add(self, event: Any, node: Node, *, anchored: bool = False) -> None:
         self._nodes += 1
@@ -194,9 +186,8 @@ class _Builder:
         parent, children = self._open[-1]
         is_key = parent.kind == "map" and len(children) % 2 == 0
         if is_key and node.kind != "scalar":
-            raise Malformed(
-                node.line, node.column, "a key must be text", "Put values in braces or brackets into quotes."
-            )
+            hint = "Put values in braces or brackets into quotes."
+            raise Malformed(node.line, node.column, "a key must be text", hint)
         if is_key and isinstance(event, events.ScalarEvent):
             node.value = event.value
         children.append(node)
@@ -210,7 +201,7 @@ def _scalar_node(event: Any) -> Node:
     last = end.line + 1 if end.column or end.line == start.line else end.line
     value = scalar(event.value) if plain else event.value
     if plain and not finite(event.value):
-        raise _at(event, f"{event.value} is not a finite number", "Put it in quotes when text is meant.")
+        raise _at(event, f"{event.value} is not a finite number", "Put it in quotes to write text.")
     return Node(
         "scalar",
         start.index,
@@ -226,9 +217,8 @@ def _scalar_node(event: Any) -> Node:
 def _check_tag(event: Any) -> None:
     tag = getattr(event, "tag", None)
     if tag is not None and tag not in _CORE_TAGS and tag not in _TEXT_TAGS:
-        raise _at(
-            event, f"the YAML tag {tag.replace('tag:yaml.org,2002:', '!!')} is not allowed", "Write a plain value."
-        )
+        short = tag.replace("tag:yaml.org,2002:", "!!")
+        raise _at(event, f"the YAML tag {short} is not allowed", "Write a plain value.")
 
 
 def _at(event: Any, message: str, hint: str = "") -> Malformed:
@@ -236,27 +226,23 @@ def _at(event: Any, message: str, hint: str = "") -> Malformed:
 
 
 def _explained(error: yaml.MarkedYAMLError, text: str) -> Malformed:
-    """Turn the parser's words into what to do; the usual culprits are tabs, quotes and indentation."""
+    """Add a remedy to the parser's message; the usual causes are tabs, quotes and indentation."""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     lines = LINE_BREAK.split(text)
     for number in range(max(0, line - 2), min(line, len(lines))):
         before = lines[number][: len(lines[number]) - len(lines[number].lstrip())]
         if "\t" in before:
-            return Malformed(
-                number + 1,
-                before.index("\t") + 1,
-                "a tab in the indentation",
-                "YAML is indented with spaces: replace the tab by spaces.",
-            )
+            hint = "YAML is indented with spaces: replace the tab by spaces."
+            return Malformed(number + 1, before.index("\t") + 1, "a tab in the indentation", hint)
     problem = error.problem or "unknown reason"
     hints = {
         "mapping values are not allowed": "Check the indentation, and put text that holds ': ' in quotes.",
-        "did not find expected key": "Check the indentation: keys of one mapping stand below each other.",
-        "did not find expected '-'": "Check the indentation: entries of one list stand below each other.",
+        "did not find expected key": "Check the indentation: keys of one mapping start in the same column.",
+        "did not find expected '-'": "Check the indentation: entries of one list start in the same column.",
         "could not find expected ':'": "A colon and a space are missing, or the indentation is wrong.",
         "cannot start any token": "Put text that starts with this character in quotes.",
-        "unexpected end of stream": "A quote that was opened is never closed.",
+        "unexpected end of stream": "A quote is opened and never closed.",
         "expected ',' or": "A comma or the closing bracket is missing.",
         "expected alphabetic or numeric": "Put text that starts with & or * in quotes.",
     }

@@ -90,8 +90,8 @@ def test_of_days_before_something_was_expected_nothing_is_told(project: Project,
     assert hook.titles == []
 
 
-def desk_of(project: Project, **writers: str) -> AlertContext:
-    return replace(project.office.desk(project.ledger, project.settings), owners=writers)
+def context_of(project: Project, **writers: str) -> AlertContext:
+    return replace(project.engine.context(project.ledger, project.settings), owners=writers)
 
 
 def test_a_skip_counts_only_when_the_day_is_in_the_table_that_the_task_keeps(project: Project, hook: Webhook) -> None:
@@ -100,11 +100,11 @@ def test_a_skip_counts_only_when_the_day_is_in_the_table_that_the_task_keeps(pro
     project.run("other")
     today, wanted = now().astimezone(SHANGHAI).date(), Expectation(task="other", by="00:00")
     # A task that keeps no table by day has nothing left to do when it says so.
-    assert late_data._there(project.instance, desk_of(project), wanted, today)
-    desk = desk_of(project, longhubang="other")
-    assert not late_data._there(project.instance, desk, wanted, today)
+    assert late_data._arrived(project.instance, context_of(project), wanted, today)
+    context = context_of(project, longhubang="other")
+    assert not late_data._arrived(project.instance, context, wanted, today)
     project.instance.report_runless_asset_event(dg.AssetMaterialization("longhubang", partition=today.isoformat()))
-    assert late_data._there(project.instance, desk, wanted, today)
+    assert late_data._arrived(project.instance, context, wanted, today)
 
 
 def test_only_runs_that_may_hold_the_task_are_read(project: Project, hook: Webhook) -> None:
@@ -120,8 +120,8 @@ def test_only_runs_that_may_hold_the_task_are_read(project: Project, hook: Webho
     for _ in range(3):
         project.run("partly")
     wanted = Expectation(task="sync-bars", by="00:00")
-    assert not late_data._there(project.instance, desk_of(project), wanted, now().astimezone(SHANGHAI).date())
+    assert not late_data._arrived(project.instance, context_of(project), wanted, now().astimezone(SHANGHAI).date())
     assert read == []
     run_id = project.run("evening")
-    assert late_data._there(project.instance, desk_of(project), wanted, now().astimezone(SHANGHAI).date())
+    assert late_data._arrived(project.instance, context_of(project), wanted, now().astimezone(SHANGHAI).date())
     assert read == [run_id]

@@ -73,7 +73,7 @@ class Schedules:
 
     def pass_time(self, until: str) -> None:
         """Look every minute until then."""
-        moment = datetime.fromisoformat(str(self.project.ledger.looked or at("2026-11-24T09:59:00"))).astimezone(
+        moment = datetime.fromisoformat(str(self.project.ledger.evaluated_at or at("2026-11-24T09:59:00"))).astimezone(
             SHANGHAI
         )
         while moment < at(until):
@@ -128,13 +128,13 @@ def test_a_schedule_that_is_off_is_not_missed(project: Project, hook: Webhook) -
 def test_what_was_due_while_off_is_not_told_when_the_ui_resets_the_switch(project: Project, hook: Webhook) -> None:
     schedules = Schedules(project, hook.url)
     remote = switches._remote(project.version.taskfile.tasks[0], switches.repository(project.settings))
-    downtime.look(project.instance, at("2026-11-24T09:58:00"), {"hourly": True})
+    downtime.record(project.instance, at("2026-11-24T09:58:00"), {"hourly": True})
     project.instance.stop_schedule(remote.get_remote_origin_id(), remote.selector_id, remote)
-    downtime.look(project.instance, at("2026-11-24T09:59:30"), {"hourly": False})
+    downtime.record(project.instance, at("2026-11-24T09:59:30"), {"hourly": False})
     schedules.pass_time("2026-11-24T10:01:00")
-    downtime.look(project.instance, at("2026-11-24T10:01:00"), {"hourly": False})
+    downtime.record(project.instance, at("2026-11-24T10:01:00"), {"hourly": False})
     project.instance.reset_schedule(remote)
-    downtime.look(project.instance, at("2026-11-24T10:01:05"), {"hourly": True})
+    downtime.record(project.instance, at("2026-11-24T10:01:05"), {"hourly": True})
     schedules.pass_time("2026-11-24T10:20:00")
     assert hook.titles == []
 

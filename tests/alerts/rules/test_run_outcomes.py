@@ -106,7 +106,7 @@ def test_a_burst_waits_for_group_seconds_and_is_one_message(project: Project, ho
     for _ in range(2):
         project.run("other")
     project.look()
-    first = project.ledger.letters[0].time
+    first = project.ledger.messages[0].time
     project.at(f"{(first + timedelta(seconds=14)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
     project.run("other")
     project.look()
@@ -178,7 +178,7 @@ def test_beyond_the_hours_limit_messages_wait_and_are_joined(project: Project, h
         project.run("other")
         project.look()
     assert len(hook.messages) == 1
-    first = project.ledger.lines[project.office.channels[0].id].sent[0]
+    first = project.ledger.channels[project.engine.channels[0].id].sent[0]
     project.at(f"{(first + timedelta(hours=1, seconds=1)).astimezone(SHANGHAI):%Y-%m-%dT%H:%M:%S}")
     project.look()
     assert hook.titles[1] == "MyStocks：2 条消息（❌ 任务失败：另一个 等）"

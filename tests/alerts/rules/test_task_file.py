@@ -8,7 +8,7 @@ from alerts.conftest import Project
 from support.receivers import Webhook
 
 from mystocks_dagster.factory.build import build_definitions
-from mystocks_dagster.factory.system import judge_calendar, judge_file
+from mystocks_dagster.factory.system import calendar_outcome, file_outcome
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.tags import OWN_NAMES
 from mystocks_dagster.taskfile.names import id_fault
@@ -70,20 +70,20 @@ def test_a_file_that_cannot_be_read_is_told_by_the_sensor_of_the_version_before(
     project.look()
     project.look()
     assert hook.titles == ["❌ 任务文件有错误"]
-    told = judge_file(project.watch.state())
+    told = file_outcome(project.watch.state())
     assert not told.passed
     assert "tasks.yaml:2:1: this is not YAML" in told.description
 
 
 def test_a_saved_file_that_is_not_loaded_yet_is_a_warning(project: Project, hook: Webhook) -> None:
     project.use(hook.url)
-    assert judge_file(project.watch.state()).passed
+    assert file_outcome(project.watch.state()).passed
     add(project, BROKEN.replace("no_such_function", "sync"))
-    told = judge_file(project.watch.state())
+    told = file_outcome(project.watch.state())
     assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "mystocks reload" in told.description
     project.load()
-    assert judge_file(project.watch.state()).passed
+    assert file_outcome(project.watch.state()).passed
 
 
 def test_the_check_lists_every_problem_with_its_place_and_is_written_only_when_it_changes(
@@ -134,7 +134,7 @@ def test_the_loaded_version_is_in_the_catalog(project: Project, hook: Webhook) -
 def test_the_calendar_warns_from_thirty_days_before_its_end(day: str, verdict: tuple[bool, str]) -> None:
     # The exchanges have announced the days to 2026-12-31, 30 days after 2026-12-01; those of 2027 by 2026-12-24, at
     # the latest.
-    told = judge_calendar(combine(None, Record()), datetime.fromisoformat(f"{day}T09:00:00+08:00"))
+    told = calendar_outcome(combine(None, Record()), datetime.fromisoformat(f"{day}T09:00:00+08:00"))
     assert (told.passed, told.severity.value) == verdict
     if not told.passed:
         assert "mystocks calendar --refresh" in told.description
@@ -155,5 +155,5 @@ def test_a_check_can_be_run_by_hand_in_the_ui(project: Project, hook: Webhook) -
 
 @pytest.mark.parametrize("name", sorted(OWN_NAMES))
 def test_the_projects_own_names_are_refused_as_ids(name: str) -> None:
-    assert id_fault(name) == f"{name} is made by the project itself"
-    assert id_fault(name.replace("_", "-")) == f"{name} is made by the project itself"
+    assert id_fault(name) == f"{name} is created by the project itself"
+    assert id_fault(name.replace("_", "-")) == f"{name} is created by the project itself"

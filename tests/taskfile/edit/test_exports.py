@@ -38,7 +38,7 @@ def test_a_former_export_is_replaced_and_one_that_was_changed_is_not(settings: S
     settings.task_file.write_text(text(settings) + "# more\n", encoding="utf-8")
     assert export(settings, target).read_text(encoding="utf-8") == text(settings)
     target.write_text("mine", encoding="utf-8")
-    with pytest.raises(InvalidParams, match=r"no former export, or was changed since.*--force"):
+    with pytest.raises(InvalidParams, match=r"not a former export, or was changed since.*--force"):
         export(settings, target)
     assert target.read_text(encoding="utf-8") == "mine"
     export(settings, target, force=True)
@@ -90,9 +90,9 @@ def test_one_rule_for_commands_rest_python_and_the_job(settings: Settings, folde
     (settings.root / "exports").mkdir()
     (settings.root / "exports" / "mine.yaml").write_text("mine", encoding="utf-8")
     told = folder.mystocks("export", "exports/mine.yaml", code=1)
-    assert "no former export" in told
+    assert "not a former export" in told
     assert "is a device" in folder.mystocks("export", "/dev/null", code=1)
-    with pytest.raises(InvalidParams, match="no former export"):
+    with pytest.raises(InvalidParams, match="not a former export"):
         TaskManager(settings).export_config(settings.root / "exports" / "mine.yaml")
     assert (settings.root / "exports" / "mine.yaml").read_text(encoding="utf-8") == "mine"
     assert "wrote" in folder.mystocks("export", "exports/mine.yaml", "--force")

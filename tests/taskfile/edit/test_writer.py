@@ -243,7 +243,7 @@ def test_the_last_task_can_be_removed(write: Write):
 
 
 def test_removing_a_task_that_others_name_is_refused_with_their_names(path: Path):
-    with pytest.raises(EditRefused, match="a is still named by b, c, g, only_a") as caught:
+    with pytest.raises(EditRefused, match="a is still used by b, c, g, only_a") as caught:
         remove_task(path, "a")
     assert caught.value.names == ("b", "c", "g", "only_a")
     assert path.read_text(encoding="utf-8") == TEXT
@@ -319,7 +319,7 @@ def test_a_file_whose_sections_are_no_lists_is_refused_with_its_line(path: Path)
 
 
 def test_an_id_that_is_taken_is_refused(path: Path):
-    with pytest.raises(EditRefused, match="has a task or group 'g' already"):
+    with pytest.raises(EditRefused, match="already has a task or group 'g'"):
         add_task(path, {**NEW, "task_id": "g"})
 
 
