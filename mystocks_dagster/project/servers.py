@@ -105,7 +105,7 @@ def _claim(home: Path, report: Callable[[str], None]) -> None:
     while holder := lock.holder(home / lock.DAEMON_LOCK):
         if not holder.orphaned or time.monotonic() > deadline:
             raise InstanceError(
-                f"A daemon is running already on this instance: {holder}. Stop it first; two would start runs twice."
+                f"A daemon runs already on this instance: {holder}. Stop it first; two would start runs twice."
             )
         if not reported:
             report(f"waiting until the daemon of a killed web UI exits: {holder} …")
