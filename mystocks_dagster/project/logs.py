@@ -51,7 +51,7 @@ class ExecutionLogs:
         if stop.is_run_id(name) and name not in self._state.task_ids.values():
             run_id, _, step = name.partition(":")
             ending = f":{step}" if step else ""
-            executions = [one for one in self._of_run(run_id) if one.execution_id.endswith(ending)]
+            executions = [execution for execution in self._of_run(run_id) if execution.execution_id.endswith(ending)]
             if not executions:
                 raise UnknownName(f"There is no run or execution {name!r}. List them with: mystocks history")
             return executions
