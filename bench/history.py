@@ -1,9 +1,10 @@
-"""History, statistics and clean-up of a store with many runs: `python bench/history.py [--runs 1000] [--storage sqlite|postgres|both]`.
+"""Time of history, statistics and clean-up of an instance with many runs.
 
-A real run of five steps (and one that failed) is made once and copied, shifted in time, into Dagster's own storage:
-the full size
-is 20,000 runs, 100,000 executions. The rival reads the same through Dagster's public API, on at most 200 of the runs,
-and its time is scaled to all of them. Only the ratio travels between machines.
+Run `python bench/history.py [--runs 1000] [--storage sqlite|postgres|both]`.
+
+A real run of five steps, and one that failed, is executed once and copied, shifted in time, into Dagster's storage. The
+full size is 20,000 runs with 100,000 executions. The reference reads the same through Dagster's public API, from at
+most 200 of the runs, and its time is scaled to all of them. Only the ratio is comparable between machines.
 """
 
 import argparse
@@ -42,9 +43,9 @@ STEPS = (
     "calc_strategy_signals",
 )
 SECONDS_BETWEEN = 600
-RIVAL_RUNS = 200
+REFERENCE_RUNS = 200
 _BATCH = 500
-#: Executions from which on the first answers after a restart must come within so many seconds.
+#: With this number of executions the first queries after a restart must not take more than these seconds.
 _FULL, _PROMISED_SECONDS = 100_000, 0.5
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -52,15 +53,15 @@ _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def _op(name: str, fails: bool) -> dg.OpDefinition:
     @dg.op(name=name, ins={"before": dg.In(dg.Nothing)})
     def body(context: dg.OpExecutionContext) -> Iterator[dg.Output]:
-        told = {
+        metadata = {
             "mystocks/task_id": name,
             "mystocks/status": "success",
             "mystocks/rows": dg.MetadataValue.json({"daily_bars": 5400}),
         }
         context.log.info("done in 1.0 s")
         if fails:
-            raise dg.Failure("the source did not answer", metadata=told | {"mystocks/status": "failed"})
-        yield dg.Output(None, metadata=told)
+            raise dg.Failure("the source did not answer", metadata=metadata | {"mystocks/status": "failed"})
+        yield dg.Output(None, metadata=metadata)
 
     return body
 
@@ -77,8 +78,8 @@ def _job(fails: bool) -> dg.JobDefinition:
 
 
 def _templates(instance: dg.DagsterInstance) -> list[tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]]:
-    """Return, of nine good runs and a failed one, the run's row, its tags and the rows of its events."""
-    made = []
+    """Return nine successful runs and a failed one: the row, the tags and the event rows of each."""
+    templates = []
     for fails in (False, True):
         run_id = _job(fails).execute_in_process(instance=instance, raise_on_error=False, run_config=_SILENT).run_id
         with run_storage(instance).connect() as connection:
@@ -88,32 +89,32 @@ def _templates(instance: dg.DagsterInstance) -> list[tuple[dict[str, Any], list[
             ]
         with event_storage(instance).run_connection(run_id) as connection:
             query = db.select(Events).where(Events.c.run_id == run_id).order_by(Events.c.id)
-            made.append((row, tags, [dict(event) for event in connection.execute(query).mappings()]))
-    return [*[made[0]] * 9, made[1]]
+            templates.append((row, tags, [dict(event) for event in connection.execute(query).mappings()]))
+    return [*[templates[0]] * 9, templates[1]]
 
 
 def fill(instance: dg.DagsterInstance, runs: int) -> None:
-    """Put that many runs into the store, the last one ended a minute ago."""
+    """Store `runs` runs at equal intervals, the last of them just ended."""
     templates = _templates(instance)
-    begun = time.time() - runs * SECONDS_BETWEEN
+    begin = time.time() - runs * SECONDS_BETWEEN
     for start in range(0, runs, _BATCH):
         rows, tags, events = [], [], []
         for number in range(start, min(start + _BATCH, runs)):
-            one = _shifted(*templates[number % len(templates)], begun + number * SECONDS_BETWEEN)
-            rows.append(one[0])
-            tags += one[1]
-            events.append(one[2])
+            row, run_tags, run_events = _shifted(*templates[number % len(templates)], begin + number * SECONDS_BETWEEN)
+            rows.append(row)
+            tags += run_tags
+            events.append(run_events)
         with run_storage(instance).connect() as connection:
             connection.execute(Runs.insert(), rows)
             if tags:
                 connection.execute(RunTags.insert(), tags)
         _store(instance, events)
-        print(f"\r{start + len(rows):,} runs made", end="", file=sys.stderr, flush=True)
+        print(f"\r{start + len(rows):,} runs stored", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
 
 
 def _shifted(row: dict[str, Any], tags: list[dict[str, Any]], events: list[dict[str, Any]], begin: float) -> Any:
-    """Copy a run so that it begins then; ids are new."""
+    """Return a copy of a run with new ids that begins at `begin`, in seconds since 1970."""
     old, new = row["run_id"], str(uuid.uuid4())
     shift = begin - row["start_time"]
     delta = timedelta(seconds=shift)
@@ -151,7 +152,7 @@ def _without_id(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _store_shard(instance: dg.DagsterInstance, events: list[dict[str, Any]]) -> None:
-    """Make a run's file of events out of that of a run that Dagster made, as quickly as can be."""
+    """Write a run's event file as a copy of one that Dagster has created."""
     path = shard(instance, events[0]["run_id"])
     shutil.copy(_empty_shard(path.parent), path)
     columns = [name for name in events[0] if name != "timestamp"]
@@ -162,7 +163,7 @@ def _store_shard(instance: dg.DagsterInstance, events: list[dict[str, Any]]) -> 
         marks = ",".join("?" * len(rows[0]))
         connection.executemany(f"INSERT INTO event_logs ({','.join(columns)}, timestamp) VALUES ({marks})", rows)
         connection.commit()
-    with path.open("r+b") as file:  # these two bytes say that it has a write-ahead log, as Dagster's have
+    with path.open("r+b") as file:  # these two bytes declare a write-ahead log, as in Dagster's files
         file.seek(18)
         file.write(b"\x02\x02")
 
@@ -171,10 +172,10 @@ def _store_shard(instance: dg.DagsterInstance, events: list[dict[str, Any]]) -> 
 def _empty_shard(folder: Path) -> Path:
     empty = folder.parent / "empty.db"
     with (
-        closing(sqlite3.connect(next(folder.glob("????????-*.db")))) as made,
+        closing(sqlite3.connect(next(folder.glob("????????-*.db")))) as template,
         closing(sqlite3.connect(empty)) as connection,
     ):
-        made.backup(connection)
+        template.backup(connection)
         connection.execute("DELETE FROM event_logs")
         connection.commit()
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -182,21 +183,21 @@ def _empty_shard(folder: Path) -> Path:
     return empty
 
 
-def rival(instance: dg.DagsterInstance, limit: int) -> int:
+def reference(instance: dg.DagsterInstance, limit: int) -> int:
     """Count executions and their ends through Dagster's public API."""
-    wanted = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
-    return sum(len(instance.all_logs(run.run_id, of_type=wanted)) for run in instance.get_runs(limit=limit))
+    types = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
+    return sum(len(instance.all_logs(run.run_id, of_type=types)) for run in instance.get_runs(limit=limit))
 
 
-def timed(what: str, work: Callable[[], Any], unit: float | None = None) -> float:
+def timed(label: str, work: Callable[[], Any], unit: float | None = None) -> float:
     started = time.perf_counter()
     work()
     seconds = time.perf_counter() - started
-    print(f"{what:<66}{seconds:9.3f} s" + (f"{unit / seconds:10.0f} x quicker" if unit else ""), flush=True)
+    print(f"{label:<66}{seconds:9.3f} s" + (f"{unit / seconds:10.0f} x faster" if unit else ""), flush=True)
     return seconds
 
 
-#: Run in a process of its own: what the first query after a restart takes, once Python has read its modules.
+#: Run in a separate process: the times of the first queries after a restart, without imports.
 _COLD = """
 import time
 from mystocks_dagster.project.project import Project
@@ -204,36 +205,38 @@ from mystocks_dagster.settings import Settings
 project = Project(Settings.from_env())
 project.instance, project.taskfile
 start, worked = time.perf_counter(), time.process_time()
-found = project.history.statistics()
+statistics = project.history.statistics()
 middle, half = time.perf_counter(), time.process_time()
 newest = list(project.history.executions("calc_technical_indicators", limit=100))
 print(middle - start, half - worked, time.perf_counter() - middle, time.process_time() - half)
-print(sum(one.total_executions for one in found.values()), len(newest))
+print(sum(task.total_executions for task in statistics.values()), len(newest))
 """
 
 
 def cold(folder: Path) -> None:
-    """Say what the first two questions of a new process take; on a busy machine its own work says more than the clock."""
-    done = subprocess.run([sys.executable, "-c", _COLD], cwd=folder, capture_output=True, text=True, check=True)
-    statistics, half, newest, rest, counted, listed = (float(word) for word in done.stdout.split())
-    slow = counted >= _FULL and max(statistics, newest) >= _PROMISED_SECONDS
-    for what, seconds, work in (
-        (f"after a restart: statistics of {counted:,.0f} executions", statistics, half),
-        (f"and the newest {listed:.0f} of one task", newest, rest),
+    """Print wall time and processor time of the first two queries of a new process."""
+    process = subprocess.run([sys.executable, "-c", _COLD], cwd=folder, capture_output=True, text=True, check=True)
+    statistics, statistics_cpu, newest, newest_cpu, counted, listed = map(float, process.stdout.split())
+    for label, seconds, cpu in (
+        (f"after a restart: statistics of {counted:,.0f} executions", statistics, statistics_cpu),
+        (f"and the newest {listed:.0f} of one task", newest, newest_cpu),
     ):
-        print(f"{what:<66}{seconds:9.3f} s   ({work:.3f} s of processor)", flush=True)
-    if slow:
-        sys.exit(f"slower than the {_PROMISED_SECONDS} s that are promised")
+        print(f"{label:<66}{seconds:9.3f} s   ({cpu:.3f} s of processor)", flush=True)
+    if counted >= _FULL and max(statistics, newest) >= _PROMISED_SECONDS:
+        sys.exit(f"slower than the promised {_PROMISED_SECONDS} s")
 
 
 def measure(folder: Path, runs: int) -> None:
     project = Project(Settings.from_env())
     instance = project.instance
     fill(instance, runs)
-    seconds = timed(f"rival: Dagster's public API, {min(runs, RIVAL_RUNS)} runs", lambda: rival(instance, RIVAL_RUNS))
-    unit = seconds * runs / min(runs, RIVAL_RUNS)
+    seconds = timed(
+        f"reference: Dagster's public API, {min(runs, REFERENCE_RUNS)} runs",
+        lambda: reference(instance, REFERENCE_RUNS),
+    )
+    unit = seconds * runs / min(runs, REFERENCE_RUNS)
     print(f"{'   scaled to ' + format(runs, ',') + ' runs':<66}{unit:9.3f} s")
-    timed("the roll-up is built from nothing", lambda: project.history.update(rebuild=True), unit)
+    timed("the roll-up is built", lambda: project.history.update(rebuild=True), unit)
     cold(folder)
     timed("statistics of all tasks", project.history.statistics, unit)
     timed("statistics of one week", lambda: project.history.statistics(since=_week_ago()))
@@ -243,11 +246,11 @@ def measure(folder: Path, runs: int) -> None:
     timed("statistics after one more run", project.history.statistics)
     before = project.history.statistics()
     days = max(1, runs * SECONDS_BETWEEN // 86400 // 2)
-    timed(f"cleanup: what is older than {days} days", lambda: print(project.history.clean_up(days).to_json()))
-    timed("statistics after that", project.history.statistics)
+    timed(f"clean-up of runs older than {days} days", lambda: print(project.history.clean_up(days).to_json()))
+    timed("statistics after the clean-up", project.history.statistics)
     print("statistics are the same:", before == project.history.statistics())
     project.history.update(rebuild=True)
-    print("and after a rebuild:", before == project.history.statistics())
+    print("the same after a rebuild:", before == project.history.statistics())
     cold(folder)
 
 

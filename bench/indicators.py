@@ -1,7 +1,7 @@
-"""Indicators and signals of a whole market: the task's runs one after another, and the formulas against MyTT in a loop over symbols.
+"""Time of indicators and signals for a whole market: `python bench/indicators.py [--symbols 5500] [--days 2430]`.
 
-`python bench/indicators.py [--symbols 5500] [--days 2430]`. Only ratios travel between machines: MyTT in the same run
-is the unit.
+It runs the tasks one after another, and compares the formulas with MyTT in a loop over symbols. Only ratios are
+comparable between machines: the unit is MyTT in the same run.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from mystocks_dagster.tasks.run import TaskResult, TaskRun
 from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
 
 
-def ours(bars: pl.DataFrame) -> None:
+def with_polars(bars: pl.DataFrame) -> None:
     for block in blocks(bars):
         indicator_table(block, INDICATORS)
 
@@ -45,24 +45,24 @@ def with_mytt(bars: pl.DataFrame) -> None:
         frame.select("symbol", "date").with_columns(pl.Series(f"{i}", column) for i, column in enumerate(columns))
 
 
-def timed(what: str, work: Callable[[], TaskResult | None], unit: float | None = None) -> float:
+def timed(label: str, work: Callable[[], TaskResult | None], unit: float | None = None) -> float:
     start = time.perf_counter()
     result = work()
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     ratio = f"{unit / seconds:8.1f} x MyTT" if unit else ""
-    said = f"  {result.status}, {sum(result.rows.values()):,} rows" if result else ""
-    print(f"{what:<48}{seconds:8.2f} s   peak so far {peak:.1f} GB{ratio}{said}", flush=True)
+    summary = f"  {result.status}, {sum(result.rows.values()):,} rows" if result else ""
+    print(f"{label:<48}{seconds:8.2f} s   peak so far {peak:.1f} GB{ratio}{summary}", flush=True)
     return seconds
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--symbols", type=int, default=5500)
     parser.add_argument("--days", type=int, default=2430)
     parser.add_argument(
-        "--mytt", type=int, default=500, help="symbols that MyTT computes; its time is scaled to all of them"
+        "--mytt", type=int, default=500, help="symbols that MyTT computes; its time is scaled to all symbols"
     )
     arguments = parser.parse_args()
     days = shanghai().sessions(date(2014, 1, 1), date(2024, 12, 31))[-arguments.days - 1 :]
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def fill(folder: str, bars: pl.DataFrame, days: list[date]) -> None:
-    """Store all days but the last, which becomes a file beside the lake."""
+    """Store all days except the last, which is written to a file beside the lake."""
     lake = Lake(f"{folder}/lake", "simulated:7")
     lake.replace_days("daily_bars", bars.filter(pl.col("date") < days[-1]), days[:-1])
     refresh_events(lake, days[:-1])
@@ -82,7 +82,7 @@ def fill(folder: str, bars: pl.DataFrame, days: list[date]) -> None:
 
 
 def tasks(folder: str, newest: date) -> None:
-    """Time the tasks: for the first time, with nothing new, with one new day."""
+    """Time the tasks: first run, no new data, one new day."""
     os.environ["MYSTOCKS_LAKE"] = f"{folder}/lake"
     logger = logging.getLogger("bench")
     run = TaskRun(
@@ -90,33 +90,31 @@ def tasks(folder: str, newest: date) -> None:
     )
     lake = run.lake("simulated:7")
 
-    def both(when: str) -> None:
+    def run_both(when: str) -> None:
         timed(f"indicators, {when}", lambda: calculate_technical_indicators(IndicatorParams(), run))
         timed(f"signals, {when}", lambda: calculate_strategy_signals(SignalParams(), run))
 
-    both("first run")
-    both("nothing new")
+    run_both("first run")
+    run_both("no new data")
     lake.replace_days("daily_bars", pl.read_parquet(f"{folder}/newest.parquet"), [newest])
     refresh_events(lake, [newest])
-    both("one new day")
-    both("nothing new")
+    run_both("one new day")
+    run_both("no new data")
     lake.compact()
-    both("nothing new but compaction")
+    run_both("after compaction")
 
 
 def formulas(folder: str, count: int) -> None:
-    """Time the formulas alone."""
+    """Time the formulas without the tasks."""
     columns = ["symbol", "date", "close", "high", "low"]
-    bars = (
-        Lake(f"{folder}/lake").read("daily_bars", columns=columns).with_columns(pl.col("symbol").cast(pl.Categorical))
-    )
-    bars = bars.sort("symbol", "date")
-    some = bars.filter(pl.col("symbol").is_in(bars["symbol"].unique().head(count).to_list()))
+    bars = Lake(f"{folder}/lake").read("daily_bars", columns=columns)
+    bars = bars.with_columns(pl.col("symbol").cast(pl.Categorical)).sort("symbol", "date")
+    sample = bars.filter(pl.col("symbol").is_in(bars["symbol"].unique().head(count).to_list()))
     start = time.perf_counter()
-    with_mytt(some)
-    unit = (time.perf_counter() - start) * bars.height / some.height
+    with_mytt(sample)
+    unit = (time.perf_counter() - start) * bars.height / sample.height
     print(f"{'MyTT, symbol by symbol, scaled':<48}{unit:8.2f} s")
-    timed("formulas of all symbols at once", lambda: ours(bars), unit)
+    timed("formulas of all symbols at once", lambda: with_polars(bars), unit)
 
 
 if __name__ == "__main__":

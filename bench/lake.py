@@ -1,7 +1,7 @@
-"""How long the lake takes with a whole market in it: `python bench/lake.py [--symbols 5000] [--years 10]`.
+"""Time of the lake's operations on a whole market: `python bench/lake.py [--symbols 5000] [--years 10]`.
 
-Only ratios travel between machines, so the bulk load is also shown as a multiple of what polars needs to write the same
-frame as one Parquet file in the same run.
+Only ratios are comparable between machines, so the bulk load is also printed as a multiple of the time in which polars
+writes the same frame as a Parquet file.
 """
 
 import argparse
@@ -24,37 +24,42 @@ _INDICATOR_COLUMNS = ["symbol", "date", "high", "low", "close"]
 
 
 def market(days: list[date], symbols: int, seed: int = 7) -> pl.DataFrame:
-    """Make bars of random walks with about one ex-dividend day a symbol and year."""
-    dice = np.random.default_rng(seed)
+    """Make bars of random walks with about one ex-dividend day per symbol and year."""
+    generator = np.random.default_rng(seed)
     rows = len(days) * symbols
-    close = np.round(10 * np.exp(np.cumsum(dice.normal(0, 0.02, (len(days), symbols)), axis=0)), 2).ravel() + 1
+    close = np.round(10 * np.exp(np.cumsum(generator.normal(0, 0.02, (len(days), symbols)), axis=0)), 2).ravel() + 1
     frame = pl.DataFrame(
         {
             "symbol": [f"{600000 + n:06d}.SH" for n in range(symbols)] * len(days),
             "date": pl.Series(days, dtype=pl.Date).gather(np.repeat(np.arange(len(days)), symbols)),
             "close": close,
-            "prev_close": np.concatenate([close[:symbols], close[:-symbols]]) - 0.1 * (dice.random(rows) < 1 / 244),
-            "volume": dice.integers(1, 10**7, rows),
-            "turnover": dice.random(rows),
+            "prev_close": np.concatenate([close[:symbols], close[:-symbols]])
+            - 0.1 * (generator.random(rows) < 1 / 244),
+            "volume": generator.integers(1, 10**7, rows),
+            "turnover": generator.random(rows),
         }
     ).with_columns(
-        open=pl.col("close"), high=pl.col("close") + 0.1, low=pl.col("close") - 0.1, amount=pl.col("volume") * pl.col("close"),
-        is_st=pl.lit(value=False), suspended=pl.lit(value=False),
-    )  # fmt: skip
+        open=pl.col("close"),
+        high=pl.col("close") + 0.1,
+        low=pl.col("close") - 0.1,
+        amount=pl.col("volume") * pl.col("close"),
+        is_st=pl.lit(value=False),
+        suspended=pl.lit(value=False),
+    )
     return frame.select(pl.col(name).cast(dtype) for name, dtype in DAILY_BARS.dtypes.items())
 
 
-def timed(what: str, work: Callable[[], object], unit: float | None = None) -> float:
+def timed(label: str, work: Callable[[], object], unit: float | None = None) -> float:
     """Run `work` once and print its wall time, and as a multiple of `unit` seconds."""
     start = time.perf_counter()
     work()
     seconds = time.perf_counter() - start
-    print(f"{what:<58}{seconds:9.3f} s" + (f"{seconds / unit:8.1f} x" if unit else ""), flush=True)
+    print(f"{label:<58}{seconds:9.3f} s" + (f"{seconds / unit:8.1f} x" if unit else ""), flush=True)
     return seconds
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--symbols", type=int, default=5000)
     parser.add_argument("--years", type=int, default=10)
@@ -73,7 +78,7 @@ def main() -> None:
 def measure(lake: Lake, frame: pl.DataFrame, days: list[date], parquet: float) -> None:
     """Time loads, replacements and reads of a market."""
     old, new = days[len(days) // 2], days[-1]
-    one, newest = (frame.filter(pl.col("date") == day) for day in (old, new))
+    middle, newest = (frame.filter(pl.col("date") == day) for day in (old, new))
     history = frame.filter(pl.col("date") < new)
     timed(
         "replace_days: all days but the newest at once",
@@ -83,9 +88,9 @@ def measure(lake: Lake, frame: pl.DataFrame, days: list[date], parquet: float) -
     timed("refresh_events: all of them", lambda: refresh_events(lake, days[:-1]))
     timed("replace_days: the newest day is added", lambda: lake.replace_days("daily_bars", newest, [new]))
     timed("refresh_events: the newest day", lambda: refresh_events(lake, [new]))
-    timed("replace_days: a day in the middle is replaced", lambda: lake.replace_days("daily_bars", one, [old]))
+    timed("replace_days: a day in the middle is replaced", lambda: lake.replace_days("daily_bars", middle, [old]))
     timed("refresh_events: a day in the middle", lambda: refresh_events(lake, [old]))
-    timed("upsert: a day in the middle", lambda: lake.upsert("daily_bars", one))
+    timed("upsert: a day in the middle", lambda: lake.upsert("daily_bars", middle))
     timed("days", lambda: lake.days("daily_bars"))
     timed("tables (rows and bytes)", lake.tables)
     timed("head", lambda: lake.head("daily_bars"))

@@ -1,6 +1,6 @@
-"""How long the rules about values take with a whole market: `python bench/rules.py [--symbols 5000] [--years 10]`.
+"""Time of the value rules for a whole market: `python bench/rules.py [--symbols 5000] [--years 10]`.
 
-Only ratios travel between machines, so each figure is also shown as a multiple of what storing the same frame takes.
+Only ratios are comparable between machines, so each time is also printed as a multiple of that of storing the frame.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.continuity import CONTEXT, Neighbours
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import check
-from mystocks_dagster.sources.checked import once
+from mystocks_dagster.sources.checked import drop_duplicates
 
 
 def main() -> None:
@@ -22,30 +22,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--symbols", type=int, default=5000)
     parser.add_argument("--years", type=int, default=10)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     calendar = shanghai()
-    days = calendar.sessions(calendar.first, calendar.last)[-244 * given.years :]
-    frame = market(days, given.symbols)
+    days = calendar.sessions(calendar.first, calendar.last)[-244 * arguments.years :]
+    frame = market(days, arguments.symbols)
     frame = frame.with_columns(pl.max_horizontal("prev_close", pl.lit(0.5)).alias("prev_close"))
     print(f"{frame.height:,} bars, {frame.estimated_size('mb'):,.0f} MB in memory")
     with tempfile.TemporaryDirectory() as folder:
         unit = timed("stored in the lake", lambda: Lake(folder, "real").replace_days("daily_bars", frame, days))
-    timed("no row twice", lambda: once("daily_bars", frame, "bench"), unit)
-    timed("the rules of the table, nothing wrong", lambda: check(DAILY_BARS, frame), unit)
-    spoilt = frame.with_columns(
+    timed("duplicate rows", lambda: drop_duplicates("daily_bars", frame, "bench"), unit)
+    timed("rules of the table, all rows valid", lambda: check(DAILY_BARS, frame), unit)
+    invalid = frame.with_columns(
         high=pl.when(pl.int_range(pl.len()) % 1000 == 0).then(pl.col("low") - 1).otherwise(pl.col("high"))
     )
-    timed("the rules of the table, one row of 1,000 wrong", lambda: check(DAILY_BARS, spoilt), unit)
+    timed("rules of the table, one row of 1,000 invalid", lambda: check(DAILY_BARS, invalid), unit)
     years = [frame.filter(pl.col("date").dt.year() == year) for year in sorted(set(frame["date"].dt.year()))]
-    before = {day: calendar.previous(day) for day in days}
-    nothing = frame.clear().select(CONTEXT)
+    previous = {day: calendar.previous(day) for day in days}
+    stored = frame.clear().select(CONTEXT)
 
     def neighbours() -> None:
         for year in years:
-            found = Neighbours(year, nothing, {day: before[day] for day in year["date"].unique()})
-            found.breaks(), found.wrong_days(), found.gaps(), found.ends()
+            bars = Neighbours(year, stored, {day: previous[day] for day in year["date"].unique()})
+            bars.breaks(), bars.wrong_days(), bars.gaps(), bars.ends()
 
-    timed("against the day before, year by year", neighbours, unit)
+    timed("comparison with the previous day, year by year", neighbours, unit)
 
 
 if __name__ == "__main__":

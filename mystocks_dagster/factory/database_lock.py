@@ -56,7 +56,7 @@ class DatabaseLock:
         if not connection.execute(db.text(_CLAIM)).scalar_one():
             holder = connection.execute(db.text(_HOLDER)).scalar() or "it has just ended"
             connection.close()
-            raise InstanceError(f"A daemon already runs on this database: {holder}. Stop it first.")
+            raise InstanceError(f"A daemon runs already on this database: {holder}. Stop it first.")
         return connection
 
     def watch(self) -> None:

@@ -36,7 +36,7 @@ def missed_reason(schedule: Schedule, due: datetime, seen: datetime) -> str:
         reason = "and misfire is skip"
     elif schedule.misfire_grace_time is None:
         grace = _span(schedule.grace or timedelta())
-        reason = f"more than the grace time of {grace} for type {schedule.schedule_type}"
+        reason = f"more than {grace}, the grace time of type {schedule.schedule_type}"
     else:
         reason = f"more than misfire_grace_time ({_span(timedelta(seconds=schedule.misfire_grace_time))})"
     return f"missed: due at {moment:%Y-%m-%d %H:%M:%S}, {_span(late)} ago while no daemon was active, {reason}."

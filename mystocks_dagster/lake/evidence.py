@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.adjacency import follow_directly, silent_days, uncertain
+from mystocks_dagster.market.adjacency import are_consecutive, silent_days, uncertain
 from mystocks_dagster.market.calendar import TradingCalendar
 
 #: Longer than the longest holiday.
@@ -81,6 +81,6 @@ def _days_without_trading(lake: Lake, days: list[date]) -> set[date]:
 
 def _are_consecutive(bars: pl.DataFrame, earlier: date, later: date) -> bool:
     traded = bars.filter(~pl.col("suspended"))
-    return follow_directly(
+    return are_consecutive(
         traded.filter(date=earlier).select("symbol", "close"), traded.filter(date=later).select("symbol", "prev_close")
     )

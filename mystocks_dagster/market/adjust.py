@@ -1,8 +1,8 @@
-"""Ex-dividend and split days out of raw bars, and adjusted prices out of them.
+"""Derive ex-dividend and split events from raw bars, and adjusted prices from the events.
 
-Prices are stored raw. Beside them stands one event per symbol and ex-day: ratio = previous close as the exchange states
-it / last close. Cumulated from the first stored day they give backward-adjusted prices (后复权, hfq), whose past never
-changes; anchored at a day, forward-adjusted ones (前复权, qfq).
+Prices are stored raw. An event is one row per symbol and ex-day: ratio = previous close as the exchange states it /
+last close. Accumulated from the first stored day, the ratios give backward-adjusted prices (后复权, hfq), which never
+change afterwards. Anchored at a day, they give forward-adjusted prices (前复权, qfq).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,23 +15,23 @@ from mystocks_dagster.market.symbols import board_expr
 #: Cash in CNY per share, bonus shares and rights per share, and the price of a right in CNY.
 Action = tuple[float, float, float, float | None]
 
-#: CNY. Shares move in ticks of 0.01, so a smaller difference is the rounding of whoever computed it, not an event.
+#: CNY. The tick of shares is 0.01, so a smaller difference is a vendor's rounding, not an event.
 HALF_A_TICK = 0.005
-#: CNY. Exchange-traded funds, which belong to no board, move in ticks of 0.001.
+#: CNY. The tick of exchange-traded funds, which belong to no board, is 0.001.
 _HALF_A_FUNDS_TICK = 0.0005
-#: Prices are sums of binary fractions.
+#: Tolerance for binary floating point.
 _EPSILON = 1e-9
-#: Columns of `daily_bars` that are prices.
+#: The price columns of `daily_bars`.
 PRICES = ("open", "high", "low", "close", "prev_close")
 
 
 def changed_closes(bars: pl.DataFrame) -> pl.DataFrame:
-    """Return the bars whose previous close is another price than the last stored one, or is not stated.
+    """Return the bars whose previous close is null or differs from the symbol's last stored close.
 
-    A symbol's first bar is a beginning, not a change. Equal prices prove that nothing happened, whatever lies between.
+    A symbol's first bar is never returned. Equal prices prove that there was no event, even across missing days.
 
     Args:
-        bars: `symbol`, `date`, `prev_close`, and `last_date` and `last_close` of the symbol's stored bar before.
+        bars: `symbol`, `date`, `prev_close`, and `last_date` and `last_close` of the symbol's previous stored bar.
     """
     half = pl.when(board_expr("symbol").is_null()).then(_HALF_A_FUNDS_TICK).otherwise(HALF_A_TICK)
     same = (pl.col("prev_close") - pl.col("last_close")).abs() <= half + _EPSILON
@@ -42,11 +42,11 @@ def derive_events(changed: pl.DataFrame, silent: Sequence[date], actions: pl.Dat
     """Return the events (`symbol`, `date`, `ratio`) of bars whose previous close has changed.
 
     The ratio is null ("unknown") where the exchange's previous close is null, and where a silent day lies between the
-    bar and the one before, unless corporate actions explain the one price from the other.
+    two bars, unless corporate actions explain the difference.
 
     Args:
-        changed: What `changed_closes` returned.
-        silent: Days, ascending, on which a bar that is not stored may exist.
+        changed: The result of `changed_closes`.
+        silent: Days on which a bar may exist although none is stored, ascending.
         actions: Rows of `corporate_actions`.
     """
     days = pl.Series(silent, dtype=pl.Date)
@@ -64,7 +64,7 @@ def derive_events(changed: pl.DataFrame, silent: Sequence[date], actions: pl.Dat
 
 
 def ex_right_price(close: float, actions: Iterable[Action]) -> float:
-    """Return the previous close that the exchange states after `actions`, in order of their days, before it is rounded.
+    """Return the unrounded previous close that the exchange states after `actions`, given in order of their days.
 
     (close - cash + rights price x rights) / (1 + bonus + rights); prices in CNY per share.
     """
@@ -74,10 +74,10 @@ def ex_right_price(close: float, actions: Iterable[Action]) -> float:
 
 
 def _explained(changed: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """Return `symbol` and `date` of the bars whose previous close follows from the last one by the actions between."""
+    """Return `symbol` and `date` of the bars whose previous close the actions since the last bar explain."""
     between = (pl.col("ex_date") > pl.col("last_date")) & (pl.col("ex_date") <= pl.col("date"))
-    found = changed.drop_nulls().join(actions, on="symbol").filter(between).sort("ex_date")
-    terms = found.group_by("symbol", "date", "prev_close", "last_close").agg(
+    joined = changed.drop_nulls().join(actions, on="symbol").filter(between).sort("ex_date")
+    terms = joined.group_by("symbol", "date", "prev_close", "last_close").agg(
         steps=pl.struct("cash", "bonus", "rights", "rights_price")
     )
     rows = [
@@ -91,11 +91,11 @@ def _explained(changed: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
 def next_bar_days(stored: pl.LazyFrame, ends: Sequence[date]) -> list[date]:
     """Return, ascending, the days of every symbol's first bar after each of `ends`.
 
-    Those are the bars that look back on what happened up to such an end.
+    The previous closes of these bars refer to the changed days.
 
     Args:
         stored: `symbol` and `date` of all bars after the earliest of `ends`.
-        ends: Last days of runs of days that were changed.
+        ends: The last day of each run of changed days.
     """
     after = stored.group_by("symbol").agg(
         pl.col("date").filter(pl.col("date") > end).min().alias(f"{end}") for end in ends
@@ -105,14 +105,19 @@ def next_bar_days(stored: pl.LazyFrame, ends: Sequence[date]) -> list[date]:
 
 
 def runs(days: Sequence[date], previous: Mapping[date, date]) -> list[tuple[date, date]]:
-    """Return the first and last day of each run of days that follow each other without a trading day between."""
-    found: list[tuple[date, date]] = []
+    """Return the first and last day of each run of consecutive trading days.
+
+    Args:
+        days: Trading days, in any order.
+        previous: The trading day before each of them.
+    """
+    spans: list[tuple[date, date]] = []
     for day in sorted(set(days)):
-        if found and previous[day] <= found[-1][1]:
-            found[-1] = (found[-1][0], day)
+        if spans and previous[day] <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], day)
         else:
-            found.append((day, day))
-    return found
+            spans.append((day, day))
+    return spans
 
 
 def adjust(
@@ -123,16 +128,16 @@ def adjust(
     anchor: date | None = None,
     in_order: bool = False,
 ) -> pl.LazyFrame:
-    """Multiply the prices of raw bars by their factor, and add it as `factor`; in order of symbol and date.
+    """Multiply the prices of raw bars by their factor and add the column `factor`, in order of symbol and date.
 
-    Events whose ratio is null are passed over: refuse to read across them before.
+    Events whose ratio is null are ignored: the caller must not read across them.
 
     Args:
-        bars: `symbol`, `date` and any of `PRICES`; other columns stay as they are (volume is not adjusted).
+        bars: `symbol`, `date` and any of `PRICES`; other columns, such as volume, are not adjusted.
         events: `symbol`, `date`, `ratio`, from each symbol's first stored day on.
         anchored: False: the factor is 1 on the first stored day (hfq). True: it is 1 on the anchor (qfq).
-        anchor: The day on which anchored prices are the raw ones; None is the last stored day.
-        in_order: The bars are in order of symbol and date already.
+        anchor: The day on which qfq prices equal raw prices; None is the last stored day.
+        in_order: Whether the bars are sorted by symbol and date already.
     """
     steps = (
         events.filter(pl.col("ratio").is_not_null())

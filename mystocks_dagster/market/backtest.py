@@ -1,19 +1,19 @@
-"""Trading a strategy's signals under the rules of the Chinese exchanges, day by day.
+"""Simulate trading a strategy's signals day by day under the rules of the Chinese exchanges.
 
-What happens on a trading day, in this order:
+The steps of a trading day, in this order:
 
-1. Ex-dividend and split days change the shares held, not their value.
-2. At the open: what is to be sold is sold, then what the day before said to buy is bought.
-3. At the close: holdings are marked, the equity is noted, and the day's signals become orders for the next day.
+1. Ex-dividend and split events change the number of shares held, not their value.
+2. At the open, sell orders are executed, then the buy orders.
+3. At the close, holdings are marked to market, the equity is recorded, and the day's signals become the next day's
+   orders.
 
-A sale that cannot be done (suspended, open at the lower limit) is tried again every day until a buy signal takes it
-back; a purchase that cannot be done is dropped. Where it is not known whether a stock is ST, an open at the narrow
-limit of ST stocks is not traded at: a limit that is not known is not the wide one. Signals of one day compete for free
-places by the amount traded that day, largest first. Each purchase gets an equal share of the equity of the evening
-before.
+A sell order that cannot be executed (suspended, open at the lower limit) is retried every day until a buy signal
+cancels it. A buy order that cannot be executed is dropped. If it is unknown whether a stock is ST, an open at the
+narrow limit of ST stocks is not traded. Buy signals of one day are ranked by the amount traded that day, largest
+first. Each purchase gets an equal share of the previous day's equity.
 
-Not modelled: slippage, the order's own weight in the market, taxes on dividends, the free days of new listings (no
-strategy speaks that early). A share that is delisted stays in the account at its last close.
+Not modelled: slippage, market impact, taxes on dividends, days without a price limit after a listing (no strategy has
+a signal that early). A delisted share stays in the account at its last close.
 """
 
 from collections import Counter
@@ -43,7 +43,7 @@ from mystocks_dagster.market.symbols import Board, board_of
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """The account's terms: capital and the smallest commission in CNY, rates as fractions."""
+    """The account's terms: capital and minimum commission in CNY, rates as fractions."""
 
     initial_capital: float = 1_000_000.0
     max_positions: int = 10
@@ -65,13 +65,13 @@ class Balance(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of the account.
+class BacktestResult:
+    """The account's history.
 
     Attributes:
-        balances: One per trading day; the first is the capital, as nothing is traded that day.
-        trades: In order of filling.
-        unfilled: Why orders were not filled, to how often; an order that is tried on several days counts each time.
+        balances: One per trading day; the first is the initial capital, as nothing is traded that day.
+        trades: In order of execution.
+        unfilled: The number of unfilled orders by reason; an order that is retried counts once a day.
     """
 
     balances: list[Balance]
@@ -81,7 +81,7 @@ class Outcome:
 
 @dataclass
 class Orders:
-    """What the next open is to do: symbols to sell until sold, and symbols to buy in order of preference."""
+    """Orders for the next open: symbols to sell until they are sold, and symbols to buy in order of preference."""
 
     sell: set[str] = field(default_factory=set)
     buy: list[str] = field(default_factory=list)
@@ -95,59 +95,58 @@ def backtest(
     terms: Terms,
     *,
     ends: Mapping[str, date] = MappingProxyType({}),
-) -> Outcome:
+) -> BacktestResult:
     """Trade `signals` over `days`.
 
     Args:
         days: The trading days, ascending.
-        signals: `symbol`, `date`, `side`; known after that day's close. A symbol that is said to be bought and sold
-            on one day is sold.
+        signals: `symbol`, `date`, `side`; known after that day's close. A symbol with a buy and a sell signal on one
+            day is sold.
         bars: `symbol`, `date`, `open`, `close`, `prev_close`, `amount`, `is_st`, `suspended`; a symbol without a bar
-            is taken as suspended.
+            counts as suspended.
         events: `symbol`, `date`, `ratio` (previous close as the exchange states it / last close), none of them null.
         terms: The account's terms.
-        ends: The first day of each symbol whose bars end because an ex-dividend ratio is not known; it is not traded
-            from then on, and shares that are held stay at their last close.
+        ends: By symbol, the day from which it is not traded, because an ex-dividend ratio is unknown. Shares held
+            stay at their last close.
     """
-    said, ratios = _ranked(signals, bars), _by_symbol(events)
-    desk = _Desk(PriceMatrix(bars), terms, ends)
+    signals_by_day, ratios = _ranked(signals, bars), _by_symbol(events)
+    simulation = _Simulation(PriceMatrix(bars), terms, ends)
     for day in days:
-        desk.open(day, ratios)
-        desk.close(day)
-        desk.listen(said.get(day, []))
-    return Outcome(desk.balances, desk.account.trades, desk.unfilled)
+        simulation.open(day, ratios)
+        simulation.close(day)
+        simulation.place_orders(signals_by_day.get(day, []))
+    return BacktestResult(simulation.balances, simulation.account.trades, simulation.unfilled)
 
 
 def _ranked(signals: pl.DataFrame, bars: pl.DataFrame) -> dict[date, list[tuple[str, Side]]]:
-    """Return each day's (symbol, side), in order of the amount traded that day."""
+    """Return each day's (symbol, side), largest amount traded that day first."""
     amounts = bars.select("symbol", "date", "amount")
     rows = signals.select("symbol", "date", "side").unique().join(amounts, on=["symbol", "date"], how="left")
-    found: dict[date, list[tuple[str, Side]]] = {}
-    for day, symbol, side in (
-        rows.sort(pl.col("amount").fill_null(0) * -1, "symbol").select("date", "symbol", "side").iter_rows()
-    ):
-        found.setdefault(day, []).append((symbol, side))
-    return found
+    rows = rows.sort(pl.col("amount").fill_null(0) * -1, "symbol").select("date", "symbol", "side")
+    signals_by_day: dict[date, list[tuple[str, Side]]] = {}
+    for day, symbol, side in rows.iter_rows():
+        signals_by_day.setdefault(day, []).append((symbol, side))
+    return signals_by_day
 
 
 def _by_symbol(events: pl.DataFrame) -> dict[str, list[tuple[date, float]]]:
-    found: dict[str, list[tuple[date, float]]] = {}
+    ratios: dict[str, list[tuple[date, float]]] = {}
     for symbol, day, ratio in events.sort("symbol", "date").select("symbol", "date", "ratio").iter_rows():
-        found.setdefault(symbol, []).append((day, ratio))
-    return found
+        ratios.setdefault(symbol, []).append((day, ratio))
+    return ratios
 
 
-class _Desk:
-    """The account on its way through the days."""
+class _Simulation:
+    """The state of a backtest: account, orders for the next open, and what happened so far."""
 
-    def __init__(self, book: PriceMatrix, terms: Terms, ends: Mapping[str, date]) -> None:
+    def __init__(self, prices: PriceMatrix, terms: Terms, ends: Mapping[str, date]) -> None:
         self.account = Portfolio(terms.initial_capital)
         self.balances: list[Balance] = []
         self.unfilled: Counter[str] = Counter()
-        self._book, self._terms, self._ends, self._orders = book, terms, ends, Orders()
+        self._prices, self._terms, self._ends, self._orders = prices, terms, ends, Orders()
 
     def open(self, day: date, ratios: dict[str, list[tuple[date, float]]]) -> None:
-        """Carry the holdings over the night and fill the orders."""
+        """Apply the ex-dividend events since the last trading day and execute the orders."""
         if self.balances:
             since = self.balances[-1].date
             for symbol in self.account.positions:
@@ -159,21 +158,21 @@ class _Desk:
             self._buy(day, symbol)
 
     def close(self, day: date) -> None:
-        """Mark the holdings and note the equity; what is not traded keeps its last close, less what went ex."""
+        """Mark the holdings to market and record the equity; a symbol without a trade keeps its last close."""
         for symbol, position in self.account.positions.items():
-            bar = self._book.get(symbol, day)
+            bar = self._prices.get(symbol, day)
             position.mark = bar.close if bar and not bar.suspended else position.mark
         self.balances.append(Balance(day, self.account.cash, self.account.holdings, self.account.equity))
 
-    def listen(self, said: list[tuple[str, Side]]) -> None:
-        """Turn the evening's signals into the next day's orders."""
+    def place_orders(self, signals: list[tuple[str, Side]]) -> None:
+        """Turn the day's signals into the next day's orders."""
         held = self.account.positions
-        buy = [symbol for symbol, side in said if side == "buy"]
-        sell = {symbol for symbol, side in said if side == "sell"}
-        waiting = (self._orders.sell & held.keys()) - set(buy)
-        self._orders = Orders(
-            waiting | (sell & held.keys()), [symbol for symbol in buy if symbol not in held and symbol not in sell]
-        )
+        buy = [symbol for symbol, side in signals if side == "buy"]
+        sell = {symbol for symbol, side in signals if side == "sell"}
+        pending = (self._orders.sell & held.keys()) - set(buy)
+        excluded = held.keys() | sell
+        new = [symbol for symbol in buy if symbol not in excluded]
+        self._orders = Orders(pending | (sell & held.keys()), new)
 
     def _sell(self, day: date, symbol: str) -> None:
         bar = self._tradable(day, symbol, "sell")
@@ -195,14 +194,14 @@ class _Desk:
                 self.unfilled["buy: not enough for a lot"] += 1
 
     def _affordable(self, board: Board, price: float, day: date) -> int:
-        """Return the largest order that one place's money pays for, fees included."""
-        place = min(self.balances[-1].equity / self._terms.max_positions, self.account.cash)
-        # The fees of the whole sum are at least those of the order, so the order never costs more than the sum.
-        return buyable(board, max(0.0, place - self._terms.fees("buy", place, day)) / price)
+        """Return the largest order that the budget of one position pays for, fees included."""
+        budget = min(self.balances[-1].equity / self._terms.max_positions, self.account.cash)
+        # The fees of the whole budget are at least those of the order, so the order never costs more than the budget.
+        return buyable(board, max(0.0, budget - self._terms.fees("buy", budget, day)) / price)
 
     def _tradable(self, day: date, symbol: str, side: Side) -> Bar | None:
-        """Return the bar if its open can be traded at; else count why not."""
-        bar = self._book.get(symbol, day)
+        """Return the bar if an order can be filled at its open; otherwise count the reason and return None."""
+        bar = self._prices.get(symbol, day)
         if day >= self._ends.get(symbol, date.max):
             self.unfilled[f"{side}: ex-dividend ratio not known"] += 1
         elif bar is None or bar.suspended:
@@ -219,9 +218,9 @@ class _Desk:
 
 
 def _at_narrow_limit(symbol: str, day: date, price: float, prev_close: float, side: Side) -> bool:
-    """Whether the price stands at the limit of an ST stock, so that it matters whether this is one.
+    """Return whether the price equals the limit of an ST stock.
 
-    A price beyond that limit shows that it is none.
+    A price beyond that limit proves that the stock is not ST.
     """
     board = board_of(symbol)
     limits = (price_limit(board, day, is_st=is_st) if board else None for is_st in (True, False))
@@ -232,7 +231,7 @@ def _at_narrow_limit(symbol: str, day: date, price: float, prev_close: float, si
 
 
 def _at_limit(symbol: str, day: date, price: float, prev_close: float, is_st: bool, side: Side) -> bool:
-    """Whether nobody is on the other side: the price stands at the upper limit for a buyer, at the lower for a seller."""
+    """Return whether an order cannot be filled: a buy at the upper limit or a sell at the lower limit."""
     board = board_of(symbol)
     limit = price_limit(board, day, is_st=is_st) if board else None
     return limit is not None and at_limit(side, price, prev_close, limit)

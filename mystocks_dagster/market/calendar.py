@@ -1,4 +1,4 @@
-"""The trading calendar of the Chinese stock exchanges (Shanghai, Shenzhen and Beijing keep the same days)."""
+"""The trading calendar of the Chinese stock exchanges; Shanghai, Shenzhen and Beijing have the same trading days."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
@@ -10,9 +10,9 @@ from pathlib import Path
 from mystocks_dagster.errors import OutsideCalendar
 from mystocks_dagster.market.clock import SHANGHAI
 
-#: Continuous trading ends; from here on a session counts as closed.
+#: The end of trading; from this time on a session counts as closed.
 CLOSE = time(15, 0)
-#: From here on vendors have the day's bars.
+#: From this time on vendors have the day's bars.
 DATA_READY = time(15, 30)
 
 _CLOSURES = Path(__file__).with_name("xshg_closures.txt")
@@ -21,11 +21,11 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class TradingCalendar:
-    """The trading days between two bounds; what lies beyond the bounds is not known.
+    """The trading days between two bounds; days beyond the bounds are unknown.
 
     Attributes:
-        first: First day that is known.
-        last: Last day that is known; nothing is guessed after it.
+        first: First known day.
+        last: Last known day.
     """
 
     first: date
@@ -35,10 +35,10 @@ class TradingCalendar:
 
     @classmethod
     def from_days(cls, days: Iterable[date], first: date | None = None, last: date | None = None) -> "TradingCalendar":
-        """Make a calendar of exactly those trading days; the bounds default to the earliest and the latest of them.
+        """Make a calendar of exactly these trading days; the bounds default to the first and the last of them.
 
         Raises:
-            ValueError: There is no day, or one lies outside the bounds.
+            ValueError: `days` is empty, or a day lies outside the bounds.
         """
         sessions = tuple(sorted(set(days)))
         if not sessions:
@@ -49,25 +49,25 @@ class TradingCalendar:
         return cls(first, last, sessions, frozenset(sessions))
 
     def is_session(self, day: date) -> bool:
-        """Say whether the exchanges trade on that day.
+        """Return whether the exchanges trade on that day.
 
         Raises:
-            OutsideCalendar: The day lies beyond the bounds.
+            OutsideCalendar: The day lies outside the bounds.
         """
         self._check(day)
         return day in self._known
 
     def is_probable_session(self, day: date) -> tuple[bool, bool]:
-        """Return (trades, certain): beyond the bounds every weekday is taken for a trading day, and `certain` is False."""
+        """Return (trades, certain); outside the bounds every weekday is assumed to be a trading day, not certain."""
         if self.first <= day <= self.last:
             return day in self._known, True
         return day.weekday() < 5, False
 
     def sessions(self, start: date, end: date) -> list[date]:
-        """Return the trading days from `start` to `end`, both included, ascending; none when `start` is after `end`.
+        """Return the trading days from `start` to `end`, both included, ascending; none if `start` is after `end`.
 
         Raises:
-            OutsideCalendar: One of the two lies beyond the bounds.
+            OutsideCalendar: `start` or `end` lies outside the bounds.
         """
         self._check(start)
         self._check(end)
@@ -76,10 +76,10 @@ class TradingCalendar:
     def closures(self, start: date | None = None, end: date | None = None) -> list[date]:
         """Return the weekdays (Monday to Friday) from `start` to `end` on which the exchanges do not trade.
 
-        The bounds of the calendar are the defaults.
+        The defaults are the bounds of the calendar.
 
         Raises:
-            OutsideCalendar: One of the two lies beyond the bounds.
+            OutsideCalendar: `start` or `end` lies outside the bounds.
         """
         start, end = start or self.first, end or self.last
         self._check(start)
@@ -88,10 +88,10 @@ class TradingCalendar:
         return [day for day in span if day.weekday() < 5 and day not in self._known]
 
     def previous(self, day: date) -> date:
-        """Return the last trading day before `day`, which itself need not be one.
+        """Return the last trading day before `day`, which need not be a trading day.
 
         Raises:
-            OutsideCalendar: No such day is known.
+            OutsideCalendar: That day lies outside the bounds.
         """
         self._check(day - _DAY)
         at = bisect_left(self._sessions, day)
@@ -100,10 +100,10 @@ class TradingCalendar:
         return self._sessions[at - 1]
 
     def next(self, day: date) -> date:
-        """Return the first trading day after `day`, which itself need not be one.
+        """Return the first trading day after `day`, which need not be a trading day.
 
         Raises:
-            OutsideCalendar: No such day is known.
+            OutsideCalendar: That day lies outside the bounds.
         """
         self._check(day + _DAY)
         at = bisect_right(self._sessions, day)
@@ -112,24 +112,24 @@ class TradingCalendar:
         return self._sessions[at]
 
     def latest_closed(self, moment: datetime, close: time = CLOSE) -> date:
-        """Return the latest trading day that is over at `moment`; a day is over from `close` on, Shanghai time.
+        """Return the latest trading day that is closed at `moment`; a day closes at `close`, Shanghai time.
 
         Raises:
-            OutsideCalendar: The calendar does not reach `moment`.
+            OutsideCalendar: `moment` lies outside the bounds.
             ValueError: `moment` is naive.
         """
         day = self._first_open_day(moment, close)
         return self.previous(day)
 
     def probable_latest_closed(self, moment: datetime, close: time = CLOSE) -> tuple[date, bool]:
-        """Return (day, certain): as `latest_closed`, but beyond the bounds the latest weekday that is over, not certain."""
+        """Return (day, certain) like `latest_closed`; outside the bounds, the latest closed weekday, not certain."""
         day = self._first_open_day(moment, close) - _DAY
         while not self.is_probable_session(day)[0]:
             day -= _DAY
         return day, self.is_probable_session(day)[1]
 
     def extended(self, days: Iterable[date], last: date) -> "TradingCalendar":
-        """Return a calendar that goes on to `last` with those of `days` that lie beyond this one's end.
+        """Return a calendar that is extended to `last` by those of `days` that are after this one's end.
 
         Raises:
             ValueError: A day lies after `last`.
@@ -153,17 +153,16 @@ class TradingCalendar:
 
     def _outside(self, day: date) -> OutsideCalendar:
         return OutsideCalendar(
-            f"{day} lies outside the exchange calendar, which is known from {self.first} to {self.last}; "
-            "choose a day within, or let the calendar reach further: mystocks calendar --refresh"
+            f"{day} is outside the exchange calendar, which covers {self.first} to {self.last}; "
+            "choose a day within it, or extend it: mystocks calendar --refresh"
         )
 
 
 @cache
 def published() -> TradingCalendar:
     """Return the exchange calendar that ships with this package: 1990-12-19 to the end of the last announced year."""
-    lines = [
-        line.split() for line in _CLOSURES.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
-    ]
+    text = _CLOSURES.read_text(encoding="utf-8")
+    lines = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
     _, *bounds = lines[0]
     first, last = map(date.fromisoformat, bounds)
     closed = {date.fromisoformat(f"{year}-{day}") for year, *days in lines[1:] for day in days}
@@ -172,15 +171,15 @@ def published() -> TradingCalendar:
 
 
 def shanghai() -> TradingCalendar:
-    """Return the exchange calendar in force: the published one, and what this installation knows beyond it.
+    """Return the exchange calendar in force: the published one and this installation's extension of it.
 
-    A long-lived process asks each time: the calendar may have been extended since. See `trading_calendar`.
+    Do not cache the result in a long-lived process: the calendar may be extended. See `trading_calendar`.
     """
     return _provider()
 
 
 def provide(provider: Callable[[], TradingCalendar]) -> None:
-    """Set what `shanghai` returns: the market itself reads neither settings nor files of an installation."""
+    """Set the provider of `shanghai`: this package itself reads no settings and no files of an installation."""
     global _provider
     _provider = provider
 

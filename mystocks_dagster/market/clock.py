@@ -1,4 +1,4 @@
-"""The one clock: every moment in this project is aware, and Shanghai's unless said otherwise."""
+"""The clock of this project: timezone-aware moments in Shanghai time."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

@@ -1,7 +1,7 @@
-"""What a symbol's bar must have in common with its bar of the session before: rules that need yesterday's rows.
+"""Rules that compare a symbol's bar with its bar of the previous session.
 
-They expose rows that are sound in themselves and yet wrong: yesterday's rows under today's date, the prices of
-another symbol, prices times ten, moves beyond the limit.
+They detect rows that are valid by themselves and still wrong: yesterday's rows under today's date, the prices of
+another symbol, prices multiplied by ten, moves beyond the price limit.
 """
 
 from collections.abc import Mapping
@@ -16,26 +16,25 @@ from mystocks_dagster.market.rules import CHINEXT_REFORM
 from mystocks_dagster.market.symbols import board_expr
 from mystocks_dagster.market.value_rules import Rule
 
-#: An ex-dividend event leaves at least this of the last close (30 new shares for 10 leave 0.25), and never more than
-#: all of it.
+#: The range of an ex-dividend ratio: 30 new shares for 10 give 0.25, and no event raises the price.
 LEAST_RATIO, MOST_RATIO = 0.2, 1.0
-#: How a symbol lacks bars that comes back at its last close, as after a suspension.
+#: The kind of a gap after which the symbol continues at its last close, as after a suspension.
 PAUSED = "paused"
-#: From so many symbols on, a day on which more than this share disagrees with the last closes is another day: on the
-#: busiest ex-dividend days it is 6 %.
+#: A day of at least `MANY` symbols is wrong if a larger share than this disagrees with the last closes; on the busiest
+#: ex-dividend days it is 6 %.
 MANY, MOST_DISAGREEING = 20, 0.3
 #: Within the days of `CONTEXT` the market has never moved so far that most previous closes leave these bounds.
 LEAST_NEAR, MOST_NEAR = 0.35, 2.5
-#: So long before the missing session the last stored one may be.
+#: The longest time between the missing session and the last stored one.
 FEW_DAYS = timedelta(days=3)
-#: So many of the traded symbols may be suspended from one day to the next before a snapshot is not believed.
+#: The largest share, and number, of traded symbols that a credible snapshot suspends from one day to the next.
 MOST_SUSPENDED, FEW_SUSPENDED = 0.03, 20
-#: Bars that a symbol must have had before its price is taken for limited: five free days, and one more.
+#: The number of bars after which a symbol has a price limit: five days without a limit, and one more.
 SETTLED = 6
-#: The limits are those of `rules.py` from here on; what was before is not modelled there.
+#: The first day whose price limits `rules.py` models.
 LIMITS_FROM = date(2014, 1, 1)
 
-#: Columns of stored bars that are needed to judge the bars after them.
+#: Columns of the stored bars that later bars are compared with.
 CONTEXT = ("symbol", "date", "open", "high", "low", "close", "prev_close", "volume", "amount", "suspended")
 _SAME = ("open", "high", "low", "close", "volume", "amount")
 
@@ -51,7 +50,8 @@ REPEATED = Rule(
 )
 RATIO = Rule(
     "prev_close_out_of_bounds",
-    f"prev_close is not {LEAST_RATIO} to {MOST_RATIO:.0f} times the last stored close, so no ex-dividend day explains it",
+    f"prev_close is not {LEAST_RATIO} to {MOST_RATIO:.0f} times the last stored close, so no ex-dividend event "
+    "explains it",
     lambda: (
         pl.col("_adjacent")
         & (
@@ -62,27 +62,27 @@ RATIO = Rule(
     ),
 )
 RULES = (BEYOND_LIMIT, REPEATED, RATIO)
-#: More days than any stored day is away from 1970-01-01.
+#: Larger than the number of days from 1970-01-01 to any stored day.
 _DAYS = 2**20
 
 
 class Neighbours:
-    """The bars of a frame, each beside the symbol's bar before it.
+    """The bars of a frame, each joined with the symbol's previous bar.
 
     Attributes:
-        rows: The frame's rows in its order, with the last close and date (`_close`, `_date`), whether that bar is of
-            the session before (`_adjacent`), and what the rules need.
-        loaded: All days of the frame and of what is stored beside it, ascending.
+        rows: The frame's rows in its order, with the previous bar's close and date (`_close`, `_date`), whether that
+            bar is of the previous session (`_adjacent`), and the inputs of the rules.
+        loaded: All days of the frame and of the stored bars, ascending.
     """
 
     def __init__(self, frame: pl.DataFrame, stored: pl.DataFrame, previous: Mapping[date, date]) -> None:
-        """Find each bar's bar before it.
+        """Join each bar with the symbol's previous bar.
 
         Args:
             frame: Bars (`daily_bars`), in any order, each key once.
-            stored: `CONTEXT` of stored bars of other days than the frame's: some three weeks before it, and between
-                its days.
-            previous: The session before each day of the frame.
+            stored: `CONTEXT` columns of stored bars of other days than the frame's: about three weeks before it, and
+                between its days.
+            previous: The previous session of each day of the frame.
         """
         self._both = pl.concat([frame.select(CONTEXT), stored.select(CONTEXT)])
         self._height = frame.height
@@ -100,72 +100,60 @@ class Neighbours:
         self.rows = rows.with_columns(_beyond=_among(rows, _may_be_beyond(), _beyond()), _repeated=self._repeated(rows))
 
     def breaks(self) -> dict[Rule, pl.Series]:
-        """Return, for each rule that is broken anywhere, which rows break it."""
-        found = self.rows.select(rule.breaks().fill_null(value=False).alias(rule.name) for rule in RULES)
-        return {rule: found[rule.name] for rule in RULES if found[rule.name].any()}
+        """Return, by broken rule, a mask of the rows that break it."""
+        flags = self.rows.select(rule.breaks().fill_null(value=False).alias(rule.name) for rule in RULES)
+        return {rule: flags[rule.name] for rule in RULES if flags[rule.name].any()}
 
     def wrong_days(self) -> dict[date, str]:
-        """Return the days on which most previous closes are not the last stored closes, and why they are not believed.
+        """Return the days on which too many previous closes contradict the last stored closes, with the reason.
 
-        Where only the last session or so is not loaded, previous closes need only be near the last stored ones.
+        After a short gap in the loaded days, previous closes need only be near the last stored closes.
         """
         differs = pl.when("_adjacent").then(_disagrees()).otherwise(_far()).fill_null(value=False)
-        missed = (
-            pl.col("_session") - pl.col("_date") <= FEW_DAYS
-        )  # after more, a wrong stored day would refuse all days after it
-        alone = ~pl.col("_session").is_in(self.loaded.to_list()) & missed
+        # After a longer gap nothing is compared: otherwise one wrong stored day would refuse all days after it.
+        short_gap = pl.col("_session") - pl.col("_date") <= FEW_DAYS
+        after_gap = ~pl.col("_session").is_in(self.loaded.to_list()) & short_gap
+        compared = pl.col("_adjacent") | after_gap
+        example = ("symbol", "prev_close", "_close", "_date", "_adjacent")
         counts = (
-            self.rows.filter(
-                pl.col("_adjacent") | alone, pl.col("prev_close").is_not_null(), pl.col("_close").is_not_null()
-            )
+            self.rows.filter(compared, pl.col("prev_close").is_not_null(), pl.col("_close").is_not_null())
             .group_by("date")
-            .agg(
-                differs.sum().alias("differing"),
-                *(
-                    pl.col(name).filter(differs).first()
-                    for name in ("symbol", "prev_close", "_close", "_date", "_adjacent")
-                ),
-                rows=pl.len(),
-            )
+            .agg(differs.sum().alias("differing"), pl.col(example).filter(differs).first(), rows=pl.len())
             .filter((pl.col("rows") >= MANY) & (pl.col("differing") > MOST_DISAGREEING * pl.col("rows")))
             .sort("date")
         )
-        return {row["date"]: _why(row) for row in counts.iter_rows(named=True)}
+        return {row["date"]: _disagreement(row) for row in counts.iter_rows(named=True)}
 
     def newly_suspended(self) -> dict[date, str]:
-        """Return the days on which so many symbols stopped trading at once that a list is not believed."""
+        """Return the days on which too many symbols stopped trading at once, with the reason for refusing them."""
+        examples = pl.col("symbol").filter("suspended").head(5)
         counts = (
             self.rows.filter(pl.col("_adjacent") & ~pl.col("_suspended"))
             .group_by("date")
-            .agg(
-                rows=pl.len(), suspended=pl.col("suspended").sum(), symbols=pl.col("symbol").filter("suspended").head(5)
-            )
+            .agg(rows=pl.len(), suspended=pl.col("suspended").sum(), symbols=examples)
             .filter(pl.col("suspended") > pl.max_horizontal(pl.lit(FEW_SUSPENDED), MOST_SUSPENDED * pl.col("rows")))
             .sort("date")
         )
-        return {
-            row[
-                "date"
-            ]: f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols that traded the day before show no price, "
-            f"e.g. {', '.join(row['symbols'])}"
-            for row in counts.iter_rows(named=True)
-        }
+        return {row["date"]: _mass_suspension(row) for row in counts.iter_rows(named=True)}
 
     def gaps(self) -> pl.DataFrame:
-        """Return `symbol`, `date`, `how` of the symbols of the frame that lack bars between two of theirs.
+        """Return `symbol`, `date`, `how` of the gaps: bars missing between two bars of a symbol.
 
-        `date` is the first loaded day without a bar. `how` is `paused` when the symbol comes back at its last close,
-        as after a suspension of which the source has no rows, and `moved` when it comes back at another price.
+        `date` is the first loaded day without a bar. `how` is `paused` if the symbol continues at its last close, as
+        after a suspension for which the source has no rows, and `moved` if it continues at another price.
         """
-        here = self._place.head(self._height)
+        place = self._place.head(self._height)
         last = self._place.gather(self._index)
-        gap = (here.cast(pl.Int64) - last.cast(pl.Int64) > 1).fill_null(value=False)
+        gap = (place.cast(pl.Int64) - last.cast(pl.Int64) > 1).fill_null(value=False)
         rows = self.rows.select("symbol", "prev_close", "_close", place=last.cast(pl.Int64) + 1).filter(gap)
         how = pl.when(_disagrees()).then(pl.lit("moved")).otherwise(pl.lit(PAUSED))
         return rows.select("symbol", date=self.loaded.gather(rows["place"]), how=how)
 
     def ends(self) -> pl.DataFrame:
-        """Return `symbol`, `date`, `how` (`ended`) of the symbols without a bar on the last loaded day: the first such day."""
+        """Return `symbol`, `date`, `how` (`ended`) of the symbols without a bar on the last loaded day.
+
+        `date` is the first loaded day after the symbol's last bar.
+        """
         last = (
             pl.DataFrame({"symbol": self._both["symbol"], "place": self._place.cast(pl.Int64)})
             .group_by("symbol")
@@ -175,7 +163,10 @@ class Neighbours:
         return ended.select("symbol", date=self.loaded.gather(ended["place"] + 1), how=pl.lit("ended"))
 
     def _before(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return, for each row of the frame, the row of the symbol's bar before it (-1: none), and whether it has had `SETTLED`."""
+        """Return, for each row of the frame, the row of the symbol's previous bar, or -1, and whether it is settled.
+
+        A row is settled if the symbol has at least `SETTLED` bars before it.
+        """
         codes = self._both["symbol"].cast(pl.Categorical).to_physical().cast(pl.Int64).to_numpy()
         order = np.argsort(codes * _DAYS + self._both["date"].to_physical().to_numpy(), kind="stable")
         sorted_codes = codes[order]
@@ -187,19 +178,18 @@ class Neighbours:
         return before[: self._height], settled[: self._height]
 
     def _repeated(self, rows: pl.DataFrame) -> pl.Series:
-        """Return which rows hold the numbers of the day before; only those whose prev_close disagrees are looked at."""
-        at = rows.select(
-            (pl.col("_adjacent") & (pl.col("volume") > 0) & _disagrees()).fill_null(value=False).arg_true()
-        ).to_series()
-        mine, theirs = self._both.select(_SAME)[at], self._both.select(_SAME)[self._index.gather(at)]
-        same = [mine[name] == theirs[name] for name in _SAME]
+        """Return a mask of the rows that repeat the previous day's numbers although prev_close disagrees."""
+        candidates = (pl.col("_adjacent") & (pl.col("volume") > 0) & _disagrees()).fill_null(value=False)
+        at = rows.select(candidates.arg_true()).to_series()
+        values = self._both.select(_SAME)
+        bars, previous = values[at], values[self._index.gather(at)]
         flags = np.zeros(rows.height, dtype=bool)
-        flags[at.to_numpy()] = np.logical_and.reduce([one.to_numpy() for one in same])
+        flags[at.to_numpy()] = np.logical_and.reduce([(bars[name] == previous[name]).to_numpy() for name in _SAME])
         return pl.Series(flags)
 
 
 def _among(rows: pl.DataFrame, candidates: pl.Expr, test: pl.Expr) -> pl.Series:
-    """Return for which rows `test` holds; it is only made for the few `candidates`."""
+    """Return a mask of the rows for which `test` holds; it is evaluated for the few `candidates` only."""
     at = rows.select(candidates.fill_null(value=False).arg_true()).to_series()
     flags = np.zeros(rows.height, dtype=bool)
     flags[at.to_numpy()] = rows[at].select(test.fill_null(value=False)).to_series().to_numpy()
@@ -214,13 +204,20 @@ def _far() -> pl.Expr:
     return ~(pl.col("prev_close") / pl.col("_close")).is_between(LEAST_NEAR, MOST_NEAR)
 
 
-def _why(row: Mapping[str, Any]) -> str:
+def _disagreement(row: Mapping[str, Any]) -> str:
     last = (
         "the stored closes of the day before" if row["_adjacent"] else f"near the last stored closes ({row['_date']})"
     )
     return (
-        f"prev_close_disagrees: {row['differing']:,} of {row['rows']:,} previous closes are not {last}, so these are rows of "
-        f"another day, e.g. {row['symbol']} prev_close={row['prev_close']}, stored {row['_close']}"
+        f"prev_close_disagrees: {row['differing']:,} of {row['rows']:,} previous closes are not {last}, so these are "
+        f"rows of another day, e.g. {row['symbol']} prev_close={row['prev_close']}, stored {row['_close']}"
+    )
+
+
+def _mass_suspension(row: Mapping[str, Any]) -> str:
+    return (
+        f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols that traded the day before "
+        f"show no price, e.g. {', '.join(row['symbols'])}"
     )
 
 
@@ -237,7 +234,7 @@ def _may_be_beyond() -> pl.Expr:
 
 
 def _beyond() -> pl.Expr:
-    """Whether high or low lies more than a tick beyond the widest limit that the board can have had on that day."""
+    """Return the expression that is true if high or low is more than a tick beyond the board's widest limit."""
     board, day = board_expr("symbol"), pl.col("date")
     percent = (
         pl.when(board == "bse").then(30)
@@ -245,7 +242,7 @@ def _beyond() -> pl.Expr:
         .when(board == "chinext").then(pl.when(day >= CHINEXT_REFORM).then(20).otherwise(10))
         .when(board == "main").then(10)
     )  # fmt: skip
-    # An ex-dividend day lowers the previous close and never raises it: without it, the last close is an upper bound.
+    # An ex-dividend event never raises the previous close, so the last close is an upper bound of an unknown one.
     before = (pl.coalesce("prev_close", "_close") * 100).round().cast(pl.Int64)
     lowest = pl.when(pl.col("prev_close").is_not_null()).then((before * (100 - percent) + 50) // 100)
     highest = (before * (100 + percent) + 50) // 100

@@ -1,9 +1,9 @@
-"""Technical indicators as 通达信 defines them: small functions from expression to expression.
+"""Technical indicators as 通达信 defines them: functions from polars expressions to polars expressions.
 
-Every function expects the bars of one symbol in ascending order of date, days without trading left out; on a frame of
-many symbols use it inside `.over("symbol")`. Nothing is filled: where a window is not full yet the value is null.
-Moving averages of the exponential kind start at the first bar that they are given, so their first values still
-depend on where the history starts (after five times the window by less than one percent of the first price).
+Every function expects the bars of one symbol in ascending order of date, without the days on which it did not trade.
+On a frame of many symbols use it inside `.over("symbol")`. A value is null until its window is full. Exponential
+moving averages start at the first bar, so their first values depend on where the history starts (after five times
+the window by less than one percent of the first price).
 
 Formulas, conventions and references: docs/indicators.md.
 """
@@ -35,7 +35,7 @@ COLUMNS = MappingProxyType(
 
 
 def ma(x: pl.Expr, window: int) -> pl.Expr:
-    """Mean of the last `window` bars; null until there are that many.
+    """Mean of the last `window` bars; null in the first `window - 1` rows.
 
     Examples:
         >>> pl.DataFrame({"x": [1.0, 2.0, 4.0]}).select(ma(pl.col("x"), 2))["x"].to_list()
@@ -45,7 +45,7 @@ def ma(x: pl.Expr, window: int) -> pl.Expr:
 
 
 def ema(x: pl.Expr, window: int) -> pl.Expr:
-    """EMA(X,N): y = (2x + (N-1)y') / (N+1), starting with the first x.
+    """EMA(X,N): y = (2x + (N-1)y') / (N+1), starting at the first x.
 
     Examples:
         >>> pl.DataFrame({"x": [1.0, 2.0, 4.0]}).select(ema(pl.col("x"), 3))["x"].to_list()
@@ -55,7 +55,7 @@ def ema(x: pl.Expr, window: int) -> pl.Expr:
 
 
 def sma(x: pl.Expr, window: int, weight: int = 1) -> pl.Expr:
-    """SMA(X,N,M), China's smoothed average: y = (Mx + (N-M)y') / N, starting with the first x that is not null.
+    """SMA(X,N,M), the smoothed average of 通达信: y = (Mx + (N-M)y') / N, starting at the first x that is not null.
 
     Examples:
         >>> pl.DataFrame({"x": [None, 4.0, 1.0]}).select(sma(pl.col("x"), 3))["x"].to_list()
@@ -74,14 +74,14 @@ def macd(close: pl.Expr, short: int = 12, long: int = 26, signal: int = 9) -> tu
 def kdj(
     close: pl.Expr, high: pl.Expr, low: pl.Expr, window: int = 9, k: int = 3, d: int = 3
 ) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """K, D and J: RSV is where the close stands between the window's low and high, in percent; K and D smooth it, J = 3K - 2D.
+    """K, D and J of the stochastic oscillator; null in the first `window - 1` rows.
 
-    A window in which no price differs has no such place: its RSV is 50. K and D lie in 0..100, J may leave it. Null in
-    the first `window - 1` rows.
+    RSV is the position of the close between the window's low and high, in percent; it is 50 if all prices of the
+    window are equal. K and D are smoothed RSV within 0..100. J = 3K - 2D may leave that range.
     """
     lowest, highest = low.rolling_min(window), high.rolling_max(window)
-    # The addends are lost beside any range and make one half of none; a fill_nan here takes three times as long over
-    # groups.
+    # The tiny addends vanish beside any range, and give 50 if the range is 0. A fill_nan here takes three times as
+    # long over groups.
     rsv = (close - lowest + _TINY) / (highest - lowest + 2 * _TINY) * 100
     k_line = sma(rsv, k)
     d_line = sma(k_line, d)
@@ -89,24 +89,25 @@ def kdj(
 
 
 def rsi(close: pl.Expr, window: int) -> pl.Expr:
-    """Smoothed rises as a percentage of smoothed moves, 0..100; null until the price has moved once."""
+    """Smoothed rises as a percentage of smoothed moves, 0..100; null until the price first changes."""
     move = close.diff()
     rises, moves = sma(move.clip(lower_bound=0), window), sma(move.abs(), window)
     return (rises / moves * 100).fill_nan(None)
 
 
 def boll(close: pl.Expr, window: int = 20, width: float = 2) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """Middle, upper and lower Bollinger band; null until `window` bars are there.
+    """Middle, upper and lower Bollinger band; null in the first `window - 1` rows.
 
-    The deviation is the sample's (divided by `window - 1`), as 通达信's STD is; MyTT and TA-Lib divide by `window`.
+    The standard deviation is the sample's (divided by `window - 1`), like 通达信's STD; MyTT and TA-Lib divide by
+    `window`.
     """
     middle = ma(close, window)
     spread = width * close.rolling_std(window, ddof=1)
     return middle, middle + spread, middle - spread
 
 
-def indicator_columns(asked: Sequence[Indicator]) -> list[pl.Expr]:
-    """Return the named columns of the `asked` indicators, computed from `close`, `high` and `low` of one symbol."""
+def indicator_columns(indicators: Sequence[Indicator]) -> list[pl.Expr]:
+    """Return the named columns of `indicators`, computed from `close`, `high` and `low` of one symbol."""
     close = pl.col("close")
     formulas: dict[str, tuple[pl.Expr, ...]] = {
         "MA": tuple(ma(close, window) for window in MA_WINDOWS),
@@ -117,32 +118,32 @@ def indicator_columns(asked: Sequence[Indicator]) -> list[pl.Expr]:
     }
     return [
         formula.alias(name)
-        for indicator in dict.fromkeys(asked)
+        for indicator in dict.fromkeys(indicators)
         for name, formula in zip(COLUMNS[indicator], formulas[indicator], strict=True)
     ]
 
 
-def indicator_table(bars: pl.DataFrame, asked: Sequence[Indicator]) -> pl.DataFrame:
-    """Compute indicators for all symbols of `bars`: one row per bar, in the same order.
+def indicator_table(bars: pl.DataFrame, indicators: Sequence[Indicator]) -> pl.DataFrame:
+    """Compute indicators for all symbols of `bars`, one row per bar, in the same order.
 
     Args:
         bars: `symbol`, `date` and hfq `close`, `high`, `low` of the bars on which the symbol traded, in order of symbol
             and date.
-        asked: Which indicators.
+        indicators: The indicators to compute.
 
     Returns:
-        `symbol`, `date`, `close_hfq` and the columns of `asked`.
+        `symbol`, `date`, `close_hfq` and the columns of `indicators`.
     """
-    columns = (column.over("symbol") for column in indicator_columns(asked))
+    columns = (column.over("symbol") for column in indicator_columns(indicators))
     return bars.select("symbol", "date", pl.col("close").alias("close_hfq"), *columns)
 
 
 def blocks(bars: pl.DataFrame, rows: int = 1_000_000) -> Iterator[pl.DataFrame]:
-    """Cut bars, in order of symbol, between symbols into blocks of about so many rows; nothing is copied."""
+    """Split bars, sorted by symbol, at symbol boundaries into blocks of about `rows` rows, without copying."""
     start = length = 0
-    for of_symbol in bars["symbol"].rle().struct.field("len"):
-        if length and length + of_symbol > rows:
+    for symbol_rows in bars["symbol"].rle().struct.field("len"):
+        if length and length + symbol_rows > rows:
             yield bars.slice(start, length)
             start, length = start + length, 0
-        length += of_symbol
+        length += symbol_rows
     yield bars.slice(start, length)

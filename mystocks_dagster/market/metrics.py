@@ -1,4 +1,4 @@
-"""How well an account did, out of its equity curve."""
+"""Performance figures of an equity curve."""
 
 import math
 import statistics
@@ -6,22 +6,21 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-#: Trading days a year, as China's funds count them.
+#: Trading days per year, as Chinese funds count them.
 YEAR = 244
-#: Below this many daily returns nothing is compounded to a year.
+#: The minimum number of daily returns for an annual return.
 ENOUGH = 20
 
 
 class Performance(NamedTuple):
-    """Fractions: 0.05 is +5%.
+    """Performance figures as fractions: 0.05 is +5%.
 
     Attributes:
-        total_return: Last equity against the first.
-        annual_return: The same, compounded to a year of 244 trading days; null below 20 days, which say nothing of a
-            year.
+        total_return: Last equity / first equity - 1.
+        annual_return: The same, compounded to a year of 244 trading days; None below 20 daily returns.
         max_drawdown: Largest fall from a peak, as a positive fraction.
-        sharpe: Mean over sample deviation of daily returns, times the root of 244; no risk-free rate. Null when
-            nothing moved.
+        sharpe: Mean / sample standard deviation of daily returns, times the square root of 244, without a risk-free
+            rate; None if the deviation is 0.
     """
 
     total_return: float

@@ -1,4 +1,4 @@
-"""An account that holds A shares: cash, positions and the fills that made them. Days and orders come from outside."""
+"""An account that holds A shares: cash, positions and trades."""
 
 import math
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Position:
 
 
 class Portfolio:
-    """Cash (in CNY, whole cents) and positions; it refuses what an exchange or a broker would refuse."""
+    """Cash (CNY, whole cents) and positions; orders that an exchange or a broker would refuse raise an error."""
 
     def __init__(self, cash: float) -> None:
         self.cash = cash
@@ -53,14 +53,14 @@ class Portfolio:
         return round(self.cash + self.holdings, 2)
 
     def buy(self, day: date, symbol: str, shares: int, price: float, fees: float) -> None:
-        """Take shares for cash.
+        """Buy shares.
 
         Raises:
-            ValueError: The cash does not suffice, or the symbol is held already.
+            ValueError: The cash is not enough, or the symbol is held already.
         """
         cost = round(shares * price + fees, 2)
         if cost > self.cash:
-            raise ValueError(f"{day}: {shares} {symbol} cost {cost}, the account has {self.cash}.")
+            raise ValueError(f"{day}: {shares} {symbol} cost {cost} CNY; the account has {self.cash} CNY.")
         if symbol in self.positions:
             raise ValueError(f"{day}: {symbol} is held already.")
         self.cash = round(self.cash - cost, 2)
@@ -68,10 +68,10 @@ class Portfolio:
         self._record(day, symbol, "buy", shares, price, fees)
 
     def sell(self, day: date, symbol: str, price: float, fees: float) -> None:
-        """Give all shares of a symbol for cash.
+        """Sell all shares of a symbol.
 
         Raises:
-            ValueError: They were bought on that very day (T+1), or fees eat more than the account has.
+            ValueError: They were bought on the same day (T+1), or the fees exceed the account.
         """
         position = self.positions[symbol]
         if position.bought >= day:
@@ -86,15 +86,15 @@ class Portfolio:
         self._record(day, symbol, "sell", position.shares, price, fees)
 
     def go_ex(self, symbol: str, ratio: float) -> None:
-        """Carry a position over an ex-dividend or split day: shares / ratio at the close x ratio, fractions of a share in cash.
+        """Apply an ex-dividend or split event: shares / ratio at close x ratio, fractions of a share paid in cash.
 
-        The value stays what it was at the last close, so a held share follows its hfq series. A cash dividend is thus
-        reinvested at the ex-dividend price, without fee or tax.
+        The value of the position does not change, so it follows the hfq series. A cash dividend is thus reinvested at
+        the ex-dividend price, without fee or tax.
         """
         position = self.positions[symbol]
         value = position.shares * position.mark
         position.mark *= ratio
-        # The tiny addend keeps 1000 / 0.2 from becoming 4999.
+        # The tiny addend prevents 1000 / 0.2 from becoming 4999.
         position.shares = math.floor(position.shares / ratio + 1e-9)
         self.cash = round(self.cash + max(0.0, value - position.shares * position.mark), 2)
 

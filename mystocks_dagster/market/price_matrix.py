@@ -1,4 +1,4 @@
-"""Bars of the whole market, looked up one by one: the backtest asks for few of them, so they stay in columns."""
+"""Random access to single bars of the whole market; a backtest reads few, so the bars stay in columns."""
 
 from bisect import bisect_left
 from datetime import date
@@ -8,7 +8,7 @@ import polars as pl
 
 
 class Bar(NamedTuple):
-    """What a day of a symbol means to an order; prices in CNY per share, raw."""
+    """The values of a daily bar that an order needs; prices in CNY per share, raw."""
 
     open: float
     close: float
@@ -21,7 +21,7 @@ class PriceMatrix:
     """Daily bars by symbol and day."""
 
     def __init__(self, bars: pl.DataFrame) -> None:
-        """Keep `bars`: `symbol`, `date` and the fields of `Bar`; `is_st` None is unknown."""
+        """Index `bars`: `symbol`, `date` and the fields of `Bar`; `is_st` None is unknown."""
         self._bars = bars.sort("symbol", "date").rechunk()
         self._dates = self._bars["date"]
         ends = (
@@ -30,7 +30,7 @@ class PriceMatrix:
         self._spans = {symbol: (end - rows, end) for symbol, rows, end in ends.iter_rows()}
 
     def get(self, symbol: str, day: date) -> Bar | None:
-        """Return that symbol's bar of that day, or None."""
+        """Return the symbol's bar of the day, or None."""
         start, end = self._spans.get(symbol, (0, 0))
         row = bisect_left(self._dates, day, start, end)
         if row == end or self._dates[row] != day:

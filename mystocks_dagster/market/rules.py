@@ -1,4 +1,4 @@
-"""Trading rules of the Chinese exchanges: price limits, lots and fees, with the days from which they hold.
+"""Trading rules of the Chinese exchanges: price limits, lots and fees, with their effective dates.
 
 Sources, by rule:
 * Limits: trading rules of SSE, SZSE and BSE. Main board 10 % since 1996-12-16; ChiNext 20 % since 2020-08-24
@@ -8,7 +8,7 @@ Sources, by rule:
 * New listings: no limit on the first five days on STAR, on ChiNext since 2020-08-24 and on the main board since
   2023-04-10; on BSE on the first day. Before, +44 % and -36 % on the first day (since 2014).
 * Fees: stamp duty on sales 0.1 %, 0.05 % since 2023-08-28 (Ministry of Finance); transfer fee 0.002 %, 0.001 % since
-  2022-04-29 (ChinaClear). The broker's commission is a usual one and can be set.
+  2022-04-29 (ChinaClear). The broker's commission is a typical one and can be set.
 
 Not modelled: the first day of the delisting period and of a resumed listing (no limit), and the rules before 2014.
 """
@@ -33,7 +33,7 @@ COMMISSION_MIN = 5.0
 
 
 class PriceLimit(NamedTuple):
-    """How far a price may move in a day, in percent of the previous close: +`up` and -`down`."""
+    """The daily price limit in percent of the previous close: +`up` and -`down`."""
 
     up: int
     down: int
@@ -44,7 +44,7 @@ FIRST_DAY = PriceLimit(44, 36)
 
 
 def usual_limit(board: Board, day: date, *, is_st: bool = False) -> PriceLimit:
-    """Return the limit of a stock that is not newly listed."""
+    """Return the price limit of a stock that is not newly listed."""
     match board:
         case "bse":
             percent = 30
@@ -71,13 +71,13 @@ def days_without_limit(board: Board, list_date: date) -> int:
 
 
 def price_limit(board: Board, day: date, *, is_st: bool = False, list_date: date | None = None) -> PriceLimit | None:
-    """Return the limit of a stock on a trading day, or None when its price is free.
+    """Return the price limit of a stock on a trading day, or None if there is none.
 
-    `is_st` says that it trades under an ST name that day; `list_date` is its first trading day, None when that was long
-    ago or is not known.
+    `is_st` is whether it has an ST name that day. `list_date` is its first trading day, None if that was long ago or
+    is unknown.
 
     Raises:
-        OutsideCalendar: `day` is within three weeks of the listing and beyond the exchange calendar.
+        OutsideCalendar: `day` is within three weeks of the listing and outside the exchange calendar.
     """
     if list_date is not None and 0 <= (day - list_date).days <= 21:
         age = len(shanghai().sessions(list_date, day)) - 1
@@ -92,8 +92,8 @@ def price_limit(board: Board, day: date, *, is_st: bool = False, list_date: date
 def limit_cents(prev_close: Any, up: Any, down: Any) -> tuple[Any, Any]:
     """Return (lowest, highest) price in cents for a previous close in cents and limits in percent.
 
-    As the exchanges do: half a cent is rounded up, and a limit is at least one cent from the previous close. Takes
-    ints, and numpy integer arrays too.
+    As at the exchanges, half a cent is rounded up, and a limit is at least one cent from the previous close. Accepts
+    ints and numpy integer arrays.
     """
     highest = (prev_close * (100 + up) + 50) // 100
     lowest = (prev_close * (100 - down) + 50) // 100
@@ -101,7 +101,7 @@ def limit_cents(prev_close: Any, up: Any, down: Any) -> tuple[Any, Any]:
 
 
 def in_cents(price: float) -> int:
-    """Return a price in whole cents, the tick of shares; a price in CNY out of 32 bits is a little off its cent."""
+    """Return a price in whole cents, the tick of shares; rounding corrects the error of a 32-bit float."""
     return round(price * 100)
 
 
@@ -112,7 +112,7 @@ def limit_prices(prev_close: float, limit: PriceLimit) -> tuple[float, float]:
 
 
 def at_limit(side: Side, price: float, prev_close: float, limit: PriceLimit) -> bool:
-    """Whether nobody is on the other side: the price is at the upper limit or above for a buyer, at the lower or below for a seller.
+    """Return whether an order cannot be filled: a buy at the upper limit or above, a sell at the lower limit or below.
 
     Prices are in CNY and compared in whole cents.
     """
@@ -121,9 +121,9 @@ def at_limit(side: Side, price: float, prev_close: float, limit: PriceLimit) -> 
 
 
 def buyable(board: Board, shares: float) -> int:
-    """Return the largest buy order of at most `shares` that the exchange takes; 0 when there is none.
+    """Return the largest valid buy order of at most `shares`; 0 if there is none.
 
-    Hundreds on the main board and ChiNext; from 200 on STAR and from 100 on BSE, then any number.
+    Multiples of 100 on the main board and ChiNext; any number from 200 on STAR and from 100 on BSE.
     """
     whole = int(shares)
     match board:
@@ -136,16 +136,16 @@ def buyable(board: Board, shares: float) -> int:
 
 
 def sellable(board: Board, shares: float, held: int) -> int:
-    """Return the largest sell order of at most `shares` out of `held` that the exchange takes.
+    """Return the largest valid sell order of at most `shares` out of `held`.
 
-    What remains below a lot can only be sold in one go, so an order for all that is held is always taken.
+    A remainder below a lot can only be sold in one order, so an order for all shares held is always valid.
     """
     whole = int(shares)
     return held if whole >= held else buyable(board, whole)
 
 
 class Fees(NamedTuple):
-    """What an order costs beside its amount, in CNY."""
+    """The fees of an order, in CNY."""
 
     commission: float
     stamp_duty: float
@@ -153,7 +153,7 @@ class Fees(NamedTuple):
 
     @property
     def total(self) -> float:
-        """The three together."""
+        """The sum of the fees."""
         return round(sum(self), 2)
 
 
@@ -167,7 +167,7 @@ def fees(
 ) -> Fees:
     """Return the fees of one filled order of `amount` CNY on `day`, each rounded to 0.01.
 
-    Stamp duty falls on sales only (it fell on purchases too before 2008-09-19, which is not modelled).
+    Stamp duty applies to sales only (before 2008-09-19 to purchases too, which is not modelled).
     """
     duty = (0.0005 if day >= STAMP_DUTY_HALVED else 0.001) if side == "sell" else 0.0
     transfer = 0.00001 if day >= TRANSFER_FEE_HALVED else 0.00002
@@ -175,5 +175,5 @@ def fees(
 
 
 def _cents(amount: float) -> float:
-    # The tiny addend keeps 1.005, which is stored as 1.00499…, from being rounded down.
+    # The tiny addend prevents 1.005, which is stored as 1.00499…, from being rounded down.
     return math.floor(amount * 100 + 0.5 + 1e-9) / 100

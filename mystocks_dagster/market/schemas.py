@@ -1,4 +1,4 @@
-"""The former place of the tables' contracts, importable for one version more; they are in `market.tables` now."""
+"""Deprecated alias of `market.tables`, which has the tables' contracts; it will be removed in the next version."""
 
 import warnings
 from typing import Any

@@ -1,13 +1,13 @@
-"""What the three strategies say, and when: every signal uses bars up to its own day only and is known after that day's close.
+"""Signals of the three strategies. A signal uses bars up to its own day only and is known after that day's close.
 
 A strategy is a pair of conditions (buy, sell) on the rows of one symbol in ascending order of date, used
-`.over("symbol")`.
-Null indicators never make a signal.
+`.over("symbol")`. A null indicator gives no signal.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -16,9 +16,9 @@ import polars as pl
 StrategyName = Literal["ma_crossover", "macd_divergence", "kdj_overbought"]
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
 
-#: A divergence is looked for against this many bars before the present one.
+#: A divergence compares a bar with this many bars before it.
 DIVERGENCE_WINDOW = 20
-#: Bars after which the slow average (26) and the average of DIF (9) have seen their whole span.
+#: Bars until the windows of the slow average (26) and of the average of DIF (9) are full.
 MACD_WARM_UP = 26 + 9 - 2
 OVERBOUGHT, OVERSOLD = 80, 20
 
@@ -26,43 +26,43 @@ DIF, CLOSE, K, D = pl.col("macd_dif"), pl.col("close_hfq"), pl.col("kdj_k"), pl.
 MA5, MA20 = pl.col("ma5"), pl.col("ma20")
 
 
-def crosses_above(one: pl.Expr, other: pl.Expr) -> pl.Expr:
-    """True on the bar on which `one` is above `other` after not having been so on the bar before (通达信's CROSS)."""
-    # Two means of one constant price differ in their last digits: that is not a crossing.
-    above = one - other > 1e-9 * other.abs()
+def crosses_above(fast: pl.Expr, slow: pl.Expr) -> pl.Expr:
+    """True on the bar on which `fast` is above `slow` and was not so on the previous bar (通达信's CROSS)."""
+    # Two means of a constant price differ in their last digits: that is not a crossing.
+    above = fast - slow > 1e-9 * slow.abs()
     return above & ~above.shift(1)
 
 
 def bottom_divergence() -> pl.Expr:
-    """底背离: the close falls below every close of the 20 bars before, but DIF, below zero, stays above its lowest of those bars."""
+    """底背离: the close is below all closes of the previous 20 bars, but DIF < 0 is above their lowest DIF."""
     lowest_close, lowest_dif = (x.shift(1).rolling_min(DIVERGENCE_WINDOW) for x in (CLOSE, DIF))
     return _settled() & (lowest_close > CLOSE) & (lowest_dif < DIF) & (DIF < 0)
 
 
 def top_divergence() -> pl.Expr:
-    """顶背离: the close rises above every close of the 20 bars before, but DIF, above zero, stays below its highest of those bars."""
+    """顶背离: the close is above all closes of the previous 20 bars, but DIF > 0 is below their highest DIF."""
     highest_close, highest_dif = (x.shift(1).rolling_max(DIVERGENCE_WINDOW) for x in (CLOSE, DIF))
     return _settled() & (highest_close < CLOSE) & (highest_dif > DIF) & (DIF > 0)
 
 
 def leaves_oversold() -> pl.Expr:
-    """K crosses above D after a bar on which both were below 20."""
+    """True where K crosses above D after a bar on which both were below 20."""
     return crosses_above(K, D) & (K.shift(1) < OVERSOLD) & (D.shift(1) < OVERSOLD)
 
 
 def leaves_overbought() -> pl.Expr:
-    """K crosses below D after a bar on which both were above 80."""
+    """True where K crosses below D after a bar on which both were above 80."""
     return crosses_above(D, K) & (K.shift(1) > OVERBOUGHT) & (D.shift(1) > OVERBOUGHT)
 
 
 def _settled() -> pl.Expr:
-    """Whether all bars of the divergence window come after MACD's warm-up."""
+    """True where all bars of the divergence window are after MACD's warm-up."""
     return pl.int_range(pl.len()) >= MACD_WARM_UP + DIVERGENCE_WINDOW
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """When a strategy speaks, the indicator columns that it reads, and how it words its reason."""
+    """A strategy: the indicator columns it reads, its conditions, and the detail of its signals."""
 
     columns: tuple[str, ...]
     buy: pl.Expr
@@ -102,23 +102,23 @@ def needed_columns(strategies: Sequence[StrategyName]) -> tuple[str, ...]:
 def strategy_signals(
     indicators: pl.DataFrame, strategies: Sequence[StrategyName], since: date = date.min
 ) -> pl.DataFrame:
-    """Return what the strategies say from the day `since` on: one row per symbol, day, strategy and side, in that order.
+    """Return the signals from the day `since` on, sorted by symbol, date, strategy and side.
 
     Args:
         indicators: Daily rows with `symbol`, `date`, `close_hfq` and the columns of `needed_columns(strategies)`, from
-            each
-            symbol's first one on and in order of symbol and date.
-        strategies: Which strategies to ask.
+            each symbol's first one on, sorted by symbol and date.
+        strategies: The strategies to evaluate.
         since: The first day to return.
 
     Returns:
-        `symbol`, `date`, `strategy`, `side` (buy or sell) and `detail` (the values that made it).
+        `symbol`, `date`, `strategy`, `side` (buy or sell) and `detail` (the values that gave the signal).
     """
-    found = [_said(indicators, name, side, since) for name in dict.fromkeys(strategies) for side in ("buy", "sell")]
-    return pl.concat(found).sort("symbol", "date", "strategy", "side")
+    names = dict.fromkeys(strategies)
+    frames = [_signals_of(indicators, name, side, since) for name, side in product(names, ("buy", "sell"))]
+    return pl.concat(frames).sort("symbol", "date", "strategy", "side")
 
 
-def _said(rows: pl.DataFrame, name: StrategyName, side: Literal["buy", "sell"], since: date) -> pl.DataFrame:
+def _signals_of(rows: pl.DataFrame, name: StrategyName, side: Literal["buy", "sell"], since: date) -> pl.DataFrame:
     strategy = _STRATEGIES[name]
     condition = strategy.buy if side == "buy" else strategy.sell
     return rows.filter(condition.over("symbol") & (pl.col("date") >= since)).select(

@@ -1,4 +1,4 @@
-"""Stock codes: one spelling (`600519.SH`), and what a code tells about its exchange and board."""
+"""Stock symbols: normalisation to the canonical form (`600519.SH`), and the exchange and board of a symbol."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from mystocks_dagster.errors import InvalidParams
 Exchange = Literal["SH", "SZ", "BJ"]
 Board = Literal["main", "star", "chinext", "bse"]
 
-#: Spellings of the exchanges that vendors put before or after the code.
+#: Exchange names that vendors write before or after the code.
 _EXCHANGES = MappingProxyType(
     {
         "SH": "SH",
@@ -26,7 +26,7 @@ _EXCHANGES = MappingProxyType(
         "XBEI": "BJ",
     }
 )
-#: First digits of the codes of A shares on each exchange. 689 are depositary receipts on the STAR market.
+#: First two digits of A-share codes by exchange. 689 are depositary receipts on the STAR market.
 _BOARDS: MappingProxyType[tuple[Exchange, str], Board] = MappingProxyType(
     {
         ("SH", "60"): "main",
@@ -44,60 +44,63 @@ _FUNDS: tuple[tuple[Exchange, str], ...] = (
 )
 _EXCHANGE_OF = MappingProxyType({digits: exchange for exchange, digits in (*_BOARDS, *_B_SHARES, *_FUNDS)})
 
-_MARK = "|".join(sorted(_EXCHANGES, key=len, reverse=True))
-_SPELLINGS = re.compile(rf"^(?:(?P<before>{_MARK})\.?)?(?P<code>[0-9]{{6}})(?:\.(?P<after>{_MARK}))?$")
+_EXCHANGE_NAME = "|".join(sorted(_EXCHANGES, key=len, reverse=True))
+_SPELLINGS = re.compile(
+    rf"^(?:(?P<before>{_EXCHANGE_NAME})\.?)?(?P<code>[0-9]{{6}})(?:\.(?P<after>{_EXCHANGE_NAME}))?$"
+)
 
 
 def normalise(text: str) -> str:
-    """Return the one spelling of a code: `600519.SH` for 600519, sh600519, sh.600519, 600519.XSHG and the like.
+    """Return the canonical form of a code: `600519.SH` for 600519, sh600519, sh.600519, 600519.XSHG and the like.
 
-    A bare code goes to the exchange whose shares or funds begin so; an index needs its exchange (`sh000001`).
+    The exchange of a bare code follows from its first digits, as that of a share or fund. An index needs its exchange
+    (`sh000001`).
 
     Raises:
-        InvalidParams: It is no code, or the exchange cannot be told.
+        InvalidParams: `text` is not a code, or its exchange is unknown.
     """
-    symbol = _spelt(text)
+    symbol = _canonical(text)
     if symbol is None:
         raise InvalidParams(f"{text!r} is not a stock code; write it like 600519.SH, sh600519 or 600519.")
     return symbol
 
 
 def normalise_all(texts: Iterable[str]) -> list[str]:
-    """Return the codes in their one spelling, each once, in the order given.
+    """Return the codes in canonical form without duplicates, in the order given.
 
     Raises:
-        InvalidParams: One of them is no code.
+        InvalidParams: One of `texts` is not a code.
     """
     return list(dict.fromkeys(normalise(text) for text in texts))
 
 
 def normalise_expr(column: str | pl.Expr) -> pl.Expr:
-    """Spell a column of codes as `normalise` does; what is no code becomes null."""
+    """Normalise a column of codes like `normalise`; a value that is not a code becomes null."""
     return _expr(column).cast(pl.String).map_batches(_normalised, return_dtype=pl.String)
 
 
 def exchange_of(symbol: str) -> Exchange:
-    """Return SH, SZ or BJ of a symbol in its one spelling."""
+    """Return SH, SZ or BJ of a canonical symbol."""
     return cast(Exchange, symbol[-2:])
 
 
 def board_of(symbol: str) -> Board | None:
-    """Return the board of an A share (symbol in its one spelling); None for B shares, funds, indices and bonds."""
+    """Return the board of an A share, given as canonical symbol; None for B shares, funds, indices and bonds."""
     return _BOARDS.get((exchange_of(symbol), symbol[:2]))
 
 
 def is_a_share(symbol: str) -> bool:
-    """Say whether a symbol in its one spelling is an A share."""
+    """Return whether a canonical symbol is an A share."""
     return board_of(symbol) is not None
 
 
 def is_b_share(symbol: str) -> bool:
-    """Say whether a symbol in its one spelling is a B share (900xxx.SH in USD, 200xxx.SZ in HKD)."""
+    """Return whether a canonical symbol is a B share (900xxx.SH in USD, 200xxx.SZ in HKD)."""
     return (exchange_of(symbol), symbol[:2]) in _B_SHARES
 
 
 def is_fund(symbol: str) -> bool:
-    """Say whether a symbol in its one spelling is an exchange-traded or listed open-end fund."""
+    """Return whether a canonical symbol is an exchange-traded or listed open-end fund."""
     return (exchange_of(symbol), symbol[:2]) in _FUNDS
 
 
@@ -116,20 +119,18 @@ def _expr(column: str | pl.Expr) -> pl.Expr:
     return pl.col(column) if isinstance(column, str) else column
 
 
-def _spelt(text: str) -> str | None:
-    found = _SPELLINGS.match(text.strip().upper())
-    if not found:
+def _canonical(text: str) -> str | None:
+    match = _SPELLINGS.match(text.strip().upper())
+    if not match:
         return None
-    marks = {_EXCHANGES[mark] for mark in (found["before"], found["after"]) if mark} or {
-        _EXCHANGE_OF.get(found["code"][:2])
-    }
-    exchange = marks.pop() if len(marks) == 1 else None
-    return f"{found['code']}.{exchange}" if exchange else None
+    exchanges = {_EXCHANGES[mark] for mark in (match["before"], match["after"]) if mark}
+    exchanges = exchanges or {_EXCHANGE_OF.get(match["code"][:2])}
+    exchange = exchanges.pop() if len(exchanges) == 1 else None
+    return f"{match['code']}.{exchange}" if exchange else None
 
 
 def _normalised(codes: pl.Series) -> pl.Series:
-    # A column holds few different codes, each many times.
-    different = codes.drop_nulls().unique()
-    return codes.replace_strict(
-        different, pl.Series([_spelt(code) for code in different], dtype=pl.String), default=None
-    )
+    # A column holds few distinct codes, each many times.
+    distinct = codes.drop_nulls().unique()
+    canonical = pl.Series([_canonical(code) for code in distinct], dtype=pl.String)
+    return codes.replace_strict(distinct, canonical, default=None)

@@ -1,4 +1,4 @@
-"""How a frame is checked against the value rules of its table; the rules themselves stand beside its columns."""
+"""Check a frame against the value rules of its table; `market.tables` declares the rules beside the columns."""
 
 import json
 import math
@@ -11,19 +11,19 @@ import polars as pl
 
 from mystocks_dagster.market.table import Rule, Table
 
-#: A day (or a frame, of a table without days) is refused as a whole when more than this share of its rows is set
-#: aside, and more than `FEW`: then it is not what it says, and the rest is not trusted either.
+#: A day (or the frame, if the table has no days) is refused as a whole if more than this share of its rows, and more
+#: than `FEW` rows, break a rule: then the remaining rows cannot be trusted either.
 MOST = 0.05
 FEW = 3
-#: Of a refused day, so many rows are kept to show why.
+#: The number of rows of a refused day that are kept as examples.
 EXAMPLES = 3
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One row that broke a rule: `key` as text, its day if it has one, and its values.
+    """A row that breaks a rule: its key as text, its day if it has one, and its values.
 
-    `stored` says that the row is in its table nevertheless, with one value unknown.
+    `stored` is True if the row is stored nevertheless, with one value unknown.
     """
 
     rule: str
@@ -34,18 +34,18 @@ class Fault:
     stored: bool = False
 
     def as_json(self) -> str:
-        """Return the row as JSON; what JSON has no number for becomes text."""
+        """Return the row as JSON; a value that JSON cannot represent becomes text."""
         return json.dumps({name: _plain(value) for name, value in self.row.items()}, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A frame held against rules.
+class CheckedFrame:
+    """The result of checking a frame against rules.
 
     Attributes:
-        rows: What may be stored.
-        faults: What was set aside, and rows of which a value became unknown.
-        refused: Days (None: the whole frame) that are refused, and why.
+        rows: The rows to store.
+        faults: Rows that are not stored, and rows with a value set to unknown.
+        refused: Refused days (None: the whole frame), with the reason.
     """
 
     rows: pl.DataFrame
@@ -53,62 +53,53 @@ class Checked:
     refused: Mapping[date | None, str] = field(default_factory=dict)
 
 
-def check(table: Table, frame: pl.DataFrame) -> Checked:
-    """Hold a frame with the columns of `table` against the table's rules, in one pass when nothing is wrong."""
+def check(table: Table, frame: pl.DataFrame) -> CheckedFrame:
+    """Check a frame with the columns of `table` against the table's rules, in one pass if no rule is broken."""
     rules = [rule for rule in table.rules if rule.severity in ("row", "value")]
     if not rules or frame.is_empty():
-        return Checked(frame)
-    broken = frame.select(rule.breaks().fill_null(value=False).any().alias(rule.name) for rule in rules).row(
-        0, named=True
-    )
-    values, rows = (
-        {rule: rule.breaks() for rule in rules if broken[rule.name] and (rule.severity == "value") is kind}
-        for kind in (True, False)
-    )
-    # A value that is none is unknown to the other rules too: its row may be sound without it.
-    first = part(table, frame, values)
-    second = part(table, first.rows, rows)
-    return Checked(second.rows, first.faults + second.faults, second.refused)
+        return CheckedFrame(frame)
+    flags = frame.select(rule.breaks().fill_null(value=False).any().alias(rule.name) for rule in rules)
+    broken = [rule for rule in rules if flags[rule.name].item()]
+    # An invalid value is set to unknown before the row rules run: its row may be valid without it.
+    first = apply_rules(table, frame, {rule: rule.breaks() for rule in broken if rule.severity == "value"})
+    second = apply_rules(table, first.rows, {rule: rule.breaks() for rule in broken if rule.severity == "row"})
+    return CheckedFrame(second.rows, first.faults + second.faults, second.refused)
 
 
 def broken_rule(table: Table, frame: pl.DataFrame) -> tuple[Rule, pl.DataFrame] | None:
-    """Return the first `refuse` rule that is broken, with the rows that break it; None when all are obeyed."""
+    """Return the first broken `refuse` rule and the rows that break it; None if no rule is broken."""
     for rule in table.rules:
         if rule.severity == "refuse" and (bad := frame.filter(rule.breaks())).height:
             return rule, bad
     return None
 
 
-def part(table: Table, frame: pl.DataFrame, breaks: Mapping[Rule, pl.Expr], *, whole: bool = True) -> Checked:
-    """Part a frame into the rows that may be stored and those that break one of `breaks`.
+def apply_rules(
+    table: Table, frame: pl.DataFrame, breaks: Mapping[Rule, pl.Expr], *, whole: bool = True
+) -> CheckedFrame:
+    """Separate the rows to store from the rows that break one of `breaks`.
 
-    A row that breaks several rules is listed under each. A frame that is not `whole` holds some symbols only, so that
-    a share of them says nothing about a day.
+    A row that breaks several rules has a fault for each. If `whole` is False, the frame holds a selection of symbols,
+    and no day is refused because of the share of its broken rows.
     """
     if not breaks:
-        return Checked(frame)
+        return CheckedFrame(frame)
     flags = frame.select(expr.fill_null(value=False).alias(rule.name) for rule, expr in breaks.items())
-    names = [rule.name for rule in breaks if rule.severity == "row"]
-    bad = (
-        flags.select(pl.any_horizontal(names)).to_series()
-        if names
-        else pl.repeat(value=False, n=frame.height, eager=True)
-    )
-    refused = (
-        _refused(table, frame, bad, flags, {rule.name: rule.reason for rule in breaks if rule.name in names})
-        if whole and names
-        else {}
-    )
+    reasons = {rule.name: rule.reason for rule in breaks if rule.severity == "row"}
+    bad, refused = pl.repeat(value=False, n=frame.height, eager=True), {}
+    if reasons:
+        bad = flags.select(pl.any_horizontal(list(reasons))).to_series()
+        refused = _refused(table, frame, bad, flags, reasons) if whole else {}
     faults = [fault for rule in breaks for fault in _faults(table, frame.filter(flags[rule.name]), rule, refused)]
     unknown = [
         pl.when(flags[rule.name]).then(None).otherwise(pl.col(rule.column)).alias(rule.column)
         for rule in breaks
         if rule.severity == "value" and rule.column
     ]
-    for value in unknown:  # two rules may be about one column
+    for value in unknown:  # one at a time: two rules may concern the same column
         frame = frame.with_columns(value)
     keep = ~bad & ~_of_days(table, frame, refused)
-    return Checked(frame.filter(keep), tuple(faults), refused)
+    return CheckedFrame(frame.filter(keep), tuple(faults), refused)
 
 
 def key_of(table: Table, row: Mapping[str, Any]) -> str:
@@ -119,7 +110,7 @@ def key_of(table: Table, row: Mapping[str, Any]) -> str:
 def _refused(
     table: Table, frame: pl.DataFrame, bad: pl.Series, flags: pl.DataFrame, reasons: Mapping[str, str]
 ) -> dict[date | None, str]:
-    """Return the days of which too many rows are bad, each with the rule that most of them break."""
+    """Return the days with too many bad rows, each with the rule that most of them break."""
     days = (
         frame[table.date_column]
         if table.by_day and table.date_column
@@ -138,7 +129,7 @@ def _refused(
         worst = max(names, key=lambda name: row[name])
         example = frame.filter(flags[worst] & days.eq_missing(pl.lit(row["day"], pl.Date))).row(0, named=True)
         refused[row["day"]] = (
-            f"{worst}: {reasons[worst]}, in {row[worst]:,} of {row['rows']:,} rows, e.g. {_shown(example)}"
+            f"{worst}: {reasons[worst]}, in {row[worst]:,} of {row['rows']:,} rows, e.g. {_to_text(example)}"
         )
     return refused
 
@@ -162,7 +153,7 @@ def _of_days(table: Table, frame: pl.DataFrame, refused: Mapping[date | None, st
     return frame[table.date_column or ""].is_in(list(refused))
 
 
-def _shown(row: Mapping[str, Any]) -> str:
+def _to_text(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in row.items() if value is not None)
 
 

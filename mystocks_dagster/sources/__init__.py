@@ -1,1 +1,1 @@
-"""Where data comes from: one package for each source, and the checks that all of them pass."""
+"""Data sources: one package per source, and the checks that all of them pass."""

@@ -1,4 +1,4 @@
-"""The border: every source's rows are held against the rules of their table before anybody gets them."""
+"""Check every source's rows against the value rules of their table before they leave the source layer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ import polars as pl
 
 from mystocks_dagster.errors import SourceChanged
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.market.value_rules import Checked, Fault, check
+from mystocks_dagster.market.value_rules import CheckedFrame, Fault, check
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable, StatementTable
 
-#: Some sources write 0 where they have no previous close: Sina of Beijing's stocks.
+#: Some sources write 0 for an unknown previous close, such as Sina for Beijing's stocks.
 _PREV_CLOSE = "prev_close"
 
 
 @dataclass
 class RejectedRows:
-    """What the rules found in rows that were asked for: what was set aside, and the days refused, with the reasons."""
+    """The findings of the value rules: rows set aside, and refused days with the reason."""
 
     faults: list[Fault] = field(default_factory=list)
     refused: dict[date, str] = field(default_factory=dict)
@@ -29,47 +29,47 @@ class CheckedSource:
     """A source whose frames hold only rows that obey the rules; the others are in its findings.
 
     Attributes:
-        name, world, offers, has_history: Those of the source behind.
+        name, world, offers, has_history: Those of the wrapped source.
     """
 
     def __init__(self, source: MarketSource) -> None:
-        """Stand before `source`; nothing is asked yet."""
+        """Wrap `source`; this sends no request."""
         self._source = source
         self.name, self.world, self.has_history = source.name, source.world, source.has_history
         self._findings: dict[str, RejectedRows] = {}
 
     def __getattr__(self, name: str) -> Any:
-        """Give what only some sources have, such as `requests`."""
+        """Return an attribute that only some sources have, such as `requests`."""
         return getattr(self._source, name)
 
     @cached_property
     def offers(self) -> frozenset[str]:
-        """The tables that it can fill."""
+        """The tables that the source can fill."""
         return self._source.offers
 
     def findings(self, table: str) -> RejectedRows:
-        """Return what was found in rows of `table` since this was last asked, and forget it."""
+        """Return the findings in `table` since the last call, and clear them."""
         return self._findings.pop(table, RejectedRows())
 
     def trading_days(self) -> list[date]:
-        """Return the trading days that it states: a calendar has rules of its own, see `trading_calendar.statement`."""
+        """Return the trading days that the source states; `trading_calendar.statement` checks them."""
         return self._source.trading_days()
 
     def bar_days(self) -> tuple[date, date]:
-        """Return the first and the last day of its bars."""
+        """Return the first and the last day of the source's bars."""
         return self._source.bar_days()
 
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        """Yield bars; of a day that is refused there are none."""
+        """Yield bars, without those of refused days."""
         for frame in self._source.daily_bars(days, symbols):
-            yield self._checked("daily_bars", frame, days_apart=True)
+            yield self._checked("daily_bars", frame, by_day=True)
 
     def stocks(self, *, include_delisted: bool) -> pl.DataFrame:
         """Return the stock list."""
         return self._checked("stocks", self._source.stocks(include_delisted=include_delisted))
 
     def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
-        """Return the statements of those periods."""
+        """Return the statements of `periods`."""
         return self._checked(table, self._source.statements(table, periods))
 
     def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
@@ -81,38 +81,38 @@ class CheckedSource:
         return self._checked(table, self._source.quotes(table))
 
     def longhubang(self, start: date, end: date) -> pl.DataFrame:
-        """Return the 龙虎榜 rows of those days; of a day that is refused there are none."""
-        return self._checked("longhubang", self._source.longhubang(start, end), days_apart=True)
+        """Return the 龙虎榜 rows from `start` to `end`, without those of refused days."""
+        return self._checked("longhubang", self._source.longhubang(start, end), by_day=True)
 
     def capital_flow(self, kind: FlowKind, day: date) -> pl.DataFrame:
-        """Return the capital flow of that day."""
+        """Return the capital flow of `day`."""
         return self._checked(f"capital_flow_{kind}", self._source.capital_flow(kind, day))
 
     def rows(self, table: str, start: date, end: date) -> pl.DataFrame:
-        """Return the rows of a table without a method of its own; of a day that is refused there are none."""
-        return self._checked(table, self._source.rows(table, start, end), days_apart=TABLES[table].by_day)
+        """Return the rows of a table without a method of its own, without those of refused days."""
+        return self._checked(table, self._source.rows(table, start, end), by_day=TABLES[table].by_day)
 
-    def _checked(self, name: str, frame: pl.DataFrame, *, days_apart: bool = False) -> pl.DataFrame:
-        """Return the rows that may be stored; with `days_apart` a refused day does not end the load of the others.
+    def _checked(self, name: str, frame: pl.DataFrame, *, by_day: bool = False) -> pl.DataFrame:
+        """Return the rows to store; with `by_day` only the refused days are left out, otherwise a refusal raises.
 
         Raises:
-            SourceChanged: Two different rows share a key, or so many rows break a rule that none can be trusted.
+            SourceChanged: Two different rows share a key, or so many rows break a rule that the frame is refused.
         """
         table = TABLES[name]
         if _PREV_CLOSE in table.dtypes:
             frame = frame.with_columns(pl.when(pl.col(_PREV_CLOSE) != 0).then(pl.col(_PREV_CLOSE)).alias(_PREV_CLOSE))
-        checked: Checked = check(table, once(name, frame, self.name))
-        if checked.refused and not days_apart:
+        checked: CheckedFrame = check(table, drop_duplicates(name, frame, self.name))
+        if checked.refused and not by_day:
             raise SourceChanged(f"{self.name}: {name} refused. {'; '.join(checked.refused.values())}.")
         if checked.faults or checked.refused:
-            found = self._findings.setdefault(name, RejectedRows())
-            found.faults += checked.faults
-            found.refused |= {day: reason for day, reason in checked.refused.items() if day is not None}
+            findings = self._findings.setdefault(name, RejectedRows())
+            findings.faults += checked.faults
+            findings.refused |= {day: reason for day, reason in checked.refused.items() if day is not None}
         return checked.rows
 
 
-def once(name: str, frame: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Return a frame without repeated rows; a row that comes twice counts once.
+def drop_duplicates(name: str, frame: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Return a frame without duplicate rows.
 
     Raises:
         SourceChanged: Two rows share a key and differ; the message shows both.
@@ -121,34 +121,34 @@ def once(name: str, frame: pl.DataFrame, source: str) -> pl.DataFrame:
     if not _repeats(frame, table.key):
         return frame
     frame = frame.unique(maintain_order=True)
-    twice = frame.filter(pl.struct(table.key).is_duplicated())
-    if twice.is_empty():
+    conflicts = frame.filter(pl.struct(table.key).is_duplicated())
+    if conflicts.is_empty():
         return frame
-    first = twice.row(0, named=True)
-    same = twice.filter(
+    first = conflicts.row(0, named=True)
+    same_key = conflicts.filter(
         pl.all_horizontal(pl.col(key).eq_missing(pl.lit(first[key], table.dtypes[key])) for key in table.key)
     )
-    differing = [column for column in same.columns if same[column].n_unique() > 1]
-    shown = " and ".join(str(row) for row in same.select(differing).head(2).to_dicts())
+    differing = [column for column in same_key.columns if same_key[column].n_unique() > 1]
+    examples = " and ".join(str(row) for row in same_key.select(differing).head(2).to_dicts())
+    key_text = ", ".join(f"{key} {first[key]}" for key in table.key)
+    total = f" ({conflicts.height:,} such rows in all)" if conflicts.height > 2 else ""
     raise SourceChanged(
-        f"{source} holds different {name} rows for {', '.join(f'{key} {first[key]}' for key in table.key)}: {shown}; "
-        f"keep only one of them{f' ({twice.height:,} such rows in all)' if twice.height > 2 else ''}."
+        f"{source} holds different {name} rows for {key_text}: {examples}; keep only one of them{total}."
     )
 
 
-def set_aside(source: MarketSource, table: str) -> RejectedRows:
-    """Return the findings of a source since this was last asked; none of a source that is not checked."""
+def take_findings(source: MarketSource, table: str) -> RejectedRows:
+    """Return a source's findings in `table` since the last call; empty if the source is not checked."""
     return source.findings(table) if isinstance(source, CheckedSource) else RejectedRows()
 
 
 def _repeats(frame: pl.DataFrame, key: Sequence[str]) -> bool:
-    """Say whether a key comes twice; of rows in order of a key this costs no hash table."""
-    for order in (key, key[::-1]):
-        names = list(order)
+    """Return whether two rows share a key; rows that are sorted by the key need no hash table."""
+    for names in (key, key[::-1]):
         rises = pl.lit(value=False)
         for name in reversed(names):
-            now, last = pl.col(name).slice(1), pl.col(name).slice(0, pl.len() - 1)
-            rises = (now > last) | ((now == last) & rises)
+            current, previous = pl.col(name).slice(1), pl.col(name).slice(0, pl.len() - 1)
+            rises = (current > previous) | ((current == previous) & rises)
         if frame.height < 2 or frame.select(rises.all()).item():
             return False
     return bool(frame.select(pl.struct(key).is_duplicated().any()).item())

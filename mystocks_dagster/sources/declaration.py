@@ -1,4 +1,4 @@
-"""What a source declares of itself, known without opening it."""
+"""The declaration of a source, readable without opening the source."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mystocks_dagster.settings import Settings
 
-if TYPE_CHECKING:  # polars costs 0.4 s, and a declaration needs none of it
+if TYPE_CHECKING:  # importing polars takes 0.4 s, and a declaration does not need it
     from mystocks_dagster.sources.protocol import MarketSource
 
 HOUR = 3600.0
@@ -15,14 +15,14 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class HostRule:
-    """How one upstream wants to be treated; hosts that share a rule share its limits.
+    """The request limits of an upstream; hosts that share a rule share its limits.
 
     Attributes:
-        name: Also the name of its file.
-        hosts: The hosts' names or their endings.
-        gap: Seconds between two requests.
-        ban: Seconds for which it is left alone after it has thrown us out.
-        drops_are_bans: A connection closed without an answer means that it has thrown us out.
+        name: The rule's name, also that of its state file.
+        hosts: Host names or their endings.
+        gap: Minimum seconds between two requests.
+        ban: Seconds without a request after the host has banned us.
+        drops_are_bans: Whether a connection closed without a response means a ban.
     """
 
     name: str
@@ -32,7 +32,7 @@ class HostRule:
     drops_are_bans: bool = False
 
     def covers(self, host: str) -> bool:
-        """Say whether the rule is about that host."""
+        """Return whether the rule applies to `host`."""
         return any(host == name or host.endswith(f".{name}") for name in self.hosts)
 
 
@@ -41,17 +41,17 @@ class SourceDeclaration:
     """One data source: `SOURCE` in the `__init__.py` of its package below `sources/`.
 
     Attributes:
-        name: As written in `data_source`: the name of its package.
+        name: The value of `data_source`, which is the name of its package.
         about: What it is, for the table in docs/sources.md.
-        world: `real`, or `simulated` when its numbers are invented.
-        needs: What it needs, for the same table. Its option is `Settings.source_option(name)`: `MYSTOCKS_<NAME>`.
+        world: `real`, or `simulated` if its data is invented.
+        needs: What it requires, for the same table. Its option is `Settings.source_option(name)`: `MYSTOCKS_<NAME>`.
         offers: The tables that it fills, in words, for the same table.
-        implementation: `module:class` of its `MarketSource`, which is made from the settings and imported only when
-            the source is opened; None for a source that this version does not have yet.
-        package: The Python package that it cannot do without.
-        hosts: The hosts that it cannot do without; `mystocks doctor` connects to them.
-        host_rules: How its hosts want to be treated.
-        ready: Says what makes it ready, for `mystocks doctor`; asked of a source without hosts that could be opened.
+        implementation: `module:class` of its `MarketSource`, imported and constructed from the settings when the
+            source is opened; None for a source that is not available in this version.
+        package: The Python package that it requires.
+        hosts: The hosts that it requires; `mystocks doctor` connects to them.
+        host_rules: The request limits of its hosts.
+        ready: Returns why a source without hosts is ready, for `mystocks doctor`; called after the source was opened.
     """
 
     name: str
@@ -66,10 +66,10 @@ class SourceDeclaration:
     ready: Callable[[Settings], str] = lambda _: "it needs no network"
 
     def open(self, settings: Settings) -> "MarketSource":
-        """Open the source; this costs no network call.
+        """Open the source without a network call.
 
         Raises:
-            SettingsError: It lacks a setting, or its options cannot be read.
+            SettingsError: A setting is missing or invalid.
         """
         module, _, name = (self.implementation or "").partition(":")
         return getattr(import_module(module), name)(settings)

@@ -1,4 +1,4 @@
-"""The table of the sources in `docs/sources.md`, where `python -m mystocks_dagster.sources.docs` writes it."""
+"""Generate the table of sources in `docs/sources.md`: `python -m mystocks_dagster.sources.docs`."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ END = "\n<!-- End of what is generated. -->\n"
 
 
 def sources_markdown() -> str:
-    """Return one row per source: its name, what it is, its world, what it needs and what it offers."""
+    """Return the Markdown table of all sources."""
     rows = [
         f"| `{name}` | {source.about} | `{source.world}{':<seed>' if source.world == 'simulated' else ''}` | "
         f"{source.needs} | {source.offers} |\n"

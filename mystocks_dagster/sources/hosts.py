@@ -1,7 +1,7 @@
-"""How often each upstream host is asked, by all processes together, and when it is left alone.
+"""Rate limit and circuit breaker of each upstream host, shared by all processes.
 
-One small file a host under `.dagster/hosts` holds the moment of the last request, the day's count and the circuit
-breaker; its lock is held during a request, so that a host sees one stream however many processes run.
+A file per host rule under `.dagster/hosts` holds the time of the last request, the day's count and the circuit
+breaker. Its lock is held during a request, so that a host gets one request at a time from all processes.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ from mystocks_dagster.sources.registry import declarations
 
 
 def rule_of(host: str) -> HostRule:
-    """Return the rule of a host; a host without one is asked once a second."""
+    """Return the rule of a host; the default is one request per second."""
     rules = (rule for source in declarations().values() for rule in source.host_rules)
     return next((rule for rule in rules if rule.covers(host)), HostRule(name=host, hosts=(host,)))
 
@@ -37,7 +37,7 @@ class _State:
 
 
 class Turn:
-    """One request's turn at a host, which no other process has meanwhile."""
+    """The exclusive right to send one request to a host."""
 
     def __init__(self, host: str, rule: HostRule, state: _State) -> None:
         self.host = host
@@ -50,42 +50,42 @@ class Turn:
         return self._state.requests
 
     def ban(self, reason: str) -> None:
-        """Leave the host alone from now on, for as long as its rule says."""
+        """Stop requests to the host for the ban time of its rule."""
         self._state.closed_until = time.time() + self._rule.ban
         self._state.reason = reason
 
 
-class HostBook:
-    """The shared memory of all processes about the upstream hosts."""
+class HostLimiter:
+    """Rate limits and circuit breakers of the upstream hosts, shared by all processes."""
 
     def __init__(self, folder: Path, *, gaps: bool = True) -> None:
-        """Keep the book in `folder`; without `gaps` requests follow each other at once (for a stand-in)."""
+        """Keep the state in `folder`; without `gaps` there are no pauses between requests (for a stand-in)."""
         self.folder = folder
         self.gaps = gaps
 
-    def closed(self, host: str) -> str | None:
-        """Return why and until when a host is left alone; None when it is asked. Nothing is sent."""
+    def ban_notice(self, host: str) -> str | None:
+        """Return why and until when no requests are sent to a host, or None. This sends no request."""
         path = self.folder / f"{rule_of(host).name}.json"
         if not path.exists():
             return None
         with path.open(encoding="utf-8") as file:
             state = _read(file)
-        return _closed(host, state, path) if state.closed_until > time.time() else None
+        return _ban_notice(host, state, path) if state.closed_until > time.time() else None
 
     @contextmanager
     def turn(self, host: str) -> Generator[Turn]:
-        """Wait for this host's turn and hold it.
+        """Wait until a request to the host is allowed, and hold its lock.
 
         Raises:
-            SourceUnavailable: The host is left alone for now; the message says until when.
-            SettingsError: The folder cannot be written.
+            SourceUnavailable: No requests are sent to the host now; the message says until when.
+            SettingsError: The folder is not writable.
         """
         rule = rule_of(host)
         path = self.folder / f"{rule.name}.json"
         with _locked(path) as file:
             state = _read(file)
             if state.closed_until > time.time():
-                raise SourceUnavailable(_closed(host, state, path))
+                raise SourceUnavailable(_ban_notice(host, state, path))
             if self.gaps:
                 time.sleep(min(rule.gap, max(0.0, state.last + rule.gap - time.time())))
             today = datetime.fromtimestamp(time.time(), SHANGHAI).date().isoformat()
@@ -107,7 +107,7 @@ def _locked(path: Path) -> Generator[IO[str]]:
         file = path.open("a+", encoding="utf-8")
     except OSError as error:
         raise SettingsError(
-            f"{path} cannot be written ({error.strerror}); it keeps the request rate. Make its folder writable."
+            f"{path} cannot be written ({error.strerror}); it holds the request rate. Make its folder writable."
         ) from None
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -119,14 +119,14 @@ def _read(file: IO[str]) -> _State:
     try:
         return _State(**json.load(file))
     except (ValueError, TypeError):
-        # New, torn by a power cut, or of another version: the worst that is lost is a pause of some hours.
+        # The file is new, truncated by a power cut, or of another version: at worst a ban of some hours is lost.
         return _State()
 
 
-def _closed(host: str, state: _State, path: Path) -> str:
-    # Rounded up to the minute, so that who comes at the named time is not sent away.
+def _ban_notice(host: str, state: _State, path: Path) -> str:
+    # Rounded up to the minute, so that a request at the stated time is accepted.
     until = datetime.fromtimestamp(math.ceil(state.closed_until / 60) * 60, SHANGHAI)
     return (
-        f"{host} is left alone until {until:%Y-%m-%d %H:%M} (Shanghai): {state.reason} "
+        f"No requests to {host} until {until:%Y-%m-%d %H:%M} (Shanghai): {state.reason} "
         f"Wait, or use another source; to try at once, delete {path}."
     )

@@ -1,4 +1,4 @@
-"""What a data source is: it offers some datasets and gives frames that obey their tables' contracts."""
+"""The interface of a data source: it offers tables and returns frames that obey their contracts."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -12,16 +12,16 @@ QuoteTable = Literal["stock_quotes", "etf_quotes"]
 
 
 class MarketSource(Protocol):
-    """A place that market data comes from.
+    """A source of market data.
 
-    Every method returns frames with exactly the columns, types and units of `market.tables`; an empty frame
-    means "there is nothing", never "it failed". A dataset that is not in `offers` raises `NotOffered`.
+    Every method returns frames with exactly the columns, types and units of `market.tables`. An empty frame means that
+    there is no data, never that a request failed. A table that is not in `offers` raises `NotOffered`.
 
     Attributes:
-        name: As written in `data_source`.
+        name: The value of `data_source`.
         world: `real`, or `simulated:<seed>`; a lake belongs to one world.
         offers: Names of the tables that this source can fill.
-        has_history: False when bars of past days cannot be fetched for the whole market.
+        has_history: False if bars of past days cannot be fetched for the whole market.
     """
 
     name: str
@@ -30,26 +30,26 @@ class MarketSource(Protocol):
     has_history: bool
 
     def bar_days(self) -> tuple[date, date]:
-        """Return the first and last trading day of which `daily_bars` can give bars.
+        """Return the first and last trading day for which `daily_bars` can return bars.
 
-        Where the calendar does not reach to the present moment, the last one is what the source shows, not the clock.
+        If the calendar ends before the present day, the last day is that of the source's newest data.
         """
         ...
 
     def trading_days(self) -> list[date]:
-        """Return the trading days that the source itself states, ascending: all of them from the first to the last.
+        """Return all trading days from the first to the last that the source states, ascending.
 
-        Not those of its bars: a day of which an archive has none may have been a trading day.
+        They do not follow from its bars: an archive may lack the bars of a trading day.
 
         Raises:
-            NotOffered: It states none.
+            NotOffered: The source states no trading days.
         """
         ...
 
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        """Yield bars (`daily_bars`) of whole trading days in ascending order, some days a frame.
+        """Yield bars (`daily_bars`) of whole trading days in ascending order, several days per frame.
 
-        A day of `days` that no frame holds has no data at this source. `symbols` None means all.
+        A day of `days` that is in no frame has no data at this source. `symbols` None means all.
         """
         ...
 
@@ -58,7 +58,7 @@ class MarketSource(Protocol):
         ...
 
     def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
-        """Return the statements of those report periods that are published by now, all symbols."""
+        """Return the statements of `periods` that are published by now, for all symbols."""
         ...
 
     def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
@@ -66,7 +66,7 @@ class MarketSource(Protocol):
         ...
 
     def quotes(self, table: QuoteTable) -> pl.DataFrame:
-        """Return one snapshot of the whole market, stamped with its time."""
+        """Return one snapshot of the whole market with its time."""
         ...
 
     def longhubang(self, start: date, end: date) -> pl.DataFrame:
@@ -74,12 +74,12 @@ class MarketSource(Protocol):
         ...
 
     def capital_flow(self, kind: FlowKind, day: date) -> pl.DataFrame:
-        """Return the capital flow of that trading day by stock, sector or concept (`capital_flow_<kind>`)."""
+        """Return the capital flow of a trading day by stock, sector or concept (`capital_flow_<kind>`)."""
         ...
 
     def rows(self, table: str, start: date, end: date) -> pl.DataFrame:
-        """Return the rows of a table that has no method above, with days from `start` to `end`, both included.
+        """Return the rows from `start` to `end`, both included, of a table that has no method above.
 
-        A new table needs nothing else of a source: it is in `offers`, and its rows come from here.
+        For a new table a source needs this method and the name in `offers`, nothing else.
         """
         ...

@@ -1,7 +1,7 @@
-"""What an upstream's raw answer means: data, nothing, banned, broken or changed.
+"""Classify an upstream's raw response: data, empty, banned, broken or changed.
 
-akshare shows "no data", "banned" and "format changed" as the same exceptions, so this is decided before akshare
-sees the answer. Everything here is a pure function of the answer.
+akshare raises the same exceptions for "no data", "banned" and "format changed", so the response is classified before
+akshare reads it. All functions here are pure functions of the response.
 """
 
 import json
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-#: Statuses with which hosts turn clients away; 456 is Sina's own.
-_TURNED_AWAY = frozenset({401, 403, 407, 418, 429, 451, 456})
+#: HTTP statuses that refuse a client; 456 is Sina's own.
+_REFUSED = frozenset({401, 403, 407, 418, 429, 451, 456})
 _TRADING_DAYS = re.compile(rb'var datelist="[A-Za-z0-9+/=]+"')
 _KLC2 = re.compile(rb'var KLC_K2_(\w+)="([A-Za-z0-9+/=]*)"')
 
@@ -21,10 +21,10 @@ Meaning = Literal["banned", "broken", "changed", "empty"]
 
 @dataclass(frozen=True)
 class UpstreamFault:
-    """An answer that holds no data.
+    """A response without data.
 
-    `banned` the host turned us away; `broken` a later try may mend it; `changed` a person must look; `empty` the
-    host says that there is nothing.
+    `banned`: the host refuses this client. `broken`: a retry may help. `changed`: the format has changed, which a
+    person must fix. `empty`: the host has no rows.
     """
 
     meaning: Meaning
@@ -33,7 +33,7 @@ class UpstreamFault:
 
 @dataclass(frozen=True)
 class UpstreamRequest:
-    """What was asked: host and path as akshare meant them, whichever server answered."""
+    """A request: the host and path that akshare asked for, whichever server responded."""
 
     host: str
     path: str
@@ -41,103 +41,103 @@ class UpstreamRequest:
 
     @classmethod
     def of(cls, url: str) -> "UpstreamRequest":
-        """Read a URL."""
+        """Parse a URL."""
         parts = urlsplit(url)
-        return cls(
-            parts.hostname or "", parts.path, {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        )
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        return cls(parts.hostname or "", parts.path, query)
 
     @property
     def page(self) -> int:
-        """The page asked for, from 1; 1 when there are no pages."""
+        """The requested page, from 1; 1 without paging."""
         return int(self.query.get("pn") or self.query.get("pageNumber") or 1)
 
 
 @dataclass(frozen=True)
 class UpstreamResponse:
-    """Data: its bytes, and for East Money's lists the rows and how many there are in all pages."""
+    """A response with data: its bytes, and for East Money's lists the rows and the total number on all pages."""
 
-    question: UpstreamRequest
+    request: UpstreamRequest
     content: bytes
     rows: tuple[dict[str, Any], ...] = ()
     total: int | None = None
 
 
-def read_response(question: UpstreamRequest, status: int, content: bytes) -> UpstreamResponse | UpstreamFault:
-    """Tell what the answer to `question` means."""
+def read_response(request: UpstreamRequest, status: int, content: bytes) -> UpstreamResponse | UpstreamFault:
+    """Classify the response to `request`."""
     if status >= 500:
         return UpstreamFault("broken", f"answered HTTP {status}")
-    if status in _TURNED_AWAY:
-        return UpstreamFault("banned", f"turned us away with HTTP {status}")
-    if status == 404 and "/hisdata_klc2/" in question.path:
-        return UpstreamFault("empty", "knows no such symbol")
+    if status in _REFUSED:
+        return UpstreamFault("banned", f"refused the request with HTTP {status}")
+    if status == 404 and "/hisdata_klc2/" in request.path:
+        return UpstreamFault("empty", "does not have this symbol")
     if status >= 400:
-        return UpstreamFault("changed", f"answered HTTP {status} to {question.path}")
+        return UpstreamFault("changed", f"answered HTTP {status} to {request.path}")
     if status >= 300:
-        return UpstreamResponse(question, content)
-    if question.host.endswith("eastmoney.com"):
-        return _eastmoney(question, content)
-    return _exchange_or_sina(question, content)
+        return UpstreamResponse(request, content)
+    if request.host.endswith("eastmoney.com"):
+        return _eastmoney(request, content)
+    return _exchange_or_sina(request, content)
 
 
-def _eastmoney(question: UpstreamRequest, content: bytes) -> UpstreamResponse | UpstreamFault:
+def _eastmoney(request: UpstreamRequest, content: bytes) -> UpstreamResponse | UpstreamFault:
     body = _json(content)
     if isinstance(body, UpstreamFault):
         return body
-    if question.path == "/api/data/v1/get":
-        return _datacenter(question, content, body)
+    if request.path == "/api/data/v1/get":
+        return _datacenter(request, content, body)
     data = body.get("data")
-    if body.get("rc") == 102 or (data is None and question.path == "/api/qt/clist/get"):
-        if question.page > 1:
-            return UpstreamFault("broken", f"has no page {question.page} of a list that was longer when it was begun")
+    if body.get("rc") == 102 or (data is None and request.path == "/api/qt/clist/get"):
+        if request.page > 1:
+            return UpstreamFault(
+                "broken", f"has no page {request.page} of a list that became shorter while it was read"
+            )
         return UpstreamFault(
-            "banned", f"answered without data (rc {body.get('rc')}), as it does to clients that it throttles"
+            "banned", f"answered without data (rc {body.get('rc')}), as it does when it throttles a client"
         )
-    if question.path != "/api/qt/clist/get":
-        return UpstreamResponse(question, content)
+    if request.path != "/api/qt/clist/get":
+        return UpstreamResponse(request, content)
     if not isinstance(data, dict):
-        return UpstreamFault("changed", f"answered {question.path} in another form: {_start(content)}")
-    return _rows(question, content, data.get("diff"), data.get("total"))
+        return UpstreamFault("changed", f"answered {request.path} in another format: {_start(content)}")
+    return _rows(request, content, data.get("diff"), data.get("total"))
 
 
-def _datacenter(question: UpstreamRequest, content: bytes, body: dict[str, Any]) -> UpstreamResponse | UpstreamFault:
+def _datacenter(request: UpstreamRequest, content: bytes, body: dict[str, Any]) -> UpstreamResponse | UpstreamFault:
     if body.get("success") and isinstance(body.get("result"), dict):
-        return _rows(question, content, body["result"].get("data"), body["result"].get("count"))
+        return _rows(request, content, body["result"].get("data"), body["result"].get("count"))
     code, message = body.get("code"), body.get("message")
-    if code == 9201 and question.page == 1:
+    if code == 9201 and request.page == 1:
         return UpstreamFault("empty", f"has no rows ({message})")
     if code == 9201:
-        return UpstreamFault("broken", f"has no page {question.page} of a report that was longer when it was begun")
-    return UpstreamFault("changed", f"refused the report {question.query.get('reportName')}: {message} (code {code})")
+        return UpstreamFault("broken", f"has no page {request.page} of a report that became shorter while it was read")
+    return UpstreamFault("changed", f"refused the report {request.query.get('reportName')}: {message} (code {code})")
 
 
-def _rows(question: UpstreamRequest, content: bytes, rows: object, total: object) -> UpstreamResponse | UpstreamFault:
+def _rows(request: UpstreamRequest, content: bytes, rows: object, total: object) -> UpstreamResponse | UpstreamFault:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not isinstance(total, int):
-        return UpstreamFault("changed", f"answered {question.path} in another form: {_start(content)}")
-    return UpstreamResponse(question, content, tuple(rows), total)
+        return UpstreamFault("changed", f"answered {request.path} in another format: {_start(content)}")
+    return UpstreamResponse(request, content, tuple(rows), total)
 
 
-def _exchange_or_sina(question: UpstreamRequest, content: bytes) -> UpstreamResponse | UpstreamFault:
+def _exchange_or_sina(request: UpstreamRequest, content: bytes) -> UpstreamResponse | UpstreamFault:
     fault: UpstreamFault | None = None
-    if question.host == "query.sse.com.cn":
+    if request.host == "query.sse.com.cn":
         fault = _sse(content)
-    elif question.host == "www.szse.cn":
-        fault = (
-            None if content.startswith(b"PK") else UpstreamFault("broken", f"sent no spreadsheet: {_start(content)}")
-        )
-    elif question.host == "www.bse.cn":
-        fault = None if content.startswith(b"null([") else UpstreamFault("broken", f"sent no list: {_start(content)}")
-    elif question.path.endswith("/klc_td_sh.txt"):
-        fault = (
-            None
-            if _TRADING_DAYS.match(content.strip())
-            else UpstreamFault("broken", f"sent no trading days: {_start(content)}")
-        )
-    elif "/hisdata_klc2/" in question.path:
-        found = _KLC2.search(content)
-        fault = UpstreamFault("broken", f"sent no price history: {_start(content)}") if not found else None
-        fault = UpstreamFault("empty", "has no history of that symbol") if found and not found[2] else fault
-    return fault or UpstreamResponse(question, content)
+    elif request.host == "www.szse.cn":
+        fault = _broken_unless(content.startswith(b"PK"), "spreadsheet", content)
+    elif request.host == "www.bse.cn":
+        fault = _broken_unless(content.startswith(b"null(["), "list", content)
+    elif request.path.endswith("/klc_td_sh.txt"):
+        fault = _broken_unless(_TRADING_DAYS.match(content.strip()), "list of trading days", content)
+    elif "/hisdata_klc2/" in request.path:
+        history = _KLC2.search(content)
+        fault = _broken_unless(history, "price history", content)
+        if history and not history[2]:
+            fault = UpstreamFault("empty", "has no history of this symbol")
+    return fault or UpstreamResponse(request, content)
+
+
+def _broken_unless(valid: object, expected: str, content: bytes) -> UpstreamFault | None:
+    return None if valid else UpstreamFault("broken", f"did not send a {expected}: {_start(content)}")
 
 
 def _sse(content: bytes) -> UpstreamFault | None:
@@ -146,22 +146,24 @@ def _sse(content: bytes) -> UpstreamFault | None:
         return body
     rows, total = body.get("result"), (body.get("pageHelp") or {}).get("total")
     if not isinstance(rows, list):
-        return UpstreamFault("changed", f"answered in another form: {_start(content)}")
+        return UpstreamFault("changed", f"answered in another format: {_start(content)}")
     if isinstance(total, int) and total != len(rows):
-        return UpstreamFault("changed", f"sent {len(rows)} of {total} rows, so the list no longer fits one page")
+        return UpstreamFault("changed", f"sent {len(rows)} of {total} rows, so the list no longer fits on one page")
     return None
 
 
 def _json(content: bytes) -> dict[str, Any] | UpstreamFault:
     if not content.strip():
-        return UpstreamFault("banned", "sent an empty answer")
+        return UpstreamFault("banned", "sent an empty response")
     if content.lstrip().startswith(b"<"):
-        return UpstreamFault("banned", "sent a web page (a captcha or a block notice) in place of data")
+        return UpstreamFault("banned", "sent a web page (a captcha or a block notice) instead of data")
     try:
         body = json.loads(content)
     except ValueError:
-        return UpstreamFault("broken", f"sent an answer that is cut off or garbled: {_start(content)}")
-    return body if isinstance(body, dict) else UpstreamFault("changed", f"answered in another form: {_start(content)}")
+        return UpstreamFault("broken", f"sent a truncated or invalid response: {_start(content)}")
+    return (
+        body if isinstance(body, dict) else UpstreamFault("changed", f"answered in another format: {_start(content)}")
+    )
 
 
 def _start(content: bytes) -> str:
@@ -169,6 +171,6 @@ def _start(content: bytes) -> str:
 
 
 def sina_payload(content: bytes) -> str:
-    """Return the encoded prices of a Sina history file that `read_answer` has accepted."""
-    found = _KLC2.search(content)
-    return found[2].decode("ascii") if found else ""
+    """Return the encoded prices of a Sina history file that `read_response` has accepted."""
+    match = _KLC2.search(content)
+    return match[2].decode("ascii") if match else ""

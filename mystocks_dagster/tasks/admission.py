@@ -13,8 +13,8 @@ from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.continuity import CONTEXT, MANY, MOST_DISAGREEING, PAUSED, Neighbours
 from mystocks_dagster.market.tables.market import DAILY_BARS
-from mystocks_dagster.market.value_rules import Checked, Fault, Rule, part
-from mystocks_dagster.sources.checked import set_aside
+from mystocks_dagster.market.value_rules import CheckedFrame, Fault, Rule, apply_rules
+from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 
 #: Stored days before a frame that its rows are compared with: some fifteen sessions, across any holiday.
@@ -55,7 +55,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
         newest: The last requested day.
         whole: The frame has all symbols of its days.
     """
-    rejected = set_aside(source, "daily_bars")
+    rejected = take_findings(source, "daily_bars")
     faults, refused = list(rejected.faults), dict(rejected.refused)
     rejected_days = {
         fault.date
@@ -113,8 +113,8 @@ def _days_without_rows(
     return dict.fromkeys(sorted(empty), "every row is set aside") if whole else {}
 
 
-def _checked(frame: pl.DataFrame, breaks: Mapping[Rule, pl.Series], *, whole: bool) -> Checked:
-    return part(DAILY_BARS, frame, {rule: pl.lit(flags) for rule, flags in breaks.items()}, whole=whole)
+def _checked(frame: pl.DataFrame, breaks: Mapping[Rule, pl.Series], *, whole: bool) -> CheckedFrame:
+    return apply_rules(DAILY_BARS, frame, {rule: pl.lit(flags) for rule, flags in breaks.items()}, whole=whole)
 
 
 def _stored(lake: Lake, days: Sequence[date]) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import backtest as backtest_module
 from mystocks_dagster.market import metrics, portfolio, price_matrix, rules
-from mystocks_dagster.market.backtest import Outcome, Terms, backtest
+from mystocks_dagster.market.backtest import BacktestResult, Terms, backtest
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.metrics import Performance, performance
 from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE
@@ -137,7 +137,9 @@ def _backtest_id(params: BacktestParams, days: list[date]) -> str:
     return hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _store(lake: Lake, name: str, params: BacktestParams, outcome: Outcome, measured: Performance) -> dict[str, int]:
+def _store(
+    lake: Lake, name: str, params: BacktestParams, outcome: BacktestResult, measured: Performance
+) -> dict[str, int]:
     """Write the summary last, so that it never refers to a curve or trades that are not stored."""
     trades = _frame("backtest_trades", name, outcome.trades)
     equity = _frame("backtest_equity", name, outcome.balances)

@@ -13,7 +13,7 @@ from mystocks_dagster.lake.loads import record_days, was_loaded
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
-from mystocks_dagster.sources.checked import RejectedRows, set_aside
+from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
@@ -47,7 +47,7 @@ def sync_actions(
             status="skipped", message=f"The corporate actions of the year up to {day} are already stored."
         )
     last = end or day
-    frame, rejected = source.corporate_actions(start or last - _YEAR, last), set_aside(source, "corporate_actions")
+    frame, rejected = source.corporate_actions(start or last - _YEAR, last), take_findings(source, "corporate_actions")
     if frame.is_empty() and rejected.faults:
         raise no_valid_rows("corporate_actions", rejected, source.name)
     rows = lake.upsert("corporate_actions", frame)
@@ -110,8 +110,8 @@ def fetch_actions_for_doubts(source: MarketSource, lake: Lake, day: date, run: T
     except (SourceError, ContractBroken) as error:
         failure = f"Corporate actions could not be fetched: {error}"
         run.logger.warning(failure)
-        return FetchedActions(rejected=set_aside(source, "corporate_actions"), failure=failure)
+        return FetchedActions(rejected=take_findings(source, "corporate_actions"), failure=failure)
     record_days(lake, "corporate_actions", {day: rows}, source=source.name, incomplete=(day,))
     settled = derive_unknown(lake)
     run.logger.info("%d corporate actions fetched; %d ratios became known", rows, settled)
-    return FetchedActions(settled, set_aside(source, "corporate_actions"), _quarantined_keys(lake, frame))
+    return FetchedActions(settled, take_findings(source, "corporate_actions"), _quarantined_keys(lake, frame))

@@ -16,7 +16,7 @@ from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_d
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.sources.checked import set_aside
+from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
 from mystocks_dagster.tasks.bars import bars_result, load_bars
 from mystocks_dagster.tasks.corporate_actions import fetch_actions_for_doubts, sync_actions
@@ -234,7 +234,7 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
     if not params.force and params.periods is None and was_loaded(lake, table, day):
         return TaskResult(status="skipped", message=f"{table}: already fetched for {day}.")
     periods = params.periods or _open_periods(lake, table, day)
-    frame, rejected = source.statements(table, periods), set_aside(source, table)
+    frame, rejected = source.statements(table, periods), take_findings(source, table)
     if frame.is_empty() and rejected.faults:
         raise no_valid_rows(table, rejected, source.name)
     rows = lake.upsert(table, frame)

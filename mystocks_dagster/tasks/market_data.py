@@ -13,7 +13,7 @@ from mystocks_dagster.lake.loads import complete_days, forget_days, forget_missi
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
-from mystocks_dagster.sources.checked import RejectedRows, set_aside
+from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.admission import check_quotes
@@ -80,7 +80,7 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
     lake = run.lake(source.world)
 
     def snapshot(table: str) -> TaskResult:
-        frame, rejected = source.quotes(cast(QuoteTable, table)), set_aside(source, table)
+        frame, rejected = source.quotes(cast(QuoteTable, table)), take_findings(source, table)
         if frame.is_empty() and rejected.faults:
             raise no_valid_rows(table, rejected, source.name)
         if frame.is_empty():
@@ -198,7 +198,7 @@ def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date], clo
 def _store_board(source: MarketSource, lake: Lake, days: Sequence[date], findings: RejectedRows) -> dict[date, int]:
     """Fetch and replace those days; return the number of rows of each stored day."""
     frame = source.longhubang(days[0], days[-1]).filter(pl.col("date").is_in(list(days)))
-    rejected = set_aside(source, "longhubang")
+    rejected = take_findings(source, "longhubang")
     findings.faults += rejected.faults
     findings.refused |= rejected.refused
     counts = dict(frame.group_by("date").agg(pl.len()).sort("date").iter_rows())
@@ -261,7 +261,7 @@ def _fetch_flow(source: MarketSource, lake: Lake, kind: FlowKind, days: Sequence
         except NotOffered as error:
             not_offered.append(str(error))
             continue
-        rejected = set_aside(source, table)
+        rejected = take_findings(source, table)
         findings.faults += rejected.faults
         if frame.is_empty() and rejected.faults:
             raise no_valid_rows(table, rejected, source.name)

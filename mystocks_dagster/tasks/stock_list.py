@@ -7,7 +7,7 @@ import polars as pl
 from mystocks_dagster.errors import TaskFailed
 from mystocks_dagster.lake.loads import record_days, was_loaded
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.sources.checked import set_aside
+from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.findings import stored_result
 from mystocks_dagster.tasks.run import TaskResult
@@ -38,7 +38,7 @@ def refresh_stock_list(source: MarketSource, lake: Lake, day: date, *, force: bo
 
 def _fetch(source: MarketSource, lake: Lake, day: date, *, include_delisted: bool, complete: bool) -> TaskResult:
     fresh = source.stocks(include_delisted=include_delisted)
-    rejected = set_aside(source, "stocks")
+    rejected = take_findings(source, "stocks")
     stored = lake.read("stocks", columns=["symbol", "delist_date"]) if lake.exists("stocks") else fresh.clear()
     before, now = (frame.filter(pl.col("delist_date").is_null()).height for frame in (stored, fresh))
     if not fresh.height or now < ENOUGH * before:

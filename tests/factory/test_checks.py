@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from support.project import Folder
 
+from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.checks import build_table_checks, table_outcomes
 from mystocks_dagster.history.reading import read
@@ -93,5 +94,5 @@ def test_checks_are_no_executions_of_a_task(definitions: dg.Definitions, instanc
     everything = definitions.resolve_implicit_global_asset_job_def()
     run = everything.execute_in_process(instance=instance, asset_selection=[dg.AssetKey("adjust_events")])
     assert {event.step_key for event in run.all_node_events if event.step_key} == {"one__asset", "adjust_events__check"}
-    ((_, executions),) = read(instance, [run.run_id]).values()
+    ((_, executions),) = read(InstanceTables(instance), [run.run_id]).values()
     assert [(record.task, record.status) for record in executions] == [("one", "success")]

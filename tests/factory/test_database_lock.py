@@ -67,7 +67,7 @@ def test_a_daemon_in_another_folder_is_refused_until_the_first_is_killed(folders
     with claiming(first) as (holder, told):
         assert told == "it is mine\n"
         with claiming(second) as (_, told):
-            assert f"A daemon already runs on this database: mystocks daemon {holder.pid} on " in told
+            assert f"A daemon runs already on this database: mystocks daemon {holder.pid} on " in told
         holder.kill()
         holder.wait()
 

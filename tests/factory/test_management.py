@@ -14,7 +14,8 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import OWN_NAMES
 
 JOBS = ("cleanup_history", "import_tasks", "export_tasks", "delete_task")
-LAST = "task_id: last, task_type: manual, task_module: mystocks_dagster.tasks.maintenance, task_function: cleanup_cache_data"
+FUNCTION = "task_module: mystocks_dagster.tasks.maintenance, task_function: cleanup_cache_data"
+LAST = f"task_id: last, task_type: manual, {FUNCTION}"
 TASKS = """
     tasks:
       # kept
@@ -24,7 +25,7 @@ TASKS = """
 
 @pytest.fixture
 def run(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a function that runs a job of the project in this process and returns the metadata of its step, or its failure."""
+    """Return a function that runs a job of the project in this process; it returns the step's metadata or failure."""
     folder.write("tasks.yaml", TASKS)
     monkeypatch.chdir(folder.root)
     monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))

@@ -1,4 +1,4 @@
-"""Whatever a schedule says: over years it fires when croniter and the exchange's calendar, which are not ours, say so."""
+"""Fire times of schedules over years, compared with croniter and with the published calendar of the exchange."""
 
 from datetime import date, datetime, timedelta
 from functools import cache

@@ -126,7 +126,10 @@ def test_the_log_says_when_and_why_a_failure_is_tried_again_or_not(
 
 def test_the_demo_does_not_wait_five_minutes_for_a_retry(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.write("endings.py", ENDINGS)
-    task = "{task_id: one, task_module: endings, task_function: flaky, task_type: manual, retry_count: 3, retry_delay: 300}"
+    task = (
+        "{task_id: one, task_module: endings, task_function: flaky, task_type: manual, retry_count: 3, "
+        "retry_delay: 300}"
+    )
     path = folder.write("tasks.yaml", f"task_packages: [endings]\ntasks:\n  - {task}\n")
     spec = build_specs(load_task_file(path))["one"]
     monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))

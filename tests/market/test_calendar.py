@@ -86,7 +86,7 @@ def test_beyond_its_bounds_it_refuses_to_guess(day: date):
     calendar = shanghai()
 
     for ask in (calendar.is_session, lambda d: calendar.sessions(d, d), lambda d: calendar.closures(d, d)):
-        with pytest.raises(OutsideCalendar, match="known from 1990-12-19 to 2026-12-31"):
+        with pytest.raises(OutsideCalendar, match="which covers 1990-12-19 to 2026-12-31"):
             ask(day)
 
 

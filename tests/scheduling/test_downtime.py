@@ -77,7 +77,7 @@ class Daemon:
         self.look(*(f"{hour}:{minute:02}:00" for minute in range(first, last + 1)))
 
     def cron(self, text: str) -> tuple[list[str], str]:
-        """Evaluate the cron schedule as Dagster's scheduler does at a time: what is asked for by when it was due, and why not."""
+        """Evaluate the cron schedule at a time, as Dagster's scheduler does: requests by due time, and skip reasons."""
         state = self.instance.get_instigator_state(self.remote.get_remote_origin_id(), self.remote.selector_id)
         assert state
         ticks = self.instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)

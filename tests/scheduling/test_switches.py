@@ -1,4 +1,4 @@
-"""The switch of a schedule without any server: it is kept on the instance, and both states are shown where they differ."""
+"""Switches without a server: they are stored on the instance, and a state that differs from the file is shown."""
 
 import pytest
 from support.commands import Commands

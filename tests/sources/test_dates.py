@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import polars as pl
 import pytest
 
-from mystocks_dagster.sources.dates import UnclearDay, day_of, days_expr
+from mystocks_dagster.sources.dates import AmbiguousDate, parse_day, days_expr
 
 DAY = date(2024, 3, 1)
 
@@ -39,18 +39,18 @@ DAY = date(2024, 3, 1)
     ],
 )
 def test_a_day_is_read_however_it_was_saved(value: object):
-    assert day_of(value) == DAY
+    assert parse_day(value) == DAY
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", float("nan")])
 def test_an_empty_value_is_no_day(value: object):
-    assert day_of(value) is None
+    assert parse_day(value) is None
 
 
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        (datetime(2024, 2, 29, 16), "has no time zone: in UTC it is of the next day in Shanghai"),  # noqa: DTZ001
+        (datetime(2024, 2, 29, 16), "has no time zone: in UTC it is on the next day in Shanghai"),  # noqa: DTZ001
         ("2024-02-29 16:00:00", "has no time zone"),
         (1709251200000, "milliseconds since 1970"),
         (1709251200, "seconds since 1970"),
@@ -69,8 +69,8 @@ def test_an_empty_value_is_no_day(value: object):
     ],
 )
 def test_what_could_mean_another_day_is_refused_with_what_to_write(value: object, says: str):
-    with pytest.raises(UnclearDay, match=says):
-        day_of(value)
+    with pytest.raises(AmbiguousDate, match=says):
+        parse_day(value)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The shim under akshare: manners towards hosts, and what their answers mean."""
+"""The shim under akshare: limits towards hosts, and what their answers mean."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from support.load import in_time
 
 from mystocks_dagster.errors import SettingsError, SourceChanged, SourceUnavailable
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.hosts import HostBook, rule_of
+from mystocks_dagster.sources.hosts import HostLimiter, rule_of
 from mystocks_dagster.sources.transport import EmptyResponse, RetrySettings, installed
 from mystocks_dagster.sources.upstream_responses import UpstreamFault, UpstreamRequest, UpstreamResponse, read_response
 
@@ -65,10 +65,10 @@ def test_a_host_that_breaks_off_once_is_asked_again(settings: Settings, standin:
     for kind in ("status", "cut", "broken_off", "drop"):
         standin.reset()
         standin.fault(kind, times=1, value=502)
-        with installed(settings, HASTE) as wire:
+        with installed(settings, HASTE) as transport:
             assert requests.get(BALANCE).json()["code"] == 0, kind
         assert len(standin.asked) == 2, kind
-        assert wire.requests == {"datacenter-web.eastmoney.com": 2}
+        assert transport.requests == {"datacenter-web.eastmoney.com": 2}
 
 
 def test_a_host_that_stays_broken_is_asked_three_times_and_named(settings: Settings, standin: StandIn) -> None:
@@ -103,13 +103,13 @@ def test_after_a_ban_no_process_asks_that_host_for_hours(kind: str, settings: Se
     standin.fault(kind)
     with (
         installed(settings, HASTE),
-        pytest.raises(SourceUnavailable, match=r"push2delay\.eastmoney\.com .*left alone for 6 hours"),
+        pytest.raises(SourceUnavailable, match=r"push2delay\.eastmoney\.com .*No requests are sent to it for 6 hours"),
     ):
         requests.get(LIST)
     standin.faults.clear()
     with (
         installed(settings, HASTE),
-        pytest.raises(SourceUnavailable, match=r"left alone until 20\d\d-\d\d-\d\d \d\d:\d\d \(Shanghai\)"),
+        pytest.raises(SourceUnavailable, match=r"No requests to .* until 20\d\d-\d\d-\d\d \d\d:\d\d \(Shanghai\)"),
     ):
         requests.get(LIST)
     assert len(standin.asked) == 1
@@ -145,13 +145,13 @@ def test_an_empty_report_is_no_failure_and_an_unknown_one_needs_a_person(setting
 
 
 def test_recorded_refusals_mean_the_same(shared_data: Path) -> None:
-    question = UpstreamRequest.of(BALANCE)
+    request = UpstreamRequest.of(BALANCE)
     empty = (shared_data / "fixtures" / "eastmoney_datacenter_empty.json").read_bytes()
     bad = (shared_data / "fixtures" / "eastmoney_datacenter_bad_report.json").read_bytes()
     market = (shared_data / "fixtures" / "eastmoney_clist_whole_market_20230222.json").read_bytes()
-    assert isinstance(found := read_response(question, 200, empty), UpstreamFault)
+    assert isinstance(found := read_response(request, 200, empty), UpstreamFault)
     assert found.meaning == "empty"
-    assert isinstance(found := read_response(question, 200, bad), UpstreamFault)
+    assert isinstance(found := read_response(request, 200, bad), UpstreamFault)
     assert found.meaning == "changed"
     assert isinstance(answer := read_response(UpstreamRequest.of(LIST), 200, market), UpstreamResponse)
     assert answer.total == len(answer.rows) == 5133
@@ -193,10 +193,10 @@ def test_hosts_of_one_upstream_share_their_limits() -> None:
 
 def test_processes_together_keep_the_gap(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from mystocks_dagster.sources.hosts import HostBook\n"
-        f"book = HostBook(Path({str(tmp_path)!r}))\n"
+        "import sys, time; from pathlib import Path; from mystocks_dagster.sources.hosts import HostLimiter\n"
+        f"limiter = HostLimiter(Path({str(tmp_path)!r}))\n"
         "for _ in range(2):\n"
-        "    with book.turn('www.szse.cn') as turn: print(time.time(), turn.requests_today)\n"
+        "    with limiter.turn('www.szse.cn') as turn: print(time.time(), turn.requests_today)\n"
     )
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     lines = sorted(line.split() for process in both for line in process.communicate(timeout=60)[0].splitlines())
@@ -207,8 +207,8 @@ def test_processes_together_keep_the_gap(tmp_path: Path) -> None:
 
 def test_a_torn_note_is_started_anew_and_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "www.szse.cn.json").write_text('{"last": 17')
-    with HostBook(tmp_path, gaps=False).turn("www.szse.cn") as turn:
+    with HostLimiter(tmp_path, gaps=False).turn("www.szse.cn") as turn:
         assert turn.requests_today == 1
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="cannot be written"), HostBook(tmp_path / "file").turn("www.szse.cn"):
+    with pytest.raises(SettingsError, match="cannot be written"), HostLimiter(tmp_path / "file").turn("www.szse.cn"):
         pass

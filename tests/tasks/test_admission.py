@@ -341,7 +341,7 @@ def test_a_unit_that_changed_refuses_the_day_and_keeps_three_examples(lake: Lake
     refused(
         lake,
         result,
-        "mean_price_outside_range: amount / volume is far from low to high, so a unit is another, in 300 of 300 rows",
+        "mean_price_outside_range: amount / volume is far from low to high, so a unit is wrong, in 300 of 300 rows",
     )
     assert len(put_aside(lake)) == 3
     assert sync(Vendor(market().filter(pl.col("date") == LAST), has_history=False)).status == "success"

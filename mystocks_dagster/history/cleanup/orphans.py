@@ -13,6 +13,7 @@ from mystocks_dagster.dagster_internals import RunsTable as Runs
 from mystocks_dagster.dagster_internals import SnapshotsTable as Snapshots
 from mystocks_dagster.dagster_internals import TickStatus
 from mystocks_dagster.history.dagster_storage import run_storage, schedule_storage
+from mystocks_dagster.taskfile.known_good import FILE as KNOWN_GOOD
 from mystocks_dagster.taskfile.last_good import LAST_GOOD, last_good
 
 #: So many of the newest versions of the task file always stay: servers may still use one of them.
@@ -57,7 +58,7 @@ def remove_output(storage: Path, before: datetime) -> int:
 
 def unused_versions(instance: dg.DagsterInstance, folder: Path, before: datetime) -> list[Path]:
     """Return the versions of the task file stored before `before` that no run refers to."""
-    kept = {LAST_GOOD, *(f"{version}.json" for version in last_good(folder).values())}
+    kept = {LAST_GOOD, KNOWN_GOOD, *(f"{version}.json" for version in last_good(folder).values())}
     copies = [path for path in folder.glob("*.json") if path.name not in kept]
     stored = sorted(copies, key=lambda path: path.stat().st_mtime, reverse=True)
     old = [path for path in stored[_VERSIONS_KEPT:] if path.stat().st_mtime < before.timestamp()]

@@ -1,8 +1,8 @@
-"""What every table promises: columns, types, units, keys, partitioning and value rules, one module per domain.
+"""The contracts of all tables: columns, types, units, keys, partitioning and value rules, one module per domain.
 
-The lake checks each frame against this before it writes, sources rename into it at the border, and the
-documentation, the assets with their descriptions, groups and checks, and the readers come from it. A table that one of
-the modules declares is in `TABLES`; nothing else needs to name it.
+The lake checks each frame against them before a write, and sources convert to them. The documentation, the assets with
+their descriptions, groups and checks, and the readers are built from them. `TABLES` has every table that one of the
+modules declares.
 """
 
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import flows, fundamentals, indicators, market, reference, research, system
 
-#: The modules that declare tables; each is called after its domain.
+#: The modules that declare tables; each is named after its domain.
 DOMAINS = (reference, market, fundamentals, flows, indicators, research, system)
 
 TABLES = MappingProxyType(
@@ -20,10 +20,10 @@ TABLES = MappingProxyType(
 
 
 def table(name: str) -> Table:
-    """Return the table of that name.
+    """Return the table `name`.
 
     Raises:
-        UnknownName: There is no such table; the message lists those that exist.
+        UnknownName: The table does not exist; the message lists the tables.
     """
     if name not in TABLES:
         raise UnknownName(f"There is no table {name!r}; the tables are {', '.join(TABLES)}.")

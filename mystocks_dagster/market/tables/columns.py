@@ -1,4 +1,4 @@
-"""Columns by type, and the columns that several tables share."""
+"""Constructors of columns by type, and columns that several tables share."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""The tables of who bought and sold: 龙虎榜 and capital flow."""
+"""The tables of trading by investor: 龙虎榜 and capital flow."""
 
 import polars as pl
 
@@ -83,7 +83,7 @@ STOCK_FLOW_RULES = (
     NOT_IN_THE_FUTURE,
     *_FLOW_NUMBERS,
     _MAIN_FLOW,
-    # Only of stocks: boards are sums over stocks of which some lack a part, and do not add up to nothing.
+    # For stocks only: boards are sums over stocks, some of which lack a part, and do not add up to 0.
     Rule("flows_do_not_cancel", "main + medium + small flow is not 0",
          lambda: (pl.col("main_net") + pl.col("medium_net") + pl.col("small_net")).abs() > 1 + 1e-3 * _flow_size()),
     CHANGE_BEYOND_LIMIT,
@@ -110,21 +110,21 @@ _FLOW = (
 )
 
 
-def _flow(kind: str, of: tuple[str, str], who: Column, grain: str) -> Table:
+def _flow(kind: str, label: tuple[str, str], subject: Column, grain: str) -> Table:
     return Table(
         name=f"capital_flow_{kind}",
-        title=f"{of[0]}资金流向",
-        about=f"Net inflow into {of[1]} by order size",
-        about_zh=f"{of[0]}主力、大单、中单与小单的净流入",
+        title=f"{label[0]}资金流向",
+        about=f"Net inflow into {label[1]} by order size",
+        about_zh=f"{label[0]}主力、大单、中单与小单的净流入",
         domain="flows",
         origin="source",
         grain=grain,
-        key=("date", who.name),
+        key=("date", subject.name),
         date_column="date",
         by_day=True,
-        rules=STOCK_FLOW_RULES if who is SYMBOL else BOARD_FLOW_RULES,
+        rules=STOCK_FLOW_RULES if subject is SYMBOL else BOARD_FLOW_RULES,
         check_days=RECENT,
-        columns=(DATE, who, *((text("name", "short name"),) if who is SYMBOL else ()), *_FLOW),
+        columns=(DATE, subject, *((text("name", "short name"),) if subject is SYMBOL else ()), *_FLOW),
     )
 
 

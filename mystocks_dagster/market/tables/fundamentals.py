@@ -7,23 +7,23 @@ from mystocks_dagster.market.tables.columns import SYMBOL, day, number
 from mystocks_dagster.market.tables.rules import (
     SYMBOL_FORM,
     below_zero,
-    no_quarter_end,
-    tomorrow,
+    far_future,
+    not_quarter_end,
     unknown_when_not_finite,
 )
 
 
 def statement_rules(*numbers: str) -> tuple[Rule, ...]:
-    """Return the rules of a statement with those columns."""
+    """Return the rules of a statement with the columns `numbers`."""
     return (
         SYMBOL_FORM,
-        Rule("no_quarter_end", "the period does not end with a quarter", no_quarter_end),
+        Rule("no_quarter_end", "the period is not the last day of a quarter", not_quarter_end),
         Rule(
             "notice_before_period_end",
-            "published before the period was over",
+            "published before the end of the period",
             lambda: pl.col("notice_date") <= pl.col("period"),
         ),
-        Rule("future_date", "published on a day that has not come yet", lambda: tomorrow("notice_date")),
+        Rule("future_date", "the publication date is in the future", lambda: far_future("notice_date")),
         *unknown_when_not_finite(*numbers),
     )
 

@@ -40,17 +40,17 @@ BAR_RULES = (
     Rule("amount_without_volume", "amount without volume", lambda: (pl.col("volume") == 0) & (pl.col("amount") > 0)),
     Rule(
         "suspended_with_volume",
-        "suspended, and yet volume or amount",
+        "suspended with volume or amount",
         lambda: pl.col("suspended") & pl.any_horizontal(pl.col("volume", "amount") > 0),
     ),
     Rule(
         "suspended_with_range",
-        "suspended, and yet more than one price",
+        "suspended with more than one price",
         lambda: pl.col("suspended") & (spread("open", "high", "low", "close") > HALF_A_TICK),
     ),
     Rule(
         "moved_without_trades",
-        "not suspended and no volume, and yet the price is not the previous close",
+        "not suspended and without volume, but the price is not the previous close",
         lambda: (
             ~pl.col("suspended")
             & (pl.col("volume") == 0)
@@ -137,7 +137,7 @@ STOCK_QUOTES = Table(
     columns=(
         SYMBOL,
         DATE,
-        moment("time", "when the snapshot was taken; one value a snapshot"),
+        moment("time", "time of the snapshot, one value per snapshot"),
         text("name", "short name"),
         number("price", "CNY per share, raw", null=True),
         number("open", "CNY per share, raw", null=True),

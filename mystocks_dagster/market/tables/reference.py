@@ -1,4 +1,4 @@
-"""The tables of reference data: which stocks there are, and what was done to their shares."""
+"""The tables of reference data: stocks, corporate actions and adjustment events."""
 
 from datetime import date
 
@@ -11,7 +11,7 @@ from mystocks_dagster.market.tables.rules import SYMBOL_FORM, not_finite, unknow
 STOCK_RULES = (
     SYMBOL_FORM,
     Rule("no_name", "the name is empty", lambda: pl.col("name").str.strip_chars() == ""),
-    Rule("exchange_contradicts_symbol", "exchange is not the symbol's",
+    Rule("exchange_contradicts_symbol", "exchange is not that of the symbol",
          lambda: pl.col("exchange") != pl.col("symbol").str.slice(-2)),
     Rule("delisted_before_listed", "delist_date is before list_date",
          lambda: pl.col("delist_date") < pl.col("list_date")),
@@ -37,7 +37,7 @@ STOCKS = Table(
         flag("is_st", "name carries ST"),
         day("list_date", "first trading day", null=True),
         day("delist_date", "last day of listing", null=True),
-        moment("updated_at", "when this row was fetched"),
+        moment("updated_at", "time of the fetch"),
     ),
 )
 
@@ -62,10 +62,10 @@ CORPORATE_ACTIONS = Table(
     date_column="ex_date",
     columns=(
         SYMBOL,
-        day("ex_date", "除权除息日, the first day on which a share is traded without it"),
+        day("ex_date", "除权除息日, the first day on which a share is traded without the distribution"),
         number("cash", "CNY per share, before tax; 派息"),
-        number("bonus", "new shares per share, for nothing; 送股 and 转增"),
-        number("rights", "new shares per share that may be bought; 配股"),
+        number("bonus", "new shares per share, free; 送股 and 转增"),
+        number("rights", "new shares per share, offered for sale; 配股"),
         number("rights_price", "CNY per new share; 配股价", null=True),
         day("known_since", "day of publication", null=True),
         text("source", "name of the source"),

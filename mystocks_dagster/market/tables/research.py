@@ -9,7 +9,7 @@ SIGNALS = Table(
     about="Buy and sell signals of the strategies, known after the close",
     about_zh="各策略在收盘后给出的买卖信号",
     domain="research",
-    grain="one symbol, day, strategy and side on which the strategy speaks",
+    grain="one symbol, day, strategy and side with a signal",
     key=("symbol", "date", "strategy", "side"),
     date_column="date",
     columns=(
@@ -18,7 +18,7 @@ SIGNALS = Table(
         text("strategy", "ma_crossover, macd_divergence or kdj_overbought"),
         text("side", "buy or sell; known after that day's close"),
         number("close", "CNY per share, raw"),
-        text("detail", "the values that made it"),
+        text("detail", "the values that gave the signal"),
     ),
 )
 
@@ -43,7 +43,7 @@ BACKTESTS = Table(
         number("sharpe", "of daily returns, no risk-free rate, 244 days", null=True),
         count("trades", "orders filled"),
         number("fees", "CNY, commission, stamp duty and transfer fee"),
-        moment("run_at", "when"),
+        moment("run_at", "time of the backtest"),
     ),
 )
 BACKTEST_EQUITY = Table(

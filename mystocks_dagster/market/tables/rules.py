@@ -1,6 +1,6 @@
-"""The value rules that several tables share.
+"""Value rules that several tables share.
 
-Each is something that no exchange, and no report that adds up, can have made. What is only unusual is not a rule.
+A rule is broken only by values that are impossible on an exchange or in a report. Unusual values break no rule.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,23 +13,23 @@ from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.table import Rule
 
-#: Days back from the newest one that the asset checks of large tables look: a month of the market is read at once.
+#: The number of newest days that the asset checks of large tables read.
 RECENT = 30
 
 LOT = 100
-#: amount / volume may be half of low to twice high. Units differ by 10 and more; vendors' own figures by up to 30 % on
-#: days of large placements.
+#: amount / volume may be from low / 2 to high x 2. A wrong unit gives a factor of 10 or more, while vendors' figures
+#: differ by up to 30 % on days of large block trades.
 MEAN_PRICE_SLACK = 2.0
-#: Percent. Beyond the widest price limit (30 % in Beijing) a change needs a day without limit.
+#: Percent. The widest price limit is 30 % (Beijing); a larger change is possible only on a day without a limit.
 WIDEST_CHANGE = 31.0
-#: Percent. Shares bought cannot be sold on the same day, so a float changes owner once a day at most.
+#: Percent. Shares cannot be sold on the day of their purchase, so the float is traded at most once a day.
 WIDEST_TURNOVER = 100.0
 
-#: First digits that belong to one exchange only.
+#: First digits of codes that only one exchange uses.
 _ONLY_ON = {"SH": ("60", "68", "90"), "SZ": ("30", "20"), "BJ": ("43", "83", "87", "92")}
 _SYMBOL_FORM = r"^[0-9]{6}\.(SH|SZ|BJ)$"
-#: Names of the days without a price limit: first day (N), second to fifth (C), delisting period (退).
-_FREE_NAME = r"^[NC][^A-Z]|退"
+#: Names on days without a price limit: first day (N), second to fifth (C), delisting period (退).
+_NAME_WITHOUT_LIMIT = r"^[NC][^A-Z]|退"
 
 
 def below_zero(name: str) -> pl.Expr:
@@ -38,16 +38,14 @@ def below_zero(name: str) -> pl.Expr:
 
 
 def _among(column: str, bad: Callable[[pl.Series], pl.Series]) -> pl.Expr:
-    """Say which values of a column are bad; asked of its few different values only."""
+    """Return the expression that is true for bad values; `bad` is called with the distinct values only."""
 
     def flags(values: pl.Series) -> pl.Series:
-        different = values.drop_nulls().unique()
-        wrong = different.filter(bad(different))
-        return (
-            values.is_in(wrong.to_list())
-            if len(wrong)
-            else pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
-        )
+        distinct = values.drop_nulls().unique()
+        wrong = distinct.filter(bad(distinct))
+        if wrong.is_empty():
+            return pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
+        return values.is_in(wrong.to_list())
 
     return pl.col(column).map_batches(flags, return_dtype=pl.Boolean)
 
@@ -59,18 +57,18 @@ def _unknown_symbols(symbols: pl.Series) -> pl.Series:
 
 
 def _not_sessions(days: pl.Series) -> pl.Series:
-    return pl.Series(
-        [not shanghai().is_probable_session(day)[0] or day < shanghai().first for day in days], dtype=pl.Boolean
-    )
+    calendar = shanghai()
+    flags = [day < calendar.first or not calendar.is_probable_session(day)[0] for day in days]
+    return pl.Series(flags, dtype=pl.Boolean)
 
 
 def _future(name: str) -> pl.Expr:
     return pl.col(name) > clock.now().date()
 
 
-def tomorrow(name: str) -> pl.Expr:
-    """Return the expression that is true where the day lies more than a long weekend ahead."""
-    # A report that appears in the evening carries the next day's date.
+def far_future(name: str) -> pl.Expr:
+    """Return the expression that is true where the day is more than a long weekend ahead."""
+    # A report that is published in the evening has the date of the next working day.
     return pl.col(name) > clock.now().date() + timedelta(days=4)
 
 
@@ -81,21 +79,19 @@ def _mean_price(last: str) -> pl.Expr:
 
 
 def spread(*names: str) -> pl.Expr:
-    """Return the distance between the highest and the lowest of those columns."""
+    """Return the difference between the highest and the lowest of the columns."""
     return pl.max_horizontal(names) - pl.min_horizontal(names)
 
 
-def no_quarter_end() -> pl.Expr:
+def not_quarter_end() -> pl.Expr:
     """Return the expression that is true where `period` is not the last day of a quarter."""
     period = pl.col("period")
     return period != period.dt.truncate("1q").dt.offset_by("3mo").dt.offset_by("-1d")
 
 
 def _outside(*prices: str) -> pl.Expr:
-    beyond = [
-        (pl.col(name) > pl.col("high") + HALF_A_TICK) | (pl.col(name) < pl.col("low") - HALF_A_TICK) for name in prices
-    ]
-    return pl.any_horizontal(*beyond)
+    lowest, highest = pl.col("low") - HALF_A_TICK, pl.col("high") + HALF_A_TICK
+    return pl.any_horizontal(*((pl.col(name) > highest) | (pl.col(name) < lowest) for name in prices))
 
 
 def _not_finite(names: Iterable[str]) -> pl.Expr:
@@ -103,7 +99,7 @@ def _not_finite(names: Iterable[str]) -> pl.Expr:
 
 
 def not_finite(*names: str) -> Rule:
-    """Numbers that must be there are numbers."""
+    """Return the rule that required numbers are finite."""
     return Rule(
         "not_a_number",
         f"{', '.join(names[:3])}{'…' if len(names) > 3 else ''} is NaN or infinite",
@@ -112,7 +108,7 @@ def not_finite(*names: str) -> Rule:
 
 
 def unknown_when_not_finite(*names: str) -> tuple[Rule, ...]:
-    """Numbers that may be unknown become unknown when they are none."""
+    """Return the rules by which optional numbers that are not finite become unknown."""
     return tuple(
         Rule(
             f"{name}_not_a_number",
@@ -125,9 +121,11 @@ def unknown_when_not_finite(*names: str) -> tuple[Rule, ...]:
     )
 
 
-SYMBOL_FORM = Rule("no_such_symbol", "no exchange gives out such a code", lambda: _among("symbol", _unknown_symbols))
-TRADING_DAY = Rule("no_trading_day", "the exchanges did not trade on that day", lambda: _among("date", _not_sessions))
-NOT_IN_THE_FUTURE = Rule("future_date", "that day has not come yet", lambda: _future("date"))
+SYMBOL_FORM = Rule(
+    "no_such_symbol", "the code is not valid on any exchange", lambda: _among("symbol", _unknown_symbols)
+)
+TRADING_DAY = Rule("no_trading_day", "the date is not a trading day", lambda: _among("date", _not_sessions))
+NOT_IN_THE_FUTURE = Rule("future_date", "the date is in the future", lambda: _future("date"))
 HIGH_BELOW_LOW = Rule("high_below_low", "high is below low", lambda: pl.col("high") < pl.col("low") - HALF_A_TICK)
 NEGATIVE_VOLUME = Rule("negative_volume", "volume is below 0", lambda: below_zero("volume"))
 NEGATIVE_AMOUNT = Rule("negative_amount", "amount is below 0", lambda: below_zero("amount"))
@@ -141,7 +139,7 @@ TURNOVER = Rule(
 
 
 def prices(*names: str) -> Rule:
-    """Prices are above 0."""
+    """Return the rule that prices are above 0."""
     return Rule(
         "price_not_positive",
         f"{', '.join(names)}: a price is 0 or below",
@@ -150,21 +148,21 @@ def prices(*names: str) -> Rule:
 
 
 def price_outside(last: str) -> Rule:
-    """Open, and the column `last`, lie between low and high."""
+    """Return the rule that open and the column `last` are between low and high."""
     return Rule("price_outside_range", f"open or {last} lies outside low to high", lambda: _outside("open", last))
 
 
 def mean_outside(last: str) -> Rule:
-    """The mean price (amount / volume) is near low to high, which include the column `last`."""
+    """Return the rule that the mean price (amount / volume) is near the range of low, high and the column `last`."""
     return Rule(
         "mean_price_outside_range",
-        "amount / volume is far from low to high, so a unit is another",
+        "amount / volume is far from low to high, so a unit is wrong",
         lambda: _mean_price(last),
     )
 
 
 CHANGE_BEYOND_LIMIT = Rule(
     "change_beyond_limit",
-    f"a change beyond {WIDEST_CHANGE:.0f} % under a name that is not of a day without price limit",
-    lambda: (pl.col("change_pct").abs() > WIDEST_CHANGE) & ~pl.col("name").str.contains(_FREE_NAME),
+    f"a change beyond {WIDEST_CHANGE:.0f} % although the name is that of a day with a price limit",
+    lambda: (pl.col("change_pct").abs() > WIDEST_CHANGE) & ~pl.col("name").str.contains(_NAME_WITHOUT_LIMIT),
 )

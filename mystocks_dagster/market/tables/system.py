@@ -1,4 +1,4 @@
-"""The lake's own book-keeping: what was loaded, and what was set aside."""
+"""The lake's own tables: loaded days, and rows set aside."""
 
 import polars as pl
 
@@ -14,17 +14,17 @@ LOADED_DAYS = Table(
     grain="one table on one trading day that was loaded",
     key=("table", "date"),
     date_column="date",
-    rules=(Rule("day_incomplete", "the day is loaded in part only", lambda: ~pl.col("complete"), "check"),),
+    rules=(Rule("day_incomplete", "the day is only partly loaded", lambda: ~pl.col("complete"), "check"),),
     columns=(
         text("table", "name of the table"),
         DATE,
         count("rows", "rows stored for that day"),
-        flag("complete", "true when the source gave all that it has for that day"),
+        flag("complete", "true if all rows of the source for that day are loaded"),
         text("source", "name of the source"),
-        moment("loaded_at", "when"),
+        moment("loaded_at", "time of the load"),
         flag(
             "lacking",
-            "true when rows are missing or set aside though the source has no more: a missing bar is no pause",
+            "true if rows are missing or set aside although the source has no more: a missing bar is not a suspension",
             null=True,
         ),
     ),
@@ -36,17 +36,17 @@ QUARANTINE = Table(
     about="Rows that broke a value rule and were not stored, with the reason",
     about_zh="违反数值规则而未入库的数据行及原因",
     domain="system",
-    grain="one row of a source and one rule that it breaks; a later load of that row without a fault removes it",
+    grain="one row of a source and one rule that it breaks; a later load of a valid row removes it",
     key=("table", "key", "rule"),
     rules=(Rule("rows_set_aside", "a row is set aside", lambda: pl.col("rule").is_not_null(), "check"),),
     columns=(
-        text("table", "name of the table that the row was meant for"),
-        text("key", "its key in that table: 600000.SH 2024-03-01"),
+        text("table", "name of the row's table"),
+        text("key", "key of the row: 600000.SH 2024-03-01"),
         text("rule", "name of the rule"),
-        text("reason", "what is wrong"),
-        day("date", "its trading day, or the end of its report period", null=True),
-        text("row", "its values as JSON, as the source gave them"),
+        text("reason", "fault of the row"),
+        day("date", "trading day, or end of the report period", null=True),
+        text("row", "values of the row as JSON, as the source gave them"),
         text("source", "name of the source"),
-        moment("set_aside_at", "when"),
+        moment("set_aside_at", "time of the load"),
     ),
 )

@@ -10,9 +10,8 @@ SOURCE = SourceDeclaration(
     offers="see the table's task",
     implementation="mystocks_dagster.sources.akshare.source:AkshareSource",
     package="akshare",
-    # See docs/akshare.md.
     hosts=("push2delay.eastmoney.com", "datacenter-web.eastmoney.com", "finance.sina.com.cn"),
-    # Below every rate at which users report to have been banned; see docs/akshare.md.
+    # Below every rate at which users report bans; see docs/akshare.md.
     host_rules=(
         HostRule(
             name="eastmoney-push2",

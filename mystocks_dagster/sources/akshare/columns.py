@@ -1,21 +1,21 @@
-"""What each akshare function must give, as data: its columns, ours, their units, and the upstream keys behind them.
+"""The expected columns of each akshare function: its labels, our names and units, and the upstream's keys.
 
-akshare names most columns by position, so a key that moved would be read as another one without a word. `keys` are
-the upstream's keys in the order that akshare relies on; each answer is compared with them before a frame is used.
+akshare names most columns by position, so a moved key would silently be read as another column. `keys` are the
+upstream's keys in the order that akshare relies on; each response is compared with them before a frame is used.
 """
 
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-#: `lots` are hundreds of shares and become shares; numbers may be missing (a suspended stock shows "-"); names get
-#: half-width letters.
+#: `lots` are hundreds of shares, converted to shares. Numbers may be missing (a suspended stock shows "-"). Full-width
+#: letters of names are converted to half-width.
 Kind = Literal["code", "name", "text", "number", "lots", "day"]
 
 
 @dataclass(frozen=True)
 class Field:
-    """One column: akshare's label, our name, what it holds, and the upstream's key where it is known."""
+    """A column: akshare's label, our name, its kind, and the upstream's key if it is known."""
 
     label: str
     name: str
@@ -25,13 +25,13 @@ class Field:
 
 @dataclass(frozen=True)
 class Call:
-    """One akshare function.
+    """An akshare function and its expected columns.
 
     Attributes:
-        function: Its name.
+        function: The name of the function.
         fields: The columns that are used.
-        unused: Labels of the other columns that it gives.
-        keys: The upstream's keys in order, up to the last one that matters; empty when akshare goes by name.
+        unused: Labels of the columns that are not used.
+        keys: The upstream's keys in order, up to the last one used; empty if akshare reads columns by name.
     """
 
     function: str
@@ -41,7 +41,7 @@ class Call:
 
     @property
     def known(self) -> frozenset[str]:
-        """All labels that are no surprise."""
+        """The labels of all expected columns."""
         return frozenset((*self.unused, *(field.label for field in self.fields)))
 
 
@@ -205,9 +205,9 @@ STATEMENTS = MappingProxyType(
             keys=(
                 *_STATEMENT_KEYS,
                 *_keys(
-                    "NETCASH_OPERATE NETCASH_OPERATE_RATIO SALES_SERVICES SALES_SERVICES_RATIO PAY_STAFF_CASH PSC_RATIO "
-                    "NETCASH_INVEST NETCASH_INVEST_RATIO RECEIVE_INVEST_INCOME RII_RATIO CONSTRUCT_LONG_ASSET CLA_RATIO "
-                    "NETCASH_FINANCE NETCASH_FINANCE_RATIO CCE_ADD"
+                    "NETCASH_OPERATE NETCASH_OPERATE_RATIO SALES_SERVICES SALES_SERVICES_RATIO PAY_STAFF_CASH "
+                    "PSC_RATIO NETCASH_INVEST NETCASH_INVEST_RATIO RECEIVE_INVEST_INCOME RII_RATIO "
+                    "CONSTRUCT_LONG_ASSET CLA_RATIO NETCASH_FINANCE NETCASH_FINANCE_RATIO CCE_ADD"
                 ),
             ),
         ),

@@ -1,8 +1,8 @@
-"""One symbol's past from Sina: its daily bars and the previous closes that its price stream states.
+"""A symbol's history from Sina: daily bars, and previous closes from the encoded price stream.
 
-Sina's stream carries a previous close where it differs from the last close, that is on ex-dividend and split days:
-that is the exchange's own figure, from which the adjustment factor follows. akshare decodes it and throws it away.
-East Money's history cannot give it: its unadjusted change is measured against the plain last close.
+The stream has the exchange's previous close where it differs from the last close, which is on ex-dividend and split
+days. The adjustment ratio follows from it. akshare decodes and then drops it. East Money's history does not have it:
+its unadjusted change is relative to the last close.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,11 +19,11 @@ from mystocks_dagster.sources.akshare.frames import TOLERANCE, changed, refuse
 
 @dataclass(frozen=True)
 class PriceStream:
-    """The trading days of a stream, and the previous closes that it states.
+    """The trading days of a price stream, and its stated previous closes.
 
     Attributes:
         days: Days on which the symbol traded, ascending.
-        stated: Previous close by day, where the stream says that it is not the last close; its first day always.
+        stated: Previous close by day, on the first day and where it differs from the last close.
     """
 
     days: tuple[date, ...]
@@ -31,14 +31,14 @@ class PriceStream:
 
     @classmethod
     def of(cls, records: Iterable[Mapping[str, Any]]) -> "PriceStream":
-        """Read the decoder's records.
+        """Convert the decoder's records.
 
         Raises:
-            SourceChanged: They have no dates.
+            SourceChanged: A record has no date.
         """
         days: dict[date, float | None] = {}
         for record in records:
-            # A JavaScript date: 2025-02-24T00:00:00.000Z, whose day is meant.
+            # A JavaScript date such as 2025-02-24T00:00:00.000Z; only the day counts.
             try:
                 day = date.fromisoformat(str(record.get("date"))[:10])
             except ValueError:
@@ -48,12 +48,12 @@ class PriceStream:
 
     @property
     def states_closes(self) -> bool:
-        """Whether previous closes are stated at all: Beijing's streams state none, not even the first."""
+        """Whether the stream has previous closes; Beijing's streams have none, not even the first."""
         return bool(self.days) and self.days[0] in self.stated
 
 
 def _stated(close: object) -> float | None:
-    """Return a previous close; 0 and empty, as Beijing's streams have them, are none."""
+    """Return a previous close; 0 and empty values, as in Beijing's streams, are unknown."""
     try:
         price = float(close)  # ty: ignore[invalid-argument-type]
     except (TypeError, ValueError):
@@ -62,18 +62,18 @@ def _stated(close: object) -> float | None:
 
 
 def history_bars(symbol: str, daily: pl.DataFrame, stream: PriceStream, sessions: Sequence[date]) -> pl.DataFrame:
-    """Return `daily_bars` of one symbol; days without trading between its first and last bar are suspended days.
+    """Return `daily_bars` of one symbol; days without a trade between its first and last bar are suspended days.
 
     Args:
-        symbol: In its one spelling.
-        daily: Frame of `SINA_DAILY`, unadjusted; volume in shares, turnover a fraction.
-        stream: The same symbol's stream.
+        symbol: The canonical symbol.
+        daily: Frame of `SINA_DAILY`, unadjusted; volume in shares, turnover as a fraction.
+        stream: The price stream of the same symbol.
         sessions: The trading days from the first to the last bar.
 
     Raises:
         SourceChanged: Prices, amounts and volumes contradict each other.
     """
-    # akshare joins the dates of share changes, some of which are no trading days.
+    # akshare adds the dates of share changes, some of which are not trading days.
     traded = daily.filter(pl.col("date").is_in(list(stream.days)) & (pl.col("volume") > 0)).sort("date")
     _check(traded)
     stated = pl.DataFrame(
@@ -97,26 +97,12 @@ def history_bars(symbol: str, daily: pl.DataFrame, stream: PriceStream, sessions
 
 def _check(traded: pl.DataFrame) -> None:
     low, high = pl.col("low"), pl.col("high")
-    refuse(
-        SINA_DAILY,
-        traded,
-        pl.any_horizontal(pl.col("open", "high", "low", "close", "volume", "amount").is_null()),
-        "an empty value",
-    )
-    refuse(
-        SINA_DAILY,
-        traded,
-        pl.any_horizontal(pl.col("open", "high", "low", "close") <= 0),
-        "a price that is not positive",
-        TOLERANCE,
-    )
+    empty = pl.any_horizontal(pl.col("open", "high", "low", "close", "volume", "amount").is_null())
+    refuse(SINA_DAILY, traded, empty, "an empty value")
+    not_positive = pl.any_horizontal(pl.col("open", "high", "low", "close") <= 0)
+    refuse(SINA_DAILY, traded, not_positive, "a price that is not positive", TOLERANCE)
     disorder = (low > pl.min_horizontal("open", "close")) | (high < pl.max_horizontal("open", "close"))
     refuse(SINA_DAILY, traded, disorder, "open or close outside low to high", TOLERANCE)
     mean = pl.col("amount") / pl.col("volume")
-    refuse(
-        SINA_DAILY,
-        traded,
-        ~mean.is_between(low * 0.99, high * 1.01),
-        "amount / volume outside low to high, so a unit is another",
-        TOLERANCE,
-    )
+    outside = ~mean.is_between(low * 0.99, high * 1.01)
+    refuse(SINA_DAILY, traded, outside, "amount / volume outside low to high, so a unit has changed", TOLERANCE)

@@ -1,4 +1,4 @@
-"""Which trading day East Money's lists show: they carry no date of their own, so it is asked for and compared."""
+"""Determine the session of East Money's lists, which have no date of their own."""
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time
@@ -11,11 +11,11 @@ from mystocks_dagster.sources.akshare.columns import Call
 from mystocks_dagster.sources.akshare.frames import changed
 from mystocks_dagster.sources.upstream_responses import UpstreamResponse
 
-#: From here on East Money may empty its lists for the coming session.
+#: From this time on East Money may reset its lists for the coming session.
 NEXT_SESSION_SHOWS = time(8, 30)
 
 LISTS = "https://push2delay.eastmoney.com/api/qt/clist/get"
-#: The busiest A shares and when they last changed: their newest moment tells which session the lists show.
+#: Query for the most traded A shares with the times of their last change, the newest of which is of the shown session.
 NEWEST = MappingProxyType(
     {
         "pn": "1",
@@ -32,48 +32,49 @@ NEWEST = MappingProxyType(
 
 
 def latest_session(newest: Callable[[], date]) -> date:
-    """Return the latest trading day whose data is ready by now.
+    """Return the latest trading day whose data is ready.
 
     Args:
-        newest: Asks the lists which session they show. Beyond the calendar they decide: a weekday may be a holiday.
+        newest: Requests the session that the lists show. It decides beyond the calendar, where a weekday may be a
+            holiday.
     """
     day, certain = shanghai().probable_latest_closed(clock.now(), DATA_READY)
     return day if certain else min(day, newest())
 
 
 def check_readable(session: date) -> None:
-    """Refuse to read a closed session's lists while another one shows or is about to.
+    """Check that the lists show a closed session at this time of day.
 
     Raises:
-        SourceUnavailable: It is a trading day between 08:30 and 15:30.
+        SourceUnavailable: It is between 08:30 and 15:30 on a trading day.
     """
     now = clock.now()
     if shanghai().is_probable_session(now.date())[0] and NEXT_SESSION_SHOWS <= now.time() < DATA_READY:
         raise SourceUnavailable(
-            f"East Money's lists show today's session, which is not over; those of {session} could be read until "
-            f"{NEXT_SESSION_SHOWS:%H:%M}, today's can from {DATA_READY:%H:%M}. Run again then."
+            f"East Money's lists show today's session, which is not closed. Those of {session} were available until "
+            f"{NEXT_SESSION_SHOWS:%H:%M}; today's are available from {DATA_READY:%H:%M}. Run again then."
         )
 
 
-def newest_day(call: Call, answers: Iterable[UpstreamResponse]) -> date:
+def newest_day(call: Call, responses: Iterable[UpstreamResponse]) -> date:
     """Return the day on which the newest row of the lists last changed.
 
     Raises:
-        SourceChanged: The rows no longer tell.
+        SourceChanged: The rows no longer have a time.
     """
-    moments = [row["f124"] for answer in answers for row in answer.rows if isinstance(row.get("f124"), int)]
+    moments = [row["f124"] for response in responses for row in response.rows if isinstance(row.get("f124"), int)]
     if not moments:
-        raise changed(call.function, "the lists no longer tell the moment of their rows (f124)")
+        raise changed(call.function, "the lists no longer have the time of their rows (f124)")
     return datetime.fromtimestamp(max(moments), clock.SHANGHAI).date()
 
 
-def check_shown(wanted: date, shown: date) -> None:
-    """Refuse lists of another day than the wanted one.
+def check_session(expected: date, actual: date) -> None:
+    """Check that the lists show the expected session.
 
     Raises:
-        SourceUnavailable: They show another day.
+        SourceUnavailable: They show another session.
     """
-    if shown != wanted:
+    if actual != expected:
         raise SourceUnavailable(
-            f"push2delay.eastmoney.com shows the session of {shown}, not of {wanted}. Try again later."
+            f"push2delay.eastmoney.com shows the session of {actual}, not of {expected}. Try again later."
         )

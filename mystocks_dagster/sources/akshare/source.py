@@ -1,6 +1,6 @@
-"""The `akshare` source: the live market through akshare's own functions, politely.
+"""The `akshare` source: live market data through akshare's own functions.
 
-The only module that imports akshare, and only inside methods: importing it costs 1.3 s and 150 MB.
+Only this module imports akshare, and only inside functions: the import takes 1.3 s and 150 MB.
 """
 
 import os
@@ -30,7 +30,7 @@ from mystocks_dagster.sources.akshare.session import (
     LISTS,
     NEWEST,
     check_readable,
-    check_shown,
+    check_session,
     latest_session,
     newest_day,
 )
@@ -39,17 +39,15 @@ from mystocks_dagster.sources.transport import EmptyResponse, RecordingTransport
 from mystocks_dagster.sources.upstream_responses import UpstreamResponse, sina_payload
 
 _BOARDS = {"sector": "行业资金流", "concept": "概念资金流"}
-
-
-#: So long after the end of its report period a distribution may have its ex-dividend day.
+#: The longest time from the end of a report period to the ex-dividend day of its distribution.
 _DISTRIBUTED = timedelta(days=366)
 
 
 class AkshareSource:
     """East Money's lists and reports, Sina's histories and the exchanges' stock lists, through akshare.
 
-    Of the whole market, bars exist of the latest closed session only (one snapshot after the close); the past comes
-    symbol by symbol. See `docs/akshare.md`.
+    For the whole market only the bars of the latest closed session are available (a snapshot after the close). Past
+    bars are fetched symbol by symbol. See `docs/akshare.md`.
     """
 
     name = "akshare"
@@ -64,96 +62,96 @@ class AkshareSource:
     )
 
     def __init__(self, settings: Settings) -> None:
-        """Open the source; nothing is asked yet."""
+        """Open the source without a request."""
         self._akshare = _Akshare(settings)
 
     @property
     def requests(self) -> dict[str, dict[str, int]]:
-        """Requests by upstream host: those of this source, and those of all processes today."""
+        """Number of requests by upstream host: those of this source, and those of all processes today."""
         return {host: {"here": count, "today": self._akshare.today[host]} for host, count in self._akshare.sent.items()}
 
     def bar_days(self) -> tuple[date, date]:
-        """Return the latest closed session twice: of the whole market no other day can be had."""
+        """Return the latest closed session twice: for the whole market no other day is available."""
         session = self._latest_session()
         return session, session
 
     def trading_days(self) -> list[date]:
-        """Return Sina's list of trading days: from 1990 to the end of the last year that the exchanges have announced."""
+        """Return Sina's list of trading days, from 1990 to the end of the last announced year."""
         return sorted(self._akshare.frame(columns.TRADING_DAYS)[0]["date"].to_list())
 
     def daily_bars(self, days: Sequence[date], symbols: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        """Yield `daily_bars`: of the latest closed session for the whole market, of any day for named symbols.
+        """Yield `daily_bars`: any day for given symbols, the latest closed session for the whole market.
 
         Raises:
-            SourceUnavailable: The latest closed session was asked for while the lists show another one.
+            SourceUnavailable: The latest closed session is requested while the lists show another one.
         """
         session = self._latest_session()
         past: list[date] = []
         if symbols is not None:
-            # Sina lacks a session until late in its evening; from the next day on it spares the snapshot.
+            # Sina has a session only late in its evening; from the next day on its history replaces the snapshot.
             past = [day for day in days if day < session or clock.now().date() > session]
-            found = pl.concat([DAILY_BARS.empty(), *(self._history(symbol) for symbol in symbols if past)])
-            found = found.filter(pl.col("date").is_in(past)).sort("date", "symbol")
-            if found.height:
-                yield found
+            bars = pl.concat([DAILY_BARS.empty(), *(self._history(symbol) for symbol in symbols if past)])
+            bars = bars.filter(pl.col("date").is_in(past)).sort("date", "symbol")
+            if bars.height:
+                yield bars
         if session in days and session not in past:
             frame = self._snapshot(session)
             yield frame if symbols is None else frame.filter(pl.col("symbol").is_in(list(symbols)))
 
     def stocks(self, *, include_delisted: bool) -> pl.DataFrame:
         """Return the stock list of the three exchanges; Beijing publishes no list of delisted stocks."""
-        gone = self._lists(columns.SH_DELISTED, columns.SZ_DELISTED) if include_delisted else None
-        return tables.stocks(self._listed, gone, _now())
+        delisted = self._lists(columns.SH_DELISTED, columns.SZ_DELISTED) if include_delisted else None
+        return tables.stocks(self._listed, delisted, _now())
 
     def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
-        """Return the statements of Shanghai's and Shenzhen's stocks of those report periods."""
+        """Return the statements of `periods` for the stocks of Shanghai and Shenzhen."""
         call = columns.STATEMENTS[table]
         frames = [TABLES[table].empty()]
         for period in periods:
             try:
-                found, _ = self._akshare.frame(call, date=f"{period:%Y%m%d}")
+                frame, _ = self._akshare.frame(call, date=f"{period:%Y%m%d}")
             except EmptyResponse:
                 continue
-            frames.append(tables.statements(table, found, period))
+            frames.append(tables.statements(table, frame, period))
         return pl.concat(frames)
 
     def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
-        """Return the dividends and bonus shares of those ex-dividend days; this report has no rights.
+        """Return the dividends and bonus shares with ex-dividend days from `start` to `end`, without rights issues.
 
-        A report period is distributed within a year of its end, and costs one to twelve requests.
+        The distribution of a report period follows within a year of its end; a period takes one to twelve requests.
         """
         frames = []
-        for period in _quarter_ends(start - _DISTRIBUTED, end):
+        for period in tables.quarter_ends(start - _DISTRIBUTED, end):
             try:
-                found, _ = self._akshare.frame(columns.CORPORATE_ACTIONS, date=f"{period:%Y%m%d}")
+                frame, _ = self._akshare.frame(columns.CORPORATE_ACTIONS, date=f"{period:%Y%m%d}")
             except EmptyResponse:
                 continue
-            frames.append(found)
+            frames.append(frame)
         if not frames:
             return TABLES["corporate_actions"].empty()
         return tables.corporate_actions(pl.concat(frames)).filter(pl.col("ex_date").is_between(start, end))
 
     def quotes(self, table: QuoteTable) -> pl.DataFrame:
-        """Return the market as it stands now: today's session, or the last one before the next begins."""
+        """Return the current market snapshot: today's session, or before it begins the last one."""
         if table == "etf_quotes":
             return tables.etf_quotes(self._akshare.frame(columns.ETF_SPOT)[0], _now())
         day = self._akshare.newest_day()
         return tables.stock_quotes(self._akshare.frame(columns.STOCK_SPOT)[0], day, _now())
 
     def longhubang(self, start: date, end: date) -> pl.DataFrame:
-        """Return the 龙虎榜 rows of those days; a day has none before they are published in its evening."""
+        """Return the 龙虎榜 rows from `start` to `end`; those of a day are published in its evening."""
         try:
-            found, _ = self._akshare.frame(columns.LONGHUBANG, start_date=f"{start:%Y%m%d}", end_date=f"{end:%Y%m%d}")
+            frame, _ = self._akshare.frame(columns.LONGHUBANG, start_date=f"{start:%Y%m%d}", end_date=f"{end:%Y%m%d}")
         except EmptyResponse:
             return LONGHUBANG.empty()
-        return tables.longhubang(found).filter(pl.col("date").is_between(start, end))
+        return tables.longhubang(frame).filter(pl.col("date").is_between(start, end))
 
     def capital_flow(self, kind: FlowKind, day: date) -> pl.DataFrame:
         """Return the capital flow of the latest closed session.
 
         Raises:
-            NotOffered: Another day was asked for.
-            SourceUnavailable: East Money shows another session at this moment.
+            NotOffered: `day` is another day.
+            SourceUnavailable: East Money's lists show another session now.
         """
         session = self._latest_session()
         if day != session:
@@ -162,18 +160,14 @@ class AkshareSource:
             )
         check_readable(day)
         if kind == "stock":
-            found, answers = self._akshare.frame(columns.STOCK_FLOW, indicator="今日")
+            frame, responses = self._akshare.frame(columns.STOCK_FLOW, indicator="今日")
         else:
-            found, answers = self._akshare.frame(columns.BOARD_FLOW, indicator="今日", sector_type=_BOARDS[kind])
-        check_shown(day, newest_day(columns.STOCK_FLOW, answers))
-        return tables.capital_flow(kind, found, day)
+            frame, responses = self._akshare.frame(columns.BOARD_FLOW, indicator="今日", sector_type=_BOARDS[kind])
+        check_session(day, newest_day(columns.STOCK_FLOW, responses))
+        return tables.capital_flow(kind, frame, day)
 
     def rows(self, table: str, start: date, end: date) -> NoReturn:
-        """Return nothing yet: every table of this source has a method of its own.
-
-        Raises:
-            NotOffered: Always.
-        """
+        """Raise `NotOffered`: every table of this source has a method of its own."""
         raise NotOffered(f"akshare has no {table} in this version.")
 
     def _latest_session(self) -> date:
@@ -181,7 +175,7 @@ class AkshareSource:
 
     @cached_property
     def _shown_session(self) -> date:
-        """The session that the lists show; asked once, for the source lives as long as one run of a task."""
+        """The session that the lists show, requested once: a source object lives for one attempt of a task."""
         return self._akshare.newest_day()
 
     @cached_property
@@ -193,32 +187,33 @@ class AkshareSource:
         return pl.concat([self._akshare.frame(call)[0] for call in calls])
 
     def _snapshot(self, session: date) -> pl.DataFrame:
-        """Return the session's bars of the whole market, from the lists as they stand after its close."""
+        """Return the session's bars of the whole market, from the lists after its close."""
         check_readable(session)
-        check_shown(session, self._akshare.newest_day())
-        begun = pl.col("list_date").is_null() | (pl.col("list_date") <= session)
-        listed = tables.stocks(self._listed, None, _now()).filter(begun)["symbol"].to_list()
+        check_session(session, self._akshare.newest_day())
+        already_listed = pl.col("list_date").is_null() | (pl.col("list_date") <= session)
+        listed = tables.stocks(self._listed, None, _now()).filter(already_listed)["symbol"].to_list()
         bars = tables.daily_bars(self._akshare.frame(columns.STOCK_SPOT)[0], session, listed)
         if bars["suspended"].sum() * 2 > bars.height:
             raise SourceUnavailable(
-                "push2delay.eastmoney.com shows most stocks without a price: its lists are being reset. Try again later."
+                "push2delay.eastmoney.com shows most stocks without a price: its lists are being reset. "
+                "Try again later."
             )
         return bars
 
     def _history(self, symbol: str) -> pl.DataFrame:
         try:
-            daily, answers = self._akshare.frame(
+            daily, responses = self._akshare.frame(
                 columns.SINA_DAILY, symbol=f"{symbol[-2:].lower()}{symbol[:6]}", adjust=""
             )
         except EmptyResponse:
             return DAILY_BARS.empty()
-        stream = PriceStream.of(self._akshare.decoded_prices(answers))
+        stream = PriceStream.of(self._akshare.decoded_prices(responses))
         sessions = shanghai().sessions(stream.days[0], min(stream.days[-1], shanghai().last))
         return history_bars(symbol, daily, stream, sessions)
 
 
 class _Akshare:
-    """akshare with manners: called under the shim, its errors translated, its frames checked, its requests counted."""
+    """Calls akshare's functions under the shim, translates its errors, checks its frames and counts its requests."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -226,85 +221,76 @@ class _Akshare:
         self.today: dict[str, int] = {}
 
     def frame(self, call: Call, **options: str) -> tuple[pl.DataFrame, list[UpstreamResponse]]:
-        """Call one function; return its checked frame and the upstream's answers behind it.
+        """Call a function; return its checked frame and the upstream's responses.
 
         Raises:
-            EmptyAnswer: The upstream says that there are no rows.
-            SourceUnavailable, SourceChanged: As the shim and `read_frame`.
+            EmptyResponse: The upstream has no rows.
+            SourceUnavailable, SourceChanged: Raised by the shim and by `read_frame`.
         """
         function = getattr(_akshare(), call.function, None)
         if function is None:
-            raise changed(call.function, "there is no such function")
+            raise changed(call.function, "the function does not exist")
         if hasattr(function, "cache_clear"):
             function.cache_clear()
-        with self._wire() as wire, warnings.catch_warnings():
+        with self._shim() as transport, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                given = function(**options)
+                result = function(**options)
             except (MyStocksError, EmptyResponse):
                 raise
             except Exception as error:
-                # Whatever akshare trips over, the transport has found the answer itself to be sound.
+                # The transport has accepted the response, so akshare does not know its format.
                 text = " ".join(str(error).split())[:200]
-                raise changed(call.function, f"it cannot read the answer ({type(error).__name__}: {text})") from error
-        return read_frame(call, given, wire.answers), wire.answers
+                raise changed(call.function, f"it cannot read the response ({type(error).__name__}: {text})") from error
+        return read_frame(call, result, transport.responses), transport.responses
 
     def newest_day(self) -> date:
         """Return the session that East Money's lists show."""
         import requests
 
-        with self._wire() as wire:
+        with self._shim() as transport:
             requests.get(LISTS, params=NEWEST)
-        return newest_day(columns.STOCK_SPOT, wire.answers)
+        return newest_day(columns.STOCK_SPOT, transport.responses)
 
-    def decoded_prices(self, answers: Sequence[UpstreamResponse]) -> list[dict[str, Any]]:
-        """Decode the price stream among the answers with the decoder that akshare ships."""
+    def decoded_prices(self, responses: Sequence[UpstreamResponse]) -> list[dict[str, Any]]:
+        """Decode the price stream of `responses` with akshare's decoder."""
         import py_mini_racer
 
-        stream = next(answer for answer in answers if "/hisdata_klc2/" in answer.question.path)
+        stream = next(response for response in responses if "/hisdata_klc2/" in response.request.path)
         machine = py_mini_racer.MiniRacer()
         machine.eval(_akshare().stock.cons.hk_js_decode)
         return list(machine.call("d", sina_payload(stream.content)))
 
     @contextmanager
-    def _wire(self) -> Generator[RecordingTransport]:
-        with installed(self._settings) as wire, _without_pauses(bool(self._settings.upstream)):
+    def _shim(self) -> Generator[RecordingTransport]:
+        with installed(self._settings) as transport, _without_pauses(bool(self._settings.upstream)):
             try:
-                yield wire
+                yield transport
             finally:
-                self.sent.update(wire.requests)
-                self.today.update(wire.requests_today)
+                self.sent.update(transport.requests)
+                self.today.update(transport.requests_today)
 
 
 @contextmanager
-def _without_pauses(wanted: bool) -> Generator[None]:
-    """Keep akshare from sleeping between the pages of a stand-in; real hosts get their pauses from the shim anyway."""
-    if not wanted:
+def _without_pauses(stand_in: bool) -> Generator[None]:
+    """Prevent akshare from sleeping between the pages of a stand-in."""
+    if not stand_in:
         yield
         return
     paging = _akshare().utils.func
-    kept = paging.time
+    original = paging.time
     paging.time = SimpleNamespace(sleep=lambda _: None)
     try:
         yield
     finally:
-        paging.time = kept
+        paging.time = original
 
 
 def _akshare() -> Any:
-    os.environ.setdefault("TQDM_DISABLE", "1")  # its progress bars would look like errors in the logs
+    os.environ.setdefault("TQDM_DISABLE", "1")  # its progress bars would appear as errors in the logs
     import akshare
 
     return akshare
-
-
-def _quarter_ends(start: date, end: date) -> list[date]:
-    days = (
-        date(year, month, day)
-        for year in range(start.year, end.year + 1)
-        for month, day in ((3, 31), (6, 30), (9, 30), (12, 31))
-    )
-    return [day for day in days if start <= day <= end]
 
 
 def _now() -> datetime:

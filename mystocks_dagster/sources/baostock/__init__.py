@@ -1,4 +1,4 @@
-"""The name `baostock`, which task files may hold already; this version has no such source."""
+"""The reserved name `baostock`, which existing task files may have; the source is not available in this version."""
 
 from mystocks_dagster.sources.declaration import SourceDeclaration
 

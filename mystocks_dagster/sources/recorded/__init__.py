@@ -7,9 +7,9 @@ from mystocks_dagster.sources.declaration import SourceDeclaration
 
 
 def archive_folder(settings: Settings) -> Path | None:
-    """Return the folder of the archive; None when `MYSTOCKS_RECORDED` is not set."""
-    named = settings.source_option("recorded")
-    return (settings.root / named).resolve() if named else None
+    """Return the folder of the archive, or None if `MYSTOCKS_RECORDED` is not set."""
+    folder = settings.source_option("recorded")
+    return (settings.root / folder).resolve() if folder else None
 
 
 SOURCE = SourceDeclaration(

@@ -1,4 +1,4 @@
-"""Files of an archive: which table each holds, in which layout, and how it becomes that table's columns."""
+"""Files of an archive: the table and layout of each, and the conversion to the table's columns."""
 
 import csv
 import gzip
@@ -17,30 +17,30 @@ from mystocks_dagster.errors import InvalidParams, SourceChanged
 from mystocks_dagster.market.symbols import normalise, normalise_expr
 from mystocks_dagster.market.table import MOMENT, Column, Table
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.sources.dates import UnclearDay, days_expr
+from mystocks_dagster.sources.dates import AmbiguousDate, days_expr
 from mystocks_dagster.sources.recorded.layouts import OWN, Layout, bars_layout, own_layout
 from mystocks_dagster.sources.recorded.span import Span
 
-#: Tables that an archive may hold: those of a source that are not snapshots of the present moment.
+#: Tables that an archive may hold: all source tables except snapshots.
 RECORDED_TABLES = tuple(name for name, table in TABLES.items() if table.origin == "source")
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 _FLAGS = {"1": True, "0": False, "1.0": True, "0.0": False, "true": True, "false": False}
-#: So many bytes of a text are looked at to tell its columns and its encoding.
-_LOOK = 65_536
+#: The number of bytes from which the columns and the encoding of a text file are determined.
+_HEAD_BYTES = 65_536
 #: baostock's adjustflag of raw rows.
 _RAW = 3
-#: Of a file that does not say whether its prices are raw, at least this share of rows must show it.
+#: The minimum share of rows that must prove raw prices, in a layout that does not state them.
 _PROOF = 0.9
 
 
 @dataclass(frozen=True)
 class RecordedFile:
-    """One file that holds rows of one table in one layout.
+    """A file with rows of one table in one layout.
 
     Attributes:
-        columns: Our column names, and what each is called in the file.
-        encoding: That of a text file.
+        columns: Our column names to the file's column names.
+        encoding: The encoding of a text file.
     """
 
     path: Path
@@ -53,22 +53,22 @@ class RecordedFile:
         """Return the rows for which `keep` holds, in the table's columns and types.
 
         Raises:
-            SourceChanged: A value is missing or cannot be meant.
+            SourceChanged: A value is missing or invalid.
         """
-        # A row without a key passes no filter: it must be seen and refused, not lost.
+        # A row without a key matches no filter, but must be reported as an error.
         keyless = pl.any_horizontal(pl.col(self.table.key).is_null())
         return self._checked(self._collected(lambda rows: rows.filter(keep | keyless)))
 
     def span(self, column: str, since: date, until: date) -> Span | None:
-        """Return the first and the last day in a column; None when the file holds no row.
+        """Return the range of days in a column, or None if the file has no rows.
 
         Args:
-            column: Our name of it.
-            since: Days before it are strays.
-            until: Days after it are strays.
+            column: Our name of the column.
+            since: The first valid day.
+            until: The last valid day.
 
         Raises:
-            SourceChanged: A value cannot be meant.
+            SourceChanged: A value is invalid.
         """
         day = pl.col(column)
         within = day.filter(day.is_between(since, until))
@@ -77,17 +77,17 @@ class RecordedFile:
         ).row(0, named=True)
         return None if ends["earliest"] is None else Span(**ends)
 
-    def _collected(self, wanted: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+    def _collected(self, query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
         with _readable(self.path, self.table):
-            return wanted(self._ours()).collect()
+            return query(self._converted()).collect()
 
-    def _ours(self) -> pl.LazyFrame:
-        """Return all rows as the table wants them."""
-        found = _scan(self.path, self.encoding)
-        types = found.collect_schema()
+    def _converted(self) -> pl.LazyFrame:
+        """Return all rows in the table's columns and types."""
+        raw = _scan(self.path, self.encoding)
+        types = raw.collect_schema()
         if self.layout.raw_only:
-            found = found.filter(_adjustment(types) == _RAW)
-        rows = found.select(self._typed(column, types) for column in self.table.columns)
+            raw = raw.filter(_adjustment(types) == _RAW)
+        rows = raw.select(self._typed(column, types) for column in self.table.columns)
         if self.layout.raw_only and "suspended" in self.columns:  # baostock: tradestatus 0 is suspended
             rows = rows.with_columns(suspended=~pl.col("suspended"))
         if self.table.name != "daily_bars" or self.layout.name == OWN:
@@ -102,19 +102,19 @@ class RecordedFile:
 
     def _typed(self, column: Column, types: pl.Schema) -> pl.Expr:
         if column.name not in self.columns:
-            return self._without(column)
-        theirs = self.columns[column.name]
+            return self._default(column)
+        label = self.columns[column.name]
         if column.name == "symbol":
-            return normalise_expr(codes_expr(theirs, types[theirs])).alias(column.name)
+            return normalise_expr(codes_expr(label, types[label])).alias(column.name)
         if column.dtype == pl.Date:
-            return days_expr(theirs, types[theirs]).alias(column.name)
+            return days_expr(label, types[label]).alias(column.name)
         scale = self.layout.scale.get(column.name)
-        value = _cast(pl.col(theirs), types[theirs], pl.Float64 if scale else column.dtype)
+        value = _cast(pl.col(label), types[label], pl.Float64 if scale else column.dtype)
         return ((value * scale).round(2).cast(column.dtype) if scale else value).alias(column.name)
 
-    def _without(self, column: Column) -> pl.Expr:
-        """Return what a column holds that the file does not have."""
-        if column.name == "updated_at":  # the file says itself when it was written
+    def _default(self, column: Column) -> pl.Expr:
+        """Return the value of a column that the file does not have."""
+        if column.name == "updated_at":
             written = datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
             return pl.lit(written).dt.convert_time_zone("Asia/Shanghai").cast(MOMENT).alias(column.name)
         if column.name == "symbol":
@@ -126,65 +126,62 @@ class RecordedFile:
             if not column.null and rows[column.name].null_count():
                 key = rows.filter(pl.col(column.name).is_null()).row(0, named=True)
                 where = ", ".join(f"{name} {key[name]}" for name in self.table.key)
-                theirs = self.columns.get(column.name, column.name)
+                label = self.columns.get(column.name, column.name)
                 raise SourceChanged(
-                    f"{self.path}: column {theirs!r} is empty, or not {column.unit}, in the row of {where}."
+                    f"{self.path}: column {label!r} is empty, or not {column.unit}, in the row of {where}."
                 )
         if self.layout.unproven:
-            self._prove(rows)
+            self._verify_raw(rows)
         return rows
 
-    def _prove(self, rows: pl.DataFrame) -> None:
-        """Refuse rows whose mean price says that their prices are adjusted, or their units others."""
+    def _verify_raw(self, rows: pl.DataFrame) -> None:
+        """Raise `SourceChanged` if the mean prices prove that prices are adjusted or that units are wrong."""
         traded = rows.filter(pl.col("volume") > 0)
         mean = pl.col("amount") / pl.col("volume")
-        odd = traded.filter(~mean.is_between(pl.col("low") * 0.99, pl.col("high") * 1.01))
-        if odd.height > (1 - _PROOF) * traded.height:
-            where = ", ".join(f"{name} {odd[name][0]}" for name in self.table.key)
+        outside = traded.filter(~mean.is_between(pl.col("low") * 0.99, pl.col("high") * 1.01))
+        if outside.height > (1 - _PROOF) * traded.height:
+            where = ", ".join(f"{name} {outside[name][0]}" for name in self.table.key)
             raise SourceChanged(
-                f"{self.path}: amount / volume is outside low to high in {odd.height:,} of {traded.height:,} rows, e.g. {where}: "
-                f"its prices are adjusted, or its units are not those of {self.layout.name} (see docs/sources.md)."
+                f"{self.path}: amount / volume is outside low to high in {outside.height:,} of {traded.height:,} rows, "
+                f"e.g. {where}: its prices are adjusted, or its units are not those of {self.layout.name} "
+                "(see docs/sources.md)."
             )
 
 
 def recognise(path: Path, root: Path) -> RecordedFile | str:
-    """Return the file as a part of the archive, or the reason for which it is none.
+    """Return the file as a part of the archive, or the reason why it is not read.
 
-    A file belongs to the table after which it, or a folder above it within `root`, is called; its columns are then
-    ours. Elsewhere only raw bars of baostock are recognised.
+    A file belongs to the table of its name, or of the name of a folder above it within `root`; it has our columns.
+    Any other file is read only if its columns are those of a known layout of daily bars.
 
     Raises:
-        SourceChanged: The file cannot be read, or lacks a column of its table.
+        SourceChanged: The file cannot be read, or has not all columns of its table.
     """
-    places = path.relative_to(root)
-    named = [name for name in (*places.parts[:-1], _stem(path)) if name in TABLES]
-    if named and named[-1] not in RECORDED_TABLES:
-        return f"an archive cannot hold {named[-1]}"
+    parts = (*path.relative_to(root).parts[:-1], _stem(path))
+    name = next((part for part in reversed(parts) if part in TABLES), None)
+    if name and name not in RECORDED_TABLES:
+        return f"an archive cannot hold {name}"
     columns, encoding = _head(path)
-    layout = (
-        bars_layout(columns, _stem(path), named="daily_bars" in named)
-        if not named or named[-1] == "daily_bars"
-        else None
-    )
-    if isinstance(layout, str):
-        return layout
-    if layout is not None:
-        return _bars(path, layout, columns, encoding)
-    if not named:
-        return "neither called after a table nor daily bars of baostock or tushare"
-    table = TABLES[named[-1]]
-    return _complete(path, table, own_layout(table), columns, encoding)
+    if name in (None, "daily_bars"):
+        layout = bars_layout(columns, _stem(path), named=name is not None)
+        if isinstance(layout, str):
+            return layout
+        if layout is not None:
+            return _bars(path, layout, columns, encoding)
+    if name is None:
+        return "neither named after a table nor daily bars of baostock or tushare"
+    return _complete(path, TABLES[name], own_layout(TABLES[name]), columns, encoding)
 
 
 def _bars(path: Path, layout: Layout, columns: set[str], encoding: str) -> RecordedFile | str:
     if layout.raw_only and _RAW not in _adjustments(path, encoding):
-        return "adjusted prices (adjustflag is not 3), which are never stored"
+        return "it holds adjusted prices (adjustflag is not 3), which are never stored"
     file = _complete(path, TABLES["daily_bars"], layout, columns, encoding)
     if "symbol" not in file.columns:
         try:
             normalise(_stem(path))
         except InvalidParams:
-            return f"no column with the code ({layout.optional['symbol']}), and its name is not one"
+            return f"it has no column with the code ({layout.optional['symbol']}), and its name is not a code"
     return file
 
 
@@ -197,36 +194,34 @@ def _complete(path: Path, table: Table, layout: Layout, columns: set[str], encod
 
 def _stem(path: Path) -> str:
     """Return a file's name without its suffixes: sh.600000.csv.gz is sh.600000."""
-    return next(
-        path.name[: -len(suffix)]
-        for suffix in sorted(SUFFIXES, key=len, reverse=True)
-        if path.name.lower().endswith(suffix)
-    )
+    suffixes = (suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix))
+    return path.name[: -len(max(suffixes, key=len))]
 
 
 def _head(path: Path) -> tuple[set[str], str]:
-    """Return a file's columns and, of a text file, its encoding."""
+    """Return a file's columns and the encoding of a text file."""
     try:
         if path.suffix.lower() == ".parquet":
             with path.open("rb") as file:
                 return set(pl.read_parquet_schema(file)), "utf-8"
         with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
-            start = file.read(_LOOK)
+            start = file.read(_HEAD_BYTES)
         encoding = _encoding(start)
         head = start.decode(encoding, errors="ignore").removeprefix("\ufeff")
         return {name.strip() for name in next(csv.reader(io.StringIO(head)), [])}, encoding
     except csv.Error as error:
         raise SourceChanged(
-            f"{path}:1 is no line of names ({error}); save the file as CSV whose lines end with LF or CRLF, or take it out of the archive."
+            f"{path}:1 is not a valid header line ({error}); save the file as CSV with LF or CRLF line ends, "
+            "or remove it from the archive."
         ) from error
     except (PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise SourceChanged(
-            f"{path} cannot be read ({_first_line(error)}); mend it or take it out of the archive."
+            f"{path} cannot be read ({_first_line(error)}); repair it or remove it from the archive."
         ) from error
 
 
 def _encoding(start: bytes) -> str:
-    """Return the encoding of a text that begins so: UTF-8, or GBK as Excel in China writes it."""
+    """Return the encoding of a text from its first bytes: UTF-8, or GB18030, which Chinese Excel writes."""
     for encoding in ("utf-8", "gb18030"):
         try:
             start.decode(encoding)
@@ -235,7 +230,7 @@ def _encoding(start: bytes) -> str:
                 return encoding
         else:
             return encoding
-    return start.decode("utf-8")  # raises, naming the byte
+    return start.decode("utf-8")  # raises an error with the position of the byte
 
 
 def _adjustments(path: Path, encoding: str) -> set[int]:
@@ -250,10 +245,10 @@ def _adjustment(types: pl.Schema) -> pl.Expr:
 
 @contextmanager
 def _readable(path: Path, table: Table) -> Generator[None, None, None]:
-    """Name the file when it turns out that its rows cannot be read."""
+    """Convert reading errors to `SourceChanged` with the file's path."""
     try:
         yield
-    except UnclearDay as error:
+    except AmbiguousDate as error:
         raise SourceChanged(f"{path} cannot be read as {table.name}: {error}.") from error
     except (PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise SourceChanged(f"{path} cannot be read as {table.name}: {_first_line(error)}") from error
@@ -261,50 +256,44 @@ def _readable(path: Path, table: Table) -> Generator[None, None, None]:
 
 def _scan(path: Path, encoding: str) -> pl.LazyFrame:
     if path.suffix.lower() == ".parquet":
-        return pl.scan_parquet(
-            path, glob=False, hive_partitioning=False
-        )  # a name is no pattern: `[x]` stands for itself
-    # Text stays text until its column's type is known: a guess from the first rows would fail later.
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False)  # a `[` in a file's name is not a pattern
+    # All columns are read as text: types inferred from the first rows would fail later.
     if encoding == "utf-8":
         rows = pl.scan_csv(path, infer_schema=False, glob=False)
     else:
         content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
         rows = pl.read_csv(content.decode(encoding).encode(), infer_schema=False).lazy()
-    # `_head` strips the names too: blanks after the commas of a heading belong to no name.
+    # `_head` also strips the names: blanks after the commas of a header are not part of them.
     names = rows.collect_schema().names()
-    blank = {name: name.strip() for name in names if name != name.strip()}
-    return rows.rename(blank) if blank else rows
+    stripped = {name: name.strip() for name in names if name != name.strip()}
+    return rows.rename(stripped) if stripped else rows
 
 
 def codes_expr(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Return a column of codes as text; numbers, which lost their leading zeros, get them back."""
-    code = (
-        pl.col(column).cast(pl.Int64).cast(pl.String)
-        if dtype.is_numeric()
-        else pl.col(column).cast(pl.String).str.strip_chars()
-    )
+    """Return the expression that reads a column of codes as text and restores lost leading zeros."""
+    code = pl.col(column).cast(pl.Int64) if dtype.is_numeric() else pl.col(column)
+    code = code.cast(pl.String).str.strip_chars()
     return pl.when(code.str.contains(r"^[0-9]{1,5}$")).then(code.str.zfill(6)).otherwise(code)
 
 
-def _cast(value: pl.Expr, found: pl.DataType, wanted: pl.DataType | type[pl.DataType]) -> pl.Expr:
-    """Return `value` as `wanted`; what cannot be read raises when it is collected."""
-    if found != pl.String:
-        if wanted == MOMENT and isinstance(found, pl.Datetime):
-            here = (
-                value.dt.replace_time_zone("Asia/Shanghai")
-                if found.time_zone is None
-                else value.dt.convert_time_zone("Asia/Shanghai")
-            )
-            return here.cast(MOMENT)
-        return value.cast(wanted)
-    text = value.str.strip_chars().replace("", None)
-    if wanted == pl.Boolean:
+def _cast(value: pl.Expr, source: pl.DataType, target: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    """Return `value` of type `source` as `target`; an invalid value raises when the expression is collected."""
+    if source == pl.String:
+        return _parse(value.str.strip_chars().replace("", None), target)
+    if target != MOMENT or not isinstance(source, pl.Datetime):
+        return value.cast(target)
+    convert = value.dt.replace_time_zone if source.time_zone is None else value.dt.convert_time_zone
+    return convert("Asia/Shanghai").cast(MOMENT)
+
+
+def _parse(text: pl.Expr, target: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    if target == pl.Boolean:
         return text.str.to_lowercase().replace_strict(_FLAGS, return_dtype=pl.Boolean)
-    if wanted == pl.Int64:
+    if target == pl.Int64:
         return text.cast(pl.Float64).round().cast(pl.Int64)
-    if wanted == MOMENT:
+    if target == MOMENT:
         return text.str.to_datetime("%+").dt.convert_time_zone("Asia/Shanghai").cast(MOMENT)
-    return text.cast(wanted)
+    return text.cast(target)
 
 
 def _first_line(error: Exception) -> str:

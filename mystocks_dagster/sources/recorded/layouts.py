@@ -1,4 +1,4 @@
-"""Layouts of daily bars as people have them on disk: our own, and those of the tools that they were saved with."""
+"""Layouts of daily bars in files: our own, and those of common data tools."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -6,29 +6,29 @@ from types import MappingProxyType
 
 from mystocks_dagster.market.table import Table
 
-#: Name of our own layout.
+#: The name of our own layout.
 OWN = "our own"
 _PRICES = ("open", "high", "low", "close")
-#: Of our own layout these may be left out; what is left out is unknown (`updated_at`: the file's own time).
+#: Optional columns of our own layout; a missing one is unknown (`updated_at`: the file's modification time).
 _OPTIONAL = MappingProxyType({"stocks": ("updated_at",), "daily_bars": ("is_st", "turnover")})
-#: Words in a file's name that say that its bars are not of days.
-_LONGER = ("weekly", "monthly", "week", "month", "周线", "月线", "minute", "分钟")
+#: Words in a file's name that mean that its bars are not daily.
+_NOT_DAILY = ("weekly", "monthly", "week", "month", "周线", "月线", "minute", "分钟")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file's columns become those of a table.
+    """The mapping of a file's columns to those of a table.
 
-    Of columns that a layout does not have, `suspended` follows from the volume, and `symbol` from the file's name;
-    every other one is unknown.
+    Without a column in the file, `suspended` follows from the volume and `symbol` from the file's name; any other
+    value is unknown.
 
     Attributes:
-        name: Whose layout it is.
-        needs: Our column names, and what each is called in the file.
-        optional: The same of columns that may be missing; then their values are unknown.
-        scale: What a number is multiplied by to have our unit.
-        unproven: Nothing in the file says that its prices are raw and its units these, so the rows must show it.
-        raw_only: The file may hold adjusted rows too; only raw ones are taken.
+        name: The tool that writes this layout.
+        needs: Required columns: our name to the file's name.
+        optional: Optional columns, likewise; the values of a missing one are unknown.
+        scale: The factor from the file's unit to ours, by column.
+        unproven: Whether prices and units must be verified by the rows, as the file does not state them.
+        raw_only: Whether the file may hold adjusted rows too, which are not read.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Layout:
     raw_only: bool = False
 
     def columns(self, present: Collection[str]) -> dict[str, str]:
-        """Return the columns to read: ours, and what each is called in the file."""
-        return {**self.needs, **{ours: theirs for ours, theirs in self.optional.items() if theirs in present}}
+        """Return the columns to read: our name to the file's name."""
+        return {**self.needs, **{name: label for name, label in self.optional.items() if label in present}}
 
     def missing(self, present: Collection[str]) -> str | None:
-        """Return the first column that the file lacks."""
-        return next((theirs for theirs in self.needs.values() if theirs not in present), None)
+        """Return the first required column that the file does not have, or None."""
+        return next((label for label in self.needs.values() if label not in present), None)
 
 
 BAOSTOCK = Layout(
@@ -58,7 +58,7 @@ BAOSTOCK = Layout(
     optional={"turnover": "turn", "is_st": "isST", "suspended": "tradestatus"},
     raw_only=True,
 )
-#: Volume in lots, amount in thousands of CNY; rows of days with trading only.
+#: Volume in lots, amount in thousands of CNY; no rows of suspended days.
 TUSHARE = Layout(
     "tushare",
     needs={
@@ -73,8 +73,8 @@ TUSHARE = Layout(
     scale={"volume": 100, "amount": 1000},
     unproven=True,
 )
-#: `stock_zh_a_hist` of akshare: volume in lots. Its change is against the plain last close, so no previous close
-#: follows.
+#: `stock_zh_a_hist` of akshare: volume in lots. Its change is relative to the last close, so the exchange's previous
+#: close is unknown.
 EAST_MONEY = Layout(
     "akshare's stock_zh_a_hist",
     needs={
@@ -99,14 +99,14 @@ SINA = Layout(
     unproven=True,
 )
 
-#: These columns together say whose layout a file has.
+#: The columns that identify each layout.
 _MARKS: tuple[tuple[Layout, frozenset[str]], ...] = (
     (BAOSTOCK, frozenset({"date", "code", "adjustflag"})),
     (TUSHARE, frozenset({"ts_code", "trade_date", "vol"})),
     (EAST_MONEY, frozenset({"日期", "开盘", "收盘", "成交量"})),
     (SINA, frozenset({"date", "outstanding_share", "close"})),
 )
-#: Nothing but the folder says that a file of these holds raw prices.
+#: Layouts in which only the folder's name states that the prices are raw.
 _NAMED_ONLY = (EAST_MONEY, SINA)
 
 
@@ -117,23 +117,29 @@ def own_layout(table: Table) -> Layout:
 
 
 def bars_layout(columns: Collection[str], stem: str, *, named: bool) -> Layout | str | None:
-    """Return whose daily bars a file with those columns holds, or why it is not read; None when it is nobody's.
+    """Return the layout of a file of daily bars, the reason why it is not read, or None if no layout matches.
 
     Args:
         columns: The file's columns.
-        stem: Its name, without suffixes.
-        named: It, or a folder above it, is called `daily_bars`.
+        stem: The file's name without suffixes.
+        named: Whether the file, or a folder above it, is named `daily_bars`.
     """
     present = set(columns)
     layout = next((layout for layout, marks in _MARKS if marks <= present), None)
     if layout is None:
         return None
-    if word := next((word for word in _LONGER if word in stem.lower()), None):
-        return f"its name says {word}; only daily bars are read"
+    if word := next((word for word in _NOT_DAILY if word in stem.lower()), None):
+        return f"its name contains {word!r}; only daily bars are read"
     if layout is BAOSTOCK and "time" in present:
-        return "bars of minutes; only daily bars are read"
+        return "it holds minute bars; only daily bars are read"
     if layout is BAOSTOCK and not present & {"preclose", "tradestatus"}:
-        return "no preclose and no tradestatus, as in weekly and monthly bars of baostock; only daily bars are read"
+        return (
+            "it has neither preclose nor tradestatus, as in weekly and monthly bars of baostock; "
+            "only daily bars are read"
+        )
     if layout in _NAMED_ONLY and not named:
-        return f"{layout.name} does not say whether prices are adjusted; put files with raw ones (adjust='') into a folder daily_bars"
+        return (
+            f"{layout.name} does not state whether prices are adjusted; "
+            "put files with raw prices (adjust='') into a folder daily_bars"
+        )
     return layout

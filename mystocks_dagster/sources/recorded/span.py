@@ -1,4 +1,4 @@
-"""Which days the rows of an archive's file are of."""
+"""The range of days of an archive file."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,13 +6,13 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Span:
-    """The days of a file; a stray is a day before the exchanges opened, or one that has not come yet.
+    """The range of days of a file. An invalid day is before the exchanges opened, or in the future.
 
     Attributes:
-        first: First day that is no stray; None when all are.
-        last: Last day that is no stray; None when all are.
-        earliest: First day, strays included.
-        latest: Last day, strays included.
+        first: First valid day, or None.
+        last: Last valid day, or None.
+        earliest: First day, valid or not.
+        latest: Last day, valid or not.
     """
 
     first: date | None

@@ -11,7 +11,7 @@ from mystocks_dagster.sources.simulated.market import Market
 
 
 def corporate_actions(market: Market, days: Sequence[date]) -> pl.DataFrame:
-    """Return the ex-dividend days among `days`: what makes each day's previous close out of the close before."""
+    """Return the corporate actions with ex-dividend days in `days`."""
     ordinals = market.ordinals(days)
     if not len(ordinals):
         return CORPORATE_ACTIONS.empty()

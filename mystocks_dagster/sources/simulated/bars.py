@@ -1,4 +1,4 @@
-"""Whole daily bars around the closing prices: open, high, low, volume and amount, and the path within a day."""
+"""Complete daily bars from the closing prices: open, high, low, volume, amount, and the price path within a day."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ MINUTES = 240
 class Bars:
     """Bars by day (rows) and stock (columns); prices in cents, volume in shares, amount in cents.
 
-    Within the day the price goes in straight lines from the open to `turns[0]` in minute `times[0]`, to `turns[1]` in
-    minute `times[1]`, and to the close; the two turns are the high and the low. Volume is even over the minutes.
+    Within the day the price moves linearly from the open to `turns[0]` in minute `times[0]`, to `turns[1]` in minute
+    `times[1]`, and to the close. The two turns are the high and the low. Volume is constant over the minutes.
     """
 
     ordinals: np.ndarray
@@ -38,12 +38,12 @@ class Bars:
 
     @property
     def traded(self) -> np.ndarray:
-        """Where there was trading."""
+        """Mask of the bars with trading."""
         return self.life.listed & ~self.life.suspended
 
 
 def make_bars(noise: Noise, stocks: Universe, closes: Closes, ordinals: np.ndarray) -> Bars:
-    """Make the bars of those sessions, each by itself."""
+    """Make the bars of the sessions `ordinals`, each independently of the others."""
     keys = ordinals[:, None], stocks.ids
     facts = life(noise, stocks, ordinals)
     rows = ordinals - closes.first
@@ -53,9 +53,8 @@ def make_bars(noise: Noise, stocks: Universe, closes: Closes, ordinals: np.ndarr
     rises_first = noise.uniform("rises first", *keys) < np.where(close >= opening, 0.3, 0.7)
     turns = np.where(rises_first, high, low), np.where(rises_first, low, high)
     shares = floats(stocks, closes.events, ordinals)
-    volume = np.where(
-        facts.suspended, 0, _volume(noise, stocks, keys, facts, np.abs(close - previous) / previous, shares)
-    )
+    move = np.abs(close - previous) / previous
+    volume = np.where(facts.suspended, 0, _volume(noise, stocks, keys, facts, move, shares))
     mean = _area(opening, turns, close, times, MINUTES) / MINUTES
     amount = np.clip(np.rint(volume * mean).astype(np.int64), volume * low, volume * high)
     turnover = np.round(volume / shares * 100, 4)
@@ -63,17 +62,17 @@ def make_bars(noise: Noise, stocks: Universe, closes: Closes, ordinals: np.ndarr
 
 
 def price_at(bars: Bars, minute: int) -> np.ndarray:
-    """Return the price in cents after so many minutes of trading, by day and stock."""
+    """Return the price in cents after `minute` minutes of trading, by day and stock."""
     legs = _legs(bars.open, bars.turns, bars.close, bars.times)
     price = bars.open.astype(np.float64)
     for begin, length, since, until in legs:
-        done = np.clip((minute - begin) / length, 0.0, 1.0)
-        price += (until - since) * done
+        fraction = np.clip((minute - begin) / length, 0.0, 1.0)
+        price += (until - since) * fraction
     return np.rint(price).astype(np.int64)
 
 
 def amount_at(bars: Bars, minute: int) -> np.ndarray:
-    """Return the amount in cents after so many minutes; that of the bar at the end."""
+    """Return the amount in cents after `minute` minutes of trading; at the end it is that of the bar."""
     if minute >= MINUTES:
         return bars.amount
     area = _area(bars.open, bars.turns, bars.close, bars.times, minute)
@@ -83,13 +82,13 @@ def amount_at(bars: Bars, minute: int) -> np.ndarray:
 def _range(
     noise: Noise, keys: tuple[np.ndarray, np.ndarray], facts: Life, close: np.ndarray, previous: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return open, high and low: within the limits, around open and close; all one price when sealed or suspended."""
+    """Return open, high and low within the price limits; a single price if sealed at the limit or suspended."""
     lowest, highest = limit_cents(previous, facts.up, facts.down)
     lowest = np.maximum(lowest, 1)
     gap = noise.normal("gap", *keys)
     opening = np.rint(previous + 0.3 * (close - previous) + 0.006 * previous * gap).astype(np.int64)
     opening = np.clip(opening, lowest, highest)
-    # A stock at its limit has often stood there from the first minute.
+    # A stock that closes at its limit was often there from the first minute.
     sealed = facts.limited & ((close == highest) | (close == lowest)) & (noise.uniform("sealed", *keys) < 0.2)
     still = facts.suspended | sealed
     opening = np.where(still, close, opening)
@@ -108,7 +107,7 @@ def _volume(
     move: np.ndarray,
     shares: np.ndarray,
 ) -> np.ndarray:
-    """Return whole lots: more on days of large moves and in the first weeks of a listing."""
+    """Return the volume in whole lots, higher on days of large moves and in the first weeks of a listing."""
     spread = 1 + 0.25 * noise.normal("volume", *keys)
     fever = np.where(noise.uniform("fever", *keys) < 0.01, 4.0, 1.0)
     rate = stocks.activity * spread * spread * fever * (1 + 20 * move)
@@ -125,9 +124,13 @@ def _times(noise: Noise, keys: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarra
 def _legs(
     opening: np.ndarray, turns: tuple[np.ndarray, np.ndarray], close: np.ndarray, times: tuple[np.ndarray, np.ndarray]
 ) -> tuple:
-    """Return the three straight lines as (begin, length, price since, price until)."""
-    (one, two), (first, second) = turns, times
-    return (0, first, opening, one), (first, second - first, one, two), (second, MINUTES - second, two, close)
+    """Return the three line segments as (begin, length, first price, last price)."""
+    (turn1, turn2), (minute1, minute2) = turns, times
+    return (
+        (0, minute1, opening, turn1),
+        (minute1, minute2 - minute1, turn1, turn2),
+        (minute2, MINUTES - minute2, turn2, close),
+    )
 
 
 def _area(
@@ -140,6 +143,6 @@ def _area(
     """Return the sum of the price over the minutes up to `minute`."""
     total = np.zeros(opening.shape)
     for begin, length, since, until in _legs(opening, turns, close, times):
-        gone = np.clip(minute - begin, 0.0, length)
-        total += gone * (since + (until - since) * gone / length / 2)
+        elapsed = np.clip(minute - begin, 0.0, length)
+        total += elapsed * (since + (until - since) * elapsed / length / 2)
     return total

@@ -1,4 +1,4 @@
-"""The closing prices of the simulated market: the only part that must be made day after day."""
+"""The closing prices of the simulated market, the only part in which each day depends on the one before."""
 
 import numpy as np
 
@@ -8,20 +8,20 @@ from mystocks_dagster.sources.simulated.life import Life, life
 from mystocks_dagster.sources.simulated.noise import Noise
 from mystocks_dagster.sources.simulated.universe import INDUSTRIES, Universe
 
-#: Sessions whose random numbers are made at once.
+#: Sessions whose random numbers are computed at once.
 _BLOCK = 128
-#: The part of the way back to its anchor that a price goes in a day.
+#: The share of its distance to the anchor by which a price returns per day.
 _PULL = 0.002
 
 
 class Closes:
-    """Close and previous close in cents, of every session from the market's first to a last one.
+    """Close and previous close in cents of every session from the market's first to a given last one.
 
     Attributes:
         first: Ordinal of the first session; row 0 of the arrays.
         last: Ordinal of the last session.
         prev_close: As the exchange states it: ex-right on ex-days, the issue price on the first day of a listing.
-        close: The last close when suspended; meaningless outside a stock's listing.
+        close: The last close if suspended; undefined outside a stock's listing.
     """
 
     def __init__(self, noise: Noise, stocks: Universe, first: int, last: int) -> None:
@@ -37,15 +37,15 @@ class Closes:
     def _make(
         self, stocks: Universe, ordinals: np.ndarray, facts: Life, move: np.ndarray, before: np.ndarray
     ) -> np.ndarray:
-        """Fill the rows of `ordinals`, and return the last close of each stock."""
+        """Fill the rows of `ordinals` and return the last close of each stock."""
         pull = _PULL / stocks.anchor
         for row, ordinal in enumerate(ordinals):
             previous = _ex_right(self.events.on(ordinal, ordinal), before)
             lowest, highest = limit_cents(previous, facts.up[row], facts.down[row])
             change = 1 + move[row] + pull * (stocks.anchor - previous)
-            wanted = np.rint(previous * change).astype(np.int64)
-            close = np.clip(wanted, np.maximum(lowest, 1), highest)
-            # A stock that is not yet listed stays at its issue price, a suspended one at its last close.
+            unlimited = np.rint(previous * change).astype(np.int64)
+            close = np.clip(unlimited, np.maximum(lowest, 1), highest)
+            # A stock that is not listed yet stays at its issue price, a suspended one at its last close.
             before = np.where(facts.listed[row] & ~facts.suspended[row], close, previous)
             self.prev_close[ordinal - self.first] = previous
             self.close[ordinal - self.first] = before
@@ -53,7 +53,7 @@ class Closes:
 
 
 def moves(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> np.ndarray:
-    """Return what moves each price on those sessions, as a fraction of the previous close, before any limit."""
+    """Return the move of each price by session and stock, as a fraction of the previous close, without price limits."""
     days = ordinals[:, None]
     age = days - stocks.listed
     own = noise.normal("own", days, stocks.ids) * stocks.volatility
@@ -62,7 +62,7 @@ def moves(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> np.ndarray:
     jump = noise.uniform("jump", days, stocks.ids)
     rise = np.where(jump < 0.018, 0.04 + 6 * jump, 0.0) - np.where(jump > 0.992, 0.04 + 12 * (1 - jump), 0.0)
     own += rise * (stocks.volatility / 0.016)
-    # A new share jumps on its first day and stays restless for some weeks.
+    # A new share jumps on its first day and stays volatile for some weeks.
     own *= np.where((age > 0) & (age < 10), 2.0, 1.0)
     keen = noise.uniform("first day", stocks.ids)
     return np.where(age == 0, 2.2 * keen * keen - 0.06, own)
@@ -75,7 +75,7 @@ def market_moves(noise: Noise, ordinals: np.ndarray) -> np.ndarray:
 
 
 def industry_moves(noise: Noise, ordinals: np.ndarray) -> np.ndarray:
-    """Return the move of each industry against the market, by session and industry."""
+    """Return the move of each industry relative to the market, by session and industry."""
     return 0.006 * noise.normal("industry move", ordinals[:, None], np.arange(len(INDUSTRIES)))
 
 

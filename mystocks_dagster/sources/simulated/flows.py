@@ -16,22 +16,22 @@ _TABLES = {"stock": CAPITAL_FLOW_STOCK, "sector": CAPITAL_FLOW_SECTOR, "concept"
 
 
 def capital_flow(market: Market, kind: FlowKind, days: Sequence[date]) -> pl.DataFrame:
-    """Return the flow of those days in whole CNY; suspended stocks have none.
+    """Return the capital flow of `days` in whole CNY, without suspended stocks.
 
-    A group's flow is the sum over its stocks, its change their mean change. What large orders take in, others give:
-    main = super large + large, and main + medium + small = 0, exactly.
+    A group's flow is the sum over its stocks, its change their mean change. Exactly: main = super large + large, and
+    main + medium + small = 0.
     """
     table = _TABLES[kind]
     ordinals = market.ordinals(days)
     if not len(ordinals):
         return table.empty()
-    stocks, place = _stocks(market, ordinals)
+    stocks, index = _stocks(market, ordinals)
     if kind == "sector":
-        stocks = _grouped(stocks, "sector", INDUSTRIES, market.stocks.industry[place])
+        stocks = _grouped(stocks, "sector", INDUSTRIES, market.stocks.industry[index])
     elif kind == "concept":
         # A stock belongs to three concepts.
         times = market.stocks.concepts.shape[1]
-        stocks = _grouped(pl.concat([stocks] * times), "concept", CONCEPTS, market.stocks.concepts[place].T.ravel())
+        stocks = _grouped(pl.concat([stocks] * times), "concept", CONCEPTS, market.stocks.concepts[index].T.ravel())
     return stocks.select(list(table.dtypes)).sort(table.key)
 
 
@@ -59,9 +59,9 @@ def _stocks(market: Market, ordinals: np.ndarray) -> tuple[pl.DataFrame, np.ndar
     return frame, at[1]
 
 
-def _grouped(stocks: pl.DataFrame, who: str, titles: tuple[str, ...], group: np.ndarray) -> pl.DataFrame:
+def _grouped(stocks: pl.DataFrame, column: str, titles: tuple[str, ...], group: np.ndarray) -> pl.DataFrame:
     return (
-        stocks.with_columns(pl.Series(titles, dtype=pl.String).gather(group).alias(who))
-        .group_by("date", who)
+        stocks.with_columns(pl.Series(titles, dtype=pl.String).gather(group).alias(column))
+        .group_by("date", column)
         .agg(pl.col("change_pct").mean().round(4), pl.col(_NET).sum())
     )

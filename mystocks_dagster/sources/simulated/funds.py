@@ -1,4 +1,4 @@
-"""Exchange-traded funds of the simulated market: one on all of it and one on each industry."""
+"""Exchange-traded funds of the simulated market: one for the whole market and one for each industry."""
 
 from datetime import datetime
 
@@ -14,13 +14,13 @@ from mystocks_dagster.sources.simulated.quotes import minutes_traded, session_at
 from mystocks_dagster.sources.simulated.universe import INDUSTRIES
 
 _TITLES = ("全市场", *INDUSTRIES)
-#: Their values begin at 1 CNY with the market's first day.
+#: The keys of the funds' random numbers. The value of a fund is 1 CNY before the market's first day.
 _IDS = np.arange(len(_TITLES))
 _SYMBOLS = tuple(f"{510010 + 10 * at}.SH" if at % 2 == 0 else f"{159010 + 10 * at}.SZ" for at in _IDS)
 
 
 def etf_quotes(market: Market, moment: datetime) -> pl.DataFrame:
-    """Return one row for each fund: price to 0.001 CNY, estimated value, and the premium of one over the other."""
+    """Return one row per fund: price to 0.001 CNY, estimated value, and premium of the price over the value."""
     ordinal = session_at(market, moment)
     if ordinal < market.closes.first:
         return ETF_QUOTES.empty()
@@ -31,7 +31,7 @@ def etf_quotes(market: Market, moment: datetime) -> pl.DataFrame:
     price = path[-1]
     iopv = np.round(values[-2] + (values[-1] - values[-2]) * ((minutes or 0) / MINUTES), 4)
     volume = _volume(market, ordinal) * (minutes or 0) // MINUTES
-    shown = {
+    quotes = {
         "price": price,
         "open": path[0],
         "high": path.max(axis=0),
@@ -46,15 +46,15 @@ def etf_quotes(market: Market, moment: datetime) -> pl.DataFrame:
         volume=pl.Series(volume),
         amount=pl.Series(np.round(volume * path.mean(axis=0), 2)),
         iopv=pl.Series(iopv),
-        **{name: pl.Series(column) for name, column in shown.items()},
+        **{name: pl.Series(column) for name, column in quotes.items()},
     )
     open_known = pl.lit(minutes is not None)
-    frame = frame.with_columns(pl.when(open_known).then(pl.col(name)).alias(name) for name in shown)
+    frame = frame.with_columns(pl.when(open_known).then(pl.col(name)).alias(name) for name in quotes)
     return frame.select(list(ETF_QUOTES.dtypes)).sort("symbol")
 
 
 def _values(market: Market, ordinal: int) -> np.ndarray:
-    """Return each fund's value at the close of every session up to `ordinal`, after 1 CNY before the first."""
+    """Return each fund's value before the first session, which is 1 CNY, and at each close up to `ordinal`."""
     ordinals = np.arange(market.closes.first, ordinal + 1)
     whole = market_moves(market.noise, ordinals)[:, None]
     moves = np.hstack([whole, whole + industry_moves(market.noise, ordinals)])
@@ -62,7 +62,7 @@ def _values(market: Market, ordinal: int) -> np.ndarray:
 
 
 def _path(market: Market, ordinal: int, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the last close, and the price after 0 to 240 minutes."""
+    """Return the last close, and the prices after 0 to 240 minutes."""
     share = np.arange(MINUTES + 1)[:, None] / MINUTES
     path = _priced(market, ordinal, np.arange(MINUTES + 1), values[-2] + (values[-1] - values[-2]) * share)
     before = _priced(market, ordinal - 1, np.array([MINUTES]), values[-2])

@@ -1,4 +1,4 @@
-"""What holds for a stock on a day before anybody trades: listed, suspended, ST, and how far its price may move."""
+"""The state of a stock on a day before trading: listed, suspended, ST, and its price limit."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,11 +10,11 @@ from mystocks_dagster.market.rules import FIRST_DAY, usual_limit
 from mystocks_dagster.sources.simulated.noise import Noise
 from mystocks_dagster.sources.simulated.universe import BOARDS, NEVER, Universe
 
-#: A limit that no price reaches: +900 % and -99 %.
+#: A limit for days without a price limit, which no price reaches: +900 % and -99 %.
 _FREE_UP, _FREE_DOWN = 900, 99
-#: Suspensions are drawn once for each stock and stretch of this many sessions.
+#: A suspension is drawn once per stock and stretch of this many sessions.
 _STRETCH = 40
-#: A stock becomes ST, or is freed, on the first session of May after the annual reports.
+#: A stock becomes ST, or ceases to be, on the first session of May after the annual reports.
 _ST_TURN = (5, 6)
 _ST_SHARE = 0.03
 #: Sessions under ST before a delisting.
@@ -23,14 +23,14 @@ _ST_BEFORE_END = 240
 
 @dataclass(frozen=True)
 class Life:
-    """Facts by day (rows) and stock (columns).
+    """The state by day (rows) and stock (columns).
 
     Attributes:
-        age: Sessions since the first one; negative before it.
-        listed: From the first session to the last.
-        suspended: Listed, and no trading that day.
-        is_st: Under an ST name.
-        limited: A price limit holds.
+        age: Sessions since the listing; negative before it.
+        listed: Whether the stock is listed.
+        suspended: Whether it is listed and does not trade that day.
+        is_st: Whether it has an ST name.
+        limited: Whether it has a price limit.
         up, down: The limit in percent.
     """
 
@@ -44,7 +44,7 @@ class Life:
 
 
 def life(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> Life:
-    """Return the facts of those sessions, given by ordinal."""
+    """Return the state of the stocks in the sessions `ordinals`."""
     age = ordinals[:, None] - stocks.listed
     listed = (age >= 0) & (ordinals[:, None] <= stocks.delisted)
     is_st = listed & _is_st(noise, stocks, ordinals, age)
@@ -65,8 +65,8 @@ def life(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> Life:
 def suspended(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> np.ndarray:
     """Return, by day and stock, whether a listed stock does not trade.
 
-    One suspension of 1 to 16 sessions in one of eighty stretches, which may run on into the next stretch; none in the
-    first weeks of a listing or in its last two days.
+    One of eighty stretches has a suspension of 1 to 16 sessions, which may continue into the next stretch. There is
+    none in the first weeks of a listing or in its last two days.
     """
     days = ordinals[:, None]
     stretch, place = np.divmod(days, _STRETCH)
@@ -82,13 +82,13 @@ def suspended(noise: Noise, stocks: Universe, ordinals: np.ndarray) -> np.ndarra
 
 
 def is_ending(stocks: Universe, ordinals: np.ndarray) -> np.ndarray:
-    """Return, by day and stock, whether it is in the year before its delisting: then its name carries *ST."""
+    """Return, by day and stock, whether it is the year before a delisting, in which the name carries *ST."""
     return (stocks.delisted < NEVER) & (ordinals[:, None] > stocks.delisted - _ST_BEFORE_END)
 
 
 def _is_st(noise: Noise, stocks: Universe, ordinals: np.ndarray, age: np.ndarray) -> np.ndarray:
     years = np.array([_st_year(day) for day in _dates(ordinals)])[:, None]
-    # A year of ST is followed by a second one in half of the cases.
+    # A year of ST is followed by a second one with probability one half.
     fresh = noise.uniform("st", years, stocks.ids) < _ST_SHARE
     again = (noise.uniform("st", years - 1, stocks.ids) < _ST_SHARE) & (
         noise.uniform("st again", years, stocks.ids) < 0.5

@@ -1,10 +1,10 @@
 """龙虎榜 of the simulated market: the exchanges' conditions for publication, applied to its bars.
 
-Conditions (SSE and SZSE trading rules of 2023, ChiNext rules of 2020-08-24, STAR and BSE rules), each for the five
-stocks of its list that go furthest, among those that traded under a price limit; ties go to the larger amount. A new
-listing without a price limit is published on its first day (main board and ChiNext). Deviation is the change less the
-change of the exchange's index, here the mean change of its main-board stocks that traded under a price limit; all
-measures are taken to 0.01 %. The conditions over three and more days are left out.
+The conditions are those of the SSE and SZSE trading rules of 2023, the ChiNext rules of 2020-08-24, and the STAR and
+BSE rules. Each publishes the top five stocks of its list that traded under a price limit; ties go to the larger
+amount. A new listing without a price limit is published on its first day (main board and ChiNext). Deviation is the
+change minus the change of the exchange's index, here the mean change of its main-board stocks that traded under a
+price limit. All measures are rounded to 0.01 %. Conditions over three and more days are not modelled.
 """
 
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ from mystocks_dagster.sources.simulated.bars import Bars
 from mystocks_dagster.sources.simulated.market import Market
 from mystocks_dagster.sources.simulated.universe import BOARDS
 
-#: How many stocks each condition publishes.
+#: The number of stocks that each condition publishes.
 TOP = 5
 FIRST_DAY_REASON = "无价格涨跌幅限制的证券"
-#: Sessions that are worked on at once.
+#: Sessions that are processed at once.
 _BLOCK = 60
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition of one list (exchange and board): a measure in percent that reaches `least`, downwards when negative."""
+    """A condition of a list (exchange and board): a measure of at least `least` percent, or at most if negative."""
 
     listing: str
     measure: Literal["deviation", "change", "amplitude", "turnover"]
@@ -37,7 +37,7 @@ class Condition:
     reason: str
 
 
-#: ChiNext followed the main board's conditions before its reform; it had a list of its own all along.
+#: Before its reform ChiNext had the conditions of the main board, with a list of its own.
 CONDITIONS = (
     Condition("SH main", "deviation", 7, "有价格涨跌幅限制的日收盘价格涨幅偏离值达到7%的前五只证券"),
     Condition("SH main", "deviation", -7, "有价格涨跌幅限制的日收盘价格跌幅偏离值达到7%的前五只证券"),
@@ -67,7 +67,7 @@ CONDITIONS = (
 
 
 def longhubang(market: Market, days: list[date]) -> pl.DataFrame:
-    """Return the rows (`longhubang`) of those days, by day, symbol and reason."""
+    """Return the rows (`longhubang`) of `days`, sorted by day, symbol and reason."""
     ordinals = market.ordinals(days)
     parts = [_published(market, ordinals[at : at + _BLOCK]) for at in range(0, len(ordinals), _BLOCK)]
     return pl.concat([LONGHUBANG.empty(), *parts]).sort("date", "symbol", "reason")
@@ -77,13 +77,13 @@ def _published(market: Market, ordinals: np.ndarray) -> pl.DataFrame:
     bars = market.bars(ordinals)
     rows = _measured(market, bars)
     limited = rows.filter("limited")
-    chosen = [_chosen(limited, condition) for condition in CONDITIONS]
+    selected = [_selected(limited, condition) for condition in CONDITIONS]
     first = rows.filter(~pl.col("limited") & (pl.col("age") == 0) & pl.col("board").is_in(["main", "chinext"]))
-    listed = pl.concat([*chosen, first.with_columns(reason=pl.lit(FIRST_DAY_REASON))])
-    return listed.rename({"change": "change_pct"}).select(list(LONGHUBANG.dtypes))
+    published = pl.concat([*selected, first.with_columns(reason=pl.lit(FIRST_DAY_REASON))])
+    return published.rename({"change": "change_pct"}).select(list(LONGHUBANG.dtypes))
 
 
-def _chosen(rows: pl.DataFrame, condition: Condition) -> pl.DataFrame:
+def _selected(rows: pl.DataFrame, condition: Condition) -> pl.DataFrame:
     """Return the rows that a condition publishes."""
     reached = pl.col(condition.measure) * (1 if condition.least > 0 else -1)
     return (
@@ -97,14 +97,12 @@ def _chosen(rows: pl.DataFrame, condition: Condition) -> pl.DataFrame:
 
 
 def _measured(market: Market, bars: Bars) -> pl.DataFrame:
-    """Return one row for each stock and day with trading: what it did, and what the listed seats bought and sold."""
+    """Return one row per stock and day with trading: its measures, and the amounts of the listed seats."""
     keys, (row, stock) = market.flat(bars.ordinals, bars.traded)
     at = (row, stock)
-    seats = [
-        market.noise.uniform(side, bars.ordinals[row], market.stocks.ids[stock])
-        for side in ("buying seats", "selling seats")
-    ]
-    buy, sell = (((0.03 + 0.3 * part) * bars.amount[at]).astype(np.int64) for part in seats)
+    keys_of_noise = bars.ordinals[row], market.stocks.ids[stock]
+    shares = (market.noise.uniform(side, *keys_of_noise) for side in ("buying seats", "selling seats"))
+    buy, sell = (((0.03 + 0.3 * share) * bars.amount[at]).astype(np.int64) for share in shares)
     rows = keys.with_columns(
         name=market.names(bars.ordinals, bars.life, at),
         board=pl.Series(BOARDS, dtype=pl.String).gather(market.stocks.board[stock]),

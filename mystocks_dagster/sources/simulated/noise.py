@@ -1,7 +1,7 @@
 """Random numbers without a sequence: each is a function of the seed, a stream's name and its keys (symbol, day…).
 
-So a number never depends on which days or symbols are asked for, in what order or how many, and any part of the
-market can be made alone. Only exact arithmetic is used (no exp, log or sin), which differs between processors.
+A number does not depend on the requested days and symbols or their order, so any part of the market can be computed
+separately. Only exact arithmetic is used: exp, log and sin differ between processors.
 """
 
 from zlib import crc32
@@ -24,7 +24,7 @@ class Noise:
         return (self._bits(stream, *keys) >> np.uint64(11)) * 2.0**-53
 
     def normal(self, stream: str, *keys: np.ndarray) -> np.ndarray:
-        """Return numbers of mean 0 and deviation 1, nearly normal, within -3.5 to 3.5 (a sum of four uniforms)."""
+        """Return approximately normal numbers of mean 0 and deviation 1 within -3.5 to 3.5 (sums of four uniforms)."""
         lanes = self._bits(stream, *keys)[..., None].view(np.uint16)
         total = lanes[..., 0].astype(np.float64)
         for lane in range(1, 4):

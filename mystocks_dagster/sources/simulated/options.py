@@ -1,4 +1,4 @@
-"""The options of the simulated market, as written in `MYSTOCKS_SIMULATED`."""
+"""The options of the simulated market, which `MYSTOCKS_SIMULATED` holds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -11,19 +11,19 @@ from mystocks_dagster.market.calendar import shanghai
 
 #: Rules of earlier years (no limits, other tick sizes) are not modelled.
 EARLIEST = date(2005, 1, 4)
-#: Above this the codes of a board would run out.
+#: With more symbols a board would run out of codes.
 MOST_SYMBOLS = 8000
 MOST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the market is made from.
+    """The parameters of the market.
 
     Attributes:
-        seed: Another seed is another market.
-        symbols: Stocks listed at some time up to the end of 2026; the first ones are the same in a larger market.
-        start: First day of bars; an earlier start is another history.
+        seed: The random seed; each seed gives another market.
+        symbols: The number of stocks ever listed up to the end of 2026; a larger market includes a smaller one.
+        start: The first day of bars; another start gives another history.
     """
 
     seed: int = 7
@@ -32,12 +32,12 @@ class Options:
 
     @classmethod
     def parse(cls, text: str) -> "Options":
-        """Read `seed=7,symbols=300,start=2024-01-02`; what is not named has its default.
+        """Parse `seed=7,symbols=300,start=2024-01-02`; a missing option has its default.
 
         Raises:
-            SettingsError: An option is unknown, named twice, or its value cannot be meant.
+            SettingsError: An option is unknown or duplicate, or its value is invalid.
         """
-        found: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, _, value = (piece.strip() for piece in part.partition("="))
             if name not in _READERS:
@@ -46,14 +46,14 @@ class Options:
                 raise SettingsError(
                     f"MYSTOCKS_SIMULATED has no option {name!r}; the options are {', '.join(_READERS)}.{hint}"
                 )
-            if name in found:
-                raise SettingsError(f"MYSTOCKS_SIMULATED names {name!r} twice.")
-            found[name] = _READERS[name](name, value)
-        return replace(cls(), **found)
+            if name in options:
+                raise SettingsError(f"MYSTOCKS_SIMULATED has the option {name!r} twice.")
+            options[name] = _READERS[name](name, value)
+        return replace(cls(), **options)
 
     @property
     def world(self) -> str:
-        """The name of this market's world: `simulated:7`, with whatever else was not left at its default."""
+        """The name of this market's world: `simulated:7`, and the other options that are not the defaults."""
         others = [
             f"{option.name}={getattr(self, option.name)}"
             for option in fields(self)
@@ -77,10 +77,10 @@ def _session(name: str, value: str) -> date:
     try:
         day = date.fromisoformat(value)
     except ValueError:
-        raise SettingsError(f"MYSTOCKS_SIMULATED: {name} is {value!r}; write it like 2024-01-02.") from None
+        raise SettingsError(f"MYSTOCKS_SIMULATED: {name} is {value!r}; it must be a date like 2024-01-02.") from None
     last = shanghai().last
     if not EARLIEST <= day <= last:
-        raise SettingsError(f"MYSTOCKS_SIMULATED: {name} is {value}; it must lie from {EARLIEST} to {last}.")
+        raise SettingsError(f"MYSTOCKS_SIMULATED: {name} is {value}; it must be from {EARLIEST} to {last}.")
     return day if shanghai().is_session(day) else shanghai().next(day)
 
 

@@ -1,4 +1,4 @@
-"""Snapshots of the simulated market: where each stock and fund stands at a moment of the day."""
+"""Intraday snapshots of the simulated market."""
 
 from datetime import datetime, time
 
@@ -15,14 +15,14 @@ _OPEN_KNOWN = time(9, 25)
 
 
 def session_at(market: Market, moment: datetime) -> int:
-    """Return the ordinal of the session that a snapshot at `moment` shows: today's from 09:15, else the last one."""
+    """Return the ordinal of the session of a snapshot at `moment`: from 09:15 today's, before that the last one."""
     last = market.ordinal(moment.date())
     begun = market.sessions[last] < moment.date() or moment.time() >= _CALL
     return last if begun else last - 1
 
 
 def minutes_traded(market: Market, ordinal: int, moment: datetime) -> int | None:
-    """Return the minutes of trading of that session up to `moment`; None before its open is known."""
+    """Return the minutes of trading of the session up to `moment`; None before its opening price is known."""
     if market.sessions[ordinal] < moment.date():
         return MINUTES
     if moment.time() < _OPEN_KNOWN:
@@ -34,7 +34,7 @@ def minutes_traded(market: Market, ordinal: int, moment: datetime) -> int | None
 
 
 def stock_quotes(market: Market, moment: datetime) -> pl.DataFrame:
-    """Return one row for each stock that is listed that day; one that does not trade has no price."""
+    """Return one row per stock listed that day; the price of a stock that does not trade is null."""
     ordinal = session_at(market, moment)
     if ordinal < market.closes.first:
         return STOCK_QUOTES.empty()
@@ -43,13 +43,15 @@ def stock_quotes(market: Market, moment: datetime) -> pl.DataFrame:
     keys, at = market.flat(bars.ordinals, bars.life.listed)
     minute = minutes or 0
     price = price_at(bars, minute)
-    # Turns that lie behind count for the high and the low so far.
-    seen = [np.where(when <= minute, turn, bars.open) for turn, when in zip(bars.turns, bars.times, strict=True)]
-    high = np.maximum.reduce([bars.open, price, *seen])
-    low = np.minimum.reduce([bars.open, price, *seen])
+    # The high and the low so far include the turns that the price has passed.
+    turns = [
+        np.where(passed_at <= minute, turn, bars.open) for turn, passed_at in zip(bars.turns, bars.times, strict=True)
+    ]
+    high = np.maximum.reduce([bars.open, price, *turns])
+    low = np.minimum.reduce([bars.open, price, *turns])
     volume = bars.volume * minute // MINUTES
     trades = bars.traded & (minutes is not None)
-    shown = {
+    quotes = {
         "price": price / 100,
         "open": bars.open / 100,
         "high": high / 100,
@@ -63,9 +65,9 @@ def stock_quotes(market: Market, moment: datetime) -> pl.DataFrame:
         volume=pl.Series(volume[at]),
         amount=pl.Series(amount_at(bars, minute)[at] / 100),
         turnover=pl.Series(np.round(bars.turnover * minute / MINUTES, 4)[at]),
-        **{name: pl.Series(values[at]) for name, values in shown.items()},
+        **{name: pl.Series(values[at]) for name, values in quotes.items()},
     )
     trading = pl.lit(pl.Series(trades[at]))
-    return frame.with_columns(pl.when(trading).then(pl.col(name)).alias(name) for name in shown).select(
+    return frame.with_columns(pl.when(trading).then(pl.col(name)).alias(name) for name in quotes).select(
         list(STOCK_QUOTES.dtypes)
     )

@@ -1,4 +1,4 @@
-"""Quarterly statements of the simulated market; they add up, and are published in the legal seasons."""
+"""Quarterly statements of the simulated market; they are consistent and published within the legal deadlines."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -11,39 +11,36 @@ from mystocks_dagster.sources.protocol import StatementTable
 from mystocks_dagster.sources.simulated.market import Market
 
 _QUARTER_ENDS = {(3, 31): 1, (6, 30): 2, (9, 30): 3, (12, 31): 4}
-#: First and last day of publication by quarter, and years after the period's: the legal deadlines.
+#: First and last day of publication by quarter, and the number of years after the period's: the legal deadlines.
 _SEASONS = {1: ((4, 8), (4, 30), 0), 2: ((7, 15), (8, 31), 0), 3: ((10, 10), (10, 31), 0), 4: ((1, 25), (4, 30), 1)}
-#: Share of a year's business by quarter.
+#: Share of a year's revenue by quarter.
 _SHARES = np.array([0.21, 0.25, 0.25, 0.29])
-#: Nothing was reported before the exchanges opened.
+#: There are no statements before the exchanges opened.
 _FIRST_YEAR = 1991
 _BASE_YEAR = 2020
 
 
 def statements(market: Market, table: StatementTable, periods: Sequence[date], today: date) -> pl.DataFrame:
-    """Return the statements of those quarters that are published by `today`, of stocks listed when published."""
-    ends = sorted(
-        {period for period in periods if (period.month, period.day) in _QUARTER_ENDS and period.year >= _FIRST_YEAR}
-    )
-    parts = [_quarter(market, table, period, today) for period in ends]
-    return pl.concat([TABLES[table].empty(), *parts]).sort("symbol", "period")
+    """Return the statements of `periods` published by `today`, of stocks that were listed when they were published."""
+    ends = {day for day in periods if (day.month, day.day) in _QUARTER_ENDS and day.year >= _FIRST_YEAR}
+    frames = [_quarter(market, table, period, today) for period in sorted(ends)]
+    return pl.concat([TABLES[table].empty(), *frames]).sort("symbol", "period")
 
 
 def _quarter(market: Market, table: StatementTable, period: date, today: date) -> pl.DataFrame:
     notice = _notices(market, period)
     days = np.array(market.sessions, dtype="datetime64[D]")
     published = np.searchsorted(days, notice, side="right") - 1
-    shown = (
-        (notice <= np.datetime64(today)) & (published >= market.stocks.listed) & (published <= market.stocks.delisted)
-    )
+    listed = (published >= market.stocks.listed) & (published <= market.stocks.delisted)
+    selected = listed & (notice <= np.datetime64(today))
     makers = {"balance_sheets": _balance, "income_statements": _income, "cash_flows": _cash_flow}
     columns = makers[table](market, period.year, _QUARTER_ENDS[period.month, period.day])
-    frame = pl.DataFrame({"symbol": market.symbols, "notice_date": notice, **columns}).filter(pl.Series(shown))
+    frame = pl.DataFrame({"symbol": market.symbols, "notice_date": notice, **columns}).filter(pl.Series(selected))
     return frame.with_columns(period=pl.lit(period)).select(list(TABLES[table].dtypes))
 
 
 def _notices(market: Market, period: date) -> np.ndarray:
-    """Return the days of publication; a first quarter is not published before the year that precedes it."""
+    """Return the days of publication; a first quarter is not published before the preceding year."""
     quarter = _QUARTER_ENDS[period.month, period.day]
     notice = _season_day(market, period.year, quarter)
     return np.maximum(notice, _season_day(market, period.year - 1, 4)) if quarter == 1 else notice
@@ -127,11 +124,11 @@ def _margin(market: Market, year: int, quarter: int) -> np.ndarray:
 
 
 def _size(market: Market, year: int) -> np.ndarray:
-    """Return the usual revenue of that year in CNY: some part of the float's worth, growing."""
+    """Return the typical revenue of a year in CNY: a growing share of the float's market value."""
     worth = market.stocks.shares * (market.stocks.anchor / 100)
     growth = -0.02 + 0.12 * market.noise.uniform("growth", market.stocks.ids)
     factor = np.ones(len(market.stocks))
-    # Multiplied out: an integer power of an array is not exact on every processor.
+    # Repeated multiplication: an integer power of an array differs between processors.
     for _ in range(abs(year - _BASE_YEAR)):
         factor = factor * (1 + growth) if year > _BASE_YEAR else factor / (1 + growth)
     return worth * (0.2 + market.noise.uniform("revenue", market.stocks.ids)) * factor

@@ -1,4 +1,4 @@
-"""The stocks of the simulated market: what each is, when it is listed, and what moves it."""
+"""The stocks of the simulated market: names, listing dates and price parameters."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -19,11 +19,11 @@ _SEGMENTS = (
     ("SH", "star", 688001, date(2019, 7, 22)),
     ("BJ", "bse", 920001, date(2021, 11, 15)),
 )
-#: The order in which new stocks go to the segments: six, six, five, two and one of every twenty, well mixed.
+#: The segments of new stocks in turn: six, six, five, two and one of every twenty.
 _TURN = (0, 1, 2, 0, 1, 3, 2, 0, 1, 2, 0, 1, 4, 2, 0, 1, 3, 2, 0, 1)
-#: The market was designed up to here; nothing is listed later.
+#: The last day on which a stock is listed.
 HORIZON = date(2026, 12, 31)
-#: A delisted stock left in these years.
+#: The first day of delistings.
 _DELISTINGS_FROM = date(2015, 1, 5)
 #: The ordinal of "never" among the sessions.
 NEVER = 1 << 30
@@ -36,18 +36,8 @@ INDUSTRIES = (
 #: The last character of a stock's name, by industry.
 _TRADES = "农化钢金电器食纺纸药能运地商旅综材建源航软媒信银券车机煤油环美"
 CONCEPTS = (
-    *(
-        "人工智能",
-        "芯片概念",
-        "新能源车",
-        "锂电池",
-        "光伏概念",
-        "储能概念",
-        "机器人概念",
-        "低空经济",
-        "数字货币",
-        "国企改革",
-    ),
+    *("人工智能", "芯片概念", "新能源车", "锂电池", "光伏概念"),
+    *("储能概念", "机器人概念", "低空经济", "数字货币", "国企改革"),
     *("一带一路", "军民融合", "氢能源", "大数据", "云计算", "物联网", "工业互联网", "信创", "网络安全", "量子科技"),
     *("创新药", "中药概念", "医疗器械", "养老概念", "免税概念", "预制菜", "白酒概念", "乡村振兴", "碳中和", "特高压"),
 )
@@ -59,21 +49,21 @@ _NAME_CHARACTERS = (
 
 @dataclass(frozen=True)
 class Universe:
-    """All stocks, ascending by symbol; every array has one value a stock.
+    """All stocks, ascending by symbol; every array has one value per stock.
 
     Attributes:
-        ids: The keys of the random numbers: a stock's is the same in a larger market.
-        board: Place in `BOARDS`.
+        ids: The keys of the random numbers; a stock's key is the same in a larger market.
+        board: Index in `BOARDS`.
         listed: Ordinal of the first session (sessions are counted from 1990-12-19).
         delisted: Ordinal of the last session, or NEVER.
-        free_days: Sessions from the first on which the price is not limited.
-        industry: Place in `INDUSTRIES`.
-        concepts: Places in `CONCEPTS`, three a stock.
-        anchor: Cents, where the price tends to.
-        beta: How much of the market's move it takes.
-        volatility: Deviation of its own daily move, a fraction.
-        activity: Usual turnover a day, a fraction of the float.
-        shares: Float at the market's first day.
+        free_days: Number of sessions without a price limit after the listing.
+        industry: Index in `INDUSTRIES`.
+        concepts: Indices in `CONCEPTS`, three per stock.
+        anchor: Cents, the price to which the stock reverts.
+        beta: Sensitivity to the market's move.
+        volatility: Standard deviation of its own daily move, a fraction.
+        activity: Typical daily turnover, a fraction of the float.
+        shares: Float in shares on the market's first day.
     """
 
     symbols: tuple[str, ...]
@@ -127,20 +117,20 @@ def make_universe(noise: Noise, count: int) -> Universe:
 
 def _codes(count: int) -> tuple[list[str], np.ndarray]:
     segments = np.resize(np.array(_TURN), count)
-    seen = [0] * len(_SEGMENTS)
+    counts = [0] * len(_SEGMENTS)
     codes = []
     for segment in segments:
         exchange, _, first, _ = _SEGMENTS[segment]
-        codes.append(f"{first + seen[segment]:06d}.{exchange}")
-        seen[segment] += 1
+        codes.append(f"{first + counts[segment]:06d}.{exchange}")
+        counts[segment] += 1
     return codes, segments
 
 
 def _listings(chance: np.ndarray, segment: np.ndarray) -> np.ndarray:
-    """Return the ordinals of the first sessions: more in a board's early years, some up to the horizon."""
+    """Return the ordinals of the first sessions, more of them in a board's early years, up to the horizon."""
     sessions = shanghai().sessions(shanghai().first, HORIZON)
-    births = np.searchsorted(_days(sessions), _days([entry[3] for entry in _SEGMENTS]))[segment]
-    return births + ((len(sessions) - births) * chance * chance).astype(np.int64)
+    first = np.searchsorted(_days(sessions), _days([entry[3] for entry in _SEGMENTS]))[segment]
+    return first + ((len(sessions) - first) * chance * chance).astype(np.int64)
 
 
 def _delistings(noise: Noise, ids: np.ndarray, listed: np.ndarray) -> np.ndarray:
@@ -152,7 +142,7 @@ def _delistings(noise: Noise, ids: np.ndarray, listed: np.ndarray) -> np.ndarray
 
 
 def _anchors(chance: np.ndarray) -> np.ndarray:
-    """Return cents: most shares cost some ten or twenty yuan, a few cost hundreds."""
+    """Return prices in cents: most shares cost ten or twenty yuan, a few cost hundreds."""
     high = np.square(np.square(np.square(chance)))
     highest = np.square(np.square(np.square(high)))
     return np.rint(400 + 2600 * chance + 5000 * high + 60000 * highest).astype(np.int64)
@@ -165,7 +155,7 @@ def _shares(chance: np.ndarray, anchor: np.ndarray) -> np.ndarray:
 
 
 def _concepts(noise: Noise, ids: np.ndarray) -> np.ndarray:
-    """Return three different concepts a stock: a first, and two steps onwards round the list."""
+    """Return three different concepts per stock: a first one, and two further ones in cyclic order."""
     first = (noise.uniform("concept", ids) * len(CONCEPTS)).astype(np.int64)
     second = first + 1 + (noise.uniform("concept 2", ids) * 12).astype(np.int64)
     third = second + 1 + (noise.uniform("concept 3", ids) * 12).astype(np.int64)
@@ -173,9 +163,9 @@ def _concepts(noise: Noise, ids: np.ndarray) -> np.ndarray:
 
 
 def _name(key: int, industry: int) -> str:
-    """Return 仿 (imitation), two characters that are the stock's own, and its trade: 仿安奇药."""
-    many = len(_NAME_CHARACTERS)
-    second, first = divmod(key * 1237 % (many * many), many)
+    """Return a name such as 仿安奇药: 仿 (imitation), two characters that identify the stock, and its industry."""
+    count = len(_NAME_CHARACTERS)
+    second, first = divmod(key * 1237 % (count * count), count)
     return f"仿{_NAME_CHARACTERS[first]}{_NAME_CHARACTERS[second]}{_TRADES[industry]}"
 
 

@@ -249,7 +249,7 @@ def test_a_symbol_without_a_past_has_no_rows(source: AkshareSource) -> None:
     [
         ({"kind": "extra_key"}, r"akshare 1\.\S+ stock_zh_a_spot_em\(\): .*Length mismatch.*upgrade akshare"),
         ({"kind": "moved_key", "value": "f17"}, r"stock_zh_a_spot_em\(\): upstream key 1 is f17, must be f1\."),
-        ({"kind": "text_value", "value": "f2"}, r"最新价 \(f2\) is 'n/a', which is no number"),
+        ({"kind": "text_value", "value": "f2"}, r"最新价 \(f2\) is 'n/a', which is not a number"),
     ],
 )
 def test_a_changed_list_is_named_with_function_key_and_version(
@@ -270,7 +270,7 @@ def test_missing_pages_are_no_whole_market(source: AkshareSource, standin: Stand
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        ({"volume": pl.col("volume") * 100}, "a unit is another"),
+        ({"volume": pl.col("volume") * 100}, "a unit has changed"),
         ({"high": pl.col("low") - 1}, "outside low to high"),
         ({"prev_close": pl.col("prev_close") * 2}, "change"),
     ],

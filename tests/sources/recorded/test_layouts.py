@@ -124,7 +124,7 @@ def test_blanks_after_the_commas_are_read(archive, read, encoding, name, text):
         (
             "daily_bars.csv",
             OWN.replace("\n", "\r").encode(),
-            r"daily_bars\.csv:1 is no line of names .* lines end with LF or CRLF",
+            r"daily_bars\.csv:1 is not a valid header line .* with LF or CRLF line ends",
         ),
         (
             "daily_bars.csv",
@@ -156,19 +156,19 @@ def test_suffixes_may_be_in_capitals(archive, read):
         (
             "w/sh.600001.csv",
             without(BAOSTOCK, "preclose", "tradestatus", "isST"),
-            "no preclose and no tradestatus, as in weekly and monthly bars",
+            "neither preclose nor tradestatus, as in weekly and monthly bars",
         ),
-        ("weekly_600001.csv", BAOSTOCK, "its name says weekly"),
-        ("600001_周线.csv", TUSHARE, "its name says 周线"),
+        ("weekly_600001.csv", BAOSTOCK, "its name contains 'weekly'"),
+        ("600001_周线.csv", TUSHARE, "its name contains '周线'"),
         (
             "minute/sh.600001.csv",
             BAOSTOCK.replace("date,", "date,time,", 1).replace("2024-03-04", "2024-03-04,093500"),
-            "bars of minutes",
+            "it holds minute bars",
         ),
         ("qfq/sh.600001.csv", BAOSTOCK.replace(",3,", ",2,"), "adjusted prices"),
-        ("600002.csv", EAST_MONEY, "does not say whether prices are adjusted"),
+        ("600002.csv", EAST_MONEY, "does not state whether prices are adjusted"),
         ("daily_bars/merged.csv", without(EAST_MONEY, "股票代码"), "no column with the code"),
-        ("notes.csv", "a,b\n1,2\n", "neither called after a table"),
+        ("notes.csv", "a,b\n1,2\n", "neither named after a table"),
     ],
 )
 def test_a_file_of_another_kind_beside_daily_bars_is_left_out_with_a_note(archive, source, read, name, text, says):
@@ -257,7 +257,7 @@ def test_bars_of_days_that_have_not_come_are_named(archive, source):
     put(archive / "daily_bars.csv", OWN + OWN.splitlines()[1].replace("2024-03-04", "2031-03-04") + "\n")
     opened = source()
     opened.bar_days()
-    assert opened.notes == ("Bars of days that have not come yet are not read: daily_bars.csv up to 2031-03-04.",)
+    assert opened.notes == ("Bars of future days are not read: daily_bars.csv up to 2031-03-04.",)
 
 
 def test_a_stray_date_does_not_stretch_the_archive_and_is_named(archive, source):
@@ -269,12 +269,12 @@ def test_a_stray_date_does_not_stretch_the_archive_and_is_named(archive, source)
     opened = source()
     assert opened.bar_days() == (MONDAY, MONDAY)
     assert opened.notes == (
-        "Bars of days that have not come yet are not read: daily_bars.csv up to 9999-12-31.",
+        "Bars of future days are not read: daily_bars.csv up to 9999-12-31.",
         "Bars of days before 1990-12-19, when trading began, are not read: daily_bars.csv from 1900-01-01.",
     )
 
 
 def test_an_archive_of_stray_dates_alone_holds_no_bars(archive, source):
     put(archive / "daily_bars.csv", OWN.replace("2024-03-04", "1900-01-01"))
-    with pytest.raises(NotOffered, match="no row in them of 1990-12-19 to 2024-03-08"):
+    with pytest.raises(NotOffered, match="without rows of 1990-12-19 to 2024-03-08"):
         source().bar_days()

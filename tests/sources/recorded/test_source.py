@@ -229,7 +229,7 @@ def test_stocks_statements_longhubang_and_flows_are_read_too(recorded: Open, tmp
     )
     assert source.capital_flow("sector", date(2025, 4, 7))["main_net"].to_list() == [10.0]
     assert source.capital_flow("sector", date(2025, 4, 3)).height == 0
-    with pytest.raises(NotOffered, match="it holds capital_flow_sector, cash_flows, stocks"):
+    with pytest.raises(NotOffered, match="it has capital_flow_sector, cash_flows, stocks"):
         source.bar_days()
 
 
@@ -306,12 +306,12 @@ def test_a_folder_without_market_data_says_what_it_saw(recorded: Open, tmp_path:
     with pytest.raises(SettingsError, match=r"MYSTOCKS_RECORDED.*known layout"):
         _ = recorded(tmp_path).offers
     (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(SettingsError, match=r"looked at 1 file.*notes\.csv"):
+    with pytest.raises(SettingsError, match=r"files checked: 1; .*notes\.csv"):
         _ = recorded(tmp_path).offers
 
 
 def test_without_a_folder_it_does_not_open(recorded: Open, tmp_path: Path):
     with pytest.raises(SettingsError, match="set MYSTOCKS_RECORDED"):
         open_source("recorded", Settings.from_env())
-    with pytest.raises(SettingsError, match="nowhere, which is no folder"):
+    with pytest.raises(SettingsError, match="nowhere, which is not a folder"):
         recorded(tmp_path / "nowhere")

@@ -60,7 +60,7 @@ def test_options_that_make_another_history_make_another_world(simulated: Open):
         ("symbols", "from 1 to 8000"),
         ("seed=-1", "whole number"),
         ("seed=1,seed=2", "twice"),
-        ("start=02.01.2024", "write it like 2024-01-02"),
+        ("start=02.01.2024", "it must be a date like 2024-01-02"),
         ("start=1999-01-04", "from 2005-01-04"),
         ("start=2027-01-04", "to 2026-12-31"),
     ],
