@@ -44,7 +44,7 @@ def _project(settings: "Settings | None" = None) -> "Project":
 
 
 def _clean(settings: "Settings", days: int, dry_run: bool) -> dict[str, Any]:
-    done = _project(settings).cleanup(days, dry_run=dry_run)
+    done = _project(settings).history.clean_up(days, dry_run=dry_run)
     what = f"{done.runs} runs with {done.executions} executions, {done.ticks} ticks, {done.bytes_freed:,} bytes"
     message = f"would remove {what}" if dry_run else f"removed {what}"
     return {**done.to_json(), "message": f"older than {days} days: {message}."}

@@ -1,4 +1,4 @@
-"""Dagster's instance of this project: found from any folder, the same for every command."""
+"""The project's Dagster instance, which is the same for every command in any folder."""
 
 import contextlib
 import hashlib
@@ -20,41 +20,40 @@ from mystocks_dagster.taskfile import atomic_files
 if TYPE_CHECKING:
     import dagster as dg
 
-#: How the root's dagster.yaml, which works with no environment variable, names the instance's folder.
+#: The instance's folder in the root's dagster.yaml, which works without environment variables.
 RELATIVE_HOME = ".dagster"
-#: Where the address of the running UI is noted, for the links that others print.
+#: File with the address of the running web UI.
 ADDRESS_FILE = "ui.json"
-#: Below which path of that address Dagster's own UI and GraphQL are.
+#: Path of Dagster's own UI and GraphQL below that address.
 DAGSTER_PATH = "/dagster"
-#: Dagster looks for its dagster.yaml by a pattern, and SQLite's addresses encode letters.
+#: Dagster searches its dagster.yaml by a glob pattern, and SQLite URLs encode characters.
 _REFUSED = re.compile(r"[*?\[]|%[0-9A-Fa-f]{2}")
-#: Of libyaml, where it is there: five times as fast.
+#: libyaml's loader is five times as fast, where it is installed.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Make `DAGSTER_HOME` ready, set it for this process and its children, and return it.
+    """Prepare `DAGSTER_HOME`, set it for this process and its children, and return it.
 
-    The root's dagster.yaml is copied there with absolute paths; a dagster.yaml that a person put there is kept.
+    The root's dagster.yaml is copied there with absolute paths, unless a person has put a dagster.yaml there.
 
     Raises:
-        InstanceError: The folder cannot be written, or has a name that Dagster misreads, or dagster.yaml cannot be
-            read.
+        InstanceError: The folder is not writable, Dagster would misread its name, or dagster.yaml is unreadable.
     """
     home = settings.dagster_home
     if refused := _REFUSED.search(str(home)):
         raise InstanceError(
-            f"{home}: Dagster cannot keep its history in a folder whose name holds {refused.group()!r}, which it takes for a wildcard "
-            "or for an encoded letter. Rename the folder, or name another in DAGSTER_HOME."
+            f"{home}: Dagster cannot use a folder whose name contains {refused.group()!r}, which it reads as a "
+            "wildcard or an encoded character. Rename the folder, or choose another with DAGSTER_HOME."
         )
     source = settings.root / "dagster.yaml"
     target = home / "dagster.yaml"
     try:
         home.mkdir(parents=True, exist_ok=True)
         text = _HEADER.format(source=source) + _absolute(source, home)
-        ours = not target.exists() or target.read_text(encoding="utf-8").startswith(_HEADER[:27])
-        if ours and (not target.exists() or target.read_text(encoding="utf-8") != text):
+        generated = not target.exists() or target.read_text(encoding="utf-8").startswith(_HEADER[:27])
+        if generated and (not target.exists() or target.read_text(encoding="utf-8") != text):
             scratch = target.with_suffix(f".{os.getpid()}.tmp")
             scratch.write_text(text, encoding="utf-8")
             scratch.replace(target)
@@ -73,13 +72,13 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     """Open the project's instance; close it with `with`.
 
     Raises:
-        InstanceError: Its storage cannot be opened; the message has Dagster's reason.
+        InstanceError: Its storage cannot be opened; the message contains Dagster's reason.
     """
     import dagster as dg
 
     home = prepare_home(settings)
     try:
-        with _making_alone(home):
+        with _locked(home):
             return dg.DagsterInstance.get()
     except Exception as error:  # Dagster raises whatever its storage raises
         if known := disk_errors.explain(error, settings.dagster_home):
@@ -88,7 +87,7 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
 
 
 def open_tables(settings: Settings) -> DagsterTables:
-    """Open Dagster's tables for reading: without Dagster where dagster.yaml names a storage in a form that is known.
+    """Open Dagster's tables for reading, without importing Dagster if the storage in dagster.yaml is a known one.
 
     Raises:
         InstanceError: Its storage cannot be opened.
@@ -97,12 +96,12 @@ def open_tables(settings: Settings) -> DagsterTables:
     try:
         config = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     except (OSError, ValueError, yaml.YAMLError):
-        config = None  # Dagster says what is wrong with it
+        config = None  # Dagster reports the error
     return dagster_tables.light_tables(config) or dagster_tables.InstanceTables(open_instance(settings))
 
 
 def code_location(settings: Settings) -> str:
-    """Return what Dagster calls the project's code location: workspace.yaml says it."""
+    """Return the name of the project's code location, from workspace.yaml."""
     path = settings.root / "workspace.yaml"
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
@@ -117,36 +116,36 @@ def code_location(settings: Settings) -> str:
 
 
 @contextlib.contextmanager
-def _making_alone(home: Path) -> Generator[None]:
-    """Let one process at a time open the storage: two that make its tables at once leave a database that nobody can open."""
+def _locked(home: Path) -> Generator[None]:
+    """Let one process at a time open the storage: two that create its tables at once leave an unusable database."""
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(SettingsError):  # where nothing can be written, nothing is made either
+        with contextlib.suppress(SettingsError):  # without write access, no tables are created either
             stack.enter_context(atomic_files.locked(home / "storage"))
         yield
 
 
 def ui_address(home: Path) -> str | None:
-    """Return the address of this project's running UI, if it runs: one that was killed has left its note behind."""
+    """Return the address of this project's web UI if it is running; a killed one leaves its file behind."""
     import psutil
 
-    note = home / ADDRESS_FILE
+    path = home / ADDRESS_FILE
     try:
-        told = json.loads(note.read_text(encoding="utf-8"))
-        # Who has its number now began after it.
-        alive = psutil.Process(told["pid"]).create_time() < note.stat().st_mtime + 1
+        content = json.loads(path.read_text(encoding="utf-8"))
+        # A process that reuses the pid was created after the file.
+        alive = psutil.Process(content["pid"]).create_time() < path.stat().st_mtime + 1
     except (OSError, ValueError, KeyError, psutil.Error):
         return None
-    return told["address"] if alive else None
+    return content["address"] if alive else None
 
 
 def dagster_address(home: Path) -> str | None:
-    """Return the address of Dagster's own UI within the running UI; None when none runs."""
+    """Return the address of Dagster's own UI within the running web UI; None if none is running."""
     address = ui_address(home)
     return f"{address}{DAGSTER_PATH}" if address else None
 
 
 def home_id(home: Path) -> str:
-    """Return a name of the instance that tells nothing of where it is."""
+    """Return an identifier of the instance that does not reveal its path."""
     return hashlib.sha256(str(home.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 

@@ -148,8 +148,8 @@ def test_light_reading_equals_reading_through_dagsters_storage(store: Store) -> 
     }
     assert run_table.count_runs(light) == store.instance.get_runs_count() == len(run_ids)
     record = next(record for _, those in reading.read(light, run_ids[:1]).values() for record in those)
-    assert record.shown(light, {}) == record.shown(opened, {})
-    assert Path(record.shown(light, {}).log_path or "").is_file()
+    assert record.to_execution(light, {}) == record.to_execution(opened, {})
+    assert Path(record.to_execution(light, {}).log_path or "").is_file()
 
 
 def test_what_ran_since_is_listed_whichever_way_it_is_read(store: Store) -> None:

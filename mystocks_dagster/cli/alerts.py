@@ -1,5 +1,6 @@
-"""alerts: where messages go, a test of it, and what has been told."""
+"""alerts: the channels, a test message, and the sent alerts."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -18,35 +19,33 @@ _COLOURS = {"sent": "green", "waiting": "yellow", "sending": "yellow", "doubtful
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    alerts = typer.Typer(
-        help="Messages about failures: where they go, a test, what was told. Example: mystocks alerts list"
-    )
+    alerts = typer.Typer(help="Alerts: their channels, a test message, what was sent. Example: mystocks alerts list")
     alerts.callback(invoke_without_command=True)(default)
     alerts.command("list")(list_channels)
-    alerts.command("test")(trial)
+    alerts.command("test")(send_test)
     alerts.command("history")(history)
     app.add_typer(alerts, name="alerts")
 
 
 def default(context: typer.Context, json: Json = False) -> None:
-    """Messages about failures: where they go, a test of it, and what has been told."""
+    """Alerts: their channels, a test message, and what was sent."""
     if context.invoked_subcommand is None:
         list_channels(json=json)
 
 
 def list_channels(json: Json = False) -> None:
-    """List the channels, without their secrets, what they are told, and how they do.
+    """List the channels with their state, without secrets, and which events are sent to them.
 
     Example: mystocks alerts list
     """
     settings = Settings.from_env()
-    office = _office(settings)
-    ledger, alerts = _ledger(settings), office.version.taskfile.alerts
-    rows = [_state(channel, ledger) for channel in office.channels]
+    engine = _engine(settings)
+    ledger, alerts = _ledger(settings), engine.version.taskfile.alerts
+    rows = [_state(channel, ledger) for channel in engine.channels]
     if json:
-        wanted = alerts.model_dump(mode="json", include={"on", "expect", "rate_limit", "group_seconds", "link"})
-        incidents = {name: incident.since.isoformat() for name, incident in ledger.incidents.items()}
-        print_json({"channels": rows, **wanted, "open": incidents})
+        configured = alerts.model_dump(mode="json", include={"on", "expect", "rate_limit", "group_seconds", "link"})
+        since = {name: incident.since.isoformat() for name, incident in ledger.incidents.items()}
+        print_json({"channels": rows, **configured, "open": since})
         return
     if not rows:
         console.print(_NONE, markup=False)
@@ -55,15 +54,15 @@ def list_channels(json: Json = False) -> None:
         ("channel", "state", "waiting", "last error"),
         [(row["channel"], row["state"], row["waiting"], row["error"]) for row in rows],
     )
-    console.print(f"\nTold: {', '.join(alerts.on)}; at most {alerts.rate_limit} messages an hour to each channel.")
+    console.print(f"\nSent: {', '.join(alerts.on)}; at most {alerts.rate_limit} messages per hour and channel.")
     for expectation in alerts.expect:
         console.print(f"Expected on trading days by {expectation.by}: {escape(expectation.name)}")
-    for name, found in ledger.incidents.items():
-        console.print(f"[red]wrong[/] since {found.since:%Y-%m-%d %H:%M}: {escape(name)}")
+    for name, incident in ledger.incidents.items():
+        console.print(f"[red]failing[/] since {incident.since:%Y-%m-%d %H:%M}: {escape(name)}")
 
 
-def trial(json: Json = False) -> None:
-    """Send a test message to every channel now, and end with 1 when one fails.
+def send_test(json: Json = False) -> None:
+    """Send a test message to every channel now; exit code 1 if one fails.
 
     Example: mystocks alerts test
     """
@@ -72,65 +71,62 @@ def trial(json: Json = False) -> None:
     from mystocks_dagster.alerts.texts import test_message
     from mystocks_dagster.market.clock import now
 
-    office = _office(Settings.from_env())
+    channels = _engine(Settings.from_env()).channels
     message = test_message(now())
-    told = send_all([(channel, message.title, message.body) for channel in office.channels], PATIENCE)
+    errors = send_all([(channel, message.title, message.body) for channel in channels], PATIENCE)
     if json:
         rows = [
-            {"channel": channel.label, "delivered": told[channel.id] is None, "error": told[channel.id]}
-            for channel in office.channels
+            {"channel": channel.label, "delivered": errors[channel.id] is None, "error": errors[channel.id]}
+            for channel in channels
         ]
         print_json(rows)
-    for channel in office.channels if not json else ():
-        error = told[channel.id]
+    for channel in channels if not json else ():
+        error = errors[channel.id]
         console.print(f"{'[green]ok[/]' if error is None else '[red]failed[/]'} ", end="")
         console.print(channel.label + (f": {error}" if error else ""), markup=False)
-    if not office.channels and not json:
+    if not channels and not json:
         console.print(_NONE, markup=False)
-    raise typer.Exit(1 if any(told.values()) or not office.channels else 0)
+    raise typer.Exit(1 if any(errors.values()) or not channels else 0)
 
 
 def history(
-    limit: Annotated[int, typer.Option(min=1, max=MANY, help="At most this many, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MANY, help="Maximum number, newest first.")] = 20,
     json: Json = False,
 ) -> None:
-    """Show what was told, and to which channels it has got.
+    """Show sent alerts and their delivery status per channel.
 
     Example: mystocks alerts history --limit 5
     """
     settings = Settings.from_env()
-    labels = {channel.id: channel.label for channel in _office(settings).channels}
-    letters = list(reversed(_ledger(settings).messages))[:limit]
+    labels = {channel.id: channel.label for channel in _engine(settings).channels}
+    messages = list(reversed(_ledger(settings).messages))[:limit]
     if json:
-        print_json(
-            [
-                {
-                    **one.model_dump(mode="json", exclude={"to"}),
-                    "to": {labels.get(id_, id_): state for id_, state in one.to.items()},
-                }
-                for one in letters
-            ]
-        )
+        print_json([_message_json(message, labels) for message in messages])
         return
-    if not letters:
-        console.print("Nothing has been told yet. Try the channels with: mystocks alerts test")
+    if not messages:
+        console.print("No alert has been sent yet. Try the channels with: mystocks alerts test")
         return
-    for one in letters:
+    for message in messages:
         states = ", ".join(
             f"{escape(labels.get(id_, 'a former channel'))} [{_COLOURS[state]}]{state}[/]"
-            for id_, state in one.to.items()
+            for id_, state in message.to.items()
         )
-        console.print(f"[bold]{one.time:%Y-%m-%d %H:%M:%S}[/] {one.kind}  {escape(one.title)}\n  {states}")
+        console.print(f"[bold]{message.time:%Y-%m-%d %H:%M:%S}[/] {message.kind}  {escape(message.title)}\n  {states}")
 
 
-def _office(settings: Settings) -> Any:
+def _message_json(message: Any, labels: Mapping[str, str]) -> dict[str, Any]:
+    states = {labels.get(id_, id_): state for id_, state in message.to.items()}
+    return {**message.model_dump(mode="json", exclude={"to"}), "to": states}
+
+
+def _engine(settings: Settings) -> Any:
     from mystocks_dagster.alerts.engine import AlertEngine
 
     return AlertEngine.of(open_task_file(settings, functions=False))
 
 
 def _ledger(settings: Settings) -> Any:
-    """Return the ledger; an empty one before anything has run."""
+    """Return the ledger; empty if the instance does not exist yet."""
     from mystocks_dagster.alerts import ledger_store
 
     if not settings.dagster_home.exists():
@@ -144,13 +140,18 @@ def _ledger(settings: Settings) -> Any:
 def _state(channel: Any, ledger: Any) -> dict[str, Any]:
     from mystocks_dagster.alerts.ledger import ChannelState
 
-    line = ledger.channels.get(channel.id, ChannelState())
-    error = channel.fault or (line.error if line.failures else "")
-    state = "failing" if error else "in doubt" if line.doubt else "ok" if line.sent else "not used yet"
+    delivery = ledger.channels.get(channel.id, ChannelState())
+    error = channel.fault or (delivery.error if delivery.failures else "")
+    if error:
+        state = "failing"
+    elif delivery.doubt:
+        state = "in doubt"
+    else:
+        state = "ok" if delivery.sent else "not used yet"
     return {
         "channel": channel.label,
         "state": state,
         "waiting": len(ledger.waiting(channel.id)),
         "error": error,
-        "doubt": line.doubt,
+        "doubt": delivery.doubt,
     }

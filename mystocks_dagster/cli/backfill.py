@@ -20,53 +20,51 @@ def register(app: typer.Typer) -> None:
 
 def backfill(
     name: Annotated[
-        str, typer.Argument(help="Id of a task that keeps tables by trading day.", autocompletion=task_ids)
+        str, typer.Argument(help="Id of a task that fills tables by trading day.", autocompletion=task_ids)
     ],
-    start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day.")],
+    start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
     end: Annotated[
-        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day; the first one when left out.")
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day; same as the first if omitted.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Also days that are loaded already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also load days that are loaded already.")] = False,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, for these runs only.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be loaded, and start nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be loaded, and start nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Load the trading days of a range that are missing; one run for each stretch of them.
+    """Load the missing trading days of a range, one run per contiguous stretch.
 
-    Days that are loaded are left out, so that a broken backfill goes on where it stopped. Days beyond the published
+    Loaded days are skipped, so an interrupted backfill continues where it stopped. Days after the end of the published
     trading calendar are refused.
 
     Example: mystocks backfill daily_data_sync --from 2026-03-02 --to 2026-03-06
     """
-    from mystocks_dagster.project.follow import run_and_follow
+    from mystocks_dagster.cli.follow import run_and_follow
 
     project = open_project()
-    planner = project.backfill(name)
+    planner = project.runs.backfill(name)
     plan = planner.plan(start.date(), (end or start).date(), again=again)
+    if not json:
+        console.print(_summary(plan))
     if dry_run or not plan.spans:
         if json:
             print_json({**plan.to_json(), "executions": []})
-        else:
-            console.print(_told(plan))
         return
-    if not json:
-        console.print(_told(plan))
-    config = dict(read_param(text) for text in param or ()) | (
-        {"force": True} if again and planner.takes("force") else {}
-    )
-    done = [
+    config = dict(read_param(text) for text in param or ())
+    if again and planner.takes("force"):
+        config["force"] = True
+    runs = [
         run_and_follow(project, planner.create(span, config, {Tag.STARTED_BY: "cli"}), quiet=json)
         for span in plan.spans
     ]
-    executions = [one for run in done for one in run.executions]
+    executions = [execution for run in runs for execution in run.executions]
     if json:
-        print_json({**plan.to_json(), "executions": [one.to_json() for one in executions]})
+        print_json({**plan.to_json(), "executions": [execution.to_json() for execution in executions]})
     else:
         print_executions(executions)
-    raise typer.Exit(0 if all(run.succeeded for run in done) else 1)
+    raise typer.Exit(0 if all(run.succeeded for run in runs) else 1)
 
 
-def _told(plan: Any) -> str:
+def _summary(plan: Any) -> str:
     spans = ", ".join(_span(*span) for span in plan.spans) or "nothing"
     return f"{', '.join(plan.tables)}: {plan.days} trading days to load ({spans}), {plan.present} are loaded already."
 

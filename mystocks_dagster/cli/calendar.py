@@ -1,4 +1,4 @@
-"""calendar: which trading days are known, from where, and how far they reach."""
+"""calendar: the known trading days, their sources, and until when they are known."""
 
 from typing import Annotated, Any
 
@@ -16,12 +16,16 @@ def register(app: typer.Typer) -> None:
 
 def calendar(
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask a source now; servers that run follow within seconds.")
+        bool, typer.Option("--refresh", help="Fetch the calendar now; running servers reload it within seconds.")
     ] = False,
-    source: Annotated[str | None, typer.Option(help="The source to ask; the project's own when left out.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Source to fetch the calendar from; the project's own if omitted.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Show which trading days are known and from where (exit code 1 when the calendar is wrong or could not be refreshed).
+    """Show the known trading days and their sources.
+
+    The exit code is 1 if the calendar has an error or could not be refreshed.
 
     Example: mystocks calendar
     """
@@ -29,39 +33,39 @@ def calendar(
     from mystocks_dagster.trading_calendar.in_force import in_force
     from mystocks_dagster.trading_calendar.outlook import outlook
 
-    done = _refresh(source) if refresh or source else None
+    refreshed = open_project().refresh_calendar(source) if refresh or source else None
     known = in_force()
-    found = outlook(known, now())
+    state = outlook(known, now())
     if json:
-        print_json(_json(known, found, done))
+        print_json(_json(known, state, refreshed))
     else:
-        _print(known, found, done)
-    raise typer.Exit(1 if found.level == "error" or (done and (done.error or not done.asked)) else 0)
+        _print(known, state, refreshed)
+    raise typer.Exit(1 if state.level == "error" or _is_failure(refreshed) else 0)
 
 
-def _refresh(source: str | None) -> Any:
-    return open_project().refresh_calendar(source)
+def _is_failure(refreshed: Any) -> bool:
+    return bool(refreshed and (refreshed.error or not refreshed.asked))
 
 
-def _print(known: Any, found: Any, done: Any) -> None:
-    if done:
-        console.print(f"[{'red' if done.error or not done.asked else 'green'}]{escape(done.message)}[/]")
+def _print(known: Any, state: Any, refreshed: Any) -> None:
+    if refreshed:
+        console.print(f"[{'red' if _is_failure(refreshed) else 'green'}]{escape(refreshed.message)}[/]")
     for part in known.parts:
         console.print(f"{part.until}  {escape(str(part))}")
-    colour = {"ok": "green", "warning": "yellow", "error": "red"}[found.level]
-    console.print(f"[{colour}]{found.level}[/]: {escape(found.detail)}")
-    if found.remedy:
-        console.print(f"[yellow]→ {escape(found.remedy)}[/]")
+    colour = {"ok": "green", "warning": "yellow", "error": "red"}[state.level]
+    console.print(f"[{colour}]{state.level}[/]: {escape(state.detail)}")
+    if state.remedy:
+        console.print(f"[yellow]→ {escape(state.remedy)}[/]")
 
 
-def _json(known: Any, found: Any, done: Any) -> dict[str, Any]:
+def _json(known: Any, state: Any, refreshed: Any) -> dict[str, Any]:
     asked = known.record.asked_at
     return {
         "first": known.calendar.first.isoformat(),
         "last": known.calendar.last.isoformat(),
-        "level": found.level,
-        "detail": found.detail,
-        "remedy": found.remedy,
+        "level": state.level,
+        "detail": state.detail,
+        "remedy": state.remedy,
         "parts": [part.to_json() for part in known.parts],
         "errors": list(known.errors),
         "notes": list(known.notes),
@@ -70,5 +74,5 @@ def _json(known: Any, found: Any, done: Any) -> dict[str, Any]:
             "at": asked.isoformat() if asked else None,
             "error": known.record.error,
         },
-        "refreshed": done.to_json() if done else None,
+        "refreshed": refreshed.to_json() if refreshed else None,
     }

@@ -1,5 +1,6 @@
-"""check, list, show: what tasks.yaml says, without running anything."""
+"""check, list, show: the content and the problems of tasks.yaml."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(json: Json = False) -> None:
-    """Check tasks.yaml and report every problem in it with file, line and remedy.
+    """Check tasks.yaml and report every problem with file, line and remedy.
 
     Example: mystocks check
     """
@@ -38,7 +39,7 @@ def check(json: Json = False) -> None:
         console.print(f"[red]{len(problems)} problem(s)[/] in {escape(str(path))}")
     else:
         console.print(f"[green]ok[/] {escape(str(path))}")
-    # Without its source line, which would show the secret to who looks over the shoulder.
+    # Without the source line, which may contain a secret.
     for warning in () if json else warnings_about(path):
         console.print(str(warning), style="yellow", markup=False)
     raise typer.Exit(1 if problems else 0)
@@ -47,10 +48,10 @@ def check(json: Json = False) -> None:
 def list_tasks(
     task_type: Annotated[TaskType | None, typer.Option("--type", help="Only tasks of this type.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only tasks with this tag.")] = None,
-    groups: Annotated[bool, typer.Option("--groups", help="Only groups, also as JSON.")] = False,
+    groups: Annotated[bool, typer.Option("--groups", help="Only groups, also in JSON.")] = False,
     json: Json = False,
 ) -> None:
-    """List the tasks of tasks.yaml, and its groups below them; --json prints the tasks, or with --groups the groups.
+    """List the tasks and groups of tasks.yaml; --json prints the tasks, or with --groups the groups.
 
     Example: mystocks list --type data_sync
     """
@@ -64,65 +65,63 @@ def list_tasks(
         task for task in taskfile.tasks if task_type in (None, task.task_type) and (tag is None or tag in task.tags)
     ]
     if json:
-        entries = (
-            {group.group_id: group for group in taskfile.task_groups}
-            if groups
-            else {task.task_id: task for task in tasks}
-        )
-        print_json(
-            [
-                {**entry.masked(), "switch": _switch_json(name, entry, switches.get(name))}
-                for name, entry in entries.items()
-            ]
-        )
+        names = [group.group_id for group in taskfile.task_groups] if groups else [task.task_id for task in tasks]
+        entries = taskfile.by_id()
+        print_json([_entry_json(name, entries[name], switches.get(name)) for name in names])
         return
     about = (str(taskfile.version), taskfile.description, f"({version.hash})")
-    console.print(" ".join((settings.task_file.name, *(word for word in about if word))), style="dim", markup=False)
+    console.print(" ".join((settings.task_file.name, *filter(None, about))), style="dim", markup=False)
+    if not groups:
+        _print_tasks(tasks, switches)
+    if groups or (task_type is None and tag is None and taskfile.task_groups):
+        console.print()
+        _print_groups(taskfile.task_groups, switches)
+    if version.broken:
+        console.print(f"\n[red]Not loaded:[/] {escape(', '.join(version.broken))}. See: mystocks check")
+
+
+def _print_tasks(tasks: Sequence[Any], switches: Mapping[str, Any]) -> None:
     rows = [
         (
             task.task_id,
             task.task_name,
             task.task_type,
-            _when(task, switches.get(task.task_id)),
+            _schedule(task, switches.get(task.task_id)),
             ", ".join(task.dependencies),
             task.priority,
         )
         for task in tasks
     ]
-    if not groups:
-        print_table(("task", "name", "type", "schedule", "after", "priority"), rows)
-    if groups or (task_type is None and tag is None and taskfile.task_groups):
-        console.print()
-        rows_of_groups = [
-            (
-                group.group_id,
-                group.group_name,
-                group.execution_mode,
-                _when(group, switches.get(group.group_id)),
-                ", ".join(group.tasks),
-            )
-            for group in taskfile.task_groups
-        ]
-        print_table(("group", "name", "mode", "schedule", "tasks"), rows_of_groups)
-    if version.broken:
-        console.print(f"\n[red]Not loaded:[/] {escape(', '.join(version.broken))}. See: mystocks check")
+    print_table(("task", "name", "type", "schedule", "after", "priority"), rows)
+
+
+def _print_groups(groups: Sequence[Any], switches: Mapping[str, Any]) -> None:
+    rows = [
+        (
+            group.group_id,
+            group.group_name,
+            group.execution_mode,
+            _schedule(group, switches.get(group.group_id)),
+            ", ".join(group.tasks),
+        )
+        for group in groups
+    ]
+    print_table(("group", "name", "mode", "schedule", "tasks"), rows)
 
 
 def show(
     name: TaskOrGroup,
-    resolved: Annotated[
-        bool, typer.Option(help="With defaults filled in and variables resolved; secrets are masked.")
-    ] = False,
+    resolved: Annotated[bool, typer.Option(help="With defaults and resolved variables; secrets are masked.")] = False,
     json: Json = False,
 ) -> None:
-    """Show one task or group: as tasks.yaml has it, or as it will run.
+    """Show a task or group as it is in tasks.yaml, or as it will run.
 
     Example: mystocks show daily_data_sync --resolved
     """
-    found = open_task_file(Settings.from_env()).find(name)
-    tree = found.masked()
+    entry = open_task_file(Settings.from_env()).find(name)
+    tree = entry.masked()
     if not resolved:
-        tree = {key: value for key, value in tree.items() if key in found.model_fields_set}
+        tree = {key: value for key, value in tree.items() if key in entry.model_fields_set}
     if json:
         print_json(tree)
     else:
@@ -131,18 +130,19 @@ def show(
         console.print(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False), markup=False, end="")
 
 
-def _switch_json(name: str, entry: Any, switch: Any) -> dict[str, Any] | None:
-    if switch:
-        return switch.to_json()
-    return {"task_id": name, "on": entry.active, "file": entry.active, "decided": False} if entry.schedule else None
+def _entry_json(name: str, entry: Any, switch: Any) -> dict[str, Any]:
+    state = switch.to_json() if switch else None
+    if not switch and entry.schedule:
+        state = {"task_id": name, "on": entry.active, "file": entry.active, "decided": False}
+    return {**entry.masked(), "switch": state}
 
 
-def _when(thing: Any, switch: Any) -> str:
-    schedule = thing.schedule
+def _schedule(entry: Any, switch: Any) -> str:
+    schedule = entry.schedule
     if schedule is None:
         return ""
     text = schedule.cron_expression or (
         f"every {schedule.interval_seconds} s" if schedule.interval_seconds else f"once {schedule.start_time}"
     )
-    state = str(switch) if switch else "on" if thing.active else "off"
+    state = str(switch) if switch else "on" if entry.active else "off"
     return text + (", trading days" if schedule.trading_days_only else "") + ("" if state == "on" else f" ({state})")

@@ -1,4 +1,4 @@
-"""data tables | head | query | restore | migrate: what is in the lake, and its upkeep."""
+"""data tables | head | query | restore | migrate: inspect and maintain the lake."""
 
 import shlex
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look into the lake: tables, first rows, SQL; go back to an earlier version, and change an older lake.",
+    help="Inspect the lake (tables, newest rows, SQL), restore a table's earlier version, migrate an older lake.",
 )
 
 
@@ -36,40 +36,39 @@ def tables(json: Json = False) -> None:
     Example: mystocks data tables
     """
     lake = _lake()
-    found = lake.tables()
+    summaries = lake.tables()
     if json:
-        print_json(
-            [
-                {
-                    "table": one.table,
-                    "rows": one.rows,
-                    "bytes": one.bytes,
-                    "updated": one.updated and one.updated.isoformat(),
-                    "trouble": one.trouble,
-                }
-                for one in found
-            ]
-        )
+        print_json([_table_json(summary) for summary in summaries])
         return
-    if not found:
+    if not summaries:
         console.print(
             f"The lake {escape(str(lake.location))} is empty. Fill it with: mystocks run daily_job "
             "(or see the demo's with: mystocks --demo data tables)"
         )
         return
     rows = [
-        (
-            one.table,
-            one.rows,
-            one.bytes and f"{one.bytes / 1e6:.1f} MB",
-            one.updated and f"{one.updated:%Y-%m-%d %H:%M:%S}",
-        )
-        for one in found
+        (summary.table, summary.rows, summary.bytes and f"{summary.bytes / 1e6:.1f} MB", _time(summary.updated))
+        for summary in summaries
     ]
     print_table(("table", "rows", "size", "updated"), rows, title=f"{lake.location} ({_world(lake)})")
-    for one in found:
-        if one.trouble:
-            console.print(f"[red]{escape(one.trouble)}[/]")
+    for summary in summaries:
+        if summary.trouble:
+            console.print(f"[red]{escape(summary.trouble)}[/]")
+
+
+def _table_json(summary: Any) -> dict[str, Any]:
+    updated = summary.updated and summary.updated.isoformat()
+    return {
+        "table": summary.table,
+        "rows": summary.rows,
+        "bytes": summary.bytes,
+        "updated": updated,
+        "trouble": summary.trouble,
+    }
+
+
+def _time(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
 @app.command()
@@ -87,10 +86,10 @@ def head(
 
 @app.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="A SELECT of DuckDB; every table of the lake is a view.")],
+    sql: Annotated[str, typer.Argument(help="A DuckDB SELECT; every table of the lake is a view.")],
     json: Json = False,
 ) -> None:
-    """Ask the lake in SQL.
+    """Query the lake with SQL.
 
     Example: mystocks data query "SELECT symbol, count(*) AS days FROM daily_bars GROUP BY symbol"
     """
@@ -103,13 +102,13 @@ def restore(
     to: Annotated[
         str,
         typer.Option(
-            help="Number of a version, a time such as 2026-11-27T16:00, or `nothing`: move the table away. Without it, list."
+            help="Version number, a time such as 2026-11-27T16:00, or `nothing` to move the table away. Omitted: list."
         ),
     ] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many versions to list.")] = 20,
     json: Json = False,
 ) -> None:
-    """List the versions of a table, or go back to one of them.
+    """List the versions of a table, or restore one of them.
 
     Example: mystocks data restore daily_bars
     """
@@ -117,65 +116,66 @@ def restore(
 
     lake = _lake()
     if not to:
-        _show_versions(table, past.versions(lake, table, limit), json=json)
+        _print_versions(table, past.versions(lake, table, limit), json=json)
         return
-    done = past.move_away(lake, table) if to == "nothing" else past.restore(lake, table, _version_or_moment(to))
-    again = [] if done.derived else _load_again(table, done.days)
+    restored = past.move_away(lake, table) if to == "nothing" else past.restore(lake, table, _version_or_moment(to))
+    commands = [] if restored.derived else _load_commands(table, restored.days)
     if json:
-        days = [day.isoformat() for day in done.days]
         print_json(
             {
                 "table": table,
-                "version": done.version,
-                "rows": done.rows,
-                "aside": done.aside,
-                "days": days,
-                "again": again,
+                "version": restored.version,
+                "rows": restored.rows,
+                "aside": restored.aside,
+                "days": [day.isoformat() for day in restored.days],
+                "again": commands,
             }
         )
         return
-    if done.version is None:
-        console.print(f"{table} was moved to {escape(done.aside or '')}")
+    _print_restored(table, restored)
+    for command in commands:
+        console.print(f"Load the missing data now:  [bold]{escape(command)}[/]")
+
+
+def _print_restored(table: str, restored: Any) -> None:
+    aside = escape(restored.aside or "")
+    if restored.version is None:
+        console.print(f"{table} was moved to {aside}")
     else:
-        console.print(
-            f"{table} is as it was in version {done.version}{'' if done.derived else f': {done.rows:,} rows'}"
-        )
-        if done.aside:
-            console.print(
-                f"Its log was damaged, so it was written as a new table; the damaged one is in {escape(done.aside)}"
-            )
-    if done.derived:
-        console.print(f"It was derived again from the stored daily_bars: {done.rows:,} rows")
-    for command in again:
-        console.print(f"Load what is missing now:  [bold]{escape(command)}[/]")
+        rows = "" if restored.derived else f": {restored.rows:,} rows"
+        console.print(f"{table} is restored to version {restored.version}{rows}")
+        if restored.aside:
+            console.print(f"Its log was damaged, so it was written as a new table. The damaged table is in {aside}")
+    if restored.derived:
+        console.print(f"It was derived again from the stored daily_bars: {restored.rows:,} rows")
 
 
 @app.command()
 def migrate(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     json: Json = False,
 ) -> None:
-    """Change a lake that an older version has written so that this version can use it; killed, it goes on where it was.
+    """Migrate a lake that an older version wrote to the current format; continues after an interruption.
 
     Example: mystocks data migrate --dry-run
     """
     from mystocks_dagster.lake.migrate import Step, plan
-    from mystocks_dagster.lake.migrate import migrate as change
+    from mystocks_dagster.lake.migrate import migrate as execute
 
-    def told(step: Step) -> None:
+    def report(step: Step) -> None:
         if not json:
             console.print(f"{step.table}, to format {step.number}: {escape(step.about)}")
 
     lake = _lake()
-    steps = plan(lake) if dry_run else change(lake, told)
+    steps = plan(lake) if dry_run else execute(lake, report)
     if json:
         print_json({"dry_run": dry_run, "steps": [vars(step) for step in steps]})
         return
     if dry_run:
         for step in steps:
-            told(step)
-    done = f"{len(steps)} to do" if dry_run else f"{len(steps)} done"
-    console.print(done if steps else "The lake is as this version of MyStocks writes it; there is nothing to do.")
+            report(step)
+    summary = f"{len(steps)} to do" if dry_run else f"{len(steps)} done"
+    console.print(summary if steps else "The lake has the current format; there is nothing to do.")
 
 
 def _world(lake: Any) -> str:
@@ -192,40 +192,42 @@ def _version_or_moment(text: str) -> int | datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise UnknownName(
-            f"--to is {text!r}; write the number of a version, a time such as 2026-11-27T16:00, or nothing."
+            f"--to is {text!r}; give a version number, a time such as 2026-11-27T16:00, or nothing."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
 
 
-def _load_again(table: str, days: Sequence[date]) -> list[str]:
-    """Return the commands that load a table again: of its task, for the days that are missing."""
+def _load_commands(table: str, days: Sequence[date]) -> list[str]:
+    """Return the commands that load the missing days of a table with its tasks."""
     try:
         writers = [name for name, tables in open_project().version.writes.items() if table in tables]
     except MyStocksError:
-        return []  # the task file is wrong, which `mystocks check` explains
+        return []  # `mystocks check` explains what is wrong with the task file
     from mystocks_dagster.market.tables import TABLES
 
-    span = [f'start_date="{days[0]}"', f'end_date="{days[-1]}"'] if days and TABLES[table].by_day else []
-    options = [word for one in span for word in ("-p", one)]
+    options: list[str] = []
+    if days and TABLES[table].by_day:
+        options = ["-p", f'start_date="{days[0]}"', "-p", f'end_date="{days[-1]}"']
     return [shlex.join(["mystocks", "run", name, *options]) for name in writers]
 
 
-def _show_versions(table: str, found: Sequence["TableVersion"], *, json: bool) -> None:
+def _print_versions(table: str, versions: Sequence["TableVersion"], *, json: bool) -> None:
     if json:
-        print_json([vars(one) | {"written": one.written and one.written.isoformat()} for one in found])
+        print_json(
+            [vars(version) | {"written": version.written and version.written.isoformat()} for version in versions]
+        )
         return
     rows = [
-        (one.number, one.written and f"{one.written:%Y-%m-%d %H:%M:%S}", one.operation, one.rows, one.damage or "whole")
-        for one in found
+        (version.number, _time(version.written), version.operation, version.rows, version.damage or "whole")
+        for version in versions
     ]
     print_table(("version", "written", "operation", "rows", "state"), rows, title=table)
-    whole = [one.number for one in found if not one.damage]
+    command = f"mystocks data restore {table} --to"
+    whole = [version.number for version in versions if not version.damage]
     if whole:
-        console.print(f"Go back to one:  [bold]mystocks data restore {table} --to {whole[0]}[/]")
+        console.print(f"Restore one:  [bold]{command} {whole[0]}[/]")
     else:
-        console.print(
-            f"None can be restored. Move the table away, then load it again:  [bold]mystocks data restore {table} --to nothing[/]"
-        )
+        console.print(f"None can be restored. Move the table away, then load it again:  [bold]{command} nothing[/]")
 
 
 def _lake() -> Any:

@@ -1,4 +1,4 @@
-"""doctor: is this machine fit for the project?"""
+"""doctor: check whether this machine can run the project."""
 
 import typer
 
@@ -13,17 +13,18 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(json: Json = False) -> None:
-    """Look for what keeps the project from running here: Python, time, instance, daemon, sources, disk, permissions (1 when one is wrong).
+    """Check what the project needs on this machine: Python, time, instance, daemon, sources, disk, permissions.
+
+    The exit code is 1 if a check fails.
 
     Example: mystocks doctor
     """
     checks = open_project().doctor()
-    wrong = [check for check in checks if not check.ok]
+    failed = [check for check in checks if not check.ok]
     if json:
         print_json([check.to_json() for check in checks])
     else:
         print_checks(checks)
-        console.print(
-            f"[red]{len(wrong)} of {len(checks)} are wrong[/]" if wrong else f"[green]all {len(checks)} are well[/]"
-        )
-    raise typer.Exit(1 if wrong else 0)
+        number = len(checks)
+        console.print(f"[red]{len(failed)} of {number} failed[/]" if failed else f"[green]all {number} passed[/]")
+    raise typer.Exit(1 if failed else 0)

@@ -1,4 +1,4 @@
-"""add, edit, remove, import, export, reload: changes of tasks.yaml, each followed by a reload."""
+"""add, edit, remove, import, export, reload: change tasks.yaml; each change is followed by a reload."""
 
 import sys
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def add(
-    file: Annotated[str, typer.Argument(help="A file with one task or group, YAML or JSON; - is stdin.")],
+    file: Annotated[str, typer.Argument(help="File with one task or group, YAML or JSON; - is stdin.")],
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -39,18 +39,16 @@ def add(
     from mystocks_dagster.taskfile.yaml.source import read_text
 
     if file != "-" and not Path(file).is_file():
-        raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
+        raise typer.BadParameter(f"{file} is not a file", param_hint="FILE")
     entry = _entry(sys.stdin.read(), "stdin") if file == "-" else _entry(read_text(Path(file)), file)
-    _show(_editor().add(entry, dry_run=dry_run), json=json)
+    _print_edit(_editor().add(entry, dry_run=dry_run), json=json)
 
 
 def edit(
     name: TaskOrGroup,
     changes: Annotated[
         list[str],
-        typer.Argument(
-            help="field=value, also params.name=value; the value is read as YAML, and null removes the field."
-        ),
+        typer.Argument(help="field=value or params.name=value; the value is read as YAML, and null removes the field."),
     ],
     dry_run: DryRun = False,
     json: Json = False,
@@ -59,13 +57,13 @@ def edit(
 
     Example: mystocks edit daily_data_sync timeout=1800 schedule.enabled=false
     """
-    _show(_editor().edit(name, _changes(changes), dry_run=dry_run), json=json)
+    _print_edit(_editor().edit(name, _changes(changes), dry_run=dry_run), json=json)
 
 
 def remove(
     name: TaskOrGroup,
     force: Annotated[
-        bool, typer.Option("--force", help="Also take it out of the tasks and groups that name it.")
+        bool, typer.Option("--force", help="Also remove it from the tasks and groups that name it.")
     ] = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -74,7 +72,7 @@ def remove(
 
     Example: mystocks remove fetch_lhb_data --force
     """
-    _show(_editor().remove(name, force=force, dry_run=dry_run), json=json)
+    _print_edit(_editor().remove(name, force=force, dry_run=dry_run), json=json)
 
 
 def import_tasks(
@@ -84,22 +82,22 @@ def import_tasks(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Take the tasks and groups of another file into tasks.yaml; those of the same id are replaced.
+    """Import the tasks and groups of another file into tasks.yaml; entries with the same id are replaced.
 
     Example: mystocks import other_tasks.yaml --dry-run
     """
-    _show(_editor().import_file(file, dry_run=dry_run), json=json)
+    _print_edit(_editor().import_file(file, dry_run=dry_run), json=json)
 
 
 def export(
-    file: Annotated[Path | None, typer.Argument(help="A new file, or a former export; printed when left out.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="New file, or an earlier export; printed if omitted.")] = None,
     form: Annotated[
         Literal["yaml", "json"] | None,
-        typer.Option("--format", help="yaml or json; by default as FILE is called, else yaml."),
+        typer.Option("--format", help="yaml or json; by default from FILE's name, else yaml."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also replace a file that is no former export.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also replace a file that is not an earlier export.")] = False,
 ) -> None:
-    """Write tasks.yaml as YAML or JSON; variables stay as they are written, so that no secret leaves.
+    """Write tasks.yaml as YAML or JSON; variables are not resolved, so that no secret is exported.
 
     Example: mystocks export backup.json
     """
@@ -113,66 +111,68 @@ def export(
 
 
 def reload(json: Json = False) -> None:
-    """Make the running web UI and daemon use tasks.yaml as it is now; queued and running work is not touched.
+    """Make the running web UI and daemon use the current tasks.yaml; queued and running runs are not affected.
 
     Example: mystocks reload
     """
-    done = open_project().reload()
+    result = open_project().reload()
     if json:
-        print_json(done.to_json())
+        print_json(result.to_json())
     else:
-        _tell(done)
+        _print_reload(result)
 
 
 def _editor() -> Any:
     return open_project().edits
 
 
-def _show(done: Any, *, json: bool) -> None:
-    """Show what an edit changed, and which version is used now."""
-    path = done.edit.path
+def _print_edit(result: Any, *, json: bool) -> None:
+    """Print the changes of an edit, and the version that is in use now."""
+    path = result.edit.path
     if json:
-        print_json(done.to_json())
-    elif not done.diff:
+        print_json(result.to_json())
+    elif not result.diff:
         console.print("Nothing to change.")
     else:
-        console.print(done.diff, markup=False)
-        if done.dry_run:
-            console.print(f"[dim]A dry run: {escape(str(path))} is as it was.[/]")
+        console.print(result.diff, markup=False)
+        if result.dry_run:
+            console.print(f"[dim]A dry run: {escape(str(path))} is unchanged.[/]")
         else:
             console.print(f"\n[green]saved[/] {escape(str(path))} (before: {escape(path.name)}.bak)")
-    if done.unused:
-        raise InstanceError(f"{path} is saved, but not in use yet. {done.unused}")
-    if done.reloaded and not json:
-        _tell(done.reloaded)
+    if result.unused:
+        raise InstanceError(f"{path} is saved, but not in use yet. {result.unused}")
+    if result.reloaded and not json:
+        _print_reload(result.reloaded)
 
 
-def _tell(done: Any) -> None:
-    """Say which version of the file is used now, and by whom."""
-    taskfile = done.version.taskfile
-    what = f"version {done.version.hash} ({len(taskfile.tasks)} tasks, {len(taskfile.task_groups)} groups)"
-    if done.address:
-        console.print(f"[green]loaded[/] {what}: the web UI at {done.address} uses it now, the daemon within a minute;")
-        console.print("queued and running work keeps the version it was started with.")
+def _print_reload(result: Any) -> None:
+    """Print which version of the file is in use now, and by which servers."""
+    taskfile = result.version.taskfile
+    version = f"version {result.version.hash} ({len(taskfile.tasks)} tasks, {len(taskfile.task_groups)} groups)"
+    if result.address:
+        console.print(f"[green]loaded[/] {version}: the web UI at {result.address} uses it now, the daemon within a")
+        console.print("minute; queued and running runs keep the version they were started with.")
     else:
         console.print(
-            f"{what}: no web UI of this project runs, so there is nothing to reload; the next run or start reads the file."
+            f"{version}: the web UI of this project is not running, so there is nothing to reload; "
+            "the next run or start reads the file."
         )
-    if done.version.broken:
-        console.print(f"[red]Not loaded:[/] {escape(', '.join(done.version.broken))}. See: mystocks check")
+    if result.version.broken:
+        console.print(f"[red]Not loaded:[/] {escape(', '.join(result.version.broken))}. See: mystocks check")
 
 
 def _entry(text: str, name: str) -> Mapping[str, Any]:
-    """Return the one task or group of a text: by itself, as one item of a list, or under `tasks:`."""
+    """Return the only task or group of a text: on its own, as the item of a list, or under `tasks:`."""
     from mystocks_dagster.taskfile.yaml.source import parse_text
 
     data = parse_text(f"tasks:\n{text}" if text.lstrip().startswith("- ") else text, name).data
     if {"task_id", "group_id"} & set(data) or not {"tasks", "task_groups"} & set(data):
         return data
-    entries = [one for section in ("tasks", "task_groups") for one in data.get(section) or []]
+    entries = [*(data.get("tasks") or []), *(data.get("task_groups") or [])]
     if len(entries) != 1 or not isinstance(entries[0], dict):
         raise InvalidParams(
-            f"{name} holds {len(entries)} entries; add takes one task or group. For a whole file: mystocks import {name}"
+            f"{name} has {len(entries)} entries; `add` takes one task or group. "
+            f"For a whole file use: mystocks import {name}"
         )
     return entries[0]
 
@@ -185,17 +185,17 @@ def _changes(texts: list[str]) -> dict[str, Any]:
         if not equals or not all(field.split(".")):
             raise typer.BadParameter(f"{text!r}: write it as field=value.")
         *outer, last = field.split(".")
-        place = changes
+        parent = changes
         for name in outer:
-            place = place.setdefault(name, {})
-            if not isinstance(place, dict):
-                raise typer.BadParameter(f"{text!r}: {name} is given a value of its own already.")
-        place[last] = _value(value)
+            parent = parent.setdefault(name, {})
+            if not isinstance(parent, dict):
+                raise typer.BadParameter(f"{text!r}: another argument sets {name} to a single value.")
+        parent[last] = _value(value)
     return changes
 
 
 def _value(text: str) -> Any:
-    """Return what the text stands for in a task file; a cron expression such as `* * * * *`, which is no YAML, for itself."""
+    """Return the text parsed as YAML, or as it is if it is not YAML, such as the cron expression `* * * * *`."""
     from mystocks_dagster.taskfile.problems import TaskFileError
     from mystocks_dagster.taskfile.yaml.source import parse_text
 

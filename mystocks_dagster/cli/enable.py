@@ -1,4 +1,4 @@
-"""enable, disable, reset: the switch of a schedule, the same that the UI shows."""
+"""enable, disable, reset: the switch of a schedule, which is Dagster's own."""
 
 from collections.abc import Callable
 
@@ -9,24 +9,20 @@ from mystocks_dagster.cli.completion import TaskOrGroup
 from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, print_json
 
-#: Command, where it turns the switch (None: back to what the file says), and its help.
+#: Command, position of the switch (None: as the task file says), help.
 _COMMANDS = (
-    (
-        "enable",
-        True,
-        "Switch the schedule of a task or group on, whatever the file says; it stays so until `mystocks reset`.",
-    ),
-    ("disable", False, "Switch the schedule of a task or group off, whatever the file says; what runs goes on."),
-    ("resume", True, "Do what `mystocks enable` does."),
-    ("pause", False, "Do what `mystocks disable` does."),
-    ("reset", None, "Let the file's `enabled` count again."),
+    ("enable", True, "Switch on the schedule of a task or group, whatever tasks.yaml says, until `mystocks reset`."),
+    ("disable", False, "Switch off the schedule of a task or group, whatever tasks.yaml says; active runs continue."),
+    ("resume", True, "Same as `mystocks enable`."),
+    ("pause", False, "Same as `mystocks disable`."),
+    ("reset", None, "Set the switch back to `enabled` in tasks.yaml, and let it follow the file again."),
 )
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for name, on, told in _COMMANDS:
-        app.command(name, help=f"{told}\n\nExample: mystocks {name} daily_job")(_command(on))
+    for name, on, summary in _COMMANDS:
+        app.command(name, help=f"{summary}\n\nExample: mystocks {name} daily_job")(_command(on))
 
 
 def _command(on: bool | None) -> Callable[..., None]:
@@ -38,18 +34,17 @@ def _command(on: bool | None) -> Callable[..., None]:
 
 def _turn(name: str, on: bool | None, *, json: bool) -> None:
     project = open_project()
-    switch = project.switch(name, on)
+    switch = project.schedules.switch(name, on)
     if json:
         print_json(switch.to_json())
         return
     colour = "green" if switch.on else "yellow"
-    told = f"{name} is [{colour}]{'on' if switch.on else 'off'}[/]"
+    text = f"{name} is [{colour}]{'on' if switch.on else 'off'}[/]"
     if on is None:
-        told += ", as the file says"
+        text += ", as the task file says"
     elif switch.on != switch.declared:
-        told += (
-            f"; the file has it {'on' if switch.declared else 'off'}, which counts again after: mystocks reset {name}"
-        )
-    console.print(told)
+        declared = "on" if switch.declared else "off"
+        text += f"; the task file says {declared}, which applies again after: mystocks reset {name}"
+    console.print(text)
     if switch.on and not project.daemon_alive:
-        console.print("No daemon is alive now; schedules fire while `mystocks ui` runs.")
+        console.print("The daemon is not running; schedules fire only while `mystocks ui` runs.")

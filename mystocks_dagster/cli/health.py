@@ -1,4 +1,4 @@
-"""health: does the project do its work?"""
+"""health: check whether the project does its work."""
 
 import typer
 
@@ -13,16 +13,18 @@ def register(app: typer.Typer) -> None:
 
 
 def health(json: Json = False) -> None:
-    """Look at the daemon, the web UI, the task file, the disk, the calendar, the schedules and the last runs (1 when one is wrong).
+    """Check the daemon, the web UI, the task file, the disk, the calendar, the schedules and the last runs.
+
+    The exit code is 1 if a check fails.
 
     Example: mystocks health
     """
-    told = open_project().health()
+    state = open_project().health()
     if json:
-        print_json(told.to_json())
+        print_json(state.to_json())
     else:
-        print_checks(told.checks)
-        colour = "green" if told.status == "healthy" else "red"
-        counts = f"{told.total_tasks} tasks, {told.running_tasks} running, {told.total_executions} executions so far"
-        console.print(f"[{colour}]{told.status}[/]: {counts}")
-    raise typer.Exit(0 if told.status == "healthy" else 1)
+        print_checks(state.checks)
+        colour = "green" if state.status == "healthy" else "red"
+        counts = f"{state.total_tasks} tasks, {state.running_tasks} running, {state.total_executions} executions so far"
+        console.print(f"[{colour}]{state.status}[/]: {counts}")
+    raise typer.Exit(0 if state.status == "healthy" else 1)

@@ -1,4 +1,4 @@
-"""history, stats, cleanup: look back, and remove what is old."""
+"""history, stats, cleanup: executions, their statistics, and the removal of old runs."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -13,8 +13,10 @@ from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
 from mystocks_dagster.tags import State, Status
 
-Since = Annotated[str | None, typer.Option(help="Only what started since then: 7d, 12h, 2025-04-07, 2025-04-07T16:00.")]
-Until = Annotated[str | None, typer.Option(help="Only what started until then; a date counts to its end.")]
+Since = Annotated[
+    str | None, typer.Option(help="Only executions started since then: 7d, 12h, 2025-04-07, 2025-04-07T16:00.")
+]
+Until = Annotated[str | None, typer.Option(help="Only executions started until then; a date includes the whole day.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,121 +29,121 @@ def register(app: typer.Typer) -> None:
 def history(
     name: Annotated[
         str | None,
-        typer.Argument(help="Id of a task, or of a group for its runs; all when left out.", autocompletion=all_ids),
+        typer.Argument(help="Id of a task, or of a group for its runs; all if omitted.", autocompletion=all_ids),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=MANY, help="At most this many, the newest first.")] = 20,
-    status: Annotated[Status | None, typer.Option(help="Only executions of this status, such as failed.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MANY, help="Maximum number, newest first.")] = 20,
+    status: Annotated[Status | None, typer.Option(help="Only executions with this status, such as failed.")] = None,
     since: Since = None,
     until: Until = None,
     json: Json = False,
 ) -> None:
-    """Show what ran, when, and how it ended.
+    """Show executions: when they ran, and how they ended.
 
     Example: mystocks history daily_data_sync --limit 5 --since 7d
     """
     project = open_project()
     first, last = _window(since, until)
     _read(project)
-    newest = list(project.history(name, since=first, until=last, limit=limit, status=status))
-    if name and not newest and name not in project.statistics(name):
-        project.find(name)  # a task that has left the file keeps its history; a misspelt one gets near names
+    executions = list(project.history.executions(name, since=first, until=last, limit=limit, status=status))
+    if name and not executions and name not in project.history.statistics(name):
+        project.find(name)  # a removed task keeps its history; for a misspelt one the error lists similar names
     if json:
-        print_json([one.to_json() for one in newest])
-    elif not newest:
-        console.print("Nothing of that has run yet. Start something with: mystocks run daily_job")
+        print_json([execution.to_json() for execution in executions])
+    elif not executions:
+        console.print("There are no such executions. Start a run with: mystocks run daily_job")
     else:
-        rows = [
-            (
-                f"{one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else "",
-                one.task_id,
-                coloured(one.status),
-                seconds(one.duration),
-                one.retry_count,
-                one.job,
-                one.run_id[:8],
-            )
-            for one in newest
-        ]
-        print_table(("start", "task", "status", "seconds", "retries", "job", "run"), rows)
+        print_table(("start", "task", "status", "seconds", "retries", "job", "run"), map(_execution_row, executions))
+
+
+def _execution_row(execution: Any) -> tuple[Any, ...]:
+    return (
+        f"{execution.start_time:%Y-%m-%d %H:%M:%S}" if execution.start_time else "",
+        execution.task_id,
+        coloured(execution.status),
+        seconds(execution.duration),
+        execution.retry_count,
+        execution.job,
+        execution.run_id[:8],
+    )
 
 
 def stats(
     name: Annotated[
-        str | None, typer.Argument(help="Id of a task; all tasks when left out.", autocompletion=task_ids)
+        str | None, typer.Argument(help="Id of a task; all tasks if omitted.", autocompletion=task_ids)
     ] = None,
     since: Since = None,
     until: Until = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Read everything again from Dagster's storage first.")
+        bool, typer.Option("--rebuild", help="First read everything again from Dagster's storage.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show how often each task ran and how it went.
+    """Show how often each task ran, and how it ended.
 
     Example: mystocks stats --since 30d
     """
     project = open_project()
     first, last = _window(since, until)
     _read(project, rebuild=rebuild)
-    found = project.statistics(name, since=first, until=last)
-    if name and not found:
+    statistics = project.history.statistics(name, since=first, until=last)
+    if name and not statistics:
         project.find(name)
     if json:
-        print_json({task_id: one.to_json() for task_id, one in found.items()})
+        print_json({task_id: task.to_json() for task_id, task in statistics.items()})
         return
-    rows = [
-        (
-            one.task_id,
-            one.task_name,
-            one.total_executions,
-            one.success_count,
-            one.failed_count,
-            "" if one.success_rate is None else f"{one.success_rate:.1f}",
-            seconds(one.avg_duration),
-            seconds(one.p95_duration),
-            f"{one.last_execution_time:%m-%d %H:%M}" if one.last_execution_time else "",
-            coloured(one.last_status) if one.last_status else "",
-        )
-        for one in found.values()
-    ]
-    print_table(
-        ("task", "name", "runs", State.SUCCESS, State.FAILED, "success %", "mean s", "p95 s", "last", "status"), rows
+    columns = ("task", "name", "runs", State.SUCCESS, State.FAILED, "success %", "mean s", "p95 s", "last", "status")
+    print_table(columns, map(_statistics_row, statistics.values()))
+
+
+def _statistics_row(task: Any) -> tuple[Any, ...]:
+    return (
+        task.task_id,
+        task.task_name,
+        task.total_executions,
+        task.success_count,
+        task.failed_count,
+        "" if task.success_rate is None else f"{task.success_rate:.1f}",
+        seconds(task.avg_duration),
+        seconds(task.p95_duration),
+        f"{task.last_execution_time:%m-%d %H:%M}" if task.last_execution_time else "",
+        coloured(task.last_status) if task.last_status else "",
     )
 
 
 def cleanup(
-    days: Annotated[int, typer.Option(min=1, max=36_500, help="Remove what ended more than this many days ago.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    days: Annotated[int, typer.Option(min=1, max=36_500, help="Remove runs that ended more than this many days ago.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove old runs with their events and logs, and give the space back; partitions, checks and statistics stay as they are.
+    """Remove old runs with their events and logs, and free the disk space.
+
+    Partitions, checks and statistics stay as they are.
 
     Example: mystocks cleanup --days 90 --dry-run
     """
     project = open_project()
     with _progress("cleaning up") as progress:
-        cleaned = project.cleanup(days, dry_run=dry_run, progress=progress)
+        cleaned = project.history.clean_up(days, dry_run=dry_run, progress=progress)
     if json:
         print_json(cleaned.to_json())
         return
     for note in cleaned.notes:
         errors.print(f"[yellow]{escape(note)}[/]")
-    said = "Would remove" if dry_run else "Removed"
     console.print(
-        f"{said} {cleaned.runs:,} runs with {cleaned.executions:,} executions, {cleaned.ticks:,} ticks and {cleaned.task_files:,} stored "
-        f"task files older than {days} days: {cleaned.bytes_freed / 1e6:,.1f} MB"
-        + (" and what the databases shrink." if dry_run else " given back to the disk.")
+        f"{'Would remove' if dry_run else 'Removed'} {cleaned.runs:,} runs with {cleaned.executions:,} executions, "
+        f"{cleaned.ticks:,} ticks and {cleaned.task_files:,} stored task files older than {days} days: "
+        f"{cleaned.bytes_freed / 1e6:,.1f} MB{', plus the space in databases.' if dry_run else ' freed.'}"
     )
     if cleaned.kept:
         console.print(
-            f"[dim]{cleaned.kept:,} old runs stay: partitions that failed, backfills that go on, the newest run.[/]"
+            f"[dim]{cleaned.kept:,} old runs stay: those of failed partitions and active backfills, the newest run.[/]"
         )
 
 
 def _read(project: Any, *, rebuild: bool = False) -> None:
-    """Bring the roll-up up to date under a bar: the first time takes minutes on a store with many runs."""
+    """Update the roll-up, with a progress bar: the first time takes minutes in a storage with many runs."""
     with _progress("reading runs") as progress:
-        project.read_history(progress, rebuild=rebuild)
+        project.history.update(progress, rebuild=rebuild)
 
 
 def _window(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
@@ -151,10 +153,10 @@ def _window(since: str | None, until: str | None) -> tuple[datetime | None, date
 
 
 @contextmanager
-def _progress(what: str) -> Generator[Callable[[int, int], None]]:
-    """Show a bar on a terminal while something goes on; nothing elsewhere."""
+def _progress(label: str) -> Generator[Callable[[int, int], None]]:
+    """Show a progress bar on a terminal, and nothing elsewhere; yields the function that moves it."""
     from rich.progress import Progress
 
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        task: Any = bar.add_task(what, total=None)
+        task: Any = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

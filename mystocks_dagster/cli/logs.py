@@ -1,8 +1,9 @@
-"""logs: what a task logged and printed."""
+"""logs: the log lines and the output of an execution."""
 
 import json
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -23,41 +24,30 @@ def logs(
     name: Annotated[
         str,
         typer.Argument(
-            help="Id of a task (its newest execution), of an execution, or of a run (its first 8 characters are enough).",
+            help="Id of a task (its newest execution), an execution, or a run (the first 8 characters are enough).",
             autocompletion=task_ids,
         ),
     ],
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with each line as it is written, until the execution ends.")
+        bool, typer.Option("--follow", "-f", help="Print new lines as they are written, until the execution ends.")
     ] = False,
-    lines: Annotated[
-        int | None, typer.Option("--lines", "-n", min=0, max=MANY, help="Only the last so many lines.")
-    ] = None,
-    run: Annotated[str | None, typer.Option(help="Of a task, its execution in this run.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print each line as a JSON object on a line of its own, for programs.")
-    ] = False,
+    lines: Annotated[int | None, typer.Option("--lines", "-n", min=0, max=MANY, help="Only the last N lines.")] = None,
+    run: Annotated[str | None, typer.Option(help="For a task: its execution in this run.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object.")] = False,
 ) -> None:
-    """Show what a task logged and printed in an execution, in order: time, level, task, attempt, run, text.
+    """Show what an execution logged and printed, in order: time, level, task, attempt, run, text.
 
     Example: mystocks logs daily_data_sync --lines 50
     """
     project = open_project()
-    for one in project.find_executions(name, run):
+    for execution in project.logs.find(name, run):
         if sys.stdout.isatty():
-            started = f", started {one.start_time:%Y-%m-%d %H:%M:%S}" if one.start_time else ""
-            errors.print(f"[dim]{escape(one.execution_id)} ({one.status}{started})[/]")
-        told = project.logs(one.execution_id).splitlines(keepends=True)
-        if follow:
-            _print(_tail(project.follow_logs(one.execution_id), len(told), lines), as_json)
-        else:
-            _print(told if lines is None else told[max(0, len(told) - lines) :], as_json)
-
-
-def _tail(arriving: Iterable[str], past: int, lines: int | None) -> Iterable[str]:
-    """Leave out of the first `past` lines all but the last `lines`."""
-    first = 0 if lines is None else max(0, past - lines)
-    return (line for number, line in enumerate(arriving) if number >= first)
+            started = f", started {execution.start_time:%Y-%m-%d %H:%M:%S}" if execution.start_time else ""
+            errors.print(f"[dim]{escape(execution.execution_id)} ({execution.status}{started})[/]")
+        written = project.logs.read(execution.execution_id).splitlines(keepends=True)
+        first = 0 if lines is None else max(0, len(written) - lines)
+        arriving = project.logs.follow(execution.execution_id) if follow else written
+        _print(islice(arriving, first, None), as_json)
 
 
 def _print(lines: Iterable[str], as_json: bool) -> None:

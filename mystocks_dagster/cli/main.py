@@ -1,4 +1,4 @@
-"""The `mystocks` command: parses, asks the service, prints; every expected error ends here as one line."""
+"""The `mystocks` command: parses the arguments, calls the project, prints; an expected error becomes one line."""
 
 import contextlib
 import io
@@ -18,12 +18,12 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="China A-share data and indicators, kept fresh by the tasks in tasks.yaml and run by Dagster.",
+    help="China A-share data and indicators, kept up to date by the tasks in tasks.yaml, which Dagster runs.",
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         console.print(f"mystocks {version('mystocks-dagster')}")
@@ -32,12 +32,12 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    _shown: bool = typer.Option(
-        False, "--version", is_eager=True, callback=_version, help="Print the version and end."
+    _version: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
     ),
     demo: bool = typer.Option(False, "--demo", help="Use the demo's lake and its simulated market."),
 ) -> None:
-    """Options of every command."""
+    """Options of all commands."""
     if demo:
         from mystocks_dagster.settings import use_demo
 
@@ -68,8 +68,8 @@ def register_all() -> None:
         ui,
     )
 
-    looking = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, alerts, health, doctor)
-    for module in (*looking, demo, ui, api, service):
+    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, alerts, health, doctor)
+    for module in (*steering, demo, ui, api, service):
         module.register(app)
 
 
@@ -77,8 +77,8 @@ def main() -> None:
     """Run the command line; an expected error becomes one message and exit code 1."""
     tune_gc()
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who started this
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - it stays until the end
+        if getattr(sys, name) is None:  # closed by the parent process
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the exit
     _prepare_text()
     register_all()
     try:
@@ -86,10 +86,10 @@ def main() -> None:
     except MyStocksError as error:
         _fail(error)
     except Exception as error:
-        known = _explained(error)
-        if known is None:
+        explained = _explain(error)
+        if explained is None:
             raise
-        _fail(known)
+        _fail(explained)
 
 
 def _run() -> None:
@@ -99,16 +99,15 @@ def _run() -> None:
             sys.exit(_with_json_errors())
         app()
     except SystemExit:
-        if (
-            type(sys.stdout).__name__ == "PacifyFlushWrapper"
-        ):  # so click, typer's own copy or not, ends when nobody reads on
+        # By this class click, also typer's copy of it, marks a closed pipe.
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
             end_quietly()
         _flush()
         raise
 
 
 def _with_json_errors() -> int:
-    """Run the command line and return its exit code; wrong usage is said as JSON too."""
+    """Run the command line and return its exit code; a usage error is printed as JSON too."""
     try:
         return app(standalone_mode=False) or 0
     except Exception as error:
@@ -121,10 +120,10 @@ def _with_json_errors() -> int:
 
 
 def _flush() -> None:
-    """Write what is buffered while a closed pipe can still be answered; later the interpreter would complain.
+    """Write the buffered output now: at its exit the interpreter would print a traceback for a closed pipe.
 
     Raises:
-        SettingsError: It cannot be written, as on a full disk.
+        SettingsError: It cannot be written, for example on a full disk.
     """
     try:
         sys.stdout.flush()
@@ -133,48 +132,48 @@ def _flush() -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             sys.stdout.close()
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays until the end
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the exit
         raise SettingsError(f"The output cannot be written: {error.strerror}.") from None
 
 
 def _fail(error: MyStocksError) -> NoReturn:
     errors.print(f"[red]Error:[/] {escape(str(error))}")
     if "--json" in sys.argv[1:]:
-        with contextlib.suppress(SettingsError):  # where nothing can be written, the line above has to do
+        with contextlib.suppress(SettingsError):  # where stdout cannot be written, the line on stderr is enough
             print_json(error.to_json())
     sys.exit(error.exit_code)
 
 
-def _explained(error: Exception) -> MyStocksError | None:
-    """Return what an error of the disk or of text means; None for one that is a defect of ours."""
+def _explain(error: Exception) -> MyStocksError | None:
+    """Return the explanation of a disk or text error; None for any other, which is a defect of this package."""
     from mystocks_dagster import disk_errors
     from mystocks_dagster.settings import Settings
 
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         near = error.object[max(0, error.start - 15) : error.start + 15]
         return InvalidParams(
-            f"{near!r} holds half a character (a lone surrogate), which no file can keep. Write it as UTF-8."
+            f"{near!r} contains half a character (a lone surrogate), which cannot be stored. Write it as UTF-8."
         )
     return disk_errors.explain(error, Settings.from_env().dagster_home)
 
 
 def _prepare_text() -> None:
-    """Let a terminal or pipe that takes ASCII only get escapes for the other characters."""
+    """Print characters that the terminal or pipe cannot encode as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _argument(text: str) -> str:
-    """Return an argument as the text that was typed, whatever the locale.
+    """Return an argument decoded as UTF-8, whatever the locale.
 
     Raises:
-        InvalidParams: Its bytes are no UTF-8.
+        InvalidParams: Its bytes are not valid UTF-8.
     """
     try:
         return text.encode("utf-8", "surrogateescape").decode()
     except UnicodeError:
-        raise InvalidParams(f"The argument {text!r} is no text in UTF-8. Type it again, or rename the file.") from None
+        raise InvalidParams(f"The argument {text!r} is not valid UTF-8. Type it again, or rename the file.") from None
 
 
 if __name__ == "__main__":

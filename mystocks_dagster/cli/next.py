@@ -1,4 +1,4 @@
-"""next: when schedules will start their jobs."""
+"""next: the next starts of schedules."""
 
 from typing import Annotated, Any
 
@@ -18,41 +18,47 @@ def register(app: typer.Typer) -> None:
 def next_starts(
     name: Annotated[
         str | None,
-        typer.Argument(help="Id of a task or group; all that have a schedule when left out.", autocompletion=all_ids),
+        typer.Argument(help="Id of a task or group; all with a schedule if omitted.", autocompletion=all_ids),
     ] = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="So many times of each.")] = 5,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=1000, help="Number of starts per schedule.")] = 5,
     json: Json = False,
 ) -> None:
-    """Show when schedules will start tasks and groups; those that are switched off are left out.
+    """Show the next starts of the tasks and groups whose schedule is switched on.
 
     Example: mystocks next daily_job --count 3
     """
     project = open_project()
-    found = project.next_runs(name, count)
+    starts = project.schedules.next_runs(name, count)
     if json:
-        print_json([one.to_json() for one in found])
+        print_json([start.to_json() for start in starts])
         return
-    if found:
+    if starts:
         rows = [
-            (f"{one.time:%Y-%m-%d %H:%M:%S %z}", one.weekday, _mark(one), one.task_id, project.title(one.task_id))
-            for one in found
+            (
+                f"{start.time:%Y-%m-%d %H:%M:%S %z}",
+                start.weekday,
+                _trading_day(start),
+                start.task_id,
+                project.title(start.task_id),
+            )
+            for start in starts
         ]
         print_table(("time", "weekday", "trading day", "task", "name"), rows)
-    if any(not one.certain for one in found):
-        console.print("[dim]yes?: a weekday beyond the published exchange calendar[/]")
-    switches = project.switches()
-    off = [one.name for one in switches.values() if not one.on and name in (None, one.name)]
+    if any(not start.certain for start in starts):
+        console.print("[dim]yes?: a weekday after the end of the published exchange calendar[/]")
+    switches = project.schedules.switches().values()
+    off = [switch.name for switch in switches if not switch.on and name in (None, switch.name)]
     if off:
         console.print(f"Switched off: {', '.join(off)}. Switch on with: mystocks enable {off[0]}")
-    elif not found:
+    elif not starts:
         console.print(
-            "No task or group has a start to come."
+            "No task or group has a next start."
             if name is None
-            else f"{name} has no start to come: mystocks show {name}"
+            else f"{name} has no next start. See its schedule with: mystocks show {name}"
         )
 
 
-def _mark(coming: Any) -> str:
-    if not coming.trading_day:
+def _trading_day(start: Any) -> str:
+    if not start.trading_day:
         return "no"
-    return "yes" if coming.certain else "yes?"
+    return "yes" if start.certain else "yes?"

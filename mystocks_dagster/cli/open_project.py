@@ -1,4 +1,4 @@
-"""The project as the commands open it: what its task file has wrong is said on stderr, once, and ends nothing that only looks or steers."""
+"""Opening the project for commands. A broken task file is a warning on stderr, since most commands still work."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ def open_project(settings: Settings | None = None) -> Any:
 
 
 def open_task_file(settings: Settings, *, functions: bool = True) -> Any:
-    """Return the version of the task file that looking goes by, without Dagster, which takes long to import.
+    """Return the version of the task file for reading, without importing Dagster, which is slow.
 
     Args:
-        settings: The project's.
-        functions: False: nobody asks whether they are right.
+        settings: The project's settings.
+        functions: Whether the tasks' functions are checked.
 
     Raises:
-        TaskFileError: The file cannot be used, and there is no good version of it.
+        TaskFileError: The file is unusable, and there is no last good version.
     """
     from mystocks_dagster.taskfile.last_good import load_for_reading, load_usable, notice
 
@@ -32,5 +32,5 @@ def open_task_file(settings: Settings, *, functions: bool = True) -> Any:
 
 
 def warn(text: str) -> None:
-    """Print a line to stderr, which programs that read JSON from stdout are not disturbed by."""
+    """Print a warning to stderr, so that JSON on stdout stays valid."""
     errors.print(f"[yellow]Warning:[/] {escape(text)}")

@@ -1,4 +1,4 @@
-"""How the commands print: tables for people, JSON for programs."""
+"""Printing for the commands: tables for people, JSON for programs."""
 
 import json
 import os
@@ -40,36 +40,35 @@ COLOURS = {
     State.PAUSED: "white",
 }
 
-#: The exit code of a program that the signal SIGPIPE ends.
+#: The exit code of a program that is ended by the signal SIGPIPE.
 _BROKEN_PIPE = 141
-#: A text column is not made narrower than this.
+#: Least width of a text column, in characters.
 _NARROWEST = 12
 _NUMBER = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?|nan|-?inf")
 
 
 class Output(Console):
-    """A terminal or a pipe; a reader that has read enough, as `head` has, ends the program quietly."""
+    """A terminal or a pipe. A pipe that its reader has closed, as `head` does, ends the program quietly."""
 
     def on_broken_pipe(self) -> None:
-        """End as a program does that a closed pipe ends."""
+        """End the program as SIGPIPE would."""
         end_quietly()
 
 
 def end_quietly() -> NoReturn:
-    """End the program because nobody reads on: without a word, and with the code that shells know."""
-    # What is still buffered has no reader either.
+    """End the program because the pipe is closed: without a message, with the exit code that shells expect."""
+    # Buffered output has no reader either.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(_BROKEN_PIPE)
 
 
-#: What they print as markup takes data in only through `escape`.
+#: Both print markup: data in it must go through `escape`.
 console = Output(highlight=False, soft_wrap=True, emoji=False)
 errors = Output(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as JSON; Chinese as it is, where the reader takes UTF-8."""
-    # Whoever reads no UTF-8 gets JSON's own escapes.
+    """Print `value` as JSON; Chinese as it is if stdout is UTF-8, else as JSON's escapes."""
     escaped = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
     text = json.dumps(value, ensure_ascii=escaped, indent=2, default=str)
     try:
@@ -82,18 +81,16 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Print rows under headings; numbers stand to the right. Text is printed as it is; a `Text` brings its colour.
+    """Print rows under headings. Numbers are aligned right; text is printed as it is; a `Text` keeps its colour.
 
-    A terminal that is too narrow gets the last column in several lines, then other texts; statuses (`Text`) and
-    numbers stay
-    whole at any width. Where not even that fits, each row is printed as a block of lines. A pipe gets one line a row.
+    On a narrow terminal the last column is wrapped first, then other text columns; statuses (`Text`) and numbers are
+    never wrapped. If that is still too wide, each row becomes a block of lines. In a pipe each row is one line.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     natural = [max([cell_len(column), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)]
     numeric = [_is_numeric(row[index].plain for row in cells) for index in range(len(columns))]
-    out = Output(
-        highlight=False, emoji=False, width=None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns))
-    )
+    width = None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns))
+    out = Output(highlight=False, emoji=False, width=width)
     if title:
         out.print(Text(title, style="italic"), soft_wrap=True)
     if not cells:
@@ -115,9 +112,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
 
 
 def _widths(natural: Sequence[int], fixed: Sequence[bool], room: int) -> list[int] | None:
-    """Return a width for each column so that all fit into `room` characters; None when they cannot."""
+    """Return the widths of the columns so that all fit into `room` characters; None if they cannot."""
     widths = list(natural)
-    for index in reversed(range(len(widths))):  # the last column is the remark, or a text like it
+    for index in reversed(range(len(widths))):  # the last column is usually a remark
         if not fixed[index]:
             widths[index] = max(min(widths[index], _NARROWEST), widths[index] - max(0, sum(widths) - room))
     return widths if sum(widths) <= room else None
@@ -144,17 +141,19 @@ def coloured(status: str) -> Text:
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration as tables show it."""
+    """Format a duration in seconds for a table."""
     return "" if value is None else f"{value:,.2f}"
 
 
 def print_checks(checks: Iterable[Any]) -> None:
-    """Print checks, each with what was found and, where something is wrong, what to do."""
+    """Print the details of checks, and the remedies of those that failed."""
     for check in checks:
-        mark = "[red]wrong[/]" if not check.ok else "[yellow]soon[/] " if check.warning else "[green]ok[/]   "
+        mark = "[red]failed[/]"
+        if check.ok:
+            mark = "[yellow]soon[/]  " if check.warning else "[green]ok[/]    "
         console.print(f"{mark}  {check.name:<16} {escape(check.detail)}")
         if check.remedy:
-            console.print(f"       {'':<16} [yellow]→ {escape(check.remedy)}[/]")
+            console.print(f"        {'':<16} [yellow]→ {escape(check.remedy)}[/]")
 
 
 def _cell(value: Any) -> Text:
@@ -173,7 +172,7 @@ def _cell(value: Any) -> Text:
 
 
 def _number(value: float) -> str:
-    """Return a number with the digits that it has: two decimals at least, none lost.
+    """Format a number with at least two decimals, and without losing digits.
 
     Examples:
         >>> [_number(value) for value in (12.0, 1234.5, 0.125, 1e-05, 2.5e-9, 1e16)]

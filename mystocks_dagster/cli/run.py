@@ -1,4 +1,4 @@
-"""run: start a task and follow it."""
+"""run: start a task or group and follow it."""
 
 import json as json_module
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
 from mystocks_dagster.errors import InvalidParams
 
-#: Characters of a remark; the whole of it is in the log.
+#: Characters of a remark in the table; all of it is in the log.
 _LONGEST_REMARK = 300
-#: Lines of a task's output that `run` shows at its end.
+#: Lines of a task's output that `run` prints at the end.
 _PRINTED_LINES = 20
 
 
@@ -29,45 +29,45 @@ def run(
         list[str] | None,
         typer.Option("--param", "-p", help="name=value, for this run only; the value is read as YAML."),
     ] = None,
-    only: Annotated[bool, typer.Option("--only", help="Leave out the tasks that it depends on.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Run a group although tasks.yaml has it disabled.")] = False,
+    only: Annotated[bool, typer.Option("--only", help="Skip the tasks that it depends on.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run a group even if tasks.yaml disables it.")] = False,
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Put it into the daemon's queue and end at once.")
+        bool, typer.Option("--detach", "-d", help="Put the run into the daemon's queue and exit at once.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Run a task or group now, follow it, and end with its result (0 done, 1 failed).
+    """Run a task or group now, follow it, and exit with its result (0 success, 1 failure).
 
     Example: mystocks run fetch_lhb_data -p data_source=simulated
     """
-    from mystocks_dagster.project.follow import run_and_follow
+    from mystocks_dagster.cli.follow import run_and_follow
 
     project = open_project()
     params = dict(read_param(text) for text in param or ())
-    for warning in () if json else project.unlisted_params(name, params):
+    for warning in () if json else project.runs.unlisted_params(name, params):
         errors.print(f"[yellow]{escape(warning)}[/]")
     if detach and project.settings.demo:
         raise typer.BadParameter(
-            "the demo runs in the foreground, since the daemon may work with another lake; leave it out.",
+            "the demo runs in the foreground, since the daemon may use another lake; omit the option.",
             param_hint="--detach",
         )
     if detach:
-        _tell_started(project, name, project.start(name, params, only=only, force=force), json=json)
+        _print_queued(project, name, project.runs.start(name, params, only=only, force=force), json=json)
         return
-    run_id = project.create(name, params, only=only, force=force)
-    done = run_and_follow(project, run_id, quiet=json)
+    run_id = project.runs.create(name, params, only=only, force=force)
+    finished = run_and_follow(project, run_id, quiet=json)
     if json:
-        print_json([one.to_json() for one in done.executions])
+        print_json([execution.to_json() for execution in finished.executions])
     else:
-        _print_output(project, done.executions)
-        print_executions(done.executions)
-    raise typer.Exit(0 if done.succeeded else 1)
+        _print_output(project, finished.executions)
+        print_executions(finished.executions)
+    raise typer.Exit(0 if finished.succeeded else 1)
 
 
-def _tell_started(project: Any, name: str, run_id: str, *, json: bool) -> None:
-    """Say what was put into the queue; a group has no execution of its own."""
-    found = project.find(name)
-    execution_id = f"{run_id}:{found.dagster_name}" if hasattr(found, "task_id") else None
+def _print_queued(project: Any, name: str, run_id: str, *, json: bool) -> None:
+    """Print the ids of the queued run and of the task's execution; a group has no execution of its own."""
+    entry = project.find(name)
+    execution_id = f"{run_id}:{entry.dagster_name}" if hasattr(entry, "task_id") else None
     if json:
         print_json({"run_id": run_id, "execution_id": execution_id, "task_id": name})
         return
@@ -77,35 +77,41 @@ def _tell_started(project: Any, name: str, run_id: str, *, json: bool) -> None:
     )
 
 
-def _print_output(project: Any, done: Sequence[Any]) -> None:
+def _print_output(project: Any, executions: Sequence[Any]) -> None:
     """Print the last lines that each task wrote to stdout and stderr."""
     from mystocks_dagster.execution import tasklog
 
-    for execution in done:
-        fields = map(tasklog.fields, project.logs(execution.execution_id).splitlines())
-        printed = [line["text"] for line in fields if line.get("level") in ("STDOUT", "STDERR")]
-        if not printed:
+    for execution in executions:
+        fields = map(tasklog.fields, project.logs.read(execution.execution_id).splitlines())
+        output = [line["text"] for line in fields if line.get("level") in ("STDOUT", "STDERR")]
+        if not output:
             continue
         console.print(f"\n[bold]{escape(execution.task_id)}[/] printed:")
-        if len(printed) > _PRINTED_LINES:
-            hidden = len(printed) - _PRINTED_LINES
-            console.print(f"  [dim]… {hidden:,} lines before these: mystocks logs {escape(execution.execution_id)}[/]")
-        for line in printed[-_PRINTED_LINES:]:
+        if omitted := max(0, len(output) - _PRINTED_LINES):
+            command = f"mystocks logs {escape(execution.execution_id)}"
+            console.print(f"  [dim]… {omitted:,} earlier lines: {command}[/]")
+        for line in output[-_PRINTED_LINES:]:
             console.print(f"  {line}", markup=False)
     console.print()
 
 
-def print_executions(done: Sequence[Any]) -> None:
-    """Print one line a task: status, rows written, seconds, and what it returned or why it failed or was skipped."""
+def print_executions(executions: Sequence[Any]) -> None:
+    """Print a row per execution: task, status, rows written, seconds, and its remark; then the errors."""
     rows = [
-        (one.task_id, coloured(one.status), sum(_rows(one).values()), seconds(one.duration), _remark(one))
-        for one in done
+        (
+            execution.task_id,
+            coloured(execution.status),
+            sum(_rows(execution).values()),
+            seconds(execution.duration),
+            _remark(execution),
+        )
+        for execution in executions
     ]
     print_table(("task", "status", "rows", "seconds", "remark"), rows)
-    for one in done:
-        if one.error_message:
-            errors.print(f"\n[red]{one.task_id}[/]: {escape(one.error_message)}")
-            errors.print(f"[dim]more: mystocks logs {escape(one.execution_id)}[/]")
+    for execution in executions:
+        if execution.error_message:
+            errors.print(f"\n[red]{execution.task_id}[/]: {escape(execution.error_message)}")
+            errors.print(f"[dim]more: mystocks logs {escape(execution.execution_id)}[/]")
 
 
 def _rows(execution: Any) -> dict[str, int]:
@@ -118,14 +124,14 @@ def _remark(execution: Any) -> str:
 
 
 def read_param(text: str) -> tuple[str, Any]:
-    """Return name and value of `name=value`; the value is read as the task file is.
+    """Return name and value of `name=value`; the value is parsed as in the task file.
 
     Raises:
-        InvalidParams: There is no name or no `=`.
+        InvalidParams: The name or the `=` is missing.
     """
     from mystocks_dagster.taskfile.yaml.source import value_of
 
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise InvalidParams(f"--param {text!r}: write it as name=value.")
+        raise InvalidParams(f"--param {text!r} does not have the form name=value.")
     return name, value_of(value)

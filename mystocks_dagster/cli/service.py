@@ -1,6 +1,6 @@
-"""service: start `mystocks ui` with the machine or the session, by systemd or launchd."""
+"""service: run `mystocks ui` as a service of the machine or of the session, by systemd or launchd."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -8,17 +8,18 @@ from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.settings import Settings
 
-Name = Annotated[str, typer.Option(help="The service's name; another one for a second project of the same user.")]
+Name = Annotated[str, typer.Option(help="Name of the service; choose another for a second project of the same user.")]
 System = Annotated[
-    bool, typer.Option("--system", help="A service of the machine, started at boot (needs root), not of your session.")
+    bool,
+    typer.Option("--system", help="Service of the machine, started at boot (needs root), instead of your session."),
 ]
-Manager = Annotated[str | None, typer.Option(help="systemd or launchd; the machine's own without it.")]
+Manager = Annotated[str | None, typer.Option(help="systemd or launchd; the machine's own if omitted.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
-        no_args_is_help=True, help="Start `mystocks ui` with the machine or the session, by systemd or launchd."
+        no_args_is_help=True, help="Run `mystocks ui` as a service of the machine or session (systemd, launchd)."
     )
     group.command()(install)
     group.command()(status)
@@ -37,10 +38,10 @@ def install(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Write the service's files and start it; again after a change of a variable, a port or the Python environment.
+    """Write the service's files and start it. Repeat it after a change of a variable, a port or the Python environment.
 
-    Variables that the project reads are taken from this shell into a file that only its user can read
-    (.dagster/service.env).
+    The values of the variables that the project reads are copied from this shell into a file that only its user can
+    read (.dagster/service.env).
 
     Example: mystocks service install --dry-run
     """
@@ -50,67 +51,73 @@ def install(
     from mystocks_dagster.settings import environment
 
     settings = Settings.from_env()
-    made = plan(settings, name=name, system=system, host=host, port=port, manager=_manager(manager))
+    service = plan(settings, name=name, system=system, host=host, port=port, manager=_manager(manager))
     planned = {
-        "file": str(made.file),
-        "content": manage.text(made),
-        "environment": str(made.environment),
+        "file": str(service.file),
+        "content": manage.text(service),
+        "environment": str(service.environment),
         "variables": sorted(needed(environment(), settings.task_file)),
-        "commands": made.enable,
-        "reboot": made.reboot,
+        "commands": service.enable,
+        "reboot": service.reboot,
     }
     if not dry_run:
-        manage.install(settings, made)
+        manage.install(settings, service)
     if json:
         print_json(planned)
     elif dry_run:
-        commands = "\n".join(f"$ {' '.join(command)}" for command in made.enable)
-        names = f"# {made.environment} (mode 600): {', '.join(planned['variables'])}"
-        console.print(f"# {made.file}\n{planned['content']}\n{names}\n\n{commands}\n\n{made.reboot}", markup=False)
+        commands = "\n".join(f"$ {' '.join(command)}" for command in service.enable)
+        names = f"# {service.environment} (mode 600): {', '.join(planned['variables'])}"
+        console.print(
+            f"# {service.file}\n{planned['content']}\n{names}\n\n{commands}\n\n{service.reboot}", markup=False
+        )
     else:
-        console.print(f"{name} runs: {made.file}. {made.reboot}", markup=False)
+        console.print(f"{name} is running: {service.file}. {service.reboot}", markup=False)
 
 
 def status(name: Name = "mystocks", system: System = False, manager: Manager = None, json: Json = False) -> None:
-    """Say whether the service is installed, starts by itself, and runs (exit code 1 when it does not run).
+    """Show whether the service is installed, starts automatically, and is running (exit code 1 if it is not running).
 
     Example: mystocks service status --json
     """
     from mystocks_dagster.servicefiles import manage
-    from mystocks_dagster.servicefiles.plan import plan
 
-    made = plan(Settings.from_env(), name=name, system=system, host="127.0.0.1", port=3000, manager=_manager(manager))
-    found = manage.status(made)
+    service = _plan(name, system, manager)
+    state = manage.status(service)
     if json:
-        print_json(found.to_json())
-    elif not found.installed:
-        console.print(f"{name} is not installed: mystocks service install", markup=False)
+        print_json(state.to_json())
+    elif not state.installed:
+        console.print(f"{name} is not installed. Install it with: mystocks service install", markup=False)
     else:
         words = {True: "yes", False: "no", None: "unknown"}
-        told = f"{name}: runs: {words[found.active]}, starts by itself: {words[found.enabled]}, process: {found.pid or '-'}. {found.file}"
-        console.print(f"{told} {found.detail}".strip(), markup=False)
-    raise typer.Exit(0 if found.active else 1)
+        text = f"{name}: running: {words[state.active]}, starts automatically: {words[state.enabled]}"
+        console.print(f"{text}, process: {state.pid or '-'}. {state.file} {state.detail}".strip(), markup=False)
+    raise typer.Exit(0 if state.active else 1)
 
 
 def remove(name: Name = "mystocks", system: System = False, manager: Manager = None, json: Json = False) -> None:
-    """Stop the service and delete its files. Runs that are under way go on.
+    """Stop the service and delete its files. Active runs continue.
 
     Example: mystocks service remove
     """
     from mystocks_dagster.servicefiles import manage
+
+    service = _plan(name, system, manager)
+    removed = manage.remove(service)
+    if json:
+        print_json({"name": name, "file": str(service.file), "removed": removed})
+        return
+    text = f"{name} is removed." if removed else f"{name} is not installed: {service.file} does not exist."
+    console.print(text, markup=False)
+
+
+def _plan(name: str, system: bool, manager: str | None) -> Any:
+    """Return the plan of a service whose address does not matter."""
     from mystocks_dagster.servicefiles.plan import plan
 
-    made = plan(Settings.from_env(), name=name, system=system, host="127.0.0.1", port=3000, manager=_manager(manager))
-    gone = manage.remove(made)
-    if json:
-        print_json({"name": name, "file": str(made.file), "removed": gone})
-        return
-    console.print(
-        f"{name} is removed." if gone else f"{name} was not installed: there is no {made.file}.", markup=False
-    )
+    return plan(Settings.from_env(), name=name, system=system, host="127.0.0.1", port=3000, manager=_manager(manager))
 
 
 def _manager(name: str | None) -> str | None:
     if name not in (None, "systemd", "launchd"):
-        raise typer.BadParameter(f"{name!r}: systemd or launchd", param_hint="--manager")
+        raise typer.BadParameter(f"{name!r} is neither systemd nor launchd", param_hint="--manager")
     return name

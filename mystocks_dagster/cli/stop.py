@@ -1,4 +1,4 @@
-"""stop: end what runs or waits."""
+"""stop: stop active runs."""
 
 from typing import Annotated
 
@@ -19,21 +19,21 @@ def stop(
     name: Annotated[
         str,
         typer.Argument(
-            help="Id of an execution, a run (its first 8 characters are enough), a task or a group.",
+            help="Id of an execution, a run (the first 8 characters are enough), a task or a group.",
             autocompletion=all_ids,
         ),
     ],
     json: Json = False,
 ) -> None:
-    """Stop a run and all that it started; one that waits in the queue is taken off it. Ends when it has stopped.
+    """Stop a run with all its processes, or take it off the queue; exits when it has stopped.
 
     Example: mystocks stop daily_data_sync
     """
-    stopped = open_project().stop(name)
+    stopped = open_project().runs.stop(name)
     if json:
-        print_json([one.to_json() for one in stopped])
+        print_json([run.to_json() for run in stopped])
         return
-    for one in stopped:
-        console.print(f"run {one.run_id} of {escape(one.job)}: [magenta]{one.status}[/]")
-        for execution in one.executions:
+    for run in stopped:
+        console.print(f"run {run.run_id} of {escape(run.job)}: [magenta]{run.status}[/]")
+        for execution in run.executions:
             console.print(f"  {execution}", markup=False)

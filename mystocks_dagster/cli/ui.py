@@ -15,21 +15,26 @@ def register(app: typer.Typer) -> None:
 
 def ui(
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; the next free one is taken when it is in use.")
+        int, typer.Option(min=0, max=65535, help="Port to listen on; if it is in use, the next free one.")
     ] = 3000,
     host: Annotated[
-        str, typer.Option(help="Address to listen on. Another one than loopback needs MYSTOCKS_API_TOKEN.")
+        str, typer.Option(help="Address to listen on. Addresses other than loopback need MYSTOCKS_API_TOKEN.")
     ] = "127.0.0.1",
 ) -> None:
-    """Start the web UI (pages, REST, Dagster's own) and the daemon, say the address, and keep them running until Ctrl-C.
+    """Start the web UI (pages, REST, Dagster's own) and the daemon, print the address, and run until Ctrl-C.
 
     Example: mystocks ui --port 3001
     """
     from mystocks_dagster.project.servers import serve
 
+    use_demo_if_only_lake()
+    raise typer.Exit(serve(Settings.from_env(), host, port, lambda line: console.print(line, markup=False)))
+
+
+def use_demo_if_only_lake() -> None:
+    """Serve the demo, and print so, if the project has no other lake yet."""
     if demo_only():
         use_demo()
         console.print(
-            "Showing the [bold]demo[/]: its market is simulated. Real data: set MYSTOCKS_LAKE=data, or run a task first."
+            "Serving the [bold]demo[/], a simulated market. For real data set MYSTOCKS_LAKE=data, or run a task first."
         )
-    raise typer.Exit(serve(Settings.from_env(), host, port, lambda line: console.print(line, markup=False)))

@@ -108,7 +108,7 @@ def _read(instance: dg.DagsterInstance, names: Mapping[str, str], task_ids: Mapp
         rows = rollup.tallies(None, TimeWindow.of(None, None))
     tallies = {task_ids.get(tally.name, tally.task): tally for tally in rows}
     return {
-        name: tallies[name].shown(name, title, tallies[name].last_status)
+        name: tallies[name].to_statistics(name, title, tallies[name].last_status)
         if name in tallies
         else Statistics(task_id=name, task_name=title)
         for name, title in names.items()

@@ -1,4 +1,4 @@
-"""What ran and how it ended: read from Dagster's storage, and made fast by a roll-up in a file (decision 9)."""
+"""Executions and statistics, read from Dagster's storage through a roll-up in a file (decision 9)."""
 
 from mystocks_dagster.history.models import CleanupResult, Execution, Statistics
 from mystocks_dagster.history.reading import of_run

@@ -1,4 +1,4 @@
-"""A span of time, and what statistics are made of within it."""
+"""The aggregates of executions in a time window from which statistics are made."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from mystocks_dagster.history.record import moment
 
 
 class TimeWindow(NamedTuple):
-    """Executions that started in [since, until), in seconds since 1970; None is open."""
+    """Executions that started in [since, until), in seconds since 1970; None: unbounded."""
 
     since: float | None = None
     until: float | None = None
@@ -16,10 +16,10 @@ class TimeWindow(NamedTuple):
     @classmethod
     def of(cls, since: datetime | None, until: datetime | None) -> "TimeWindow":
         """Return the window between two aware times."""
-        return cls(*(None if one is None else one.timestamp() for one in (since, until)))
+        return cls(since.timestamp() if since else None, until.timestamp() if until else None)
 
     def conditions(self) -> list[tuple[str, Any]]:
-        """Return it as SQL."""
+        """Return the window as SQL conditions, each with its value."""
         return [
             (text, value)
             for text, value in (("start >= ?", self.since), ("start < ?", self.until))
@@ -31,7 +31,7 @@ ALWAYS = TimeWindow()
 
 
 class TaskAggregate(NamedTuple):
-    """What statistics are made of; `name` is the task's in Dagster, `task` its id as far as its runs told it."""
+    """Aggregates of a task's executions; `name` is its name in Dagster, `task` its id according to its runs."""
 
     name: str
     task: str
@@ -43,8 +43,8 @@ class TaskAggregate(NamedTuple):
     last_start: float | None
     last_status: str
 
-    def shown(self, task_id: str, title: str, last_status: str) -> Statistics:
-        """Return it for people."""
+    def to_statistics(self, task_id: str, title: str, last_status: str) -> Statistics:
+        """Return the public statistics."""
         ended = self.good + self.bad
         return Statistics(
             task_id=task_id,

@@ -1,8 +1,7 @@
-"""Keeping the roll-up in step with Dagster's storage: each query reads what has changed since the last one, whoever asked.
+"""Updating the roll-up from Dagster's storage: each query first reads the changes since the previous one.
 
-A cursor (when runs were made or last changed) finds what is new; runs that may still change are read again; a count
-that
-differs, as after runs were deleted, makes it compare all.
+A cursor (the time of the last creation or change of a run) finds changed runs; runs that may still change are read
+again; if the number of runs differs, for example after a deletion, all runs are compared.
 """
 
 import fcntl
@@ -22,15 +21,15 @@ from mystocks_dagster.history.record import Record
 from mystocks_dagster.history.rollup import FILE, Rollup, RunRow
 from mystocks_dagster.history.run_table import Listed
 
-#: Told how many runs of how many have been read.
+#: Called with the number of processed runs and their total.
 Progress = Callable[[int, int], None]
 
 _CURSOR = "cursor"
-#: Changes may become visible in another order than that of their times, and clocks may be set back (daylight saving).
+#: Changes may become visible out of order, and clocks may be set back (daylight saving).
 _OVERLAP = timedelta(hours=2)
-#: An ended run is read once more after so many seconds: what its steps wrote may come after what its worker wrote.
+#: A finished run is read again after so many seconds, since its steps may write events after its worker did.
 _SETTLE_SECONDS = 60
-#: Runs that do nothing until their status changes.
+#: Statuses in which a run writes no events.
 _WAITING = ("NOT_STARTED", "QUEUED", "STARTING")
 _BATCH = 100
 
@@ -39,13 +38,13 @@ _BATCH = 100
 def opened(
     tables: DagsterTables, home: Path, progress: Progress | None = None, *, rebuild: bool = False
 ) -> Generator[Rollup]:
-    """Open the roll-up in the instance's folder, brought up to date.
+    """Open the roll-up in the instance's folder, and update it.
 
     Args:
-        tables: Dagster's.
-        home: Its folder.
+        tables: Dagster's tables.
+        home: The instance's folder.
         progress: Called after each batch of runs.
-        rebuild: Forget what is there and read everything again.
+        rebuild: Discard the roll-up and read everything again.
 
     Raises:
         InstanceError: The file cannot be read or written.
@@ -54,7 +53,7 @@ def opened(
     try:
         with ExitStack() as stack:
             with _alone(home):
-                rollup = stack.enter_context(Rollup(path, anew=rebuild))
+                rollup = stack.enter_context(Rollup(path, discard=rebuild))
                 _catch_up(tables, rollup, progress)
                 rollup.freeze()
             yield rollup
@@ -62,20 +61,20 @@ def opened(
         if known := disk_errors.explain(error, home):
             raise known from error
         raise InstanceError(
-            f"{path}: cannot be read or written ({error}). Have it made anew: mystocks stats --rebuild"
+            f"{path} cannot be read or written ({error}). Rebuild it with: mystocks stats --rebuild"
         ) from error
 
 
 @contextmanager
 def _alone(home: Path) -> Generator[None]:
-    """Let one process at a time read what is new: the others then find it done."""
+    """Let one process at a time read the changes; the others wait and need not read them again."""
     with (home / f"{FILE}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _catch_up(tables: DagsterTables, rollup: Rollup, progress: Progress | None) -> None:
-    # Before the runs themselves: one that a clean-up was about to remove may have lost its events already.
+    # Before the runs: one that a clean-up was about to remove may have lost its events already.
     for key in sorted(archive.keys(tables) - rollup.chunks()):
         runs = archive.load(tables, key)
         with rollup.transaction():
@@ -95,7 +94,7 @@ def _catch_up(tables: DagsterTables, rollup: Rollup, progress: Progress | None) 
 
 
 def _with_unsettled(tables: DagsterTables, rollup: Rollup, stale: Sequence[Listed]) -> list[Listed]:
-    """Return the changed runs and those that may have gone on without that the list of runs tells."""
+    """Return the changed runs, and the active runs, whose new events do not change the list of runs."""
     unsettled = set(rollup.unsettled()) - {run.run_id for run in stale}
     if not unsettled:
         return list(stale)
@@ -103,20 +102,22 @@ def _with_unsettled(tables: DagsterTables, rollup: Rollup, stale: Sequence[Liste
 
 
 def _reconcile(tables: DagsterTables, rollup: Rollup, progress: Progress | None) -> None:
-    """Compare all runs: forget those that are gone, read those that were missed."""
-    there, known = run_table.listed(tables), rollup.known()
-    if gone := known.keys() - {run.run_id for run in there}:
+    """Compare all runs: remove deleted ones, read missing ones."""
+    stored, known = run_table.listed(tables), rollup.known()
+    if deleted := known.keys() - {run.run_id for run in stored}:
         with rollup.transaction():
-            rollup.forget(gone)
-    _read(tables, rollup, [run for run in there if run.run_id not in known], progress)
+            rollup.forget(deleted)
+    _read(tables, rollup, [run for run in stored if run.run_id not in known], progress)
 
 
 def _read(tables: DagsterTables, rollup: Rollup, runs: Sequence[Listed], progress: Progress | None) -> None:
     for start in range(0, len(runs), _BATCH):
         batch = {run.run_id: run for run in runs[start : start + _BATCH]}
-        found = reading.read(tables, batch)
+        executions_by_run = reading.read(tables, batch)
         with rollup.transaction():
-            rollup.write(_run_row(batch[run_id], run, executions) for run_id, (run, executions) in found.items())
+            rollup.write(
+                _run_row(batch[run_id], run, executions) for run_id, (run, executions) in executions_by_run.items()
+            )
         if progress:
             progress(min(start + _BATCH, len(runs)), len(runs))
 

@@ -1,7 +1,7 @@
-"""What Dagster's JSON says of runs and events, read without Dagster: only the few fields that the history is made of.
+"""Reads the runs and events that Dagster stores as JSON, without importing Dagster.
 
-The names are those under which Dagster stores its classes, which are older than the classes' own and stay: a database
-outlives many versions. A value of a form that is not known here is given to Dagster itself.
+Stored class names differ from the names of the classes, and stay the same across versions, as databases do. Values of
+an unknown form are deserialized by Dagster itself.
 """
 
 import json
@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
-#: Event types, by the names under which they are stored.
+#: Event types by their stored names.
 STEP_START, STEP_RESTARTED = "STEP_START", "STEP_RESTARTED"
 STEP_SUCCESS, STEP_FAILURE = "STEP_SUCCESS", "STEP_FAILURE"
 STEP_OUTPUT, ASSET_MATERIALIZATION = "STEP_OUTPUT", "ASSET_MATERIALIZATION"
 LOGS_CAPTURED, RUN_FAILURE = "LOGS_CAPTURED", "PIPELINE_FAILURE"
-#: Statuses of a run that do not change any more.
+#: Final statuses of a run.
 FINISHED = ("SUCCESS", "FAILURE", "CANCELED")
-#: Class of a metadata value to the field that holds it.
+#: Stored class of a metadata value to the field with the value.
 _VALUES = {
     "TextMetadataEntryData": "text",
     "FloatMetadataEntryData": "value",
@@ -28,13 +28,13 @@ _VALUES = {
 
 
 class Run(NamedTuple):
-    """A run as far as the history needs it.
+    """The fields of a run that the history needs.
 
     Attributes:
         status: Dagster's, such as STARTED.
-        updated: When it changed last, in seconds since 1970, as Dagster reads it.
+        updated: Time of its last change, in seconds since 1970, as Dagster reads it.
         config: Its run config.
-        plan: Under which id its execution plan is stored.
+        plan: Id of its stored execution plan.
     """
 
     run_id: str
@@ -64,7 +64,7 @@ class Run(NamedTuple):
 
 
 class Event:
-    """An entry of Dagster's event log that tells of a step or of a run's end."""
+    """An entry of Dagster's event log about a step or the end of a run."""
 
     def __init__(self, text: str) -> None:
         tree = json.loads(text)
@@ -75,7 +75,7 @@ class Event:
 
     @property
     def message(self) -> str | None:
-        """What Dagster says of it."""
+        """Dagster's message."""
         return self._event["message"]
 
     @property
@@ -85,7 +85,7 @@ class Event:
 
     @property
     def error(self) -> str | None:
-        """Why a step failed."""
+        """The error message of a failed step."""
         if description := (self._data.get("user_failure_data") or {}).get("description"):
             return description
         error = self._data.get("error")
@@ -136,7 +136,7 @@ def _value(stored: dict[str, Any]) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether a value is JSON as it was given, without a mark of Dagster's for something that JSON has not."""
+    """Return whether a value is plain JSON, without Dagster's marks for types that JSON does not have."""
     if isinstance(value, dict):
         return not any(key.startswith("__") for key in value) and all(map(_is_plain, value.values()))
     return all(map(_is_plain, value)) if isinstance(value, list) else True

@@ -1,4 +1,4 @@
-"""Dagster's storages of an opened instance, which clean-ups write to and the doctor asks; looking back reads `run_table`."""
+"""Dagster's storages of an open instance, for clean-ups and the doctor; the history reads `run_table` instead."""
 
 from pathlib import Path
 from typing import Any
@@ -8,22 +8,22 @@ import sqlalchemy as db
 
 
 def run_storage(instance: dg.DagsterInstance) -> Any:
-    """Return where runs are stored; every storage of Dagster's is an SQL one."""
+    """Return the storage of runs, which is an SQL one like all of Dagster's."""
     return instance.run_storage
 
 
 def event_storage(instance: dg.DagsterInstance) -> Any:
-    """Return where events are stored."""
+    """Return the storage of events."""
     return instance.event_log_storage
 
 
 def schedule_storage(instance: dg.DagsterInstance) -> Any:
-    """Return where ticks are stored."""
+    """Return the storage of ticks."""
     return instance.schedule_storage
 
 
 def time_zone(instance: dg.DagsterInstance) -> str:
-    """Return the time zone in which the storage writes times without one; Dagster reads all of them as UTC."""
+    """Return the time zone of the naive times that the storage writes; Dagster reads all of them as UTC."""
     with run_storage(instance).connect() as connection:
         if connection.dialect.name != "postgresql":
             return "UTC"
@@ -31,5 +31,5 @@ def time_zone(instance: dg.DagsterInstance) -> str:
 
 
 def shard(instance: dg.DagsterInstance, run_id: str) -> Path:
-    """Return the file of a run's events, where each run has one."""
+    """Return the file of a run's events, if each run has its own."""
     return Path(event_storage(instance).path_for_shard(run_id))

@@ -1,4 +1,4 @@
-"""An execution, the statistics of a task, and what a clean-up removed."""
+"""Executions, statistics of tasks, and results of clean-ups."""
 
 import json
 from collections.abc import Mapping
@@ -9,16 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """One task's part in one Dagster run: a group's run holds several. Times are in Shanghai; `duration` is in seconds.
+    """One task within one Dagster run; a group's run has several. Times are in Shanghai, `duration` in seconds.
 
     Attributes:
         execution_id: `<run id>:<step>`.
-        status: pending, running, success, partial_success, failed, skipped, cancelled, or paused: pending while its
-            task's switch is off.
+        status: pending, running, success, partial_success, failed, skipped, cancelled, or paused (pending while the
+            task's switch is off).
         retry_count: Attempts beyond the first.
-        params: What was given for this run only.
+        params: Parameters given for this run only.
         result: What the task reported: rows by table, message, failed items.
-        log_path: The captured stdout of the task, as a file.
+        log_path: The file of the task's captured stdout.
     """
 
     execution_id: str
@@ -37,20 +37,20 @@ class Execution:
 
     @property
     def remark(self) -> str:
-        """Why it failed, else the task's message, else the values that it returned, such as `limit_ups: 12`; may be empty."""
+        """The error, else the task's message, else its returned values, such as `limit_ups: 12`; may be empty."""
         result = self.result or {}
         return self.error_message or str(result.get("message") or "") or _values(result.get("result"))
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as the REST interface and `--json` show it: the contract's `TaskExecution`."""
+        """Return the JSON of REST and `--json`: the contract's `TaskExecution`."""
         return _json(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statistics:
-    """How often a task ran and how it went: the contract's `TaskStatistics`; `success_rate` in percent.
+    """Counts and durations of a task's executions: the contract's `TaskStatistics`; `success_rate` in percent.
 
-    Partial successes count as successes; skipped, cancelled and unfinished executions count in the total only.
+    Partial successes count as successes; skipped, cancelled and active executions count only in the total.
     """
 
     task_id: str
@@ -65,22 +65,22 @@ class Statistics:
     success_rate: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as the REST interface and `--json` show it."""
+        """Return the JSON of REST and `--json`."""
         return _json(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CleanupResult:
-    """What a clean-up removed, or would remove (`dry_run`).
+    """What a clean-up removed or, in a dry run, would remove.
 
     Attributes:
-        runs: Dagster runs, with their events and logs.
-        executions: Of tasks, in those runs.
-        ticks: Of schedules and sensors.
-        task_files: Stored versions of the task file.
-        bytes_freed: On the disk. In a dry run: of logs and of runs' own files only, without what databases shrink.
-        kept: Old runs that stay because something still stands on them.
-        notes: What could not be done, for people.
+        runs: Number of Dagster runs, with their events and logs.
+        executions: Number of executions in those runs.
+        ticks: Number of ticks of schedules and sensors.
+        task_files: Number of stored versions of the task file.
+        bytes_freed: Freed disk space; in a dry run without that in shared databases.
+        kept: Number of old runs that stay because they are still needed.
+        notes: Steps that failed, in words.
     """
 
     days: int
@@ -95,23 +95,23 @@ class CleanupResult:
 
     @property
     def count(self) -> int:
-        """How many executions were removed."""
+        """Number of removed executions."""
         return self.executions
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as the REST interface and `--json` show it."""
+        """Return the JSON of REST and `--json`."""
         return {**vars(self), "notes": list(self.notes), "count": self.count}
 
 
 def _values(returned: Any) -> str:
-    """Return the values beside the status of what a function returned, in one line."""
+    """Return the values that a function returned, beside the status, in one line."""
     if not isinstance(returned, Mapping):
         return "" if returned is None else str(returned)
-    shown = (
-        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)}"
-        for name, value in returned.items()
-    )
-    return ", ".join(shown)
+    return ", ".join(f"{name}: {_text(value)}" for name, value in returned.items())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _json(value: Execution | Statistics) -> dict[str, Any]:

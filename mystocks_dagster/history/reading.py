@@ -1,4 +1,4 @@
-"""The executions of a run, out of its events."""
+"""Deriving the executions of a run from its events."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -28,18 +28,18 @@ def of_run(instance: Any, run_id: str, task_ids: Mapping[str, str]) -> list[Exec
     """Return the executions of one run, in the order in which they started; those not started come last.
 
     Args:
-        instance: Dagster's, open.
-        run_id: The run's.
-        task_ids: Dagster name to task id, for the tasks of today's file; other names stand for themselves.
+        instance: The open Dagster instance.
+        run_id: Id of the run.
+        task_ids: Dagster name to task id, for the tasks of the current file; other names stay as they are.
     """
     tables = InstanceTables(instance)
     _, records = read(tables, [run_id]).get(run_id, (None, []))
-    return [record.shown(tables, task_ids) for record in records]
+    return [record.to_execution(tables, task_ids) for record in records]
 
 
 def read(tables: DagsterTables, run_ids: Iterable[str]) -> dict[str, tuple[Run, list[Record]]]:
     """Return, by run id, each run and its executions, in the order in which they started."""
-    # The runs before their events: what ends in between is read again, since its run was not seen as ended.
+    # The runs before their events: a run that ends in between still counts as active, and is read again.
     runs = {run.run_id: run for run in run_table.runs(tables, list(run_ids))}
     texts = tables.events(runs, _TYPES)
     steps_of = cache(lambda plan: run_table.planned_steps(tables, plan))
@@ -65,13 +65,13 @@ def _of_run(steps_of: Callable[[str], Sequence[str]], run: Run, events: Sequence
 
 
 def _not_started(steps_of: Callable[[str], Sequence[str]], run: Run, started: Mapping[str, Any]) -> list[str]:
-    """Return the steps that an unfinished run will still start, that a cancelled run will not, or whose run failed before it began."""
-    broken = run.status == "FAILURE" and not started
-    if run.finished and not broken and run.status != "CANCELED":
+    """Return the steps without events of an active or cancelled run, or of one that failed before its first step."""
+    failed = run.status == "FAILURE" and not started
+    if run.finished and not failed and run.status != "CANCELED":
         return []
     steps = [step for step in steps_of(run.plan) if step not in started and not is_check(step)] if run.plan else []
-    # What was to run before the job's own task is not at fault.
-    return [run.job] if broken and run.job in steps else steps
+    # Only the job's own task has failed, not its dependencies.
+    return [run.job] if failed and run.job in steps else steps
 
 
 def _record(run: Run, step: str, events: list[Event], log_key: str | None, failure: Event | None) -> Record:
@@ -80,7 +80,7 @@ def _record(run: Run, step: str, events: list[Event], log_key: str | None, failu
     result = _result(events)
     task = result.pop("task_id", step_task(step))
     status = _status(run, starts, end, result.pop("status", None))
-    # A lost run took the execution with it.
+    # The execution of a lost run has no end of its own.
     lost = failure if status == State.FAILED and end is None else None
     first = starts[0] if starts else lost
     return Record(
@@ -113,7 +113,7 @@ def _status(run: Run, starts: list[Event], end: Event | None, reported: str | No
 
 
 def _result(events: list[Event]) -> dict[str, Any]:
-    """Return what the task reported of itself, from the newest event that carries it."""
+    """Return the result that the task reported, from the newest event with metadata."""
     for event in reversed(events):
         metadata = event.metadata(PREFIX)
         if Metadata.STATUS.removeprefix(PREFIX) in metadata:

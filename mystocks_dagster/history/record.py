@@ -1,4 +1,4 @@
-"""An execution as the roll-up keeps it: what Dagster's events say of it, apart from today's task file and folders."""
+"""An execution as the roll-up stores it, independent of the current task file and folders."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,11 +10,11 @@ from mystocks_dagster.market.clock import SHANGHAI
 
 
 class Record(NamedTuple):
-    """One task's part in a run. Times are seconds since 1970.
+    """One task within a run. Times are in seconds since 1970.
 
     Attributes:
-        task: The task's id as it told it, else its name in Dagster.
-        log_key: Names the captured output within the run.
+        task: The task's id if its events have it, else its name in Dagster.
+        log_key: Key of the captured output within the run.
     """
 
     run_id: str
@@ -35,8 +35,8 @@ class Record(NamedTuple):
         """Seconds from its first attempt's start to its end."""
         return round(self.end - self.start, 3) if self.start is not None and self.end is not None else None
 
-    def shown(self, tables: DagsterTables, task_ids: Mapping[str, str]) -> Execution:
-        """Return it for people; `task_ids` turns names in Dagster into ids."""
+    def to_execution(self, tables: DagsterTables, task_ids: Mapping[str, str]) -> Execution:
+        """Return the public execution; `task_ids` maps names in Dagster to task ids."""
         return Execution(
             execution_id=f"{self.run_id}:{self.step}",
             task_id=task_ids.get(self.task, self.task),

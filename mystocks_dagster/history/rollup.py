@@ -1,6 +1,6 @@
-"""The roll-up: one row an execution in a file of SQLite, so that looking back does not read every run's events.
+"""The roll-up: one row per execution in an SQLite file, so that queries need not read the events of all runs.
 
-It holds nothing of its own: thrown away, it is filled again from Dagster's storage (see `catch_up.py`).
+It has no data of its own: if removed, it is filled again from Dagster's storage (see `catch_up.py`).
 """
 
 import json
@@ -23,8 +23,9 @@ _SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE runs (run_id TEXT PRIMARY KEY, status TEXT, updated TEXT, settled INTEGER) WITHOUT ROWID;
 CREATE TABLE executions (
-  created REAL, run_id TEXT, position INTEGER, step TEXT, job TEXT, name TEXT, task TEXT, status TEXT, start REAL, end REAL,
-  timed REAL, retries INTEGER, params TEXT, result TEXT, error TEXT, log_key TEXT, removed INTEGER NOT NULL DEFAULT 0);
+  created REAL, run_id TEXT, position INTEGER, step TEXT, job TEXT, name TEXT, task TEXT, status TEXT,
+  start REAL, end REAL, timed REAL, retries INTEGER,
+  params TEXT, result TEXT, error TEXT, log_key TEXT, removed INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE chunks (key TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX of_run ON executions (run_id);
@@ -35,11 +36,12 @@ CREATE INDEX tally ON executions (name, start, status, timed);
 CREATE INDEX durations ON executions (name, timed, start) WHERE timed IS NOT NULL;
 CREATE INDEX unsettled ON runs (settled) WHERE settled = 0;
 """
+_NEWEST_FIRST = "ORDER BY created DESC, run_id DESC, position DESC"
 _COLUMNS = "run_id, step, job, task, status, start, end, retries, params, result, error, log_key"
 
 
 class RunRow(NamedTuple):
-    """One run with its executions, for the roll-up; `settled` when it will not change any more."""
+    """One run with its executions; `settled` if it will not change any more."""
 
     run_id: str
     created: float
@@ -50,20 +52,20 @@ class RunRow(NamedTuple):
 
 
 class Rollup:
-    """The file, opened; safe for many processes. A file that cannot be read, or of another version, begins anew.
+    """The open file, safe for concurrent processes. A damaged file, or one of another version, is emptied.
 
     Args:
         path: The file.
-        anew: Forget all that is in it.
+        discard: Empty the file first.
 
     Raises:
         InstanceError: The file cannot be opened.
     """
 
-    def __init__(self, path: Path, *, anew: bool = False) -> None:
+    def __init__(self, path: Path, *, discard: bool = False) -> None:
         self._path = path
         try:
-            self._connection = self._open(anew)
+            self._connection = self._open(discard)
         except sqlite3.OperationalError as error:
             if known := disk_errors.explain(error, path.parent):
                 raise known from None
@@ -73,7 +75,7 @@ class Rollup:
         except sqlite3.DatabaseError:
             for ending in ("", "-wal", "-shm"):
                 path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
-            self._connection = self._open(anew)
+            self._connection = self._open(discard)
 
     def __enter__(self) -> Self:
         return self
@@ -81,13 +83,13 @@ class Rollup:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def _open(self, anew: bool) -> sqlite3.Connection:
+    def _open(self, discard: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            if anew or _version(connection) != _SCHEMA_VERSION:
-                _make(connection, anew)
+            if discard or _version(connection) != _SCHEMA_VERSION:
+                _make(connection, discard)
         except BaseException:
             connection.close()
             raise
@@ -95,7 +97,7 @@ class Rollup:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All that is written within is written at once, or not at all."""
+        """Commit all writes of the block together, or none on an error."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -105,24 +107,24 @@ class Rollup:
         self._connection.execute("COMMIT")
 
     def freeze(self) -> None:
-        """From now on read what is there now, whatever others write, until the file is closed."""
+        """Read a snapshot of the current content until the file is closed, whatever other processes write."""
         self._connection.execute("BEGIN")
         self.count_runs()
 
     def note(self, name: str) -> str | None:
-        """Return what was noted under that name."""
+        """Return a stored note by its name."""
         row = self._connection.execute("SELECT value FROM notes WHERE name = ?", [name]).fetchone()
         return row[0] if row else None
 
     def set_note(self, name: str, value: str) -> None:
-        """Note something."""
+        """Store a note."""
         self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", [name, value])
 
     def known(self, run_ids: Sequence[str] | None = None) -> dict[str, tuple[str, str]]:
-        """Return status and time of the last change, as seen, of those runs or of all that are live."""
-        where, values = (
-            ("", []) if run_ids is None else ("WHERE run_id IN (SELECT value FROM json_each(?))", [json.dumps(run_ids)])
-        )
+        """Return the stored status and time of the last change of some runs, or of all that are not removed."""
+        where, values = "", []
+        if run_ids is not None:
+            where, values = "WHERE run_id IN (SELECT value FROM json_each(?))", [json.dumps(run_ids)]
         rows = self._connection.execute(f"SELECT run_id, status, updated FROM runs {where}", values)
         return {run_id: (status, updated) for run_id, status, updated in rows}
 
@@ -131,42 +133,41 @@ class Rollup:
         return [run_id for (run_id,) in self._connection.execute("SELECT run_id FROM runs WHERE settled = 0")]
 
     def count_runs(self) -> int:
-        """Return how many live runs it holds."""
+        """Return the number of runs that are not removed."""
         return self._connection.execute("SELECT count(*) FROM runs").fetchone()[0]
 
     def write(self, runs: Iterable[RunRow]) -> None:
-        """Put runs in, in place of what was known of them; of those in the archive its word holds."""
+        """Insert or replace runs; the executions of archived runs stay as they are."""
         for run in runs:
             self._connection.execute(
                 "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", [run.run_id, run.status, run.updated, run.settled]
             )
             if not self._archived(run.run_id):
                 self._connection.execute("DELETE FROM executions WHERE run_id = ?", [run.run_id])
-                self._insert(_row(run.created, position, one) for position, one in enumerate(run.executions))
+                self._insert(_row(run.created, position, record) for position, record in enumerate(run.executions))
 
     def forget(self, run_ids: Iterable[str]) -> None:
-        """Take live runs out."""
+        """Delete runs that were deleted without being archived."""
         for run_id in run_ids:
             self._connection.execute("DELETE FROM executions WHERE run_id = ? AND removed = 0", [run_id])
             self._connection.execute("DELETE FROM runs WHERE run_id = ?", [run_id])
 
     def chunks(self) -> set[str]:
-        """Return which parts of the archive it holds."""
+        """Return the keys of the inserted chunks of the archive."""
         return {key for (key,) in self._connection.execute("SELECT key FROM chunks")}
 
     def write_removed(self, key: str, runs: Mapping[str, tuple[float, Sequence[Record]]]) -> None:
-        """Put in a part of the archive: runs that were cleaned up, or are about to be, by id, each with its time."""
-        for run_id, (created, those) in runs.items():
+        """Insert a chunk of the archive: removed runs by id, each with its creation time and executions."""
+        for run_id, (created, records) in runs.items():
             if not self._archived(run_id):
                 self._connection.execute("DELETE FROM executions WHERE run_id = ?", [run_id])
-                self._insert((*_row(created, position, one)[:-1], 1) for position, one in enumerate(those))
+                rows = (_row(created, position, record) for position, record in enumerate(records))
+                self._insert((*row[:-1], 1) for row in rows)
         self._connection.execute("INSERT OR REPLACE INTO chunks VALUES (?)", [key])
 
     def _archived(self, run_id: str) -> bool:
-        return (
-            self._connection.execute("SELECT 1 FROM executions WHERE run_id = ? AND removed = 1", [run_id]).fetchone()
-            is not None
-        )
+        query = "SELECT 1 FROM executions WHERE run_id = ? AND removed = 1"
+        return self._connection.execute(query, [run_id]).fetchone() is not None
 
     def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
         self._connection.executemany(f"INSERT INTO executions VALUES ({','.join('?' * 17)})", rows)
@@ -180,44 +181,46 @@ class Rollup:
         status: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Record]:
-        """Yield executions of live runs, the newest run's first, the last started first; of one task, or in one job."""
+        """Yield executions of runs that are not removed, newest first; of one task, of one job, or all."""
         conditions: list[tuple[str, Any]] = [("removed = ?", 0), *window.conditions()]
         if task_id is not None or job is not None:
-            one = ("name = ?", dagster_name(task_id)) if task_id is not None else ("job = ?", job)
-            # The plus keeps the planner from the other index.
-            conditions = [one, ("+removed = ?", 0), *window.conditions()]
+            by_name = ("name = ?", dagster_name(task_id)) if task_id is not None else ("job = ?", job)
+            # The plus keeps the query planner from using the index of all executions.
+            conditions = [by_name, ("+removed = ?", 0), *window.conditions()]
         if status is not None:
             conditions.append(("status = ?", status))
-        query = f"SELECT {_COLUMNS} FROM executions {_where(conditions)} ORDER BY created DESC, run_id DESC, position DESC LIMIT ?"
+        query = f"SELECT {_COLUMNS} FROM executions {_where(conditions)} {_NEWEST_FIRST} LIMIT ?"
         for row in self._connection.execute(query, [*_values(conditions), -1 if limit is None else limit]):
             yield _record(row)
 
     def of_runs(self, run_ids: Sequence[str]) -> dict[str, tuple[float, list[Record]]]:
-        """Return, by id, those live runs that have executions: when each was made, and its executions in order."""
-        query = f"SELECT created, {_COLUMNS} FROM executions WHERE run_id IN (SELECT value FROM json_each(?)) AND removed = 0 ORDER BY position"
-        found: dict[str, tuple[float, list[Record]]] = {}
+        """Return, by id, the creation time and the executions in order of the runs that are not removed."""
+        query = f"""SELECT created, {_COLUMNS} FROM executions
+          WHERE run_id IN (SELECT value FROM json_each(?)) AND removed = 0 ORDER BY position"""
+        runs: dict[str, tuple[float, list[Record]]] = {}
         for created, *row in self._connection.execute(query, [json.dumps(run_ids)]):
-            found.setdefault(row[0], (created, []))[1].append(_record(row))
-        return found
+            runs.setdefault(row[0], (created, []))[1].append(_record(row))
+        return runs
 
     def count_executions(self, run_ids: Sequence[str]) -> int:
-        """Return how many executions those runs had."""
+        """Return the number of executions of some runs."""
         query = "SELECT count(*) FROM executions WHERE run_id IN (SELECT value FROM json_each(?))"
         return self._connection.execute(query, [json.dumps(run_ids)]).fetchone()[0]
 
     def last_outcomes(self) -> dict[str, str]:
-        """Return, by the task's name in Dagster, the status of its newest execution that did the work or failed at it."""
-        # With max() SQLite takes the other columns from the row that has it.
+        """Return, by name in Dagster, the status of each task's newest execution that succeeded or failed."""
+        # With max() SQLite takes the other columns from the row with the maximum.
         query = f"SELECT name, status, max(created) FROM executions WHERE status IN ({_quoted(OUTCOMES)}) GROUP BY name"
         return {name: status for name, status, _ in self._connection.execute(query)}
 
     def tallies(self, task_id: str | None = None, window: TimeWindow = ALWAYS) -> list[TaskAggregate]:
-        """Return what statistics are made of, a task each."""
+        """Return the aggregates of one task or of all."""
         conditions = window.conditions()
         if task_id is not None:
             conditions.append(("name = ?", dagster_name(task_id)))
         good, bad = _quoted(SUCCESSES), _quoted({State.FAILED})
-        query = f"""SELECT name, count(*), sum(status IN ({good})), sum(status IN ({bad})), count(timed), avg(timed), max(start)
+        query = f"""SELECT
+            name, count(*), sum(status IN ({good})), sum(status IN ({bad})), count(timed), avg(timed), max(start)
           FROM executions INDEXED BY tally {_where(conditions)} GROUP BY name"""
         rows = self._connection.execute(query, _values(conditions)).fetchall()
         return [self._tally(name, window, *figures) for name, *figures in rows]
@@ -235,11 +238,9 @@ class Rollup:
     ) -> TaskAggregate:
         conditions = [("name = ?", name), *window.conditions()]
         where, values = _where(conditions), _values(conditions)
-        newest = (
-            f"SELECT task, status FROM executions {where} ORDER BY created DESC, run_id DESC, position DESC LIMIT 1"
-        )
+        newest = f"SELECT task, status FROM executions {where} {_NEWEST_FIRST} LIMIT 1"
         task, last_status = self._connection.execute(newest, values).fetchone()
-        # The nearest rank: the smallest duration that 95 in 100 do not exceed.
+        # The nearest rank: the smallest duration that 95 % do not exceed.
         rank = -(-95 * timed // 100)
         ranked = f"SELECT timed FROM executions {where} AND timed IS NOT NULL ORDER BY timed LIMIT 1 OFFSET ?"
         p95 = self._connection.execute(ranked, [*values, rank - 1]).fetchone()[0] if timed else None
@@ -250,10 +251,10 @@ def _version(connection: sqlite3.Connection) -> int:
     return connection.execute("PRAGMA user_version").fetchone()[0]
 
 
-def _make(connection: sqlite3.Connection, anew: bool) -> None:
-    """Make the tables, at once for all who look."""
+def _make(connection: sqlite3.Connection, discard: bool) -> None:
+    """Create the tables in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
-    if not anew and _version(connection) == _SCHEMA_VERSION:  # another process was quicker
+    if not discard and _version(connection) == _SCHEMA_VERSION:  # another process has created them
         connection.execute("COMMIT")
         return
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
@@ -276,31 +277,16 @@ def _values(conditions: Sequence[tuple[str, Any]]) -> list[Any]:
     return [value for _, value in conditions]
 
 
-def _row(created: float, position: int, one: Record) -> tuple[Any, ...]:
-    timed = one.duration if one.status in OUTCOMES else None
-    name = dagster_name(one.task)
-    texts = (_text(one.params), _text(one.result), one.error, one.log_key)
-    return (
-        created,
-        one.run_id,
-        position,
-        one.step,
-        one.job,
-        name,
-        one.task,
-        one.status,
-        one.start,
-        one.end,
-        timed,
-        one.retries,
-        *texts,
-        0,
-    )
+def _row(created: float, position: int, record: Record) -> tuple[Any, ...]:
+    timed = record.duration if record.status in OUTCOMES else None
+    identity = (created, record.run_id, position, record.step, record.job, dagster_name(record.task), record.task)
+    times = (record.status, record.start, record.end, timed, record.retries)
+    return (*identity, *times, _text(record.params), _text(record.result), record.error, record.log_key, 0)
 
 
 def _record(row: Sequence[Any]) -> Record:
-    one = Record(*row)
-    return one._replace(params=_parsed(one.params), result=_parsed(one.result))
+    record = Record(*row)
+    return record._replace(params=_parsed(record.params), result=_parsed(record.result))
 
 
 def _text(value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""The runs as Dagster's tables list them: many at once, where Dagster's own API asks run by run."""
+"""Queries of Dagster's table of runs, for many runs at once."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from mystocks_dagster.history.dagster_json import Run, plan_steps
 
 
 class Listed(NamedTuple):
-    """A run as the list of runs has it; `updated` is comparable with what the same storage said before, and no more."""
+    """A row of the list of runs; `updated` is comparable only with values of the same storage."""
 
     run_id: str
     status: str
@@ -23,13 +23,13 @@ def listed(
     """Return all runs, or some, the newest first.
 
     Args:
-        tables: Dagster's.
-        since: Only those that were made or changed since then: a naive time as the storage itself writes them.
-        run_ids: Only these.
+        tables: Dagster's tables.
+        since: Only runs created or changed since then: a naive time as the storage writes it.
+        run_ids: Only these runs.
     """
     query, values = "SELECT run_id, status, create_timestamp, update_timestamp FROM runs WHERE 1 = 1", []
     if since is not None:
-        # In two steps, because an index has the times, and the table's rows are long.
+        # In two steps: an index has the times, and reading the rows is slow.
         query += " AND id IN (SELECT id FROM runs WHERE create_timestamp >= ? OR update_timestamp >= ?)"
         values += [f"{since:%Y-%m-%d %H:%M:%S.%f}"] * 2
     if run_ids is not None:
@@ -45,15 +45,16 @@ def listed(
 
 
 def count_runs(tables: DagsterTables) -> int:
-    """Return how many runs there are."""
+    """Return the number of runs."""
     return tables.rows("runs", "SELECT count(*) FROM runs")[0][0]
 
 
 def runs(tables: DagsterTables, run_ids: Sequence[str]) -> list[Run]:
-    """Return the runs of those ids that there are, the newest first."""
+    """Return the runs with these ids, newest first; missing ones are left out."""
     if not run_ids:
         return []
-    query = f"SELECT run_id, status, update_timestamp, run_body FROM runs WHERE run_id IN ({marks(run_ids)}) ORDER BY id DESC"
+    columns = "run_id, status, update_timestamp, run_body"
+    query = f"SELECT {columns} FROM runs WHERE run_id IN ({marks(run_ids)}) ORDER BY id DESC"
     return [
         Run.of(run_id, status, utc(updated).timestamp(), body)
         for run_id, status, updated, body in tables.rows("runs", query, run_ids)
@@ -61,6 +62,6 @@ def runs(tables: DagsterTables, run_ids: Sequence[str]) -> list[Run]:
 
 
 def planned_steps(tables: DagsterTables, plan: str) -> list[str]:
-    """Return the steps of a stored execution plan; none when it is gone."""
+    """Return the steps of a stored execution plan; empty if it was removed."""
     rows = tables.rows("runs", "SELECT snapshot_body FROM snapshots WHERE snapshot_id = ?", [plan])
     return plan_steps(bytes(rows[0][0])) if rows else []

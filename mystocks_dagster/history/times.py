@@ -1,4 +1,4 @@
-"""Times as people write them: a date, a time, or how long ago."""
+"""Parsing of times: a date, a time, or how long ago."""
 
 import re
 from datetime import date, datetime, time, timedelta
@@ -10,14 +10,14 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse_time(text: str, *, end: bool = False) -> datetime:
-    """Return the moment that a person means.
+    """Parse a time.
 
     Args:
         text: `7d`, `12h`, `30m` or `2w` ago; a date; or a date and time, in Shanghai unless it has an offset.
-        end: A date stands for the end of its day.
+        end: Whether a date means the end of its day.
 
     Raises:
-        InvalidParams: It is none of these.
+        InvalidParams: The text is none of these, or its year is out of range.
 
     Examples:
         >>> parse_time("2025-04-07", end=True).isoformat()
@@ -25,18 +25,20 @@ def parse_time(text: str, *, end: bool = False) -> datetime:
     """
     try:
         if ago := re.fullmatch(r"([0-9]{1,7})\s*([mhdw])", text.strip()):
-            return _possible(text, now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
+            return _in_range(text, now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip()):
             midnight = datetime.combine(date.fromisoformat(text.strip()), time(), SHANGHAI)
-            return _possible(text, midnight + timedelta(days=1) if end else midnight)
+            return _in_range(text, midnight + timedelta(days=1) if end else midnight)
         moment = datetime.fromisoformat(text.strip())
     except (ValueError, OverflowError):
-        raise InvalidParams(f"{text!r} is no time. Write 7d, 12h, 2025-04-07 or 2025-04-07T16:00:00+08:00.") from None
-    return _possible(text, moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI))
+        raise InvalidParams(
+            f"{text!r} is not a time. Write 7d, 12h, 2025-04-07 or 2025-04-07T16:00:00+08:00."
+        ) from None
+    return _in_range(text, moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI))
 
 
-def _possible(text: str, moment: datetime) -> datetime:
-    """Return a moment that a computer's clock can show; storages fail at others."""
+def _in_range(text: str, moment: datetime) -> datetime:
+    """Check that the storages can compare the time."""
     if not 1971 <= moment.year <= 2100:
-        raise InvalidParams(f"{text!r} is the year {moment.year}, which cannot be meant: 1971 to 2100.")
+        raise InvalidParams(f"{text!r}: year {moment.year} is out of range (1971-2100).")
     return moment

@@ -86,7 +86,7 @@ def start_response(project: Project, name: str, run_id: str) -> TaskResponse:
     entry = project.find(name)
     data: dict[str, Any] = {"run_id": run_id}
     if isinstance(entry, Group):
-        data["executions"] = [execution.execution_id for execution in project.executions_of_run(run_id)]
+        data["executions"] = [execution.execution_id for execution in project.history.of_run(run_id)]
         return TaskResponse(message=f"Group {name} was started: run {run_id}.", data=data, task_id=name)
     execution = f"{run_id}:{entry.dagster_name}"
     return TaskResponse(message=f"{name} was started.", data=data, task_id=name, execution_id=execution)

@@ -178,7 +178,7 @@ class TaskManager:
         if self._local.has(name):
             return self._local.start(self.project, name, params or {}, self._caller.name)
         project = self.project
-        run_id = project.start(name, params or {}, only=only, force=force)
+        run_id = project.runs.start(name, params or {}, only=only, force=force)
         return responses.start_response(project, name, run_id)
 
     def stop_task(self, name: str) -> TaskResponse:
@@ -186,7 +186,7 @@ class TaskManager:
 
         `NotRunning` if there is nothing to stop.
         """
-        return responses.stop_response(name, self.project.stop(name))
+        return responses.stop_response(name, self.project.runs.stop(name))
 
     def enable(self, name: str) -> Switch:
         """Turn the schedule of a task or group on until `reset`, overriding the task file."""
@@ -202,11 +202,11 @@ class TaskManager:
 
     def switches(self) -> dict[str, Switch]:
         """Return the switches of all scheduled tasks and groups by id."""
-        return self.project.switches()
+        return self.project.schedules.switches()
 
     def next_runs(self, name: str | None = None, count: int = 10) -> list[NextRun]:
         """Return the next `count` runs of each schedule that is on, for all or one task or group, in order of time."""
-        return self.project.next_runs(name, count)
+        return self.project.schedules.next_runs(name, count)
 
     def get_executions(
         self,
@@ -227,14 +227,14 @@ class TaskManager:
             until: Only executions that started before this aware time.
         """
         project = self.project
-        newest = list(project.history(task_id, since=since, until=until, limit=limit, status=status))
+        newest = list(project.history.executions(task_id, since=since, until=until, limit=limit, status=status))
         if task_id and not newest and not self._local.has(task_id):
             project.find(task_id)
         return newest
 
     def get_execution(self, execution_id: str) -> Execution:
         """Return an execution; raises `UnknownName` if there is no execution of that id."""
-        return self.project.execution(execution_id)
+        return self.project.history.execution(execution_id)
 
     def wait(self, execution_id: str, timeout: float | None = None) -> Execution:
         """Return an execution when it has ended.
@@ -246,11 +246,11 @@ class TaskManager:
 
     def get_logs(self, execution_id: str) -> str:
         """Return the log and output of an execution so far."""
-        return self.project.logs(execution_id)
+        return self.project.logs.read(execution_id)
 
     def follow_logs(self, execution_id: str, *, beat: bool = False) -> Iterator[str]:
         """Yield new log and output lines until an execution has ended; with `beat` also empty lines twice a second."""
-        return self.project.follow_logs(execution_id, beat=beat)
+        return self.project.logs.follow(execution_id, beat=beat)
 
     def get_statistics(
         self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None
@@ -260,14 +260,14 @@ class TaskManager:
         `UnknownName` if neither the task file nor the history has `task_id`.
         """
         project = self.project
-        statistics = project.statistics(task_id, since=since, until=until)
+        statistics = project.history.statistics(task_id, since=since, until=until)
         if task_id and task_id not in statistics:
             project.find(task_id)
         return statistics
 
     def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> CleanupResult:
         """Remove executions that ended more than `days` days ago (at least 1); tables and statistics are kept."""
-        return self.project.cleanup(days, dry_run=dry_run)
+        return self.project.history.clean_up(days, dry_run=dry_run)
 
     cleanup = cleanup_executions
 
@@ -295,4 +295,4 @@ class TaskManager:
     def _turn(self, name: str, on: bool | None) -> Switch:
         if self._local.has(name):
             self._local.refuse_schedule(name)
-        return self.project.switch(name, on)
+        return self.project.schedules.switch(name, on)

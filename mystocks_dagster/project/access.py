@@ -1,7 +1,7 @@
-"""Who asks for an action, and the one check of whether that caller may have it done.
+"""Callers, actions, and the only permission check.
 
-Trusted is whoever can write the task file or run a command on this machine anyway. REST, the pages and the jobs of
-Dagster's UI are not: `check` holds them to the limits of `LIMITS` (the table in docs/rest.md, "Who may do what").
+A caller is trusted if its user can write the task file or run commands on this machine anyway. REST, the pages and the
+jobs of Dagster's UI are untrusted: `check` applies `LIMITS` to them (the table in docs/rest.md, "Who may do what").
 """
 
 from collections.abc import Callable, Mapping
@@ -17,11 +17,11 @@ from mystocks_dagster.taskfile.edit import exports
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A way to reach the project.
+    """An interface through which the project is used.
 
     Attributes:
-        name: Becomes the tag `mystocks/started_by` of the runs that it starts.
-        trusted: Whether it may do whatever the user who runs this process may do.
+        name: The tag `mystocks/started_by` of the runs that it starts.
+        trusted: Whether its permissions are those of the user who runs this process.
     """
 
     name: str
@@ -32,12 +32,12 @@ CLI = Caller(name="cli", trusted=True)
 PYTHON = Caller(name="python", trusted=True)
 REST = Caller(name="rest", trusted=False)
 PAGES = Caller(name="web", trusted=False)
-#: The management jobs, which anybody can start who reaches Dagster's UI.
+#: The management jobs: everybody with access to Dagster's UI can start them.
 JOBS = Caller(name="dagster", trusted=False)
 
 
 class Action(Enum):
-    """Everything that changes something; whoever reaches the project may look."""
+    """All actions that change something; reading needs no permission."""
 
     START = "start"
     BACKFILL = "backfill"
@@ -52,7 +52,7 @@ class Action(Enum):
     REFRESH_CALENDAR = "refresh the trading calendar"
 
 
-#: What an untrusted caller's action is held to: raises `Forbidden`. An action that is not here has no limit.
+#: The limits of untrusted callers: functions that raise `Forbidden`. An action that is missing here has no limit.
 LIMITS: Mapping[Action, Callable[..., None]] = {
     Action.START: permissions.check_start,
     Action.EDIT: permissions.check_documents,
@@ -61,32 +61,32 @@ LIMITS: Mapping[Action, Callable[..., None]] = {
 }
 
 
-def check(caller: Caller, action: Action, *matter: Any) -> None:
-    """Refuse an action that a caller may not do; asked for each action, before anything is done.
+def check(caller: Caller, action: Action, *arguments: Any) -> None:
+    """Refuse an action that a caller is not permitted; called for each action before anything is done.
 
     Args:
-        caller: Who asks.
-        action: What for.
-        matter: What the action's limit looks at: the arguments of its function in `LIMITS`.
+        caller: The caller.
+        action: The action.
+        arguments: The arguments of the action's function in `LIMITS`.
 
     Raises:
-        Forbidden: The caller may not; the message says who may.
+        Forbidden: The caller is not permitted; the message says who is.
     """
     if limit := limit_of(caller, action):
-        limit(*matter)
+        limit(*arguments)
 
 
 def limit_of(caller: Caller, action: Action) -> Callable[..., None] | None:
-    """Return what `check` would ask, for a matter that is known later; None when there is no limit."""
+    """Return the function that `check` calls, for arguments that are known later; None if there is no limit."""
     return None if caller.trusted else LIMITS.get(action)
 
 
 def file_of(caller: Caller, settings: Settings, named: str | Path) -> Path:
-    """Return the file that a caller names for an import or export.
+    """Return the file of an import or export.
 
-    A trusted caller's path is any file, relative to the working folder; another's is one of the export folder.
+    A trusted caller may name any file, relative to the working folder; an untrusted one a file in the export folder.
 
     Raises:
-        InvalidParams: It lies outside of the export folder, or is not a path.
+        InvalidParams: The file is outside the export folder, or `named` is not a path.
     """
     return Path(named) if caller.trusted else exports.confined(settings, str(named))

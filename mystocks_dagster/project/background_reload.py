@@ -1,4 +1,4 @@
-"""A reload of the web UI that a server does after it has answered a save."""
+"""Reload of the web UI in the background, after a save has been answered."""
 
 import logging
 import threading
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class BackgroundReload:
-    """Reloads a project's web UI in a thread: one reload at a time, however many saves ask for it."""
+    """Reloads a project's web UI in a thread, one reload at a time for any number of saves."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -21,13 +21,13 @@ class BackgroundReload:
         self._again = False
 
     def begin(self) -> bool:
-        """Begin a reload, unless no web UI runs; return whether one runs."""
+        """Start a reload; return False if no web UI is running."""
         if ui_address(self._settings.dagster_home) is None:
             return False
         with self._lock:
             reload_state.begin(self._settings)
             if self._active:
-                self._again = True  # what is under way may have read the file before this save
+                self._again = True  # the active reload may have read the file before this save
             else:
                 self._active = True
                 threading.Thread(target=self._work, name="mystocks-reload").start()
@@ -46,13 +46,13 @@ class BackgroundReload:
                 reload_state.begin(self._settings)
 
     def _try(self) -> str | None:
-        """Reload; return why that failed."""
+        """Reload; return the error message on failure."""
         try:
-            reload.reload(self._settings, anew=False)
+            reload.reload(self._settings, always=False)
         except MyStocksError as error:
             logger.warning("the web UI does not use the saved task file: %s", error)
             return str(error)
-        except Exception as error:  # it must not end as if nothing had been asked for
+        except Exception as error:  # the failure must be visible in the reload state
             logger.exception("the web UI could not be reloaded")
             return f"{type(error).__name__}: {error}"
         return None

@@ -1,4 +1,4 @@
-"""What keeps the project from running on this machine: looked at one by one, each with its remedy."""
+"""Checks of what the project needs on this machine, each with a remedy."""
 
 import os
 import sys
@@ -24,99 +24,91 @@ from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.reach import reach
 
-#: More than so many seconds between two clocks is no delay of a network drive.
+#: Two clocks may differ by so many seconds, for example by the delay of a network drive.
 _CLOCK_SECONDS = 5
+_SET_CLOCK = "set the clock, best by a time service such as chrony or systemd-timesyncd"
 _SOURCE_REMEDY = (
     "check the network and proxy, see docs/akshare.md; meanwhile choose another source with MYSTOCKS_SOURCE"
 )
 
 
 def examine(project: ProjectState) -> list[Check]:
-    """Look at everything; what cannot be looked at is a check that is not ok."""
+    """Run all checks; a check that raises an error has failed."""
     settings = project.settings
     return [
         python(),
         time_zone(),
-        checked("instance", lambda: instance(project), "mend the folder or the database that the message names"),
+        checked("instance", lambda: instance(project), "repair the folder or the database named in the message"),
         checked("clock", lambda: clock(project)),
         checked("calendar", health.calendar),
         checked("task_file", lambda: health.task_file(project), "mystocks check"),
         checked("daemon", lambda: health.daemon(project)),
         *sources(project),
-        checked("lake", lambda: lake(settings), "set MYSTOCKS_LAKE to a folder or URL that can be used"),
-        checked("disk", lambda: health.disk(project), "mend the folder that the message names"),
+        checked("lake", lambda: lake(settings), "set MYSTOCKS_LAKE to a usable folder or URL"),
+        checked("disk", lambda: health.disk(project), "repair the folder named in the message"),
         *permissions(settings),
     ]
 
 
 def python() -> Check:
-    """Say which Python runs, and whether this package is made for it."""
-    number = ".".join(map(str, sys.version_info[:3]))
-    wanted = metadata("mystocks-dagster")["Requires-Python"]
-    detail = f"{number} at {sys.executable}"
-    if number not in SpecifierSet(wanted):
-        return Check(
-            name="python",
-            ok=False,
-            detail=f"{detail}; wanted is {wanted}",
-            remedy="make clean, then: make demo PYTHON=python3.12",
-        )
+    """Check that this package supports the Python version."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    required = metadata("mystocks-dagster")["Requires-Python"]
+    detail = f"{version} at {sys.executable}"
+    if version not in SpecifierSet(required):
+        remedy = "make clean, then: make demo PYTHON=python3.12"
+        return Check(name="python", ok=False, detail=f"{detail}; required is {required}", remedy=remedy)
     return Check(name="python", ok=True, detail=detail)
 
 
 def time_zone() -> Check:
-    """Say whether the data of time zones are there; the machine's own time zone does not matter."""
+    """Check that time zone data are installed; the machine's own time zone is irrelevant."""
     try:
         zone = ZoneInfo("Asia/Shanghai")
     except ZoneInfoNotFoundError:
-        return Check(
-            name="time_zone", ok=False, detail="there are no data about Asia/Shanghai", remedy="pip install tzdata"
-        )
-    return Check(
-        name="time_zone", ok=True, detail=f"{zone.key}; this machine's own, {'/'.join(time.tzname)}, does not matter"
-    )
+        detail = "time zone data of Asia/Shanghai are missing"
+        return Check(name="time_zone", ok=False, detail=detail, remedy="pip install tzdata")
+    detail = f"{zone.key}; this machine's own, {'/'.join(time.tzname)}, is irrelevant"
+    return Check(name="time_zone", ok=True, detail=detail)
 
 
 def instance(project: ProjectState) -> Check:
-    """Say whether Dagster's storage opens and answers."""
-    number = project.instance.get_runs_count()
+    """Check that Dagster's storage opens and answers."""
+    count = project.instance.get_runs_count()
     zone = dagster_storage.time_zone(project.instance)
     if zone not in ("UTC", "Etc/UTC", "GMT"):
-        detail = f"the database writes times of {zone}, which Dagster reads as UTC: what ran today is not found"
+        detail = f"the database writes times in {zone}, which Dagster reads as UTC, so today's runs are not found"
         remedy = "add ?options=-c%20timezone%3DUTC to the address in MYSTOCKS_POSTGRES_URL"
         return Check(name="instance", ok=False, detail=detail, remedy=remedy)
-    return Check(name="instance", ok=True, detail=f"{project.settings.dagster_home} opens, {number:,} runs")
+    return Check(name="instance", ok=True, detail=f"{project.settings.dagster_home} opens, {count:,} runs")
 
 
 def clock(project: ProjectState) -> Check:
-    """Compare this process's clock with that of the disk and with the daemon's last heartbeat."""
+    """Compare this process's clock with the disk's and with the daemon's last heartbeat."""
     if project.settings.fixed_now:
-        return Check(name="clock", ok=True, detail=f"stands at {project.settings.fixed_now} (MYSTOCKS_NOW)")
+        return Check(name="clock", ok=True, detail=f"fixed at {project.settings.fixed_now} (MYSTOCKS_NOW)")
     with tempfile.NamedTemporaryFile(dir=project.settings.dagster_home) as file:
-        apart = os.fstat(file.fileno()).st_mtime - time.time()
+        difference = os.fstat(file.fileno()).st_mtime - time.time()
     age = launch.heartbeat_age(project.instance)
-    remedy = "set the clock, best by a time service such as chrony or systemd-timesyncd"
-    if abs(apart) > _CLOCK_SECONDS:
+    if abs(difference) > _CLOCK_SECONDS:
         return Check(
-            name="clock", ok=False, detail=f"the disk's clock is {apart:+.0f} s off this machine's", remedy=remedy
+            name="clock", ok=False, detail=f"differs from the disk's by {difference:+.0f} s", remedy=_SET_CLOCK
         )
     if age is not None and age < -_CLOCK_SECONDS:
-        return Check(
-            name="clock", ok=False, detail=f"the daemon's last heartbeat lies {-age:.0f} s in the future", remedy=remedy
-        )
-    return Check(
-        name="clock", ok=True, detail="agrees with the disk's" + (" and the daemon's" if age is not None else "")
-    )
+        detail = f"the daemon's last heartbeat is {-age:.0f} s in the future"
+        return Check(name="clock", ok=False, detail=detail, remedy=_SET_CLOCK)
+    detail = "agrees with the disk's" + (" and the daemon's" if age is not None else "")
+    return Check(name="clock", ok=True, detail=detail)
 
 
 def lake(settings: Settings) -> Check:
-    """Say whether the lake's tables are whole, and written as this version writes them."""
+    """Check that the lake's tables are undamaged and have the current format."""
     tables = Lake(settings.lake).tables()
-    trouble = [one.trouble for one in tables if one.trouble]
-    if trouble:
-        what, _, remedy = trouble[0].rpartition(": ")
-        others = f" (and {len(trouble) - 1} more of its tables)" if trouble[1:] else ""
-        return Check(name="lake", ok=False, detail=f"{what}{others}", remedy=remedy)
+    troubles = [table.trouble for table in tables if table.trouble]
+    if troubles:
+        detail, _, remedy = troubles[0].rpartition(": ")
+        others = f" (and {len(troubles) - 1} more of its tables)" if troubles[1:] else ""
+        return Check(name="lake", ok=False, detail=f"{detail}{others}", remedy=remedy)
     behind = plan(Lake(settings.lake))
     if behind:
         detail = f"an older version wrote {settings.lake}: {behind[0].table} {behind[0].about}"
@@ -127,11 +119,11 @@ def lake(settings: Settings) -> Check:
 def sources(project: ProjectState) -> Iterator[Check]:
     """Yield a check for each source that the tasks use."""
     try:
-        wanted = used_sources(project)
+        names = used_sources(project)
     except MyStocksError:
-        return  # the task file's own check says why
-    for name in wanted:
-        yield checked(f"{name}", partial(_source, name, project.settings), _SOURCE_REMEDY)
+        return  # the check of the task file says why
+    for name in names:
+        yield checked(name, partial(_source, name, project.settings), _SOURCE_REMEDY)
 
 
 def _source(name: str, settings: Settings) -> Check:
@@ -139,21 +131,21 @@ def _source(name: str, settings: Settings) -> Check:
 
 
 def permissions(settings: Settings) -> Iterator[Check]:
-    """Yield a check for the task file, the instance and the lake: what must be written can be."""
-    places = {"task_file_folder": settings.task_file.parent, "instance_folder": settings.dagster_home}
+    """Yield a check for the folders of the task file, the instance and the lake: they are writable."""
+    folders = {"task_file_folder": settings.task_file.parent, "instance_folder": settings.dagster_home}
     if "://" not in settings.lake:
-        places["lake_folder"] = Path(settings.lake)
-    for name, folder in places.items():
+        folders["lake_folder"] = Path(settings.lake)
+    for name, folder in folders.items():
         remedy = f"make {folder} readable and writable for this user, or choose another folder"
         yield checked(name, partial(_writable, name, folder), remedy)
 
 
 def _writable(name: str, folder: Path) -> Check:
-    exists = health.existing(folder)
+    existing = health.existing(folder)
     try:
-        with tempfile.TemporaryFile(dir=exists):
+        with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        remedy = f"make {exists} writable for this user, or choose another folder"
-        return Check(name=name, ok=False, detail=f"{exists} cannot be written ({error.strerror})", remedy=remedy)
-    return Check(name=name, ok=True, detail=f"{exists} can be written")
+        remedy = f"make {existing} writable for this user, or choose another folder"
+        return Check(name=name, ok=False, detail=f"{existing} is not writable ({error.strerror})", remedy=remedy)
+    return Check(name=name, ok=True, detail=f"{existing} is writable")

@@ -1,4 +1,4 @@
-"""Changes of tasks.yaml, each followed by a reload: what all callers share."""
+"""Changes of tasks.yaml, each followed by a reload."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,19 +25,19 @@ from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
 
 
 class ChangedMeanwhile(MyStocksError, status=409, exit_code=1):
-    """An entry is no longer what it was when somebody began to edit it."""
+    """An entry was changed by somebody else since the edit began."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditResult:
-    """What became of an edit.
+    """The result of an edit.
 
     Attributes:
         edit: The text before and after.
-        dry_run: Nothing was written.
-        reloaded: What the web UI uses now; None when nothing was written, when that failed or is under way.
-        unused: Why the running web UI does not use the saved file yet; None when it does, or none runs.
-        reload_under_way: The running web UI loads the file now.
+        dry_run: Whether nothing was written.
+        reloaded: The version that the web UI uses now; None if nothing was written, or the reload failed or is active.
+        unused: Why the running web UI does not use the saved file; None if it does, or none is running.
+        reload_under_way: Whether the running web UI is loading the file.
     """
 
     edit: Edit
@@ -48,7 +48,7 @@ class EditResult:
 
     @property
     def reload(self) -> Literal["under way", "done", "failed", "not needed"]:
-        """How far the web UI is with the saved file; not needed when nothing was written, or no web UI runs."""
+        """State of the web UI's reload; not needed if nothing was written, or no web UI is running."""
         if self.reload_under_way:
             return "under way"
         if self.unused:
@@ -57,11 +57,11 @@ class EditResult:
 
     @property
     def diff(self) -> str:
-        """The difference, line by line; empty when there was nothing to change."""
+        """The difference, line by line; empty if nothing changes."""
         return self.edit.diff
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as REST shows it."""
+        """Return the JSON of REST and `--json`."""
         return {
             "changed": bool(self.diff) and not self.dry_run,
             "dry_run": self.dry_run,
@@ -73,12 +73,12 @@ class EditResult:
 
 
 class TaskFileEditor:
-    """Edits one project's task file; every method raises `TaskFileError` and writes nothing when it would become wrong.
+    """Edits a project's task file; a method whose result would be invalid raises `TaskFileError` and writes nothing.
 
     Args:
-        settings: The project's.
-        caller: Who edits, and so what may be changed.
-        background: Reloads the web UI after an edit has been answered; None: an edit ends when that is done.
+        settings: The project's settings.
+        caller: The caller, which decides what may be changed.
+        background: Reloads the web UI after an edit was answered; None: an edit returns after the reload.
     """
 
     def __init__(self, settings: Settings, caller: Caller = CLI, background: BackgroundReload | None = None) -> None:
@@ -87,7 +87,7 @@ class TaskFileEditor:
         self._background = background
 
     def add(self, entry: Mapping[str, Any], *, dry_run: bool = False) -> EditResult:
-        """Add a task, or a group, which has a `group_id`.
+        """Add a task, or a group, which is recognised by its `group_id`.
 
         Raises:
             EditRefused: The id is taken.
@@ -97,23 +97,23 @@ class TaskFileEditor:
         return self._change(lambda source: plans.addition(source, section, entry), dry_run=dry_run)
 
     def edit(self, name: str, changes: Changes, *, section: Section | None = None, dry_run: bool = False) -> EditResult:
-        """Change fields of a task or group: None removes a field, mappings are merged, all else replaces (RFC 7386).
+        """Change fields of a task or group: None removes a field, mappings are merged, other values replace (RFC 7386).
 
         Args:
-            name: Its id.
-            changes: What to change.
-            section: Only look there; both are searched when None.
-            dry_run: Only check it and say what would change.
+            name: Id of the task or group.
+            changes: The new values by field.
+            section: Section of the file; None: both are searched.
+            dry_run: Only check the edit and return the difference.
 
         Raises:
             UnknownName: There is no task or group of that id.
         """
 
         def plan(source: Source) -> Plan:
-            found, index = _place(source, name, section)
-            wanted = unmask(changes, source.data[found][index])
-            _check_stars(wanted)
-            return plans.planned(source, edited=[((found, index), wanted)])
+            path = _path_of(source, name, section)
+            new = unmask(changes, _entry_at(source, path))
+            _check_stars(new)
+            return plans.planned(source, edited=[(path, new)])
 
         return self._change(plan, dry_run=dry_run)
 
@@ -126,70 +126,69 @@ class TaskFileEditor:
         dry_run: bool = False,
         instead_of: Mapping[str, Any] | None = None,
     ) -> EditResult:
-        """Let a task or group be what `entry` says, all of it; else as `edit`.
+        """Replace all fields of a task or group by those of `entry`; arguments and errors else as in `edit`.
 
         Raises:
-            ChangedMeanwhile: The file has something else now than `instead_of`, where that is given.
+            ChangedMeanwhile: `instead_of` is given and differs from the entry in the file.
         """
 
         def plan(source: Source) -> Plan:
-            found, index = _place(source, name, section)
-            if instead_of is not None and source.data[found][index] != instead_of:
+            path = _path_of(source, name, section)
+            old = _entry_at(source, path)
+            if instead_of is not None and old != instead_of:
                 raise ChangedMeanwhile(f"{name} was changed meanwhile.")
-            wanted = unmask(entry, source.data[found][index])
-            _check_stars(wanted)
-            return plans.planned(
-                source, edited=[((found, index), serialization.replacing(source.data[found][index], wanted))]
-            )
+            new = unmask(entry, old)
+            _check_stars(new)
+            return plans.planned(source, edited=[(path, serialization.replacing(old, new))])
 
         return self._change(plan, dry_run=dry_run)
 
     def remove(
         self, name: str, *, section: Section | None = None, force: bool = False, dry_run: bool = False
     ) -> EditResult:
-        """Remove a task or group; its history stays, and the tasks of a group do.
+        """Remove a task or group; its history stays, and so do the tasks of a group.
 
         Raises:
             UnknownName: There is no task or group of that id.
-            EditRefused: Others name the task and `force`, which takes it out of them, is not given; `names` says which.
+            EditRefused: Others refer to the task (`names`), and `force`, which removes the references, is False.
         """
 
         def plan(source: Source) -> Plan:
-            place = _place(source, name, section)
-            if place[0] == "tasks":
+            path = _path_of(source, name, section)
+            if path[0] == "tasks":
                 return plans.removal(source, name, force=force)
-            return plans.planned(source, removed=frozenset({place}))
+            return plans.planned(source, removed=frozenset({path}))
 
         return self._change(plan, dry_run=dry_run)
 
     def import_file(self, named: str | Path, *, dry_run: bool = False) -> EditResult:
-        """Take the tasks and groups of another file, YAML or JSON, into ours; those of the same id are replaced.
+        """Import the tasks and groups of another file, YAML or JSON; entries with the same id are replaced.
 
         Args:
-            named: The file; an untrusted caller's is one of the export folder.
-            dry_run: Only check it and say what would change.
+            named: The file; an untrusted caller's must be in the export folder.
+            dry_run: Only check the import and return the difference.
 
         Raises:
-            UnknownName: There is no such file.
+            UnknownName: The file does not exist.
         """
         path = file_of(self._caller, self.settings, named)
         if not path.exists() or path.is_dir():
-            raise UnknownName(f"There is no file {path}.")
+            raise UnknownName(f"{path} is not a file.")
         text = read_text(path)
-        own = exports.is_unchanged(self.settings, path, text)
-        return self._import(text, str(path), permissions.FILE_RULES if own else permissions.RULES, dry_run=dry_run)
+        rules = permissions.FILE_RULES if exports.is_unchanged(self.settings, path, text) else permissions.RULES
+        return self._import(text, str(path), rules, dry_run=dry_run)
 
     def import_text(self, text: str, name: str, *, dry_run: bool = False) -> EditResult:
-        """Do the same with a text; `name` is what messages call it."""
+        """Import from a text; `name` is its name in messages."""
         return self._import(text, name, permissions.RULES, dry_run=dry_run)
 
     def export(self, named: str | Path, form: Format | None = None, *, force: bool = False) -> Path:
-        """Write the task file to another file, and return its path; arguments and errors as in `exports.export`.
+        """Write the task file to another file, and return its path; errors as in `exports.export`.
 
         Args:
-            named: Where to; an untrusted caller's is a file of the export folder.
+            named: The new file; an untrusted caller's must be in the export folder.
             form: YAML or JSON; None: by the file's name.
-            force: Also replace a file that is no former export.
+            force: Also replace a file that is not an earlier export.
         """
         check(self._caller, Action.EXPORT)
         return exports.export(self.settings, file_of(self._caller, self.settings, named), form, force=force)
@@ -197,12 +196,12 @@ class TaskFileEditor:
     def _import(self, text: str, name: str, rules: Sequence[Rule], *, dry_run: bool) -> EditResult:
         module_cache.forget_changed()
         path = self.settings.task_file
-        _, ours = writer.editable(path)
+        _, current = writer.editable(path)
         if limit := limit_of(self._caller, Action.IMPORT):
-            theirs = serialization.normalized(parse_text(text, name))
-            limit(document_of(ours), document_of(theirs), rules)
-        wanted = serialization.incoming(path, text, name)
-        return self._change(lambda ours: serialization.importing(ours, wanted), dry_run=dry_run, rules=rules)
+            imported = serialization.normalized(parse_text(text, name))
+            limit(document_of(current), document_of(imported), rules)
+        incoming = serialization.incoming(path, text, name)
+        return self._change(lambda source: serialization.importing(source, incoming), dry_run=dry_run, rules=rules)
 
     def _change(
         self, plan: Callable[[Source], Plan], *, dry_run: bool, rules: Sequence[Rule] = permissions.RULES
@@ -221,24 +220,29 @@ class TaskFileEditor:
         if self._background and self._background.begin():
             return EditResult(edit=edit, dry_run=False, reload_under_way=True)
         try:
-            return EditResult(edit=edit, dry_run=False, reloaded=reload(self.settings, anew=False))
+            return EditResult(edit=edit, dry_run=False, reloaded=reload(self.settings, always=False))
         except (InstanceError, TaskFileError) as error:
             return EditResult(edit=edit, dry_run=False, unused=str(error))
 
 
 def _check_stars(entry: Mapping[str, Any]) -> None:
-    """Refuse *** as a secret: it stands for one that was not shown, and the file has none in that place.
+    """Refuse *** as a value: it masks a secret, and the file has no secret in that place.
 
     Raises:
-        InvalidParams: It is one.
+        InvalidParams: A value is ***.
     """
     if path := next(masked_paths(entry), None):
         raise InvalidParams(
-            f"{path_text(path)}: {MASK} stands for a secret that is not shown; write the value, best as ${{NAME}}."
+            f"{path_text(path)}: {MASK} is the mask of a secret; write the value, preferably as ${{NAME}}."
         )
 
 
-def _place(source: Source, name: str, section: Section | None) -> plans.EntryPath:
-    """Return where the task or group of that id stands; raises `UnknownName`."""
-    found: Section = section or ("task_groups" if name in plans.ids(source, "task_groups") else "tasks")
-    return plans.place_of(source, found, name)
+def _path_of(source: Source, name: str, section: Section | None) -> plans.EntryPath:
+    """Return section and index of a task or group; raises `UnknownName`."""
+    in_section: Section = section or ("task_groups" if name in plans.ids(source, "task_groups") else "tasks")
+    return plans.place_of(source, in_section, name)
+
+
+def _entry_at(source: Source, path: plans.EntryPath) -> Any:
+    section, index = path
+    return source.data[section][index]

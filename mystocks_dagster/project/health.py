@@ -1,4 +1,4 @@
-"""Whether the project does its work: what REST's health call, `mystocks health` and monitoring ask."""
+"""Checks of whether the project does its work, for REST, `mystocks health` and monitoring."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,9 +22,9 @@ from mystocks_dagster.taskfile.last_good import notice
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
 
-#: Less than so much free space stops a day's load sooner or later.
+#: Least free disk space; with less, a day's load fails sooner or later.
 LEAST_FREE_BYTES = 1_000_000_000
-#: A start later than that is late; the daemon looks every few seconds, and a run that hangs is another matter.
+#: A start is late after so long; the daemon checks the schedules every few seconds.
 LATE = timedelta(minutes=5)
 _UI_SECONDS = 10.0
 _LOCATION = """query { workspaceOrError { __typename
@@ -35,12 +35,12 @@ _LOCATION = """query { workspaceOrError { __typename
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        detail: What was found.
-        remedy: What to do; empty when there is nothing to do.
-        warning: It is ok, and will not be for long: the project counts as healthy.
+        detail: The finding.
+        remedy: What to do; empty if nothing.
+        warning: It is ok, but soon will not be; the project still counts as healthy.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Check:
     warning: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as REST and `--json` show it."""
+        """Return the JSON of REST and `--json`."""
         return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """What the health call tells: `healthy` when every check is ok, else `degraded`."""
+    """The project's checks and counts."""
 
     total_tasks: int
     running_tasks: int
@@ -65,18 +65,18 @@ class Health:
 
     @property
     def status(self) -> str:
-        """`healthy` or `degraded`."""
+        """`healthy` if every check is ok, else `degraded`."""
         return "healthy" if all(check.ok for check in self.checks) else "degraded"
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as REST and `--json` show it."""
+        """Return the JSON of REST and `--json`."""
         return {"status": self.status, **vars(self), "checks": [check.to_json() for check in self.checks]}
 
 
 def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> Health:
-    """Look at the daemon, the web UI, the task file, the disk, the calendar, the schedules and the last runs.
+    """Check the daemon, the web UI, the task file, the disk, the calendar, the schedules and the last runs.
 
-    What cannot be looked at, such as an unreadable task file, is a check that is not ok; nothing is raised.
+    An error, such as an unreadable task file, makes its check fail; none is raised.
     """
     checks = (
         checked("daemon", lambda: daemon(project)),
@@ -84,57 +84,45 @@ def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> 
         checked("web_ui", lambda: web_ui(project)),
         checked("disk", lambda: disk(project)),
         checked("calendar", calendar),
-        checked("schedules", lambda: fired(project, schedules)),
+        checked("schedules", lambda: on_time(project, schedules)),
         checked("last_runs", lambda: last_runs(project, history, schedules)),
     )
     return Health(
         total_tasks=_count(lambda: len(project.taskfile.tasks)),
         running_tasks=_count(lambda: _running(project, history)),
-        total_executions=_count(lambda: sum(one.total_executions for one in history.statistics().values())),
+        total_executions=_count(lambda: sum(task.total_executions for task in history.statistics().values())),
         checks=checks,
     )
 
 
-def checked(name: str, look: Callable[[], Check], remedy: str = "mystocks doctor") -> Check:
-    """Return what `look` finds; an error that it raises is what it found."""
+def checked(name: str, check: Callable[[], Check], remedy: str = "mystocks doctor") -> Check:
+    """Return the result of a check; an error that it raises is a failure with `remedy`."""
     try:
-        return look()
-    except Exception as error:  # noqa: BLE001 - a broken storage raises whatever it raises, and to say so is the purpose
-        told = str(error).strip().splitlines() or [type(error).__name__]
-        return Check(name=name, ok=False, detail=told[0], remedy=remedy)
+        return check()
+    except Exception as error:  # noqa: BLE001 - a damaged storage raises errors of any class
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return Check(name=name, ok=False, detail=lines[0], remedy=remedy)
 
 
 def daemon(project: ProjectState) -> Check:
-    """Say whether the daemon lives, without which no schedule fires and no queued run starts."""
+    """Check that the daemon is running, without which no schedule fires and no queued run starts."""
     age = launch.heartbeat_age(project.instance)
+    alive = False
     if age is None:
-        return Check(
-            name="daemon",
-            ok=False,
-            detail="no daemon has run on this instance, or it was stopped",
-            remedy="mystocks ui",
-        )
-    if pid := launch.killed_daemon(project.instance):
-        return Check(
-            name="daemon",
-            ok=False,
-            detail=f"its process {pid} is gone; last heartbeat {age:.0f} s ago",
-            remedy="mystocks ui",
-        )
-    alive = age < launch.HEARTBEAT_SECONDS
-    return Check(
-        name="daemon", ok=alive, detail=f"last heartbeat {age:.0f} s ago", remedy="" if alive else "mystocks ui"
-    )
+        detail = "no daemon has run on this instance, or it was stopped"
+    elif pid := launch.killed_daemon(project.instance):
+        detail = f"its process {pid} is gone; last heartbeat {age:.0f} s ago"
+    else:
+        alive, detail = age < launch.HEARTBEAT_SECONDS, f"last heartbeat {age:.0f} s ago"
+    return Check(name="daemon", ok=alive, detail=detail, remedy="" if alive else "mystocks ui")
 
 
 def task_file(project: ProjectState) -> Check:
-    """Say whether every task of the file can run."""
+    """Check that every task of the file can run."""
     version = project.version
     if version.unusable:
-        detail = str(notice(version))
-        return Check(
-            name="task_file", ok=False, detail=detail, remedy="mend the file; mystocks check says when it is right"
-        )
+        remedy = "correct the file until `mystocks check` says ok"
+        return Check(name="task_file", ok=False, detail=str(notice(version)), remedy=remedy)
     if version.broken:
         detail = f"{len(version.broken)} not loaded: {', '.join(version.broken)}"
         return Check(name="task_file", ok=False, detail=detail, remedy="mystocks check")
@@ -142,61 +130,53 @@ def task_file(project: ProjectState) -> Check:
 
 
 def web_ui(project: ProjectState) -> Check:
-    """Say whether the web UI answers and has loaded the task file; a project may also be run by a daemon alone."""
+    """Check that the web UI answers and has loaded the task file. A daemon may also run without a web UI."""
     address = ui_address(project.settings.dagster_home)
     if address is None:
-        alone = launch.daemon_alive(project.instance)
-        detail = "no web UI was started by `mystocks ui`" + ("; a daemon runs without it" if alone else "")
-        return Check(name="web_ui", ok=alone, detail=detail, remedy="" if alone else "mystocks ui")
+        alive = launch.daemon_alive(project.instance)
+        detail = "no web UI was started by `mystocks ui`" + ("; a daemon runs without it" if alive else "")
+        return Check(name="web_ui", ok=alive, detail=detail, remedy="" if alive else "mystocks ui")
     try:
         answer = ask(project.settings, address, _LOCATION, patience=_UI_SECONDS)
     except InstanceError as error:
         return Check(name="web_ui", ok=False, detail=str(error), remedy="stop `mystocks ui` and start it again")
     if answer is None:
-        detail = f"it was started at {address}, and nobody answers there: it was killed"
+        detail = f"it was started at {address}, but does not answer: it was killed"
         return Check(name="web_ui", ok=False, detail=detail, remedy="mystocks ui")
     trouble = _location_trouble(answer["workspaceOrError"])
     if trouble:
-        return Check(
-            name="web_ui",
-            ok=False,
-            detail=f"{address} could not load the task file: {trouble}",
-            remedy="mystocks check",
-        )
+        detail = f"{address} could not load the task file: {trouble}"
+        return Check(name="web_ui", ok=False, detail=detail, remedy="mystocks check")
     if text := reload_state.trouble(project.settings):
         return Check(name="web_ui", ok=False, detail=text, remedy="mystocks reload")
-    loading = ", and loads the task file now" if reload_state.under_way(project.settings) else ""
+    loading = ", and is loading the task file" if reload_state.under_way(project.settings) else ""
     return Check(name="web_ui", ok=True, detail=f"answers at {address}{loading}")
 
 
 def _location_trouble(workspace: dict[str, Any]) -> str | None:
-    """Return why the code location is not loaded; None when it is."""
+    """Return why the code location is not loaded; None if it is."""
     if workspace["__typename"] != "Workspace":
         return workspace.get("message", workspace["__typename"])
-    entry = next((one for one in workspace["locationEntries"] if one["name"] == LOCATION), None)
+    entry = next((entry for entry in workspace["locationEntries"] if entry["name"] == LOCATION), None)
     loaded: dict[str, Any] = (entry or {}).get("locationOrLoadError") or {"__typename": "it is still being loaded"}
     if loaded["__typename"] == "RepositoryLocation":
         return None
-    # The first error only says that loading failed; the last one is what made it fail.
+    # The first error only says that loading failed; the last one is its cause.
     innermost = loaded.get("causes") or [loaded]
     return innermost[-1].get("message", loaded["__typename"]).strip().splitlines()[0]
 
 
 def disk(project: ProjectState) -> Check:
-    """Say whether the disks of the instance and of a local lake have room."""
+    """Check the free space on the disks of the instance and of a local lake."""
     low = []
     for name, folder in _folders(project):
         free = shutil.disk_usage(folder).free
         if free < LEAST_FREE_BYTES:
             low.append(f"{name} ({folder}) has {free / 1e9:.2f} GB")
     if low:
-        remedy = "make room: mystocks run monthly_cache_cleanup, or move the lake with MYSTOCKS_LAKE"
-        return Check(
-            name="disk",
-            ok=False,
-            detail="; ".join(low) + f" free, less than {LEAST_FREE_BYTES / 1e9:g} GB",
-            remedy=remedy,
-        )
+        detail = f"{'; '.join(low)} free, less than {LEAST_FREE_BYTES / 1e9:g} GB"
+        remedy = "free space: mystocks run monthly_cache_cleanup, or move the lake with MYSTOCKS_LAKE"
+        return Check(name="disk", ok=False, detail=detail, remedy=remedy)
     return Check(name="disk", ok=True, detail=f"{shutil.disk_usage(project.settings.root).free / 1e9:.1f} GB free")
 
 
@@ -207,65 +187,55 @@ def _folders(project: ProjectState) -> Iterator[tuple[str, Path]]:
 
 
 def existing(folder: Path) -> Path:
-    """Return the nearest folder at or above `folder` that exists: on its disk it would be made."""
-    return next(one for one in (folder, *folder.parents) if one.exists())
+    """Return the nearest existing folder at or above `folder`, whose disk `folder` would be on."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def calendar() -> Check:
-    """Say how far the trading calendar reaches and what it stands on: amber 30 days before its end."""
-    found = outlook(in_force(), now())
-    return Check(
-        name="calendar",
-        ok=found.level != "error",
-        warning=found.level == "warning",
-        detail=found.detail,
-        remedy=found.remedy,
-    )
+    """Check until when the trading calendar is known; a warning 30 days before its end."""
+    state = outlook(in_force(), now())
+    ok, warning = state.level != "error", state.level == "warning"
+    return Check(name="calendar", ok=ok, warning=warning, detail=state.detail, remedy=state.remedy)
 
 
-def fired(project: ProjectState, schedules: Schedules) -> Check:
-    """Say whether every schedule that is on fired when it was due."""
-    late = [
-        one
-        for one in missed_schedules(project.instance, project.taskfile.by_id(), schedules.switches().values())
-        if now() - one.due > LATE
-    ]
+def on_time(project: ProjectState, schedules: Schedules) -> Check:
+    """Check that every schedule that is on fired when it was due."""
+    missed = missed_schedules(project.instance, project.taskfile.by_id(), schedules.switches().values())
+    late = [start for start in missed if now() - start.due > LATE]
     if late:
-        detail = "; ".join(f"{one.name} was due at {one.due:%Y-%m-%d %H:%M} and did not fire" for one in late)
-        return Check(
-            name="schedules",
-            ok=False,
-            detail=detail,
-            remedy=f"mystocks run {late[0].name} (and keep the daemon running: mystocks ui)",
-        )
+        detail = "; ".join(f"{start.name} was due at {start.due:%Y-%m-%d %H:%M} and did not fire" for start in late)
+        remedy = f"mystocks run {late[0].name} (and keep the daemon running: mystocks ui)"
+        return Check(name="schedules", ok=False, detail=detail, remedy=remedy)
     return Check(name="schedules", ok=True, detail="every schedule that is on fired when it was due")
 
 
 def last_runs(project: ProjectState, history: RunHistory, schedules: Schedules) -> Check:
-    """Say whether every task that has a schedule, of its own or of a group, did its work the last time."""
+    """Check that no task with a schedule, its own or a group's, failed in its last run."""
     outcomes = history.last_outcomes()
     failed = [name for name in _scheduled(project, schedules) if outcomes.get(name) == State.FAILED]
     if failed:
         remedy = f"mystocks logs {failed[0]}, then: mystocks run {failed[0]}"
-        return Check(name="last_runs", ok=False, detail=f"failed the last time: {', '.join(failed)}", remedy=remedy)
-    return Check(name="last_runs", ok=True, detail="no task with a schedule failed the last time that it ran")
+        return Check(name="last_runs", ok=False, detail=f"failed in the last run: {', '.join(failed)}", remedy=remedy)
+    return Check(name="last_runs", ok=True, detail="no task with a schedule failed in its last run")
 
 
 def _scheduled(project: ProjectState, schedules: Schedules) -> list[str]:
-    on = {one.name for one in schedules.switches().values() if one.on}
-    members = {task_id for group in project.taskfile.task_groups if group.group_id in on for task_id in group.tasks}
+    on = {switch.name for switch in schedules.switches().values() if switch.on}
+    groups = [group for group in project.taskfile.task_groups if group.group_id in on]
+    members = {task_id for group in groups for task_id in group.tasks}
     return [task.task_id for task in project.taskfile.tasks if task.task_id in on | members]
 
 
-def _count(look: Callable[[], int]) -> int:
-    """Return a number, or 0 when it cannot be told: a check says why."""
+def _count(count: Callable[[], int]) -> int:
+    """Return a count, or 0 if it raises an error, which a check reports."""
     try:
-        return look()
+        return count()
     except Exception:  # noqa: BLE001 - as in `checked`
         return 0
 
 
 def _running(project: ProjectState, history: RunHistory) -> int:
-    """Return how many executions run now."""
+    """Return the number of running executions."""
     runs = stop.active_runs(project.instance)
-    return sum(one.status == State.RUNNING for run in runs for one in history.of_run(run.run_id))
+    executions = [execution for run in runs for execution in history.of_run(run.run_id)]
+    return sum(execution.status == State.RUNNING for execution in executions)

@@ -1,9 +1,7 @@
-"""What only trusted editing may decide: where messages go, what may run, and which environment variables are read.
+"""What only trusted callers may edit: where messages go, what may run, which environment variables are read.
 
-Trusted is whoever can write the task file or run a command on this machine. REST, the pages' forms and the jobs of
-Dagster's UI
-are not: `RULES` is the whole list of what they may not change, and each rule is asked before anything is imported or
-resolved.
+`RULES` lists everything that untrusted callers (REST, the pages, the jobs of Dagster's UI) may not change. The rules
+are checked before anything is imported or resolved.
 """
 
 import re
@@ -21,57 +19,57 @@ from mystocks_dagster.taskfile.variables import has_variable
 from mystocks_dagster.taskfile.yaml.document import Document, Raw, with_defaults
 from mystocks_dagster.taskfile.yaml.tree import walk
 
-#: A param that says where something is sent. Only of a task that reads variables: there it decides who gets their
-#: values.
+#: Names of params that decide where something is sent. They are checked only in tasks that read variables, whose values
+#: they could send elsewhere.
 _DESTINATION = re.compile(
     r"(^|[_\-.\s])(urls?|uris?|hosts?|hostname|servers?|endpoints?|address(es)?|addr|webhooks?|callbacks?|prox(y|ies)|domains?|brokers?|"
     r"ports?|recipients?|receivers?|to|dsn)$|(url|uri|host|server|endpoint|webhook|proxy)s?$",
     re.IGNORECASE,
 )
-#: A value that names a place, whatever its param is called.
-_PLACE = re.compile(r"://|@|^\s*[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?\s*$|:\d{2,5}\b")
-#: Keys beside the tasks that only describe the file; an import brings them where the file has none.
+#: A value that is an address, whatever the name of its param.
+_ADDRESS = re.compile(r"://|@|^\s*[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?\s*$|:\d{2,5}\b")
+#: Keys that only describe the file; an import adds them if the file has none.
 _DESCRIBING = frozenset({"version", "description"})
 
-#: Yields what an edit would change, for people; nothing when it leaves the rule's matter as it is.
-Judge = Callable[[Document, Document], Iterator[str]]
+#: Yields the changes between two documents that a rule refuses, in words.
+ChangeDetector = Callable[[Document, Document], Iterator[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One matter that untrusted editing leaves as it is.
+    """A part of the task file that untrusted callers may not change.
 
     Attributes:
-        key: What stands in the task file.
-        why: What it decides.
-        judge: Yields the changes between two documents that are refused.
+        key: Its name in the task file.
+        why: The reason.
+        changes: Yields the refused changes between two documents.
     """
 
     key: str
     why: str
-    judge: Judge
+    changes: ChangeDetector
 
 
-def _head(key: str) -> Judge:
-    def judge(before: Document, after: Document) -> Iterator[str]:
+def _head(key: str) -> ChangeDetector:
+    def changes(before: Document, after: Document) -> Iterator[str]:
         if (after.head.get(key) or None) != (before.head.get(key) or None):
             yield key
 
-    return judge
+    return changes
 
 
 def _packages(before: Document, after: Document) -> Iterator[str]:
-    ours = before.head.get("task_packages") or []
-    theirs = after.head.get("task_packages") or []
-    if theirs != ours:
-        added = [str(name) for name in theirs if name not in ours] if isinstance(theirs, list) else [str(theirs)]
+    old = before.head.get("task_packages") or []
+    new = after.head.get("task_packages") or []
+    if new != old:
+        added = [str(name) for name in new if name not in old] if isinstance(new, list) else [str(new)]
         yield f"task_packages ({', '.join(added)})" if added else "task_packages"
 
 
 def _other_keys(before: Document, after: Document) -> Iterator[str]:
     for key in {**before.head, **after.head}:
-        listed = key in {rule.key for rule in RULES} | _DESCRIBING
-        if not listed and after.head.get(key) != before.head.get(key):
+        has_rule = key in {rule.key for rule in RULES} | _DESCRIBING
+        if not has_rule and after.head.get(key) != before.head.get(key):
             yield key
 
 
@@ -86,9 +84,9 @@ def _variables(before: Document, after: Document) -> Iterator[str]:
 
 
 def _readers(before: Document, after: Document) -> Iterator[str]:
-    ours = _by_id(before)
+    entries = _by_id(before)
     for raw, own, old in _entries(before, after):
-        reads = any(has_variable(text) for _, text in walk(ours.get(raw.id or "", {})))
+        reads = any(has_variable(text) for _, text in walk(entries.get(raw.id or "", {})))
         if old and (reads or _holds_secrets(old.get("params"))):
             for field in ("task_module", "task_function"):
                 if own.get(field) != old.get(field):
@@ -101,112 +99,112 @@ def _destinations(before: Document, after: Document) -> Iterator[str]:
         if not _holds_secrets(effective.get("params")):
             continue
         for path, value in walk({"params": own.get("params")}):
-            if _names_a_place(path, value) and _at(old, path) != value:
+            if _is_destination(path, value) and _at(old, path) != value:
                 yield f"{path_text(path)} of {raw.label}"
 
 
-#: Everything that untrusted editing may not change. What a task that runs a command may do is judged in
-#: `check_commands`, by the
-#: function that it resolves to; folders that a clean-up may empty are judged when they are emptied, whoever named them
-#: (`tasks.caches`).
+#: All rules. Two things are checked elsewhere, for trusted callers too or by the resolved function: tasks that run a
+#: command in `check_commands`, folders that a clean-up empties in `tasks.caches`.
 RULES: tuple[Rule, ...] = (
-    Rule(key="alerts", why="it decides where messages go", judge=_head("alerts")),
-    Rule(key="task_packages", why="they decide what may run", judge=_packages),
+    Rule(key="alerts", why="it decides where messages go", changes=_head("alerts")),
+    Rule(key="task_packages", why="they decide what may run", changes=_packages),
     Rule(
         key="defaults",
         why="they are part of every task, also of those that run commands or read variables",
-        judge=_head("defaults"),
+        changes=_head("defaults"),
     ),
-    Rule(key="other keys of the file", why="what they decide is not known here", judge=_other_keys),
-    Rule(key="${VARIABLES}", why="they decide which environment variables are read", judge=_variables),
-    Rule(key="the function of a task that reads variables", why="it decides who gets their values", judge=_readers),
+    Rule(key="other keys of the file", why="their effect is unknown", changes=_other_keys),
+    Rule(key="${VARIABLES}", why="they decide which environment variables are read", changes=_variables),
+    Rule(key="the function of a task that reads variables", why="it decides who gets their values", changes=_readers),
     Rule(
         key="destinations in params of a task that reads variables",
         why="they decide where the values are sent",
-        judge=_destinations,
+        changes=_destinations,
     ),
 )
 
-
-#: Those that also hold for an import of an export which nobody has changed: its entries were written by who may.
-FILE_RULES = tuple(rule for rule in RULES if rule.judge not in (_variables, _readers, _destinations))
+#: The rules for importing an unchanged export, whose entries a permitted caller wrote.
+FILE_RULES = tuple(rule for rule in RULES if rule.changes not in (_variables, _readers, _destinations))
 
 
 def check_documents(before: Document, after: Document, rules: Sequence[Rule] = RULES) -> None:
-    """Refuse an untrusted edit that touches what `RULES` lists.
+    """Refuse an untrusted edit that a rule forbids.
 
     Args:
-        before: The task file as it is.
-        after: As it would be.
-        rules: Those that are asked.
+        before: The task file before the edit.
+        after: The task file after the edit.
+        rules: The rules to check.
 
     Raises:
-        Forbidden: It does; the message names what, why, and who may do it.
+        Forbidden: A rule forbids it; the message says which change, why, and who may make it.
     """
     for rule in rules:
-        if changed := next(rule.judge(before, after), None):
+        if changed := next(rule.changes(before, after), None):
             raise Forbidden(
-                f"{changed} may not be written from here: {rule.why}. Whoever may edit {before.file} does it there, "
-                "or with mystocks edit or mystocks import."
+                f"{changed} may not be written from here: {rule.why}. Edit {before.file} itself, "
+                "or use `mystocks edit` or `mystocks import`."
             )
 
 
-def check_import(ours: Document, theirs: Document, rules: Sequence[Rule] = RULES) -> None:
-    """Refuse an untrusted caller's import before anything of it is resolved; raises as `check_documents` does."""
-    packages = [*(_names(ours)), *(name for name in _names(theirs) if name not in _names(ours))]
+def check_import(current: Document, imported: Document, rules: Sequence[Rule] = RULES) -> None:
+    """Refuse an untrusted import that a rule forbids, before it is resolved; raises as `check_documents` does."""
+    packages = [
+        *(_packages_of(current)),
+        *(name for name in _packages_of(imported) if name not in _packages_of(current)),
+    ]
     taken = {
-        key: theirs.head[key]
+        key: imported.head[key]
         for key in ("version", "description", "alerts")
-        if key in theirs.head and key not in ours.head
+        if key in imported.head and key not in current.head
     }
-    head = {**ours.head, **taken, **({"task_packages": packages} if packages else {})}
+    head = {**current.head, **taken, **({"task_packages": packages} if packages else {})}
     entries = {
-        section: [Raw(section, raw.index, _flattened(theirs, raw), raw.first, raw.last) for raw in raws]
-        for section, raws in theirs.entries.items()
+        section: [Raw(section, raw.index, _flattened(imported, raw), raw.first, raw.last) for raw in raws]
+        for section, raws in imported.entries.items()
     }
-    check_documents(ours, Document(theirs.file, head, entries, theirs.problem), rules)
+    check_documents(current, Document(imported.file, head, entries, imported.problem), rules)
 
 
 def check_commands(settings: Settings, before: Version, after: Version) -> None:
-    """Refuse an untrusted edit after which a task that runs a command is new, or another than it was.
+    """Refuse an untrusted edit that adds or changes a task that runs a command.
 
     Raises:
-        Forbidden: There is one, and the server does not allow commands (`MYSTOCKS_API_COMMANDS`).
+        Forbidden: It does, and the server does not allow commands (`MYSTOCKS_API_COMMANDS`).
     """
     if settings.api_commands:
         return
-    ours, defaults = _by_id(before.document), before.document.defaults
+    entries, defaults = _by_id(before.document), before.document.defaults
     for raw in after.document.entries["tasks"]:
-        same = raw.id and ours.get(raw.id) == raw.data and defaults == after.document.defaults
+        same = raw.id and entries.get(raw.id) == raw.data and defaults == after.document.defaults
         if raw.id and not same and runs_command(after, raw.id):
             raise Forbidden(
-                f"{raw.id} runs a command of this machine, which may not be written from here. Edit tasks.yaml itself "
-                "or use `mystocks edit`; or set MYSTOCKS_API_COMMANDS=yes for the server."
+                f"{raw.id} runs a command on this machine, which may not be written from here. Edit tasks.yaml itself, "
+                "use `mystocks edit`, or set MYSTOCKS_API_COMMANDS=yes for the server."
             )
 
 
 def check_start(settings: Settings, version: Version, name: str, params: Mapping[str, Any]) -> None:
-    """Refuse parameters with which an untrusted caller may not start a task.
+    """Refuse parameters that an untrusted caller may not give to a run.
 
     Args:
-        settings: Whether the server allows commands (`MYSTOCKS_API_COMMANDS`).
+        settings: The settings, which say whether the server allows commands (`MYSTOCKS_API_COMMANDS`).
         version: The task file.
-        name: The task.
-        params: Those of this run.
+        name: Id of the task.
+        params: The parameters of the run.
 
     Raises:
-        Forbidden: They are another command, or send the values of variables elsewhere.
+        Forbidden: They change a command, or may send the values of variables elsewhere.
     """
     if params and not settings.api_commands and runs_command(version, name):
         raise Forbidden(
-            f"{name} runs a command of this machine, which may not be given other parameters from here. "
-            f"Use `mystocks run {name}`; or set MYSTOCKS_API_COMMANDS=yes for the server."
+            f"{name} runs a command on this machine, which may not be given other parameters from here. "
+            f"Use `mystocks run {name}`, or set MYSTOCKS_API_COMMANDS=yes for the server."
         )
     task = version.taskfile.by_id().get(name)
     if not isinstance(task, Task) or not _holds_secrets(task.written()["params"]):
         return
     for path, value in walk({"params": dict(params)}):
-        if _names_a_place(path, value) and _at({"params": task.params}, path) != value:
+        if _is_destination(path, value) and _at({"params": task.params}, path) != value:
             raise Forbidden(
                 f"{name} holds secrets or reads variables, so {path_text(path)}, which may decide where they are sent, "
                 f"may not be given from here. Use `mystocks run {name}`."
@@ -214,17 +212,17 @@ def check_start(settings: Settings, version: Version, name: str, params: Mapping
 
 
 def runs_command(version: Version, name: str) -> bool:
-    """Say whether a task runs a program of any kind; of a broken one, whether it looks so."""
+    """Return whether a task runs a command; of a broken task, whether it probably does."""
     from mystocks_dagster.tasks.process import run_command
 
     if name in version.functions:
         return version.functions[name] is run_command
-    found = {**version.document.defaults, **_by_id(version.document).get(name, {})}
-    return found.get("task_function") == run_command.__name__ or str(found.get("task_module")).endswith(".process")
+    entry = {**version.document.defaults, **_by_id(version.document).get(name, {})}
+    return entry.get("task_function") == run_command.__name__ or str(entry.get("task_module")).endswith(".process")
 
 
 def _entries(before: Document, after: Document) -> Iterator[tuple[Raw, Mapping[str, Any], Mapping[str, Any]]]:
-    """Yield each entry as it would be, its own data, and what it was with the file's defaults; empty when it is new."""
+    """Yield each changed entry, its own data, and its old data with the file's defaults; empty for a new entry."""
     known = {raw.id: raw for raws in before.entries.values() for raw in raws if raw.id}
     for raws in after.entries.values():
         for raw in raws:
@@ -234,11 +232,8 @@ def _entries(before: Document, after: Document) -> Iterator[tuple[Raw, Mapping[s
 
 
 def _flattened(document: Document, raw: Raw) -> Any:
-    return (
-        with_defaults(document.defaults, raw.data)
-        if raw.section == "tasks" and isinstance(raw.data, dict)
-        else raw.data
-    )
+    is_task = raw.section == "tasks" and isinstance(raw.data, dict)
+    return with_defaults(document.defaults, raw.data) if is_task else raw.data
 
 
 def _by_id(document: Document) -> dict[str, dict[str, Any]]:
@@ -246,7 +241,7 @@ def _by_id(document: Document) -> dict[str, dict[str, Any]]:
 
 
 def _holds_secrets(params: Any) -> bool:
-    """Say whether params read variables, or hold a value under a key with a secret name."""
+    """Return whether params read variables, or have a value under a key with a secret name."""
     for path, value in walk({"params": params}):
         written_out = isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != ""
         if has_variable(value) or (written_out and any(map(is_secret, path[1:]))):
@@ -254,15 +249,15 @@ def _holds_secrets(params: Any) -> bool:
     return False
 
 
-def _names_a_place(path: tuple[str | int, ...], value: Any) -> bool:
-    """Say whether a param may decide where something is sent: by its name, or because its value is an address."""
+def _is_destination(path: tuple[str | int, ...], value: Any) -> bool:
+    """Return whether a param may decide where something is sent, by its name or because its value is an address."""
     named = any(isinstance(part, str) and _DESTINATION.search(part) for part in path[1:])
-    return named or (isinstance(value, str) and _PLACE.search(value) is not None)
+    return named or (isinstance(value, str) and _ADDRESS.search(value) is not None)
 
 
-def _names(document: Document) -> list[Any]:
-    found = document.head.get("task_packages")
-    return found if isinstance(found, list) else []
+def _packages_of(document: Document) -> list[Any]:
+    packages = document.head.get("task_packages")
+    return packages if isinstance(packages, list) else []
 
 
 def _at(data: Any, path: tuple[str | int, ...]) -> Any:

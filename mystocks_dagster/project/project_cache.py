@@ -1,4 +1,4 @@
-"""The project for programs that live longer than a save of its task file: read again when the file has changed."""
+"""A cache of the project for long-running programs, which reloads the task file when it has changed."""
 
 import hashlib
 import threading
@@ -15,15 +15,15 @@ from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import module_cache
 
-#: A file with problems is read again after so many seconds: what is wrong may be mended outside of it, in a module.
+#: A file with problems is reloaded after so many seconds: the cause may have been corrected in a module.
 _AGAIN_SECONDS = 2
 
 
 class ProjectCache:
-    """Gives the project as it is now, to any number of threads and callers; all share one Dagster instance.
+    """Returns the current project, to any number of threads and callers, with one shared Dagster instance.
 
     Args:
-        settings: The project's.
+        settings: The project's settings.
         background_reload: As in `ProjectState`.
     """
 
@@ -41,11 +41,11 @@ class ProjectCache:
         return open_instance(self.settings)
 
     def last(self, caller: Caller) -> Project | None:
-        """Return the project that was given last, without a look at the file."""
+        """Return the project last returned, without checking the file."""
         return self._for(caller, self._state) if self._state else None
 
     def project(self, caller: Caller) -> Project:
-        """Return the project with the task file as it is at this moment."""
+        """Return the project with the current task file."""
         with self._lock:
             content = self._hash()
             if (
@@ -64,7 +64,7 @@ class ProjectCache:
     def _hash(self) -> bytes:
         try:
             return hashlib.sha256(self.settings.task_file.read_bytes()).digest()
-        except OSError:  # what reads it says why
+        except OSError:  # loading the file reports the error
             return b"unreadable"
 
     def _doubtful(self, state: ProjectState) -> bool:

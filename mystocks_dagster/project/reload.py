@@ -1,6 +1,6 @@
-"""Making the running web UI use the task file as it is now; the daemon follows by itself within a minute.
+"""Reloading the current task file in the running web UI; the daemon reloads it within a minute.
 
-Queued and running work is not touched: each run keeps the version that it was queued with.
+Queued and running runs are not affected: each keeps the version that it was queued with.
 """
 
 import json
@@ -19,7 +19,7 @@ from mystocks_dagster.tags import LOCATION, REPOSITORY, Tag
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 
-#: A file of 1,000 tasks takes some ten seconds to load.
+#: A task file of 1,000 tasks takes about ten seconds to load.
 _PATIENCE_SECONDS = 180
 _ATTEMPTS = 5
 _RELOAD = """mutation($location: String!) {
@@ -41,18 +41,18 @@ _LOADED = """query($location: String!, $repository: String!, $job: String!) {
 
 @dataclass(frozen=True, kw_only=True)
 class ReloadResult:
-    """What was loaded.
+    """The loaded version.
 
     Attributes:
-        version: The task file as it is.
-        address: The web UI that uses it now; None when none runs.
+        version: The current task file.
+        address: The web UI that uses it now; None if none is running.
     """
 
     version: Version
     address: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as `--json` shows it."""
+        """Return the JSON of `--json`."""
         taskfile = self.version.taskfile
         return {
             "file": str(self.version.source),
@@ -64,19 +64,19 @@ class ReloadResult:
         }
 
 
-def reload(settings: Settings, *, anew: bool = True) -> ReloadResult:
-    """Make the project's web UI, if one runs, use the task file as it is now, and make sure that it does.
+def reload(settings: Settings, *, always: bool = True) -> ReloadResult:
+    """Make the project's web UI, if one is running, use the current task file, and verify that it does.
 
-    Reloads wait for each other, in this process and in others.
+    Concurrent reloads wait for each other, also across processes.
 
     Args:
-        settings: The project's.
-        anew: Load also when the web UI has this version already: the functions may have changed. False after an edit,
-            so that ten edits at once do not load ten times.
+        settings: The project's settings.
+        always: Also reload if the web UI has this version already, since functions may have changed. False after an
+            edit, so that ten simultaneous edits do not reload ten times.
 
     Raises:
-        TaskFileError: Nothing of the file can be used; what was loaded stays.
-        InstanceError: The web UI could not load it, or reads another file.
+        TaskFileError: Nothing in the file is usable; the loaded version stays in use.
+        InstanceError: The web UI could not load it, or uses another file.
     """
     address = ui_address(settings.dagster_home)
     if address is None:
@@ -84,40 +84,40 @@ def reload(settings: Settings, *, anew: bool = True) -> ReloadResult:
     with atomic_files.locked(settings.dagster_home / "reload", patience=_PATIENCE_SECONDS):
         version = load_task_file(settings.task_file)
         for _ in range(_ATTEMPTS):
-            if not anew and _loaded(settings, address, version) == version.hash:
+            if not always and _loaded(settings, address, version) == version.hash:
                 reload_state.forget(settings)
                 return ReloadResult(version=version, address=address)
             note_intervals(settings, version.taskfile)
-            done = _reloaded(settings, address, version)
-            if done.address is None or _loaded(settings, address, version) in (None, version.hash):
+            result = _reload(settings, address, version)
+            if result.address is None or _loaded(settings, address, version) in (None, version.hash):
                 reload_state.forget(settings)
-                return done
+                return result
             newer = load_task_file(settings.task_file)
             if newer.hash == version.hash:
                 break
-            # Somebody saved the file while it was loaded: what counts is the file as it is now.
-            anew, version = False, newer
+            # The file was saved during the reload: the newer version must be loaded.
+            always, version = False, newer
     loaded = _loaded(settings, address, version)
     raise InstanceError(
-        f"The web UI at {address} works with version {loaded or 'unknown'}, but {version.source} is {version.hash}: "
-        "it was started for another file, or the file is being saved again and again. Reload again, or start `mystocks ui` anew."
+        f"The web UI at {address} uses version {loaded or 'unknown'}, but {version.source} is {version.hash}: it was "
+        "started for another file, or the file is saved continually. Reload again, or restart `mystocks ui`."
     )
 
 
-def _reloaded(settings: Settings, address: str, version: Version) -> ReloadResult:
+def _reload(settings: Settings, address: str, version: Version) -> ReloadResult:
     answer = ask(settings, address, _RELOAD, location=LOCATION)
     if answer is None:
         return ReloadResult(version=version, address=None)
-    told = answer["reloadRepositoryLocation"]
-    told = told.get("locationOrLoadError") or told
-    if told["__typename"] != "RepositoryLocation":
-        reason = told.get("message", told["__typename"]).strip()
+    entry = answer["reloadRepositoryLocation"]
+    location = entry.get("locationOrLoadError") or entry
+    if location["__typename"] != "RepositoryLocation":
+        reason = location.get("message", location["__typename"]).strip()
         raise InstanceError(f"The web UI at {address} could not load {settings.task_file}: {reason}")
     return ReloadResult(version=version, address=address)
 
 
 def _loaded(settings: Settings, address: str, version: Version) -> str | None:
-    """Return the hash of the version that the web UI works with; None when the file has nothing to ask for."""
+    """Return the hash of the version that the web UI uses; None if the file is empty, so that no job tells it."""
     entry = next(iter(version.taskfile.by_id().values()), None)
     if entry is None:
         return None
@@ -129,10 +129,10 @@ def _loaded(settings: Settings, address: str, version: Version) -> str | None:
 def ask(
     settings: Settings, address: str, query: str, *, patience: float = _PATIENCE_SECONDS, **variables: str
 ) -> dict[str, Any] | None:
-    """Return the web UI's answer to a GraphQL query; None when nobody listens at the address, as after a crash.
+    """Return the web UI's answer to a GraphQL query; None if nothing listens at the address, for example after a crash.
 
     Raises:
-        InstanceError: It did not answer within `patience` seconds, or not as GraphQL does.
+        InstanceError: It did not answer within `patience` seconds, or the answer is not GraphQL's.
     """
     body = json.dumps({"query": query, "variables": variables}).encode()
     headers = {"content-type": "application/json"}
@@ -140,12 +140,12 @@ def ask(
         headers["authorization"] = f"Bearer {settings.api_token}"
     request = urllib.request.Request(f"{address}{DAGSTER_PATH}/graphql", body, headers)
     try:
-        with opener.open(request, timeout=patience) as answer:
-            told = json.load(answer)
+        with opener.open(request, timeout=patience) as response:
+            answer = json.load(response)
     except urllib.error.HTTPError as error:
         if error.code == 401:
             raise InstanceError(
-                f"{address} wants a token: set MYSTOCKS_API_TOKEN here to what `mystocks ui` was started with."
+                f"{address} requires a token: set MYSTOCKS_API_TOKEN to the value that `mystocks ui` was started with."
             ) from None
         raise InstanceError(f"{address} answered {error.code} {error.reason}; is it this project's web UI?") from None
     except (urllib.error.URLError, ConnectionError) as error:
@@ -154,6 +154,6 @@ def ask(
         raise InstanceError(f"The web UI at {address} did not answer: {error}") from None
     except (TimeoutError, ValueError) as error:
         raise InstanceError(f"The web UI at {address} did not answer as expected: {error}") from None
-    if told.get("errors"):
-        raise InstanceError(f"The web UI at {address} refused: {told['errors'][0]['message']}")
-    return told["data"]
+    if answer.get("errors"):
+        raise InstanceError(f"The web UI at {address} refused: {answer['errors'][0]['message']}")
+    return answer["data"]

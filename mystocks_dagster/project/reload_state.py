@@ -1,6 +1,6 @@
-"""The note about a reload of the web UI that has not succeeded, for every process of the project.
+"""The state of the web UI's last reload, in a file that all processes of the project read.
 
-It is in the instance's folder while a reload goes on after its save was answered, or has failed; it goes when a reload
+The file exists in the instance's folder while a background reload is active or has failed. It is removed when a reload
 succeeds or the web UI starts.
 """
 
@@ -19,34 +19,34 @@ _FILE = "reload.json"
 
 
 def begin(settings: Settings) -> None:
-    """Note that this process reloads the web UI."""
+    """Record that this process is reloading the web UI."""
     _write(settings, None)
 
 
 def fail(settings: Settings, reason: str) -> None:
-    """Note that the reload failed."""
+    """Record that the reload failed."""
     _write(settings, reason)
 
 
 def forget(settings: Settings) -> None:
-    """Take the note away: the web UI uses the file."""
+    """Remove the record, since the web UI uses the current file."""
     with suppress(OSError):
         _path(settings).unlink(missing_ok=True)
 
 
 def under_way(settings: Settings) -> bool:
-    """Say whether a process reloads the web UI now."""
-    note = _read(settings)
-    return note is not None and note[1] is None and psutil.pid_exists(note[0])
+    """Return whether a process is reloading the web UI."""
+    state = _read(settings)
+    return state is not None and state[1] is None and psutil.pid_exists(state[0])
 
 
 def trouble(settings: Settings) -> str | None:
-    """Return in one line why the web UI does not use the saved file, and what to do; None when nothing is known."""
-    note = _read(settings)
-    if note is None or under_way(settings):
+    """Return one line that says why the web UI does not use the saved file, with the remedy; None if it does."""
+    state = _read(settings)
+    if state is None or under_way(settings):
         return None
-    reason = note[1] or "The process that reloaded it was killed."
-    return f"The task file is saved, but the web UI does not use it yet. {reason} Load it with: mystocks reload"
+    reason = state[1] or "The process that was reloading it was killed."
+    return f"The task file is saved, but the web UI does not use it yet. {reason} Reload it with: mystocks reload"
 
 
 def _write(settings: Settings, error: str | None) -> None:
@@ -56,10 +56,10 @@ def _write(settings: Settings, error: str | None) -> None:
 
 
 def _read(settings: Settings) -> tuple[int, str | None] | None:
-    """Return the noted process and its error."""
+    """Return the recorded process and its error."""
     try:
-        note = json.loads(_path(settings).read_text(encoding="utf-8"))
-        return int(note["pid"]), note["error"]
+        state = json.loads(_path(settings).read_text(encoding="utf-8"))
+        return int(state["pid"]), state["error"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -1,4 +1,4 @@
-"""Starting and stopping: runs of a task or group, and backfills."""
+"""Starting and stopping runs of tasks and groups, and backfills."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,26 @@ if TYPE_CHECKING:
 
 
 class RunControl:
-    """Starts and stops for one caller; the methods are those of `Project`, which describes them."""
+    """Starts and stops runs for one caller."""
 
     def __init__(self, state: ProjectState, caller: Caller) -> None:
         self._state, self._caller = state, caller
 
-    def create(self, name: str, params: Mapping[str, Any], *, only: bool, force: bool) -> str:
-        """Write a new run; it is not queued yet."""
+    def create(self, name: str, params: Mapping[str, Any], *, only: bool = False, force: bool = False) -> str:
+        """Create a run of a task or group, without queueing it, and return its id.
+
+        Args:
+            name: Id of a task or group.
+            params: Values of the task's parameters, for this run only.
+            only: Skip the tasks that it depends on.
+            force: Run a group even if the task file disables it.
+
+        Raises:
+            UnknownName, InvalidParams: There is no such task or group, or its function rejects the parameters.
+            AlreadyRunning: As many executions as the task's `max_instances` are active.
+            Disabled: The task file disables the group.
+            Forbidden: The caller may not give these parameters.
+        """
         self._check(name, params)
         return self._create(name, params, only=only, force=force)
 
@@ -41,9 +54,9 @@ class RunControl:
         instance, repository = state.instance, state.repository_for(name)
         tags = {Tag.STARTED_BY: self._caller.name, **({Tag.FORCE: "true"} if force else {})}
         off = {Tag.DISABLED: "true"} if isinstance(entry, Group) and not entry.enabled else {}
-        if refused := refusal_reason(instance, entry.dagster_name, {**tags, **off}):
-            raise Disabled(refused)
-        # Counting and writing are one act, or two starts at the same moment would both find the place free.
+        if reason := refusal_reason(instance, entry.dagster_name, {**tags, **off}):
+            raise Disabled(reason)
+        # Under a lock: two simultaneous starts must not both count the executions before either is written.
         with atomic_files.locked(state.settings.dagster_home / "starts"):
             if isinstance(entry, Task) and (
                 reason := max_instances.limit_reached(instance, entry.dagster_name, entry.max_instances)
@@ -51,56 +64,64 @@ class RunControl:
                 raise AlreadyRunning(reason, max_instances.active_executions(instance, entry.dagster_name))
             return launch.create_run(instance, repository, entry.dagster_name, config, tags, steps)
 
-    def start(self, name: str, params: Mapping[str, Any], *, only: bool, force: bool) -> str:
-        """Put a new run into the daemon's queue."""
+    def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, force: bool = False) -> str:
+        """Queue a new run for the daemon and return its id at once; arguments and errors as in `create`.
+
+        Raises:
+            NoDaemon: The daemon is not running, so the run would never start. Nothing was created.
+        """
         self._check(name, params)
         state = self._state
         if not launch.daemon_alive(state.instance):
             raise NoDaemon(
                 f"{name} was not started: no daemon is alive on {state.settings.dagster_home}. "
-                "Start one with: mystocks ui"
+                "Start it with: mystocks ui"
             )
         run_id = self._create(name, params, only=only, force=force)
         launch.start(state.instance, run_id, queued=True)
         return run_id
 
     def backfill(self, name: str) -> "Planner":
-        """Return what plans and writes the backfills of a task."""
+        """Return the planner of a task's backfills; raises `InvalidParams` if it fills no table by trading day."""
         state = self._state
         check(self._caller, Action.BACKFILL)
         entry = state.find(name)
         if isinstance(entry, Group):
             raise InvalidParams(f"{name} is a group; name one task, such as {entry.tasks[0]}.")
-        from mystocks_dagster.runs.backfill import Planner
+        from mystocks_dagster.runs.backfill import Planner  # with polars, for the tables
 
         return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name)
 
     def stop(self, name: str) -> list[StopResult]:
-        """Stop what a task or group has under way, or the run or execution of that id."""
+        """Stop the active runs of a task or group, or one run or execution; return when they have stopped.
+
+        Raises:
+            NotRunning: It has no active run.
+            UnknownName: `name` is not the id of a task, group, run or execution.
+        """
         state = self._state
         check(self._caller, Action.STOP)
         try:
             task_ids = state.task_ids
         except TaskFileError:
-            # What runs must be stoppable also when the file has become unreadable.
+            # An unreadable task file must not prevent a stop.
             task_ids = {}
         runs = stopping.runs_of(state.instance, task_ids, name)
         if not runs and stopping.is_run_id(name):
             runs = [stopping.run_named(state.instance, task_ids, name)]
         if not runs:
             state.find(name)
-            raise NotRunning(f"{name} is not running, and no run of it waits. What ran last: mystocks history {name}")
+            raise NotRunning(f"{name} is not running or queued. See its last runs with: mystocks history {name}")
         return [stopping.stop(state.instance, run, task_ids) for run in runs]
 
     def unlisted_params(self, name: str, params: Mapping[str, Any]) -> list[str]:
-        """Return a warning for each parameter that the task file does not list."""
+        """Return a warning per parameter that the task file does not list, if the function takes a plain dict."""
         entry = self._state.version_for(name).find(name)
         if isinstance(entry, Group) or params_model(self._state.version_for(entry.task_id).functions[entry.task_id]):
             return []
         listed = ", ".join(entry.params) or "none"
         return [
-            f"{name} does not list the parameter {param!r} in the task file (listed: {listed}); its function gets it "
-            "all the same."
+            f"{name} has no parameter {param!r} in the task file (it has: {listed}); its function gets it anyway."
             for param in params
             if param not in entry.params
         ]
@@ -112,7 +133,7 @@ class RunControl:
     def _check_params(self, entry: Task | Group, params: Mapping[str, Any], *, only: bool) -> None:
         if isinstance(entry, Group):
             if params or only:
-                raise InvalidParams(f"{entry.group_id} is a group: parameters and --only are for a single task.")
+                raise InvalidParams(f"{entry.group_id} is a group; only a single task takes parameters or --only.")
             return
         function = self._state.version_for(entry.task_id).functions[entry.task_id]
         model = params_model(function)
@@ -128,13 +149,10 @@ class RunControl:
 
 
 def _check_names(task: Task, params: Mapping[str, Any]) -> None:
-    """Refuse what looks like a misspelt parameter of a function that takes a plain dict.
-
-    It would pass without effect.
-    """
+    """Refuse a probably misspelt parameter of a function that takes a plain dict, which would have no effect."""
     for name in params:
-        if name not in task.params and (alike := near(name, task.params)):
+        if name not in task.params and (similar := near(name, task.params)):
             raise InvalidParams(
                 f"{task.task_id} was not started. It has no parameter {name!r} in the task file. "
-                f"Did you mean {alike[0]!r}?"
+                f"Did you mean {similar[0]!r}?"
             )

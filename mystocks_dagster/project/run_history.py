@@ -1,4 +1,4 @@
-"""Executions and statistics of a project, by task id, and the clean-up of what is old."""
+"""Executions and statistics of a project, and the clean-up of old runs."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,54 +20,69 @@ from mystocks_dagster.taskfile.names import dagster_name
 
 
 class RunHistory:
-    """What ran; the methods are those of `Project`, which describes them."""
+    """The executions of a project's tasks."""
 
     def __init__(self, state: ProjectState, schedules: Schedules, caller: Caller) -> None:
-        self.state, self._schedules, self._caller = state, schedules, caller
+        self._state, self._schedules, self._caller = state, schedules, caller
 
     def executions(
         self,
-        name: str | None,
+        name: str | None = None,
+        *,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
         status: str | None = None,
     ) -> Iterator[Execution]:
-        """Yield executions, those of the newest run first."""
-        state = self.state
+        """Yield the executions that started in [since, until), newest run first.
+
+        Args:
+            name: Id of a task: its executions in all jobs; of a group: those of all tasks in its runs; None: all.
+            since: Earliest start.
+            until: End of the range of starts, excluded.
+            limit: Maximum number.
+            status: Only executions with this status.
+        """
+        state = self._state
         group = isinstance(state.taskfile.by_id().get(name or ""), Group)
-        # Paused is what pending is called while the task's switch is off, which the roll-up does not know.
+        # A pending execution is shown as paused while the task's switch is off, which the roll-up does not store.
         stored_status = State.PENDING if status == State.PAUSED else status
         public_status = self._public_status()
         with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
-            wanted = {"job": dagster_name(name)} if name and group else {"task_id": name}
+            selection = {"job": dagster_name(name)} if name and group else {"task_id": name}
             records = rollup.executions(
-                **wanted,
+                **selection,
                 window=TimeWindow.of(since, until),
                 status=stored_status,
                 limit=None if stored_status == State.PENDING else limit,
             )
-            executions = (record.shown(state.tables, state.task_ids) for record in records)
-            public = (replace(one, status=public_status(one.task_id, one.status)) for one in executions)
-            yield from islice((one for one in public if status in (None, one.status)), limit)
+            executions = (record.to_execution(state.tables, state.task_ids) for record in records)
+            public = (
+                replace(execution, status=public_status(execution.task_id, execution.status))
+                for execution in executions
+            )
+            yield from islice((execution for execution in public if status in (None, execution.status)), limit)
 
     def execution(self, execution_id: str) -> Execution:
-        """Return one execution."""
-        state = self.state
+        """Return one execution by its id, `<run id>:<step>`; raises `UnknownName`."""
+        state = self._state
         for execution in history.of_run(state.instance, execution_id.partition(":")[0], state.task_ids):
             if execution.execution_id == execution_id:
                 return replace(execution, status=self._public_status()(execution.task_id, execution.status))
-        raise UnknownName(f"There is no execution {execution_id!r}. What ran: mystocks history")
+        raise UnknownName(f"There is no execution {execution_id!r}. List the executions with: mystocks history")
 
     def of_run(self, run_id: str) -> list[Execution]:
-        """Return the executions of one run."""
-        return history.of_run(self.state.instance, run_id, self.state.task_ids)
+        """Return the executions of one run, including those that have not started."""
+        return history.of_run(self._state.instance, run_id, self._state.task_ids)
 
     def statistics(
-        self, task_id: str | None = None, since: datetime | None = None, until: datetime | None = None
+        self, task_id: str | None = None, *, since: datetime | None = None, until: datetime | None = None
     ) -> dict[str, Statistics]:
-        """Return statistics by task id."""
-        state = self.state
+        """Return statistics of one task or of all, by task id, over the executions that started in [since, until).
+
+        Tasks of the task file are included even if they never ran. Runs removed by clean-ups are counted.
+        """
+        state = self._state
         with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
             aggregates = rollup.tallies(task_id, TimeWindow.of(since, until))
         titles = {task.task_id: task.task_name for task in state.taskfile.tasks if task_id in (None, task.task_id)}
@@ -78,33 +93,47 @@ class RunHistory:
                 continue
             name = state.task_ids.get(aggregate.name, aggregate.task)
             last_status = public_status(name, aggregate.last_status)
-            statistics[name] = aggregate.shown(name, titles.get(name, name), last_status)
+            statistics[name] = aggregate.to_statistics(name, titles.get(name, name), last_status)
         return statistics
 
     def last_outcomes(self) -> dict[str, str]:
-        """Return how each task's newest execution ended that did the work or failed at it."""
-        state = self.state
+        """Return, by task id, the status of the newest execution that succeeded or failed, so not of skipped ones."""
+        state = self._state
         with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
             return {state.task_ids.get(name, name): status for name, status in rollup.last_outcomes().items()}
 
-    def read(self, progress: Progress | None, *, rebuild: bool) -> None:
-        """Bring the roll-up up to date."""
-        with catch_up.opened(self.state.tables, self.state.settings.dagster_home, progress, rebuild=rebuild):
+    def update(self, progress: Progress | None = None, *, rebuild: bool = False) -> None:
+        """Update the roll-up, which every query of the history does too; the first time takes minutes.
+
+        Args:
+            progress: Called after each batch with the number of runs read and their total.
+            rebuild: Discard the roll-up and read everything again.
+        """
+        with catch_up.opened(self._state.tables, self._state.settings.dagster_home, progress, rebuild=rebuild):
             pass
 
-    def clean_up(self, days: int, *, dry_run: bool, progress: Progress | None) -> CleanupResult:
-        """Remove what ended more than `days` days ago."""
+    def clean_up(self, days: int, *, dry_run: bool = False, progress: Progress | None = None) -> CleanupResult:
+        """Remove runs, events, logs and ticks that ended more than `days` days ago, except those still needed.
+
+        Args:
+            days: At least 1.
+            dry_run: Only count what would be removed.
+            progress: As in `update`.
+
+        Raises:
+            InstanceError: Another clean-up is running, or `days` is out of range.
+        """
         from mystocks_dagster.history.cleanup.clean_up import InstanceRef, clean_up, make_room
 
         check(self._caller, Action.CLEAN_UP)
-        home = self.state.settings.dagster_home
-        # Before the databases are opened, which needs room.
+        home = self._state.settings.dagster_home
+        # First, because opening the databases needs disk space.
         tight = make_room(home, days, dry_run=dry_run)
-        instance = InstanceRef(self.state.instance, home)
+        instance = InstanceRef(self._state.instance, home)
         return clean_up(instance, days, dry_run=dry_run, progress=progress, tight=tight)
 
     def _public_status(self) -> Callable[[str, str], str]:
-        """Return what tells the status of a task's execution for people; it reads the switches when needed, once."""
+        """Return the function from task id and stored status to public status; it reads the switches at most once."""
         switches = cache(self._schedules.switches)
 
         def public_status(task_id: str, status: str) -> str:

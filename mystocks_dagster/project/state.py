@@ -1,4 +1,4 @@
-"""What is read and opened of a project once, and shared by all that works on it: task file, instance, definitions."""
+"""The loaded state of a project, shared by its parts: task file, instance, definitions."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -10,7 +10,7 @@ from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.reader import Version
 
-# Importing Dagster takes longer than most commands: it waits until the instance or a definition is needed.
+# Dagster is imported only when the instance or a definition is needed: it takes longer than most commands.
 if TYPE_CHECKING:
     import dagster as dg
 
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
 
 class ProjectState:
-    """One project's task file, as it is when first needed, and its Dagster instance.
+    """A project's task file, loaded when first needed, and its Dagster instance.
 
     Args:
-        settings: The project's.
-        instance: Opened already; else it is opened when first needed.
-        background_reload: What reloads the web UI after an edit was answered; None: the edit itself waits for it.
-        warn: Called once, when the last good version of the task file is used instead of it, with the line that says
-            so.
+        settings: The project's settings.
+        instance: The open Dagster instance; None: it is opened when first needed.
+        background_reload: Reloads the web UI after an edit was answered; None: an edit waits for the reload.
+        warn: Called at most once, with the warning that the last good version of the task file is in use.
     """
 
     def __init__(
@@ -45,25 +44,25 @@ class ProjectState:
 
     @cached_property
     def version(self) -> Version:
-        """The task file without what is broken in it; when nothing of it can be used, its last good version.
+        """The task file without its broken entries; if all of it is unusable, its last good version.
 
         Raises:
-            TaskFileError: It cannot be used, and there is no good version of it.
+            TaskFileError: It is unusable, and there is no last good version.
         """
-        return self._noticed(load_usable(self.settings))
+        return self._warned(load_usable(self.settings))
 
     @cached_property
-    def _listing(self) -> Version:
-        """The same for what only looks: without functions where these are known to be right."""
-        return self.loaded or self._noticed(load_for_reading(self.settings))
+    def _reading_version(self) -> Version:
+        """The version for reading; without functions if these are known to be valid."""
+        return self.loaded or self._warned(load_for_reading(self.settings))
 
-    def _noticed(self, version: Version) -> Version:
+    def _warned(self, version: Version) -> Version:
         if text := notice(version):
             self._warn(text)
         return version
 
     def version_for(self, name: str) -> Version:
-        """Return the task file with what a run of one task or group needs; the others may be left out of it."""
+        """Return a version with the functions that a run of one task or group needs; others may be missing."""
         if self.loaded:
             return self.loaded
         if name not in self._parts:
@@ -71,7 +70,7 @@ class ProjectState:
         return self._parts[name]
 
     def repository_for(self, name: str) -> "Repository":
-        """Return the definitions from which a run of one task or group is made."""
+        """Return the definitions for a run of one task or group."""
         from mystocks_dagster.runs import launch
 
         if "repository" in self.__dict__ or self.version_for(name) is self.loaded:
@@ -80,13 +79,13 @@ class ProjectState:
 
     @property
     def loaded(self) -> Version | None:
-        """The version of the task file, when it was read already."""
+        """The version of the task file if it is loaded already."""
         return self.__dict__.get("version")
 
     @property
     def taskfile(self) -> TaskFile:
         """The tasks and groups that can run."""
-        return self._listing.taskfile
+        return self._reading_version.taskfile
 
     @cached_property
     def task_ids(self) -> dict[str, str]:
@@ -94,8 +93,8 @@ class ProjectState:
         return {task.dagster_name: task.task_id for task in self.taskfile.tasks}
 
     def find(self, name: str) -> Task | Group:
-        """Return the task or group of that id; raises as `Project.find` does."""
-        return self._listing.find(name)
+        """Return a task or group by its id; raises as `Project.find` does."""
+        return self._reading_version.find(name)
 
     @cached_property
     def instance(self) -> "dg.DagsterInstance":
@@ -106,7 +105,7 @@ class ProjectState:
 
     @cached_property
     def tables(self) -> "DagsterTables":
-        """The instance's tables, for reading: without Dagster while no instance is open."""
+        """The instance's tables for reading, without importing Dagster as long as no instance is open."""
         from mystocks_dagster.dagster_tables import InstanceTables
         from mystocks_dagster.instance import open_tables
 
@@ -115,7 +114,7 @@ class ProjectState:
 
     @cached_property
     def repository(self) -> "Repository":
-        """The definitions from which runs are made."""
+        """The definitions for runs of all tasks and groups."""
         from mystocks_dagster.runs import launch
 
         return launch.load(self.settings)

@@ -44,7 +44,7 @@ def test_list_shows_channels_and_what_they_are_told(cli: Commands, monkeypatch: 
     write(cli, "wecombot://${WECOM_KEY}")
     told = cli("alerts")
     assert "wecombot://${WECOM_KEY}" in told
-    assert "Told: failure, recovery, late, missed, daemon, broken_file; at most 30 messages an hour" in told
+    assert "Sent: failure, recovery, late, missed, daemon, broken_file; at most 30 messages per hour" in told
     assert "Expected on trading days by 18:30: daily_bars" in told
     assert KEY not in told
     found = cli.json("alerts", "list")
@@ -62,7 +62,7 @@ def test_without_addresses_it_says_how_to_add_one(cli: Commands) -> None:
 
 def test_history_is_empty_before_anything_was_told(cli: Commands) -> None:
     write(cli, "json://127.0.0.1:1/")
-    assert "Nothing has been told yet" in cli("alerts", "history")
+    assert "No alert has been sent yet" in cli("alerts", "history")
     assert cli.json("alerts", "history") == []
 
 

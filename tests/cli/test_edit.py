@@ -37,7 +37,7 @@ def test_an_edit_changes_its_lines_and_keeps_the_rest(cli: Commands) -> None:
     told = cli("edit", "base", "timeout=120")
     assert text(cli) == TASKS.replace("timeout: 60", "timeout: 120")
     assert "+    timeout: 120" in told
-    assert "no web UI of this project runs" in told
+    assert "the web UI of this project is not running" in told
     assert (cli.folder.root / "tasks.yaml.bak").read_text(encoding="utf-8") == TASKS
 
 

@@ -53,7 +53,7 @@ def test_a_date_is_given_as_the_task_file_would_read_it(mine: Folder) -> None:
 def test_a_misspelt_parameter_of_a_plain_function_is_refused_and_a_new_one_is_said(mine: Folder) -> None:
     refused = mine.mystocks("run", "count", "-p", "treshold=1.05", code=1)
     assert "It has no parameter 'treshold' in the task file. Did you mean 'threshold'?" in refused
-    assert "does not list the parameter 'extra'" in mine.mystocks("run", "count", "-p", "extra=1")
+    assert "has no parameter 'extra'" in mine.mystocks("run", "count", "-p", "extra=1")
 
 
 def test_a_query_ends_without_a_page_about_leaks(mine: Folder) -> None:

@@ -200,7 +200,7 @@ def test_install_status_remove(mystocks: Commands, calls: Path) -> None:
         "file": str(unit),
         "removed": False,
     }
-    assert "was not installed" in mystocks("service", "remove", "--manager", "systemd")
+    assert "is not installed: " in mystocks("service", "remove", "--manager", "systemd")
 
 
 @pytest.mark.slow

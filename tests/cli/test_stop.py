@@ -49,7 +49,7 @@ def project(cli: Commands) -> Project:
 
 def start(project: Project, name: str) -> tuple[str, int]:
     """Start a run in a process of its own; return its id and its task's process, once that sleeps."""
-    run_id = project.create(name, {})
+    run_id = project.runs.create(name, {})
     launch.start(project.instance, run_id, queued=False)
     note = Path("pid")
     wait_for(lambda: note.exists() and note.read_text(), 60, f"the start of {name}")
@@ -88,7 +88,7 @@ def test_a_task_that_runs_in_a_group_is_stopped_with_it(cli: Commands, project: 
 
 
 def test_what_waits_is_taken_off_the_queue(cli: Commands, project: Project) -> None:
-    run_id = project.create("slow", {})
+    run_id = project.runs.create("slow", {})
     launch.start(project.instance, run_id, queued=True)
     assert cli.json("history", "slow")[0]["status"] == "pending"
     assert cli.json("stop", "slow")[0]["status"] == "canceled"

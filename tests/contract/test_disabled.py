@@ -44,22 +44,22 @@ def tags(project: Project, run_id: str) -> dict[str, str]:
 
 def test_a_disabled_group_is_refused_with_what_to_do(project: Project) -> None:
     with pytest.raises(Disabled, match=r"resting is disabled .* --force .* mystocks edit resting enabled=true"):
-        project.create("resting", {})
+        project.runs.create("resting", {})
     assert project.instance.get_runs() == []
 
 
 def test_it_runs_when_it_is_forced(project: Project) -> None:
-    assert tags(project, project.create("resting", {}, force=True))["mystocks/group_id"] == "resting"
+    assert tags(project, project.runs.create("resting", {}, force=True))["mystocks/group_id"] == "resting"
 
 
 def test_it_runs_once_a_person_has_switched_it_on_and_not_after_the_reset(project: Project) -> None:
-    project.switch("resting", True)
-    assert project.create("resting", {})
-    project.switch("resting", None)
+    project.schedules.switch("resting", True)
+    assert project.runs.create("resting", {})
+    project.schedules.switch("resting", None)
     with pytest.raises(Disabled):
-        project.create("resting", {})
+        project.runs.create("resting", {})
 
 
 def test_a_group_whose_schedule_alone_is_off_and_a_disabled_task_run_by_hand(project: Project) -> None:
-    assert project.create("by_hand_only", {})
-    assert project.create("two", {})
+    assert project.runs.create("by_hand_only", {})
+    assert project.runs.create("two", {})

@@ -33,7 +33,7 @@ def instance(
 def starting() -> str:
     """A run that has been taken off the queue, and whose process is not there yet."""
     project = Project(Settings.from_env())
-    run_id = project.create("one", {})
+    run_id = project.runs.create("one", {})
     event = dg.DagsterEvent(event_type_value="PIPELINE_STARTING", job_name="one")
     project.instance.report_dagster_event(event, run_id)
     return run_id

@@ -46,7 +46,7 @@ def remembered(folder: Folder) -> dict[str, Any]:
             server.wait(server.launch(job))
         wait_for(lambda: runs(server, "beat"), 60, "a run by the interval")
         for name in ("beat", "daily"):
-            project.switch(name, False)
+            project.schedules.switch(name, False)
         wait_for(
             lambda: not runs(server, "beat", ["QUEUED", "STARTING", "STARTED"]), 60, "the end of the interval's runs"
         )
@@ -75,9 +75,9 @@ def opened(folder: Folder) -> Iterator[Project]:
 
 def told(project: Project) -> dict[str, Any]:
     return {
-        "history": [one.to_json() for one in project.history()],
-        "stats": {name: one.to_json() for name, one in project.statistics().items()},
-        "switches": {name: str(one) for name, one in project.switches().items()},
+        "history": [one.to_json() for one in project.history.executions()],
+        "stats": {name: one.to_json() for name, one in project.history.statistics().items()},
+        "switches": {name: str(one) for name, one in project.schedules.switches().items()},
     }
 
 
@@ -130,6 +130,6 @@ def test_history_statistics_and_switches_are_what_they_were(server: Server, reme
 def test_a_schedule_that_is_resumed_after_the_restart_goes_on(server: Server) -> None:
     before = runs(server, "beat")
     with opened(server.folder) as project:
-        project.switch("beat", None)
+        project.schedules.switch("beat", None)
         wait_for(lambda: set(runs(server, "beat")) - set(before), 60, "a run by the interval")
-        project.switch("beat", False)
+        project.schedules.switch("beat", False)

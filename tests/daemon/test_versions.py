@@ -41,7 +41,7 @@ AFTERWARDS = {"changed": CHANGED, "broken": BROKEN, "shortened": SHORTENED}
 CREATE = """
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Settings
-print(Project(Settings.from_env()).create({name!r}, {{}}))
+print(Project(Settings.from_env()).runs.create({name!r}, {{}}))
 """
 START = """
 import sys

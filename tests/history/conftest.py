@@ -69,10 +69,10 @@ class Store:
         return run_id
 
     def statistics(self, **window: Any) -> dict[str, dict[str, Any]]:
-        return {name: one.to_json() for name, one in self.project.statistics(**window).items()}
+        return {name: one.to_json() for name, one in self.project.history.statistics(**window).items()}
 
     def history(self, *name: str, **wanted: Any) -> list[dict[str, Any]]:
-        return [one.to_json() for one in self.project.history(*name, **wanted)]
+        return [one.to_json() for one in self.project.history.executions(*name, **wanted)]
 
     def throw_away(self) -> None:
         """Remove the roll-up."""

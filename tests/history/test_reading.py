@@ -28,7 +28,7 @@ def test_the_commands_look_back_and_clean_up(store: Store, cli: Commands, monkey
     assert cli.json("stats", "load", "--since", "7d")["load"]["total_executions"] == 2
     assert cli.json("stats", "load", "--until", "2020-01-01")["load"]["total_executions"] == 0
     assert "calc-it" in cli("stats", "--rebuild")
-    assert "'soon' is no time. Write 7d" in cli("stats", "--since", "soon", code=1)
+    assert "'soon' is not a time. Write 7d" in cli("stats", "--since", "soon", code=1)
     assert "Invalid value for '--days'" in cli("cleanup", "--days", "0", code=2)
 
     monkeypatch.setenv("MYSTOCKS_NOW", (now() + timedelta(days=40)).isoformat())

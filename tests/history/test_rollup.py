@@ -52,7 +52,7 @@ def test_history_tells_the_newest_first_and_what_each_did(store: Store) -> None:
     assert told[1]["error_message"] == "no such luck"
     assert told[1]["result"]["message"] == "hier 沪"
     assert told[2]["log_path"].endswith(".out")
-    assert told == [store.project.execution(one["execution_id"]).to_json() for one in told]
+    assert told == [store.project.history.execution(one["execution_id"]).to_json() for one in told]
     assert [one["execution_id"] for one in store.history("load", limit=1)] == [f"{second}:load"]
     assert [one["execution_id"] for one in store.history("calc-it")] == [f"{first}:calc_it"]
     assert [one["task_id"] for one in store.history(status="failed")] == ["calc-it"]
@@ -99,16 +99,16 @@ def test_the_projects_own_jobs_are_no_tasks(store: Store) -> None:
 
 def test_a_failure_is_the_last_outcome_until_the_task_does_its_work(store: Store) -> None:
     store.run("night", load="success", calc_it="failed")
-    assert store.project.last_outcomes() == {"load": "success", "calc-it": "failed"}
+    assert store.project.history.last_outcomes() == {"load": "success", "calc-it": "failed"}
     store.run("load", load="skipped")
     _, run_id = store.new_run("calc_it", calc_it="success")
     run = store.instance.get_run_by_id(run_id)
     assert run
     store.instance.report_run_canceled(run)
     assert store.statistics()["calc-it"]["last_status"] == "cancelled"
-    assert store.project.last_outcomes() == {"load": "success", "calc-it": "failed"}
+    assert store.project.history.last_outcomes() == {"load": "success", "calc-it": "failed"}
     store.run("calc_it", calc_it="partial_success")
-    assert store.project.last_outcomes()["calc-it"] == "partial_success"
+    assert store.project.history.last_outcomes()["calc-it"] == "partial_success"
 
 
 def test_the_rollup_can_be_thrown_away_and_rebuilt(store: Store) -> None:
@@ -119,7 +119,7 @@ def test_the_rollup_can_be_thrown_away_and_rebuilt(store: Store) -> None:
     store.throw_away()
     assert (store.statistics(), store.history()) == before
     seen: list[tuple[int, int]] = []
-    store.project.read_history(lambda done, total: seen.append((done, total)), rebuild=True)
+    store.project.history.update(lambda done, total: seen.append((done, total)), rebuild=True)
     assert seen[-1] == (3, 3)
     assert (store.statistics(), store.history()) == before
 
@@ -189,7 +189,7 @@ def test_a_run_that_failed_before_it_began_is_a_failure_of_its_task(store: Store
 def test_pending_reads_paused_while_the_switch_is_off(store: Store) -> None:
     store.new_run("nightly", nightly="success")
     assert store.history()[0]["status"] == "pending"
-    store.project.switch("nightly", False)
+    store.project.schedules.switch("nightly", False)
     assert store.history()[0]["status"] == "paused"
     assert len(store.history(status="paused")) == 1
     assert store.history(status="pending") == []

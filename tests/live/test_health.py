@@ -115,13 +115,13 @@ def test_a_detached_run_is_followed_by_its_id_and_its_logs_are_shown_by_task_run
 
 def test_a_stopped_task_is_cancelled_and_its_retries_are_not_waited_for(cli: Commands, project: Project) -> None:
     run_id = cli.json("run", "sleeps", "--detach")["run_id"]
-    wait_for(lambda: project.execution(f"{run_id}:sleeps").status == "running", 90, "the task's start")
+    wait_for(lambda: project.history.execution(f"{run_id}:sleeps").status == "running", 90, "the task's start")
     assert [one["status"] for one in cli.json("stop", "sleeps")] == ["canceled"]
     events = {
         entry.dagster_event.event_type_value for entry in project.instance.all_logs(run_id) if entry.dagster_event
     }
     assert "STEP_UP_FOR_RETRY" not in events
-    stopped = project.execution(f"{run_id}:sleeps")
+    stopped = project.history.execution(f"{run_id}:sleeps")
     assert (stopped.status, stopped.retry_count) == ("cancelled", 0)
     assert cli("logs", "sleeps").endswith("| stopped on request\n")
 
@@ -129,7 +129,7 @@ def test_a_stopped_task_is_cancelled_and_its_retries_are_not_waited_for(cli: Com
 # Of the twelve failures of the earlier implementation the eleventh: log lines lost their values.
 def test_an_execution_is_followed_while_it_runs_and_its_file_has_all_it_said(server: Server, project: Project) -> None:
     run_id = server.launch("talks")
-    followed = list(project.follow_logs(f"{run_id}:talks"))
+    followed = list(project.logs.follow(f"{run_id}:talks"))
     assert server.wait(run_id) == "SUCCESS"
     form = re.compile(
         rf"^\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}\+08:00 ([A-Z]+) +talks attempt=1 run={run_id} \| (.*)\n$"
@@ -144,7 +144,7 @@ def test_an_execution_is_followed_while_it_runs_and_its_file_has_all_it_said(ser
         ("WARNING", "second line"),
     ]
     assert re.fullmatch(r"success after \d+\.\d s\. all said", told[-1][1])
-    assert project.logs(f"{run_id}:talks") == "".join(followed)
+    assert project.logs.read(f"{run_id}:talks") == "".join(followed)
     assert (project.settings.logs / "talks.log").read_text(encoding="utf-8").endswith("".join(followed))
 
 
@@ -152,7 +152,7 @@ def test_what_was_rotated_away_is_read_from_dagster(server: Server, project: Pro
     run_id = server.launch("talks")
     assert server.wait(run_id) == "SUCCESS"
     (project.settings.logs / "talks.log").unlink()
-    told = project.logs(f"{run_id}:talks")
+    told = project.logs.read(f"{run_id}:talks")
     for part in ("got 3 of 三", "printed ***", "from a child", "second line", f"run={run_id}"):
         assert part in told
 
@@ -167,12 +167,12 @@ def test_a_scheduled_task_that_failed_makes_the_project_degraded_until_it_succee
     assert [(one.name, one.remedy) for one in told.checks if not one.ok] == [
         ("last_runs", "mystocks logs fails, then: mystocks run fails")
     ]
-    assert "RuntimeError: no data today" in project.logs(f"{run_id}:fails")
+    assert "RuntimeError: no data today" in project.logs.read(f"{run_id}:fails")
 
 
 def test_health_ends_with_1_and_says_what_to_do_when_something_is_wrong(cli: Commands) -> None:
     told = cli("health", code=1)
-    assert re.search(r"wrong +last_runs +failed the last time: fails", told)
+    assert re.search(r"failed +last_runs +failed in the last run: fails", told)
     assert "→ mystocks logs fails, then: mystocks run fails" in told
 
 

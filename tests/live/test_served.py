@@ -101,7 +101,7 @@ def test_everything_is_served_under_names_that_do_not_clash(server: Server) -> N
 
 
 def test_a_second_web_ui_of_the_same_project_is_refused(server: Server) -> None:
-    assert f"runs already, at {server.address}" in server.folder.mystocks("ui", code=1).replace("\n", " ")
+    assert f"is running already, at {server.address}" in server.folder.mystocks("ui", code=1).replace("\n", " ")
 
 
 def test_a_dependency_runs_first_in_the_same_run(server: Server) -> None:

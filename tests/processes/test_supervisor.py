@@ -206,7 +206,7 @@ def test_what_cannot_be_kept_running_ends_the_ui_with_an_exit_code(
     monkeypatch.setattr(servers, "commands", lambda *_: [command(log, "ends", ready=lambda _pid: True)])
     settings, said = Settings.from_env(), []
     assert servers._serve(settings, prepare_home(settings), "127.0.0.1", 3000, said.append) == 1
-    assert "Giving up: the server ended with exit code 3, 6 times in a row. The reason is in the lines above." in said
+    assert "Giving up: the server ended with exit code 3, 6 times in a row. See the lines above." in said
     assert not (folder.root / ".dagster" / "ui.json").exists()
 
 

@@ -41,7 +41,9 @@ SECRET = {**NEW, "params": {"x": "${DESK_PASSWORD}"}}
 #: In a message or page: it is this caller who may not.
 REFUSED = re.compile(r"from here|outside of the export folder")
 #: Nothing runs in this project, and no live source is asked: an action that was let through ends so.
-LET_THROUGH = re.compile(r"no daemon is alive|is not running|has no table with daily partitions|simulated generates prices")
+LET_THROUGH = re.compile(
+    r"no daemon is alive|is not running|has no table with daily partitions|simulated generates prices"
+)
 
 
 class Desk:

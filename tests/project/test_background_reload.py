@@ -75,7 +75,7 @@ def test_many_saves_share_reloads_and_none_is_left_out(desk: Folder, monkeypatch
     settings = Settings.from_env()
     begun, go_on, read = threading.Semaphore(0), threading.Event(), []
 
-    def load(_settings: Settings, *, anew: bool) -> None:
+    def load(_settings: Settings, *, always: bool) -> None:
         read.append((desk.root / "saved").read_text(encoding="utf-8"))
         begun.release()
         assert go_on.wait(30)

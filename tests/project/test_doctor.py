@@ -232,8 +232,8 @@ def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_wa
     cli: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = Project(Settings.from_env())
-    project.switch("daily", False)
-    switch = project.switch("daily", True)  # from now on the daemon would look at it
+    project.schedules.switch("daily", False)
+    switch = project.schedules.switch("daily", True)  # from now on the daemon would look at it
     assert "schedules" not in wrong(cli, "health")
     began = datetime.fromtimestamp(time.time(), SHANGHAI)
     due = began.replace(hour=16, minute=0, second=0, microsecond=0)
@@ -254,7 +254,7 @@ def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_wa
     assert "schedules" not in wrong(cli, "health")
     monkeypatch.setenv("MYSTOCKS_NOW", (due + timedelta(days=1, minutes=6)).isoformat())
     assert f"{due + timedelta(days=1):%Y-%m-%d %H:%M}" in wrong(cli, "health")["schedules"]
-    project.switch("daily", False)
+    project.schedules.switch("daily", False)
     assert "schedules" not in wrong(cli, "health")
 
 

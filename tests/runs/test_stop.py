@@ -316,7 +316,7 @@ def test_ctrl_c_while_a_run_is_queued_takes_it_off_the_queue(plant: Plant, monke
         raise KeyboardInterrupt
 
     monkeypatch.setattr(launch, "start", start)
-    assert not run_and_follow(project, run_id, quiet=True).succeeded
+    assert not run_and_follow(project, run_id, lambda event: None).succeeded
     plant.dequeue()
     plant.never_runs(run_id)
 

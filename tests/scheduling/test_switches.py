@@ -55,7 +55,7 @@ def test_an_edit_of_the_file_does_not_move_a_switch_that_was_turned(cli: Command
 
 
 def test_a_group_has_a_switch_too(cli: Commands) -> None:
-    assert "all_of_it is off; the file has it on" in cli("disable", "all_of_it")
+    assert "all_of_it is off; the task file says on" in cli("disable", "all_of_it")
     assert "0 9 * * * (off, file: on)" in cli("list")
 
 

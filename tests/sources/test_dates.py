@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import polars as pl
 import pytest
 
-from mystocks_dagster.sources.dates import AmbiguousDate, parse_day, days_expr
+from mystocks_dagster.sources.dates import AmbiguousDate, days_expr, parse_day
 
 DAY = date(2024, 3, 1)
 

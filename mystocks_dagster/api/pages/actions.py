@@ -35,7 +35,7 @@ def _register_run(router: APIRouter, site: Site) -> None:
             values: dict[str, Any] = {}
             if isinstance(entry, Task):
                 values = run_form.changed(_params(project, entry), _prefixed(form, "param."))
-            run_id = project.start(name, values, only=form.get("only") == "on")
+            run_id = project.runs.start(name, values, only=form.get("only") == "on")
         except MyStocksError as error:
             return _run_page(site, request, name, form, error)
         return redirect(f"/tasks/{name}", done="started", run=run_id)
@@ -44,7 +44,7 @@ def _register_run(router: APIRouter, site: Site) -> None:
 def _register_stop(router: APIRouter, site: Site) -> None:
     @router.post("/{name}/stop")
     def stop(request: Request, name: str, form: Form) -> Response:
-        return _act(site, request, name, form, "stopped", lambda: project_of(request).stop(name))
+        return _act(site, request, name, form, "stopped", lambda: project_of(request).runs.stop(name))
 
 
 def _register_switch(router: APIRouter, site: Site) -> None:
@@ -54,7 +54,7 @@ def _register_switch(router: APIRouter, site: Site) -> None:
         if position not in _SWITCH_POSITIONS:
             raise Forbidden(f"{position!r} is not a position of a switch; the positions are on, off and reset.")
         on = _SWITCH_POSITIONS[position]
-        return _act(site, request, name, form, position, lambda: project_of(request).switch(name, on))
+        return _act(site, request, name, form, position, lambda: project_of(request).schedules.switch(name, on))
 
 
 def _act(

@@ -67,11 +67,11 @@ def table_rows(project: Project) -> list[TableRow]:
     Raises:
         TaskFileError: The file is not usable.
     """
-    switches = project.switches()
+    switches = project.schedules.switches()
     next_runs: dict[str, NextRun] = {}
-    for next_run in project.next_runs(None, 1):
+    for next_run in project.schedules.next_runs(None, 1):
         next_runs.setdefault(next_run.task_id, next_run)
-    statistics = project.statistics()
+    statistics = project.history.statistics()
     rows = [
         TableRow(
             id=name,

@@ -41,7 +41,7 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
     project = project_of(request)
     entry = project.find(name)
     days = request.query_params.get("days", "")
-    executions = list(project.history(name, limit=_MAX_EXECUTIONS))
+    executions = list(project.history.executions(name, limit=_MAX_EXECUTIONS))
     return site.render(
         request,
         "task.html",
@@ -49,8 +49,8 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
         entry=entry,
         name=name,
         title=project.title(name),
-        switch=project.switches().get(name),
-        next_runs=project.next_runs(name, 3),
+        switch=project.schedules.switches().get(name),
+        next_runs=project.schedules.next_runs(name, 3),
         executions=executions,
         active=any(execution.status in UNDER_WAY for execution in executions),
         bars=task_table.bars(executions),
@@ -64,7 +64,7 @@ def task_page(site: Site, request: Request, name: str, error: MyStocksError | No
 
 def _task_values(project: Project, task: Task, days: str) -> dict[str, Any]:
     since = now() - timedelta(days=_DAYS[days]) if days in _DAYS else None
-    statistics = project.statistics(task.task_id, since=since)[task.task_id]
+    statistics = project.history.statistics(task.task_id, since=since)[task.task_id]
     return {"is_task": True, "members": [], "statistics": statistics, "params": task.masked()["params"]}
 
 

@@ -1,6 +1,6 @@
-"""Cleaning up: old runs go, with all that is theirs; what stands on them stays (decision 9).
+"""Removal of old runs with their events and logs (decision 9).
 
-Partitions, last materializations and checks, the memory of sensors and the statistics are afterwards what they were.
+Partitions, last materializations and checks, cursors of sensors and statistics do not change.
 """
 
 import fcntl
@@ -23,17 +23,17 @@ from mystocks_dagster.history.rollup import FILE, Rollup
 from mystocks_dagster.market.clock import now
 
 _BATCH = 100
-#: On a full disk each batch must give back more than it needs.
+#: On a full disk each batch must free more space than it needs.
 _SMALL_BATCH = 5
-#: A hundred years: nothing is older.
+#: A hundred years.
 MOST_DAYS = 36_500
-#: Where versions of the task file are stored, in the instance's folder.
+#: Folder of the stored versions of the task file, in the instance's folder.
 _VERSIONS = "taskfiles"
 
 
 @dataclass(frozen=True)
 class InstanceRef:
-    """Where to clean up: an instance and its folder."""
+    """An instance and its folder."""
 
     instance: dg.DagsterInstance
     home: Path
@@ -42,22 +42,22 @@ class InstanceRef:
 def clean_up(
     place: InstanceRef, days: int, *, dry_run: bool = False, progress: Progress | None = None, tight: int | None = None
 ) -> CleanupResult:
-    """Remove what ended more than `days` days ago; runs that have not ended are never touched.
+    """Remove what ended more than `days` days ago; active runs are never removed.
 
     Args:
-        place: Where.
+        place: The instance to clean up.
         days: 1 to `MOST_DAYS`.
-        dry_run: Only say what would be removed.
-        progress: Told after each batch how many runs of how many are gone.
-        tight: What `make_room` returned.
+        dry_run: Only count what would be removed.
+        progress: Called after each batch with the number of removed runs and their total.
+        tight: The result of `make_room`.
 
     Raises:
-        InstanceError: Another clean-up runs, or `days` is not within its bounds.
+        InstanceError: Another clean-up is running, or `days` is out of range.
     """
     before = _before(days)
     with _alone(place.home), catch_up.opened(InstanceTables(place.instance), place.home, progress) as rollup:
         old = retention.expired_runs(place.instance, before)
-        told = CleanupResult(
+        result = CleanupResult(
             days=days,
             dry_run=dry_run,
             runs=len(old.run_ids),
@@ -65,31 +65,29 @@ def clean_up(
             kept=old.kept,
         )
         if dry_run:
-            return _foreseen(place, told, before, old.run_ids)
+            return _dry_run_result(place, result, before, old.run_ids)
         size = disk_space.database_bytes(place.instance)
-        freed = (tight or 0) + _remove_runs(
-            place.instance, rollup, old.run_ids, progress, _BATCH if tight is None else _SMALL_BATCH
-        )
+        batch = _BATCH if tight is None else _SMALL_BATCH
+        freed = (tight or 0) + _remove_runs(place.instance, rollup, old.run_ids, progress, batch)
         ticks = orphans.remove_ticks(place.instance, before)
         versions = orphans.unused_versions(place.instance, place.home / _VERSIONS, before)
         freed += removal.size(versions)
         for path in versions:
             path.unlink(missing_ok=True)
-    told_first = (
-        "The disk was full: the output of all runs older than that was removed first, also of those that stay.",
-    )
-    notes = (*(told_first if tight else ()), *disk_space.compact(place.instance), *_shrink_rollup(place))
+    notes = (*disk_space.compact(place.instance), *_shrink_rollup(place))
+    if tight:
+        notes = ("The disk was full: the output of all older runs was removed first, also of runs that stay.", *notes)
     freed = max(0, freed + size - disk_space.database_bytes(place.instance))
-    return replace(told, ticks=ticks, task_files=len(versions), bytes_freed=freed, notes=notes)
+    return replace(result, ticks=ticks, task_files=len(versions), bytes_freed=freed, notes=notes)
 
 
 def make_room(home: Path, days: int, *, dry_run: bool = False) -> int | None:
-    """Make some room on a full disk without any database, since opening one needs room; None when the disk is not full.
+    """Free space on a full disk without opening a database, which needs space; None if the disk is not full.
 
-    The reserve goes, and the output of all old runs, also of runs that stay. Returns the bytes of that output.
+    Removes the reserve and the output of all old runs, also of runs that stay. Returns the bytes of that output.
 
     Raises:
-        InstanceError: `days` is not within its bounds.
+        InstanceError: `days` is out of range.
     """
     before = _before(days)
     if not disk_errors.free_reserve(home):
@@ -99,7 +97,7 @@ def make_room(home: Path, days: int, *, dry_run: bool = False) -> int | None:
 
 def _before(days: int) -> datetime:
     if days < 1:
-        raise InstanceError(f"clean up after {days} days: at least 1, so that what has just ended stays.")
+        raise InstanceError(f"clean up after {days} days: at least 1, so that recent runs stay.")
     if days > MOST_DAYS:
         raise InstanceError(f"clean up after {days} days: at most {MOST_DAYS:,}, which is a hundred years.")
     return now() - timedelta(days=days)
@@ -111,24 +109,28 @@ def _alone(home: Path) -> Generator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise NotNow("Another clean-up is running; nothing was removed. Try again when it has ended.") from None
+            raise NotNow("Another clean-up is running; nothing was removed. Try again when it has finished.") from None
         yield
 
 
-def _foreseen(place: InstanceRef, told: CleanupResult, before: datetime, run_ids: Sequence[str]) -> CleanupResult:
+def _dry_run_result(
+    place: InstanceRef, result: CleanupResult, before: datetime, run_ids: Sequence[str]
+) -> CleanupResult:
     versions = orphans.unused_versions(place.instance, place.home / _VERSIONS, before)
     freed = sum(removal.size(removal.run_files(place.instance, run_id)) for run_id in run_ids) + removal.size(versions)
-    return replace(told, ticks=orphans.count_ticks(place.instance, before), task_files=len(versions), bytes_freed=freed)
+    return replace(
+        result, ticks=orphans.count_ticks(place.instance, before), task_files=len(versions), bytes_freed=freed
+    )
 
 
 def _remove_runs(
     instance: dg.DagsterInstance, rollup: Rollup, run_ids: Sequence[str], progress: Progress | None, size: int
 ) -> int:
-    """Remove runs and return the bytes of the files that are gone."""
+    """Remove runs and return the bytes of the removed files."""
     newest, snapshots, freed = retention.pinned(instance), set[str](), 0
     for start in range(0, len(run_ids), size):
         batch = run_ids[start : start + size]
-        # First what must outlive them, so that a crash at any moment loses nothing.
+        # The archive first, so that a crash at any moment loses nothing.
         if parts := rollup.of_runs(batch):
             archive.store(instance, parts)
         snapshots |= orphans.snapshots_of(instance, batch)

@@ -1,4 +1,4 @@
-"""Giving space back to the disk after rows were removed: SQLite and Postgres keep it for themselves unless told."""
+"""Returning free space in databases to the disk, which SQLite and Postgres do only on request."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from sqlalchemy.exc import OperationalError
 from mystocks_dagster import disk_errors
 from mystocks_dagster.history.dagster_storage import event_storage, run_storage, schedule_storage
 
-#: How long a busy database is waited for.
+#: Longest wait for a busy database.
 _PATIENCE_SECONDS = 30
-#: Tables that runs and ticks fill, by the storage that holds them.
+#: Tables of runs and ticks, by storage.
 _TABLES = {
     "run": ("runs", "run_tags", "snapshots", "kvs"),
     "event": ("event_logs", "asset_event_tags", "asset_check_executions"),
@@ -24,7 +24,7 @@ _TABLES = {
 
 
 def database_bytes(instance: dg.DagsterInstance) -> int:
-    """Return how many bytes the databases that all runs share take."""
+    """Return the size in bytes of the databases that all runs share."""
     total = 0
     for kind, connection in _connections(instance):
         if connection.dialect.name == "sqlite":
@@ -36,7 +36,7 @@ def database_bytes(instance: dg.DagsterInstance) -> int:
 
 
 def compact(instance: dg.DagsterInstance) -> list[str]:
-    """Make the databases as small as their content; return, for people, what could not be done."""
+    """Compact the databases; return a message per failure."""
     notes = []
     for kind, connection in _connections(instance):
         if connection.dialect.name == "sqlite":
@@ -47,26 +47,26 @@ def compact(instance: dg.DagsterInstance) -> list[str]:
 
 
 def compact_file(path: Path) -> list[str]:
-    """Make a file of SQLite as small as its content; return why that could not be done."""
+    """Compact an SQLite file; return a message on failure."""
     needed, free = 2 * path.stat().st_size, disk_errors.room(path.parent)
     if free < needed:
-        room = f"that needs {needed / 1e6:,.1f} MB for a while, and {free / 1e6:,.1f} MB are free"
-        return [
-            f"{path.name} was not made smaller ({room}). Its free space is used again; or clean up once more when there is room."
-        ]
+        reason = f"that temporarily needs {needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free"
+        return [_not_compacted(path.name, reason, " Or clean up again when there is more space.")]
     try:
         with closing(sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)) as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.OperationalError as error:
-        return [
-            f"{path.name} was not made smaller ({error}). Its free space is used again; or clean up once more when nothing runs."
-        ]
+        return [_not_compacted(path.name, str(error), " Or clean up again when nothing is running.")]
     return []
 
 
+def _not_compacted(name: str, reason: str, remedy: str = "") -> str:
+    return f"{name} was not compacted ({reason}). Its free space will be reused.{remedy}"
+
+
 def _compact_tables(connection: Any, tables: tuple[str, ...]) -> list[str]:
-    """Rewrite the tables that are mostly empty, which locks them for that long; make the space of the others usable again."""
+    """Rewrite the tables that are mostly empty, which locks them; in the others make the free space reusable."""
     notes = []
     connection.execute(db.text("SET lock_timeout = '5s'"))
     for table in tables:
@@ -76,11 +76,10 @@ def _compact_tables(connection: Any, tables: tuple[str, ...]) -> list[str]:
             {"table": table},
         ).one_or_none() or (0, 0)
         try:
-            connection.execute(
-                db.text(f"VACUUM (FULL, ANALYZE) {table}" if dead > live else f"VACUUM (ANALYZE) {table}")
-            )
+            options = "FULL, ANALYZE" if dead > live else "ANALYZE"
+            connection.execute(db.text(f"VACUUM ({options}) {table}"))
         except OperationalError as error:
-            notes.append(f"{table} was not made smaller ({str(error.orig).strip()}). Its free space is used again.")
+            notes.append(_not_compacted(table, str(error.orig).strip()))
     return notes
 
 

@@ -1,4 +1,4 @@
-"""What old runs leave behind beside their own rows: ticks, snapshots of jobs, versions of the task file."""
+"""Removal of what old runs leave behind: ticks, snapshots of jobs, versions of the task file."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,25 +16,25 @@ from mystocks_dagster.history.dagster_storage import run_storage, schedule_stora
 from mystocks_dagster.taskfile.known_good import FILE as KNOWN_GOOD
 from mystocks_dagster.taskfile.last_good import LAST_GOOD, last_good
 
-#: So many newest versions of the task file stay in any case: servers may still work with one of them.
+#: So many of the newest versions of the task file always stay: servers may still use one of them.
 _VERSIONS_KEPT = 10
 
 
 def count_ticks(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Return how many ticks `remove_ticks` would remove."""
+    """Return the number of ticks that `remove_ticks` would remove."""
     with schedule_storage(instance).connect() as connection:
         return connection.execute(db.select(db.func.count()).select_from(Ticks).where(*_old_ticks(before))).scalar_one()
 
 
 def remove_ticks(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Remove ticks that ended before then, but never a schedule's or sensor's last one: the daemon goes on from there."""
+    """Remove old ticks, except the last one of each schedule and sensor, from which the daemon continues."""
     with schedule_storage(instance).connect() as connection:
         return connection.execute(db.delete(Ticks).where(*_old_ticks(before))).rowcount
 
 
 def _old_ticks(before: datetime) -> tuple[Any, ...]:
     last = db.select(db.func.max(Ticks.c.id)).group_by(Ticks.c.selector_id, Ticks.c.job_origin_id)
-    # Dagster itself compares with an aware time in UTC.
+    # Dagster also compares with an aware time in UTC.
     return (
         Ticks.c.timestamp < before.astimezone(UTC),
         Ticks.c.status != TickStatus.STARTED.value,
@@ -43,9 +43,9 @@ def _old_ticks(before: datetime) -> tuple[Any, ...]:
 
 
 def remove_output(storage: Path, before: datetime) -> int:
-    """Remove the captured output of runs that was written before then, by the files alone; return their bytes.
+    """Remove the captured output of runs that was last written before `before`; return its bytes.
 
-    On a full disk it makes the room without which no database can be opened.
+    It uses only the files, since on a full disk no database can be opened.
     """
     freed = 0
     for path in (*storage.glob("*/compute_logs/*"), *storage.glob("*/worker.log")):
@@ -57,7 +57,7 @@ def remove_output(storage: Path, before: datetime) -> int:
 
 
 def unused_versions(instance: dg.DagsterInstance, folder: Path, before: datetime) -> list[Path]:
-    """Return the stored versions of the task file that were stored before then and that no run names."""
+    """Return the versions of the task file stored before `before` that no run refers to."""
     kept = {LAST_GOOD, KNOWN_GOOD, *(f"{version}.json" for version in last_good(folder).values())}
     copies = [path for path in folder.glob("*.json") if path.name not in kept]
     stored = sorted(copies, key=lambda path: path.stat().st_mtime, reverse=True)
@@ -71,21 +71,15 @@ def _runs_with(version: str) -> Any:
 
 
 def snapshots_of(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> set[str]:
-    """Return the snapshots of jobs that these runs refer to."""
+    """Return the job snapshots that some runs refer to."""
     with run_storage(instance).connect() as connection:
-        return set(
-            connection.execute(
-                db.select(Runs.c.snapshot_id).where(Runs.c.run_id.in_(list(run_ids))).distinct()
-            ).scalars()
-        )
+        query = db.select(Runs.c.snapshot_id).where(Runs.c.run_id.in_(list(run_ids))).distinct()
+        return set(connection.execute(query).scalars())
 
 
 def remove_snapshots(instance: dg.DagsterInstance, snapshots: Iterable[str]) -> None:
-    """Remove those of the snapshots that no run refers to any more; one that is made again is stored again."""
+    """Remove the snapshots that no run refers to any more; Dagster stores one again when it needs it."""
     used = db.select(Runs.c.snapshot_id).where(Runs.c.snapshot_id.isnot(None))
     with run_storage(instance).connect() as connection:
-        connection.execute(
-            db.delete(Snapshots).where(
-                Snapshots.c.snapshot_id.in_(list(snapshots)), Snapshots.c.snapshot_id.notin_(used)
-            )
-        )
+        candidates = Snapshots.c.snapshot_id.in_(list(snapshots))
+        connection.execute(db.delete(Snapshots).where(candidates, Snapshots.c.snapshot_id.notin_(used)))

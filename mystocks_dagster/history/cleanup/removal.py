@@ -1,6 +1,6 @@
-"""Removing runs from Dagster's storage, many at once, so that its catalog stays what it was.
+"""Removal of many runs at once from Dagster's storage, without changing its catalog.
 
-`delete_run` would forget what the run materialized, leave each run's file of events where it is, and take 20 ms.
+Dagster's `delete_run` would forget the materializations, leave the run's file of events, and take 20 ms per run.
 """
 
 import shutil
@@ -23,9 +23,9 @@ from mystocks_dagster.history.dagster_storage import event_storage, run_storage,
 
 
 def remove_runs(instance: dg.DagsterInstance, run_ids: Sequence[str], newest: Pinned) -> int:
-    """Remove runs with their events and captured output; return the bytes of the files that are gone.
+    """Remove runs with their events and captured output; return the bytes of the removed files.
 
-    The rows of the runs go last: what a crash leaves half done is found and finished by the next clean-up.
+    The rows of the runs are removed last, so that after a crash the next clean-up finds them and continues.
     """
     with event_storage(instance).index_transaction() as connection:
         _remove_events(connection, run_ids, newest)
@@ -37,23 +37,26 @@ def remove_runs(instance: dg.DagsterInstance, run_ids: Sequence[str], newest: Pi
 
 
 def _remove_events(connection: Any, run_ids: Sequence[str], newest: Pinned) -> None:
-    ours = Events.c.run_id.in_(run_ids)
+    of_runs = Events.c.run_id.in_(run_ids)
     lasting = (
-        connection.execute(db.select(Events.c.id).where(ours, Events.c.dagster_event_type.in_(LASTING))).scalars().all()
+        connection.execute(db.select(Events.c.id).where(of_runs, Events.c.dagster_event_type.in_(LASTING)))
+        .scalars()
+        .all()
     )
     _detach(connection, sorted(newest.events.intersection(lasting)))
     superseded = [event_id for event_id in lasting if event_id not in newest.events]
     connection.execute(db.delete(EventTags).where(EventTags.c.event_id.in_(superseded)))
-    connection.execute(db.delete(Events).where(ours))
-    # What is the last word on a check keeps the id of its run, as after Dagster's own `delete_run`.
+    connection.execute(db.delete(Events).where(of_runs))
+    # The newest execution of a check keeps the id of its run, as after Dagster's `delete_run`.
     checks = connection.execute(db.select(Checks.c.id).where(Checks.c.run_id.in_(run_ids))).scalars().all()
-    connection.execute(db.delete(Checks).where(Checks.c.id.in_([one for one in checks if one not in newest.checks])))
+    old_checks = [check_id for check_id in checks if check_id not in newest.checks]
+    connection.execute(db.delete(Checks).where(Checks.c.id.in_(old_checks)))
 
 
 def _detach(connection: Any, event_ids: Sequence[int]) -> None:
-    """Make events ones without a run, as Dagster itself has them; number, time, metadata and tags stay.
+    """Turn events into runless events, which Dagster has too; id, time, metadata and tags stay.
 
-    Reported again instead, they would be news: to asset sensors, automation, and whoever asks when a table was made.
+    If they were reported again, asset sensors and automation would react, and the time of the data would change.
     """
     rows = connection.execute(
         db.select(Events.c.id, Events.c.event, Events.c.asset_key).where(Events.c.id.in_(event_ids))
@@ -85,7 +88,7 @@ def _remove_files(instance: dg.DagsterInstance, run_id: str) -> int:
 
 
 def run_files(instance: dg.DagsterInstance, run_id: str) -> list[Path]:
-    """Return the files that are a run's alone: its events on SQLite, the output of its steps and its worker."""
+    """Return the files of a run: its events on SQLite, the output of its steps and of its worker."""
     folder = Path(instance.storage_directory()) / run_id
     files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
     if event_storage(instance).is_run_sharded:
@@ -95,7 +98,7 @@ def run_files(instance: dg.DagsterInstance, run_id: str) -> list[Path]:
 
 
 def size(paths: Iterable[Path]) -> int:
-    """Return how many bytes files take."""
+    """Return the total size of files in bytes."""
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 

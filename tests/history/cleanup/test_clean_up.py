@@ -83,7 +83,7 @@ def test_partitions_checks_and_statistics_are_what_they_were(store: Store, later
     before = catalog(store), store.statistics()
     assert before[0]["partitions"] == {"2024-01-02", "2024-01-03"}
 
-    cleaned = store.project.cleanup(30)
+    cleaned = store.project.history.clean_up(30)
 
     assert (cleaned.runs, cleaned.executions, cleaned.kept) == (5, 6, 1)
     assert [run.run_id for run in store.instance.get_runs()] == [stays], "the newest run stays"
@@ -91,7 +91,7 @@ def test_partitions_checks_and_statistics_are_what_they_were(store: Store, later
     assert (catalog(store), store.statistics()) == before
     store.throw_away()
     assert store.statistics() == before[1], "also where only Dagster's storage is left"
-    store.project.read_history(rebuild=True)
+    store.project.history.update(rebuild=True)
     assert store.statistics() == before[1]
     assert [one["run_id"] for one in store.history()] == [stays]
 
@@ -101,12 +101,12 @@ def test_what_was_detached_from_its_run_outlives_the_next_cleanup_and_gives_way_
 ) -> None:
     materialize(store, "2024-01-02")
     store.run("load", load="success")
-    store.project.cleanup(30)
+    store.project.history.clean_up(30)
     materialize(store, "2024-01-03")
     newer = materialize(store, "2024-01-02")
     store.run("load", load="success")
     before = catalog(store), store.statistics()
-    store.project.cleanup(30)
+    store.project.history.clean_up(30)
     assert (catalog(store)["partitions"], store.statistics()) == (before[0]["partitions"], before[1])
     assert catalog(store)["newest"] == before[0]["newest"]
     last = store.instance.get_latest_materialization_event(BARS)
@@ -122,7 +122,7 @@ def test_a_partition_that_failed_stays_failed(store: Store, later: None) -> None
     store.run("load", load="success")
     before = catalog(store)
     assert before["failed"] == ["2024-01-03"]
-    assert store.project.cleanup(30).kept == 2
+    assert store.project.history.clean_up(30).kept == 2
     assert store.instance.get_run_by_id(failed)
     assert catalog(store) == before
 
@@ -133,7 +133,7 @@ def test_the_last_run_of_a_supervisor_stays_because_it_says_that_it_was_stopped(
         store.instance.add_run_tags(run_id, {"mystocks/task_type": "supervisor"})
     store.run("load", load="success")
     newest = store.run("load", load="success")
-    assert store.project.cleanup(30).kept == 2
+    assert store.project.history.clean_up(30).kept == 2
     assert {run.run_id for run in store.instance.get_runs()} == {last, newest}
 
 
@@ -143,12 +143,12 @@ def test_what_has_not_ended_is_never_removed_nor_what_ended_of_late(
     store.run("load", load="success")
     _, waiting = store.new_run("report", report="success")
     store.run("load", load="success")
-    assert store.project.cleanup(1).runs == 0
+    assert store.project.history.clean_up(1).runs == 0
     monkeypatch.setenv("MYSTOCKS_NOW", (now() + timedelta(days=400)).isoformat())
-    assert store.project.cleanup(1).runs == 1
+    assert store.project.history.clean_up(1).runs == 1
     assert store.instance.get_run_by_id(waiting)
     with pytest.raises(InstanceError, match="at least 1"):
-        store.project.cleanup(0)
+        store.project.history.clean_up(0)
 
 
 def test_events_logs_and_files_of_the_runs_are_gone_and_the_disk_has_the_space(store: Store, later: None) -> None:
@@ -163,12 +163,12 @@ def test_events_logs_and_files_of_the_runs_are_gone_and_the_disk_has_the_space(s
         version.write_text("{}", encoding="utf-8")
         os.utime(version, (0, 0))
     log = Path(store.history("load")[-1]["log_path"])
-    foreseen = store.project.cleanup(30, dry_run=True)
+    foreseen = store.project.history.clean_up(30, dry_run=True)
     assert (foreseen.runs, foreseen.executions, foreseen.task_files, foreseen.bytes_freed > 300_000) == (3, 6, 4, True)
     assert worker.exists()
     assert len(store.instance.get_runs()) == 4, "a dry run removes nothing"
 
-    cleaned = store.project.cleanup(30)
+    cleaned = store.project.history.clean_up(30)
 
     assert (cleaned.runs, cleaned.task_files) == (3, 4)
     # Postgres keeps some of what the removed rows took, for the rows to come.
@@ -203,7 +203,7 @@ def test_old_ticks_go_but_never_the_last_one_of_a_schedule(store: Store, later: 
                     selector_id=selector,
                 )
             )
-    assert store.project.cleanup(30).ticks == 2
+    assert store.project.history.clean_up(30).ticks == 2
     assert [len(storage.get_ticks(f"origin {one}", one)) for one in ("a", "b")] == [1, 1]
 
 
@@ -222,11 +222,11 @@ def test_a_cleanup_that_is_killed_loses_nothing_and_is_finished_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(removal, moment, killed)
         with pytest.raises(KeyboardInterrupt):
-            store.project.cleanup(30)
+            store.project.history.clean_up(30)
     assert (catalog(store), store.statistics()) == before
     store.throw_away()
     assert store.statistics() == before[1]
-    assert store.project.cleanup(30).runs == 2
+    assert store.project.history.clean_up(30).runs == 2
     assert (catalog(store), store.statistics()) == before
     store.throw_away()
     assert store.statistics() == before[1]

@@ -80,7 +80,7 @@ def test_a_database_is_not_made_smaller_where_that_would_fill_the_disk(
     path.write_bytes(bytes(1000))
     monkeypatch.setattr(disk_errors, "room", lambda _: 1500)
     (note,) = disk_space.compact_file(path)
-    assert "some.db was not made smaller" in note
+    assert "some.db was not compacted" in note
     assert path.read_bytes() == bytes(1000)
 
 

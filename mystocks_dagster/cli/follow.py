@@ -1,0 +1,78 @@
+"""A run followed in the terminal: a line per event, and live progress bars."""
+
+import re
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from mystocks_dagster.project.follow import FinishedRun, RunEvent
+
+#: A task's progress in its log: `3/10 message`.
+_PROGRESS = re.compile(r"(\d+)/(\d+) ?(.*)")
+#: Characters of a bar's text; the bar needs the rest of the line.
+_WIDEST = 60
+_COLOURS = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
+
+
+def run_and_follow(project: Any, run_id: str, *, quiet: bool = False) -> "FinishedRun":
+    """Start a run, print its events unless `quiet`, and wait for its end."""
+    from mystocks_dagster.project import follow
+
+    console = Console(highlight=False, soft_wrap=True, emoji=False, quiet=quiet)
+    with _RunDisplay(console, run_id, follow.count_steps(project, run_id)) as display:
+        return follow.run_and_follow(project, run_id, display.show)
+
+
+class _RunDisplay:
+    """Lines for the events of a run; in a terminal also live bars: the steps that ended, each step's progress."""
+
+    def __init__(self, console: Console, run_id: str, steps: int) -> None:
+        self._console, self._run_id = console, run_id
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._all = self._progress.add_task("steps", total=steps)
+        self._bars: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, event: "RunEvent") -> None:
+        """Show a step's progress as its bar, and every other event as a line."""
+        is_log = event.kind == "log"
+        progress = _PROGRESS.match(event.text) if is_log and self._console.is_terminal else None
+        if progress:
+            self._move(event.step, int(progress[1]), int(progress[2]), progress[3])
+        elif line := self._line(event):
+            self._console.print(line)
+        if event.kind in ("step succeeded", "step failed", "step skipped"):
+            self._progress.advance(self._all)
+            if (bar := self._bars.pop(event.step, None)) is not None:
+                self._progress.remove_task(bar)
+
+    def _move(self, step: str, done: int, total: int, message: str) -> None:
+        if step not in self._bars:
+            self._bars[step] = self._progress.add_task(step, total=total)
+        text = f"{step} {message}".rstrip()
+        self._progress.update(self._bars[step], completed=done, total=total, description=escape(text[:_WIDEST]))
+
+    def _line(self, event: "RunEvent") -> str | None:
+        text = escape(event.text)
+        colour = _COLOURS.get(event.level, "")
+        return {
+            "queued": f"[dim]run {self._run_id}: in the daemon's queue[/]",
+            "foreground": f"[dim]run {self._run_id}: runs in the foreground, because {text}[/]",
+            "log": f"  {event.step}: [{colour}]{text}[/]" if colour else f"  {event.step}: {text}",
+            "step started": f"[bold]▶ {event.step}[/]",
+            "step succeeded": f"[green]✓ {event.step}[/]",
+            "step failed": f"[red]✗ {event.step}[/]",
+            "step retried": f"[yellow]↻ {event.step}: will be tried again[/]",
+            "run failed": f"[red]{text}[/]",
+            "stopping": "[yellow]stopping the run …[/]",
+        }.get(event.kind)
