@@ -270,6 +270,6 @@ def _log_path(logs: Path, run_id: str, log_key: str) -> str:
 
 
 def utc(value: Any) -> datetime:
-    """Return a time of a table, which SQLite has as text and Postgres as a time without zone, as Dagster reads it: UTC."""
+    """Return a time of a table as Dagster reads it, in UTC: SQLite has text, Postgres a time without zone."""
     naive = datetime.fromisoformat(value) if isinstance(value, str) else value
     return naive.replace(tzinfo=UTC)

@@ -1,4 +1,5 @@
-"""Variables that are there and empty, as `MYSTOCKS_TASKS= mystocks check` or an empty line of an env file leaves them."""
+"""Variables that are there and empty, as `MYSTOCKS_TASKS= mystocks check` or an empty line of an env file leaves
+them."""
 
 import re
 from pathlib import Path
@@ -9,8 +10,10 @@ from support.project import Folder
 from mystocks_dagster.settings import Settings, find_root, source_names
 
 VARIABLES = (
-    "MYSTOCKS_TASKS", "MYSTOCKS_LAKE", "MYSTOCKS_SOURCE", "MYSTOCKS_RECORDED", "MYSTOCKS_SIMULATED", "MYSTOCKS_UPSTREAM", "MYSTOCKS_NOW",
-    "MYSTOCKS_API_TOKEN", "MYSTOCKS_EXPORTS", "MYSTOCKS_API_COMMANDS", "MYSTOCKS_LOG_MEGABYTES", "MYSTOCKS_LOG_FILES", "MYSTOCKS_ROOT",
+    "MYSTOCKS_TASKS", "MYSTOCKS_LAKE", "MYSTOCKS_SOURCE", "MYSTOCKS_RECORDED", "MYSTOCKS_SIMULATED",
+    "MYSTOCKS_UPSTREAM", "MYSTOCKS_NOW",
+    "MYSTOCKS_API_TOKEN", "MYSTOCKS_EXPORTS", "MYSTOCKS_API_COMMANDS", "MYSTOCKS_LOG_MEGABYTES", "MYSTOCKS_LOG_FILES",
+    "MYSTOCKS_ROOT",
     "MYSTOCKS_CACHES",
     "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HOME",
 )  # fmt: skip

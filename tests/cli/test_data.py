@@ -16,7 +16,10 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.market import DAILY_BARS
 
 JAN2, JAN3 = date(2025, 1, 2), date(2025, 1, 3)
-TASKS = "tasks:\n  - {task_id: daily, task_type: manual, task_module: app.tasks.data_sync, task_function: sync_daily_stock_data}\n"
+TASKS = (
+    "tasks:\n  - {task_id: daily, task_type: manual, task_module: app.tasks.data_sync, task_function:"
+    " sync_daily_stock_data}\n"
+)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""Editing tasks.yaml from the command line: comments and order stay, what is wrong is refused with its line, nothing is lost."""
+"""Editing tasks.yaml from the command line: comments and order stay, what is wrong is refused with its line, nothing
+is lost."""
 
 import json
 
@@ -21,7 +22,10 @@ task_groups:
   - group_id: evening
     tasks: [base, daily]
 """
-MORE = "task_id: more\ntask_type: manual\ntask_module: mystocks_dagster.tasks.maintenance\ntask_function: cleanup_cache_data\n"
+MORE = (
+    "task_id: more\ntask_type: manual\ntask_module: mystocks_dagster.tasks.maintenance\ntask_function:"
+    " cleanup_cache_data\n"
+)
 
 
 @pytest.fixture(autouse=True)

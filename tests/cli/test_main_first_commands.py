@@ -12,7 +12,8 @@ from support.project import Folder
 
 TASKS = """
     tasks:
-      - {task_id: tidy, task_type: manual, task_module: app.tasks.maintenance, task_function: cleanup_cache_data, params: {}}
+      - {task_id: tidy, task_type: manual, task_module: app.tasks.maintenance, task_function: cleanup_cache_data,
+         params: {}}
 """
 
 

@@ -77,7 +77,10 @@ def test_remarks_errors_and_checks_are_printed_as_they_are(capsys: pytest.Captur
     assert capsys.readouterr().out.count(NAME) == 2
 
 
-REMARK = "699 trading days, 186,769 bars from simulated. Stock list: 272 stocks; 其中 3 只停牌，余下全部完整 and a long tail of words to wrap"
+REMARK = (
+    "699 trading days, 186,769 bars from simulated. Stock list: 272 stocks; 其中 3 只停牌，余下全部完整 and a long tail"
+    " of words to wrap"
+)
 
 
 @pytest.fixture

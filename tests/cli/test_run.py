@@ -1,4 +1,5 @@
-"""`mystocks run` with a task of one's own: what it printed and returned is shown, and slips in its parameters are noticed."""
+"""`mystocks run` with a task of one's own: what it printed and returned is shown, and slips in its parameters are
+noticed."""
 
 import pytest
 from support.project import Folder
@@ -6,7 +7,8 @@ from support.project import Folder
 TASKS = """
     task_packages: [mine]
     tasks:
-      - {task_id: count, task_type: manual, task_module: mine, task_function: count, params: {threshold: 1.095, day: 2022-01-04}}
+      - {task_id: count, task_type: manual, task_module: mine, task_function: count, params: {threshold: 1.095,
+         day: 2022-01-04}}
       - {task_id: typed, task_type: manual, task_module: mine, task_function: typed}
 """
 MINE = """

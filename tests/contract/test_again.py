@@ -23,7 +23,8 @@ PARTIAL = """
         if params.get("symbols"):
             return {"status": "success"}
         failed = asked[2:]
-        return {"status": "partial_success", "message": "2 of 4.", "failed_items": failed, "retry_params": {"symbols": failed}}
+        return {"status": "partial_success", "message": "2 of 4.", "failed_items": failed,
+            "retry_params": {"symbols": failed}}
 """
 
 

@@ -1,4 +1,5 @@
-"""What a tired person gets for a mistake: one clear message with place and remedy, exit code 1, no traceback, nothing lost."""
+"""What a tired person gets for a mistake: one clear message with place and remedy, exit code 1, no traceback, nothing
+lost."""
 
 import os
 from pathlib import Path

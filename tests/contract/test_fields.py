@@ -1,4 +1,5 @@
-"""No field of the file is forgotten: each changes what Dagster is given, or is named here with the place that handles it."""
+"""No field of the file is forgotten: each changes what Dagster is given, or is named here with the place that handles
+it."""
 
 import json
 from typing import Any
@@ -60,7 +61,9 @@ SCHEDULE_ELSEWHERE = {
     "start_time": "the tick; tests/factory/test_schedules.py",
     "end_time": "the tick; tests/factory/test_schedules.py",
     "misfire": "the tick; tests/factory/test_schedules.py, tests/factory/test_intervals.py, tests/daemon/test_time.py",
-    "misfire_grace_time": "the tick; tests/factory/test_schedules.py, tests/factory/test_intervals.py, tests/daemon/test_time.py",
+    "misfire_grace_time": (
+        "the tick; tests/factory/test_schedules.py, tests/factory/test_intervals.py, tests/daemon/test_time.py"
+    ),
 }
 GROUP_EFFECTS: dict[str, Any] = {
     "group_id": "renamed_group",

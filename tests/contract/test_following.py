@@ -1,4 +1,5 @@
-"""Who follows a run that has no process yet: it is left to a daemon that lives, and failed where nobody else would notice."""
+"""Who follows a run that has no process yet: it is left to a daemon that lives, and failed where nobody else would
+notice."""
 
 import threading
 import time

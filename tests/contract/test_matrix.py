@@ -1,4 +1,5 @@
-"""The table of the contract is complete and true: every field and every failure has a row, and every test that it names exists."""
+"""The table of the contract is complete and true: every field and every failure has a row, and every test that it
+names exists."""
 
 import pytest
 from support import matrix

@@ -29,7 +29,10 @@ def definitions(folder: Folder) -> dg.Definitions:
 
 @pytest.mark.parametrize("name", RESERVED)
 def test_a_name_that_means_something_else_already_is_refused(folder: Folder, name: str) -> None:
-    entry = f"{{task_id: {name}, task_type: manual, task_module: app.tasks.data_sync, task_function: sync_basic_stock_info}}"
+    entry = (
+        f"{{task_id: {name}, task_type: manual, task_module: app.tasks.data_sync, task_function:"
+        " sync_basic_stock_info}"
+    )
     version = load_task_file(folder.write("tasks.yaml", f"tasks:\n  - {entry}\n"))
     assert version.taskfile.tasks == ()
     [problem] = version.problems

@@ -16,11 +16,15 @@ SHIPPED = ROOT / "tasks.yaml"
 # As the contract's table has them: type, function, cron, params, dependencies.
 CONTRACT = {
     "daily_data_sync": ("cron", "data_sync.sync_daily_stock_data", "0 16 * * 1-5", {
-        "data_source": "akshare", "include_basic": True, "include_kline": True, "symbols": [], "start_date": "", "end_date": "",
+        "data_source": "akshare", "include_basic": True, "include_kline": True, "symbols": [], "start_date": "",
+        "end_date": "",
     }, ()),
-    "hourly_realtime_data": ("cron", "market_data.fetch_realtime_market_data", "0 * * * *", {"fetch_stocks": True, "fetch_etfs": True}, ()),
-    "monthly_cache_cleanup": ("cron", "maintenance.cleanup_cache_data", "0 0 1 * *", {"retention_days", "cleanup_paths"}, ()),
-    "sync_basic_stock_info": ("data_sync", "data_sync.sync_basic_stock_info", None, {"data_source", "include_delisted"}, ()),
+    "hourly_realtime_data": ("cron", "market_data.fetch_realtime_market_data", "0 * * * *", {"fetch_stocks": True,
+    "fetch_etfs": True}, ()),
+    "monthly_cache_cleanup": ("cron", "maintenance.cleanup_cache_data", "0 0 1 * *", {"retention_days",
+    "cleanup_paths"}, ()),
+    "sync_basic_stock_info": ("data_sync", "data_sync.sync_basic_stock_info", None, {"data_source",
+    "include_delisted"}, ()),
     "sync_financial_data": ("data_sync", "data_sync.sync_financial_statements", None, {
         "data_source": "akshare", "report_types": ["balance_sheet", "income_statement", "cash_flow"],
     }, ("sync_basic_stock_info",)),
@@ -34,7 +38,8 @@ CONTRACT = {
     "fetch_capital_flow": ("market_fetch", "market_data.fetch_capital_flow_data", None, {
         "data_source": "akshare", "flow_types": ["stock", "sector", "concept"],
     }, ()),
-    "run_strategy_backtest": ("manual", "backtest.run_backtest", None, {"strategy_id", "start_date", "end_date", "initial_capital"}, ()),
+    "run_strategy_backtest": ("manual", "backtest.run_backtest", None, {"strategy_id", "start_date", "end_date",
+    "initial_capital"}, ()),
 }  # fmt: skip
 GROUPS = {
     "daily_job": (

@@ -25,8 +25,10 @@ TASKS = """
 WRONG = """
     tasks:
       - {task_id: a, task_type: manual, task_module: os, task_function: system}
-      - {task_id: b, task_type: manual, task_module: app.tasks.data_sync, task_function: sync_basic_stock_info, priority: hihg}
-      - {task_id: b, task_type: manual, task_module: app.tasks.data_sync, task_function: sync_basic_stock_info, retries: 3}
+      - {task_id: b, task_type: manual, task_module: app.tasks.data_sync, task_function: sync_basic_stock_info,
+         priority: hihg}
+      - {task_id: b, task_type: manual, task_module: app.tasks.data_sync, task_function: sync_basic_stock_info,
+         retries: 3}
     task_groups:
       - {group_id: g, tasks: [missing]}
 """

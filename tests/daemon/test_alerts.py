@@ -30,7 +30,8 @@ WORK = """
     from pathlib import Path
 
     def sync(params):
-        return {"status": "success"} if Path(__file__).with_name("good").exists() else {"status": "failed", "error": "连接被关闭"}
+        return {"status": "success"} if Path(__file__).with_name("good").exists() else {"status": "failed",
+            "error": "连接被关闭"}
 """
 
 
@@ -61,8 +62,10 @@ class Watched:
     def check(self, asset: str) -> dict[str, Any] | None:
         """Return the latest verdict of the asset's check."""
         found = self.server.graphql(
-            """query($asset: String!) { assetNodes(assetKeys: [{path: [$asset]}]) { groupName assetChecksOrError { ... on AssetChecks {
-                 checks { name executionForLatestMaterialization { status evaluation { severity description } } } } } } }""",
+            """query($asset: String!) { assetNodes(assetKeys: [{path: [$asset]}]) { groupName assetChecksOrError {
+                ... on AssetChecks {
+                 checks { name executionForLatestMaterialization { status evaluation { severity description } } } } }
+                     } }""",
             asset=asset,
         )["assetNodes"]
         return found[0]["assetChecksOrError"]["checks"][0]["executionForLatestMaterialization"] if found else None
@@ -146,7 +149,8 @@ def test_a_broken_task_turns_the_file_red_is_told_once_and_the_loaded_version_is
     version = watched.folder.json("reload")["version"]
 
     def loaded() -> bool:
-        query = """{ assetOrError(assetKey: {path: ["task_file"]}) { ... on Asset { assetMaterializations(limit: 1) { metadataEntries {
+        query = """{ assetOrError(assetKey: {path: ["task_file"]}) { ... on Asset { assetMaterializations(limit: 1) {
+            metadataEntries {
                      label ... on TextMetadataEntry { text } ... on TimestampMetadataEntry { timestamp } } } } } }"""
         events = watched.server.graphql(query)["assetOrError"]["assetMaterializations"]
         entries = {one["label"]: one.get("text", one.get("timestamp")) for one in events[0]["metadataEntries"]}

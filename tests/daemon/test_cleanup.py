@@ -1,4 +1,5 @@
-"""One history however a task ran, and a clean-up under a real daemon: catalog, sensors, statistics and lake stay what they were."""
+"""One history however a task ran, and a clean-up under a real daemon: catalog, sensors, statistics and lake stay what
+they were."""
 
 import hashlib
 from collections.abc import Iterator
@@ -30,7 +31,8 @@ STATE = """{
   assetNodes(assetKeys: [{path: ["daily_bars"]}]) { partitionStats { numMaterialized numFailed }
     assetMaterializations(limit: 1) { timestamp partition metadataEntries { label } }
     assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } }
-  sensorOrError(sensorSelector: {repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "opening__schedule"}) {
+  sensorOrError(sensorSelector: {repositoryLocationName: "mystocks", repositoryName: "__repository__",
+      sensorName: "opening__schedule"}) {
     ... on Sensor { sensorState { status typeSpecificData { ... on SensorData { lastCursor lastRunKey } } } } } }"""
 TICK = """{ sensorOrError(sensorSelector: {
     repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "opening__schedule"}) {

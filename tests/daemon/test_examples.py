@@ -50,7 +50,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder.write("my_task.yaml", "task_id: mine\ntask_type: manual\ntask_module: slow\ntask_function: sleep\n")
     folder.write(
         "other_tasks.yaml",
-        "task_packages: [slow]\ntasks:\n  - {task_id: theirs, task_type: manual, task_module: slow, task_function: sleep}\n",
+        "task_packages: [slow]\ntasks:\n  - {task_id: theirs, task_type: manual, task_module: slow, task_function:"
+        " sleep}\n",
     )
     with webhook() as hook:
         head = f"task_packages: [slow]\nalerts: {{urls: ['{hook.url}']}}\n"

@@ -77,13 +77,19 @@ def tasks(root: str) -> str:
         "defaults: {task_type: manual, task_module: hangs, stop_on_error: false}",
         "tasks:",
         *(f"  - {one}" for one in (*hangs, *fails)),
-        f"  - {{task_id: late, task_function: sleeps, params: {{pids: {root}/late.pids}}, timeout: 1, retry_count: 1, retry_delay: 1}}",
+        (
+            f"  - {{task_id: late, task_function: sleeps, params: {{pids: {root}/late.pids}}, timeout: 1, retry_count:"
+            " 1, retry_delay: 1}"
+        ),
         "  - {task_id: mends, task_module: fails, task_function: mends, retry_count: 5, retry_delay: 0}",
         "task_groups:",
         f"  - {{group_id: side_by_side, tasks: [{', '.join(HANGS)}], execution_mode: parallel}}",
         "  - {group_id: failures_side_by_side, tasks: [unknown, changed], execution_mode: parallel}",
         "  - {group_id: in_turn, tasks: [ignores_sigterm, has_a_family]}",
-        f"  - {{group_id: on_side_by_side, tasks: [{', '.join(f'{name}_on' for name in HANGS)}], execution_mode: parallel}}",
+        (
+            f"  - {{group_id: on_side_by_side, tasks: [{', '.join(f'{name}_on' for name in HANGS)}], execution_mode:"
+            " parallel}"
+        ),
         "  - {group_id: on_in_turn, tasks: [has_a_family_on, sleeps_on]}",
         f"  - {{group_id: failures, tasks: [{', '.join((*ATTEMPTS, 'late', 'mends'))}]}}",
     ]

@@ -1,4 +1,5 @@
-"""Runs whose process was killed, alone or with everything else as by a power cut: failed, slots free, started again once."""
+"""Runs whose process was killed, alone or with everything else as by a power cut: failed, slots free, started again
+once."""
 
 import json
 import os

@@ -38,7 +38,8 @@ def hook() -> Iterator[Webhook]:
 def server(tmp_path_factory: pytest.TempPathFactory, hook: Webhook) -> Iterator[Server]:
     folder = make_folder(tmp_path_factory.mktemp("many") / "project")
     tasks = "".join(
-        f"\n      - {{task_id: t{number}, task_type: manual, task_module: held, task_function: hold, auto_restart: true, max_instances: 5}}"
+        f"\n      - {{task_id: t{number}, task_type: manual, task_module: held, task_function: hold, auto_restart:"
+        " true, max_instances: 5}"
         for number in range(TASKS)
     )
     folder.write(

@@ -1,4 +1,5 @@
-"""`max_instances` counts a task's executions however they were started: ticks skip, commands are refused, steps wait."""
+"""`max_instances` counts a task's executions however they were started: ticks skip, commands are refused, steps
+wait."""
 
 import re
 from collections.abc import Iterator
@@ -55,7 +56,10 @@ def _one_test_at_a_time(server: Server) -> Iterator[None]:
 
 
 def unfinished(server: Server) -> list[str]:
-    query = "{ runsOrError(filter: {statuses: [QUEUED, STARTING, STARTED, CANCELING]}) { ... on Runs { results { runId } } } }"
+    query = (
+        "{ runsOrError(filter: {statuses: [QUEUED, STARTING, STARTED, CANCELING]}) { ... on Runs { results { runId }"
+        " } } }"
+    )
     return [run["runId"] for run in server.graphql(query)["runsOrError"]["results"]]
 
 
@@ -74,7 +78,8 @@ def held(server: Server, task: str, *run_ids: str) -> None:
 
 def waits_for_pool(server: Server, run_id: str) -> bool:
     """Say whether the run waits: in the queue, or with a step that says that it has no slot."""
-    query = """query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { ... on MessageEvent { message } } } } }"""
+    query = """query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { ... on MessageEvent {
+        message } } } } }"""
     events = server.graphql(query, id=run_id)["logsForRun"]["events"]
     return server.status(run_id) == "QUEUED" or any("blocked" in (event.get("message") or "") for event in events)
 

@@ -1,4 +1,5 @@
-"""In which order the tasks of a run start, and which do not: dependencies, groups, failures, disabled groups, broken tasks."""
+"""In which order the tasks of a run start, and which do not: dependencies, groups, failures, disabled groups, broken
+tasks."""
 
 import hashlib
 import json
@@ -100,7 +101,10 @@ def ran(server: Server, job: str, config: dict[str, Any] | None = None) -> tuple
 
 
 def runs(server: Server, **condition: Any) -> list[dict[str, Any]]:
-    query = "query($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs { results { runId jobName status } } } }"
+    query = (
+        "query($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs { results { runId jobName status }"
+        " } } }"
+    )
     return server.graphql(query, filter=condition)["runsOrError"]["results"]
 
 
@@ -172,7 +176,10 @@ def test_a_disabled_group_runs_when_it_is_forced(server: Server) -> None:
 
 
 def test_a_disabled_group_does_not_run_by_its_schedule_until_a_person_switches_it_on(server: Server) -> None:
-    selector = '{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "off_by_schedule__schedule"}'
+    selector = (
+        '{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName:'
+        ' "off_by_schedule__schedule"}'
+    )
     # It has been off since the servers started, many intervals ago.
     assert runs(server, pipelineName="off_by_schedule") == []
     server.graphql(f"mutation {{ startSensor(sensorSelector: {selector}) {{ __typename }} }}")
@@ -204,7 +211,8 @@ def test_the_command_lists_tasks_by_tag_and_by_type(server: Server) -> None:
 def test_the_ui_shows_which_version_of_the_file_is_loaded_and_since_when(server: Server) -> None:
     told = server.graphql(
         """{ workspaceLocationEntryOrError(name: "mystocks") { ... on WorkspaceLocationEntry { updatedTimestamp } }
-             pipelineOrError(params: {repositoryLocationName: "mystocks", repositoryName: "__repository__", pipelineName: "source"}) {
+             pipelineOrError(params: {repositoryLocationName: "mystocks", repositoryName: "__repository__",
+                 pipelineName: "source"}) {
                ... on Pipeline { tags { key value } } } }"""
     )
     text = (server.folder.root / "tasks.yaml").read_bytes()
@@ -215,7 +223,8 @@ def test_the_ui_shows_which_version_of_the_file_is_loaded_and_since_when(server:
 
 def test_broken_tasks_are_jobs_that_say_why_and_the_others_run(server: Server) -> None:
     told = server.graphql(
-        """{ repositoryOrError(repositorySelector: {repositoryLocationName: "mystocks", repositoryName: "__repository__"}) {
+        """{ repositoryOrError(repositorySelector: {repositoryLocationName: "mystocks",
+            repositoryName: "__repository__"}) {
              ... on Repository { jobs { name description } } } }"""
     )["repositoryOrError"]["jobs"]
     broken = {job["name"]: job["description"] for job in told if (job["description"] or "").startswith("BROKEN")}

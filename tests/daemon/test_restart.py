@@ -1,4 +1,5 @@
-"""A restart of the web UI and the daemon loses nothing: history, statistics, switches, schedules, what once has fired."""
+"""A restart of the web UI and the daemon loses nothing: history, statistics, switches, schedules, what once has
+fired."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,9 +89,11 @@ def runs(server: Server, job: str, statuses: list[str] | None = None) -> list[st
 
 
 def switches(server: Server) -> dict[str, tuple[str, str, bool]]:
-    """Return of each schedule what the UI shows: its switch, what the file says, and whether it can be reset to that."""
+    """Return of each schedule what the UI shows: its switch, what the file says, and whether it can be reset to
+    that."""
     found = server.graphql(
-        """{ repositoryOrError(repositorySelector: {repositoryLocationName: "mystocks", repositoryName: "__repository__"}) {
+        """{ repositoryOrError(repositorySelector: {repositoryLocationName: "mystocks",
+            repositoryName: "__repository__"}) {
              ... on Repository { schedules { name defaultStatus canReset scheduleState { status } }
                                  sensors { name defaultStatus canReset sensorState { status } } } } }"""
     )["repositoryOrError"]

@@ -1,4 +1,5 @@
-"""Switches and reloads against the real web UI and daemon: what the command does, the UI shows, and the other way round."""
+"""Switches and reloads against the real web UI and daemon: what the command does, the UI shows, and the other way
+round."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -66,7 +67,10 @@ def switch(cli: Commands, name: str) -> dict[str, Any]:
 
 
 def runs(server: Server, job: str) -> list[dict[str, Any]]:
-    query = "query($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { runId tags { key value } } } } }"
+    query = (
+        "query($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { runId tags { key"
+        " value } } } } }"
+    )
     return server.graphql(query, job=job)["runsOrError"]["results"]
 
 
@@ -126,9 +130,12 @@ def test_an_edit_is_used_by_the_ui_at_once_and_by_the_daemon_within_a_minute_and
     good = (server.folder.root / "tasks.yaml").read_text(encoding="utf-8")
     server.folder.write("tasks.yaml", good + "\n  ]")
     assert "tasks.yaml:" in cli("reload", code=1)
-    assert server.status(server.launch("later")) in ("QUEUED", "STARTING", "STARTED", "NOT_STARTED"), (
-        "what was loaded stays"
-    )
+    assert server.status(server.launch("later")) in (
+        "QUEUED",
+        "STARTING",
+        "STARTED",
+        "NOT_STARTED",
+    ), "what was loaded stays"
     (server.folder.root / "tasks.yaml").write_text(good, encoding="utf-8")
     assert server.status(slow) == "STARTED"
     assert f"run {slow} of slow: canceled" in cli("stop", "slow")

@@ -55,7 +55,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def checks(server: Server, table: str) -> list[dict[str, Any]]:
     """Return the newest result of each check of a table, as the catalog shows it."""
     told = server.graphql(
-        f"""{{ assetNodes(assetKeys: [{{path: ["{table}"]}}]) {{ assetChecksOrError {{ ... on AssetChecks {{ checks {{ name
+        f"""{{ assetNodes(assetKeys: [{{path: ["{table}"]}}]) {{ assetChecksOrError {{ ... on AssetChecks {{ checks
+            {{ name
              executionForLatestMaterialization {{ status evaluation {{ description }} }} }} }} }} }} }}"""
     )
     found = told["assetNodes"][0]["assetChecksOrError"]["checks"]

@@ -17,8 +17,10 @@ CRON = """
     tasks:
       - {task_id: latest, schedule: {schedule_type: cron, cron_expression: "0 16 * * *"}}
       - {task_id: skip, schedule: {schedule_type: cron, cron_expression: "0 16 * * *", misfire: skip}}
-      - {task_id: every, schedule: {schedule_type: cron, cron_expression: "0 16 * * *", misfire: all, trading_days_only: true}}
-      - {task_id: graced, schedule: {schedule_type: cron, cron_expression: "0 16 * * *", misfire: all, misfire_grace_time: 259200}}
+      - {task_id: every, schedule: {schedule_type: cron, cron_expression: "0 16 * * *", misfire: all,
+         trading_days_only: true}}
+      - {task_id: graced, schedule: {schedule_type: cron, cron_expression: "0 16 * * *", misfire: all,
+         misfire_grace_time: 259200}}
       - {task_id: hopeless, schedule: {schedule_type: cron, cron_expression: "0 16 * * *", misfire_grace_time: 3600}}
 """
 ONCE = """
@@ -62,9 +64,9 @@ def test_starts_that_were_missed_while_the_daemon_was_down(project: Folder) -> N
             assert [tags.get("mystocks/day") for tags in requested(instance, "every")] == [*days[:-1], None]
             assert due(requested(instance, "graced")) == [f"2026-11-{day}T16:00" for day in (21, 22, 23)]
         ticks = {
-            state.instigator_name: instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)[
-                0
-            ].skip_reason
+            state.instigator_name: (
+                instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)[0].skip_reason
+            )
             for state in instance.all_instigator_state()
         }
         assert "misfire is skip" in (ticks["skip__schedule"] or "")

@@ -10,9 +10,11 @@ TASKS = """
     task_packages: [quick]
     tasks:
       - {task_id: first, task_type: manual, task_module: quick, task_function: note, params: {text: old}}
-      - {task_id: second, task_type: manual, task_module: quick, task_function: note, params: {text: old}, dependencies: [first]}
+      - {task_id: second, task_type: manual, task_module: quick, task_function: note, params: {text: old},
+         dependencies: [first]}
       - {task_id: spoiler, task_type: manual, task_module: quick, task_function: spoil, params: {text: old}}
-      - {task_id: after, task_type: manual, task_module: quick, task_function: note, params: {text: old}, dependencies: [spoiler]}
+      - {task_id: after, task_type: manual, task_module: quick, task_function: note, params: {text: old},
+         dependencies: [spoiler]}
     task_groups:
       - {group_id: ordered, tasks: [spoiler, second]}
       - {group_id: together, tasks: [after, second], execution_mode: parallel}

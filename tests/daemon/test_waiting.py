@@ -1,4 +1,5 @@
-"""Runs that wait and runs that are stopped, under the real daemon: nobody waits for another's pool, and a stop holds."""
+"""Runs that wait and runs that are stopped, under the real daemon: nobody waits for another's pool, and a stop
+holds."""
 
 import random
 import time
@@ -74,11 +75,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def click(server: Server) -> str:
     """Click on Materialize."""
-    told = server.graphql(
-        f"""mutation {{ launchRun(executionParams: {{selector: {{{SELECTOR}, jobName: "__ASSET_JOB",
+    told = server.graphql(f"""mutation {{ launchRun(executionParams: {{selector: {{{SELECTOR}, jobName: "__ASSET_JOB",
             assetSelection: [{{path: ["clicked"]}}]}}, runConfigData: {{}}}}) {{
-            __typename ... on LaunchRunSuccess {{ run {{ runId }} }} ... on PythonError {{ message }} }} }}"""
-    )["launchRun"]
+            __typename ... on LaunchRunSuccess {{ run {{ runId }} }} ... on PythonError {{ message }} }} }}""")[
+        "launchRun"
+    ]
     assert told["__typename"] == "LaunchRunSuccess", told
     return told["run"]["runId"]
 
@@ -144,7 +145,8 @@ def test_eight_runs_that_wait_for_each_other_keep_no_other_task_waiting(server: 
 def terminate(server: Server, run_id: str, policy: str) -> bool:
     """Stop a run over GraphQL, and return whether the answer is that it is stopped."""
     told = server.graphql(
-        "mutation($id: String!, $policy: TerminateRunPolicy) { terminateRun(runId: $id, terminatePolicy: $policy) { __typename } }",
+        "mutation($id: String!, $policy: TerminateRunPolicy) { terminateRun(runId: $id, terminatePolicy: $policy) {"
+        " __typename } }",
         id=run_id,
         policy=policy,
     )["terminateRun"]

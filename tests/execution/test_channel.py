@@ -54,11 +54,10 @@ def test_output_of_the_body_and_its_children_is_passed_on(attempt):
 
 def test_by_default_output_goes_to_the_callers_own_streams():
     code = (
-        "from mystocks_dagster.execution.attempt import run_attempt\n"
-        "from mystocks_dagster.execution.attempt_spec import AttemptSpec\n"
-        f"body = AttemptSpec(task_id='t', module='bodies.talks', function='prints', task_packages_path=({str(Path(__file__).parent)!r},))\n"
-        "print('before')\n"
-        "run_attempt(body, on_log=print, on_progress=print)\n"
+        "from mystocks_dagster.execution.attempt import run_attempt\nfrom mystocks_dagster.execution.attempt_spec"
+        " import AttemptSpec\nbody = AttemptSpec(task_id='t', module='bodies.talks', function='prints',"
+        f" task_packages_path=({str(Path(__file__).parent)!r},))\nprint('before')\nrun_attempt(body, on_log=print,"
+        " on_progress=print)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout.decode() == "before\n到 stdout\nfrom a grandchild\nno newline at the end"
@@ -127,5 +126,8 @@ def test_a_light_function_starts_without_dagster_pandas_or_polars(attempt):
 
 
 def test_the_caller_needs_no_dagster():
-    code = "import sys, mystocks_dagster.execution.attempt, mystocks_dagster.execution.heartbeat; print('dagster' in sys.modules)"
+    code = (
+        "import sys, mystocks_dagster.execution.attempt, mystocks_dagster.execution.heartbeat; print('dagster' in"
+        " sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "False\n"

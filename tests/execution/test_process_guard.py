@@ -19,7 +19,8 @@ from mystocks_dagster.execution import process_guard
 
 @pytest.fixture
 def timeout(attempt) -> float:
-    """A timeout in seconds that no function reaches before it has begun: several times what a start takes here and now."""
+    """A timeout in seconds that no function reaches before it has begun: several times what a start takes here and
+    now."""
     return round(0.5 + 4 * attempt("answers.nothing").outcome.seconds, 1)
 
 
@@ -121,7 +122,8 @@ CALLER = """
 import os, sys, time
 from mystocks_dagster.execution.attempt import run_attempt
 from mystocks_dagster.execution.attempt_spec import AttemptSpec
-body = AttemptSpec(task_id="t", module="bodies.hangs", function=sys.argv[1], params={"pids": sys.argv[2]}, task_packages_path=(sys.argv[3],))
+body = AttemptSpec(task_id="t", module="bodies.hangs", function=sys.argv[1], params={"pids": sys.argv[2]},
+    task_packages_path=(sys.argv[3],))
 if sys.argv[4] == "forks":  # a copy of the caller that holds its pipes open
     import threading
     threading.Timer(0.5, lambda: os.fork() or time.sleep(60)).start()
@@ -156,7 +158,8 @@ STEP = """
 import multiprocessing, sys, time
 from mystocks_dagster.execution.attempt import run_attempt
 from mystocks_dagster.execution.attempt_spec import AttemptSpec
-body = AttemptSpec(task_id="t", module="bodies.hangs", function="sleeps", params={"pids": sys.argv[1]}, task_packages_path=(sys.argv[2],))
+body = AttemptSpec(task_id="t", module="bodies.hangs", function="sleeps", params={"pids": sys.argv[1]},
+    task_packages_path=(sys.argv[2],))
 def step():
     run_attempt(body, on_log=print, on_progress=print)
 if __name__ == "__main__":

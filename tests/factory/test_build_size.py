@@ -28,8 +28,8 @@ def file_of(folder: Folder) -> Callable[[int], Any]:
 
     def write(count: int) -> Any:
         tasks = [
-            f"  - {{task_id: t{i}, task_type: {'data_sync' if i % 2 else 'manual'}, task_module: quick, task_function: work, "
-            f"params: {{a: {i}}}, dependencies: [{f't{i - 1}' if i % 5 else ''}]}}"
+            f"  - {{task_id: t{i}, task_type: {'data_sync' if i % 2 else 'manual'}, task_module: quick, task_function:"
+            f" work, params: {{a: {i}}}, dependencies: [{f't{i - 1}' if i % 5 else ''}]}}"
             for i in range(count)
         ]
         return folder.write("tasks.yaml", "task_packages: [quick]\ntasks:\n" + "\n".join(tasks) + "\n")

@@ -19,7 +19,8 @@ LAST = f"task_id: last, task_type: manual, {FUNCTION}"
 TASKS = """
     tasks:
       # kept
-      - {task_id: tidy, task_type: manual, task_module: mystocks_dagster.tasks.maintenance, task_function: cleanup_cache_data}
+      - {task_id: tidy, task_type: manual, task_module: mystocks_dagster.tasks.maintenance,
+         task_function: cleanup_cache_data}
 """
 
 

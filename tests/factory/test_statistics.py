@@ -96,7 +96,8 @@ def test_charts_are_drawn_of_the_tasks_that_ran_last_and_every_task_has_a_line()
     def statistics(number: int) -> Statistics:
         moment = datetime(2026, 10, 1, number // 60, number % 60, tzinfo=SHANGHAI)
         return Statistics(
-            task_id=f"t{number}", task_name="", total_executions=2, success_count=1, failed_count=1, success_rate=50.0, avg_duration=1.5,
+            task_id=f"t{number}", task_name="", total_executions=2, success_count=1, failed_count=1, success_rate=50.0,
+                avg_duration=1.5,
             p95_duration=2.0, last_execution_time=moment, last_status="failed",
         )  # fmt: skip
 
@@ -110,7 +111,8 @@ def test_charts_are_drawn_of_the_tasks_that_ran_last_and_every_task_has_a_line()
 
 def test_a_task_whose_newest_execution_waits_is_counted_and_drawn() -> None:
     waits = Statistics(
-        task_id="a", task_name="A", total_executions=3, success_count=1, failed_count=1, success_rate=50.0, avg_duration=1.5,
+        task_id="a", task_name="A", total_executions=3, success_count=1, failed_count=1, success_rate=50.0,
+            avg_duration=1.5,
         p95_duration=2.0, last_execution_time=None, last_status="pending",
     )  # fmt: skip
     shown = statistics_metadata({"a": waits})

@@ -34,7 +34,8 @@ SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass
 class Store:
-    """A project, opened anew whenever it is asked for, as after a restart; the instance, which runs are made on, stays."""
+    """A project, opened anew whenever it is asked for, as after a restart; the instance, which runs are made on,
+    stays."""
 
     folder: Folder
 

@@ -15,8 +15,10 @@ from mystocks_dagster.settings import Settings
 TASKS = """
     task_packages: [chatty]
     tasks:
-      - {task_id: talks, task_type: manual, task_module: chatty, task_function: talks, params: {api_token: s3cr3t-value}}
-      - {task_id: sleeps, task_type: manual, task_module: chatty, task_function: sleeps, retry_count: 2, retry_delay: 300}
+      - {task_id: talks, task_type: manual, task_module: chatty, task_function: talks,
+         params: {api_token: s3cr3t-value}}
+      - {task_id: sleeps, task_type: manual, task_module: chatty, task_function: sleeps, retry_count: 2,
+         retry_delay: 300}
       - task_id: fails
         task_type: cron
         task_module: chatty

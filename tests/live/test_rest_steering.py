@@ -272,7 +272,10 @@ def test_a_body_of_100_mb_does_not_reach_the_memory(api: Api) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    line = f"curl -s -o /dev/null -w '%{{http_code}}' -X POST {api.address}/api/tasks/register -H 'content-type: application/json'"
+    line = (
+        f"curl -s -o /dev/null -w '%{{http_code}}' -X POST {api.address}/api/tasks/register -H 'content-type:"
+        " application/json'"
+    )
     declared = api.shell(f"{line} --data-binary @{big}")
     chunked = api.shell(f"{line} -H 'transfer-encoding: chunked' -H 'expect:' --data-binary @{big} || true")
     done.set()

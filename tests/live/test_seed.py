@@ -307,7 +307,8 @@ await task_manager.start_task("my_data_process")
 
 
 def notebook(api: Api, *cells: str) -> str:
-    """Run the seed's Python, with our import paths, as the cells of a notebook in the project's folder; what it printed."""
+    """Run the seed's Python, with our import paths, as the cells of a notebook in the project's folder; what it
+    printed."""
     names = []
     for number, source in enumerate(cells):
         source = source.replace("from app.services.task_manager import", "from mystocks_dagster import")

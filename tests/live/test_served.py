@@ -88,8 +88,10 @@ def test_a_task_launched_over_graphql_with_other_params_materializes_its_table(s
 
 def test_everything_is_served_under_names_that_do_not_clash(server: Server) -> None:
     told = server.graphql(
-        """{ repositoryOrError(repositorySelector: {repositoryLocationName: "mystocks", repositoryName: "__repository__"}) {
-             __typename ... on Repository { jobs { name description } assetNodes { assetKey { path } } schedules { name } } } }"""
+        """{ repositoryOrError(repositorySelector: {repositoryLocationName: "mystocks",
+            repositoryName: "__repository__"}) {
+             __typename ... on Repository { jobs { name description } assetNodes { assetKey { path } } schedules {
+                 name } } } }"""
     )["repositoryOrError"]
     assert told["__typename"] == "Repository"
     jobs = {job["name"]: job["description"] for job in told["jobs"] if not job["name"].startswith("__")}

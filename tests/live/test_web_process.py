@@ -258,7 +258,10 @@ def test_what_cannot_be_served_is_said_in_one_line(folder: Folder) -> None:
 
 def test_it_ends_with_whoever_started_it(folder: Folder) -> None:
     port = free_port()
-    script = f"import subprocess, time; print(subprocess.Popen({[*COMMAND, '--port', str(port)]!r}).pid, flush=True); time.sleep(600)"
+    script = (
+        f"import subprocess, time; print(subprocess.Popen({[*COMMAND, '--port', str(port)]!r}).pid, flush=True);"
+        " time.sleep(600)"
+    )
     parent = subprocess.Popen(
         [sys.executable, "-c", script], cwd=folder.root, env=folder.environment, stdout=subprocess.PIPE, text=True
     )

@@ -15,8 +15,10 @@ LAST = SESSIONS[-1]
 
 def bar(symbol: str, day: date, close: float, prev_close: float | None, **values: object) -> dict:
     row = {
-        "symbol": symbol, "date": day, "open": close, "high": close, "low": close, "close": close, "prev_close": prev_close,
-        "volume": 1000 + day.day, "amount": close * (1000 + day.day), "turnover": 1.0, "is_st": None, "suspended": False,
+        "symbol": symbol, "date": day, "open": close, "high": close, "low": close, "close": close,
+        "prev_close": prev_close,
+        "volume": 1000 + day.day, "amount": close * (1000 + day.day), "turnover": 1.0, "is_st": None,
+        "suspended": False,
     }  # fmt: skip
     return row | values
 

@@ -1,4 +1,5 @@
-"""Indicators against MyTT (an independent implementation of 通达信's formulas), numpy, and values read off 通达信 itself."""
+"""Indicators against MyTT (an independent implementation of 通达信's formulas), numpy, and values read off 通达信
+itself."""
 
 from datetime import date, timedelta
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Numbers that no exchange can have made: each rule of each table with a fault that breaks it, beside a row that is sound."""
+"""Numbers that no exchange can have made: each rule of each table with a fault that breaks it, beside a row that is
+sound."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ BAR = {
 }  # fmt: skip
 RESTING = {"open": 10.0, "high": 10.0, "low": 10.0, "close": 10.0, "volume": 0, "amount": 0.0, "suspended": True}
 QUOTE = {
-    "symbol": "600000.SH", "date": DAY, "time": MOMENT, "name": "某某", "price": 10.2, "open": 10.0, "high": 10.5, "low": 9.8,
+    "symbol": "600000.SH", "date": DAY, "time": MOMENT, "name": "某某", "price": 10.2, "open": 10.0, "high": 10.5,
+    "low": 9.8,
     "prev_close": 10.0, "volume": 1_000_000, "amount": 10_150_000.0, "change_pct": 2.0, "turnover": 1.5,
 }  # fmt: skip
 FUND = {name: value for name, value in QUOTE.items() if name != "turnover"} | {
@@ -64,17 +66,21 @@ INCOME = {
 }
 CASH = {**REPORT, "operating": 1e8, "investing": -5e7, "financing": 1e7, "net_change": 6e7}
 ACTION = {
-    "symbol": "600000.SH", "ex_date": DAY, "cash": 0.5, "bonus": 0.4, "rights": 0.3, "rights_price": 8.8, "known_since": None,
+    "symbol": "600000.SH", "ex_date": DAY, "cash": 0.5, "bonus": 0.4, "rights": 0.3, "rights_price": 8.8,
+    "known_since": None,
     "source": "exchange",
 }  # fmt: skip
 STOCK = {
-    "symbol": "600000.SH", "name": "某某", "exchange": "SH", "board": "main", "is_st": False, "list_date": date(1999, 11, 10),
+    "symbol": "600000.SH", "name": "某某", "exchange": "SH", "board": "main", "is_st": False, "list_date": date(1999,
+    11, 10),
     "delist_date": None, "updated_at": MOMENT,
 }  # fmt: skip
 GOOD: Mapping[str, dict] = {
     "daily_bars": BAR, "stock_quotes": QUOTE, "etf_quotes": FUND, "longhubang": BOARD, "capital_flow_stock": FLOW,
-    "capital_flow_sector": {"date": DAY, "sector": "银行", **PARTS}, "capital_flow_concept": {"date": DAY, "concept": "白酒概念", **PARTS},
-    "balance_sheets": BALANCE, "income_statements": INCOME, "cash_flows": CASH, "stocks": STOCK, "corporate_actions": ACTION,
+    "capital_flow_sector": {"date": DAY, "sector": "银行", **PARTS}, "capital_flow_concept": {"date": DAY,
+    "concept": "白酒概念", **PARTS},
+    "balance_sheets": BALANCE, "income_statements": INCOME, "cash_flows": CASH, "stocks": STOCK,
+    "corporate_actions": ACTION,
 }  # fmt: skip
 
 _DATED = [
@@ -110,7 +116,8 @@ _STATED += [("future_date", {"notice_date": date(2024, 4, 30)})]
 FAULTS: Mapping[str, list[tuple[str, dict]]] = {
     "daily_bars": [
         *_SYMBOLS, *_DATED, *_PRICED,
-        *(("not_a_number", {name: wrong}) for name in ("open", "high", "low", "close", "amount") for wrong in (NAN, INF, -INF)),
+        *(("not_a_number", {name: wrong}) for name in ("open", "high", "low", "close", "amount") for wrong in (NAN,
+            INF, -INF)),
         ("prev_close_not_a_number", {"prev_close": NAN}),
         ("turnover_not_a_number", {"turnover": INF}),
         ("price_outside_range", {"close": 9.7}),
@@ -166,7 +173,8 @@ FAULTS: Mapping[str, list[tuple[str, dict]]] = {
     "cash_flows": [*_STATED, *((f"{name}_not_a_number", {name: INF}) for name in CASH if name not in REPORT)],
     "stocks": [
         *_SYMBOLS, ("no_name", {"name": ""}), ("exchange_contradicts_symbol", {"exchange": "SZ"}),
-        ("delisted_before_listed", {"delist_date": date(1999, 11, 9)}), ("listed_before_exchanges", {"list_date": date(1970, 1, 1)}),
+        ("delisted_before_listed", {"delist_date": date(1999, 11, 9)}), ("listed_before_exchanges",
+        {"list_date": date(1970, 1, 1)}),
     ],
 }  # fmt: skip
 CASES = [(table, rule, fault) for table, faults in FAULTS.items() for rule, fault in faults]

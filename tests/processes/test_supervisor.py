@@ -46,7 +46,8 @@ PARENT = """
     from mystocks_dagster.processes.commands import Command
     from mystocks_dagster.processes.supervisor import Supervisor
     log = sys.argv[1]
-    one = Command(name="server", waits_for="it", entry="example_server:run", arguments=(log, "lives"), ready=lambda pid: True)
+    one = Command(name="server", waits_for="it", entry="example_server:run", arguments=(log, "lives"),
+        ready=lambda pid: True)
     held = Supervisor([one], Path.cwd(), print)
     held.start()
     held.wait_until_ready()

@@ -1,4 +1,5 @@
-"""What the stand-in serves: frames in the tables' own columns, so that tests compare what goes in with what comes out."""
+"""What the stand-in serves: frames in the tables' own columns, so that tests compare what goes in with what comes
+out."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta

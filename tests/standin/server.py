@@ -169,7 +169,9 @@ def _spoil(fault: Fault, content: bytes) -> tuple[int, bytes]:
         "blank": b"",
         "null": b'{"rc":102,"rt":6,"svr":1,"lt":1,"full":1,"dlmkts":"","data":null}',
         "empty": '{"version":null,"result":null,"success":false,"message":"返回数据为空","code":9201}'.encode(),
-        "refused": '{"version":null,"result":null,"success":false,"message":"报表配置不存在,RPT_X","code":9501}'.encode(),
+        "refused": (
+            '{"version":null,"result":null,"success":false,"message":"报表配置不存在,RPT_X","code":9501}'.encode()
+        ),
         "cut": content[: len(content) // 2],
     }
     if fault.kind in plain:

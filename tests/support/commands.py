@@ -1,4 +1,5 @@
-"""The command line within the test's own process: a command then costs milliseconds, not the seconds of importing Dagster."""
+"""The command line within the test's own process: a command then costs milliseconds, not the seconds of importing
+Dagster."""
 
 import io
 import json
@@ -41,7 +42,8 @@ class Commands:
 
 
 def commands_in(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
-    """Return the commands for a project folder; what one sets in the environment for its children is gone after the test."""
+    """Return the commands for a project folder; what one sets in the environment for its children is gone after the
+    test."""
     monkeypatch.chdir(folder.root)
     monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
     monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))

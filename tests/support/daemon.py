@@ -1,4 +1,5 @@
-"""Single looks of Dagster's daemon at schedules and sensors, at a time of our choice, and killed where a test wants it."""
+"""Single looks of Dagster's daemon at schedules and sensors, at a time of our choice, and killed where a test wants
+it."""
 
 import contextlib
 import json

@@ -74,7 +74,8 @@ class Folder:
 
 
 def make_folder(root: Path) -> Folder:
-    """Make a project folder, with Dagster's databases as Dagster makes them: empty, and made once for all tests of a process."""
+    """Make a project folder, with Dagster's databases as Dagster makes them: empty, and made once for all tests of a
+    process."""
     root.mkdir(parents=True)
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(ROOT / name, root / name)

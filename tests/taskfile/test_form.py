@@ -1,4 +1,5 @@
-"""The words of the task file's fields: each field and each choice has its own in both languages, at the field itself."""
+"""The words of the task file's fields: each field and each choice has its own in both languages, at the field
+itself."""
 
 from datetime import datetime
 from typing import Annotated, Literal

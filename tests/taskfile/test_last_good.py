@@ -1,4 +1,5 @@
-"""One slip in tasks.yaml: what looks or steers goes on with the last good version and says so; what edits is refused."""
+"""One slip in tasks.yaml: what looks or steers goes on with the last good version and says so; what edits is
+refused."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,14 +37,17 @@ SLIPS = {
 #: Commands that look or steer, with their exit code; no daemon runs here.
 GO_ON = [
     (("list",), 0), (("list", "--json"), 0), (("show", "load"), 0), (("history",), 0), (("history", "load"), 0),
-    (("history", "--json"), 0), (("stats",), 0), (("next",), 0), (("logs", "load"), 0), (("enable", "load"), 0), (("disable", "load"), 0),
+    (("history", "--json"), 0), (("stats",), 0), (("next",), 0), (("logs", "load"), 0), (("enable", "load"), 0),
+    (("disable", "load"), 0),
     (("pause", "load"), 0), (("resume", "load"), 0), (("reset", "load"), 0), (("stop", "load"), 1), (("alerts",), 0),
-    (("alerts", "history"), 0), (("health",), 1), (("doctor",), 1), (("cleanup", "--days", "90", "--dry-run"), 0), (("run", "slow"), 0),
+    (("alerts", "history"), 0), (("health",), 1), (("doctor",), 1), (("cleanup", "--days", "90", "--dry-run"), 0),
+    (("run", "slow"), 0),
     (("run", "load", "--only"), 0),
 ]  # fmt: skip
 #: Commands that judge or change the file.
 REFUSED = [
-    ("check",), ("edit", "load", "timeout=5"), ("remove", "slow"), ("add", "new.yaml"), ("import", "new.yaml"), ("export", "out.yaml"),
+    ("check",), ("edit", "load", "timeout=5"), ("remove", "slow"), ("add", "new.yaml"), ("import", "new.yaml"),
+    ("export", "out.yaml"),
     ("reload",),
 ]  # fmt: skip
 
@@ -134,14 +138,18 @@ CALLS = [
     ("GET", "/api/tasks/statistics/", 200), ("GET", "/api/tasks/load/next", 200), ("GET", "/api/next", 200),
     ("GET", "/api/tasks/health", 200),
     ("GET", "/api/groups/", 200), ("GET", "/api/groups/night", 200), ("POST", "/api/tasks/load/disable", 200),
-    ("POST", "/api/tasks/load/enable", 200), ("POST", "/api/tasks/load/reset", 200), ("POST", "/api/tasks/load/stop", 409),
-    ("POST", "/api/tasks/load/start", 503), ("GET", "/tasks", 200), ("GET", "/tasks/load", 200), ("GET", "/tasks/load/run", 200),
+    ("POST", "/api/tasks/load/enable", 200), ("POST", "/api/tasks/load/reset", 200), ("POST", "/api/tasks/load/stop",
+    409),
+    ("POST", "/api/tasks/load/start", 503), ("GET", "/tasks", 200), ("GET", "/tasks/load", 200), ("GET",
+    "/tasks/load/run", 200),
 ]  # fmt: skip
 EDITS = [
-    ("POST", "/api/tasks/register", {"task_id": "more"}), ("PATCH", "/api/tasks/load", {"timeout": 5}), ("PUT", "/api/tasks/load", {}),
+    ("POST", "/api/tasks/register", {"task_id": "more"}), ("PATCH", "/api/tasks/load", {"timeout": 5}), ("PUT",
+    "/api/tasks/load", {}),
     ("DELETE", "/api/tasks/slow", None), ("POST", "/api/groups/register", {"group_id": "g", "tasks": ["load"]}),
     ("PATCH", "/api/groups/night", {"enabled": False}), ("DELETE", "/api/groups/night", None),
-    ("POST", "/api/tasks/import", {"config": {"tasks": []}}), ("GET", "/tasks/-/new", None), ("GET", "/tasks/load/edit", None),
+    ("POST", "/api/tasks/import", {"config": {"tasks": []}}), ("GET", "/tasks/-/new", None), ("GET",
+    "/tasks/load/edit", None),
     ("GET", "/tasks/load/delete", None), ("POST", "/tasks/-/new", None), ("POST", "/tasks/load/edit", None),
     ("POST", "/tasks/load/delete", None),
 ]  # fmt: skip

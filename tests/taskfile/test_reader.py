@@ -129,7 +129,10 @@ def test_a_key_with_everything_below_it_commented_out_is_empty(write: Write, hea
 
 
 def test_the_nearest_default_wins(write: Write, head: str, task: Callable[..., str]):
-    defaults = "defaults: {timeout: 60, retry_count: 2, tags: [a], schedule: {timezone: UTC}, params: {data_source: akshare, days: 3}}\n"
+    defaults = (
+        "defaults: {timeout: 60, retry_count: 2, tags: [a], schedule: {timezone: UTC}, params: {data_source: akshare,"
+        " days: 3}}\n"
+    )
     schedule = "schedule: {schedule_type: interval, interval_seconds: 60}"
     first, second, third = _read(
         write(
@@ -200,7 +203,10 @@ def test_what_came_from_variables_is_masked_by_what_was_written(write: Write, he
 
 def test_a_secret_is_not_shown_in_a_problem(write: Write, head: str, task: Callable[..., str]):
     params = "params: {days: '${TOKEN}', symbols: '${TOKEN}', simbols: '${TOKEN}', start: '${TOKEN}'}"
-    schedule = "schedule: {schedule_type: '${TOKEN}', cron_expression: '${TOKEN}', timezone: '${TOKEN}', start_time: '${TOKEN}'}"
+    schedule = (
+        "schedule: {schedule_type: '${TOKEN}', cron_expression: '${TOKEN}', timezone: '${TOKEN}', start_time:"
+        " '${TOKEN}'}"
+    )
     path = write(head + task(f"{params}\n{schedule}\nretry_delay: ${{TOKEN}}\npriority: ${{TOKEN}}", function="typed"))
     problems = check_task_file(path, environment={"TOKEN": "s3cret"})
     assert len(problems) == 10
@@ -214,8 +220,8 @@ def test_a_secret_that_a_validator_tells_is_not_passed_on(write: Write, head: st
 
 
 def test_anchors_and_merges_work(write: Write, head: str):
-    text = head + (
-        "  - &base\n    task_id: a\n    task_type: manual\n    task_module: taskfile_samples.jobs\n"
+    text = (
+        head + "  - &base\n    task_id: a\n    task_type: manual\n    task_module: taskfile_samples.jobs\n"
         "    task_function: plain\n    tags: &t [x]\n"
         "  - <<: *base\n    task_id: b\n  - <<: [{task_id: c, timeout: 5}, *base]\n    tags: *t\n"
     )
@@ -261,7 +267,8 @@ def test_a_version_knows_its_hash_and_lines(write: Write, head: str, task: Calla
 
 
 def _calls(text: str) -> int:
-    """Count the calls of Python functions that reading a text takes: a measure of work that no busy machine disturbs."""
+    """Count the calls of Python functions that reading a text takes: a measure of work that no busy machine
+    disturbs."""
     count = 0
 
     def _note(frame: object, event: str, argument: object) -> None:
@@ -279,7 +286,10 @@ def _calls(text: str) -> int:
 @pytest.mark.slow
 def test_work_grows_in_proportion_to_the_number_of_tasks(head: str, task: Callable[..., str]):
     def text(tasks: int) -> str:
-        lines = "schedule:\n  schedule_type: cron\n  cron_expression: '0 16 * * 1-5'\nparams:\n  symbols: [a]\ntags: [x, y]\ndependencies: [%s]"
+        lines = (
+            "schedule:\n  schedule_type: cron\n  cron_expression: '0 16 * * 1-5'\nparams:\n  symbols: [a]\ntags: [x,"
+            " y]\ndependencies: [%s]"
+        )
         return head + "".join(
             task(lines % (f"t{n - 1}" if n else ""), task_id=f"t{n}", function="typed") for n in range(tasks)
         )

@@ -1,4 +1,5 @@
-"""Thousands of damaged task files: each ends in a valid TaskFile or in located problems, quickly, and never otherwise."""
+"""Thousands of damaged task files: each ends in a valid TaskFile or in located problems, quickly, and never
+otherwise."""
 
 import random
 import time
@@ -51,12 +52,18 @@ task_groups:
 """
 #: What breaks readers: YAML's own signs, wrong types, extreme numbers, strange characters.
 NASTY = [
-    "", "~", "null", "true", "-1", "0", "1e999", ".nan", "9" * 400, "0x" + "f" * 99, "1_0", "[]", "{}", "[[[[", "{{", "*a", "&a",
-    "!!python/name:os.system", "!!binary aGk=", "!!int x", "<<: *a", "? x", "---", "...", "%YAML 1.1", "|", ">-", "'", '"', "`", "@x",
-    "#", ": ", "- ", "\t", "\x00", "\x85", "\u2028", "\ufeff", "\N{RIGHT-TO-LEFT OVERRIDE}", "e\u0301", "𝒳", "每", "${", "${X}", "${:-}",
-    "$${X}", "${TOKEN:-${TOKEN}}", "a" * 300, "a.b.c", "..", "../x", "os", "task_id: a-one", "tasks:", "tasks: 5", "- a", "2026-10-19",
-    "09:00", "0 0 31 2 *", "*/0 * * * *", "Asia", "a-one", "g", "[a-one, a-one]", "0001-01-01T00:00:00Z", "2026-10-19T09:00:00+99:99",
-    "{a: {b: [1, {c: 2}]}}", "!x", "1:30", "=", "yes", "\r", "\r\n", "\n", "\n\n  ", "  ", "]", "}", ",", "schedule", "params",
+    "", "~", "null", "true", "-1", "0", "1e999", ".nan", "9" * 400, "0x" + "f" * 99, "1_0", "[]", "{}", "[[[[", "{{",
+    "*a", "&a",
+    "!!python/name:os.system", "!!binary aGk=", "!!int x", "<<: *a", "? x", "---", "...", "%YAML 1.1", "|", ">-", "'",
+    '"', "`", "@x",
+    "#", ": ", "- ", "\t", "\x00", "\x85", "\u2028", "\ufeff", "\N{RIGHT-TO-LEFT OVERRIDE}", "e\u0301", "𝒳", "每",
+    "${", "${X}", "${:-}",
+    "$${X}", "${TOKEN:-${TOKEN}}", "a" * 300, "a.b.c", "..", "../x", "os", "task_id: a-one", "tasks:", "tasks: 5",
+    "- a", "2026-10-19",
+    "09:00", "0 0 31 2 *", "*/0 * * * *", "Asia", "a-one", "g", "[a-one, a-one]", "0001-01-01T00:00:00Z",
+    "2026-10-19T09:00:00+99:99",
+    "{a: {b: [1, {c: 2}]}}", "!x", "1:30", "=", "yes", "\r", "\r\n", "\n", "\n\n  ", "  ", "]", "}", ",", "schedule",
+    "params",
     "1_", "5__0", "1_.5", "：", "\u3000", "\u200b", "“", "０", "${A:-${B}}", "0 0 */2 * 3",
 ]  # fmt: skip
 

@@ -228,8 +228,10 @@ IN_A_SCHEDULE = {
         9,
         25,
         "cron_expression",
-        "minute 60 is outside 0-59; hour 24 is outside 0-23; day of month 0 is outside 1-31; month 13 is outside 1-12; "
-        "day of week 'x' cannot be read",
+        (
+            "minute 60 is outside 0-59; hour 24 is outside 0-23; day of month 0 is outside 1-31; month 13 is outside"
+            " 1-12; day of week 'x' cannot be read"
+        ),
         "Minute is 0-59: *, 5, 1-5, */5 or 1,3,5.",
     ),
     "six fields": (
@@ -353,7 +355,10 @@ IN_A_SCHEDULE = {
         "2000 to 2100.",
     ),
     "ends before it starts": (
-        "schedule_type: interval\ninterval_seconds: 60\nstart_time: 2026-10-19T09:00:00\nend_time: 2026-10-19T09:00:00+09:00",
+        (
+            "schedule_type: interval\ninterval_seconds: 60\nstart_time: 2026-10-19T09:00:00\nend_time:"
+            " 2026-10-19T09:00:00+09:00"
+        ),
         11,
         17,
         "end_time",
@@ -535,7 +540,10 @@ def test_a_function_that_cannot_be_run_is_told(kind: str, check: Check):
 
 
 def test_near_names_are_offered_for_modules_and_functions(check: Check):
-    text = "task_packages: [taskfile_samples]\ntasks:\n- {task_id: a, task_type: manual, task_module: %s, task_function: %s}\n"
+    text = (
+        "task_packages: [taskfile_samples]\ntasks:\n- {task_id: a, task_type: manual, task_module: %s, task_function:"
+        " %s}\n"
+    )
     hints = [
         check(text % names)[0].hint
         for names in (
@@ -576,7 +584,8 @@ def test_a_package_that_is_nowhere_is_told_with_the_folder(check: Check, tmp_pat
     [problem] = check("task_packages: [nowhere_to_be_found]\ntasks: []\n")
     assert (
         problem.message
-        == f"the package 'nowhere_to_be_found' was found neither on the Python path nor beside the task file ({tmp_path})"
+        == "the package 'nowhere_to_be_found' was found neither on the Python path nor beside the task file"
+        f" ({tmp_path})"
     )
 
 
@@ -653,7 +662,10 @@ def test_circles_are_printed(check: Check, head: str, task: Callable[..., str]):
 
 
 def test_group_members_must_be_tasks(check: Check, head: str, task: Callable[..., str]):
-    groups = "task_groups:\n- group_id: one\n  tasks: [sync, snyc]\n- group_id: two\n  tasks: [one]\n- group_id: three\n  tasks: []\n"
+    groups = (
+        "task_groups:\n- group_id: one\n  tasks: [sync, snyc]\n- group_id: two\n  tasks: [one]\n- group_id: three\n "
+        " tasks: []\n"
+    )
     problems = check(head + task() + groups)
     assert [(one.line, one.column, one.path, one.message) for one in problems] == [
         (9, 17, "task_groups[0].tasks[1]", "there is no task 'snyc'"),

@@ -1,4 +1,5 @@
-"""A project of its own for each test: its clock, its instance, its lake, and a stand-in that states what a test wants."""
+"""A project of its own for each test: its clock, its instance, its lake, and a stand-in that states what a test
+wants."""
 
 import logging
 from collections.abc import Callable, Iterator

@@ -32,7 +32,10 @@ EAST_MONEY = (
     "日期,股票代码,开盘,收盘,最高,最低,成交量,成交额,振幅,涨跌幅,涨跌额,换手率\n"
     "2024-03-04,600001,10,10.1,10.2,9.9,12346,12469126.7,3,1,0.1,0.5\n"
 )
-SINA = "date,open,high,low,close,volume,amount,outstanding_share,turnover\n2024-03-04,10,10.2,9.9,10.1,1234567,12469126.7,246913400,0.005\n"
+SINA = (
+    "date,open,high,low,close,volume,amount,outstanding_share,turnover\n"
+    "2024-03-04,10,10.2,9.9,10.1,1234567,12469126.7,246913400,0.005\n"
+)
 
 
 @pytest.fixture
@@ -238,7 +241,10 @@ def test_a_row_that_stands_twice_in_one_file_counts_once_and_two_versions_are_sh
     put(archive / "daily_bars.csv", f"{OWN}{row.replace('10.1,', '10.0,')}\n")
     with pytest.raises(
         SourceChanged,
-        match=r"different daily_bars rows for symbol 600001\.SH, date 2024-03-04: \{'close': 10\.\d\} and \{'close': 10\.\d\}",
+        match=(
+            r"different daily_bars rows for symbol 600001\.SH, date 2024-03-04: \{'close': 10\.\d\} and \{'close':"
+            r" 10\.\d\}"
+        ),
     ):
         read()
 

@@ -146,7 +146,8 @@ from datetime import date
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.registry import open_source
 source = open_source("simulated", Settings.from_env())
-print(hashlib.sha256(pl.concat(source.daily_bars([date(2026, 11, 23), date(2026, 11, 24)])).write_csv().encode()).hexdigest())
+print(hashlib.sha256(pl.concat(source.daily_bars([date(2026, 11, 23), date(2026, 11,
+    24)])).write_csv().encode()).hexdigest())
 """
     here = digest(bars(simulated(), date(2026, 11, 23), date(2026, 11, 24)))
 

@@ -199,7 +199,8 @@ def test_json_of_the_former_system_is_what_json_dumps_writes(write: Write):
         "description": None,
         "priority": 500,
         "schedule": {
-            "schedule_type": "cron", "cron_expression": "0 16 * * *", "interval_seconds": None, "start_time": None, "end_time": None,
+            "schedule_type": "cron", "cron_expression": "0 16 * * *", "interval_seconds": None, "start_time": None,
+            "end_time": None,
             "enabled": True,
         },
         "params": {"a": None},

@@ -362,8 +362,11 @@ def test_lists_without_indentation_keep_their_style(path: Path):
     path.write_text(text, encoding="utf-8")
     edit_task(path, "a", {"tags": ["x"]})
     add_task(path, NEW)
-    assert path.read_text(encoding="utf-8") == text + (
-        "  tags:\n  - x\n\n- task_id: d\n  task_type: manual\n  task_module: taskfile_samples.jobs\n  task_function: plain\n"
+    assert (
+        path.read_text(encoding="utf-8")
+        == text
+        + "  tags:\n  - x\n\n- task_id: d\n  task_type: manual\n  task_module: taskfile_samples.jobs\n  task_function:"
+        " plain\n"
     )
 
 
@@ -455,7 +458,8 @@ from mystocks_dagster.taskfile.edit.splice import apply
 from mystocks_dagster.taskfile.edit.writer import add_task, edit_task
 path, name = Path(sys.argv[1]), sys.argv[2]
 for number in range(3):
-    add_task(path, {"task_id": f"{name}{number}", "task_type": "manual", "task_module": "beside_two_editors.work", "task_function": "run"})
+    add_task(path, {"task_id": f"{name}{number}", "task_type": "manual", "task_module": "beside_two_editors.work",
+        "task_function": "run"})
     edit_task(path, "shared", {"params": {f"{name}{number}": number}})
 """
 

@@ -98,7 +98,8 @@ def test_the_remedy_keeps_what_was_written(written: str, check: Check, head: str
 
 def test_an_id_that_is_no(check: Check):
     problems = check(
-        "tasks:\n  - task_id: no\n    task_type: manual\n    task_module: app.tasks.maintenance\n    task_function: cleanup_cache_data\n"
+        "tasks:\n  - task_id: no\n    task_type: manual\n    task_module: app.tasks.maintenance\n    task_function:"
+        " cleanup_cache_data\n"
     )
     assert [(one.message, one.hint) for one in problems] == [
         ("task_id must be text, found no", 'Write it in quotes: "no".')
