@@ -62,12 +62,12 @@ class Project:
     @property
     def loaded(self) -> Version | None:
         """The version of the task file if it is loaded already."""
-        return self._state.loaded
+        return self._state.known
 
     @property
     def notice(self) -> str | None:
         """A one-line warning if this process or the web UI uses another version than the current task file."""
-        return notice(self.version) or reload_state.trouble(self.settings)
+        return notice(self.loaded or self.version) or reload_state.trouble(self.settings)
 
     @property
     def taskfile(self) -> TaskFile:

@@ -68,6 +68,6 @@ class ProjectCache:
             return b"unreadable"
 
     def _doubtful(self, state: ProjectState) -> bool:
-        version = state.loaded
+        version = state.known
         doubtful = version is None or bool(version.problems) or version.unusable is not None
         return doubtful and time.monotonic() - self._read_at > _AGAIN_SECONDS

@@ -79,8 +79,13 @@ class ProjectState:
 
     @property
     def loaded(self) -> Version | None:
-        """The version of the task file if it is loaded already."""
+        """The version with all functions if it is loaded already."""
         return self.__dict__.get("version")
+
+    @property
+    def known(self) -> Version | None:
+        """The version that is loaded already, for runs or only for reading."""
+        return self.loaded or self.__dict__.get("_reading_version")
 
     @property
     def taskfile(self) -> TaskFile:
