@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from mystocks_dagster import disk_errors, errors
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.problems import TaskFileError, path_text
+from mystocks_dagster.taskfile.problems import NotEditable, TaskFileError, path_text
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,8 @@ async def _mystocks_error(request: Request, error: Exception) -> JsonResponse:
 
 def status_of(error: errors.MyStocksError, method: str) -> int:
     """Return the HTTP status of an error: its own, or 503 if reading failed because of an unusable task file."""
-    unusable = isinstance(error, TaskFileError) and not any(problem.owner for problem in error.problems)
+    reading = isinstance(error, TaskFileError) and not isinstance(error, NotEditable)
+    unusable = reading and not any(problem.owner for problem in error.problems)
     return 503 if unusable and method == "GET" else error.status
 
 

@@ -111,7 +111,7 @@ print("ANSWER" + json.dumps({
     "reach": reach("made_up", settings),
     "sources offered": params_of(version.taskfile.tasks[0], version.functions["pledge"])[0].choices,
     "lake docs": [line for line in tables_markdown().splitlines() if "pledge" in line.lower()],
-    "field": [field.kind, field.choices, field.words.label, field.words.choices["alice"]],
+    "field": [field.kind, field.choices, field.declared.label, field.declared.choices["alice"]],
     "label": [translations.translator(language)("reviewer") for language in ("zh", "en")],
     "reference": [line for line in reference_text().splitlines() if line.startswith("| `reviewer`")],
     "schema": task_file_schema()["definitions"]["Task"]["properties"]["reviewer"]["default"],

@@ -20,7 +20,7 @@ from mystocks_dagster.api.pages.translations import LANGUAGES
 from mystocks_dagster.execution.result_encoding import to_record
 from mystocks_dagster.history import Execution
 from mystocks_dagster.project.edit import ChangedMeanwhile, TaskFileEditor
-from mystocks_dagster.project.project import Project
+from mystocks_dagster.project.run_history import RunHistory
 from mystocks_dagster.runs.launch import QUEUE_DAEMON
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.form import form_fields
@@ -463,7 +463,7 @@ def test_a_page_bears_every_result_that_a_function_may_return(
             params=expected,
         )
     ]
-    monkeypatch.setattr(Project, "history", lambda *_args, **_kwargs: iter(executions))
+    monkeypatch.setattr(RunHistory, "executions", lambda *_args, **_kwargs: iter(executions))
     assert browser.get("/tasks/load").status_code == 200
 
 
