@@ -198,9 +198,9 @@ def test_a_save_is_answered_while_the_web_ui_still_loads_it(api: Api, server: Se
             f"curl -sL {api.address}/tasks/-/new -H 'origin: {api.address}' -H 'accept-language: en' "
             + " ".join(f"--data-urlencode '{name}={value}'" for name, value in form.items())
         )
-        assert "Created. Dagster's UI is loading it." in html.unescape(page)
+        assert "Created. Dagster's UI is loading the new version." in html.unescape(page)
         assert {"soon", "by_form"} <= {task["task_id"] for task in api.get("/api/tasks/")}
-        assert web_ui(api)["detail"].endswith("loads the task file now")
+        assert web_ui(api)["detail"].endswith("is loading the task file")
         assert not knows(server, "soon")
     wait_for(lambda: knows(server, "soon") and knows(server, "by_form"), 90, "the web UI's use of the new file")
     wait_for(lambda: web_ui(api)["detail"].endswith(server.address), 60, "the end of the reload")

@@ -201,10 +201,10 @@ WAYS: Mapping[str, Mapping[str, Callable[[Desk], str | None]]] = {
 def change_by_form(desk: Desk) -> str | None:
     """Send the form of a task with another timeout."""
     page = desk.client.get("/tasks/base/edit").text
-    seen = re.search(r'name="seen" value="(\w+)"', page)
-    assert seen
+    stamp = re.search(r'name="stamp" value="(\w+)"', page)
+    assert stamp
     fields = {"task_type": "manual", "task_module": "desk", "task_function": "load", "timeout": "5"}
-    return desk.page("/tasks/base/edit", seen=seen[1], **fields)
+    return desk.page("/tasks/base/edit", stamp=stamp[1], **fields)
 
 
 def documented() -> dict[tuple[str, str], str]:
