@@ -47,7 +47,7 @@ print(Project(Settings.from_env()).runs.create({name!r}, {{}}))
 """
 START = """
 import sys
-from mystocks_dagster import launch
+from mystocks_dagster.runs import launch
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 instance = open_instance(Settings.from_env())

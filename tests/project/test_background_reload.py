@@ -52,13 +52,13 @@ def test_a_reload_that_fails_is_shown_by_health_pages_and_headers_until_one_succ
     settings = Settings.from_env()
     answer = client.post("/api/tasks/register", json=NEW).json()
     assert (answer["success"], answer["data"]["reload"], answer["data"]["not_reloaded"]) == (True, "under way", None)
-    assert answer["message"] == "more is registered. The running web UI is loading it."
+    assert answer["message"] == "more was registered. The running web UI is loading the change."
     wait_for(lambda: reload_state.trouble(settings), 30, "the failure")
     listed = client.get("/api/tasks/")
     assert "more" in {task["task_id"] for task in listed.json()}, "the file is what counts"
     assert REASON in unquote(listed.headers["x-mystocks-taskfile-problem"])
     page = client.get("/tasks", headers={"accept-language": "zh-CN"})
-    assert "Dagster 界面还没有使用已保存的任务文件。" in page.text
+    assert "Dagster 界面尚未加载已保存的任务文件。" in page.text
     assert REASON in page.text
     reload_state.forget(settings)
     assert "x-mystocks-taskfile-problem" not in client.get("/api/tasks/").headers

@@ -132,10 +132,10 @@ def form(client: TestClient, entry: dict[str, Any], dry: bool) -> Any:
     """Send the form as a browser does; a form has no dry run."""
     new = entry["task_id"] == "more"
     path = "/tasks/-/new" if new else f"/tasks/{entry['task_id']}/edit"
-    seen = client.get(path).text.partition('name="seen" value="')[2].partition('"')[0]
+    stamp = client.get(path).text.partition('name="stamp" value="')[2].partition('"')[0]
     fields: dict[str, str] = {
         "section": "tasks",
-        "seen": seen,
+        "stamp": stamp,
         "enabled": "on",
         "stop_on_error": "on",
         "log_level": "INFO",

@@ -26,7 +26,7 @@ def problems(version: Version) -> list[str]:
             "  expect: [{table: daily_bars, by: 25:00}]",
             "2: '25:00' is not a time of day Write hours and minutes, such as \"18:30\".",
         ),
-        ("  expect: [{by: '18:00'}]", "2: an expectation needs a table or a task Write one of the two."),
+        ("  expect: [{by: '18:00'}]", "2: an expectation needs a table or a task Write exactly one of the two."),
         ("  expect: [{table: daily_bar, by: '18:00'}]", "2: there is no table 'daily_bar' Did you mean 'daily_bars'?"),
         ("  expect: [{task: nobody, by: '18:00'}]", "2: there is no task 'nobody'"),
         (

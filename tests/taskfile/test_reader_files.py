@@ -26,7 +26,7 @@ def test_a_missing_file_names_the_ones_beside_it(tmp_path: Path):
 
 
 def test_a_missing_file_in_an_empty_folder_says_how_to_name_one(tmp_path: Path):
-    assert _only(tmp_path / "tasks.yaml").hint == "Create it, or name another one in MYSTOCKS_TASKS."
+    assert _only(tmp_path / "tasks.yaml").hint == "Create it, or name another file in MYSTOCKS_TASKS."
 
 
 def test_a_folder_is_no_file(tmp_path: Path):

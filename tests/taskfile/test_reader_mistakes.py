@@ -167,7 +167,7 @@ IN_A_TASK = {
         22,
         "tasks[0].params.token",
         "a default can hold neither another variable nor braces",
-        "Write ${OUT:-text} with a text without braces, or set OUT.",
+        "Write ${OUT:-text} with text without braces, or set OUT.",
     ),
     "variable in public": (
         "description: at ${SHORT}",
@@ -352,7 +352,7 @@ IN_A_SCHEDULE = {
         19,
         "start_time",
         "year 1 is out of range (2000-2100)",
-        "2000 to 2100.",
+        "Check the year.",
     ),
     "ends before it starts": (
         (
@@ -598,7 +598,7 @@ def test_a_snapshot_cannot_be_caught_up(check: Check, head: str, task: Callable[
     schedule = "schedule:\n  schedule_type: cron\n  cron_expression: '0 16 * * *'\n  misfire: all"
     [problem] = check(head + task(schedule, function="snapshot"))
     assert (problem.line, problem.column, problem.path) == (10, 16, "tasks[0].schedule.misfire")
-    assert problem.message == "misfire cannot be all: snapshot takes a snapshot, and the past has none"
+    assert problem.message == "misfire cannot be all: snapshot takes a snapshot of the present, which cannot be made up for"
     assert check(head + task(schedule)) == []
 
 

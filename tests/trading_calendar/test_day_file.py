@@ -47,10 +47,10 @@ def test_each_form_extends_the_calendar_by_the_same_days(form: str, tmp_path: Pa
     [
         ("2027-01-04\n2027-01-5x\n", "days.csv:2: '2027-01-5x' is not a date"),
         ("2027-01-04\n2027-02-30\n", "days.csv:2: '2027-02-30' is not a date"),
-        ("date,is_open\n2027-01-04,1\n2027-01-05,perhaps\n", "days.csv:3: 'perhaps' does not say"),
+        ("date,is_open\n2027-01-04,1\n2027-01-05,perhaps\n", "days.csv:3: 'perhaps' does not state"),
         ("2027-01-04,1\n2027-01-04,0\n", "days.csv:2: 2027-01-04 is stated both as a trading day and as closed"),
         ("3027-01-04\n", "days.csv:1: the year of 3027-01-04 is out of range (1990-2100)"),
-        ("covers 2027-01-01\n", "days.csv:1: write `covers`"),
+        ("covers 2027-01-01\n", "days.csv:1: `covers` needs"),
         ("covers 2027-01-01 2027-06-30\n2027 07-01\n", "days.csv:2: 2027-07-01 is outside 2027-01-01 to 2027-06-30"),
         ("# nothing\n\n", "days.csv contains no trading day"),
         ("2027-01-04\0\n", "days.csv:1: this is not text"),

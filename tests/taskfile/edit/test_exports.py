@@ -108,14 +108,14 @@ def test_a_remote_caller_leaves_the_export_folder_in_no_way(named: str, settings
     with pytest.raises(InvalidParams):
         confined(settings, named)
     (settings.root / "exports").symlink_to(settings.root)
-    with pytest.raises(Exception, match="holds the project"):
+    with pytest.raises(Exception, match="contains the project"):
         confined(replace(settings, exports=settings.root), "a.yaml")
 
 
 EDIT = """
 import os, signal
 from pathlib import Path
-from mystocks_dagster.taskfile import files, writer
+from mystocks_dagster.taskfile.edit import writer
 whole = os.fsync
 def killed(descriptor):
     whole(descriptor)

@@ -446,7 +446,7 @@ def test_a_save_by_a_program_that_knows_no_lock_is_not_lost(path: Path, monkeypa
 
 def test_an_editor_that_does_not_finish_is_not_waited_for_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(atomic_files, "_PATIENCE", 0.1)
-    with atomic_files.locked(path), pytest.raises(SettingsError, match="being edited by another process"):
+    with atomic_files.locked(path), pytest.raises(SettingsError, match="has been locked by another editor"):
         edit_task(path, "a", {"timeout": 90})
 
 
