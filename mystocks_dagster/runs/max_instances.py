@@ -30,8 +30,8 @@ def limit_reached(instance: dg.DagsterInstance, name: str, max_instances: int) -
 def active_executions(instance: dg.DagsterInstance, name: str) -> list[str]:
     """Return the ids of the task's active executions, the newest first.
 
-    An execution of the task's own job counts as soon as its run is queued. In a run of a group, of a dependent task or
-    of Materialize it counts while it runs: later ones wait for the task's pool.
+    An execution of the task's own job counts from the queueing of its run until its step has ended. In a run of a
+    group, of a dependent task or of Materialize it counts while it runs: later ones wait for the task's pool.
     """
     records = instance.get_run_records(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
     runs = [record.dagster_run for record in records if not _abandoned(record)]
@@ -45,11 +45,11 @@ def _abandoned(record: dg.RunRecord) -> bool:
 
 
 def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str) -> list[str]:
-    if run.job_name == name:
-        return [name]
+    own = [name] if run.job_name == name else []
     if run.status not in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING):
-        return []
+        return own
     started: dict[str, None] = {}
+    ended = False
     for entry in instance.all_logs(run.run_id, of_type={_STARTED, *_ENDED}):
         event = entry.get_dagster_event()
         if event.step_key not in (name, asset_op_name(name)):
@@ -58,4 +58,6 @@ def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str) -> list[
             started[event.step_key] = None
         else:
             started.pop(event.step_key, None)
-    return list(started)
+            ended = True
+    # The run of a task that has ended takes a moment to end itself: whoever saw the result may start the task again.
+    return list(started) if started or ended else own

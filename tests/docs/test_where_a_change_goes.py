@@ -159,7 +159,7 @@ def test_a_new_table_is_its_declaration_and_its_task(answer: dict[str, Any]):
     assert answer["lake docs"] == [
         "### pledges (股权质押)",
         "Pledged shares by stock and day (group `flows`).",
-        "| `pledged_in_full` | all shares are pledged | the row is stored, the table's asset check warns |",
+        "| `pledged_in_full` | all shares are pledged | the row is stored, and the table's asset check warns |",
     ]
 
 

@@ -42,6 +42,16 @@ def test_a_run_that_was_written_and_never_started_gives_its_place_back(
     assert max_instances.active_executions(instance, "work") == [f"{started.run_id}:work"]
 
 
+def test_a_task_may_start_again_as_soon_as_its_result_is_there(instance: dg.DagsterInstance) -> None:
+    run = instance.create_run_for_job(work, status=dg.DagsterRunStatus.STARTED)
+    active = [f"{run.run_id}:work"]
+    assert max_instances.active_executions(instance, "work") == active
+    for event, left in (("STEP_START", active), ("STEP_SUCCESS", [])):
+        happened = dg.DagsterEvent(event_type_value=event, job_name="work", step_key="work")
+        instance.report_dagster_event(happened, run_id=run.run_id)
+        assert max_instances.active_executions(instance, "work") == left
+
+
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt(), RuntimeError("the disk is full")])
 def test_a_run_that_cannot_be_started_has_failed(
     monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance, trouble: BaseException

@@ -53,7 +53,7 @@ def test_each_form_extends_the_calendar_by_the_same_days(form: str, tmp_path: Pa
         ("covers 2027-01-01\n", "days.csv:1: `covers` needs"),
         ("covers 2027-01-01 2027-06-30\n2027 07-01\n", "days.csv:2: 2027-07-01 is outside 2027-01-01 to 2027-06-30"),
         ("# nothing\n\n", "days.csv contains no trading day"),
-        ("2027-01-04\0\n", "days.csv:1: this is not text"),
+        ("2027-01-04\0\n", "days.csv:1: the line holds a NUL byte"),
     ],
 )
 def test_a_wrong_line_is_named(text: str, told: str, tmp_path: Path) -> None:
