@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.execution.plan.objects import StepSuccessData
 
 from mystocks_dagster.factory.intervals import build_intervals
 from mystocks_dagster.factory.scheduled import ScheduledJob
@@ -46,8 +47,8 @@ def test_a_task_may_start_again_as_soon_as_its_result_is_there(instance: dg.Dags
     run = instance.create_run_for_job(work, status=dg.DagsterRunStatus.STARTED)
     active = [f"{run.run_id}:work"]
     assert max_instances.active_executions(instance, "work") == active
-    for event, left in (("STEP_START", active), ("STEP_SUCCESS", [])):
-        happened = dg.DagsterEvent(event_type_value=event, job_name="work", step_key="work")
+    for event, data, left in (("STEP_START", None, active), ("STEP_SUCCESS", StepSuccessData(1.0), [])):
+        happened = dg.DagsterEvent(event_type_value=event, job_name="work", step_key="work", event_specific_data=data)
         instance.report_dagster_event(happened, run_id=run.run_id)
         assert max_instances.active_executions(instance, "work") == left
 
