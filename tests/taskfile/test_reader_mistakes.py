@@ -598,7 +598,10 @@ def test_a_snapshot_cannot_be_caught_up(check: Check, head: str, task: Callable[
     schedule = "schedule:\n  schedule_type: cron\n  cron_expression: '0 16 * * *'\n  misfire: all"
     [problem] = check(head + task(schedule, function="snapshot"))
     assert (problem.line, problem.column, problem.path) == (10, 16, "tasks[0].schedule.misfire")
-    assert problem.message == "misfire cannot be all: snapshot takes a snapshot of the present, which cannot be made up for"
+    assert (
+        problem.message
+        == "misfire cannot be all: snapshot takes a snapshot of the present, which cannot be made up for"
+    )
     assert check(head + task(schedule)) == []
 
 
