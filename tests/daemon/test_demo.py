@@ -44,7 +44,7 @@ def test_in_a_folder_with_an_odd_name_the_demo_fills_its_own_lake_and_a_second_o
 
     # At once: everything of the newest trading day is there, and nothing runs.
     again = shipped.mystocks("demo", timeout=60)
-    assert "It has run to the end on the newest trading day" in again
+    assert "It has completed on the newest trading day" in again
     assert all(task in again for task in DAILY_JOB)
     assert all(shipped.json("stats")[task]["total_executions"] == 1 for task in DAILY_JOB)
 
