@@ -15,6 +15,9 @@ from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
 
+#: Seconds of computing each: not among the quick tests.
+pytestmark = pytest.mark.slow
+
 TASKS = "task_packages: [quick]\ntasks: [{task_id: one, task_type: manual, task_module: quick, task_function: work}]\n"
 
 

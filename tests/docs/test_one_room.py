@@ -12,6 +12,9 @@ from mystocks_dagster.lake.prices import AdjustedSelection, adjusted_bars, scan_
 from mystocks_dagster.lake.reading import Selection
 from mystocks_dagster.lake.store import Lake
 
+#: Seconds of computing each: not among the quick tests.
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(__file__).parents[2] / "mystocks_dagster"
 
 

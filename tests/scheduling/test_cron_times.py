@@ -59,6 +59,7 @@ def random_expressions(count: int) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["2026-02-27T23:59:30", "2027-12-31T16:00:00", "1995-06-01T08:15:00"])
 def test_many_expressions_are_due_when_dagster_fires_them(start: str) -> None:
     moment = datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(SHANGHAI))

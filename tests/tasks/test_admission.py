@@ -28,6 +28,9 @@ from mystocks_dagster.tasks.market_data import (
 )
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
+#: Seconds of computing each: not among the quick tests.
+pytestmark = pytest.mark.slow
+
 DAYS = shanghai().sessions(date(2024, 3, 1), date(2024, 3, 15))
 LAST = DAYS[-1]
 NAMES = [f"{600000 + n}.SH" for n in range(300)]

@@ -11,6 +11,9 @@ from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.simulated.source import SimulatedSource
 
+#: Seconds of computing each: not among the quick tests.
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., SimulatedSource]
 QUARTERS = [
     date(year, month, day) for year in (2023, 2024, 2025, 2026) for month, day in ((3, 31), (6, 30), (9, 30), (12, 31))
