@@ -59,5 +59,5 @@ def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str) -> list[
         else:
             started.pop(event.step_key, None)
             ended = True
-    # The run of a task that has ended takes a moment to end itself: whoever saw the result may start the task again.
+    # A run ends a moment after its last step: a caller that has read the result may start the task again.
     return list(started) if started or ended else own
