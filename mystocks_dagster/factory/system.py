@@ -117,7 +117,7 @@ def calendar_outcome(known: InForce, moment: datetime) -> CheckOutcome:
     """
     coverage = outlook(known, moment)
     # Without the number of days, so that the outcome does not change every day.
-    detail = re.sub(r" \(-?\d+ days from today\)", "", coverage.detail)
+    detail = re.sub(r" \(\d+ days? (from today|ago)\)", "", coverage.detail)
     detail = f"{detail[0].upper()}{detail[1:]}." + (f" Remedy: {coverage.remedy}" if coverage.remedy else "")
     return CheckOutcome(
         asset=_CALENDAR,

@@ -25,6 +25,7 @@ from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.market_data import LonghubangParams, fetch_longhubang_data
 from mystocks_dagster.trading_calendar.in_force import in_force
+from mystocks_dagster.trading_calendar.outlook import outlook
 
 CRON = Schedule.model_validate({"schedule_type": "cron", "cron_expression": "30 16 * * *", "trading_days_only": True})
 LEVELS = dict(zip(DATES, ("amber", "red", "red", "red", "red"), strict=True))
@@ -181,3 +182,12 @@ def test_the_eve_of_spring_festival_is_known_only_with_the_year(at: Callable[[st
     eve = date(2027, 2, 5)
     assert shanghai().is_probable_session(eve) == (False, True)
     assert shanghai().next(eve - timedelta(days=1)) == date(2027, 2, 15)
+
+
+@pytest.mark.parametrize(
+    ("today", "distance"),
+    [("2026-12-30", "1 day from today"), ("2027-01-01", "1 day ago"), ("2027-01-03", "3 days ago")],
+)
+def test_the_end_of_the_calendar_is_said_in_days(today: str, distance: str) -> None:
+    moment = datetime.fromisoformat(f"{today}T16:05:00+08:00")
+    assert f"2026-12-31 ({distance})" in outlook(in_force(), moment).detail
