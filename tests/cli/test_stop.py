@@ -1,12 +1,12 @@
 """`mystocks stop`: what runs has ended when it returns, and what does not run is told so."""
 
-import os
 import time
 from pathlib import Path
 
 import pytest
 from support.commands import Commands
 from support.load import in_time
+from support.processes import is_running
 from support.project import wait_for
 
 from mystocks_dagster.project.project import Project
@@ -56,14 +56,6 @@ def start(project: Project, name: str) -> tuple[str, int]:
     return run_id, int(note.read_text())
 
 
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
-
-
 @pytest.mark.parametrize("how", ["task", "run", "execution"])
 def test_a_running_task_is_stopped_with_its_process(cli: Commands, project: Project, how: str) -> None:
     run_id, pid = start(project, "slow")
@@ -72,7 +64,7 @@ def test_a_running_task_is_stopped_with_its_process(cli: Commands, project: Proj
     stopped = cli.json("stop", name)
     assert in_time(time.monotonic() - began, 20)
     assert stopped == [{"run_id": run_id, "job": "slow", "status": "canceled", "executions": [f"{run_id}:slow"]}]
-    assert gone(pid)
+    assert not is_running(pid)
     assert cli.json("history", "slow")[0]["status"] == "cancelled"
     assert "is not running" in cli("stop", run_id if how == "run" else name, code=1)
 
@@ -84,7 +76,7 @@ def test_a_task_that_runs_in_a_group_is_stopped_with_it(cli: Commands, project: 
     assert "is not running" in cli("stop", "other", code=1)
     cli.folder.write("tasks.yaml", "tasks: [\n")
     assert f"run {run_id} of both: canceled" in cli("stop", "slow")
-    assert gone(pid)
+    assert not is_running(pid)
 
 
 def test_what_waits_is_taken_off_the_queue(cli: Commands, project: Project) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 from support.load import in_time
+from support.processes import running
 from support.project import ROOT, Server, make_folder, serve, wait_for
 
 #: Function that never ends by itself (see tests/execution/bodies/hangs.py) to the number of its processes.
@@ -165,10 +166,6 @@ def failures(site: Site) -> str:
     return run_id
 
 
-def alive(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
-
-
 @pytest.mark.parametrize("task", ATTEMPTS)
 def test_attempts_are_one_and_retry_count_and_only_for_what_a_retry_can_mend(
     site: Site, failures: str, task: str
@@ -191,7 +188,7 @@ def test_in_a_parallel_group_attempts_are_counted_just_so(site: Site, failures: 
 
 def test_an_attempt_that_took_too_long_is_a_failure_that_is_retried(site: Site, failures: str) -> None:
     assert len(site.pids("late")) == 2
-    assert alive(site.pids("late")) == []
+    assert running(site.pids("late")) == []
     assert site.history(failures)["late"]["error_message"] == "late: timed out after 1 s"
 
 
@@ -216,7 +213,7 @@ def test_a_timeout_stops_everything_of_the_task(site: Site, job: str) -> None:
     run_id = site.server.launch(job)
     pids = site.hanging(tasks)
     assert site.server.wait(run_id) == "FAILURE"
-    assert alive(pids) == []
+    assert running(pids) == []
     told = site.history(run_id)
     assert {task: told[task]["error_message"] for task in tasks} == {
         task: f"{task}: timed out after 2 s" for task in tasks
@@ -230,7 +227,7 @@ def test_a_timeout_stops_everything_of_the_task(site: Site, job: str) -> None:
 def test_a_timeout_stops_a_task_that_was_started_from_the_command_line(site: Site) -> None:
     site.forget()
     assert "timed out after 2 s" in site.server.folder.mystocks("run", "has_a_family", code=1)
-    assert alive(site.pids("has_a_family", 4)) == []
+    assert running(site.pids("has_a_family", 4)) == []
 
 
 ENDLESS = {
@@ -253,7 +250,7 @@ def test_a_run_cancelled_in_the_ui_leaves_no_process(site: Site, job: str) -> No
     run_id, pids = endless(site, job)
     site.server.graphql("mutation($id: String!) { terminateRun(runId: $id) { __typename } }", id=run_id)
     assert site.server.wait(run_id, 60) == "CANCELED"
-    assert alive(pids) == []
+    assert running(pids) == []
     assert {one["status"] for one in site.history(run_id).values()} == {"cancelled"}
 
 
@@ -263,7 +260,7 @@ def test_a_killed_run_process_leaves_no_process(site: Site, job: str) -> None:
     worker = psutil.Process(site.worker(run_id))
     family = [one.pid for one in worker.children(recursive=True)]
     os.kill(worker.pid, signal.SIGKILL)
-    wait_for(lambda: not alive([worker.pid, *family, *pids]), 15, "the end of all processes of the killed run")
+    wait_for(lambda: not running([worker.pid, *family, *pids]), 15, "the end of all processes of the killed run")
     assert site.server.wait(run_id, 120) == "FAILURE"
 
 

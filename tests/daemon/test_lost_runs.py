@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
+from support.processes import is_running, running, stop_and_kill
 from support.project import Folder, Server, make_folder, serve, wait_for
 
 TASKS = """
@@ -61,12 +62,7 @@ class Plant:
     def cut(self) -> None:
         """Kill everything at once: UI, daemon, code server, run workers, guards and bodies."""
         top = psutil.Process(self.server.process.pid)
-        everything = [top, *top.children(recursive=True)]
-        for sign in (signal.SIGSTOP, signal.SIGKILL):  # stopped first, so that nobody sees the others die
-            for process in everything:
-                if process.is_running():
-                    process.send_signal(sign)
-        psutil.wait_procs(everything, 20)
+        stop_and_kill([top, *top.children(recursive=True)])
         (self.folder.root / ".dagster" / "ui.json").unlink()
         self.stack.close()
 
@@ -151,7 +147,7 @@ def lost(plant: Plant) -> dict[str, str]:
             )
             plant.server.graphql("mutation($id: String!) { terminateRun(runId: $id) { __typename } }", id=ids[job])
         plant.kill_worker(ids[job])
-        wait_for(lambda body=body: gone(body), 20, f"the end of the process of {task}")
+        wait_for(lambda body=body: not is_running(body), 20, f"the end of the process of {task}")
     return ids
 
 
@@ -166,10 +162,6 @@ def lose_early(plant: Plant) -> str:
         if early:
             return run_id
     raise AssertionError("the worker was never caught before its start")
-
-
-def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_killed_worker_fails_its_run_frees_the_table_and_is_started_again_once(
@@ -211,7 +203,7 @@ def test_after_a_power_cut_runs_fail_and_only_those_that_say_so_start_again(plan
     both, never = plant.server.launch("both"), plant.server.launch("never")
     bodies = [plant.held("again", both), plant.held("never", never)]
     plant.cut()
-    assert all(gone(body) for body in bodies)
+    assert running(bodies) == []
     plant.up()
     assert plant.server.wait(never, PROMISE) == "FAILURE"
     second = plant.restarted("both", both)

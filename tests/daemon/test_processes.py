@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.processes import stop_and_kill
 from support.project import Folder, Server, make_folder, serve, wait_for
 
 TASKS = """
@@ -98,9 +99,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     live.up()
     yield live
     live.stack.close()
-    for process in psutil.process_iter():
-        if str(folder.root) in text(process):
-            process.kill()
+    stop_and_kill(process for process in psutil.process_iter() if str(folder.root) in text(process))
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from support.daemon import kill_workers
+from support.processes import running
 from support.project import Folder, Server, make_folder, serve, wait_for
 
 TASKS = f"""
@@ -130,10 +130,6 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     kill_workers(folder)
 
 
-def gone(pids: list[int]) -> bool:
-    return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
-
-
 def output(watch: Watch, task: str) -> str:
     path = watch.folder.json("history", task)[0]["log_path"]
     return Path(path).read_text(encoding="utf-8") if path else ""
@@ -151,7 +147,7 @@ def test_one_that_dies_is_started_again_and_counted(watch: Watch) -> None:
     first = watch.started("beat", 1)
     os.kill(first[0], signal.SIGKILL)
     watch.started("beat", 2)
-    assert gone(first)
+    assert running(first) == []
     assert [run["tags"]["mystocks/restarts"] for run in watch.runs("beat")] == ["0", "1"]
 
 
@@ -173,7 +169,7 @@ def test_one_without_auto_restart_that_ends_stays_ended(watch: Watch) -> None:
 def test_a_restarted_daemon_finds_the_running_copy(watch: Watch) -> None:
     before = watch.processes("beat")
     watch.stack.close()
-    assert not gone(before[-1])
+    assert running(before[-1])
     cut = time.time()
     watch.up()
     told = wait_for(lambda: watch.last_look("beat", cut), 60, "a look by the new daemon")
@@ -185,7 +181,7 @@ def test_a_restarted_daemon_finds_the_running_copy(watch: Watch) -> None:
 def test_switching_off_stops_it_with_all_it_started_and_switching_on_starts_it(watch: Watch) -> None:
     before = watch.processes("beat")
     watch.switch("beat", on=False)
-    wait_for(lambda: gone(before[-1]), 40, "the end of its processes")
+    wait_for(lambda: not running(before[-1]), 40, "the end of its processes")
     wait_for(lambda: watch.runs("beat")[-1]["status"] == "CANCELED", 20, "the end of its run")
     watch.switch("beat", on=True)
     assert watch.started("beat", len(before) + 1)
@@ -195,5 +191,5 @@ def test_one_removed_from_the_file_is_stopped(watch: Watch) -> None:
     last = watch.processes("command")[-1]
     watch.folder.write("tasks.yaml", TASKS[: TASKS.index("      - task_id: command")])
     watch.server.graphql('mutation { reloadRepositoryLocation(repositoryLocationName: "mystocks") { __typename } }')
-    wait_for(lambda: gone(last), 100, "the end of its process")
-    assert not gone(watch.processes("beat")[-1])
+    wait_for(lambda: not running(last), 100, "the end of its process")
+    assert running(watch.processes("beat")[-1])

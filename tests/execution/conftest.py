@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 import pytest
 from support.load import slowdown
+from support.processes import running
 
 from mystocks_dagster.execution.attempt import LogLine, Outcome, run_attempt
 from mystocks_dagster.execution.attempt_spec import AttemptSpec
@@ -82,7 +82,7 @@ def gone() -> Callable[..., bool]:
 
     def all_gone(numbers: list[int], within: float = 0.0) -> bool:
         start, limit, measured = time.monotonic(), within, False
-        while alive := [number for number in numbers if _alive(number)]:
+        while alive := running(numbers):
             if time.monotonic() - start > limit:
                 if measured or not within:
                     break
@@ -91,10 +91,3 @@ def gone() -> Callable[..., bool]:
         return not alive
 
     return all_gone
-
-
-def _alive(number: int) -> bool:
-    try:
-        return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -134,7 +134,15 @@ run_attempt(body, on_log=print, on_progress=print)
 def copies_of(caller: int) -> list[psutil.Process]:
     """Return the children of a process that run its own command."""
     process = psutil.Process(caller)
-    return [child for child in process.children() if child.cmdline() == process.cmdline()]
+    return [child for child in process.children() if command_of(child) == process.cmdline()]
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Return the command line of a process; empty when it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 @pytest.mark.parametrize("forks", ["alone", "forks"])

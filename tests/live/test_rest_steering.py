@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.api import Api, serve_api
+from support.processes import is_running
 from support.project import Server, make_folder, serve, wait_for
 
 from mystocks_dagster.taskfile import atomic_files
@@ -72,13 +73,6 @@ def api(server: Server) -> Iterator[Api]:
         yield api
 
 
-def alive(pid: int) -> bool:
-    return (
-        Path(f"/proc/{pid}").exists()
-        and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:1]
-    )
-
-
 def working(api: Api, execution: str) -> int:
     """Wait until the slow body works; its process."""
     note = api.folder.root / "slow.pid"
@@ -114,11 +108,11 @@ def test_a_second_start_is_told_the_running_execution_and_stop_really_stops(api:
     status, told = api.call("POST", "/api/tasks/slow/start")
     assert (status, told["execution_id"], told["error"]) == (409, started, "AlreadyRunning"), told
     body = working(api, started)
-    assert alive(body)
+    assert is_running(body)
     assert api.get("/api/tasks/health")["running_tasks"] >= 1
     told = api.post("/api/tasks/slow/stop")
     assert told["execution_id"] == started
-    wait_for(lambda: not alive(body), 10, "the end of the body's process")
+    wait_for(lambda: not is_running(body), 10, "the end of the body's process")
     assert api.get(f"/api/tasks/executions/{started}")["status"] == "cancelled"
     assert api.call("POST", "/api/tasks/slow/stop")[0] == 409
     assert api.call("POST", f"/api/tasks/executions/{started}/stop")[0] == 409

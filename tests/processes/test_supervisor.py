@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import psutil
 import pytest
+from support.processes import is_running, running
 from support.project import Folder, wait_for
 
 from mystocks_dagster.errors import InstanceError
@@ -81,10 +81,6 @@ def pids(log: Path) -> list[list[int]]:
     )
 
 
-def alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
 @contextmanager
 def supervised(*all_of_them: Command) -> Iterator[tuple[Supervisor, list[str]]]:
     said: list[str] = []
@@ -102,17 +98,17 @@ def test_a_server_and_what_it_started_end_with_their_parent_however_that_ends(
 ) -> None:
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(PARENT), str(log)])
     server, other = wait_for(lambda: pids(log), 30, "the server")[0]
-    assert alive(server)
-    assert alive(other)
+    assert is_running(server)
+    assert is_running(other)
     parent.send_signal(number)
     parent.wait()
-    wait_for(lambda: not alive(server) and not alive(other), 8, "the end of both")
+    wait_for(lambda: not is_running(server) and not is_running(other), 8, "the end of both")
 
 
 def test_stop_leaves_nothing_behind(log: Path) -> None:
     with supervised(command(log)) as (held, _):
         held.wait_until_ready()
-    assert not any(alive(pid) for pid in pids(log)[0])
+    assert not any(is_running(pid) for pid in pids(log)[0])
 
 
 def test_it_waits_as_long_as_the_server_lives_and_says_for_what(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +125,7 @@ def test_one_that_ends_while_it_starts_is_an_error_with_its_exit_code(log: Path)
         pytest.raises(InstanceError, match="exit code 3"),
     ):
         held.wait_until_ready()
-    assert not any(alive(pid) for pid in pids(log)[0])
+    assert not any(is_running(pid) for pid in pids(log)[0])
 
 
 def test_one_that_ends_again_and_again_is_given_up_after_ever_longer_pauses(
@@ -141,7 +137,7 @@ def test_one_that_ends_again_and_again_is_given_up_after_ever_longer_pauses(
     again = [line for line in said if "Restarting it in" in line]
     assert len(again) == 5
     assert len(pids(log)) == 6
-    wait_for(lambda: not any(alive(pid) for line in pids(log) for pid in line), 10, "the end of what each had started")
+    wait_for(lambda: not running(pid for line in pids(log) for pid in line), 10, "the end of what each had started")
 
 
 def test_a_high_port_on_which_nobody_listens_is_never_connected_to() -> None:

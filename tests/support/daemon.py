@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 import psutil
+from support.processes import stop_and_kill
 from support.project import Folder
 
 from mystocks_dagster.dagster_internals import InstigatorType, ScheduleInstigatorData
@@ -107,5 +108,4 @@ def workers(folder: Folder) -> list[psutil.Process]:
 
 def kill_workers(folder: Folder) -> None:
     """Kill the processes of the runs: they outlive the servers, on purpose, and nothing may outlive the tests."""
-    for process in workers(folder):
-        process.kill()
+    stop_and_kill(workers(folder))
