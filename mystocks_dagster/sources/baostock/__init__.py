@@ -1,9 +1,39 @@
 """The `baostock` source: whole trading days of Shanghai and Shenzhen from baostock's server, back to 1990."""
 
+from datetime import date, time
+
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.declaration import HOUR, HostRule, SourceDeclaration
+from mystocks_dagster.sources.declaration import HOUR, HostRule, Offer, SourceDeclaration
 
 HOST, PORT = "public-api.baostock.com", 10030
+
+#: The time from which on the server has the day's bars, as its documentation states.
+PUBLISHED = time(17, 30)
+_FIRST = date(1990, 12, 19)
+_EXCHANGES = ("SH", "SZ")
+OFFERS = (
+    Offer(table="stocks", past="latest", unit="snapshot", requests=4, exchanges=_EXCHANGES),
+    Offer(table="daily_bars", past="all", first=_FIRST, requests=1, exchanges=_EXCHANGES, published=PUBLISHED),
+    Offer(
+        table="daily_bars",
+        past="all",
+        first=_FIRST,
+        unit="symbol",
+        requests=5,
+        exchanges=_EXCHANGES,
+        published=PUBLISHED,
+    ),
+    Offer(
+        table="daily_valuation",
+        past="all",
+        first=_FIRST,
+        requests=1,
+        exchanges=_EXCHANGES,
+        published=PUBLISHED,
+        note="comes with the bars of the day, without a request of its own",
+    ),
+    Offer(table="adjust_factors", past="all", first=_FIRST, requests=1, exchanges=_EXCHANGES),
+)
 
 
 def server_address(settings: Settings) -> str:
@@ -16,8 +46,7 @@ SOURCE = SourceDeclaration(
     about="past and present days of Shanghai and Shenzhen from baostock's server",
     world="real",
     needs=f"network (TCP port {PORT}); no account",
-    offers="bars of stocks (with valuation ratios), ETFs and indices, adjustment factors, calendar, stock list; "
-    "without Beijing",
+    offers=OFFERS,
     implementation="mystocks_dagster.sources.baostock.source:BaostockSource",
     package="baostock",
     hosts=(f"{HOST}:{PORT}",),

@@ -10,18 +10,15 @@ from mystocks_dagster.errors import NotOffered, SourceError, SourceUnavailable
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import DATA_READY, published, shanghai
 from mystocks_dagster.market.symbols import is_a_share
-from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.baostock import frames
+from mystocks_dagster.sources.baostock import PUBLISHED, SOURCE, frames
 from mystocks_dagster.sources.baostock.session import Answer, Baostock, Session
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
 
 #: Days per connection. Another process waits as long as one batch takes, which is about half a minute.
 BATCH = 20
-#: The time from which on the server has the day's bars, as its documentation states.
-READY = "17:30"
 
 _BY_DAY = "query_daily_history_k_AStock"
 _BY_SYMBOL = "query_history_k_data_plus"
@@ -33,17 +30,13 @@ class BaostockSource:
 
     Attributes:
         with_bars: Tables whose rows of the days that `daily_bars` has just yielded need no further request.
-        exchanges: The exchanges whose stocks it has.
-        requests_per_day: Requests for one past day of the whole market.
     """
 
     name = "baostock"
     world = "real"
     has_history = True
-    offers = frozenset({"stocks", "daily_bars", "daily_valuation", "adjust_factors"})
+    offers = SOURCE.tables
     with_bars = ("daily_valuation",)
-    exchanges = frozenset({"SH", "SZ"})
-    requests_per_day = 1
 
     def __init__(self, settings: Settings) -> None:
         """Open the source without a request.
@@ -154,7 +147,7 @@ class BaostockSource:
         rows = _of_day(_BY_DAY, frames.bars(_BY_DAY, answer), day)
         if rows.is_empty() and day == clock.now().date():
             raise SourceUnavailable(
-                f"baostock has no bars of {day} yet; it publishes them from about {READY} on. Try again later."
+                f"baostock has no bars of {day} yet; it publishes them from about {PUBLISHED:%H:%M} on. Try again later."
             )
         self._valuation[day] = frames.valuation(_BY_DAY, answer)
         return rows
