@@ -86,7 +86,7 @@ class SourceDeclaration:
         offers: The tables that it fills; empty if they depend on its settings.
         offers_note: With empty `offers`, the tables in words.
         implementation: `module:class` of its `MarketSource`, imported and constructed from the settings when the
-            source is opened; None for a source that is not available in this version.
+            source is opened.
         package: The Python package that it requires.
         hosts: The hosts that it requires, with a port if it is not 443; `mystocks doctor` connects to them.
         host_rules: The request limits of its hosts.
@@ -98,7 +98,7 @@ class SourceDeclaration:
     about: str
     world: Literal["real", "simulated"]
     needs: str
-    implementation: str | None
+    implementation: str
     offers: tuple[Offer, ...] = ()
     offers_note: str = ""
     package: str | None = None
@@ -122,5 +122,5 @@ class SourceDeclaration:
         Raises:
             SettingsError: A setting is missing or invalid.
         """
-        module, _, name = (self.implementation or "").partition(":")
+        module, _, name = self.implementation.partition(":")
         return getattr(import_module(module), name)(settings)

@@ -59,10 +59,9 @@ def prepare(host: str, port: int, seconds: float) -> types.ModuleType:
     from baostock.util import socketutil
 
     ClosingSocket.seconds = seconds
-    contants.BAOSTOCK_SERVER_IP, contants.BAOSTOCK_SERVER_PORT = host, port
-    socketutil.socket = types.SimpleNamespace(
-        socket=ClosingSocket, AF_INET=socket.AF_INET, SOCK_STREAM=socket.SOCK_STREAM
-    )
+    sockets = types.SimpleNamespace(socket=ClosingSocket, AF_INET=socket.AF_INET, SOCK_STREAM=socket.SOCK_STREAM)
+    vars(contants).update(BAOSTOCK_SERVER_IP=host, BAOSTOCK_SERVER_PORT=port)
+    vars(socketutil).update(socket=sockets)
     return baostock
 
 

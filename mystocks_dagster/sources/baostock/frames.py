@@ -50,7 +50,7 @@ def read_answer(call: str, answer: Answer, columns: tuple[str, ...]) -> pl.DataF
     wrong = next((row for row in answer.rows if len(row) != len(answer.fields)), None)
     if wrong is not None:
         raise changed(call, f"a row has {len(wrong)} values in place of {len(answer.fields)}: {','.join(wrong)[:120]}")
-    fields = answer.fields if answer.rows else list(columns)
+    fields = answer.fields if answer.rows else columns
     frame = pl.DataFrame(answer.rows, schema=dict.fromkeys(fields, pl.String), orient="row")
     return frame.with_columns(pl.all().replace("", None))
 
@@ -61,6 +61,8 @@ def bars(call: str, answer: Answer, table: Table = DAILY_BARS) -> pl.DataFrame:
     Raises:
         SourceChanged: The answer is not one of raw bars; the message names the row.
     """
+    if not answer.rows:
+        return table.empty()
     rows = _bars(call, answer, table)
     return _table(table, rows if table is not DAILY_BARS else rows.filter(board_expr().is_not_null()))
 
@@ -183,4 +185,4 @@ def _refuse(call: str, rows: pl.DataFrame, bad: pl.Expr, fault: str) -> None:
 def _table(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     columns = [pl.col(column.name).cast(column.dtype) for column in table.columns if column.name in rows.columns]
     absent = [pl.lit(None, c.dtype).alias(c.name) for c in table.columns if c.name not in rows.columns]
-    return rows.select(*columns, *absent).select(table.dtypes).sort(table.key)
+    return rows.select(*columns, *absent).select(list(table.dtypes)).sort(table.key)

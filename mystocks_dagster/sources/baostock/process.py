@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import weakref
+from contextlib import suppress
 from typing import Any
 
 from mystocks_dagster.sources.baostock import child
@@ -104,8 +105,6 @@ def _kill(process: "subprocess.Popen[bytes]", errors: Any) -> None:
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe:
-            try:
+            with suppress(BrokenPipeError):
                 pipe.close()
-            except BrokenPipeError:
-                pass
     errors.close()

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -125,10 +125,8 @@ class Session:
     def close(self) -> None:
         """Log out, so that the server has no connection of us; a failure to do so closes it too."""
         if self._logged_in:
-            try:
+            with suppress(Unanswered):
                 self._baostock.process.call("logout")
-            except Unanswered:
-                pass
             self._logged_in = False
 
     def _call(self, name: str, **arguments: str) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import polars as pl
 
 from mystocks_dagster.errors import NotOffered, SourceError, SourceUnavailable
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import DATA_READY, published, shanghai
-from mystocks_dagster.market.symbols import is_a_share
+from mystocks_dagster.market.symbols import exchange_of, is_a_share
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.settings import Settings
@@ -74,7 +74,7 @@ class BaostockSource:
         """
         days = sorted(set(days))
         if symbols is not None:
-            yield from self._by_symbol(days, [symbol for symbol in symbols if is_a_share(symbol)])
+            yield from self._by_symbol(days, [symbol for symbol in symbols if _has(symbol)])
             return
         for start in range(0, len(days), BATCH):
             rows, failure = self._by_day(days[start : start + BATCH])
@@ -147,7 +147,8 @@ class BaostockSource:
         rows = _of_day(_BY_DAY, frames.bars(_BY_DAY, answer), day)
         if rows.is_empty() and day == clock.now().date():
             raise SourceUnavailable(
-                f"baostock has no bars of {day} yet; it publishes them from about {PUBLISHED:%H:%M} on. Try again later."
+                f"baostock has no bars of {day} yet; it publishes them from about {PUBLISHED:%H:%M} on. "
+                "Try again later."
             )
         self._valuation[day] = frames.valuation(_BY_DAY, answer)
         return rows
@@ -197,6 +198,10 @@ def _of_symbol(rows: pl.DataFrame, symbol: str) -> pl.DataFrame:
     if others.height:
         raise frames.changed(_BY_SYMBOL, f"the answer for {symbol} has rows of {others['symbol'][0]}")
     return rows
+
+
+def _has(symbol: str) -> bool:
+    return is_a_share(symbol) and exchange_of(symbol) != "BJ"
 
 
 def _code(symbol: str) -> str:
