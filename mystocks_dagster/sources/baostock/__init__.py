@@ -7,6 +7,6 @@ SOURCE = SourceDeclaration(
     about="not available in this version; its files are read by `recorded`",
     world="real",
     needs="",
-    offers="nothing",
+    offers_note="nothing",
     implementation=None,
 )
