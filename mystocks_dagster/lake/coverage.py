@@ -4,7 +4,7 @@ Computed from `loaded_days`, `quarantine` and the calendar only; no table of dat
 every trading day from its first loaded one on.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -47,7 +47,17 @@ LETTERS: Mapping[str, str] = {
 OPEN: frozenset[str] = frozenset({DayState.PARTIAL, DayState.MISSING, DayState.QUARANTINED})
 
 #: Columns of `coverage`.
-SCHEMA = {"table": pl.String, "date": pl.Date, "status": pl.String, "rows": pl.Int64, "set_aside": pl.Int64}
+SCHEMA = {
+    "table": pl.String,
+    "date": pl.Date,
+    "status": pl.String,
+    "rows": pl.Int64,
+    "set_aside": pl.Int64,
+    #: The source that loaded the day last; null if none did.
+    "source": pl.String,
+    #: Whether that source has no more rows of the day, so that only another one can complete it.
+    "exhausted": pl.Boolean,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +182,7 @@ def _entries(lake: Lake, names: Collection[str]) -> pl.DataFrame:
     if not lake.exists("loaded_days"):
         return LOADED_DAYS.empty()
     existing = [name for name in names if lake.exists(name)]
-    entries = lake.read("loaded_days", columns=["table", "date", "rows", "complete", "lacking"])
+    entries = lake.read("loaded_days", columns=["table", "date", "rows", "complete", "lacking", "source"])
     return entries.filter(pl.col("table").is_in(existing))
 
 
@@ -203,7 +213,7 @@ def _expected(
 
 
 def _states(name: str, days: list[date], newest: date, loaded: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
-    complete, set_aside = pl.col("complete"), pl.col("set_aside") > 0
+    complete, set_aside = pl.col("complete"), pl.col("set_aside").fill_null(0) > 0
     lacking = pl.col("lacking").fill_null(value=False)
     status = (
         pl.when(complete.is_null() & (pl.col("date") > newest))
@@ -217,15 +227,8 @@ def _states(name: str, days: list[date], newest: date, loaded: pl.DataFrame, asi
         .otherwise(pl.lit(DayState.PARTIAL))
     )
     frame = pl.DataFrame({"date": days}, schema={"date": pl.Date})
-    frame = frame.join(loaded.select("date", "rows", "complete", "lacking"), on="date", how="left")
+    frame = frame.join(loaded.select("date", "rows", "complete", "lacking", "source"), on="date", how="left")
     frame = frame.join(aside.select("date", "set_aside"), on="date", how="left", maintain_order="left")
-    frame = frame.with_columns(pl.col("rows", "set_aside").fill_null(0), table=pl.lit(name))
-    return frame.with_columns(status=status).sort("date").select(pl.col(key).cast(kind) for key, kind in SCHEMA.items())
-
-
-def open_days(frame: pl.DataFrame, table: str) -> Iterator[tuple[date, date]]:
-    """Yield first and last day of each stretch of a table's consecutive trading days that a load can improve."""
-    marked = frame.filter(pl.col("table") == table).with_columns(status=pl.col("status").is_in(list(OPEN)))
-    for (is_open, _), rows in marked.group_by("status", pl.col("status").rle_id().alias("turn"), maintain_order=True):
-        if is_open:
-            yield rows["date"].min(), rows["date"].max()  # ty: ignore[invalid-yield]
+    frame = frame.with_columns(pl.col("rows", "set_aside").fill_null(0), table=pl.lit(name), status=status)
+    frame = frame.with_columns(exhausted=(complete & (pl.col("status") != DayState.COMPLETE)).fill_null(value=False))
+    return frame.sort("date").select(pl.col(key).cast(kind) for key, kind in SCHEMA.items())

@@ -63,6 +63,10 @@ class Publication:
         return datetime.combine(local.date(), self.at, SHANGHAI)
 
 
+#: Vendors have the day's bars half an hour after the close.
+AFTER_THE_CLOSE = Publication()
+
+
 def _session_before(day: date, calendar: TradingCalendar) -> date:
     return calendar.probable_latest_closed(datetime.combine(day, time(), SHANGHAI))[0]
 

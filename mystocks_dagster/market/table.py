@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 import polars as pl
 
-from mystocks_dagster.market.publication import Publication
+from mystocks_dagster.market.publication import AFTER_THE_CLOSE, Publication
 
 #: The type of every stored moment: microseconds in Shanghai's time zone.
 MOMENT = pl.Datetime("us", "Asia/Shanghai")
@@ -143,7 +143,7 @@ class Table:
     by_day: bool = False
     rules: tuple[Rule, ...] = ()
     check_days: int | None = None
-    available_after: Publication = Publication()
+    available_after: Publication = AFTER_THE_CLOSE
     checks: tuple[Check, ...] = ()
 
     @property
