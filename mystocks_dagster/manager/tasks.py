@@ -1,7 +1,7 @@
 """`TaskManager`: the Python interface of a project, also used by REST."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from mystocks_dagster.manager.local import LocalFunctions
 from mystocks_dagster.manager.responses import GroupConfig, TaskConfig, TaskResponse
 from mystocks_dagster.manager.waiting import wait
 from mystocks_dagster.project.access import PYTHON, Caller
+from mystocks_dagster.project.data_coverage import CoverageReport
 from mystocks_dagster.project.health import Health
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.project_cache import ProjectCache
@@ -264,6 +265,18 @@ class TaskManager:
         if task_id and task_id not in statistics:
             project.find(task_id)
         return statistics
+
+    def data_gaps(
+        self, tables: Sequence[str] = (), *, start: date | None = None, end: date | None = None
+    ) -> CoverageReport:
+        """Return which trading days of the lake's tables are complete, partial, missing, quarantined, not published.
+
+        Args:
+            tables: Names of tables that are loaded by trading day; empty means all of them.
+            start: First day. Default: each table's first loaded day.
+            end: Last day. Default: today.
+        """
+        return self.project.coverage.report(tables, start=start, end=end)
 
     def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> CleanupResult:
         """Remove executions that ended more than `days` days ago (at least 1); tables and statistics are kept."""

@@ -18,6 +18,7 @@ from mystocks_dagster.taskfile.reader import Version
 if TYPE_CHECKING:
     import dagster as dg
 
+    from mystocks_dagster.project.data_coverage import DataCoverage
     from mystocks_dagster.project.edit import TaskFileEditor
     from mystocks_dagster.project.health import Check, Health
     from mystocks_dagster.project.logs import ExecutionLogs
@@ -139,6 +140,13 @@ class Project:
         from mystocks_dagster.project.logs import ExecutionLogs
 
         return ExecutionLogs(self._state, self.history)
+
+    @cached_property
+    def coverage(self) -> "DataCoverage":
+        """Which trading days the lake has, and how the others can be loaded."""
+        from mystocks_dagster.project.data_coverage import DataCoverage
+
+        return DataCoverage(self._state)
 
     def reload(self) -> "ReloadResult":
         """Make a running web UI use the current task file; raises as `reload.reload` does."""
