@@ -69,8 +69,8 @@ class LoadedBars:
 
 
 @dataclass(kw_only=True)
-class _KnownDays:
-    """The recorded days of `daily_bars`, each with its number of rows.
+class KnownDays:
+    """The recorded days of a table of bars, each with its number of rows.
 
     Attributes:
         complete: Days that are not loaded again.
@@ -83,12 +83,11 @@ class _KnownDays:
     before: dict[date, int]
 
     @classmethod
-    def of(cls, lake: Lake) -> "_KnownDays":
-        lacking = lacking_days(lake, "daily_bars")
+    def of(cls, lake: Lake, table: str = "daily_bars") -> "KnownDays":
+        """Read the recorded days of a lake."""
+        lacking = lacking_days(lake, table)
         return cls(
-            complete=complete_days(lake, "daily_bars"),
-            lacking=set(lacking),
-            before=incomplete_days(lake, "daily_bars") | lacking,
+            complete=complete_days(lake, table), lacking=set(lacking), before=incomplete_days(lake, table) | lacking
         )
 
 
@@ -100,12 +99,12 @@ def load_bars(
     With `symbols`, their rows are merged into the days, which then do not count as loaded.
     """
     loaded = LoadedBars()
-    known = _KnownDays.of(lake)
+    known = KnownDays.of(lake)
     for frame in source.daily_bars(days, symbols):
         admitted = admit(lake, source, frame, newest=max(days), whole=symbols is None)
         counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
         if symbols is None:
-            _store_days(source, lake, admitted, counts, known, loaded)
+            store_days(source, lake, admitted, counts, known, loaded)
         else:
             _store_symbols(source, lake, admitted, counts, loaded)
         loaded.rows |= counts
@@ -209,18 +208,19 @@ def _describe_missing_days(lake: Lake, last: date) -> str:
     )
 
 
-def _store_days(
+def store_days(
     source: MarketSource,
     lake: Lake,
     admitted: AdmissionResult,
     counts: dict[date, int],
-    known: _KnownDays,
+    known: KnownDays,
     loaded: LoadedBars,
 ) -> None:
+    """Store whole days with their events, then record them as loaded: a run killed in between loads them again."""
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
-    partial = _partial(counts, known, admitted)
+    partial = partial_days(counts, known, admitted)
     if counts:
         loaded.events += refresh_events(lake, list(counts), complete=known.complete.keys() - known.lacking)
         record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
@@ -253,7 +253,7 @@ def _store_symbols(
     loaded.faults += admitted.faults
 
 
-def _partial(counts: dict[date, int], known: _KnownDays, admitted: AdmissionResult) -> dict[date, str]:
+def partial_days(counts: dict[date, int], known: KnownDays, admitted: AdmissionResult) -> dict[date, str]:
     """Return the days to load again, each with the reason, and update `known` with the other days.
 
     A source that returns the same number of valid rows twice has no more rows, so the day counts as complete; its
@@ -263,7 +263,7 @@ def _partial(counts: dict[date, int], known: _KnownDays, admitted: AdmissionResu
     partial = {}
     for day, rows in counts.items():
         known.lacking.discard(day)
-        short, lack = _shortfall(day, rows, known.complete), _lack(day, admitted)
+        short, lack = shortfall(day, rows, known.complete), _lack(day, admitted)
         if short:
             partial[day] = f"{short}: {lack}" if lack and admitted.absent.get(day) else short
         elif lack and known.before.get(day) != rows:
@@ -282,7 +282,7 @@ def _lack(day: date, admitted: AdmissionResult) -> str:
     return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 
 
-def _shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
+def shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
     """Return why the number of rows is too small, compared with the complete day before; None when it is not."""
     earlier = sorted(complete)
     at = bisect_left(earlier, day)
