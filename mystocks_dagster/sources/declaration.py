@@ -88,8 +88,9 @@ class SourceDeclaration:
         implementation: `module:class` of its `MarketSource`, imported and constructed from the settings when the
             source is opened; None for a source that is not available in this version.
         package: The Python package that it requires.
-        hosts: The hosts that it requires; `mystocks doctor` connects to them.
+        hosts: The hosts that it requires, with a port if it is not 443; `mystocks doctor` connects to them.
         host_rules: The request limits of its hosts.
+        redirected: Returns the address of the stand-in that replaces its hosts: a URL or host:port; None without one.
         ready: Returns why a source without hosts is ready, for `mystocks doctor`; called after the source was opened.
     """
 
@@ -103,6 +104,7 @@ class SourceDeclaration:
     package: str | None = None
     hosts: tuple[str, ...] = ()
     host_rules: tuple[HostRule, ...] = ()
+    redirected: Callable[[Settings], str | None] = lambda settings: settings.upstream
     ready: Callable[[Settings], str] = lambda _: "it needs no network"
 
     @property
