@@ -9,6 +9,7 @@ from datetime import date
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import ResultStatus, State
 
@@ -51,6 +52,7 @@ class TaskRun:
     Attributes:
         days: The trading days that were requested as partitions; empty without partitions.
         source_override: The source of this run only (Launchpad, CLI); takes precedence over everything.
+        available_after: The task's field of that name; None if it has none.
     """
 
     task_id: str
@@ -61,6 +63,13 @@ class TaskRun:
     report_progress: Callable[[int, int, str], None]
     days: tuple[date, ...] = ()
     source_override: str | None = None
+    available_after: str | None = None
+
+    def publication(self, table: str) -> Publication:
+        """Return when the rows of a trading day of a table are published: as the task says, or else the table."""
+        from mystocks_dagster.market.tables import table as table_of
+
+        return Publication.parse(self.available_after) if self.available_after else table_of(table).available_after
 
     def source(self, named: str | None) -> "MarketSource":
         """Open the data source; its rows are checked against the rules of their tables, see `sources.checked`.
