@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from mystocks_dagster.errors import InvalidParams, NotOffered, SourceError
 from mystocks_dagster.lake.loads import forget_missing
@@ -34,7 +35,7 @@ class BootstrapParams(TaskParams):
     """Parameters of `bootstrap_market`."""
 
     years: int = Field(default=10, ge=1, le=40, description="Years to load, up to the latest closed trading day.")
-    data_source: SourceName = Field(
+    data_source: Annotated[SourceName, BeforeValidator(lambda value: value or None)] = Field(
         default=None, description="Data source; empty means the quickest one with the market's past that answers."
     )
     folder: str = Field(
