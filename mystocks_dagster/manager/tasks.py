@@ -160,7 +160,13 @@ class TaskManager:
         return self._groups.delete(group_id, dry_run=dry_run)
 
     def start_task(
-        self, name: str, params: Mapping[str, Any] | None = None, *, only: bool = False, force: bool = False
+        self,
+        name: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        only: bool = False,
+        force: bool = False,
+        failed_only: bool = False,
     ) -> TaskResponse:
         """Start a task or group through the daemon's queue and return at once with the `execution_id`.
 
@@ -169,8 +175,10 @@ class TaskManager:
             params: Values for the task's parameters, for this run only.
             only: Run without the task's dependencies.
             force: Run a group even if the task file disables it.
+            failed_only: Repeat just what failed in the task's last execution, without the task's dependencies.
 
         Raises:
+            NothingFailed: With `failed_only`, nothing failed in the last execution.
             Disabled: The task file disables the group.
             NoDaemon: No daemon is alive to start the run; nothing was queued.
             AlreadyRunning: The task has `max_instances` active executions; `executions` lists them.
@@ -179,6 +187,8 @@ class TaskManager:
         if self._local.has(name):
             return self._local.start(self.project, name, params or {}, self._caller.name)
         project = self.project
+        if failed_only:
+            params, only = {**project.params_of_failed(name), **(params or {})}, True
         run_id = project.runs.start(name, params or {}, only=only, force=force)
         return responses.start_response(project, name, run_id)
 

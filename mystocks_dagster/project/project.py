@@ -5,7 +5,7 @@ All of them go through `Project`, whose parts call `access.check` for each actio
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.access import CLI, Action, Caller, check
@@ -147,6 +147,12 @@ class Project:
         from mystocks_dagster.project.data_coverage import DataCoverage
 
         return DataCoverage(self._state)
+
+    def params_of_failed(self, name: str) -> dict[str, Any]:
+        """Return the parameters that repeat just what failed in a task's last execution; `NothingFailed` if nothing."""
+        from mystocks_dagster.project.failed_items import params_of_failed
+
+        return params_of_failed(self._state, self.history, name)
 
     def reload(self) -> "ReloadResult":
         """Make a running web UI use the current task file; raises as `reload.reload` does."""
