@@ -95,7 +95,8 @@ class StatementSync(TaskParams):
 
 
 @declares(
-    writes=("daily_bars", "adjust_events"), also_writes=("stocks", "corporate_actions", "loaded_days", "quarantine")
+    writes=("daily_bars", "adjust_events"),
+    also_writes=("stocks", "corporate_actions", "daily_valuation", "loaded_days", "quarantine"),
 )
 def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     """Load the bars of all requested trading days that are not complete yet, and derive the adjustment events.
