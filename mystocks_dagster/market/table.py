@@ -44,6 +44,7 @@ class Rule:
             for each check, as some rules depend on today or on the trading calendar.
         severity: The effect on such rows.
         column: With `value`, the column that becomes unknown.
+        remedy: With `check`, what a person does about such rows, as a sentence.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Rule:
     breaks: Callable[[], pl.Expr]
     severity: Severity = "row"
     column: str | None = None
+    remedy: str = ""
 
 
 class StoredRows(Protocol):
@@ -87,7 +89,8 @@ class Check:
     Attributes:
         name: Its name in Dagster.
         fails_if: When it fails, as a clause.
-        remedy: What a person does about a failure, as a sentence.
+        remedy: What a person does about a failure, as sentences; `{table}`, `{task}`, `{first}` and `{last}` stand for
+            the table, its task, and the first and last failing day.
         failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
         blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
     """
@@ -97,11 +100,6 @@ class Check:
     remedy: str
     failing: Callable[[StoredRows], pl.DataFrame]
     blocking: bool = False
-
-    @property
-    def description(self) -> str:
-        """The question and the remedy."""
-        return f"Fails if {self.fails_if}. {self.remedy}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,7 +163,8 @@ def drop_duplicates(name: str, frame: pl.DataFrame, source: str) -> pl.DataFrame
 
 def take_findings(source: MarketSource, table: str) -> RejectedRows:
     """Return a source's findings in `table` since the last call; empty if the source is not checked."""
-    return source.findings(table) if isinstance(source, CheckedSource) else RejectedRows()
+    findings = getattr(source, "findings", None)
+    return findings(table) if findings else RejectedRows()
 
 
 def _repeats(frame: pl.DataFrame, key: Sequence[str]) -> bool:

@@ -11,15 +11,17 @@ import polars as pl
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import refresh_events
-from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, lacking_days, record_days
+from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import Fault
+from mystocks_dagster.sources.chain import ChainedSource
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import ResultStatus, State
 from mystocks_dagster.tasks.admission import AdmissionResult, admit
 from mystocks_dagster.tasks.findings import abbreviate, describe_findings
+from mystocks_dagster.tasks.known_days import KnownDays
 from mystocks_dagster.tasks.requested_days import RequestedDays
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
@@ -68,37 +70,20 @@ class LoadedBars:
         return {*self.partial, *self.refused, *stray}
 
 
-@dataclass(kw_only=True)
-class KnownDays:
-    """The recorded days of a table of bars, each with its number of rows.
-
-    Attributes:
-        complete: Days that are not loaded again.
-        lacking: Complete days that lack rows: a missing bar on them is not evidence of a suspension.
-        before: Days that lacked rows when this run began.
-    """
-
-    complete: dict[date, int]
-    lacking: set[date]
-    before: dict[date, int]
-
-    @classmethod
-    def of(cls, lake: Lake, table: str = "daily_bars") -> "KnownDays":
-        """Read the recorded days of a lake."""
-        lacking = lacking_days(lake, table)
-        return cls(
-            complete=complete_days(lake, table), lacking=set(lacking), before=incomplete_days(lake, table) | lacking
-        )
-
-
 def load_bars(
-    source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun
+    source: MarketSource,
+    lake: Lake,
+    days: Sequence[date],
+    symbols: Sequence[str] | None,
+    run: TaskRun,
+    loaded: LoadedBars | None = None,
 ) -> LoadedBars:
     """Fetch bars and store each frame of the source at once, so that the next run continues after a killed one.
 
-    With `symbols`, their rows are merged into the days, which then do not count as loaded.
+    With `symbols`, their rows are merged into the days, which then do not count as loaded. With `loaded`, the bars are
+    added to those of another source.
     """
-    loaded = LoadedBars()
+    loaded = LoadedBars() if loaded is None else loaded
     known = KnownDays.of(lake)
     for frame in source.daily_bars(days, symbols):
         admitted = admit(lake, source, frame, newest=max(days), whole=symbols is None)
@@ -159,7 +144,7 @@ def _sentences(loaded: LoadedBars, source: MarketSource, missing: Sequence[objec
         f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}."
         if loaded.rows
         else "",
-        f"{source.name} has no bars for {abbreviate(missing)}." if missing else "",
+        f"{_none_of(source)} no bars for {abbreviate(missing)}." if missing else "",
         f"{abbreviate(idle)}: no bars; treated as a holiday, because the trading calendar ends on {shanghai().last}."
         if idle
         else "",
@@ -167,6 +152,10 @@ def _sentences(loaded: LoadedBars, source: MarketSource, missing: Sequence[objec
         *describe_findings(loaded.faults, loaded.refused),
         _describe_paused(loaded),
     ]
+
+
+def _none_of(source: MarketSource) -> str:
+    return f"{source.name} {'have' if isinstance(source, ChainedSource) else 'has'}"
 
 
 def _status(loaded: LoadedBars, failed: Sequence[str]) -> ResultStatus:

@@ -14,8 +14,9 @@ from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.protocol import Progress
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.admission import AdmissionResult, admit
-from mystocks_dagster.tasks.bars import KnownDays, LoadedBars, bars_result, partial_days, store_days
+from mystocks_dagster.tasks.bars import LoadedBars, bars_result, partial_days, store_days
 from mystocks_dagster.tasks.findings import abbreviate, describe_findings
+from mystocks_dagster.tasks.known_days import KnownDays
 from mystocks_dagster.tasks.run import TaskResult
 
 _BARS = "daily_bars"

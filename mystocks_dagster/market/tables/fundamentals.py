@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from mystocks_dagster.market.checks import rule_check
 from mystocks_dagster.market.table import Column, Rule, Table
 from mystocks_dagster.market.tables.columns import DATE, SYMBOL, day, number
 from mystocks_dagster.market.tables.rules import (
@@ -43,6 +44,12 @@ BALANCE_RULES = (
     ),
 )
 
+BALANCES = rule_check(
+    "statements_balance",
+    "Fetch the report again: mystocks run {task} -p force=true. A restated report replaces the stored one.",
+    BALANCE_RULES[1],
+)
+
 
 def _statement(name: str, title: str, about_zh: str, about: str, *columns: Column) -> Table:
     return Table(
@@ -59,6 +66,7 @@ def _statement(name: str, title: str, about_zh: str, about: str, *columns: Colum
             *statement_rules(*(column.name for column in columns)),
             *(BALANCE_RULES if name == "balance_sheets" else ()),
         ),
+        checks=(BALANCES,) if name == "balance_sheets" else (),
         columns=(
             SYMBOL,
             day("period", "last day of the report period"),
