@@ -106,8 +106,10 @@ def statements(table: StatementTable, rows: pl.DataFrame, period: date) -> pl.Da
         off = (pl.col("total_assets") - pl.col("total_liabilities") - pl.col("total_equity")).abs()
         unbalanced = off > 1 + 1e-4 * pl.col("total_assets").abs()
         refuse(columns.STATEMENTS[table], rows, unbalanced, "assets are not liabilities + equity", TOLERANCE)
-    newest = _keep_last(rows.sort("notice_date", nulls_last=False))
-    return _table(TABLES[table], newest.with_columns(period=pl.lit(period))).sort("symbol")
+    # A restated report is a row with a later notice; duplicates of one notice come from paging.
+    versions = rows.unique(subset=["symbol", "notice_date"], keep="last", maintain_order=True)
+    versions = versions.with_columns(period=pl.lit(period), known_since=pl.col("notice_date"))
+    return _table(TABLES[table], versions).sort("symbol", "notice_date")
 
 
 def corporate_actions(rows: pl.DataFrame) -> pl.DataFrame:
