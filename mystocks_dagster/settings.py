@@ -3,7 +3,7 @@
 import math
 import os
 import pkgutil
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -26,6 +26,8 @@ EXPORTS = "exports"
 TRADING_CALENDAR = "trading_calendar.csv"
 #: The folder beside the task file with the project's own dataset files.
 DATASETS = "datasets"
+#: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
+AUTO = "auto"
 #: Each package in this folder is a data source, see `sources.registry`.
 _SOURCES = Path(__file__).parent / "sources"
 
@@ -38,7 +40,8 @@ class Settings:
         root: The project's folder (holds dagster.yaml and, by default, tasks.yaml).
         task_file: The task file. `MYSTOCKS_TASKS`, default `tasks.yaml`.
         lake: Folder or URL of the tables. `MYSTOCKS_LAKE`, default `data`.
-        source: Overrides every task's `data_source` when set. `MYSTOCKS_SOURCE`.
+        source: Overrides every task's `data_source` when set: a name, several separated by commas, or `auto`.
+            `MYSTOCKS_SOURCE`.
         upstream: A local server that replaces every upstream host. `MYSTOCKS_UPSTREAM`.
         dagster_home: Dagster's instance folder. `DAGSTER_HOME`, default `.dagster`.
         fixed_now: A fixed clock for tests and replays, with offset. `MYSTOCKS_NOW`.
@@ -99,15 +102,12 @@ class Settings:
             SettingsError: A variable has an invalid value.
         """
         root = find_root(start or Path.cwd())
-        source = os.environ.get("MYSTOCKS_SOURCE") or None
-        if source is not None and source not in source_names():
-            raise SettingsError(f"MYSTOCKS_SOURCE is {source!r}; allowed: {', '.join(source_names())}.")
         home = os.environ.get("DAGSTER_HOME")
         return cls(
             root=root,
             task_file=(root / (os.environ.get("MYSTOCKS_TASKS") or "tasks.yaml")).resolve(),
             lake=locate(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
-            source=source,
+            source=_source(),
             upstream=os.environ.get("MYSTOCKS_UPSTREAM") or None,
             dagster_home=(root / home).resolve() if home else root / ".dagster",
             fixed_now=_moment("MYSTOCKS_NOW"),
@@ -131,6 +131,17 @@ def validating() -> bool:
 def source_names() -> tuple[str, ...]:
     """Return the names of the data sources, in alphabetical order; none of them is imported."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules([str(_SOURCES)]) if module.ispkg))
+
+
+def source_choices() -> tuple[str, ...]:
+    """Return the values that `data_source` may have, alone or in a list: the sources, and `auto` alone."""
+    return (*source_names(), AUTO)
+
+
+def split_sources(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return the names in a choice of sources: a name, names separated by commas, or a list; None and "" have none."""
+    names = value.split(",") if isinstance(value, str) else value or ()
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def use_demo() -> None:
@@ -193,6 +204,16 @@ def find_root(start: Path) -> Path:
         if any((folder / mark).is_file() for mark in ROOT_MARKS):
             return folder
     return start
+
+
+def _source() -> str | None:
+    text = os.environ.get("MYSTOCKS_SOURCE")
+    names = split_sources(text)
+    if any(name not in source_choices() for name in names):
+        raise SettingsError(
+            f"MYSTOCKS_SOURCE is {text!r}; allowed: {', '.join(source_choices())}, or several separated by commas."
+        )
+    return ",".join(names) or None
 
 
 def _source_options() -> dict[str, str]:

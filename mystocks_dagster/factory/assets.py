@@ -17,6 +17,7 @@ from mystocks_dagster.factory.ui_metadata import details, job_metadata, summary,
 from mystocks_dagster.lake.location import public_uri
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.settings import split_sources
 from mystocks_dagster.sources.registry import DEFAULT as DEFAULT_SOURCE
 from mystocks_dagster.tags import Metadata, asset_op_name
 from mystocks_dagster.taskfile.owner import dagster_owner
@@ -112,8 +113,9 @@ def _table_metadata(table: Table, file: LoadedFile) -> dict[str, Any]:
 
 
 def _source(spec: TaskSpec) -> str:
-    """Return the name of the default data source of the task."""
-    return spec.file.settings().source or spec.task.params.get(SOURCE_FIELD) or DEFAULT_SOURCE
+    """Return the names of the default data sources of the task."""
+    choice = spec.file.settings().source or spec.task.params.get(SOURCE_FIELD)
+    return ", ".join(split_sources(choice)) or DEFAULT_SOURCE
 
 
 def _description(first: str, notice: str | None, rest: str) -> str:

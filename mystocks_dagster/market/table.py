@@ -1,10 +1,13 @@
 """The types with which a table is declared: its columns, key, partitioning and value rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date, datetime
+from typing import Any, Literal, Protocol
 
 import polars as pl
+
+from mystocks_dagster.market.publication import AFTER_THE_CLOSE, Publication
 
 #: The type of every stored moment: microseconds in Shanghai's time zone.
 MOMENT = pl.Datetime("us", "Asia/Shanghai")
@@ -41,6 +44,7 @@ class Rule:
             for each check, as some rules depend on today or on the trading calendar.
         severity: The effect on such rows.
         column: With `value`, the column that becomes unknown.
+        remedy: With `check`, what a person does about such rows, as a sentence.
     """
 
     name: str
@@ -48,6 +52,54 @@ class Rule:
     breaks: Callable[[], pl.Expr]
     severity: Severity = "row"
     column: str | None = None
+    remedy: str = ""
+
+
+class StoredRows(Protocol):
+    """What a check may read: the rows of its table's newest days, and other tables of the same lake.
+
+    Attributes:
+        table: The checked table.
+        rows: Its rows of the last `check_days` days, or all.
+        now: The moment of the check.
+    """
+
+    table: "Table"
+    rows: pl.DataFrame
+    now: datetime
+
+    @property
+    def days(self) -> Sequence[date]:
+        """The distinct days of `rows`, ascending."""
+        ...
+
+    def other(self, table: str, **selection: Any) -> pl.DataFrame:
+        """Return rows of another table of the lake, selected as in `Lake.read`; empty if it does not exist."""
+        ...
+
+    def coverage(self) -> pl.DataFrame:
+        """Return the state of each trading day of the table; see `lake.coverage`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """An asset check of a table.
+
+    Attributes:
+        name: Its name in Dagster.
+        fails_if: When it fails, as a clause.
+        remedy: What a person does about a failure, as sentences; `{table}`, `{task}`, `{first}` and `{last}` stand for
+            the table, its task, and the first and last failing day.
+        failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
+        blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
+    """
+
+    name: str
+    fails_if: str
+    remedy: str
+    failing: Callable[[StoredRows], pl.DataFrame]
+    blocking: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +122,10 @@ class Table:
         rules: The value rules; every source's rows are checked against them before they are stored. The table's asset
             checks in Dagster are built from them: one for each `check` rule, and one for all others.
         check_days: The number of newest days that the asset checks read; None means all rows.
+        available_after: When the rows of a trading day are published; before that the newest day is neither missing
+            nor late. A task's field of the same name wins.
+        checks: Asset checks that compare rows with each other, with other tables and with the calendar; every table
+            has those of its key and of its required columns.
     """
 
     name: str
@@ -85,6 +141,8 @@ class Table:
     by_day: bool = False
     rules: tuple[Rule, ...] = ()
     check_days: int | None = None
+    available_after: Publication = AFTER_THE_CLOSE
+    checks: tuple[Check, ...] = ()
 
     @property
     def description(self) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.settings import environment as process_environment
 from mystocks_dagster.taskfile.entries import Builder, Built
 from mystocks_dagster.taskfile.file_settings import read_head
@@ -57,6 +58,13 @@ class Version:
         """Table to the id of the task that owns it: the first in the file that declares it."""
         # In reversed order, the first task of a table is set last.
         return {table: task_id for task_id, tables in reversed(list(self.writes.items())) for table in tables}
+
+    @property
+    def published(self) -> Mapping[str, Publication]:
+        """When tables are published whose owner says so in `available_after`; the others are as they declare."""
+        stated = {task.task_id: task.available_after for task in self.taskfile.tasks if task.available_after}
+        owned = ((table, stated.get(owner)) for table, owner in self.owners.items())
+        return {table: Publication.parse(text) for table, text in owned if text}
 
     def find(self, name: str) -> Task | Group:
         """Return the task or group with an id.

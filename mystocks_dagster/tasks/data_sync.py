@@ -15,13 +15,16 @@ from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_d
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.sources.chain import first_of
 from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
-from mystocks_dagster.tasks.bars import bars_result, load_bars
-from mystocks_dagster.tasks.corporate_actions import fetch_actions_for_doubts, sync_actions
+from mystocks_dagster.tasks.bars import bars_result
+from mystocks_dagster.tasks.bars_chain import first_day, load_from_members
+from mystocks_dagster.tasks.corporate_actions import fetch_actions_from_first, sync_actions
 from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.param_types import Day, SourceName, Symbols, TaskParams, WindowParams
+from mystocks_dagster.tasks.parts import add_deliveries
 from mystocks_dagster.tasks.report_periods import check_periods, open_periods
 from mystocks_dagster.tasks.requested_days import latest_closed, requested_days
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
@@ -112,11 +115,12 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
         parts.append(_skip_if_not_offered(lambda: _sync_bars(params, run, source, lake)))
     if params.include_basic:
         parts.append(_skip_if_not_offered(lambda: _refresh_stocks(params, source, lake)))
-    return _with_calendar(merge_results(parts), refreshed, run)
+    return add_deliveries(_with_calendar(merge_results(parts), refreshed, run), source)
 
 
 def _refresh_stocks(params: DailySync, source: MarketSource, lake: Lake) -> TaskResult:
-    return refresh_stock_list(source, lake, latest_closed(source), force=params.force)
+    day = latest_closed(source)
+    return first_of(source, "stocks", lambda member: refresh_stock_list(member, lake, day, force=params.force))
 
 
 def _with_calendar(result: TaskResult, refreshed: RefreshResult | None, run: TaskRun) -> TaskResult:
@@ -140,7 +144,13 @@ def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     """
     source, lake = _open_source_and_lake(params.data_source, run)
     window = {"start": params.start_date, "end": params.end_date}
-    return _skip_if_not_offered(lambda: sync_actions(source, lake, latest_closed(source), **window, force=params.force))
+    day = latest_closed(source)
+
+    def sync(member: MarketSource) -> TaskResult:
+        return sync_actions(member, lake, day, **window, force=params.force)
+
+    result = _skip_if_not_offered(lambda: first_of(source, "corporate_actions", sync))
+    return add_deliveries(result, source)
 
 
 @declares(writes=("stocks",), also_writes=("loaded_days", "quarantine"))
@@ -153,11 +163,12 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
         TaskFailed: The list is truncated; the stored one is kept.
     """
     source, lake = _open_source_and_lake(params.data_source, run)
-    return _skip_if_not_offered(
-        lambda: sync_stock_list(
-            source, lake, latest_closed(source), include_delisted=params.include_delisted, force=params.force
-        )
-    )
+    day, options = latest_closed(source), {"include_delisted": params.include_delisted, "force": params.force}
+
+    def sync(member: MarketSource) -> TaskResult:
+        return sync_stock_list(member, lake, day, **options)
+
+    return add_deliveries(_skip_if_not_offered(lambda: first_of(source, "stocks", sync)), source)
 
 
 @declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days", "quarantine"))
@@ -173,11 +184,21 @@ def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult
     for done, report in enumerate(dict.fromkeys(params.report_types)):
         table = _STATEMENTS[report]
         run.report_progress(done, len(params.report_types), table)
-        parts.append(_skip_if_not_offered(lambda table=table: _sync_statement(table, params, source, lake)))
-    return merge_results(parts)
+        parts.append(_skip_if_not_offered(lambda table=table: _sync_from_first(table, params, source, lake)))
+    return add_deliveries(merge_results(parts), source)
 
 
-def _open_source_and_lake(named: str | None, run: TaskRun) -> tuple[MarketSource, Lake]:
+def _sync_from_first(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:
+    """Sync a statement table from the first source that has some of the periods."""
+    return first_of(
+        source,
+        table,
+        lambda member: _sync_statement(table, params, member, lake),
+        enough=lambda result: result.message if result.failed_items == (table,) else None,
+    )
+
+
+def _open_source_and_lake(named: str | Sequence[str] | None, run: TaskRun) -> tuple[MarketSource, Lake]:
     source = run.source(named)
     lake = run.lake(source.world)
     lake.check_world()
@@ -187,7 +208,8 @@ def _open_source_and_lake(named: str | None, run: TaskRun) -> tuple[MarketSource
 
 def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake) -> TaskResult:
     settled = derive_unknown(lake)
-    wanted = requested_days(source, asked=run.days, start=params.start_date, end=params.end_date)
+    begin = params.start_date or (first_day(source, lake) if not (run.days or params.end_date) else None)
+    wanted = requested_days(source, asked=run.days, start=begin, end=params.end_date)
     complete = set() if params.force else set(complete_days(lake, "daily_bars"))
     days = _open_days(wanted.days, complete, lacking_days(lake, "daily_bars"))
     if not days:
@@ -198,8 +220,8 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
     run.logger.info(
         "Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name
     )
-    loaded = load_bars(source, lake, days, params.symbols, run)
-    fetched = fetch_actions_for_doubts(source, lake, latest_closed(source), run)
+    loaded = load_from_members(source, lake, days, params.symbols, run)
+    fetched = fetch_actions_from_first(source, lake, latest_closed(source), run)
     loaded.events += settled + fetched.settled
     return fetched.add_to(bars_result(loaded, days, params.symbols, source, lake, wanted=wanted), lake, source.name)
 
@@ -214,7 +236,7 @@ def _nothing_loaded(
     message: str, note: str, settled: int, source: MarketSource, lake: Lake, run: TaskRun
 ) -> TaskResult:
     """Return the result of a run that loaded no bars; ratios may have become known even so."""
-    fetched = fetch_actions_for_doubts(source, lake, latest_closed(source), run)
+    fetched = fetch_actions_from_first(source, lake, latest_closed(source), run)
     settled += fetched.settled
     known = f"{settled:,} adjustment ratios became known." if settled else ""
     text = " ".join(filter(None, [message, note, known, describe_doubts(find_doubts(lake))]))

@@ -3,6 +3,7 @@
 import polars as pl
 
 from mystocks_dagster.market.adjust import HALF_A_TICK
+from mystocks_dagster.market.checks import LISTED_SYMBOLS, PREV_CLOSE, ROW_COUNT, SAME_SYMBOLS
 from mystocks_dagster.market.table import Rule, Table
 from mystocks_dagster.market.tables.columns import DATE, SYMBOL, count, flag, moment, number, text
 from mystocks_dagster.market.tables.rules import (
@@ -73,6 +74,7 @@ DAILY_BARS = Table(
     by_day=True,
     rules=BAR_RULES,
     check_days=RECENT,
+    checks=(PREV_CLOSE, ROW_COUNT, SAME_SYMBOLS, LISTED_SYMBOLS),
     columns=(
         SYMBOL,
         DATE,

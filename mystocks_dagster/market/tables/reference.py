@@ -99,3 +99,27 @@ ADJUST_EVENTS = Table(
         number("ratio", "prev_close / last close, in (0, inf); null while it is not known", null=True),
     ),
 )
+
+ADJUST_FACTORS = Table(
+    name="adjust_factors",
+    title="复权因子",
+    about="Adjustment factors as a vendor states them, which witness the adjustment events",
+    about_zh="数据商公布的复权因子，用于核对复权事件",
+    domain="reference",
+    origin="source",
+    grain="one symbol on one ex-dividend or split day",
+    key=("symbol", "date"),
+    date_column="date",
+    columns=(
+        SYMBOL,
+        day("date", "ex-dividend day"),
+        number("forward", "前复权因子: factor of the prices from this day on, 1 after the newest event"),
+        number("backward", "后复权因子: factor of the prices from this day on, 1 before the first event"),
+    ),
+    rules=(
+        SYMBOL_FORM,
+        not_finite("forward", "backward"),
+        Rule("factor_not_positive", "a factor is 0 or below",
+             lambda: pl.any_horizontal(pl.col("forward", "backward") <= 0)),
+    ),
+)  # fmt: skip

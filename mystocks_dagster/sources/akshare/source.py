@@ -22,7 +22,7 @@ from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.flows import LONGHUBANG
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.akshare import columns, tables
+from mystocks_dagster.sources.akshare import SOURCE, columns, tables
 from mystocks_dagster.sources.akshare.columns import Call
 from mystocks_dagster.sources.akshare.frames import changed, read_frame
 from mystocks_dagster.sources.akshare.history import PriceStream, history_bars
@@ -56,13 +56,7 @@ class AkshareSource:
     name = "akshare"
     world = "real"
     has_history = False
-    offers = frozenset(
-        {
-            *("stocks", "daily_bars", "corporate_actions", "stock_quotes", "etf_quotes", "longhubang"),
-            *("balance_sheets", "income_statements", "cash_flows"),
-            *("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
-        }
-    )
+    offers = SOURCE.tables
 
     def __init__(self, settings: Settings) -> None:
         """Open the source without a request."""
