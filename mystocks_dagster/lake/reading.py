@@ -12,7 +12,7 @@ from mystocks_dagster.errors import TableDamaged, TableMissing, WrongFormat
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import check_format, format_trouble
 from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
-from mystocks_dagster.lake.location import check_location, has_wildcards
+from mystocks_dagster.lake.location import check_location, has_wildcards, is_unfilled
 from mystocks_dagster.market.table import MOMENT
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables import table as table_of
@@ -165,8 +165,9 @@ class TableReader:
     def _open(self, table: str) -> DeltaTable:
         opened = delta.open_table(self._uri(table))
         if opened is None:
+            hint = " To fill an empty lake: mystocks bootstrap" if is_unfilled(self.location) else ""
             raise TableMissing(
-                f"There is no table {table} in the lake {self.location} yet; run the task that writes it."
+                f"There is no table {table} in the lake {self.location} yet; run the task that writes it.{hint}"
             )
         check_format(table_of(table), opened)
         return opened
