@@ -36,6 +36,8 @@ class AdmissionResult:
         absent: By day, symbols without a bar that had one the day before, are not known to be delisted, and do not
             resume at the same price.
         paused: By first day without a bar, symbols that later resume at their last close.
+        changes: The rows whose previous close is unknown, or not the close of the bar before, see `Neighbours.changes`;
+            None if they were not looked for.
     """
 
     rows: pl.DataFrame
@@ -43,6 +45,7 @@ class AdmissionResult:
     refused: dict[date, str] = field(default_factory=dict)
     absent: dict[date, list[str]] = field(default_factory=dict)
     paused: dict[date, list[str]] = field(default_factory=dict)
+    changes: pl.DataFrame | None = None
 
 
 def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date, whole: bool) -> AdmissionResult:
@@ -75,6 +78,8 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     refused |= _days_without_rows({*days, *rejected_days}, rows, refused, whole=whole)
     admitted = AdmissionResult(rows, faults, refused)
     if whole:
+        kept = neighbours if rows.height == neighbours.rows.height else _neighbours(lake, rows)
+        admitted.changes = kept.changes()
         lacking = _lacking(neighbours, days, {fault.key for fault in faults}, newest)
         admitted.paused = _by_day(lacking.filter(pl.col("how") == PAUSED))
         lacking = lacking.filter(pl.col("how") != PAUSED, ~pl.col("date").is_in(list(refused)))
