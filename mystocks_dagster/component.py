@@ -17,7 +17,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from mystocks_dagster.factory.component_check import OWN_DEFS, problems_under_check
 from mystocks_dagster.factory.component_scaffold import TaskFileScaffolder
 from mystocks_dagster.factory.load import EXECUTOR, load_definitions, load_file, open_location, shared_definitions
-from mystocks_dagster.settings import Settings, locate, only_job, source_names
+from mystocks_dagster.settings import Settings, locate, only_job, source_choices, split_sources
+from mystocks_dagster.sources.preference import choice_fault
 
 if TYPE_CHECKING:
     from mystocks_dagster.factory.build import CodeLocation
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
 
 
 def _known_source(name: str | None) -> str | None:
-    if name not in (None, *source_names()):
-        raise ValueError(f"{name!r} is not a data source; allowed: {', '.join(source_names())}")
+    for source in split_sources(name):
+        if source not in source_choices():
+            raise ValueError(f"{source!r} is not a data source; allowed: {', '.join(source_choices())}")
+    if fault := choice_fault(split_sources(name)):
+        raise ValueError(str(fault))
     return name
 
 
@@ -51,8 +55,8 @@ class TaskFileComponent(dg.Component, dg.Model, dg.Resolvable):
     )
     source: Annotated[str | None, AfterValidator(_known_source)] = Field(
         default=None,
-        description="The data source of all tasks of the file. Without it, MYSTOCKS_SOURCE or that of each task.",
-        json_schema_extra={"enum": [None, *source_names()]},
+        description="The data source of all tasks of the file, or several separated by commas. Without it, "
+        "MYSTOCKS_SOURCE or that of each task.",
         examples=["simulated"],
     )
 

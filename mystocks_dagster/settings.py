@@ -3,12 +3,12 @@
 import math
 import os
 import pkgutil
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from mystocks_dagster.errors import SettingsError
@@ -24,6 +24,10 @@ DEMO_LAKE = "demo/lake"
 EXPORTS = "exports"
 #: Read when it exists and MYSTOCKS_TRADING_CALENDAR names no other file.
 TRADING_CALENDAR = "trading_calendar.csv"
+#: The folder beside the task file with the project's own dataset files.
+DATASETS = "datasets"
+#: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
+AUTO = "auto"
 #: Each package in this folder is a data source, see `sources.registry`.
 _SOURCES = Path(__file__).parent / "sources"
 
@@ -36,7 +40,8 @@ class Settings:
         root: The project's folder (holds dagster.yaml and, by default, tasks.yaml).
         task_file: The task file. `MYSTOCKS_TASKS`, default `tasks.yaml`.
         lake: Folder or URL of the tables. `MYSTOCKS_LAKE`, default `data`.
-        source: Overrides every task's `data_source` when set. `MYSTOCKS_SOURCE`.
+        source: Overrides every task's `data_source` when set: a name, several separated by commas, or `auto`.
+            `MYSTOCKS_SOURCE`.
         upstream: A local server that replaces every upstream host. `MYSTOCKS_UPSTREAM`.
         dagster_home: Dagster's instance folder. `DAGSTER_HOME`, default `.dagster`.
         fixed_now: A fixed clock for tests and replays, with offset. `MYSTOCKS_NOW`.
@@ -51,6 +56,7 @@ class Settings:
             default `trading_calendar.csv` when there is one.
         source_options: Source name to its option, for sources that have one: `MYSTOCKS_<NAME>`, such as
             `MYSTOCKS_SIMULATED`.
+        source_keys: Source name to the key of the user's account, for sources that need one: `MYSTOCKS_<NAME>_KEY`.
         log_files: Number of log files of a task that are kept, including the current one. `MYSTOCKS_LOG_FILES`,
             default 5.
     """
@@ -70,6 +76,7 @@ class Settings:
     log_files: int = 5
     trading_calendar: Path | None = None
     source_options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    source_keys: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def demo(self) -> bool:
@@ -79,6 +86,10 @@ class Settings:
     def source_option(self, name: str) -> str:
         """Return the value of a source's variable; empty when it is not set."""
         return self.source_options.get(name, "")
+
+    def source_key(self, name: str) -> str:
+        """Return the key of a source; empty when it is not set. It belongs into no log, message or metadata."""
+        return self.source_keys.get(name, "")
 
     @property
     def logs(self) -> Path:
@@ -97,15 +108,12 @@ class Settings:
             SettingsError: A variable has an invalid value.
         """
         root = find_root(start or Path.cwd())
-        source = os.environ.get("MYSTOCKS_SOURCE") or None
-        if source is not None and source not in source_names():
-            raise SettingsError(f"MYSTOCKS_SOURCE is {source!r}; allowed: {', '.join(source_names())}.")
         home = os.environ.get("DAGSTER_HOME")
         return cls(
             root=root,
             task_file=(root / (os.environ.get("MYSTOCKS_TASKS") or "tasks.yaml")).resolve(),
             lake=locate(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
-            source=source,
+            source=_source(),
             upstream=os.environ.get("MYSTOCKS_UPSTREAM") or None,
             dagster_home=(root / home).resolve() if home else root / ".dagster",
             fixed_now=_moment("MYSTOCKS_NOW"),
@@ -116,7 +124,8 @@ class Settings:
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
             trading_calendar=_trading_calendar(root),
-            source_options=_source_options(),
+            source_options=_source_variables("MYSTOCKS_{}"),
+            source_keys=_source_variables("MYSTOCKS_{}_KEY"),
         )
 
 
@@ -129,6 +138,17 @@ def validating() -> bool:
 def source_names() -> tuple[str, ...]:
     """Return the names of the data sources, in alphabetical order; none of them is imported."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules([str(_SOURCES)]) if module.ispkg))
+
+
+def source_choices() -> tuple[str, ...]:
+    """Return the values that `data_source` may have, alone or in a list: the sources, and `auto` alone."""
+    return (*source_names(), AUTO)
+
+
+def split_sources(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return the names in a choice of sources: a name, names separated by commas, or a list; None and "" have none."""
+    names = value.split(",") if isinstance(value, str) else value or ()
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def use_demo() -> None:
@@ -166,6 +186,16 @@ def calendar_key() -> tuple[str | None, ...]:
 _CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HOME")
 
 
+def dataset_folder() -> Path:
+    """Return the folder of the project's own dataset files, beside its task file; fast enough for each table."""
+    return _dataset_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd())  # noqa: PTH109 - as in calendar_key
+
+
+@lru_cache(maxsize=64)
+def _dataset_folder(_root: str | None, tasks: str | None, folder: str) -> Path:
+    return (find_root(Path(folder)) / (tasks or "tasks.yaml")).resolve().parent / DATASETS
+
+
 def environment() -> Mapping[str, str]:
     """Return all environment variables, the values of `${VAR}` in the task file."""
     return os.environ
@@ -183,9 +213,19 @@ def find_root(start: Path) -> Path:
     return start
 
 
-def _source_options() -> dict[str, str]:
-    options = {name: os.environ.get(f"MYSTOCKS_{name.upper()}") for name in source_names()}
-    return {name: option for name, option in options.items() if option}
+def _source() -> str | None:
+    text = os.environ.get("MYSTOCKS_SOURCE")
+    names = split_sources(text)
+    if any(name not in source_choices() for name in names):
+        raise SettingsError(
+            f"MYSTOCKS_SOURCE is {text!r}; allowed: {', '.join(source_choices())}, or several separated by commas."
+        )
+    return ",".join(names) or None
+
+
+def _source_variables(pattern: str) -> dict[str, str]:
+    values = {name: os.environ.get(pattern.format(name.upper())) for name in source_names()}
+    return {name: value for name, value in values.items() if value}
 
 
 def locate(root: Path, value: str) -> str:

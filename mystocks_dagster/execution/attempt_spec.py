@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -25,11 +25,12 @@ class AttemptSpec:
         log_level: Lowest level of the function's log lines that are forwarded.
         timeout: Seconds after which the attempt is stopped; None for never.
         days: The trading days requested as partitions.
-        source_override: The source named for this run only.
+        source_override: The source, or several in order of preference, named for this run only.
         task_packages_path: Folders that are searched for modules after the caller's own `sys.path`.
         secret: Names of further parameters whose values must not be shown (see `masking`).
         lake: The lake of the task's file; None for the project's.
         source: The data source of the task's file; None for the project's, or what the task names.
+        available_after: The task's field of that name; None if it has none.
     """
 
     task_id: str
@@ -41,11 +42,12 @@ class AttemptSpec:
     log_level: str | int = "INFO"
     timeout: float | None = None
     days: tuple[date, ...] = ()
-    source_override: str | None = None
+    source_override: str | Sequence[str] | None = None
     task_packages_path: tuple[str, ...] = ()
     secret: frozenset[str] = frozenset()
     lake: str | None = None
     source: str | None = None
+    available_after: str | None = None
 
     def to_json(self) -> bytes:
         """Serialize this attempt and the current `sys.path`, for `child`.

@@ -16,6 +16,7 @@ import dagster as dg
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mystocks_dagster.settings import split_sources
 from mystocks_dagster.sources.registry import DEFAULT
 from mystocks_dagster.taskfile.signature import params_model
 
@@ -56,7 +57,7 @@ def _field(model: type[BaseModel], name: str, info: FieldInfo, params: Mapping[s
     if hidden:
         return dg.Field(kind, is_required=False, description=f"{description} (from the environment)")
     if name == SOURCE_FIELD:
-        default = params.get(name) or DEFAULT
+        default = ", ".join(split_sources(params.get(name))) or DEFAULT
         return dg.Field(kind, is_required=False, description=f"{description} Default: MYSTOCKS_SOURCE, else {default}.")
     value = params[name] if name in params else info.get_default(call_default_factory=True)
     if name not in params and info.is_required():
@@ -115,5 +116,14 @@ def _kind(annotation: Any, name: str) -> Any:
 def _union(arguments: tuple[Any, ...], name: str) -> Any:
     present = [item for item in arguments if item is not type(None)]
     if len(present) == len(arguments):
-        return dg.Any
+        return _text_or_list(present)
     return dg.Noneable(_kind(present[0], name) if len(present) == 1 else dg.Any)
+
+
+def _text_or_list(options: list[Any]) -> Any:
+    """Return the type of a text or a list of texts; any value for other unions."""
+    bare = [get_args(option)[0] if get_origin(option) is Annotated else option for option in options]
+    kinds = [get_origin(option) or option for option in bare]
+    if len(kinds) == 2 and kinds[0] in (Literal, str) and kinds[1] is list:
+        return dg.ScalarUnion(dg.String, dg.Array(dg.String))
+    return dg.Any

@@ -1,7 +1,11 @@
 """Fetching the trading calendar for the project, and the choice of its source."""
 
+from collections.abc import Sequence
+
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.project.state import ProjectState
+from mystocks_dagster.settings import AUTO, Settings, split_sources
+from mystocks_dagster.sources.preference import ready
 from mystocks_dagster.sources.registry import DEFAULT, is_simulated, open_source
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.signature import params_model
@@ -37,14 +41,19 @@ def used_sources(project: ProjectState) -> list[str]:
         TaskFileError: The task file is unusable.
     """
     if project.settings.source:
-        return [project.settings.source]
-    sources = (_source_of(project, task) for task in project.taskfile.tasks)
-    return sorted({name for name in sources if name})
+        return sorted(_expanded(project.settings.source, project.settings))
+    return sorted({name for task in project.taskfile.tasks for name in _sources_of(project, task)})
 
 
-def _source_of(project: ProjectState, task: Task) -> str | None:
-    """Return the name of the source that a task reads; None if it does not read one."""
+def _sources_of(project: ProjectState, task: Task) -> tuple[str, ...]:
+    """Return the names of the sources that a task reads; empty if it does not read one."""
     model = params_model(project.version.functions[task.task_id])
     if "data_source" not in task.params and (model is None or "data_source" not in model.model_fields):
-        return None
-    return task.params.get("data_source") or DEFAULT
+        return ()
+    return _expanded(task.params.get("data_source"), project.settings) or (DEFAULT,)
+
+
+def _expanded(choice: str | Sequence[str] | None, settings: Settings) -> tuple[str, ...]:
+    """Return the names in a choice of sources; `auto` is the sources that are ready to be opened."""
+    names = split_sources(choice)
+    return ready(settings) if names == (AUTO,) else names

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, time
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,43 @@ if TYPE_CHECKING:  # importing polars takes 0.4 s, and a declaration does not ne
     from mystocks_dagster.sources.protocol import MarketSource
 
 HOUR = 3600.0
+
+#: The past that a source has of a table: all days since `Offer.first`, some newest days, or the present only.
+Past = Literal["all", "recent", "latest"]
+#: What `Offer.requests` pay for: one trading day of the whole market, the past of one symbol, one report period, the
+#: whole past of the whole market, or one snapshot of the present.
+CostUnit = Literal["day", "symbol", "period", "history", "snapshot"]
+#: The stock exchanges, as symbols end.
+EXCHANGES = ("SH", "SZ", "BJ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """One table that a source can fill: for which days, at what cost, with which fields.
+
+    A table has several offers if its cost or its days differ by the way it is requested.
+
+    Attributes:
+        table: Name of the table.
+        past: The days that the source has.
+        first: With `past` all, the first day; None if it is not known before the source is opened.
+        unit: What `requests` pay for. `symbol` also means that rows are available for named symbols only.
+        requests: The largest number of requests of one unit; 0 if the source needs no network.
+        null_columns: Columns that the source leaves unknown.
+        exchanges: The exchanges that it covers.
+        published: The time in Shanghai from which a trading day is complete; None if it has none.
+        note: A remark for the table in docs/sources.md.
+    """
+
+    table: str
+    past: Past
+    first: date | None = None
+    unit: CostUnit = "day"
+    requests: int = 0
+    null_columns: tuple[str, ...] = ()
+    exchanges: tuple[str, ...] = EXCHANGES
+    published: time | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +83,14 @@ class SourceDeclaration:
         about: What it is, for the table in docs/sources.md.
         world: `real`, or `simulated` if its data is invented.
         needs: What it requires, for the same table. Its option is `Settings.source_option(name)`: `MYSTOCKS_<NAME>`.
-        offers: The tables that it fills, in words, for the same table.
+        offers: The tables that it fills; empty if they depend on its settings.
+        offers_note: With empty `offers`, the tables in words.
         implementation: `module:class` of its `MarketSource`, imported and constructed from the settings when the
-            source is opened; None for a source that is not available in this version.
+            source is opened.
         package: The Python package that it requires.
-        hosts: The hosts that it requires; `mystocks doctor` connects to them.
+        hosts: The hosts that it requires, with a port if it is not 443; `mystocks doctor` connects to them.
         host_rules: The request limits of its hosts.
+        redirected: Returns the address of the stand-in that replaces its hosts: a URL or host:port; None without one.
         ready: Returns why a source without hosts is ready, for `mystocks doctor`; called after the source was opened.
     """
 
@@ -58,12 +98,23 @@ class SourceDeclaration:
     about: str
     world: Literal["real", "simulated"]
     needs: str
-    offers: str
-    implementation: str | None
+    implementation: str
+    offers: tuple[Offer, ...] = ()
+    offers_note: str = ""
     package: str | None = None
     hosts: tuple[str, ...] = ()
     host_rules: tuple[HostRule, ...] = ()
+    redirected: Callable[[Settings], str | None] = lambda settings: settings.upstream
     ready: Callable[[Settings], str] = lambda _: "it needs no network"
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """Names of the declared tables: the `offers` of its `MarketSource`, unless they depend on its settings."""
+        return frozenset(offer.table for offer in self.offers)
+
+    def offers_of(self, table: str) -> tuple[Offer, ...]:
+        """Return the offers of a table; empty if it is not declared."""
+        return tuple(offer for offer in self.offers if offer.table == table)
 
     def open(self, settings: Settings) -> "MarketSource":
         """Open the source without a network call.
@@ -71,5 +122,5 @@ class SourceDeclaration:
         Raises:
             SettingsError: A setting is missing or invalid.
         """
-        module, _, name = (self.implementation or "").partition(":")
+        module, _, name = self.implementation.partition(":")
         return getattr(import_module(module), name)(settings)

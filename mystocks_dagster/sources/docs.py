@@ -1,27 +1,74 @@
-"""Generate the table of sources in `docs/sources.md`: `python -m mystocks_dagster.sources.docs`."""
+"""Generate the tables of sources and offers in `docs/sources.md`: `python -m mystocks_dagster.sources.docs`."""
 
 from pathlib import Path
 
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.sources.declaration import Offer, SourceDeclaration
 from mystocks_dagster.sources.registry import declarations
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "sources.md"
-#: The table is the text between these lines.
+#: The tables are the text between these lines.
 BEGIN = "<!-- Generated from `sources/*/__init__.py` by `python -m mystocks_dagster.sources.docs`. -->\n\n"
 END = "\n<!-- End of what is generated. -->\n"
 
 
 def sources_markdown() -> str:
-    """Return the Markdown table of all sources."""
+    """Return two Markdown tables: all sources, and the offers of each."""
     rows = [
         f"| `{name}` | {source.about} | `{source.world}{':<seed>' if source.world == 'simulated' else ''}` | "
-        f"{source.needs} | {source.offers} |\n"
+        f"{source.needs} | {_offered(source)} |\n"
         for name, source in declarations().items()
     ]
-    return "| name | what | world | needs | offers |\n| --- | --- | --- | --- | --- |\n" + "".join(rows)
+    offers = [
+        (offer.table, f"| `{offer.table}` | `{name}` | {_past(offer)} | {_cost(offer)} | {_published(offer)} | "
+         f"{', '.join(offer.exchanges)} | {_remarks(offer)} |\n")
+        for name, source in declarations().items()
+        for offer in source.offers
+    ]  # fmt: skip
+    order = list(TABLES)
+    offers.sort(key=lambda row: order.index(row[0]))
+    return (
+        "| name | what | world | needs | offers |\n| --- | --- | --- | --- | --- |\n"
+        + "".join(rows)
+        + "\n| table | source | days | requests | complete from | exchanges | remarks |\n"
+        + "| --- | --- | --- | --- | --- | --- | --- |\n"
+        + "".join(row for _, row in offers)
+    )
+
+
+def _offered(source: SourceDeclaration) -> str:
+    return f"{len(source.tables)} tables, see below" if source.offers else source.offers_note
+
+
+def _past(offer: Offer) -> str:
+    if offer.past == "all":
+        return f"all since {offer.first}" if offer.first else "all"
+    return "the newest ones" if offer.past == "recent" else "the latest only"
+
+
+def _cost(offer: Offer) -> str:
+    if not offer.requests:
+        return "none"
+    units = {"day": "trading day", "symbol": "symbol", "period": "report period", "history": "whole past"}
+    return f"{offer.requests} per {units.get(offer.unit, offer.unit)}"
+
+
+def _published(offer: Offer) -> str:
+    return f"{offer.published:%H:%M}" if offer.published else ""
+
+
+def _remarks(offer: Offer) -> str:
+    unknown = ", ".join(f"`{name}`" for name in offer.null_columns)
+    remarks = (
+        "for named symbols" if offer.unit == "symbol" else "",
+        offer.note,
+        f"{unknown} unknown" if unknown else "",
+    )
+    return "; ".join(filter(None, remarks))
 
 
 def main() -> None:
-    """Write the table into `docs/sources.md`."""
+    """Write the tables into `docs/sources.md`."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     PAGE.write_text(before + BEGIN + sources_markdown() + END + rest.partition(END)[2], encoding="utf-8")
 

@@ -1,6 +1,6 @@
 """The interface of a data source: it offers tables and returns frames that obey their contracts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Literal, Protocol
 
@@ -9,6 +9,9 @@ import polars as pl
 FlowKind = Literal["stock", "sector", "concept"]
 StatementTable = Literal["balance_sheets", "income_statements", "cash_flows"]
 QuoteTable = Literal["stock_quotes", "etf_quotes"]
+
+#: Receives the progress of long work: steps that are done, steps in total (0: unknown), and what is being done.
+Progress = Callable[[int, int, str], None]
 
 
 class MarketSource(Protocol):
@@ -22,6 +25,9 @@ class MarketSource(Protocol):
         world: `real`, or `simulated:<seed>`; a lake belongs to one world.
         offers: Names of the tables that this source can fill.
         has_history: False if bars of past days cannot be fetched for the whole market.
+
+    A source may have an attribute `with_bars`: names of tables of which `rows` needs no further request for the days
+    that `daily_bars` has just yielded.
     """
 
     name: str
@@ -81,5 +87,41 @@ class MarketSource(Protocol):
         """Return the rows from `start` to `end`, both included, of a table that has no method above.
 
         For a new table a source needs this method and the name in `offers`, nothing else.
+        """
+        ...
+
+
+class HistorySource(MarketSource, Protocol):
+    """A source that has the past of the whole market in bulk, such as in one archive.
+
+    `sources.history.history_of` gives every other source the same interface, day by day.
+
+    Attributes:
+        history_tables: Names of the tables that `history` can yield.
+    """
+
+    history_tables: frozenset[str]
+
+    def history(
+        self, tables: Sequence[str], start: date, end: date, *, actions: pl.DataFrame | None, progress: Progress
+    ) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Yield the rows of `tables` from `start` to `end`: the name of a table and a frame of one calendar year of it.
+
+        Years ascend. Within a year the tables are in the order of `tables`. A frame has all rows of its table in that
+        year (or in its part from `start` to `end`) and exactly the declared columns, sorted by date and symbol. A year
+        without rows has no frame. The caller may stop after any frame: frames must not depend on it.
+
+        Args:
+            tables: Names out of `history_tables`.
+            start: The first day.
+            end: The last day.
+            actions: All known rows of `corporate_actions` up to `end`, which give `prev_close` where the source states
+                none; the caller stores them before the bars. None: no actions are known, so that such a `prev_close`
+                is null in tables of stocks and funds.
+            progress: Called while the source prepares itself, such as with the bytes of a download.
+
+        Raises:
+            SourceUnavailable: The source does not answer; what was received so far is kept for the next call.
+            SourceChanged: The archive is damaged or of another format; the message names file and position.
         """
         ...

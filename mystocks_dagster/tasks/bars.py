@@ -11,15 +11,18 @@ import polars as pl
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import refresh_events
-from mystocks_dagster.lake.loads import complete_days, forget_days, incomplete_days, lacking_days, record_days
+from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import Fault
+from mystocks_dagster.sources.chain import ChainedSource
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import ResultStatus, State
 from mystocks_dagster.tasks.admission import AdmissionResult, admit
+from mystocks_dagster.tasks.companions import store_companions
 from mystocks_dagster.tasks.findings import abbreviate, describe_findings
+from mystocks_dagster.tasks.known_days import KnownDays
 from mystocks_dagster.tasks.requested_days import RequestedDays
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
@@ -44,6 +47,7 @@ class LoadedBars:
         refused: Days that were not stored, each with the reason.
         absent: By day, symbols without a bar that had one the day before.
         paused: By first day without a bar, symbols that later resume at their last close.
+        companions: Number of rows by day of tables that came with the bars.
     """
 
     rows: dict[date, int] = field(default_factory=dict)
@@ -54,6 +58,7 @@ class LoadedBars:
     refused: dict[date, str] = field(default_factory=dict)
     absent: dict[date, list[str]] = field(default_factory=dict)
     paused: dict[date, list[str]] = field(default_factory=dict)
+    companions: dict[str, dict[date, int]] = field(default_factory=dict)
 
     @property
     def set_aside_symbols(self) -> set[str]:
@@ -68,44 +73,28 @@ class LoadedBars:
         return {*self.partial, *self.refused, *stray}
 
 
-@dataclass(kw_only=True)
-class _KnownDays:
-    """The recorded days of `daily_bars`, each with its number of rows.
-
-    Attributes:
-        complete: Days that are not loaded again.
-        lacking: Complete days that lack rows: a missing bar on them is not evidence of a suspension.
-        before: Days that lacked rows when this run began.
-    """
-
-    complete: dict[date, int]
-    lacking: set[date]
-    before: dict[date, int]
-
-    @classmethod
-    def of(cls, lake: Lake) -> "_KnownDays":
-        lacking = lacking_days(lake, "daily_bars")
-        return cls(
-            complete=complete_days(lake, "daily_bars"),
-            lacking=set(lacking),
-            before=incomplete_days(lake, "daily_bars") | lacking,
-        )
-
-
 def load_bars(
-    source: MarketSource, lake: Lake, days: Sequence[date], symbols: Sequence[str] | None, run: TaskRun
+    source: MarketSource,
+    lake: Lake,
+    days: Sequence[date],
+    symbols: Sequence[str] | None,
+    run: TaskRun,
+    loaded: LoadedBars | None = None,
 ) -> LoadedBars:
     """Fetch bars and store each frame of the source at once, so that the next run continues after a killed one.
 
-    With `symbols`, their rows are merged into the days, which then do not count as loaded.
+    With `symbols`, their rows are merged into the days, which then do not count as loaded. With `loaded`, the bars are
+    added to those of another source.
     """
-    loaded = LoadedBars()
-    known = _KnownDays.of(lake)
+    loaded = LoadedBars() if loaded is None else loaded
+    known = KnownDays.of(lake)
     for frame in source.daily_bars(days, symbols):
         admitted = admit(lake, source, frame, newest=max(days), whole=symbols is None)
         counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
         if symbols is None:
-            _store_days(source, lake, admitted, counts, known, loaded)
+            store_days(source, lake, admitted, counts, known, loaded)
+            for table, rows in store_companions(source, lake, counts).items():
+                loaded.companions[table] = loaded.companions.get(table, {}) | rows
         else:
             _store_symbols(source, lake, admitted, counts, loaded)
         loaded.rows |= counts
@@ -141,8 +130,15 @@ def bars_result(
         status=_status(loaded, failed),
         message=message,
         error=None if loaded.rows or not failed else message,
-        rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
-        days={"daily_bars": tuple(sorted(loaded.rows))},
+        rows={
+            "daily_bars": sum(loaded.rows.values()),
+            "adjust_events": loaded.events,
+            **{table: sum(rows.values()) for table, rows in loaded.companions.items()},
+        },
+        days={
+            "daily_bars": tuple(sorted(loaded.rows)),
+            **{table: tuple(sorted(rows)) for table, rows in loaded.companions.items()},
+        },
         failed_items=tuple(failed),
         retry_params=_retry(failed, days, by_symbol=symbols is not None) if failed else {},
         metadata={
@@ -160,7 +156,7 @@ def _sentences(loaded: LoadedBars, source: MarketSource, missing: Sequence[objec
         f"{len(loaded.rows):,} trading days, {sum(loaded.rows.values()):,} bars from {source.name}."
         if loaded.rows
         else "",
-        f"{source.name} has no bars for {abbreviate(missing)}." if missing else "",
+        f"{_none_of(source)} no bars for {abbreviate(missing)}." if missing else "",
         f"{abbreviate(idle)}: no bars; treated as a holiday, because the trading calendar ends on {shanghai().last}."
         if idle
         else "",
@@ -168,6 +164,10 @@ def _sentences(loaded: LoadedBars, source: MarketSource, missing: Sequence[objec
         *describe_findings(loaded.faults, loaded.refused),
         _describe_paused(loaded),
     ]
+
+
+def _none_of(source: MarketSource) -> str:
+    return f"{source.name} {'have' if isinstance(source, ChainedSource) else 'has'}"
 
 
 def _status(loaded: LoadedBars, failed: Sequence[str]) -> ResultStatus:
@@ -209,18 +209,19 @@ def _describe_missing_days(lake: Lake, last: date) -> str:
     )
 
 
-def _store_days(
+def store_days(
     source: MarketSource,
     lake: Lake,
     admitted: AdmissionResult,
     counts: dict[date, int],
-    known: _KnownDays,
+    known: KnownDays,
     loaded: LoadedBars,
 ) -> None:
+    """Store whole days with their events, then record them as loaded: a run killed in between loads them again."""
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
-    partial = _partial(counts, known, admitted)
+    partial = partial_days(counts, known, admitted)
     if counts:
         loaded.events += refresh_events(lake, list(counts), complete=known.complete.keys() - known.lacking)
         record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
@@ -253,7 +254,7 @@ def _store_symbols(
     loaded.faults += admitted.faults
 
 
-def _partial(counts: dict[date, int], known: _KnownDays, admitted: AdmissionResult) -> dict[date, str]:
+def partial_days(counts: dict[date, int], known: KnownDays, admitted: AdmissionResult) -> dict[date, str]:
     """Return the days to load again, each with the reason, and update `known` with the other days.
 
     A source that returns the same number of valid rows twice has no more rows, so the day counts as complete; its
@@ -263,7 +264,7 @@ def _partial(counts: dict[date, int], known: _KnownDays, admitted: AdmissionResu
     partial = {}
     for day, rows in counts.items():
         known.lacking.discard(day)
-        short, lack = _shortfall(day, rows, known.complete), _lack(day, admitted)
+        short, lack = shortfall(day, rows, known.complete), _lack(day, admitted)
         if short:
             partial[day] = f"{short}: {lack}" if lack and admitted.absent.get(day) else short
         elif lack and known.before.get(day) != rows:
@@ -282,7 +283,7 @@ def _lack(day: date, admitted: AdmissionResult) -> str:
     return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 
 
-def _shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
+def shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
     """Return why the number of rows is too small, compared with the complete day before; None when it is not."""
     earlier = sorted(complete)
     at = bisect_left(earlier, day)

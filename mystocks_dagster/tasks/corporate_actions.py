@@ -13,6 +13,7 @@ from mystocks_dagster.lake.loads import record_days, was_loaded
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
+from mystocks_dagster.sources.chain import members_of
 from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
@@ -115,3 +116,13 @@ def fetch_actions_for_doubts(source: MarketSource, lake: Lake, day: date, run: T
     settled = derive_unknown(lake)
     run.logger.info("%d corporate actions fetched; %d ratios became known", rows, settled)
     return FetchedActions(settled, take_findings(source, "corporate_actions"), _quarantined_keys(lake, frame))
+
+
+def fetch_actions_from_first(source: MarketSource, lake: Lake, day: date, run: TaskRun) -> FetchedActions:
+    """Fetch the corporate actions around unknown ratios from the first of several sources that answers."""
+    fetched = FetchedActions()
+    for member in members_of(source, "corporate_actions"):
+        fetched = fetch_actions_for_doubts(member, lake, day, run)
+        if not fetched.failure:
+            break
+    return fetched

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 from typing import Literal
 
-import polars as pl
 from pydantic import Field, field_validator
 
 from mystocks_dagster.errors import NotOffered
@@ -15,14 +14,20 @@ from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_days, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.versions import upsert_versions
+from mystocks_dagster.market import clock
 from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.sources.chain import first_of
 from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
-from mystocks_dagster.tasks.bars import bars_result, load_bars
-from mystocks_dagster.tasks.corporate_actions import fetch_actions_for_doubts, sync_actions
+from mystocks_dagster.tasks.bars import bars_result
+from mystocks_dagster.tasks.bars_chain import first_day, load_from_members
+from mystocks_dagster.tasks.corporate_actions import fetch_actions_from_first, sync_actions
 from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.param_types import Day, SourceName, Symbols, TaskParams, WindowParams
+from mystocks_dagster.tasks.parts import add_deliveries
+from mystocks_dagster.tasks.report_periods import check_periods, open_periods
 from mystocks_dagster.tasks.requested_days import latest_closed, requested_days
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.stock_list import refresh_stock_list, sync_stock_list
@@ -85,14 +90,12 @@ class StatementSync(TaskParams):
     @field_validator("periods")
     @classmethod
     def _quarters(cls, periods: list[date] | None) -> list[date] | None:
-        for day in periods or []:
-            if day != _quarter_end(day):
-                raise ValueError(f"{day} is not the end of a quarter; {_quarter_end(day)} is")
-        return sorted(set(periods)) if periods else None
+        return check_periods(periods)
 
 
 @declares(
-    writes=("daily_bars", "adjust_events"), also_writes=("stocks", "corporate_actions", "loaded_days", "quarantine")
+    writes=("daily_bars", "adjust_events"),
+    also_writes=("stocks", "corporate_actions", "daily_valuation", "loaded_days", "quarantine"),
 )
 def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     """Load the bars of all requested trading days that are not complete yet, and derive the adjustment events.
@@ -115,11 +118,12 @@ def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
         parts.append(_skip_if_not_offered(lambda: _sync_bars(params, run, source, lake)))
     if params.include_basic:
         parts.append(_skip_if_not_offered(lambda: _refresh_stocks(params, source, lake)))
-    return _with_calendar(merge_results(parts), refreshed, run)
+    return add_deliveries(_with_calendar(merge_results(parts), refreshed, run), source)
 
 
 def _refresh_stocks(params: DailySync, source: MarketSource, lake: Lake) -> TaskResult:
-    return refresh_stock_list(source, lake, latest_closed(source), force=params.force)
+    day = latest_closed(source)
+    return first_of(source, "stocks", lambda member: refresh_stock_list(member, lake, day, force=params.force))
 
 
 def _with_calendar(result: TaskResult, refreshed: RefreshResult | None, run: TaskRun) -> TaskResult:
@@ -143,7 +147,13 @@ def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     """
     source, lake = _open_source_and_lake(params.data_source, run)
     window = {"start": params.start_date, "end": params.end_date}
-    return _skip_if_not_offered(lambda: sync_actions(source, lake, latest_closed(source), **window, force=params.force))
+    day = latest_closed(source)
+
+    def sync(member: MarketSource) -> TaskResult:
+        return sync_actions(member, lake, day, **window, force=params.force)
+
+    result = _skip_if_not_offered(lambda: first_of(source, "corporate_actions", sync))
+    return add_deliveries(result, source)
 
 
 @declares(writes=("stocks",), also_writes=("loaded_days", "quarantine"))
@@ -156,16 +166,17 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
         TaskFailed: The list is truncated; the stored one is kept.
     """
     source, lake = _open_source_and_lake(params.data_source, run)
-    return _skip_if_not_offered(
-        lambda: sync_stock_list(
-            source, lake, latest_closed(source), include_delisted=params.include_delisted, force=params.force
-        )
-    )
+    day, options = latest_closed(source), {"include_delisted": params.include_delisted, "force": params.force}
+
+    def sync(member: MarketSource) -> TaskResult:
+        return sync_stock_list(member, lake, day, **options)
+
+    return add_deliveries(_skip_if_not_offered(lambda: first_of(source, "stocks", sync)), source)
 
 
 @declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days", "quarantine"))
 def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult:
-    """Fetch the statements of the latest quarters once per trading day; corrections replace stored rows.
+    """Fetch the statements of the latest quarters once per trading day; corrections are stored as further versions.
 
     Raises:
         SourceError: The source failed; the statements before are stored.
@@ -176,11 +187,21 @@ def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult
     for done, report in enumerate(dict.fromkeys(params.report_types)):
         table = _STATEMENTS[report]
         run.report_progress(done, len(params.report_types), table)
-        parts.append(_skip_if_not_offered(lambda table=table: _sync_statement(table, params, source, lake)))
-    return merge_results(parts)
+        parts.append(_skip_if_not_offered(lambda table=table: _sync_from_first(table, params, source, lake)))
+    return add_deliveries(merge_results(parts), source)
 
 
-def _open_source_and_lake(named: str | None, run: TaskRun) -> tuple[MarketSource, Lake]:
+def _sync_from_first(table: StatementTable, params: StatementSync, source: MarketSource, lake: Lake) -> TaskResult:
+    """Sync a statement table from the first source that has some of the periods."""
+    return first_of(
+        source,
+        table,
+        lambda member: _sync_statement(table, params, member, lake),
+        enough=lambda result: result.message if result.failed_items == (table,) else None,
+    )
+
+
+def _open_source_and_lake(named: str | Sequence[str] | None, run: TaskRun) -> tuple[MarketSource, Lake]:
     source = run.source(named)
     lake = run.lake(source.world)
     lake.check_world()
@@ -190,7 +211,8 @@ def _open_source_and_lake(named: str | None, run: TaskRun) -> tuple[MarketSource
 
 def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake) -> TaskResult:
     settled = derive_unknown(lake)
-    wanted = requested_days(source, asked=run.days, start=params.start_date, end=params.end_date)
+    begin = params.start_date or (first_day(source, lake) if not (run.days or params.end_date) else None)
+    wanted = requested_days(source, asked=run.days, start=begin, end=params.end_date)
     complete = set() if params.force else set(complete_days(lake, "daily_bars"))
     days = _open_days(wanted.days, complete, lacking_days(lake, "daily_bars"))
     if not days:
@@ -201,8 +223,8 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
     run.logger.info(
         "Loading bars of %d trading days from %s to %s out of %s", len(days), days[0], days[-1], source.name
     )
-    loaded = load_bars(source, lake, days, params.symbols, run)
-    fetched = fetch_actions_for_doubts(source, lake, latest_closed(source), run)
+    loaded = load_from_members(source, lake, days, params.symbols, run)
+    fetched = fetch_actions_from_first(source, lake, latest_closed(source), run)
     loaded.events += settled + fetched.settled
     return fetched.add_to(bars_result(loaded, days, params.symbols, source, lake, wanted=wanted), lake, source.name)
 
@@ -217,7 +239,7 @@ def _nothing_loaded(
     message: str, note: str, settled: int, source: MarketSource, lake: Lake, run: TaskRun
 ) -> TaskResult:
     """Return the result of a run that loaded no bars; ratios may have become known even so."""
-    fetched = fetch_actions_for_doubts(source, lake, latest_closed(source), run)
+    fetched = fetch_actions_from_first(source, lake, latest_closed(source), run)
     settled += fetched.settled
     known = f"{settled:,} adjustment ratios became known." if settled else ""
     text = " ".join(filter(None, [message, note, known, describe_doubts(find_doubts(lake))]))
@@ -233,11 +255,11 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
     day = latest_closed(source)
     if not params.force and params.periods is None and was_loaded(lake, table, day):
         return TaskResult(status="skipped", message=f"{table}: already fetched for {day}.")
-    periods = params.periods or _open_periods(lake, table, day)
+    periods = params.periods or open_periods(lake, table, day)
     frame, rejected = source.statements(table, periods), take_findings(source, table)
     if frame.is_empty() and rejected.faults:
         raise no_valid_rows(table, rejected, source.name)
-    rows = lake.upsert(table, frame)
+    rows = upsert_versions(lake, table, frame, clock.now().date())
     if not rows:
         message = f"{table}: {source.name} has no statements of {periods[0]} to {periods[-1]}."
         return TaskResult(status="partial_success", message=message, failed_items=(table,))
@@ -248,21 +270,6 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
     return stored_result(
         result, lake, table, rejected, keys, source.name, {"report_types": [_REPORTS[table]], "force": True}
     )
-
-
-def _open_periods(lake: Lake, table: str, day: date) -> list[date]:
-    """Return the quarter ends to fetch: the last four, or those from the one before the newest stored on.
-
-    The one before, because an annual report may be published as late as the first quarter's report after it.
-    """
-    stored = lake.days(table)
-    first = _quarter_end(stored[-1] - timedelta(days=100)) if stored else _quarter_end(day - timedelta(days=366))
-    ends = pl.date_range(first, day, interval="1q", eager=True).dt.month_end().to_list()
-    return [end for end in ends if end <= day]
-
-
-def _quarter_end(day: date) -> date:
-    return pl.Series([day]).dt.truncate("1q").dt.offset_by("3mo").dt.offset_by("-1d").item()
 
 
 def _skip_if_not_offered(work: Callable[[], TaskResult]) -> TaskResult:

@@ -1,10 +1,10 @@
 """Fetch real-time quotes, 龙虎榜 and capital flow."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, time
 from typing import cast
 
-import polars as pl
 from pydantic import Field
 
 from mystocks_dagster.errors import NotOffered, SourceUnavailable
@@ -13,20 +13,21 @@ from mystocks_dagster.lake.loads import complete_days, forget_days, forget_missi
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.sources.chain import first_of, members_of
 from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.admission import check_quotes
-from mystocks_dagster.tasks.findings import describe_findings, no_valid_rows, stored_result
+from mystocks_dagster.tasks.findings import abbreviate, describe_findings, no_valid_rows, stored_result
+from mystocks_dagster.tasks.longhubang import board_result, store_board
+from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.param_types import Day, SourceName, TaskParams, WindowParams
-from mystocks_dagster.tasks.parts import requests_of, run_parts
+from mystocks_dagster.tasks.parts import add_deliveries, requests_of, run_parts
 from mystocks_dagster.tasks.requested_days import latest_closed
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 #: Quotes change between the opening auction and the last trades after the close.
 QUOTES_FROM, QUOTES_TO = time(9, 15), time(15, 10)
-#: The exchanges publish 龙虎榜 in the evening and vendors copy it gradually; it is complete from this time on.
-BOARD_READY = time(20, 0)
 #: Sessions before the newest one that are fetched with it, for late corrections.
 TRAILING = 3
 #: Sessions per request: some thousand rows.
@@ -80,6 +81,9 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
     lake = run.lake(source.world)
 
     def snapshot(table: str) -> TaskResult:
+        return first_of(source, table, lambda member: snapshot_of(member, table), enough=_why_skipped)
+
+    def snapshot_of(source: MarketSource, table: str) -> TaskResult:
         frame, rejected = source.quotes(cast(QuoteTable, table)), take_findings(source, table)
         if frame.is_empty() and rejected.faults:
             raise no_valid_rows(table, rejected, source.name)
@@ -98,7 +102,7 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
     def again(failed: list[str]) -> dict[str, bool]:
         return {"fetch_stocks": "stock_quotes" in failed, "fetch_etfs": "etf_quotes" in failed}
 
-    return run_parts(tables, snapshot, run, again)
+    return add_deliveries(run_parts(tables, snapshot, run, again), source)
 
 
 @declares(writes=("longhubang",), also_writes=("loaded_days", "quarantine"))
@@ -121,12 +125,23 @@ def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     days = _board_days(params, run, complete, closed)
     if not days:
         return TaskResult(status="skipped", message="龙虎榜: all requested days are complete, or not over yet.")
-    counts: dict[date, int] = {}
-    rejected = RejectedRows()
-    for index in range(0, len(days), _AT_ONCE):
-        run.report_progress(index, len(days), f"龙虎榜 from {days[index]}")
-        counts |= _store_board(source, lake, days[index : index + _AT_ONCE], rejected)
-    return _board_result(source, days, counts, rejected, closed)
+    counts, rejected = dict[date, int](), RejectedRows()
+
+    def load(member: MarketSource) -> list[date]:
+        missing = [day for day in days if day not in counts]
+        for index in range(0, len(missing), _AT_ONCE):
+            run.report_progress(len(counts), len(days), f"龙虎榜 from {missing[index]}")
+            counts.update(store_board(member, lake, missing[index : index + _AT_ONCE], rejected))
+        return [day for day in days if day not in counts]
+
+    first_of(
+        source,
+        "longhubang",
+        load,
+        day=days[-1],
+        enough=lambda missing: f"no rows for {abbreviate(missing)}" if missing else None,
+    )
+    return add_deliveries(board_result(source, days, counts, rejected, closed), source)
 
 
 @declares(
@@ -153,9 +168,14 @@ def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResu
         due = [day for day in days if params.force or not was_loaded(lake, table, day)]
         if not due:
             return TaskResult(status="skipped", message=f"{table}: already complete.")
-        return _fetch_flow(source, lake, cast(FlowKind, kind), due)
+        return _fetch_flow_from_first(source, lake, cast(FlowKind, kind), due)
 
-    return run_parts(list(dict.fromkeys(params.flow_types)), fetch, run, lambda failed: {"flow_types": failed})
+    result = run_parts(list(dict.fromkeys(params.flow_types)), fetch, run, lambda failed: {"flow_types": failed})
+    return add_deliveries(result, source)
+
+
+def _why_skipped(result: TaskResult) -> str | None:
+    return result.message if result.status == State.SKIPPED else None
 
 
 def _no_session(shown: date, source: str) -> str | None:
@@ -195,59 +215,16 @@ def _board_days(params: LonghubangParams, run: TaskRun, complete: set[date], clo
     return days
 
 
-def _store_board(source: MarketSource, lake: Lake, days: Sequence[date], findings: RejectedRows) -> dict[date, int]:
-    """Fetch and replace those days; return the number of rows of each stored day."""
-    frame = source.longhubang(days[0], days[-1]).filter(pl.col("date").is_in(list(days)))
-    rejected = take_findings(source, "longhubang")
-    findings.faults += rejected.faults
-    findings.refused |= rejected.refused
-    counts = dict(frame.group_by("date").agg(pl.len()).sort("date").iter_rows())
-    if source.world != "real":  # a small simulated market has days without any qualifying stock
-        counts = {day: counts.get(day, 0) for day in days}
-    quarantine.replace_days(lake, "longhubang", rejected.faults, {*counts, *rejected.refused}, source.name)
-    if counts:
-        forget_days(lake, "longhubang", list(counts))
-        lake.replace_days("longhubang", frame, list(counts))
-        early = [day for day in counts if source.world == "real" and not _published(day)]
-        record_days(lake, "longhubang", counts, source=source.name, incomplete=early)
-    return counts
-
-
-def _published(day: date) -> bool:
-    return now() >= datetime.combine(day, BOARD_READY, SHANGHAI)
-
-
-def _board_result(
-    source: MarketSource, days: Sequence[date], counts: dict[date, int], rejected: RejectedRows, closed: date
-) -> TaskResult:
-    # A weekday beyond the calendar may be a holiday, except the latest closed day, for which the source has bars.
-    sessions = [day for day in days if day <= shanghai().last or day == closed]
-    absent = [day for day in days if day not in counts and day not in rejected.refused]
-    missing = [day for day in absent if day in sessions and _published(day)]
-    retry_days = sorted(
-        {*missing, *rejected.refused, *(fault.date for fault in rejected.faults if fault.date and not fault.stored)}
-    )
-    early = [day for day in absent if not _published(day)]
-    sentences = [
-        f"龙虎榜: {sum(counts.values()):,} rows of {len(counts)} days from {source.name}." if counts else "",
-        f"{early[0]} is not published yet; run again in the evening, after {BOARD_READY:%H:%M}." if early else "",
-        f"{source.name} has no rows for {', '.join(map(str, missing))}, although every trading day has some."
-        if missing
-        else "",
-        *describe_findings(rejected.faults, rejected.refused),
+def _fetch_flow_from_first(source: MarketSource, lake: Lake, kind: FlowKind, days: Sequence[date]) -> TaskResult:
+    """Fetch the capital flow of `days`; each day that a source does not have is requested from the next one."""
+    table = f"capital_flow_{kind}"
+    if len(members_of(source, table)) == 1:
+        return first_of(source, table, lambda member: _fetch_flow(member, lake, kind, days))
+    results = [
+        first_of(source, table, lambda member, day=day: _fetch_flow(member, lake, kind, [day]), day=day) for day in days
     ]
-    status = State.SUCCESS if counts else State.SKIPPED
-    return TaskResult(
-        status=State.PARTIAL_SUCCESS if retry_days else status,
-        message=" ".join(filter(None, sentences)),
-        rows={"longhubang": sum(counts.values())} if counts else {},
-        days={"longhubang": tuple(sorted(counts))} if counts else {},
-        failed_items=tuple(map(str, retry_days)),
-        retry_params={"start_date": f"{retry_days[0]}", "end_date": f"{retry_days[-1]}", "force": True}
-        if retry_days
-        else {},
-        metadata=requests_of(source),
-    )
+    rows = sum(result.rows[table] for result in results)
+    return replace(merge_results(results), rows={table: rows}, days={table: tuple(days)})
 
 
 def _fetch_flow(source: MarketSource, lake: Lake, kind: FlowKind, days: Sequence[date]) -> TaskResult:

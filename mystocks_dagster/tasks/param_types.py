@@ -1,19 +1,52 @@
 """Parameter types that several tasks share."""
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.settings import source_names
+from mystocks_dagster.settings import source_choices, split_sources
+from mystocks_dagster.sources.preference import choice_fault
 
 if TYPE_CHECKING:
     _Source = str
 else:  # the names are known only at run time
-    _Source = Literal[source_names()]
-#: A `data_source`; None means MYSTOCKS_SOURCE, else akshare.
-SourceName = Annotated[_Source | None, Field(description="Data source; empty means akshare.")]
+    _Source = Literal[source_choices()]
+
+
+def _read_sources(value: Any) -> Any:
+    """Return a choice of sources as a name or a list of names; other values are refused by the type."""
+    if isinstance(value, str):
+        names = list(split_sources(value))
+        return names if len(names) > 1 else (names[0] if names else None)
+    return None if value == [] else value
+
+
+def _check_sources(value: str | list[str]) -> str | list[str]:
+    if isinstance(value, list) and (fault := choice_fault(value)):
+        raise ValueError(str(fault))
+    return value
+
+
+def _form(value: Any) -> str:
+    return "several" if isinstance(value, list | tuple) else "single"
+
+
+#: A `data_source`: a name, or several in order of preference; None means MYSTOCKS_SOURCE, else akshare.
+SourceName = Annotated[
+    Annotated[
+        Annotated[_Source, Tag("single")] | Annotated[list[_Source], Tag("several")],
+        Discriminator(_form),
+        AfterValidator(_check_sources),
+    ]
+    | None,
+    BeforeValidator(_read_sources),
+    Field(
+        description="Data source, or several in order of preference: the next is asked for what the one before lacks. "
+        "`auto` is the order of docs/sources.md. Empty means akshare."
+    ),
+]
 #: A day, or an empty string for none.
 Day = Annotated[date | None, BeforeValidator(lambda value: value or None)]
 

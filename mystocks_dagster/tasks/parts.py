@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from mystocks_dagster.errors import NotOffered, SourceError
+from mystocks_dagster.sources.chain import ChainedSource
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.merge_results import merge_results
@@ -52,6 +53,14 @@ def run_parts(
         failed_items=(*result.failed_items, *failed),
         retry_params=dict(retry(list(failed))),
     )
+
+
+def add_deliveries(result: TaskResult, source: MarketSource) -> TaskResult:
+    """Return the result with who gave what, and why other sources did not, if the source is chained."""
+    if not isinstance(source, ChainedSource):
+        return result
+    message = " ".join(filter(None, [result.message, *source.deliveries.sentences()]))
+    return replace(result, message=message, metadata={**result.metadata, "sources": source.deliveries.to_json()})
 
 
 def requests_of(source: MarketSource) -> dict[str, Any]:

@@ -89,7 +89,7 @@ LAST = {
     "data file lost": lambda lake: lose(data(lake)),
     "data file of zero bytes": lambda lake: cut(data(lake), 0),
     "data file cut": lambda lake: cut(data(lake)),
-    "data file altered at its beginning": lambda lake: flip(data(lake), 0.01),
+    "data file altered at its beginning": lambda lake: flip(data(lake), 0.002),
     "data file altered in the middle": lambda lake: flip(data(lake)),
     "data file altered near its end": lambda lake: flip(data(lake), 0.85),
     "commit cut": lambda lake: cut(commit(lake, DAYS)),
@@ -199,7 +199,7 @@ def killed(*arguments):
 replacement.commit_files = killed
 values = {"symbol": ["600000.SH"], "open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0}
 values |= {"volume": 1, "amount": 1.0, "suspended": False}
-values |= {"date": date(2025, 1, 1), "prev_close": None, "turnover": None, "is_st": None}
+values |= {"date": date(2025, 1, 1), "prev_close": None, "turnover": None, "is_st": None, "actions_known": None}
 frame = pl.DataFrame(values, schema=TABLES["daily_bars"].dtypes)
 Lake(sys.argv[1], "real").replace_days("daily_bars", frame, [date(2025, 1, 1)])
 """

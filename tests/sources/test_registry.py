@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from mystocks_dagster.errors import SettingsError, UnknownName
+from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings, source_names
 from mystocks_dagster.sources import docs
 from mystocks_dagster.sources.hosts import rule_of
@@ -17,7 +18,8 @@ from mystocks_dagster.tasks.param_types import SourceName
 
 
 @pytest.mark.parametrize(
-    ("name", "opened"), [(None, "akshare"), ("", "akshare"), ("akshare", "akshare"), ("simulated", "simulated")]
+    ("name", "opened"),
+    [(None, "akshare"), ("", "akshare"), ("akshare", "akshare"), ("baostock", "baostock"), ("simulated", "simulated")],
 )
 def test_a_name_opens_its_source_and_none_the_default(name: str | None, opened: str):
     assert open_source(name, Settings.from_env()).name == opened
@@ -37,11 +39,6 @@ def test_a_name_like_no_other_gets_no_hint():
     with pytest.raises(UnknownName) as refusal:
         open_source("xyz", Settings.from_env())
     assert "Did you mean" not in str(refusal.value)
-
-
-def test_baostock_is_not_there_yet_and_says_so():
-    with pytest.raises(SettingsError, match="not available in this version; use akshare, recorded or simulated"):
-        open_source("baostock", Settings.from_env())
 
 
 def test_each_source_is_a_package_that_declares_its_own_name():
@@ -86,3 +83,25 @@ def test_a_source_knows_no_other_source(name: str):
     for path in (Path(docs.__file__).parent / name).rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not [other for other in others if re.search(rf"\b{re.escape(other)}\b", text)], path
+
+
+def test_every_offer_is_of_a_table_from_outside_and_its_unknown_columns_may_be_null():
+    for source in declarations().values():
+        for offer in source.offers:
+            table = TABLES[offer.table]
+            assert table.origin in ("source", "snapshot"), (source.name, offer)
+            assert set(offer.null_columns) <= {column.name for column in table.columns if column.null}, offer
+
+
+@pytest.mark.parametrize("name", [name for name in source_names() if declarations()[name].offers])
+def test_a_source_offers_what_its_declaration_says(name: str):
+    assert declarations()[name].open(Settings.from_env()).offers == declarations()[name].tables
+
+
+def test_a_table_may_be_offered_in_two_ways_with_two_costs():
+    offers = declarations()["akshare"].offers_of("daily_bars")
+    assert [(offer.past, offer.unit, offer.requests) for offer in offers] == [
+        ("latest", "day", 70),
+        ("all", "symbol", 2),
+    ]
+    assert declarations()["akshare"].offers_of("margin") == ()

@@ -93,6 +93,8 @@ def _value(param: Param, text: str) -> Any:
 def _choices(annotation: Any) -> tuple[str, ...]:
     """Return the values of a Literal, an enum or a bool as texts."""
     annotation = _bare(annotation)
+    if get_origin(annotation) in (Union, UnionType):  # a name or a list of names: the names are the choices
+        return next((choices for option in get_args(annotation) if (choices := _choices(option))), ())
     if annotation is bool:
         return ("true", "false")
     if get_origin(annotation) is Literal:

@@ -1,13 +1,58 @@
 """The `akshare` source: live data from public web sites."""
 
-from mystocks_dagster.sources.declaration import HOUR, HostRule, SourceDeclaration
+from datetime import date, time
+
+from mystocks_dagster.sources.declaration import HOUR, HostRule, Offer, SourceDeclaration
+
+_CLOSED = time(15, 30)
+_STATEMENTS = tuple(
+    Offer(table=table, past="all", unit="period", requests=12, exchanges=("SH", "SZ"))
+    for table in ("balance_sheets", "income_statements", "cash_flows")
+)
+_BOARD_FLOWS = tuple(
+    Offer(table=f"capital_flow_{kind}", past="latest", requests=requests + 1, published=_CLOSED)
+    for kind, requests in (("sector", 2), ("concept", 6))
+)
+OFFERS = (
+    Offer(
+        table="stocks",
+        past="latest",
+        unit="snapshot",
+        requests=25,
+        note="delisted stocks of Shanghai and Shenzhen only",
+    ),
+    Offer(table="daily_bars", past="latest", requests=70, published=_CLOSED),
+    Offer(
+        table="daily_bars",
+        past="all",
+        first=date(1990, 12, 19),
+        unit="symbol",
+        requests=2,
+        null_columns=("is_st",),
+        note="`prev_close` is unknown for Beijing",
+    ),
+    Offer(
+        table="corporate_actions",
+        past="all",
+        unit="period",
+        requests=12,
+        null_columns=("rights_price",),
+        note="without rights issues",
+    ),
+    *_STATEMENTS,
+    Offer(table="stock_quotes", past="latest", unit="snapshot", requests=62),
+    Offer(table="etf_quotes", past="latest", unit="snapshot", requests=15),
+    Offer(table="longhubang", past="all", requests=2, published=time(20), note="2 requests are up to 50 days"),
+    Offer(table="capital_flow_stock", past="latest", requests=60, published=_CLOSED),
+    *_BOARD_FLOWS,
+)
 
 SOURCE = SourceDeclaration(
     name="akshare",
     about="live data from public web sites",
     world="real",
     needs="network",
-    offers="see the table's task",
+    offers=OFFERS,
     implementation="mystocks_dagster.sources.akshare.source:AkshareSource",
     package="akshare",
     hosts=("push2delay.eastmoney.com", "datacenter-web.eastmoney.com", "finance.sina.com.cn"),

@@ -17,7 +17,7 @@ SOURCE = SourceDeclaration(
     about="your archive of Parquet and CSV files",
     world="real",
     needs="`MYSTOCKS_RECORDED`",
-    offers="the tables of which it holds files",
+    offers_note="the tables of which it holds files",
     implementation="mystocks_dagster.sources.recorded.source:RecordedSource",
     ready=lambda settings: f"{archive_folder(settings)} can be read",
 )

@@ -15,6 +15,7 @@ from mystocks_dagster.market.table import MOMENT
 from mystocks_dagster.market.tables.reference import STOCKS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
+from mystocks_dagster.sources.simulated import SOURCE
 from mystocks_dagster.sources.simulated.actions import corporate_actions
 from mystocks_dagster.sources.simulated.flows import capital_flow
 from mystocks_dagster.sources.simulated.funds import etf_quotes
@@ -38,13 +39,7 @@ class SimulatedSource:
 
     name = "simulated"
     has_history = True
-    offers = frozenset(
-        {
-            *("stocks", "daily_bars", "corporate_actions", "stock_quotes", "etf_quotes"),
-            *("balance_sheets", "income_statements", "cash_flows"),
-            *("longhubang", "capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
-        }
-    )
+    offers = SOURCE.tables
 
     def __init__(self, settings: Settings) -> None:
         """Read the options; the market is made when it is first needed.
