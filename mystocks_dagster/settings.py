@@ -56,6 +56,7 @@ class Settings:
             default `trading_calendar.csv` when there is one.
         source_options: Source name to its option, for sources that have one: `MYSTOCKS_<NAME>`, such as
             `MYSTOCKS_SIMULATED`.
+        source_keys: Source name to the key of the user's account, for sources that need one: `MYSTOCKS_<NAME>_KEY`.
         log_files: Number of log files of a task that are kept, including the current one. `MYSTOCKS_LOG_FILES`,
             default 5.
     """
@@ -75,6 +76,7 @@ class Settings:
     log_files: int = 5
     trading_calendar: Path | None = None
     source_options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    source_keys: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def demo(self) -> bool:
@@ -84,6 +86,10 @@ class Settings:
     def source_option(self, name: str) -> str:
         """Return the value of a source's variable; empty when it is not set."""
         return self.source_options.get(name, "")
+
+    def source_key(self, name: str) -> str:
+        """Return the key of a source; empty when it is not set. It belongs into no log, message or metadata."""
+        return self.source_keys.get(name, "")
 
     @property
     def logs(self) -> Path:
@@ -118,7 +124,8 @@ class Settings:
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
             trading_calendar=_trading_calendar(root),
-            source_options=_source_options(),
+            source_options=_source_variables("MYSTOCKS_{}"),
+            source_keys=_source_variables("MYSTOCKS_{}_KEY"),
         )
 
 
@@ -216,9 +223,9 @@ def _source() -> str | None:
     return ",".join(names) or None
 
 
-def _source_options() -> dict[str, str]:
-    options = {name: os.environ.get(f"MYSTOCKS_{name.upper()}") for name in source_names()}
-    return {name: option for name, option in options.items() if option}
+def _source_variables(pattern: str) -> dict[str, str]:
+    values = {name: os.environ.get(pattern.format(name.upper())) for name in source_names()}
+    return {name: value for name, value in values.items() if value}
 
 
 def locate(root: Path, value: str) -> str:

@@ -14,6 +14,8 @@ from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_days, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.versions import upsert_versions
+from mystocks_dagster.market import clock
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.chain import first_of
 from mystocks_dagster.sources.checked import take_findings
@@ -92,7 +94,8 @@ class StatementSync(TaskParams):
 
 
 @declares(
-    writes=("daily_bars", "adjust_events"), also_writes=("stocks", "corporate_actions", "loaded_days", "quarantine")
+    writes=("daily_bars", "adjust_events"),
+    also_writes=("stocks", "corporate_actions", "daily_valuation", "loaded_days", "quarantine"),
 )
 def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     """Load the bars of all requested trading days that are not complete yet, and derive the adjustment events.
@@ -173,7 +176,7 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
 
 @declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days", "quarantine"))
 def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult:
-    """Fetch the statements of the latest quarters once per trading day; corrections replace stored rows.
+    """Fetch the statements of the latest quarters once per trading day; corrections are stored as further versions.
 
     Raises:
         SourceError: The source failed; the statements before are stored.
@@ -256,7 +259,7 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
     frame, rejected = source.statements(table, periods), take_findings(source, table)
     if frame.is_empty() and rejected.faults:
         raise no_valid_rows(table, rejected, source.name)
-    rows = lake.upsert(table, frame)
+    rows = upsert_versions(lake, table, frame, clock.now().date())
     if not rows:
         message = f"{table}: {source.name} has no statements of {periods[0]} to {periods[-1]}."
         return TaskResult(status="partial_success", message=message, failed_items=(table,))

@@ -432,6 +432,7 @@ def _plan(action: Row, period: date, cash: float, bonus: float | None) -> Row:
         "REPORT_DATE": f"{period} 00:00:00",
         "ASSIGN_PROGRESS": "实施分配",
         "NOTICE_DATE": f"{action['known_since']} 00:00:00",
+        "EQUITY_RECORD_DATE": action["record_date"] and f"{action['record_date']} 00:00:00",
     }
     return {key: known.get(key) for key in _BONUS.split()}
 

@@ -56,7 +56,8 @@ class RecordedFile:
             SourceChanged: A value is missing or invalid.
         """
         # A row without a key matches no filter, but must be reported as an error.
-        keyless = pl.any_horizontal(pl.col(self.table.key).is_null())
+        required = [column.name for column in self.table.columns if column.name in self.table.key and not column.null]
+        keyless = pl.any_horizontal(pl.col(required).is_null())
         return self._checked(self._collected(lambda rows: rows.filter(keep | keyless)))
 
     def span(self, column: str, since: date, until: date) -> Span | None:
