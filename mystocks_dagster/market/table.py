@@ -162,6 +162,12 @@ class Table:
         """The polars types by column name, in stored order."""
         return {column.name: column.dtype for column in self.columns}
 
+    def complete(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame in stored order, with null in the nullable columns that it lacks."""
+        absent = (column for column in self.columns if column.null and column.name not in frame.columns)
+        frame = frame.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent)
+        return frame.select(name for name in self.dtypes if name in frame.columns)
+
     def empty(self) -> pl.DataFrame:
         """Return a frame with this table's columns and no rows."""
         return pl.DataFrame(schema=self.dtypes)

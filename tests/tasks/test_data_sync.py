@@ -107,7 +107,7 @@ def bars(day: date, symbols: list[str], price: float = 10.0) -> pl.DataFrame:
         is_st=False,
         suspended=False,
     )
-    return frame.select(pl.col(name).cast(dtype) for name, dtype in DAILY_BARS.dtypes.items())
+    return DAILY_BARS.complete(frame).cast(DAILY_BARS.dtypes)
 
 
 def stocks(listed: list[str], delisted: list[str]) -> pl.DataFrame:

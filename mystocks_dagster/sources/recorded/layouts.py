@@ -13,7 +13,9 @@ _PRICES = ("open", "high", "low", "close")
 _OPTIONAL = MappingProxyType(
     {
         "stocks": ("updated_at",),
-        "daily_bars": ("is_st", "turnover"),
+        "daily_bars": ("is_st", "turnover", "actions_known"),
+        "etf_bars": ("actions_known",),
+        "corporate_actions": ("record_date", "split"),
         **dict.fromkeys(("balance_sheets", "income_statements", "cash_flows"), ("known_since",)),
     }
 )
