@@ -123,7 +123,7 @@ def _gaps(loaded: LoadedBars) -> Gaps:
     """Return the symbols that loaded days lack: absent ones and ones whose row was set aside."""
     gaps: Gaps = {}
     for day in loaded.rows:
-        names = set(loaded.absent.get(day, ()))
+        names = {*loaded.absent.get(day, ()), *loaded.unseen.get(day, ())}
         names |= {str(fault.row["symbol"]) for fault in loaded.faults if fault.date == day and not fault.stored}
         if names:
             gaps[day] = names
@@ -190,13 +190,14 @@ def _merge(
     filled = {(row["date"], row["symbol"]) for row in admitted.rows.select("date", "symbol").iter_rows(named=True)}
     loaded.faults = [fault for fault in loaded.faults if (fault.date, fault.row.get("symbol")) not in filled]
     for day in added:
-        left = [name for name in loaded.absent.pop(day, []) if (day, name) not in filled]
-        loaded.absent |= {day: left} if left else {}
+        for lacking in (loaded.absent, loaded.unseen):
+            left = [name for name in lacking.pop(day, []) if (day, name) not in filled]
+            lacking |= {day: left} if left else {}
         loaded.rows[day] += added[day]
         known.complete.pop(day, None)
     loaded.symbols |= set(admitted.rows["symbol"].unique())
     counts = {day: loaded.rows[day] for day in added}
-    remaining = replace(admitted, faults=loaded.faults, absent=loaded.absent)
+    remaining = replace(admitted, faults=loaded.faults, absent=loaded.absent, unseen=loaded.unseen)
     _record(source, lake, counts, known, remaining, loaded)
 
 
