@@ -191,6 +191,10 @@ class NotRunning(InstanceError, status=409):
     """There is nothing to stop: the execution has ended or was never started."""
 
 
+class NothingFailed(InstanceError, status=409):
+    """There is nothing to repeat: nothing failed in the task's last execution."""
+
+
 class NotNow(InstanceError, status=409):
     """Another operation is in the way, such as a second clean-up or a run inside another program."""
 

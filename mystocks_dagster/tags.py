@@ -87,6 +87,10 @@ class Metadata:
     TRACEBACK: Final = "mystocks/traceback"
     PREVIEW: Final = "mystocks/preview"
     WORLD: Final = "mystocks/world"
+    # Of a check: numbers of rows, and the first that fail as a table.
+    CHECKED_ROWS: Final = "mystocks/checked_rows"
+    FAILING_ROWS: Final = "mystocks/failing_rows"
+    FIRST_FAILING: Final = "mystocks/first_failing"
     # Of the task file and the trading calendar.
     VERSION: Final = "mystocks/version"
     LOADED_AT: Final = "mystocks/loaded_at"

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp
 
 from mystocks_dagster.api import (
+    data,
     error_responses,
     executions,
     groups,
@@ -88,7 +89,7 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
 
 def _include_routers(app: FastAPI) -> None:
     # Fixed paths come before /api/tasks/{task_id}.
-    for module in (health, executions, statistics, import_export, groups, tasks):
+    for module in (data, health, executions, statistics, import_export, groups, tasks):
         app.include_router(module.router)
     app.include_router(tasks.schedules)
     app.include_router(ready.router)

@@ -93,6 +93,7 @@ class StartBody(_StrictModel):
         default_factory=dict, description="Parameters of the task for this run only."
     )
     only: bool = Field(default=False, description="Run without the task's dependencies.")
+    failed_only: bool = Field(default=False, description="Repeat just what failed in the task's last execution.")
 
 
 class ImportBody(_StrictModel):

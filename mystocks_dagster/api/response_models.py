@@ -87,6 +87,17 @@ class HealthState(_OpenModel):
     total_executions: int | None = None
 
 
+class Coverage(_OpenModel):
+    """The state of each trading day of each table."""
+
+    days: list[str] = Field(description="The trading days, ascending.")
+    letters: dict[str, str] = Field(description="Letter to state: complete, partial, missing, quarantined, ...")
+    tables: dict[str, str] = Field(description="Table to one letter for each of `days`.")
+    counts: dict[str, dict[str, int]] = Field(description="Table to the number of days in each state.")
+    gaps: list[dict[str, Any]] = Field(description="Stretches of days that are not complete.")
+    never_loaded: dict[str, str | None] = Field(description="Table without any day to the task that loads it.")
+
+
 class Cleaned(_OpenModel):
     """The result of a clean-up."""
 

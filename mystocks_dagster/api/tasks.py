@@ -57,4 +57,4 @@ def start_task(manager: Manager, task_id: TaskId, body: StartBody | None = None)
     """Start a task and respond at once with the execution's id."""
     manager.get_task(task_id)
     body = body or StartBody()
-    return manager.start_task(task_id, body.params, only=body.only).to_json()
+    return manager.start_task(task_id, body.params, only=body.only, failed_only=body.failed_only).to_json()

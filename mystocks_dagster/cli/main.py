@@ -51,6 +51,7 @@ def register_all() -> None:
         alerts,
         api,
         backfill,
+        bootstrap,
         calendar,
         check,
         data,
@@ -69,7 +70,7 @@ def register_all() -> None:
     )
 
     steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, alerts, health, doctor)
-    for module in (*steering, demo, ui, api, service):
+    for module in (bootstrap, *steering, demo, ui, api, service):
         module.register(app)
 
 

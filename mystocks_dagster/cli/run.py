@@ -10,7 +10,8 @@ from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import TaskOrGroup
 from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
-from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.errors import InvalidParams, NothingFailed
+from mystocks_dagster.taskfile.secrets import mask
 
 #: Characters of a remark in the table; all of it is in the log.
 _LONGEST_REMARK = 300
@@ -30,6 +31,9 @@ def run(
         typer.Option("--param", "-p", help="name=value, for this run only; the value is read as YAML."),
     ] = None,
     only: Annotated[bool, typer.Option("--only", help="Skip the tasks that it depends on.")] = False,
+    failed_only: Annotated[
+        bool, typer.Option("--failed-only", help="Repeat just what failed in the task's last execution.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Run a group even if tasks.yaml disables it.")] = False,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Put the run into the daemon's queue and exit at once.")
@@ -44,6 +48,8 @@ def run(
 
     project = open_project()
     params = dict(read_param(text) for text in param or ())
+    if failed_only:
+        params, only = {**_params_of_failed(project, name, json=json), **params}, True
     for warning in () if json else project.runs.unlisted_params(name, params):
         errors.print(f"[yellow]{escape(warning)}[/]")
     if detach and project.settings.demo:
@@ -62,6 +68,21 @@ def run(
         _print_output(project, finished.executions)
         print_executions(finished.executions)
     raise typer.Exit(0 if finished.succeeded else 1)
+
+
+def _params_of_failed(project: Any, name: str, *, json: bool) -> dict[str, Any]:
+    """Return the parameters that repeat what failed; if nothing failed, say so and end the command with success."""
+    try:
+        params = project.params_of_failed(name)
+    except NothingFailed as nothing:
+        if json:
+            print_json([])
+        errors.print(escape(str(nothing)))
+        raise typer.Exit(0) from None
+    if not json:
+        shown = ", ".join(f"{key}={value}" for key, value in mask(params).items()) or "its own parameters"
+        console.print(f"Repeating what failed: {escape(shown)}")
+    return params
 
 
 def _print_queued(project: Any, name: str, run_id: str, *, json: bool) -> None:

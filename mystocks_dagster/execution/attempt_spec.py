@@ -30,6 +30,7 @@ class AttemptSpec:
         secret: Names of further parameters whose values must not be shown (see `masking`).
         lake: The lake of the task's file; None for the project's.
         source: The data source of the task's file; None for the project's, or what the task names.
+        available_after: The task's field of that name; None if it has none.
     """
 
     task_id: str
@@ -46,6 +47,7 @@ class AttemptSpec:
     secret: frozenset[str] = frozenset()
     lake: str | None = None
     source: str | None = None
+    available_after: str | None = None
 
     def to_json(self) -> bytes:
         """Serialize this attempt and the current `sys.path`, for `child`.

@@ -65,6 +65,7 @@ def _open_run(spec: AttemptSpec, progress: Progress) -> Any:
         report_progress=progress,
         days=spec.days,
         source_override=spec.source_override,
+        available_after=spec.available_after,
     )
 
 

@@ -79,6 +79,7 @@ def _attempt_spec(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[da
         secret=spec.secret,
         lake=spec.file.lake,
         source=spec.file.source,
+        available_after=task.available_after,
     )
 
 

@@ -1,8 +1,8 @@
 """The project's own assets and checks in Dagster: the loaded task file and the trading calendar."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,8 @@ class CheckOutcome:
     passed: bool
     description: str
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    blocking: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def result(self) -> dg.AssetCheckResult:
         """Return it as the result of the check's step."""
@@ -46,6 +48,7 @@ class CheckOutcome:
             passed=self.passed,
             severity=self.severity,
             description=self.description,
+            metadata=self.metadata,
         )
 
     def evaluation(self) -> dg.AssetCheckEvaluation:
@@ -56,6 +59,8 @@ class CheckOutcome:
             passed=self.passed,
             severity=self.severity,
             description=self.description,
+            metadata=self.metadata,
+            blocking=self.blocking,
         )
 
 

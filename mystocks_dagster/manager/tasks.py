@@ -1,7 +1,7 @@
 """`TaskManager`: the Python interface of a project, also used by REST."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from mystocks_dagster.manager.local import LocalFunctions
 from mystocks_dagster.manager.responses import GroupConfig, TaskConfig, TaskResponse
 from mystocks_dagster.manager.waiting import wait
 from mystocks_dagster.project.access import PYTHON, Caller
+from mystocks_dagster.project.data_coverage import CoverageReport
 from mystocks_dagster.project.health import Health
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.project_cache import ProjectCache
@@ -159,7 +160,13 @@ class TaskManager:
         return self._groups.delete(group_id, dry_run=dry_run)
 
     def start_task(
-        self, name: str, params: Mapping[str, Any] | None = None, *, only: bool = False, force: bool = False
+        self,
+        name: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        only: bool = False,
+        force: bool = False,
+        failed_only: bool = False,
     ) -> TaskResponse:
         """Start a task or group through the daemon's queue and return at once with the `execution_id`.
 
@@ -168,8 +175,10 @@ class TaskManager:
             params: Values for the task's parameters, for this run only.
             only: Run without the task's dependencies.
             force: Run a group even if the task file disables it.
+            failed_only: Repeat just what failed in the task's last execution, without the task's dependencies.
 
         Raises:
+            NothingFailed: With `failed_only`, nothing failed in the last execution.
             Disabled: The task file disables the group.
             NoDaemon: No daemon is alive to start the run; nothing was queued.
             AlreadyRunning: The task has `max_instances` active executions; `executions` lists them.
@@ -178,6 +187,8 @@ class TaskManager:
         if self._local.has(name):
             return self._local.start(self.project, name, params or {}, self._caller.name)
         project = self.project
+        if failed_only:
+            params, only = {**project.params_of_failed(name), **(params or {})}, True
         run_id = project.runs.start(name, params or {}, only=only, force=force)
         return responses.start_response(project, name, run_id)
 
@@ -264,6 +275,18 @@ class TaskManager:
         if task_id and task_id not in statistics:
             project.find(task_id)
         return statistics
+
+    def data_gaps(
+        self, tables: Sequence[str] = (), *, start: date | None = None, end: date | None = None
+    ) -> CoverageReport:
+        """Return which trading days of the lake's tables are complete, partial, missing, quarantined, not published.
+
+        Args:
+            tables: Names of tables that are loaded by trading day; empty means all of them.
+            start: First day. Default: each table's first loaded day.
+            end: Last day. Default: today.
+        """
+        return self.project.coverage.report(tables, start=start, end=end)
 
     def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> CleanupResult:
         """Remove executions that ended more than `days` days ago (at least 1); tables and statistics are kept."""

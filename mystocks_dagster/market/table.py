@@ -1,10 +1,13 @@
 """The types with which a table is declared: its columns, key, partitioning and value rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date, datetime
+from typing import Any, Literal, Protocol
 
 import polars as pl
+
+from mystocks_dagster.market.publication import AFTER_THE_CLOSE, Publication
 
 #: The type of every stored moment: microseconds in Shanghai's time zone.
 MOMENT = pl.Datetime("us", "Asia/Shanghai")
@@ -41,6 +44,7 @@ class Rule:
             for each check, as some rules depend on today or on the trading calendar.
         severity: The effect on such rows.
         column: With `value`, the column that becomes unknown.
+        remedy: With `check`, what a person does about such rows, as a sentence.
     """
 
     name: str
@@ -48,6 +52,54 @@ class Rule:
     breaks: Callable[[], pl.Expr]
     severity: Severity = "row"
     column: str | None = None
+    remedy: str = ""
+
+
+class StoredRows(Protocol):
+    """What a check may read: the rows of its table's newest days, and other tables of the same lake.
+
+    Attributes:
+        table: The checked table.
+        rows: Its rows of the last `check_days` days, or all.
+        now: The moment of the check.
+    """
+
+    table: "Table"
+    rows: pl.DataFrame
+    now: datetime
+
+    @property
+    def days(self) -> Sequence[date]:
+        """The distinct days of `rows`, ascending."""
+        ...
+
+    def other(self, table: str, **selection: Any) -> pl.DataFrame:
+        """Return rows of another table of the lake, selected as in `Lake.read`; empty if it does not exist."""
+        ...
+
+    def coverage(self) -> pl.DataFrame:
+        """Return the state of each trading day of the table; see `lake.coverage`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """An asset check of a table.
+
+    Attributes:
+        name: Its name in Dagster.
+        fails_if: When it fails, as a clause.
+        remedy: What a person does about a failure, as sentences; `{table}`, `{task}`, `{first}` and `{last}` stand for
+            the table, its task, and the first and last failing day.
+        failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
+        blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
+    """
+
+    name: str
+    fails_if: str
+    remedy: str
+    failing: Callable[[StoredRows], pl.DataFrame]
+    blocking: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +122,15 @@ class Table:
         rules: The value rules; every source's rows are checked against them before they are stored. The table's asset
             checks in Dagster are built from them: one for each `check` rule, and one for all others.
         check_days: The number of newest days that the asset checks read; None means all rows.
+        known_by: The columns that state since which day a row has been known; the first that is not null counts. A row
+            in which all are null is not known as of any day. Empty: the table cannot be read as of a day.
+        version_key: The columns in which the versions of one fact agree: as of a day, only the newest rows known by
+            then are read. Empty: no row replaces another.
+        ends: Days that are stated once they have come, such as the end of a membership: as of an earlier day, null.
+        available_after: When the rows of a trading day are published; before that the newest day is neither missing
+            nor late. A task's field of the same name wins.
+        checks: Asset checks that compare rows with each other, with other tables and with the calendar; every table
+            has those of its key and of its required columns.
     """
 
     name: str
@@ -85,6 +146,11 @@ class Table:
     by_day: bool = False
     rules: tuple[Rule, ...] = ()
     check_days: int | None = None
+    known_by: tuple[str, ...] = ()
+    version_key: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+    available_after: Publication = AFTER_THE_CLOSE
+    checks: tuple[Check, ...] = ()
 
     @property
     def description(self) -> str:
@@ -95,6 +161,12 @@ class Table:
     def dtypes(self) -> dict[str, pl.DataType | type[pl.DataType]]:
         """The polars types by column name, in stored order."""
         return {column.name: column.dtype for column in self.columns}
+
+    def complete(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame in stored order, with null in the nullable columns that it lacks."""
+        absent = (column for column in self.columns if column.null and column.name not in frame.columns)
+        frame = frame.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent)
+        return frame.select(name for name in self.dtypes if name in frame.columns)
 
     def empty(self) -> pl.DataFrame:
         """Return a frame with this table's columns and no rows."""

@@ -5,7 +5,7 @@ All of them go through `Project`, whose parts call `access.check` for each actio
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.access import CLI, Action, Caller, check
@@ -18,6 +18,7 @@ from mystocks_dagster.taskfile.reader import Version
 if TYPE_CHECKING:
     import dagster as dg
 
+    from mystocks_dagster.project.data_coverage import DataCoverage
     from mystocks_dagster.project.edit import TaskFileEditor
     from mystocks_dagster.project.health import Check, Health
     from mystocks_dagster.project.logs import ExecutionLogs
@@ -139,6 +140,19 @@ class Project:
         from mystocks_dagster.project.logs import ExecutionLogs
 
         return ExecutionLogs(self._state, self.history)
+
+    @cached_property
+    def coverage(self) -> "DataCoverage":
+        """Which trading days the lake has, and how the others can be loaded."""
+        from mystocks_dagster.project.data_coverage import DataCoverage
+
+        return DataCoverage(self._state)
+
+    def params_of_failed(self, name: str) -> dict[str, Any]:
+        """Return the parameters that repeat just what failed in a task's last execution; `NothingFailed` if nothing."""
+        from mystocks_dagster.project.failed_items import params_of_failed
+
+        return params_of_failed(self._state, self.history, name)
 
     def reload(self) -> "ReloadResult":
         """Make a running web UI use the current task file; raises as `reload.reload` does."""

@@ -1,9 +1,10 @@
 """Check every source's rows against the value rules of their table before they leave the source layer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,8 @@ import polars as pl
 from mystocks_dagster.errors import SourceChanged
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.value_rules import CheckedFrame, Fault, check
-from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable, StatementTable
+from mystocks_dagster.sources.history import history_of, history_tables
+from mystocks_dagster.sources.protocol import FlowKind, MarketSource, Progress, QuoteTable, StatementTable
 
 #: Some sources write 0 for an unknown previous close, such as Sina for Beijing's stocks.
 _PREV_CLOSE = "prev_close"
@@ -47,6 +49,11 @@ class CheckedSource:
         """The tables that the source can fill."""
         return self._source.offers
 
+    @property
+    def history_tables(self) -> frozenset[str]:
+        """The tables that `history` can yield."""
+        return history_tables(self._source)
+
     def findings(self, table: str) -> RejectedRows:
         """Return the findings in `table` since the last call, and clear them."""
         return self._findings.pop(table, RejectedRows())
@@ -63,6 +70,23 @@ class CheckedSource:
         """Yield bars, without those of refused days."""
         for frame in self._source.daily_bars(days, symbols):
             yield self._checked("daily_bars", frame, by_day=True)
+
+    def history(
+        self,
+        tables: Sequence[str],
+        start: date,
+        end: date,
+        *,
+        actions: pl.DataFrame | None,
+        progress: Progress,
+        skip: Mapping[str, Collection[date]] = MappingProxyType({}),
+    ) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Yield the past of `tables` by calendar year, without refused days; the days of `skip` are not checked."""
+        past = history_of(self._source, tables, start, end, actions=actions, progress=progress)
+        for table, frame in past:
+            left_out = frame["date"].unique().filter(frame["date"].unique().is_in(list(skip.get(table, ()))))
+            wanted = frame.filter(~pl.col("date").is_in(left_out.to_list())) if len(left_out) else frame
+            yield table, self._checked(table, wanted, by_day=True)
 
     def stocks(self, *, include_delisted: bool) -> pl.DataFrame:
         """Return the stock list."""
@@ -99,6 +123,7 @@ class CheckedSource:
             SourceChanged: Two different rows share a key, or so many rows break a rule that the frame is refused.
         """
         table = TABLES[name]
+        frame = table.complete(frame)
         if _PREV_CLOSE in table.dtypes:
             frame = frame.with_columns(pl.when(pl.col(_PREV_CLOSE) != 0).then(pl.col(_PREV_CLOSE)).alias(_PREV_CLOSE))
         checked: CheckedFrame = check(table, drop_duplicates(name, frame, self.name))

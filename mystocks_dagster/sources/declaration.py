@@ -86,10 +86,11 @@ class SourceDeclaration:
         offers: The tables that it fills; empty if they depend on its settings.
         offers_note: With empty `offers`, the tables in words.
         implementation: `module:class` of its `MarketSource`, imported and constructed from the settings when the
-            source is opened; None for a source that is not available in this version.
+            source is opened.
         package: The Python package that it requires.
-        hosts: The hosts that it requires; `mystocks doctor` connects to them.
+        hosts: The hosts that it requires, with a port if it is not 443; `mystocks doctor` connects to them.
         host_rules: The request limits of its hosts.
+        redirected: Returns the address of the stand-in that replaces its hosts: a URL or host:port; None without one.
         ready: Returns why a source without hosts is ready, for `mystocks doctor`; called after the source was opened.
     """
 
@@ -97,12 +98,13 @@ class SourceDeclaration:
     about: str
     world: Literal["real", "simulated"]
     needs: str
-    implementation: str | None
+    implementation: str
     offers: tuple[Offer, ...] = ()
     offers_note: str = ""
     package: str | None = None
     hosts: tuple[str, ...] = ()
     host_rules: tuple[HostRule, ...] = ()
+    redirected: Callable[[Settings], str | None] = lambda settings: settings.upstream
     ready: Callable[[Settings], str] = lambda _: "it needs no network"
 
     @property
@@ -120,5 +122,5 @@ class SourceDeclaration:
         Raises:
             SettingsError: A setting is missing or invalid.
         """
-        module, _, name = (self.implementation or "").partition(":")
+        module, _, name = self.implementation.partition(":")
         return getattr(import_module(module), name)(settings)

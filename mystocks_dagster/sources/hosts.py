@@ -37,12 +37,26 @@ class _State:
 
 
 class Turn:
-    """The exclusive right to send one request to a host."""
+    """The exclusive right to send a request to a host, or one request after another over one connection."""
 
-    def __init__(self, host: str, rule: HostRule, state: _State) -> None:
+    def __init__(self, host: str, rule: HostRule, state: _State, *, gaps: bool) -> None:
         self.host = host
         self._rule = rule
         self._state = state
+        self._gaps = gaps
+
+    def next_request(self) -> None:
+        """Wait until a further request is allowed, and count it; the lock stays held."""
+        self._state.last = time.time()
+        self.begin()
+
+    def begin(self) -> None:
+        """Wait for the gap after the last request, and count the one that follows."""
+        if self._gaps:
+            time.sleep(min(self._rule.gap, max(0.0, self._state.last + self._rule.gap - time.time())))
+        today = datetime.fromtimestamp(time.time(), SHANGHAI).date().isoformat()
+        self._state.requests = self._state.requests + 1 if self._state.day == today else 1
+        self._state.day = today
 
     @property
     def requests_today(self) -> int:
@@ -86,13 +100,10 @@ class HostLimiter:
             state = _read(file)
             if state.closed_until > time.time():
                 raise SourceUnavailable(_ban_notice(host, state, path))
-            if self.gaps:
-                time.sleep(min(rule.gap, max(0.0, state.last + rule.gap - time.time())))
-            today = datetime.fromtimestamp(time.time(), SHANGHAI).date().isoformat()
-            state.requests = state.requests + 1 if state.day == today else 1
-            state.day = today
+            turn = Turn(host, rule, state, gaps=self.gaps)
+            turn.begin()
             try:
-                yield Turn(host, rule, state)
+                yield turn
             finally:
                 state.last = time.time()
                 file.seek(0)

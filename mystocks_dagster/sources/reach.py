@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from mystocks_dagster.errors import SourceUnavailable
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.declaration import SourceDeclaration
 from mystocks_dagster.sources.hosts import HostLimiter
 from mystocks_dagster.sources.registry import declarations, open_source
 
@@ -23,25 +24,33 @@ def reach(name: str, settings: Settings) -> str:
     declaration = declarations()[name]
     if declaration.package and importlib.util.find_spec(declaration.package) is None:
         raise SourceUnavailable(f"the package {declaration.package} is not installed")
-    return _connected(declaration.hosts, settings) if declaration.hosts else declaration.ready(settings)
+    return _connected(declaration, settings) if declaration.hosts else declaration.ready(settings)
 
 
-def _connected(hosts: tuple[str, ...], settings: Settings) -> str:
-    if settings.upstream:
-        parts = urlsplit(settings.upstream)
+def _connected(declaration: SourceDeclaration, settings: Settings) -> str:
+    hosts, stand_in = declaration.hosts, declaration.redirected(settings)
+    if stand_in:
+        parts = urlsplit(stand_in if "//" in stand_in else f"//{stand_in}")
         reasons = [_unreachable(parts.hostname or "", parts.port or 80)]
-        target = f"the stand-in at {settings.upstream}"
+        target = f"the stand-in at {stand_in}"
     else:
         limiter = HostLimiter(settings.dagster_home / "hosts")
         with ThreadPoolExecutor(len(hosts)) as pool:
-            reasons = [limiter.ban_notice(host) for host in hosts] + list(pool.map(_unreachable, hosts))
+            bans = [limiter.ban_notice(host.partition(":")[0]) for host in hosts]
+            reasons = bans + list(pool.map(_unreachable_host, hosts))
         target = ", ".join(hosts)
     if any(reasons):
         raise SourceUnavailable("; ".join(filter(None, reasons)))
-    return f"{target} {'accepts' if settings.upstream or len(hosts) == 1 else 'accept'} connections"
+    return f"{target} {'accepts' if stand_in or len(hosts) == 1 else 'accept'} connections"
 
 
-def _unreachable(host: str, port: int = 443) -> str | None:
+def _unreachable_host(host: str) -> str | None:
+    """Return why a host of a declaration, with or without a port, cannot be reached; None when it can."""
+    name, _, port = host.partition(":")
+    return _unreachable(name, int(port or 443))
+
+
+def _unreachable(host: str, port: int) -> str | None:
     try:
         socket.create_connection((host, port), _SECONDS).close()
     except OSError as error:

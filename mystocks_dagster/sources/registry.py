@@ -7,7 +7,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from mystocks_dagster.errors import SettingsError, UnknownName
+from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.settings import Settings, source_names
 from mystocks_dagster.sources.declaration import SourceDeclaration
 
@@ -42,7 +42,4 @@ def open_source(name: str | None, settings: Settings) -> "MarketSource":
         near = get_close_matches(name.lower(), declarations(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UnknownName(f"There is no data source {name!r}; the sources are {', '.join(declarations())}.{hint}")
-    if declaration.implementation is None:
-        *others, last = (source.name for source in declarations().values() if source.implementation)
-        raise SettingsError(f"The source {name!r} is not available in this version; use {', '.join(others)} or {last}.")
     return declaration.open(settings)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.form import Words
 from mystocks_dagster.taskfile.problems import suggest
@@ -43,6 +44,14 @@ def _priority(value: Any) -> Any:
     return value
 
 
+def _availability(value: str) -> str:
+    try:
+        return str(Publication.parse(value))
+    except ValueError as error:
+        raise fault(str(error), 'Write hours and minutes in quotes, such as "17:30" or "+1 09:00".') from None
+
+
+Availability = Annotated[str, AfterValidator(_availability)]
 Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": names.ID_PATTERN})]
 Texts = Annotated[tuple[str, ...], empty_as(()), AfterValidator(unique)]
 Priority = Annotated[

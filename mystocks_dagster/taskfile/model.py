@@ -9,7 +9,16 @@ from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.alerts import Alerts
 from mystocks_dagster.taskfile.base_entry import Entry
-from mystocks_dagster.taskfile.field_types import EXECUTION_MODES, PRIORITIES, TASK_TYPES, Id, Priority, TaskType, Texts
+from mystocks_dagster.taskfile.field_types import (
+    EXECUTION_MODES,
+    PRIORITIES,
+    TASK_TYPES,
+    Availability,
+    Id,
+    Priority,
+    TaskType,
+    Texts,
+)
 from mystocks_dagster.taskfile.form import FormField
 from mystocks_dagster.taskfile.owner import OWNER_FIELD, Owner
 from mystocks_dagster.taskfile.problems import Fault
@@ -88,6 +97,24 @@ class Task(Entry):
         default_factory=dict,
         description="The function's parameters; they can be changed for each run.",
         examples=[{"data_source": "akshare"}],
+    )
+    available_after: Annotated[
+        Availability | None,
+        FormField(
+            "数据发布时间",
+            "Data available after",
+            help=(
+                "例如 17:30；次一交易日写 +1 09:00；留空则按数据表的声明",
+                "Such as 17:30, or +1 09:00 for the next trading day; empty: as its tables declare",
+            ),
+            advanced=True,
+        ),
+    ] = Field(
+        default=None,
+        description="Time of day in Shanghai from which its source has the trading day's rows, or `+1 09:00` for the "
+        "next trading day. Before it the newest day is not published: neither missing nor late, and a scheduled start "
+        "waits for it. Default: what its tables declare.",
+        examples=["17:30"],
     )
     enabled: Annotated[Flag, FormField("启用", "Enabled")] = Field(
         default=True,

@@ -20,6 +20,7 @@ from mystocks_dagster.sources.chain import ChainedSource
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import ResultStatus, State
 from mystocks_dagster.tasks.admission import AdmissionResult, admit
+from mystocks_dagster.tasks.companions import store_companions
 from mystocks_dagster.tasks.findings import abbreviate, describe_findings
 from mystocks_dagster.tasks.known_days import KnownDays
 from mystocks_dagster.tasks.requested_days import RequestedDays
@@ -47,6 +48,7 @@ class LoadedBars:
         absent: By day, symbols without a bar that had one the day before.
         unseen: By day, other symbols of the stock list without a row.
         paused: By first day without a bar, symbols that later resume at their last close.
+        companions: Number of rows by day of tables that came with the bars.
     """
 
     rows: dict[date, int] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class LoadedBars:
     absent: dict[date, list[str]] = field(default_factory=dict)
     unseen: dict[date, list[str]] = field(default_factory=dict)
     paused: dict[date, list[str]] = field(default_factory=dict)
+    companions: dict[str, dict[date, int]] = field(default_factory=dict)
 
     @property
     def set_aside_symbols(self) -> set[str]:
@@ -91,7 +94,9 @@ def load_bars(
         admitted = admit(lake, source, frame, newest=max(days), whole=symbols is None)
         counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
         if symbols is None:
-            _store_days(source, lake, admitted, counts, known, loaded)
+            store_days(source, lake, admitted, counts, known, loaded)
+            for table, rows in store_companions(source, lake, counts).items():
+                loaded.companions[table] = loaded.companions.get(table, {}) | rows
         else:
             _store_symbols(source, lake, admitted, counts, loaded)
         loaded.rows |= counts
@@ -127,8 +132,15 @@ def bars_result(
         status=_status(loaded, failed),
         message=message,
         error=None if loaded.rows or not failed else message,
-        rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
-        days={"daily_bars": tuple(sorted(loaded.rows))},
+        rows={
+            "daily_bars": sum(loaded.rows.values()),
+            "adjust_events": loaded.events,
+            **{table: sum(rows.values()) for table, rows in loaded.companions.items()},
+        },
+        days={
+            "daily_bars": tuple(sorted(loaded.rows)),
+            **{table: tuple(sorted(rows)) for table, rows in loaded.companions.items()},
+        },
         failed_items=tuple(failed),
         retry_params=_retry(failed, days, by_symbol=symbols is not None) if failed else {},
         metadata={
@@ -199,7 +211,7 @@ def _describe_missing_days(lake: Lake, last: date) -> str:
     )
 
 
-def _store_days(
+def store_days(
     source: MarketSource,
     lake: Lake,
     admitted: AdmissionResult,
@@ -207,6 +219,7 @@ def _store_days(
     known: KnownDays,
     loaded: LoadedBars,
 ) -> None:
+    """Store whole days with their events, then record them as loaded: a run killed in between loads them again."""
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
@@ -254,7 +267,7 @@ def partial_days(counts: dict[date, int], known: KnownDays, admitted: AdmissionR
     partial = {}
     for day, rows in counts.items():
         known.lacking.discard(day)
-        short, lack = _shortfall(day, rows, known.complete), _lack(day, admitted)
+        short, lack = shortfall(day, rows, known.complete), _lack(day, admitted)
         if short:
             partial[day] = f"{short}: {lack}" if lack and admitted.absent.get(day) else short
         elif lack and known.before.get(day) != rows:
@@ -275,7 +288,7 @@ def _lack(day: date, admitted: AdmissionResult) -> str:
     return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 
 
-def _shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
+def shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
     """Return why the number of rows is too small, compared with the complete day before; None when it is not."""
     earlier = sorted(complete)
     at = bisect_left(earlier, day)

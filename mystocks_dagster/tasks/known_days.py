@@ -9,7 +9,7 @@ from mystocks_dagster.lake.store import Lake
 
 @dataclass(kw_only=True)
 class KnownDays:
-    """The recorded days of `daily_bars`, each with its number of rows.
+    """The recorded days of a table of bars, each with its number of rows.
 
     Attributes:
         complete: Days that are not loaded again.
@@ -22,11 +22,9 @@ class KnownDays:
     before: dict[date, int]
 
     @classmethod
-    def of(cls, lake: Lake) -> "KnownDays":
-        """Read the recorded days of a lake."""
-        lacking = lacking_days(lake, "daily_bars")
+    def of(cls, lake: Lake, table: str = "daily_bars") -> "KnownDays":
+        """Read the recorded days of a table of a lake."""
+        lacking = lacking_days(lake, table)
         return cls(
-            complete=complete_days(lake, "daily_bars"),
-            lacking=set(lacking),
-            before=incomplete_days(lake, "daily_bars") | lacking,
+            complete=complete_days(lake, table), lacking=set(lacking), before=incomplete_days(lake, table) | lacking
         )

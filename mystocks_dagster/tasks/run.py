@@ -9,6 +9,7 @@ from datetime import date
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import ResultStatus, State
 
@@ -51,6 +52,7 @@ class TaskRun:
     Attributes:
         days: The trading days that were requested as partitions; empty without partitions.
         source_override: The sources of this run only (Launchpad, CLI); they take precedence over everything.
+        available_after: The task's field of that name; None if it has none.
     """
 
     task_id: str
@@ -61,6 +63,13 @@ class TaskRun:
     report_progress: Callable[[int, int, str], None]
     days: tuple[date, ...] = ()
     source_override: str | Sequence[str] | None = None
+    available_after: str | None = None
+
+    def publication(self, table: str) -> Publication:
+        """Return when the rows of a trading day of a table are published: as the task says, or else the table."""
+        from mystocks_dagster.market.tables import table as table_of
+
+        return Publication.parse(self.available_after) if self.available_after else table_of(table).available_after
 
     def source(self, named: str | Sequence[str] | None) -> "MarketSource":
         """Open the data source, or several in order of preference; their rows are checked, see `sources.checked`.
@@ -85,6 +94,7 @@ def declares(
     reads: tuple[str, ...] = (),
     snapshot: bool = False,
     formulas: tuple[ModuleType, ...] = (),
+    by_params: "Callable[[Mapping[str, Any]], Tables] | None" = None,
 ) -> Callable[[F], F]:
     """Declare the tables that a task function reads and writes; Dagster's lineage is built from this.
 
@@ -94,10 +104,12 @@ def declares(
         reads: Tables that it reads.
         snapshot: It fetches the current market; past runs cannot be made up for, so `misfire: all` is refused.
         formulas: Modules that compute the rows: the hash of their source is the tables' code version in Dagster.
+        by_params: Returns the tables of a task by its params, for a function whose tables depend on them; the other
+            arguments are then not used.
     """
 
     def mark(function: F) -> F:
-        vars(function)["__tables__"] = Tables(writes, also_writes, reads, snapshot, formulas)
+        vars(function)["__tables__"] = Tables(writes, also_writes, reads, snapshot, formulas, by_params)
         return function
 
     return mark
@@ -112,6 +124,7 @@ class Tables:
     reads: tuple[str, ...] = ()
     snapshot: bool = False
     formulas: tuple[ModuleType, ...] = ()
+    by_params: "Callable[[Mapping[str, Any]], Tables] | None" = None
 
     @property
     def code_version(self) -> str | None:
@@ -120,6 +133,7 @@ class Tables:
         return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16] if sources else None
 
 
-def tables_of(function: Callable[..., Any]) -> Tables:
-    """Return the tables that `function` declares; empty when it declares none."""
-    return getattr(function, "__tables__", Tables())
+def tables_of(function: Callable[..., Any], params: Mapping[str, Any] | None = None) -> Tables:
+    """Return the tables that `function` declares, for a task with these params; empty when it declares none."""
+    tables: Tables = getattr(function, "__tables__", Tables())
+    return tables.by_params(params) if tables.by_params and params is not None else tables

@@ -46,3 +46,17 @@ def test_the_command_that_a_partial_success_shows_runs_only_what_was_not_done(pr
     newest, before = project.json("history", "sync-some")
     assert (newest["status"], before["status"]) == ("success", "partial_success")
     assert before["result"]["again"] == line.partition("Run only these again: ")[2]
+
+
+def test_failed_only_repeats_what_the_last_execution_could_not_do_with_its_other_parameters(project: Folder) -> None:
+    assert "sync-some has not run yet, so nothing was started" in project.mystocks("run", "sync-some", "--failed-only")
+    project.mystocks("run", "sync-some", "-p", "note=kept")
+    told = project.mystocks("run", "sync-some", "--failed-only")
+    assert "Repeating what failed" in told
+    asked = (project.root / "asked.txt").read_text(encoding="utf-8").splitlines()
+    assert asked == ["600000|600036|000001|O'Neill 每日", "000001|O'Neill 每日"]
+    newest, _ = project.json("history", "sync-some")
+    assert newest["params"] == {"note": "kept", "symbols": ["000001", "O'Neill 每日"]}
+    nothing = project.mystocks("run", "sync-some", "--failed-only")
+    assert "Nothing failed in the last execution of sync-some (success, " in nothing
+    assert len(project.json("history", "sync-some")) == 2

@@ -1,4 +1,4 @@
-"""The task file that ships: the ten tasks and three groups of the contract, with all their parameters."""
+"""The task file that ships: the ten tasks and three groups of the contract, and the tasks that are added to them."""
 
 from pathlib import Path
 
@@ -41,6 +41,8 @@ CONTRACT = {
     "run_strategy_backtest": ("manual", "backtest.run_backtest", None, {"strategy_id", "start_date", "end_date",
     "initial_capital"}, ()),
 }  # fmt: skip
+#: Tasks of the shipped file beside those of the contract, after them: type and function.
+ADDED = {"bootstrap_market": ("manual", "bootstrap.bootstrap_market")}
 GROUPS = {
     "daily_job": (
         "sequential",
@@ -64,7 +66,19 @@ def shipped() -> TaskFile:
 
 
 def test_the_tasks_are_those_of_the_contract(shipped: TaskFile):
-    assert [task.task_id for task in shipped.tasks] == list(CONTRACT)
+    assert [task.task_id for task in shipped.tasks] == [*CONTRACT, *ADDED]
+
+
+@pytest.mark.parametrize("task_id", ADDED)
+def test_an_added_task_is_never_scheduled_and_belongs_to_no_group(task_id: str, shipped: TaskFile):
+    task = shipped.by_id()[task_id]
+    assert isinstance(task, Task)
+    assert (task.task_type, f"{task.task_module}.{task.task_function}") == (
+        ADDED[task_id][0],
+        f"mystocks_dagster.tasks.{ADDED[task_id][1]}",
+    )
+    assert task.schedule is None
+    assert not any(task_id in group.tasks for group in shipped.task_groups)
 
 
 @pytest.mark.parametrize("task_id", CONTRACT)
@@ -106,13 +120,13 @@ def test_the_daily_job_and_the_market_tasks_rest_on_holidays(shipped: TaskFile):
 def test_the_shipped_file_has_no_problem():
     version = load_task_file(SHIPPED)
     assert not version.problems, render_all(version.problems, SHIPPED.read_text(encoding="utf-8").splitlines())
-    assert set(version.functions) == set(CONTRACT)
+    assert set(version.functions) == {*CONTRACT, *ADDED}
 
 
 def test_the_same_file_with_the_former_module_paths_has_none_either():
     text = SHIPPED.read_text(encoding="utf-8")
     former = text.replace("mystocks_dagster.tasks.", "app.tasks.")
-    assert former.count("app.tasks.") == 10
+    assert former.count("app.tasks.") == len(CONTRACT) + len(ADDED)
     version = load_text(former, SHIPPED)
     assert version.problems == ()
     assert {function.__module__.rpartition(".")[0] for function in version.functions.values()} == {

@@ -34,6 +34,7 @@ BREAKS: Mapping[str, tuple[str, str]] = {
     "Dagster is known from dagster_internals upward": ("tasks/scratch.py", "def late():\n    import dagster"),
     "only dagster_internals knows Dagster's web server": ("web/app.py", "import dagster_webserver.app"),
     "only sources/akshare knows akshare": ("project/health.py", "import akshare"),
+    "only its own process knows baostock's client": ("sources/baostock/source.py", "import baostock"),
     "only sources ask upstreams": ("cli/scratch.py", "import requests"),
     "only the lake knows its formats and engines": ("tasks/changes.py", "import duckdb"),
     "frames are polars, except where pandas is asked for or delivered": ("market/scratch.py", "import pandas as pd"),

@@ -125,7 +125,7 @@ def test_a_clock_that_was_put_back_is_noticed(cli: Commands, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("source", "detail"), [("recorded", "MYSTOCKS_RECORDED"), ("baostock", "not available"), ("akshare", "reached")]
+    ("source", "detail"), [("recorded", "MYSTOCKS_RECORDED"), ("baostock", "reached"), ("akshare", "reached")]
 )
 def test_a_source_that_is_not_there_is_named(
     cli: Commands, monkeypatch: pytest.MonkeyPatch, source: str, detail: str

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from mystocks_dagster.errors import SettingsError, UnknownName
+from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings, source_names
 from mystocks_dagster.sources import docs
@@ -18,7 +18,8 @@ from mystocks_dagster.tasks.param_types import SourceName
 
 
 @pytest.mark.parametrize(
-    ("name", "opened"), [(None, "akshare"), ("", "akshare"), ("akshare", "akshare"), ("simulated", "simulated")]
+    ("name", "opened"),
+    [(None, "akshare"), ("", "akshare"), ("akshare", "akshare"), ("baostock", "baostock"), ("simulated", "simulated")],
 )
 def test_a_name_opens_its_source_and_none_the_default(name: str | None, opened: str):
     assert open_source(name, Settings.from_env()).name == opened
@@ -38,11 +39,6 @@ def test_a_name_like_no_other_gets_no_hint():
     with pytest.raises(UnknownName) as refusal:
         open_source("xyz", Settings.from_env())
     assert "Did you mean" not in str(refusal.value)
-
-
-def test_baostock_is_not_there_yet_and_says_so():
-    with pytest.raises(SettingsError, match="not available in this version; use akshare, recorded or simulated"):
-        open_source("baostock", Settings.from_env())
 
 
 def test_each_source_is_a_package_that_declares_its_own_name():

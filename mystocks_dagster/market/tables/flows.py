@@ -1,8 +1,12 @@
 """The tables of trading by investor: 龙虎榜 and capital flow."""
 
+from datetime import time
+
 import polars as pl
 
-from mystocks_dagster.market.table import Column, Rule, Table
+from mystocks_dagster.market.checks import ROW_COUNT, rule_check
+from mystocks_dagster.market.publication import Publication
+from mystocks_dagster.market.table import Check, Column, Rule, Table
 from mystocks_dagster.market.tables.columns import DATE, SYMBOL, number, text
 from mystocks_dagster.market.tables.rules import (
     CHANGE_BEYOND_LIMIT,
@@ -46,9 +50,12 @@ LONGHUBANG = Table(
     grain="one symbol, trading day and reason; amounts repeat over reasons, never sum them",
     key=("date", "symbol", "reason"),
     date_column="date",
+    known_by=("date",),
     by_day=True,
     rules=LONGHUBANG_RULES,
     check_days=RECENT,
+    # The exchanges publish it in the evening, and vendors copy it gradually.
+    available_after=Publication(time(20, 0)),
     columns=(
         DATE,
         SYMBOL,
@@ -110,6 +117,12 @@ _FLOW = (
 )
 
 
+def _flows_add_up(rules: tuple[Rule, ...]) -> Check:
+    parts = [rule for rule in rules if rule.name in ("main_contradicts_parts", "flows_do_not_cancel")]
+    remedy = "Fetch the day again: mystocks run {task} -p force=true. If they stay, the source's columns have changed."
+    return rule_check("flows_add_up", remedy, *parts)
+
+
 def _flow(kind: str, label: tuple[str, str], subject: Column, grain: str) -> Table:
     return Table(
         name=f"capital_flow_{kind}",
@@ -121,9 +134,11 @@ def _flow(kind: str, label: tuple[str, str], subject: Column, grain: str) -> Tab
         grain=grain,
         key=("date", subject.name),
         date_column="date",
+        known_by=("date",),
         by_day=True,
         rules=STOCK_FLOW_RULES if subject is SYMBOL else BOARD_FLOW_RULES,
         check_days=RECENT,
+        checks=(ROW_COUNT, _flows_add_up(STOCK_FLOW_RULES if subject is SYMBOL else BOARD_FLOW_RULES)),
         columns=(DATE, subject, *((text("name", "short name"),) if subject is SYMBOL else ()), *_FLOW),
     )
 

@@ -1,11 +1,15 @@
-"""The tables of published financial statements."""
+"""The tables of published financial statements and of valuation."""
 
 import polars as pl
 
+from mystocks_dagster.market.checks import rule_check
 from mystocks_dagster.market.table import Column, Rule, Table
-from mystocks_dagster.market.tables.columns import SYMBOL, day, number
+from mystocks_dagster.market.tables.columns import DATE, SYMBOL, day, number
 from mystocks_dagster.market.tables.rules import (
+    NOT_IN_THE_FUTURE,
+    RECENT,
     SYMBOL_FORM,
+    TRADING_DAY,
     below_zero,
     far_future,
     not_quarter_end,
@@ -40,6 +44,12 @@ BALANCE_RULES = (
     ),
 )
 
+BALANCES = rule_check(
+    "statements_balance",
+    "Fetch the report again: mystocks run {task} -p force=true. A restated report replaces the stored one.",
+    BALANCE_RULES[1],
+)
+
 
 def _statement(name: str, title: str, about_zh: str, about: str, *columns: Column) -> Table:
     return Table(
@@ -49,17 +59,27 @@ def _statement(name: str, title: str, about_zh: str, about: str, *columns: Colum
         about_zh=about_zh,
         domain="fundamentals",
         origin="source",
-        grain="one symbol and one report period (quarter's end), cumulated from 1 January",
-        key=("symbol", "period"),
+        grain="one symbol, one report period (quarter's end), cumulated from 1 January, and one published version",
+        key=("symbol", "period", "known_since"),
         date_column="period",
+        # Rows of older lakes have no known_since.
+        known_by=("known_since", "notice_date"),
+        version_key=("symbol", "period"),
         rules=(
             *statement_rules(*(column.name for column in columns)),
             *(BALANCE_RULES if name == "balance_sheets" else ()),
         ),
+        checks=(BALANCES,) if name == "balance_sheets" else (),
         columns=(
             SYMBOL,
             day("period", "last day of the report period"),
             day("notice_date", "day of publication", null=True),
+            day(
+                "known_since",
+                "day from which this version is known: notice_date, or the day of the load if that is unknown or if "
+                "other numbers were stored under the same notice_date",
+                null=True,
+            ),
             *columns,
         ),
     )
@@ -98,4 +118,29 @@ CASH_FLOWS = _statement(
     number("investing", "CNY, 投资活动净额", null=True),
     number("financing", "CNY, 筹资活动净额", null=True),
     number("net_change", "CNY, 净现金流", null=True),
+)
+
+_RATIOS = ("pe_ttm", "pb", "ps_ttm", "pcf_ttm")
+
+DAILY_VALUATION = Table(
+    name="daily_valuation",
+    title="估值指标",
+    about="Valuation ratios of each stock by trading day: price to earnings, book value, sales and cash flow",
+    about_zh="各股票每个交易日的市盈率、市净率、市销率与市现率",
+    domain="fundamentals",
+    origin="source",
+    grain="one symbol on one trading day on which at least one ratio is known",
+    key=("symbol", "date"),
+    date_column="date",
+    by_day=True,
+    rules=(SYMBOL_FORM, TRADING_DAY, NOT_IN_THE_FUTURE, *unknown_when_not_finite(*_RATIOS)),
+    check_days=RECENT,
+    columns=(
+        SYMBOL,
+        DATE,
+        number("pe_ttm", "market value / net profit of twelve months, 滚动市盈率; below 0 after a loss", null=True),
+        number("pb", "market value / equity of the newest report, 市净率; below 0 with negative equity", null=True),
+        number("ps_ttm", "market value / revenue of twelve months, 滚动市销率", null=True),
+        number("pcf_ttm", "market value / net cash flow of twelve months, 滚动市现率; below 0 if cash fell", null=True),
+    ),
 )

@@ -47,28 +47,35 @@ ACTION_RULES = (
          lambda: pl.any_horizontal(pl.col("cash", "bonus", "rights", "rights_price") < 0)),
     Rule("rights_without_price", "rights have no price",
          lambda: (pl.col("rights") > 0) & ~pl.col("rights_price").is_finite().fill_null(value=False)),
-    *unknown_when_not_finite("rights_price"),
+    *unknown_when_not_finite("rights_price", "split"),
+    Rule("split_not_positive", "split is 0 or below", lambda: pl.col("split") <= 0),
+    Rule("recorded_after_ex_date", "record_date is not before ex_date",
+         lambda: pl.col("record_date") >= pl.col("ex_date"), "value", "record_date"),
 )  # fmt: skip
 
 CORPORATE_ACTIONS = Table(
     name="corporate_actions",
     title="分红送配",
-    about="Published cash dividends, bonus shares and rights issues",
-    about_zh="已公布的派息、送转与配股",
+    about="Published cash dividends, bonus shares, rights issues and splits, by source",
+    about_zh="各数据源公布的派息、送转、配股与份额拆分",
     domain="reference",
     origin="source",
-    grain="one symbol on one ex-dividend day; several distributions of that day are added up",
-    key=("symbol", "ex_date"),
+    grain="one symbol on one ex-dividend day as one source states it; its distributions of that day are added up",
+    key=("symbol", "ex_date", "source"),
     date_column="ex_date",
+    # An action that is not announced to us is known on its ex-dividend day, when the exchange states the price.
+    known_by=("known_since", "ex_date"),
     columns=(
         SYMBOL,
         day("ex_date", "除权除息日, the first day on which a share is traded without the distribution"),
         number("cash", "CNY per share, before tax; 派息"),
         number("bonus", "new shares per share, free; 送股 and 转增"),
-        number("rights", "new shares per share, offered for sale; 配股"),
+        number("rights", "new shares per share, offered for sale; 配股; null if the source does not say", null=True),
         number("rights_price", "CNY per new share; 配股价", null=True),
         day("known_since", "day of publication", null=True),
         text("source", "name of the source"),
+        day("record_date", "股权登记日, the last day on which a buyer receives the distribution", null=True),
+        number("split", "shares after per share before; 扩缩股, share splits of funds", null=True),
     ),
     rules=ACTION_RULES,
 )
@@ -92,6 +99,7 @@ ADJUST_EVENTS = Table(
     grain="one symbol on one ex-dividend or split day, or a day whose ratio could not be derived",
     key=("symbol", "date"),
     date_column="date",
+    known_by=("date",),
     rules=EVENT_RULES,
     columns=(
         SYMBOL,
@@ -99,3 +107,27 @@ ADJUST_EVENTS = Table(
         number("ratio", "prev_close / last close, in (0, inf); null while it is not known", null=True),
     ),
 )
+
+ADJUST_FACTORS = Table(
+    name="adjust_factors",
+    title="复权因子",
+    about="Adjustment factors as a vendor states them, which witness the adjustment events",
+    about_zh="数据商公布的复权因子，用于核对复权事件",
+    domain="reference",
+    origin="source",
+    grain="one symbol on one ex-dividend or split day",
+    key=("symbol", "date"),
+    date_column="date",
+    columns=(
+        SYMBOL,
+        day("date", "ex-dividend day"),
+        number("forward", "前复权因子: factor of the prices from this day on, 1 after the newest event"),
+        number("backward", "后复权因子: factor of the prices from this day on, 1 before the first event"),
+    ),
+    rules=(
+        SYMBOL_FORM,
+        not_finite("forward", "backward"),
+        Rule("factor_not_positive", "a factor is 0 or below",
+             lambda: pl.any_horizontal(pl.col("forward", "backward") <= 0)),
+    ),
+)  # fmt: skip

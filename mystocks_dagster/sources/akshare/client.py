@@ -6,11 +6,11 @@ Only this module imports akshare, and only inside functions: the import takes 1.
 import os
 import warnings
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -22,6 +22,9 @@ from mystocks_dagster.sources.akshare.frames import changed, read_frame
 from mystocks_dagster.sources.akshare.session import LISTS, SAMPLE, check_one_session, newest_day
 from mystocks_dagster.sources.transport import EmptyResponse, RecordingTransport, installed
 from mystocks_dagster.sources.upstream_responses import UpstreamResponse, sina_payload
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class AkshareClient:
@@ -39,9 +42,14 @@ class AkshareClient:
             EmptyResponse: The upstream has no rows.
             SourceUnavailable, SourceChanged: Raised by the shim and by `read_frame`.
         """
-        function = getattr(_akshare(), call.function, None)
+        result, responses = self.result(call.function, options)
+        return read_frame(call, result, responses), responses
+
+    def result(self, name: str, options: Mapping[str, Any]) -> tuple["pd.DataFrame", list[UpstreamResponse]]:
+        """Call a function; return its result as it is, and the upstream's responses; raises as `frame` does."""
+        function = getattr(_akshare(), name, None)
         if function is None:
-            raise changed(call.function, "the function does not exist")
+            raise changed(name, "the function does not exist")
         if hasattr(function, "cache_clear"):
             function.cache_clear()
         with self._shim() as transport, warnings.catch_warnings():
@@ -53,8 +61,8 @@ class AkshareClient:
             except Exception as error:
                 # The transport has accepted the response, so akshare does not know its format.
                 text = " ".join(str(error).split())[:200]
-                raise changed(call.function, f"it cannot read the response ({type(error).__name__}: {text})") from error
-        return read_frame(call, result, transport.responses), transport.responses
+                raise changed(name, f"it cannot read the response ({type(error).__name__}: {text})") from error
+        return result, transport.responses
 
     def newest_day(self) -> date:
         """Return the session that East Money's lists show.

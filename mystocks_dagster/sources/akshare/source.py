@@ -1,9 +1,9 @@
 """The `akshare` source: live market data through akshare's own functions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
 
@@ -28,6 +28,10 @@ from mystocks_dagster.sources.akshare.session import (
 )
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
 from mystocks_dagster.sources.transport import EmptyResponse
+from mystocks_dagster.sources.upstream_responses import UpstreamResponse
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BOARDS = {"sector": "行业资金流", "concept": "概念资金流"}
 #: The longest time from the end of a report period to the ex-dividend day of its distribution.
@@ -160,6 +164,24 @@ class AkshareSource:
     def rows(self, table: str, start: date, end: date) -> NoReturn:
         """Raise `NotOffered`: every table of this source has a method of its own."""
         raise NotOffered(f"akshare has no {table} in this version.")
+
+    def call(self, function: str, arguments: Mapping[str, Any]) -> tuple["pd.DataFrame", list[UpstreamResponse]]:
+        """Call a function of akshare for a dataset file; return its result as it is, and the upstream's responses.
+
+        Raises:
+            EmptyResponse: The upstream has no rows.
+            SourceUnavailable, SourceChanged: Raised by the shim, or akshare cannot read the response.
+        """
+        return self._akshare.result(function, arguments)
+
+    def check_shown(self, session: date) -> None:
+        """Check that East Money's lists, which have no date, show the closed session `session`.
+
+        Raises:
+            SourceUnavailable: They show another session, or one that is not closed.
+        """
+        check_readable(session)
+        check_session(session, self._shown_session)
 
     def _latest_session(self) -> date:
         return latest_session(lambda: self._shown_session)

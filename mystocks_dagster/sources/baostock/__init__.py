@@ -1,12 +1,56 @@
-"""The reserved name `baostock`, which existing task files may have; the source is not available in this version."""
+"""The `baostock` source: whole trading days of Shanghai and Shenzhen from baostock's server, back to 1990."""
 
-from mystocks_dagster.sources.declaration import SourceDeclaration
+from datetime import date, time
+
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.declaration import HOUR, HostRule, Offer, SourceDeclaration
+
+HOST, PORT = "public-api.baostock.com", 10030
+
+#: The time from which on the server has the day's bars, as its documentation states.
+PUBLISHED = time(17, 30)
+_FIRST = date(1990, 12, 19)
+_EXCHANGES = ("SH", "SZ")
+OFFERS = (
+    Offer(table="stocks", past="latest", unit="snapshot", requests=4, exchanges=_EXCHANGES),
+    Offer(table="daily_bars", past="all", first=_FIRST, requests=1, exchanges=_EXCHANGES, published=PUBLISHED),
+    Offer(
+        table="daily_bars",
+        past="all",
+        first=_FIRST,
+        unit="symbol",
+        requests=5,
+        exchanges=_EXCHANGES,
+        published=PUBLISHED,
+    ),
+    Offer(
+        table="daily_valuation",
+        past="all",
+        first=_FIRST,
+        requests=1,
+        exchanges=_EXCHANGES,
+        published=PUBLISHED,
+        note="comes with the bars of the day, without a request of its own",
+    ),
+    Offer(table="adjust_factors", past="all", first=_FIRST, requests=1, exchanges=_EXCHANGES),
+)
+
+
+def server_address(settings: Settings) -> str:
+    """Return `host:port` of the server that is in use, for messages."""
+    return settings.source_option("baostock") or f"{HOST}:{PORT}"
+
 
 SOURCE = SourceDeclaration(
     name="baostock",
-    about="not available in this version; its files are read by `recorded`",
+    about="past and present days of Shanghai and Shenzhen from baostock's server",
     world="real",
-    needs="",
-    offers_note="nothing",
-    implementation=None,
+    needs=f"network (TCP port {PORT}); no account",
+    offers=OFFERS,
+    implementation="mystocks_dagster.sources.baostock.source:BaostockSource",
+    package="baostock",
+    hosts=(f"{HOST}:{PORT}",),
+    redirected=lambda settings: settings.source_option("baostock") or settings.upstream,
+    # One connection at a time: users who opened eight were banned until the next day; see docs/decisions/0032.
+    host_rules=(HostRule(name="baostock", hosts=(HOST,), gap=0.3, ban=24 * HOUR),),
 )

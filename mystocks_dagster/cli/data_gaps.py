@@ -1,0 +1,66 @@
+"""data gaps: which trading days are missing, partial, quarantined or not published yet."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.open_project import open_project
+from mystocks_dagster.cli.printing import console, escape, print_json, print_table
+
+_COLOURS = {"missing": "red", "partial": "yellow", "quarantined": "yellow", "not_published": "cyan"}
+_DAY = ["%Y-%m-%d"]
+
+
+def register(data: typer.Typer) -> None:
+    """Add the command under `data`."""
+    data.command()(gaps)
+
+
+def gaps(
+    table: Annotated[
+        str | None, typer.Argument(help="Name of a table that is loaded by trading day; else all.")
+    ] = None,
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=_DAY, help="First day; else each table's first loaded day.")
+    ] = None,
+    end: Annotated[datetime | None, typer.Option("--to", formats=_DAY, help="Last day; else today.")] = None,
+    json: Json = False,
+) -> None:
+    """Show which trading days are missing, partial, quarantined or not published yet, as stretches of days.
+
+    Example: mystocks data gaps daily_bars --from 2026-01-01
+    """
+    report = open_project().coverage.report(
+        [table] if table else (), start=start and start.date(), end=end and end.date()
+    )
+    if json:
+        print_json(report.to_json())
+        return
+    _print_gaps(report)
+    for name, task in report.never_loaded.items():
+        load = f"load it with: mystocks run {task}" if task else "no task of tasks.yaml loads it"
+        console.print(f"{name}: nothing is loaded; {load}")
+    if any(gap.status != "not_published" for gap in report.gaps):
+        console.print(f"Load them:  [bold]mystocks backfill --missing{f' {escape(table)}' if table else ''}[/]")
+
+
+def _print_gaps(report: Any) -> None:
+    rows = [
+        (gap.table, Text(gap.status, _COLOURS[gap.status]), days_text(gap.first, gap.last), gap.days, gap.set_aside)
+        for gap in report.gaps
+    ]
+    if rows:
+        print_table(("table", "state", "trading days", "days", "rows set aside"), rows)
+    complete = [
+        f"{name} {counts['complete']:,}" for name, counts in report.to_json()["counts"].items() if "complete" in counts
+    ]
+    if complete:
+        console.print(f"Complete days: {', '.join(complete)}")
+
+
+def days_text(first: Any, last: Any) -> str:
+    """Return a stretch of days as text."""
+    return f"{first}" if first == last else f"{first} to {last}"

@@ -1,0 +1,177 @@
+"""Load the past of the whole market by calendar year: only days that are missing, each year in one commit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import polars as pl
+
+from mystocks_dagster.lake import quarantine
+from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.sources.checked import CheckedSource, take_findings
+from mystocks_dagster.sources.protocol import Progress
+from mystocks_dagster.tags import State
+from mystocks_dagster.tasks.admission import AdmissionResult, admit
+from mystocks_dagster.tasks.bars import LoadedBars, bars_result, partial_days, store_days
+from mystocks_dagster.tasks.findings import abbreviate, describe_findings
+from mystocks_dagster.tasks.known_days import KnownDays
+from mystocks_dagster.tasks.run import TaskResult
+
+_BARS = "daily_bars"
+#: The tables of a whole market's past, in the order in which they are loaded within a year, and the estimated share of
+#: each in the work.
+TABLES_OF_THE_PAST = {_BARS: 8, "index_bars": 1, "etf_bars": 1}
+
+
+@dataclass(kw_only=True)
+class _Table:
+    """The load of one table.
+
+    Attributes:
+        name: Its name.
+        wanted: The days that are missing in the lake, ascending.
+        known: The recorded days.
+        loaded: What is loaded so far.
+    """
+
+    name: str
+    wanted: Sequence[date]
+    known: KnownDays
+    loaded: LoadedBars = field(default_factory=LoadedBars)
+
+
+def load_history(
+    source: CheckedSource, lake: Lake, start: date, end: date, *, reading: Progress, writing: Progress
+) -> list[TaskResult]:
+    """Load what the lake lacks of the past from `start` to `end`: daily bars, index bars and ETF bars.
+
+    A day is recorded as loaded after its year, and the adjustment events of its year, are written. So a run that is
+    killed at any point is continued by the next one.
+
+    Args:
+        source: A source with the market's past.
+        lake: The lake to write to; stored complete days of it are neither read nor written.
+        start: The first day.
+        end: The last day.
+        reading: Receives the progress of the source.
+        writing: Receives the progress of the load.
+
+    Returns:
+        The result of each table.
+
+    Raises:
+        SourceError: The source failed; the years before are stored.
+        LakeError: The lake cannot be written.
+    """
+    offered = [name for name in TABLES_OF_THE_PAST if name in source.history_tables]
+    sessions = _sessions(start, end)
+    complete = {name: complete_days(lake, name) for name in offered}
+    tables = {
+        name: _Table(
+            name=name, wanted=[day for day in sessions if day not in complete[name]], known=KnownDays.of(lake, name)
+        )
+        for name in offered
+    }
+    missing = {name: table for name, table in tables.items() if table.wanted}
+    if missing:
+        first = min(table.wanted[0] for table in missing.values())
+        last = max(table.wanted[-1] for table in missing.values())
+        actions = known_actions(lake, source.name, last)
+        past = source.history(list(missing), first, last, actions=actions, progress=reading, skip=complete)
+        for name, frame in past:
+            if frame.height:
+                _store(source, lake, missing[name], frame)
+                _report(list(missing.values()), frame["date"][-1].year, writing)
+    return [*(_result(table, source, lake, sessions) for table in tables.values()), *_damaged_files(source)]
+
+
+def known_actions(lake: Lake, source: str, end: date) -> pl.DataFrame | None:
+    """Return the stored corporate actions up to `end`, one row for a symbol and day; None if there are none.
+
+    Where sources state the same day, the row of `source` counts.
+    """
+    if not lake.exists("corporate_actions"):
+        return None
+    actions = lake.read("corporate_actions", end=end)
+    if actions.is_empty():
+        return None
+    order = actions.with_columns(foreign=pl.col("source") != source).sort("symbol", "ex_date", "foreign", "source")
+    return order.unique(["symbol", "ex_date"], keep="first", maintain_order=True).drop("foreign")
+
+
+def _damaged_files(source: CheckedSource) -> list[TaskResult]:
+    """Return a result for files of an archive that could not be read to their end, which its notes describe."""
+    faults = getattr(source, "faults", {})
+    return [TaskResult(status=State.PARTIAL_SUCCESS, failed_items=tuple(faults))] if faults else []
+
+
+def _sessions(start: date, end: date) -> list[date]:
+    calendar = shanghai()
+    first, last = max(start, calendar.first), min(end, calendar.last)
+    return calendar.sessions(first, last) if first <= last else []
+
+
+def _store(source: CheckedSource, lake: Lake, table: _Table, frame: pl.DataFrame) -> None:
+    """Store the rows of one year of one table."""
+    if table.name == _BARS:
+        admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True)
+        counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
+        store_days(source, lake, admitted, counts, table.known, table.loaded)
+    else:
+        rejected = take_findings(source, table.name)
+        counts = _counts(table, frame)
+        admitted = AdmissionResult(frame, list(rejected.faults), dict(rejected.refused))
+        _store_plain(source, lake, table, admitted, counts)
+    table.loaded.rows |= counts
+
+
+def _counts(table: _Table, frame: pl.DataFrame) -> dict[date, int]:
+    """Return the rows by day: days without rows count too, from the first row of the table on."""
+    rows = dict(frame.group_by("date").agg(pl.len()).sort("date").iter_rows())
+    year, begin = min(rows).year, min(rows) if not table.loaded.rows else date.min
+    return {day: rows.get(day, 0) for day in table.wanted if day.year == year and day >= begin}
+
+
+def _store_plain(
+    source: CheckedSource, lake: Lake, table: _Table, admitted: AdmissionResult, counts: dict[date, int]
+) -> None:
+    forget_days(lake, table.name, [day for day in counts if table.known.complete.pop(day, None) is not None])
+    lake.replace_days(table.name, admitted.rows, list(counts))
+    partial = partial_days(counts, table.known, admitted)
+    record_days(lake, table.name, counts, source=source.name, incomplete=partial, lacking=table.known.lacking)
+    quarantine.replace_days(lake, table.name, admitted.faults, {*counts, *admitted.refused}, source.name)
+    table.loaded.partial |= partial
+    table.loaded.faults += admitted.faults
+    table.loaded.refused |= admitted.refused
+
+
+def _report(tables: Sequence[_Table], year: int, progress: Progress) -> None:
+    share = {table.name: TABLES_OF_THE_PAST[table.name] * len(table.wanted) for table in tables}
+    done = sum(TABLES_OF_THE_PAST[table.name] * len(table.loaded.rows) for table in tables)
+    progress(done, sum(share.values()), f"bars of {year}")
+
+
+def _result(table: _Table, source: CheckedSource, lake: Lake, sessions: Sequence[date]) -> TaskResult:
+    if not table.wanted:
+        span = f"from {sessions[0]} to {sessions[-1]} " if sessions else ""
+        return TaskResult(
+            status=State.SKIPPED, message=f"{table.name}: all {len(sessions):,} trading days {span}are complete."
+        )
+    if table.name == _BARS:
+        return bars_result(table.loaded, table.wanted, None, source, lake)
+    loaded, rows = table.loaded, sum(table.loaded.rows.values())
+    failed = tuple(sorted(f"{day}" for day in loaded.failed(by_symbol=False)))
+    sentences = [
+        f"{table.name}: {rows:,} rows of {len(loaded.rows):,} trading days from {source.name}.",
+        f"Incomplete: {abbreviate(list(loaded.partial.values()), 5)}." if loaded.partial else "",
+        *describe_findings(loaded.faults, loaded.refused),
+    ]
+    return TaskResult(
+        status=State.PARTIAL_SUCCESS if failed else State.SUCCESS if rows else State.SKIPPED,
+        message=" ".join(filter(None, sentences)),
+        rows={table.name: rows},
+        days={table.name: tuple(sorted(day for day, count in loaded.rows.items() if count))},
+        failed_items=failed,
+    )
