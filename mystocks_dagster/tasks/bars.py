@@ -48,6 +48,7 @@ class LoadedBars:
         faults: Rows that were set aside, or of which a value became unknown.
         refused: Days that were not stored, each with the reason.
         absent: By day, symbols without a bar that had one the day before.
+        unseen: By day, other symbols of the stock list without a row.
         paused: By first day without a bar, symbols that later resume at their last close.
         companions: Number of rows by day of tables that came with the bars.
     """
@@ -59,6 +60,7 @@ class LoadedBars:
     faults: list[Fault] = field(default_factory=list)
     refused: dict[date, str] = field(default_factory=dict)
     absent: dict[date, list[str]] = field(default_factory=dict)
+    unseen: dict[date, list[str]] = field(default_factory=dict)
     paused: dict[date, list[str]] = field(default_factory=dict)
     companions: dict[str, dict[date, int]] = field(default_factory=dict)
 
@@ -232,6 +234,7 @@ def store_days(
     loaded.faults += admitted.faults
     loaded.refused |= admitted.refused
     loaded.absent |= admitted.absent
+    loaded.unseen |= admitted.unseen
     loaded.paused |= admitted.paused
 
 
@@ -288,6 +291,8 @@ def _lack(day: date, admitted: AdmissionResult) -> str:
     """Return which rows of a day are missing or set aside; empty when none is."""
     if absent := admitted.absent.get(day):
         return f"no bar for {abbreviate(absent, 50)}, which had one the day before"
+    if unseen := admitted.unseen.get(day):
+        return f"no row for {abbreviate(unseen, 50)}, which the stock list has"
     aside = len({fault.key for fault in admitted.faults if fault.date == day and not fault.stored})
     return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 
