@@ -1,6 +1,7 @@
 """SQL over the lake's tables: DuckDB with the tables as views, without access to files."""
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -8,6 +9,7 @@ import polars as pl
 from mystocks_dagster.errors import LakeError, TableDamaged
 from mystocks_dagster.lake.damage import damage_message, find_damage
 from mystocks_dagster.lake.location import local_path
+from mystocks_dagster.lake.point_in_time import known_in_sql
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.market.table import MOMENT, Column
 from mystocks_dagster.market.tables import TABLES
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def query(tables: Mapping[str, "DeltaTable"], sql: str) -> pl.DataFrame:
-    """Run one SELECT (or WITH, FROM, DESCRIBE, SHOW, EXPLAIN) over the tables.
+def query(tables: Mapping[str, "DeltaTable"], sql: str, as_of: date | None = None) -> pl.DataFrame:
+    """Run one SELECT (or WITH, FROM, DESCRIBE, SHOW, EXPLAIN) over the tables, or over what was known on a day.
 
     Raises:
         LakeError: It is not a single such statement, or DuckDB rejects it; the message is DuckDB's.
@@ -37,7 +39,7 @@ def query(tables: Mapping[str, "DeltaTable"], sql: str) -> pl.DataFrame:
 
     try:
         with duckdb.connect(":memory:", config={"python_enable_replacements": "false"}) as connection:
-            _prepare(connection, tables)
+            _prepare(connection, tables, as_of)
             statements = connection.extract_statements(sql)
             kinds = [statement.type.name for statement in statements]
             if kinds not in (["SELECT"], ["EXPLAIN"]):
@@ -71,11 +73,12 @@ def _column(column: Column, stored: Collection[str]) -> str:
     return f'NULL::{kind} AS "{column.name}"'
 
 
-def _prepare(connection: "DuckDBPyConnection", tables: Mapping[str, "DeltaTable"]) -> None:
+def _prepare(connection: "DuckDBPyConnection", tables: Mapping[str, "DeltaTable"], as_of: date | None) -> None:
     for name, table in tables.items():
         stored = {field.name for field in table.schema().fields}
         columns = ", ".join(_column(column, stored) for column in TABLES[name].columns)
-        connection.from_arrow(table.to_pyarrow_dataset()).select(columns).create_view(name)
+        rows = connection.from_arrow(table.to_pyarrow_dataset()).select(columns)
+        (rows if as_of is None else known_in_sql(TABLES[name], rows, as_of)).create_view(name)
     connection.execute(f"SET TimeZone = '{SHANGHAI.key}'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

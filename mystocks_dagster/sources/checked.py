@@ -123,6 +123,7 @@ class CheckedSource:
             SourceChanged: Two different rows share a key, or so many rows break a rule that the frame is refused.
         """
         table = TABLES[name]
+        frame = table.complete(frame)
         if _PREV_CLOSE in table.dtypes:
             frame = frame.with_columns(pl.when(pl.col(_PREV_CLOSE) != 0).then(pl.col(_PREV_CLOSE)).alias(_PREV_CLOSE))
         checked: CheckedFrame = check(table, drop_duplicates(name, frame, self.name))

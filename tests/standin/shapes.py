@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import polars as pl
+from standin.datasets import DatasetAnswers
 from standin.market import Market
 from standin.sina import klc2, trading_days
 
@@ -96,9 +97,12 @@ class Answers:
 
     def __init__(self, market: Market) -> None:
         self.market = market
+        self.datasets = DatasetAnswers()
 
     def answer(self, host: str, path: str, query: Query, body: Query) -> bytes | None:
         """Return the body of the answer; None when nothing is known at that address."""
+        if (of_dataset := self.datasets.answer(path, query)) is not None:
+            return of_dataset
         routes: dict[str, Callable[[], bytes | None]] = {
             "/api/qt/clist/get": lambda: self._clist(query),
             "/api/data/v1/get": lambda: self._datacenter(query),
@@ -425,6 +429,7 @@ def _plan(action: Row, period: date, cash: float, bonus: float | None) -> Row:
         "REPORT_DATE": f"{period} 00:00:00",
         "ASSIGN_PROGRESS": "实施分配",
         "NOTICE_DATE": f"{action['known_since']} 00:00:00",
+        "EQUITY_RECORD_DATE": action["record_date"] and f"{action['record_date']} 00:00:00",
     }
     return {key: known.get(key) for key in _BONUS.split()}
 

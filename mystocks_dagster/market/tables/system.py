@@ -14,6 +14,7 @@ LOADED_DAYS = Table(
     grain="one table on one trading day that was loaded",
     key=("table", "date"),
     date_column="date",
+    known_by=("loaded_at",),
     rules=(Rule("day_incomplete", "the day is only partly loaded", lambda: ~pl.col("complete"), "check"),),
     columns=(
         text("table", "name of the table"),
@@ -38,6 +39,7 @@ QUARANTINE = Table(
     domain="system",
     grain="one row of a source and one rule that it breaks; a later load of a valid row removes it",
     key=("table", "key", "rule"),
+    known_by=("set_aside_at",),
     rules=(Rule("rows_set_aside", "a row is set aside", lambda: pl.col("rule").is_not_null(), "check"),),
     columns=(
         text("table", "name of the row's table"),

@@ -222,10 +222,11 @@ CORPORATE_ACTIONS = Call(
         Field("现金分红-现金分红比例", "cash", key="PRETAX_BONUS_RMB"),
         Field("送转股份-送转总比例", "bonus", key="BONUS_IT_RATIO"),
         Field("最新公告日期", "known_since", "day", "NOTICE_DATE"),
+        Field("股权登记日", "record_date", "day", "EQUITY_RECORD_DATE"),
     ),
     unused=_keys(
         "名称 送转股份-送转比例 送转股份-转股比例 现金分红-股息率 每股收益 每股净资产 每股公积金 每股未分配利润 "
-        "净利润同比增长 总股本 预案公告日 股权登记日 方案进度"
+        "净利润同比增长 总股本 预案公告日 方案进度"
     ),
     keys=_keys(
         "SECUCODE SECURITY_NAME_ABBR SECURITY_INNER_CODE ORG_CODE SECURITY_CODE BONUS_IT_RATIO BONUS_RATIO IT_RATIO "

@@ -6,12 +6,12 @@ Only this module imports akshare, and only inside functions: the import takes 1.
 import os
 import warnings
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
 
@@ -37,6 +37,9 @@ from mystocks_dagster.sources.akshare.session import (
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
 from mystocks_dagster.sources.transport import EmptyResponse, RecordingTransport, installed
 from mystocks_dagster.sources.upstream_responses import UpstreamResponse, sina_payload
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BOARDS = {"sector": "行业资金流", "concept": "概念资金流"}
 #: The longest time from the end of a report period to the ex-dividend day of its distribution.
@@ -164,6 +167,24 @@ class AkshareSource:
         """Raise `NotOffered`: every table of this source has a method of its own."""
         raise NotOffered(f"akshare has no {table} in this version.")
 
+    def call(self, function: str, arguments: Mapping[str, Any]) -> tuple["pd.DataFrame", list[UpstreamResponse]]:
+        """Call a function of akshare for a dataset file; return its result as it is, and the upstream's responses.
+
+        Raises:
+            EmptyResponse: The upstream has no rows.
+            SourceUnavailable, SourceChanged: Raised by the shim, or akshare cannot read the response.
+        """
+        return self._akshare.result(function, arguments)
+
+    def check_shown(self, session: date) -> None:
+        """Check that East Money's lists, which have no date, show the closed session `session`.
+
+        Raises:
+            SourceUnavailable: They show another session, or one that is not closed.
+        """
+        check_readable(session)
+        check_session(session, self._shown_session)
+
     def _latest_session(self) -> date:
         return latest_session(lambda: self._shown_session)
 
@@ -221,9 +242,14 @@ class _Akshare:
             EmptyResponse: The upstream has no rows.
             SourceUnavailable, SourceChanged: Raised by the shim and by `read_frame`.
         """
-        function = getattr(_akshare(), call.function, None)
+        result, responses = self.result(call.function, options)
+        return read_frame(call, result, responses), responses
+
+    def result(self, name: str, options: Mapping[str, Any]) -> tuple["pd.DataFrame", list[UpstreamResponse]]:
+        """Call a function; return its result as it is, and the upstream's responses; raises as `frame` does."""
+        function = getattr(_akshare(), name, None)
         if function is None:
-            raise changed(call.function, "the function does not exist")
+            raise changed(name, "the function does not exist")
         if hasattr(function, "cache_clear"):
             function.cache_clear()
         with self._shim() as transport, warnings.catch_warnings():
@@ -235,8 +261,8 @@ class _Akshare:
             except Exception as error:
                 # The transport has accepted the response, so akshare does not know its format.
                 text = " ".join(str(error).split())[:200]
-                raise changed(call.function, f"it cannot read the response ({type(error).__name__}: {text})") from error
-        return read_frame(call, result, transport.responses), transport.responses
+                raise changed(name, f"it cannot read the response ({type(error).__name__}: {text})") from error
+        return result, transport.responses
 
     def newest_day(self) -> date:
         """Return the session that East Money's lists show."""

@@ -49,7 +49,7 @@ def daily_bars(spot: pl.DataFrame, day: date, listed: Collection[str]) -> pl.Dat
     )
     trading = trading.with_columns(close=pl.col("price"), suspended=pl.lit(value=False))
     bars = pl.concat([trading, suspended], how="diagonal").with_columns(date=pl.lit(day), is_st=_IS_ST)
-    return _table(DAILY_BARS, bars).sort("symbol")
+    return _table(DAILY_BARS, bars.with_columns(actions_known=pl.lit(None))).sort("symbol")
 
 
 def stock_quotes(spot: pl.DataFrame, day: date, moment: datetime) -> pl.DataFrame:
@@ -106,22 +106,25 @@ def statements(table: StatementTable, rows: pl.DataFrame, period: date) -> pl.Da
         off = (pl.col("total_assets") - pl.col("total_liabilities") - pl.col("total_equity")).abs()
         unbalanced = off > 1 + 1e-4 * pl.col("total_assets").abs()
         refuse(columns.STATEMENTS[table], rows, unbalanced, "assets are not liabilities + equity", TOLERANCE)
-    newest = _keep_last(rows.sort("notice_date", nulls_last=False))
-    return _table(TABLES[table], newest.with_columns(period=pl.lit(period))).sort("symbol")
+    # A restated report is a row with a later notice; duplicates of one notice come from paging.
+    versions = rows.unique(subset=["symbol", "notice_date"], keep="last", maintain_order=True)
+    versions = versions.with_columns(period=pl.lit(period), known_since=pl.col("notice_date"))
+    return _table(TABLES[table], versions).sort("symbol", "notice_date")
 
 
 def corporate_actions(rows: pl.DataFrame) -> pl.DataFrame:
     """Return `corporate_actions` of the plans that have an ex-dividend day.
 
-    The report states amounts per ten shares and has no rights issues.
+    The report states amounts per ten shares and no rights issues, so that `rights` is unknown.
     """
     call = columns.CORPORATE_ACTIONS
     refuse(call, rows, (pl.col("cash") < 0) | (pl.col("bonus") < 0), "a distribution below zero")
     plans = _a_shares(call, rows).filter(pl.col("ex_date").is_not_null())
     per_share = pl.col("cash", "bonus").fill_null(0).sum() / 10
     # An ordinary and a special dividend of the same day are two rows.
-    actions = plans.group_by("symbol", "ex_date").agg(per_share, pl.col("known_since").max())
-    actions = actions.with_columns(rights=pl.lit(0.0), rights_price=pl.lit(None), source=pl.lit("akshare"))
+    actions = plans.group_by("symbol", "ex_date").agg(per_share, pl.col("known_since", "record_date").max())
+    unknown = dict.fromkeys(("rights", "rights_price", "split"))
+    actions = actions.with_columns(source=pl.lit("akshare"), **{name: pl.lit(None) for name in unknown})
     return _table(TABLES["corporate_actions"], actions).sort("ex_date", "symbol")
 
 
