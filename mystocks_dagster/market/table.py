@@ -93,6 +93,7 @@ class Check:
             the table, its task, and the first and last failing day.
         failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
         blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
+        summary: Returns a sentence about the outcome, such as a percentage, whether it failed or not.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Check:
     remedy: str
     failing: Callable[[StoredRows], pl.DataFrame]
     blocking: bool = False
+    summary: Callable[[StoredRows], str] = lambda _: ""
 
 
 @dataclass(frozen=True, kw_only=True)
