@@ -27,8 +27,8 @@ def known_action_days(lake: Lake) -> list[date]:
 def check_actions(lake: Lake, days: Sequence[date]) -> int:
     """Compare the bars of `days` with the corporate actions and store the differences; return how many are open.
 
-    Only days of which the corporate actions are known are compared, and only bars whose source states the previous
-    close: one that was computed from the actions is no evidence. A difference that a person has confirmed stays
+    Only days of which the corporate actions are known are compared. A previous close that was computed from them is no
+    evidence, so that only sources that differ count for such a bar. A difference that a person has confirmed stays
     confirmed as long as its numbers do.
     """
     compared = sorted({*days} & {*known_action_days(lake)})
@@ -70,5 +70,7 @@ def _differences(lake: Lake, days: Sequence[date]) -> pl.DataFrame:
     actions = lake.read(CORPORATE_ACTIONS.name) if exists else CORPORATE_ACTIONS.empty()
     bars = bars_with_last(lake, days)
     computed = lake.scan("daily_bars", columns=["symbol", "date", "actions_known"], start=days[0], end=days[-1])
-    computed = computed.filter(pl.col("actions_known").is_not_null()).select("symbol", "date").collect()
-    return differences(bars.join(computed, on=["symbol", "date"], how="anti"), actions)
+    computed = computed.filter(pl.col("actions_known").is_not_null())
+    computed = computed.select("symbol", "date", computed=pl.lit(value=True)).collect()
+    bars = bars.join(computed, on=["symbol", "date"], how="left", maintain_order="left")
+    return differences(bars.with_columns(pl.col("computed").fill_null(value=False)), actions)
