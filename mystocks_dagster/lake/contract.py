@@ -1,5 +1,7 @@
 """Check a frame against its table's contract before every write."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from mystocks_dagster.errors import ContractBroken
@@ -21,7 +23,7 @@ def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.select(_cast(table, frame, column) for column in table.columns)
     for column in table.columns:
         _check_values(table, frame, column)
-    if table.key and not _is_sorted_by_key(table, frame):
+    if table.key and not any(is_strictly_sorted(frame, names) for names in _orders(table)):
         _check_keys(table, frame)
     if broken := broken_rule(table, frame):
         rule, bad = broken
@@ -93,13 +95,20 @@ def _check_values(table: Table, frame: pl.DataFrame, column: Column) -> None:
         )
 
 
-def _is_sorted_by_key(table: Table, frame: pl.DataFrame) -> bool:
-    """Return whether the keys strictly increase: then they are unique, which is known without a large hash table."""
+def is_strictly_sorted(frame: pl.DataFrame, names: Sequence[str]) -> bool:
+    """Return whether these columns, compared as tuples, increase from row to row."""
     rises = pl.lit(value=False)
-    for name in reversed(table.key):
+    for name in reversed(names):
         now, last = pl.col(name).slice(1), pl.col(name).slice(0, pl.len() - 1)
         rises = (now > last) | ((now == last) & rises)
     return frame.height < 2 or bool(frame.select(rises.all()).item())
+
+
+def _orders(table: Table) -> list[list[str]]:
+    """Return the usual orders of a table's rows: sorted in one of them, keys are unique without a large hash table."""
+    others = [name for name in table.key if name != table.date_column]
+    day = [name for name in table.key if name == table.date_column]
+    return [[*others, *day], [*day, *others]]
 
 
 def _example(frame: pl.DataFrame) -> str:

@@ -21,9 +21,13 @@ _LONGEST_PAUSE = 1.0
 #: Words of delta-rs when another process has just created the table.
 _EXISTS = ("already exists", "version 0")
 #: Only a person can mend these (permissions, the folder's name or kind); a retry does not help.
-_RIGHTS = ("ReadOnlyFilesystem", "os error 30", "PermissionDenied", "os error 13")
+_RIGHTS = ("ReadOnlyFilesystem", "os error 30", "Errno 30", "PermissionDenied", "os error 13", "Errno 13")
 _NO_FOLDER = ("os error 20", "os error 36", "os error 40", "os error 63", "File name too long", "Not a directory")
-_FULL = ("os error 28", "StorageFull", "os error 27", "QuotaExceeded", "os error 122")
+_FULL = (
+    *(f"{kind} {number}" for kind in ("os error", "Errno") for number in (27, 28, 122)),
+    "StorageFull",
+    "QuotaExceeded",
+)
 
 
 class LocalTable(DeltaTable):

@@ -117,6 +117,12 @@ def check_columns(schema: Table, names: Sequence[str]) -> None:
             raise UnknownName(f"{schema.name} has no column {name!r}; its columns are {', '.join(schema.dtypes)}.")
 
 
+def row_order(schema: Table) -> list[str]:
+    """Return the columns by which the rows of a data file are sorted: the key, with the date last."""
+    others = [name for name in schema.key if name != schema.date_column]
+    return [*others, date_column(schema)]
+
+
 def to_disk(schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame as Delta stores it: moments in UTC, and the year by which `by_day` tables are partitioned."""
     moments = [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in schema.dtypes.items() if dtype == MOMENT]

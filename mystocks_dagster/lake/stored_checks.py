@@ -37,6 +37,7 @@ class StoredCheck:
         remedy: What a person does about a failure.
         blocking: Whether a failure is an error that stops what depends on the table.
         noun: What is counted: rows or days.
+        summary: A sentence about the outcome.
     """
 
     name: str
@@ -47,10 +48,13 @@ class StoredCheck:
     remedy: str = ""
     blocking: bool = False
     noun: str = "rows"
+    summary: str = ""
 
     @property
     def description(self) -> str:
         """The outcome in one line, with the remedy of a failure."""
+        if self.summary:
+            return " ".join(filter(None, [self.summary, *((self.detail, self.remedy) if self.failing else ())]))
         if not self.failing:
             return f"All {self.rows:,} {self.noun} pass."
         summary = f"{self.failing:,} of {self.rows:,} {self.noun} fail."
@@ -205,6 +209,7 @@ def _outcome(stored: CheckedRows, check: Check, task: str | None) -> StoredCheck
         remedy=check.remedy.format(table=stored.table.name, task=task or "TASK", first=first, last=last),
         blocking=check.blocking,
         noun="days" if check.of_days else "rows",
+        summary=check.summary(stored),
     )
 
 

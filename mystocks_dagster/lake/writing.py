@@ -7,7 +7,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake import Schema as DeltaSchema
 
-from mystocks_dagster.errors import ContractBroken, WrongWorld
+from mystocks_dagster.errors import ContractBroken, UnknownName, WrongWorld
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.contract import conform
 from mystocks_dagster.lake.formats import check_format, grow, stamp
@@ -23,7 +23,8 @@ from mystocks_dagster.lake.layout import (
     world_of,
 )
 from mystocks_dagster.lake.reading import TableReader
-from mystocks_dagster.market.table import Table
+from mystocks_dagster.lake.replacement import DaysReplacement, KeysReplacement, Replacement, SpanReplacement
+from mystocks_dagster.market.table import Column, Table
 from mystocks_dagster.market.tables import table as table_of
 
 #: A small dictionary limit writes numbers that rarely repeat plainly: a third of the time, at the same file size.
@@ -73,8 +74,52 @@ class TableWriter(TableReader):
             raise ContractBroken(
                 f"{table}.{column}: {foreign[column][0]} is not among the days to replace, e.g. {foreign.row(0)}."
             )
-        if days:
+        if days and schema.by_day:
+            self._replace(schema, DaysReplacement(self._uri(table), schema, frame, days), watermarks)
+        elif days:
             self._write(schema, frame, covers(schema, days), watermarks)
+        return frame.height
+
+    def replace_span(
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        start: date,
+        end: date,
+        *,
+        watermarks: Mapping[str, int] | None = None,
+    ) -> int:
+        """Replace all rows from the day `start` to the day `end` by `frame`, atomically: for bulk loads of whole years.
+
+        It takes about the time in which polars writes the frame as Parquet, if the frame is sorted by date and symbol
+        or by symbol and date. Stored months and years that lie within the span are replaced without being read.
+
+        Args:
+            table: Name of a table that is written by trading day.
+            frame: The new rows.
+            start: The first day to replace.
+            end: The last day to replace.
+            watermarks: Stored by the same commit, see `lake.watermarks`.
+
+        Returns:
+            The number of rows written.
+
+        Raises:
+            ContractBroken: The frame breaks the table's contract, or has a day outside the span.
+            UnknownName: The table is not written by trading day.
+            WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
+        """
+        schema = table_of(table)
+        if not schema.by_day:
+            raise UnknownName(f"{table} is not written by trading day, so a span of days cannot be replaced in it.")
+        frame = conform(schema, frame)
+        days = frame[date_column(schema)]
+        foreign = frame.filter(~days.is_between(start, end))
+        if foreign.height:
+            raise ContractBroken(
+                f"{table}.{days.name}: {foreign[days.name][0]} is not between {start} and {end}, e.g. {foreign.row(0)}."
+            )
+        self._replace(schema, SpanReplacement(self._uri(table), schema, frame, start, end), watermarks)
         return frame.height
 
     def replace_rows(self, table: str, frame: pl.DataFrame, where: str) -> int:
@@ -102,12 +147,14 @@ class TableWriter(TableReader):
         """
         schema = table_of(table)
         frame = conform(schema, frame)
+        if schema.by_day and frame.height:
+            self._replace(schema, KeysReplacement(self._uri(table), schema, frame), None)
+            return frame.height
         data = to_disk(schema, frame)
 
         def attempt(existing: DeltaTable | None) -> None:
             table = existing or self._create(schema)
-            keys = [*schema.key, YEAR] if schema.by_day else schema.key
-            on = [f"t.{name} = s.{name}" for name in keys]
+            on = [_same(column) for column in schema.columns if column.name in schema.key]
             if schema.date_column and schema.date_column in schema.key:
                 # With constant bounds, files of other days are not read and do not conflict with other writers.
                 on.append(covers(schema, frame[schema.date_column].unique().sort().to_list(), alias="t."))
@@ -126,7 +173,11 @@ class TableWriter(TableReader):
         """
         schema = table_of(table)
         frame = conform(schema, frame)
-        self._write(schema, frame, None, watermarks)
+        if schema.by_day:
+            everything = SpanReplacement(self._uri(table), schema, frame, date.min, date.max)
+            self._replace(schema, everything, watermarks)
+        else:
+            self._write(schema, frame, None, watermarks)
         return frame.height
 
     def set_watermarks(self, table: str, watermarks: Mapping[str, int]) -> None:
@@ -146,6 +197,14 @@ class TableWriter(TableReader):
         self._commit(schema, attempt)
 
     # ---- inside
+
+    def _replace(self, schema: Table, replacement: Replacement, watermarks: Mapping[str, int] | None) -> None:
+        def attempt(existing: DeltaTable | None) -> None:
+            table = existing or self._create(schema)
+            names = {watermark_name(table, name): number for name, number in (watermarks or {}).items()}
+            replacement.commit(table, names)
+
+        self._commit(schema, attempt)
 
     def _write(
         self, schema: Table, frame: pl.DataFrame, predicate: str | None, watermarks: Mapping[str, int] | None
@@ -195,7 +254,7 @@ class TableWriter(TableReader):
             raise self._wrong_world(stored)
         if not stored and not self.world:
             raise WrongWorld(
-                f"The lake {self.location} is empty, so {schema.name} cannot be computed. Run daily_data_sync first."
+                f"The lake {self.location} is empty, so {schema.name} cannot be computed. Fill it: mystocks bootstrap"
             )
 
     def _wrong_world(self, stored: str) -> WrongWorld:
@@ -203,6 +262,14 @@ class TableWriter(TableReader):
             f"The lake {self.location} holds {stored} data, so {self.world} data may not be written to it. "
             "Set MYSTOCKS_LAKE to another folder, or delete this one."
         )
+
+
+def _same(column: Column) -> str:
+    """Return the SQL condition that both rows of a merge have the same value; two unknown values are the same."""
+    name = column.name
+    return (
+        f"(t.{name} = s.{name} OR (t.{name} IS NULL AND s.{name} IS NULL))" if column.null else f"t.{name} = s.{name}"
+    )
 
 
 def _commit_properties(

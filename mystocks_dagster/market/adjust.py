@@ -5,20 +5,24 @@ last close. Accumulated from the first stored day, the ratios give backward-adju
 change afterwards. Anchored at a day, they give forward-adjusted prices (前复权, qfq).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import product
+from typing import cast
 
 import polars as pl
 
 from mystocks_dagster.market.symbols import board_expr
 
-#: Cash in CNY per share, bonus shares and rights per share, and the price of a right in CNY.
-Action = tuple[float, float, float, float | None]
+#: The terms of a distribution, as in `corporate_actions`.
+TERMS = ("cash", "bonus", "rights", "rights_price", "split")
+#: The values of `TERMS`; None is a term that the source does not state.
+Action = tuple[float, float, float | None, float | None, float | None]
 
 #: CNY. The tick of shares is 0.01, so a smaller difference is a vendor's rounding, not an event.
 HALF_A_TICK = 0.005
 #: CNY. The tick of exchange-traded funds, which belong to no board, is 0.001.
-_HALF_A_FUNDS_TICK = 0.0005
+HALF_A_FUNDS_TICK = 0.0005
 #: Tolerance for binary floating point.
 _EPSILON = 1e-9
 #: The price columns of `daily_bars`.
@@ -33,7 +37,7 @@ def changed_closes(bars: pl.DataFrame) -> pl.DataFrame:
     Args:
         bars: `symbol`, `date`, `prev_close`, and `last_date` and `last_close` of the symbol's previous stored bar.
     """
-    half = pl.when(board_expr("symbol").is_null()).then(_HALF_A_FUNDS_TICK).otherwise(HALF_A_TICK)
+    half = pl.when(board_expr("symbol").is_null()).then(HALF_A_FUNDS_TICK).otherwise(HALF_A_TICK)
     same = (pl.col("prev_close") - pl.col("last_close")).abs() <= half + _EPSILON
     return bars.filter(pl.col("last_date").is_not_null() & ~same.fill_null(value=False))
 
@@ -66,26 +70,41 @@ def derive_events(changed: pl.DataFrame, silent: Sequence[date], actions: pl.Dat
 def ex_right_price(close: float, actions: Iterable[Action]) -> float:
     """Return the unrounded previous close that the exchange states after `actions`, given in order of their days.
 
-    (close - cash + rights price x rights) / (1 + bonus + rights); prices in CNY per share.
+    (close - cash + rights price x rights) / (1 + bonus + rights) / split; prices in CNY per share.
     """
-    for cash, bonus, rights, rights_price in actions:
-        close = (close - cash + (rights_price or 0.0) * rights) / (1 + bonus + rights)
+    for cash, bonus, rights, rights_price, split in actions:
+        offered = rights or 0.0
+        close = (close - cash + (rights_price or 0.0) * offered) / (1 + bonus + offered) / (split or 1.0)
     return close
 
 
 def _explained(changed: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """Return `symbol` and `date` of the bars whose previous close the actions since the last bar explain."""
+    """Return `symbol` and `date` of the bars whose previous close the actions since the last bar explain.
+
+    Where sources state a day differently, the statement that explains the price counts.
+    """
     between = (pl.col("ex_date") > pl.col("last_date")) & (pl.col("ex_date") <= pl.col("date"))
     joined = changed.drop_nulls().join(actions, on="symbol").filter(between).sort("ex_date")
-    terms = joined.group_by("symbol", "date", "prev_close", "last_close").agg(
-        steps=pl.struct("cash", "bonus", "rights", "rights_price")
-    )
+    terms = joined.group_by("symbol", "date", "prev_close", "last_close").agg("ex_date", steps=pl.struct(TERMS))
     rows = [
         (symbol, day)
-        for symbol, day, stated, close, steps in terms.iter_rows()
-        if abs(ex_right_price(close, (tuple(step.values()) for step in steps)) - stated) <= HALF_A_TICK + _EPSILON
+        for symbol, day, stated, close, days, steps in terms.iter_rows()
+        if any(
+            abs(ex_right_price(close, statement) - stated) <= HALF_A_TICK + _EPSILON
+            for statement in _statements(days, steps)
+        )
     ]
     return pl.DataFrame(rows, schema={"symbol": pl.String, "date": pl.Date}, orient="row")
+
+
+def _statements(days: Sequence[date], steps: Sequence[Mapping[str, float | None]]) -> Iterator[tuple[Action, ...]]:
+    """Yield the actions of ascending `days` in order, once for each choice between the sources that state a day."""
+    by_day: dict[date, list[Action]] = {}
+    for day, step in zip(days, steps, strict=True):
+        terms = cast(Action, tuple(step[name] for name in TERMS))
+        if terms not in (stated := by_day.setdefault(day, [])):
+            stated.append(terms)
+    return product(*by_day.values())
 
 
 def next_bar_days(stored: pl.LazyFrame, ends: Sequence[date]) -> list[date]:

@@ -94,6 +94,7 @@ class Check:
         failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
         blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
         of_days: Whether it checks the days of `coverage`, without reading a row.
+        summary: Returns a sentence about the outcome, such as a percentage, whether it failed or not.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Check:
     failing: Callable[[StoredRows], pl.DataFrame]
     blocking: bool = False
     of_days: bool = False
+    summary: Callable[[StoredRows], str] = lambda _: ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +126,11 @@ class Table:
         rules: The value rules; every source's rows are checked against them before they are stored. The table's asset
             checks in Dagster are built from them: one for each `check` rule, and one for all others.
         check_days: The number of newest days that the asset checks read; None means all rows.
+        known_by: The columns that state since which day a row has been known; the first that is not null counts. A row
+            in which all are null is not known as of any day. Empty: the table cannot be read as of a day.
+        version_key: The columns in which the versions of one fact agree: as of a day, only the newest rows known by
+            then are read. Empty: no row replaces another.
+        ends: Days that are stated once they have come, such as the end of a membership: as of an earlier day, null.
         available_after: When the rows of a trading day are published; before that the newest day is neither missing
             nor late. A task's field of the same name wins.
         checks: Asset checks that compare rows with each other, with other tables and with the calendar; every table
@@ -143,6 +150,9 @@ class Table:
     by_day: bool = False
     rules: tuple[Rule, ...] = ()
     check_days: int | None = None
+    known_by: tuple[str, ...] = ()
+    version_key: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
     available_after: Publication = AFTER_THE_CLOSE
     checks: tuple[Check, ...] = ()
 
@@ -155,6 +165,12 @@ class Table:
     def dtypes(self) -> dict[str, pl.DataType | type[pl.DataType]]:
         """The polars types by column name, in stored order."""
         return {column.name: column.dtype for column in self.columns}
+
+    def complete(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame in stored order, with null in the nullable columns that it lacks."""
+        absent = (column for column in self.columns if column.null and column.name not in frame.columns)
+        frame = frame.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent)
+        return frame.select(name for name in self.dtypes if name in frame.columns)
 
     def empty(self) -> pl.DataFrame:
         """Return a frame with this table's columns and no rows."""

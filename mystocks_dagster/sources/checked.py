@@ -123,14 +123,16 @@ class CheckedSource:
             SourceChanged: Two different rows share a key, or so many rows break a rule that the frame is refused.
         """
         table = TABLES[name]
+        frame = table.complete(frame)
         if _PREV_CLOSE in table.dtypes:
             frame = frame.with_columns(pl.when(pl.col(_PREV_CLOSE) != 0).then(pl.col(_PREV_CLOSE)).alias(_PREV_CLOSE))
         checked: CheckedFrame = check(table, drop_duplicates(name, frame, self.name))
         if checked.refused and not by_day:
             raise SourceChanged(f"{self.name}: {name} refused. {'; '.join(checked.refused.values())}.")
-        if checked.faults or checked.refused:
+        own: list[Fault] = getattr(self._source, "take_faults", lambda _: [])(name)
+        if own or checked.faults or checked.refused:
             findings = self._findings.setdefault(name, RejectedRows())
-            findings.faults += checked.faults
+            findings.faults += [*own, *checked.faults]
             findings.refused |= {day: reason for day, reason in checked.refused.items() if day is not None}
         return checked.rows
 

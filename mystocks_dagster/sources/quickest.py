@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zipfile import ZipFile, is_zipfile
 
-from mystocks_dagster.errors import InvalidParams, MyStocksError, NotOffered, SettingsError, SourceError
+from mystocks_dagster.errors import InvalidParams, SettingsError, SourceError, SourceUnavailable
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.declaration import SourceDeclaration
 from mystocks_dagster.sources.reach import reach
@@ -44,7 +44,7 @@ def quickest(settings: Settings) -> ChosenSource:
     """Return the quickest source with the market's past that answers.
 
     Raises:
-        NotOffered: None answers; the message gives each reason.
+        SourceUnavailable: None answers; the message gives each reason.
     """
     reasons: dict[str, str] = {}
     for name in by_speed(declarations().values(), settings):
@@ -55,7 +55,7 @@ def quickest(settings: Settings) -> ChosenSource:
         else:
             return ChosenSource(name, settings, reasons)
     listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-    raise NotOffered(f"No source of the market's past answers ({listed}). Name a folder or zip: --from FOLDER.")
+    raise SourceUnavailable(f"No source of the market's past answers ({listed}). Name a folder or zip: --from FOLDER.")
 
 
 def by_speed(sources: Iterable[SourceDeclaration], settings: Settings) -> list[str]:
@@ -116,7 +116,5 @@ def _names(path: Path) -> list[str]:
     try:
         with ZipFile(path) as archive:
             return archive.namelist()
-    except MyStocksError:
-        raise
     except (OSError, ValueError) as error:
         raise InvalidParams(f"{path} cannot be read ({error}).") from error

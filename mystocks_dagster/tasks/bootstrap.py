@@ -95,7 +95,7 @@ def choose(params: BootstrapParams, run: TaskRun) -> ChosenSource:
 
     Raises:
         InvalidParams: The folder is no archive.
-        NotOffered: No source with the market's past answers.
+        SourceUnavailable: No source with the market's past answers.
     """
     if params.folder:
         return from_files(run.settings.root / Path(params.folder).expanduser(), run.settings)

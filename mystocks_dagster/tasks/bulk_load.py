@@ -84,7 +84,7 @@ def load_history(
             if frame.height:
                 _store(source, lake, missing[name], frame)
                 _report(list(missing.values()), frame["date"][-1].year, writing)
-    return [_result(table, source, lake, sessions) for table in tables.values()]
+    return [*(_result(table, source, lake, sessions) for table in tables.values()), *_damaged_files(source)]
 
 
 def known_actions(lake: Lake, source: str, end: date) -> pl.DataFrame | None:
@@ -99,6 +99,12 @@ def known_actions(lake: Lake, source: str, end: date) -> pl.DataFrame | None:
         return None
     order = actions.with_columns(foreign=pl.col("source") != source).sort("symbol", "ex_date", "foreign", "source")
     return order.unique(["symbol", "ex_date"], keep="first", maintain_order=True).drop("foreign")
+
+
+def _damaged_files(source: CheckedSource) -> list[TaskResult]:
+    """Return a result for files of an archive that could not be read to their end, which its notes describe."""
+    faults = getattr(source, "faults", {})
+    return [TaskResult(status=State.PARTIAL_SUCCESS, failed_items=tuple(faults))] if faults else []
 
 
 def _sessions(start: date, end: date) -> list[date]:

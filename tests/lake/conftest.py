@@ -33,8 +33,9 @@ def make_bars() -> Callable[..., pl.DataFrame]:
         }
         flags = {"turnover": 1.5, "is_st": False, "suspended": False}
         frame = pl.DataFrame({"symbol": names}, schema={"symbol": pl.String})
-        return frame.with_columns(
+        frame = frame.with_columns(
             pl.lit(day).alias("date"), *(pl.lit(v).alias(k) for k, v in (values | flags).items())
-        ).select(pl.col(name).cast(dtype) for name, dtype in DAILY_BARS.dtypes.items())
+        )
+        return DAILY_BARS.complete(frame).cast(DAILY_BARS.dtypes)
 
     return make

@@ -492,8 +492,8 @@ def test_a_distribution_that_cannot_be_is_set_aside_and_the_sync_goes_on(site, c
     site.acts(f"600000.SH,{ex},{cash},0,0,,{SPRING[30]},x")
     result = site.sync()
     assert result.status == "partial_success"
-    assert f"first 600000.SH {ex}" in result.message
-    assert f"600000.SH {ex}" in result.failed_items
+    assert f"first 600000.SH {ex} x" in result.message
+    assert f"600000.SH {ex} x" in result.failed_items
     kept = site.lake.read("quarantine").filter(pl.col("table") == "corporate_actions")
     assert rule in kept["rule"].to_list()
     assert site.lake.read("daily_bars").height == 2 * len(SPRING) - 1
@@ -521,7 +521,7 @@ def test_the_sound_distributions_beside_one_that_cannot_be_are_stored(site):
     site.holds(*lines(walk("600000.SH", SPRING)))
     site.acts(f"600000.SH,{ex},NaN,0,0,,{SPRING[30]},x", f"600001.SH,{ex},0.1,0,0,,{SPRING[30]},x")
     result = sync_corporate_actions(ActionSync(start_date=SPRING[0]), site.run)
-    assert (result.status, result.failed_items) == ("partial_success", (f"600000.SH {ex}",))
+    assert (result.status, result.failed_items) == ("partial_success", (f"600000.SH {ex} x",))
     assert site.lake.read("corporate_actions")["symbol"].to_list() == ["600001.SH"]
 
 

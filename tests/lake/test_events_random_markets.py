@@ -63,7 +63,8 @@ def make_market(seed: int) -> Market:
             low, high = min(before, close) / 100, max(before, close) / 100
             traded = (0, 0.0) if resting else (1000, 1000 * low)
             rows.append((symbol, day, before / 100, high, low, close / 100, before / 100, *traded, 1.0, False, resting))
-    return Market(pl.DataFrame(rows, schema=DAILY_BARS.dtypes, orient="row"), ratios)
+    columns = [name for name in DAILY_BARS.dtypes if name != "actions_known"]
+    return Market(DAILY_BARS.complete(pl.DataFrame(rows, schema=columns, orient="row")).cast(DAILY_BARS.dtypes), ratios)
 
 
 def expected(stored: pl.DataFrame, market: Market, complete: set[date], last: date) -> dict[Key, float | None]:

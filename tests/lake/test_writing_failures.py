@@ -35,7 +35,8 @@ frame = pl.DataFrame({"symbol": [f"{n:06d}.SH" for n in range(rows)], "open": no
     pl.lit(date(2025, 1, 3)).alias("date"),
     *(pl.col("open").alias(name) for name in ("high", "low", "close", "prev_close", "amount", "turnover")),
     pl.lit(1).alias("volume"), pl.lit(False).alias("is_st"), pl.lit(False).alias("suspended"),
-).select(pl.col(name).cast(dtype) for name, dtype in DAILY_BARS.dtypes.items())
+)
+frame = DAILY_BARS.complete(frame).cast(DAILY_BARS.dtypes)
 if limit == "size":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))

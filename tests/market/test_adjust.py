@@ -30,7 +30,7 @@ def events(frame: pl.DataFrame, silent: Sequence[date] = (), actions: pl.DataFra
 def action(
     day: date, cash: float = 0.0, bonus: float = 0.0, rights: float = 0.0, price: float | None = None
 ) -> pl.DataFrame:
-    row = ("600519.SH", day, cash, bonus, rights, price, None, "recorded")
+    row = ("600519.SH", day, cash, bonus, rights, price, None, "recorded", None, None)
     return pl.DataFrame([row], schema=CORPORATE_ACTIONS.dtypes, orient="row")
 
 
@@ -144,3 +144,19 @@ def test_yesterdays_adjusted_close_is_todays_adjusted_previous_close(split):
 def test_a_symbol_without_events_keeps_its_prices(split):
     raw, events = split
     assert adjust(raw, events.clear()).collect()["close"].to_list() == raw.collect()["close"].to_list()
+
+
+def test_two_sources_that_state_one_dividend_are_not_paid_twice():
+    twice = pl.concat([action(TUE, cash=0.5), action(TUE, cash=0.5).with_columns(source=pl.lit("other"), rights=None)])
+    assert events(bars((MON, 10.0, 10.0), (WED, 10.0, 9.5)), [TUE], twice) == [("600519.SH", WED, 0.95)]
+    assert events(bars((MON, 10.0, 10.0), (WED, 10.0, 9.0)), [TUE], twice) == [("600519.SH", WED, None)]
+
+
+def test_where_sources_differ_the_statement_that_the_price_shows_explains_it():
+    either = pl.concat([action(TUE, cash=0.5), action(TUE, cash=0.7).with_columns(source=pl.lit("other"))])
+    assert events(bars((MON, 10.0, 10.0), (WED, 10.0, 9.3)), [TUE], either) == [("600519.SH", WED, 0.93)]
+
+
+def test_a_fund_that_is_split_in_two_explains_half_the_price():
+    halves = action(TUE).with_columns(split=2.0)
+    assert events(bars((MON, 10.0, 10.0), (WED, 5.0, 5.0)), [TUE], halves) == [("600519.SH", WED, 0.5)]

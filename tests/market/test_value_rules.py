@@ -3,7 +3,7 @@ sound."""
 
 import math
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -20,6 +20,14 @@ NAN, INF = float("nan"), float("inf")
 BAR = {
     "symbol": "600000.SH", "date": DAY, "open": 10.0, "high": 10.5, "low": 9.8, "close": 10.2, "prev_close": 10.0,
     "volume": 1_000_000, "amount": 10_150_000.0, "turnover": 1.5, "is_st": None, "suspended": False,
+}  # fmt: skip
+INDEX = {
+    "symbol": "000001.SH", "date": DAY, "open": 3025.1, "high": 3047.8, "low": 3018.4, "close": 3039.3,
+    "prev_close": 3027.0, "volume": 38_000_000_000, "amount": 4.4e11,
+}  # fmt: skip
+FUND_BAR = {
+    "symbol": "510300.SH", "date": DAY, "open": 3.512, "high": 3.541, "low": 3.498, "close": 3.533, "prev_close": 3.51,
+    "volume": 1_000_000, "amount": 3_520_000.0,
 }  # fmt: skip
 RESTING = {"open": 10.0, "high": 10.0, "low": 10.0, "close": 10.0, "volume": 0, "amount": 0.0, "suspended": True}
 QUOTE = {
@@ -67,6 +75,7 @@ INCOME = {
 CASH = {**REPORT, "operating": 1e8, "investing": -5e7, "financing": 1e7, "net_change": 6e7}
 ACTION = {
     "symbol": "600000.SH", "ex_date": DAY, "cash": 0.5, "bonus": 0.4, "rights": 0.3, "rights_price": 8.8,
+    "record_date": DAY - timedelta(days=1), "split": None,
     "known_since": None,
     "source": "exchange",
 }  # fmt: skip
@@ -80,7 +89,7 @@ GOOD: Mapping[str, dict] = {
     "capital_flow_sector": {"date": DAY, "sector": "银行", **PARTS}, "capital_flow_concept": {"date": DAY,
     "concept": "白酒概念", **PARTS},
     "balance_sheets": BALANCE, "income_statements": INCOME, "cash_flows": CASH, "stocks": STOCK,
-    "corporate_actions": ACTION,
+    "corporate_actions": ACTION, "index_bars": INDEX, "etf_bars": FUND_BAR,
 }  # fmt: skip
 
 _DATED = [
@@ -130,6 +139,24 @@ FAULTS: Mapping[str, list[tuple[str, dict]]] = {
         ("impossible_turnover", {"turnover": -0.1}),
         ("impossible_turnover", {"turnover": 900.0}),
     ],
+    "index_bars": [
+        *_SYMBOLS, *_DATED,
+        *(("not_a_number", {name: NAN}) for name in ("open", "high", "low", "close")),
+        *((f"{name}_not_a_number", {name: INF}) for name in ("prev_close", "amount")),
+        ("price_not_positive", {"low": 0.0}), ("prev_close_not_positive", {"prev_close": -1.0}),
+        ("high_below_low", {"high": 3000.0}), ("price_outside_range", {"close": 3050.0}),
+        ("negative_volume", {"volume": -1}), ("negative_amount", {"amount": -1.0}),
+    ],
+    "etf_bars": [
+        *_SYMBOLS, *_DATED,
+        *(("not_a_number", {name: NAN}) for name in ("open", "high", "low", "close")),
+        *((f"{name}_not_a_number", {name: INF}) for name in ("prev_close", "amount")),
+        ("price_not_positive", {"low": 0.0}), ("prev_close_not_positive", {"prev_close": -1.0}),
+        ("high_below_low", {"high": 3.497}), ("price_outside_range", {"close": 3.542}),
+        ("negative_volume", {"volume": -1}), ("negative_amount", {"amount": -1.0}),
+        # A fund's prices read with the scale of a stock are ten times too high.
+        ("mean_price_outside_range", {"open": 35.12, "high": 35.41, "low": 34.98, "close": 35.33, "prev_close": 35.1}),
+    ],
     "stock_quotes": [
         *_SYMBOLS, *_DATED, *_PRICED,
         ("change_contradicts_price", {"change_pct": 3.0}),
@@ -161,6 +188,9 @@ FAULTS: Mapping[str, list[tuple[str, dict]]] = {
         ("rights_price_not_a_number", {"rights": 0.0, "rights_price": math.nan}),
         ("distribution_below_zero", {"cash": -0.5}),
         ("rights_without_price", {"rights_price": None}),
+        ("split_not_positive", {"split": 0.0}),
+        ("split_not_a_number", {"split": math.inf}),
+        ("recorded_after_ex_date", {"record_date": DAY}),
     ],
     "capital_flow_stock": [*_SYMBOLS, *_FLOWS, ("flows_do_not_cancel", {"small_net": 9e6})],
     "capital_flow_sector": _FLOWS,

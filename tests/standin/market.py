@@ -158,13 +158,14 @@ def _float_shares(n: int) -> int:
 
 def _actions(listed: list[str], days: list[date]) -> pl.DataFrame:
     """The dividend that makes the event in the bars, and bonus shares of another stock long before them."""
-    facts = {"rights": 0.0, "rights_price": None, "source": "akshare"}
+    facts = {"source": "akshare"}
     paid = {
         "symbol": listed[PAYING],
         "ex_date": days[PAID_ON],
         "cash": DIVIDEND,
         "bonus": 0.0,
         "known_since": days[PAID_ON - 1],
+        "record_date": days[PAID_ON - 1],
     }
     old = days[0] - timedelta(days=200)
     given = {"symbol": listed[0], "ex_date": old, "cash": 0.25, "bonus": 0.4, "known_since": old - timedelta(days=7)}
@@ -235,7 +236,8 @@ def _flow(kind: str, listed: list[str], day: date) -> pl.DataFrame:
 def _statements(table: str, listed: list[str], period: date) -> pl.DataFrame:
     rows = []
     for n, symbol in enumerate(symbol for symbol in listed if not symbol.endswith("BJ")):
-        facts = {"symbol": symbol, "period": period, "notice_date": date(period.year + 1, 3, 1) + timedelta(days=n)}
+        notice = date(period.year + 1, 3, 1) + timedelta(days=n)
+        facts = {"symbol": symbol, "period": period, "notice_date": notice, "known_since": notice}
         values = {name: 1e6 * (n + 1) + k for k, name in enumerate(TABLES[table].dtypes) if name not in facts}
         if table == "balance_sheets":
             values["total_assets"] = values["total_liabilities"] + values["total_equity"]

@@ -56,6 +56,8 @@ def random_walk(weekdays: list[date]) -> Callable[..., pl.DataFrame]:
                     (symbol, day, open_, high, low, close, before, 1_000_000, 1_000_000 * close, 1.0, False, False)
                 )
                 before = close
-        return pl.DataFrame(rows, schema=DAILY_BARS.dtypes, orient="row")
+        return DAILY_BARS.complete(pl.DataFrame(rows, schema=list(DAILY_BARS.dtypes)[:12], orient="row")).cast(
+            DAILY_BARS.dtypes
+        )
 
     return make

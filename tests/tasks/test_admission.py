@@ -109,7 +109,9 @@ def market(names: list[str] = NAMES, days: list[date] = DAYS) -> pl.DataFrame:
             close, volume = round(before * 1.01, 2), 10_000 + 100 * at + n
             rows.append((name, day, before, close, before, close, before, volume, volume * close, 1.0, None, False))
             before = close
-    return pl.DataFrame(rows, schema=DAILY_BARS.dtypes, orient="row")
+    return DAILY_BARS.complete(pl.DataFrame(rows, schema=list(DAILY_BARS.dtypes)[:12], orient="row")).cast(
+        DAILY_BARS.dtypes
+    )
 
 
 def changed(frame: pl.DataFrame, rows: pl.Expr, **values: object) -> pl.DataFrame:

@@ -26,7 +26,9 @@ def bars(*prices, symbol=BANK):
     for day, price in zip(DAYS, prices, strict=True):
         rows.append((symbol, day, price, price, price, price, before, 1_000_000, 1e7, 1.0, False, False))
         before = price
-    return pl.DataFrame(rows, schema=DAILY_BARS.dtypes, orient="row")
+    return DAILY_BARS.complete(pl.DataFrame(rows, schema=list(DAILY_BARS.dtypes)[:12], orient="row")).cast(
+        DAILY_BARS.dtypes
+    )
 
 
 def signals(*rows, strategy="ma_crossover", symbol=BANK):

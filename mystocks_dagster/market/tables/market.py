@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from mystocks_dagster.market.adjust import HALF_A_TICK
+from mystocks_dagster.market.adjust import HALF_A_FUNDS_TICK, HALF_A_TICK
 from mystocks_dagster.market.checks import LISTED_SYMBOLS, PREV_CLOSE, ROW_COUNT, SAME_SYMBOLS
 from mystocks_dagster.market.table import Rule, Table
 from mystocks_dagster.market.tables.columns import DATE, SYMBOL, count, flag, moment, number, text
@@ -17,6 +17,7 @@ from mystocks_dagster.market.tables.rules import (
     TRADING_DAY,
     TURNOVER,
     below_zero,
+    high_below_low,
     mean_outside,
     not_finite,
     price_outside,
@@ -71,6 +72,7 @@ DAILY_BARS = Table(
     grain="one symbol on one trading day, suspended days included",
     key=("symbol", "date"),
     date_column="date",
+    known_by=("date",),
     by_day=True,
     rules=BAR_RULES,
     check_days=RECENT,
@@ -92,6 +94,83 @@ DAILY_BARS = Table(
         number("turnover", "percent of the float", null=True),
         flag("is_st", "traded under an ST name that day", null=True),
         flag("suspended", "no trading that day"),
+        flag(
+            "actions_known",
+            "null if the source states prev_close; otherwise it was computed from the last close: true with the "
+            "corporate actions of that day, false if those are not known",
+            null=True,
+        ),
+    ),
+)
+
+
+def _plain_bar_rules(half_tick: float, *others: Rule) -> tuple[Rule, ...]:
+    """Return the rules of bars that state no suspension; `half_tick` is half the smallest step of a price."""
+    return (
+        SYMBOL_FORM,
+        TRADING_DAY,
+        NOT_IN_THE_FUTURE,
+        not_finite("open", "high", "low", "close"),
+        *unknown_when_not_finite("prev_close", "amount"),
+        prices("open", "high", "low", "close"),
+        Rule("prev_close_not_positive", "prev_close is below 0", lambda: below_zero("prev_close")),
+        high_below_low(half_tick),
+        price_outside("close", half_tick),
+        NEGATIVE_VOLUME,
+        NEGATIVE_AMOUNT,
+        *others,
+    )
+
+
+INDEX_BARS = Table(
+    name="index_bars",
+    title="指数日线",
+    about="Daily values of the exchanges' indices, with the volume and amount of their members",
+    about_zh="交易所指数每个交易日的开高低收及成份股成交量与成交额",
+    domain="market",
+    origin="source",
+    grain="one index on one trading day; 000001.SH is the index of Shanghai, 000001.SZ a stock",
+    key=("symbol", "date"),
+    date_column="date",
+    by_day=True,
+    rules=_plain_bar_rules(HALF_A_TICK),
+    check_days=RECENT,
+    columns=(
+        SYMBOL,
+        DATE,
+        number("open", "points"),
+        number("high", "points"),
+        number("low", "points"),
+        number("close", "points"),
+        number("prev_close", "points, close of the previous trading day", null=True),
+        count("volume", "shares (not lots) of its members as the source states them", null=True),
+        number("amount", "CNY of its members as the source states it", null=True),
+    ),
+)
+ETF_BARS = Table(
+    name="etf_bars",
+    title="基金日线（不复权）",
+    about="Daily prices, volume and amount of exchange-traded and listed open-end funds, unadjusted",
+    about_zh="场内基金（ETF、LOF 等）每个交易日的开高低收、成交量与成交额，不复权",
+    domain="market",
+    origin="source",
+    grain="one fund on one trading day on which it traded",
+    key=("symbol", "date"),
+    date_column="date",
+    by_day=True,
+    rules=_plain_bar_rules(HALF_A_FUNDS_TICK, mean_outside("close")),
+    check_days=RECENT,
+    columns=(
+        SYMBOL,
+        DATE,
+        number("open", "CNY per unit, raw, in steps of 0.001"),
+        number("high", "CNY per unit, raw"),
+        number("low", "CNY per unit, raw"),
+        number("close", "CNY per unit, raw"),
+        number("prev_close", "CNY per unit: previous close, ex-right on days of a distribution or split", null=True),
+        count("volume", "units (not lots)", null=True),
+        number("amount", "CNY", null=True),
+        flag("actions_known", "as in daily_bars", null=True),
     ),
 )
 
@@ -134,6 +213,7 @@ STOCK_QUOTES = Table(
     grain="one symbol in one whole-market snapshot",
     key=("symbol", "time"),
     date_column="date",
+    known_by=("date",),
     rules=STOCK_QUOTE_RULES,
     check_days=RECENT,
     columns=(
@@ -162,6 +242,7 @@ ETF_QUOTES = Table(
     grain="one exchange-traded fund in one snapshot",
     key=("symbol", "time"),
     date_column="date",
+    known_by=("date",),
     rules=ETF_QUOTE_RULES,
     check_days=RECENT,
     columns=(

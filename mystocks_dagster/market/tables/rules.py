@@ -89,8 +89,8 @@ def not_quarter_end() -> pl.Expr:
     return period != period.dt.truncate("1q").dt.offset_by("3mo").dt.offset_by("-1d")
 
 
-def _outside(*prices: str) -> pl.Expr:
-    lowest, highest = pl.col("low") - HALF_A_TICK, pl.col("high") + HALF_A_TICK
+def _outside(half_tick: float, *prices: str) -> pl.Expr:
+    lowest, highest = pl.col("low") - half_tick, pl.col("high") + half_tick
     return pl.any_horizontal(*((pl.col(name) > highest) | (pl.col(name) < lowest) for name in prices))
 
 
@@ -126,7 +126,14 @@ SYMBOL_FORM = Rule(
 )
 TRADING_DAY = Rule("no_trading_day", "the date is not a trading day", lambda: _among("date", _not_sessions))
 NOT_IN_THE_FUTURE = Rule("future_date", "the date is in the future", lambda: _future("date"))
-HIGH_BELOW_LOW = Rule("high_below_low", "high is below low", lambda: pl.col("high") < pl.col("low") - HALF_A_TICK)
+
+
+def high_below_low(half_tick: float = HALF_A_TICK) -> Rule:
+    """Return the rule that high is not below low; a smaller difference is a vendor's rounding."""
+    return Rule("high_below_low", "high is below low", lambda: pl.col("high") < pl.col("low") - half_tick)
+
+
+HIGH_BELOW_LOW = high_below_low()
 NEGATIVE_VOLUME = Rule("negative_volume", "volume is below 0", lambda: below_zero("volume"))
 NEGATIVE_AMOUNT = Rule("negative_amount", "amount is below 0", lambda: below_zero("amount"))
 TURNOVER = Rule(
@@ -147,9 +154,11 @@ def prices(*names: str) -> Rule:
     )
 
 
-def price_outside(last: str) -> Rule:
+def price_outside(last: str, half_tick: float = HALF_A_TICK) -> Rule:
     """Return the rule that open and the column `last` are between low and high."""
-    return Rule("price_outside_range", f"open or {last} lies outside low to high", lambda: _outside("open", last))
+    return Rule(
+        "price_outside_range", f"open or {last} lies outside low to high", lambda: _outside(half_tick, "open", last)
+    )
 
 
 def mean_outside(last: str) -> Rule:

@@ -32,12 +32,14 @@ class Call:
         fields: The columns that are used.
         unused: Labels of the columns that are not used.
         keys: The upstream's keys in order, up to the last one used; empty if akshare reads columns by name.
+        by_code: The list is read in order of codes, which does not change while it is read: no row may be missing.
     """
 
     function: str
     fields: tuple[Field, ...]
     unused: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    by_code: bool = False
 
     @property
     def known(self) -> frozenset[str]:
@@ -66,6 +68,7 @@ STOCK_SPOT = Call(
     ),
     unused=_keys("序号 涨跌额 振幅 量比 市盈率-动态 市净率 总市值 流通市值 涨速 5分钟涨跌 60日涨跌幅 年初至今涨跌幅"),
     keys=_keys("f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12 f13 f14 f15 f16 f17 f18 f20 f21 f22 f23 f24 f25"),
+    by_code=True,
 )
 
 ETF_SPOT = Call(
@@ -222,10 +225,11 @@ CORPORATE_ACTIONS = Call(
         Field("现金分红-现金分红比例", "cash", key="PRETAX_BONUS_RMB"),
         Field("送转股份-送转总比例", "bonus", key="BONUS_IT_RATIO"),
         Field("最新公告日期", "known_since", "day", "NOTICE_DATE"),
+        Field("股权登记日", "record_date", "day", "EQUITY_RECORD_DATE"),
     ),
     unused=_keys(
         "名称 送转股份-送转比例 送转股份-转股比例 现金分红-股息率 每股收益 每股净资产 每股公积金 每股未分配利润 "
-        "净利润同比增长 总股本 预案公告日 股权登记日 方案进度"
+        "净利润同比增长 总股本 预案公告日 方案进度"
     ),
     keys=_keys(
         "SECUCODE SECURITY_NAME_ABBR SECURITY_INNER_CODE ORG_CODE SECURITY_CODE BONUS_IT_RATIO BONUS_RATIO IT_RATIO "

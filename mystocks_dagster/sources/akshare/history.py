@@ -91,6 +91,7 @@ def history_bars(symbol: str, daily: pl.DataFrame, stream: PriceStream, sessions
         amount=pl.col("amount").fill_null(0.0),
         turnover=pl.col("turnover").fill_null(0.0) * 100,
         is_st=pl.lit(None, pl.Boolean),
+        actions_known=pl.lit(None, pl.Boolean),
     )
     return rows.select(pl.col(name).cast(dtype) for name, dtype in DAILY_BARS.dtypes.items())
 

@@ -10,7 +10,15 @@ from mystocks_dagster.market.table import Table
 OWN = "our own"
 _PRICES = ("open", "high", "low", "close")
 #: Optional columns of our own layout; a missing one is unknown (`updated_at`: the file's modification time).
-_OPTIONAL = MappingProxyType({"stocks": ("updated_at",), "daily_bars": ("is_st", "turnover")})
+_OPTIONAL = MappingProxyType(
+    {
+        "stocks": ("updated_at",),
+        "daily_bars": ("is_st", "turnover", "actions_known"),
+        "etf_bars": ("actions_known",),
+        "corporate_actions": ("record_date", "split"),
+        **dict.fromkeys(("balance_sheets", "income_statements", "cash_flows"), ("known_since",)),
+    }
+)
 #: Words in a file's name that mean that its bars are not daily.
 _NOT_DAILY = ("weekly", "monthly", "week", "month", "周线", "月线", "minute", "分钟")
 

@@ -29,6 +29,8 @@ def corporate_actions(market: Market, days: Sequence[date]) -> pl.DataFrame:
             "rights_price": pl.Series([None] * len(stock), dtype=pl.Float64),
             "known_since": pl.Series([market.sessions[at - 1] for at in ordinal], dtype=pl.Date),
             "source": ["simulated"] * len(stock),
+            "record_date": pl.Series([market.sessions[at - 1] for at in ordinal], dtype=pl.Date),
+            "split": pl.Series([None] * len(stock), dtype=pl.Float64),
         },
         schema=CORPORATE_ACTIONS.dtypes,
     ).sort("ex_date", "symbol")

@@ -68,4 +68,5 @@ class Market:
             turnover=pl.Series(bars.turnover[at]),
             is_st=pl.Series(bars.life.is_st[at]),
             suspended=pl.Series(bars.life.suspended[at]),
+            actions_known=pl.lit(None, pl.Boolean),
         ).select(list(DAILY_BARS.dtypes))

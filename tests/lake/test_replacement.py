@@ -1,0 +1,73 @@
+"""A write exchanges files in one commit, with its watermarks; rows of another writer never stay beside its own."""
+
+from collections.abc import Callable
+from datetime import date
+
+import polars as pl
+import pytest
+
+from mystocks_dagster.errors import WrongWorld
+from mystocks_dagster.lake import replacement
+from mystocks_dagster.lake.damage import commit_info
+from mystocks_dagster.lake.store import Lake
+
+DAY, NEXT = date(2024, 1, 2), date(2024, 1, 3)
+
+
+def test_a_day_that_another_writer_adds_during_the_write_is_not_stored_twice(
+    lake: Lake, make_bars: Callable[..., pl.DataFrame], monkeypatch: pytest.MonkeyPatch
+):
+    """The other commit comes between reading the log and committing: neither writer's rows may stay beside ours."""
+    lake.replace_days("daily_bars", make_bars(NEXT), [NEXT])
+    other = Lake(lake.location)
+    commit = replacement.commit_files
+    attempts = []
+
+    def late(*arguments: object) -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            monkeypatch.setattr(replacement, "commit_files", commit)
+            other.replace_days("daily_bars", make_bars(DAY, 3, 20.0), [DAY])
+            monkeypatch.setattr(replacement, "commit_files", late)
+        commit(*arguments)
+
+    monkeypatch.setattr(replacement, "commit_files", late)
+    lake.replace_span("daily_bars", make_bars(DAY, 2, 30.0), DAY, DAY)
+    assert len(attempts) == 2
+    assert lake.read("daily_bars", start=DAY, end=DAY)["close"].to_list() == [30.0, 30.0]
+    assert lake.read("daily_bars", start=NEXT)["close"].to_list() == [10.0] * 3
+
+
+def test_a_bulk_load_stores_its_watermarks_with_its_rows(lake: Lake, make_bars: Callable[..., pl.DataFrame]):
+    lake.replace_span("daily_bars", make_bars(DAY), DAY, DAY, watermarks={"piece": 7})
+    assert lake.log("daily_bars").transaction_version("piece") == 7
+
+
+def test_a_bulk_load_of_another_world_is_refused(lake: Lake, make_bars: Callable[..., pl.DataFrame]):
+    lake.replace_span("daily_bars", make_bars(DAY), DAY, DAY)
+    with pytest.raises(WrongWorld):
+        Lake(lake.location, "simulated:1").replace_span("daily_bars", make_bars(DAY), DAY, DAY)
+
+
+def test_an_upsert_keeps_the_rows_of_other_keys_and_replaces_those_of_the_same(
+    lake: Lake, make_bars: Callable[..., pl.DataFrame]
+):
+    lake.replace_days("daily_bars", pl.concat([make_bars(DAY), make_bars(NEXT)]), [DAY, NEXT])
+    lake.upsert("daily_bars", make_bars(NEXT, ["600001.SH", "600009.SH"], 12.5))
+    rows = lake.read("daily_bars", columns=["date", "symbol", "close"]).sort("date", "symbol").rows()
+    assert rows == [
+        *((DAY, f"60000{n}.SH", 10.0) for n in range(3)),
+        (NEXT, "600000.SH", 10.0),
+        (NEXT, "600001.SH", 12.5),
+        (NEXT, "600002.SH", 10.0),
+        (NEXT, "600009.SH", 12.5),
+    ]
+
+
+def test_a_commit_says_how_many_files_it_lists_so_that_a_truncated_one_is_noticed(
+    lake: Lake, make_bars: Callable[..., pl.DataFrame]
+):
+    lake.replace_days("daily_bars", make_bars(DAY), [DAY])
+    lake.replace_days("daily_bars", make_bars(DAY), [DAY])
+    metrics = commit_info(f"{lake.location}/daily_bars", 2)["operationMetrics"]
+    assert metrics == {"num_added_files": 1, "num_removed_files": 1}

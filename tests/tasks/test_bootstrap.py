@@ -1,0 +1,173 @@
+"""A lake filled from nothing, also by runs that are killed at random points."""
+
+import dataclasses
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.tdx_archive import day_file, record, write_client, write_zip
+
+from mystocks_dagster.errors import InvalidParams, SourceError
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.tasks.bootstrap import BootstrapParams, bootstrap_market
+from mystocks_dagster.tasks.run import TaskResult, TaskRun
+
+FIRST, LAST = date(2022, 1, 1), date(2025, 4, 7)
+NAMES = ("sh600000", "sz000001", "sz300750")
+#: Runs `bootstrap_market` in a process that kills itself at its n-th commit: before it, or right after it.
+KILLED = """
+import logging, os, signal, sys
+from mystocks_dagster.lake import delta, writing
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.tasks.bootstrap import BootstrapParams, bootstrap_market
+from mystocks_dagster.tasks.run import TaskRun
+
+number, after, folder = int(sys.argv[1]), sys.argv[2] == "after", sys.argv[3]
+real, count = delta.commit, 0
+
+def commit(*arguments):
+    global count
+    count += 1
+    if count == number and not after:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(*arguments)
+    if count == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+delta.commit = commit
+run = TaskRun(task_id="task", run_id="run", attempt=1, settings=Settings.from_env(), logger=logging.getLogger("task"),
+              report_progress=lambda *_: None)
+bootstrap_market(BootstrapParams(folder=folder, years=4), run)
+"""
+
+
+def archive_files() -> dict[str, bytes]:
+    days = [day.year * 10000 + day.month * 100 + day.day for day in shanghai().sessions(FIRST, LAST)]
+    walk = random.Random(7)
+    files = {}
+    for name in NAMES:
+        close, rows = 1000, []
+        for day in days:
+            close = max(300, round(close * (1 + walk.uniform(-0.03, 0.03))))
+            rows.append(record(day, close))
+        files[f"{name}.day"] = day_file(rows)
+    return files
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of three stocks over four calendar years."""
+    return write_zip(tmp_path_factory.mktemp("archive") / "hsjday.zip", archive_files())
+
+
+@pytest.fixture
+def bootstrap(computing: TaskRun) -> Callable[..., TaskResult]:
+    """Run the task in this process."""
+    return lambda **params: bootstrap_market(BootstrapParams(**params), computing)
+
+
+def contents(lake: Lake) -> dict[str, pl.DataFrame]:
+    """Return the rows of all tables, without the time at which they were loaded."""
+    moments = ("loaded_at", "set_aside_at", "updated_at")
+    frames = {info.table: lake.read(info.table) for info in lake.tables()}
+    return {
+        name: frame.drop(*moments, strict=False).select(pl.all()).sort(pl.all(), nulls_last=True)
+        for name, frame in frames.items()
+    }
+
+
+def test_from_nothing_to_signals(bootstrap: Callable[..., TaskResult], archive: Path, lake: Lake):
+    result = bootstrap(folder=str(archive), years=4)
+    days = shanghai().sessions(FIRST, LAST)
+    assert result.status == "success"
+    assert result.metadata["source"] == "tdx"
+    assert lake.days("daily_bars") == days
+    assert lake.read("indicators_daily").height == 3 * len(days)
+    assert lake.exists("signals")
+
+
+def test_years_are_counted_back_from_the_newest_day(bootstrap: Callable[..., TaskResult], archive: Path, lake: Lake):
+    bootstrap(folder=str(archive), years=1, indicators=False)
+    assert lake.days("daily_bars") == shanghai().sessions(date(2024, 4, 7), LAST)
+    bootstrap(folder=str(archive), years=2, indicators=False)
+    assert lake.days("daily_bars") == shanghai().sessions(date(2023, 4, 7), LAST)
+
+
+def test_killed_at_random_points_it_ends_as_an_undisturbed_run_does(
+    bootstrap: Callable[..., TaskResult], archive: Path, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    bootstrap(folder=str(archive), years=4)
+    undisturbed = contents(lake)
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "disturbed"))
+    seed = random.randrange(2**32)
+    points, killed = random.Random(seed), 0
+    for _ in range(4):
+        where = [str(points.randint(1, 4)), points.choice(["before", "after"])]
+        child = subprocess.run([sys.executable, "-c", KILLED, *where, str(archive)], timeout=120, check=False)
+        killed += child.returncode == -signal.SIGKILL
+    assert killed >= 3, f"seed {seed}"
+    last = subprocess.run([sys.executable, "-c", KILLED, "0", "before", str(archive)], timeout=120, check=False)
+    assert last.returncode == 0, f"seed {seed}"
+    disturbed = contents(Lake(str(tmp_path / "disturbed")))
+    assert disturbed.keys() == undisturbed.keys(), f"seed {seed}"
+    for name, frame in undisturbed.items():
+        assert frame.equals(disturbed[name]), f"{name}, seed {seed}"
+
+
+def test_the_folder_of_an_installed_client_is_recognised(
+    bootstrap: Callable[..., TaskResult], lake: Lake, tmp_path: Path
+):
+    client = write_client(tmp_path / "new_tdx", archive_files())
+    result = bootstrap(folder=str(client.parent), years=1, indicators=False)
+    assert (result.status, result.metadata["source"]) == ("success", "tdx")
+
+
+def test_an_archive_of_ones_own_files_is_recognised(bootstrap: Callable[..., TaskResult], lake: Lake, tmp_path: Path):
+    columns = "date,symbol,open,high,low,close,prev_close,volume,amount,suspended\n"
+    rows = "".join(f"2025-03-0{day},600000.SH,10,10.1,9.9,10,10,1000,10000,false\n" for day in (3, 4))
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    (folder / "daily_bars.csv").write_text(columns + rows)
+    result = bootstrap(folder=str(folder), years=1, indicators=False)
+    assert result.metadata["source"] == "recorded"
+    assert lake.read("daily_bars").height == 2
+
+
+def test_a_folder_without_bars_is_refused(bootstrap: Callable[..., TaskResult], tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidParams, match=r"holds neither \.day files"):
+        bootstrap(folder=str(tmp_path / "empty"))
+
+
+def test_a_source_of_the_present_is_refused(bootstrap: Callable[..., TaskResult]):
+    with pytest.raises(InvalidParams, match="akshare has only the market's present"):
+        bootstrap(data_source="akshare")
+
+
+def test_without_a_source_that_answers_each_reason_is_named(computing: TaskRun):
+    settings = dataclasses.replace(computing.settings, upstream="http://127.0.0.1:9")
+    with pytest.raises(SourceError, match=r"tdx: .*MYSTOCKS_TDX"):
+        bootstrap_market(BootstrapParams(), dataclasses.replace(computing, settings=settings))
+
+
+def test_the_quickest_source_is_named_and_why_not_the_others(computing: TaskRun, archive: Path):
+    settings = dataclasses.replace(computing.settings, source_options={"tdx": str(archive)})
+    result = bootstrap_market(
+        BootstrapParams(years=1, indicators=False), dataclasses.replace(computing, settings=settings)
+    )
+    assert result.metadata["source"] == "tdx"
+
+
+def test_the_simulated_market_fills_a_lake_too(computing: TaskRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    options = {"simulated": "symbols=20,start=2024-01-02"}
+    settings = dataclasses.replace(computing.settings, source="simulated", source_options=options)
+    result = bootstrap_market(BootstrapParams(years=1), dataclasses.replace(computing, settings=settings))
+    assert result.status in ("success", "partial_success")
+    assert result.rows["daily_bars"] > 20 * 200
