@@ -159,7 +159,7 @@ def _disagreements(stored: StoredRows) -> pl.DataFrame:
     """Return the differences of the newest compared day."""
     newest = _newest_comparison(stored)["date"].max()
     rows = stored.other("source_differences").filter(pl.col("table") == stored.table.name)
-    return rows.filter(pl.col("date") == newest).sort("symbol", "column")
+    return (rows.clear() if newest is None else rows.filter(pl.col("date") == newest)).sort("symbol", "column")
 
 
 def _agreement(stored: StoredRows) -> str:

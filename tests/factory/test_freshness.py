@@ -46,8 +46,9 @@ def load(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Non
 
     def store(text: str) -> None:
         day = date.fromisoformat(text)
-        row = ("600000.SH", day, *[9.0] * 5, 1, 9.0, 1.0, False, False)
-        lake.replace_days("daily_bars", pl.DataFrame([row], schema=DAILY_BARS.dtypes, orient="row"), [day])
+        prices = dict.fromkeys(("open", "high", "low", "close", "prev_close", "amount"), 9.0)
+        bar = {"symbol": "600000.SH", "date": day, **prices, "volume": 1, "is_st": False, "suspended": False}
+        lake.replace_days("daily_bars", pl.DataFrame([bar], schema=DAILY_BARS.dtypes), [day])
         record_days(lake, "daily_bars", {day: 1}, source="test")
 
     return store
