@@ -93,6 +93,7 @@ class Check:
             the table, its task, and the first and last failing day.
         failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
         blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
+        of_days: Whether it checks the days of `coverage`, without reading a row.
         summary: Returns a sentence about the outcome, such as a percentage, whether it failed or not.
     """
 
@@ -101,6 +102,7 @@ class Check:
     remedy: str
     failing: Callable[[StoredRows], pl.DataFrame]
     blocking: bool = False
+    of_days: bool = False
     summary: Callable[[StoredRows], str] = lambda _: ""
 
 
