@@ -66,7 +66,8 @@ class TableReader:
 
         Args:
             table: Name of the table.
-            columns: Columns to keep, in this order; None means all.
+            columns: Columns to keep, in this order; None means all that the table declares. `source` and `loaded_at`
+                of a table from outside are read when they are named.
             symbols: Symbols to keep; None means all.
             start: First day to keep, by the table's date column.
             end: Last day to keep.
@@ -79,7 +80,7 @@ class TableReader:
             WrongFormat: Another version of this package wrote the table.
             TableDamaged: A file of it is missing or damaged.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         check_columns(schema, [*(columns or ()), *(("symbol",) if symbols is not None else ())])
         opened = self._open(table)
         if as_of is not None and is_known_by_date(schema):
@@ -92,7 +93,7 @@ class TableReader:
             frame = known(schema, frame.select(from_disk(schema, name, stored) for name in schema.dtypes), as_of)
         frame = _selected(schema, frame, symbols, start, end, partitioned=schema.by_day and as_of is None)
         stored = stored if as_of is None else set(schema.dtypes)
-        names = columns if columns is not None else schema.dtypes
+        names = columns if columns is not None else table_of(table).dtypes
         return frame.select(from_disk(schema, name, stored) for name in names)
 
     def read(self, table: str, **selection: Unpack[Selection]) -> pl.DataFrame:
@@ -111,7 +112,7 @@ class TableReader:
         schema = table_of(table)
         moments = [column.name for column in schema.columns if column.dtype == MOMENT and not column.null]
         newest = [schema.date_column, *moments] if schema.date_column else moments
-        frame = self.scan(table, as_of=as_of)
+        frame = self.scan(table, columns=list(schema.stored.dtypes), as_of=as_of)
         if schema.date_column:
             # The date column alone determines how far back to read, so the other columns of old rows are not read.
             floor = self._collect(table, frame.select(pl.col(schema.date_column).top_k(n).min())).item()
@@ -151,7 +152,7 @@ class TableReader:
             delta.check_files(opened, uri)
         except TableDamaged as error:
             return TableInfo(table=name, trouble=str(error))
-        return replace(table_info(name, opened), trouble=format_trouble(table_of(name), opened))
+        return replace(table_info(name, opened), trouble=format_trouble(table_of(name).stored, opened))
 
     def _views(self, sql: str, as_of: date | None) -> dict[str, DeltaTable]:
         """Return the tables that a query may read; one that it cannot read is an error only when it is named."""
@@ -164,7 +165,7 @@ class TableReader:
             try:
                 opened = delta.open_table(self._uri(name))
                 if opened is not None:
-                    check_format(table_of(name), opened)
+                    check_format(table_of(name).stored, opened)
                     delta.check_files(opened, self._uri(name))
                     views[name] = opened
             except (TableDamaged, WrongFormat):
@@ -183,7 +184,7 @@ class TableReader:
             raise TableMissing(
                 f"There is no table {table} in the lake {self.location} yet; run the task that writes it.{hint}"
             )
-        check_format(table_of(table), opened)
+        check_format(table_of(table).stored, opened)
         return opened
 
     def _collect(self, table: str, frame: pl.LazyFrame) -> pl.DataFrame:

@@ -75,7 +75,7 @@ def _column(column: Column, stored: Collection[str]) -> str:
 def _prepare(connection: "DuckDBPyConnection", tables: Mapping[str, "DeltaTable"], as_of: date | None) -> None:
     for name, table in tables.items():
         stored = {field.name for field in table.schema().fields}
-        columns = ", ".join(_column(column, stored) for column in TABLES[name].columns)
+        columns = ", ".join(_column(column, stored) for column in TABLES[name].stored.columns)
         rows = connection.from_arrow(table.to_pyarrow_dataset()).select(columns)
         (rows if as_of is None else _known(TABLES[name], rows, as_of)).create_view(name)
     connection.execute(f"SET TimeZone = '{SHANGHAI.key}'")

@@ -66,7 +66,7 @@ class TableWriter(TableReader):
             TableDamaged: A file that the write must read is missing or damaged.
             LakeUnavailable: The lake cannot be written; the table is unchanged.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         frame = conform(schema, frame)
         column = date_column(schema)
         foreign = frame.filter(~pl.col(column).is_in(list(days)))
@@ -109,7 +109,7 @@ class TableWriter(TableReader):
             UnknownName: The table is not written by trading day.
             WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         if not schema.by_day:
             raise UnknownName(f"{table} is not written by trading day, so a span of days cannot be replaced in it.")
         frame = conform(schema, frame)
@@ -131,7 +131,7 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         frame = conform(schema, frame)
         self._write(schema, frame, where, None)
         return frame.height
@@ -145,7 +145,7 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         frame = conform(schema, frame)
         if schema.by_day and frame.height:
             self._replace(schema, KeysReplacement(self._uri(table), schema, frame), None)
@@ -171,7 +171,7 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         frame = conform(schema, frame)
         if schema.by_day:
             everything = SpanReplacement(self._uri(table), schema, frame, date.min, date.max)
@@ -186,7 +186,7 @@ class TableWriter(TableReader):
         Raises:
             WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         no_rows = to_disk(schema, schema.empty())
 
         def attempt(existing: DeltaTable | None) -> None:
