@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dagster._core.definitions.reconstruct import ReconstructableRepository
     from dagster._core.definitions.run_request import InstigatorType
     from dagster._core.definitions.sensor_definition import SensorType
+    from dagster._core.events import StepMaterializationData
     from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
     from dagster._core.instance import RUNLESS_RUN_ID
     from dagster._core.instance.ref import InstanceRef
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         AssetKeyTable,
         SqlEventLogStorageTable,
     )
+    from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
     from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
     from dagster._core.storage.runs.schema import RunsTable, RunTagsTable, SnapshotsTable
     from dagster._core.storage.schedules.schema import JobTickTable
@@ -139,6 +141,9 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "RunLauncher": "the base class of run launchers (decision 3)",
         "WorkerStatus": "a field of CheckRunHealthResult",
     },
+    "dagster._core.events": {
+        "StepMaterializationData": "the content of a materialization that is stored with others (decision 38)",
+    },
     "dagster._core.op_concurrency_limits_counter": {
         "GlobalOpConcurrencyLimitsCounter": "the counter of free slots in pools, for the queue (decision 7)",
     },
@@ -180,6 +185,9 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "AssetEventTagsTable": "a table of the clean-up",
         "AssetKeyTable": "a table of the clean-up",
         "SqlEventLogStorageTable": "the table of events, read page by page",
+    },
+    "dagster._core.storage.event_log.sqlite.sqlite_event_log": {
+        "SqliteEventLogStorage": "the storage whose batch of events is a loop of commits (decision 38)",
     },
     "dagster._core.storage.noop_compute_log_manager": {
         "NoOpComputeLogManager": "a log manager that leaves stdout and stderr of a Python program alone",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from mystocks_dagster.errors import SettingsError
@@ -24,6 +24,8 @@ DEMO_LAKE = "demo/lake"
 EXPORTS = "exports"
 #: Read when it exists and MYSTOCKS_TRADING_CALENDAR names no other file.
 TRADING_CALENDAR = "trading_calendar.csv"
+#: The folder beside the task file with the project's own dataset files.
+DATASETS = "datasets"
 #: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
 AUTO = "auto"
 #: Each package in this folder is a data source, see `sources.registry`.
@@ -54,6 +56,7 @@ class Settings:
             default `trading_calendar.csv` when there is one.
         source_options: Source name to its option, for sources that have one: `MYSTOCKS_<NAME>`, such as
             `MYSTOCKS_SIMULATED`.
+        source_keys: Source name to the key of the user's account, for sources that need one: `MYSTOCKS_<NAME>_KEY`.
         log_files: Number of log files of a task that are kept, including the current one. `MYSTOCKS_LOG_FILES`,
             default 5.
     """
@@ -73,6 +76,7 @@ class Settings:
     log_files: int = 5
     trading_calendar: Path | None = None
     source_options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    source_keys: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def demo(self) -> bool:
@@ -82,6 +86,10 @@ class Settings:
     def source_option(self, name: str) -> str:
         """Return the value of a source's variable; empty when it is not set."""
         return self.source_options.get(name, "")
+
+    def source_key(self, name: str) -> str:
+        """Return the key of a source; empty when it is not set. It belongs into no log, message or metadata."""
+        return self.source_keys.get(name, "")
 
     @property
     def logs(self) -> Path:
@@ -116,7 +124,8 @@ class Settings:
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
             trading_calendar=_trading_calendar(root),
-            source_options=_source_options(),
+            source_options=_source_variables("MYSTOCKS_{}"),
+            source_keys=_source_variables("MYSTOCKS_{}_KEY"),
         )
 
 
@@ -177,6 +186,16 @@ def calendar_key() -> tuple[str | None, ...]:
 _CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HOME")
 
 
+def dataset_folder() -> Path:
+    """Return the folder of the project's own dataset files, beside its task file; fast enough for each table."""
+    return _dataset_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd())  # noqa: PTH109 - as in calendar_key
+
+
+@lru_cache(maxsize=64)
+def _dataset_folder(_root: str | None, tasks: str | None, folder: str) -> Path:
+    return (find_root(Path(folder)) / (tasks or "tasks.yaml")).resolve().parent / DATASETS
+
+
 def environment() -> Mapping[str, str]:
     """Return all environment variables, the values of `${VAR}` in the task file."""
     return os.environ
@@ -204,9 +223,9 @@ def _source() -> str | None:
     return ",".join(names) or None
 
 
-def _source_options() -> dict[str, str]:
-    options = {name: os.environ.get(f"MYSTOCKS_{name.upper()}") for name in source_names()}
-    return {name: option for name, option in options.items() if option}
+def _source_variables(pattern: str) -> dict[str, str]:
+    values = {name: os.environ.get(pattern.format(name.upper())) for name in source_names()}
+    return {name: value for name, value in values.items() if value}
 
 
 def locate(root: Path, value: str) -> str:

@@ -1,6 +1,7 @@
 """check, list, show: the content and the problems of tasks.yaml."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,28 +22,33 @@ def register(app: typer.Typer) -> None:
 
 
 def check(json: Json = False) -> None:
-    """Check tasks.yaml and report every problem with file, line and remedy.
+    """Check tasks.yaml and the project's dataset files, and report every problem with file, line and remedy.
 
     Example: mystocks check
     """
+    from mystocks_dagster.datasets.registry import problems as dataset_problems
     from mystocks_dagster.taskfile.reader import check_task_file
     from mystocks_dagster.taskfile.warnings import warnings_about
 
     path = Settings.from_env().task_file
-    problems = check_task_file(path)
+    problems = [*check_task_file(path), *dataset_problems()]
     if json:
         print_json([problem.to_json() for problem in problems])
     elif problems:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
         for problem in problems:
-            console.print(problem.render(lines), markup=False)
-        console.print(f"[red]{len(problems)} problem(s)[/] in {escape(str(path))}")
+            console.print(problem.render(_lines(Path(problem.file))), markup=False)
+        files = dict.fromkeys(problem.file for problem in problems)
+        console.print(f"[red]{len(problems)} problem(s)[/] in {escape(', '.join(files))}")
     else:
         console.print(f"[green]ok[/] {escape(str(path))}")
     # Without the source line, which may contain a secret.
     for warning in () if json else warnings_about(path):
         console.print(str(warning), style="yellow", markup=False)
     raise typer.Exit(1 if problems else 0)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
 
 
 def list_tasks(

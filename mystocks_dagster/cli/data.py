@@ -18,6 +18,11 @@ from mystocks_dagster.settings import Settings
 if TYPE_CHECKING:
     from mystocks_dagster.lake.restore import TableVersion
 
+AsOf = Annotated[
+    datetime | None,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Only what was known at the end of that day."),
+]
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Inspect the lake (tables, newest rows, SQL), restore a table's earlier version, migrate an older lake.",
@@ -26,9 +31,10 @@ app = typer.Typer(
 
 def register(parent: typer.Typer) -> None:
     """Add the commands under `data`."""
-    from mystocks_dagster.cli import data_gaps
+    from mystocks_dagster.cli import data_gaps, data_truth
 
     data_gaps.register(app)
+    data_truth.register(app)
     parent.add_typer(app, name="data")
 
 
@@ -78,25 +84,27 @@ def _time(moment: datetime | None) -> str:
 def head(
     table: Annotated[str, typer.Argument(help="Name of a table.")],
     rows: Annotated[int, typer.Option("--rows", "-n", min=1, max=MANY, help="How many rows.")] = 10,
+    as_of: AsOf = None,
     json: Json = False,
 ) -> None:
     """Show the newest rows of a table.
 
     Example: mystocks data head daily_bars
     """
-    _show(_lake().head(table, rows), json=json)
+    _show(_lake().head(table, rows, as_of=as_of and as_of.date()), json=json)
 
 
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="A DuckDB SELECT; every table of the lake is a view.")],
+    as_of: AsOf = None,
     json: Json = False,
 ) -> None:
     """Query the lake with SQL.
 
     Example: mystocks data query "SELECT symbol, count(*) AS days FROM daily_bars GROUP BY symbol"
     """
-    _show(_lake().query(sql), json=json)
+    _show(_lake().query(sql, as_of=as_of and as_of.date()), json=json)
 
 
 @app.command()

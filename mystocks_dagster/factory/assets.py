@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from mystocks_dagster.factory.config_schema import SOURCE_FIELD, config_fields
+from mystocks_dagster.factory.day_events import yield_or_store
 from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.factory.ops import step_options
 from mystocks_dagster.factory.partitions import first_day, trading_days
@@ -53,7 +54,7 @@ def build_asset(spec: TaskSpec) -> dg.AssetsDefinition:
     def task_asset(context: dg.AssetExecutionContext) -> Iterator[Any]:
         report = run_task(context.op_execution_context, spec, _days(context))
         yield from end_step(context.op_execution_context, report)
-        yield from _outputs(spec, report)
+        yield from _outputs(context.op_execution_context, spec, report)
 
     return task_asset
 
@@ -129,16 +130,18 @@ def _days(context: dg.AssetExecutionContext) -> tuple[date, ...]:
     return tuple(date.fromisoformat(key) for key in context.partition_keys)
 
 
-def _outputs(spec: TaskSpec, report: Report) -> Iterator[Any]:
+def _outputs(context: dg.OpExecutionContext, spec: TaskSpec, report: Report) -> Iterator[Any]:
     """Yield the results; days that were not loaded stay missing, and the run fails."""
     owned = {spec.file.key(key) for key in spec.owned}
     if report.missed_days:
-        yield from report.materializations()
+        for events in report.materializations():
+            yield from yield_or_store(context, events)
         missed = ", ".join(report.missed_days)
         raise dg.Failure(f"{spec.task.task_id}: not loaded: {missed}. {report.result.message}", allow_retries=False)
-    for event in (*report.materializations(), *report.evaluations()):
-        if event.asset_key not in owned:
-            yield event
+    for events in report.materializations():
+        if events[0].asset_key not in owned:
+            yield from yield_or_store(context, events)
+    yield from (event for event in report.evaluations() if event.asset_key not in owned)
     evaluations = {event.asset_key: event for event in report.evaluations()}
     for key in spec.owned:
         asset = spec.file.key(key)

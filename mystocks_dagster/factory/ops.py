@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mystocks_dagster.factory.config_schema import config_fields
+from mystocks_dagster.factory.day_events import yield_or_store
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.step import end_step, run_task
 from mystocks_dagster.factory.ui_metadata import describe, tags_of
@@ -33,7 +34,8 @@ def build_op(spec: TaskSpec) -> dg.OpDefinition:
     def task_op(context: dg.OpExecutionContext) -> Iterator[Any]:
         report = run_task(context, spec)
         yield from end_step(context, report)
-        yield from report.materializations()
+        for events in report.materializations():
+            yield from yield_or_store(context, events)
         yield from report.evaluations()
         if report.keys:  # imports polars, which a task without tables does not need
             from mystocks_dagster.factory import checks

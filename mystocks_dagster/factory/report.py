@@ -131,14 +131,13 @@ class Report:
             Metadata.PREVIEW: dg.MetadataValue.md(_markdown(preview)),
         }
 
-    def materializations(self) -> Iterator[dg.AssetMaterialization]:
-        """Yield an event for each written table, or for each of its written trading days."""
+    def materializations(self) -> Iterator[list[dg.AssetMaterialization]]:
+        """Yield the events of each written table: one, or one for each of its written trading days."""
         if self.result.status == State.SKIPPED:
             return
         for key in self.keys:
-            if self.result.rows.get(key) is None and _is_table(key):
-                continue
-            yield from self._table_events(key)
+            if self.result.rows.get(key) is not None or not _is_table(key):
+                yield list(self._table_events(key))
 
     def _table_events(self, key: str) -> Iterator[dg.AssetMaterialization]:
         days = self._days_of(key)

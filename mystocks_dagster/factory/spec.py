@@ -108,7 +108,7 @@ def specs_of_lake(files: Sequence[LoadedFile]) -> dict[str, TaskSpec]:
 def _spec(file: LoadedFile, task: Task, owners: Mapping[str, str], lock: Mapping[str, str]) -> TaskSpec:
     version = file.version
     function = version.functions[task.task_id]
-    tables = tables_of(function)
+    tables = tables_of(function, task.params)
     written = (*tables.writes, *tables.also_writes)
     owned = tuple(table for table in tables.writes if owners[table] == task.task_id)
     if not tables.writes and task.task_type in ASSET_TYPES:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mystocks_dagster.market.table import MOMENT, Table
-from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables import BUILT_IN
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "lake.md"
 #: The text after this line is generated.
@@ -20,7 +20,7 @@ _CONSEQUENCES = {
 
 def tables_markdown() -> str:
     """Return one section per table: content, grain, key, partitioning, columns with types and units, and rules."""
-    return "\n".join(line for table in TABLES.values() for line in _section(table))
+    return "\n".join(line for table in BUILT_IN.values() for line in _section(table))
 
 
 def _section(table: Table) -> Iterator[str]:

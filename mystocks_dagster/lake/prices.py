@@ -26,6 +26,7 @@ def scan_adjusted(
     symbols: Sequence[str] | None = None,
     start: date | None = None,
     end: date | None = None,
+    as_of: date | None = None,
     columns: Sequence[str] | None = None,
     anchor: date | None = None,
     unknown: Unknown = "refuse",
@@ -41,6 +42,8 @@ def scan_adjusted(
         symbols: Symbols to keep; None means all.
         start: First day to keep.
         end: Last day to keep.
+        as_of: The day whose knowledge counts: no later bar or event is read, and qfq prices are anchored at the last
+            day stored by then.
         columns: Columns to keep, of `daily_bars` and `factor`; None means all.
         anchor: The day on which qfq prices are the raw ones; None is the last stored day.
         unknown: How to treat rows that an unknown ratio separates from the day on which the factor is 1 (with hfq
@@ -53,9 +56,11 @@ def scan_adjusted(
         UnknownName: There is no such column.
     """
     selected = list(columns) if columns is not None else [*DAILY_BARS.dtypes, "factor"]
+    if as_of is not None:
+        end, anchor = min(end or as_of, as_of), min(anchor or as_of, as_of)
     raw = list(dict.fromkeys(["symbol", "date", *(name for name in selected if name != "factor")]))
     bars = lake.scan("daily_bars", columns=raw, symbols=symbols, start=start, end=end)
-    events = lake.read("adjust_events", symbols=symbols)
+    events = lake.read("adjust_events", symbols=symbols, as_of=as_of)
     unknown_days = events.filter(pl.col("ratio").is_null()).select("symbol", "date")
     if unknown_days.height:
         near = _near(unknown_days, date.min if how == "hfq" else anchor or date.max)

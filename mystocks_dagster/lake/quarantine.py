@@ -32,7 +32,7 @@ def replace_keys(lake: Lake, table: str, faults: Sequence[Fault], keys: Collecti
 
 def keys_of(frame: pl.DataFrame, key: Sequence[str]) -> list[str]:
     """Return the keys of rows as the table `quarantine` stores them."""
-    parts = [pl.col(name).cast(pl.String) for name in key]
+    parts = [pl.col(name).cast(pl.String).fill_null("None") for name in key]
     return frame.select(pl.concat_str(parts, separator=" ")).to_series().to_list()
 
 

@@ -1,5 +1,6 @@
 """Reading the tables of a lake."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -13,7 +14,8 @@ from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import check_format, format_trouble
 from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
 from mystocks_dagster.lake.location import check_location, has_wildcards, is_unfilled
-from mystocks_dagster.market.table import MOMENT
+from mystocks_dagster.lake.point_in_time import check_known, is_known_by_date, known
+from mystocks_dagster.market.table import MOMENT, Table
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables import table as table_of
 
@@ -28,6 +30,7 @@ class Selection(TypedDict, total=False):
     symbols: Sequence[str] | None
     start: date | None
     end: date | None
+    as_of: date | None
 
 
 class TableReader:
@@ -57,6 +60,7 @@ class TableReader:
         symbols: Sequence[str] | None = None,
         start: date | None = None,
         end: date | None = None,
+        as_of: date | None = None,
     ) -> pl.LazyFrame:
         """Scan lazily: only the necessary files and columns are read. Rows come in no particular order.
 
@@ -66,28 +70,28 @@ class TableReader:
             symbols: Symbols to keep; None means all.
             start: First day to keep, by the table's date column.
             end: Last day to keep.
+            as_of: Keep what was known at the end of that day, in its newest version of then, see
+                `lake.point_in_time`; None means all rows with all versions.
 
         Raises:
             TableMissing: The table does not exist yet.
-            UnknownName: There is no such table or column.
+            UnknownName: There is no such table or column, or it cannot be read as of a day.
             WrongFormat: Another version of this package wrote the table.
             TableDamaged: A file of it is missing or damaged.
         """
         schema = table_of(table)
         check_columns(schema, [*(columns or ()), *(("symbol",) if symbols is not None else ())])
         opened = self._open(table)
+        if as_of is not None and is_known_by_date(schema):
+            end, as_of = min(end or as_of, as_of), None
         years = (start.year if start else None, end.year if end else None)
         delta.check_files(opened, self._uri(table), years if schema.by_day else (None, None))
-        frame = pl.scan_delta(opened, use_pyarrow=has_wildcards(self.location))
         stored = {field.name for field in opened.schema().fields}
-        if symbols is not None:
-            frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
-        if start is not None:
-            frame = frame.filter(pl.col(date_column(schema)) >= start)
-            frame = frame.filter(pl.col(YEAR) >= start.year) if schema.by_day else frame
-        if end is not None:
-            frame = frame.filter(pl.col(date_column(schema)) <= end)
-            frame = frame.filter(pl.col(YEAR) <= end.year) if schema.by_day else frame
+        frame = pl.scan_delta(opened, use_pyarrow=has_wildcards(self.location))
+        if as_of is not None:
+            frame = known(schema, frame.select(from_disk(schema, name, stored) for name in schema.dtypes), as_of)
+        frame = _selected(schema, frame, symbols, start, end, partitioned=schema.by_day and as_of is None)
+        stored = stored if as_of is None else set(schema.dtypes)
         names = columns if columns is not None else schema.dtypes
         return frame.select(from_disk(schema, name, stored) for name in names)
 
@@ -99,12 +103,15 @@ class TableReader:
         """Read into a pandas frame, in no particular order; arguments and errors as in `scan`."""
         return self.read(table, **selection).to_pandas()
 
-    def head(self, table: str, n: int = 10) -> pl.DataFrame:
-        """Return the newest `n` rows, newest first: by date, then by moment; tables without either by key."""
+    def head(self, table: str, n: int = 10, *, as_of: date | None = None) -> pl.DataFrame:
+        """Return the newest `n` rows, newest first: by date, then by moment; tables without either by key.
+
+        With `as_of` only what was known at the end of that day, see `scan`.
+        """
         schema = table_of(table)
         moments = [column.name for column in schema.columns if column.dtype == MOMENT and not column.null]
         newest = [schema.date_column, *moments] if schema.date_column else moments
-        frame = self.scan(table)
+        frame = self.scan(table, as_of=as_of)
         if schema.date_column:
             # The date column alone determines how far back to read, so the other columns of old rows are not read.
             floor = self._collect(table, frame.select(pl.col(schema.date_column).top_k(n).min())).item()
@@ -112,15 +119,18 @@ class TableReader:
         order = [*newest, *(name for name in schema.key if name not in newest)]
         return self._collect(table, frame.sort(order, descending=[name in newest for name in order]).head(n))
 
-    def query(self, sql: str) -> pl.DataFrame:
+    def query(self, sql: str, *, as_of: date | None = None) -> pl.DataFrame:
         """Run one SELECT in DuckDB's SQL over all tables of the lake; it can neither write nor open files.
+
+        With `as_of` the tables hold only what was known at the end of that day, see `scan`.
 
         Raises:
             LakeError: It is not a single SELECT, or DuckDB rejects it.
+            UnknownName: It names a table that cannot be read as of a day.
         """
         from mystocks_dagster.lake.sql import query
 
-        return query(self._views(sql), sql)
+        return query(self._views(sql, as_of), sql, as_of)
 
     def tables(self) -> list[TableInfo]:
         """Return size and state of each existing table, in the order of `TABLES`; no data is read."""
@@ -143,10 +153,14 @@ class TableReader:
             return TableInfo(table=name, trouble=str(error))
         return replace(table_info(name, opened), trouble=format_trouble(table_of(name), opened))
 
-    def _views(self, sql: str) -> dict[str, DeltaTable]:
-        """Return the tables that a query may read; a damaged one is an error only when it is named."""
+    def _views(self, sql: str, as_of: date | None) -> dict[str, DeltaTable]:
+        """Return the tables that a query may read; one that it cannot read is an error only when it is named."""
         views = {}
-        for name in TABLES:
+        for name, schema in TABLES.items():
+            if as_of is not None and not schema.known_by:
+                if re.search(rf"\b{name}\b", sql.lower()):
+                    check_known(schema)
+                continue
             try:
                 opened = delta.open_table(self._uri(name))
                 if opened is not None:
@@ -196,3 +210,24 @@ class TableReader:
             if damage:
                 raise damage
         return self._known_world
+
+
+def _selected(
+    schema: Table,
+    frame: pl.LazyFrame,
+    symbols: Sequence[str] | None,
+    start: date | None,
+    end: date | None,
+    *,
+    partitioned: bool,
+) -> pl.LazyFrame:
+    """Keep the rows of those symbols and days; a condition on the partition column lets whole files be skipped."""
+    if symbols is not None:
+        frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
+    if start is not None:
+        frame = frame.filter(pl.col(date_column(schema)) >= start)
+        frame = frame.filter(pl.col(YEAR) >= start.year) if partitioned else frame
+    if end is not None:
+        frame = frame.filter(pl.col(date_column(schema)) <= end)
+        frame = frame.filter(pl.col(YEAR) <= end.year) if partitioned else frame
+    return frame

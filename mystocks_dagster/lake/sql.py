@@ -1,6 +1,7 @@
 """SQL over the lake's tables: DuckDB with the tables as views, without access to files."""
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -9,7 +10,7 @@ from mystocks_dagster.errors import LakeError, TableDamaged
 from mystocks_dagster.lake.damage import damage_message, find_damage
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.market.table import MOMENT, Column
+from mystocks_dagster.market.table import MOMENT, Column, Table
 from mystocks_dagster.market.tables import TABLES
 
 _SQL_TYPES = {
@@ -23,11 +24,11 @@ _SQL_TYPES = {
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 
-def query(tables: Mapping[str, "DeltaTable"], sql: str) -> pl.DataFrame:
-    """Run one SELECT (or WITH, FROM, DESCRIBE, SHOW, EXPLAIN) over the tables.
+def query(tables: Mapping[str, "DeltaTable"], sql: str, as_of: date | None = None) -> pl.DataFrame:
+    """Run one SELECT (or WITH, FROM, DESCRIBE, SHOW, EXPLAIN) over the tables, or over what was known on a day.
 
     Raises:
         LakeError: It is not a single such statement, or DuckDB rejects it; the message is DuckDB's.
@@ -37,7 +38,7 @@ def query(tables: Mapping[str, "DeltaTable"], sql: str) -> pl.DataFrame:
 
     try:
         with duckdb.connect(":memory:", config={"python_enable_replacements": "false"}) as connection:
-            _prepare(connection, tables)
+            _prepare(connection, tables, as_of)
             statements = connection.extract_statements(sql)
             kinds = [statement.type.name for statement in statements]
             if kinds not in (["SELECT"], ["EXPLAIN"]):
@@ -71,11 +72,24 @@ def _column(column: Column, stored: Collection[str]) -> str:
     return f'NULL::{kind} AS "{column.name}"'
 
 
-def _prepare(connection: "DuckDBPyConnection", tables: Mapping[str, "DeltaTable"]) -> None:
+def _prepare(connection: "DuckDBPyConnection", tables: Mapping[str, "DeltaTable"], as_of: date | None) -> None:
     for name, table in tables.items():
         stored = {field.name for field in table.schema().fields}
         columns = ", ".join(_column(column, stored) for column in TABLES[name].columns)
-        connection.from_arrow(table.to_pyarrow_dataset()).select(columns).create_view(name)
+        rows = connection.from_arrow(table.to_pyarrow_dataset()).select(columns)
+        (rows if as_of is None else _known(TABLES[name], rows, as_of)).create_view(name)
     connection.execute(f"SET TimeZone = '{SHANGHAI.key}'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+def _known(schema: Table, rows: "DuckDBPyRelation", as_of: date) -> "DuckDBPyRelation":
+    """Keep what was known on a day, as `lake.point_in_time.known` does; the time zone is Shanghai's."""
+    days = ", ".join(f'CAST("{name}" AS DATE)' for name in schema.known_by)
+    rows = rows.project(f"*, COALESCE({days}) AS known_day").filter(f"known_day <= DATE '{as_of}'")
+    if schema.version_key:
+        key = ", ".join(f'"{name}"' for name in schema.version_key)
+        newest = rows.project(f"*, max(known_day) OVER (PARTITION BY {key}) AS newest_day")
+        rows = newest.filter(f"known_day = newest_day")
+    ended = {name: f'CASE WHEN "{name}" <= DATE \'{as_of}\' THEN "{name}" END AS "{name}"' for name in schema.ends}
+    return rows.project(", ".join(ended.get(name, f'"{name}"') for name in schema.dtypes))

@@ -36,6 +36,7 @@ class StoredCheck:
         examples: The first failing rows.
         remedy: What a person does about a failure.
         blocking: Whether a failure is an error that stops what depends on the table.
+        summary: A sentence about the outcome.
     """
 
     name: str
@@ -45,10 +46,13 @@ class StoredCheck:
     examples: pl.DataFrame = field(default_factory=pl.DataFrame, compare=False)
     remedy: str = ""
     blocking: bool = False
+    summary: str = ""
 
     @property
     def description(self) -> str:
         """The outcome in one line, with the remedy of a failure."""
+        if self.summary:
+            return " ".join(filter(None, [self.summary, *((self.detail, self.remedy) if self.failing else ())]))
         if not self.failing:
             return f"All {self.rows:,} rows pass." if self.rows else "Nothing fails."
         return " ".join(filter(None, [f"{self.failing:,} of {self.rows:,} rows fail.", self.detail, self.remedy]))
@@ -201,6 +205,7 @@ def _outcome(stored: CheckedRows, check: Check, task: str | None) -> StoredCheck
         examples=failing.head(EXAMPLES),
         remedy=check.remedy.format(table=stored.table.name, task=task or "TASK", first=first, last=last),
         blocking=check.blocking,
+        summary=check.summary(stored),
     )
 
 

@@ -24,7 +24,7 @@ from mystocks_dagster.lake.layout import (
 )
 from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.replacement import DaysReplacement, KeysReplacement, Replacement, SpanReplacement
-from mystocks_dagster.market.table import Table
+from mystocks_dagster.market.table import Column, Table
 from mystocks_dagster.market.tables import table as table_of
 
 #: A small dictionary limit writes numbers that rarely repeat plainly: a third of the time, at the same file size.
@@ -154,7 +154,7 @@ class TableWriter(TableReader):
 
         def attempt(existing: DeltaTable | None) -> None:
             table = existing or self._create(schema)
-            on = [f"t.{name} = s.{name}" for name in schema.key]
+            on = [_same(column) for column in schema.columns if column.name in schema.key]
             if schema.date_column and schema.date_column in schema.key:
                 # With constant bounds, files of other days are not read and do not conflict with other writers.
                 on.append(covers(schema, frame[schema.date_column].unique().sort().to_list(), alias="t."))
@@ -262,6 +262,14 @@ class TableWriter(TableReader):
             f"The lake {self.location} holds {stored} data, so {self.world} data may not be written to it. "
             "Set MYSTOCKS_LAKE to another folder, or delete this one."
         )
+
+
+def _same(column: Column) -> str:
+    """Return the SQL condition that both rows of a merge have the same value; two unknown values are the same."""
+    name = column.name
+    return (
+        f"(t.{name} = s.{name} OR (t.{name} IS NULL AND s.{name} IS NULL))" if column.null else f"t.{name} = s.{name}"
+    )
 
 
 def _commit_properties(

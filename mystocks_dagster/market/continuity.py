@@ -153,6 +153,21 @@ class Neighbours:
         )
         return {row["date"]: _mass_suspension(row) for row in counts.iter_rows(named=True)}
 
+    def unconfirmed_suspensions(self) -> dict[date, str]:
+        """Return the days on which too many symbols do not trade, and no bar of the session before confirms it."""
+        counts = (
+            self.rows.group_by("date")
+            .agg(
+                pl.col("_adjacent").any(),
+                rows=pl.len(),
+                suspended=pl.col("suspended").sum(),
+                symbols=pl.col("symbol").filter("suspended").head(5),
+            )
+            .filter(~pl.col("_adjacent"))
+            .filter(pl.col("suspended") > pl.max_horizontal(pl.lit(FEW_SUSPENDED), MOST_SUSPENDED * pl.col("rows")))
+        )
+        return {row["date"]: _unconfirmed(row) for row in counts.sort("date").iter_rows(named=True)}
+
     def gaps(self) -> pl.DataFrame:
         """Return `symbol`, `date`, `how` of the gaps: bars missing between two bars of a symbol.
 
@@ -238,6 +253,13 @@ def _mass_suspension(row: Mapping[str, Any]) -> str:
     return (
         f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols that traded the day before "
         f"show no price, e.g. {', '.join(row['symbols'])}"
+    )
+
+
+def _unconfirmed(row: Mapping[str, Any]) -> str:
+    return (
+        f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols show no price, and no bars of the "
+        f"session before are stored that confirm it, e.g. {', '.join(row['symbols'])}"
     )
 
 

@@ -7,12 +7,14 @@ from mystocks_dagster.market.adjust import TERMS
 
 #: Added before rounding, so that binary noise does not turn a half step into the step below.
 _NOISE = 1e-6
-#: The smallest steps of a price in CNY.
-TICK, FUNDS_TICK = 0.01, 0.001
+#: Steps of a price per CNY.
+SHARES, FUNDS = 100, 1000
 
 
 def ex_right_prices(close: np.ndarray, actions: pl.DataFrame) -> np.ndarray:
     """Return the unrounded ex-right price of each row: the vectorised form of `adjust.ex_right_price`.
+
+    An unknown term counts as none.
 
     Args:
         close: Closes before the actions, in CNY.
@@ -25,14 +27,13 @@ def ex_right_prices(close: np.ndarray, actions: pl.DataFrame) -> np.ndarray:
     )
 
 
-def rounded(prices: np.ndarray, tick: float) -> np.ndarray:
-    """Return prices in CNY rounded to multiples of `tick`, half a step upwards, as the exchanges round."""
-    steps = round(1 / tick)
-    return np.floor(prices * steps + 0.5 + _NOISE) / steps
+def rounded(prices: np.ndarray, scale: int) -> np.ndarray:
+    """Return prices in CNY rounded to steps of 1 / `scale`, half a step upwards, as the exchanges round."""
+    return np.floor(prices * scale + 0.5 + _NOISE) / scale
 
 
 def previous_closes(
-    closes: np.ndarray, rows: np.ndarray, actions: pl.DataFrame, tick: float
+    closes: np.ndarray, rows: np.ndarray, actions: pl.DataFrame, scale: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows whose previous close the actions change, ascending, and these previous closes.
 
@@ -41,7 +42,7 @@ def previous_closes(
         rows: The row of each action: the symbol's first bar from its ex-dividend day on.
         actions: Rows of `corporate_actions`, at most one for a symbol and ex-dividend day, in order of symbol and day,
             so that `rows` ascends.
-        tick: The smallest step of a price in CNY.
+        scale: Steps of a price per CNY.
     """
     if not len(rows):
         return rows, closes
@@ -53,11 +54,11 @@ def previous_closes(
     for step in range(int(rank.max()) + 1):
         now = rank == step
         prices[at[now]] = ex_right_prices(prices[at[now]], actions.filter(pl.Series(now)))
-    return rows[first], rounded(prices, tick)
+    return rows[first], rounded(prices, scale)
 
 
 def with_previous_closes(
-    bars: pl.DataFrame, actions: pl.DataFrame | None, *, tick: float = TICK, last: pl.DataFrame | None = None
+    bars: pl.DataFrame, actions: pl.DataFrame | None, *, scale: int = SHARES, last: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     """Return the bars with `prev_close` and `actions_known`.
 
@@ -66,7 +67,7 @@ def with_previous_closes(
         actions: The `corporate_actions` of all days of the bars, at most one row for a symbol and ex-dividend day (see
             `market.actions.combined`). None: they are not known, so that each previous close is the last close, and
             `actions_known` is false.
-        tick: The smallest step of a price in CNY.
+        scale: Steps of a price per CNY.
         last: `symbol`, `date` and `close` of a bar before the symbol's first of `bars`. Without one, the first bar has
             no previous close.
     """
@@ -79,7 +80,7 @@ def with_previous_closes(
     previous = np.concatenate([[np.nan], close[:-1]]) if len(close) else close
     previous[(symbol != symbol.shift(1)).fill_null(value=True).to_numpy()] = np.nan
     if actions is not None and actions.height and every.height:
-        rows, changed = _changed(every, close, actions, tick)
+        rows, changed = _changed(every, close, actions, scale)
         previous[rows] = changed
     own = every["_of"].to_numpy() >= 0
     stated = pl.Series(previous[own], dtype=pl.Float64).fill_nan(None)
@@ -87,7 +88,7 @@ def with_previous_closes(
 
 
 def _changed(
-    every: pl.DataFrame, close: np.ndarray, actions: pl.DataFrame, tick: float
+    every: pl.DataFrame, close: np.ndarray, actions: pl.DataFrame, scale: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows whose previous close the actions change, and these previous closes."""
     starts = (
@@ -104,4 +105,4 @@ def _changed(
     start = known["_start"].to_numpy().astype(np.int64)
     between = (rows > start) & (rows < start + known["_length"].to_numpy())
     rows = rows[between]
-    return previous_closes(close[rows - 1], rows, known.filter(pl.Series(between)), tick)
+    return previous_closes(close[rows - 1], rows, known.filter(pl.Series(between)), scale)

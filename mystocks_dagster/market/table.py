@@ -93,6 +93,7 @@ class Check:
             the table, its task, and the first and last failing day.
         failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
         blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
+        summary: Returns a sentence about the outcome, such as a percentage, whether it failed or not.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Check:
     remedy: str
     failing: Callable[[StoredRows], pl.DataFrame]
     blocking: bool = False
+    summary: Callable[[StoredRows], str] = lambda _: ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,11 @@ class Table:
         rules: The value rules; every source's rows are checked against them before they are stored. The table's asset
             checks in Dagster are built from them: one for each `check` rule, and one for all others.
         check_days: The number of newest days that the asset checks read; None means all rows.
+        known_by: The columns that state since which day a row has been known; the first that is not null counts. A row
+            in which all are null is not known as of any day. Empty: the table cannot be read as of a day.
+        version_key: The columns in which the versions of one fact agree: as of a day, only the newest rows known by
+            then are read. Empty: no row replaces another.
+        ends: Days that are stated once they have come, such as the end of a membership: as of an earlier day, null.
         available_after: When the rows of a trading day are published; before that the newest day is neither missing
             nor late. A task's field of the same name wins.
         checks: Asset checks that compare rows with each other, with other tables and with the calendar; every table
@@ -141,6 +148,9 @@ class Table:
     by_day: bool = False
     rules: tuple[Rule, ...] = ()
     check_days: int | None = None
+    known_by: tuple[str, ...] = ()
+    version_key: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
     available_after: Publication = AFTER_THE_CLOSE
     checks: tuple[Check, ...] = ()
 

@@ -25,6 +25,9 @@ class MarketSource(Protocol):
         world: `real`, or `simulated:<seed>`; a lake belongs to one world.
         offers: Names of the tables that this source can fill.
         has_history: False if bars of past days cannot be fetched for the whole market.
+
+    A source may have an attribute `with_bars`: names of tables of which `rows` needs no further request for the days
+    that `daily_bars` has just yielded.
     """
 
     name: str

@@ -8,12 +8,15 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
+from zipfile import BadZipFile, ZipFile
 
 #: HTTP statuses that refuse a client; 456 is Sina's own.
 _REFUSED = frozenset({401, 403, 407, 418, 429, 451, 456})
 _TRADING_DAYS = re.compile(rb'var datelist="[A-Za-z0-9+/=]+"')
+_NO_ROWS = "没有找到符合条件的数据".encode()
 _KLC2 = re.compile(rb'var KLC_K2_(\w+)="([A-Za-z0-9+/=]*)"')
 
 Meaning = Literal["banned", "broken", "changed", "empty"]
@@ -83,7 +86,7 @@ def _eastmoney(request: UpstreamRequest, content: bytes) -> UpstreamResponse | U
     body = _json(content)
     if isinstance(body, UpstreamFault):
         return body
-    if request.path == "/api/data/v1/get":
+    if request.path.endswith("/api/data/v1/get"):
         return _datacenter(request, content, body)
     data = body.get("data")
     if body.get("rc") == 102 or (data is None and request.path == "/api/qt/clist/get"):
@@ -94,6 +97,8 @@ def _eastmoney(request: UpstreamRequest, content: bytes) -> UpstreamResponse | U
         return UpstreamFault(
             "banned", f"answered without data (rc {body.get('rc')}), as it does when it throttles a client"
         )
+    if request.path.startswith("/getTopic") and not (data or {}).get("pool"):
+        return UpstreamFault("empty", "has no stocks in this pool")
     if request.path != "/api/qt/clist/get":
         return UpstreamResponse(request, content)
     if not isinstance(data, dict):
@@ -122,8 +127,10 @@ def _exchange_or_sina(request: UpstreamRequest, content: bytes) -> UpstreamRespo
     fault: UpstreamFault | None = None
     if request.host == "query.sse.com.cn":
         fault = _sse(content)
+        if fault is None and request.path.endswith("/queryMargin.do") and b'"stockCode"' not in content:
+            fault = UpstreamFault("empty", "has no rows of that day")
     elif request.host == "www.szse.cn":
-        fault = _broken_unless(content.startswith(b"PK"), "spreadsheet", content)
+        fault = _broken_unless(content.startswith(b"PK"), "spreadsheet", content) or _szse(content)
     elif request.host == "www.bse.cn":
         fault = _broken_unless(content.startswith(b"null(["), "list", content)
     elif request.path.endswith("/klc_td_sh.txt"):
@@ -138,6 +145,16 @@ def _exchange_or_sina(request: UpstreamRequest, content: bytes) -> UpstreamRespo
 
 def _broken_unless(valid: object, expected: str, content: bytes) -> UpstreamFault | None:
     return None if valid else UpstreamFault("broken", f"did not send a {expected}: {_start(content)}")
+
+
+def _szse(content: bytes) -> UpstreamFault | None:
+    """Return the fault of a spreadsheet whose only row says that there are none."""
+    try:
+        with ZipFile(BytesIO(content)) as sheet:
+            texts = b"".join(sheet.read(name) for name in sheet.namelist() if name.endswith(".xml"))
+    except (BadZipFile, OSError):
+        return UpstreamFault("broken", f"sent a truncated spreadsheet: {_start(content)}")
+    return UpstreamFault("empty", "has no rows of that day") if _NO_ROWS in texts else None
 
 
 def _sse(content: bytes) -> UpstreamFault | None:

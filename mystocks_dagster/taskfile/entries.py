@@ -161,7 +161,11 @@ def _schedule_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _misfire_faults(values: Mapping[str, Any], function: Function) -> Iterator[Fault]:
     schedule = values.get("schedule")
-    if declared(function).snapshot and isinstance(schedule, dict) and schedule.get("misfire") == "all":
+    if (
+        declared(function, values.get("params")).snapshot
+        and isinstance(schedule, dict)
+        and schedule.get("misfire") == "all"
+    ):
         name = getattr(function, "__name__", "the function")
         message = f"misfire cannot be all: {name} takes a snapshot of the present, which cannot be made up for"
         yield Fault(("schedule", "misfire"), message, "Write latest or skip.")

@@ -8,7 +8,7 @@ import pkgutil
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -36,9 +36,17 @@ class Declared:
     snapshot: bool = False
 
 
-def declared(function: Function) -> Declared:
-    """Return the tables that a function declares to write, and whether it takes a snapshot of the present."""
+def declared(function: Function, params: Mapping[str, Any] | None = None) -> Declared:
+    """Return the tables that a function declares to write, and whether it takes a snapshot of the present.
+
+    Args:
+        function: The function.
+        params: The task's params, on which the tables of some functions depend.
+    """
     tables = getattr(function, "__tables__", None)
+    by_params = getattr(tables, "by_params", None)
+    if by_params and isinstance(params, Mapping):
+        tables = by_params(params)
     writes, also_writes = (tuple(getattr(tables, name, ())) for name in ("writes", "also_writes"))
     return Declared(writes, also_writes, bool(getattr(tables, "snapshot", False)))
 

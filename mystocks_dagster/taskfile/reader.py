@@ -10,9 +10,9 @@ from pathlib import Path
 from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.settings import environment as process_environment
-from mystocks_dagster.taskfile.entries import Builder
+from mystocks_dagster.taskfile.entries import Builder, Built
 from mystocks_dagster.taskfile.file_settings import read_head
-from mystocks_dagster.taskfile.functions import Function, Functions, declared
+from mystocks_dagster.taskfile.functions import Declared, Function, Functions, declared
 from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.runnable import runnable_entries
@@ -181,12 +181,14 @@ def load_document(
     raws = [raw for entries in document.entries.values() for raw in entries]
     built = [builder.build(raw) for raw in raws if only is None or raw.label in only]
     runnable = runnable_entries(document, built)
-    resolved = {item.raw.label: item.function for item in built if item.function}
-    resolved = {label: function for label, function in resolved.items() if label not in runnable.broken}
-    if writes is None:
-        writes = {label: declared(function).writes for label, function in resolved.items()}
-    if also_writes is None:
-        also_writes = {label: declared(function).also_writes for label, function in resolved.items()}
+    working = [item for item in built if item.function and item.raw.label not in runnable.broken]
+    resolved = {item.raw.label: item.function for item in working if item.function}
+    if writes is None or also_writes is None:
+        tables = {item.raw.label: _tables(item) for item in working}
+        if writes is None:
+            writes = {label: table.writes for label, table in tables.items()}
+        if also_writes is None:
+            also_writes = {label: table.also_writes for label, table in tables.items()}
     return Version(
         source=path,
         hash=content,
@@ -200,6 +202,12 @@ def load_document(
         also_writes=also_writes,
         document=document,
     )
+
+
+def _tables(item: Built) -> Declared:
+    """Return the tables of a task whose function is resolved."""
+    params = item.entry.params if isinstance(item.entry, Task) else None
+    return declared(item.function, params) if item.function else Declared()
 
 
 def _in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:

@@ -20,6 +20,7 @@ from mystocks_dagster.sources.chain import ChainedSource
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import ResultStatus, State
 from mystocks_dagster.tasks.admission import AdmissionResult, admit
+from mystocks_dagster.tasks.companions import store_companions
 from mystocks_dagster.tasks.findings import abbreviate, describe_findings
 from mystocks_dagster.tasks.known_days import KnownDays
 from mystocks_dagster.tasks.requested_days import RequestedDays
@@ -47,7 +48,9 @@ class LoadedBars:
         faults: Rows that were set aside, or of which a value became unknown.
         refused: Days that were not stored, each with the reason.
         absent: By day, symbols without a bar that had one the day before.
+        unseen: By day, other symbols of the stock list without a row.
         paused: By first day without a bar, symbols that later resume at their last close.
+        companions: Number of rows by day of tables that came with the bars.
     """
 
     rows: dict[date, int] = field(default_factory=dict)
@@ -57,7 +60,9 @@ class LoadedBars:
     faults: list[Fault] = field(default_factory=list)
     refused: dict[date, str] = field(default_factory=dict)
     absent: dict[date, list[str]] = field(default_factory=dict)
+    unseen: dict[date, list[str]] = field(default_factory=dict)
     paused: dict[date, list[str]] = field(default_factory=dict)
+    companions: dict[str, dict[date, int]] = field(default_factory=dict)
 
     @property
     def set_aside_symbols(self) -> set[str]:
@@ -92,6 +97,8 @@ def load_bars(
         counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
         if symbols is None:
             store_days(source, lake, admitted, counts, known, loaded)
+            for table, rows in store_companions(source, lake, counts).items():
+                loaded.companions[table] = loaded.companions.get(table, {}) | rows
         else:
             _store_symbols(source, lake, admitted, counts, loaded)
         loaded.rows |= counts
@@ -127,8 +134,15 @@ def bars_result(
         status=_status(loaded, failed),
         message=message,
         error=None if loaded.rows or not failed else message,
-        rows={"daily_bars": sum(loaded.rows.values()), "adjust_events": loaded.events},
-        days={"daily_bars": tuple(sorted(loaded.rows))},
+        rows={
+            "daily_bars": sum(loaded.rows.values()),
+            "adjust_events": loaded.events,
+            **{table: sum(rows.values()) for table, rows in loaded.companions.items()},
+        },
+        days={
+            "daily_bars": tuple(sorted(loaded.rows)),
+            **{table: tuple(sorted(rows)) for table, rows in loaded.companions.items()},
+        },
         failed_items=tuple(failed),
         retry_params=_retry(failed, days, by_symbol=symbols is not None) if failed else {},
         metadata={
@@ -220,6 +234,7 @@ def store_days(
     loaded.faults += admitted.faults
     loaded.refused |= admitted.refused
     loaded.absent |= admitted.absent
+    loaded.unseen |= admitted.unseen
     loaded.paused |= admitted.paused
 
 
@@ -276,6 +291,8 @@ def _lack(day: date, admitted: AdmissionResult) -> str:
     """Return which rows of a day are missing or set aside; empty when none is."""
     if absent := admitted.absent.get(day):
         return f"no bar for {abbreviate(absent, 50)}, which had one the day before"
+    if unseen := admitted.unseen.get(day):
+        return f"no row for {abbreviate(unseen, 50)}, which the stock list has"
     aside = len({fault.key for fault in admitted.faults if fault.date == day and not fault.stored})
     return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 

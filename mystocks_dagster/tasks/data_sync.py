@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 from typing import Literal
 
-import polars as pl
 from pydantic import Field, field_validator
 
 from mystocks_dagster.errors import NotOffered
@@ -15,6 +14,8 @@ from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_days, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.versions import upsert_versions
+from mystocks_dagster.market import clock
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.chain import first_of
 from mystocks_dagster.sources.checked import take_findings
@@ -26,6 +27,7 @@ from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.param_types import Day, SourceName, Symbols, TaskParams, WindowParams
 from mystocks_dagster.tasks.parts import add_deliveries
+from mystocks_dagster.tasks.report_periods import check_periods, open_periods
 from mystocks_dagster.tasks.requested_days import latest_closed, requested_days
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.stock_list import refresh_stock_list, sync_stock_list
@@ -88,14 +90,12 @@ class StatementSync(TaskParams):
     @field_validator("periods")
     @classmethod
     def _quarters(cls, periods: list[date] | None) -> list[date] | None:
-        for day in periods or []:
-            if day != _quarter_end(day):
-                raise ValueError(f"{day} is not the end of a quarter; {_quarter_end(day)} is")
-        return sorted(set(periods)) if periods else None
+        return check_periods(periods)
 
 
 @declares(
-    writes=("daily_bars", "adjust_events"), also_writes=("stocks", "corporate_actions", "loaded_days", "quarantine")
+    writes=("daily_bars", "adjust_events"),
+    also_writes=("stocks", "corporate_actions", "daily_valuation", "loaded_days", "quarantine"),
 )
 def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     """Load the bars of all requested trading days that are not complete yet, and derive the adjustment events.
@@ -176,7 +176,7 @@ def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
 
 @declares(writes=tuple(_STATEMENTS.values()), also_writes=("loaded_days", "quarantine"))
 def sync_financial_statements(params: StatementSync, run: TaskRun) -> TaskResult:
-    """Fetch the statements of the latest quarters once per trading day; corrections replace stored rows.
+    """Fetch the statements of the latest quarters once per trading day; corrections are stored as further versions.
 
     Raises:
         SourceError: The source failed; the statements before are stored.
@@ -255,11 +255,11 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
     day = latest_closed(source)
     if not params.force and params.periods is None and was_loaded(lake, table, day):
         return TaskResult(status="skipped", message=f"{table}: already fetched for {day}.")
-    periods = params.periods or _open_periods(lake, table, day)
+    periods = params.periods or open_periods(lake, table, day)
     frame, rejected = source.statements(table, periods), take_findings(source, table)
     if frame.is_empty() and rejected.faults:
         raise no_valid_rows(table, rejected, source.name)
-    rows = lake.upsert(table, frame)
+    rows = upsert_versions(lake, table, frame, clock.now().date())
     if not rows:
         message = f"{table}: {source.name} has no statements of {periods[0]} to {periods[-1]}."
         return TaskResult(status="partial_success", message=message, failed_items=(table,))
@@ -270,21 +270,6 @@ def _sync_statement(table: StatementTable, params: StatementSync, source: Market
     return stored_result(
         result, lake, table, rejected, keys, source.name, {"report_types": [_REPORTS[table]], "force": True}
     )
-
-
-def _open_periods(lake: Lake, table: str, day: date) -> list[date]:
-    """Return the quarter ends to fetch: the last four, or those from the one before the newest stored on.
-
-    The one before, because an annual report may be published as late as the first quarter's report after it.
-    """
-    stored = lake.days(table)
-    first = _quarter_end(stored[-1] - timedelta(days=100)) if stored else _quarter_end(day - timedelta(days=366))
-    ends = pl.date_range(first, day, interval="1q", eager=True).dt.month_end().to_list()
-    return [end for end in ends if end <= day]
-
-
-def _quarter_end(day: date) -> date:
-    return pl.Series([day]).dt.truncate("1q").dt.offset_by("3mo").dt.offset_by("-1d").item()
 
 
 def _skip_if_not_offered(work: Callable[[], TaskResult]) -> TaskResult:

@@ -94,6 +94,7 @@ def declares(
     reads: tuple[str, ...] = (),
     snapshot: bool = False,
     formulas: tuple[ModuleType, ...] = (),
+    by_params: "Callable[[Mapping[str, Any]], Tables] | None" = None,
 ) -> Callable[[F], F]:
     """Declare the tables that a task function reads and writes; Dagster's lineage is built from this.
 
@@ -103,10 +104,12 @@ def declares(
         reads: Tables that it reads.
         snapshot: It fetches the current market; past runs cannot be made up for, so `misfire: all` is refused.
         formulas: Modules that compute the rows: the hash of their source is the tables' code version in Dagster.
+        by_params: Returns the tables of a task by its params, for a function whose tables depend on them; the other
+            arguments are then not used.
     """
 
     def mark(function: F) -> F:
-        vars(function)["__tables__"] = Tables(writes, also_writes, reads, snapshot, formulas)
+        vars(function)["__tables__"] = Tables(writes, also_writes, reads, snapshot, formulas, by_params)
         return function
 
     return mark
@@ -121,6 +124,7 @@ class Tables:
     reads: tuple[str, ...] = ()
     snapshot: bool = False
     formulas: tuple[ModuleType, ...] = ()
+    by_params: "Callable[[Mapping[str, Any]], Tables] | None" = None
 
     @property
     def code_version(self) -> str | None:
@@ -129,6 +133,7 @@ class Tables:
         return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16] if sources else None
 
 
-def tables_of(function: Callable[..., Any]) -> Tables:
-    """Return the tables that `function` declares; empty when it declares none."""
-    return getattr(function, "__tables__", Tables())
+def tables_of(function: Callable[..., Any], params: Mapping[str, Any] | None = None) -> Tables:
+    """Return the tables that `function` declares, for a task with these params; empty when it declares none."""
+    tables: Tables = getattr(function, "__tables__", Tables())
+    return tables.by_params(params) if tables.by_params and params is not None else tables

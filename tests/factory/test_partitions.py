@@ -70,5 +70,7 @@ def test_ex_dividend_events_are_up_to_date_for_the_days_whose_bars_were_stored(s
     days = (date(2024, 3, 4), date(2024, 3, 5))
     result = TaskResult(rows={"daily_bars": 10, "adjust_events": 0}, days={"daily_bars": days})
     report = Report(spec=spec, outcome=Outcome(result=result, error=None, seconds=1.0, peak_rss=None, pid=None))
-    found = {(event.asset_key.to_user_string(), event.partition) for event in report.materializations()}
+    found = {
+        (event.asset_key.to_user_string(), event.partition) for events in report.materializations() for event in events
+    }
     assert found == {(key, f"{day}") for key in ("daily_bars", "adjust_events") for day in days}

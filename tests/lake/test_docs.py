@@ -9,7 +9,7 @@ import pytest
 from mystocks_dagster.lake.docs import MARK, tables_markdown
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables import BUILT_IN
 
 PAGE = Path(__file__).parents[2] / "docs" / "lake.md"
 
@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "lake.md"
 def test_the_tables_are_those_of_the_contract():
     listed = PAGE.read_text(encoding="utf-8").partition(f"{MARK}\n")[2]
     assert listed == tables_markdown(), "run `python -m mystocks_dagster.lake.docs`"
-    assert re.findall(r"^### (\w+)", listed, re.MULTILINE) == list(TABLES)
+    assert re.findall(r"^### (\w+)", listed, re.MULTILINE) == list(BUILT_IN)
 
 
 def test_every_python_block_runs_in_order(tmp_path, monkeypatch: pytest.MonkeyPatch, make_bars):

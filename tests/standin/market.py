@@ -236,7 +236,8 @@ def _flow(kind: str, listed: list[str], day: date) -> pl.DataFrame:
 def _statements(table: str, listed: list[str], period: date) -> pl.DataFrame:
     rows = []
     for n, symbol in enumerate(symbol for symbol in listed if not symbol.endswith("BJ")):
-        facts = {"symbol": symbol, "period": period, "notice_date": date(period.year + 1, 3, 1) + timedelta(days=n)}
+        notice = date(period.year + 1, 3, 1) + timedelta(days=n)
+        facts = {"symbol": symbol, "period": period, "notice_date": notice, "known_since": notice}
         values = {name: 1e6 * (n + 1) + k for k, name in enumerate(TABLES[table].dtypes) if name not in facts}
         if table == "balance_sheets":
             values["total_assets"] = values["total_liabilities"] + values["total_equity"]

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import polars as pl
+from standin.datasets import DatasetAnswers
 from standin.market import Market
 from standin.sina import klc2, trading_days
 
@@ -96,9 +97,12 @@ class Answers:
 
     def __init__(self, market: Market) -> None:
         self.market = market
+        self.datasets = DatasetAnswers()
 
     def answer(self, host: str, path: str, query: Query, body: Query) -> bytes | None:
         """Return the body of the answer; None when nothing is known at that address."""
+        if (of_dataset := self.datasets.answer(path, query)) is not None:
+            return of_dataset
         routes: dict[str, Callable[[], bytes | None]] = {
             "/api/qt/clist/get": lambda: self._clist(query),
             "/api/data/v1/get": lambda: self._datacenter(query),
@@ -136,6 +140,8 @@ class Answers:
         return _json({"rc": 0, "rt": 6, "svr": 1, "lt": 1, "full": 1, "dlmkts": "", "data": data})
 
     def _listed(self, fs: str, fields: list[str]) -> list[Row]:
+        if fs in self.datasets.rows:
+            return self.datasets.rows[fs]
         if "f441" in fields:
             return [self._etf(row) for row in self.market.etfs.iter_rows(named=True)]
         for kind, number in (("sector", 2), ("concept", 3)):
@@ -153,7 +159,7 @@ class Answers:
         names = dict(self.market.stocks.select("symbol", "name").iter_rows())
         today = self.market.bars.filter(pl.col("date") == self.market.day)
         rows = [self._quote(bar, names.get(bar["symbol"], "无名")) for bar in today.iter_rows(named=True)]
-        none = dict.fromkeys(("f2", "f3", "f4", "f5", "f6", "f7", "f8", "f15", "f16", "f17"), "-")
+        none = dict.fromkeys("f2 f3 f4 f5 f6 f7 f8 f9 f15 f16 f17 f20 f21 f23".split(), "-")
         return rows + [
             {"f12": code, "f14": name, "f18": 2.71, **none, "f124": 0} for code, name in self.market.extra.items()
         ]
@@ -175,6 +181,7 @@ class Answers:
         before = bar["prev_close"] or bar["open"]
         moved = {"f3": round((bar["close"] / before - 1) * 100, 2), "f4": round(bar["close"] - before, 2)}
         traded = {"f5": round(bar["volume"] / 100), "f6": bar["amount"], "f8": bar["turnover"]}
+        traded |= {"f9": 12.5, "f20": 2.0e9, "f21": 1.5e9, "f23": 1.8}
         return common | prices | moved | traded | {"f124": int(self.market.moment.timestamp())}
 
     def _etf(self, row: Row) -> Row:

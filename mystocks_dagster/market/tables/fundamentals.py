@@ -59,9 +59,12 @@ def _statement(name: str, title: str, about_zh: str, about: str, *columns: Colum
         about_zh=about_zh,
         domain="fundamentals",
         origin="source",
-        grain="one symbol and one report period (quarter's end), cumulated from 1 January",
-        key=("symbol", "period"),
+        grain="one symbol, one report period (quarter's end), cumulated from 1 January, and one published version",
+        key=("symbol", "period", "known_since"),
         date_column="period",
+        # Rows of older lakes have no known_since.
+        known_by=("known_since", "notice_date"),
+        version_key=("symbol", "period"),
         rules=(
             *statement_rules(*(column.name for column in columns)),
             *(BALANCE_RULES if name == "balance_sheets" else ()),
@@ -71,6 +74,12 @@ def _statement(name: str, title: str, about_zh: str, about: str, *columns: Colum
             SYMBOL,
             day("period", "last day of the report period"),
             day("notice_date", "day of publication", null=True),
+            day(
+                "known_since",
+                "day from which this version is known: notice_date, or the day of the load if that is unknown or if "
+                "other numbers were stored under the same notice_date",
+                null=True,
+            ),
             *columns,
         ),
     )

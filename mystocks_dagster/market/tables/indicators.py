@@ -34,6 +34,7 @@ def _indicators(period: str, bars: tuple[str, str], grain: str) -> Table:
         grain=grain,
         key=("symbol", "date"),
         date_column="date",
+        known_by=("date",),
         rules=INDICATOR_RULES,
         check_days=RECENT,
         columns=(

@@ -63,6 +63,8 @@ CORPORATE_ACTIONS = Table(
     grain="one symbol on one ex-dividend day as one source states it; its distributions of that day are added up",
     key=("symbol", "ex_date", "source"),
     date_column="ex_date",
+    # An action that is not announced to us is known on its ex-dividend day, when the exchange states the price.
+    known_by=("known_since", "ex_date"),
     columns=(
         SYMBOL,
         day("ex_date", "除权除息日, the first day on which a share is traded without the distribution"),
@@ -97,6 +99,7 @@ ADJUST_EVENTS = Table(
     grain="one symbol on one ex-dividend or split day, or a day whose ratio could not be derived",
     key=("symbol", "date"),
     date_column="date",
+    known_by=("date",),
     rules=EVENT_RULES,
     columns=(
         SYMBOL,

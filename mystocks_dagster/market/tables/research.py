@@ -12,6 +12,7 @@ SIGNALS = Table(
     grain="one symbol, day, strategy and side with a signal",
     key=("symbol", "date", "strategy", "side"),
     date_column="date",
+    known_by=("date",),
     columns=(
         SYMBOL,
         DATE,
@@ -30,6 +31,7 @@ BACKTESTS = Table(
     domain="research",
     grain="one backtest",
     key=("backtest_id",),
+    known_by=("run_at",),
     columns=(
         text("backtest_id", "strategy, window and parameters, hashed"),
         text("strategy", "name of the strategy"),

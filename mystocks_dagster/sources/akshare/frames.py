@@ -56,11 +56,7 @@ def read_frame(call: Call, frame: "pd.DataFrame", responses: Sequence[UpstreamRe
         SourceChanged: A column or an upstream key is missing, new or moved, or a value has the wrong kind.
         SourceUnavailable: Pages of the list are missing.
     """
-    lists = [response for response in responses if response.total is not None]
-    for response in lists:
-        _check_rows(call, response)
-    if lists:
-        _check_complete(call, lists)
+    check_responses(call, responses)
     missing = sorted({field.label for field in call.fields} - set(frame.columns))
     unknown = sorted(set(map(str, frame.columns)) - call.known)
     faults = {"no column": missing, "unknown column": unknown}
@@ -68,6 +64,15 @@ def read_frame(call: Call, frame: "pd.DataFrame", responses: Sequence[UpstreamRe
         texts = (f"{fault} {', '.join(labels)}" for fault, labels in faults.items() if labels)
         raise changed(call.function, " and ".join(texts))
     return pl.DataFrame({field.name: _series(call, field, frame[field.label].tolist()) for field in call.fields})
+
+
+def check_responses(call: Call, responses: Sequence[UpstreamResponse]) -> None:
+    """Check the keys, the numbers and the number of rows of the upstream's lists; raises as `read_frame` does."""
+    lists = [response for response in responses if response.total is not None]
+    for response in lists:
+        _check_rows(call, response)
+    if lists:
+        _check_complete(call, lists)
 
 
 def refuse(call: Call, frame: pl.DataFrame, bad: pl.Expr, reason: str, tolerance: float = 0.0) -> None:
@@ -116,7 +121,7 @@ def _check_complete(call: Call, lists: Sequence[UpstreamResponse]) -> None:
     # A ranking changes while it is read page by page: a row may come twice and another may be missing.
     distinct = len({row["f12"] for row in rows}) if rows and "f12" in rows[0] else len(rows)
     total = lists[-1].total or 0
-    if distinct < total * (1 - TOLERANCE):
+    if distinct < total * (1 if call.by_code else 1 - TOLERANCE):
         host = lists[-1].request.host
         raise SourceUnavailable(
             f"{host} sent {distinct} of {total} rows for akshare's {call.function}(); try again later."

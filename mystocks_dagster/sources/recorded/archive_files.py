@@ -16,13 +16,13 @@ from polars.exceptions import PolarsError
 from mystocks_dagster.errors import InvalidParams, SourceChanged
 from mystocks_dagster.market.symbols import normalise, normalise_expr
 from mystocks_dagster.market.table import MOMENT, Column, Table
-from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables import BUILT_IN, TABLES
 from mystocks_dagster.sources.dates import AmbiguousDate, days_expr
 from mystocks_dagster.sources.recorded.layouts import OWN, Layout, bars_layout, own_layout
 from mystocks_dagster.sources.recorded.span import Span
 
 #: Tables that an archive may hold: all source tables except snapshots.
-RECORDED_TABLES = tuple(name for name, table in TABLES.items() if table.origin == "source")
+RECORDED_TABLES = tuple(name for name, table in BUILT_IN.items() if table.origin == "source")
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 _FLAGS = {"1": True, "0": False, "1.0": True, "0.0": False, "true": True, "false": False}
@@ -56,7 +56,8 @@ class RecordedFile:
             SourceChanged: A value is missing or invalid.
         """
         # A row without a key matches no filter, but must be reported as an error.
-        keyless = pl.any_horizontal(pl.col(self.table.key).is_null())
+        required = [column.name for column in self.table.columns if column.name in self.table.key and not column.null]
+        keyless = pl.any_horizontal(pl.col(required).is_null())
         return self._checked(self._collected(lambda rows: rows.filter(keep | keyless)))
 
     def span(self, column: str, since: date, until: date) -> Span | None:

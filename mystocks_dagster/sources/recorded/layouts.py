@@ -16,6 +16,7 @@ _OPTIONAL = MappingProxyType(
         "daily_bars": ("is_st", "turnover", "actions_known"),
         "etf_bars": ("actions_known",),
         "corporate_actions": ("record_date", "split"),
+        **dict.fromkeys(("balance_sheets", "income_statements", "cash_flows"), ("known_since",)),
     }
 )
 #: Words in a file's name that mean that its bars are not daily.

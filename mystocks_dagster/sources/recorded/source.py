@@ -120,13 +120,12 @@ class RecordedSource:
         return self._rows("stocks", pl.lit(True) if include_delisted else listed).sort("symbol")
 
     def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
-        """Return the archive's statements of `periods` that are published by now."""
+        """Return the archive's statements of `periods` that are published by now, with all their versions."""
         published = pl.col("notice_date").is_null() | (pl.col("notice_date") <= clock.now().date())
         rows = self._read(table, pl.col("period").is_in(list(periods)) & published)
-        # A restated statement has a later notice: the newest published one counts.
-        notice = pl.col("notice_date").fill_null(date.min)
-        newest = rows.filter(notice == notice.max().over("symbol", "period"))
-        return self._without_duplicates(table, newest).sort("symbol", "period")
+        # An archive made from a lake states since when a version has been known; any other only its notice.
+        rows = rows.with_columns(pl.coalesce("known_since", "notice_date").alias("known_since"))
+        return self._without_duplicates(table, rows).sort(table_of(table).key)
 
     def corporate_actions(self, start: date, end: date) -> pl.DataFrame:
         """Return the archive's distributions that are published by now."""

@@ -36,7 +36,9 @@ def _quarter(market: Market, table: StatementTable, period: date, today: date) -
     makers = {"balance_sheets": _balance, "income_statements": _income, "cash_flows": _cash_flow}
     columns = makers[table](market, period.year, _QUARTER_ENDS[period.month, period.day])
     frame = pl.DataFrame({"symbol": market.symbols, "notice_date": notice, **columns}).filter(pl.Series(selected))
-    return frame.with_columns(period=pl.lit(period)).select(list(TABLES[table].dtypes))
+    return frame.with_columns(period=pl.lit(period), known_since=pl.col("notice_date")).select(
+        list(TABLES[table].dtypes)
+    )
 
 
 def _notices(market: Market, period: date) -> np.ndarray:

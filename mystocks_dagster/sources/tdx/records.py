@@ -76,7 +76,7 @@ class Records:
         rows = rows[between]
         closes = self.values[rows - 1, _CLOSE] / self.scale
         self._event_rows, self._event_closes = previous_closes(
-            closes, rows, actions.filter(pl.Series(between)), 1 / self.scale
+            closes, rows, actions.filter(pl.Series(between)), self.scale
         )
 
     def frame(self, start: date, end: date) -> pl.DataFrame:

@@ -249,13 +249,15 @@ def test_a_row_that_stands_twice_in_one_file_counts_once_and_two_versions_are_sh
         read()
 
 
-def test_of_a_restated_statement_the_newest_published_version_counts(archive, source):
+def test_a_restated_statement_comes_with_every_version_that_is_published_by_now(archive, source):
     head = "symbol,period,notice_date,revenue,operating_cost,operating_profit,total_profit,net_profit\n"
     first, second = "600001.SH,2023-06-30,2023-08-20,100,80,20,20,15\n", "600001.SH,2023-06-30,2024-03-01,90,85,5,5,3\n"
     later = "600001.SH,2023-06-30,2024-09-01,70,85,5,5,3\n"
     put(archive / "income_statements.csv", head + second + first + first + later)
-    assert source().statements("income_statements", [date(2023, 6, 30)]).select("notice_date", "revenue").rows() == [
-        (date(2024, 3, 1), 90.0)
+    rows = source().statements("income_statements", [date(2023, 6, 30)])
+    assert rows.select("notice_date", "known_since", "revenue").rows() == [
+        (date(2023, 8, 20), date(2023, 8, 20), 100.0),
+        (date(2024, 3, 1), date(2024, 3, 1), 90.0),
     ]
 
 

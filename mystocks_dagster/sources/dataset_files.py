@@ -1,0 +1,69 @@
+"""Read the files of a dataset: CSV and Parquet below the project's folder, never outside it."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from mystocks_dagster.datasets.placeholders import Value, fill
+from mystocks_dagster.datasets.reader import Dataset
+from mystocks_dagster.errors import SourceChanged, SourceUnavailable
+from mystocks_dagster.sources.dataset_frames import ColumnError, convert
+
+_ENCODINGS = ("utf-8", "gb18030")
+
+
+def read_files(dataset: Dataset, root: Path, values: Mapping[str, Value]) -> pl.DataFrame:
+    """Return the rows of all files that match the dataset's pattern.
+
+    Args:
+        dataset: A dataset of files.
+        root: The project's folder; a file that lies outside it, also through a link, is refused.
+        values: The values of placeholders in the pattern.
+
+    Raises:
+        SourceUnavailable: There is no such file, or it cannot be read.
+        SourceChanged: A file has other columns or values than the dataset; the message names it.
+    """
+    pattern = fill(dataset.spec.files.pattern if dataset.spec.files else "", values)
+    paths = sorted(path for path in root.glob(pattern) if path.is_file())
+    if not paths:
+        raise SourceUnavailable(f"There is no file {pattern} in {root}. Add it, or correct files.pattern.")
+    frames = []
+    for path in paths:
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise SourceChanged(f"{path} lies outside {root}; copy the file into the project.")
+        frames.append(_rows(dataset, path, values))
+    return pl.concat(frames)
+
+
+def _rows(dataset: Dataset, path: Path, values: Mapping[str, Value]) -> pl.DataFrame:
+    try:
+        return convert(dataset, {series.name: series for series in _read(path)}, values)
+    except ColumnError as error:
+        message = f"{path}: {error}. Correct the file, or {dataset.file}."
+        raise SourceChanged(message) from None
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    except OSError as error:
+        raise SourceUnavailable(f"{path} cannot be read: {error.strerror or error}.") from None
+    except pl.exceptions.PolarsError as error:
+        text = re.split(r"[\n:]", str(error))[0]
+        raise SourceChanged(
+            f"{path} is not a {path.suffix[1:]} file with equal columns in all lines: {text}."
+        ) from None
+
+
+def _read_csv(path: Path) -> pl.DataFrame:
+    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    for encoding in _ENCODINGS:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return pl.read_csv(text.encode(), infer_schema=False)
+    raise SourceChanged(f"{path} is neither UTF-8 nor GB 18030 text.")

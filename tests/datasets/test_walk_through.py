@@ -1,0 +1,52 @@
+"""The walk-through of docs/datasets.md, step by step: a dataset of one's own, without Python and without a network."""
+
+import re
+from pathlib import Path
+
+import pytest
+from support.commands import Commands
+from support.project import ROOT
+
+PAGE = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+_FILE = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def written(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's folder with the files of the page."""
+    monkeypatch.setenv("MYSTOCKS_NOW", "2025-04-07T19:00:00+08:00")
+    root = Path(cli.folder.root)
+    for name, text in _FILE.findall(PAGE):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+def test_the_walk_through_of_the_page_works(written: Path, cli: Commands) -> None:
+    console = re.search(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert console
+    commands = [line.removeprefix("mystocks ") for line in console[1].splitlines()]
+    assert commands[:3] == ["check", "run sync_ratings", "data head ratings"]
+    assert "ok" in cli("check")
+    assert "ratings: 3 rows of 1 trading days from files." in " ".join(cli("run", "sync_ratings").split())
+    rows = {row["symbol"]: row for row in cli.json("data", "head", "ratings")}
+    assert rows["600519.SH"] == {
+        "date": "2025-04-07", "symbol": "600519.SH", "broker": "甲证券", "rating": "买入", "target": 1800.0
+    }  # fmt: skip
+    assert rows["300750.SZ"]["target"] is None
+    assert "target_not_positive" in cli("data", "head", "quarantine")
+    query = re.search(r'data query "(.*)"', console[1])
+    assert query
+    assert "买入" in cli("data", "query", query[1])
+    assert "ratings" in cli("data", "tables")
+
+
+def test_a_misspelt_type_is_shown_with_its_line(written: Path, cli: Commands) -> None:
+    path = written / "datasets" / "ratings.yaml"
+    text = path.read_text(encoding="utf-8").replace("type: number", "type: nummber")
+    path.write_text(text, encoding="utf-8")
+    line = next(number for number, line in enumerate(text.splitlines(), start=1) if "nummber" in line)
+    shown = cli("check", code=1)
+    assert f"ratings.yaml:{line}:" in shown.replace("\n", "")
+    assert "Did you mean 'number'?" in shown
