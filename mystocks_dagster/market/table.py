@@ -170,6 +170,15 @@ class Table:
         frame = frame.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent)
         return frame.select(name for name in self.dtypes if name in frame.columns)
 
+    def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame in stored order and types, with null in the nullable columns that it lacks.
+
+        Raises:
+            polars.exceptions.PolarsError: A value does not fit its type, or a required column is missing.
+        """
+        complete = self.complete(frame)
+        return complete.select(pl.col(name).cast(dtype) for name, dtype in self.dtypes.items())
+
     def empty(self) -> pl.DataFrame:
         """Return a frame with this table's columns and no rows."""
         return pl.DataFrame(schema=self.dtypes)
