@@ -28,8 +28,11 @@ def with_newest_codes(lake: Lake, bars: pl.DataFrame, *, whole: bool) -> pl.Data
         bars: Bars of a source, not stored yet.
         whole: They are all symbols of their days; only then a missing code has ended.
     """
-    if lake.world == "real" or lake.stored_world() == "real":
-        record_changes(lake, _concerning(published_changes(), bars))
+    published = published_changes().filter(
+        ~pl.col("old_symbol").is_in(lake.code_changes().rows["old_symbol"].to_list())
+    )
+    if published.height and (lake.world or lake.stored_world()) == "real":
+        record_changes(lake, _concerning(published, bars))
     if whole:
         record_changes(lake, prove(lake, bars)[0])
     changes = lake.code_changes()
@@ -43,15 +46,17 @@ def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     day; neither has bars beyond, in the bars or in the lake.
     """
     near = _near(lake, bars)
-    days = near["date"].unique().sort().to_list()
-    following = {session_before(day, shanghai()): day for day in days[1:]}
-    following = {day: after for day, after in following.items() if after in bars["date"].unique().to_list()}
+    days, new_days = near["date"].unique().sort().to_list(), set(bars["date"].unique())
+    following = {session_before(day, shanghai()): day for day in days[1:] if day in new_days}
     spans = near.group_by("symbol").agg(first=pl.col("date").min(), last=pl.col("date").max())
     # Few codes begin or end within a year: only their bars are looked at, which needs no sorting of the market.
     first = spans.filter(pl.col("first").is_in(list(following.values()))).select("symbol", date="first")
     last = spans.filter(pl.col("last").is_in(list(following))).select("symbol", date="last")
-    started = near.join(first, on=["symbol", "date"], how="semi").drop("close")
-    ended = near.join(last, on=["symbol", "date"], how="semi").select("symbol", "date", "close")
+    if first.is_empty() or last.is_empty():
+        return CODE_CHANGES.empty(), CODE_CHANGES.empty().drop("source")
+    few = near.filter(pl.col("symbol").is_in([*first["symbol"], *last["symbol"]]))
+    started = few.join(first, on=["symbol", "date"], how="semi").drop("close")
+    ended = few.join(last, on=["symbol", "date"], how="semi").select("symbol", "date", "close")
     ended = ended.with_columns(next=pl.col("date").replace_strict(following, return_dtype=pl.Date, default=None))
     changed = lake.code_changes().rows["old_symbol"]
     # Prices first: they leave few pairs, of which names are read and other bars are looked for.
@@ -187,8 +192,8 @@ def _named(lake: Lake, spans: pl.DataFrame, day: str, *, before: bool) -> pl.Dat
 
 
 def _concerning(changes: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    symbols = bars["symbol"].unique()
-    return changes.filter(pl.col("old_symbol").is_in(symbols) | pl.col("new_symbol").is_in(symbols))
+    codes = [*changes["old_symbol"], *changes["new_symbol"]]
+    return changes if bars["symbol"].is_in(codes).any() else changes.clear()
 
 
 def _as_changes(pairs: pl.DataFrame) -> pl.DataFrame:
