@@ -219,7 +219,8 @@ def _open_source_and_lake(named: str | Sequence[str] | None, run: TaskRun) -> tu
 def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake) -> TaskResult:
     settled = derive_unknown(lake)
     begin = params.start_date or (first_day(source, lake) if not (run.days or params.end_date) else None)
-    wanted = requested_days(source, asked=run.days, start=begin, end=params.end_date)
+    published = run.publication("daily_bars")
+    wanted = requested_days(source, asked=run.days, start=begin, end=params.end_date, published=published)
     complete = set() if params.force else set(complete_days(lake, "daily_bars"))
     days = _open_days(wanted.days, complete, lacking_days(lake, "daily_bars"))
     if not days:
