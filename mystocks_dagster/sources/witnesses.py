@@ -10,7 +10,7 @@ from mystocks_dagster.sources.preference import preferred
 from mystocks_dagster.sources.registry import declarations
 
 #: A source that needs more requests for a day of the whole market is compared by a sample of symbols, if at all.
-BULK_REQUESTS = 5
+BULK_REQUESTS = 10
 #: Units in which a source gives a day of the whole market.
 _WHOLE = frozenset({"day", "history", "snapshot"})
 
