@@ -51,8 +51,12 @@ COMPARED = MappingProxyType(
         "index_bars": _bars(_POINTS),
         "etf_bars": _bars(_FUND_PRICE),
         "daily_valuation": dict.fromkeys(("pe_ttm", "pb", "ps_ttm", "pcf_ttm"), _RATIO),
+        # Only which stocks have an event: vendors cumulate factors, so that a day's ratio does not follow from one.
+        "adjust_events": dict[str, Tolerance | None](),
     }
 )
+#: The table of another source that witnesses a table, where it is not the same one.
+WITNESS_TABLES = MappingProxyType({"adjust_events": "adjust_factors"})
 
 #: Tables of which each vendor has its own selection: a row that only one has is no difference.
 SELECTIONS = frozenset({"index_bars", "etf_bars", "daily_valuation"})

@@ -19,6 +19,7 @@ TABLES_BY_TASK = {
     "fetch_capital_flow": {"capital_flow_stock", "capital_flow_sector", "capital_flow_concept"},
     "run_strategy_backtest": {"backtests", "backtest_equity", "backtest_trades"},
     "bootstrap_market": {"index_bars", "etf_bars"},
+    "compare_sources": {"source_differences", "source_comparisons"},
 }
 UPSTREAM = {
     "indicators_daily": {"daily_bars", "adjust_events"},
