@@ -13,7 +13,7 @@ from mystocks_dagster.errors import TableDamaged, TableMissing, WrongFormat
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import check_format, format_trouble
 from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
-from mystocks_dagster.lake.location import check_location, has_wildcards
+from mystocks_dagster.lake.location import check_location, has_wildcards, is_unfilled
 from mystocks_dagster.lake.point_in_time import check_known, is_known_by_date, known
 from mystocks_dagster.market.table import MOMENT, Table
 from mystocks_dagster.market.tables import TABLES
@@ -179,8 +179,9 @@ class TableReader:
     def _open(self, table: str) -> DeltaTable:
         opened = delta.open_table(self._uri(table))
         if opened is None:
+            hint = " To fill an empty lake: mystocks bootstrap" if is_unfilled(self.location) else ""
             raise TableMissing(
-                f"There is no table {table} in the lake {self.location} yet; run the task that writes it."
+                f"There is no table {table} in the lake {self.location} yet; run the task that writes it.{hint}"
             )
         check_format(table_of(table), opened)
         return opened

@@ -9,9 +9,8 @@ import polars as pl
 from mystocks_dagster.errors import LakeError, TableDamaged
 from mystocks_dagster.lake.damage import damage_message, find_damage
 from mystocks_dagster.lake.location import local_path
-from mystocks_dagster.lake.point_in_time import known_in_sql
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.market.table import MOMENT, Column
+from mystocks_dagster.market.table import MOMENT, Column, Table
 from mystocks_dagster.market.tables import TABLES
 
 _SQL_TYPES = {
@@ -25,7 +24,7 @@ _SQL_TYPES = {
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 
 def query(tables: Mapping[str, "DeltaTable"], sql: str, as_of: date | None = None) -> pl.DataFrame:
@@ -78,7 +77,19 @@ def _prepare(connection: "DuckDBPyConnection", tables: Mapping[str, "DeltaTable"
         stored = {field.name for field in table.schema().fields}
         columns = ", ".join(_column(column, stored) for column in TABLES[name].columns)
         rows = connection.from_arrow(table.to_pyarrow_dataset()).select(columns)
-        (rows if as_of is None else known_in_sql(TABLES[name], rows, as_of)).create_view(name)
+        (rows if as_of is None else _known(TABLES[name], rows, as_of)).create_view(name)
     connection.execute(f"SET TimeZone = '{SHANGHAI.key}'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+def _known(schema: Table, rows: "DuckDBPyRelation", as_of: date) -> "DuckDBPyRelation":
+    """Keep what was known on a day, as `lake.point_in_time.known` does; the time zone is Shanghai's."""
+    days = ", ".join(f'CAST("{name}" AS DATE)' for name in schema.known_by)
+    rows = rows.project(f"*, COALESCE({days}) AS known_day").filter(f"known_day <= DATE '{as_of}'")
+    if schema.version_key:
+        key = ", ".join(f'"{name}"' for name in schema.version_key)
+        newest = rows.project(f"*, max(known_day) OVER (PARTITION BY {key}) AS newest_day")
+        rows = newest.filter(f"known_day = newest_day")
+    ended = {name: f'CASE WHEN "{name}" <= DATE \'{as_of}\' THEN "{name}" END AS "{name}"' for name in schema.ends}
+    return rows.project(", ".join(ended.get(name, f'"{name}"') for name in schema.dtypes))

@@ -254,7 +254,7 @@ class TableWriter(TableReader):
             raise self._wrong_world(stored)
         if not stored and not self.world:
             raise WrongWorld(
-                f"The lake {self.location} is empty, so {schema.name} cannot be computed. Run daily_data_sync first."
+                f"The lake {self.location} is empty, so {schema.name} cannot be computed. Fill it: mystocks bootstrap"
             )
 
     def _wrong_world(self, stored: str) -> WrongWorld:

@@ -129,9 +129,10 @@ class CheckedSource:
         checked: CheckedFrame = check(table, drop_duplicates(name, frame, self.name))
         if checked.refused and not by_day:
             raise SourceChanged(f"{self.name}: {name} refused. {'; '.join(checked.refused.values())}.")
-        if checked.faults or checked.refused:
+        own: list[Fault] = getattr(self._source, "take_faults", lambda _: [])(name)
+        if own or checked.faults or checked.refused:
             findings = self._findings.setdefault(name, RejectedRows())
-            findings.faults += checked.faults
+            findings.faults += [*own, *checked.faults]
             findings.refused |= {day: reason for day, reason in checked.refused.items() if day is not None}
         return checked.rows
 

@@ -92,7 +92,9 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
         if not params.force and (reason := _no_session(cast(date, frame["date"].max()), source.name)):
             return TaskResult(status="skipped", message=f"{table}: {reason}")
         if table == "stock_quotes":
-            check_quotes(lake, frame)
+            checked = check_quotes(lake, frame)
+            frame = checked.rows
+            rejected.faults += checked.faults
         rows = lake.upsert(table, frame)
         result = TaskResult(
             message=f"{table}: {rows:,} rows from {source.name}.", rows={table: rows}, metadata=requests_of(source)

@@ -79,6 +79,7 @@ def test_every_task_and_group_has_a_job_and_the_crons_run_in_shanghai(shipped: d
         "hourly_realtime_data__schedule": ("0 * * * *", "Asia/Shanghai", "RUNNING"),
         "monthly_cache_cleanup__schedule": ("0 0 1 * *", "Asia/Shanghai", "RUNNING"),
         "daily_job__schedule": ("30 16 * * 1-5", "Asia/Shanghai", "RUNNING"),
+        "compare_sources__schedule": ("0 19 * * 1-5", "Asia/Shanghai", "STOPPED"),
     }
 
 
