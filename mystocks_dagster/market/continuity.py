@@ -116,7 +116,8 @@ class Neighbours:
         compared = pl.col("_adjacent") | after_gap
         example = ("symbol", "prev_close", "_close", "_date", "_adjacent")
         # Most days have too few rows that differ, whatever their number of rows.
-        doubtful = self.rows.filter(compared & differs)["date"].value_counts()
+        disagreeing = self.rows.filter(_disagrees().fill_null(value=False))
+        doubtful = disagreeing.filter(compared & differs)["date"].value_counts()
         doubtful = doubtful.filter(pl.col("count") > MOST_DISAGREEING * MANY)["date"]
         if doubtful.is_empty():
             return {}

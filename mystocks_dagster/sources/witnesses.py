@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from mystocks_dagster.market.witnesses import COMPARED
+from mystocks_dagster.market.witnesses import COMPARED, WITNESS_TABLES
 from mystocks_dagster.sources.declaration import Offer
 from mystocks_dagster.sources.preference import preferred
 from mystocks_dagster.sources.registry import declarations
 
 #: A source that needs more requests for a day of the whole market is compared by a sample of symbols, if at all.
-BULK_REQUESTS = 5
+BULK_REQUESTS = 10
 #: Units in which a source gives a day of the whole market.
 _WHOLE = frozenset({"day", "history", "snapshot"})
 
@@ -40,6 +40,7 @@ def witnesses_of(table: str, *, without: Iterable[str] = ()) -> tuple[Witness, .
         table: Name of the table.
         without: Sources that gave the stored rows, which cannot be their witness.
     """
+    table = WITNESS_TABLES.get(table, table)
     names = [
         name
         for name, source in declarations().items()
