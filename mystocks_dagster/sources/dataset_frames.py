@@ -55,7 +55,9 @@ def convert(
         raise ColumnError(f"unknown column {', '.join(sorted(unknown))}")
     height = next((len(series) for series in columns.values()), 0)
     series = [
-        _read(name, _with_exchange(columns[label], dataset.types[name], exchange), dataset.types[name], spec[name].scale)
+        _read(
+            name, _with_exchange(columns[label], dataset.types[name], exchange), dataset.types[name], spec[name].scale
+        )
         if (label := labels.get(name))
         else _constant(name, spec[name], dataset.types[name], values, height)
         for name in spec

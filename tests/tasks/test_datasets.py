@@ -64,7 +64,13 @@ CASES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
     "disclosure_dates": (PERIOD, 1, {"first_change": date(2025, 4, 3), "published": date(2025, 4, 3)}),
     "dividends": (PERIOD, 2, {"symbol": "300750.SZ", "cash": 20.11, "bonus": 0.0, "ex_date": None}),
     "earnings_reports": (PERIOD, 2, {"symbol": "600519.SH", "revenue": 174144000000.0, "roe": 36.02, "eps": 68.64}),
+    "etf_bars": ({}, 3, {"symbol": "159915.SZ", "close": 2.5, "volume": 8000100, "amount": 20000250.0}),
     "holder_numbers": (PERIOD, 1, {"period": YEAR_END, "holders": 500000, "change_pct": -3.8462, "holders_before": 520000}),
+    "index_bars": (
+        {},
+        2,
+        {"symbol": "000001.SH", "close": 3096.58, "prev_close": 3342.01, "volume": 765432100, "amount": 698765432100.0},
+    ),
     "index_members": ({}, 6, {"date": MONDAY, "index": "000016", "symbol": "000001.SZ"}),
     "industry_boards": ({}, 1, {"board": "BK0475", "name": "银行", "total_value": 1.5e12, "turnover": 2.5}),
     "industry_members": ({}, 2, {"date": MONDAY, "board": "BK0475", "symbol": "000001.SZ", "name": "平安银行"}),
