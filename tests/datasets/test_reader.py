@@ -50,13 +50,16 @@ def test_the_good_file_has_no_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "message", "hint"),
     [
-        ("stock_dzjy_mrmx", "stock_dzjy_mrmxx", 9, "akshare has no public function", "Did you mean 'stock_dzjy_mrmx'"),
+        ("stock_dzjy_mrmx", "stock_dzjy_mrmxx", 9, "akshare has no public function",
+         "Did you mean 'stock_dzjy_mrmx'"),
         ("stock_dzjy_mrmx", "__import__", 9, "akshare has no public function '__import__'", ""),
         ("stock_dzjy_mrmx", "os.system", 9, "akshare has no public function 'os.system'", ""),
         ("stock_dzjy_mrmx", "utils.func.fetch_paginated_data", 9, "akshare has no public function", ""),
         ("{symbol: A股", "{simbol: A股", 10, "takes no argument 'simbol'", "Did you mean 'symbol'?"),
-        ('start_date: "{day:%Y%m%d}"', 'start_date: "{dai}"', 10, "there is no placeholder {dai}", "Did you mean 'day'?"),
-        ('start_date: "{day:%Y%m%d}"', 'start_date: "{day.year}"', 10, "a brace that belongs to no placeholder", "{day}"),
+        ('start_date: "{day:%Y%m%d}"', 'start_date: "{dai}"', 10, "there is no placeholder {dai}",
+         "Did you mean 'day'?"),
+        ('start_date: "{day:%Y%m%d}"', 'start_date: "{day.year}"', 10, "a brace that belongs to no placeholder",
+         "{day}"),
         ('start_date: "{day:%Y%m%d}"', 'start_date: "{day:%s}"', 10, "is not the form of a day", "{day:%Y%m%d}"),
         ("type: number", "type: nummber", 14, "type cannot be 'nummber'", "Did you mean 'number'?"),
         ("unit: CNY, ", "", 14, "unit is missing", "Add the unit"),
@@ -71,7 +74,8 @@ def test_the_good_file_has_no_problem(tmp_path: Path) -> None:
         ("by_day: true", "by_dy: true", 6, "unknown key 'by_dy'", "Did you mean 'by_day'?"),
         ('"18:00"', '"25:00"', 7, "'25:00' is neither a time of day", 'Write "18:00"'),
         ("title: 大宗交易\n", "", 1, "title is missing", "Add title"),
-        ("  date: {source: 交易日期, type: day}\n", "  class: {source: x, type: day}\n", 12, "class is a reserved word", "Use"),
+        ("  date: {source: 交易日期, type: day}\n", "  class: {source: x, type: day}\n", 12,
+         "class is a reserved word", "Use"),
         ("call:\n  function: stock_dzjy_mrmx", "files:\n  pattern: /etc/*.csv\ncall:\n  function: stock_dzjy_mrmx", 9,
          "is not below the project's folder", "incoming"),
         ("unused: [序号]", "unused: !!python/object:os.system [id]", 15, "is not allowed", "Write a plain value."),
@@ -100,7 +104,8 @@ def test_a_file_may_not_redefine_a_table(tmp_path: Path) -> None:
 
 
 def test_a_file_that_fills_a_table_gives_no_columns_of_its_own(tmp_path: Path) -> None:
-    text = "table: etf_bars\nfiles: {pattern: x.csv}\ncolumns:\n  symbol: {source: s}\n  date: {source: d}\n  nav: {source: n}\n"
+    columns = "\n".join(f"  {name}: {{source: {name}}}" for name in ("symbol", "date", "nav"))
+    text = f"table: etf_bars\nfiles: {{pattern: x.csv}}\ncolumns:\n{columns}\n"
     path = tmp_path / "nav.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(TaskFileError) as raised:
