@@ -14,7 +14,7 @@ from mystocks_dagster.errors import TableDamaged, TableMissing, WrongFormat
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import check_format, format_trouble
 from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
-from mystocks_dagster.lake.location import check_location, has_wildcards, local_path
+from mystocks_dagster.lake.location import check_location, has_wildcards, is_unfilled, local_path
 from mystocks_dagster.lake.point_in_time import check_known, is_known_by_date, known
 from mystocks_dagster.market.code_changes import CODE, NO_CHANGES, CodeChanges
 from mystocks_dagster.market.table import MOMENT, Table
@@ -70,8 +70,9 @@ class TableReader:
 
         Args:
             table: Name of the table.
-            columns: Columns to keep, in this order; None means all. A table with `symbol` has `code` too: the code of
-                that day, which differs from `symbol`, the stock's newest code, before a change of the code.
+            columns: Columns to keep, in this order; None means all that the table declares. `source` and `loaded_at`
+                of a table from outside are read when they are named. A table with `symbol` has `code` too: the code
+                of that day, which differs from `symbol`, the stock's newest code, before a change of the code.
             symbols: Symbols to keep, by any of their codes; None means all.
             start: First day to keep, by the table's date column.
             end: Last day to keep.
@@ -84,7 +85,7 @@ class TableReader:
             WrongFormat: Another version of this package wrote the table.
             TableDamaged: A file of it is missing or damaged.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         extra = {CODE} if "symbol" in schema.dtypes else set()
         asked = [name for name in columns or () if name not in extra]
         check_columns(schema, [*asked, *(("symbol",) if symbols is not None else ())])
@@ -100,7 +101,7 @@ class TableReader:
         if as_of is None:
             frame = _selected(schema, frame, symbols, start, end, partitioned=schema.by_day)
         frame = frame.select(from_disk(schema, name, stored) for name in schema.dtypes)
-        names = list(columns) if columns is not None else list(schema.dtypes)
+        names = list(columns) if columns is not None else list(table_of(table).dtypes)
         if changes and (as_of is not None or not schema.date_column or {"symbol", CODE} & {*names}):
             frame = _with_newest_codes(schema, frame, changes)
         elif CODE in names:
@@ -144,7 +145,7 @@ class TableReader:
         schema = table_of(table)
         moments = [column.name for column in schema.columns if column.dtype == MOMENT and not column.null]
         newest = [schema.date_column, *moments] if schema.date_column else moments
-        frame = self.scan(table, as_of=as_of)
+        frame = self.scan(table, columns=list(schema.stored.dtypes), as_of=as_of)
         if schema.date_column:
             # The date column alone determines how far back to read, so the other columns of old rows are not read.
             floor = self._collect(table, frame.select(pl.col(schema.date_column).top_k(n).min())).item()
@@ -184,7 +185,7 @@ class TableReader:
             delta.check_files(opened, uri)
         except TableDamaged as error:
             return TableInfo(table=name, trouble=str(error))
-        return replace(table_info(name, opened), trouble=format_trouble(table_of(name), opened))
+        return replace(table_info(name, opened), trouble=format_trouble(table_of(name).stored, opened))
 
     def _views(self, sql: str, as_of: date | None) -> dict[str, DeltaTable]:
         """Return the tables that a query may read; one that it cannot read is an error only when it is named."""
@@ -197,7 +198,7 @@ class TableReader:
             try:
                 opened = delta.open_table(self._uri(name))
                 if opened is not None:
-                    check_format(table_of(name), opened)
+                    check_format(table_of(name).stored, opened)
                     delta.check_files(opened, self._uri(name))
                     views[name] = opened
             except (TableDamaged, WrongFormat):
@@ -212,10 +213,11 @@ class TableReader:
     def _open(self, table: str) -> DeltaTable:
         opened = delta.open_table(self._uri(table))
         if opened is None:
+            hint = " To fill an empty lake: mystocks bootstrap" if is_unfilled(self.location) else ""
             raise TableMissing(
-                f"There is no table {table} in the lake {self.location} yet; run the task that writes it."
+                f"There is no table {table} in the lake {self.location} yet; run the task that writes it.{hint}"
             )
-        check_format(table_of(table), opened)
+        check_format(table_of(table).stored, opened)
         return opened
 
     def _collect(self, table: str, frame: pl.LazyFrame) -> pl.DataFrame:

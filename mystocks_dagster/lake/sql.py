@@ -85,7 +85,7 @@ def _prepare(
 ) -> None:
     for name, table in tables.items():
         stored = {field.name for field in table.schema().fields}
-        columns = ", ".join(_column(column, stored) for column in TABLES[name].columns)
+        columns = ", ".join(_column(column, stored) for column in TABLES[name].stored.columns)
         rows = connection.from_arrow(table.to_pyarrow_dataset()).select(columns)
         if changes and "symbol" in TABLES[name].dtypes:
             rows = _with_newest_codes(connection, TABLES[name], rows, changes)

@@ -67,7 +67,7 @@ class TableWriter(TableReader):
             TableDamaged: A file that the write must read is missing or damaged.
             LakeUnavailable: The lake cannot be written; the table is unchanged.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         frame = self._to_store(schema, frame)
         column = date_column(schema)
         foreign = frame.filter(~pl.col(column).is_in(list(days)))
@@ -110,7 +110,7 @@ class TableWriter(TableReader):
             UnknownName: The table is not written by trading day.
             WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         if not schema.by_day:
             raise UnknownName(f"{table} is not written by trading day, so a span of days cannot be replaced in it.")
         frame = self._to_store(schema, frame)
@@ -132,7 +132,7 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         frame = self._to_store(schema, frame)
         self._write(schema, frame, where, None)
         return frame.height
@@ -146,7 +146,7 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         frame = self._to_store(schema, frame)
         if schema.by_day and frame.height:
             self._replace(schema, KeysReplacement(self._uri(table), schema, frame), None)
@@ -172,7 +172,7 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         frame = self._to_store(schema, frame)
         if schema.by_day:
             everything = SpanReplacement(self._uri(table), schema, frame, date.min, date.max)
@@ -187,7 +187,7 @@ class TableWriter(TableReader):
         Raises:
             WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         no_rows = to_disk(schema, schema.empty())
 
         def attempt(existing: DeltaTable | None) -> None:
@@ -264,7 +264,7 @@ class TableWriter(TableReader):
             raise self._wrong_world(stored)
         if not stored and not self.world:
             raise WrongWorld(
-                f"The lake {self.location} is empty, so {schema.name} cannot be computed. Run daily_data_sync first."
+                f"The lake {self.location} is empty, so {schema.name} cannot be computed. Fill it: mystocks bootstrap"
             )
 
     def _wrong_world(self, stored: str) -> WrongWorld:

@@ -80,6 +80,40 @@ CORPORATE_ACTIONS = Table(
     rules=ACTION_RULES,
 )
 
+ACTION_DIFFERENCES = Table(
+    name="action_differences",
+    title="分红送配核对",
+    about="Ex-dividend days on which prices and corporate actions, or two sources' actions, contradict each other",
+    about_zh="除权除息日价格与分红送配记录、或各数据源之间不一致之处",
+    domain="reference",
+    grain="one symbol on one day and one kind of difference",
+    key=("symbol", "date", "kind"),
+    date_column="date",
+    known_by=("date",),
+    columns=(
+        SYMBOL,
+        day("date", "the bar's day"),
+        text(
+            "kind",
+            "event_without_action, action_without_event, ratio_differs (by more than a tick) or sources_differ",
+        ),
+        number("last_close", "CNY per share, close of the bar before"),
+        number("stated", "CNY per share, previous close as the bar states it"),
+        number("expected", "CNY per share, ex-right price that follows from the corporate actions", null=True),
+        text("actions", "the corporate actions since the bar before, with their sources; empty if there is none"),
+        flag("confirmed", "true if a person has confirmed the stated previous close"),
+        moment("found_at", "time of the comparison"),
+    ),
+    rules=(
+        Rule(
+            "actions_contradict_prices",
+            "prices and corporate actions, or two sources' actions, contradict each other and nobody has decided",
+            lambda: ~pl.col("confirmed"),
+            "check",
+        ),
+    ),
+)
+
 EVENT_RULES = (
     Rule("ratio_not_positive", "the ratio is 0 or below", lambda: pl.col("ratio") <= 0, "refuse"),
     Rule(
