@@ -224,7 +224,7 @@ def store_days(
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
     partial = partial_days(counts, known, admitted)
-    if counts:
+    if counts and admitted.changes is not None:
         complete = known.complete.keys() - known.lacking
         loaded.events += add_events(lake, list(counts), admitted.changes, complete=complete)
         record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
