@@ -237,8 +237,9 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
     fill_previous_closes(lake, sorted(loaded.rows))
     result = bars_result(loaded, days, params.symbols, source, lake, wanted=wanted)
     result = fetched.add_to(result, lake, source.name)
-    differing = describe_differences(check_actions(lake, sorted(loaded.rows)))
-    return replace(result, message=f"{result.message}{differing}".strip())
+    compared = check_actions(lake, sorted(loaded.rows))
+    message = f"{result.message}{describe_differences(compared.open)}".strip()
+    return replace(result, message=message, rows={**result.rows, **compared.rows})
 
 
 def _open_days(wanted: Sequence[date], complete: Collection[date], lacking: Collection[date]) -> list[date]:
