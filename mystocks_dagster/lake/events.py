@@ -56,7 +56,7 @@ def refresh_events(
 def add_events(
     lake: Lake,
     days: Sequence[date],
-    changes: pl.DataFrame,
+    changes: pl.DataFrame | None,
     *,
     complete: Collection[date],
     calendar: TradingCalendar | None = None,
