@@ -1,18 +1,21 @@
 """Adjusted prices, computed from the stored raw bars and events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Literal, Unpack
 
+import numpy as np
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.reading import Selection
+from mystocks_dagster.lake.sorting import collect_sorted, with_text_symbols
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.adjust import adjust
+from mystocks_dagster.market.adjust import PRICES, factors
 from mystocks_dagster.market.tables.market import DAILY_BARS
 
 How = Literal["hfq", "qfq"]
@@ -67,7 +70,24 @@ def scan_adjusted(
         if unknown == "refuse":
             _refuse(lake, near, bars)
         bars = within(bars, near)
-    return adjust(bars, events, anchored=how == "qfq", anchor=anchor).select(selected)
+
+    def factors_of(symbols: pl.Series, days: pl.Series) -> np.ndarray:
+        return factors(symbols, days, events, anchored=how == "qfq", anchor=anchor)
+
+    def read(
+        names: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
+    ) -> Iterator[pl.DataFrame]:
+        names = selected if names is None else names
+        stored = bars.select(list(dict.fromkeys(["symbol", "date", *(name for name in names if name != "factor")])))
+        prices = [name for name in PRICES if name in names]
+        frame = with_text_symbols(collect_sorted(stored, lake.location, factors=factors_of, multiplied=prices)).select(
+            names
+        )
+        frame = frame if predicate is None else frame.filter(predicate)
+        yield frame if rows is None else frame.head(rows)
+
+    types = {**DAILY_BARS.dtypes, "factor": pl.Float64}
+    return register_io_source(read, schema={name: types[name] for name in selected}, is_pure=True)
 
 
 class AdjustedSelection(Selection, total=False):
