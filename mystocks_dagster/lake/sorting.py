@@ -136,7 +136,9 @@ def _series(name: str, array: np.ndarray, dtype: pl.DataType | None) -> pl.Serie
     """Return an array as a column; through pyarrow its values are not copied."""
     import pyarrow as pa
 
-    series = pl.Series(name, pa.array(array))
+    # `pyarrow.array` would import pandas.
+    values = pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), [None, pa.py_buffer(array)])
+    series = pl.Series(name, values)
     return series if dtype is None else series.cast(dtype)
 
 

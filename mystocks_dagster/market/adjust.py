@@ -36,11 +36,16 @@ def changed_closes(bars: pl.DataFrame) -> pl.DataFrame:
     A symbol's first bar is never returned. Equal prices prove that there was no event, even across missing days.
 
     Args:
-        bars: `symbol`, `date`, `prev_close`, and `last_date` and `last_close` of the symbol's previous stored bar.
+        bars: `symbol`, as strings or as an `Enum`, `date`, `prev_close`, and `last_date` and `last_close` of the
+            symbol's previous stored bar.
     """
+    difference = (pl.col("prev_close") - pl.col("last_close")).abs()
+    # Few rows differ at all, and only of those the board is looked up.
+    same = difference <= min(HALF_A_FUNDS_TICK, HALF_A_TICK) + _EPSILON
+    bars = bars.filter(pl.col("last_date").is_not_null() & ~same.fill_null(value=False))
+    bars = bars.with_columns(pl.col("symbol").cast(pl.String))
     half = pl.when(board_expr("symbol").is_null()).then(HALF_A_FUNDS_TICK).otherwise(HALF_A_TICK)
-    same = (pl.col("prev_close") - pl.col("last_close")).abs() <= half + _EPSILON
-    return bars.filter(pl.col("last_date").is_not_null() & ~same.fill_null(value=False))
+    return bars.filter(~(difference <= half + _EPSILON).fill_null(value=False))
 
 
 def derive_events(changed: pl.DataFrame, silent: Sequence[date], actions: pl.DataFrame) -> pl.DataFrame:
