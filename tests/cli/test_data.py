@@ -1,7 +1,7 @@
 """The lake's commands as an operator uses them after something went wrong, or after an upgrade."""
 
 import shutil
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +13,7 @@ from mystocks_dagster.lake import formats
 from mystocks_dagster.lake.formats import Migration
 from mystocks_dagster.lake.loads import complete_days, record_days
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.tables.market import DAILY_BARS
 
 JAN2, JAN3 = date(2025, 1, 2), date(2025, 1, 3)
@@ -143,3 +144,19 @@ def test_a_project_in_a_folder_whose_name_cannot_work_is_refused_at_once(
     assert ("cannot hold a lake" in told) or ("Dagster cannot use a folder" in told)
     assert "ename" in told
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+
+
+def test_the_lake_is_read_as_it_was_at_a_moment(mystocks: Commands) -> None:
+    lake = Lake(str(bars(mystocks).parent))
+    before = now()
+    while now() - before < timedelta(milliseconds=2):
+        pass  # commits are stamped by the millisecond
+    lake.replace_days("daily_bars", lake.read("daily_bars", start=JAN3).with_columns(close=19.0), [JAN3])
+    at = ("--at", before.isoformat())
+    assert {row["close"] for row in mystocks.json("data", "head", "daily_bars")} == {9.0, 19.0}
+    assert {row["close"] for row in mystocks.json("data", "head", "daily_bars", *at)} == {9.0}
+    query = ("data", "query", "SELECT max(close) AS high FROM daily_bars")
+    assert mystocks.json(*query) == [{"high": 19.0}]
+    assert mystocks.json(*query, *at) == [{"high": 9.0}]
+    assert "--at is 'yesterday'" in mystocks("data", "head", "daily_bars", "--at", "yesterday", code=1)
+    assert "no table daily_bars" in mystocks("data", "head", "daily_bars", "--at", "2020-01-01", code=1)
