@@ -143,3 +143,34 @@ def test_a_project_in_a_folder_whose_name_cannot_work_is_refused_at_once(
     assert ("cannot hold a lake" in told) or ("Dagster cannot use a folder" in told)
     assert "ename" in told
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+
+
+# ---- what was known, who was listed, and which codes belong to one stock
+
+
+def test_rows_and_queries_are_shown_as_of_a_day(mystocks: Commands) -> None:
+    assert [row["date"] for row in mystocks.json("data", "head", "daily_bars", "--as-of", "2025-01-02")] == [
+        "2025-01-02"
+    ]
+    sql = "SELECT max(date) AS newest FROM daily_bars"
+    assert mystocks.json("data", "query", sql, "--as-of", "2025-01-02") == [{"newest": "2025-01-02"}]
+
+
+def test_the_universe_of_a_day_is_listed_and_a_day_to_come_is_refused(mystocks: Commands) -> None:
+    expected = {"symbol": "600000.SH", "code": "600000.SH", "board": "main", "is_st": False, "suspended": False}
+    unknown = dict.fromkeys(("name", "list_date", "delist_date"))
+    assert mystocks.json("data", "universe", "--day", "2025-01-02") == [expected | unknown]
+    assert mystocks.json("data", "universe") == [expected | unknown]
+    assert "has not come" in mystocks("data", "universe", "--day", "2190-01-02", code=1)
+
+
+def test_a_person_states_a_change_of_code_and_takes_it_back(mystocks: Commands) -> None:
+    assert mystocks.json("data", "codes") == []
+    change = ("data", "codes", "600000", "600999", "--from", "2025-01-03")
+    stated = {"old_symbol": "600000.SH", "new_symbol": "600999.SH", "from_day": "2025-01-03", "source": "stated"}
+    assert mystocks.json(*change) == [stated]
+    assert mystocks.json("data", "universe", "--day", "2025-01-02")[0]["symbol"] == "600999.SH"
+    assert mystocks.json("data", "codes", "600000", "--from", "2025-01-03") == [stated | {"new_symbol": None}]
+    assert mystocks.json("data", "universe", "--day", "2025-01-02")[0]["symbol"] == "600000.SH"
+    assert "--from" in mystocks("data", "codes", "600000", "600999", code=1)
+    assert "not a stock code" in mystocks("data", "codes", "6000", "600999", "--from", "2025-01-03", code=1)
