@@ -28,7 +28,7 @@ def mystocks(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     folder.write("tasks.yaml", TASKS)
     lake = Lake(str(folder.root / "data"), "real")
     values = {
-        "symbol": ["600000.SH"],
+        "symbol": "600000.SH",
         "open": 9.0,
         "high": 9.0,
         "low": 9.0,
@@ -39,7 +39,7 @@ def mystocks(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     }
     for day in (JAN2, JAN3):
         frame = pl.DataFrame(
-            values | {"date": day, "turnover": 1.0, "is_st": False, "suspended": False}, schema=DAILY_BARS.dtypes
+            [values | {"date": day, "turnover": 1.0, "is_st": False, "suspended": False}], schema=DAILY_BARS.dtypes
         )
         lake.replace_days("daily_bars", frame, [day])
         record_days(lake, "daily_bars", {day: 1}, source="test")
