@@ -55,7 +55,10 @@ def actions(
     elif known:
         console.print(f"Prices and corporate actions agree, from {known[0]} to {known[-1]}.")
     else:
-        console.print("No corporate actions are known yet. Fetch them:  [bold]mystocks run sync_corporate_actions[/]")
+        console.print(
+            "No corporate actions are known yet. Fetch them with the market's past:  [bold]mystocks bootstrap[/]  "
+            "(or with a task of your own: task_function sync_corporate_actions)"
+        )
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import groupby
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from mystocks_dagster.lake.loads import complete_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.action_check import differences
+from mystocks_dagster.market.actions import combined
 from mystocks_dagster.market.table import MOMENT
 from mystocks_dagster.market.tables.reference import ACTION_DIFFERENCES, CORPORATE_ACTIONS
 
@@ -27,14 +29,22 @@ def known_action_days(lake: Lake) -> list[date]:
 def check_actions(lake: Lake, days: Sequence[date]) -> int:
     """Compare the bars of `days` with the corporate actions and store the differences; return how many are open.
 
-    Only days of which the corporate actions are known are compared, and only bars whose source states the previous
-    close: one that was computed from the actions is no evidence. A difference that a person has confirmed stays
+    Only days of which the corporate actions are known are compared. A previous close that was computed from them is no
+    evidence, so that only sources that differ count for such a bar. A difference that a person has confirmed stays
     confirmed as long as its numbers do.
     """
     compared = sorted({*days} & {*known_action_days(lake)})
     if not compared or not lake.exists("daily_bars"):
         return 0
-    fresh = _differences(lake, compared)
+    exists = lake.exists(CORPORATE_ACTIONS.name)
+    actions = lake.read(CORPORATE_ACTIONS.name) if exists else CORPORATE_ACTIONS.empty()
+    # A year at a time: ten years of the market do not fit into memory beside their sorted copy.
+    return sum(_check(lake, list(group), actions) for _, group in groupby(compared, key=lambda day: day.year))
+
+
+def _check(lake: Lake, compared: list[date], actions: pl.DataFrame) -> int:
+    """Compare and store the days of one year; return how many differences are open."""
+    fresh = _differences(lake, compared, actions)
     stored = lake.read(TABLE, start=compared[0], end=compared[-1]) if lake.exists(TABLE) else ACTION_DIFFERENCES.empty()
     stored = stored.filter(pl.col("date").is_in(compared))
     decided = stored.filter("confirmed").select(*_SAME, decided=pl.lit(value=True))
@@ -65,10 +75,15 @@ def confirm(lake: Lake, symbol: str, day: date) -> int:
     return lake.upsert(TABLE, rows.with_columns(confirmed=pl.lit(value=True)))
 
 
-def _differences(lake: Lake, days: Sequence[date]) -> pl.DataFrame:
-    exists = lake.exists(CORPORATE_ACTIONS.name)
-    actions = lake.read(CORPORATE_ACTIONS.name) if exists else CORPORATE_ACTIONS.empty()
-    bars = bars_with_last(lake, days)
-    computed = lake.scan("daily_bars", columns=["symbol", "date", "actions_known"], start=days[0], end=days[-1])
-    computed = computed.filter(pl.col("actions_known").is_not_null()).select("symbol", "date").collect()
-    return differences(bars.join(computed, on=["symbol", "date"], how="anti"), actions)
+def _differences(lake: Lake, days: Sequence[date], actions: pl.DataFrame) -> pl.DataFrame:
+    flags = lake.scan("daily_bars", columns=["symbol", "date", "actions_known"], start=days[0], end=days[-1])
+    stated = flags.filter(pl.col("actions_known").is_null()).head(1).collect().height
+    # If every previous close was computed, only sources that differ can be found.
+    symbols = None if stated else combined(actions).filter(~pl.col("agreed"))["symbol"].unique().to_list()
+    if symbols == []:
+        return ACTION_DIFFERENCES.empty().select(*_SAME, "actions")
+    bars = bars_with_last(lake, days, symbols)
+    computed = flags.filter(pl.col("actions_known").is_not_null())
+    computed = computed.select("symbol", "date", computed=pl.lit(value=True)).collect()
+    bars = bars.join(computed, on=["symbol", "date"], how="left", maintain_order="left")
+    return differences(bars.with_columns(pl.col("computed").fill_null(value=False)), actions)

@@ -13,6 +13,8 @@ from mystocks_dagster.market.adjust import changed_closes, derive_events, next_b
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, CORPORATE_ACTIONS
 
+#: From so many days on, it pays to derive the events from the rows in memory.
+_BULK = 20
 #: Days further apart than this are read separately, without the days between.
 _APART = timedelta(days=60)
 
@@ -68,7 +70,7 @@ def add_events(
         days: The days whose bars were stored.
         changes: Of these bars, those whose previous close is unknown or not the close of the bar before: `symbol`,
             `date`, `prev_close`, `last_date` and `last_close`; the last two are null where the caller does not know the
-            bar before.
+            bar before. None: not known.
         complete: Days that are completely loaded and lack no row.
         calendar: The published calendar; None is Shanghai's.
 
@@ -76,6 +78,8 @@ def add_events(
         The number of events written.
     """
     days, calendar = sorted(days), calendar or shanghai()
+    if changes is None or len(days) < _BULK:
+        return refresh_events(lake, days, complete=complete, calendar=calendar)
     span = lake.scan("daily_bars", columns=["date"], start=days[0], end=days[-1])
     others = {*span.select(pl.col("date").unique()).collect()["date"]} - {*days}
     if others or (not lake.exists("adjust_events") and len(lake.days("daily_bars")) > len(days)):

@@ -19,21 +19,24 @@ def differences(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     """Return the bars that contradict the corporate actions, or whose actions contradict each other.
 
     Args:
-        bars: `symbol`, `date`, `prev_close`, `last_date` and `last_close` of bars whose source states the previous
-            close, on days of which the corporate actions are known.
+        bars: `symbol`, `date`, `prev_close`, `last_date`, `last_close` and `computed` of bars on days of which the
+            corporate actions are known. A previous close that was `computed` from the actions is no evidence: only
+            sources that differ are returned for such a bar.
         actions: Rows of `corporate_actions` of all sources.
 
     Returns:
         `symbol`, `date`, `kind`, `last_close`, `stated`, `expected` and `actions`, sorted by symbol and date.
     """
     bars = bars.filter(pl.all_horizontal(pl.col("prev_close", "last_close").is_not_null()))
-    compared = bars.join(_expected(bars, actions), on=["symbol", "date"], how="left", maintain_order="left")
+    compared = bars.join(expected_closes(bars, actions), on=["symbol", "date"], how="left", maintain_order="left")
     half = pl.when(board_expr("symbol").is_null()).then(HALF_A_FUNDS_TICK).otherwise(HALF_A_TICK)
     moved = (pl.col("prev_close") - pl.col("last_close")).abs() > half + _EPSILON
     # The exchange rounds, and so does each vendor: only a difference above a whole tick is one.
     wrong = (pl.col("prev_close") - pl.col("expected")).abs() > 2 * half + _EPSILON
     kind = (
-        pl.when(pl.col("expected").is_null() & moved)
+        pl.when("computed")
+        .then(pl.when(~pl.col("agreed")).then(pl.lit("sources_differ")))
+        .when(pl.col("expected").is_null() & moved)
         .then(pl.lit("event_without_action"))
         .when(wrong & ~moved)
         .then(pl.lit("action_without_event"))
@@ -50,8 +53,17 @@ def differences(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _expected(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """Return `symbol`, `date`, `expected`, `agreed` and `actions` of the bars with actions since the bar before."""
+def expected_closes(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+    """Return the previous closes that corporate actions give to those bars with actions since the bar before.
+
+    Args:
+        bars: `symbol`, `date`, `last_date` and `last_close`.
+        actions: Rows of `corporate_actions` of all sources.
+
+    Returns:
+        `symbol`, `date`, `expected` (CNY, not rounded), `agreed` (whether the sources agree on the actions) and
+        `actions` (what each source states, in words).
+    """
     between = (pl.col("ex_date") > pl.col("last_date")) & (pl.col("ex_date") <= pl.col("date"))
     wanted = actions.join(bars.select("symbol").unique(), on="symbol", how="semi")
     stated = combined(wanted)

@@ -83,7 +83,8 @@ class CheckedSource:
         skip: Mapping[str, Collection[date]] = MappingProxyType({}),
     ) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yield the past of `tables` by calendar year, without refused days; the days of `skip` are not checked."""
-        past = history_of(self._source, tables, start, end, actions=actions, progress=progress)
+        bars = skip.get("daily_bars", ())
+        past = history_of(self._source, tables, start, end, actions=actions, progress=progress, skip=bars)
         for table, frame in past:
             left_out = frame["date"].unique().filter(frame["date"].unique().is_in(list(skip.get(table, ()))))
             wanted = frame.filter(~pl.col("date").is_in(left_out.to_list())) if len(left_out) else frame

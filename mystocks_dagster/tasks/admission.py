@@ -104,6 +104,9 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
         kept = neighbours if rows.height == neighbours.rows.height else _neighbours(lake, rows)
         admitted.changes = kept.changes()
         lacking = _lacking(neighbours, days, {fault.key for fault in faults}, newest)
+        if frame["actions_known"].is_not_null().all():
+            # These previous closes were computed from the last bar of the source, which has no bar in between.
+            lacking = lacking.with_columns(how=pl.col("how").replace("moved", PAUSED))
         admitted.paused = _by_day(lacking.filter(pl.col("how") == PAUSED))
         lacking = lacking.filter(pl.col("how") != PAUSED, ~pl.col("date").is_in(list(refused)))
         admitted.absent = _by_day(_not_delisted(lake, source, lacking, neighbours.loaded)) if lacking.height else {}

@@ -1,7 +1,7 @@
 """Load daily bars: store them day by day, decide which days are complete, and report the result."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -30,8 +30,6 @@ from mystocks_dagster.tasks.run import TaskResult, TaskRun
 ENOUGH = 0.97
 #: Below so many rows a share is not meaningful.
 _FEW = 20
-#: From so many days on, it pays to derive the events from the rows in memory.
-_BULK = 20
 #: So many missing rows may be delistings and suspensions, whatever their share.
 _ORDINARY = 3
 
@@ -226,8 +224,9 @@ def store_days(
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
     partial = partial_days(counts, known, admitted)
-    if counts:
-        loaded.events += _refresh(lake, admitted, list(counts), known.complete.keys() - known.lacking)
+    if counts and admitted.changes is not None:
+        complete = known.complete.keys() - known.lacking
+        loaded.events += add_events(lake, list(counts), admitted.changes, complete=complete)
         record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial
@@ -236,13 +235,6 @@ def store_days(
     loaded.absent |= admitted.absent
     loaded.unseen |= admitted.unseen
     loaded.paused |= admitted.paused
-
-
-def _refresh(lake: Lake, admitted: AdmissionResult, days: Sequence[date], complete: Collection[date]) -> int:
-    """Derive the events of the stored days: of a bulk load out of the rows in memory."""
-    if admitted.changes is None or len(days) < _BULK:
-        return refresh_events(lake, days, complete=complete)
-    return add_events(lake, days, admitted.changes, complete=complete)
 
 
 def _spanned(days: Mapping[date, int]) -> set[date]:

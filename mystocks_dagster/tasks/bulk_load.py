@@ -1,6 +1,6 @@
 """Load the past of the whole market by calendar year: only days that are missing, each year in one commit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -34,12 +34,14 @@ class _Table:
         wanted: The days that are missing in the lake, ascending.
         known: The recorded days.
         loaded: What is loaded so far.
+        without_actions: Whether a previous close was computed without corporate actions.
     """
 
     name: str
     wanted: Sequence[date]
     known: KnownDays
     loaded: LoadedBars = field(default_factory=LoadedBars)
+    without_actions: bool = False
 
 
 def load_history(
@@ -84,7 +86,8 @@ def load_history(
             if frame.height:
                 _store(source, lake, missing[name], frame)
                 _report(list(missing.values()), frame["date"][-1].year, writing)
-    return [*(_result(table, source, lake, sessions) for table in tables.values()), *_damaged_files(source)]
+    results = [_result(table, source, lake, sessions) for table in tables.values()]
+    return [*results, *_damaged_files(source), *_without_actions(tables.values())]
 
 
 def known_actions(lake: Lake, source: str, end: date) -> pl.DataFrame | None:
@@ -107,6 +110,18 @@ def _damaged_files(source: CheckedSource) -> list[TaskResult]:
     return [TaskResult(status=State.PARTIAL_SUCCESS, failed_items=tuple(faults))] if faults else []
 
 
+def _without_actions(tables: Iterable[_Table]) -> list[TaskResult]:
+    """Return a result for bars whose previous close is the last close because no corporate actions are known."""
+    unconfirmed = [table.name for table in tables if table.without_actions]
+    if not unconfirmed:
+        return []
+    message = (
+        f"No corporate actions are known, so that each previous close in {', '.join(unconfirmed)} is the last close, "
+        "and prices cannot be adjusted (actions_known is false)."
+    )
+    return [TaskResult(status=State.PARTIAL_SUCCESS, message=message, failed_items=("corporate_actions",))]
+
+
 def _sessions(start: date, end: date) -> list[date]:
     calendar = shanghai()
     first, last = max(start, calendar.first), min(end, calendar.last)
@@ -125,6 +140,8 @@ def _store(source: CheckedSource, lake: Lake, table: _Table, frame: pl.DataFrame
         admitted = AdmissionResult(frame, list(rejected.faults), dict(rejected.refused))
         _store_plain(source, lake, table, admitted, counts)
     table.loaded.rows |= counts
+    if "actions_known" in frame.columns and not table.without_actions:
+        table.without_actions = bool((~frame["actions_known"]).any())
 
 
 def _counts(table: _Table, frame: pl.DataFrame) -> dict[date, int]:

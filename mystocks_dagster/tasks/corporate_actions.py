@@ -11,6 +11,7 @@ from mystocks_dagster.lake.action_check import check_actions
 from mystocks_dagster.lake.doubts import find_doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, record_days, was_loaded
+from mystocks_dagster.lake.previous_closes import fill_previous_closes
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
@@ -56,8 +57,10 @@ def sync_actions(
     rows = lake.upsert("corporate_actions", frame)
     checked = _record(lake, frame, start or last - _YEAR, last, source.name, today=None if has_window else day)
     settled = derive_unknown(lake)
+    filled = fill_previous_closes(lake, checked)
     differing = check_actions(lake, checked)
     known = f" {settled:,} adjustment ratios became known." if settled else ""
+    known += f" {filled:,} previous closes were computed from them." if filled else ""
     known += describe_differences(differing)
     message = f"Corporate actions: {rows:,} from {start or last - _YEAR} to {last} from {source.name}.{known}"
     result = TaskResult(message=message, rows={"corporate_actions": rows, "adjust_events": settled})

@@ -13,6 +13,7 @@ from mystocks_dagster.lake.action_check import check_actions
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_days, record_days, was_loaded
+from mystocks_dagster.lake.previous_closes import fill_previous_closes
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.versions import upsert_versions
@@ -233,6 +234,7 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
     loaded = load_from_members(source, lake, days, params.symbols, run)
     fetched = fetch_actions_from_first(source, lake, latest_closed(source), run)
     loaded.events += settled + fetched.settled
+    fill_previous_closes(lake, sorted(loaded.rows))
     result = bars_result(loaded, days, params.symbols, source, lake, wanted=wanted)
     result = fetched.add_to(result, lake, source.name)
     differing = describe_differences(check_actions(lake, sorted(loaded.rows)))

@@ -165,7 +165,8 @@ def _stored_day(lake: Lake, table: str, day: date | None) -> _StoredDay | None:
     rows = TABLES[table].empty()
     if lake.exists(table):
         rows = lake.read(table, start=entry["date"], end=entry["date"])
-    givers = tuple(name.strip() for name in entry["source"].split(","))
+    sources = rows["source"].drop_nulls().unique().sort().to_list() if "source" in rows.columns else []
+    givers = tuple(sources or (name.strip() for name in entry["source"].split(",")))
     return _StoredDay(table=table, day=entry["date"], rows=rows, givers=givers)
 
 

@@ -83,6 +83,9 @@ def test_days_of_unknown_actions_and_computed_previous_closes_are_not_compared(l
     store(lake, {(BANK, WED): 9.5}, actions_known=True)
     state(lake)
     assert check_actions(lake, DAYS) == 0
+    state(lake, (BANK, WED, "tdx", 0.5), (BANK, WED, "akshare", 0.6))
+    assert check_actions(lake, DAYS) == 1
+    assert found(lake) == [(BANK, WED, "sources_differ")]
 
 
 def test_the_rows_from_that_day_on_are_unconfirmed_and_still_computed(lake: Lake):

@@ -118,7 +118,7 @@ def test_without_known_actions_a_previous_close_is_the_last_close_and_says_so(so
 
 def test_a_bar_has_the_units_of_its_table(source: CheckedSource):
     frame = pl.concat(list(source.daily_bars([date(2025, 1, 3)])))
-    assert frame.filter(symbol="600519.SH").row(0, named=True) == {
+    assert frame.filter(symbol="600519.SH").drop("source", "loaded_at").row(0, named=True) == {
         "symbol": "600519.SH", "date": date(2025, 1, 3), "open": 100.5, "high": 100.6, "low": 100.4, "close": 100.5,
         "prev_close": 99.5, "volume": 1000, "amount": 100_500.0, "turnover": None, "is_st": None, "suspended": False,
         "actions_known": True,
