@@ -31,9 +31,11 @@ app = typer.Typer(
 
 def register(parent: typer.Typer) -> None:
     """Add the commands under `data`."""
-    from mystocks_dagster.cli import data_gaps
+    from mystocks_dagster.cli import data_actions, data_gaps, data_truth
 
+    data_actions.register(app)
     data_gaps.register(app)
+    data_truth.register(app)
     parent.add_typer(app, name="data")
 
 

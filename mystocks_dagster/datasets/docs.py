@@ -15,11 +15,11 @@ from mystocks_dagster.datasets.model import (
     ColumnSpec,
     DatasetFile,
     FilesSpec,
-    Published,
     RuleSpec,
     Witness,
 )
 from mystocks_dagster.datasets.reader import Dataset
+from mystocks_dagster.market.publication import Publication
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE, SCHEMA = DOCS / "datasets.md", DOCS / "datasets.schema.json"
@@ -31,7 +31,6 @@ _SECTIONS = (
     ("A column", ColumnSpec),
     ("`call`", CallSpec),
     ("`files`", FilesSpec),
-    ("`published`", Published),
     ("A rule", RuleSpec),
     ("`witness`", Witness),
 )
@@ -97,8 +96,6 @@ def _row(name: str, field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
-    if isinstance(value, Published):
-        return f'`{{at: "{value.at}"}}`'
     return "" if value in (None, (), {}) else f"`{str(value).lower()}`"
 
 
@@ -141,8 +138,7 @@ def _section(dataset: Dataset) -> Iterator[str]:
     yield f"{table.title}. {table.about} (group `{table.domain}`).{fills}"
     days = ", written by whole trading days" if table.by_day else ""
     key = ", ".join(f"`{name}`" for name in table.key)
-    after = f", {spec.published.days_after} trading day later" if spec.published.days_after else ""
-    yield f"Key: {key}{days}. Published at {spec.published.at}{after}.{_limits(dataset)}\n"
+    yield f"Key: {key}{days}. Available after {spec.available_after}.{_limits(dataset)}\n"
     yield "| column | from | type | unit or meaning | may be null |"
     yield "| --- | --- | --- | --- | --- |"
     units = {column.name: (column.unit, column.null) for column in table.columns}
@@ -178,8 +174,7 @@ def _limits(dataset: Dataset) -> str:
 def snippet(dataset: Dataset) -> str:
     """Return a task for tasks.yaml that syncs a dataset."""
     spec = dataset.spec
-    hour, minute = map(int, spec.published.at.split(":"))
-    minute += 5
+    at = Publication.parse(spec.available_after).at
     symbols = "\n      symbols: [600519.SH, 000001.SZ]" if spec.asked_by == "symbol" else ""
     weekly = any("." in values[0] for call in spec.call or () for values in call.each.values() if len(values) == 1)
     days = "5" if weekly else "1-5"
@@ -187,7 +182,7 @@ def snippet(dataset: Dataset) -> str:
         f"  - task_id: sync_{dataset.name}\n    task_name: {dataset.table.title}\n    task_type: cron\n"
         "    task_module: mystocks_dagster.tasks.datasets\n    task_function: sync_dataset\n"
         f"    params:\n      dataset: {dataset.name}{symbols}\n"
-        f'    schedule:\n      schedule_type: cron\n      cron_expression: "{minute} {hour} * * {days}"\n'
+        f'    schedule:\n      schedule_type: cron\n      cron_expression: "{at.minute + 5} {at.hour} * * {days}"\n'
         "    retry_count: 3\n    retry_delay: 600\n"
     )
 

@@ -85,6 +85,8 @@ def _existing_table_faults(spec: DatasetFile, table: Table | None) -> Iterator[F
 
 def _column_faults(name: str, column: ColumnSpec, spec: DatasetFile, table: Table | None) -> Iterator[Fault]:
     at: Path = ("columns", name)
+    if name in DAGSTER_NAMES:
+        yield Fault(at, f"{name} is a reserved word and cannot be a column", "Use another name.", at_key=True)
     if bool(column.source) == (column.value is not None):
         what = "has both source and value" if column.source else "has neither source nor value"
         yield Fault(at, f"the column {name} {what}", "Write `source: COLUMN OF THE SOURCE`, or `value: '{day}'`.")
@@ -92,6 +94,8 @@ def _column_faults(name: str, column: ColumnSpec, spec: DatasetFile, table: Tabl
         yield Fault((*at, "value"), message, hint)
     if column.scale != 1 and column.type not in ("number", "count"):
         yield Fault((*at, "scale"), "only a number or a count has a scale", "Remove it.", at_key=True)
+    if column.default is not None and (column.optional or column.type not in ("number", "count")):
+        yield Fault((*at, "default"), "only a number that is not optional has a default", "Remove it.", at_key=True)
     if spec.table:
         yield from _matching_faults(at, name, column, table)
     elif column.type is None:

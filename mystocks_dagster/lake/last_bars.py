@@ -30,7 +30,7 @@ def bars_with_last(lake: Lake, days: Sequence[date], symbols: Sequence[str] | No
     bars = bars.with_columns(pl.col("date", "close").shift().over("symbol").name.prefix("last_"))
     bars = bars.filter(pl.col("date").is_in(list(days)))
     first = bars.filter(pl.col("last_date").is_null())
-    earlier = _last_before(lake, first["symbol"].unique().to_list(), start)
+    earlier = last_before(lake, first["symbol"].unique().to_list(), start)
     return (
         bars.join(earlier, on="symbol", how="left", maintain_order="left")
         .with_columns(pl.col("last_date").fill_null(pl.col("earlier_date")))
@@ -43,7 +43,7 @@ def bars_with_last(lake: Lake, days: Sequence[date], symbols: Sequence[str] | No
     )
 
 
-def _last_before(lake: Lake, symbols: list[str], before: date) -> pl.DataFrame:
+def last_before(lake: Lake, symbols: list[str], before: date) -> pl.DataFrame:
     """Return `symbol`, `earlier_date` and `earlier_close` of the last bars before a day."""
     parts = [pl.DataFrame(schema={"symbol": pl.String, "earlier_date": pl.Date, "earlier_close": pl.Float64})]
     # One year is read first: the rest only for the symbols that have no bar in it.

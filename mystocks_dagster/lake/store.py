@@ -1,8 +1,7 @@
 """The lake: one Delta table per entry of `market.tables.TABLES` below one folder or URL."""
 
-from deltalake import DeltaTable
-
 from mystocks_dagster.lake import delta
+from mystocks_dagster.lake.compaction import compact
 from mystocks_dagster.lake.writing import TableWriter
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables import table as table_of
@@ -19,9 +18,9 @@ class Lake(TableWriter):
     """
 
     def compact(self, table: str | None = None) -> None:
-        """Merge the small files of daily writes into few; the rows stay the same. None means every table."""
+        """Merge the small files of daily writes into one per month; the rows stay the same. None means every table."""
         for name in [table_of(table).name] if table else TABLES:
-            delta.commit(self._uri(name), _compact)
+            compact(self._uri(name), table_of(name))
 
     def vacuum(self, table: str | None = None, *, keep_hours: int = 168) -> int:
         """Delete files that no version of the last `keep_hours` hours needs; return their number. None means all.
@@ -37,8 +36,3 @@ class Lake(TableWriter):
                         opened.vacuum(keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
                     )
         return deleted
-
-
-def _compact(existing: DeltaTable | None) -> None:
-    if existing is not None:
-        existing.optimize.compact()

@@ -101,6 +101,8 @@ class Check:
             the table, its task, and the first and last failing day.
         failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
         blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
+        of_days: Whether it checks the days of `coverage`, without reading a row.
+        summary: Returns a sentence about the outcome, such as a percentage, whether it failed or not.
     """
 
     name: str
@@ -108,6 +110,8 @@ class Check:
     remedy: str
     failing: Callable[[StoredRows], pl.DataFrame]
     blocking: bool = False
+    of_days: bool = False
+    summary: Callable[[StoredRows], str] = lambda _: ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +193,15 @@ class Table:
         absent = (column for column in self.columns if column.null and column.name not in frame.columns)
         frame = frame.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent)
         return frame.select(name for name in self.dtypes if name in frame.columns)
+
+    def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame in stored order and types, with null in the nullable columns that it lacks.
+
+        Raises:
+            polars.exceptions.PolarsError: A value does not fit its type, or a required column is missing.
+        """
+        complete = self.complete(frame)
+        return complete.select(pl.col(name).cast(dtype) for name, dtype in self.dtypes.items())
 
     def empty(self) -> pl.DataFrame:
         """Return a frame with this table's columns and no rows."""

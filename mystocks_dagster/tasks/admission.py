@@ -8,6 +8,7 @@ import polars as pl
 
 from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError, SourceUnavailable
 from mystocks_dagster.lake.events import session_before
+from mystocks_dagster.lake.identity import with_newest_codes
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
@@ -55,6 +56,8 @@ class AdmissionResult:
         absent: By day, symbols without a bar that had one the day before, are not known to be delisted, and do not
             resume at the same price.
         paused: By first day without a bar, symbols that later resume at their last close.
+        changes: The rows whose previous close is unknown, or not the close of the bar before, see `Neighbours.changes`;
+            None if they were not looked for.
         unseen: By day, other symbols of the stock list of which a snapshot has no row, not even a suspended one.
     """
 
@@ -63,6 +66,7 @@ class AdmissionResult:
     refused: dict[date, str] = field(default_factory=dict)
     absent: dict[date, list[str]] = field(default_factory=dict)
     paused: dict[date, list[str]] = field(default_factory=dict)
+    changes: pl.DataFrame | None = None
     unseen: dict[date, list[str]] = field(default_factory=dict)
 
 
@@ -85,6 +89,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     }
     if frame.is_empty():
         return AdmissionResult(frame, faults, refused | _days_without_rows(rejected_days, frame, refused, whole=whole))
+    frame = with_newest_codes(lake, frame, whole=whole)
     days = frame["date"].unique().sort().to_list()
     frame, neighbours, wrong = _without_wrong_days(lake, frame) if whole else (frame, _neighbours(lake, frame), {})
     if whole and not source.has_history:
@@ -96,6 +101,8 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     refused |= _days_without_rows({*days, *rejected_days}, rows, refused, whole=whole)
     admitted = AdmissionResult(rows, faults, refused)
     if whole:
+        kept = neighbours if rows.height == neighbours.rows.height else _neighbours(lake, rows)
+        admitted.changes = kept.changes()
         lacking = _lacking(neighbours, days, {fault.key for fault in faults}, newest)
         admitted.paused = _by_day(lacking.filter(pl.col("how") == PAUSED))
         lacking = lacking.filter(pl.col("how") != PAUSED, ~pl.col("date").is_in(list(refused)))

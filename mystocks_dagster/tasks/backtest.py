@@ -110,7 +110,7 @@ def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
 def _days(lake: Lake, params: BacktestParams) -> list[date]:
     stored = lake.days("daily_bars")
     if not stored:
-        raise TableMissing("The table daily_bars is empty; run daily_data_sync first.")
+        raise TableMissing("The table daily_bars is empty; fill the lake: mystocks bootstrap")
     days = [day for day in stored if (params.start_date or day) <= day <= (params.end_date or day)]
     if not days:
         window = f"{params.start_date or stored[0]} to {params.end_date or stored[-1]}"

@@ -1,7 +1,7 @@
 """Load daily bars: store them day by day, decide which days are complete, and report the result."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -10,7 +10,7 @@ import polars as pl
 
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
-from mystocks_dagster.lake.events import refresh_events
+from mystocks_dagster.lake.events import add_events, refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
@@ -30,6 +30,8 @@ from mystocks_dagster.tasks.run import TaskResult, TaskRun
 ENOUGH = 0.97
 #: Below so many rows a share is not meaningful.
 _FEW = 20
+#: From so many days on, it pays to derive the events from the rows in memory.
+_BULK = 20
 #: So many missing rows may be delistings and suspensions, whatever their share.
 _ORDINARY = 3
 
@@ -225,7 +227,7 @@ def store_days(
         lake.replace_days("daily_bars", admitted.rows, list(counts))
     partial = partial_days(counts, known, admitted)
     if counts:
-        loaded.events += refresh_events(lake, list(counts), complete=known.complete.keys() - known.lacking)
+        loaded.events += _refresh(lake, admitted, list(counts), known.complete.keys() - known.lacking)
         record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial
@@ -234,6 +236,13 @@ def store_days(
     loaded.absent |= admitted.absent
     loaded.unseen |= admitted.unseen
     loaded.paused |= admitted.paused
+
+
+def _refresh(lake: Lake, admitted: AdmissionResult, days: Sequence[date], complete: Collection[date]) -> int:
+    """Derive the events of the stored days: of a bulk load out of the rows in memory."""
+    if admitted.changes is None or len(days) < _BULK:
+        return refresh_events(lake, days, complete=complete)
+    return add_events(lake, days, admitted.changes, complete=complete)
 
 
 def _spanned(days: Mapping[date, int]) -> set[date]:

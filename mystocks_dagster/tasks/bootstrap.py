@@ -49,7 +49,7 @@ class BootstrapParams(TaskParams):
 @declares(
     writes=("index_bars", "etf_bars"),
     also_writes=(
-        *("daily_bars", "adjust_events", "stocks", "corporate_actions"),
+        *("daily_bars", "adjust_events", "stocks", "corporate_actions", "action_differences"),
         *("indicators_daily", "indicators_weekly", "signals", "loaded_days", "quarantine"),
     ),
 )

@@ -14,6 +14,7 @@ from mystocks_dagster.errors import InvalidParams, MyStocksError, NotOffered, Ta
 from mystocks_dagster.lake.loads import forget_missing, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.settings import AUTO
 from mystocks_dagster.sources.akshare import SOURCE as AKSHARE
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.dataset_source import DatasetSource
@@ -113,8 +114,9 @@ def _open(dataset: Dataset, params: DatasetSync, run: TaskRun, lake: Lake) -> Ma
     Raises:
         NotOffered: This run uses another source, which does not offer the table.
     """
-    other = run.source_override or run.settings.source
-    if other not in (None, AKSHARE.name) and not dataset.spec.files:
+    named = run.source_override or run.settings.source or AKSHARE.name
+    names = [named] if isinstance(named, str) else named
+    if not {AKSHARE.name, AUTO} & set(names) and not dataset.spec.files:
         source = run.source(None)
         if dataset.table.name not in source.offers:
             raise NotOffered(f"{source.name} has no {dataset.table.name}: the dataset {dataset.name} is from akshare.")

@@ -22,7 +22,7 @@ def history(make_bars: Callable[..., pl.DataFrame]) -> pl.DataFrame:
 
 @pytest.fixture(autouse=True)
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_files, "ROWS_PER_FILE", 100)
+    monkeypatch.setattr(data_files, "ROWS_PER_MONTH", 100)
 
 
 def stored_files(lake: Lake) -> dict[str, tuple[date, date, int]]:
@@ -63,7 +63,7 @@ def test_a_bulk_load_stores_one_file_per_month_whatever_the_order_of_its_rows(
 
 
 def test_a_year_with_few_rows_is_one_file(lake: Lake, history: pl.DataFrame, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(data_files, "ROWS_PER_FILE", 10_000)
+    monkeypatch.setattr(data_files, "ROWS_PER_MONTH", 10_000)
     lake.replace_span("daily_bars", history, DAYS[0], DAYS[-1])
     assert [count for _, _, count in months(lake)] == [305, 295]
 

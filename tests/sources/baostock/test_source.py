@@ -13,7 +13,7 @@ from standin.market import PAID_ON, PAYING, RESTING, Market
 
 from mystocks_dagster.errors import NotOffered, SettingsError, SourceChanged, SourceUnavailable
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.baostock import session
+from mystocks_dagster.sources.baostock import INDICES, session
 from mystocks_dagster.sources.baostock.process import ClientProcess
 from mystocks_dagster.sources.baostock.source import BATCH, BaostockSource
 from mystocks_dagster.sources.checked import CheckedSource
@@ -137,6 +137,22 @@ def test_which_stocks_went_ex_on_a_day(source: CheckedSource):
     assert (row["symbol"], row["date"], row["forward"]) == ("000004.SZ", DAYS[PAID_ON], 1.0)
     assert row["backward"] == pytest.approx(before["close"] / day["prev_close"], abs=1e-6)
     assert source.rows("adjust_factors", DAYS[3], DAYS[3]).is_empty()
+
+
+def test_the_funds_of_a_day_are_one_request(source: CheckedSource, server: BaostockServer):
+    rows = source.rows("etf_bars", DAY, DAY)
+    own = MARKET.etfs.sort("symbol")
+    assert rows.select("symbol", "close", "volume").rows() == own.select("symbol", "price", "volume").rows()
+    assert server.calls() == ["login", "query_daily_history_k_ETF", "logout"]
+
+
+def test_an_index_is_one_request_for_all_its_days(source: CheckedSource, server: BaostockServer):
+    rows = source.rows("index_bars", DAYS[-5], DAYS[-1])
+    assert sorted(rows["symbol"].unique()) == sorted(INDICES)
+    assert rows.filter(symbol="000001.SH")["date"].to_list() == DAYS[-5:]
+    stock = MARKET.bars.filter(pl.col("symbol") == MARKET.bars["symbol"].min(), pl.col("date") == DAY)
+    assert rows.filter(symbol="000300.SH", date=DAY)["close"].to_list() == stock["close"].to_list()
+    assert server.calls().count("query_history_k_data_plus") == len(INDICES)
 
 
 def test_the_calendar_is_read_over_all_its_pages(source: CheckedSource, server: BaostockServer):
