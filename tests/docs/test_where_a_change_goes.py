@@ -17,10 +17,10 @@ from support.project import ROOT
 
 SOURCE = {
     "sources/made_up/__init__.py": """
-from mystocks_dagster.sources.declaration import SourceDeclaration
+from mystocks_dagster.sources.declaration import Offer, SourceDeclaration
 
 SOURCE = SourceDeclaration(
-    name="made_up", about="one invented row", world="simulated", needs="`MYSTOCKS_MADE_UP`", offers="`pledges`",
+    name="made_up", about="one invented row", world="simulated", needs="`MYSTOCKS_MADE_UP`", offers=(Offer(table="pledges", past="all"),),
     implementation="mystocks_dagster.sources.made_up.source:MadeUp", ready=lambda settings: "it is always there",
 )
 """,
