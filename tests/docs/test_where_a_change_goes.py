@@ -23,7 +23,7 @@ from mystocks_dagster.sources.declaration import Offer, SourceDeclaration
 
 SOURCE = SourceDeclaration(
     name="made_up", about="one invented row", world="simulated", needs="`MYSTOCKS_MADE_UP`",
-    offers=(Offer(table="pledges", past="latest"),),
+    offers=(Offer(table="pledges", past="all"),),
     implementation="mystocks_dagster.sources.made_up.source:MadeUp", ready=lambda settings: "it is always there",
 )
 """,
