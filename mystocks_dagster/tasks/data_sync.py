@@ -98,7 +98,7 @@ class StatementSync(TaskParams):
 @declares(
     writes=("daily_bars", "adjust_events"),
     also_writes=(
-        *("stocks", "corporate_actions", "action_differences", "daily_valuation"),
+        *("stocks", "stock_names", "code_changes", "corporate_actions", "action_differences", "daily_valuation"),
         *("loaded_days", "quarantine"),
     ),
 )
@@ -163,7 +163,7 @@ def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     return add_deliveries(result, source)
 
 
-@declares(writes=("stocks",), also_writes=("loaded_days", "quarantine"))
+@declares(writes=("stocks",), also_writes=("stock_names", "loaded_days", "quarantine"))
 def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
     """Fetch the stock list once per trading day. Without `include_delisted`, stored delisted stocks are kept.
 
