@@ -22,6 +22,13 @@ AsOf = Annotated[
     datetime | None,
     typer.Option("--as-of", formats=["%Y-%m-%d"], help="Only what was known at the end of that day."),
 ]
+At = Annotated[
+    str,
+    typer.Option(
+        help="Read the tables as they were stored at this time, such as 2026-11-27T16:00 (Shanghai's); "
+        "at least the last 7 days can be read."
+    ),
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -86,26 +93,28 @@ def head(
     table: Annotated[str, typer.Argument(help="Name of a table.")],
     rows: Annotated[int, typer.Option("--rows", "-n", min=1, max=MANY, help="How many rows.")] = 10,
     as_of: AsOf = None,
+    at: At = "",
     json: Json = False,
 ) -> None:
     """Show the newest rows of a table.
 
     Example: mystocks data head daily_bars
     """
-    _show(_lake().head(table, rows, as_of=as_of and as_of.date()), json=json)
+    _show(_lake_at(at).head(table, rows, as_of=as_of and as_of.date()), json=json)
 
 
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="A DuckDB SELECT; every table of the lake is a view.")],
     as_of: AsOf = None,
+    at: At = "",
     json: Json = False,
 ) -> None:
     """Query the lake with SQL.
 
     Example: mystocks data query "SELECT symbol, count(*) AS days FROM daily_bars GROUP BY symbol"
     """
-    _show(_lake().query(sql, as_of=as_of and as_of.date()), json=json)
+    _show(_lake_at(at).query(sql, as_of=as_of and as_of.date()), json=json)
 
 
 @app.command()
@@ -244,13 +253,20 @@ def _world(lake: Any) -> str:
 def _version_or_moment(text: str) -> int | datetime:
     if text.isascii() and text.isdigit() and len(text) < 8:
         return int(text)
+    return _moment("--to", text, "a version number, a time such as 2026-11-27T16:00, or nothing")
+
+
+def _moment(option: str, text: str, expected: str) -> datetime:
+    """Return a time of the command line; without a time zone it is Shanghai's."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UnknownName(
-            f"--to is {text!r}; give a version number, a time such as 2026-11-27T16:00, or nothing."
-        ) from None
+        raise UnknownName(f"{option} is {text!r}; give {expected}.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
+
+
+def _lake_at(text: str) -> Any:
+    return _lake().at(_moment("--at", text, "a time such as 2026-11-27T16:00")) if text else _lake()
 
 
 def _load_commands(table: str, days: Sequence[date]) -> list[str]:

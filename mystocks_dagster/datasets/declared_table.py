@@ -72,6 +72,8 @@ def declared_table(name: str, spec: DatasetFile) -> Table:
         rules=tuple(_rules(spec)),
         check_days=RECENT if spec.by_day else None,
         available_after=Publication.parse(spec.available_after),
+        known_by=(spec.known_by,) if spec.known_by else (DATE,) if spec.by_day else (),
+        version_key=spec.version_key,
     )
 
 

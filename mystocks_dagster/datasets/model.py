@@ -152,6 +152,16 @@ class DatasetFile(StrictModel):
         "are partitions in Dagster.",
     )
     day: str | None = Field(default=None, description="The column by which rows are newest, if `by_day` is not set.")
+    known_by: str | None = Field(
+        default=None,
+        description="The column of type day since which a row has been known, for reading as of a day; `date` if "
+        "`by_day` is set, else none.",
+    )
+    version_key: Texts = Field(
+        default=(),
+        description="The columns in which the versions of one fact agree: as of a day, only the newest rows of each "
+        "are read, such as the newest list of an index.",
+    )
     columns: dict[Name, ColumnSpec] = Field(description="The columns in stored order.", min_length=1)
     unused: Texts = Field(
         default=(), description="Columns of the source that are known and not used; any other column is an error."

@@ -1,6 +1,7 @@
 """The table `action_differences`: where prices and corporate actions contradict each other, and what was decided."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
@@ -26,8 +27,26 @@ def known_action_days(lake: Lake) -> list[date]:
     return sorted(complete_days(lake, CORPORATE_ACTIONS.name))
 
 
-def check_actions(lake: Lake, days: Sequence[date]) -> int:
-    """Compare the bars of `days` with the corporate actions and store the differences; return how many are open.
+@dataclass(frozen=True)
+class ActionCheck:
+    """The outcome of a comparison.
+
+    Attributes:
+        open: Differences that nobody has decided.
+        changed: Rows of `action_differences` that were added, changed or removed.
+    """
+
+    open: int = 0
+    changed: int = 0
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The changed rows by table, for the result of a run; empty if there is none."""
+        return {TABLE: self.changed} if self.changed else {}
+
+
+def check_actions(lake: Lake, days: Sequence[date]) -> ActionCheck:
+    """Compare the bars of `days` with the corporate actions and store the differences.
 
     Only days of which the corporate actions are known are compared. A previous close that was computed from them is no
     evidence, so that only sources that differ count for such a bar. A difference that a person has confirmed stays
@@ -35,15 +54,16 @@ def check_actions(lake: Lake, days: Sequence[date]) -> int:
     """
     compared = sorted({*days} & {*known_action_days(lake)})
     if not compared or not lake.exists("daily_bars"):
-        return 0
+        return ActionCheck()
     exists = lake.exists(CORPORATE_ACTIONS.name)
     actions = lake.read(CORPORATE_ACTIONS.name) if exists else CORPORATE_ACTIONS.empty()
     # A year at a time: ten years of the market do not fit into memory beside their sorted copy.
-    return sum(_check(lake, list(group), actions) for _, group in groupby(compared, key=lambda day: day.year))
+    years = [_check(lake, list(group), actions) for _, group in groupby(compared, key=lambda day: day.year)]
+    return ActionCheck(sum(year.open for year in years), sum(year.changed for year in years))
 
 
-def _check(lake: Lake, compared: list[date], actions: pl.DataFrame) -> int:
-    """Compare and store the days of one year; return how many differences are open."""
+def _check(lake: Lake, compared: list[date], actions: pl.DataFrame) -> ActionCheck:
+    """Compare and store the days of one year."""
     fresh = _differences(lake, compared, actions)
     stored = lake.read(TABLE, start=compared[0], end=compared[-1]) if lake.exists(TABLE) else ACTION_DIFFERENCES.empty()
     stored = stored.filter(pl.col("date").is_in(compared))
@@ -51,9 +71,11 @@ def _check(lake: Lake, compared: list[date], actions: pl.DataFrame) -> int:
     rows = fresh.join(decided, on=_SAME, how="left", nulls_equal=True).with_columns(
         confirmed=pl.col("decided").fill_null(value=False), found_at=pl.lit(clock.now()).cast(MOMENT)
     )
-    if rows.height or stored.height:
+    kept = rows.join(stored, on=[*_SAME, "actions", "confirmed"], how="semi", nulls_equal=True).height
+    changed = rows.height + stored.height - 2 * kept
+    if changed:
         lake.replace_days(TABLE, ACTION_DIFFERENCES.typed(rows), compared)
-    return rows.filter(~pl.col("confirmed")).height
+    return ActionCheck(rows.filter(~pl.col("confirmed")).height, changed)
 
 
 def open_differences(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:

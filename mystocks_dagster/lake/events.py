@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from mystocks_dagster.lake.evidence import silent_days_between, suspension_years
-from mystocks_dagster.lake.last_bars import bars_with_last, last_before
+from mystocks_dagster.lake.last_bars import bars_with_last, changed_bars, last_before
 from mystocks_dagster.lake.loads import whole_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import changed_closes, derive_events, next_bar_days, runs
@@ -49,14 +49,14 @@ def refresh_events(
     if not lake.exists("adjust_events"):
         days = sorted({*days, *lake.days("daily_bars")})
     touched = sorted({*days, *_next_days(lake, days, calendar), *_days_after_suspensions(lake, days)})
-    events = [_events(lake, bars_with_last(lake, block), complete, calendar) for block in _blocks(touched)]
+    events = [_events(lake, changed_bars(lake, block), complete, calendar) for block in _blocks(touched)]
     return lake.replace_days("adjust_events", pl.concat(events), touched)
 
 
 def add_events(
     lake: Lake,
     days: Sequence[date],
-    changes: pl.DataFrame,
+    changes: pl.DataFrame | None,
     *,
     complete: Collection[date],
     calendar: TradingCalendar | None = None,
@@ -118,7 +118,7 @@ def derive_unknown(lake: Lake, *, calendar: TradingCalendar | None = None) -> in
         return 0
     bars = bars_with_last(lake, unknown["date"].unique().sort().to_list(), unknown["symbol"].unique().to_list())
     bars = bars.join(unknown, on=["symbol", "date"], how="semi")
-    events = _events(lake, bars, whole_days(lake, "daily_bars"), calendar or shanghai())
+    events = _events(lake, changed_closes(bars), whole_days(lake, "daily_bars"), calendar or shanghai())
     settled = unknown.join(events.filter(pl.col("ratio").is_null()), on=["symbol", "date"], how="anti")
     if settled.height:
         days = settled["date"].unique().to_list()
@@ -139,8 +139,7 @@ def unknown_events(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.Da
     return events.filter(pl.col("ratio").is_null()).select("symbol", "date").sort("symbol", "date").collect()
 
 
-def _events(lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar) -> pl.DataFrame:
-    changed = changed_closes(bars)
+def _events(lake: Lake, changed: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar) -> pl.DataFrame:
     if changed.is_empty():
         return ADJUST_EVENTS.empty()
     silent = silent_days_between(lake, changed, complete, calendar)

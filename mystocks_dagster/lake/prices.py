@@ -1,10 +1,12 @@
 """Adjusted prices, computed from the stored raw bars and events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Literal, Unpack
 
+import numpy as np
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.confirmation import CONFIRMED, with_confirmed
@@ -12,8 +14,9 @@ from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.reading import Selection
+from mystocks_dagster.lake.sorting import collect_sorted, with_text_symbols
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.adjust import adjust
+from mystocks_dagster.market.adjust import PRICES, factors
 from mystocks_dagster.market.tables.market import DAILY_BARS
 
 How = Literal["hfq", "qfq"]
@@ -70,11 +73,26 @@ def scan_adjusted(
         if unknown == "refuse":
             _refuse(lake, near, bars)
         bars = within(bars, near)
-    adjusted = adjust(bars, events, anchored=how == "qfq", anchor=anchor)
-    if CONFIRMED in selected:
-        fixed = date.min if how == "hfq" else anchor or date.max
-        adjusted = with_confirmed(lake, adjusted, anchor=fixed, symbols=symbols)
-    return adjusted.select(selected)
+
+    def factors_of(symbols: pl.Series, days: pl.Series) -> np.ndarray:
+        return factors(symbols, days, events, anchored=how == "qfq", anchor=anchor)
+
+    def read(
+        names: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
+    ) -> Iterator[pl.DataFrame]:
+        names = selected if names is None else names
+        stored = bars.select(list(dict.fromkeys(["symbol", "date", *(name for name in names if name in raw)])))
+        prices = [name for name in PRICES if name in names]
+        frame = with_text_symbols(collect_sorted(stored, lake.location, factors=factors_of, multiplied=prices))
+        if CONFIRMED in names:
+            fixed = date.min if how == "hfq" else anchor or date.max
+            frame = with_confirmed(lake, frame.lazy(), anchor=fixed, symbols=symbols).collect()
+        frame = frame.select(names)
+        frame = frame if predicate is None else frame.filter(predicate)
+        yield frame if rows is None else frame.head(rows)
+
+    types = {**DAILY_BARS.stored.dtypes, "code": pl.String, "factor": pl.Float64, CONFIRMED: pl.Boolean}
+    return register_io_source(read, schema={name: types[name] for name in selected}, is_pure=True)
 
 
 class AdjustedSelection(Selection, total=False):

@@ -47,7 +47,7 @@ class TableReader:
 
     def exists(self, table: str) -> bool:
         """Return whether the table exists."""
-        return delta.open_table(self._uri(table)) is not None
+        return self._opened(table) is not None
 
     def days(self, table: str) -> list[date]:
         """Return the distinct dates of the table, ascending; empty when the table does not exist."""
@@ -172,14 +172,18 @@ class TableReader:
 
     def log(self, table: str, version: int | None = None) -> DeltaTable | None:
         """Open the transaction log of a table, at its newest or an older version; None when it does not exist."""
-        return delta.open_table(self._uri(table), version)
+        return self._opened(table) if version is None else delta.open_table(self._uri(table), version)
 
     # ---- inside
+
+    def _opened(self, table: str) -> DeltaTable | None:
+        """Open the version of a table that is read: the newest one; None when it does not exist."""
+        return delta.open_table(self._uri(table))
 
     def _info(self, name: str) -> TableInfo | None:
         uri = self._uri(name)
         try:
-            opened = delta.open_table(uri)
+            opened = self._opened(name)
             if opened is None:
                 return None
             delta.check_files(opened, uri)
@@ -196,7 +200,7 @@ class TableReader:
                     check_known(schema)
                 continue
             try:
-                opened = delta.open_table(self._uri(name))
+                opened = self._opened(name)
                 if opened is not None:
                     check_format(table_of(name).stored, opened)
                     delta.check_files(opened, self._uri(name))
@@ -211,7 +215,7 @@ class TableReader:
         return f"{self.location}/{table_of(table).name}"
 
     def _open(self, table: str) -> DeltaTable:
-        opened = delta.open_table(self._uri(table))
+        opened = self._opened(table)
         if opened is None:
             hint = " To fill an empty lake: mystocks bootstrap" if is_unfilled(self.location) else ""
             raise TableMissing(
@@ -234,7 +238,7 @@ class TableReader:
             damage = None
             for name in TABLES:
                 try:
-                    opened = delta.open_table(self._uri(name))
+                    opened = self._opened(name)
                 except TableDamaged as error:
                     damage = error
                     continue

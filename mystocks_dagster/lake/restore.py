@@ -16,6 +16,7 @@ from mystocks_dagster.lake.formats import format_of, pending, stamp
 from mystocks_dagster.lake.layout import RESTORES, YEAR, commit_time, row_count, stream
 from mystocks_dagster.lake.loads import all_load_entries, forget_days
 from mystocks_dagster.lake.location import has_wildcards, local_path
+from mystocks_dagster.lake.past import version_at
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.writing import PARQUET
 from mystocks_dagster.market.clock import now
@@ -177,10 +178,8 @@ def _opened(uri: str, table: str, number: int) -> DeltaTable:
 
 
 def _number_at(uri: str, table: str, moment: datetime) -> int:
-    for number in sorted(damage.commits(uri), reverse=True):
-        stamped = damage.commit_info(uri, number).get("timestamp")
-        if stamped is not None and stamped <= moment.timestamp() * 1000:
-            return number
+    if (number := version_at(uri, moment)) is not None:
+        return number
     raise UnknownName(f"{table} has no version of {moment.isoformat()} or before. List its versions: {_list(table)}")
 
 

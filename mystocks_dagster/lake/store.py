@@ -1,7 +1,10 @@
 """The lake: one Delta table per entry of `market.tables.TABLES` below one folder or URL."""
 
+from datetime import datetime
+
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.compaction import compact
+from mystocks_dagster.lake.past import PastLake
 from mystocks_dagster.lake.writing import TableWriter
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables import table as table_of
@@ -16,6 +19,16 @@ class Lake(TableWriter):
         location: A folder, or a URL that delta-rs understands (credentials come from the environment).
         world: The world of the data to write; None means the lake's own (for tables computed from others).
     """
+
+    def at(self, moment: datetime) -> PastLake:
+        """Return the lake as it was at a moment, for reading: what is written later does not show.
+
+        It reaches back at least 7 days: the maintenance task deletes files that were replaced earlier.
+
+        Raises:
+            LakeError: The moment has no time zone. Reading a table whose files of then are deleted: TableDamaged.
+        """
+        return PastLake(self.location, moment)
 
     def compact(self, table: str | None = None) -> None:
         """Merge the small files of daily writes into one per month; the rows stay the same. None means every table."""

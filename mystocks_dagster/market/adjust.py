@@ -10,6 +10,7 @@ from datetime import date
 from itertools import product
 from typing import cast
 
+import numpy as np
 import polars as pl
 
 from mystocks_dagster.market.symbols import board_expr
@@ -35,11 +36,16 @@ def changed_closes(bars: pl.DataFrame) -> pl.DataFrame:
     A symbol's first bar is never returned. Equal prices prove that there was no event, even across missing days.
 
     Args:
-        bars: `symbol`, `date`, `prev_close`, and `last_date` and `last_close` of the symbol's previous stored bar.
+        bars: `symbol`, as strings or as an `Enum`, `date`, `prev_close`, and `last_date` and `last_close` of the
+            symbol's previous stored bar.
     """
+    difference = (pl.col("prev_close") - pl.col("last_close")).abs()
+    # Few rows differ at all, and only of those the board is looked up.
+    same = difference <= min(HALF_A_FUNDS_TICK, HALF_A_TICK) + _EPSILON
+    bars = bars.filter(pl.col("last_date").is_not_null() & ~same.fill_null(value=False))
+    bars = bars.with_columns(pl.col("symbol").cast(pl.String))
     half = pl.when(board_expr("symbol").is_null()).then(HALF_A_FUNDS_TICK).otherwise(HALF_A_TICK)
-    same = (pl.col("prev_close") - pl.col("last_close")).abs() <= half + _EPSILON
-    return bars.filter(pl.col("last_date").is_not_null() & ~same.fill_null(value=False))
+    return bars.filter(~(difference <= half + _EPSILON).fill_null(value=False))
 
 
 def derive_events(changed: pl.DataFrame, silent: Sequence[date], actions: pl.DataFrame) -> pl.DataFrame:
@@ -140,41 +146,86 @@ def runs(days: Sequence[date], previous: Mapping[date, date]) -> list[tuple[date
 
 
 def adjust(
-    bars: pl.LazyFrame,
-    events: pl.DataFrame,
-    *,
-    anchored: bool = False,
-    anchor: date | None = None,
-    in_order: bool = False,
-) -> pl.LazyFrame:
-    """Multiply the prices of raw bars by their factor and add the column `factor`, in order of symbol and date.
+    bars: pl.DataFrame, events: pl.DataFrame, *, anchored: bool = False, anchor: date | None = None
+) -> pl.DataFrame:
+    """Multiply the prices of raw bars by their factor and add the column `factor`.
+
+    Args:
+        bars: `symbol`, `date` and any of `PRICES`, sorted by symbol and date; other columns, such as volume, are not
+            adjusted.
+        events: As `factors` takes them.
+        anchored: As `factors` takes it.
+        anchor: As `factors` takes it.
+    """
+    factor = factors(bars["symbol"], bars["date"], events, anchored=anchored, anchor=anchor)
+    prices = [name for name in PRICES if name in bars.columns]
+    bars = bars.with_columns(pl.Series("factor", factor, dtype=pl.Float64))
+    return bars.with_columns(pl.col(name) * pl.col("factor") for name in prices)
+
+
+def factors(
+    symbols: pl.Series, days: pl.Series, events: pl.DataFrame, *, anchored: bool = False, anchor: date | None = None
+) -> np.ndarray:
+    """Return the adjustment factor of each bar.
 
     Events whose ratio is null are ignored: the caller must not read across them.
 
     Args:
-        bars: `symbol`, `date` and any of `PRICES`; other columns, such as volume, are not adjusted.
+        symbols: The symbols of the bars, as strings or as an `Enum`, which is faster.
+        days: Their days; the bars are sorted by symbol and date.
         events: `symbol`, `date`, `ratio`, from each symbol's first stored day on.
         anchored: False: the factor is 1 on the first stored day (hfq). True: it is 1 on the anchor (qfq).
         anchor: The day on which qfq prices equal raw prices; None is the last stored day.
-        in_order: Whether the bars are sorted by symbol and date already.
     """
     steps = (
         events.filter(pl.col("ratio").is_not_null())
+        .with_columns(pl.col("symbol").cast(pl.String))
         .sort("symbol", "date")
         .select("symbol", "date", factor=(1 / pl.col("ratio")).cum_prod().over("symbol"))
     )
-    adjusted = (
-        (bars if in_order else bars.sort("symbol", "date"))
-        .join_asof(steps.lazy(), on="date", by="symbol", strategy="backward", check_sortedness=False)
-        .with_columns(pl.col("factor").fill_null(1.0))
-    )
+    scale = steps.clear().select("symbol", scale="factor")
     if anchored:
         upto = steps if anchor is None else steps.filter(pl.col("date") <= anchor)
         scale = upto.group_by("symbol").agg(scale=pl.col("factor").last())
-        adjusted = (
-            adjusted.join(scale.lazy(), on="symbol", how="left", maintain_order="left")
-            .with_columns(pl.col("factor") / pl.col("scale").fill_null(1.0))
-            .drop("scale")
+    return _factors(symbols, days, steps, scale)
+
+
+def _factors(symbols: pl.Series, days: pl.Series, steps: pl.DataFrame, scale: pl.DataFrame) -> np.ndarray:
+    """Return the factor of each bar: that of its symbol's last step, divided by its symbol's scale.
+
+    Only the rows at which the factor changes are searched for. A join of all bars takes ten times as long.
+    """
+    runs = symbols.rle().struct.unnest().select(symbol=pl.col("value").cast(pl.String), end=pl.col("len").cum_sum())
+    runs = runs.with_columns(pl.col("end").cast(pl.Int64)).with_columns(start=pl.col("end").shift(fill_value=0))
+    runs = runs.join(scale, on="symbol", how="left", maintain_order="left").with_columns(pl.col("scale").fill_null(1.0))
+    changes = runs.join(steps, on="symbol").sort("start", "date")
+    position = _first_not_before(
+        days.to_physical().to_numpy(),
+        changes["start"].to_numpy(),
+        changes["end"].to_numpy(),
+        changes["date"].to_physical().to_numpy(),
+    )
+    changes = changes.with_columns(position=pl.Series(position)).filter(pl.col("position") < pl.col("end"))
+    spans = (
+        pl.concat(
+            [
+                runs.select(position="start", factor=1.0 / pl.col("scale")),
+                changes.select("position", factor=pl.col("factor") / pl.col("scale")),
+            ]
         )
-    prices = [name for name in PRICES if name in bars.collect_schema().names()]
-    return adjusted.with_columns(pl.col(name) * pl.col("factor") for name in prices)
+        .sort("position", maintain_order=True)
+        .unique("position", keep="last", maintain_order=True)
+    )
+    ends = np.append(spans["position"].to_numpy(), len(days))
+    return np.repeat(spans["factor"].to_numpy(), np.diff(ends))
+
+
+def _first_not_before(days: np.ndarray, start: np.ndarray, end: np.ndarray, sought: np.ndarray) -> np.ndarray:
+    """Return for each `sought` day the first position from `start` to `end` whose day is not before it, or `end`."""
+    low, high = start.copy(), end.copy()
+    while (open_ranges := low < high).any():
+        middle = (low + high) // 2
+        before = days[np.minimum(middle, len(days) - 1)] < sought
+        low = np.where(open_ranges & before, middle + 1, low)
+        high = np.where(open_ranges & ~before, middle, high)
+    return low

@@ -130,11 +130,15 @@ def _read(name: str, series: pl.Series, kind: ColumnType, scale: float) -> pl.Se
         series = stripped.set(stripped.is_in(MISSING).fill_null(value=False), None)
     elif series.dtype.is_float():
         series = series.fill_nan(None)
-    converted = _READERS[kind](series, scale)
+    try:
+        converted = _READERS[kind](series, scale)
+    except pl.exceptions.PolarsError:
+        raise ColumnError(f"{name} has values of type {series.dtype}, which are not a {kind}") from None
     lost = converted.is_null() & series.is_not_null()
     if lost.any() and kind not in ("symbol", "stock"):
         example = series.filter(lost)[0]
-        raise ColumnError(f"{name} is {example!r}, which is not a {kind}")
+        shown = f"of type {series.dtype}" if isinstance(example, pl.Series | dict) else repr(example)
+        raise ColumnError(f"{name} is {shown}, which is not a {kind}")
     return converted.alias(name)
 
 

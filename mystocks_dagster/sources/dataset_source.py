@@ -75,7 +75,7 @@ class DatasetSource:
             frame = pl.concat([self._fetch({**values, "symbol": symbol}) for symbol in self._symbols])
         else:
             frame = self._fetch(values)
-        return self._within(_with_all_columns(self.dataset, frame), start, end)
+        return self._within(frame, start, end)
 
     def _fetch(self, values: Mapping[str, Value]) -> pl.DataFrame:
         if self.dataset.spec.files:
@@ -104,10 +104,3 @@ class DatasetSource:
             f"{self.name}: {others.height:,} of {frame.height:,} rows of {self.dataset.name} are of another day than "
             f"{asked}, e.g. {shown}. Correct the arguments or the day column in {self.dataset.file}."
         )
-
-
-def _with_all_columns(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the table's columns in its order; columns that the dataset does not fill are null."""
-    dtypes = dataset.table.dtypes
-    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in dtypes.items() if name not in frame.columns]
-    return frame.with_columns(missing).select(list(dtypes))

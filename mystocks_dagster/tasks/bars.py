@@ -1,7 +1,7 @@
 """Load daily bars: store them day by day, decide which days are complete, and report the result."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -115,7 +115,7 @@ def bars_result(
     wanted: RequestedDays | None = None,
 ) -> TaskResult:
     """Return the result of loading: failed without any bar, partial success when days or symbols are missing."""
-    lacking = [day for day in days if day not in loaded.rows.keys() | loaded.refused.keys()]
+    lacking = sorted({*days} - loaded.rows.keys() - loaded.refused.keys())
     idle = [day for day in lacking if wanted and day in wanted.unsure]
     missing = [day for day in lacking if day not in idle]
     missing = missing if symbols is None else sorted(set(symbols) - loaded.symbols - loaded.set_aside_symbols)
@@ -218,6 +218,7 @@ def store_days(
     counts: dict[date, int],
     known: KnownDays,
     loaded: LoadedBars,
+    record: Callable[..., None] = record_days,
 ) -> None:
     """Store whole days with their events, then record them as loaded: a run killed in between loads them again."""
     if counts:
@@ -227,7 +228,7 @@ def store_days(
     if counts and admitted.changes is not None:
         complete = known.complete.keys() - known.lacking
         loaded.events += add_events(lake, list(counts), admitted.changes, complete=complete)
-        record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
+        record(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial
     loaded.faults += admitted.faults

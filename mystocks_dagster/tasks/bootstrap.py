@@ -51,7 +51,8 @@ class BootstrapParams(TaskParams):
 @declares(
     writes=("index_bars", "etf_bars"),
     also_writes=(
-        *("daily_bars", "adjust_events", "stocks", "corporate_actions", "action_differences"),
+        *("daily_bars", "adjust_events", "stocks", "stock_names", "code_changes"),
+        *("corporate_actions", "action_differences"),
         *("indicators_daily", "indicators_weekly", "signals", "loaded_days", "quarantine"),
     ),
 )
@@ -80,7 +81,7 @@ def bootstrap_market(params: BootstrapParams, run: TaskRun) -> TaskResult:
         _optional("corporate actions", lambda: _actions(source, lake, start, end), run),
     ]
     parts += load_history(source, lake, start, end, reading=stages.of("reading"), writing=stages.of("bars"))
-    differing = check_actions(lake, known_action_days(lake))
+    compared = check_actions(lake, known_action_days(lake))
     if params.indicators and lake.exists("daily_bars"):
         parts += _calculate(run, stages)
     stages.reach("signals", 1, "stored")
@@ -89,8 +90,9 @@ def bootstrap_market(params: BootstrapParams, run: TaskRun) -> TaskResult:
     return replace(
         result,
         message=" ".join(
-            filter(None, [chosen.note, result.message, describe_differences(differing).strip(), calendar])
+            filter(None, [chosen.note, result.message, describe_differences(compared.open).strip(), calendar])
         ),
+        rows={**result.rows, **compared.rows},
         metadata={**result.metadata, "source": chosen.name, "not_chosen": dict(chosen.others)},
     )
 

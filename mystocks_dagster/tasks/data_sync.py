@@ -98,7 +98,7 @@ class StatementSync(TaskParams):
 @declares(
     writes=("daily_bars", "adjust_events"),
     also_writes=(
-        *("stocks", "corporate_actions", "action_differences", "daily_valuation"),
+        *("stocks", "stock_names", "code_changes", "corporate_actions", "action_differences", "daily_valuation"),
         *("loaded_days", "quarantine"),
     ),
 )
@@ -163,7 +163,7 @@ def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     return add_deliveries(result, source)
 
 
-@declares(writes=("stocks",), also_writes=("loaded_days", "quarantine"))
+@declares(writes=("stocks",), also_writes=("stock_names", "loaded_days", "quarantine"))
 def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
     """Fetch the stock list once per trading day. Without `include_delisted`, stored delisted stocks are kept.
 
@@ -237,8 +237,9 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
     fill_previous_closes(lake, sorted(loaded.rows))
     result = bars_result(loaded, days, params.symbols, source, lake, wanted=wanted)
     result = fetched.add_to(result, lake, source.name)
-    differing = describe_differences(check_actions(lake, sorted(loaded.rows)))
-    return replace(result, message=f"{result.message}{differing}".strip())
+    compared = check_actions(lake, sorted(loaded.rows))
+    message = f"{result.message}{describe_differences(compared.open)}".strip()
+    return replace(result, message=message, rows={**result.rows, **compared.rows})
 
 
 def _open_days(wanted: Sequence[date], complete: Collection[date], lacking: Collection[date]) -> list[date]:

@@ -112,10 +112,7 @@ def _traded_bars(lake: Lake, symbols: Sequence[str] | None) -> pl.DataFrame:
     """Return hfq bars of the days on which a symbol traded, up to an unknown ratio, sorted by symbol and date."""
     stored = lake.scan("daily_bars", columns=["symbol", "date", "high", "low", "close", "suspended"], symbols=symbols)
     bars = collect_sorted(before_unknown(lake, stored.filter(~pl.col("suspended")).drop("suspended")), lake.location)
-    events = lake.read("adjust_events", symbols=symbols)
-    # Events of symbols that never traded have no bar to adjust.
-    events = events.with_columns(pl.col("symbol").cast(bars.schema["symbol"], strict=False)).drop_nulls("symbol")
-    return adjust.adjust(bars.lazy(), events, in_order=True).drop("factor").collect()
+    return adjust.adjust(bars, lake.read("adjust_events", symbols=symbols)).drop("factor")
 
 
 def _calculated(bars: pl.DataFrame, period: Period, names: Sequence[Indicator], since: date) -> pl.DataFrame:

@@ -75,7 +75,7 @@ class _Report:
         skipped: A sentence for each table that has no witness now.
         rows: Number of written rows by table.
         failures: Errors by `TABLE with SOURCE`.
-        asked: The sources that were asked for rows, by name.
+        asked: The sources that gave rows, by name.
     """
 
     compared: list[str] = field(default_factory=list)
@@ -134,24 +134,24 @@ def _compare_table(
     if stored is None:
         report.skipped.append(f"{table}: nothing is loaded{f' of {params.day}' if params.day else ''}.")
         return
-    failed = False
+    failures: dict[str, MyStocksError] = {}
     for witness, source in _sources(stored, params.witnesses, run.settings, opened):
-        report.asked[source.name] = source
         try:
             result = _compare_with(stored, witness, source, params.sample)
         except NotOffered:
             continue
         except SourceError as error:
             run.logger.warning("%s could not be compared with %s: %s", table, witness.source, error)
-            report.failures[f"{table} with {witness.source}"] = error
-            failed = True
+            failures[f"{table} with {witness.source}"] = error
             continue
+        report.asked[source.name] = source
         record_comparison(lake, table, stored.day, (stored.source, witness.source), result)
         _count(report, "source_differences", result.differences.height)
         _count(report, "source_comparisons", 1)
         report.compared.append(_sentence(stored, witness.source, result))
         return
-    if not failed:
+    report.failures |= failures
+    if not failures:
         report.skipped.append(f"{table}: no other source has {stored.day} now.")
 
 

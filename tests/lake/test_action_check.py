@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from mystocks_dagster.errors import UnknownName
-from mystocks_dagster.lake.action_check import check_actions, confirm, open_differences
+from mystocks_dagster.lake.action_check import ActionCheck, check_actions, confirm, open_differences
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.prices import adjusted_bars
@@ -49,7 +49,7 @@ def found(lake: Lake) -> list[tuple[str, date, str]]:
 def test_prices_that_the_actions_explain_differ_in_nothing(lake: Lake):
     store(lake, {(BANK, WED): 9.5})
     state(lake, (BANK, WED, "tdx", 0.5), (BANK, WED, "akshare", 0.5))
-    assert check_actions(lake, DAYS) == 0
+    assert check_actions(lake, DAYS).open == 0
     assert found(lake) == []
 
 
@@ -66,25 +66,25 @@ def test_prices_that_the_actions_explain_differ_in_nothing(lake: Lake):
 def test_a_contradiction_is_listed_by_its_kind(lake: Lake, previous, actions, kind):
     store(lake, previous)
     state(lake, *actions)
-    assert check_actions(lake, DAYS) == 1
+    assert check_actions(lake, DAYS).open == 1
     assert found(lake) == [(BANK, WED, kind)]
 
 
 def test_a_difference_of_a_tick_is_rounding(lake: Lake):
     store(lake, {(BANK, WED): 9.51})
     state(lake, (BANK, WED, "tdx", 0.5))
-    assert check_actions(lake, DAYS) == 0
+    assert check_actions(lake, DAYS).open == 0
 
 
 def test_days_of_unknown_actions_and_computed_previous_closes_are_not_compared(lake: Lake):
     store(lake, {(BANK, WED): 9.5})
     state(lake, known=[MON, TUE])
-    assert check_actions(lake, DAYS) == 0
+    assert check_actions(lake, DAYS).open == 0
     store(lake, {(BANK, WED): 9.5}, actions_known=True)
     state(lake)
-    assert check_actions(lake, DAYS) == 0
+    assert check_actions(lake, DAYS).open == 0
     state(lake, (BANK, WED, "tdx", 0.5), (BANK, WED, "akshare", 0.6))
-    assert check_actions(lake, DAYS) == 1
+    assert check_actions(lake, DAYS).open == 1
     assert found(lake) == [(BANK, WED, "sources_differ")]
 
 
@@ -114,10 +114,10 @@ def test_a_person_decides_and_another_price_asks_again(lake: Lake):
     state(lake)
     check_actions(lake, DAYS)
     assert confirm(lake, BANK, WED) == 1
-    assert check_actions(lake, DAYS) == 0
+    assert check_actions(lake, DAYS).open == 0
     assert set(adjusted_bars(lake)["confirmed"].to_list()) == {True}
     store(lake, {(BANK, WED): 9.4})
-    assert check_actions(lake, DAYS) == 1
+    assert check_actions(lake, DAYS).open == 1
     with pytest.raises(UnknownName, match=r"000001\.SZ has no open difference on 2024-06-19; .*mystocks data actions"):
         confirm(lake, MAKER, WED)
 
@@ -125,7 +125,8 @@ def test_a_person_decides_and_another_price_asks_again(lake: Lake):
 def test_a_source_decides_with_the_action_that_was_missing(lake: Lake):
     store(lake, {(BANK, WED): 9.5})
     state(lake)
-    assert check_actions(lake, DAYS) == 1
+    assert check_actions(lake, DAYS).open == 1
     state(lake, (BANK, WED, "tdx", 0.5))
-    assert check_actions(lake, DAYS) == 0
+    assert check_actions(lake, DAYS) == ActionCheck(open=0, changed=1)
+    assert check_actions(lake, DAYS) == ActionCheck()
     assert found(lake) == []

@@ -116,34 +116,34 @@ def test_next_bars_are_found_symbol_by_symbol():
 
 
 @pytest.fixture
-def split() -> tuple[pl.LazyFrame, pl.DataFrame]:
+def split() -> tuple[pl.DataFrame, pl.DataFrame]:
     """Ten for twenty on Wednesday, ten for eleven on Friday; the true value never moves."""
     frame = bars((MON, 22.0, 22.0), (TUE, 22.0, 22.0), (WED, 11.0, 11.0), (THU, 11.0, 11.0), (FRI, 10.0, 10.0))
     events = pl.DataFrame({"symbol": ["600519.SH"] * 2, "date": [WED, FRI], "ratio": [0.5, 10 / 11]})
-    return frame.lazy(), events
+    return frame, events
 
 
 def test_hfq_keeps_the_first_day_and_qfq_the_last(split):
     raw, events = split
-    assert adjust(raw, events).collect()["close"].to_list() == pytest.approx([22.0] * 5)
-    assert adjust(raw, events, anchored=True).collect()["close"].to_list() == pytest.approx([10.0] * 5)
+    assert adjust(raw, events)["close"].to_list() == pytest.approx([22.0] * 5)
+    assert adjust(raw, events, anchored=True)["close"].to_list() == pytest.approx([10.0] * 5)
 
 
 def test_qfq_can_be_anchored_at_any_day(split):
     raw, events = split
     for day, close in ((MON, 22.0), (TUE, 22.0), (WED, 11.0), (THU, 11.0), (FRI, 10.0)):
-        assert adjust(raw, events, anchored=True, anchor=day).collect()["close"].to_list() == pytest.approx([close] * 5)
+        assert adjust(raw, events, anchored=True, anchor=day)["close"].to_list() == pytest.approx([close] * 5)
 
 
 def test_yesterdays_adjusted_close_is_todays_adjusted_previous_close(split):
     raw, events = split
-    frame = adjust(raw, events).collect()
+    frame = adjust(raw, events)
     assert frame["prev_close"].to_list()[1:] == pytest.approx(frame["close"].to_list()[:-1])
 
 
 def test_a_symbol_without_events_keeps_its_prices(split):
     raw, events = split
-    assert adjust(raw, events.clear()).collect()["close"].to_list() == raw.collect()["close"].to_list()
+    assert adjust(raw, events.clear())["close"].to_list() == raw["close"].to_list()
 
 
 def test_two_sources_that_state_one_dividend_are_not_paid_twice():

@@ -1,10 +1,12 @@
 """Files of a dataset: what is read, converted and refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from mystocks_dagster.datasets.model import FilesSpec
 from mystocks_dagster.datasets.reader import Dataset, read_dataset
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
 from mystocks_dagster.market.tables import BUILT_IN
@@ -83,6 +85,18 @@ def test_a_column_that_vanished_or_appeared_is_named(dataset: Dataset, tmp_path:
 def test_text_of_excel_in_chinese_windows_is_read(dataset: Dataset, tmp_path: Path) -> None:
     assert read(dataset, tmp_path, (HEAD + "600519,1,1,,,,茅台\n").encode("gb18030")).height == 1
     assert read(dataset, tmp_path, ("\ufeff" + HEAD + "600519,1,1,,,,\n").encode()).height == 1
+
+
+def test_a_column_of_another_kind_in_a_parquet_file_is_named(dataset: Dataset, tmp_path: Path) -> None:
+    spec = dataset.spec.model_copy(update={"files": FilesSpec(pattern="in/*.parquet")})
+    columns = {name: [None] for name in HEAD.strip().split(",")} | {"代码": ["600519"], "价格": [[1.0]]}
+    pl.DataFrame(columns).write_parquet(tmp_path / "in" / "a.parquet")
+    with pytest.raises(SourceChanged, match=r"price is of type List\(Float64\), which is not a number"):
+        read_files(replace(dataset, spec=spec), tmp_path, {})
+
+
+def test_a_file_without_rows_is_not_an_error(dataset: Dataset, tmp_path: Path) -> None:
+    assert read(dataset, tmp_path, "").is_empty()
 
 
 def test_no_file_and_a_link_out_of_the_project_are_errors(dataset: Dataset, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from mystocks_dagster.errors import InvalidParams, SourceChanged, SourceUnavaila
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import BUILT_IN, TABLES
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.hosts import rule_of
 from mystocks_dagster.tasks.datasets import DatasetSync, sync_dataset
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
@@ -322,3 +323,8 @@ def test_the_witness_says_how_many_rows_agree(run: TaskRun, lake: Lake) -> None:
     assert result.status == "partial_success"
     assert "1 of 2 rows differ from daily_valuation, e.g. 2025-04-07 600519.SH: pb 1.8 and 2.5." in result.message
     assert result.metadata["agreement_percent"] == 50.0
+
+
+def test_the_hosts_of_datasets_have_request_limits_of_their_own() -> None:
+    assert rule_of("push2ex.eastmoney.com").drops_are_bans
+    assert rule_of("datacenter.eastmoney.com").name == "eastmoney-datacenter"
