@@ -31,8 +31,9 @@ app = typer.Typer(
 
 def register(parent: typer.Typer) -> None:
     """Add the commands under `data`."""
-    from mystocks_dagster.cli import data_gaps, data_truth
+    from mystocks_dagster.cli import data_actions, data_gaps, data_truth
 
+    data_actions.register(app)
     data_gaps.register(app)
     data_truth.register(app)
     parent.add_typer(app, name="data")
@@ -105,6 +106,50 @@ def query(
     Example: mystocks data query "SELECT symbol, count(*) AS days FROM daily_bars GROUP BY symbol"
     """
     _show(_lake().query(sql, as_of=as_of and as_of.date()), json=json)
+
+
+@app.command()
+def universe(
+    day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Any day up to today; omitted: the newest stored one.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the stocks that were listed on a day, those included that were delisted later; empty is unknown.
+
+    Example: mystocks data universe --day 2024-06-28
+    """
+    from mystocks_dagster.lake.universe import universe as listed_on
+    from mystocks_dagster.market.clock import now
+
+    lake = _lake()
+    stored = lake.days("daily_bars") if day is None else []
+    _show(listed_on(lake, day.date() if day else stored[-1] if stored else now().date()), json=json)
+
+
+@app.command()
+def codes(
+    old: Annotated[str, typer.Argument(help="The code before, like 300114.SZ; omitted: list the known changes.")] = "",
+    new: Annotated[str, typer.Argument(help="The code after; omitted with a day: the code did not change.")] = "",
+    day: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First trading day of the new code.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the stocks whose code changed, or state a change: all readers then see one history.
+
+    Example: mystocks data codes 300114.SZ 302132.SZ --from 2025-02-17
+    """
+    from mystocks_dagster.lake.identity import state_change
+    from mystocks_dagster.market.symbols import normalise
+
+    lake = _lake()
+    if old:
+        if day is None:
+            raise UnknownName("Add the first trading day of the new code: --from 2025-02-17.")
+        state_change(lake, normalise(old), normalise(new) if new else None, day.date())
+    changes = lake.code_changes().rows.sort("from_day", "old_symbol")
+    _show(changes, json=json)
 
 
 @app.command()

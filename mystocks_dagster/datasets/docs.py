@@ -78,6 +78,8 @@ def schema_text() -> str:
     ):
         kind = {name: owner["properties"][field].pop(name) for name in ("type", "items")}
         owner["properties"][field]["anyOf"] = [kind, {"type": "string"}]
+    each = schema["$defs"]["CallSpec"]["properties"]["each"]
+    each["additionalProperties"] = {"anyOf": [each["additionalProperties"], {"type": "string"}]}
     rules = schema["properties"]["rules"]["additionalProperties"]
     schema["properties"]["rules"]["additionalProperties"] = {"anyOf": [rules, {"type": "string"}]}
     return json.dumps(schema, ensure_ascii=False, indent=2).replace("$defs", "definitions") + "\n"

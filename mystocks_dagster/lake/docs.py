@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from mystocks_dagster.lake.stored_checks import CheckDeclaration, check_declarations
 from mystocks_dagster.market.table import MOMENT, Table
 from mystocks_dagster.market.tables import BUILT_IN
 
@@ -37,6 +38,12 @@ def _section(table: Table) -> Iterator[str]:
         yield f"| `{column.name}` | {kind} | {column.unit} | {'yes' if column.null else ''} |"
     yield ""
     yield from _rules(table)
+    yield f"Checks: {', '.join(_check(check) for check in check_declarations(table))}."
+    yield ""
+
+
+def _check(check: CheckDeclaration) -> str:
+    return f"`{check.name}` (blocks)" if check.blocking else f"`{check.name}`"
 
 
 def _rules(table: Table) -> Iterator[str]:

@@ -4,7 +4,6 @@ Each check returns the rows that fail it. It reads the newest `check_days` of it
 it compares with them.
 """
 
-from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
 
@@ -160,7 +159,7 @@ def _disagreements(stored: StoredRows) -> pl.DataFrame:
     """Return the differences of the newest compared day."""
     newest = _newest_comparison(stored)["date"].max()
     rows = stored.other("source_differences").filter(pl.col("table") == stored.table.name)
-    return rows.filter(pl.col("date") == newest).sort("symbol", "column")
+    return (rows.clear() if newest is None else rows.filter(pl.col("date") == newest)).sort("symbol", "column")
 
 
 def _agreement(stored: StoredRows) -> str:
@@ -174,45 +173,43 @@ def _agreement(stored: StoredRows) -> str:
     )
 
 
-def _named(name: str, fails_if: str, remedy: str, failing: Callable[[StoredRows], pl.DataFrame]) -> Check:
-    return Check(name, fails_if, remedy, failing)
-
-
 KEYS_UNIQUE = Check("keys_unique", "two rows have the same key", _RESTORE, _repeated_keys, blocking=True)
 REQUIRED_VALUES = Check(
     "required_values", "a column that must not be null is null", _RESTORE, _missing_values, blocking=True
 )
-NEWEST_DAY = _named(
+NEWEST_DAY = Check(
     "newest_day",
     "the newest published trading day is not loaded; loads of older days do not count",
     "Run the task: mystocks run {task}. If its source publishes later, write available_after.",
     _newest_day,
+    of_days=True,
 )
-NO_MISSING_DAYS = _named(
+NO_MISSING_DAYS = Check(
     "no_missing_days",
     "a trading day since the first loaded one is missing, partial or quarantined",
     "List them: mystocks data gaps {table}. Load them: mystocks backfill --missing {table}.",
     _missing_days,
+    of_days=True,
 )
-ROWS_SET_ASIDE = _named(
+ROWS_SET_ASIDE = Check(
     "rows_set_aside",
     "rows of the table are in the quarantine",
     "Correct them at the source, or choose another one, and load them again: mystocks run {task} --failed-only.",
     _set_aside,
 )
-ROW_COUNT = _named(
+ROW_COUNT = Check(
     "row_count",
     f"a day has over {COUNT_SHARE:.0%}, and over {COUNT_ROWS}, more or fewer rows than the trading day before",
     _AGAIN,
     _counts,
 )
-SAME_SYMBOLS = _named(
+SAME_SYMBOLS = Check(
     "same_symbols",
     "a symbol has a row on the day before and none on a day, is not delisted, and does not resume at its last close",
     _AGAIN,
     _lost_symbols,
 )
-LISTED_SYMBOLS = _named(
+LISTED_SYMBOLS = Check(
     "listed_symbols",
     f"on the newest day a symbol is not in the stock list, or over {LISTED_SHARE:.0%} of the listed ones have no row",
     f"Refresh the stock list: mystocks run sync_basic_stock_info -p force=true. {_AGAIN}",

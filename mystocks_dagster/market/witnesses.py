@@ -51,8 +51,15 @@ COMPARED = MappingProxyType(
         "index_bars": _bars(_POINTS),
         "etf_bars": _bars(_FUND_PRICE),
         "daily_valuation": dict.fromkeys(("pe_ttm", "pb", "ps_ttm", "pcf_ttm"), _RATIO),
+        # Only which stocks have an event: vendors cumulate factors, so that a day's ratio does not follow from one.
+        "adjust_events": dict[str, Tolerance | None](),
     }
 )
+#: The table of another source that witnesses a table, where it is not the same one.
+WITNESS_TABLES = MappingProxyType({"adjust_events": "adjust_factors"})
+
+#: Tables of which each vendor has its own selection: a row that only one has is no difference.
+SELECTIONS = frozenset({"index_bars", "etf_bars", "daily_valuation"})
 
 _SCHEMA = {
     "symbol": pl.String,
@@ -113,6 +120,8 @@ def compare(table: str, a: pl.DataFrame, b: pl.DataFrame) -> Comparison:
         a, b = _without_unmatched_suspensions(a, b), _without_unmatched_suspensions(b, a)
     both = a.join(b, on="symbol", suffix="_b")
     values = [_values(both, name, tolerance) for name, tolerance in columns.items()]
+    if table in SELECTIONS:
+        a, b = a.join(b, on="symbol", how="semi"), b.join(a, on="symbol", how="semi")
     only = [_only(a, b, first=True), _only(b, a, first=False)]
     differences = pl.concat([pl.DataFrame(schema=_SCHEMA), *values, *only])
     differing = differences["symbol"].n_unique()

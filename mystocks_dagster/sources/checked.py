@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from mystocks_dagster.errors import SourceChanged
+from mystocks_dagster.market import clock
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.value_rules import CheckedFrame, Fault, check
 from mystocks_dagster.sources.history import history_of, history_tables
@@ -118,7 +119,9 @@ class CheckedSource:
         return self._checked(table, self._source.rows(table, start, end), by_day=TABLES[table].by_day)
 
     def _checked(self, name: str, frame: pl.DataFrame, *, by_day: bool = False) -> pl.DataFrame:
-        """Return the rows to store; with `by_day` only the refused days are left out, otherwise a refusal raises.
+        """Return the rows to store, with their provenance.
+
+        With `by_day` only the refused days are left out; otherwise a refusal raises.
 
         Raises:
             SourceChanged: Two different rows share a key, or so many rows break a rule that the frame is refused.
@@ -135,7 +138,7 @@ class CheckedSource:
             findings = self._findings.setdefault(name, RejectedRows())
             findings.faults += [*own, *checked.faults]
             findings.refused |= {day: reason for day, reason in checked.refused.items() if day is not None}
-        return checked.rows
+        return table.stamped(checked.rows, self.name, clock.now().replace(microsecond=0))
 
 
 def drop_duplicates(name: str, frame: pl.DataFrame, source: str) -> pl.DataFrame:

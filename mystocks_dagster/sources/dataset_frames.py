@@ -59,8 +59,8 @@ def convert(
             name, _with_exchange(columns[label], dataset.types[name], exchange), dataset.types[name], spec[name].scale
         )
         if (label := labels.get(name))
-        else _constant(name, spec[name], dataset.types[name], values, height)
-        for name in spec
+        else _constant(name, spec[name], kind, values, height)
+        for name, kind in dataset.types.items()
     ]
     series = [
         values if (default := spec[values.name].default) is None else values.fill_null(default) for values in series
@@ -101,7 +101,7 @@ def _of_securities(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_numbers(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
-    """Leave out rows without any number: lists also name securities that they have no data of, such as delisted ones."""
+    """Leave out rows without any number: lists also name securities without data, such as delisted ones."""
     numbers = [
         name
         for name, kind in dataset.types.items()

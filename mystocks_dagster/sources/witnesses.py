@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
-from mystocks_dagster.market.witnesses import COMPARED
+from mystocks_dagster.market.witnesses import COMPARED, WITNESS_TABLES
 from mystocks_dagster.sources.declaration import Offer
 from mystocks_dagster.sources.preference import preferred
 from mystocks_dagster.sources.registry import declarations
 
 #: A source that needs more requests for a day of the whole market is compared by a sample of symbols, if at all.
-BULK_REQUESTS = 5
+BULK_REQUESTS = 10
+#: Calendar days that a source of the newest days has at least.
+RECENT = timedelta(days=7)
 #: Units in which a source gives a day of the whole market.
 _WHOLE = frozenset({"day", "history", "snapshot"})
 
@@ -40,6 +42,7 @@ def witnesses_of(table: str, *, without: Iterable[str] = ()) -> tuple[Witness, .
         table: Name of the table.
         without: Sources that gave the stored rows, which cannot be their witness.
     """
+    table = WITNESS_TABLES.get(table, table)
     names = [
         name
         for name, source in declarations().items()
@@ -51,7 +54,8 @@ def witnesses_of(table: str, *, without: Iterable[str] = ()) -> tuple[Witness, .
 
 def covers(witness: Witness, day: date, newest: date) -> bool:
     """Return whether a witness can have that day; `newest` is the latest closed trading day."""
-    return witness.offer.past != "latest" or day == newest
+    reach = {"all": date.min, "recent": newest - RECENT, "latest": newest}
+    return day >= reach[witness.offer.past]
 
 
 def compared_tables() -> tuple[str, ...]:
@@ -62,7 +66,9 @@ def compared_tables() -> tuple[str, ...]:
 def _cheapest(table: str, name: str) -> Offer:
     """Return the offer of the whole market at the least cost; that by symbol if the others cost too much."""
     offers = declarations()[name].offers_of(table)
-    whole = sorted((offer for offer in offers if offer.unit in _WHOLE), key=lambda offer: offer.requests)
+    # A whole history is not downloaded for one day, if the day can be had by itself.
+    whole = [offer for offer in offers if offer.unit in _WHOLE]
+    whole.sort(key=lambda offer: (offer.unit == "history", offer.requests))
     if whole and (whole[0].requests <= BULK_REQUESTS or len(whole) == len(offers)):
         return whole[0]
     return next(offer for offer in offers if offer.unit not in _WHOLE)

@@ -8,6 +8,7 @@ import polars as pl
 
 from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError, SourceUnavailable
 from mystocks_dagster.lake.events import session_before
+from mystocks_dagster.lake.identity import with_newest_codes
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
@@ -88,6 +89,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     }
     if frame.is_empty():
         return AdmissionResult(frame, faults, refused | _days_without_rows(rejected_days, frame, refused, whole=whole))
+    frame = with_newest_codes(lake, frame, whole=whole)
     days = frame["date"].unique().sort().to_list()
     frame, neighbours, wrong = _without_wrong_days(lake, frame) if whole else (frame, _neighbours(lake, frame), {})
     if whole and not source.has_history:

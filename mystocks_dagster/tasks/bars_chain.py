@@ -180,7 +180,7 @@ def _wanted(lake: Lake, frame: pl.DataFrame, gaps: Gaps) -> pl.DataFrame:
         frame.filter(pl.col("date") == day, *([pl.col("symbol").is_in(sorted(names))] if names is not None else []))
         for day, names in gaps.items()
     ]
-    rows = pl.concat([DAILY_BARS.empty().select(frame.columns), *parts])
+    rows = pl.concat([frame.clear(), *parts])
     if rows.is_empty():
         return rows
     stored = lake.read(_TABLE, columns=list(DAILY_BARS.key), start=min(gaps), end=max(gaps))

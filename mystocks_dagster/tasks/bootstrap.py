@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from mystocks_dagster.errors import InvalidParams, NotOffered, SourceError, TaskFailed
+from mystocks_dagster.lake.action_check import check_actions, known_action_days
 from mystocks_dagster.lake.loads import forget_missing
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.sources.checked import CheckedSource
@@ -17,7 +18,7 @@ from mystocks_dagster.sources.quickest import ChosenSource, from_files, has_own_
 from mystocks_dagster.sources.registry import open_source
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.bulk_load import load_history
-from mystocks_dagster.tasks.corporate_actions import sync_actions
+from mystocks_dagster.tasks.corporate_actions import describe_differences, sync_actions
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.param_types import SourceName, TaskParams
@@ -50,7 +51,7 @@ class BootstrapParams(TaskParams):
 @declares(
     writes=("index_bars", "etf_bars"),
     also_writes=(
-        *("daily_bars", "adjust_events", "stocks", "corporate_actions"),
+        *("daily_bars", "adjust_events", "stocks", "corporate_actions", "action_differences"),
         *("indicators_daily", "indicators_weekly", "signals", "loaded_days", "quarantine"),
     ),
 )
@@ -79,6 +80,7 @@ def bootstrap_market(params: BootstrapParams, run: TaskRun) -> TaskResult:
         _optional("corporate actions", lambda: _actions(source, lake, start, end), run),
     ]
     parts += load_history(source, lake, start, end, reading=stages.of("reading"), writing=stages.of("bars"))
+    differing = check_actions(lake, known_action_days(lake))
     if params.indicators and lake.exists("daily_bars"):
         parts += _calculate(run, stages)
     stages.reach("signals", 1, "stored")
@@ -86,7 +88,9 @@ def bootstrap_market(params: BootstrapParams, run: TaskRun) -> TaskResult:
     calendar = refreshed.message if refreshed and refreshed.changed else ""
     return replace(
         result,
-        message=" ".join(filter(None, [chosen.note, result.message, calendar])),
+        message=" ".join(
+            filter(None, [chosen.note, result.message, describe_differences(differing).strip(), calendar])
+        ),
         metadata={**result.metadata, "source": chosen.name, "not_chosen": dict(chosen.others)},
     )
 

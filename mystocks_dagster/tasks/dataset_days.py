@@ -81,8 +81,7 @@ def _requested(
     if asked:
         days = sorted(set(asked))
     elif start or end:
-        # A window up to today takes what is published of it.
-        days = shanghai().sessions(start or end or newest, min(end or newest, max(newest, start or newest)))
+        days = shanghai().sessions(start or end or newest, end or max(newest, start or newest))
     else:
         days = _sessions_back(newest, NEWEST)
     early = [day for day in days if day > newest]

@@ -16,7 +16,14 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.market.witnesses import COMPARED, Comparison, calendar_differences, compare, day_difference
+from mystocks_dagster.market.witnesses import (
+    COMPARED,
+    WITNESS_TABLES,
+    Comparison,
+    calendar_differences,
+    compare,
+    day_difference,
+)
 from mystocks_dagster.settings import Settings, source_names
 from mystocks_dagster.sources.chain import late_until
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
@@ -27,7 +34,9 @@ from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.param_types import Day, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
-ComparedTable = Literal["daily_bars", "index_bars", "etf_bars", "daily_valuation"]
+ComparedTable = Literal["daily_bars", "index_bars", "etf_bars", "daily_valuation", "adjust_events"]
+#: The table whose loaded days are those of a table that is derived from it.
+_DAYS_OF = {"adjust_events": "daily_bars"}
 #: Calendars are compared so many days before and after the compared day.
 _CALENDAR = timedelta(days=45)
 
@@ -36,7 +45,7 @@ class WitnessParams(TaskParams):
     """Parameters of `compare_sources`."""
 
     tables: list[ComparedTable] = Field(
-        default=["daily_bars", "index_bars", "etf_bars", "daily_valuation"],
+        default=["daily_bars", "index_bars", "etf_bars", "daily_valuation", "adjust_events"],
         min_length=1,
         description="Tables to compare.",
     )
@@ -148,15 +157,16 @@ def _compare_table(
 
 def _stored_day(lake: Lake, table: str, day: date | None) -> _StoredDay | None:
     """Return the stored rows of a day, or of the newest day with rows; None if there are none."""
-    if table not in TABLES:
-        return None
-    entries = load_entries(lake, table).filter(pl.col("rows") > 0).sort("date")
+    entries = load_entries(lake, _DAYS_OF.get(table, table)).filter(pl.col("rows") > 0).sort("date")
     entries = entries.tail(1) if day is None else entries.filter(pl.col("date") == day)
     if entries.is_empty():
         return None
     entry = entries.row(0, named=True)
-    rows = lake.read(table, start=entry["date"], end=entry["date"])
-    givers = tuple(name.strip() for name in entry["source"].split(","))
+    rows = TABLES[table].empty()
+    if lake.exists(table):
+        rows = lake.read(table, start=entry["date"], end=entry["date"])
+    sources = rows["source"].drop_nulls().unique().sort().to_list() if "source" in rows.columns else []
+    givers = tuple(sources or (name.strip() for name in entry["source"].split(",")))
     return _StoredDay(table=table, day=entry["date"], rows=rows, givers=givers)
 
 
@@ -192,7 +202,7 @@ def _compare_with(stored: _StoredDay, witness: Witness, source: CheckedSource, s
     other = _fetch(stored, source, symbols)
     if symbols is not None:
         own = own.filter(pl.col("symbol").is_in(symbols))
-    if other.is_empty() and own.height:
+    if other.is_empty() and own.height and stored.table not in _DAYS_OF:
         return _no_rows(stored, source, own.height)
     return compare(stored.table, own, other.filter(_in_exchanges(_exchanges_of(stored))))
 
@@ -202,9 +212,9 @@ def _fetch(stored: _StoredDay, source: CheckedSource, symbols: list[str] | None)
         frames = [stored.rows.clear(), *source.daily_bars([stored.day], symbols)]
         other = pl.concat(frames, how="diagonal_relaxed")
     else:
-        other = source.rows(stored.table, stored.day, stored.day)
+        other = source.rows(WITNESS_TABLES.get(stored.table, stored.table), stored.day, stored.day)
         other = other if symbols is None else other.filter(pl.col("symbol").is_in(symbols))
-    take_findings(source, stored.table)
+    take_findings(source, WITNESS_TABLES.get(stored.table, stored.table))
     return other
 
 
@@ -263,6 +273,8 @@ def _sentence(stored: _StoredDay, witness: str, result: Comparison) -> str:
     text = f"{stored.table} of {stored.day}: {stored.source} and {witness}"
     if result.note:
         return f"{text}: {result.note}"
+    if not result.agreeing + result.differing:
+        return f"{text} have no row."
     rows = f"in {result.differing:,} of {result.agreeing + result.differing:,} rows"
     return f"{text} agree{f' except {rows}' if result.differing else f' in all {result.agreeing:,} rows'}."
 
@@ -274,10 +286,11 @@ def _sampled(symbols: list[str], size: int, seed: str) -> list[str]:
 
 def _exchanges_of(stored: _StoredDay) -> tuple[str, ...]:
     """Return the exchanges that the sources of the stored rows cover."""
+    table = _DAYS_OF.get(stored.table, stored.table)
     offers = [
         offer
         for name in stored.givers
-        for offer in (declarations()[name].offers_of(stored.table) if name in declarations() else ())
+        for offer in (declarations()[name].offers_of(table) if name in declarations() else ())
     ]
     return tuple({exchange for offer in offers for exchange in offer.exchanges}) or EXCHANGES
 

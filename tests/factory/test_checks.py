@@ -106,9 +106,11 @@ BARS = """
 
     @declares(writes=("daily_bars",))
     def bars(params, run):
-        rows = [("600000.SH", date(2024, 1, day), 9., 9., 9., 9., stated, 1, 9., 1., False, False)
+        bar = dict.fromkeys(("open", "high", "low", "close", "amount"), 9.)
+        bar |= {"symbol": "600000.SH", "volume": 1, "is_st": False, "suspended": False}
+        rows = [bar | {"date": date(2024, 1, day), "prev_close": stated}
                 for day, stated in ((2, 9.), (3, params.get("stated", 8.)))]
-        frame = pl.DataFrame(rows, schema=DAILY_BARS.dtypes, orient="row")
+        frame = pl.DataFrame(rows, schema=DAILY_BARS.dtypes)
         written = run.lake("real").replace_days("daily_bars", frame, [date(2024, 1, 2), date(2024, 1, 3)])
         return {"status": "success", "rows": {"daily_bars": written}}
 

@@ -92,7 +92,7 @@ def test_a_suspended_stock_that_a_vendor_leaves_out_is_no_difference():
 
 
 def test_rows_of_an_hour_before_are_one_difference_of_the_day():
-    changes = [{"volume": 1_000_000 + 7_000 * n, "close": 10.05} for n in range(40)]
+    changes = [{"volume": 1_000_000 + 5_000 * n, "close": 10.05} for n in range(40)]
     result = compare("daily_bars", bars(*changes), bars())
     assert result.differences.select("symbol", "column", "kind").rows() == [("*", "volume", "earlier_moment")]
     assert result.note == ("The stored rows are of an earlier moment of the day: 40 of 40 stocks have traded since.")

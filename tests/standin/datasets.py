@@ -78,8 +78,8 @@ _HOLDERS = (
 _EARNINGS = (
     "SECURITY_CODE SECURITY_NAME_ABBR TRADE_MARKET_CODE TRADE_MARKET SECURITY_TYPE_CODE SECURITY_TYPE UPDATE_DATE"
     " REPORTDATE BASIC_EPS DEDUCT_BASIC_EPS TOTAL_OPERATE_INCOME PARENT_NETPROFIT WEIGHTAVG_ROE YSTZ SJLTZ BPS MGJYXJJE"
-    " XSMLL YSHZ SJLHZ ASSIGNDSCRPT PAYYEAR PUBLISHNAME ZXGXL NOTICE_DATE ORG_CODE TRADE_MARKET_ZJG ISNEW QDATE DATATYPE"
-    " DATAYEAR DATEMMDD EITIME SECUCODE K1 K2 K3"
+    " XSMLL YSHZ SJLHZ ASSIGNDSCRPT PAYYEAR PUBLISHNAME ZXGXL NOTICE_DATE ORG_CODE TRADE_MARKET_ZJG ISNEW QDATE"
+    " DATATYPE DATAYEAR DATEMMDD EITIME SECUCODE K1 K2 K3"
 )
 _APPOINTED = (
     "SECUCODE SECURITY_CODE SECURITY_NAME_ABBR REPORT_DATE FIRST_APPOINT_DATE FIRST_CHANGE_DATE SECOND_CHANGE_DATE"
@@ -93,7 +93,8 @@ def plans() -> list[Row]:
         _row(
             _PLAN,
             SECURITY_NAME_ABBR="宁德时代", SECURITY_CODE="300750", PRETAX_BONUS_RMB=cash, BONUS_IT_RATIO=bonus,
-            PLAN_NOTICE_DATE="2025-03-15 00:00:00", REPORT_DATE="2024-12-31 00:00:00", ASSIGN_PROGRESS="董事会决议通过",
+            PLAN_NOTICE_DATE="2025-03-15 00:00:00", REPORT_DATE="2024-12-31 00:00:00",
+            ASSIGN_PROGRESS="董事会决议通过",
             NOTICE_DATE="2025-03-15 00:00:00",
         )
         for cash, bonus in ((20.11, None), (30.17, 8.0))
@@ -117,8 +118,10 @@ def _by_period() -> dict[str, list[Row]]:
             _row(
                 _EARNINGS,
                 SECURITY_CODE=code, SECURITY_NAME_ABBR=name, UPDATE_DATE="2025-04-03 00:00:00", REPORTDATE=year_end,
-                BASIC_EPS=68.64, TOTAL_OPERATE_INCOME=174144000000.0, PARENT_NETPROFIT=86228000000.0, WEIGHTAVG_ROE=36.02,
-                YSTZ=15.66, SJLTZ=15.38, BPS=185.56, MGJYXJJE=73.6, XSMLL=91.93, YSHZ=28.9, SJLHZ=33.1, PUBLISHNAME="酿酒",
+                BASIC_EPS=68.64, TOTAL_OPERATE_INCOME=174144000000.0, PARENT_NETPROFIT=86228000000.0,
+                WEIGHTAVG_ROE=36.02,
+                YSTZ=15.66, SJLTZ=15.38, BPS=185.56, MGJYXJJE=73.6, XSMLL=91.93, YSHZ=28.9, SJLHZ=33.1,
+                PUBLISHNAME="酿酒",
             )
             for code, name in (("600519", "贵州茅台"), ("830799", "艾融软件"), ("400001", "某三板股"))
         ],
@@ -168,7 +171,8 @@ def _by_day() -> dict[str, list[Row]]:
             _row(
                 _UNLOCK,
                 SECURITY_CODE="688981", SECURITY_NAME_ABBR="中芯国际", FREE_DATE="2025-07-16 00:00:00",
-                CURRENT_FREE_SHARES=1200.5, ABLE_FREE_SHARES=1500.0, LIFT_MARKET_CAP=98000.0, FREE_RATIO=0.031, NEW=81.6,
+                CURRENT_FREE_SHARES=1200.5, ABLE_FREE_SHARES=1500.0, LIFT_MARKET_CAP=98000.0, FREE_RATIO=0.031,
+                NEW=81.6,
                 FREE_SHARES_TYPE="首发战略配售股份",
             )
         ],
@@ -184,7 +188,8 @@ def _by_day() -> dict[str, list[Row]]:
             _row(
                 _INSTITUTIONS,
                 SECURITY_NAME_ABBR="平安银行", SECURITY_CODE="000001", TRADE_DATE=f"{day} 00:00:00", CLOSE_PRICE=11.0,
-                CHANGE_RATE=10.0, BUY_TIMES=3, SELL_TIMES=1, BUY_AMT=5000000.0, SELL_AMT=1500000.0, NET_BUY_AMT=3500000.0,
+                CHANGE_RATE=10.0, BUY_TIMES=3, SELL_TIMES=1, BUY_AMT=5000000.0, SELL_AMT=1500000.0,
+                NET_BUY_AMT=3500000.0,
                 ACCUM_AMOUNT=90000000.0, TURNOVERRATE=4.2, FREECAP=120.5, EXPLANATION="日涨幅偏离值达到7%的前5只证券",
             )
             for day in days
@@ -192,8 +197,10 @@ def _by_day() -> dict[str, list[Row]]:
         "RPT_OPERATEDEPT_ACTIVE": [
             _row(
                 _SEATS,
-                OPERATEDEPT_NAME="某证券上海分公司", ONLIST_DATE=f"{day} 00:00:00", BUYER_APPEAR_NUM=4, SELLER_APPEAR_NUM=2,
-                TOTAL_BUYAMT=80000000.0, TOTAL_SELLAMT=30000000.0, TOTAL_NETAMT=50000000.0, OPERATEDEPT_CODE="10000123",
+                OPERATEDEPT_NAME="某证券上海分公司", ONLIST_DATE=f"{day} 00:00:00", BUYER_APPEAR_NUM=4,
+                SELLER_APPEAR_NUM=2,
+                TOTAL_BUYAMT=80000000.0, TOTAL_SELLAMT=30000000.0, TOTAL_NETAMT=50000000.0,
+                OPERATEDEPT_CODE="10000123",
                 SECURITY_NAME_ABBR="平安银行 万科A",
             )
             for day in days
@@ -202,7 +209,8 @@ def _by_day() -> dict[str, list[Row]]:
             _row(
                 _CHANNEL,
                 MUTUAL_TYPE=channel, TRADE_DATE=f"{day} 00:00:00", FUND_INFLOW=1520.5, NET_DEAL_AMT=net,
-                QUOTA_BALANCE=50479.5, ACCUM_DEAL_AMT=900000.0, BUY_AMT=bought, SELL_AMT=sold, LEAD_STOCKS_CODE="600519.SH",
+                QUOTA_BALANCE=50479.5, ACCUM_DEAL_AMT=900000.0, BUY_AMT=bought, SELL_AMT=sold,
+                LEAD_STOCKS_CODE="600519.SH",
                 LEAD_STOCKS_NAME="贵州茅台", LS_CHANGE_RATE=1.5, INDEX_CLOSE_PRICE=3096.58, INDEX_CHANGE_RATE=-7.34,
                 HOLD_MARKET_CAP=held,
             )
@@ -231,7 +239,15 @@ _POOLS = {
 def _lists() -> dict[str, list[Row]]:
     """Return East Money's lists by their selection, its pools, and the lists of an index."""
     board = {"f3": 1.2, "f8": 2.5, "f20": 1500000000000.0, "f104": 30, "f105": 12, "f128": "某股", "f136": 5.0}
-    index = {"f2": 3096.58, "f3": -7.34, "f4": -245.43, "f5": 7654321, "f6": 698765432100.0, "f15": 3200.0, "f16": 3040.0}
+    index = {
+        "f2": 3096.58,
+        "f3": -7.34,
+        "f4": -245.43,
+        "f5": 7654321,
+        "f6": 698765432100.0,
+        "f15": 3200.0,
+        "f16": 3040.0,
+    }
     limit = {"c": "000001", "m": 0, "n": "平安银行", "amount": 500000000, "ltsz": 2e11, "tshare": 2.1e11}
     constituent = {
         "日期": 20250407, "指数代码": 300, "指数名称": "沪深300", "指数英文名称": "CSI 300", "成分券代码": 1,
@@ -240,11 +256,13 @@ def _lists() -> dict[str, list[Row]]:
     return {
         "m:90 t:2 f:!50": [{"f12": "BK0475", "f14": "银行", **board}],
         "m:90 t:3 f:!50": [{"f12": "BK0596", "f14": "融资融券", **board}],
-        "b:BK0475 f:!50": [{"f12": "000001", "f14": "平安银行", "f3": 1.0}, {"f12": "601398", "f14": "工商银行", "f3": 0.5}],
+        "b:BK0475 f:!50": [{"f12": "000001", "f14": "平安银行", "f3": 1.0}, {"f12": "601398", "f14": "工商银行",
+         "f3": 0.5}],
         "b:BK0596 f:!50": [{"f12": "600519", "f14": "贵州茅台", "f3": -3.1}],
         "m:1+t:1": [
             {"f12": "000001", "f14": "上证指数", "f17": 3193.1, "f18": 3342.01, **index},
-            {"f12": "000999", "f14": "未发布", **dict.fromkeys(("f2", "f3", "f5", "f6", "f15", "f16", "f17", "f18"), "-")},
+            {"f12": "000999", "f14": "未发布", **dict.fromkeys(("f2", "f3", "f5", "f6", "f15", "f16", "f17", "f18"),
+             "-")},
         ],
         "m:0 t:5": [{"f12": "399001", "f14": "深证成指", "f17": 3193.1, "f18": 3342.01, **index}],
         "/getTopicZTPool": [
@@ -255,7 +273,8 @@ def _lists() -> dict[str, list[Row]]:
         ],
         "/getTopicDTPool": [
             {
-                **limit, "p": 9000, "zdp": -10.0, "pe": 4.5, "hs": 2.5, "fund": 66000000, "lbt": 145900, "fba": 12000000,
+                **limit, "p": 9000, "zdp": -10.0, "pe": 4.5, "hs": 2.5, "fund": 66000000, "lbt": 145900,
+                 "fba": 12000000,
                 "days": 1, "oc": 0, "hybk": "银行",
             }
         ],
@@ -268,10 +287,12 @@ class DatasetAnswers:
 
     Attributes:
         rows: Report to its rows; tests change them.
+        answers_any_day: Whether reports ignore the requested days, as some upstreams do before they have them.
     """
 
     def __init__(self) -> None:
         self.rows = invented()
+        self.answers_any_day = False
 
     def answer(self, path: str, query: Query) -> bytes | None:
         """Return the body of the answer; None if another part of the stand-in knows the address."""
@@ -290,7 +311,7 @@ class DatasetAnswers:
         return None
 
     def _report(self, query: Query) -> bytes:
-        conditions = _CONDITION.findall(query.get("filter", ""))
+        conditions = [] if self.answers_any_day else _CONDITION.findall(query.get("filter", ""))
         rows = [row for row in self.rows[query["reportName"]] if all(_obeys(row, *part) for part in conditions)]
         size, page = int(query["pageSize"]), int(query["pageNumber"])
         shown = rows[(page - 1) * size : page * size]
@@ -316,6 +337,8 @@ class DatasetAnswers:
 
 def _obeys(row: Row, key: str, operator: str, value: str) -> bool:
     """Say whether a row obeys a condition; one about a key that it does not have holds."""
+    if key == "DATETIME":  # of suspensions: those that have begun by that day
+        key, operator = "SUSPEND_START_DATE", "<="
     if key not in row:
         return True
     own, wanted = str(row[key])[:10], value[:10]

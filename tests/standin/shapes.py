@@ -159,7 +159,7 @@ class Answers:
         names = dict(self.market.stocks.select("symbol", "name").iter_rows())
         today = self.market.bars.filter(pl.col("date") == self.market.day)
         rows = [self._quote(bar, names.get(bar["symbol"], "无名")) for bar in today.iter_rows(named=True)]
-        none = dict.fromkeys("f2 f3 f4 f5 f6 f7 f8 f9 f15 f16 f17 f20 f21 f23".split(), "-")
+        none = dict.fromkeys((f"f{number}" for number in (*range(2, 10), 15, 16, 17, 20, 21, 23)), "-")
         return rows + [
             {"f12": code, "f14": name, "f18": 2.71, **none, "f124": 0} for code, name in self.market.extra.items()
         ]

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 from standin.baostock import BaostockServer
-from standin.market import RESTING, Market
+from standin.market import PAID_ON, PAYING, RESTING, Market
 
 from mystocks_dagster.errors import SourceUnavailable
 from mystocks_dagster.lake.comparisons import comparisons, open_differences
@@ -204,6 +204,21 @@ def test_ratios_have_no_second_source_yet_and_an_empty_lake_nothing_to_compare(r
     result = compare_sources(WitnessParams(), run)
     assert result.status == "skipped"
     assert "daily_bars: nothing is loaded." in result.message
+
+
+def test_the_ex_days_of_a_day_have_a_witness_of_their_own(run: TaskRun, lake: Lake):
+    day = MARKET.bars["date"].unique().sort()[PAID_ON]
+    rows = MARKET.bars.filter(date=day)
+    lake.replace_days("daily_bars", rows, [day])
+    record_days(lake, "daily_bars", {day: rows.height}, source="akshare")
+    paying = f"{PAYING + 1:06d}.SZ"
+    lake.upsert("adjust_events", pl.DataFrame([{"symbol": paying, "date": day, "ratio": 0.99}]))
+    params = WitnessParams(tables=["adjust_events"], day=day)
+    assert "agree in all 1 rows" in compare_sources(params, run).message
+    lake.replace_all("adjust_events", pl.DataFrame([{"symbol": "600519.SH", "date": day, "ratio": 0.99}]))
+    compare_sources(params, run)
+    rows = open_differences(lake, "adjust_events").select("symbol", "value_a", "value_b", "kind").sort("symbol").rows()
+    assert rows == [(paying, None, "row", "only_one"), ("600519.SH", "row", None, "only_one")]
 
 
 def test_a_simulated_lake_has_no_witness(computing: TaskRun):

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import NoReturn
 
 import polars as pl
@@ -26,6 +27,8 @@ _ACTIONS = "corporate_actions"
 _FIRST = date(1990, 12, 19)
 #: So many newest sessions are read from daily zips; for older ones, the archive is downloaded.
 RECENT = 10
+#: A downloaded archive that ends so long ago is downloaded again: one request in place of many for the days since.
+STALE = timedelta(days=60)
 
 
 def _silent(*_: object) -> None:
@@ -183,12 +186,19 @@ class TdxSource:
 
     def _opened(self, progress: Progress = _silent) -> Archive:
         if self._archive is None:
-            path = self._files.archive(progress)
-            try:
-                self._archive = Archive(path)
-            except SourceChanged as error:
-                raise SourceChanged(f"{error} {self._files.discard(path)}") from error
+            stored = self._files.stored_archive()
+            archive = self._read(self._files.archive(progress))
+            if self._own is None and stored and clock.now().date() - archive.days[-1] > STALE:
+                self._files.discard(stored)
+                archive = self._read(self._files.archive(progress))
+            self._archive = archive
         return self._archive
+
+    def _read(self, path: Path) -> Archive:
+        try:
+            return Archive(path)
+        except SourceChanged as error:
+            raise SourceChanged(f"{error} {self._files.discard(path)}") from error
 
     def _bars(self, table: str, days: Sequence[date], symbols: Sequence[str] | None) -> Iterator[pl.DataFrame]:
         if not days:

@@ -148,6 +148,17 @@ def test_a_truncated_archive_is_named_deleted_and_downloaded_again(opened: Calla
     assert past(opened(), "index_bars").height == 4
 
 
+def test_an_archive_that_ends_long_ago_is_downloaded_once_more(
+    opened: Callable, server: TdxServer, monkeypatch: pytest.MonkeyPatch
+):
+    past(opened(), "index_bars")
+    past(opened(), "index_bars")
+    assert server.paths().count("hsjday.zip") == 1
+    monkeypatch.setenv("MYSTOCKS_NOW", "2025-08-08T17:00:00+08:00")
+    past(opened(), "index_bars")
+    assert server.paths().count("hsjday.zip") == 2
+
+
 def test_a_file_of_another_size_is_named_and_the_others_are_read(opened: Callable, server: TdxServer):
     files = {name: day_file(rows) for name, rows in FILES.items()}
     server.files[ARCHIVE] = zipped(files | {"sh\\lday\\sh600000.day": files["sh\\lday\\sh600000.day"][:-1]})

@@ -1,0 +1,89 @@
+"""The table `action_differences`: where prices and corporate actions contradict each other, and what was decided."""
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import groupby
+
+import polars as pl
+
+from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.lake.last_bars import bars_with_last
+from mystocks_dagster.lake.loads import complete_days
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market import clock
+from mystocks_dagster.market.action_check import differences
+from mystocks_dagster.market.actions import combined
+from mystocks_dagster.market.table import MOMENT
+from mystocks_dagster.market.tables.reference import ACTION_DIFFERENCES, CORPORATE_ACTIONS
+
+TABLE = ACTION_DIFFERENCES.name
+_KEY = ["symbol", "date", "kind"]
+_SAME = [*_KEY, "last_close", "stated", "expected"]
+
+
+def known_action_days(lake: Lake) -> list[date]:
+    """Return the days of which the corporate actions are known, ascending."""
+    return sorted(complete_days(lake, CORPORATE_ACTIONS.name))
+
+
+def check_actions(lake: Lake, days: Sequence[date]) -> int:
+    """Compare the bars of `days` with the corporate actions and store the differences; return how many are open.
+
+    Only days of which the corporate actions are known are compared. A previous close that was computed from them is no
+    evidence, so that only sources that differ count for such a bar. A difference that a person has confirmed stays
+    confirmed as long as its numbers do.
+    """
+    compared = sorted({*days} & {*known_action_days(lake)})
+    if not compared or not lake.exists("daily_bars"):
+        return 0
+    exists = lake.exists(CORPORATE_ACTIONS.name)
+    actions = lake.read(CORPORATE_ACTIONS.name) if exists else CORPORATE_ACTIONS.empty()
+    # A year at a time: ten years of the market do not fit into memory beside their sorted copy.
+    return sum(_check(lake, list(group), actions) for _, group in groupby(compared, key=lambda day: day.year))
+
+
+def _check(lake: Lake, compared: list[date], actions: pl.DataFrame) -> int:
+    """Compare and store the days of one year; return how many differences are open."""
+    fresh = _differences(lake, compared, actions)
+    stored = lake.read(TABLE, start=compared[0], end=compared[-1]) if lake.exists(TABLE) else ACTION_DIFFERENCES.empty()
+    stored = stored.filter(pl.col("date").is_in(compared))
+    decided = stored.filter("confirmed").select(*_SAME, decided=pl.lit(value=True))
+    rows = fresh.join(decided, on=_SAME, how="left", nulls_equal=True).with_columns(
+        confirmed=pl.col("decided").fill_null(value=False), found_at=pl.lit(clock.now()).cast(MOMENT)
+    )
+    if rows.height or stored.height:
+        lake.replace_days(TABLE, ACTION_DIFFERENCES.typed(rows), compared)
+    return rows.filter(~pl.col("confirmed")).height
+
+
+def open_differences(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
+    """Return the differences that nobody has decided, sorted by symbol and day."""
+    if not lake.exists(TABLE):
+        return ACTION_DIFFERENCES.empty()
+    return lake.read(TABLE, symbols=symbols).filter(~pl.col("confirmed")).sort(_KEY)
+
+
+def confirm(lake: Lake, symbol: str, day: date) -> int:
+    """Confirm the previous close that the bar of a day states; return the number of differences that this decides.
+
+    Raises:
+        UnknownName: There is no open difference of that symbol and day.
+    """
+    rows = open_differences(lake, symbols=[symbol]).filter(pl.col("date") == day)
+    if rows.is_empty():
+        raise UnknownName(f"{symbol} has no open difference on {day}; list them: mystocks data actions.")
+    return lake.upsert(TABLE, rows.with_columns(confirmed=pl.lit(value=True)))
+
+
+def _differences(lake: Lake, days: Sequence[date], actions: pl.DataFrame) -> pl.DataFrame:
+    flags = lake.scan("daily_bars", columns=["symbol", "date", "actions_known"], start=days[0], end=days[-1])
+    stated = flags.filter(pl.col("actions_known").is_null()).head(1).collect().height
+    # If every previous close was computed, only sources that differ can be found.
+    symbols = None if stated else combined(actions).filter(~pl.col("agreed"))["symbol"].unique().to_list()
+    if symbols == []:
+        return ACTION_DIFFERENCES.empty().select(*_SAME, "actions")
+    bars = bars_with_last(lake, days, symbols)
+    computed = flags.filter(pl.col("actions_known").is_not_null())
+    computed = computed.select("symbol", "date", computed=pl.lit(value=True)).collect()
+    bars = bars.join(computed, on=["symbol", "date"], how="left", maintain_order="left")
+    return differences(bars.with_columns(pl.col("computed").fill_null(value=False)), actions)
