@@ -11,7 +11,7 @@ from mystocks_dagster.api.pages.run_form import _choices
 from mystocks_dagster.factory.config_schema import config_fields
 from mystocks_dagster.settings import source_choices
 from mystocks_dagster.taskfile.problems import TaskFileError
-from mystocks_dagster.taskfile.reader import load_task_file
+from mystocks_dagster.taskfile.reader import read_task_file
 from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
 
 FILE = """
@@ -28,7 +28,7 @@ tasks:
 def written(tmp_path: Path, value: str) -> Any:
     path = tmp_path / "tasks.yaml"
     path.write_text(FILE.format(value), encoding="utf-8")
-    [task] = load_task_file(path).tasks
+    [task] = read_task_file(path).tasks
     return task.params["data_source"]
 
 
