@@ -148,7 +148,8 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_a_new_source_is_two_files_of_its_own(answer: dict[str, Any]):
     assert len(SOURCE) == 2
     assert answer["source row"] == [
-        "| `made_up` | one invented row | `simulated:<seed>` | `MYSTOCKS_MADE_UP` | `pledges` |"
+        "| `made_up` | one invented row | `simulated:<seed>` | `MYSTOCKS_MADE_UP` | 1 table, see below |",
+        "| `pledges` | `made_up` | all | none |  | SH, SZ, BJ |  |",
     ]
     assert answer["reach"] == "it is always there"
     assert answer["sources offered"] == sorted([*source_names(), "made_up"])
