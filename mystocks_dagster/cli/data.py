@@ -38,8 +38,9 @@ app = typer.Typer(
 
 def register(parent: typer.Typer) -> None:
     """Add the commands under `data`."""
-    from mystocks_dagster.cli import data_gaps
+    from mystocks_dagster.cli import data_export, data_gaps
 
+    data_export.register(app)
     data_gaps.register(app)
     parent.add_typer(app, name="data")
 
