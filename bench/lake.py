@@ -46,7 +46,7 @@ def market(days: list[date], symbols: int, seed: int = 7) -> pl.DataFrame:
         is_st=pl.lit(value=False),
         suspended=pl.lit(value=False),
     )
-    return DAILY_BARS.complete(frame).cast(DAILY_BARS.dtypes)
+    return DAILY_BARS.typed(frame)
 
 
 def timed(label: str, work: Callable[[], object], unit: float | None = None) -> float:

@@ -32,6 +32,8 @@ class Tag:
     #: The trading day of a missed start that the run makes up for, and a warning for a day after the calendar's end.
     DAY: Final = "mystocks/day"
     CALENDAR: Final = "mystocks/calendar"
+    #: The time before which the queue does not start the run, because the day's data are not published.
+    NOT_BEFORE: Final = "mystocks/not_before"
     #: The group is disabled in the file, and the run is forced.
     DISABLED: Final = "mystocks/disabled"
     FORCE: Final = "mystocks/force"

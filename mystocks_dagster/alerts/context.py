@@ -7,6 +7,7 @@ from datetime import datetime
 from mystocks_dagster.addresses import DagsterLinks
 from mystocks_dagster.alerts.ledger import Incident, Ledger
 from mystocks_dagster.alerts.message import Message
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.taskfile.alerts import Alerts
 from mystocks_dagster.taskfile.model import Group, Task
 
@@ -23,6 +24,7 @@ class AlertContext:
         links: Pages of the web UI.
         entries: Tasks and groups by their names in Dagster.
         owners: Tables with the task that owns each.
+        published: When tables are published, where it is not as they declare.
         prefix: Prefix of the tables' asset keys.
     """
 
@@ -33,6 +35,7 @@ class AlertContext:
     links: DagsterLinks
     entries: Mapping[str, Task | Group]
     owners: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, Publication] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
 
     def report(self, message: Message) -> None:

@@ -48,6 +48,7 @@ class AlertEngine:
             links=DagsterLinks(address=_dagster_address(taskfile.alerts.link or ui_address(settings.dagster_home))),
             entries=self._entries,
             owners=self.version.owners,
+            published=self.version.published,
             prefix=self.prefix,
         )
 

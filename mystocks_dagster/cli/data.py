@@ -38,10 +38,13 @@ app = typer.Typer(
 
 def register(parent: typer.Typer) -> None:
     """Add the commands under `data`."""
-    from mystocks_dagster.cli import data_export, data_gaps
+    from mystocks_dagster.cli import data_actions, data_export, data_gaps, data_migrate, data_truth
 
+    data_actions.register(app)
     data_export.register(app)
     data_gaps.register(app)
+    data_migrate.register(app)
+    data_truth.register(app)
     parent.add_typer(app, name="data")
 
 
@@ -117,6 +120,50 @@ def query(
 
 
 @app.command()
+def universe(
+    day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Any day up to today; omitted: the newest stored one.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the stocks that were listed on a day, those included that were delisted later; empty is unknown.
+
+    Example: mystocks data universe --day 2024-06-28
+    """
+    from mystocks_dagster.lake.universe import universe as listed_on
+    from mystocks_dagster.market.clock import now
+
+    lake = _lake()
+    stored = lake.days("daily_bars") if day is None else []
+    _show(listed_on(lake, day.date() if day else stored[-1] if stored else now().date()), json=json)
+
+
+@app.command()
+def codes(
+    old: Annotated[str, typer.Argument(help="The code before, like 300114.SZ; omitted: list the known changes.")] = "",
+    new: Annotated[str, typer.Argument(help="The code after; omitted with a day: the code did not change.")] = "",
+    day: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First trading day of the new code.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the stocks whose code changed, or state a change: all readers then see one history.
+
+    Example: mystocks data codes 300114.SZ 302132.SZ --from 2025-02-17
+    """
+    from mystocks_dagster.lake.identity import state_change
+    from mystocks_dagster.market.symbols import normalise
+
+    lake = _lake()
+    if old:
+        if day is None:
+            raise UnknownName("Add the first trading day of the new code: --from 2025-02-17.")
+        state_change(lake, normalise(old), normalise(new) if new else None, day.date())
+    changes = lake.code_changes().rows.sort("from_day", "old_symbol")
+    _show(changes, json=json)
+
+
+@app.command()
 def restore(
     table: Annotated[str, typer.Argument(help="Name of a table.")],
     to: Annotated[
@@ -168,34 +215,6 @@ def _print_restored(table: str, restored: Any) -> None:
             console.print(f"Its log was damaged, so it was written as a new table. The damaged table is in {aside}")
     if restored.derived:
         console.print(f"It was derived again from the stored daily_bars: {restored.rows:,} rows")
-
-
-@app.command()
-def migrate(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
-    json: Json = False,
-) -> None:
-    """Migrate a lake that an older version wrote to the current format; continues after an interruption.
-
-    Example: mystocks data migrate --dry-run
-    """
-    from mystocks_dagster.lake.migrate import Step, plan
-    from mystocks_dagster.lake.migrate import migrate as execute
-
-    def report(step: Step) -> None:
-        if not json:
-            console.print(f"{step.table}, to format {step.number}: {escape(step.about)}")
-
-    lake = _lake()
-    steps = plan(lake) if dry_run else execute(lake, report)
-    if json:
-        print_json({"dry_run": dry_run, "steps": [vars(step) for step in steps]})
-        return
-    if dry_run:
-        for step in steps:
-            report(step)
-    summary = f"{len(steps)} to do" if dry_run else f"{len(steps)} done"
-    console.print(summary if steps else "The lake has the current format; there is nothing to do.")
 
 
 def _world(lake: Any) -> str:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 #: A task's progress in its log: `3/10 message`.
 _PROGRESS = re.compile(r"(\d+)/(\d+) ?(.*)")
-#: Characters of a bar's text; the bar needs the rest of the line.
-_WIDEST = 60
+#: Characters of the bars; characters that the numbers, the time and the spaces of a line need beside them.
+_BAR, _NUMBERS = 20, 20
+#: Characters of a bar's text, whatever the terminal.
+_NARROWEST, _WIDEST = 20, 60
 _COLOURS = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
 
 
@@ -31,9 +33,11 @@ class _RunDisplay:
 
     def __init__(self, console: Console, run_id: str, steps: int) -> None:
         self._console, self._run_id = console, run_id
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(_BAR), MofNCompleteColumn(), TimeElapsedColumn())
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._all = self._progress.add_task("steps", total=steps)
+        self._only_step = steps == 1
+        self._room = min(_WIDEST, max(_NARROWEST, console.width - _BAR - _NUMBERS))
         self._bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -59,8 +63,8 @@ class _RunDisplay:
     def _move(self, step: str, done: int, total: int, message: str) -> None:
         if step not in self._bars:
             self._bars[step] = self._progress.add_task(step, total=total)
-        text = f"{step} {message}".rstrip()
-        self._progress.update(self._bars[step], completed=done, total=total, description=escape(text[:_WIDEST]))
+        text = message if message and self._only_step else f"{step} {message}".rstrip()
+        self._progress.update(self._bars[step], completed=done, total=total, description=escape(text[: self._room]))
 
     def _line(self, event: "RunEvent") -> str | None:
         text = escape(event.text)

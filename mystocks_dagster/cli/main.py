@@ -18,7 +18,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="China A-share data and indicators, kept up to date by the tasks in tasks.yaml, which Dagster runs.",
+    help="China A-share data and indicators, kept up to date by the tasks in tasks.yaml, which Dagster runs. "
+    "To begin: mystocks bootstrap fills the lake with the market's past; mystocks doctor checks this machine.",
 )
 
 

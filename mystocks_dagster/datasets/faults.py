@@ -57,11 +57,24 @@ def _table_faults(spec: DatasetFile) -> Iterator[Fault]:
             yield Fault(
                 ("columns", column, "optional"), f"{column} is part of the key, which is never unknown", "Remove it."
             )
+    yield from _known_faults(spec)
     if spec.by_day:
         yield from _by_day_faults(spec)
     elif spec.day and (spec.day not in spec.columns or spec.columns[spec.day].type != "day"):
         days = [name for name, column in spec.columns.items() if column.type == "day"]
         yield Fault(("day",), f"{spec.day!r} is not a column of type day", suggest(spec.day, days))
+
+
+def _known_faults(spec: DatasetFile) -> Iterator[Fault]:
+    if spec.known_by and (spec.known_by not in spec.columns or spec.columns[spec.known_by].type != "day"):
+        days = [name for name, column in spec.columns.items() if column.type == "day"]
+        yield Fault(("known_by",), f"{spec.known_by!r} is not a column of type day", suggest(spec.known_by, days))
+    for index, column in enumerate(spec.version_key):
+        if column not in spec.columns:
+            yield Fault(("version_key", index), f"there is no column {column!r}", suggest(column, spec.columns))
+    if spec.version_key and not (spec.known_by or spec.by_day):
+        message = "version_key needs known_by: without it, no version is the newest"
+        yield Fault(("version_key",), message, "Add known_by.", at_key=True)
 
 
 def _by_day_faults(spec: DatasetFile) -> Iterator[Fault]:
@@ -74,7 +87,7 @@ def _by_day_faults(spec: DatasetFile) -> Iterator[Fault]:
 
 
 def _existing_table_faults(spec: DatasetFile, table: Table | None) -> Iterator[Fault]:
-    for field in (*_REQUIRED, "by_day", "day", "rules"):
+    for field in (*_REQUIRED, "by_day", "day", "known_by", "version_key", "rules"):
         if getattr(spec, field):
             message = f"the table {spec.table} exists already, so {field} is not given here"
             yield Fault((field,), message, "Remove it.", at_key=True)
@@ -85,6 +98,8 @@ def _existing_table_faults(spec: DatasetFile, table: Table | None) -> Iterator[F
 
 def _column_faults(name: str, column: ColumnSpec, spec: DatasetFile, table: Table | None) -> Iterator[Fault]:
     at: Path = ("columns", name)
+    if name in DAGSTER_NAMES:
+        yield Fault(at, f"{name} is a reserved word and cannot be a column", "Use another name.", at_key=True)
     if bool(column.source) == (column.value is not None):
         what = "has both source and value" if column.source else "has neither source nor value"
         yield Fault(at, f"the column {name} {what}", "Write `source: COLUMN OF THE SOURCE`, or `value: '{day}'`.")
@@ -92,6 +107,8 @@ def _column_faults(name: str, column: ColumnSpec, spec: DatasetFile, table: Tabl
         yield Fault((*at, "value"), message, hint)
     if column.scale != 1 and column.type not in ("number", "count"):
         yield Fault((*at, "scale"), "only a number or a count has a scale", "Remove it.", at_key=True)
+    if column.default is not None and (column.optional or column.type not in ("number", "count")):
+        yield Fault((*at, "default"), "only a number that is not optional has a default", "Remove it.", at_key=True)
     if spec.table:
         yield from _matching_faults(at, name, column, table)
     elif column.type is None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.market.table import Domain
 from mystocks_dagster.taskfile.schedule import Flag, Integer, StrictModel, fault
 
@@ -14,7 +15,6 @@ ColumnType = Literal["symbol", "stock", "code", "name", "text", "number", "count
 Severity = Literal["row", "value", "check"]
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
-_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def _name(value: str) -> str:
@@ -23,9 +23,11 @@ def _name(value: str) -> str:
     return value
 
 
-def _time(value: str) -> str:
-    if not _TIME.fullmatch(value):
-        raise fault(f"{value!r} is not a time of day", 'Write "18:00", in quotes.')
+def _moment(value: str) -> str:
+    try:
+        Publication.parse(value)
+    except ValueError as error:
+        raise fault(str(error), 'Write "18:00" or "+1 09:00", in quotes.') from None
     return value
 
 
@@ -63,6 +65,9 @@ class ColumnSpec(StrictModel):
     unit: str | None = Field(default=None, description="Unit or meaning, such as CNY, shares or %.")
     optional: Flag = Field(default=False, description="Whether the value may be unknown.")
     scale: Number = Field(default=1, description="Factor from the source's unit to ours: 100 for lots, 10000 for 万.")
+    default: Number | None = Field(
+        default=None, description="The number instead of an unknown one, such as 0 for a part that there is not."
+    )
     key: str | None = Field(
         default=None, description="The upstream's key behind akshare's label; its values are checked to be numbers."
     )
@@ -81,6 +86,10 @@ class CallSpec(StrictModel):
         "table. The function is called for each value.",
     )
     lacks: Texts = Field(default=(), description="Columns (our names) that this call does not have.")
+    exchange: Literal["SH", "SZ", "BJ"] | None = Field(
+        default=None,
+        description="The exchange of bare codes of this call: the code of an index is also that of a stock.",
+    )
     keys: Words = Field(
         default=(),
         description="The upstream's keys in the order that akshare relies on where it names columns by position; as "
@@ -94,15 +103,6 @@ class FilesSpec(StrictModel):
     pattern: str = Field(
         description="Path with `*` below the project's folder, CSV or Parquet; may have `{day}`.",
         examples=["incoming/ratings-*.csv"],
-    )
-
-
-class Published(StrictModel):
-    """When the rows of a trading day are there."""
-
-    at: Annotated[str, AfterValidator(_time)] = Field(description="Time of day in Shanghai.", examples=['"18:00"'])
-    days_after: Annotated[Integer, Field(ge=0, le=30)] = Field(
-        default=0, description="Trading days after the day itself; 1 for the next morning."
     )
 
 
@@ -152,6 +152,16 @@ class DatasetFile(StrictModel):
         "are partitions in Dagster.",
     )
     day: str | None = Field(default=None, description="The column by which rows are newest, if `by_day` is not set.")
+    known_by: str | None = Field(
+        default=None,
+        description="The column of type day since which a row has been known, for reading as of a day; `date` if "
+        "`by_day` is set, else none.",
+    )
+    version_key: Texts = Field(
+        default=(),
+        description="The columns in which the versions of one fact agree: as of a day, only the newest rows of each "
+        "are read, such as the newest list of an index.",
+    )
     columns: dict[Name, ColumnSpec] = Field(description="The columns in stored order.", min_length=1)
     unused: Texts = Field(
         default=(), description="Columns of the source that are known and not used; any other column is an error."
@@ -160,8 +170,11 @@ class DatasetFile(StrictModel):
         default=None, description="A call of akshare, or a list of calls whose rows are put together."
     )
     files: FilesSpec | None = Field(default=None, description="Files to read, instead of `call`.")
-    published: Published = Field(
-        default=Published(at="16:00"), description="When a day's rows are there; before that, nothing is asked."
+    available_after: Annotated[str, AfterValidator(_moment)] = Field(
+        default="16:00",
+        description="Time of day in Shanghai from which a trading day's rows are there, or `+1 09:00` for the next "
+        "trading day. Before it nothing is asked.",
+        examples=["18:00"],
     )
     reach: Annotated[Integer, Field(ge=1)] | None = Field(
         default=None, description="How many of the newest trading days the source has; all if unset."

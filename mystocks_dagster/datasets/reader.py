@@ -82,6 +82,10 @@ def _parse(
     return spec, sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
+def _child(data: Any, part: str | int) -> Any:
+    return data[part] if has(data, (part,)) else None
+
+
 def _written(fault: Fault, source: Source) -> Fault:
     """Return the fault with a path as the file is written: a single call is no list, and a rule may be one text."""
     data: Any = source.data
@@ -92,5 +96,5 @@ def _written(fault: Fault, source: Source) -> Fault:
         if isinstance(data, str):
             break
         path.append(part)
-        data = data[part] if has(data, (part,)) else None
+        data = _child(data, part)
     return fault._replace(path=tuple(path))

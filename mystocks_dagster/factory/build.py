@@ -12,6 +12,7 @@ from mystocks_dagster.factory.alerting import alert_sensors, channel_assets, cha
 from mystocks_dagster.factory.assets import build_asset, unowned_spec
 from mystocks_dagster.factory.broken import build_broken_jobs
 from mystocks_dagster.factory.checks import build_table_checks
+from mystocks_dagster.factory.freshness import FreshnessWatch
 from mystocks_dagster.factory.intervals import build_intervals, build_switch
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
 from mystocks_dagster.factory.loaded_file import LoadedFile
@@ -101,7 +102,7 @@ class CodeLocation:
             sensors=[
                 *build_intervals(timed["interval"], self.jobs),
                 build_stopper(self.specs, version.broken),
-                build_system_sensor(self.files, reload),
+                build_system_sensor(self.files, reload, [FreshnessWatch(file).due for file in self.files]),
                 *alert_sensors([file.version for file in self.files], engine),
             ],
         )

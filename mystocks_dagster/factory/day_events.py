@@ -1,4 +1,4 @@
-"""Materializations of many trading days, stored at once: Dagster commits each event by itself, in a hundredth second.
+"""Materializations of many trading days, stored at once: Dagster commits each event by itself.
 
 A bulk load of ten years is 2,400 events for each table. See docs/decisions/0038.
 """

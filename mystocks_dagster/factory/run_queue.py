@@ -17,6 +17,7 @@ from mystocks_dagster.dagster_internals import (
     QueuedRunCoordinatorDaemon,
     TagConcurrencyLimitsCounter,
 )
+from mystocks_dagster.runs.held import is_held
 
 
 @dataclass
@@ -87,5 +88,5 @@ class QueueDaemon(QueuedRunCoordinatorDaemon):
         return super()._get_runs_to_dequeue(instance, concurrency_config, fixed_iteration_time)
 
     def _priority_sort(self, runs: Iterable[dg.DagsterRun]) -> list[dg.DagsterRun]:
-        ordered = super()._priority_sort(runs)
+        ordered = super()._priority_sort(run for run in runs if not is_held(run))
         return ordered if self._snapshot is None else self._snapshot.startable(ordered)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.runs.max_instances import limit_reached
 from mystocks_dagster.tags import schedule_name
 from mystocks_dagster.taskfile.model import Group
@@ -22,6 +23,7 @@ class ScheduledJob:
         schedule: Its schedule.
         active: Whether the file enables it.
         limit: The task's `max_instances`; None for a group.
+        published: When the data that its tasks load are published; a start between the close and then waits.
     """
 
     job: str
@@ -29,6 +31,7 @@ class ScheduledJob:
     schedule: Schedule
     active: bool = True
     limit: int | None = None
+    published: tuple[Publication, ...] = ()
 
     @property
     def switch(self) -> str:
@@ -42,6 +45,8 @@ class ScheduledJob:
 
 def scheduled_jobs(specs: Iterable[TaskSpec], groups: Iterable[Group]) -> Iterator[ScheduledJob]:
     """Yield every task and group that has a schedule."""
+    specs = list(specs)
+    by_id = {spec.task.task_id: spec for spec in specs}
     for spec in specs:
         task = spec.task
         if task.schedule:
@@ -51,9 +56,27 @@ def scheduled_jobs(specs: Iterable[TaskSpec], groups: Iterable[Group]) -> Iterat
                 schedule=task.schedule,
                 active=task.active,
                 limit=task.max_instances,
+                published=tuple(_published(spec)),
             )
     for group in groups:
         if group.schedule:
+            stated = (by_id[name].task.available_after for name in group.tasks if name in by_id)
             yield ScheduledJob(
-                job=group.dagster_name, title=group.group_name, schedule=group.schedule, active=group.active
+                job=group.dagster_name,
+                title=group.group_name,
+                schedule=group.schedule,
+                active=group.active,
+                # Only what the file states: one table's evening must not delay the whole group.
+                published=tuple(Publication.parse(text) for text in stated if text),
             )
+
+
+def _published(spec: TaskSpec) -> Iterator[Publication]:
+    """Yield when the data of a task are published: as the file states, or as its tables by trading day declare."""
+    if spec.task.available_after:
+        yield Publication.parse(spec.task.available_after)
+    elif spec.by_day:
+        from mystocks_dagster.market.tables import TABLES
+
+        tables = (TABLES[key] for key in spec.owned if key in TABLES)
+        yield from (table.available_after for table in tables if table.by_day and table.origin == "source")

@@ -147,6 +147,9 @@ def tick(scheduled: ScheduledJob, moment: datetime) -> Answer:
     if schedule.end_time and moment > schedule.end_time:
         return dg.SkipReason(f"{moment:%Y-%m-%d %H:%M} is after end_time {schedule.end_time.isoformat()}.")
     tags = {Tag.SCHEDULED_AT: moment.isoformat()}
+    if schedule.schedule_type != "interval":  # an interval comes again by itself
+        awaited = [time for publication in scheduled.published if (time := publication.awaited(moment))]
+        tags |= {Tag.NOT_BEFORE: max(awaited).isoformat()} if awaited else {}
     if schedule.trading_days_only:
         day = moment.astimezone(SHANGHAI).date()
         session, certain = shanghai().is_probable_session(day)

@@ -1,7 +1,7 @@
 """The project's own assets and checks in Dagster: the loaded task file and the trading calendar."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -178,13 +178,18 @@ def calendar_check() -> dg.AssetChecksDefinition:
     return build_check(_CALENDAR, COVERS, _QUESTION, lambda _: calendar_outcome(in_force(), now()))
 
 
-def build_system_sensor(files: Sequence[LoadedFile], reload: Callable[[], None] | None = None) -> dg.SensorDefinition:
+def build_system_sensor(
+    files: Sequence[LoadedFile],
+    reload: Callable[[], None] | None = None,
+    due_checks: Sequence[Callable[[datetime], Iterable[CheckOutcome]]] = (),
+) -> dg.SensorDefinition:
     """Return the sensor that keeps the project's assets and checks current; it stores only changes.
 
     Args:
         files: The loaded task files.
         reload: Reloads the definitions in the servers after a change of the trading calendar or of the lake's first
             days.
+        due_checks: Functions that return the outcomes of checks which have become due at a moment.
     """
     lakes = [LakeWatch(file.settings(), file.first_days) for file in files]
     watches = {file_key(file): FileWatch(file.version) for file in files}
@@ -214,6 +219,9 @@ def build_system_sensor(files: Sequence[LoadedFile], reload: Callable[[], None] 
                         dg.AssetMaterialization(_CALENDAR, metadata=_calendar_metadata(known))
                     )
                 recorded[outcome.asset] = outcome
+        for due in due_checks:
+            for outcome in due(now()):
+                record_outcome(instance, outcome)
         checks = "; ".join(f"{outcome.check}: {outcome.passed}" for outcome in recorded.values())
         return dg.SkipReason(f"version {', '.join(version for version, _ in loaded)}; {checks}")
 

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import polars as pl
 
 from mystocks_dagster.errors import ContractBroken
-from mystocks_dagster.market.table import MOMENT, Column, Table
+from mystocks_dagster.market.table import MOMENT, PROVENANCE, Column, Table
 from mystocks_dagster.market.value_rules import broken_rule
 
 
 def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     """Return `frame` with the columns and types of its table's contract, or raise an error.
+
+    The provenance of a row may be missing: it is null then.
 
     Types are cast only without loss: 3 becomes 3.0 and 3.0 becomes 3, but 3.5 never becomes 3.
 
@@ -19,6 +21,8 @@ def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
             where it must not be, a key is duplicated, or a computed row breaks a rule of the table. The message
             names table and column and shows an example row.
     """
+    absent = [item for item in PROVENANCE if item.name in table.dtypes and item.null and item.name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, item.dtype).alias(item.name) for item in absent)
     _check_columns(table, frame)
     frame = frame.select(_cast(table, frame, column) for column in table.columns)
     for column in table.columns:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from mystocks_dagster.lake.stored_checks import CheckDeclaration, check_declarations
 from mystocks_dagster.market.table import MOMENT, Table
 from mystocks_dagster.market.tables import BUILT_IN
 
@@ -29,6 +30,7 @@ def _section(table: Table) -> Iterator[str]:
     yield f"{table.about} (group `{table.domain}`)."
     days = ", written and replaced by whole trading days, partitioned by year on disk" if table.by_day else ""
     yield f"One row per {table.grain.removeprefix('one ')}. Key: {', '.join(f'`{name}`' for name in table.key)}{days}."
+    yield from _known(table)
     yield ""
     yield "| column | type | unit or meaning | may be null |"
     yield "| --- | --- | --- | --- |"
@@ -37,6 +39,22 @@ def _section(table: Table) -> Iterator[str]:
         yield f"| `{column.name}` | {kind} | {column.unit} | {'yes' if column.null else ''} |"
     yield ""
     yield from _rules(table)
+    yield f"Checks: {', '.join(_check(check) for check in check_declarations(table))}."
+    yield ""
+
+
+def _check(check: CheckDeclaration) -> str:
+    return f"`{check.name}` (blocks)" if check.blocking else f"`{check.name}`"
+
+
+def _known(table: Table) -> Iterator[str]:
+    if not table.known_by:
+        return
+    days = ", or else ".join(f"`{name}`" for name in table.known_by)
+    key = ", ".join(f"`{name}`" for name in table.version_key)
+    versions = f"; as of a day, the newest rows of each {key}" if key else ""
+    ends = "".join(f"; `{name}` is null until it has come" for name in table.ends)
+    yield f"Known since {days}{versions}{ends}."
 
 
 def _rules(table: Table) -> Iterator[str]:

@@ -6,13 +6,15 @@ from datetime import date, timedelta
 import polars as pl
 
 from mystocks_dagster.lake.evidence import silent_days_between, suspension_years
-from mystocks_dagster.lake.last_bars import bars_with_last, changed_bars
+from mystocks_dagster.lake.last_bars import bars_with_last, changed_bars, last_before
 from mystocks_dagster.lake.loads import whole_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import changed_closes, derive_events, next_bar_days, runs
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, CORPORATE_ACTIONS
 
+#: From so many days on, it pays to derive the events from the rows in memory.
+_BULK = 20
 #: Days further apart than this are read separately, without the days between.
 _APART = timedelta(days=60)
 
@@ -49,6 +51,51 @@ def refresh_events(
     touched = sorted({*days, *_next_days(lake, days, calendar), *_days_after_suspensions(lake, days)})
     events = [_events(lake, changed_bars(lake, block), complete, calendar) for block in _blocks(touched)]
     return lake.replace_days("adjust_events", pl.concat(events), touched)
+
+
+def add_events(
+    lake: Lake,
+    days: Sequence[date],
+    changes: pl.DataFrame | None,
+    *,
+    complete: Collection[date],
+    calendar: TradingCalendar | None = None,
+) -> int:
+    """Derive the events of the bars of `days`, which were just stored, without reading these bars again.
+
+    It gives the same events as `refresh_events`, which it calls if other days lie between `days`.
+
+    Args:
+        lake: Where `daily_bars` is.
+        days: The days whose bars were stored.
+        changes: Of these bars, those whose previous close is unknown or not the close of the bar before: `symbol`,
+            `date`, `prev_close`, `last_date` and `last_close`; the last two are null where the caller does not know the
+            bar before. None: not known.
+        complete: Days that are completely loaded and lack no row.
+        calendar: The published calendar; None is Shanghai's.
+
+    Returns:
+        The number of events written.
+    """
+    days, calendar = sorted(days), calendar or shanghai()
+    if changes is None or len(days) < _BULK:
+        return refresh_events(lake, days, complete=complete, calendar=calendar)
+    span = lake.scan("daily_bars", columns=["date"], start=days[0], end=days[-1])
+    others = {*span.select(pl.col("date").unique()).collect()["date"]} - {*days}
+    if others or (not lake.exists("adjust_events") and len(lake.days("daily_bars")) > len(days)):
+        return refresh_events(lake, days, complete=complete, calendar=calendar)
+    unknown = changes.filter(pl.col("last_date").is_null())
+    earlier = last_before(lake, unknown["symbol"].unique().to_list(), days[0])
+    bars = changes.join(earlier, on="symbol", how="left").with_columns(
+        last_date=pl.coalesce("last_date", "earlier_date"), last_close=pl.coalesce("last_close", "earlier_close")
+    )
+    later = next_bar_days(
+        lake.scan("daily_bars", columns=["symbol", "date"], start=days[-1] + timedelta(days=1)), [days[-1]]
+    )
+    later = sorted({*later, *_days_after_suspensions(lake, days)} - {*days})
+    events = [_events(lake, bars.select(changes.columns), complete, calendar)]
+    events += [_events(lake, bars_with_last(lake, block), complete, calendar) for block in _blocks(later)]
+    return lake.replace_days("adjust_events", pl.concat(events), sorted({*days, *later}))
 
 
 def derive_unknown(lake: Lake, *, calendar: TradingCalendar | None = None) -> int:

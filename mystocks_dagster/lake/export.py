@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import polars as pl
 
@@ -151,7 +151,7 @@ def _write_xlsx(frame: pl.DataFrame, path: Path) -> None:
     book = Workbook(write_only=True)
     sheet = book.create_sheet("data")
 
-    def text_cell(text: str | None) -> WriteOnlyCell | None:
+    def text_cell(text: str | None) -> Any:
         if text is None:
             return None
         cell = WriteOnlyCell(sheet, value=text)

@@ -63,7 +63,7 @@ def _with_earlier(lake: Lake, bars: pl.DataFrame, start: date) -> pl.DataFrame:
     """Return the bars with the last bar before `start` where no later one precedes them."""
     first = bars.select("symbol", "last_date").with_row_index("row").filter(pl.col("last_date").is_null())
     first = first.with_columns(pl.col("symbol").cast(pl.String))
-    earlier = first.join(_last_before(lake, first["symbol"].unique().to_list(), start), on="symbol")
+    earlier = first.join(last_before(lake, first["symbol"].unique().to_list(), start), on="symbol")
     if earlier.is_empty():
         return bars
     return bars.with_columns(
@@ -72,7 +72,7 @@ def _with_earlier(lake: Lake, bars: pl.DataFrame, start: date) -> pl.DataFrame:
     )
 
 
-def _last_before(lake: Lake, symbols: list[str], before: date) -> pl.DataFrame:
+def last_before(lake: Lake, symbols: list[str], before: date) -> pl.DataFrame:
     """Return `symbol`, `earlier_date` and `earlier_close` of the last bars before a day."""
     parts = [pl.DataFrame(schema={"symbol": pl.String, "earlier_date": pl.Date, "earlier_close": pl.Float64})]
     # One year is read first: the rest only for the symbols that have no bar in it.

@@ -143,7 +143,8 @@ def stream(frame: pl.DataFrame) -> "pa.RecordBatchReader":
 def from_disk(schema: Table, name: str, stored: Collection[str]) -> pl.Expr:
     """Return a column as readers get it: moments in Shanghai's time zone, null when the column is not `stored` yet."""
     if name not in stored:
-        return pl.lit(None, dtype=schema.dtypes[name]).alias(name)
+        # As many nulls as there are rows, even when no stored column is read with it.
+        return pl.repeat(None, pl.len(), dtype=schema.dtypes[name]).alias(name)
     return pl.col(name).dt.convert_time_zone(SHANGHAI.key) if schema.dtypes[name] == MOMENT else pl.col(name)
 
 

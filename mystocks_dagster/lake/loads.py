@@ -56,17 +56,31 @@ def record_days(
         incomplete: Days that the next run loads again.
         lacking: Days that are not loaded again although rows of them are missing.
     """
+    entries = entries_of(table, rows, source=source, incomplete=incomplete, lacking=lacking)
+    lake.upsert("loaded_days", entries)
+
+
+def entries_of(
+    table: str,
+    rows: Mapping[date, int],
+    *,
+    source: str,
+    incomplete: Collection[date] = (),
+    lacking: Collection[date] = (),
+) -> pl.DataFrame:
+    """Return the entries that `record_days` writes; its arguments."""
     same = {"table": table, "source": source, "loaded_at": now()}
     entries = [
         {**same, "date": day, "rows": count, "complete": day not in incomplete, "lacking": day in lacking}
         for day, count in rows.items()
     ]
-    lake.upsert("loaded_days", pl.DataFrame(entries, schema=LOADED_DAYS.dtypes))
+    return pl.DataFrame(entries, schema=LOADED_DAYS.dtypes)
 
 
 def forget_days(lake: Lake, table: str, days: Collection[date]) -> None:
     """Mark days as incomplete before they are rewritten, so that a killed run leaves them to be loaded again."""
-    _forget(lake, all_load_entries(lake, table).filter(pl.col("complete"), pl.col("date").is_in(list(days))))
+    if days:
+        _forget(lake, all_load_entries(lake, table).filter(pl.col("complete"), pl.col("date").is_in(list(days))))
 
 
 def forget_missing(lake: Lake) -> None:

@@ -29,6 +29,12 @@ def public_uri(location: str, table: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], f"{parts.path.rstrip('/')}/{table}", "", ""))
 
 
+def is_unfilled(location: str) -> bool:
+    """Return whether a lake in a local folder has no daily bars yet; a lake at a URL is not asked."""
+    path = local_path(location)
+    return path is not None and not Path(path, "daily_bars", "_delta_log").is_dir()
+
+
 def check_location(location: str) -> None:
     """Raise an error for a folder that cannot hold a lake.
 

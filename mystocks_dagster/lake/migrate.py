@@ -75,7 +75,7 @@ def _steps(lake: Lake) -> Iterator[tuple[Step, Migration | None]]:
 
 
 def _commit(lake: Lake, step: Step, migration: Migration | None) -> None:
-    schema, uri = TABLES[step.table], f"{lake.location}/{step.table}"
+    schema, uri = TABLES[step.table].stored, f"{lake.location}/{step.table}"
 
     def attempt(existing: DeltaTable | None) -> None:
         if existing is None or format_of(existing) >= step.number:

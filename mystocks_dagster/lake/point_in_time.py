@@ -4,7 +4,6 @@ A table declares how it is known in `Table.known_by`, `Table.version_key` and `T
 """
 
 from datetime import date
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -12,10 +11,7 @@ from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.market.table import MOMENT, Table
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyRelation
-
-_KNOWN, _NEWEST = "_known", "_newest"
+_KNOWN = "_known"
 
 
 def check_known(schema: Table) -> None:
@@ -57,18 +53,6 @@ def known(schema: Table, rows: pl.LazyFrame, as_of: date) -> pl.LazyFrame:
         rows = rows.filter(pl.col(_KNOWN) == pl.col(_KNOWN).max().over(schema.version_key))
     ends = [pl.when(pl.col(name) <= as_of).then(pl.col(name)).alias(name) for name in schema.ends]
     return rows.drop(_KNOWN).with_columns(ends)
-
-
-def known_in_sql(schema: Table, rows: "DuckDBPyRelation", as_of: date) -> "DuckDBPyRelation":
-    """Return the rows of `known` for a view of DuckDB, whose time zone is Shanghai's."""
-    days = ", ".join(f'CAST("{name}" AS DATE)' for name in schema.known_by)
-    rows = rows.project(f"*, COALESCE({days}) AS {_KNOWN}").filter(f"{_KNOWN} <= DATE '{as_of}'")
-    if schema.version_key:
-        key = ", ".join(f'"{name}"' for name in schema.version_key)
-        newest = rows.project(f"*, max({_KNOWN}) OVER (PARTITION BY {key}) AS {_NEWEST}")
-        rows = newest.filter(f"{_KNOWN} = {_NEWEST}")
-    ended = {name: f'CASE WHEN "{name}" <= DATE \'{as_of}\' THEN "{name}" END AS "{name}"' for name in schema.ends}
-    return rows.project(", ".join(ended.get(name, f'"{name}"') for name in schema.dtypes))
 
 
 def _day(schema: Table, name: str) -> pl.Expr:

@@ -9,6 +9,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from mystocks_dagster.errors import LakeError
+from mystocks_dagster.lake.confirmation import CONFIRMED, with_confirmed
 from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import unknown_events
@@ -47,7 +48,9 @@ def scan_adjusted(
         end: Last day to keep.
         as_of: The day whose knowledge counts: no later bar or event is read, and qfq prices are anchored at the last
             day stored by then.
-        columns: Columns to keep, of `daily_bars` and `factor`; None means all.
+        columns: Columns to keep, of `daily_bars`, `factor` and `confirmed`; None means all. `confirmed` is true if
+            corporate actions confirm the factor, false if they contradict it and nobody has decided (see `mystocks
+            data actions`), and null if they are not known, so that prices alone decide.
         anchor: The day on which qfq prices are the raw ones; None is the last stored day.
         unknown: How to treat rows that an unknown ratio separates from the day on which the factor is 1 (with hfq
             those from the unknown day on): `refuse` raises an error, `leave_out` omits them (`unknown_factors` lists
@@ -58,10 +61,10 @@ def scan_adjusted(
         TableMissing: There are no bars yet.
         UnknownName: There is no such column.
     """
-    selected = list(columns) if columns is not None else [*DAILY_BARS.dtypes, "factor"]
+    selected = list(columns) if columns is not None else [*DAILY_BARS.dtypes, "factor", CONFIRMED]
     if as_of is not None:
         end, anchor = min(end or as_of, as_of), min(anchor or as_of, as_of)
-    raw = list(dict.fromkeys(["symbol", "date", *(name for name in selected if name != "factor")]))
+    raw = list(dict.fromkeys(["symbol", "date", *(name for name in selected if name not in ("factor", CONFIRMED))]))
     bars = lake.scan("daily_bars", columns=raw, symbols=symbols, start=start, end=end)
     events = lake.read("adjust_events", symbols=symbols, as_of=as_of)
     unknown_days = events.filter(pl.col("ratio").is_null()).select("symbol", "date")
@@ -78,15 +81,17 @@ def scan_adjusted(
         names: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
     ) -> Iterator[pl.DataFrame]:
         names = selected if names is None else names
-        stored = bars.select(list(dict.fromkeys(["symbol", "date", *(name for name in names if name != "factor")])))
+        stored = bars.select(list(dict.fromkeys(["symbol", "date", *(name for name in names if name in raw)])))
         prices = [name for name in PRICES if name in names]
-        frame = with_text_symbols(collect_sorted(stored, lake.location, factors=factors_of, multiplied=prices)).select(
-            names
-        )
+        frame = with_text_symbols(collect_sorted(stored, lake.location, factors=factors_of, multiplied=prices))
+        if CONFIRMED in names:
+            fixed = date.min if how == "hfq" else anchor or date.max
+            frame = with_confirmed(lake, frame.lazy(), anchor=fixed, symbols=symbols).collect()
+        frame = frame.select(names)
         frame = frame if predicate is None else frame.filter(predicate)
         yield frame if rows is None else frame.head(rows)
 
-    types = {**DAILY_BARS.dtypes, "factor": pl.Float64}
+    types = {**DAILY_BARS.stored.dtypes, "code": pl.String, "factor": pl.Float64, CONFIRMED: pl.Boolean}
     return register_io_source(read, schema={name: types[name] for name in selected}, is_pure=True)
 
 

@@ -1,5 +1,6 @@
 """Reading the tables of a lake."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,11 +14,13 @@ from mystocks_dagster.errors import TableDamaged, TableMissing, WrongFormat
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import check_format, format_trouble
 from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
-from mystocks_dagster.lake.location import check_location, has_wildcards
+from mystocks_dagster.lake.location import check_location, has_wildcards, is_unfilled, local_path
 from mystocks_dagster.lake.point_in_time import check_known, is_known_by_date, known
+from mystocks_dagster.market.code_changes import CODE, NO_CHANGES, CodeChanges
 from mystocks_dagster.market.table import MOMENT, Table
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables import table as table_of
+from mystocks_dagster.market.tables.reference import CODE_CHANGES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +43,7 @@ class TableReader:
         self.location = location.rstrip("/")
         self.world = world
         self._known_world: str | None = None
+        self._changes: tuple[object, CodeChanges] = (None, NO_CHANGES)
 
     def exists(self, table: str) -> bool:
         """Return whether the table exists."""
@@ -66,8 +70,10 @@ class TableReader:
 
         Args:
             table: Name of the table.
-            columns: Columns to keep, in this order; None means all.
-            symbols: Symbols to keep; None means all.
+            columns: Columns to keep, in this order; None means all that the table declares. `source` and `loaded_at`
+                of a table from outside are read when they are named. A table with `symbol` has `code` too: the code
+                of that day, which differs from `symbol`, the stock's newest code, before a change of the code.
+            symbols: Symbols to keep, by any of their codes; None means all.
             start: First day to keep, by the table's date column.
             end: Last day to keep.
             as_of: Keep what was known at the end of that day, in its newest version of then, see
@@ -79,21 +85,49 @@ class TableReader:
             WrongFormat: Another version of this package wrote the table.
             TableDamaged: A file of it is missing or damaged.
         """
-        schema = table_of(table)
-        check_columns(schema, [*(columns or ()), *(("symbol",) if symbols is not None else ())])
+        schema = table_of(table).stored
+        extra = {CODE} if "symbol" in schema.dtypes else set()
+        asked = [name for name in columns or () if name not in extra]
+        check_columns(schema, [*asked, *(("symbol",) if symbols is not None else ())])
         opened = self._open(table)
+        changes = self.code_changes(as_of) if "symbol" in schema.dtypes else NO_CHANGES
+        symbols = changes.all_codes(symbols) if symbols is not None else None
         if as_of is not None and is_known_by_date(schema):
             end, as_of = min(end or as_of, as_of), None
         years = (start.year if start else None, end.year if end else None)
         delta.check_files(opened, self._uri(table), years if schema.by_day else (None, None))
         stored = {field.name for field in opened.schema().fields}
         frame = pl.scan_delta(opened, use_pyarrow=has_wildcards(self.location))
+        if as_of is None:
+            frame = _selected(schema, frame, symbols, start, end, partitioned=schema.by_day)
+        frame = frame.select(from_disk(schema, name, stored) for name in schema.dtypes)
+        names = list(columns) if columns is not None else list(table_of(table).dtypes)
+        if changes and (as_of is not None or not schema.date_column or {"symbol", CODE} & {*names}):
+            frame = _with_newest_codes(schema, frame, changes)
+        elif CODE in names:
+            frame = frame.with_columns(pl.col("symbol").alias(CODE))
         if as_of is not None:
-            frame = known(schema, frame.select(from_disk(schema, name, stored) for name in schema.dtypes), as_of)
-        frame = _selected(schema, frame, symbols, start, end, partitioned=schema.by_day and as_of is None)
-        stored = stored if as_of is None else set(schema.dtypes)
-        names = columns if columns is not None else schema.dtypes
-        return frame.select(from_disk(schema, name, stored) for name in names)
+            symbols = [changes.newest.get(symbol, symbol) for symbol in symbols] if symbols is not None else None
+            frame = _selected(schema, known(schema, frame, as_of), symbols, start, end, partitioned=False)
+        return frame.select(names)
+
+    def code_changes(self, as_of: date | None = None) -> CodeChanges:
+        """Return the changes of codes, or only those of which the first day had come on the day `as_of`."""
+        uri = self._uri(CODE_CHANGES.name)
+        folder = local_path(uri)
+        # Most lakes in a folder have no such table; asking the system takes a tenth of opening a log.
+        opened = delta.open_table(uri) if folder is None or os.path.exists(folder) else None  # noqa: PTH110
+        if opened is None:
+            return NO_CHANGES
+        version = (opened.metadata().id, opened.version())
+        if self._changes[0] != version:
+            check_format(CODE_CHANGES, opened)
+            rows = self._collect(CODE_CHANGES.name, pl.scan_delta(opened).select(list(CODE_CHANGES.dtypes)))
+            self._changes = (version, CodeChanges(rows) if rows.height else NO_CHANGES)
+        changes = self._changes[1]
+        if as_of is None or changes is NO_CHANGES:
+            return changes
+        return CodeChanges(changes.rows.filter(pl.col("from_day") <= as_of))
 
     def read(self, table: str, **selection: Unpack[Selection]) -> pl.DataFrame:
         """Read into memory, in no particular order; arguments and errors as in `scan`."""
@@ -111,7 +145,7 @@ class TableReader:
         schema = table_of(table)
         moments = [column.name for column in schema.columns if column.dtype == MOMENT and not column.null]
         newest = [schema.date_column, *moments] if schema.date_column else moments
-        frame = self.scan(table, as_of=as_of)
+        frame = self.scan(table, columns=list(schema.stored.dtypes), as_of=as_of)
         if schema.date_column:
             # The date column alone determines how far back to read, so the other columns of old rows are not read.
             floor = self._collect(table, frame.select(pl.col(schema.date_column).top_k(n).min())).item()
@@ -130,7 +164,7 @@ class TableReader:
         """
         from mystocks_dagster.lake.sql import query
 
-        return query(self._views(sql, as_of), sql, as_of)
+        return query(self._views(sql, as_of), sql, as_of, self.code_changes(as_of))
 
     def tables(self) -> list[TableInfo]:
         """Return size and state of each existing table, in the order of `TABLES`; no data is read."""
@@ -155,7 +189,7 @@ class TableReader:
             delta.check_files(opened, uri)
         except TableDamaged as error:
             return TableInfo(table=name, trouble=str(error))
-        return replace(table_info(name, opened), trouble=format_trouble(table_of(name), opened))
+        return replace(table_info(name, opened), trouble=format_trouble(table_of(name).stored, opened))
 
     def _views(self, sql: str, as_of: date | None) -> dict[str, DeltaTable]:
         """Return the tables that a query may read; one that it cannot read is an error only when it is named."""
@@ -168,7 +202,7 @@ class TableReader:
             try:
                 opened = self._opened(name)
                 if opened is not None:
-                    check_format(table_of(name), opened)
+                    check_format(table_of(name).stored, opened)
                     delta.check_files(opened, self._uri(name))
                     views[name] = opened
             except (TableDamaged, WrongFormat):
@@ -183,10 +217,11 @@ class TableReader:
     def _open(self, table: str) -> DeltaTable:
         opened = self._opened(table)
         if opened is None:
+            hint = " To fill an empty lake: mystocks bootstrap" if is_unfilled(self.location) else ""
             raise TableMissing(
-                f"There is no table {table} in the lake {self.location} yet; run the task that writes it."
+                f"There is no table {table} in the lake {self.location} yet; run the task that writes it.{hint}"
             )
-        check_format(table_of(table), opened)
+        check_format(table_of(table).stored, opened)
         return opened
 
     def _collect(self, table: str, frame: pl.LazyFrame) -> pl.DataFrame:
@@ -213,6 +248,18 @@ class TableReader:
             if damage:
                 raise damage
         return self._known_world
+
+
+def _with_newest_codes(schema: Table, frame: pl.LazyFrame, changes: CodeChanges) -> pl.LazyFrame:
+    """Return rows with the newest code as `symbol`, and the stored one as `code`.
+
+    A table without days, such as the stock list, has a row of each code: that of the newest code stays.
+    """
+    frame = changes.to_newest(frame)
+    if schema.date_column or "symbol" not in schema.key:
+        return frame
+    newest = pl.col(CODE) == pl.col("symbol")
+    return frame.sort(newest).unique(schema.key, keep="last", maintain_order=True)
 
 
 def _selected(

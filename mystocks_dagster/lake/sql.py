@@ -9,9 +9,9 @@ import polars as pl
 from mystocks_dagster.errors import LakeError, TableDamaged
 from mystocks_dagster.lake.damage import damage_message, find_damage
 from mystocks_dagster.lake.location import local_path
-from mystocks_dagster.lake.point_in_time import known_in_sql
 from mystocks_dagster.market.clock import SHANGHAI
-from mystocks_dagster.market.table import MOMENT, Column
+from mystocks_dagster.market.code_changes import CODE, NO_CHANGES, CodeChanges
+from mystocks_dagster.market.table import MOMENT, Column, Table
 from mystocks_dagster.market.tables import TABLES
 
 _SQL_TYPES = {
@@ -25,11 +25,15 @@ _SQL_TYPES = {
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 
-def query(tables: Mapping[str, "DeltaTable"], sql: str, as_of: date | None = None) -> pl.DataFrame:
+def query(
+    tables: Mapping[str, "DeltaTable"], sql: str, as_of: date | None = None, changes: CodeChanges = NO_CHANGES
+) -> pl.DataFrame:
     """Run one SELECT (or WITH, FROM, DESCRIBE, SHOW, EXPLAIN) over the tables, or over what was known on a day.
+
+    If codes have changed, tables with a `symbol` have it as the newest code, and a column `code`: the code of the day.
 
     Raises:
         LakeError: It is not a single such statement, or DuckDB rejects it; the message is DuckDB's.
@@ -39,7 +43,7 @@ def query(tables: Mapping[str, "DeltaTable"], sql: str, as_of: date | None = Non
 
     try:
         with duckdb.connect(":memory:", config={"python_enable_replacements": "false"}) as connection:
-            _prepare(connection, tables, as_of)
+            _prepare(connection, tables, as_of, changes)
             statements = connection.extract_statements(sql)
             kinds = [statement.type.name for statement in statements]
             if kinds not in (["SELECT"], ["EXPLAIN"]):
@@ -73,12 +77,48 @@ def _column(column: Column, stored: Collection[str]) -> str:
     return f'NULL::{kind} AS "{column.name}"'
 
 
-def _prepare(connection: "DuckDBPyConnection", tables: Mapping[str, "DeltaTable"], as_of: date | None) -> None:
+def _prepare(
+    connection: "DuckDBPyConnection",
+    tables: Mapping[str, "DeltaTable"],
+    as_of: date | None,
+    changes: CodeChanges,
+) -> None:
     for name, table in tables.items():
         stored = {field.name for field in table.schema().fields}
-        columns = ", ".join(_column(column, stored) for column in TABLES[name].columns)
+        columns = ", ".join(_column(column, stored) for column in TABLES[name].stored.columns)
         rows = connection.from_arrow(table.to_pyarrow_dataset()).select(columns)
-        (rows if as_of is None else known_in_sql(TABLES[name], rows, as_of)).create_view(name)
+        if changes and "symbol" in TABLES[name].dtypes:
+            rows = _with_newest_codes(connection, TABLES[name], rows, changes)
+        (rows if as_of is None else _known(TABLES[name], rows, as_of)).create_view(name)
     connection.execute(f"SET TimeZone = '{SHANGHAI.key}'")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+def _known(schema: Table, rows: "DuckDBPyRelation", as_of: date) -> "DuckDBPyRelation":
+    """Keep what was known on a day, as `lake.point_in_time.known` does; the time zone is Shanghai's."""
+    days = ", ".join(f'CAST("{name}" AS DATE)' for name in schema.known_by)
+    rows = rows.project(f"*, COALESCE({days}) AS known_day").filter(f"known_day <= DATE '{as_of}'")
+    if schema.version_key:
+        key = ", ".join(f'"{name}"' for name in schema.version_key)
+        newest = rows.project(f"*, max(known_day) OVER (PARTITION BY {key}) AS newest_day")
+        rows = newest.filter("known_day = newest_day")
+    ended = {name: f'CASE WHEN "{name}" <= DATE \'{as_of}\' THEN "{name}" END AS "{name}"' for name in schema.ends}
+    hidden = ("known_day", "newest_day")
+    return rows.project(", ".join(ended.get(name, f'"{name}"') for name in rows.columns if name not in hidden))
+
+
+def _with_newest_codes(
+    connection: "DuckDBPyConnection", schema: Table, rows: "DuckDBPyRelation", changes: CodeChanges
+) -> "DuckDBPyRelation":
+    """Return rows with the newest code as `symbol` and the stored one as `code`, as `Lake.scan` does."""
+    codes = pl.DataFrame({"old": list(changes.newest), "newest": list(changes.newest.values())}).to_arrow()
+    joined = rows.set_alias("r").join(connection.from_arrow(codes).set_alias("c"), "r.symbol = c.old", how="left")
+    columns = ", ".join("COALESCE(c.newest, r.symbol) AS symbol" if name == "symbol" else f'r."{name}"'
+                        for name in schema.dtypes)  # fmt: skip
+    joined = joined.project(f"{columns}, r.symbol AS {CODE}")
+    if schema.date_column or "symbol" not in schema.key:
+        return joined
+    key = ", ".join(f'"{name}"' for name in schema.key)
+    ranked = joined.project(f"*, row_number() OVER (PARTITION BY {key} ORDER BY {CODE} = symbol DESC) AS code_rank")
+    return ranked.filter("code_rank = 1").project("* EXCLUDE (code_rank)")

@@ -30,12 +30,14 @@ class StoredCheck:
     """The outcome of one check of one table.
 
     Attributes:
-        rows: Number of checked rows.
+        rows: Number of checked rows, or days.
         failing: Number of failing rows.
         detail: The broken rules and an example of each.
         examples: The first failing rows.
         remedy: What a person does about a failure.
         blocking: Whether a failure is an error that stops what depends on the table.
+        noun: What is counted: rows or days.
+        summary: A sentence about the outcome.
     """
 
     name: str
@@ -45,13 +47,18 @@ class StoredCheck:
     examples: pl.DataFrame = field(default_factory=pl.DataFrame, compare=False)
     remedy: str = ""
     blocking: bool = False
+    noun: str = "rows"
+    summary: str = ""
 
     @property
     def description(self) -> str:
         """The outcome in one line, with the remedy of a failure."""
+        if self.summary:
+            return " ".join(filter(None, [self.summary, *((self.detail, self.remedy) if self.failing else ())]))
         if not self.failing:
-            return f"All {self.rows:,} rows pass." if self.rows else "Nothing fails."
-        return " ".join(filter(None, [f"{self.failing:,} of {self.rows:,} rows fail.", self.detail, self.remedy]))
+            return f"All {self.rows:,} {self.noun} pass."
+        summary = f"{self.failing:,} of {self.rows:,} {self.noun} fail."
+        return " ".join(filter(None, [summary, self.detail, self.remedy]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +196,7 @@ def _rule_checks(stored: CheckedRows, task: str | None, only: Collection[str] | 
 
 def _outcome(stored: CheckedRows, check: Check, task: str | None) -> StoredCheck:
     failing = check.failing(stored)
-    rows = stored.rows.height
+    rows = stored.coverage().height if check.of_days else stored.rows.height
     day = next((name for name in ("missing_on", "date", stored.table.date_column) if name in failing.columns), None)
     days = failing[day].drop_nulls() if day and failing.schema[day] == pl.Date else pl.Series([], dtype=pl.Date)
     first, last = (days.min(), days.max()) if len(days) else ("DAY", "DAY")
@@ -201,6 +208,8 @@ def _outcome(stored: CheckedRows, check: Check, task: str | None) -> StoredCheck
         examples=failing.head(EXAMPLES),
         remedy=check.remedy.format(table=stored.table.name, task=task or "TASK", first=first, last=last),
         blocking=check.blocking,
+        noun="days" if check.of_days else "rows",
+        summary=check.summary(stored),
     )
 
 

@@ -24,6 +24,7 @@ from mystocks_dagster.lake.layout import (
 )
 from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.replacement import DaysReplacement, KeysReplacement, Replacement, SpanReplacement
+from mystocks_dagster.market.code_changes import NO_CHANGES
 from mystocks_dagster.market.table import Column, Table
 from mystocks_dagster.market.tables import table as table_of
 
@@ -66,8 +67,8 @@ class TableWriter(TableReader):
             TableDamaged: A file that the write must read is missing or damaged.
             LakeUnavailable: The lake cannot be written; the table is unchanged.
         """
-        schema = table_of(table)
-        frame = conform(schema, frame)
+        schema = table_of(table).stored
+        frame = self._to_store(schema, frame)
         column = date_column(schema)
         foreign = frame.filter(~pl.col(column).is_in(list(days)))
         if foreign.height:
@@ -109,10 +110,10 @@ class TableWriter(TableReader):
             UnknownName: The table is not written by trading day.
             WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         if not schema.by_day:
             raise UnknownName(f"{table} is not written by trading day, so a span of days cannot be replaced in it.")
-        frame = conform(schema, frame)
+        frame = self._to_store(schema, frame)
         days = frame[date_column(schema)]
         foreign = frame.filter(~days.is_between(start, end))
         if foreign.height:
@@ -131,8 +132,8 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
-        frame = conform(schema, frame)
+        schema = table_of(table).stored
+        frame = self._to_store(schema, frame)
         self._write(schema, frame, where, None)
         return frame.height
 
@@ -145,8 +146,8 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
-        frame = conform(schema, frame)
+        schema = table_of(table).stored
+        frame = self._to_store(schema, frame)
         if schema.by_day and frame.height:
             self._replace(schema, KeysReplacement(self._uri(table), schema, frame), None)
             return frame.height
@@ -171,8 +172,8 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
-        frame = conform(schema, frame)
+        schema = table_of(table).stored
+        frame = self._to_store(schema, frame)
         if schema.by_day:
             everything = SpanReplacement(self._uri(table), schema, frame, date.min, date.max)
             self._replace(schema, everything, watermarks)
@@ -186,7 +187,7 @@ class TableWriter(TableReader):
         Raises:
             WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table)
+        schema = table_of(table).stored
         no_rows = to_disk(schema, schema.empty())
 
         def attempt(existing: DeltaTable | None) -> None:
@@ -197,6 +198,15 @@ class TableWriter(TableReader):
         self._commit(schema, attempt)
 
     # ---- inside
+
+    def _to_store(self, schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return a frame that obeys its contract, each row under the code that its stock had on the row's day."""
+        changes = self.code_changes() if "symbol" in schema.dtypes else NO_CHANGES
+        if not changes:
+            return conform(schema, frame)
+        # A source may give the past of a stock under both codes: the contract concerns what is stored.
+        known = {*frame.columns} >= {"symbol", schema.date_column or "symbol"}
+        return conform(schema, changes.by_code_of_the_day(schema, frame) if known else frame)
 
     def _replace(self, schema: Table, replacement: Replacement, watermarks: Mapping[str, int] | None) -> None:
         def attempt(existing: DeltaTable | None) -> None:
@@ -254,7 +264,7 @@ class TableWriter(TableReader):
             raise self._wrong_world(stored)
         if not stored and not self.world:
             raise WrongWorld(
-                f"The lake {self.location} is empty, so {schema.name} cannot be computed. Run daily_data_sync first."
+                f"The lake {self.location} is empty, so {schema.name} cannot be computed. Fill it: mystocks bootstrap"
             )
 
     def _wrong_world(self, stored: str) -> WrongWorld:

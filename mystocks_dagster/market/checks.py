@@ -4,7 +4,6 @@ Each check returns the rows that fail it. It reads the newest `check_days` of it
 it compares with them.
 """
 
-from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ import polars as pl
 from mystocks_dagster.market.adjust import HALF_A_TICK, changed_closes
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.table import Check, Rule, StoredRows, Table
+from mystocks_dagster.market.witnesses import COMPARED, percent, percent_text
 
 #: A day's number of rows may differ by this share from that of the day before, and by so many rows in any case.
 COUNT_SHARE, COUNT_ROWS = 0.03, 3
@@ -28,7 +28,8 @@ def checks_of(table: Table) -> tuple[Check, ...]:
     """Return all checks of a table: those that follow from its declaration, and those that it declares itself."""
     by_day = (NEWEST_DAY, NO_MISSING_DAYS) if table.by_day and table.origin == "source" else ()
     of_source = (ROWS_SET_ASIDE,) if table.origin in ("source", "snapshot") else ()
-    return (KEYS_UNIQUE, REQUIRED_VALUES, *by_day, *of_source, *table.checks)
+    compared = (WITNESSES_AGREE,) if table.name in COMPARED else ()
+    return (KEYS_UNIQUE, REQUIRED_VALUES, *by_day, *of_source, *compared, *table.checks)
 
 
 def rule_check(name: str, remedy: str, *rules: Rule) -> Check:
@@ -149,49 +150,78 @@ def _without_event(stored: StoredRows) -> pl.DataFrame:
     return changed.join(events, on=["symbol", "date"], how="anti").sort("date", "symbol", descending=[True, False])
 
 
-def _named(name: str, fails_if: str, remedy: str, failing: Callable[[StoredRows], pl.DataFrame]) -> Check:
-    return Check(name, fails_if, remedy, failing)
+def _newest_comparison(stored: StoredRows) -> pl.DataFrame:
+    rows = stored.other("source_comparisons").filter(pl.col("table") == stored.table.name)
+    return rows.filter(pl.col("date") == pl.col("date").max())
+
+
+def _disagreements(stored: StoredRows) -> pl.DataFrame:
+    """Return the differences of the newest compared day."""
+    newest = _newest_comparison(stored)["date"].max()
+    rows = stored.other("source_differences").filter(pl.col("table") == stored.table.name)
+    return (rows.clear() if newest is None else rows.filter(pl.col("date") == newest)).sort("symbol", "column")
+
+
+def _agreement(stored: StoredRows) -> str:
+    rows = _newest_comparison(stored).to_dicts()
+    if not rows:
+        return "No other source was compared yet: mystocks run compare_sources."
+    return " ".join(
+        f"{row['source_a']} and {row['source_b']} agree in {percent_text(percent(row['agreeing'], row['differing']))} "
+        f"of {row['agreeing'] + row['differing']:,} rows of {row['date']}. {row['note']}".strip()
+        for row in rows
+    )
 
 
 KEYS_UNIQUE = Check("keys_unique", "two rows have the same key", _RESTORE, _repeated_keys, blocking=True)
 REQUIRED_VALUES = Check(
     "required_values", "a column that must not be null is null", _RESTORE, _missing_values, blocking=True
 )
-NEWEST_DAY = _named(
+NEWEST_DAY = Check(
     "newest_day",
     "the newest published trading day is not loaded; loads of older days do not count",
     "Run the task: mystocks run {task}. If its source publishes later, write available_after.",
     _newest_day,
+    of_days=True,
 )
-NO_MISSING_DAYS = _named(
+NO_MISSING_DAYS = Check(
     "no_missing_days",
     "a trading day since the first loaded one is missing, partial or quarantined",
     "List them: mystocks data gaps {table}. Load them: mystocks backfill --missing {table}.",
     _missing_days,
+    of_days=True,
 )
-ROWS_SET_ASIDE = _named(
+ROWS_SET_ASIDE = Check(
     "rows_set_aside",
     "rows of the table are in the quarantine",
     "Correct them at the source, or choose another one, and load them again: mystocks run {task} --failed-only.",
     _set_aside,
 )
-ROW_COUNT = _named(
+ROW_COUNT = Check(
     "row_count",
     f"a day has over {COUNT_SHARE:.0%}, and over {COUNT_ROWS}, more or fewer rows than the trading day before",
     _AGAIN,
     _counts,
 )
-SAME_SYMBOLS = _named(
+SAME_SYMBOLS = Check(
     "same_symbols",
     "a symbol has a row on the day before and none on a day, is not delisted, and does not resume at its last close",
     _AGAIN,
     _lost_symbols,
 )
-LISTED_SYMBOLS = _named(
+LISTED_SYMBOLS = Check(
     "listed_symbols",
     f"on the newest day a symbol is not in the stock list, or over {LISTED_SHARE:.0%} of the listed ones have no row",
     f"Refresh the stock list: mystocks run sync_basic_stock_info -p force=true. {_AGAIN}",
     _unlisted,
+)
+WITNESSES_AGREE = Check(
+    "witnesses_agree",
+    "two sources differ in a row of the newest compared day by more than rounding",
+    "The stored rows are kept. See both values: mystocks data truth. Decide which source is right, then load the day "
+    "from it: mystocks backfill {task} --from {first} --to {last} --again -p data_source=SOURCE.",
+    _disagreements,
+    summary=_agreement,
 )
 PREV_CLOSE = Check(
     "prev_close_explained",

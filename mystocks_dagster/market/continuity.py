@@ -62,8 +62,8 @@ RATIO = Rule(
     ),
 )
 RULES = (BEYOND_LIMIT, REPEATED, RATIO)
-#: Larger than the number of days from 1970-01-01 to any stored day.
-_DAYS = 2**20
+#: Tolerance for binary floating point.
+_EPSILON = 1e-9
 
 
 class Neighbours:
@@ -87,10 +87,10 @@ class Neighbours:
         self._both = pl.concat([frame.select(CONTEXT), stored.select(CONTEXT)])
         self._height = frame.height
         self.loaded = self._both["date"].unique().sort()
+        self._place = self.loaded.search_sorted(self._both["date"])
         before, settled = self._before()
         self._index = pl.Series(before).replace(-1, None).cast(pl.UInt32)
         sessions = pl.Series([previous.get(day) for day in self.loaded], dtype=pl.Date)
-        self._place = self.loaded.search_sorted(self._both["date"])
         rows = self._both.head(self._height).with_columns(
             *(self._both[name].gather(self._index).alias(f"_{name}") for name in ("close", "date", "suspended")),
             _session=sessions.gather(self._place.head(self._height)),
@@ -115,14 +115,32 @@ class Neighbours:
         after_gap = ~pl.col("_session").is_in(self.loaded.to_list()) & short_gap
         compared = pl.col("_adjacent") | after_gap
         example = ("symbol", "prev_close", "_close", "_date", "_adjacent")
+        # Most days have too few rows that differ, whatever their number of rows.
+        disagreeing = self.rows.filter(_disagrees().fill_null(value=False))
+        doubtful = disagreeing.filter(compared & differs)["date"].value_counts()
+        doubtful = doubtful.filter(pl.col("count") > MOST_DISAGREEING * MANY)["date"]
+        if doubtful.is_empty():
+            return {}
         counts = (
-            self.rows.filter(compared, pl.col("prev_close").is_not_null(), pl.col("_close").is_not_null())
+            self.rows.filter(pl.col("date").is_in(doubtful.to_list()), compared)
+            .filter(pl.col("prev_close").is_not_null(), pl.col("_close").is_not_null())
             .group_by("date")
             .agg(differs.sum().alias("differing"), pl.col(example).filter(differs).first(), rows=pl.len())
             .filter((pl.col("rows") >= MANY) & (pl.col("differing") > MOST_DISAGREEING * pl.col("rows")))
             .sort("date")
         )
         return {row["date"]: _disagreement(row) for row in counts.iter_rows(named=True)}
+
+    def changes(self) -> pl.DataFrame:
+        """Return the rows whose previous close is unknown, or not the close of the bar before.
+
+        Returns:
+            `symbol`, `date`, `prev_close`, `last_date` and `last_close`; the last two are null where neither the frame
+            nor the stored bars have a bar of the symbol before.
+        """
+        same = (pl.col("prev_close") - pl.col("_close")).abs() <= _EPSILON
+        changed = self.rows.filter(~same.fill_null(value=False))
+        return changed.select("symbol", "date", "prev_close", last_date="_date", last_close="_close")
 
     def newly_suspended(self) -> dict[date, str]:
         """Return the days on which too many symbols stopped trading at once, with the reason for refusing them."""
@@ -135,6 +153,21 @@ class Neighbours:
             .sort("date")
         )
         return {row["date"]: _mass_suspension(row) for row in counts.iter_rows(named=True)}
+
+    def unconfirmed_suspensions(self) -> dict[date, str]:
+        """Return the days on which too many symbols do not trade, and no bar of the session before confirms it."""
+        counts = (
+            self.rows.group_by("date")
+            .agg(
+                pl.col("_adjacent").any(),
+                rows=pl.len(),
+                suspended=pl.col("suspended").sum(),
+                symbols=pl.col("symbol").filter("suspended").head(5),
+            )
+            .filter(~pl.col("_adjacent"))
+            .filter(pl.col("suspended") > pl.max_horizontal(pl.lit(FEW_SUSPENDED), MOST_SUSPENDED * pl.col("rows")))
+        )
+        return {row["date"]: _unconfirmed(row) for row in counts.sort("date").iter_rows(named=True)}
 
     def gaps(self) -> pl.DataFrame:
         """Return `symbol`, `date`, `how` of the gaps: bars missing between two bars of a symbol.
@@ -167,8 +200,11 @@ class Neighbours:
 
         A row is settled if the symbol has at least `SETTLED` bars before it.
         """
-        codes = self._both["symbol"].cast(pl.Categorical).to_physical().cast(pl.Int64).to_numpy()
-        order = np.argsort(codes * _DAYS + self._both["date"].to_physical().to_numpy(), kind="stable")
+        codes = self._both["symbol"].cast(pl.Categorical).to_physical().to_numpy()
+        codes = codes.astype(np.uint16) if codes.max(initial=0) < 2**16 else codes
+        # A stable sort of small numbers is a radix sort, so days first, which are mostly sorted, and then symbols.
+        by_day = np.argsort(self._place.to_numpy().astype(np.uint16), kind="stable")
+        order = by_day[np.argsort(codes[by_day], kind="stable")]
         sorted_codes = codes[order]
         before = np.full(len(order), -1)
         same = sorted_codes[1:] == sorted_codes[:-1]
@@ -218,6 +254,13 @@ def _mass_suspension(row: Mapping[str, Any]) -> str:
     return (
         f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols that traded the day before "
         f"show no price, e.g. {', '.join(row['symbols'])}"
+    )
+
+
+def _unconfirmed(row: Mapping[str, Any]) -> str:
+    return (
+        f"too_many_suspended: {row['suspended']:,} of {row['rows']:,} symbols show no price, and no bars of the "
+        f"session before are stored that confirm it, e.g. {', '.join(row['symbols'])}"
     )
 
 

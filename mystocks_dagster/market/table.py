@@ -1,8 +1,9 @@
 """The types with which a table is declared: its columns, key, partitioning and value rules."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import polars as pl
@@ -31,6 +32,13 @@ class Column:
     dtype: pl.DataType | type[pl.DataType]
     unit: str
     null: bool = False
+
+
+#: The origin of a row, which the lake stores with each row of a table from outside.
+PROVENANCE = (
+    Column("source", pl.String, "name of the source that gave the row; null in rows of an older version", null=True),
+    Column("loaded_at", MOMENT, "time of the request that gave the row; null in rows of an older version", null=True),
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,8 @@ class Check:
             the table, its task, and the first and last failing day.
         failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
         blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
+        of_days: Whether it checks the days of `coverage`, without reading a row.
+        summary: Returns a sentence about the outcome, such as a percentage, whether it failed or not.
     """
 
     name: str
@@ -100,6 +110,8 @@ class Check:
     remedy: str
     failing: Callable[[StoredRows], pl.DataFrame]
     blocking: bool = False
+    of_days: bool = False
+    summary: Callable[[StoredRows], str] = lambda _: ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,11 +174,34 @@ class Table:
         """The polars types by column name, in stored order."""
         return {column.name: column.dtype for column in self.columns}
 
+    @cached_property
+    def stored(self) -> "Table":
+        """The table as the lake stores it: with `PROVENANCE`, unless our own tasks compute it."""
+        if self.origin == "computed":
+            return self
+        names = {column.name for column in self.columns}
+        return replace(self, columns=(*self.columns, *(item for item in PROVENANCE if item.name not in names)))
+
+    def stamped(self, frame: pl.DataFrame, source: str, moment: datetime) -> pl.DataFrame:
+        """Return rows of the declared columns with their provenance, as the lake stores them."""
+        values = {"source": pl.lit(source), "loaded_at": pl.lit(moment).cast(MOMENT)}
+        absent = [name for name in self.stored.dtypes if name not in self.dtypes]
+        return frame.with_columns(values[name].alias(name) for name in absent)
+
     def complete(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the frame in stored order, with null in the nullable columns that it lacks."""
         absent = (column for column in self.columns if column.null and column.name not in frame.columns)
         frame = frame.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent)
         return frame.select(name for name in self.dtypes if name in frame.columns)
+
+    def typed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame in stored order and types, with null in the nullable columns that it lacks.
+
+        Raises:
+            polars.exceptions.PolarsError: A value does not fit its type, or a required column is missing.
+        """
+        complete = self.complete(frame)
+        return complete.select(pl.col(name).cast(dtype) for name, dtype in self.dtypes.items())
 
     def empty(self) -> pl.DataFrame:
         """Return a frame with this table's columns and no rows."""

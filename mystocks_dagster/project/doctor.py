@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.history import dagster_storage
+from mystocks_dagster.lake.location import is_unfilled
 from mystocks_dagster.lake.migrate import plan
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.project import health
@@ -113,6 +114,9 @@ def lake(settings: Settings) -> Check:
     if behind:
         detail = f"an older version wrote {settings.lake}: {behind[0].table} {behind[0].about}"
         return Check(name="lake", ok=False, detail=detail, remedy="mystocks data migrate")
+    if is_unfilled(settings.lake):
+        detail = f"{settings.lake} has no bars yet"
+        return Check(name="lake", ok=True, detail=detail, remedy="mystocks bootstrap", warning=True)
     return Check(name="lake", ok=True, detail=f"{settings.lake}, {len(tables)} tables")
 
 

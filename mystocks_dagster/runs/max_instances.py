@@ -5,6 +5,7 @@ import time
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES
+from mystocks_dagster.runs.held import is_held
 from mystocks_dagster.tags import asset_op_name
 
 #: Longest time between the creation of a run and its queueing or start.
@@ -45,7 +46,7 @@ def _abandoned(record: dg.RunRecord) -> bool:
 
 
 def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str) -> list[str]:
-    own = [name] if run.job_name == name else []
+    own = [name] if run.job_name == name and not is_held(run) else []
     if run.status not in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING):
         return own
     started: dict[str, None] = {}

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from mystocks_dagster.errors import SourceChanged
+from mystocks_dagster.market import clock
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.value_rules import CheckedFrame, Fault, check
 from mystocks_dagster.sources.history import history_of, history_tables
@@ -82,7 +83,8 @@ class CheckedSource:
         skip: Mapping[str, Collection[date]] = MappingProxyType({}),
     ) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yield the past of `tables` by calendar year, without refused days; the days of `skip` are not checked."""
-        past = history_of(self._source, tables, start, end, actions=actions, progress=progress)
+        bars = skip.get("daily_bars", ())
+        past = history_of(self._source, tables, start, end, actions=actions, progress=progress, skip=bars)
         for table, frame in past:
             left_out = frame["date"].unique().filter(frame["date"].unique().is_in(list(skip.get(table, ()))))
             wanted = frame.filter(~pl.col("date").is_in(left_out.to_list())) if len(left_out) else frame
@@ -117,7 +119,9 @@ class CheckedSource:
         return self._checked(table, self._source.rows(table, start, end), by_day=TABLES[table].by_day)
 
     def _checked(self, name: str, frame: pl.DataFrame, *, by_day: bool = False) -> pl.DataFrame:
-        """Return the rows to store; with `by_day` only the refused days are left out, otherwise a refusal raises.
+        """Return the rows to store, with their provenance.
+
+        With `by_day` only the refused days are left out; otherwise a refusal raises.
 
         Raises:
             SourceChanged: Two different rows share a key, or so many rows break a rule that the frame is refused.
@@ -129,11 +133,12 @@ class CheckedSource:
         checked: CheckedFrame = check(table, drop_duplicates(name, frame, self.name))
         if checked.refused and not by_day:
             raise SourceChanged(f"{self.name}: {name} refused. {'; '.join(checked.refused.values())}.")
-        if checked.faults or checked.refused:
+        own: list[Fault] = getattr(self._source, "take_faults", lambda _: [])(name)
+        if own or checked.faults or checked.refused:
             findings = self._findings.setdefault(name, RejectedRows())
-            findings.faults += checked.faults
+            findings.faults += [*own, *checked.faults]
             findings.refused |= {day: reason for day, reason in checked.refused.items() if day is not None}
-        return checked.rows
+        return table.stamped(checked.rows, self.name, clock.now().replace(microsecond=0))
 
 
 def drop_duplicates(name: str, frame: pl.DataFrame, source: str) -> pl.DataFrame:

@@ -28,7 +28,12 @@ class ColumnError(ValueError):
 
 
 def convert(
-    dataset: Dataset, columns: Mapping[str, pl.Series], values: Mapping[str, Value], lacks: Sequence[str] = ()
+    dataset: Dataset,
+    columns: Mapping[str, pl.Series],
+    values: Mapping[str, Value],
+    *,
+    lacks: Sequence[str] = (),
+    exchange: str | None = None,
 ) -> pl.DataFrame:
     """Return the table's columns out of a source's columns.
 
@@ -37,6 +42,7 @@ def convert(
         columns: The columns of the source by label.
         values: The values of placeholders.
         lacks: Columns of the dataset that this call does not have; they are null.
+        exchange: The exchange of bare codes, if it does not follow from their first digits.
 
     Raises:
         ColumnError: A column is missing or unknown, or a value has the wrong type.
@@ -49,12 +55,17 @@ def convert(
         raise ColumnError(f"unknown column {', '.join(sorted(unknown))}")
     height = next((len(series) for series in columns.values()), 0)
     series = [
-        _read(name, columns[label], dataset.types[name], spec[name].scale)
+        _read(
+            name, _with_exchange(columns[label], dataset.types[name], exchange), dataset.types[name], spec[name].scale
+        )
         if (label := labels.get(name))
-        else _constant(name, spec[name], dataset.types[name], values, height)
-        for name in spec
+        else _constant(name, spec[name], kind, values, height)
+        for name, kind in dataset.types.items()
     ]
-    return _of_securities(dataset, pl.DataFrame(series))
+    series = [
+        values if (default := spec[values.name].default) is None else values.fill_null(default) for values in series
+    ]
+    return _with_numbers(dataset, _of_securities(dataset, pl.DataFrame(series)))
 
 
 def to_series(label: str, values: Sequence[object]) -> pl.Series:
@@ -65,6 +76,10 @@ def to_series(label: str, values: Sequence[object]) -> pl.Series:
         return pl.Series(label, present, strict=True)
     except (TypeError, pl.exceptions.PolarsError):
         return pl.Series(label, [None if value is None else str(value) for value in present], dtype=pl.String)
+
+
+def _with_exchange(series: pl.Series, kind: ColumnType, exchange: str | None) -> pl.Series:
+    return series.cast(pl.String) + f".{exchange}" if exchange and kind == "symbol" else series
 
 
 def _label(name: str, column: ColumnSpec, columns: Mapping[str, pl.Series], lacks: Sequence[str]) -> str | None:
@@ -85,6 +100,21 @@ def _of_securities(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
+def _with_numbers(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+    """Leave out rows without any number: lists also name securities without data, such as delisted ones."""
+    numbers = [
+        name
+        for name, kind in dataset.types.items()
+        if kind in ("number", "count") and dataset.spec.columns[name].source and name not in dataset.table.key
+    ]
+    if not numbers or frame.is_empty():
+        return frame
+    kept = frame.filter(~pl.all_horizontal(pl.col(numbers).is_null()))
+    if kept.is_empty():
+        raise ColumnError(f"every number is unknown in {frame.height} rows")
+    return kept
+
+
 def _constant(name: str, column: ColumnSpec, kind: ColumnType, values: Mapping[str, Value], height: int) -> pl.Series:
     if column.value is None:
         return pl.Series(name, [None] * height, dtype=DTYPES[kind])
@@ -100,11 +130,15 @@ def _read(name: str, series: pl.Series, kind: ColumnType, scale: float) -> pl.Se
         series = stripped.set(stripped.is_in(MISSING).fill_null(value=False), None)
     elif series.dtype.is_float():
         series = series.fill_nan(None)
-    converted = _READERS[kind](series, scale)
+    try:
+        converted = _READERS[kind](series, scale)
+    except pl.exceptions.PolarsError:
+        raise ColumnError(f"{name} has values of type {series.dtype}, which are not a {kind}") from None
     lost = converted.is_null() & series.is_not_null()
     if lost.any() and kind not in ("symbol", "stock"):
         example = series.filter(lost)[0]
-        raise ColumnError(f"{name} is {example!r}, which is not a {kind}")
+        shown = f"of type {series.dtype}" if isinstance(example, pl.Series | dict) else repr(example)
+        raise ColumnError(f"{name} is {shown}, which is not a {kind}")
     return converted.alias(name)
 
 

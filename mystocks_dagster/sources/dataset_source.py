@@ -7,7 +7,7 @@ import polars as pl
 
 from mystocks_dagster.datasets.placeholders import Value
 from mystocks_dagster.datasets.reader import Dataset
-from mystocks_dagster.errors import SourceChanged, SourceUnavailable
+from mystocks_dagster.errors import NotOffered, SourceChanged, SourceUnavailable
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare.dataset_calls import fetch_rows
 from mystocks_dagster.sources.akshare.source import AkshareSource
@@ -50,8 +50,18 @@ class DatasetSource:
         return self._akshare.requests
 
     def bar_days(self) -> tuple[date, date]:
-        """Return the latest closed session twice; beyond the calendar it is asked of the upstream."""
+        """Return the latest closed session twice; beyond the calendar it is asked of the upstream.
+
+        Raises:
+            NotOffered: The rows come from files, which do not know the newest session.
+        """
+        if self.dataset.spec.files:
+            raise NotOffered(f"The files of {self.dataset.name} state no sessions.")
         return self._akshare.bar_days()
+
+    def trading_days(self) -> list[date]:
+        """Raise `NotOffered`: a dataset states no trading days."""
+        raise NotOffered(f"The dataset {self.dataset.name} states no trading days.")
 
     def rows(self, table: str, start: date, end: date) -> pl.DataFrame:
         """Return the rows from `start` to `end`, or those of the report period `end`.
@@ -65,7 +75,7 @@ class DatasetSource:
             frame = pl.concat([self._fetch({**values, "symbol": symbol}) for symbol in self._symbols])
         else:
             frame = self._fetch(values)
-        return self._within(_with_all_columns(self.dataset, frame), start, end)
+        return self._within(frame, start, end)
 
     def _fetch(self, values: Mapping[str, Value]) -> pl.DataFrame:
         if self.dataset.spec.files:
@@ -94,10 +104,3 @@ class DatasetSource:
             f"{self.name}: {others.height:,} of {frame.height:,} rows of {self.dataset.name} are of another day than "
             f"{asked}, e.g. {shown}. Correct the arguments or the day column in {self.dataset.file}."
         )
-
-
-def _with_all_columns(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the table's columns in its order; columns that the dataset does not fill are null."""
-    dtypes = dataset.table.dtypes
-    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in dtypes.items() if name not in frame.columns]
-    return frame.with_columns(missing).select(list(dtypes))

@@ -91,6 +91,7 @@ class SourceDeclaration:
         hosts: The hosts that it requires, with a port if it is not 443; `mystocks doctor` connects to them.
         host_rules: The request limits of its hosts.
         redirected: Returns the address of the stand-in that replaces its hosts: a URL or host:port; None without one.
+        has_files: Returns whether the source reads the user's files in place of its hosts.
         ready: Returns why a source without hosts is ready, for `mystocks doctor`; called after the source was opened.
     """
 
@@ -105,6 +106,7 @@ class SourceDeclaration:
     hosts: tuple[str, ...] = ()
     host_rules: tuple[HostRule, ...] = ()
     redirected: Callable[[Settings], str | None] = lambda settings: settings.upstream
+    has_files: Callable[[Settings], bool] = lambda _: False
     ready: Callable[[Settings], str] = lambda _: "it needs no network"
 
     @property

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.witnesses import COMPARED, WITNESS_TABLES
 from mystocks_dagster.sources.declaration import Offer, SourceDeclaration
 from mystocks_dagster.sources.registry import declarations
+from mystocks_dagster.sources.witnesses import witnesses_of
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "sources.md"
 #: The tables are the text between these lines.
@@ -13,7 +15,7 @@ END = "\n<!-- End of what is generated. -->\n"
 
 
 def sources_markdown() -> str:
-    """Return two Markdown tables: all sources, and the offers of each."""
+    """Return three Markdown tables: all sources, the offers of each, and the witnesses of each table."""
     rows = [
         f"| `{name}` | {source.about} | `{source.world}{':<seed>' if source.world == 'simulated' else ''}` | "
         f"{source.needs} | {_offered(source)} |\n"
@@ -33,7 +35,21 @@ def sources_markdown() -> str:
         + "\n| table | source | days | requests | complete from | exchanges | remarks |\n"
         + "| --- | --- | --- | --- | --- | --- | --- |\n"
         + "".join(row for _, row in offers)
+        + "\n| table | sources that can witness each other | compared |\n| --- | --- | --- |\n"
+        + "".join(_witnesses(table) for table in TABLES)
     )
+
+
+def _witnesses(table: str) -> str:
+    """Return the row of a table that a real source offers; it has a witness if two of them do."""
+    witnesses = witnesses_of(table)
+    if not witnesses:
+        return ""
+    if len(witnesses) == 1 and table not in WITNESS_TABLES:
+        return f"| `{table}` | `{witnesses[0].source}` only | no witness |\n"
+    compared = table in COMPARED
+    names = [f"`{item.source}`{'' if item.in_bulk or not compared else ' (a sample)'}" for item in witnesses]
+    return f"| `{table}` | {', '.join(names)} | {'by `compare_sources`' if compared else 'not yet'} |\n"
 
 
 def _offered(source: SourceDeclaration) -> str:

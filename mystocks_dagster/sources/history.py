@@ -1,8 +1,8 @@
 """The past of the whole market out of any source, by calendar year."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
-from itertools import groupby
 from typing import cast
 
 import polars as pl
@@ -30,29 +30,21 @@ def history_of(
     *,
     actions: pl.DataFrame | None,
     progress: Progress,
+    skip: Collection[date] = (),
 ) -> Iterator[tuple[str, pl.DataFrame]]:
     """Yield the past of `tables` by calendar year; arguments, order and errors as in `HistorySource.history`.
 
-    A source without that method is asked for its bars day by day.
+    A source without that method is asked for its bars day by day, except those of `skip`. Its frames are yielded as
+    they come, several days each, so that the caller can store them before the next request.
     """
     if getattr(source, "history_tables", None) is not None:
         yield from cast(HistorySource, source).history(tables, start, end, actions=actions, progress=progress)
     elif _BARS in tables:
-        yield from _by_day(source, start, end, progress)
-
-
-def _by_day(source: MarketSource, start: date, end: date, progress: Progress) -> Iterator[tuple[str, pl.DataFrame]]:
-    calendar = shanghai()
-    days = calendar.sessions(max(start, calendar.first), min(end, calendar.last))
-    done = 0
-    for _, group in groupby(days, key=lambda day: day.year):
-        year = list(group)
-        frames = []
-        for frame in source.daily_bars(year):
-            frames.append(frame)
+        calendar = shanghai()
+        days = calendar.sessions(max(start, calendar.first), min(end, calendar.last))
+        wanted = [day for day in days if day not in skip]
+        for frame in source.daily_bars(wanted):
             if frame.height:
-                progress(done + year.index(frame["date"][-1]) + 1, len(days), f"bars up to {frame['date'][-1]}")
-        done += len(year)
-        rows = pl.concat(frames) if frames else None
-        if rows is not None and rows.height:
-            yield _BARS, rows.sort("date", "symbol")
+                rows = frame.sort("date", "symbol")
+                progress(bisect_right(wanted, rows["date"][-1]), len(wanted), f"bars up to {rows['date'][-1]}")
+                yield _BARS, rows

@@ -117,7 +117,7 @@ class HistorySource(MarketSource, Protocol):
             end: The last day.
             actions: All known rows of `corporate_actions` up to `end`, which give `prev_close` where the source states
                 none; the caller stores them before the bars. None: no actions are known, so that such a `prev_close`
-                is null in tables of stocks and funds.
+                is the last close, and `actions_known` is false.
             progress: Called while the source prepares itself, such as with the bytes of a download.
 
         Raises:

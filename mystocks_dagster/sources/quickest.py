@@ -9,7 +9,7 @@ from mystocks_dagster.errors import InvalidParams, SettingsError, SourceError, S
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.declaration import SourceDeclaration
 from mystocks_dagster.sources.reach import reach
-from mystocks_dagster.sources.registry import declarations
+from mystocks_dagster.sources.registry import declarations, open_source
 
 _BARS = "daily_bars"
 #: Costs of an offer from the cheapest to the most expensive; the other units do not fill a whole market.
@@ -49,7 +49,10 @@ def quickest(settings: Settings) -> ChosenSource:
     reasons: dict[str, str] = {}
     for name in by_speed(declarations().values(), settings):
         try:
-            reach(name, settings)
+            if has_own_files(name, settings):
+                open_source(name, settings)
+            else:
+                reach(name, settings)
         except (SettingsError, SourceError) as error:
             reasons[name] = str(error).rstrip(".")
         else:
@@ -70,9 +73,15 @@ def by_speed(sources: Iterable[SourceDeclaration], settings: Settings) -> list[s
             continue
         if offers:
             costs[source.name] = min((1 + _UNITS.index(offer.unit), offer.requests) for offer in offers)
-        elif not source.offers and settings.source_option(source.name):
+        if has_own_files(source.name, settings):
             costs[source.name] = (0, 0)
     return sorted(costs, key=lambda name: (costs[name], name))
+
+
+def has_own_files(name: str, settings: Settings) -> bool:
+    """Return whether the option of a source names files of the user, so that it needs no network."""
+    option = settings.source_option(name)
+    return bool(option) and (settings.root / Path(option).expanduser()).exists()
 
 
 def from_files(path: Path, settings: Settings) -> ChosenSource:

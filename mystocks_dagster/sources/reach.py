@@ -24,7 +24,9 @@ def reach(name: str, settings: Settings) -> str:
     declaration = declarations()[name]
     if declaration.package and importlib.util.find_spec(declaration.package) is None:
         raise SourceUnavailable(f"the package {declaration.package} is not installed")
-    return _connected(declaration, settings) if declaration.hosts else declaration.ready(settings)
+    if declaration.has_files(settings) or not declaration.hosts:
+        return declaration.ready(settings)
+    return _connected(declaration, settings)
 
 
 def _connected(declaration: SourceDeclaration, settings: Settings) -> str:

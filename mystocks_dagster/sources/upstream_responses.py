@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import unescape
 from io import BytesIO
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +17,7 @@ from zipfile import BadZipFile, ZipFile
 #: HTTP statuses that refuse a client; 456 is Sina's own.
 _REFUSED = frozenset({401, 403, 407, 418, 429, 451, 456})
 _TRADING_DAYS = re.compile(rb'var datelist="[A-Za-z0-9+/=]+"')
-_NO_ROWS = "没有找到符合条件的数据".encode()
+_NO_ROWS = "没有找到符合条件的数据"
 _KLC2 = re.compile(rb'var KLC_K2_(\w+)="([A-Za-z0-9+/=]*)"')
 
 Meaning = Literal["banned", "broken", "changed", "empty"]
@@ -154,7 +155,11 @@ def _szse(content: bytes) -> UpstreamFault | None:
             texts = b"".join(sheet.read(name) for name in sheet.namelist() if name.endswith(".xml"))
     except (BadZipFile, OSError):
         return UpstreamFault("broken", f"sent a truncated spreadsheet: {_start(content)}")
-    return UpstreamFault("empty", "has no rows of that day") if _NO_ROWS in texts else None
+    return (
+        UpstreamFault("empty", "has no rows of that day")
+        if _NO_ROWS in unescape(texts.decode("utf-8", "replace"))
+        else None
+    )
 
 
 def _sse(content: bytes) -> UpstreamFault | None:

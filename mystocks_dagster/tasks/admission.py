@@ -2,17 +2,28 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 
 import polars as pl
 
-from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError
+from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError, SourceUnavailable
 from mystocks_dagster.lake.events import session_before
+from mystocks_dagster.lake.identity import with_newest_codes
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.continuity import CONTEXT, MANY, MOST_DISAGREEING, PAUSED, Neighbours
-from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.continuity import (
+    CONTEXT,
+    FEW_SUSPENDED,
+    LEAST_RATIO,
+    MANY,
+    MOST_DISAGREEING,
+    MOST_SUSPENDED,
+    PAUSED,
+    RATIO,
+    Neighbours,
+)
+from mystocks_dagster.market.tables.market import DAILY_BARS, STOCK_QUOTES
 from mystocks_dagster.market.value_rules import CheckedFrame, Fault, Rule, apply_rules
 from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource
@@ -23,6 +34,15 @@ CONTEXT_DAYS = 25
 MANY_DAYS, MOST_WRONG = 10, 0.5
 #: Without a stock list, a symbol counts as delisted when its bars ended more loaded days ago than this.
 RECENT = 20
+#: From this time on a stock that is not suspended has a price: the opening auction is over.
+OPENING = time(9, 30)
+QUOTE_RATIO = Rule(
+    RATIO.name,
+    RATIO.reason,
+    lambda: (
+        (pl.col("prev_close") < LEAST_RATIO * pl.col("close")) | (pl.col("prev_close") > pl.col("close") + HALF_A_TICK)
+    ),
+)
 
 
 @dataclass
@@ -36,6 +56,9 @@ class AdmissionResult:
         absent: By day, symbols without a bar that had one the day before, are not known to be delisted, and do not
             resume at the same price.
         paused: By first day without a bar, symbols that later resume at their last close.
+        changes: The rows whose previous close is unknown, or not the close of the bar before, see `Neighbours.changes`;
+            None if they were not looked for.
+        unseen: By day, other symbols of the stock list of which a snapshot has no row, not even a suspended one.
     """
 
     rows: pl.DataFrame
@@ -43,6 +66,8 @@ class AdmissionResult:
     refused: dict[date, str] = field(default_factory=dict)
     absent: dict[date, list[str]] = field(default_factory=dict)
     paused: dict[date, list[str]] = field(default_factory=dict)
+    changes: pl.DataFrame | None = None
+    unseen: dict[date, list[str]] = field(default_factory=dict)
 
 
 def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date, whole: bool) -> AdmissionResult:
@@ -64,10 +89,11 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     }
     if frame.is_empty():
         return AdmissionResult(frame, faults, refused | _days_without_rows(rejected_days, frame, refused, whole=whole))
+    frame = with_newest_codes(lake, frame, whole=whole)
     days = frame["date"].unique().sort().to_list()
     frame, neighbours, wrong = _without_wrong_days(lake, frame) if whole else (frame, _neighbours(lake, frame), {})
     if whole and not source.has_history:
-        wrong = neighbours.newly_suspended() | wrong
+        wrong = neighbours.unconfirmed_suspensions() | neighbours.newly_suspended() | wrong
     checked = _checked(frame, neighbours.breaks(), whole=whole)
     faults += checked.faults
     refused |= {day: reason for day, reason in checked.refused.items() if day} | wrong
@@ -75,11 +101,33 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     refused |= _days_without_rows({*days, *rejected_days}, rows, refused, whole=whole)
     admitted = AdmissionResult(rows, faults, refused)
     if whole:
+        kept = neighbours if rows.height == neighbours.rows.height else _neighbours(lake, rows)
+        admitted.changes = kept.changes()
         lacking = _lacking(neighbours, days, {fault.key for fault in faults}, newest)
+        if frame["actions_known"].is_not_null().all():
+            # These previous closes were computed from the last bar of the source, which has no bar in between.
+            lacking = lacking.with_columns(how=pl.col("how").replace("moved", PAUSED))
         admitted.paused = _by_day(lacking.filter(pl.col("how") == PAUSED))
         lacking = lacking.filter(pl.col("how") != PAUSED, ~pl.col("date").is_in(list(refused)))
         admitted.absent = _by_day(_not_delisted(lake, source, lacking, neighbours.loaded)) if lacking.height else {}
+        if not source.has_history and newest in days and newest not in refused:
+            admitted.unseen = _unseen(source, frame, newest, admitted)
     return admitted
+
+
+def _unseen(source: MarketSource, frame: pl.DataFrame, day: date, admitted: AdmissionResult) -> dict[date, list[str]]:
+    """Return the symbols on the source's own stock list of which its snapshot of `day` has no row."""
+    try:
+        listed = source.stocks(include_delisted=False) if "stocks" in source.offers else None
+    except (NotOffered, SourceError):
+        return {}
+    if listed is None:
+        return {}
+    begun = pl.col("list_date").is_null() | (pl.col("list_date") <= day)
+    names = set(listed.filter(begun, pl.col("delist_date").is_null())["symbol"])
+    names -= {*frame.filter(date=day)["symbol"], *admitted.absent.get(day, ())}
+    names -= {str(fault.row["symbol"]) for fault in admitted.faults}
+    return {day: sorted(names)} if names else {}
 
 
 def _neighbours(lake: Lake, frame: pl.DataFrame) -> Neighbours:
@@ -163,17 +211,21 @@ def _listing(lake: Lake, source: MarketSource) -> pl.DataFrame | None:
     return frame.select("symbol", "delist_date", listed=pl.lit(value=True))
 
 
-def check_quotes(lake: Lake, frame: pl.DataFrame) -> None:
-    """Raise an error for a stock snapshot whose previous closes differ from the stored closes of the last session.
+def check_quotes(lake: Lake, frame: pl.DataFrame) -> CheckedFrame:
+    """Compare a stock snapshot with the stored bars of the last session; return the rows to store and the others.
 
     Raises:
-        SourceChanged: Most of them differ, so the snapshot is of another day.
+        SourceChanged: Most previous closes differ from the stored closes, or so many are impossible that the snapshot
+            is not that of these symbols, or of this day.
+        SourceUnavailable: Too many stocks that traded in the last session have no price.
     """
     if frame.is_empty() or not lake.exists("daily_bars"):
-        return
+        return CheckedFrame(frame)
     before = session_before(frame["date"].max(), shanghai())  # ty: ignore[invalid-argument-type]
-    closes = lake.read("daily_bars", columns=["symbol", "close"], start=before, end=before)
-    both = frame.join(closes, on="symbol").filter(pl.col("prev_close").is_not_null())
+    closes = lake.read("daily_bars", columns=["symbol", "close", "suspended"], start=before, end=before)
+    _check_prices_exist(closes, frame, before)
+    last = frame.select("symbol", "prev_close").join(closes, on="symbol", how="left", maintain_order="left")
+    both = last.filter(pl.col("prev_close").is_not_null(), pl.col("close").is_not_null())
     differing = both.filter((pl.col("prev_close") - pl.col("close")).abs() > HALF_A_TICK)
     if both.height >= MANY and differing.height > MOST_DISAGREEING * both.height:
         row = differing.row(0, named=True)
@@ -181,4 +233,25 @@ def check_quotes(lake: Lake, frame: pl.DataFrame) -> None:
             f"stock_quotes refused. prev_close_disagrees: {differing.height:,} of {both.height:,} previous closes "
             f"are not the stored closes of {before}, so the snapshot is of another day, e.g. {row['symbol']} "
             f"prev_close={row['prev_close']}, stored {row['close']}."
+        )
+    outside = last.select(QUOTE_RATIO.breaks().fill_null(value=False)).to_series()
+    checked = apply_rules(STOCK_QUOTES, frame, {QUOTE_RATIO: pl.lit(outside)} if outside.any() else {})
+    if checked.refused:
+        raise SourceChanged(f"stock_quotes refused. {'; '.join(checked.refused.values())}.")
+    return checked
+
+
+def _check_prices_exist(closes: pl.DataFrame, frame: pl.DataFrame, before: date) -> None:
+    """Check that stocks which traded in the last session have a price now, once trading has begun.
+
+    Raises:
+        SourceUnavailable: Too many have none.
+    """
+    traded = closes.filter(~pl.col("suspended"))
+    missing = traded.join(frame, on="symbol", how="anti")
+    begun = frame["time"].max().time() >= OPENING  # ty: ignore[missing-attribute]
+    if begun and missing.height > max(FEW_SUSPENDED, MOST_SUSPENDED * traded.height):
+        raise SourceUnavailable(
+            f"stock_quotes refused. too_many_without_price: {missing.height:,} of {traded.height:,} stocks that traded "
+            f"on {before} have no price, e.g. {', '.join(missing['symbol'].head(5))}. Try again later."
         )

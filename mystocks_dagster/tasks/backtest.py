@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.prices import before_unknown
+from mystocks_dagster.lake.stock_names import with_known_st
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import backtest as backtest_module
 from mystocks_dagster.market import metrics, portfolio, price_matrix, rules
@@ -92,6 +93,7 @@ def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
     frames = (bars, signals.lazy(), _events(lake, days).lazy())
     known_bars, known_signals, events = (before_unknown(lake, frame).collect() for frame in frames)
     ends = {doubt.symbol: doubt.day for doubt in doubtful}
+    known_bars = with_known_st(lake, known_bars)
     outcome = backtest(days, known_signals, known_bars, events, params.terms, ends=ends)
     measured = performance([balance.equity for balance in outcome.balances])
     backtest_id = _backtest_id(params, days)
@@ -110,7 +112,7 @@ def run_backtest(params: BacktestParams, run: TaskRun) -> TaskResult:
 def _days(lake: Lake, params: BacktestParams) -> list[date]:
     stored = lake.days("daily_bars")
     if not stored:
-        raise TableMissing("The table daily_bars is empty; run daily_data_sync first.")
+        raise TableMissing("The table daily_bars is empty; fill the lake: mystocks bootstrap")
     days = [day for day in stored if (params.start_date or day) <= day <= (params.end_date or day)]
     if not days:
         window = f"{params.start_date or stored[0]} to {params.end_date or stored[-1]}"

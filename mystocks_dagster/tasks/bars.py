@@ -1,7 +1,7 @@
 """Load daily bars: store them day by day, decide which days are complete, and report the result."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -10,7 +10,7 @@ import polars as pl
 
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
-from mystocks_dagster.lake.events import refresh_events
+from mystocks_dagster.lake.events import add_events, refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
@@ -46,6 +46,7 @@ class LoadedBars:
         faults: Rows that were set aside, or of which a value became unknown.
         refused: Days that were not stored, each with the reason.
         absent: By day, symbols without a bar that had one the day before.
+        unseen: By day, other symbols of the stock list without a row.
         paused: By first day without a bar, symbols that later resume at their last close.
         companions: Number of rows by day of tables that came with the bars.
     """
@@ -57,6 +58,7 @@ class LoadedBars:
     faults: list[Fault] = field(default_factory=list)
     refused: dict[date, str] = field(default_factory=dict)
     absent: dict[date, list[str]] = field(default_factory=dict)
+    unseen: dict[date, list[str]] = field(default_factory=dict)
     paused: dict[date, list[str]] = field(default_factory=dict)
     companions: dict[str, dict[date, int]] = field(default_factory=dict)
 
@@ -113,7 +115,7 @@ def bars_result(
     wanted: RequestedDays | None = None,
 ) -> TaskResult:
     """Return the result of loading: failed without any bar, partial success when days or symbols are missing."""
-    lacking = [day for day in days if day not in loaded.rows.keys() | loaded.refused.keys()]
+    lacking = sorted({*days} - loaded.rows.keys() - loaded.refused.keys())
     idle = [day for day in lacking if wanted and day in wanted.unsure]
     missing = [day for day in lacking if day not in idle]
     missing = missing if symbols is None else sorted(set(symbols) - loaded.symbols - loaded.set_aside_symbols)
@@ -216,20 +218,23 @@ def store_days(
     counts: dict[date, int],
     known: KnownDays,
     loaded: LoadedBars,
+    record: Callable[..., None] = record_days,
 ) -> None:
     """Store whole days with their events, then record them as loaded: a run killed in between loads them again."""
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
     partial = partial_days(counts, known, admitted)
-    if counts:
-        loaded.events += refresh_events(lake, list(counts), complete=known.complete.keys() - known.lacking)
-        record_days(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
+    if counts and admitted.changes is not None:
+        complete = known.complete.keys() - known.lacking
+        loaded.events += add_events(lake, list(counts), admitted.changes, complete=complete)
+        record(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial
     loaded.faults += admitted.faults
     loaded.refused |= admitted.refused
     loaded.absent |= admitted.absent
+    loaded.unseen |= admitted.unseen
     loaded.paused |= admitted.paused
 
 
@@ -279,6 +284,8 @@ def _lack(day: date, admitted: AdmissionResult) -> str:
     """Return which rows of a day are missing or set aside; empty when none is."""
     if absent := admitted.absent.get(day):
         return f"no bar for {abbreviate(absent, 50)}, which had one the day before"
+    if unseen := admitted.unseen.get(day):
+        return f"no row for {abbreviate(unseen, 50)}, which the stock list has"
     aside = len({fault.key for fault in admitted.faults if fault.date == day and not fault.stored})
     return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 

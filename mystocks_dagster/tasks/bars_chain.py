@@ -13,6 +13,7 @@ from mystocks_dagster.lake.loads import all_load_entries, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.sources.chain import ChainedSource, late_until
+from mystocks_dagster.sources.declaration import EXCHANGES
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.sources.registry import declarations
 from mystocks_dagster.tasks.admission import AdmissionResult, admit
@@ -48,7 +49,7 @@ def load_from_members(
     for member in source.members_of(_TABLE):
         wanted = _missing_days(loaded, days) if symbols is None else list(days)
         names = None if symbols is None else sorted(set(symbols) - loaded.symbols)
-        gaps = _gaps(loaded) if symbols is None else {}
+        gaps = _gaps(source, loaded) if symbols is None else {}
         if names == [] or not (wanted or gaps):
             break
         try:
@@ -115,20 +116,30 @@ def _load_days(
     if absent := [day for day in wanted if day not in gained and day not in loaded.refused]:
         reasons.append(f"no bars for {abbreviate(absent)}")
     reasons += [loaded.partial[day] for day in sorted(loaded.partial.keys() & gained)][:3]
+    if gained and (missing := sorted(set(EXCHANGES) - _exchanges(member.name))):
+        reasons.append(f"it does not cover {', '.join(missing)}")
     if reasons:
         source.deliveries.failed(_TABLE, member.name, "; ".join(reasons))
 
 
-def _gaps(loaded: LoadedBars) -> Gaps:
-    """Return the symbols that loaded days lack: absent ones and ones whose row was set aside."""
+def _exchanges(name: str) -> set[str]:
+    """Return the exchanges whose whole days a source has."""
+    declaration = declarations().get(name)
+    offers = [offer for offer in declaration.offers_of(_TABLE) if offer.unit != "symbol"] if declaration else []
+    return {exchange for offer in offers for exchange in offer.exchanges} if offers else set(EXCHANGES)
+
+
+def _gaps(source: ChainedSource, loaded: LoadedBars) -> Gaps:
+    """Return the symbols that loaded days lack: absent ones, ones whose row was set aside, those of an exchange."""
     gaps: Gaps = {}
     for day in loaded.rows:
-        names = set(loaded.absent.get(day, ()))
+        names = {*loaded.absent.get(day, ()), *loaded.unseen.get(day, ())}
         names |= {str(fault.row["symbol"]) for fault in loaded.faults if fault.date == day and not fault.stored}
-        if names:
-            gaps[day] = names
-        elif day in loaded.partial:
+        covered = set[str]().union(*(_exchanges(name) for name in source.deliveries.givers(_TABLE, day)))
+        if not covered.issuperset(EXCHANGES) or (day in loaded.partial and not names):
             gaps[day] = None
+        elif names:
+            gaps[day] = names
     return gaps
 
 
@@ -169,7 +180,7 @@ def _wanted(lake: Lake, frame: pl.DataFrame, gaps: Gaps) -> pl.DataFrame:
         frame.filter(pl.col("date") == day, *([pl.col("symbol").is_in(sorted(names))] if names is not None else []))
         for day, names in gaps.items()
     ]
-    rows = pl.concat([DAILY_BARS.empty().select(frame.columns), *parts])
+    rows = pl.concat([frame.clear(), *parts])
     if rows.is_empty():
         return rows
     stored = lake.read(_TABLE, columns=list(DAILY_BARS.key), start=min(gaps), end=max(gaps))
@@ -190,13 +201,14 @@ def _merge(
     filled = {(row["date"], row["symbol"]) for row in admitted.rows.select("date", "symbol").iter_rows(named=True)}
     loaded.faults = [fault for fault in loaded.faults if (fault.date, fault.row.get("symbol")) not in filled]
     for day in added:
-        left = [name for name in loaded.absent.pop(day, []) if (day, name) not in filled]
-        loaded.absent |= {day: left} if left else {}
+        for lacking in (loaded.absent, loaded.unseen):
+            left = [name for name in lacking.pop(day, []) if (day, name) not in filled]
+            lacking |= {day: left} if left else {}
         loaded.rows[day] += added[day]
         known.complete.pop(day, None)
     loaded.symbols |= set(admitted.rows["symbol"].unique())
     counts = {day: loaded.rows[day] for day in added}
-    remaining = replace(admitted, faults=loaded.faults, absent=loaded.absent)
+    remaining = replace(admitted, faults=loaded.faults, absent=loaded.absent, unseen=loaded.unseen)
     _record(source, lake, counts, known, remaining, loaded)
 
 

@@ -8,15 +8,17 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from mystocks_dagster.errors import InvalidParams, NotOffered, SourceError
+from mystocks_dagster.errors import InvalidParams, NotOffered, SourceError, TaskFailed
+from mystocks_dagster.lake.action_check import check_actions, known_action_days
 from mystocks_dagster.lake.loads import forget_missing
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.sources.checked import CheckedSource
-from mystocks_dagster.sources.quickest import ChosenSource, from_files, quickest
+from mystocks_dagster.sources.preference import preferred, ready
+from mystocks_dagster.sources.quickest import ChosenSource, from_files, has_own_files, quickest
 from mystocks_dagster.sources.registry import open_source
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.bulk_load import load_history
-from mystocks_dagster.tasks.corporate_actions import sync_actions
+from mystocks_dagster.tasks.corporate_actions import describe_differences, sync_actions
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.param_types import SourceName, TaskParams
@@ -49,7 +51,8 @@ class BootstrapParams(TaskParams):
 @declares(
     writes=("index_bars", "etf_bars"),
     also_writes=(
-        *("daily_bars", "adjust_events", "stocks", "corporate_actions"),
+        *("daily_bars", "adjust_events", "stocks", "stock_names", "code_changes"),
+        *("corporate_actions", "action_differences"),
         *("indicators_daily", "indicators_weekly", "signals", "loaded_days", "quarantine"),
     ),
 )
@@ -74,10 +77,11 @@ def bootstrap_market(params: BootstrapParams, run: TaskRun) -> TaskResult:
     start, end = span(source, params.years)
     run.logger.info("Loading the market from %s to %s out of %s. %s", start, end, chosen.name, chosen.note)
     parts = [
-        _optional("the stock list", lambda: refresh_stock_list(source, lake, latest_closed(source), force=False), run),
+        _stock_list(source, lake, chosen, run),
         _optional("corporate actions", lambda: _actions(source, lake, start, end), run),
     ]
     parts += load_history(source, lake, start, end, reading=stages.of("reading"), writing=stages.of("bars"))
+    compared = check_actions(lake, known_action_days(lake))
     if params.indicators and lake.exists("daily_bars"):
         parts += _calculate(run, stages)
     stages.reach("signals", 1, "stored")
@@ -85,7 +89,10 @@ def bootstrap_market(params: BootstrapParams, run: TaskRun) -> TaskResult:
     calendar = refreshed.message if refreshed and refreshed.changed else ""
     return replace(
         result,
-        message=" ".join(filter(None, [chosen.note, result.message, calendar])),
+        message=" ".join(
+            filter(None, [chosen.note, result.message, describe_differences(compared.open).strip(), calendar])
+        ),
+        rows={**result.rows, **compared.rows},
         metadata={**result.metadata, "source": chosen.name, "not_chosen": dict(chosen.others)},
     )
 
@@ -130,6 +137,28 @@ def _optional(what: str, work: Callable[[], TaskResult], run: TaskRun) -> TaskRe
     except SourceError as error:
         run.logger.warning("%s: %s", what, error)
         return TaskResult(status=State.PARTIAL_SUCCESS, message=f"Without {what}: {error}", failed_items=(what,))
+
+
+def _stock_list(source: CheckedSource, lake: Lake, chosen: ChosenSource, run: TaskRun) -> TaskResult:
+    """Load the stock list from the source, or from the first other one that has it, except for a user's files."""
+    settings, names = chosen.settings, [chosen.name]
+    if source.world == "real" and not has_own_files(chosen.name, settings):
+        names += [name for name in preferred("stocks", ready(settings)) if name not in names]
+    reasons = []
+    for name in names:
+        giver = source if name == chosen.name else CheckedSource(open_source(name, settings))
+        if "stocks" not in giver.offers:
+            continue
+        try:
+            return refresh_stock_list(giver, lake, latest_closed(source), force=False)
+        except (SourceError, TaskFailed) as error:
+            run.logger.warning("No stock list from %s: %s", name, error)
+            reasons.append(f"{name}: {error}")
+    if not reasons:
+        message = f"{chosen.name} has no stock list; load it with: mystocks run sync_basic_stock_info"
+        return TaskResult(status=State.SKIPPED, message=message)
+    message = f"Without the stock list ({' '.join(reasons)})"
+    return TaskResult(status=State.PARTIAL_SUCCESS, message=message, failed_items=("stocks",))
 
 
 def _actions(source: CheckedSource, lake: Lake, start: date, end: date) -> TaskResult:

@@ -1,13 +1,14 @@
 """Load the past of the whole market by calendar year: only days that are missing, each year in one commit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any, Self
 
 import polars as pl
 
 from mystocks_dagster.lake import quarantine
-from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
+from mystocks_dagster.lake.loads import complete_days, entries_of, forget_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
@@ -34,12 +35,14 @@ class _Table:
         wanted: The days that are missing in the lake, ascending.
         known: The recorded days.
         loaded: What is loaded so far.
+        without_actions: Whether a previous close was computed without corporate actions.
     """
 
     name: str
     wanted: Sequence[date]
     known: KnownDays
     loaded: LoadedBars = field(default_factory=LoadedBars)
+    without_actions: bool = False
 
 
 def load_history(
@@ -80,11 +83,15 @@ def load_history(
         last = max(table.wanted[-1] for table in missing.values())
         actions = known_actions(lake, source.name, last)
         past = source.history(list(missing), first, last, actions=actions, progress=reading, skip=complete)
-        for name, frame in past:
-            if frame.height:
-                _store(source, lake, missing[name], frame)
+        with _Records(lake) as records:
+            for name, frame in past:
+                if not frame.height:
+                    continue
+                records.begin(frame["date"][-1].year)
+                _store(source, lake, missing[name], frame, records)
                 _report(list(missing.values()), frame["date"][-1].year, writing)
-    return [*(_result(table, source, lake, sessions) for table in tables.values()), *_damaged_files(source)]
+    results = [_result(table, source, lake, sessions) for table in tables.values()]
+    return [*results, *_damaged_files(source), *_without_actions(tables.values())]
 
 
 def known_actions(lake: Lake, source: str, end: date) -> pl.DataFrame | None:
@@ -107,24 +114,69 @@ def _damaged_files(source: CheckedSource) -> list[TaskResult]:
     return [TaskResult(status=State.PARTIAL_SUCCESS, failed_items=tuple(faults))] if faults else []
 
 
+def _without_actions(tables: Iterable[_Table]) -> list[TaskResult]:
+    """Return a result for bars whose previous close is the last close because no corporate actions are known."""
+    unconfirmed = [table.name for table in tables if table.without_actions]
+    if not unconfirmed:
+        return []
+    message = (
+        f"No corporate actions are known, so that each previous close in {', '.join(unconfirmed)} is the last close, "
+        "and prices cannot be adjusted (actions_known is false)."
+    )
+    return [TaskResult(status=State.PARTIAL_SUCCESS, message=message, failed_items=("corporate_actions",))]
+
+
 def _sessions(start: date, end: date) -> list[date]:
     calendar = shanghai()
     first, last = max(start, calendar.first), min(end, calendar.last)
     return calendar.sessions(first, last) if first <= last else []
 
 
-def _store(source: CheckedSource, lake: Lake, table: _Table, frame: pl.DataFrame) -> None:
+class _Records:
+    """The entries of `loaded_days` of one year, written together, because each write is slow.
+
+    They are written after the rows and events of all tables of the year, also when the source fails.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake, self._year, self._entries = lake, 0, list[pl.DataFrame]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write()
+
+    def begin(self, year: int) -> None:
+        """Write the entries of the year before."""
+        if year != self._year:
+            self._write()
+            self._year = year
+
+    def record(self, _: Lake, table: str, rows: dict[date, int], **facts: Any) -> None:
+        """Take the place of `record_days`."""
+        self._entries.append(entries_of(table, rows, **facts))
+
+    def _write(self) -> None:
+        if self._entries:
+            self._lake.upsert("loaded_days", pl.concat(self._entries))
+            self._entries.clear()
+
+
+def _store(source: CheckedSource, lake: Lake, table: _Table, frame: pl.DataFrame, records: _Records) -> None:
     """Store the rows of one year of one table."""
     if table.name == _BARS:
         admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True)
         counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
-        store_days(source, lake, admitted, counts, table.known, table.loaded)
+        store_days(source, lake, admitted, counts, table.known, table.loaded, records.record)
     else:
         rejected = take_findings(source, table.name)
         counts = _counts(table, frame)
         admitted = AdmissionResult(frame, list(rejected.faults), dict(rejected.refused))
-        _store_plain(source, lake, table, admitted, counts)
+        _store_plain(source, lake, table, admitted, counts, records)
     table.loaded.rows |= counts
+    if "actions_known" in frame.columns and not table.without_actions:
+        table.without_actions = bool((~frame["actions_known"]).any())
 
 
 def _counts(table: _Table, frame: pl.DataFrame) -> dict[date, int]:
@@ -135,12 +187,17 @@ def _counts(table: _Table, frame: pl.DataFrame) -> dict[date, int]:
 
 
 def _store_plain(
-    source: CheckedSource, lake: Lake, table: _Table, admitted: AdmissionResult, counts: dict[date, int]
+    source: CheckedSource,
+    lake: Lake,
+    table: _Table,
+    admitted: AdmissionResult,
+    counts: dict[date, int],
+    records: _Records,
 ) -> None:
     forget_days(lake, table.name, [day for day in counts if table.known.complete.pop(day, None) is not None])
     lake.replace_days(table.name, admitted.rows, list(counts))
     partial = partial_days(counts, table.known, admitted)
-    record_days(lake, table.name, counts, source=source.name, incomplete=partial, lacking=table.known.lacking)
+    records.record(lake, table.name, counts, source=source.name, incomplete=partial, lacking=table.known.lacking)
     quarantine.replace_days(lake, table.name, admitted.faults, {*counts, *admitted.refused}, source.name)
     table.loaded.partial |= partial
     table.loaded.faults += admitted.faults

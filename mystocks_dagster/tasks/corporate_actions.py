@@ -7,11 +7,14 @@ from datetime import date, timedelta
 import polars as pl
 
 from mystocks_dagster.errors import ContractBroken, NotOffered, SourceError
+from mystocks_dagster.lake.action_check import check_actions
 from mystocks_dagster.lake.doubts import find_doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import record_days, was_loaded
+from mystocks_dagster.lake.previous_closes import fill_previous_closes
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 from mystocks_dagster.sources.chain import members_of
 from mystocks_dagster.sources.checked import RejectedRows, take_findings
@@ -52,15 +55,53 @@ def sync_actions(
     if frame.is_empty() and rejected.faults:
         raise no_valid_rows("corporate_actions", rejected, source.name)
     rows = lake.upsert("corporate_actions", frame)
-    if not has_window:
-        record_days(lake, "corporate_actions", {day: rows}, source=source.name)
+    checked = _record(lake, frame, start or last - _YEAR, last, source.name, latest=day)
     settled = derive_unknown(lake)
+    filled = fill_previous_closes(lake, checked)
+    compared = check_actions(lake, checked)
     known = f" {settled:,} adjustment ratios became known." if settled else ""
+    known += f" {filled:,} previous closes were computed from them." if filled else ""
+    known += describe_differences(compared.open)
     message = f"Corporate actions: {rows:,} from {start or last - _YEAR} to {last} from {source.name}.{known}"
-    result = TaskResult(message=message, rows={"corporate_actions": rows, "adjust_events": settled})
+    result = TaskResult(message=message, rows={"corporate_actions": rows, "adjust_events": settled} | compared.rows)
     retry = {"start_date": f"{start or last - _YEAR}", "end_date": f"{last}"}
     keys = _quarantined_keys(lake, frame)
     return stored_result(result, lake, "corporate_actions", rejected, keys, source.name, retry)
+
+
+def _record(lake: Lake, frame: pl.DataFrame, start: date, end: date, source: str, *, latest: date) -> list[date]:
+    """Record the trading days whose actions are known now, and return them.
+
+    Args:
+        lake: The lake.
+        frame: The fetched actions.
+        start: First requested ex-dividend day.
+        end: Last requested ex-dividend day.
+        source: Name of the source.
+        latest: The latest closed day. It is recorded only if a whole year up to it was requested, which is then not
+            requested again on that day.
+    """
+    counts = dict(frame.group_by("ex_date").agg(pl.len()).iter_rows())
+    calendar = shanghai()
+    first, last = max(start, calendar.first), min(end, calendar.last)
+    days = {day: counts.get(day, 0) for day in (calendar.sessions(first, last) if first <= last else [])}
+    if end >= latest and start <= end - _YEAR:
+        days[latest] = frame.height
+    elif not was_loaded(lake, "corporate_actions", latest):
+        days.pop(latest, None)
+    if days:
+        record_days(lake, "corporate_actions", days, source=source)
+    return sorted(days)
+
+
+def describe_differences(differing: int) -> str:
+    """Return a sentence about open differences between prices and actions; empty if there is none."""
+    if not differing:
+        return ""
+    return (
+        f" Prices and corporate actions contradict each other in {differing:,} "
+        f"{'case' if differing == 1 else 'cases'}; list and decide them: mystocks data actions."
+    )
 
 
 def _quarantined_keys(lake: Lake, frame: pl.DataFrame) -> Sequence[str]:

@@ -9,9 +9,11 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from mystocks_dagster.errors import NotOffered
+from mystocks_dagster.lake.action_check import check_actions
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import complete_days, forget_missing, lacking_days, record_days, was_loaded
+from mystocks_dagster.lake.previous_closes import fill_previous_closes
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.versions import upsert_versions
@@ -22,7 +24,7 @@ from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
 from mystocks_dagster.tasks.bars import bars_result
 from mystocks_dagster.tasks.bars_chain import first_day, load_from_members
-from mystocks_dagster.tasks.corporate_actions import fetch_actions_from_first, sync_actions
+from mystocks_dagster.tasks.corporate_actions import describe_differences, fetch_actions_from_first, sync_actions
 from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.param_types import Day, SourceName, Symbols, TaskParams, WindowParams
@@ -95,7 +97,10 @@ class StatementSync(TaskParams):
 
 @declares(
     writes=("daily_bars", "adjust_events"),
-    also_writes=("stocks", "corporate_actions", "daily_valuation", "loaded_days", "quarantine"),
+    also_writes=(
+        *("stocks", "stock_names", "code_changes", "corporate_actions", "action_differences", "daily_valuation"),
+        *("loaded_days", "quarantine"),
+    ),
 )
 def sync_daily_stock_data(params: DailySync, run: TaskRun) -> TaskResult:
     """Load the bars of all requested trading days that are not complete yet, and derive the adjustment events.
@@ -137,7 +142,9 @@ def _with_calendar(result: TaskResult, refreshed: RefreshResult | None, run: Tas
     return replace(result, message=message, metadata={**result.metadata, **metadata})
 
 
-@declares(writes=("corporate_actions",), also_writes=("adjust_events", "loaded_days", "quarantine"))
+@declares(
+    writes=("corporate_actions", "action_differences"), also_writes=("adjust_events", "loaded_days", "quarantine")
+)
 def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     """Fetch dividends, bonus shares and rights issues once per trading day, and derive the ratios that they explain.
 
@@ -156,7 +163,7 @@ def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     return add_deliveries(result, source)
 
 
-@declares(writes=("stocks",), also_writes=("loaded_days", "quarantine"))
+@declares(writes=("stocks",), also_writes=("stock_names", "loaded_days", "quarantine"))
 def sync_basic_stock_info(params: BasicSync, run: TaskRun) -> TaskResult:
     """Fetch the stock list once per trading day. Without `include_delisted`, stored delisted stocks are kept.
 
@@ -212,7 +219,8 @@ def _open_source_and_lake(named: str | Sequence[str] | None, run: TaskRun) -> tu
 def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake) -> TaskResult:
     settled = derive_unknown(lake)
     begin = params.start_date or (first_day(source, lake) if not (run.days or params.end_date) else None)
-    wanted = requested_days(source, asked=run.days, start=begin, end=params.end_date)
+    published = run.publication("daily_bars")
+    wanted = requested_days(source, asked=run.days, start=begin, end=params.end_date, published=published)
     complete = set() if params.force else set(complete_days(lake, "daily_bars"))
     days = _open_days(wanted.days, complete, lacking_days(lake, "daily_bars"))
     if not days:
@@ -226,7 +234,12 @@ def _sync_bars(params: DailySync, run: TaskRun, source: MarketSource, lake: Lake
     loaded = load_from_members(source, lake, days, params.symbols, run)
     fetched = fetch_actions_from_first(source, lake, latest_closed(source), run)
     loaded.events += settled + fetched.settled
-    return fetched.add_to(bars_result(loaded, days, params.symbols, source, lake, wanted=wanted), lake, source.name)
+    fill_previous_closes(lake, sorted(loaded.rows))
+    result = bars_result(loaded, days, params.symbols, source, lake, wanted=wanted)
+    result = fetched.add_to(result, lake, source.name)
+    compared = check_actions(lake, sorted(loaded.rows))
+    message = f"{result.message}{describe_differences(compared.open)}".strip()
+    return replace(result, message=message, rows={**result.rows, **compared.rows})
 
 
 def _open_days(wanted: Sequence[date], complete: Collection[date], lacking: Collection[date]) -> list[date]:

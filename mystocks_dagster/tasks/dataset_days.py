@@ -2,17 +2,18 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, time
 
 import polars as pl
 
-from mystocks_dagster.datasets.publication import is_published, newest_published, published_at, sessions_back
 from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import NotOffered, SourceError
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import State
@@ -47,8 +48,9 @@ def sync_days(
         NotOffered: The source does not have any of the requested days.
         SourceError: The source failed, and no day was loaded.
     """
-    newest = newest_published(dataset.spec, latest_closed(source))
-    days, note = _requested(dataset, run.days, window, newest)
+    publication = run.publication(dataset.table.name)
+    newest = min(publication.newest(now()), latest_closed(source))
+    days, note = _requested(dataset, run.days, window, newest, publication)
     done = set() if force else set(complete_days(lake, dataset.table.name))
     days = [day for day in days if day not in done]
     if _states_its_days(dataset) and not run.days and window == (None, None):
@@ -67,7 +69,9 @@ def _states_its_days(dataset: Dataset) -> bool:
     return dataset.spec.asked_by == "whole" and not dataset.spec.is_present_only
 
 
-def _requested(dataset: Dataset, asked: Sequence[date], window: Window, newest: date) -> tuple[list[date], str]:
+def _requested(
+    dataset: Dataset, asked: Sequence[date], window: Window, newest: date, publication: Publication
+) -> tuple[list[date], str]:
     """Return the trading days to load, ascending, and a sentence about those that are left out.
 
     Raises:
@@ -77,16 +81,15 @@ def _requested(dataset: Dataset, asked: Sequence[date], window: Window, newest: 
     if asked:
         days = sorted(set(asked))
     elif start or end:
-        # A window up to today takes what is published of it.
-        days = shanghai().sessions(start or end or newest, min(end or newest, max(newest, start or newest)))
+        days = shanghai().sessions(start or end or newest, end or max(newest, start or newest))
     else:
-        days = sessions_back(newest, NEWEST)
-    early = [day for day in days if not is_published(dataset.spec, day)]
+        days = _sessions_back(newest, NEWEST)
+    early = [day for day in days if day > newest]
     days = [day for day in days if day not in early]
-    note = f"{early[0]} is published at {published_at(dataset.spec, early[0]):%Y-%m-%d %H:%M}." if early else ""
+    note = f"{early[0]} is published at {publication.moment(early[0]):%Y-%m-%d %H:%M}." if early else ""
     reach = 1 if dataset.spec.is_present_only else dataset.spec.reach
     if reach:
-        first = sessions_back(newest, reach)[0]
+        first = _sessions_back(newest, reach)[0]
         beyond = [day for day in days if day < first]
         days = [day for day in days if day >= first]
         if beyond and (asked or start):
@@ -95,6 +98,14 @@ def _requested(dataset: Dataset, asked: Sequence[date], window: Window, newest: 
             if not days:
                 raise NotOffered(note)
     return days, note
+
+
+def _sessions_back(day: date, count: int) -> list[date]:
+    """Return the last `count` trading days up to `day`, ascending; beyond the calendar, weekdays count as such."""
+    days = [day]
+    while len(days) < count:
+        days.insert(0, shanghai().probable_latest_closed(datetime.combine(days[0], time(), SHANGHAI))[0])
+    return days
 
 
 def _load(dataset: Dataset, source: MarketSource, lake: Lake, days: Sequence[date], run: TaskRun) -> _Loaded:

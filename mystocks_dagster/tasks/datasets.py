@@ -10,12 +10,13 @@ from pydantic import AfterValidator, Field, field_validator
 
 from mystocks_dagster.datasets import registry
 from mystocks_dagster.datasets.reader import Dataset
-from mystocks_dagster.errors import InvalidParams, MyStocksError, NotOffered, TableMissing, UnknownName
+from mystocks_dagster.errors import InvalidParams, MyStocksError, NotOffered, SourceChanged, TableMissing, UnknownName
 from mystocks_dagster.lake.loads import forget_missing, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.settings import AUTO
 from mystocks_dagster.sources.akshare import SOURCE as AKSHARE
-from mystocks_dagster.sources.checked import CheckedSource, take_findings
+from mystocks_dagster.sources.checked import CheckedSource, RejectedRows, take_findings
 from mystocks_dagster.sources.dataset_source import DatasetSource
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.taskfile.problems import TaskFileError
@@ -29,6 +30,8 @@ from mystocks_dagster.tasks.report_periods import check_periods, open_periods
 from mystocks_dagster.tasks.requested_days import latest_closed
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares
 
+#: Share of the stored rows of a report period that a new answer may lack.
+MOST_LOST = 0.1
 _ALSO = ("loaded_days", "quarantine")
 
 
@@ -113,8 +116,9 @@ def _open(dataset: Dataset, params: DatasetSync, run: TaskRun, lake: Lake) -> Ma
     Raises:
         NotOffered: This run uses another source, which does not offer the table.
     """
-    other = run.source_override or run.settings.source
-    if other not in (None, AKSHARE.name) and not dataset.spec.files:
+    named = run.source_override or run.settings.source or AKSHARE.name
+    names = [named] if isinstance(named, str) else named
+    if not {AKSHARE.name, AUTO} & set(names) and not dataset.spec.files:
         source = run.source(None)
         if dataset.table.name not in source.offers:
             raise NotOffered(f"{source.name} has no {dataset.table.name}: the dataset {dataset.name} is from akshare.")
@@ -168,7 +172,11 @@ def _sync_periods(dataset: Dataset, source: MarketSource, lake: Lake, params: Da
         nonlocal total
         end = date.fromisoformat(period)
         frame = source.rows(table, end, end)
-        result = _store(dataset, source, lake, frame, {"periods": [period], "force": True})
+        rejected = take_findings(source, table)
+        if frame.is_empty() and not rejected.faults:
+            return TaskResult(status="skipped", message=f"{source.name} has no rows of {period} yet.")
+        _check_period(dataset, lake, frame, end)
+        result = _store(dataset, source, lake, frame, rejected, {"periods": [period], "force": True}, period=end)
         total += result.rows.get(table, 0)
         return result
 
@@ -181,6 +189,23 @@ def _sync_periods(dataset: Dataset, source: MarketSource, lake: Lake, params: Da
     return replace(result, message=f"{text} {result.message}".strip(), rows={table: total} if total else {})
 
 
+def _check_period(dataset: Dataset, lake: Lake, frame: pl.DataFrame, period: date) -> None:
+    """Refuse an answer for a period that lacks many of its stored rows, since a period is replaced as a whole.
+
+    Raises:
+        SourceChanged: More than a tenth of the stored rows would vanish.
+    """
+    table = dataset.table.name
+    stored = (
+        lake.read(table, columns=[*dataset.table.key], start=period, end=period).height if lake.exists(table) else 0
+    )
+    if frame.height < stored * (1 - MOST_LOST):
+        raise SourceChanged(
+            f"The answer for {period} has {frame.height:,} rows of {table}, and {stored:,} are stored: the answer is "
+            "not complete. Run again later; the stored rows are unchanged."
+        )
+
+
 def _sync_rows(dataset: Dataset, source: MarketSource, lake: Lake, params: DatasetSync) -> TaskResult:
     """Update the rows of a table that is not by trading day, once per trading day."""
     table, day = dataset.table.name, latest_closed(source)
@@ -191,7 +216,7 @@ def _sync_rows(dataset: Dataset, source: MarketSource, lake: Lake, params: Datas
     start, end = params.start_date or day - timedelta(days=before), params.end_date or day + timedelta(days=after)
     frame = source.rows(table, min(start, end), end)
     again = {"force": True, **({"symbols": params.symbols} if params.symbols else {})}
-    result = _store(dataset, source, lake, frame, again)
+    result = _store(dataset, source, lake, frame, take_findings(source, table), again)
     rows = result.rows.get(table, 0)
     if not explicit and (rows or dataset.spec.may_be_empty):
         record_days(lake, table, {day: rows}, source=source.name)
@@ -199,14 +224,26 @@ def _sync_rows(dataset: Dataset, source: MarketSource, lake: Lake, params: Datas
 
 
 def _store(
-    dataset: Dataset, source: MarketSource, lake: Lake, frame: pl.DataFrame, again: Mapping[str, object]
+    dataset: Dataset,
+    source: MarketSource,
+    lake: Lake,
+    frame: pl.DataFrame,
+    rejected: RejectedRows,
+    again: Mapping[str, object],
+    *,
+    period: date | None = None,
 ) -> TaskResult:
-    """Update rows by their key, and quarantine the others; the message tells of these only."""
+    """Update rows by their key, or replace those of a period, and quarantine rejected rows.
+
+    The message of the result is about rejected rows only.
+    """
     table = dataset.table.name
-    rejected = take_findings(source, table)
     if frame.is_empty() and rejected.faults:
         raise no_valid_rows(table, rejected, source.name)
-    rows = lake.upsert(table, frame) if frame.height else 0
+    if frame.height and period and dataset.table.date_column:
+        rows = lake.replace_days(table, frame, [period])
+    else:
+        rows = lake.upsert(table, frame) if frame.height else 0
     if not rows and not dataset.spec.may_be_empty:
         return TaskResult(
             status="partial_success",

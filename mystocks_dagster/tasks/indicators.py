@@ -10,6 +10,7 @@ from pydantic import Field
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.doubts import Doubt, describe_doubts, find_doubts
 from mystocks_dagster.lake.events import derive_unknown
+from mystocks_dagster.lake.identity import identity_inputs
 from mystocks_dagster.lake.prices import before_unknown
 from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.lake.store import Lake
@@ -60,7 +61,7 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     """
     lake = run.lake()
     derive_unknown(lake)
-    inputs = versions(lake, ("daily_bars", "adjust_events"))
+    inputs = versions(lake, ("daily_bars", "adjust_events", *identity_inputs(lake)))
     doubtful = find_doubts(lake, symbols=params.symbols)
     version = tables_of(calculate_technical_indicators).code_version
     work = [f"{name} {version}" for name in params.indicators]

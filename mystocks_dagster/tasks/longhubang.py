@@ -1,7 +1,7 @@
 """Store 龙虎榜 day by day, and report the result."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date
 
 import polars as pl
 
@@ -9,7 +9,8 @@ from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.loads import forget_days, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.clock import SHANGHAI, now
+from mystocks_dagster.market.clock import now
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import State
@@ -17,11 +18,10 @@ from mystocks_dagster.tasks.findings import describe_findings
 from mystocks_dagster.tasks.parts import requests_of
 from mystocks_dagster.tasks.run import TaskResult
 
-#: The exchanges publish 龙虎榜 in the evening and vendors copy it gradually; it is complete from this time on.
-BOARD_READY = time(20, 0)
 
-
-def store_board(source: MarketSource, lake: Lake, days: Sequence[date], findings: RejectedRows) -> dict[date, int]:
+def store_board(
+    source: MarketSource, lake: Lake, days: Sequence[date], findings: RejectedRows, published: Publication
+) -> dict[date, int]:
     """Fetch and replace those days; return the number of rows of each stored day."""
     frame = source.longhubang(days[0], days[-1]).filter(pl.col("date").is_in(list(days)))
     rejected = take_findings(source, "longhubang")
@@ -35,30 +35,35 @@ def store_board(source: MarketSource, lake: Lake, days: Sequence[date], findings
     if counts:
         forget_days(lake, "longhubang", list(counts))
         lake.replace_days("longhubang", frame, list(counts))
-        early = [day for day in counts if source.world == "real" and not _published(day)]
+        early = [day for day in counts if source.world == "real" and not _is_published(day, published)]
         record_days(lake, "longhubang", counts, source=source.name, incomplete=early)
     return counts
 
 
-def _published(day: date) -> bool:
-    return now() >= datetime.combine(day, BOARD_READY, SHANGHAI)
+def _is_published(day: date, published: Publication) -> bool:
+    return now() >= published.moment(day)
 
 
 def board_result(
-    source: MarketSource, days: Sequence[date], counts: dict[date, int], rejected: RejectedRows, closed: date
+    source: MarketSource,
+    days: Sequence[date],
+    counts: dict[date, int],
+    rejected: RejectedRows,
+    closed: date,
+    published: Publication,
 ) -> TaskResult:
     """Return the result of storing `counts` out of `days`; `closed` is the latest closed trading day."""
     # A weekday beyond the calendar may be a holiday, except the latest closed day, for which the source has bars.
     sessions = [day for day in days if day <= shanghai().last or day == closed]
     absent = [day for day in days if day not in counts and day not in rejected.refused]
-    missing = [day for day in absent if day in sessions and _published(day)]
+    missing = [day for day in absent if day in sessions and _is_published(day, published)]
     retry_days = sorted(
         {*missing, *rejected.refused, *(fault.date for fault in rejected.faults if fault.date and not fault.stored)}
     )
-    early = [day for day in absent if not _published(day)]
+    early = [day for day in absent if not _is_published(day, published)]
     sentences = [
         f"龙虎榜: {sum(counts.values()):,} rows of {len(counts)} days from {source.name}." if counts else "",
-        f"{early[0]} is not published yet; run again in the evening, after {BOARD_READY:%H:%M}." if early else "",
+        f"{early[0]} is not published yet; run again in the evening, after {published}." if early else "",
         f"{source.name} has no rows for {', '.join(map(str, missing))}, although every trading day has some."
         if missing
         else "",

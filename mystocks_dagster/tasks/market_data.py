@@ -92,7 +92,9 @@ def fetch_realtime_market_data(params: RealtimeParams, run: TaskRun) -> TaskResu
         if not params.force and (reason := _no_session(cast(date, frame["date"].max()), source.name)):
             return TaskResult(status="skipped", message=f"{table}: {reason}")
         if table == "stock_quotes":
-            check_quotes(lake, frame)
+            checked = check_quotes(lake, frame)
+            frame = checked.rows
+            rejected.faults += checked.faults
         rows = lake.upsert(table, frame)
         result = TaskResult(
             message=f"{table}: {rows:,} rows from {source.name}.", rows={table: rows}, metadata=requests_of(source)
@@ -125,13 +127,13 @@ def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
     days = _board_days(params, run, complete, closed)
     if not days:
         return TaskResult(status="skipped", message="龙虎榜: all requested days are complete, or not over yet.")
-    counts, rejected = dict[date, int](), RejectedRows()
+    counts, rejected, published = dict[date, int](), RejectedRows(), run.publication("longhubang")
 
     def load(member: MarketSource) -> list[date]:
         missing = [day for day in days if day not in counts]
         for index in range(0, len(missing), _AT_ONCE):
             run.report_progress(len(counts), len(days), f"龙虎榜 from {missing[index]}")
-            counts.update(store_board(member, lake, missing[index : index + _AT_ONCE], rejected))
+            counts.update(store_board(member, lake, missing[index : index + _AT_ONCE], rejected, published))
         return [day for day in days if day not in counts]
 
     first_of(
@@ -141,7 +143,7 @@ def fetch_longhubang_data(params: LonghubangParams, run: TaskRun) -> TaskResult:
         day=days[-1],
         enough=lambda missing: f"no rows for {abbreviate(missing)}" if missing else None,
     )
-    return add_deliveries(board_result(source, days, counts, rejected, closed), source)
+    return add_deliveries(board_result(source, days, counts, rejected, closed, published), source)
 
 
 @declares(
@@ -158,7 +160,7 @@ def fetch_capital_flow_data(params: CapitalFlowParams, run: TaskRun) -> TaskResu
     source = run.source(params.data_source)
     lake = run.lake(source.world)
     forget_missing(lake)
-    closed = latest_closed(source)
+    closed = latest_closed(source, run.publication("capital_flow_stock"))
     days = sorted(day for day in set(run.days) if day <= closed) if run.days else [closed]
     if not days:
         return TaskResult(status="skipped", message=f"{run.days[0]} is not over yet.")

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from mystocks_dagster.errors import NotOffered
-from mystocks_dagster.market.calendar import DATA_READY, TradingCalendar, shanghai
+from mystocks_dagster.market.calendar import CLOSE, TradingCalendar, shanghai
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.market.publication import AFTER_THE_CLOSE, Publication
 from mystocks_dagster.sources.protocol import MarketSource
 
 
@@ -37,14 +38,14 @@ def known_calendar(source: MarketSource) -> TradingCalendar:
     return calendar.extended(days, max(days, default=calendar.last))
 
 
-def latest_closed(source: MarketSource) -> date:
-    """Return the latest trading day whose data are available; beyond the calendar, the newest with bars in the source.
+def latest_closed(source: MarketSource, published: Publication = AFTER_THE_CLOSE) -> date:
+    """Return the newest published trading day; beyond the calendar, the newest with bars in the source.
 
     A weekday beyond the calendar may be a holiday, as older newest bars of the source suggest.
     """
     calendar = known_calendar(source)
-    day, certain = calendar.probable_latest_closed(now(), DATA_READY)
-    if certain:
+    day = published.newest(now(), calendar)
+    if calendar.is_probable_session(day)[1]:
         return day
     try:
         newest = source.bar_days()[1]
@@ -54,7 +55,12 @@ def latest_closed(source: MarketSource) -> date:
 
 
 def requested_days(
-    source: MarketSource, *, asked: Sequence[date] = (), start: date | None = None, end: date | None = None
+    source: MarketSource,
+    *,
+    asked: Sequence[date] = (),
+    start: date | None = None,
+    end: date | None = None,
+    published: Publication = AFTER_THE_CLOSE,
 ) -> RequestedDays:
     """Return the days that a sync should have, whether they are already stored or not.
 
@@ -65,23 +71,24 @@ def requested_days(
         source: The source of the data.
         asked: Requested partitions; they take precedence over the window.
         start: First day of a window; None with `end` given means the source's first day.
-        end: Last day of a window; None with `start` given means the latest closed day.
+        end: Last day of a window; None with `start` given means the newest published day.
+        published: When the rows of a trading day are published.
 
     Raises:
         OutsideCalendar: The window reaches beyond the calendar, and the source does not list trading days there.
     """
-    closed, calendar = latest_closed(source), known_calendar(source)
+    closed, calendar = latest_closed(source, published), known_calendar(source)
     if asked:
         skipped_days = {day: "is not a trading day" for day in asked if not calendar.is_probable_session(day)[0]}
         later = [day for day in asked if day > closed and day not in skipped_days]
-        skipped_days |= {day: _skip_reason(source, calendar, day, closed) for day in later}
+        skipped_days |= {day: _skip_reason(source, calendar, day, closed, published) for day in later}
         note = "; ".join(f"{day} {reason}" for day, reason in sorted(skipped_days.items()))
         return RequestedDays(days=tuple(sorted(set(asked) - skipped_days.keys())), note=f"{note}." if note else "")
     for day in (start, end):
         if day is not None:
             calendar.is_session(day)  # raises beyond the calendar: a backfill does not guess trading days
     first, last = source.bar_days()
-    today_note = _today_note(source, calendar, closed) if end is None else ""
+    today_note = _today_note(source, calendar, closed, published) if end is None else ""
     if start is None and end is None and not source.has_history:
         return RequestedDays(days=(min(last, closed),), note=today_note)
     window = (start or first, end or closed)
@@ -101,14 +108,20 @@ def _weekdays(start: date, end: date) -> Iterator[date]:
     return (day for day in span if day.weekday() < 5)
 
 
-def _skip_reason(source: MarketSource, calendar: TradingCalendar, day: date, closed: date) -> str:
-    """Return why a day after the latest closed one is not loaded."""
-    if day > calendar.probable_latest_closed(now(), DATA_READY)[0]:
+def _skip_reason(
+    source: MarketSource, calendar: TradingCalendar, day: date, closed: date, published: Publication
+) -> str:
+    """Return why a day after the newest published one is not loaded."""
+    if day > calendar.probable_latest_closed(now(), CLOSE)[0]:
         return "is not over yet"
+    if day > published.newest(now(), calendar):
+        return f"is not published before {published.moment(day, calendar):%Y-%m-%d %H:%M}"
     return f"is skipped: {source.name} has no bars after {closed}, and the trading calendar ends on {calendar.last}"
 
 
-def _today_note(source: MarketSource, calendar: TradingCalendar, closed: date) -> str:
-    """Return a sentence about a weekday beyond the calendar that is skipped because the source has only older bars."""
-    day, certain = calendar.probable_latest_closed(now(), DATA_READY)
-    return "" if certain or day <= closed else f"{day} {_skip_reason(source, calendar, day, closed)}."
+def _today_note(source: MarketSource, calendar: TradingCalendar, closed: date, published: Publication) -> str:
+    """Return a sentence about a closed day that is skipped: not published, or beyond the calendar without bars."""
+    day, certain = calendar.probable_latest_closed(now(), CLOSE)
+    if day <= closed or (certain and day <= published.newest(now(), calendar)):
+        return ""
+    return f"{day} {_skip_reason(source, calendar, day, closed, published)}."

@@ -5,8 +5,12 @@ from datetime import date
 import polars as pl
 
 from mystocks_dagster.errors import TaskFailed
+from mystocks_dagster.lake.events import session_before
 from mystocks_dagster.lake.loads import record_days, was_loaded
+from mystocks_dagster.lake.stock_names import record_names
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.findings import stored_result
@@ -40,17 +44,24 @@ def _fetch(source: MarketSource, lake: Lake, day: date, *, include_delisted: boo
     fresh = source.stocks(include_delisted=include_delisted)
     rejected = take_findings(source, "stocks")
     stored = lake.read("stocks", columns=["symbol", "delist_date"]) if lake.exists("stocks") else fresh.clear()
-    before, now = (frame.filter(pl.col("delist_date").is_null()).height for frame in (stored, fresh))
-    if not fresh.height or now < ENOUGH * before:
+    before, listed = (frame.filter(pl.col("delist_date").is_null()).height for frame in (stored, fresh))
+    if not fresh.height or listed < ENOUGH * before:
         raise TaskFailed(
-            f"stocks: {source.name} lists {now} stocks, but {before} are stored. A truncated list is not stored. "
+            f"stocks: {source.name} lists {listed} stocks, but {before} are stored. A truncated list is not stored. "
             "If it is correct, delete the table and run again."
         )
     # A list of listed stocks does not include delisted ones, so the stored ones are kept.
     rows = lake.replace_all("stocks", fresh) if include_delisted else lake.upsert("stocks", fresh)
+    record_names(lake, fresh, _day_of_list())
     record_days(lake, "stocks", {day: rows}, source=source.name, incomplete=() if complete else (day,))
     result = TaskResult(message=f"Stock list: {rows:,} stocks from {source.name}.", rows={"stocks": rows})
     return stored_result(result, lake, "stocks", rejected, fresh["symbol"].to_list(), source.name, {"force": True})
+
+
+def _day_of_list() -> date:
+    """Return the trading day whose names a list has that is fetched now: today's before and after the close."""
+    today = now().date()
+    return today if shanghai().is_probable_session(today)[0] else session_before(today, shanghai())
 
 
 def _delisted(lake: Lake) -> bool:

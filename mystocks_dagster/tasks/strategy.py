@@ -9,6 +9,7 @@ from pydantic import Field
 from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
+from mystocks_dagster.lake.identity import identity_inputs
 from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import BEGINNING, stale_since, versions, watermarks
@@ -42,7 +43,7 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
         TableMissing: Indicators that a strategy needs have not been calculated yet.
     """
     lake = run.lake()
-    inputs = versions(lake, ("indicators_daily", "daily_bars"))
+    inputs = versions(lake, ("indicators_daily", "daily_bars", *identity_inputs(lake)))
     version = tables_of(calculate_strategy_signals).code_version
     work = [f"{name} {version}" for name in params.strategies]
     since = BEGINNING if params.force else stale_since(lake, "signals", work, inputs)

@@ -29,7 +29,7 @@ def mystocks(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     folder.write("tasks.yaml", TASKS)
     lake = Lake(str(folder.root / "data"), "real")
     values = {
-        "symbol": ["600000.SH"],
+        "symbol": "600000.SH",
         "open": 9.0,
         "high": 9.0,
         "low": 9.0,
@@ -40,7 +40,7 @@ def mystocks(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     }
     for day in (JAN2, JAN3):
         frame = pl.DataFrame(
-            values | {"date": day, "turnover": 1.0, "is_st": False, "suspended": False}, schema=DAILY_BARS.dtypes
+            [values | {"date": day, "turnover": 1.0, "is_st": False, "suspended": False}], schema=DAILY_BARS.dtypes
         )
         lake.replace_days("daily_bars", frame, [day])
         record_days(lake, "daily_bars", {day: 1}, source="test")
@@ -160,3 +160,34 @@ def test_the_lake_is_read_as_it_was_at_a_moment(mystocks: Commands) -> None:
     assert mystocks.json(*query, *at) == [{"high": 9.0}]
     assert "--at is 'yesterday'" in mystocks("data", "head", "daily_bars", "--at", "yesterday", code=1)
     assert "no table daily_bars" in mystocks("data", "head", "daily_bars", "--at", "2020-01-01", code=1)
+
+
+# ---- what was known, who was listed, and which codes belong to one stock
+
+
+def test_rows_and_queries_are_shown_as_of_a_day(mystocks: Commands) -> None:
+    assert [row["date"] for row in mystocks.json("data", "head", "daily_bars", "--as-of", "2025-01-02")] == [
+        "2025-01-02"
+    ]
+    sql = "SELECT max(date) AS newest FROM daily_bars"
+    assert mystocks.json("data", "query", sql, "--as-of", "2025-01-02") == [{"newest": "2025-01-02"}]
+
+
+def test_the_universe_of_a_day_is_listed_and_a_day_to_come_is_refused(mystocks: Commands) -> None:
+    expected = {"symbol": "600000.SH", "code": "600000.SH", "board": "main", "is_st": False, "suspended": False}
+    unknown = dict.fromkeys(("name", "list_date", "delist_date"))
+    assert mystocks.json("data", "universe", "--day", "2025-01-02") == [expected | unknown]
+    assert mystocks.json("data", "universe") == [expected | unknown]
+    assert "has not come" in mystocks("data", "universe", "--day", "2190-01-02", code=1)
+
+
+def test_a_person_states_a_change_of_code_and_takes_it_back(mystocks: Commands) -> None:
+    assert mystocks.json("data", "codes") == []
+    change = ("data", "codes", "600000", "600999", "--from", "2025-01-03")
+    stated = {"old_symbol": "600000.SH", "new_symbol": "600999.SH", "from_day": "2025-01-03", "source": "stated"}
+    assert mystocks.json(*change) == [stated]
+    assert mystocks.json("data", "universe", "--day", "2025-01-02")[0]["symbol"] == "600999.SH"
+    assert mystocks.json("data", "codes", "600000", "--from", "2025-01-03") == [stated | {"new_symbol": None}]
+    assert mystocks.json("data", "universe", "--day", "2025-01-02")[0]["symbol"] == "600000.SH"
+    assert "--from" in mystocks("data", "codes", "600000", "600999", code=1)
+    assert "not a stock code" in mystocks("data", "codes", "6000", "600999", "--from", "2025-01-03", code=1)

@@ -64,3 +64,22 @@ def test_a_pipe_gets_plain_lines(counting: Folder) -> None:
     assert "━" not in shown
     assert "\x1b" not in shown
     assert re.search(r"^  second: 4/4 \[files\]$", shown, re.M)
+
+
+def test_a_bar_of_a_single_task_fits_into_80_columns() -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from mystocks_dagster.cli.follow import _RunDisplay
+    from mystocks_dagster.project.follow import RunEvent
+
+    screen = StringIO()
+    console = Console(file=screen, width=80, force_terminal=True, color_system=None, legacy_windows=False)
+    text = "34/100 bars of 2014, about 3 min left"
+    with _RunDisplay(console, "run", 1) as display:
+        display.show(RunEvent(kind="log", step="bootstrap_market", text=text, level="INFO"))
+        display._progress.refresh()
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).replace("\r", "\n").splitlines()
+    assert any("bars of 2014, about 3 min left" in line and "34/100" in line for line in lines)
+    assert max(map(len, lines)) <= 80

@@ -47,6 +47,7 @@ TASK_EFFECTS: dict[str, Any] = {
 }
 #: Task field to the place that handles it without changing what Dagster is given.
 TASK_ELSEWHERE = {
+    "available_after": "the tick and the function; tests/factory/test_schedules.py, tests/tasks/test_requested_days.py",
     "log_level": "execution: the body's own log lines are filtered in its process",
 }
 SCHEDULE_EFFECTS: dict[str, Any] = {

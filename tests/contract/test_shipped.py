@@ -42,7 +42,10 @@ CONTRACT = {
     "initial_capital"}, ()),
 }  # fmt: skip
 #: Tasks of the shipped file beside those of the contract, after them: type and function.
-ADDED = {"bootstrap_market": ("manual", "bootstrap.bootstrap_market")}
+ADDED = {
+    "bootstrap_market": ("manual", "bootstrap.bootstrap_market"),
+    "compare_sources": ("cron", "witnesses.compare_sources"),
+}
 GROUPS = {
     "daily_job": (
         "sequential",
@@ -70,14 +73,14 @@ def test_the_tasks_are_those_of_the_contract(shipped: TaskFile):
 
 
 @pytest.mark.parametrize("task_id", ADDED)
-def test_an_added_task_is_never_scheduled_and_belongs_to_no_group(task_id: str, shipped: TaskFile):
+def test_an_added_task_does_not_start_by_itself_and_belongs_to_no_group(task_id: str, shipped: TaskFile):
     task = shipped.by_id()[task_id]
     assert isinstance(task, Task)
     assert (task.task_type, f"{task.task_module}.{task.task_function}") == (
         ADDED[task_id][0],
         f"mystocks_dagster.tasks.{ADDED[task_id][1]}",
     )
-    assert task.schedule is None
+    assert task.schedule is None or not task.schedule.enabled
     assert not any(task_id in group.tasks for group in shipped.task_groups)
 
 
@@ -114,6 +117,7 @@ def test_the_daily_job_and_the_market_tasks_rest_on_holidays(shipped: TaskFile):
         "hourly_realtime_data": ("0 * * * *", True, True),
         "monthly_cache_cleanup": ("0 0 1 * *", False, True),
         "daily_job": ("30 16 * * 1-5", True, True),
+        "compare_sources": ("0 19 * * 1-5", True, False),
     }
 
 

@@ -43,6 +43,7 @@ PROBLEMS = {
     "bad answers": ("An upstream's answer is cut, stale or wrong", "上游返回的数据被截断、过期或错误"),
     "akshare changed": ("akshare's columns changed", "akshare 的列变了"),
     "past days": ("Past trading days are missing", "缺少过去的交易日"),
+    "bootstrap": ("A bootstrap stops or loads less than expected", "bootstrap 中断或装载不全"),
     "late data": ("Data come later in the day", "数据要晚些才有"),
     "codes of stocks": ("A symbol is unknown or has another code", "找不到股票代码或代码变了"),
     "weekdays": ("It runs on the wrong weekday", "星期几不对"),

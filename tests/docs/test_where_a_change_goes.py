@@ -15,12 +15,15 @@ from typing import Any
 import pytest
 from support.project import ROOT
 
+from mystocks_dagster.settings import source_names
+
 SOURCE = {
     "sources/made_up/__init__.py": """
-from mystocks_dagster.sources.declaration import SourceDeclaration
+from mystocks_dagster.sources.declaration import Offer, SourceDeclaration
 
 SOURCE = SourceDeclaration(
-    name="made_up", about="one invented row", world="simulated", needs="`MYSTOCKS_MADE_UP`", offers="`pledges`",
+    name="made_up", about="one invented row", world="simulated", needs="`MYSTOCKS_MADE_UP`",
+    offers=(Offer(table="pledges", past="latest"),),
     implementation="mystocks_dagster.sources.made_up.source:MadeUp", ready=lambda settings: "it is always there",
 )
 """,
@@ -148,7 +151,7 @@ def test_a_new_source_is_two_files_of_its_own(answer: dict[str, Any]):
         "| `made_up` | one invented row | `simulated:<seed>` | `MYSTOCKS_MADE_UP` | `pledges` |"
     ]
     assert answer["reach"] == "it is always there"
-    assert answer["sources offered"] == ["akshare", "baostock", "made_up", "recorded", "simulated"]
+    assert answer["sources offered"] == sorted([*source_names(), "made_up"])
     assert answer["world"] == "simulated:made_up"
 
 

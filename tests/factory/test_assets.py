@@ -11,7 +11,10 @@ from mystocks_dagster.factory.load import SIMULATED
 from mystocks_dagster.taskfile.reader import load_task_file, load_text
 
 GROUPS = {
-    "reference": {"stocks", "adjust_events", "corporate_actions"},
+    "reference": {
+        *("stocks", "stock_names", "code_changes"),
+        *("adjust_events", "corporate_actions", "action_differences"),
+    },
     "market": {"daily_bars", "stock_quotes", "etf_quotes"},
     "fundamentals": {"balance_sheets", "income_statements", "cash_flows"},
     "flows": {"longhubang", "capital_flow_stock", "capital_flow_sector", "capital_flow_concept"},

@@ -19,6 +19,7 @@ TABLES_BY_TASK = {
     "fetch_capital_flow": {"capital_flow_stock", "capital_flow_sector", "capital_flow_concept"},
     "run_strategy_backtest": {"backtests", "backtest_equity", "backtest_trades"},
     "bootstrap_market": {"index_bars", "etf_bars"},
+    "compare_sources": {"source_differences", "source_comparisons"},
 }
 UPSTREAM = {
     "indicators_daily": {"daily_bars", "adjust_events"},
@@ -46,7 +47,7 @@ def shipped() -> dg.Definitions:
 def test_the_shipped_file_has_no_problem() -> None:
     version = load_task_file(ROOT / "tasks.yaml")
     assert version.problems == ()
-    assert len(version.taskfile.tasks) == 11
+    assert len(version.taskfile.tasks) == 12
     assert len(version.taskfile.task_groups) == 3
 
 
@@ -78,6 +79,7 @@ def test_every_task_and_group_has_a_job_and_the_crons_run_in_shanghai(shipped: d
         "hourly_realtime_data__schedule": ("0 * * * *", "Asia/Shanghai", "RUNNING"),
         "monthly_cache_cleanup__schedule": ("0 0 1 * *", "Asia/Shanghai", "RUNNING"),
         "daily_job__schedule": ("30 16 * * 1-5", "Asia/Shanghai", "RUNNING"),
+        "compare_sources__schedule": ("0 19 * * 1-5", "Asia/Shanghai", "STOPPED"),
     }
 
 

@@ -53,7 +53,7 @@ def started(result: dg.ExecuteInProcessResult) -> set[str]:
     return {event.step_key or "" for event in result.all_node_events if event.event_type_value == "STEP_START"}
 
 
-CONTRACT = {"keys_unique": True, "required_values": True}
+CONTRACT = {"keys_unique": True, "required_values": True, "witnesses_agree": True}
 
 
 def test_a_load_shows_the_checks_of_its_table_and_a_warning_fails_no_run(
@@ -106,9 +106,11 @@ BARS = """
 
     @declares(writes=("daily_bars",))
     def bars(params, run):
-        rows = [("600000.SH", date(2024, 1, day), 9., 9., 9., 9., stated, 1, 9., 1., False, False)
+        bar = dict.fromkeys(("open", "high", "low", "close", "amount"), 9.)
+        bar |= {"symbol": "600000.SH", "volume": 1, "is_st": False, "suspended": False}
+        rows = [bar | {"date": date(2024, 1, day), "prev_close": stated}
                 for day, stated in ((2, 9.), (3, params.get("stated", 8.)))]
-        frame = pl.DataFrame(rows, schema=DAILY_BARS.dtypes, orient="row")
+        frame = pl.DataFrame(rows, schema=DAILY_BARS.dtypes)
         written = run.lake("real").replace_days("daily_bars", frame, [date(2024, 1, 2), date(2024, 1, 3)])
         return {"status": "success", "rows": {"daily_bars": written}}
 
@@ -168,13 +170,13 @@ def test_in_the_catalog_a_blocking_check_stops_the_assets_that_depend_on_its_tab
 def test_what_cannot_be_read_fails_the_check_with_the_reason(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.root)
     table = TABLES["adjust_events"]
-    assert [(one.passed, one.description) for one in table_outcomes(table)] == [(True, "Nothing is stored yet.")] * 4
+    assert [(one.passed, one.description) for one in table_outcomes(table)] == [(True, "Nothing is stored yet.")] * 5
     lake = Lake(str(folder.root / "data"), "real")
     lake.upsert("adjust_events", pl.DataFrame({"symbol": ["600000.SH"], "date": [date(2024, 1, 2)], "ratio": [0.9]}))
     (file,) = (folder.root / "data" / "adjust_events").glob("*.parquet")
     file.unlink()
     outcomes = table_outcomes(table)
-    assert [(one.passed, one.blocking) for one in outcomes] == [(False, False)] * 4
+    assert [(one.passed, one.blocking) for one in outcomes] == [(False, False)] * 5
     assert all("adjust_events" in one.description and "restore" in one.description for one in outcomes)
 
 

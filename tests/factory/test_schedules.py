@@ -1,5 +1,6 @@
 """When a schedule starts its job, and why it does not."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import dagster as dg
@@ -9,6 +10,8 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.factory.schedules import build_schedule, tick
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.market.publication import Publication
+from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile.schedule import Schedule
 
 
@@ -52,6 +55,30 @@ def test_days_without_trading_are_skipped_with_the_reason(day: str, why: str) ->
     assert isinstance(answer, dg.SkipReason), why
     assert day[:10] in (answer.skip_message or "")
     assert "not a trading day" in (answer.skip_message or "")
+
+
+@pytest.mark.parametrize(
+    ("moment", "until"),
+    [
+        ("2026-11-23 15:05", "2026-11-23T17:30:00+08:00"),
+        ("2026-11-23 17:30", None),  # it is published
+        ("2026-11-23 09:00", None),  # before the close it loads the day before
+        ("2026-11-22 16:00", None),  # a Sunday
+    ],
+)
+def test_a_start_between_the_close_and_the_publication_waits_for_it(moment: str, until: str | None) -> None:
+    published = (Publication.parse("16:30"), Publication.parse("17:30"))
+    answer = tick(replace(schedule(), published=published), at(moment))
+    assert isinstance(answer, dg.RunRequest)
+    assert answer.tags.get(Tag.NOT_BEFORE) == until
+
+
+def test_an_interval_comes_again_and_does_not_wait() -> None:
+    every = Schedule.model_validate({"schedule_type": "interval", "interval_seconds": 600})
+    job = ScheduledJob(job="often", title="often", schedule=every, published=(Publication.parse("17:30"),))
+    answer = tick(job, at("2026-11-23 16:00"))
+    assert isinstance(answer, dg.RunRequest)
+    assert Tag.NOT_BEFORE not in answer.tags
 
 
 def test_a_trading_day_starts_the_job_once_for_a_time() -> None:

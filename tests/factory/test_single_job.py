@@ -50,6 +50,6 @@ def test_a_name_that_needs_everything_gets_everything(settings: Settings) -> Non
 
 def test_before_the_functions_are_known_to_be_right_all_is_read(settings: Settings) -> None:
     state = ProjectState(settings)
-    assert len(state.version_for("daily_job").functions) == 11
+    assert len(state.version_for("daily_job").functions) == 12
     assert state.repository_for("daily_job").definition.has_job("fetch_lhb_data")
     assert only_job() is None

@@ -36,6 +36,6 @@ def make_bars() -> Callable[..., pl.DataFrame]:
         frame = frame.with_columns(
             pl.lit(day).alias("date"), *(pl.lit(v).alias(k) for k, v in (values | flags).items())
         )
-        return DAILY_BARS.complete(frame).cast(DAILY_BARS.dtypes)
+        return DAILY_BARS.typed(frame)
 
     return make

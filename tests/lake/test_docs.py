@@ -9,7 +9,7 @@ import pytest
 from mystocks_dagster.lake.docs import MARK, tables_markdown
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.tables import BUILT_IN
+from mystocks_dagster.market.tables import BUILT_IN, TABLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "lake.md"
 
@@ -26,8 +26,10 @@ def test_every_python_block_runs_in_order(tmp_path, monkeypatch: pytest.MonkeyPa
     for day in (date(2024, 1, 2), date(2024, 1, 3)):
         lake.replace_days("daily_bars", make_bars(day), [day])
         refresh_events(lake, [day])
+    for table in ("income_statements", "corporate_actions"):
+        lake.replace_all(table, TABLES[table].empty())
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 7
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)

@@ -97,7 +97,7 @@ def test_a_new_column_is_null_in_what_was_stored_before(filled, wider):
     assert filled.scan("daily_bars").filter(pl.col("limit_up").is_null()).collect().height == 6
     assert filled.read_pandas("daily_bars")["limit_up"].isna().all()
     assert filled.query("SELECT count(*) - count(limit_up) AS n FROM daily_bars").item() == 6
-    assert filled.query("SELECT * FROM daily_bars").columns == list(wider.dtypes)
+    assert filled.query("SELECT * FROM daily_bars").columns == list(wider.stored.dtypes)
     assert (
         filled.query("SELECT typeof(seen_at) || typeof(due) || typeof(lots) AS t FROM daily_bars LIMIT 1").item()
         == "TIMESTAMP WITH TIME ZONEDATEBIGINT"

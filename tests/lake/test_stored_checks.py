@@ -34,7 +34,7 @@ def test_a_table_has_the_checks_of_its_contract_and_those_that_it_declares():
     loaded_by_day = ["keys_unique", "required_values", "newest_day", "no_missing_days", "rows_set_aside"]
     assert names("longhubang") == [VALUE_RULES, *loaded_by_day]
     declared = ["prev_close_explained", "row_count", "same_symbols", "listed_symbols"]
-    assert names("daily_bars") == [VALUE_RULES, *loaded_by_day, *declared]
+    assert names("daily_bars") == [VALUE_RULES, *loaded_by_day, "witnesses_agree", *declared]
 
 
 def test_each_check_says_what_to_do_about_a_failure():

@@ -29,7 +29,7 @@ def bars(day, symbols):
         *(pl.lit(price).alias(name) for name in ("open", "high", "low", "close", "prev_close", "amount", "turnover")),
         pl.lit(1).alias("volume"), pl.lit(False).alias("is_st"), pl.lit(False).alias("suspended"),
     )
-    return DAILY_BARS.complete(frame).cast(DAILY_BARS.dtypes)
+    return DAILY_BARS.typed(frame)
 
 
 print("ready", flush=True)

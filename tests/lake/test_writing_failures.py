@@ -36,7 +36,7 @@ frame = pl.DataFrame({"symbol": [f"{n:06d}.SH" for n in range(rows)], "open": no
     *(pl.col("open").alias(name) for name in ("high", "low", "close", "prev_close", "amount", "turnover")),
     pl.lit(1).alias("volume"), pl.lit(False).alias("is_st"), pl.lit(False).alias("suspended"),
 )
-frame = DAILY_BARS.complete(frame).cast(DAILY_BARS.dtypes)
+frame = DAILY_BARS.typed(frame)
 if limit == "size":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))

@@ -25,8 +25,10 @@ SYMBOLS = [f"{600000 + number}.SH" for number in range(40)]
 
 def bars(days: list[date] = DAYS, symbols: list[str] = SYMBOLS) -> pl.DataFrame:
     """Bars of one price: prev_close is always the last close."""
-    rows = [(symbol, day, *[10.0] * 5, 1000, 10_000.0, 1.0, False, False) for day in days for symbol in symbols]
-    return pl.DataFrame(rows, schema=DAILY_BARS.dtypes, orient="row")
+    prices = dict.fromkeys(("open", "high", "low", "close", "prev_close"), 10.0)
+    bar = {**prices, "volume": 1000, "amount": 10_000.0, "is_st": False, "suspended": False}
+    rows = [{"symbol": symbol, "date": day, **bar} for day in days for symbol in symbols]
+    return pl.DataFrame(rows, schema=DAILY_BARS.dtypes)
 
 
 def stocks(symbols: list[str] = SYMBOLS, **fields: object) -> pl.DataFrame:

@@ -267,3 +267,9 @@ def test_a_setting_of_the_logs_that_cannot_be_meant_is_refused(
     monkeypatch.setenv(name, value)
     told = cli("list", code=1)
     assert f"{name} is {value!r}; write a number" in told
+
+
+def test_a_lake_without_bars_is_named_with_the_command_that_fills_it(cli: Commands) -> None:
+    check = told(cli, "doctor")["lake"]
+    assert (check["ok"], check["warning"], check["remedy"]) == (True, True, "mystocks bootstrap")
+    assert "has no bars yet" in check["detail"]

@@ -94,7 +94,8 @@ def test_every_offer_is_of_a_table_from_outside_and_its_unknown_columns_may_be_n
 
 
 @pytest.mark.parametrize("name", [name for name in source_names() if declarations()[name].offers])
-def test_a_source_offers_what_its_declaration_says(name: str):
+def test_a_source_offers_what_its_declaration_says(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MYSTOCKS_DUMPS_KEY", "a-key")
     assert declarations()[name].open(Settings.from_env()).offers == declarations()[name].tables
 
 

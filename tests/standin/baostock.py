@@ -179,6 +179,8 @@ def _encode(call: str, fields: list[str]) -> bytes:
 def _payload(market: Market, request: list[str], kind: str) -> list[str]:
     """Return the fields of an answer after code, message, name and user."""
     call = request[0]
+    if call == "query_daily_history_k_ETF":
+        return [_record(_funds(market, date.fromisoformat(request[2])), kind), FIELDS]
     if call in ("query_daily_history_k_AStock", "query_daily_adjust_factor"):
         day = date.fromisoformat(request[2])
         day = day - timedelta(days=1) if kind == "older" else day
@@ -188,7 +190,8 @@ def _payload(market: Market, request: list[str], kind: str) -> list[str]:
     if call == "query_history_k_data_plus":
         code, names, start, end, frequency, adjusted = request[4:10]
         bars = market.bars.filter(pl.col("date").is_between(date.fromisoformat(start), date.fromisoformat(end)))
-        rows = [_bar(row, names.split(",")) for row in _of_code(bars, code).iter_rows(named=True)]
+        bars = _of_code(bars, code) if names == FIELDS else _index(bars, code)
+        rows = [_bar(row, names.split(",")) for row in bars.iter_rows(named=True)]
         tail = [code, names, start, end, frequency, adjusted]
     elif call == "query_trade_dates":
         rows = _calendar(market, request[4], request[5], closed=kind == "holiday")
@@ -258,6 +261,20 @@ def _bar(row: dict[str, Any], names: list[str]) -> list[str]:
 
 def _of_code(bars: pl.DataFrame, code: str) -> pl.DataFrame:
     return bars.filter(symbol=f"{code[3:]}.{code[:2].upper()}").sort("date")
+
+
+def _index(bars: pl.DataFrame, code: str) -> pl.DataFrame:
+    """Return the bars of an index: those of the market's first stock, with its code."""
+    symbol = f"{code[3:]}.{code[:2].upper()}"
+    return bars.filter(symbol=bars["symbol"].min()).with_columns(symbol=pl.lit(symbol)).sort("date")
+
+
+def _funds(market: Market, day: date) -> list[list[str]]:
+    bars = market.etfs.filter(date=day).select(
+        "symbol", "date", "open", "high", "low", "prev_close", "volume", "amount", close="price",
+        turnover=pl.lit(0.0), suspended=pl.lit(value=False), is_st=pl.lit(value=False),
+    )  # fmt: skip
+    return [_bar(row, FIELDS.split(",")) for row in bars.sort("symbol").iter_rows(named=True)]
 
 
 def _factors(market: Market, day: date) -> tuple[str, list[list[str]]]:

@@ -36,6 +36,7 @@ KINDS = (
     "moved_key",
     "text_value",
     "short_page",
+    "lost_rows",
     "cut",
     "broken_off",
     "slow",
@@ -51,7 +52,7 @@ class Fault:
         path: The start of the paths that it befalls.
         times: How often; a negative number is for ever.
         page: Befalls this page of a list only.
-        value: The status, the seconds, or the key.
+        value: The status, the seconds, the number of rows, or the key.
     """
 
     kind: str
@@ -178,7 +179,7 @@ def _spoil(fault: Fault, content: bytes) -> tuple[int, bytes]:
         return 200, plain[fault.kind]
     if fault.kind == "status":
         return fault.value, b"<html>error</html>"
-    if fault.kind in ("extra_key", "moved_key", "text_value", "short_page"):
+    if fault.kind in ("extra_key", "moved_key", "text_value", "short_page", "lost_rows"):
         return 200, _spoil_rows(fault, content)
     return 200, content
 
@@ -191,6 +192,8 @@ def _spoil_rows(fault: Fault, content: bytes) -> bytes:
         return content
     if fault.kind == "short_page":
         holder[name] = rows[: len(rows) // 2]
+    elif fault.kind == "lost_rows":  # the stated total stays
+        holder[name] = rows[fault.value :]
     elif fault.kind == "extra_key":
         holder[name] = [{**row, "f999": 1} for row in rows]
     elif fault.kind == "text_value":

@@ -140,6 +140,8 @@ class Answers:
         return _json({"rc": 0, "rt": 6, "svr": 1, "lt": 1, "full": 1, "dlmkts": "", "data": data})
 
     def _listed(self, fs: str, fields: list[str]) -> list[Row]:
+        if fs in self.datasets.rows:
+            return self.datasets.rows[fs]
         if "f441" in fields:
             return [self._etf(row) for row in self.market.etfs.iter_rows(named=True)]
         for kind, number in (("sector", 2), ("concept", 3)):
@@ -157,7 +159,7 @@ class Answers:
         names = dict(self.market.stocks.select("symbol", "name").iter_rows())
         today = self.market.bars.filter(pl.col("date") == self.market.day)
         rows = [self._quote(bar, names.get(bar["symbol"], "无名")) for bar in today.iter_rows(named=True)]
-        none = dict.fromkeys(("f2", "f3", "f4", "f5", "f6", "f7", "f8", "f15", "f16", "f17"), "-")
+        none = dict.fromkeys((f"f{number}" for number in (*range(2, 10), 15, 16, 17, 20, 21, 23)), "-")
         return rows + [
             {"f12": code, "f14": name, "f18": 2.71, **none, "f124": 0} for code, name in self.market.extra.items()
         ]
@@ -179,6 +181,7 @@ class Answers:
         before = bar["prev_close"] or bar["open"]
         moved = {"f3": round((bar["close"] / before - 1) * 100, 2), "f4": round(bar["close"] - before, 2)}
         traded = {"f5": round(bar["volume"] / 100), "f6": bar["amount"], "f8": bar["turnover"]}
+        traded |= {"f9": 12.5, "f20": 2.0e9, "f21": 1.5e9, "f23": 1.8}
         return common | prices | moved | traded | {"f124": int(self.market.moment.timestamp())}
 
     def _etf(self, row: Row) -> Row:

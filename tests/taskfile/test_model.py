@@ -25,6 +25,7 @@ def test_defaults_are_the_ones_that_are_documented():
         "description": "",
         "owner": "",
         "params": {},
+        "available_after": None,
         "enabled": True,
         "priority": 500,
         "schedule": None,
@@ -172,3 +173,15 @@ def test_a_secret_that_stands_in_the_file_is_warned_of_with_its_line(tmp_path: P
     )
     hint = "warning: the file contains a secret Put it into an environment variable, and write ${NAME} instead."
     assert [str(one) for one in literal_secrets(file)] == [f"{file}:2:21: {hint}", f"{file}:8:19: {hint}"]
+
+
+@pytest.mark.parametrize(("text", "valid"), [("17:30", True), ("+1 09:00", True), ("5 pm", False), ("25:00", False)])
+def test_a_time_of_publication_is_hours_and_minutes_or_on_a_later_trading_day(tmp_path: Path, text: str, valid: bool):
+    task = f'{{task_id: one, task_type: manual, task_module: m, task_function: f, available_after: "{text}"}}'
+    version = load_text(f"tasks:\n  - {task}\n", tmp_path / "tasks.yaml", functions=False)
+    if valid:
+        assert version.taskfile.tasks[0].available_after == text
+        return
+    (problem,) = version.problems
+    assert (problem.line, problem.path) == (2, "tasks[0].available_after")
+    assert '"17:30" or "+1 09:00"' in problem.hint

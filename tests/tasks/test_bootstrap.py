@@ -5,12 +5,13 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
+from standin.tdx import ACTIONS, ARCHIVE, TdxServer, actions_zip, zipped
 from support.tdx_archive import day_file, record, write_client, write_zip
 
 from mystocks_dagster.errors import InvalidParams, SourceError
@@ -63,8 +64,11 @@ def archive_files() -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive of three stocks over four calendar years."""
-    return write_zip(tmp_path_factory.mktemp("archive") / "hsjday.zip", archive_files())
+    """An archive of three stocks over four calendar years, and one corporate action beside it."""
+    folder = tmp_path_factory.mktemp("archive")
+    # Shanghai, 5.00 CNY in cash for ten shares.
+    (folder / "gbbq.zip").write_bytes(actions_zip([(1, "600000", 20230605, 1, 5.0, 0.0, 0.0, 0.0)], ""))
+    return write_zip(folder / "hsjday.zip", archive_files())
 
 
 @pytest.fixture
@@ -91,6 +95,7 @@ def test_from_nothing_to_signals(bootstrap: Callable[..., TaskResult], archive: 
     assert lake.days("daily_bars") == days
     assert lake.read("indicators_daily").height == 3 * len(days)
     assert lake.exists("signals")
+    assert lake.read("adjust_events").select("symbol", "date").rows() == [("600000.SH", date(2023, 6, 5))]
 
 
 def test_years_are_counted_back_from_the_newest_day(bootstrap: Callable[..., TaskResult], archive: Path, lake: Lake):
@@ -126,7 +131,11 @@ def test_the_folder_of_an_installed_client_is_recognised(
 ):
     client = write_client(tmp_path / "new_tdx", archive_files())
     result = bootstrap(folder=str(client.parent), years=1, indicators=False)
-    assert (result.status, result.metadata["source"]) == ("success", "tdx")
+    assert result.metadata["source"] == "tdx"
+    assert lake.read("daily_bars")["symbol"].n_unique() == 3
+    # Nothing beside it states corporate actions.
+    assert (result.status, result.failed_items) == ("partial_success", ("corporate_actions",))
+    assert "prices cannot be adjusted" in result.message
 
 
 def test_an_archive_of_ones_own_files_is_recognised(bootstrap: Callable[..., TaskResult], lake: Lake, tmp_path: Path):
@@ -153,7 +162,7 @@ def test_a_source_of_the_present_is_refused(bootstrap: Callable[..., TaskResult]
 
 def test_without_a_source_that_answers_each_reason_is_named(computing: TaskRun):
     settings = dataclasses.replace(computing.settings, upstream="http://127.0.0.1:9")
-    with pytest.raises(SourceError, match=r"tdx: .*MYSTOCKS_TDX"):
+    with pytest.raises(SourceError, match=r"tdx: .*cannot be reached"):
         bootstrap_market(BootstrapParams(), dataclasses.replace(computing, settings=settings))
 
 
@@ -171,3 +180,33 @@ def test_the_simulated_market_fills_a_lake_too(computing: TaskRun, monkeypatch: 
     result = bootstrap_market(BootstrapParams(years=1), dataclasses.replace(computing, settings=settings))
     assert result.status in ("success", "partial_success")
     assert result.rows["daily_bars"] > 20 * 200
+
+
+@pytest.fixture
+def downloading(computing: TaskRun, tmp_path: Path) -> Iterator[tuple[TdxServer, TaskRun]]:
+    """A stand-in for 通达信's hosts, and a run that asks it."""
+    with TdxServer() as server:
+        server.files[ARCHIVE] = zipped(archive_files())
+        server.files[ACTIONS] = actions_zip([(1, "600000", 20230605, 1, 5.0, 0.0, 0.0, 0.0)], "")
+        settings = dataclasses.replace(computing.settings, upstream=server.address, dagster_home=tmp_path / "home")
+        yield server, dataclasses.replace(computing, settings=settings)
+
+
+def test_from_the_network_everything_is_downloaded_once(downloading: tuple[TdxServer, TaskRun]):
+    server, run = downloading
+    first = bootstrap_market(BootstrapParams(years=2, indicators=False), run)
+    assert first.metadata["source"] == "tdx"
+    assert first.rows["daily_bars"] == 3 * len(shanghai().sessions(date(2023, 4, 7), LAST))
+    assert server.paths().count("hsjday.zip") == 1
+    server.asked.clear()
+    second = bootstrap_market(BootstrapParams(years=4, indicators=False), run)
+    assert second.rows["daily_bars"] == 3 * len(shanghai().sessions(FIRST, date(2023, 4, 6)))
+    assert "hsjday.zip" not in server.paths()
+
+
+def test_a_download_that_ends_early_is_continued_where_it_ended(downloading: tuple[TdxServer, TaskRun]):
+    server, run = downloading
+    server.fault("cut", ARCHIVE, 5000, times=1)
+    bootstrap_market(BootstrapParams(years=1, indicators=False), run)
+    spans = [span for _, path, span in server.asked if path == ARCHIVE]
+    assert spans == ["", "bytes=5000-"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -25,9 +26,10 @@ def server() -> Iterator[BaostockServer]:
 
 
 def test_a_sync_from_baostock_stores_the_ratios_of_its_days(
-    server: BaostockServer, computing: TaskRun, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    server: BaostockServer, computing: TaskRun, lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setenv("MYSTOCKS_BAOSTOCK", server.address)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     run = replace(computing, settings=Settings.from_env())
     params = DailySync(data_source="baostock", include_basic=False, start_date=DAYS[0], end_date=DAYS[-1])
     result = sync_daily_stock_data(params, run)

@@ -107,7 +107,7 @@ def bars(day: date, symbols: list[str], price: float = 10.0) -> pl.DataFrame:
         is_st=False,
         suspended=False,
     )
-    return DAILY_BARS.complete(frame).cast(DAILY_BARS.dtypes)
+    return DAILY_BARS.typed(frame)
 
 
 def stocks(listed: list[str], delisted: list[str]) -> pl.DataFrame:

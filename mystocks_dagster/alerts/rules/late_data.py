@@ -11,6 +11,7 @@ from mystocks_dagster.dagster_tables import InstanceTables
 from mystocks_dagster.history import reading
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.tags import ASSET_JOB, SUCCESSES, State
 from mystocks_dagster.taskfile.alerts import Expectation
 from mystocks_dagster.taskfile.model import Task
@@ -31,7 +32,7 @@ def evaluate(instance: dg.DagsterInstance, context: AlertContext) -> None:
     for expectation in context.alerts.expect:
         # The last session too: perhaps no evaluation ran between its time and midnight.
         for day in _last_sessions(today):
-            due = datetime.combine(day, time.fromisoformat(expectation.by), SHANGHAI)
+            due = _due(context, expectation, day)
             expected = day == today or ledger.expected_since[_key(expectation)] <= due
             key = f"late:{expectation.name}:{day.isoformat()}:{expectation.by}"
             # One check for each day: its key is recorded for late data and for data in time.
@@ -39,6 +40,19 @@ def evaluate(instance: dg.DagsterInstance, context: AlertContext) -> None:
                 _check(instance, context, expectation, day, key)
     for incident in [name for name in ledger.incidents if name.startswith("late:")]:
         _check_again(instance, context, incident)
+
+
+def _due(context: AlertContext, expectation: Expectation, day: date) -> datetime:
+    """Return when a day's data are late: at the stated time, but not before their source publishes them."""
+    by = datetime.combine(day, time.fromisoformat(expectation.by), SHANGHAI)
+    return max([by, *(publication.moment(day) for publication in _publications(context, expectation))])
+
+
+def _publications(context: AlertContext, expectation: Expectation) -> Iterator[Publication]:
+    """Yield when the expected tables are published, as far as the file states it: `by` is later than other defaults."""
+    for table, owner in context.owners.items():
+        if table in context.published and (table == expectation.table or owner == expectation.task):
+            yield context.published[table]
 
 
 def _key(expectation: Expectation) -> str:
@@ -70,7 +84,7 @@ def _check(instance: dg.DagsterInstance, context: AlertContext, expectation: Exp
             key,
             _title(context, expectation),
             day,
-            expectation.by,
+            f"{_due(context, expectation, day):%H:%M}",
             owner=context.owner(dagster_name(task)) if task else None,
             time=context.moment,
             command=command,

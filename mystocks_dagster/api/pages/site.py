@@ -16,6 +16,7 @@ from mystocks_dagster.api.pages.task_table import Links
 from mystocks_dagster.api.security_headers import PAGES_POLICY
 from mystocks_dagster.errors import Forbidden, MyStocksError
 from mystocks_dagster.instance import dagster_address
+from mystocks_dagster.lake.location import is_unfilled
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.access import PAGES
@@ -81,6 +82,7 @@ def _shared_values(request: Request, language: translations.Language, error: MyS
         "links": Links(address=dagster),
         "daemon": project.daemon_alive,
         "settings": settings,
+        "unfilled": is_unfilled(settings.lake),
         "simulated": is_simulated(settings.source),
         "file_notice": _file_notice(project),
         "reload_trouble": reload_state.trouble(settings),

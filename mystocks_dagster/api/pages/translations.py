@@ -52,6 +52,10 @@ _WORDS: dict[str, Words] = {
         "The task file is not usable. Pages and runs use its last good version. Editing is disabled here until "
         "the file is valid.",
     ),
+    "unfilled": (
+        "数据湖里还没有行情。装载历史数据：运行任务 bootstrap_market，或在命令行执行",
+        "The lake has no bars yet. Load the market's past: run the task bootstrap_market, or on the command line",
+    ),
     "not_loaded": ("Dagster 界面尚未加载已保存的任务文件。", "Dagster's UI has not loaded the saved task file yet."),
     "reloading": ("Dagster 界面正在加载新版本。", "Dagster's UI is loading the new version."),
     "broken_file": ("任务文件有错误", "The task file is not valid"),

@@ -80,6 +80,40 @@ CORPORATE_ACTIONS = Table(
     rules=ACTION_RULES,
 )
 
+ACTION_DIFFERENCES = Table(
+    name="action_differences",
+    title="分红送配核对",
+    about="Ex-dividend days on which prices and corporate actions, or two sources' actions, contradict each other",
+    about_zh="除权除息日价格与分红送配记录、或各数据源之间不一致之处",
+    domain="reference",
+    grain="one symbol on one day and one kind of difference",
+    key=("symbol", "date", "kind"),
+    date_column="date",
+    known_by=("date",),
+    columns=(
+        SYMBOL,
+        day("date", "the bar's day"),
+        text(
+            "kind",
+            "event_without_action, action_without_event, ratio_differs (by more than a tick) or sources_differ",
+        ),
+        number("last_close", "CNY per share, close of the bar before"),
+        number("stated", "CNY per share, previous close as the bar states it"),
+        number("expected", "CNY per share, ex-right price that follows from the corporate actions", null=True),
+        text("actions", "the corporate actions since the bar before, with their sources; empty if there is none"),
+        flag("confirmed", "true if a person has confirmed the stated previous close"),
+        moment("found_at", "time of the comparison"),
+    ),
+    rules=(
+        Rule(
+            "actions_contradict_prices",
+            "prices and corporate actions, or two sources' actions, contradict each other and nobody has decided",
+            lambda: ~pl.col("confirmed"),
+            "check",
+        ),
+    ),
+)
+
 EVENT_RULES = (
     Rule("ratio_not_positive", "the ratio is 0 or below", lambda: pl.col("ratio") <= 0, "refuse"),
     Rule(
@@ -131,3 +165,46 @@ ADJUST_FACTORS = Table(
              lambda: pl.any_horizontal(pl.col("forward", "backward") <= 0)),
     ),
 )  # fmt: skip
+
+CODE_RULES = (
+    Rule("same_code", "old_symbol is new_symbol", lambda: pl.col("old_symbol") == pl.col("new_symbol"), "refuse"),
+)
+
+CODE_CHANGES = Table(
+    name="code_changes",
+    title="代码变更",
+    about="Stocks whose code changed: readers see one history under the newest code",
+    about_zh="更换过代码的股票：读取时新旧代码合为一段历史",
+    domain="reference",
+    grain="one code that was replaced by another, or of which a person says that it was not",
+    key=("old_symbol",),
+    known_by=("from_day",),
+    rules=CODE_RULES,
+    columns=(
+        text("old_symbol", "the code before: 300114.SZ"),
+        text("new_symbol", "the code after; null: a person says that the code did not change", null=True),
+        day("from_day", "first trading day of the new code"),
+        text("source", "published: shipped with this package; prices: the last close of the old code is the previous "
+             "close of the new one; stated: by a person"),
+    ),
+)  # fmt: skip
+
+STOCK_NAMES = Table(
+    name="stock_names",
+    title="股票名称沿革",
+    about="The names of stocks, and whether they carried ST, by the days on which a stock list stated them",
+    about_zh="股票名称与 ST 状态的沿革，按股票列表公布的日子记录",
+    domain="reference",
+    grain="one stock and one name, from the day of the stock list that first stated it",
+    key=("symbol", "from_day"),
+    date_column="from_day",
+    known_by=("from_day",),
+    ends=("until",),
+    columns=(
+        SYMBOL,
+        day("from_day", "trading day of the first stock list with this name; what was before is not known from it"),
+        day("until", "trading day of the last stock list that stated it", null=True),
+        text("name", "short name, full-width letters folded"),
+        flag("is_st", "name carries ST"),
+    ),
+)

@@ -68,7 +68,12 @@ SOURCE = SourceDeclaration(
         HostRule(
             name="eastmoney-push2delay", hosts=("push2delay.eastmoney.com",), gap=2.5, ban=6 * HOUR, drops_are_bans=True
         ),
-        HostRule(name="eastmoney-datacenter", hosts=("datacenter-web.eastmoney.com",), gap=0.75),
+        HostRule(
+            name="eastmoney-push2ex", hosts=("push2ex.eastmoney.com",), gap=2.5, ban=6 * HOUR, drops_are_bans=True
+        ),
+        HostRule(
+            name="eastmoney-datacenter", hosts=("datacenter-web.eastmoney.com", "datacenter.eastmoney.com"), gap=0.75
+        ),
         HostRule(name="sina", hosts=("sina.com.cn",)),
     ),
 )

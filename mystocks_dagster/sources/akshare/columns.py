@@ -32,12 +32,14 @@ class Call:
         fields: The columns that are used.
         unused: Labels of the columns that are not used.
         keys: The upstream's keys in order, up to the last one used; empty if akshare reads columns by name.
+        by_code: The list is read in order of codes, which does not change while it is read: no row may be missing.
     """
 
     function: str
     fields: tuple[Field, ...]
     unused: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    by_code: bool = False
 
     @property
     def known(self) -> frozenset[str]:
@@ -66,6 +68,7 @@ STOCK_SPOT = Call(
     ),
     unused=_keys("序号 涨跌额 振幅 量比 市盈率-动态 市净率 总市值 流通市值 涨速 5分钟涨跌 60日涨跌幅 年初至今涨跌幅"),
     keys=_keys("f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12 f13 f14 f15 f16 f17 f18 f20 f21 f22 f23 f24 f25"),
+    by_code=True,
 )
 
 ETF_SPOT = Call(

@@ -89,7 +89,7 @@ def _fetch(source: AkshareSource, dataset: Dataset, call: CallSpec, values: Mapp
 def _convert(dataset: Dataset, call: CallSpec, result: "pd.DataFrame", values: Mapping[str, Value]) -> pl.DataFrame:
     columns = {str(label): to_series(str(label), result[label].tolist()) for label in result.columns}
     try:
-        return convert(dataset, columns, values, call.lacks)
+        return convert(dataset, columns, values, lacks=call.lacks, exchange=call.exchange)
     except ColumnError as error:
         raise changed(call.function, f"{error} (dataset {dataset.name})") from None
 

@@ -121,7 +121,7 @@ def _check_complete(call: Call, lists: Sequence[UpstreamResponse]) -> None:
     # A ranking changes while it is read page by page: a row may come twice and another may be missing.
     distinct = len({row["f12"] for row in rows}) if rows and "f12" in rows[0] else len(rows)
     total = lists[-1].total or 0
-    if distinct < total * (1 - TOLERANCE):
+    if distinct < total * (1 if call.by_code else 1 - TOLERANCE):
         host = lists[-1].request.host
         raise SourceUnavailable(
             f"{host} sent {distinct} of {total} rows for akshare's {call.function}(); try again later."

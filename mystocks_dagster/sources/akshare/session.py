@@ -1,8 +1,9 @@
 """Determine the session of East Money's lists, which have no date of their own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from types import MappingProxyType
+from typing import Any
 
 from mystocks_dagster.errors import SourceUnavailable
 from mystocks_dagster.market import clock
@@ -14,19 +15,23 @@ from mystocks_dagster.sources.upstream_responses import UpstreamResponse
 #: From this time on East Money may reset its lists for the coming session.
 NEXT_SESSION_SHOWS = time(8, 30)
 
+#: Rows of stocks that traded may have the time of an earlier session up to this number, and this share of the list.
+FEW_OLD, MOST_OLD = 3, 0.1
+
 LISTS = "https://push2delay.eastmoney.com/api/qt/clist/get"
-#: Query for the most traded A shares with the times of their last change, the newest of which is of the shown session.
-NEWEST = MappingProxyType(
+#: Query for the first hundred A shares by code, busy ones and others, with their prices and the times of their last
+#: change, the newest of which is of the shown session.
+SAMPLE = MappingProxyType(
     {
         "pn": "1",
-        "pz": "20",
-        "po": "1",
+        "pz": "100",
+        "po": "0",
         "np": "1",
         "fltt": "2",
         "invt": "2",
-        "fid": "f6",
+        "fid": "f12",
         "fs": "m:0 t:6,m:0 t:80,m:1 t:2,m:1 t:23,m:0 t:81 s:2048",
-        "fields": "f12,f124",
+        "fields": "f2,f12,f124",
     }
 )
 
@@ -66,6 +71,32 @@ def newest_day(call: Call, responses: Iterable[UpstreamResponse]) -> date:
     if not moments:
         raise changed(call.function, "the lists no longer have the time of their rows (f124)")
     return datetime.fromtimestamp(max(moments), clock.SHANGHAI).date()
+
+
+def _day_of(row: Mapping[str, Any]) -> date:
+    return datetime.fromtimestamp(row["f124"], clock.SHANGHAI).date()
+
+
+def check_one_session(call: Call, responses: Iterable[UpstreamResponse], value: str) -> None:
+    """Check that the rows of the lists are of one session.
+
+    Args:
+        call: The function that the rows are of.
+        responses: The lists, whose rows have the time of their last change.
+        value: The key of a number that only rows of traded stocks have.
+
+    Raises:
+        SourceUnavailable: Some rows last changed in an earlier session.
+    """
+    rows = [row for response in responses for row in response.rows if isinstance(row.get(value), int | float)]
+    days = {row["f12"]: _day_of(row) for row in rows if isinstance(row.get("f124"), int)}
+    newest = max(days.values(), default=None)
+    old = [code for code, day in days.items() if day != newest]
+    if len(old) > max(FEW_OLD, MOST_OLD * len(days)):
+        raise SourceUnavailable(
+            f"rows_of_two_sessions: {len(old)} of {len(days)} rows of {call.function}() last changed before {newest}, "
+            f"e.g. {old[0]} on {days[old[0]]}. push2delay.eastmoney.com is being updated; try again later."
+        )
 
 
 def check_session(expected: date, actual: date) -> None:

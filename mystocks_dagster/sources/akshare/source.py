@@ -1,42 +1,34 @@
-"""The `akshare` source: live market data through akshare's own functions.
+"""The `akshare` source: live market data through akshare's own functions."""
 
-Only this module imports akshare, and only inside functions: the import takes 1.3 s and 150 MB.
-"""
-
-import os
-import warnings
-from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import polars as pl
 
-from mystocks_dagster.errors import MyStocksError, NotOffered, SourceUnavailable
+from mystocks_dagster.errors import NotOffered, SourceUnavailable
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.flows import LONGHUBANG
 from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare import SOURCE, columns, tables
+from mystocks_dagster.sources.akshare.client import AkshareClient
 from mystocks_dagster.sources.akshare.columns import Call
-from mystocks_dagster.sources.akshare.frames import changed, read_frame
 from mystocks_dagster.sources.akshare.history import PriceStream, history_bars
 from mystocks_dagster.sources.akshare.session import (
-    LISTS,
-    NEWEST,
+    check_one_session,
     check_readable,
     check_session,
     latest_session,
     newest_day,
 )
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
-from mystocks_dagster.sources.transport import EmptyResponse, RecordingTransport, installed
-from mystocks_dagster.sources.upstream_responses import UpstreamResponse, sina_payload
+from mystocks_dagster.sources.transport import EmptyResponse
+from mystocks_dagster.sources.upstream_responses import UpstreamResponse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +52,12 @@ class AkshareSource:
 
     def __init__(self, settings: Settings) -> None:
         """Open the source without a request."""
-        self._akshare = _Akshare(settings)
+        self._akshare = AkshareClient(settings)
+        self._faults: dict[str, list[Fault]] = {}
+
+    def take_faults(self, table: str) -> list[Fault]:
+        """Return the rows that this source has set aside itself since the last call."""
+        return self._faults.pop(table, [])
 
     @property
     def requests(self) -> dict[str, dict[str, int]]:
@@ -161,6 +158,7 @@ class AkshareSource:
         else:
             frame, responses = self._akshare.frame(columns.BOARD_FLOW, indicator="今日", sector_type=_BOARDS[kind])
         check_session(day, newest_day(columns.STOCK_FLOW, responses))
+        check_one_session(columns.STOCK_FLOW, responses, "f62")
         return tables.capital_flow(kind, frame, day)
 
     def rows(self, table: str, start: date, end: date) -> NoReturn:
@@ -207,13 +205,16 @@ class AkshareSource:
         check_session(session, self._akshare.newest_day())
         already_listed = pl.col("list_date").is_null() | (pl.col("list_date") <= session)
         listed = tables.stocks(self._listed, None, _now()).filter(already_listed)["symbol"].to_list()
-        bars = tables.daily_bars(self._akshare.frame(columns.STOCK_SPOT)[0], session, listed)
+        spot = self._akshare.frame(columns.STOCK_SPOT)[0]
+        bars = tables.daily_bars(spot, session, listed)
         if bars["suspended"].sum() * 2 > bars.height:
             raise SourceUnavailable(
                 "push2delay.eastmoney.com shows most stocks without a price: its lists are being reset. "
                 "Try again later."
             )
-        return bars
+        wrong = tables.contradictions(spot, session)
+        self._faults["daily_bars"] = wrong
+        return bars.filter(~pl.col("symbol").is_in([fault.row["symbol"] for fault in wrong]))
 
     def _history(self, symbol: str) -> pl.DataFrame:
         try:
@@ -225,92 +226,6 @@ class AkshareSource:
         stream = PriceStream.of(self._akshare.decoded_prices(responses))
         sessions = shanghai().sessions(stream.days[0], min(stream.days[-1], shanghai().last))
         return history_bars(symbol, daily, stream, sessions)
-
-
-class _Akshare:
-    """Calls akshare's functions under the shim, translates its errors, checks its frames and counts its requests."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.sent: Counter[str] = Counter()
-        self.today: dict[str, int] = {}
-
-    def frame(self, call: Call, **options: str) -> tuple[pl.DataFrame, list[UpstreamResponse]]:
-        """Call a function; return its checked frame and the upstream's responses.
-
-        Raises:
-            EmptyResponse: The upstream has no rows.
-            SourceUnavailable, SourceChanged: Raised by the shim and by `read_frame`.
-        """
-        result, responses = self.result(call.function, options)
-        return read_frame(call, result, responses), responses
-
-    def result(self, name: str, options: Mapping[str, Any]) -> tuple["pd.DataFrame", list[UpstreamResponse]]:
-        """Call a function; return its result as it is, and the upstream's responses; raises as `frame` does."""
-        function = getattr(_akshare(), name, None)
-        if function is None:
-            raise changed(name, "the function does not exist")
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
-        with self._shim() as transport, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                result = function(**options)
-            except (MyStocksError, EmptyResponse):
-                raise
-            except Exception as error:
-                # The transport has accepted the response, so akshare does not know its format.
-                text = " ".join(str(error).split())[:200]
-                raise changed(name, f"it cannot read the response ({type(error).__name__}: {text})") from error
-        return result, transport.responses
-
-    def newest_day(self) -> date:
-        """Return the session that East Money's lists show."""
-        import requests
-
-        with self._shim() as transport:
-            requests.get(LISTS, params=NEWEST)
-        return newest_day(columns.STOCK_SPOT, transport.responses)
-
-    def decoded_prices(self, responses: Sequence[UpstreamResponse]) -> list[dict[str, Any]]:
-        """Decode the price stream of `responses` with akshare's decoder."""
-        import py_mini_racer
-
-        stream = next(response for response in responses if "/hisdata_klc2/" in response.request.path)
-        machine = py_mini_racer.MiniRacer()
-        machine.eval(_akshare().stock.cons.hk_js_decode)
-        return list(machine.call("d", sina_payload(stream.content)))
-
-    @contextmanager
-    def _shim(self) -> Generator[RecordingTransport]:
-        with installed(self._settings) as transport, _without_pauses(bool(self._settings.upstream)):
-            try:
-                yield transport
-            finally:
-                self.sent.update(transport.requests)
-                self.today.update(transport.requests_today)
-
-
-@contextmanager
-def _without_pauses(stand_in: bool) -> Generator[None]:
-    """Prevent akshare from sleeping between the pages of a stand-in."""
-    if not stand_in:
-        yield
-        return
-    paging = _akshare().utils.func
-    original = paging.time
-    paging.time = SimpleNamespace(sleep=lambda _: None)
-    try:
-        yield
-    finally:
-        paging.time = original
-
-
-def _akshare() -> Any:
-    os.environ.setdefault("TQDM_DISABLE", "1")  # its progress bars would appear as errors in the logs
-    import akshare
-
-    return akshare
 
 
 def _now() -> datetime:

@@ -12,6 +12,7 @@ from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.flows import LONGHUBANG
 from mystocks_dagster.market.tables.market import DAILY_BARS, ETF_QUOTES, STOCK_QUOTES
 from mystocks_dagster.market.tables.reference import STOCKS
+from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.akshare import columns
 from mystocks_dagster.sources.akshare.columns import Call
 from mystocks_dagster.sources.akshare.frames import SHARES_PER_LOT, TOLERANCE, refuse
@@ -50,6 +51,19 @@ def daily_bars(spot: pl.DataFrame, day: date, listed: Collection[str]) -> pl.Dat
     trading = trading.with_columns(close=pl.col("price"), suspended=pl.lit(value=False))
     bars = pl.concat([trading, suspended], how="diagonal").with_columns(date=pl.lit(day), is_st=_IS_ST)
     return _table(DAILY_BARS, bars.with_columns(actions_known=pl.lit(None))).sort("symbol")
+
+
+def contradictions(spot: pl.DataFrame, day: date) -> list[Fault]:
+    """Return the rows of `STOCK_SPOT` whose stated change is not that of price and previous close.
+
+    One of the three is wrong, and nothing says which. `daily_bars` has refused the snapshot if these rows are many.
+    """
+    spot = _keep_last(_a_shares(columns.STOCK_SPOT, spot)).filter(_change_contradicts(), pl.col("volume") > 0)
+    reason = "the stated change is not price against prev_close"
+    return [
+        Fault("change_contradicts_price", reason, f"{row['symbol']} {day}", day, {**row, "date": day})
+        for row in spot.iter_rows(named=True)
+    ]
 
 
 def stock_quotes(spot: pl.DataFrame, day: date, moment: datetime) -> pl.DataFrame:
@@ -169,7 +183,7 @@ def _check_prices(call: Call, frame: pl.DataFrame) -> None:
 
     Single impossible rows are set aside later, see `sources.checked`.
     """
-    price, low, high, volume = (pl.col(name) for name in ("price", "low", "high", "volume"))
+    low, high, volume = (pl.col(name) for name in ("low", "high", "volume"))
     not_positive = pl.any_horizontal(pl.col("price", "open", "high", "low") <= 0)
     refuse(call, frame, not_positive, "a price that is not positive", TOLERANCE)
     disorder = (low > pl.min_horizontal("open", "price")) | (high < pl.max_horizontal("open", "price"))
@@ -177,10 +191,12 @@ def _check_prices(call: Call, frame: pl.DataFrame) -> None:
     least, most = low * (volume - SHARES_PER_LOT) * 0.998, high * (volume + SHARES_PER_LOT) * 1.002
     outside = ~pl.col("amount").is_between(least, most)
     refuse(call, frame, outside, "amount / volume outside low to high, so a unit has changed", TOLERANCE)
-    change = (price / pl.col("prev_close") - 1) * 100
-    contradicts = (change - pl.col("change_pct")).abs() > 0.02
-    refuse(call, frame, contradicts, "change_pct is not price / prev_close - 1", TOLERANCE)
+    refuse(call, frame, _change_contradicts(), "change_pct is not price / prev_close - 1", TOLERANCE)
     refuse(call, frame, pl.col("change_pct").abs() > _WIDEST, f"a change beyond {_WIDEST} %", TOLERANCE)
+
+
+def _change_contradicts() -> pl.Expr:
+    return ((pl.col("price") / pl.col("prev_close") - 1) * 100 - pl.col("change_pct")).abs() > 0.02
 
 
 def _table(table: Table, frame: pl.DataFrame) -> pl.DataFrame:

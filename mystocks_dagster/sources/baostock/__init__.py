@@ -11,6 +11,11 @@ HOST, PORT = "public-api.baostock.com", 10030
 PUBLISHED = time(17, 30)
 _FIRST = date(1990, 12, 19)
 _EXCHANGES = ("SH", "SZ")
+#: 上证指数, 上证50, 沪深300, 科创50, 中证1000, 中证500, 深证成指, 创业板指.
+INDICES = (
+    *("000001.SH", "000016.SH", "000300.SH", "000688.SH", "000852.SH", "000905.SH"),
+    *("399001.SZ", "399006.SZ"),
+)
 OFFERS = (
     Offer(table="stocks", past="latest", unit="snapshot", requests=4, exchanges=_EXCHANGES),
     Offer(table="daily_bars", past="all", first=_FIRST, requests=1, exchanges=_EXCHANGES, published=PUBLISHED),
@@ -31,6 +36,16 @@ OFFERS = (
         exchanges=_EXCHANGES,
         published=PUBLISHED,
         note="comes with the bars of the day, without a request of its own",
+    ),
+    Offer(table="etf_bars", past="all", first=_FIRST, requests=1, exchanges=_EXCHANGES, published=PUBLISHED),
+    Offer(
+        table="index_bars",
+        past="all",
+        first=_FIRST,
+        requests=len(INDICES),
+        exchanges=_EXCHANGES,
+        published=PUBLISHED,
+        note=f"{len(INDICES)} indices; one request for each, whatever the number of days",
     ),
     Offer(table="adjust_factors", past="all", first=_FIRST, requests=1, exchanges=_EXCHANGES),
 )

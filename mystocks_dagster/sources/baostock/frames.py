@@ -10,7 +10,7 @@ from mystocks_dagster.errors import SourceChanged
 from mystocks_dagster.market.symbols import board_expr, exchange_expr, normalise_expr
 from mystocks_dagster.market.table import MOMENT, Table
 from mystocks_dagster.market.tables.fundamentals import DAILY_VALUATION
-from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS, ETF_BARS
 from mystocks_dagster.market.tables.reference import ADJUST_FACTORS, STOCKS
 from mystocks_dagster.sources.baostock.session import Answer
 
@@ -65,6 +65,16 @@ def bars(call: str, answer: Answer, table: Table = DAILY_BARS) -> pl.DataFrame:
         return table.empty()
     rows = _bars(call, answer, table)
     return _table(table, rows if table is not DAILY_BARS else rows.filter(board_expr().is_not_null()))
+
+
+def funds(call: str, answer: Answer) -> pl.DataFrame:
+    """Return the bars of funds that traded (`etf_bars`).
+
+    Raises:
+        SourceChanged: The answer is not one of raw bars; the message names the row.
+    """
+    rows = ETF_BARS.empty() if not answer.rows else _bars(call, answer, ETF_BARS)
+    return _table(ETF_BARS, rows.filter(pl.col("volume") > 0))
 
 
 def valuation(call: str, answer: Answer) -> pl.DataFrame:

@@ -11,9 +11,9 @@ from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import DATA_READY, published, shanghai
 from mystocks_dagster.market.symbols import exchange_of, is_a_share
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS, INDEX_BARS
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.baostock import PUBLISHED, SOURCE, frames
+from mystocks_dagster.sources.baostock import INDICES, PUBLISHED, SOURCE, frames
 from mystocks_dagster.sources.baostock.session import Answer, Baostock, Session
 from mystocks_dagster.sources.protocol import FlowKind, QuoteTable, StatementTable
 
@@ -22,6 +22,7 @@ BATCH = 20
 
 _BY_DAY = "query_daily_history_k_AStock"
 _BY_SYMBOL = "query_history_k_data_plus"
+_FUNDS = "query_daily_history_k_ETF"
 _FACTORS = "query_daily_adjust_factor"
 
 
@@ -90,7 +91,7 @@ class BaostockSource:
         return frames.stocks(call, self._query(call), moment, include_delisted=include_delisted)
 
     def rows(self, table: str, start: date, end: date) -> pl.DataFrame:
-        """Return the rows from `start` to `end` of a table without a method of its own: a request for each day.
+        """Return the rows from `start` to `end` of another table: a request for each day, or for each index.
 
         Raises:
             NotOffered: The source does not offer the table.
@@ -98,7 +99,10 @@ class BaostockSource:
         work: dict[str, Callable[[Session, date], pl.DataFrame]] = {
             "daily_valuation": self._valuation_of,
             "adjust_factors": _factors_of,
+            "etf_bars": _funds_of,
         }
+        if table == "index_bars":
+            return self._indices(start, end)
         if table not in work:
             raise self._not_offered(table)
         collected = [TABLES[table].empty()]
@@ -165,6 +169,15 @@ class BaostockSource:
             if rows.height:
                 yield rows
 
+    def _indices(self, start: date, end: date) -> pl.DataFrame:
+        window = {"start_date": f"{start}", "end_date": f"{end}", "frequency": "d", "adjustflag": frames.RAW}
+        collected = [INDEX_BARS.empty()]
+        with self._baostock.session() as session:
+            for symbol in INDICES:
+                answer = session.query(_BY_SYMBOL, code=_code(symbol), fields=frames.INDEX_FIELDS, **window)
+                collected.append(_of_symbol(frames.bars(_BY_SYMBOL, answer, INDEX_BARS), symbol))
+        return pl.concat(collected).sort(INDEX_BARS.key)
+
     def _valuation_of(self, session: Session, day: date) -> pl.DataFrame:
         return _of_day(_BY_DAY, frames.valuation(_BY_DAY, session.query(_BY_DAY, date=f"{day}")), day)
 
@@ -178,6 +191,10 @@ class BaostockSource:
 
 def _factors_of(session: Session, day: date) -> pl.DataFrame:
     return _of_day(_FACTORS, frames.factors(_FACTORS, session.query(_FACTORS, date=f"{day}")), day)
+
+
+def _funds_of(session: Session, day: date) -> pl.DataFrame:
+    return _of_day(_FUNDS, frames.funds(_FUNDS, session.query(_FUNDS, date=f"{day}")), day)
 
 
 def _of_day(call: str, rows: pl.DataFrame, day: date) -> pl.DataFrame:

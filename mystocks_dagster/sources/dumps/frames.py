@@ -9,7 +9,6 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from mystocks_dagster.errors import SourceChanged
-from mystocks_dagster.market.ex_right import previous_closes
 from mystocks_dagster.market.symbols import board_expr, normalise_expr
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
@@ -19,8 +18,6 @@ T = TypeVar("T")
 _BARS = ("thscode", "interval", "adjusted", "date_ms", "open_price", "high_price", "low_price", "close_price")
 _TRADED = ("volume", "turnover")
 _ACTIONS = ("thscode", "ex_date_ms", "dividend_per_share", "per_share_bonus", "allotment_ratio", "allotment_price")
-#: Steps of a stock's price per CNY.
-_SCALE = 100
 
 
 def days(path: Path) -> list[date]:
@@ -33,7 +30,7 @@ def days(path: Path) -> list[date]:
 
 
 def bars(path: Path, start: date, end: date) -> pl.DataFrame:
-    """Return the raw bars (`daily_bars`) of A shares from `start` to `end`, without previous closes.
+    """Return the raw bars (`daily_bars`) of A shares from `start` to `end` by symbol and day, without previous closes.
 
     Raises:
         SourceChanged: The file is damaged, has other columns, adjusted prices or another interval.
@@ -55,7 +52,6 @@ def bars(path: Path, start: date, end: date) -> pl.DataFrame:
         symbol=normalise_expr("thscode"),
         date=_day("date_ms"),
         **{name: pl.col(label).cast(pl.Float64) for name, label in prices.items()},
-        prev_close=pl.lit(None, pl.Float64),
         volume=pl.col("volume").cast(pl.Int64),
         amount=pl.col("turnover").cast(pl.Float64),
         turnover=pl.lit(None, pl.Float64),
@@ -63,7 +59,7 @@ def bars(path: Path, start: date, end: date) -> pl.DataFrame:
         suspended=pl.lit(value=False),
     )
     _require(path, converted, [column.name for column in DAILY_BARS.columns if not column.null])
-    return _table(DAILY_BARS.dtypes, converted.filter(board_expr().is_not_null())).sort("date", "symbol")
+    return _table(DAILY_BARS.dtypes, converted.filter(board_expr().is_not_null())).sort("symbol", "date")
 
 
 def actions(path: Path, start: date, end: date) -> pl.DataFrame:
@@ -91,38 +87,6 @@ def actions(path: Path, start: date, end: date) -> pl.DataFrame:
     _require(path, rows, ["symbol", "ex_date"])
     given = pl.any_horizontal(pl.col("cash", "bonus", "rights") != 0)
     return _table(CORPORATE_ACTIONS.dtypes, rows.filter(board_expr().is_not_null() & given)).sort("ex_date", "symbol")
-
-
-def with_previous_closes(bars: pl.DataFrame, actions: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
-    """Return the bars with `prev_close`: the last close, or the ex-right price after a corporate action.
-
-    Args:
-        bars: Bars without previous closes.
-        actions: All corporate actions up to the last bar.
-        before: The last close of each symbol before the bars: `symbol`, `date`, `close`.
-
-    Returns:
-        The bars by date and symbol. The first bar of a symbol has no previous close.
-    """
-    earlier = before.select("symbol", "date", last="close")
-    ordered = bars.sort("symbol", "date").with_row_index("row")
-    firsts = ordered.group_by("symbol", maintain_order=True).first().select("symbol", "row")
-    last = firsts.join(earlier, on="symbol").select("row", before_date="date", last="last")
-    shifted = ordered.with_columns(pl.col("close", "date").shift(1).over("symbol").name.prefix("before_"))
-    # One frame for all symbols: the last close before the frame stands in the symbol's first row.
-    joined = shifted.join(last, on="row", how="left", suffix="_carried", maintain_order="left").with_columns(
-        prev_close=pl.coalesce("before_close", "last"), since=pl.coalesce("before_date", "before_date_carried")
-    )
-    bars_by_day = joined.select("row", "symbol", "date", "since", "prev_close").sort("date")
-    # The first bar from the ex-dividend day on; an action before the bar in front of it is in that bar's price already.
-    due = actions.sort("ex_date").join_asof(
-        bars_by_day, left_on="ex_date", right_on="date", by="symbol", strategy="forward", check_sortedness=False
-    )
-    due = due.filter(pl.col("ex_date") > pl.col("since")).sort("row", "ex_date")
-    rows, prices = previous_closes(due["prev_close"].to_numpy(), due["row"].to_numpy(), due, _SCALE)
-    changed = pl.DataFrame({"row": rows, "ex_right": prices}, schema={"row": pl.UInt32, "ex_right": pl.Float64})
-    result = joined.join(changed, on="row", how="left").with_columns(prev_close=pl.coalesce("ex_right", "prev_close"))
-    return result.select(bars.columns).sort("date", "symbol")
 
 
 def last_closes(bars: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:

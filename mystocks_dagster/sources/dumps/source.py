@@ -9,6 +9,7 @@ import polars as pl
 from mystocks_dagster.errors import NotOffered, SettingsError
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import DATA_READY, shanghai
+from mystocks_dagster.market.ex_right import with_previous_closes
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.dumps import HOST, KEY_VARIABLE, SOURCE, frames
 from mystocks_dagster.sources.dumps.files import DumpFiles
@@ -126,20 +127,13 @@ class DumpsSource:
     ) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yield the bars of a dump; the closes before `start` are read too, for the first previous closes."""
         path = self._files.path(dump)
-        before = pl.DataFrame(schema=_CLOSES)
-        if actions is not None:
-            before = frames.last_closes(
-                frames.bars(path, start - timedelta(days=730), start - timedelta(days=1)), before
-            )
+        earlier = frames.bars(path, start - _LONGEST, start - timedelta(days=1))
+        last = frames.last_closes(earlier, pl.DataFrame(schema=_CLOSES))
         for year in range(start.year, end.year + 1):
             rows = frames.bars(path, max(start, date(year, 1, 1)), min(end, date(year, 12, 31)))
-            if rows.is_empty():
-                continue
-            if actions is None:
-                yield "daily_bars", rows
-                continue
-            yield "daily_bars", frames.with_previous_closes(rows, actions, before)
-            before = frames.last_closes(rows, before)
+            if rows.height:
+                yield "daily_bars", with_previous_closes(rows, actions, last=last).sort("date", "symbol")
+                last = frames.last_closes(rows, last)
 
     def _not_offered(self, table: str) -> NotOffered:
         return NotOffered(f"dumps has no {table}; it has {', '.join(sorted(self.offers))}.")

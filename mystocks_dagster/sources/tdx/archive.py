@@ -89,6 +89,17 @@ class Archive:
                 if frame.height:
                     yield table, frame
 
+    def last_closes(self, table: str) -> pl.DataFrame:
+        """Return `symbol`, `date` and `close` of the last record of each file of a table.
+
+        Raises:
+            SourceChanged: A file of a zip is damaged.
+        """
+        found, faults = read_records(self.members.of([table]), lambda *_: None)
+        self.faults |= faults
+        empty = pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date, "close": pl.Float64})
+        return pl.concat([empty, *(records.last_closes() for records in found)])
+
     def _witness(self) -> Member:
         members = self.members.members
         witness = next((member for member in members if (member.symbol, member.table) == _WITNESS), None)

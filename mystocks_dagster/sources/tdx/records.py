@@ -108,6 +108,19 @@ class Records:
         begins = np.searchsorted(self.keys, members | first)
         return begins, np.searchsorted(self.keys, members | last, side="right") - begins
 
+    def last_closes(self) -> pl.DataFrame:
+        """Return `symbol`, `date` and `close` of the last record of each member."""
+        kept = np.flatnonzero(np.diff(self.starts))
+        ends = self.starts[1:][kept] - 1
+        symbols = pl.Series([member.symbol for member in self.members], dtype=pl.String)
+        return pl.DataFrame(
+            {
+                "symbol": symbols.gather(kept),
+                "date": pl.Series(self.days[ends].astype(np.int32)).cast(pl.Date),
+                "close": self.values[ends, _CLOSE] / self.scale,
+            }
+        )
+
     def years(self) -> list[int]:
         """Return the calendar years that have records, ascending."""
         days = np.flatnonzero(np.bincount(self.days)) if len(self.days) else []

@@ -47,6 +47,25 @@ def test_rows_that_came_in_time_are_not_told_of(project: Project, hook: Webhook)
     assert hook.titles == []
 
 
+def test_what_its_task_says_is_published_later_is_not_late_before_that(project: Project, hook: Webhook) -> None:
+    project.at("2026-11-24T18:00:00")
+    project.use(hook.url, more=TABLE)
+    engine = project.engine
+    later = replace(engine, version=replace(engine.version, writes={"sync-bars": ("daily_bars",)}))
+    stated = [
+        task.model_copy(update={"available_after": "19:00"}) if task.task_id == "sync-bars" else task
+        for task in later.version.taskfile.tasks
+    ]
+    taskfile = later.version.taskfile.model_copy(update={"tasks": tuple(stated)})
+    project.engine = replace(later, version=replace(later.version, taskfile=taskfile))
+    project.at("2026-11-24T18:59:00")
+    project.look()
+    assert hook.titles == []
+    project.at("2026-11-24T19:00:05")
+    project.look()
+    assert "2026-11-24（交易日）19:00 之前" in hook.text
+
+
 def test_on_a_day_without_trading_nothing_is_expected(project: Project, hook: Webhook) -> None:
     # National Day 2026: closed 1 to 7 October.
     project.at("2026-10-01T18:00:00")

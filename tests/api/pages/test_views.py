@@ -151,6 +151,13 @@ def test_a_page_says_when_no_daemon_gives_a_sign_of_life(browser: TestClient, da
     assert "守护进程没有心跳" not in browser.get("/tasks").text
 
 
+def test_the_pages_say_how_an_empty_lake_is_filled(browser: TestClient) -> None:
+    assert "<code>mystocks bootstrap</code>" in browser.get("/tasks").text
+    lake = browser.app.state.manager.project.settings.lake
+    Path(lake, "daily_bars", "_delta_log").mkdir(parents=True)
+    assert "mystocks bootstrap" not in browser.get("/tasks").text
+
+
 def test_no_page_leads_into_a_ui_that_does_not_run(browser: TestClient) -> None:
     assert not any("/locations/" in link or "/assets/" in link for link in links_of(browser.get("/tasks").text))
 

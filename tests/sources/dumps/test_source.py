@@ -110,15 +110,18 @@ def test_the_past_comes_by_year_with_previous_closes_over_its_turn(source: Check
     assert server.paths() == [ACTIONS, ACTIONS, BARS, BARS]
 
 
-def test_without_known_actions_a_previous_close_is_unknown(source: CheckedSource):
-    assert all(frame["prev_close"].is_null().all() for _, frame in history(source, None))
+def test_without_known_actions_a_previous_close_is_the_last_close_and_says_so(source: CheckedSource):
+    frame = pl.concat([frame for _, frame in history(source, None)])
+    assert previous_closes(frame) == PREVIOUS | {("600519.SH", "2025-01-02"): 101.0, ("000001.SZ", "2025-01-03"): 14.0}
+    assert not frame["actions_known"].any()
 
 
 def test_a_bar_has_the_units_of_its_table(source: CheckedSource):
     frame = pl.concat(list(source.daily_bars([date(2025, 1, 3)])))
-    assert frame.filter(symbol="600519.SH").row(0, named=True) == {
+    assert frame.filter(symbol="600519.SH").drop("source", "loaded_at").row(0, named=True) == {
         "symbol": "600519.SH", "date": date(2025, 1, 3), "open": 100.5, "high": 100.6, "low": 100.4, "close": 100.5,
         "prev_close": 99.5, "volume": 1000, "amount": 100_500.0, "turnover": None, "is_st": None, "suspended": False,
+        "actions_known": True,
     }  # fmt: skip
     assert set(frame["symbol"]) == {"600519.SH", "000001.SZ", "920001.BJ"}
 

@@ -31,9 +31,8 @@ def test_the_walk_through_of_the_page_works(written: Path, cli: Commands) -> Non
     assert "ok" in cli("check")
     assert "ratings: 3 rows of 1 trading days from files." in " ".join(cli("run", "sync_ratings").split())
     rows = {row["symbol"]: row for row in cli.json("data", "head", "ratings")}
-    assert rows["600519.SH"] == {
-        "date": "2025-04-07", "symbol": "600519.SH", "broker": "甲证券", "rating": "买入", "target": 1800.0
-    }  # fmt: skip
+    values = {"date": "2025-04-07", "broker": "甲证券", "rating": "买入", "target": 1800.0, "source": "files"}
+    assert {name: rows["600519.SH"][name] for name in values} == values
     assert rows["300750.SZ"]["target"] is None
     assert "target_not_positive" in cli("data", "head", "quarantine")
     query = re.search(r'data query "(.*)"', console[1])

@@ -1,0 +1,72 @@
+"""data actions: where prices and corporate actions contradict each other, and what was decided."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.printing import console, print_json, print_table
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.settings import Settings
+
+_SHOWN = ("symbol", "date", "kind", "last_close", "stated", "expected", "actions")
+#: Differences that are listed without --json.
+_LISTED = 50
+
+
+def register(data: typer.Typer) -> None:
+    """Add the command under `data`."""
+    data.command()(actions)
+
+
+def actions(
+    confirm: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Symbol and day (YYYY-MM-DD) whose stated previous close is right.", metavar="SYMBOL DAY"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List where prices and corporate actions contradict each other, or confirm the price of one day.
+
+    Example: mystocks data actions --confirm 600519.SH 2026-06-19
+    """
+    from mystocks_dagster.lake import action_check
+    from mystocks_dagster.lake.store import Lake
+    from mystocks_dagster.market.symbols import normalise
+
+    lake = Lake(Settings.from_env().lake)
+    confirmed = 0
+    if confirm:
+        confirmed = action_check.confirm(lake, normalise(confirm[0]), _day(confirm[1]))
+    differing = action_check.open_differences(lake)
+    known = action_check.known_action_days(lake)
+    if json:
+        span = {"first": known[0].isoformat(), "last": known[-1].isoformat()} if known else None
+        print_json({"confirmed": confirmed, "known": span, "open": [_row(row) for row in differing.to_dicts()]})
+        return
+    if confirmed:
+        console.print(f"Confirmed: {normalise(confirm[0])} on {confirm[1]}." if confirm else "")
+    if differing.height:
+        print_table(_SHOWN, differing.head(_LISTED).select(_SHOWN).iter_rows(), title="Open differences")
+        if differing.height > _LISTED:
+            console.print(f"{differing.height - _LISTED:,} more: mystocks data head action_differences -n 1000")
+        console.print("If the stated price is right:  [bold]mystocks data actions --confirm SYMBOL DAY[/]")
+    elif known:
+        console.print(f"Prices and corporate actions agree, from {known[0]} to {known[-1]}.")
+    else:
+        console.print(
+            "No corporate actions are known yet. Fetch them with the market's past:  [bold]mystocks bootstrap[/]  "
+            "(or with a task of your own: task_function sync_corporate_actions)"
+        )
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] if name != "date" else row[name].isoformat() for name in _SHOWN}
+
+
+def _day(text: str) -> Any:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
+    except ValueError:
+        raise InvalidParams(f"{text!r} is not a day; write it like 2026-06-19.") from None

@@ -1,0 +1,200 @@
+"""Changes of codes in a lake: record them, and prove them by prices as bars are loaded."""
+
+from datetime import date, timedelta
+from functools import partial
+
+import polars as pl
+from deltalake import DeltaTable
+
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.lake import delta
+from mystocks_dagster.lake.events import refresh_events, session_before
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.code_changes import CODE, CodeChanges, proven_changes, published_changes
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.reference import CODE_CHANGES
+
+#: Stored days before new bars in which the last bar of a code that ends is looked for.
+_BEFORE = timedelta(days=25)
+_COLUMNS = ("symbol", "date", "close", "prev_close", "high", "low")
+
+
+def with_newest_codes(lake: Lake, bars: pl.DataFrame, *, whole: bool) -> pl.DataFrame:
+    """Return new bars under the newest codes, after recording the changes of codes that they prove.
+
+    Args:
+        lake: Holds the bars of earlier days.
+        bars: Bars of a source, not stored yet.
+        whole: They are all symbols of their days; only then a missing code has ended.
+    """
+    published = published_changes().filter(
+        ~pl.col("old_symbol").is_in(lake.code_changes().rows["old_symbol"].to_list())
+    )
+    if published.height and (lake.world or lake.stored_world()) == "real":
+        record_changes(lake, _concerning(published, bars))
+    if whole:
+        record_changes(lake, prove(lake, bars)[0])
+    changes = lake.code_changes()
+    return changes.with_newest(bars, ["symbol", "date"]) if changes else bars
+
+
+def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the changes of codes that bars prove together with the stored ones, and those that they only suggest.
+
+    See `market.code_changes.proven_changes`. A code ends on its last bar, and its successor begins on the next trading
+    day; neither has bars beyond, in the bars or in the lake.
+    """
+    near = _near(lake, bars)
+    days, new_days = near["date"].unique().sort().to_list(), set(bars["date"].unique())
+    following = {session_before(day, shanghai()): day for day in days[1:] if day in new_days}
+    spans = near.group_by("symbol").agg(first=pl.col("date").min(), last=pl.col("date").max())
+    # Few codes begin or end within a year: only their bars are looked at, which needs no sorting of the market.
+    first = spans.filter(pl.col("first").is_in(list(following.values()))).select("symbol", date="first")
+    last = spans.filter(pl.col("last").is_in(list(following))).select("symbol", date="last")
+    if first.is_empty() or last.is_empty():
+        return CODE_CHANGES.empty(), CODE_CHANGES.empty().drop("source")
+    few = near.filter(pl.col("symbol").is_in([*first["symbol"], *last["symbol"]]))
+    started = few.join(first, on=["symbol", "date"], how="semi").drop("close")
+    ended = few.join(last, on=["symbol", "date"], how="semi").select("symbol", "date", "close")
+    ended = ended.with_columns(next=pl.col("date").replace_strict(following, return_dtype=pl.Date, default=None))
+    changed = lake.code_changes().rows["old_symbol"]
+    # Prices first: they leave few pairs, of which names are read and other bars are looked for.
+    matches = proven_changes(_unnamed(ended.filter(~pl.col("symbol").is_in(changed.to_list()))), _unnamed(started))
+    pairs = pl.concat(matches).unique(["old_symbol", "new_symbol"])
+    pairs = _without_other_bars(lake, pairs)
+    if pairs.is_empty():
+        return _as_changes(pairs), pairs
+    old, new = (pairs[name].to_list() for name in ("old_symbol", "new_symbol"))
+    proven, suggested = proven_changes(
+        _named(lake, ended.filter(pl.col("symbol").is_in(old)), "next", before=True),
+        _named(lake, started.filter(pl.col("symbol").is_in(new)), "date", before=False),
+    )
+    return _as_changes(proven), suggested
+
+
+def record_changes(lake: Lake, changes: pl.DataFrame) -> int:
+    """Record changes of codes (`code_changes`) that are not recorded, and derive the adjustment events around them.
+
+    What a person stated about a code is kept.
+
+    Returns:
+        The number of changes recorded.
+    """
+    known = lake.code_changes().rows["old_symbol"]
+    new = changes.filter(~pl.col("old_symbol").is_in(known.to_list()))
+    if new.height:
+        _store(lake, new)
+    return new.height
+
+
+def state_change(lake: Lake, old: str, new: str | None, from_day: date) -> None:
+    """Record what a person says about a code: since `from_day` it is `new`, or (None) it did not change.
+
+    Raises:
+        InvalidParams: The codes are equal, `from_day` is not a trading day, or the change would close a circle.
+    """
+    if old == new:
+        raise InvalidParams(f"{old} and {new} are the same code; name the code before and the code after.")
+    if not shanghai().is_probable_session(from_day)[0]:
+        raise InvalidParams(f"{from_day} is not a trading day; give the first trading day of the new code.")
+    others = dict(lake.code_changes().changes.filter(pl.col("code") != old).select("code", "next").iter_rows())
+    following = new
+    while following in others:
+        following = others[following]
+    if new is not None and following == old:
+        raise InvalidParams(f"{new} is recorded as a code before {old}; a stock cannot return to a code it had.")
+    row = [(old, new, from_day, "stated")]
+    _store(lake, pl.DataFrame(row, schema=CODE_CHANGES.dtypes, orient="row"))
+
+
+def identity_inputs(lake: Lake) -> tuple[str, ...]:
+    """Return the tables that decide which rows belong to one stock, for `lake.watermarks`; empty without changes."""
+    return (CODE_CHANGES.name,) if lake.exists(CODE_CHANGES.name) else ()
+
+
+def _store(lake: Lake, changes: pl.DataFrame) -> None:
+    """Move the stored rows to the code of their day, record the changes, and derive the events around them.
+
+    A run that is killed in between leaves each row once, and the change to be recorded again.
+    """
+    replaced = pl.col("old_symbol").is_in(changes["old_symbol"].to_list())
+    recorded = lake.code_changes().rows
+    _move_rows(lake, CodeChanges(pl.concat([recorded.filter(~replaced), changes])))
+    lake.upsert(CODE_CHANGES.name, changes)
+    days = sorted({*changes["from_day"], *recorded.filter(replaced)["from_day"]})
+    if lake.exists("daily_bars") and lake.exists("adjust_events"):
+        refresh_events(lake, days)
+
+
+def _move_rows(lake: Lake, changes: CodeChanges) -> None:
+    """Store the rows of all tables under the code of their day; of rows under both codes that one stays."""
+    symbols = [*changes.newest, *changes.newest.values()]
+    for name, schema in TABLES.items():
+        if "symbol" not in schema.key or not schema.date_column or not symbols or not lake.exists(name):
+            continue
+        rows = lake.read(name, columns=[*schema.dtypes, CODE], symbols=symbols)
+        rows = rows.with_columns(symbol=CODE).drop(CODE)
+        right = changes.codes_of_the_day(rows, schema.date_column)
+        misplaced = rows.with_columns(right=right).filter(pl.col("right") != pl.col("symbol"))
+        if misplaced.is_empty():
+            continue
+        moved = misplaced.with_columns(symbol="right").drop("right").unique(schema.key, maintain_order=True)
+        lake.upsert(name, moved.join(rows, on=schema.key, how="anti", nulls_equal=True))
+        for (code,), rows_of_code in misplaced.group_by("symbol"):
+            days = ", ".join(f"DATE '{day}'" for day in rows_of_code[schema.date_column].unique().sort())
+            where = f"symbol = '{code}' AND {schema.date_column} IN ({days})"
+            delta.commit(f"{lake.location}/{name}", partial(_delete, where))
+
+
+def _delete(where: str, opened: DeltaTable | None) -> None:
+    if opened is not None:
+        opened.delete(where)
+
+
+def _near(lake: Lake, bars: pl.DataFrame) -> pl.DataFrame:
+    """Return the bars with the stored ones of the days shortly before them and between them."""
+    if bars.is_empty() or not lake.exists("daily_bars"):
+        return bars.select(_COLUMNS)
+    start, end = bars["date"].min(), bars["date"].max()
+    stored = lake.read("daily_bars", columns=_COLUMNS, start=start - _BEFORE, end=end)  # ty: ignore[unsupported-operator, invalid-argument-type]
+    stored = stored.filter(~pl.col("date").is_in(bars["date"].unique().to_list()))
+    return pl.concat([bars.select(_COLUMNS), stored])
+
+
+def _without_other_bars(lake: Lake, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Keep the pairs of which the old code has no stored bar from the day on, and the new one none before it."""
+    if pairs.is_empty() or not lake.exists("daily_bars"):
+        return pairs
+    symbols = [*pairs["old_symbol"], *pairs["new_symbol"]]
+    stored = lake.scan("daily_bars", columns=["symbol", "date"], symbols=symbols).group_by("symbol")
+    spans = stored.agg(first=pl.col("date").min(), last=pl.col("date").max()).collect()
+    both = pairs.join(spans, left_on="old_symbol", right_on="symbol", how="left").join(
+        spans, left_on="new_symbol", right_on="symbol", how="left", suffix="_new"
+    )
+    over = (pl.col("last") >= pl.col("from_day")) | (pl.col("first_new") < pl.col("from_day"))
+    return both.filter(~over.fill_null(value=False)).select(pairs.columns)
+
+
+def _unnamed(spans: pl.DataFrame) -> pl.DataFrame:
+    return spans.with_columns(name=pl.lit(None, pl.String))
+
+
+def _named(lake: Lake, spans: pl.DataFrame, day: str, *, before: bool) -> pl.DataFrame:
+    """Add the name that a stock list stated: the last one before the day, or the first one from it on."""
+    if not lake.exists("stock_names"):
+        return _unnamed(spans)
+    names = lake.read("stock_names", columns=["symbol", "from_day", "name"], symbols=spans["symbol"].to_list())
+    both = spans.join(names, on="symbol", how="left").sort("from_day")
+    then = pl.col("from_day") < pl.col(day) if before else pl.col("from_day").is_not_null()
+    chosen = both.filter(then).unique("symbol", keep="last" if before else "first", maintain_order=True)
+    return spans.join(chosen.select("symbol", "name"), on="symbol", how="left")
+
+
+def _concerning(changes: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    codes = [*changes["old_symbol"], *changes["new_symbol"]]
+    return changes if bars["symbol"].is_in(codes).any() else changes.clear()
+
+
+def _as_changes(pairs: pl.DataFrame) -> pl.DataFrame:
+    return pairs.with_columns(source=pl.lit("prices")).select(*CODE_CHANGES.dtypes)

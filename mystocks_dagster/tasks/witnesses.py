@@ -1,0 +1,303 @@
+"""Compare the stored rows of a day with a source that did not give them, and keep the differences."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Literal
+
+import polars as pl
+from pydantic import Field, field_validator
+
+from mystocks_dagster.errors import MyStocksError, NotOffered, SettingsError, SourceError
+from mystocks_dagster.lake.comparisons import record_calendar, record_comparison
+from mystocks_dagster.lake.loads import load_entries
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market import clock
+from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.witnesses import (
+    COMPARED,
+    WITNESS_TABLES,
+    Comparison,
+    calendar_differences,
+    compare,
+    day_difference,
+)
+from mystocks_dagster.settings import Settings, source_names
+from mystocks_dagster.sources.chain import late_until
+from mystocks_dagster.sources.checked import CheckedSource, take_findings
+from mystocks_dagster.sources.declaration import EXCHANGES
+from mystocks_dagster.sources.registry import declarations, open_source
+from mystocks_dagster.sources.witnesses import Witness, covers, witnesses_of
+from mystocks_dagster.tags import State
+from mystocks_dagster.tasks.param_types import Day, TaskParams
+from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+
+ComparedTable = Literal["daily_bars", "index_bars", "etf_bars", "daily_valuation", "adjust_events"]
+#: The table whose loaded days are those of a table that is derived from it.
+_DAYS_OF = {"adjust_events": "daily_bars"}
+#: Calendars are compared so many days before and after the compared day.
+_CALENDAR = timedelta(days=45)
+
+
+class WitnessParams(TaskParams):
+    """Parameters of `compare_sources`."""
+
+    tables: list[ComparedTable] = Field(
+        default=["daily_bars", "index_bars", "etf_bars", "daily_valuation", "adjust_events"],
+        min_length=1,
+        description="Tables to compare.",
+    )
+    day: Day = Field(default=None, description="Trading day to compare; empty means the newest loaded one.")
+    witnesses: list[str] = Field(
+        default=[], description="Sources to compare with, in order; empty means those that the tables declare."
+    )
+    sample: int = Field(
+        default=20, ge=1, le=500, description="Symbols to compare with a source that has no whole days at a low cost."
+    )
+
+    @field_validator("witnesses")
+    @classmethod
+    def _exist(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in source_names():
+                raise ValueError(f"there is no data source {name!r}; the sources are {', '.join(source_names())}")
+        return names
+
+
+@dataclass(kw_only=True)
+class _Report:
+    """What was compared so far.
+
+    Attributes:
+        compared: A sentence for each comparison.
+        skipped: A sentence for each table that has no witness now.
+        rows: Number of written rows by table.
+        failures: Errors by `TABLE with SOURCE`.
+        asked: The sources that gave rows, by name.
+    """
+
+    compared: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, MyStocksError] = field(default_factory=dict)
+    asked: dict[str, CheckedSource] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _StoredDay:
+    """The stored rows of a day; `givers` are the sources that gave them."""
+
+    table: str
+    day: date
+    rows: pl.DataFrame
+    givers: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        return ", ".join(self.givers)
+
+
+@declares(writes=("source_differences", "source_comparisons"), reads=tuple(COMPARED))
+def compare_sources(params: WitnessParams, run: TaskRun) -> TaskResult:
+    """Compare the stored rows of a day with a source that did not give them, table by table.
+
+    All rows are compared where the other source gives the day in bulk, else a sample of symbols. The stored rows stay
+    as they are: neither source is preferred, and each difference is kept in the table `source_differences`.
+
+    Raises:
+        SourceError: Every source that was asked failed.
+        LakeError: The lake cannot be read or written.
+    """
+    lake = run.lake()
+    if (lake.stored_world() or "real") != "real":
+        return TaskResult(status="skipped", message="Simulated data has no witness: there is one source of it.")
+    report, opened = _Report(), dict[str, CheckedSource | None]()
+    for done, table in enumerate(params.tables):
+        run.report_progress(done, len(params.tables), table)
+        _compare_table(table, params, run, lake, opened, report)
+    _compare_calendars(report.asked.values(), lake, params.day, report)
+    return _result(report)
+
+
+def _compare_table(
+    table: str,
+    params: WitnessParams,
+    run: TaskRun,
+    lake: Lake,
+    opened: dict[str, CheckedSource | None],
+    report: _Report,
+) -> None:
+    """Compare a table with the first witness that has the day, and record the result."""
+    stored = _stored_day(lake, table, params.day)
+    if stored is None:
+        report.skipped.append(f"{table}: nothing is loaded{f' of {params.day}' if params.day else ''}.")
+        return
+    failures: dict[str, MyStocksError] = {}
+    for witness, source in _sources(stored, params.witnesses, run.settings, opened):
+        try:
+            result = _compare_with(stored, witness, source, params.sample)
+        except NotOffered:
+            continue
+        except SourceError as error:
+            run.logger.warning("%s could not be compared with %s: %s", table, witness.source, error)
+            failures[f"{table} with {witness.source}"] = error
+            continue
+        report.asked[source.name] = source
+        record_comparison(lake, table, stored.day, (stored.source, witness.source), result)
+        _count(report, "source_differences", result.differences.height)
+        _count(report, "source_comparisons", 1)
+        report.compared.append(_sentence(stored, witness.source, result))
+        return
+    report.failures |= failures
+    if not failures:
+        report.skipped.append(f"{table}: no other source has {stored.day} now.")
+
+
+def _stored_day(lake: Lake, table: str, day: date | None) -> _StoredDay | None:
+    """Return the stored rows of a day, or of the newest day with rows; None if there are none."""
+    entries = load_entries(lake, _DAYS_OF.get(table, table)).filter(pl.col("rows") > 0).sort("date")
+    entries = entries.tail(1) if day is None else entries.filter(pl.col("date") == day)
+    if entries.is_empty():
+        return None
+    entry = entries.row(0, named=True)
+    rows = TABLES[table].empty()
+    if lake.exists(table):
+        rows = lake.read(table, start=entry["date"], end=entry["date"])
+    sources = rows["source"].drop_nulls().unique().sort().to_list() if "source" in rows.columns else []
+    givers = tuple(sources or (name.strip() for name in entry["source"].split(",")))
+    return _StoredDay(table=table, day=entry["date"], rows=rows, givers=givers)
+
+
+def _sources(
+    stored: _StoredDay, named: Sequence[str], settings: Settings, opened: dict[str, CheckedSource | None]
+) -> Iterator[tuple[Witness, CheckedSource]]:
+    """Yield the witnesses that can have the day, each with its opened source."""
+    newest, _ = shanghai().probable_latest_closed(clock.now())
+    witnesses = witnesses_of(stored.table, without=stored.givers)
+    if named:
+        witnesses = tuple(sorted((w for w in witnesses if w.source in named), key=lambda w: named.index(w.source)))
+    for witness in witnesses:
+        if not covers(witness, stored.day, newest):
+            continue
+        if witness.source not in opened:
+            opened[witness.source] = _open(witness.source, settings)
+        source = opened[witness.source]
+        if source is not None and not late_until(source, stored.table, stored.day):
+            yield witness, source
+
+
+def _open(name: str, settings: Settings) -> CheckedSource | None:
+    """Open a source; None if its settings are missing."""
+    try:
+        return CheckedSource(open_source(name, settings))
+    except SettingsError:
+        return None
+
+
+def _compare_with(stored: _StoredDay, witness: Witness, source: CheckedSource, sample: int) -> Comparison:
+    own = stored.rows.filter(_in_exchanges(witness.offer.exchanges))
+    symbols = None if witness.in_bulk else _sampled(own["symbol"].to_list(), sample, f"{stored.table} {stored.day}")
+    other = _fetch(stored, source, symbols)
+    if symbols is not None:
+        own = own.filter(pl.col("symbol").is_in(symbols))
+    if other.is_empty() and own.height and stored.table not in _DAYS_OF:
+        return _no_rows(stored, source, own.height)
+    return compare(stored.table, own, other.filter(_in_exchanges(_exchanges_of(stored))))
+
+
+def _fetch(stored: _StoredDay, source: CheckedSource, symbols: list[str] | None) -> pl.DataFrame:
+    if stored.table == "daily_bars":
+        frames = [stored.rows.clear(), *source.daily_bars([stored.day], symbols)]
+        other = pl.concat(frames, how="diagonal_relaxed")
+    else:
+        other = source.rows(WITNESS_TABLES.get(stored.table, stored.table), stored.day, stored.day)
+        other = other if symbols is None else other.filter(pl.col("symbol").is_in(symbols))
+    take_findings(source, WITNESS_TABLES.get(stored.table, stored.table))
+    return other
+
+
+def _no_rows(stored: _StoredDay, source: CheckedSource, rows: int) -> Comparison:
+    """Return the comparison of a day of which the witness has no row: a holiday by its calendar, or not."""
+    try:
+        days = source.trading_days()
+    except NotOffered:
+        days = []
+    if days and days[0] <= stored.day <= days[-1] and stored.day not in set(days):
+        note = f"{source.name} calls {stored.day} a holiday, while {stored.source} has {rows:,} rows of it."
+        return day_difference("holiday", f"{rows} rows", "holiday", note, rows)
+    note = f"{source.name} has no row of {stored.day}, while {stored.source} has {rows:,}."
+    return day_difference("no_rows", f"{rows} rows", None, note, rows)
+
+
+def _compare_calendars(sources: Iterable[CheckedSource], lake: Lake, day: date | None, report: _Report) -> None:
+    """Compare the trading days around the day by the calendar in force and by each opened source that states them."""
+    around, calendar = day or clock.now().date(), shanghai()
+    for source in sources:
+        try:
+            days = source.trading_days()
+        except NotOffered:
+            continue
+        except SourceError as error:
+            report.failures[f"trading_calendar with {source.name}"] = error
+            continue
+        first = max(around - _CALENDAR, calendar.first, days[0])
+        last = min(around + _CALENDAR, calendar.last, days[-1])
+        if first > last:
+            continue
+        ours = set(calendar.sessions(first, last))
+        differences = calendar_differences(ours, {item for item in days if first <= item <= last})
+        record_calendar(lake, source.name, differences, (first, last))
+        _count(report, "source_differences", differences.height)
+        if differences.height:
+            listed = ", ".join(f"{row['date']} ({row['value_b']} there)" for row in differences.iter_rows(named=True))
+            report.compared.append(f"The calendar of {source.name} differs: {listed}.")
+
+
+def _result(report: _Report) -> TaskResult:
+    if report.failures and not report.compared:
+        errors = list(report.failures.values())
+        raise next((error for error in errors if error.retryable), errors[0])
+    failures = [f"{name} failed: {error}" for name, error in report.failures.items()]
+    status = State.SUCCESS if report.compared or report.rows.get("source_comparisons") else State.SKIPPED
+    return TaskResult(
+        status=State.PARTIAL_SUCCESS if failures else status,
+        message=" ".join([*report.compared, *failures, *report.skipped]),
+        rows=report.rows,
+        failed_items=tuple(report.failures),
+    )
+
+
+def _sentence(stored: _StoredDay, witness: str, result: Comparison) -> str:
+    text = f"{stored.table} of {stored.day}: {stored.source} and {witness}"
+    if result.note:
+        return f"{text}: {result.note}"
+    if not result.agreeing + result.differing:
+        return f"{text} have no row."
+    rows = f"in {result.differing:,} of {result.agreeing + result.differing:,} rows"
+    return f"{text} agree{f' except {rows}' if result.differing else f' in all {result.agreeing:,} rows'}."
+
+
+def _sampled(symbols: list[str], size: int, seed: str) -> list[str]:
+    """Return some symbols, the same ones for the same seed."""
+    return sorted(random.Random(seed).sample(sorted(symbols), min(size, len(symbols))))
+
+
+def _exchanges_of(stored: _StoredDay) -> tuple[str, ...]:
+    """Return the exchanges that the sources of the stored rows cover."""
+    table = _DAYS_OF.get(stored.table, stored.table)
+    offers = [
+        offer
+        for name in stored.givers
+        for offer in (declarations()[name].offers_of(table) if name in declarations() else ())
+    ]
+    return tuple({exchange for offer in offers for exchange in offer.exchanges}) or EXCHANGES
+
+
+def _in_exchanges(exchanges: Iterable[str]) -> pl.Expr:
+    return pl.col("symbol").str.slice(-2).is_in(list(exchanges))
+
+
+def _count(report: _Report, table: str, rows: int) -> None:
+    report.rows[table] = report.rows.get(table, 0) + rows

@@ -1,0 +1,96 @@
+"""A table becomes late as time passes: its check turns red when a day is published, and green by that day only."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+
+import dagster as dg
+import polars as pl
+import pytest
+from support.project import Folder
+
+from mystocks_dagster.factory.build import build_definitions
+from mystocks_dagster.factory.freshness import FreshnessWatch
+from mystocks_dagster.factory.loaded_file import LoadedFile
+from mystocks_dagster.instance import open_instance
+from mystocks_dagster.lake.loads import record_days
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.reader import load_task_file
+
+TASKS = """
+tasks:
+  - task_id: sync
+    task_type: cron
+    task_module: mystocks_dagster.tasks.data_sync
+    task_function: sync_daily_stock_data
+    available_after: "17:30"
+    schedule: {schedule_type: cron, cron_expression: "0 16 * * 1-5"}
+  - {task_id: boards, task_type: manual, task_module: mystocks_dagster.tasks.market_data,
+     task_function: fetch_longhubang_data}
+"""
+KEY = dg.AssetCheckKey(dg.AssetKey("daily_bars"), "newest_day")
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+
+@pytest.fixture
+def load(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    monkeypatch.chdir(folder.root)
+    monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
+    folder.write("tasks.yaml", TASKS)
+    lake = Lake(str(folder.root / "data"), "real")
+
+    def store(text: str) -> None:
+        day = date.fromisoformat(text)
+        prices = dict.fromkeys(("open", "high", "low", "close", "prev_close", "amount"), 9.0)
+        bar = {"symbol": "600000.SH", "date": day, **prices, "volume": 1, "is_st": False, "suspended": False}
+        lake.replace_days("daily_bars", pl.DataFrame([bar], schema=DAILY_BARS.dtypes), [day])
+        record_days(lake, "daily_bars", {day: 1}, source="test")
+
+    return store
+
+
+def watch(folder: Folder) -> FreshnessWatch:
+    return FreshnessWatch(LoadedFile(version=load_task_file(folder.root / "tasks.yaml")))
+
+
+def outcomes(watched: FreshnessWatch, monkeypatch: pytest.MonkeyPatch, moment: str) -> list[tuple[str, bool]]:
+    monkeypatch.setenv("MYSTOCKS_NOW", f"{moment}+08:00")
+    return [(outcome.asset.to_user_string(), outcome.passed) for outcome in watched.due(at(moment))]
+
+
+def test_it_is_evaluated_when_a_day_is_published_and_after_a_load_and_not_in_between(
+    folder: Folder, load: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("2026-11-23")
+    watched = watch(folder)
+    # The manual task's table is not expected on any day.
+    assert outcomes(watched, monkeypatch, "2026-11-24T16:00") == [("daily_bars", True)]
+    assert outcomes(watched, monkeypatch, "2026-11-24T17:29") == []
+    assert outcomes(watched, monkeypatch, "2026-11-24T17:30") == [("daily_bars", False)]
+    assert outcomes(watched, monkeypatch, "2026-11-24T17:40") == []
+    load("2026-11-20")
+    assert outcomes(watched, monkeypatch, "2026-11-24T17:41") == [("daily_bars", False)]
+    load("2026-11-24")
+    assert outcomes(watched, monkeypatch, "2026-11-24T17:42") == [("daily_bars", True)]
+    # Over the weekend nothing becomes late.
+    assert outcomes(watched, monkeypatch, "2026-11-24T23:59") == []
+
+
+def test_the_system_sensor_records_it_in_dagster(
+    folder: Folder, load: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("2026-11-23")
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T17:30:00+08:00")
+    definitions = build_definitions(load_task_file(folder.root / "tasks.yaml"))
+    sensor = definitions.get_repository_def().get_sensor_def("system__sensor")
+    with open_instance(Settings.from_env()) as instance:
+        sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+        record = instance.event_log_storage.get_latest_asset_check_execution_by_key([KEY])[KEY]
+        assert record.evaluation is not None
+        assert (record.evaluation.passed, record.evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert "mystocks run sync" in (record.evaluation.description or "")

@@ -1,0 +1,109 @@
+"""Files of a dataset: what is read, converted and refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mystocks_dagster.datasets.model import FilesSpec
+from mystocks_dagster.datasets.reader import Dataset, read_dataset
+from mystocks_dagster.errors import SourceChanged, SourceUnavailable
+from mystocks_dagster.market.tables import BUILT_IN
+from mystocks_dagster.sources.dataset_files import read_files
+
+TEXT = """\
+title: 持仓
+about: Holdings
+about_zh: 持仓
+domain: research
+key: [symbol]
+files: {pattern: "in/*.*"}
+columns:
+  symbol: {source: [代码, code], type: symbol}
+  shares: {source: 股数, type: count, unit: shares, scale: 100, optional: true}
+  price: {source: 价格, type: number, unit: CNY, optional: true}
+  bought: {source: 日期, type: day, unit: day, optional: true}
+  active: {source: 在持, type: flag, unit: yes or no, optional: true}
+  seen: {source: 时间, type: moment, unit: moment, optional: true}
+unused: [备注]
+"""
+HEAD = "代码,股数,价格,日期,在持,时间,备注\n"
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    path = tmp_path / "holdings.yaml"
+    path.write_text(TEXT.replace("in/*.*", "in/*.csv"), encoding="utf-8")
+    (tmp_path / "in").mkdir()
+    return read_dataset(path, BUILT_IN)
+
+
+def read(dataset: Dataset, tmp_path: Path, text: str | bytes) -> pl.DataFrame:
+    content = text if isinstance(text, bytes) else (HEAD + text).encode()
+    (tmp_path / "in" / "a.csv").write_bytes(content)
+    return read_files(dataset, tmp_path, {})
+
+
+def test_values_have_our_units_and_types(dataset: Dataset, tmp_path: Path) -> None:
+    frame = read(dataset, tmp_path, '1,"1,234.5",-,20240301,是,2024-03-01 09:30:00,x\nsh510300,,1.5,2024/3/1,N,,\n')
+    first, second = frame.rows(named=True)
+    assert first["seen"].isoformat() == "2024-03-01T09:30:00+08:00"
+    assert first | {"seen": None} == {
+        "symbol": None, "shares": 123450, "price": None, "bought": second["bought"], "active": True, "seen": None
+    }  # fmt: skip
+    assert second["symbol"] == "510300.SH"
+    assert (second["shares"], second["price"], second["active"]) == (None, 1.5, False)
+    assert str(second["bought"]) == "2024-03-01"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("600519,1.234,,,,,\n", "shares is '1.234', which is not a count"),
+        ("600519,,abc,,,,\n", "price is 'abc', which is not a number"),
+        ("600519,,inf,,,,\n", "price is 'inf', which is not a number"),
+        ("600519,,1,2024-13-01,,,\n", "2024-13-01"),
+        ("600519,,1,,perhaps,,\n", "active is 'perhaps', which is not a flag"),
+        ("600519,,1,,,soon,\n", "seen is 'soon', which is not a moment"),
+        ("600519,,1\n,,,,,,,,,,,,\n", "equal columns in all lines"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_file(row: str, message: str, dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SourceChanged, match=r"in/a\.csv") as raised:
+        read(dataset, tmp_path, row)
+    assert message in str(raised.value)
+
+
+def test_a_column_that_vanished_or_appeared_is_named(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SourceChanged, match="no column 价格"):
+        read(dataset, tmp_path, "代码,股数,日期,在持,时间\n600519,1,,,\n".encode())
+    with pytest.raises(SourceChanged, match="unknown column 新列"):
+        read(dataset, tmp_path, (HEAD.strip() + ",新列\n600519,1,1,,,,,x\n").encode())
+
+
+def test_text_of_excel_in_chinese_windows_is_read(dataset: Dataset, tmp_path: Path) -> None:
+    assert read(dataset, tmp_path, (HEAD + "600519,1,1,,,,茅台\n").encode("gb18030")).height == 1
+    assert read(dataset, tmp_path, ("\ufeff" + HEAD + "600519,1,1,,,,\n").encode()).height == 1
+
+
+def test_a_column_of_another_kind_in_a_parquet_file_is_named(dataset: Dataset, tmp_path: Path) -> None:
+    spec = dataset.spec.model_copy(update={"files": FilesSpec(pattern="in/*.parquet")})
+    columns = {name: [None] for name in HEAD.strip().split(",")} | {"代码": ["600519"], "价格": [[1.0]]}
+    pl.DataFrame(columns).write_parquet(tmp_path / "in" / "a.parquet")
+    with pytest.raises(SourceChanged, match=r"price is of type List\(Float64\), which is not a number"):
+        read_files(replace(dataset, spec=spec), tmp_path, {})
+
+
+def test_a_file_without_rows_is_not_an_error(dataset: Dataset, tmp_path: Path) -> None:
+    assert read(dataset, tmp_path, "").is_empty()
+
+
+def test_no_file_and_a_link_out_of_the_project_are_errors(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match=r"There is no file in/\*\.csv in"):
+        read_files(dataset, tmp_path, {})
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.csv"
+    outside.write_text(HEAD + "600519,1,1,,,,\n", encoding="utf-8")
+    (tmp_path / "in" / "link.csv").symlink_to(outside)
+    with pytest.raises(SourceChanged, match="lies outside"):
+        read_files(dataset, tmp_path, {})
