@@ -38,10 +38,12 @@ app = typer.Typer(
 
 def register(parent: typer.Typer) -> None:
     """Add the commands under `data`."""
-    from mystocks_dagster.cli import data_actions, data_gaps, data_truth
+    from mystocks_dagster.cli import data_actions, data_export, data_gaps, data_migrate, data_truth
 
     data_actions.register(app)
+    data_export.register(app)
     data_gaps.register(app)
+    data_migrate.register(app)
     data_truth.register(app)
     parent.add_typer(app, name="data")
 
@@ -213,34 +215,6 @@ def _print_restored(table: str, restored: Any) -> None:
             console.print(f"Its log was damaged, so it was written as a new table. The damaged table is in {aside}")
     if restored.derived:
         console.print(f"It was derived again from the stored daily_bars: {restored.rows:,} rows")
-
-
-@app.command()
-def migrate(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
-    json: Json = False,
-) -> None:
-    """Migrate a lake that an older version wrote to the current format; continues after an interruption.
-
-    Example: mystocks data migrate --dry-run
-    """
-    from mystocks_dagster.lake.migrate import Step, plan
-    from mystocks_dagster.lake.migrate import migrate as execute
-
-    def report(step: Step) -> None:
-        if not json:
-            console.print(f"{step.table}, to format {step.number}: {escape(step.about)}")
-
-    lake = _lake()
-    steps = plan(lake) if dry_run else execute(lake, report)
-    if json:
-        print_json({"dry_run": dry_run, "steps": [vars(step) for step in steps]})
-        return
-    if dry_run:
-        for step in steps:
-            report(step)
-    summary = f"{len(steps)} to do" if dry_run else f"{len(steps)} done"
-    console.print(summary if steps else "The lake has the current format; there is nothing to do.")
 
 
 def _world(lake: Any) -> str:

@@ -191,3 +191,14 @@ def test_a_person_states_a_change_of_code_and_takes_it_back(mystocks: Commands) 
     assert mystocks.json("data", "universe", "--day", "2025-01-02")[0]["symbol"] == "600000.SH"
     assert "--from" in mystocks("data", "codes", "600000", "600999", code=1)
     assert "not a stock code" in mystocks("data", "codes", "6000", "600999", "--from", "2025-01-03", code=1)
+
+
+def test_a_table_is_exported_once_and_replaced_only_with_force(mystocks: Commands) -> None:
+    out = mystocks.folder.root / "bars.csv"
+    assert f"wrote {out}: 2 rows" in mystocks("data", "export", "daily_bars", str(out))
+    assert "exists already" in mystocks("data", "export", "daily_bars", str(out), code=1)
+    one = ("data", "export", "daily_bars", str(out), "--start", "2025-01-03", "--symbols", "600000.SH", "--force")
+    assert mystocks.json(*one) == {"table": "daily_bars", "rows": 1, "out": str(out)}
+    assert out.read_text(encoding="utf-8-sig").splitlines()[1].startswith("600000.SH,2025-01-03,9.0")
+    assert "has no such rows" in mystocks(*one, "--end", "2025-01-01", code=1)
+    assert "no table 'bars'" in mystocks("data", "export", "bars", str(out), "--force", code=1)

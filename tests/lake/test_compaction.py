@@ -44,6 +44,14 @@ def test_daily_files_become_one_per_month_and_no_row_changes(daily: Lake):
     assert daily.read("daily_bars").sort("date", "symbol").equals(before)
 
 
+def test_every_row_still_says_its_source_and_load(daily: Lake):
+    columns = ["symbol", "date", "source", "loaded_at"]
+    before = daily.read("daily_bars", columns=columns).sort("date", "symbol")
+    daily.compact()
+    assert files(daily) == MONTHS
+    assert daily.read("daily_bars", columns=columns).sort("date", "symbol").equals(before)
+
+
 def test_what_is_in_place_is_not_written_again(daily: Lake, make_bars: Callable[..., pl.DataFrame]):
     daily.compact()
     version = daily.log("daily_bars").version()
