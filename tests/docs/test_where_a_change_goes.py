@@ -152,7 +152,7 @@ def test_a_new_source_is_two_files_of_its_own(answer: dict[str, Any]):
         "| `pledges` | `made_up` | all | none |  | SH, SZ, BJ |  |",
     ]
     assert answer["reach"] == "it is always there"
-    assert answer["sources offered"] == sorted([*source_names(), "made_up"])
+    assert answer["sources offered"] == sorted(["auto", *source_names(), "made_up"])
     assert answer["world"] == "simulated:made_up"
 
 
@@ -164,12 +164,15 @@ def test_a_new_table_is_its_declaration_and_its_task(answer: dict[str, Any]):
         "### pledges (股权质押)",
         "Pledged shares by stock and day (group `flows`).",
         "| `pledged_in_full` | all shares are pledged | the row is stored, and the table's asset check warns |",
+        "Checks: `pledged_in_full`, `value_rules`, `keys_unique` (blocks), `required_values` (blocks), "
+        "`rows_set_aside`.",
     ]
 
 
 def test_a_new_check_is_a_rule_of_its_table(answer: dict[str, Any]):
-    assert answer["built"] == ["last_run", "pledged_in_full", "value_rules"]
-    assert answer["checks"] == {"last_run": True, "pledged_in_full": False, "value_rules": True}
+    of_every_table = ["keys_unique", "last_run", "required_values", "rows_set_aside", "value_rules"]
+    assert answer["built"] == sorted(["pledged_in_full", *of_every_table])
+    assert answer["checks"] == {name: name != "pledged_in_full" for name in answer["built"]}
 
 
 def test_a_new_field_of_the_task_file_is_in_the_form_the_reference_and_the_schema(answer: dict[str, Any]):
