@@ -8,6 +8,7 @@ from itertools import groupby
 import polars as pl
 
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.last_bars import bars_with_last
 from mystocks_dagster.lake.loads import complete_days
 from mystocks_dagster.lake.store import Lake
@@ -107,5 +108,7 @@ def _differences(lake: Lake, days: Sequence[date], actions: pl.DataFrame) -> pl.
     bars = bars_with_last(lake, days, symbols)
     computed = flags.filter(pl.col("actions_known").is_not_null())
     computed = computed.select("symbol", "date", computed=pl.lit(value=True)).collect()
+    # After a day on which a bar may be missing, the last stored close is not the one before: that is a doubt already.
+    bars = bars.join(unknown_events(lake), on=["symbol", "date"], how="anti")
     bars = bars.join(computed, on=["symbol", "date"], how="left", maintain_order="left")
     return differences(bars.with_columns(pl.col("computed").fill_null(value=False)), actions)

@@ -53,7 +53,8 @@ def _witnesses(table: str) -> str:
 
 
 def _offered(source: SourceDeclaration) -> str:
-    return f"{len(source.tables)} tables, see below" if source.offers else source.offers_note
+    count = len(source.tables)
+    return f"{count} {'table' if count == 1 else 'tables'}, see below" if count else source.offers_note
 
 
 def _past(offer: Offer) -> str:

@@ -225,9 +225,9 @@ def store_days(
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
     partial = partial_days(counts, known, admitted)
-    if counts and admitted.changes is not None:
-        complete = known.complete.keys() - known.lacking
-        loaded.events += add_events(lake, list(counts), admitted.changes, complete=complete)
+    if counts:
+        whole = known.complete.keys() - known.lacking
+        loaded.events += add_events(lake, list(counts), admitted.changes, complete=whole)
         record(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial
@@ -240,10 +240,8 @@ def store_days(
 
 def _spanned(days: Mapping[date, int]) -> set[date]:
     """Return the days, and the non-trading days between them, whose rows were checked too."""
-    if not days:
-        return set()
-    first, last = min(days), max(days)
-    every = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    first, length = min(days, default=date.min), (max(days) - min(days)).days + 1 if days else 0
+    every = (first + timedelta(days=n) for n in range(length))
     return {*days, *(day for day in every if not shanghai().is_probable_session(day)[0])}
 
 

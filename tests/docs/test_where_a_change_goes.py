@@ -23,7 +23,7 @@ from mystocks_dagster.sources.declaration import Offer, SourceDeclaration
 
 SOURCE = SourceDeclaration(
     name="made_up", about="one invented row", world="simulated", needs="`MYSTOCKS_MADE_UP`",
-    offers=(Offer(table="pledges", past="latest"),),
+    offers=(Offer(table="pledges", past="all"),),
     implementation="mystocks_dagster.sources.made_up.source:MadeUp", ready=lambda settings: "it is always there",
 )
 """,
@@ -148,7 +148,8 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_a_new_source_is_two_files_of_its_own(answer: dict[str, Any]):
     assert len(SOURCE) == 2
     assert answer["source row"] == [
-        "| `made_up` | one invented row | `simulated:<seed>` | `MYSTOCKS_MADE_UP` | `pledges` |"
+        "| `made_up` | one invented row | `simulated:<seed>` | `MYSTOCKS_MADE_UP` | 1 table, see below |",
+        "| `pledges` | `made_up` | all | none |  | SH, SZ, BJ |  |",
     ]
     assert answer["reach"] == "it is always there"
     assert answer["sources offered"] == sorted([*source_names(), "made_up"])

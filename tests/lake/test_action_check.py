@@ -88,6 +88,15 @@ def test_days_of_unknown_actions_and_computed_previous_closes_are_not_compared(l
     assert found(lake) == [(BANK, WED, "sources_differ")]
 
 
+def test_a_bar_after_a_missing_one_is_a_doubt_and_not_a_contradiction(lake: Lake):
+    store(lake, {(BANK, WED): 9.5})
+    lake.replace_days("daily_bars", lake.read("daily_bars", symbols=[MAKER], start=TUE, end=TUE), [TUE])
+    record_days(lake, "daily_bars", {TUE: 1}, source="test", lacking=(TUE,))
+    refresh_events(lake, [TUE])
+    state(lake)
+    assert check_actions(lake, DAYS).open == 0
+
+
 def test_the_rows_from_that_day_on_are_unconfirmed_and_still_computed(lake: Lake):
     store(lake, {(BANK, WED): 9.5})
     state(lake)

@@ -1,0 +1,88 @@
+"""The parameter `data_source`: one source or several, in the task file, the Launchpad and the form of a run."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from pydantic import ValidationError
+
+from mystocks_dagster.api.pages.run_form import _choices
+from mystocks_dagster.factory.config_schema import config_fields
+from mystocks_dagster.settings import source_choices
+from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.reader import read_task_file
+from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
+
+FILE = """
+tasks:
+  - task_id: daily
+    task_type: data_sync
+    task_module: mystocks_dagster.tasks.data_sync
+    task_function: sync_daily_stock_data
+    params:
+      data_source: {}
+"""
+
+
+def written(tmp_path: Path, value: str) -> Any:
+    path = tmp_path / "tasks.yaml"
+    path.write_text(FILE.format(value), encoding="utf-8")
+    [task] = read_task_file(path).tasks
+    return task.params["data_source"]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("akshare", "akshare"),
+        ("[recorded, akshare]", ["recorded", "akshare"]),
+        ("auto", "auto"),
+        ("recorded, akshare", ["recorded", "akshare"]),
+    ],
+)
+def test_a_task_names_one_source_or_several(value: str, read: object, tmp_path: Path) -> None:
+    written(tmp_path, value)
+    assert DailySync.model_validate({"data_source": value if value[0] != "[" else read}).data_source == read
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("akshar", r"tasks\.yaml:8:20.*data_source cannot be 'akshar'.*akshare"),
+        ("[recorded, akshar]", r"tasks\.yaml:8:31.*entry 2 of data_source cannot be 'akshar'.*akshare"),
+        ("[akshare, simulated]", r"tasks\.yaml:8:20.*never mixed with real data"),
+        ("[akshare, akshare]", r"tasks\.yaml:8:20.*akshare is named twice"),
+        ("[auto, akshare]", r"tasks\.yaml:8:20.*auto stands for the order of each table"),
+    ],
+)
+def test_a_wrong_choice_is_shown_with_its_place(value: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(TaskFileError, match=f"(?s){message}"):
+        written(tmp_path, value)
+
+
+def test_no_choice_is_the_default_source() -> None:
+    assert [DailySync(data_source=value).data_source for value in (None, "", [])] == [None, None, None]  # ty: ignore[invalid-argument-type]
+    with pytest.raises(ValidationError, match="akshare"):
+        DailySync.model_validate({"data_source": {"akshare": 1}})
+
+
+def test_the_launchpad_takes_a_name_or_a_list() -> None:
+    field = config_fields(sync_daily_stock_data, {"data_source": ["recorded", "akshare"]}, frozenset())["data_source"]
+    assert "else recorded, akshare" in field.description
+
+    @dg.op(config_schema={"data_source": field})
+    def load() -> None:
+        """Take the config."""
+
+    @dg.job
+    def only() -> None:
+        load()
+
+    for value in ("akshare", ["recorded", "akshare"], None):
+        config = {"ops": {"load": {"config": {"data_source": value}}}}
+        assert dg.validate_run_config(only, config)["ops"]["load"]["config"]["data_source"] == value
+
+
+def test_the_form_of_a_run_offers_the_names() -> None:
+    assert _choices(DailySync.model_fields["data_source"].annotation) == source_choices()
