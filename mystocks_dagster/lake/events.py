@@ -93,8 +93,8 @@ def add_events(
         lake.scan("daily_bars", columns=["symbol", "date"], start=days[-1] + timedelta(days=1)), [days[-1]]
     )
     later = sorted({*later, *_days_after_suspensions(lake, days)} - {*days})
-    events = [_events(lake, bars.select(changes.columns), complete, calendar)]
-    events += [_events(lake, bars_with_last(lake, block), complete, calendar) for block in _blocks(later)]
+    events = [_events(lake, changed_closes(bars.select(changes.columns)), complete, calendar)]
+    events += [_events(lake, changed_bars(lake, block), complete, calendar) for block in _blocks(later)]
     return lake.replace_days("adjust_events", pl.concat(events), sorted({*days, *later}))
 
 

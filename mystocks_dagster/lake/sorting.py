@@ -48,8 +48,7 @@ def sort_by_symbol(
     """
     frame = _aligned(frame)
     chunks = _chunks(frame)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        runs = pl.concat(pool.map(lambda chunk: chunk["symbol"].rle().struct.unnest(), chunks))
+    runs = pl.concat(chunk["symbol"].rle().struct.unnest() for chunk in chunks)
     names = pl.Enum(runs["value"].unique().sort())
     codes = runs["value"].cast(names).to_physical().to_numpy()
     lengths = runs["len"].to_numpy().astype(np.int64)
@@ -126,8 +125,9 @@ def _moved(
         if rest:
             sources[positions] = np.arange(start, ends[index])
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(move, range(len(chunks))))
+    # In one thread: between these short calls, threads would wait for each other longer than they work.
+    for index in range(len(chunks)):
+        move(index)
     others = frame.select(rest)[sources] if rest else frame.select(rest)
     return arrays, {series.name: series for series in others.iter_columns()}
 

@@ -29,7 +29,7 @@ def test_every_python_block_runs_in_order(tmp_path, monkeypatch: pytest.MonkeyPa
     for table in ("income_statements", "corporate_actions"):
         lake.replace_all(table, TABLES[table].empty())
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
