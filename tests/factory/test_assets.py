@@ -15,12 +15,15 @@ GROUPS = {
         *("stocks", "stock_names", "code_changes"),
         *("adjust_events", "corporate_actions", "action_differences"),
     },
-    "market": {"daily_bars", "stock_quotes", "etf_quotes"},
-    "fundamentals": {"balance_sheets", "income_statements", "cash_flows"},
+    "market": {"daily_bars", "index_bars", "etf_bars", "stock_quotes", "etf_quotes"},
+    "fundamentals": {"balance_sheets", "income_statements", "cash_flows", "daily_valuation"},
     "flows": {"longhubang", "capital_flow_stock", "capital_flow_sector", "capital_flow_concept"},
     "indicators": {"indicators_daily", "indicators_weekly"},
     "research": {"signals", "backtests", "backtest_equity", "backtest_trades"},
-    "system": {"loaded_days", "quarantine", "task_file", "trading_calendar"},
+    "system": {
+        *("loaded_days", "quarantine", "source_comparisons", "source_differences"),
+        *("task_file", "trading_calendar"),
+    },
 }
 
 

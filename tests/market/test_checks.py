@@ -182,7 +182,8 @@ def test_a_balance_sheet_that_does_not_balance_is_named(lake: Lake) -> None:
     good = pl.DataFrame([row], schema=table.dtypes)
     lake.upsert("balance_sheets", good)
     assert failures(lake, "balance_sheets") == {}
-    bad = good.with_columns(symbol=pl.lit("600001.SH"), total_equity=pl.lit(30.0))
+    stored = pl.read_delta(f"{lake.location}/balance_sheets")
+    bad = stored.with_columns(symbol=pl.lit("600001.SH"), total_equity=pl.lit(30.0))
     write_deltalake(f"{lake.location}/balance_sheets", bad.to_arrow(), mode="append")
     assert failures(lake, "balance_sheets")["statements_balance"].examples["symbol"].to_list() == ["600001.SH"]
 
