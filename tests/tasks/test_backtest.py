@@ -163,7 +163,7 @@ def test_no_signals_no_bars_and_no_days_are_told_apart(computing, lake, market):
     ):
         trade(computing, start_date="2025-03-08", end_date="2025-03-09")
     lake.replace_all("daily_bars", DAILY_BARS.empty())
-    with pytest.raises(TableMissing, match="run daily_data_sync"):
+    with pytest.raises(TableMissing, match="mystocks bootstrap"):
         trade(computing)
     assert not lake.exists("backtests")
 
