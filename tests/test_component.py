@@ -164,9 +164,8 @@ def test_an_unknown_source_is_refused_with_the_names_of_all(project: Project) ->
     project.add("market", BARS.format(name="market"), "{source: simulatd}")
     with pytest.raises(Exception, match="market") as caught:
         project.load()
-    assert "'simulatd' is not a data source; allowed: akshare, baostock, recorded, simulated" in str(
-        caught.value.__cause__
-    )
+    allowed = "auto, akshare, baostock, dumps, recorded, simulated, tdx"
+    assert f"'simulatd' is not a data source; allowed: {allowed}" in str(caught.value.__cause__)
 
 
 def test_a_task_writes_into_the_lake_that_its_component_names(
