@@ -164,7 +164,7 @@ def test_an_unknown_source_is_refused_with_the_names_of_all(project: Project) ->
     project.add("market", BARS.format(name="market"), "{source: simulatd}")
     with pytest.raises(Exception, match="market") as caught:
         project.load()
-    allowed = "auto, akshare, baostock, dumps, recorded, simulated, tdx"
+    allowed = "akshare, baostock, dumps, recorded, simulated, tdx, auto"
     assert f"'simulatd' is not a data source; allowed: {allowed}" in str(caught.value.__cause__)
 
 
