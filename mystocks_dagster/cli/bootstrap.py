@@ -33,7 +33,7 @@ def bootstrap(
 
     Days that the lake has are kept, so a load that was stopped or killed continues with the same command.
 
-    Example: mystocks bootstrap --from hsjday.zip --years 3
+    Example: mystocks bootstrap --years 3
     """
     from mystocks_dagster.cli.follow import run_and_follow
 

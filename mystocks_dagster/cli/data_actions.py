@@ -29,7 +29,7 @@ def actions(
 ) -> None:
     """List where prices and corporate actions contradict each other, or confirm the price of one day.
 
-    Example: mystocks data actions --confirm 600519.SH 2026-06-19
+    Example: mystocks data actions
     """
     from mystocks_dagster.lake import action_check
     from mystocks_dagster.lake.store import Lake

@@ -86,6 +86,7 @@ def load_history(
         with _Records(lake) as records:
             for name, frame in past:
                 if not frame.height:
+                    _store_findings(source, lake, missing[name])
                     continue
                 records.begin(frame["date"][-1].year)
                 _store(source, lake, missing[name], frame, records)
@@ -177,6 +178,16 @@ def _store(source: CheckedSource, lake: Lake, table: _Table, frame: pl.DataFrame
     table.loaded.rows |= counts
     if "actions_known" in frame.columns and not table.without_actions:
         table.without_actions = bool((~frame["actions_known"]).any())
+
+
+def _store_findings(source: CheckedSource, lake: Lake, table: _Table) -> None:
+    """Quarantine the rows of a year of which none can be stored."""
+    rejected = take_findings(source, table.name)
+    days = {*rejected.refused, *(fault.date for fault in rejected.faults if fault.date)}
+    if days:
+        quarantine.replace_days(lake, table.name, rejected.faults, days, source.name)
+    table.loaded.faults += rejected.faults
+    table.loaded.refused |= rejected.refused
 
 
 def _counts(table: _Table, frame: pl.DataFrame) -> dict[date, int]:

@@ -101,6 +101,20 @@ def test_prices_times_ten_on_one_day_are_set_aside(load: Callable[..., list[Task
     assert "beyond_price_limit" in aside["rule"].to_list()
 
 
+def test_a_fund_whose_prices_have_the_scale_of_a_stock_is_set_aside_and_named(
+    load: Callable[..., list[TaskResult]], files: Files, lake: Lake
+):
+    fund = day_file(record(day, 1000) for day in numbers())  # amount / volume is ten times the price
+    results = load({**files, "sh510300.day": fund})
+    assert not lake.exists("etf_bars")
+    aside = lake.read("quarantine")
+    assert aside.select(pl.col("table", "rule").unique()).rows() == [("etf_bars", "mean_price_outside_range")]
+    assert aside.height == len(numbers())
+    (funds,) = [result for result in results if "etf_bars" in result.message]
+    assert funds.status == "partial_success"
+    assert "mean_price_outside_range" in funds.message
+
+
 def test_a_row_of_a_holiday_is_set_aside(load: Callable[..., list[TaskResult]], files: Files, lake: Lake):
     rows = [record(day, 1000) for day in sorted([*numbers(), 20230124])]  # Chinese New Year
     load({**files, "sh600000.day": day_file(rows)})
