@@ -155,7 +155,7 @@ def _stock_list(source: CheckedSource, lake: Lake, chosen: ChosenSource, run: Ta
             run.logger.warning("No stock list from %s: %s", name, error)
             reasons.append(f"{name}: {error}")
     if not reasons:
-        message = f"{chosen.name} has no stock list; load it with: mystocks run sync_basic_stock_info"
+        message = f"{chosen.name} has no stock list; load it with `mystocks run sync_basic_stock_info`."
         return TaskResult(status=State.SKIPPED, message=message)
     message = f"Without the stock list ({' '.join(reasons)})"
     return TaskResult(status=State.PARTIAL_SUCCESS, message=message, failed_items=("stocks",))
