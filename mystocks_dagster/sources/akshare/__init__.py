@@ -21,7 +21,7 @@ OFFERS = (
         requests=25,
         note="delisted stocks of Shanghai and Shenzhen only",
     ),
-    Offer(table="daily_bars", past="latest", requests=70, published=_CLOSED),
+    Offer(table="daily_bars", past="latest", requests=80, published=_CLOSED),
     Offer(
         table="daily_bars",
         past="all",
