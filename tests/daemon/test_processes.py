@@ -218,7 +218,7 @@ def test_of_two_started_at_once_one_is_refused(tmp_path: Path) -> None:
         for process in both:
             process.terminate()
         for process in both:
-            process.wait(60)
+            process.wait(120)  # it gives its servers three times ten seconds, and then those with the code
     wait_for(
         lambda: not any(str(folder.root) in text(one) for one in psutil.process_iter()), 10, "the end of all of both"
     )
