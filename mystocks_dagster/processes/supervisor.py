@@ -107,9 +107,17 @@ class Child:
 class Supervisor:
     """All servers of one instance, which run in `folder`."""
 
-    def __init__(self, commands: Iterable[Command], folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        commands: Iterable[Command],
+        folder: Path,
+        say: Callable[[str], None],
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Prepare the servers; `stop_requested` says whether a signal to stop has arrived, whose interrupt may be lost."""
         self._children = [Child(command, folder) for command in commands]
         self._say = say
+        self._stop_requested = stop_requested
 
     def start(self) -> None:
         """Start all processes; they import in parallel, and none begins its work."""
@@ -153,6 +161,8 @@ class Supervisor:
 
     def _step(self) -> list[Child]:
         """Start servers that are due, let those begin that can, and return those that are not ready."""
+        if self._stop_requested():
+            raise KeyboardInterrupt
         for child in self._children:
             if child.starts_at is not None and time.monotonic() >= child.starts_at:
                 child.start()

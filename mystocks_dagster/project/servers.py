@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,10 +44,10 @@ def serve(settings: Settings, host: str, port: int, report: Callable[[str], None
     """
     check_host(settings, host)
     home = prepare_home(settings)
-    stop_on_signals()
+    stop_requested = stop_on_signals()
     _claim(home, report)
     try:
-        return _serve(settings, home, host, port, report)
+        return _serve(settings, home, host, port, report, stop_requested)
     except KeyboardInterrupt:
         report("stopping …")
         return 0
@@ -54,11 +55,19 @@ def serve(settings: Settings, host: str, port: int, report: Callable[[str], None
         lock.release(home / lock.UI_LOCK)
 
 
-def _serve(settings: Settings, home: Path, host: str, port: int, report: Callable[[str], None]) -> int:
+def _serve(
+    settings: Settings,
+    home: Path,
+    host: str,
+    port: int,
+    report: Callable[[str], None],
+    stop_requested: Callable[[], bool],
+) -> int:
     chosen = free_port(host, port)
     if chosen != port:
         report(f"Port {port} is in use; using {chosen}.")
-    supervisor = Supervisor(commands(settings, socket_folder(home), host, chosen), settings.root, report)
+    servers = commands(settings, socket_folder(home), host, chosen)
+    supervisor = Supervisor(servers, settings.root, report, stop_requested)
     address_file = home / ADDRESS_FILE
     address_file.unlink(missing_ok=True)  # left by a killed `mystocks ui`
     reload_state.forget(settings)
@@ -113,15 +122,22 @@ def _claim(home: Path, report: Callable[[str], None]) -> None:
         time.sleep(0.2)
 
 
-def stop_on_signals() -> None:
-    """Raise KeyboardInterrupt on SIGTERM and SIGINT, so that the servers are stopped in order."""
+def stop_on_signals() -> Callable[[], bool]:
+    """Raise KeyboardInterrupt on SIGTERM and SIGINT, so that the servers are stopped in order.
+
+    Returns:
+        A function that says whether a signal has arrived: an interrupt within a finalizer or an import is lost.
+    """
+    requested = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        requested.set()
         raise KeyboardInterrupt
 
     # SIGINT too: a process that a shell starts in the background ignores it by default.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    return requested.is_set
 
 
 def free_port(host: str, port: int) -> int:

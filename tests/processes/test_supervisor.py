@@ -119,6 +119,12 @@ def test_it_waits_as_long_as_the_server_lives_and_says_for_what(log: Path, monke
     assert said[0].startswith("waiting for the server: ")
 
 
+def test_a_signal_to_stop_whose_interrupt_was_lost_ends_it_all_the_same(log: Path) -> None:
+    held = Supervisor([command(log)], Path.cwd(), print, stop_requested=lambda: True)
+    with pytest.raises(KeyboardInterrupt):
+        held.run()
+
+
 def test_one_that_ends_while_it_starts_is_an_error_with_its_exit_code(log: Path) -> None:
     with (
         supervised(command(log, "ends", ready=lambda _pid: False)) as (held, _),
