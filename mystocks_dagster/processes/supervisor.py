@@ -114,7 +114,7 @@ class Supervisor:
         say: Callable[[str], None],
         stop_requested: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Prepare the servers; `stop_requested` says whether a signal to stop has arrived, whose interrupt may be lost."""
+        """Prepare the servers; `stop_requested` returns whether a signal to stop has arrived."""
         self._children = [Child(command, folder) for command in commands]
         self._say = say
         self._stop_requested = stop_requested

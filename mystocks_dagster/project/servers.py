@@ -61,7 +61,7 @@ def _serve(
     host: str,
     port: int,
     report: Callable[[str], None],
-    stop_requested: Callable[[], bool],
+    stop_requested: Callable[[], bool] = lambda: False,
 ) -> int:
     chosen = free_port(host, port)
     if chosen != port:
