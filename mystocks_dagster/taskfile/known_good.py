@@ -89,7 +89,7 @@ def _depends_on_more(version: Version) -> bool:
 def _users_files() -> list[str]:
     """Return the files of imported modules outside Python, installed packages and this package."""
     installed_in = (Path(sys.prefix), Path(sys.base_prefix), _PACKAGE)
-    files = [file for name, module in list(sys.modules.items()) if name != "__main__" and (file := _file(module))]
+    files = [file for name, module in sys.modules.copy().items() if name != "__main__" and (file := _file(module))]
     return [file for file in files if not any(Path(file).is_relative_to(folder) for folder in installed_in)]
 
 

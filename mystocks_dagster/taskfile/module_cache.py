@@ -14,7 +14,8 @@ def note(module: str) -> None:
     """Store the state of a module's file, and of the other files of its top-level package."""
     top = module.partition(".")[0]
     with _lock:
-        for name, imported in list(sys.modules.items()):
+        # A copy is made at once; `list` makes an item at a time, while another thread may import.
+        for name, imported in sys.modules.copy().items():
             if name.partition(".")[0] == top and name not in _noted and (file := getattr(imported, "__file__", None)):
                 _noted[name] = (file, _state(file))
 
@@ -28,7 +29,7 @@ def forget_changed() -> bool:
         tops = {name.partition(".")[0] for name, (file, state) in _noted.items() if _state(file) != state}
         if not tops:
             return False
-        for name in [name for name in sys.modules if name.partition(".")[0] in tops]:
+        for name in [name for name in sys.modules.copy() if name.partition(".")[0] in tops]:
             del sys.modules[name]
         for name in [name for name in _noted if name.partition(".")[0] in tops]:
             del _noted[name]

@@ -44,7 +44,7 @@ def contract(monkeypatch):
 
     def change(table: Table) -> Table:
         changed = MappingProxyType(dict(tables.TABLES) | {table.name: table})
-        for module in list(sys.modules.values()):
+        for module in sys.modules.copy().values():
             if getattr(module, "__name__", "").startswith("mystocks_dagster") and hasattr(module, "TABLES"):
                 monkeypatch.setattr(module, "TABLES", changed)
         return table
