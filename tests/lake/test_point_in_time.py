@@ -18,6 +18,8 @@ from mystocks_dagster.market.tables.columns import SYMBOL, day, moment, text
 from mystocks_dagster.market.tables.fundamentals import INCOME_STATEMENTS
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, CORPORATE_ACTIONS
 
+pytestmark = pytest.mark.slow
+
 HALF_YEAR = date(2024, 6, 30)
 FIRST, SECOND = date(2024, 8, 20), date(2025, 3, 30)
 BANK = "600000.SH"

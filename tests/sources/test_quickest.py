@@ -11,6 +11,8 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.declaration import Offer, SourceDeclaration
 from mystocks_dagster.sources.quickest import by_speed, from_files, quickest
 
+pytestmark = pytest.mark.slow
+
 ONE_DAY = day_file([record(20240102, 1000)])
 
 

@@ -26,6 +26,8 @@ from mystocks_dagster.tasks.market_data import (
 )
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
+pytestmark = pytest.mark.slow
+
 MONDAY = date(2025, 4, 7)
 PAST = [date(2025, 4, 1), date(2025, 4, 2), date(2025, 4, 3)]  # Friday the 4th was a holiday
 MARKET = Market.small(MONDAY, symbols=300)

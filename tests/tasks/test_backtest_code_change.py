@@ -18,6 +18,8 @@ from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import TaskRun
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW, OTHER = "301111.SZ", "302222.SZ", "600001.SH"
 SESSIONS = shanghai().sessions(date(2024, 11, 1), date(2025, 4, 3))
 CHANGE = SESSIONS[70]

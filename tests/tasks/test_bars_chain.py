@@ -19,6 +19,8 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
+pytestmark = pytest.mark.slow
+
 MONDAY = date(2025, 4, 7)
 FRIDAY_BEFORE = date(2025, 4, 3)  # Friday the 4th was a holiday
 MARKET = Market.small(MONDAY)

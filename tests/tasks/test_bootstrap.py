@@ -20,6 +20,8 @@ from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.tasks.bootstrap import BootstrapParams, bootstrap_market
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = date(2022, 1, 1), date(2025, 4, 7)
 NAMES = ("sh600000", "sz000001", "sz300750")
 #: Runs `bootstrap_market` in a process that kills itself at its n-th commit: before it, or right after it.

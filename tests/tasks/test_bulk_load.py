@@ -20,6 +20,8 @@ from mystocks_dagster.sources.registry import open_source
 from mystocks_dagster.tasks.bulk_load import known_actions, load_history
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
+pytestmark = pytest.mark.slow
+
 START, END = date(2022, 1, 1), date(2024, 12, 31)
 STOCKS = ("sh600000", "sz000001", "sz300750", "bj920001")
 Files = dict[str, bytes]

@@ -16,6 +16,8 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
 from mystocks_dagster.tasks.run import TaskRun
 
+pytestmark = pytest.mark.slow
+
 DAYS = [date(2025, 4, 1), date(2025, 4, 2), date(2025, 4, 3)]
 
 

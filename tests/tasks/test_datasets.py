@@ -26,6 +26,8 @@ from mystocks_dagster.sources.hosts import rule_of
 from mystocks_dagster.tasks.datasets import DatasetSync, sync_dataset
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
+pytestmark = pytest.mark.slow
+
 MONDAY = date(2025, 4, 7)
 
 

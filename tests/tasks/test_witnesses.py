@@ -25,6 +25,8 @@ from mystocks_dagster.tasks.run import TaskRun
 from mystocks_dagster.tasks.truth import truth
 from mystocks_dagster.tasks.witnesses import WitnessParams, compare_sources
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2025, 4, 7)
 MARKET = Market.small(DAY)
 #: The rows that both have: Beijing's are not at baostock.

@@ -14,6 +14,8 @@ from standin.market import Market
 
 from mystocks_dagster.sources.baostock.process import ClientProcess, Unanswered
 
+pytestmark = pytest.mark.slow
+
 DAY = "2025-04-07"
 
 

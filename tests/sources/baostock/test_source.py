@@ -18,6 +18,8 @@ from mystocks_dagster.sources.baostock.process import ClientProcess
 from mystocks_dagster.sources.baostock.source import BATCH, BaostockSource
 from mystocks_dagster.sources.checked import CheckedSource
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2025, 4, 7)
 MARKET = Market.small(DAY)
 DAYS = MARKET.bars["date"].unique().sort().to_list()
