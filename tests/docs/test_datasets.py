@@ -7,6 +7,8 @@ import pytest
 from support.commands import Commands
 from support.project import ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
 _FILE = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -43,7 +44,12 @@ def wrapped(text: str) -> OperationalError:
     ],
     ids=["SQLAlchemy", "SQLite", "no space", "quota"],
 )
-def test_a_full_disk_is_named_with_its_space_and_the_remedy(tmp_path: Path, error: Exception) -> None:
+def test_a_full_disk_is_named_with_its_space_and_the_remedy(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Other programs write meanwhile: the free space is read once for both messages.
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     told = str(disk_errors.explain(error, tmp_path))
     assert f"The disk of {tmp_path} is full" in told
     assert "MB are free" in told
