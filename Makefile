@@ -19,7 +19,7 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 		echo "installing with uv …"; uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock; \
 	else \
 		echo "installing with pip (some minutes the first time) …"; $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-compile -r requirements-dev.lock && \
-		{ $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true; }; \
+		{ $(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true; }; \
 	fi
 	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .; fi

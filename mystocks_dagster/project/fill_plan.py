@@ -18,7 +18,7 @@ class Fill:
         days: Number of trading days.
         source: The source to load from.
         requests: Number of requests that the source needs at most; 0 if it needs no network.
-        force: Whether some of the days count as loaded, so that the task must be told to load them again.
+        force: Whether some of the days count as loaded, so that the task is started with `force`.
     """
 
     task_id: str
