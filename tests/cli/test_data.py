@@ -16,6 +16,8 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.tables.market import DAILY_BARS
 
+pytestmark = pytest.mark.slow
+
 JAN2, JAN3 = date(2025, 1, 2), date(2025, 1, 3)
 TASKS = (
     "tasks:\n  - {task_id: daily, task_type: manual, task_module: app.tasks.data_sync, task_function:"

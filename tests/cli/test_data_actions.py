@@ -13,6 +13,8 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 
+pytestmark = pytest.mark.slow
+
 TUE, WED = date(2024, 6, 18), date(2024, 6, 19)
 
 

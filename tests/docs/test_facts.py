@@ -15,6 +15,8 @@ from mystocks_dagster.tags import PREFIX, STATES, Metadata, Storage, Tag
 from mystocks_dagster.taskfile.field_types import TASK_TYPES
 from mystocks_dagster.taskfile.schedule import Schedule
 
+pytestmark = pytest.mark.slow
+
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "tests" / "README.md", *sorted((ROOT / "docs").glob("*.md")), *DECISIONS]
 #: The changelog names what was there once.

@@ -12,6 +12,8 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import stale_since, versions, watermarks
 from mystocks_dagster.market.tables.research import SIGNALS
 
+pytestmark = pytest.mark.slow
+
 DAYS = [date(2023, 12, 20) + timedelta(days=n) for n in range(60)]  # to 17 February
 
 

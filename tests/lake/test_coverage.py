@@ -15,6 +15,8 @@ from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.market.value_rules import Fault
 
+pytestmark = pytest.mark.slow
+
 EVENING = datetime(2026, 10, 16, 18, 0, tzinfo=SHANGHAI)  # a Friday; 1 to 7 October is a holiday
 
 

@@ -14,6 +14,8 @@ from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, CODE_CHANGES, STOCK_NAMES
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW, BANK = "301111.SZ", "302222.SZ", "600000.SH"
 DAYS = [date(2025, 3, day) for day in (3, 4, 5, 6)]
 CHANGE = DAYS[2]

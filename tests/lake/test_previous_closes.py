@@ -12,6 +12,8 @@ from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 
+pytestmark = pytest.mark.slow
+
 DAYS = shanghai().sessions(date(2024, 6, 17), date(2024, 6, 21))
 MON, TUE, WED, THU, FRI = DAYS
 NORTH, BANK = "920001.BJ", "600000.SH"

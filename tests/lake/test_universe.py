@@ -14,6 +14,8 @@ from mystocks_dagster.lake.universe import universe
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.market.tables.reference import STOCKS
 
+pytestmark = pytest.mark.slow
+
 MON, TUE, WED, THU = (date(2025, 3, day) for day in (3, 4, 5, 6))
 SUN = date(2025, 3, 2)
 

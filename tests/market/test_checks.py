@@ -17,6 +17,8 @@ from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import Fault
 
+pytestmark = pytest.mark.slow
+
 #: Three consecutive trading days, and the evening of the last.
 DAYS = [date(2026, 11, 20), date(2026, 11, 23), date(2026, 11, 24)]
 EVENING = datetime(2026, 11, 24, 18, 0, tzinfo=SHANGHAI)

@@ -26,6 +26,8 @@ from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs.launch import QUEUE_DAEMON
 from mystocks_dagster.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TASKS = """
     tasks:
       - task_id: daily

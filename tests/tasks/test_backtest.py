@@ -17,6 +17,8 @@ from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
 
+pytestmark = pytest.mark.slow
+
 DAYS = [date(2025, 3, day) for day in (3, 4, 5, 6, 7)]
 BANK = "600000.SH"
 

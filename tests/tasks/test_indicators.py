@@ -16,6 +16,8 @@ from mystocks_dagster.tasks.changes import changed_days
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import Tables, tables_of
 
+pytestmark = pytest.mark.slow
+
 EX_DAY = 90
 
 

@@ -27,6 +27,8 @@ from mystocks_dagster.taskfile.form import form_fields
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.schedule import Schedule
 
+pytestmark = pytest.mark.slow
+
 NEW = {
     "task_id": "tidy",
     "task_name": "整理",
