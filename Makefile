@@ -31,7 +31,7 @@ demo: setup ## run the main job on a small simulated market
 ui: setup ## start the web UI and the daemon
 	@$(BIN)/mystocks ui
 
-quick: setup ## run the tests of every layer that start no process or server (about two minutes)
+quick: setup ## run the tests of every layer that start no process or server (under a minute)
 	@$(BIN)/pytest --quick -p no:schemathesis -n 2 tests
 
 test: setup ## run all tests except those of `make live`

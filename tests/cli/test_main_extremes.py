@@ -11,6 +11,8 @@ import pytest
 from support.commands import Commands
 from support.project import Folder
 
+pytestmark = pytest.mark.slow
+
 TASKS = """
     task_packages: [quick]
     tasks:

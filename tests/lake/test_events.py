@@ -17,6 +17,8 @@ from mystocks_dagster.lake.prices import adjusted_bars, unknown_factors
 from mystocks_dagster.lake.restore import move_away, restore
 from mystocks_dagster.lake.store import Lake
 
+pytestmark = pytest.mark.slow
+
 # Ten trading days over a weekend, the May holiday of 2024 (1 to 5 May) and a make-up Saturday without trading.
 DAYS = [date(2024, 4, day) for day in (24, 25, 26, 29, 30)] + [date(2024, 5, day) for day in (6, 7, 8, 9, 10)]
 SYMBOLS = ["600000.SH", "000001.SZ", "300750.SZ"]

@@ -37,6 +37,8 @@ from mystocks_dagster.tasks.data_sync import (
 )
 from mystocks_dagster.tasks.run import TaskRun
 
+pytestmark = pytest.mark.slow
+
 # The first six trading days of 2024: Monday 1 January is a holiday.
 DAYS = [date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9)]
 SHANGHAI = ZoneInfo("Asia/Shanghai")

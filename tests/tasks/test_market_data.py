@@ -36,6 +36,8 @@ from mystocks_dagster.tasks.market_data import (
 )
 from mystocks_dagster.tasks.run import TaskRun
 
+pytestmark = pytest.mark.slow
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MONDAY = date(2025, 4, 7)
 #: The sessions up to that Monday; Friday the 4th was a holiday.
