@@ -7,16 +7,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.market.publication import Publication
-from mystocks_dagster.project.fill_plan import Fill, FillPlan, NotFillable, OpenDay, fills, not_fillable
+from mystocks_dagster.project.fill_budget import within
+from mystocks_dagster.project.fill_plan import Fill, FillPlan, NotFillable, OpenDay, Postponed, fills, not_fillable
+from mystocks_dagster.project.past_sources import offers_of
 from mystocks_dagster.project.state import ProjectState
-from mystocks_dagster.taskfile.model import Task
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
     import polars as pl
 
     from mystocks_dagster.lake.coverage import Stretch
     from mystocks_dagster.lake.store import Lake
-    from mystocks_dagster.sources.past import PastOffers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,18 +100,27 @@ class DataCoverage:
         start: date | None = None,
         end: date | None = None,
         source: str | None = None,
+        requests: int | None = None,
     ) -> FillPlan:
         """Return how the days that are missing, partial or quarantined are loaded from the cheapest source.
+
+        What would send more requests to a host than a backfill may send a day is postponed.
 
         Args:
             tables: As in `report`.
             start: First day.
             end: Last day.
-            source: The only source to use; None means those that the table's task names, then all others.
+            source: The only source to use; None means those that the table's task names, then all others in the order
+                of preference.
+            requests: Requests of a day to each host in place of what it allows.
 
         Raises:
             UnknownName, LakeError: As in `report`.
+            InvalidParams: `requests` is negative.
         """
+        from mystocks_dagster.sources.budgets import Budgets
+
+        budgets = Budgets(self._state.settings, requests)
         report = self.report(tables, start=start, end=end)
         planned: list[Fill] = []
         rest: list[NotFillable] = []
@@ -126,7 +135,20 @@ class DataCoverage:
                 planned += fills(task_id, items, position)
             else:
                 rest += not_fillable(items, position)
-        return FillPlan(fills=tuple(planned), not_fillable=tuple(rest), never_loaded=report.never_loaded)
+        possible, postponed = within(planned, budgets)
+        return FillPlan(
+            fills=tuple(possible),
+            postponed=tuple(postponed),
+            not_fillable=tuple(rest),
+            never_loaded=report.never_loaded,
+        )
+
+    def today(self, fill: Fill, requests: int | None = None) -> tuple[Fill | None, Postponed | None]:
+        """Return what of a planned fill is still possible today, and what is not: runs before it have sent requests."""
+        from mystocks_dagster.sources.budgets import Budgets
+
+        possible, postponed = within([fill], Budgets(self._state.settings, requests))
+        return next(iter(possible), None), next(iter(postponed), None)
 
     def _open_days(self, frame: "pl.DataFrame", table: str, source: str | None) -> Iterator[OpenDay]:
         import polars as pl
@@ -134,43 +156,12 @@ class DataCoverage:
         from mystocks_dagster.lake.coverage import OPEN
 
         rows = frame.filter(pl.col("table") == table, pl.col("status").is_in(list(OPEN)))
-        offers = self._offers(table, source) if rows.height else None
         owner = self._owners.get(table)
+        offers = offers_of(table, owner, self._state, self._lake, source) if owner and rows.height else None
         for row in rows.iter_rows(named=True):
             day, tried = row["date"], [row["source"]] if row["exhausted"] else []
-            if offers is None or owner is None:
+            if offers is None:
                 yield OpenDay(table, day, None, "no task of tasks.yaml loads this table", force=False)
                 continue
             offer = offers.cheapest(day, rows.height, tried)
             yield OpenDay(table, day, offer, "" if offer else offers.why_not(day, tried), force=row["exhausted"])
-
-    def _offers(self, table: str, source: str | None) -> "PastOffers | None":
-        from mystocks_dagster.market.clock import now
-        from mystocks_dagster.market.tables import TABLES
-        from mystocks_dagster.sources.past import past_offers
-
-        owner = self._owners.get(table)
-        if owner is None:
-            return None
-        settings = self._state.settings
-        newest = self._published.get(table, TABLES[table].available_after).newest(now())
-        only = source or settings.source
-        named = [only] if only else self._named(owner)
-        offers = past_offers(table, named, newest, settings, self._lake.stored_world())
-        if only or not named:
-            return offers
-        others = past_offers(table, [], newest, settings, self._lake.stored_world())
-        return _joined(offers, others)
-
-    def _named(self, task_id: str) -> list[str]:
-        task = self._state.taskfile.by_id()[task_id]
-        named = task.params.get("data_source") if isinstance(task, Task) else None
-        names = named if isinstance(named, list | tuple) else [named]
-        return [str(name) for name in names if name]
-
-
-def _joined(first: "PastOffers", others: "PastOffers") -> "PastOffers":
-    from mystocks_dagster.sources.past import PastOffers
-
-    offers = tuple(dict.fromkeys((*first.offers, *others.offers)))
-    return PastOffers(offers=offers, reasons=tuple(dict.fromkeys((*first.reasons, *others.reasons))))

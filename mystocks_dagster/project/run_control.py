@@ -90,7 +90,8 @@ class RunControl:
             raise InvalidParams(f"{name} is a group; name one task, such as {entry.tasks[0]}.")
         from mystocks_dagster.runs.backfill import Planner  # with polars, for the tables
 
-        return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name)
+        published = state.version_for(entry.task_id).published
+        return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name, published)
 
     def stop(self, name: str) -> list[StopResult]:
         """Stop the active runs of a task or group, or one run or execution; return when they have stopped.
