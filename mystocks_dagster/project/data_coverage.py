@@ -27,11 +27,13 @@ class CoverageReport:
         frame: Table, date, status and more of each expected trading day; see `lake.coverage.coverage`.
         gaps: Stretches of days that are not complete.
         never_loaded: Tables without any loaded day, each with the task that loads it, if there is one.
+        outdated: Computed tables whose inputs have changed since, see `lake.outdated`, with the `task` of each.
     """
 
     frame: "pl.DataFrame"
     gaps: "tuple[Stretch, ...]"
     never_loaded: Mapping[str, str | None]
+    outdated: "pl.DataFrame"
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a heat map: days, and per table one letter a day, with the gaps as a list."""
@@ -46,6 +48,10 @@ class CoverageReport:
             "counts": {name: {status: n for table, status, n in counts if table == name} for name in tables},
             "gaps": [{**vars(gap), "first": gap.first.isoformat(), "last": gap.last.isoformat()} for gap in self.gaps],
             "never_loaded": dict(self.never_loaded),
+            "outdated": [
+                {name: f"{value}" if isinstance(value, date) else value for name, value in row.items()}
+                for row in self.outdated.iter_rows(named=True)
+            ],
         }
 
 
@@ -72,26 +78,40 @@ class DataCoverage:
     def report(
         self, tables: Sequence[str] = (), *, start: date | None = None, end: date | None = None
     ) -> CoverageReport:
-        """Return the coverage of tables that are loaded by trading day.
+        """Return the coverage of tables that are loaded by trading day, and which computed tables are outdated.
 
         Args:
-            tables: Their names; empty means all that are stored or that a task of the file loads.
+            tables: Their names; empty means all that are stored or that a task of the file loads, and all computed
+                ones.
             start: First day; None is each table's first loaded day.
             end: Last day; None is today.
 
         Raises:
-            UnknownName: A table does not exist, or is not loaded by trading day.
+            UnknownName: A table does not exist, or is neither loaded by trading day nor computed.
             LakeError: The lake cannot be read.
         """
         from mystocks_dagster.lake import coverage
+        from mystocks_dagster.lake.outdated import all_outdated, computed_tables
 
-        names = tuple(tables) or coverage.datasets()
+        computed = [name for name in computed_tables() if not tables or name in tables]
+        names = tuple(name for name in tables if name not in computed) if tables else coverage.datasets()
         frame = coverage.coverage(self._lake, names, start=start, end=end, published=self._published)
         never = coverage.never_loaded(frame, names)
         if not tables:  # a table that no task of this file loads is not expected
             never = [name for name in never if name in self._owners]
         owners = {name: self._owners.get(name) for name in never}
-        return CoverageReport(frame=frame, gaps=tuple(coverage.gaps(frame)), never_loaded=owners)
+        return CoverageReport(
+            frame=frame,
+            gaps=tuple(coverage.gaps(frame)),
+            never_loaded=owners,
+            outdated=self._with_tasks(all_outdated(self._lake, computed)),
+        )
+
+    def _with_tasks(self, outdated: "pl.DataFrame") -> "pl.DataFrame":
+        import polars as pl
+
+        tasks = pl.Series("task", [self._owners.get(name) for name in outdated["table"]], dtype=pl.String)
+        return outdated.with_columns(tasks)
 
     def plan(
         self,

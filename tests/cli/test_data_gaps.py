@@ -13,6 +13,7 @@ from support.project import Folder
 from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
 from mystocks_dagster.market.tables.market import DAILY_BARS
 
 TASKS = """
@@ -28,6 +29,10 @@ tasks:
      task_function: sync_dataset, params: {dataset: margin}}
   - {task_id: limits, task_type: manual, task_module: mystocks_dagster.tasks.datasets,
      task_function: sync_dataset, params: {dataset: limit_down}}
+"""
+CALC = """
+  - {task_id: calc, task_type: manual, task_module: mystocks_dagster.tasks.indicators,
+     task_function: calculate_technical_indicators}
 """
 
 
@@ -89,6 +94,27 @@ def test_json_is_a_heat_map_with_a_letter_for_each_day(mystocks: Commands, load)
     assert told["days"] == ["2026-11-17", "2026-11-18", "2026-11-19", "2026-11-20"]
     assert told["tables"]["daily_bars"] == "mcmc"
     assert told["counts"]["daily_bars"] == {"complete": 2, "missing": 2}
+
+
+def test_indicators_that_are_older_than_their_bars_are_listed_with_the_task_that_computes_them(
+    mystocks: Commands, load
+) -> None:
+    load(20, 23)
+    lake = Lake(str(mystocks.folder.root / "data"), "real")
+    row = pl.DataFrame({"symbol": "600000.SH", "date": [date(2026, 11, 20)], "close_hfq": 9.0})
+    lake.replace_all("indicators_daily", INDICATORS_DAILY.typed(row))
+    mystocks.folder.write("tasks.yaml", TASKS + CALC)
+    told = mystocks("data", "gaps", "indicators_daily")
+    assert "indicators_daily is outdated: daily_bars has changed from 2026-11-23 on; mystocks run calc" in told
+    assert mystocks.json("data", "gaps")["outdated"] == [
+        {
+            "table": "indicators_daily",
+            "input": "daily_bars",
+            "date": "2026-11-23",
+            "newest": "2026-11-23",
+            "task": "calc",
+        }
+    ]
 
 
 def test_a_whole_lake_has_no_gap(mystocks: Commands, load) -> None:
