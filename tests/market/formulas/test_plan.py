@@ -26,16 +26,16 @@ def planned(*columns, **parameters):
 
 def test_an_expression_that_is_written_twice_is_computed_once():
     steps = planned("A", "B")
-    assert sorted(step.key for step in steps.steps) == [
-        "-(CLOSE,MA(CLOSE,5.0))",
-        "EMA(MA(CLOSE,5.0),6.0)",
-        "MA(CLOSE,5.0)",
+    assert sorted((step.primitive.name, step.numbers) for step in steps.steps) == [
+        ("-", ()),
+        ("EMA", (6,)),
+        ("MA", (5,)),
     ]
     assert steps.bars == ("CLOSE",)
 
 
 def test_only_what_an_output_needs_is_computed():
-    assert [step.key for step in planned("A").steps] == ["MA(CLOSE,5.0)", "-(CLOSE,MA(CLOSE,5.0))"]
+    assert [step.primitive.name for step in planned("A").steps] == ["MA", "-"]
     assert planned("OUT3").bars == ("OPEN",)
     assert output_names(TREE) == ("A", "B", "OUT3")
 
@@ -47,6 +47,13 @@ def test_another_window_is_another_version_of_what_depends_on_it():
     assert six.needs["a"] == {*six.states}
     assert six.needs["out3"] == set()
     assert [*six.states.values()] == [6]
+
+
+def test_an_expression_that_doubles_with_each_statement_is_planned_at_once():
+    doubled = [Statement("A0", CLOSE, hidden=True)]
+    doubled += [Statement(f"A{n}", Binary("+", Name(f"A{n - 1}"), Name(f"A{n - 1}"))) for n in range(1, 1000)]
+    steps = plan((Formula("T", (), tuple(doubled)), (), (("A999", "a"),)))
+    assert len(steps.steps) == 999
 
 
 @pytest.mark.parametrize(
