@@ -166,7 +166,9 @@ def _disagreements(stored: StoredRows) -> pl.DataFrame:
 def _agreement(stored: StoredRows) -> str:
     rows = _newest_comparison(stored).to_dicts()
     if not rows:
-        return "No other source was compared yet: mystocks run compare_sources."
+        # A declared dataset is compared when it is loaded, as soon as its witness has rows.
+        remedy = ": mystocks run compare_sources" if stored.table.name in COMPARED else ""
+        return f"No other source was compared yet{remedy}."
     return " ".join(
         f"{row['source_a']} and {row['source_b']} agree in {percent_text(percent(row['agreeing'], row['differing']))} "
         f"of {row['agreeing'] + row['differing']:,} rows of {row['date']}. {row['note']}".strip()
