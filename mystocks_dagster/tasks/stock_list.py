@@ -7,7 +7,7 @@ import polars as pl
 from mystocks_dagster.errors import TaskFailed
 from mystocks_dagster.lake.events import session_before
 from mystocks_dagster.lake.loads import record_days, was_loaded
-from mystocks_dagster.lake.stock_names import record_names
+from mystocks_dagster.lake.stock_names import record_history, record_names
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import now
@@ -63,6 +63,7 @@ def _fetch(source: MarketSource, lake: Lake, day: date, *, include_delisted: boo
     else:
         rows = lake.replace_all("stocks", fresh) if include_delisted else lake.upsert("stocks", fresh)
     record_names(lake, fresh, _day_of_list())
+    record_history(lake)
     record_days(lake, "stocks", {day: rows}, source=source.name, incomplete=() if complete else (day,))
     result = TaskResult(message=f"Stock list: {rows:,} stocks from {source.name}.", rows={"stocks": rows})
     return stored_result(result, lake, "stocks", rejected, fresh["symbol"].to_list(), source.name, {"force": True})

@@ -99,6 +99,8 @@ CASES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
         3,
         {"symbol": "000001.SZ", "margin_purchase": 12345.0, "margin_balance": 5000000.0, "total_balance": 5022000.0},
     ),
+    "name_changes": ({}, 2, {"symbol": "000001.SZ", "date": date(2007, 6, 20), "old_name": "S深发展A",
+     "new_name": "深发展A"}),
     "northbound": ({}, 4, {"date": date(2024, 8, 16), "channel": "沪股通", "net_purchase": 1.234e9,
      "holdings": 1.2e12}),
     "share_capital": ({"symbols": ["600519.SH"]}, 1, {"date": date(2025, 1, 8), "shares": 1256197800.0,
