@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mystocks_dagster.project.data_coverage import DataCoverage
     from mystocks_dagster.project.edit import TaskFileEditor
     from mystocks_dagster.project.health import Check, Health
+    from mystocks_dagster.project.lake_view import LakeView
     from mystocks_dagster.project.logs import ExecutionLogs
     from mystocks_dagster.project.market_view.view import MarketView
     from mystocks_dagster.project.reload import ReloadResult
@@ -148,6 +149,13 @@ class Project:
         from mystocks_dagster.project.data_coverage import DataCoverage
 
         return DataCoverage(self._state)
+
+    @cached_property
+    def tables(self) -> "LakeView":
+        """The lake's tables, for pages."""
+        from mystocks_dagster.project.lake_view import LakeView
+
+        return LakeView(self._state)
 
     @cached_property
     def market(self) -> "MarketView":
