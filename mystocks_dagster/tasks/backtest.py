@@ -19,10 +19,11 @@ from mystocks_dagster.market.backtest import BacktestResult, Terms, backtest
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.metrics import Performance, performance
 from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE
-from mystocks_dagster.market.signals import STRATEGIES
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 from mystocks_dagster.market.tables.research import BACKTESTS
+from mystocks_dagster.strategies.choices import label_fault
+from mystocks_dagster.strategies.registry import DEFAULT as STRATEGIES
 from mystocks_dagster.tasks.param_types import Day, WindowParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
@@ -33,7 +34,9 @@ class BacktestParams(WindowParams):
     """Parameters of `run_backtest`."""
 
     strategy_id: str = Field(
-        default="", validate_default=True, description=f"One of {', '.join(STRATEGIES)}; empty means {STRATEGIES[0]}."
+        default="",
+        validate_default=True,
+        description=f"A strategy, or its label in calculate_strategy_signals; empty means {STRATEGIES[0]}.",
     )
     start_date: Day = Field(default=None, description="First day to trade; empty means the first stored day.")
     end_date: Day = Field(default=None, description="Last day to trade; empty means the last stored day.")
@@ -51,8 +54,8 @@ class BacktestParams(WindowParams):
     @field_validator("strategy_id")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name and name not in STRATEGIES:
-            raise ValueError(f"there is no strategy {name!r}; the strategies are {', '.join(STRATEGIES)}")
+        if name and (fault := label_fault(name)):
+            raise ValueError(fault)
         return name or STRATEGIES[0]
 
     @property

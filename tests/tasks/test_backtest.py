@@ -33,9 +33,15 @@ def bars(*prices, symbol=BANK):
     )
 
 
+#: No score, weight or entry.
+UNRANKED = (None, None, None)
+
+
 def signals(*rows, strategy="ma_crossover", symbol=BANK):
     return pl.DataFrame(
-        [(symbol, DAYS[day], strategy, side, 10.0, "") for day, side in rows], schema=SIGNALS.dtypes, orient="row"
+        [(symbol, DAYS[day], strategy, side, 10.0, "", *UNRANKED) for day, side in rows],
+        schema=SIGNALS.dtypes,
+        orient="row",
     )
 
 

@@ -16,10 +16,13 @@ SIGNALS = Table(
     columns=(
         SYMBOL,
         DATE,
-        text("strategy", "ma_crossover, macd_divergence or kdj_overbought"),
+        text("strategy", "name of the strategy, or its label in tasks.yaml"),
         text("side", "buy or sell; known after that day's close"),
         number("close", "CNY per share, raw"),
         text("detail", "the values that gave the signal"),
+        number("score", "the highest of a day is bought first; null if the strategy does not rank", null=True),
+        number("weight", "share of the equity to buy for, 0.05 is 5%; null is an equal share", null=True),
+        text("entry", "board: at the next day's upper limit, 打板; open or null: at its open", null=True),
     ),
 )
 

@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from mystocks_dagster.market.indicators import INDICATORS, indicator_table
-from mystocks_dagster.market.signals import STRATEGIES, needed_columns, strategy_signals
+from mystocks_dagster.strategies.choices import choice_of
+from mystocks_dagster.strategies.evaluation import signals_of
+from mystocks_dagster.strategies.registry import DEFAULT
 
 DAY = [date(2024, 1, 1) + timedelta(days=i) for i in range(500)]
 
@@ -21,7 +23,8 @@ def rows(symbol="600519.SH", **columns) -> pl.DataFrame:
 
 
 def said(frame, strategy):
-    return [(DAY.index(row["date"]), row["side"]) for row in strategy_signals(frame, [strategy]).iter_rows(named=True)]
+    rows = signals_of(choice_of(strategy), frame).iter_rows(named=True)
+    return [(DAY.index(row["date"]), row["side"]) for row in rows]
 
 
 def test_ma5_crossing_ma20_buys_above_and_sells_below():
@@ -51,8 +54,8 @@ def test_kdj_is_silent_when_only_k_was_beyond_the_threshold():
 
 
 def test_the_detail_gives_the_values():
-    signals = strategy_signals(rows(ma5=[9.0, 10.123456], ma20=[10.0, 10.0]), ["ma_crossover"])
-    assert signals.rows() == [("600519.SH", DAY[1], "ma_crossover", "buy", "ma5 10.1235 ma20 10.0")]
+    signals = signals_of(choice_of("ma_crossover"), rows(ma5=[9.0, 10.123456], ma20=[10.0, 10.0]))
+    assert signals.rows() == [("600519.SH", DAY[1], "ma_crossover", "buy", "ma5 10.1235 ma20 10.0", None, None, None)]
 
 
 def test_no_symbol_sees_the_bars_of_another():
@@ -60,12 +63,7 @@ def test_no_symbol_sees_the_bars_of_another():
         rows("000001.SZ", ma5=[9.0, 9.0], ma20=[10.0, 10.0]),
         rows("000002.SZ", ma5=[11.0, 11.0], ma20=[10.0, 10.0]),
     )
-    assert strategy_signals(pl.concat([low, high]), ["ma_crossover"]).is_empty()
-
-
-def test_needed_columns_are_those_of_the_asked_strategies():
-    assert needed_columns(["kdj_overbought"]) == ("kdj_k", "kdj_d")
-    assert set(needed_columns(STRATEGIES)) == {"ma5", "ma20", "macd_dif", "kdj_k", "kdj_d"}
+    assert signals_of(choice_of("ma_crossover"), pl.concat([low, high])).is_empty()
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +97,9 @@ def test_divergences_are_those_of_a_loop(table):
     assert {side for _, side in expected} == {"buy", "sell"}
 
 
-def test_no_signal_knows_the_future(table):
-    whole = strategy_signals(table, STRATEGIES)
+@pytest.mark.parametrize("name", DEFAULT)
+def test_no_signal_knows_the_future(table, name):
+    choice = choice_of(name)
+    whole = signals_of(choice, table)
     for end in (60, 200, 333):
-        assert strategy_signals(table.head(end), STRATEGIES).equals(whole.filter(pl.col("date") <= DAY[end - 1]))
+        assert signals_of(choice, table.head(end)).equals(whole.filter(pl.col("date") <= DAY[end - 1]))
