@@ -3,8 +3,8 @@
 A file of the project imports what it needs from here: `from mystocks_dagster.strategies import Rules, strategy`.
 """
 
-from mystocks_dagster.strategies.conditions import crosses_above, falls_below
+from mystocks_dagster.strategies.conditions import begins, crosses_above
 from mystocks_dagster.strategies.ranking import best_of_each_period
 from mystocks_dagster.strategies.writing import Rules, strategy
 
-__all__ = ["Rules", "best_of_each_period", "crosses_above", "falls_below", "strategy"]
+__all__ = ["Rules", "begins", "best_of_each_period", "crosses_above", "strategy"]

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationError
 from pydantic_core import InitErrorDetails
 
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.strategies.definition import RESERVED, Definition
 from mystocks_dagster.strategies.registry import find, strategies, unknown
-from mystocks_dagster.taskfile.problems import shorten, suggest
+from mystocks_dagster.taskfile.problems import shorten
 from mystocks_dagster.taskfile.schedule import fault
 
 #: What may follow the name of a strategy in a label.

@@ -10,9 +10,9 @@ def crosses_above(fast: pl.Expr, slow: pl.Expr) -> pl.Expr:
     return above & ~above.shift(1)
 
 
-def falls_below(fast: pl.Expr, slow: pl.Expr) -> pl.Expr:
-    """True on the bar on which `slow` is above `fast` and was not so on the previous bar."""
-    return crosses_above(slow, fast)
+def begins(condition: pl.Expr) -> pl.Expr:
+    """True on the bar on which a condition is true and on the previous bar was false, not unknown."""
+    return condition & ~condition.shift(1)
 
 
 def bars_before(number: int) -> pl.Expr:

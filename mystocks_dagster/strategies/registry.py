@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.settings import strategy_folder
 from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.reader import StrategyFile, read_strategies
-from mystocks_dagster.taskfile.problems import Problem, suggest
+from mystocks_dagster.taskfile.problems import Problem
 
 SHIPPED = Path(__file__).parent / "shipped"
 #: The strategies that a task runs if it names none.

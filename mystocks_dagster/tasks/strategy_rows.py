@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from mystocks_dagster.errors import TableMissing
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.lake.stock_names import with_known_st
 from mystocks_dagster.lake.store import Lake
@@ -22,7 +23,6 @@ from mystocks_dagster.strategies.columns import (
     VALUATION,
     indicator_columns,
 )
-from mystocks_dagster.taskfile.problems import suggest
 from mystocks_dagster.tasks.strategy_statements import with_statements
 
 #: Calendar days in which a bar is certain to fall between two holidays: 244 trading days a year, with room.
@@ -65,6 +65,19 @@ def read_rows(lake: Lake, choices: Sequence[Choice], needs: Needs) -> pl.DataFra
         earlier = _rows(lake, needs.columns, end=needs.start - timedelta(days=1), symbols=short)
         rows = _joined(earlier, rows)
     _check_values(rows, choices)
+    return rows
+
+
+def read_all(lake: Lake, choice: Choice, *, symbols: Sequence[str], years: int) -> pl.DataFrame:
+    """Return the rows that a strategy reads, of some symbols, of the years up to the newest stored day.
+
+    Raises:
+        TableMissing: A column does not exist, or has no values.
+    """
+    _check_columns([choice])
+    newest = lake.head(INDICATORS, 1)["date"].item()
+    rows = _rows(lake, choice.definition.reads, start=newest - timedelta(days=366 * years), symbols=symbols)
+    _check_values(rows, [choice])
     return rows
 
 
