@@ -68,7 +68,7 @@ def show(name: Name, json: Json = False) -> None:
     console.print(text, markup=False)
     console.print(f"file: {described['file']}:{described['line']}", markup=False)
     if described["params"]:
-        print_table(("parameter", "type", "default", "bounds", "meaning"), map(_row, described["params"].items()))
+        print_table(("parameter", "type", "default", "values", "meaning"), map(_row, described["params"].items()))
 
 
 @strategies.command()
@@ -118,14 +118,13 @@ def new(name: Annotated[str, typer.Argument(help="Name of the new strategy.")]) 
 
 
 def _row(item: tuple[str, dict[str, Any]]) -> tuple[str, str, str, str, str]:
+    from mystocks_dagster.strategies.docs import bounds
+
     name, schema = item
-    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    limits = [f"{sign} {schema[key]}" for key, sign in bounds.items() if key in schema]
-    choices = ", ".join(map(str, schema.get("enum", ())))
     return (
         name,
         str(schema.get("type", "")),
         str(schema.get("default", "required")),
-        choices or " and ".join(limits),
+        bounds(schema),
         str(schema.get("description", "")),
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from mystocks_dagster.errors import UnknownName
-from mystocks_dagster.strategies import registry
+from mystocks_dagster.strategies import docs, registry
 
 RISES = '@strategy(reads=["ma5"])\ndef rises() -> Rules:\n    """Buy what rises."""\n'
 
@@ -40,3 +40,8 @@ def test_a_faulty_strategy_is_named_where_it_is_asked_for(write_strategies):
     path = write_strategies('@strategy(reads=["ma5"])\ndef rises(): ...\n')
     with pytest.raises(UnknownName, match=f"'rises' has a problem. See {path}:4"):
         registry.find("rises")
+
+
+def test_the_page_of_strategies_is_in_step():
+    listed = docs.PAGE.read_text(encoding="utf-8").partition(docs.BEGIN)[2].partition(docs.END)[0]
+    assert listed == docs.strategies_markdown(), "run `python -m mystocks_dagster.strategies.docs`"
