@@ -104,7 +104,7 @@ def check(
 
 
 @strategies.command()
-def new(name: Annotated[str, typer.Argument(help="Name of the new strategy.")]) -> None:
+def new(name: Annotated[str, typer.Argument(help="Name of the new strategy.")], json: Json = False) -> None:
     """Write strategies/NAME.py beside tasks.yaml: a strategy that works, to be changed.
 
     Example: mystocks strategies new my_breakout
@@ -112,6 +112,9 @@ def new(name: Annotated[str, typer.Argument(help="Name of the new strategy.")]) 
     from mystocks_dagster.project.strategies import create
 
     path = create(name)
+    if json:
+        print_json({"strategy": name, "file": str(path)})
+        return
     console.print(f"Written: {escape(str(path))}")
     console.print(f"Test it:  [bold]mystocks strategies check {name}[/]")
     console.print(f"Run it: add {name} to the strategies of calc_strategy_signals in tasks.yaml.")
