@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mystocks_dagster.errors import LakeError, TableDamaged
+from mystocks_dagster.errors import QueryRefused, TableDamaged
 from mystocks_dagster.lake.damage import damage_message, find_damage
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.clock import SHANGHAI
@@ -59,7 +59,7 @@ def query(
     With `bounds`, a query that costs more is stopped, and rows beyond the limit are left out.
 
     Raises:
-        LakeError: It is not a single such statement, or DuckDB rejects it; the message is DuckDB's.
+        QueryRefused: It is not a single such statement, or DuckDB rejects it; the message is DuckDB's.
         TableDamaged: A file of a table that it names is missing or damaged.
     """
     import duckdb
@@ -73,13 +73,13 @@ def query(
             kinds = [statement.type.name for statement in statements]
             if kinds not in (["SELECT"], ["EXPLAIN"]):
                 statement = " and ".join(kinds) or "empty"
-                raise LakeError(f"The lake is read-only: write a single SELECT. This statement is {statement}.")
+                raise QueryRefused(f"The lake is read-only: write a single SELECT. This statement is {statement}.")
             with _stopped_after(connection, bounds.seconds if bounds else None):
                 rows = connection.sql(statements[0].query)
                 answer = (rows.limit(bounds.rows) if bounds and kinds == ["SELECT"] else rows).to_arrow_table()
             return pl.DataFrame(answer.rename_columns(_distinct(answer.column_names)))
     except duckdb.InterruptException:
-        raise LakeError(
+        raise QueryRefused(
             f"The query took longer than {bounds.seconds if bounds else 0:g} s and was stopped. Name fewer days or "
             "symbols, or run it with: mystocks data sql"
         ) from None
@@ -87,7 +87,7 @@ def query(
         for name, table in tables.items():
             if name in sql.lower() and (damage := find_damage(_uri(table))):
                 raise TableDamaged(damage_message(*damage)) from None
-        raise LakeError(f"The query failed: {error}") from None
+        raise QueryRefused(f"The query failed: {error}") from None
 
 
 @contextmanager
