@@ -18,6 +18,7 @@ from mystocks_dagster.taskfile.reader import Version
 if TYPE_CHECKING:
     import dagster as dg
 
+    from mystocks_dagster.project.backtest_view import BacktestView
     from mystocks_dagster.project.data_coverage import DataCoverage
     from mystocks_dagster.project.edit import TaskFileEditor
     from mystocks_dagster.project.health import Check, Health
@@ -156,6 +157,13 @@ class Project:
         from mystocks_dagster.project.lake_view import LakeView
 
         return LakeView(self._state)
+
+    @cached_property
+    def backtests(self) -> "BacktestView":
+        """The stored backtests, for pages."""
+        from mystocks_dagster.project.backtest_view import BacktestView
+
+        return BacktestView(self._state)
 
     @cached_property
     def market(self) -> "MarketView":
