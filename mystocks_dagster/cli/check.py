@@ -24,16 +24,17 @@ def register(app: typer.Typer) -> None:
 def check(json: Json = False) -> None:
     """Check tasks.yaml and the project's files beside it, and report every problem with file, line and remedy.
 
-    These are the dataset files in `datasets/` and the code changes in `code_changes.csv`.
+    These are the datasets in `datasets/`, the strategies in `strategies/` and the code changes in `code_changes.csv`.
 
     Example: mystocks check
     """
     from mystocks_dagster.datasets.registry import problems as dataset_problems
+    from mystocks_dagster.strategies.registry import problems as strategy_problems
     from mystocks_dagster.taskfile.reader import check_task_file
     from mystocks_dagster.taskfile.warnings import warnings_about
 
     path = Settings.from_env().task_file
-    problems = [*check_task_file(path), *dataset_problems(), *_code_change_problems()]
+    problems = [*check_task_file(path), *dataset_problems(), *strategy_problems(), *_code_change_problems()]
     if json:
         print_json([problem.to_json() for problem in problems])
     elif problems:
