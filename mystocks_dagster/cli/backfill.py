@@ -14,7 +14,6 @@ from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.cli.run import print_executions, read_param
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.settings import source_names
 from mystocks_dagster.tags import Tag
 
 
@@ -144,12 +143,7 @@ def _run_fills(
             left.append(postponed)
         if fill is None:
             continue
-        planner = project.runs.backfill(fill.task_id)
-        source = {"data_source": fill.source} if fill.source in source_names() else {}
-        given = {**source, **({"force": True} if fill.force else {})}
-        known = {name: value for name, value in given.items() if planner.takes(name)}
-        run_id = planner.create((fill.days[0], fill.days[-1]), {**known, **config}, {Tag.STARTED_BY: "cli"})
-        finished.append(run_and_follow(project, run_id, quiet=quiet))
+        finished.append(run_and_follow(project, project.runs.create_fill(fill, config), quiet=quiet))
     return finished, left
 
 

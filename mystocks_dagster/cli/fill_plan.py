@@ -17,8 +17,8 @@ def print_plan(plan: Any) -> None:
     rows = [
         (
             fill.task_id,
-            days_text(fill.days[0], fill.days[-1]),
-            len(fill.days),
+            days_text(fill.first, fill.last),
+            fill.days,
             fill.source,
             fill.requests,
             ", ".join(fill.tables),
@@ -46,8 +46,8 @@ def print_postponed(postponed: Iterable[Any]) -> None:
     for item in stretches:
         fill = item.fill
         console.print(
-            f"[yellow]left for another day:[/] {', '.join(fill.tables)} {days_text(fill.days[0], fill.days[-1])} "
-            f"({_count(len(fill.days))}) from {fill.source}: {escape(item.why)}"
+            f"[yellow]left for another day:[/] {', '.join(fill.tables)} {days_text(fill.first, fill.last)} "
+            f"({_count(fill.days)}) from {fill.source}: {escape(item.why)}"
         )
     if stretches:
         console.print(_LATER)

@@ -22,7 +22,7 @@ def within(fills: Sequence[Fill], budgets: "Budgets") -> tuple[list[Fill], list[
     planned: Counter[str] = Counter()
     for fill in fills:
         rules = {rule.name: rule for table in fill.tables if (rule := budgets.rule(fill.source, table))}
-        count, tightest = len(fill.days), None
+        count, tightest = fill.days, None
         for rule in rules.values():
             left = budgets.left(fill.source, rule)
             days = fill.affordable(None if left is None else max(0, left - planned[rule.name]))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
+from mystocks_dagster.settings import source_names
+
 if TYPE_CHECKING:
     from mystocks_dagster.sources.past import PastOffer
 
@@ -15,7 +17,7 @@ class Fill:
 
     Attributes:
         tables: The tables that lack rows of these days.
-        days: The consecutive trading days, ascending.
+        sessions: The consecutive trading days, ascending.
         source: The source to load from.
         each: Number of requests that the source needs at most for each day; 0 if it needs no network.
         once: Number of requests that it needs however many days are loaded.
@@ -24,27 +26,48 @@ class Fill:
 
     task_id: str
     tables: tuple[str, ...]
-    days: tuple[date, ...]
+    sessions: tuple[date, ...]
     source: str
     each: int
     once: int
     force: bool
 
     @property
+    def first(self) -> date:
+        """The first day."""
+        return self.sessions[0]
+
+    @property
+    def last(self) -> date:
+        """The last day."""
+        return self.sessions[-1]
+
+    @property
+    def days(self) -> int:
+        """The number of days."""
+        return len(self.sessions)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters with which the task is started, as far as it takes them."""
+        source = {"data_source": self.source} if self.source in source_names() else {}
+        return {**source, **({"force": True} if self.force else {})}
+
+    @property
     def requests(self) -> int:
         """The number of requests at most."""
-        return self.once + self.each * len(self.days)
+        return self.once + self.each * len(self.sessions)
 
     def affordable(self, left: int | None) -> int:
         """Return how many of the days, the first ones, so many requests pay for; None is no limit."""
         if left is None or self.requests <= left:
-            return len(self.days)
+            return len(self.sessions)
         return max(0, left - self.once) // self.each if self.each else 0
 
     def cut(self, count: int) -> tuple[Self | None, Self | None]:
         """Return the first `count` days and the others, each None if there are none."""
-        parts = (self.days[:count], self.days[count:])
-        first, rest = (replace(self, days=days) if days else None for days in parts)
+        parts = (self.sessions[:count], self.sessions[count:])
+        first, rest = (replace(self, sessions=days) if days else None for days in parts)
         return first, rest
 
     def to_json(self) -> dict[str, Any]:
@@ -52,9 +75,9 @@ class Fill:
         return {
             "task_id": self.task_id,
             "tables": list(self.tables),
-            "first": f"{self.days[0]}",
-            "last": f"{self.days[-1]}",
-            "days": len(self.days),
+            "first": f"{self.first}",
+            "last": f"{self.last}",
+            "days": self.days,
             "source": self.source,
             "requests": self.requests,
             "force": self.force,
@@ -136,7 +159,7 @@ def fills(task_id: str, items: Sequence[OpenDay], position: Mapping[date, int]) 
             yield Fill(
                 task_id=task_id,
                 tables=tuple(sorted(offers)),
-                days=tuple(stretch),
+                sessions=tuple(stretch),
                 source=source,
                 each=sum(offer.requests for offer in offers.values() if not offer.flat),
                 once=sum(offer.requests for table, offer in offers.items() if offer.flat and table not in begun),

@@ -97,13 +97,17 @@ class RunControl:
         Raises:
             NoDaemon: The daemon is not running, so the run would never start. Nothing was created.
         """
-        planner = self.backfill(fill.task_id)
         self._check_daemon(fill.task_id)
-        given = {"data_source": fill.source, **({"force": True} if fill.force else {})}
-        config = {name: value for name, value in given.items() if planner.takes(name)}
-        run_id = planner.create((fill.first, fill.last), config, {Tag.STARTED_BY: self._caller.name})
+        run_id = self.create_fill(fill, {})
         launch.start(self._state.instance, run_id, queued=True)
         return run_id
+
+    def create_fill(self, fill: "Fill", params: Mapping[str, Any]) -> str:
+        """Create the run of one stretch of a fill plan, with further parameters, without queueing it; return its id."""
+        planner = self.backfill(fill.task_id)
+        known = {name: value for name, value in fill.params.items() if planner.takes(name)}
+        tags = {Tag.STARTED_BY: self._caller.name}
+        return planner.create((fill.first, fill.last), {**known, **params}, tags)
 
     def _check_daemon(self, name: str) -> None:
         if not launch.daemon_alive(self._state.instance):

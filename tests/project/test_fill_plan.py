@@ -18,7 +18,9 @@ def opened(table: str, days: list[date], offer: PastOffer) -> list[OpenDay]:
 
 
 def fill(source: str, days: list[date], each: int, once: int = 0) -> Fill:
-    return Fill(task_id="t", tables=("daily_bars",), days=tuple(days), source=source, each=each, once=once, force=False)
+    return Fill(
+        task_id="t", tables=("daily_bars",), sessions=tuple(days), source=source, each=each, once=once, force=False
+    )
 
 
 class Left:
@@ -40,7 +42,7 @@ class Left:
 def test_two_tables_of_a_day_are_each_loaded_from_their_own_source() -> None:
     items = opened("daily_bars", DAYS[:3], TDX) + opened("daily_valuation", DAYS[1:3], BAOSTOCK)
     plan = list(fills("sync", items, POSITION))
-    assert [(each.source, each.tables, each.days, each.requests) for each in plan] == [
+    assert [(each.source, each.tables, each.sessions, each.requests) for each in plan] == [
         ("tdx", ("daily_bars",), tuple(DAYS[:3]), 1),
         ("baostock", ("daily_valuation",), tuple(DAYS[1:3]), 2),
     ]
@@ -54,18 +56,18 @@ def test_what_is_requested_once_is_counted_once() -> None:
 def test_a_stretch_is_cut_where_the_requests_of_its_host_end_and_later_ones_wait() -> None:
     plan = [fill("baostock", DAYS[:5], each=2), fill("baostock", DAYS[6:], each=2), fill("tdx", DAYS, each=0, once=1)]
     possible, postponed = within(plan, Left(baostock=7, tdx=None))  # ty: ignore[invalid-argument-type]
-    assert [(each.source, each.days, each.requests) for each in possible] == [
+    assert [(each.source, each.sessions, each.requests) for each in possible] == [
         ("baostock", tuple(DAYS[:3]), 6),
         ("tdx", tuple(DAYS), 1),
     ]
-    assert [item.fill.days for item in postponed] == [tuple(DAYS[3:5]), tuple(DAYS[6:])]
+    assert [item.fill.sessions for item in postponed] == [tuple(DAYS[3:5]), tuple(DAYS[6:])]
     assert postponed[0].why == "baostock.example has had enough. This plan sends 6 of them."
 
 
 def test_a_file_that_cannot_be_paid_for_is_not_begun() -> None:
     possible, postponed = within([fill("tdx", DAYS, each=0, once=2)], Left(tdx=1))  # ty: ignore[invalid-argument-type]
     assert possible == []
-    assert postponed[0].fill.days == tuple(DAYS)
+    assert postponed[0].fill.sessions == tuple(DAYS)
 
 
 def test_what_needs_no_request_is_loaded_also_when_nothing_is_left() -> None:
