@@ -74,6 +74,11 @@ def so_far(function):
     return by_row(lambda past: nan if isnan(past[-1]) else function(np.array(some(past, 0))))
 
 
+def varying(function, x, n):
+    """A function of a window whose length differs from row to row."""
+    return np.array([nan if isnan(size) else function(x[: i + 1], int(size))[i] for i, size in enumerate(n)], float)
+
+
 def recursion(x, step, first=lambda value: value):
     y, out = nan, []
     for i, value in enumerate(x):
@@ -213,6 +218,15 @@ def relation(x, y, n, function):
 
 def correlation(a, b):
     return np.corrcoef(a, b)[0, 1] if len(set(a)) > 1 and len(set(b)) > 1 else nan
+
+
+def true_range(high, low, close):
+    out, before = [], nan
+    for top, bottom, last in zip(high, low, close, strict=True):
+        gaps = [] if isnan(before) else [abs(top - before), abs(bottom - before)]
+        out.append(max(top - bottom, *gaps) if gaps else top - bottom)
+        before = before if isnan(last) else last
+    return np.array(out)
 
 
 def around(x, n):

@@ -4,6 +4,7 @@ Real bars with pauses, listings and ex-days; and invented series with NaN, ties 
 """
 
 from datetime import date, timedelta
+from itertools import pairwise
 from math import nan
 from pathlib import Path
 
@@ -40,13 +41,13 @@ DEFINITIONS = {
     "LLV(C,3)": lambda c, **_: f.lowest(c, 3),
     "HHV(C,0)": lambda c, **_: f.highest(c, 0),
     "LLV(C,0)": lambda c, **_: f.lowest(c, 0),
-    "HHV(C,V+1)": lambda c, v, **_: [nan if n != n else f.highest(c[: i + 1], int(n) + 1)[i] for i, n in enumerate(v)],
-    "LLV(C,V)": lambda c, v, **_: [nan if n != n else f.lowest(c[: i + 1], int(n))[i] for i, n in enumerate(v)],
+    "HHV(C,V+1)": lambda c, v, **_: f.varying(f.highest, c, v + 1),
+    "LLV(C,V)": lambda c, v, **_: f.varying(f.lowest, c, v),
     "HHVBARS(C,3)": lambda c, **_: f.bars_to(c, 3, max),
     "LLVBARS(C,4)": lambda c, **_: f.bars_to(c, 4, min),
     "HHVBARS(C,0)": lambda c, **_: f.bars_to(c, 0, max),
     "LLVBARS(C,0)": lambda c, **_: f.bars_to(c, 0, min),
-    "HHVBARS(C,V)": lambda c, v, **_: [nan if n != n else f.bars_to(c[: i + 1], int(n), max)[i] for i, n in enumerate(v)],
+    "HHVBARS(C,V)": lambda c, v, **_: f.varying(lambda x, n: f.bars_to(x, n, max), c, v),
     "HOD(C,4)": lambda c, **_: f.rank(c, 4, 1),
     "LOD(C,0)": lambda c, **_: f.rank(c, 0, -1),
     "SUM(C,3)": lambda c, **_: f.over(sum)(c, 3),
@@ -59,7 +60,7 @@ DEFINITIONS = {
     "BARSSINCE(V)": lambda v, **_: f.first_true(v),
     "BARSSINCEN(V,3)": lambda v, **_: f.first_true_within(v, 3),
     "BARSLASTCOUNT(V)": lambda v, **_: f.run_length(v),
-    "BARSCOUNT(C)": lambda c, **_: np.where(np.cumsum(~np.isnan(c)) > 0, np.arange(len(c)) - np.argmax(~np.isnan(c)) + 1, nan),
+    "BARSCOUNT(C)": lambda c, **_: f.first_true(~np.isnan(c)) + 1,
     "TOPRANGE(C)": lambda c, **_: f.top_range(c, 1),
     "LOWRANGE(C)": lambda c, **_: f.top_range(c, -1),
     "FINDHIGH(C,1,3,2)": lambda c, **_: f.found(c, 1, 3, 2, 1, False),
@@ -68,7 +69,7 @@ DEFINITIONS = {
     "FINDLOWBARS(C,1,3,2)": lambda c, **_: f.found(c, 1, 3, 2, -1, True),
     "VALUEWHEN(V,C)": lambda v, c, **_: f.value_when(v, c),
     "MA(C,3)": lambda c, **_: f.over(np.mean)(c, 3),
-    "MA(C,V)": lambda c, v, **_: [nan if not n >= 1 else f.over(np.mean)(c[: i + 1], int(n))[i] for i, n in enumerate(v)],
+    "MA(C,V)": lambda c, v, **_: f.varying(f.over(np.mean), c, np.where(v > 0, v, nan)),
     "EMA(C,3)": lambda c, **_: f.recursion(c, lambda _, y, x: (2 * x + 2 * y) / 4),
     "EMA(C,H)": lambda c, h, **_: f.recursion(c, lambda i, y, x: (2 * x + (int(h[i]) - 1) * y) / (int(h[i]) + 1)),
     "EXPMEMA(C,3)": lambda c, **_: f.seeded(c, 3),
@@ -105,10 +106,10 @@ DEFINITIONS = {
     "ISVALID(C)": lambda c, **_: ~np.isnan(c),
     "NOT(V)": lambda v, **_: [not f.true(x) for x in v],
     "ISUP+2*ISDOWN+3*ISEQUAL": lambda c, o, **_: np.where(c > o, 1, np.where(c < o, 2, np.where(c == o, 3, 0))),
-    "MAX6(C,O,H,L,1,2)": lambda c, o, h, l, **_: np.max([c, o, h, l, c * 0 + 1, c * 0 + 2], axis=0),
-    "MIN6(C,O,H,L,1,2)": lambda c, o, h, l, **_: np.min([c, o, h, l, c * 0 + 1, c * 0 + 2], axis=0),
+    "MAX6(C,O,H,L,1,2)": lambda c, o, h, low, **_: np.max([c, o, h, low, c * 0 + 1, c * 0 + 2], axis=0),
+    "MIN6(C,O,H,L,1,2)": lambda c, o, h, low, **_: np.min([c, o, h, low, c * 0 + 1, c * 0 + 2], axis=0),
     "POW(C,2)+SQRT(H)": lambda c, h, **_: c**2 + h**0.5,
-    "LN(H)+LOG(L)+EXP(C)": lambda c, h, l, **_: np.log(h) + np.log10(l) + np.exp(c),
+    "LN(H)+LOG(L)+EXP(C)": lambda c, h, low, **_: np.log(h) + np.log10(low) + np.exp(c),
     "SQRT(C)": lambda c, **_: [x**0.5 if x >= 0 else nan for x in c],
     "SIN(C)+COS(C)+TAN(C)": lambda c, **_: np.sin(c) + np.cos(c) + np.tan(c),
     "ASIN(C/9)+ACOS(C/9)+ATAN(C)": lambda c, **_: np.pi / 2 + np.arctan(c),
@@ -122,7 +123,7 @@ DEFINITIONS = {
     "REVERSE(C)+ABS(C)": lambda c, **_: abs(c) - c,
     "DRAWNULL+C": lambda c, **_: c * nan,
     "STD(C,3)": lambda c, **_: f.over(lambda w: np.std(w, ddof=1))(c, 3),
-    "STD(C,V+1)": lambda c, v, **_: [f.over(lambda w: np.std(w, ddof=1))(c[: i + 1], 2)[i] if n == 1 else nan for i, n in enumerate(v)],
+    "STD(C,V+1)": lambda c, v, **_: f.varying(f.over(lambda w: np.std(w, ddof=1)), c, np.where(v > 0, 2, nan)),
     "STDP(C,3)": lambda c, **_: f.over(np.std)(c, 3),
     "VAR(C,3)": lambda c, **_: f.over(lambda w: np.var(w, ddof=1))(c, 3),
     "VARP(C,3)": lambda c, **_: f.over(np.var)(c, 3),
@@ -132,7 +133,7 @@ DEFINITIONS = {
     "FORCAST(C,4)": lambda c, **_: f.over(lambda w: np.polyval(f.line(w), 3))(c, 4),
     "COVAR(C,O,3)": lambda c, o, **_: f.relation(c, o, 3, lambda a, b: np.cov(a, b, ddof=0)[0, 1]),
     "RELATE(C,O,3)": lambda c, o, **_: f.relation(c, o, 3, f.correlation),
-    "TR": lambda h, l, c, **_: [max(a - b, *([abs(a - c[i - 1]), abs(b - c[i - 1])] if i and c[i - 1] == c[i - 1] else [0])) if not i or c[i - 1] == c[i - 1] else nan for i, (a, b) in enumerate(zip(h, l, strict=True))],
+    "TR": lambda h, low, c, **_: f.true_range(h, low, c),
     "REFX(C,2)": lambda c, **_: np.concatenate((c, [nan, nan]))[2:],
     "REFXV(C,1)": lambda c, **_: np.concatenate((c, [nan]))[1:],
     "BACKSET(V,2)": lambda v, **_: [any(map(f.true, v[i : i + 2])) for i in range(len(v))],
@@ -146,7 +147,9 @@ DEFINITIONS = {
     "BARSTATUS": lambda c, **_: [2 if i == len(c) - 1 else int(i == 0) for i in range(len(c))],
 }  # fmt: skip
 
-VALUES = st.one_of(st.just(nan), st.integers(-6, 6).map(lambda x: x / 2), st.floats(-9, 9))
+#: None is nearer to an integer than decimals are written, where ROUND and FLOOR see the integer.
+HALVES, THOUSANDTHS = st.integers(-6, 6).map(lambda x: x / 2), st.integers(-9000, 9000).map(lambda x: x / 1000)
+VALUES = st.one_of(st.just(nan), HALVES, THOUSANDTHS)
 
 
 @st.composite
@@ -169,16 +172,21 @@ def symbols(draw):
     return columns, np.concatenate(([0], np.cumsum(lengths)))
 
 
+NAMES = {"c": "CLOSE", "o": "OPEN", "v": "VOL", "h": "HIGH", "low": "LOW"}
+
+
 def expected(text, columns, offsets):
     parts = []
-    for start, end in zip(offsets[:-1], offsets[1:], strict=True):
-        names = {"c": "CLOSE", "o": "OPEN", "v": "VOL", "h": "HIGH", "l": "LOW"}
+    for start, end in pairwise(offsets):
+        names = {"c": "CLOSE", "o": "OPEN", "v": "VOL", "h": "HIGH", "low": "LOW"}
         with np.errstate(all="ignore"):
-            parts.append(whole(DEFINITIONS[text](**{name: columns[column][start:end] for name, column in names.items()})))
+            parts.append(
+                whole(DEFINITIONS[text](**{name: columns[column][start:end] for name, column in names.items()}))
+            )
     return np.concatenate(parts)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(symbols())
 def test_each_function_is_its_definition_on_series_with_gaps(case):
     columns, offsets = case
@@ -194,13 +202,16 @@ def halves(columns, offsets, part):
     middles = offsets[:-1] + np.floor((offsets[1:] - offsets[:-1]) * part).astype(int)
     for begins, ends in ((offsets[:-1], middles), (middles, offsets[1:])):
         rows = np.concatenate([np.arange(begin, end) for begin, end in zip(begins, ends, strict=True)]).astype(int)
-        yield Bars(np.concatenate(([0], np.cumsum(ends - begins))), {name: x[rows] for name, x in columns.items()}), rows
+        yield (
+            Bars(np.concatenate(([0], np.cumsum(ends - begins))), {name: x[rows] for name, x in columns.items()}),
+            rows,
+        )
 
 
 CARRIED = [text for text in (*DEFINITIONS, "SAR(3,2,20)", "SARTURN(2,5,20)") if f.planned([text]).carried]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(symbols(), st.floats(0, 1))
 def test_two_halves_with_carried_state_are_one_pass_bit_for_bit(case, part):
     columns, offsets = case
@@ -212,16 +223,12 @@ def test_two_halves_with_carried_state_are_one_pass_bit_for_bit(case, part):
             np.testing.assert_array_equal(values, whole_history[text][rows], err_msg=text)
 
 
-def functions_in(text):
-    """The functions that a text names, before those defined by others are replaced."""
-    return {name for name in FUNCTIONS if name in text.replace("(", " ").replace("+", " ").replace("*", " ").split()}
-
-
 def test_the_registry_says_which_functions_are_carried_on_and_which_look_ahead():
     for text in DEFINITIONS:
         (statement,) = parse_formula(text).statements
         used = [FUNCTIONS[part.function] for part in walk(statement.expression) if isinstance(part, Call)]
-        varies = any(word in text for word in (",V)", ",V+1)"))
+        # Without a bound on the rows that are compared, no state carries them on.
+        varies = text.endswith((",V)", ",V+1)")) or text == "LOD(C,0)"
         assert f.planned([text]).carried == (all(function.carried for function in used) and not varies), text
         assert any(function.looks_ahead for function in used) == (
             any(FUNCTIONS[part].looks_ahead for part in used_names(text))
@@ -245,10 +252,11 @@ TDXFORMULA = {
     "REF(CLOSE,3)": 0, "HHV(HIGH,20)": 0, "LLV(LOW,20)": 0, "HHV(HIGH,0)": 0, "LLV(LOW,0)": 0,
     "SUM(VOL,10)": 9, "SUM(VOL,0)": 0, "STD(CLOSE,20)": 19, "VAR(CLOSE,20)": 19,
     "AVEDEV(CLOSE,14)": 13, "DEVSQ(CLOSE,10)": 9, "SLOPE(CLOSE,10)": 0, "FORCAST(CLOSE,10)": 0,
-    "COUNT(CLOSE>OPEN,10)": 9, "EVERY(CLOSE>OPEN,3)": 0, "EXIST(CLOSE>OPEN,3)": 2, "CROSS(MA(CLOSE,5),MA(CLOSE,20))": 1,
+    "COUNT(CLOSE>OPEN,10)": 9, "EVERY(CLOSE>OPEN,3)": 0, "EXIST(CLOSE>OPEN,3)": 2,
+    "CROSS(EMA(CLOSE,5),EMA(CLOSE,9))": 1,
     "BARSLAST(CLOSE>1.05*REF(CLOSE,1))": 0, "BARSCOUNT(MA(CLOSE,5))": 4, "FILTER(CLOSE>OPEN,5)": 0,
     "UPNDAY(CLOSE,3)": 0, "DOWNNDAY(CLOSE,3)": 0, "NDAY(CLOSE,OPEN,3)": 0, "BACKSET(CLOSE>OPEN,3)": 0,
-    "REFX(CLOSE,3)": 0, "CONST(CLOSE)": 0, "ISLASTBAR": 0, "TOTALBARSCOUNT": 0, "CURRBARSCOUNT": 0,
+    "REFX(CLOSE,3)": 0, "ISLASTBAR": 0, "TOTALBARSCOUNT": 0, "CURRBARSCOUNT": 0,
     "YEAR": 0, "MONTH": 0, "DAY": 0, "WEEKDAY": 0, "DATE-100*0": 0,
     "ABS(CLOSE-OPEN)": 0, "MAX(CLOSE,OPEN)": 0, "MIN(CLOSE,OPEN)": 0, "IF(CLOSE>OPEN,HIGH,LOW)": 0, "POW(CLOSE,2)": 0,
     "SQRT(CLOSE)": 0, "EXP(CLOSE/100)": 0, "LN(CLOSE)": 0, "LOG(CLOSE)": 0, "MOD(VOL,7)": 0, "SIGN(CLOSE-OPEN)": 0,
@@ -268,12 +276,13 @@ MYTT = {
     "COUNT(CLOSE>OPEN,10)": lambda d: MyTT.COUNT(d["CLOSE"] > d["OPEN"], 10),
     "EVERY(CLOSE>OPEN,3)": lambda d: MyTT.EVERY(d["CLOSE"] > d["OPEN"], 3),
     "CROSS(EMA(CLOSE,5),EMA(CLOSE,20))": lambda d: MyTT.CROSS(MyTT.EMA(d["CLOSE"], 5), MyTT.EMA(d["CLOSE"], 20)),
-    "LONGCROSS(CLOSE,EMA(CLOSE,9),3)": lambda d: MyTT.LONGCROSS(d["CLOSE"], MyTT.EMA(d["CLOSE"], 9), 3),
+    "CONST(CLOSE)": lambda d: MyTT.CONST(d["CLOSE"]),
     "FILTER(CLOSE>OPEN,5)": lambda d: MyTT.FILTER((d["CLOSE"] > d["OPEN"]).astype(int), 5),
     "VALUEWHEN(CLOSE>OPEN,HIGH)": lambda d: MyTT.VALUEWHEN(d["CLOSE"] > d["OPEN"], d["HIGH"]),
 }
-#: From the first full window, where MyTT begins.
+#: From the first full window: before it MyTT has no value, or takes what it does not know as true.
 MYTT_LATER = {
+    "LONGCROSS(CLOSE,EMA(CLOSE,9),3)": lambda d: MyTT.LONGCROSS(d["CLOSE"], MyTT.EMA(d["CLOSE"], 9), 3),
     "HHVBARS(HIGH,20)": lambda d: MyTT.HHVBARS(d["HIGH"], 20),
     "LLVBARS(LOW,20)": lambda d: MyTT.LLVBARS(d["LOW"], 20),
     "LAST(CLOSE>OPEN,19,17)": lambda d: MyTT.LAST(d["CLOSE"] > d["OPEN"], 19, 17),
@@ -302,7 +311,7 @@ def market():
         .with_columns(ratio=(pl.col("close").shift(1) / pl.col("preclose")).fill_null(1).over("code"))
         .with_columns(factor=pl.col("ratio").cum_prod().over("code"))
         .group_by("code", maintain_order=True)
-        .tail(400)
+        .tail(600)
     )
     assert pauses["pauses"].max() > 10
     assert (bars["ratio"] > 1.001).sum() >= 6
@@ -365,7 +374,9 @@ def column(*values):
 
 def test_zig_turns_where_the_price_has_turned_by_ten_percent():
     prices = column(100, 105, 112, 108, 100, 95, 99, 106, 104, 120)
-    values = f.computed(["ZIG(3,10)", "PEAK(3,10,1)", "PEAKBARS(C,10,1)", "TROUGH(C,10,1)", "TROUGHBARS(3,10,1)"], prices)
+    values = f.computed(
+        ["ZIG(3,10)", "PEAK(3,10,1)", "PEAKBARS(C,10,1)", "TROUGH(C,10,1)", "TROUGHBARS(3,10,1)"], prices
+    )
     # Turns: 112 (100 is more than ten percent below), 95 (106 is more than ten percent above), and the end.
     np.testing.assert_allclose(
         values["ZIG(3,10)"],
@@ -378,18 +389,19 @@ def test_zig_turns_where_the_price_has_turned_by_ten_percent():
 
 
 def test_sar_follows_a_rise_and_turns_by_hand_calculation():
-    high = whole([10, 11, 12, 13, 14, 12, 9])
+    high = whole([10, 11, 12, 13, 14, 13, 9, 10])
     columns = {"HIGH": high, "LOW": high - 1, "CLOSE": high, "OPEN": high}
     values = f.computed(["SAR(2,10,20)", "SARTURN(2,10,20)"], columns)
     # Bar 3 begins at the lowest low of two bars; then 10 % of the way to the highest high of the two bars before,
-    # 10 % more at each new high up to 20 %. On bar 6 the low 11 is above 10.92; on bar 7 the low 8 is below.
+    # 10 % more at each new high up to 20 %. On bar 7 the low 8 is below, so bar 8 begins at the higher high of two.
     sar = [nan, nan, 9]
     sar.append(sar[-1] + 0.2 * (12 - sar[-1]))
     sar.append(sar[-1] + 0.2 * (13 - sar[-1]))
     sar.append(sar[-1] + 0.2 * (14 - sar[-1]))
     sar.append(sar[-1] + 0.2 * (14 - sar[-1]))
+    sar.append(13)
     np.testing.assert_allclose(values["SAR(2,10,20)"], sar)
-    np.testing.assert_array_equal(values["SARTURN(2,10,20)"], [nan, nan, 0, 0, 0, 0, -1])
+    np.testing.assert_array_equal(values["SARTURN(2,10,20)"], [nan, nan, 0, 0, 0, 0, -1, 0])
 
 
 def test_decimals_that_binary_cannot_hold_are_rounded_as_written():
