@@ -199,11 +199,6 @@ def strategy_folder() -> Path:
     return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / STRATEGIES  # noqa: PTH109 - as in calendar_key
 
 
-def code_change_file() -> Path:
-    """Return the project's own file of code changes, beside its task file; it need not exist."""
-    return dataset_folder().with_name(CODE_CHANGES)
-
-
 @lru_cache(maxsize=64)
 def _task_folder(_root: str | None, tasks: str | None, folder: str) -> Path:
     return (find_root(Path(folder)) / (tasks or "tasks.yaml")).resolve().parent

@@ -9,7 +9,7 @@ import typer
 from mystocks_dagster.cli.completion import TaskOrGroup, TaskType
 from mystocks_dagster.cli.open_project import open_task_file
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
-from mystocks_dagster.settings import Settings, code_change_file
+from mystocks_dagster.settings import CODE_CHANGES, Settings, dataset_folder
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -52,7 +52,7 @@ def check(json: Json = False) -> None:
 
 def _code_change_problems() -> list[Any]:
     """Return the problems of the project's file of code changes; without one, nothing is imported for it."""
-    if not code_change_file().is_file():
+    if not dataset_folder().with_name(CODE_CHANGES).is_file():
         return []
     from mystocks_dagster.lake.code_change_file import problems
 

@@ -12,7 +12,8 @@ from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.symbols import normalise
 from mystocks_dagster.market.tables.reference import CODE_CHANGES
-from mystocks_dagster.settings import code_change_file
+from mystocks_dagster.settings import CODE_CHANGES as FILE_NAME
+from mystocks_dagster.settings import dataset_folder
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 
 #: The value of `source` in `code_changes`.
@@ -28,7 +29,7 @@ def own_changes() -> pl.DataFrame:
     Raises:
         TaskFileError: The file has problems; the error has all of them.
     """
-    path = code_change_file()
+    path = dataset_folder().with_name(FILE_NAME)
     return read_changes(path) if path.is_file() else CODE_CHANGES.empty()
 
 
