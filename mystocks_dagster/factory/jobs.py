@@ -79,9 +79,9 @@ def build_group_job(
     task, the later ones run. In both cases the run fails if a task fails. A lost run is started again at the task that
     was lost if all its tasks have `auto_restart`.
     """
-    ids = closure(group.tasks, specs)
+    edges = group_edges(group, specs)
+    ids = list(edges)
     sequential = group.execution_mode == "sequential"
-    edges = _chain(ids, specs) if sequential else {name: specs[name].task.dependencies for name in ids}
     graph = _graph(group.dagster_name, summary(group), ids, edges, specs, ops, in_order=sequential)
     first = specs[ids[0]]
     restart = all(specs[name].task.auto_restart for name in ids)
@@ -95,6 +95,14 @@ def build_group_job(
         metadata=group_metadata(group),
         executor_def=dg.in_process_executor if sequential else parallel_executor(),
     )
+
+
+def group_edges(group: Group, specs: Mapping[str, TaskSpec]) -> Edges:
+    """Return the tasks of a group and their dependencies, each after those that it waits for."""
+    ids = closure(group.tasks, specs)
+    if group.execution_mode == "sequential":
+        return _chain(ids, specs)
+    return {name: specs[name].task.dependencies for name in ids}
 
 
 def parallel_executor() -> dg.ExecutorDefinition:

@@ -223,19 +223,17 @@ class Rollup:
             name, count(*), sum(status IN ({good})), sum(status IN ({bad})), count(timed), avg(timed), max(start)
           FROM executions INDEXED BY tally {_where(conditions)} GROUP BY name"""
         rows = self._connection.execute(query, _values(conditions)).fetchall()
-        return [self._tally(name, window, *figures) for name, *figures in rows]
+        return [self._tally(name, window, figures) for name, *figures in rows]
 
-    def _tally(
-        self,
-        name: str,
-        window: TimeWindow,
-        total: int,
-        good: int,
-        bad: int,
-        timed: int,
-        mean: float | None,
-        last_start: float | None,
-    ) -> TaskAggregate:
+    def days(self, task_id: str | None, window: TimeWindow) -> list[tuple[str, str | None, str, int]]:
+        """Return, by name in Dagster, Shanghai's day of the start and status, how many executions there are."""
+        conditions = [*window.conditions(), *([("name = ?", dagster_name(task_id))] if task_id is not None else [])]
+        query = f"""SELECT name, date(start, 'unixepoch', '+8 hours') AS day, status, count(*)
+          FROM executions INDEXED BY tally {_where(conditions)} GROUP BY name, day, status"""
+        return self._connection.execute(query, _values(conditions)).fetchall()
+
+    def _tally(self, name: str, window: TimeWindow, figures: Sequence[Any]) -> TaskAggregate:
+        total, good, bad, timed, mean, last_start = figures
         conditions = [("name = ?", name), *window.conditions()]
         where, values = _where(conditions), _values(conditions)
         newest = f"SELECT task, status FROM executions {where} {_NEWEST_FIRST} LIMIT 1"

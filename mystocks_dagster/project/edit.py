@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mystocks_dagster.errors import InstanceError, InvalidParams, MyStocksError, UnknownName
-from mystocks_dagster.project import permissions
+from mystocks_dagster.project import edit_ledger, permissions
 from mystocks_dagster.project.access import CLI, Action, Caller, check, file_of, limit_of
 from mystocks_dagster.project.background_reload import BackgroundReload
 from mystocks_dagster.project.permissions import Rule
@@ -19,6 +19,7 @@ from mystocks_dagster.taskfile.edit.plans import Changes, Plan
 from mystocks_dagster.taskfile.edit.serialization import Format
 from mystocks_dagster.taskfile.edit.writer import Edit
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
+from mystocks_dagster.taskfile.reader import content_hash
 from mystocks_dagster.taskfile.secrets import MASK, masked_paths, unmask
 from mystocks_dagster.taskfile.yaml.document import Section, document_of
 from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
@@ -217,6 +218,7 @@ class TaskFileEditor:
         )
         if dry_run or not edit.diff:
             return EditResult(edit=edit, dry_run=dry_run)
+        edit_ledger.note(self.settings.dagster_home, content_hash(edit.after), self._caller.name)
         if self._background and self._background.begin():
             return EditResult(edit=edit, dry_run=False, reload_under_way=True)
         try:

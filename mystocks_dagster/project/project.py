@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mystocks_dagster.project.backtest_view import BacktestView
     from mystocks_dagster.project.data_coverage import DataCoverage
     from mystocks_dagster.project.edit import TaskFileEditor
+    from mystocks_dagster.project.entry_versions import EntryVersions
     from mystocks_dagster.project.health import Check, Health
     from mystocks_dagster.project.lake_view import LakeView
     from mystocks_dagster.project.logs import ExecutionLogs
@@ -115,6 +116,13 @@ class Project:
         from mystocks_dagster.project.edit import TaskFileEditor
 
         return TaskFileEditor(self.settings, self.caller, self._state.background_reload)
+
+    @cached_property
+    def entry_versions(self) -> "EntryVersions":
+        """The stored versions of each task and group, and roll-back."""
+        from mystocks_dagster.project.entry_versions import EntryVersions
+
+        return EntryVersions(self.settings, self.edits)
 
     @cached_property
     def runs(self) -> "RunControl":

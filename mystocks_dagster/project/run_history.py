@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from itertools import islice
 
@@ -17,6 +17,9 @@ from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.tags import OWN_NAMES, State
 from mystocks_dagster.taskfile.model import Group
 from mystocks_dagster.taskfile.names import dagster_name
+
+#: Number of executions by day of their start and status.
+DayCounts = dict[date | None, dict[str, int]]
 
 
 class RunHistory:
@@ -33,6 +36,7 @@ class RunHistory:
         until: datetime | None = None,
         limit: int | None = None,
         status: str | None = None,
+        offset: int = 0,
     ) -> Iterator[Execution]:
         """Yield the executions that started in [since, until), newest run first.
 
@@ -42,8 +46,10 @@ class RunHistory:
             until: End of the range of starts, excluded.
             limit: Maximum number.
             status: Only executions with this status.
+            offset: Number of executions to leave out first.
         """
         state = self._state
+        end = None if limit is None else offset + limit
         group = isinstance(state.taskfile.by_id().get(name or ""), Group)
         # A pending execution is shown as paused while the task's switch is off, which the roll-up does not store.
         stored_status = State.PENDING if status == State.PAUSED else status
@@ -54,14 +60,15 @@ class RunHistory:
                 **selection,
                 window=TimeWindow.of(since, until),
                 status=stored_status,
-                limit=None if stored_status == State.PENDING else limit,
+                limit=None if stored_status == State.PENDING else end,
             )
             executions = (record.to_execution(state.tables, state.task_ids) for record in records)
             public = (
                 replace(execution, status=public_status(execution.task_id, execution.status))
                 for execution in executions
             )
-            yield from islice((execution for execution in public if status in (None, execution.status)), limit)
+            matching = (execution for execution in public if status in (None, execution.status))
+            yield from islice(matching, offset, end)
 
     def execution(self, execution_id: str) -> Execution:
         """Return one execution by its id, `<run id>:<step>`; raises `UnknownName`."""
@@ -95,6 +102,21 @@ class RunHistory:
             last_status = public_status(name, aggregate.last_status)
             statistics[name] = aggregate.to_statistics(name, titles.get(name, name), last_status)
         return statistics
+
+    def daily(self, task_id: str | None = None, *, since: datetime | None = None) -> dict[str, DayCounts]:
+        """Return, by task id, the number of executions of each status on each day of their start, in Shanghai.
+
+        The day of executions that have not started is None; `since` leaves them out.
+        """
+        state = self._state
+        with catch_up.opened(state.tables, state.settings.dagster_home) as rollup:
+            rows = rollup.days(task_id, TimeWindow.of(since, None))
+        counts: dict[str, DayCounts] = {}
+        for name, day, status, count in rows:
+            of_task = counts.setdefault(state.task_ids.get(name, name), {})
+            started = date.fromisoformat(day) if day else None
+            of_task.setdefault(started, {})[status] = count
+        return counts
 
     def last_outcomes(self) -> dict[str, str]:
         """Return, by task id, the status of the newest execution that succeeded or failed, so not of skipped ones."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -28,7 +29,9 @@ def _register_new(router: APIRouter, site: Site) -> None:
     @router.get("/-/new")
     def new(request: Request) -> Response:
         section: Section = "task_groups" if request.query_params.get("kind") == "group" else "tasks"
-        _editable(request)
+        version = _editable(request)
+        if name := request.query_params.get("copy"):
+            return _copy_page(site, request, _raw(version, name))
         return _form_page(site, request, section, None)
 
     @router.post("/-/new")
@@ -98,6 +101,18 @@ def _form_page(
         "functions": sorted({task.task_function for task in version.taskfile.tasks}),
     }
     return site.render(request, "form.html", error, **values)
+
+
+def _copy_page(site: Site, request: Request, raw: Raw) -> Response:
+    """Return the form of a new entry, filled as another but with a free id; nothing is written yet."""
+    version = project_of(request).version
+    key = SECTIONS[raw.section]
+    taken = {entry.id for entries in version.document.entries.values() for entry in entries}
+    ids = (f"{raw.id}_copy{number or ''}" for number in count())
+    parts = task_form.parts_of(raw.section, new=True)
+    defaults = version.document.defaults if raw.section == "tasks" else {}
+    typed = task_form.filled(parts, raw.data, defaults) | {key: next(name for name in ids if name not in taken)}
+    return _form_page(site, request, raw.section, None, typed)
 
 
 def _field_faults(error: MyStocksError | None, parts: Sequence[task_form.Part]) -> dict[str, str]:

@@ -5,7 +5,19 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
-from mystocks_dagster.api.pages import actions, backtest_views, data_views, edit_views, home_views, market_views, views
+from mystocks_dagster.api.pages import (
+    actions,
+    backtest_views,
+    batch_views,
+    data_views,
+    edit_views,
+    execution_views,
+    home_views,
+    manage_views,
+    market_views,
+    version_views,
+    views,
+)
 from mystocks_dagster.api.pages.site import Site, route_class
 from mystocks_dagster.errors import UnknownName
 
@@ -15,6 +27,7 @@ _FILES = {
     "market.css": "text/css",
     "tasks.js": "text/javascript",
     "market.js": "text/javascript",
+    "live.js": "text/javascript",
 }
 
 
@@ -52,7 +65,7 @@ def _tasks(site: Site) -> APIRouter:
     router = APIRouter(prefix="/tasks", include_in_schema=False, route_class=route_class(site))
     # Ids do not begin with -, so everything that is not an entry is below /tasks/-/.
     router.get("/-/{name}.{ending}")(_static)
-    for module in (edit_views, views, actions):
+    for module in (edit_views, execution_views, batch_views, manage_views, version_views, views, actions):
         module.register(router, site)
     return router
 

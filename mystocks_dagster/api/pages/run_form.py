@@ -1,8 +1,8 @@
 """The form of a run: a field for each parameter, prefilled from the task file."""
 
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
@@ -25,6 +25,8 @@ class Param:
     Attributes:
         text: The value of a run without changes, as one line of YAML, or as plain text if `textual`.
         choices: The allowed values; empty for any.
+        kind: The type of the input: `date`, `number` or `text`.
+        limits: `min`, `max` and `step` of a number.
         textual: Whether the field holds plain text instead of YAML.
         hidden: Whether its value is a secret from the environment, which is not shown.
     """
@@ -33,6 +35,8 @@ class Param:
     text: str
     description: str = ""
     choices: tuple[str, ...] = ()
+    kind: Literal["text", "date", "number"] = "text"
+    limits: Mapping[str, str] = field(default_factory=dict)
     textual: bool = False
     hidden: bool = False
 
@@ -61,11 +65,14 @@ def _param(task: Task, name: str, info: FieldInfo, values: Mapping[str, Any]) ->
     if value is not None and (textual or (choices and isinstance(value, str))):
         text = str(value)
     hidden = name in task.secrets
+    kind = "text" if hidden else _kind(info.annotation, text)
     return Param(
         name=name,
         text="" if hidden else text,
         description=info.description or "",
         choices=("", *choices) if choices and name not in task.params and not text else choices,
+        kind=kind,
+        limits=_limits(info) if kind == "number" else {},
         textual=textual,
         hidden=hidden,
     )
@@ -85,6 +92,8 @@ def changed(params: Sequence[Param], texts: Mapping[str, str]) -> dict[str, Any]
 
 
 def _value(param: Param, text: str) -> Any:
+    if param.kind == "date" and not text:
+        return None
     if param.textual:
         return text
     return parse_text(f"{param.name}: {text}", param.name).data[param.name]
@@ -102,6 +111,33 @@ def _choices(annotation: Any) -> tuple[str, ...]:
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         return tuple(str(member.value) for member in annotation)
     return ()
+
+
+def _kind(annotation: Any, text: str) -> Literal["text", "date", "number"]:
+    """Return the type of the input for a parameter; one whose present value does not fit such an input stays text."""
+    bare = _bare(annotation)
+    if bare is date and _fits(date.fromisoformat, text):
+        return "date"
+    if bare in (int, float) and _fits(float, text):
+        return "number"
+    return "text"
+
+
+def _fits(read: Callable[[str], object], text: str) -> bool:
+    try:
+        return not text or bool(str(read(text)))
+    except ValueError:
+        return False
+
+
+def _limits(info: FieldInfo) -> dict[str, str]:
+    """Return the attributes of a number's input; a bound that is excluded is left to the check at the start."""
+    limits = {"step": "1" if _bare(info.annotation) is int else "any"}
+    for bound in info.metadata:
+        for name, attribute in (("ge", "min"), ("le", "max")):
+            if (value := getattr(bound, name, None)) is not None:
+                limits[attribute] = str(value)
+    return limits
 
 
 def _textual(annotation: Any) -> bool:

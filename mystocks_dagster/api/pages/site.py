@@ -31,7 +31,10 @@ _HEADERS = {"Content-Security-Policy": PAGES_POLICY, "Vary": "Accept-Language, C
 #: Entries of the navigation besides the start page and Dagster: path and key of its text.
 ROOMS = ("market", "tasks", "data", "backtests")
 #: Values of `?done=` after a redirect.
-OUTCOMES = ("created", "saved", "deleted", "same", "started", "stopped", "on", "off", "reset", "unloaded")
+OUTCOMES = (
+    *("created", "saved", "deleted", "same", "unloaded", "imported", "restored"),
+    *("started", "stopped", "on", "off", "reset", "batch"),
+)
 #: Limit on the fields of a form; the largest form has fewer.
 _MAX_FIELDS = 300
 _YEAR_SECONDS = 365 * 24 * 3600
@@ -99,6 +102,7 @@ def _shared_values(request: Request, language: translations.Language, error: MyS
         "done": done if done in OUTCOMES else None,
         "started_run": request.query_params.get("run", "") if done == "started" else "",
         "address_in": lambda language: _address_in(request, language),
+        "page_address": lambda number: f"?{urlencode({**request.query_params, 'done': '', 'page': number})}",
     }
 
 

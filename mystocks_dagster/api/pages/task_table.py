@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mystocks_dagster.addresses import DagsterLinks
+from mystocks_dagster.api.pages import week_bar
+from mystocks_dagster.api.pages.week_bar import DayBar
 from mystocks_dagster.factory.spec import build_specs
 from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.project.project import Project
@@ -18,6 +20,10 @@ from mystocks_dagster.taskfile.problems import Problem
 _ALWAYS_LISTED = ("priority", "timeout", "retry_count", "max_instances")
 #: Fields that stand elsewhere on the page.
 _SHOWN_ELSEWHERE = {"schedule", "params", "task_id", "group_id", "task_name", "group_name", "description"}
+#: The choices of the filter by state, besides `off`.
+FILTER_STATES = ("failed", "partial_success", "under_way", "success", "skipped", "cancelled", "never", "off", "broken")
+#: The states of the first rows.
+_URGENT = ("broken", "failed", "partial_success", "under_way")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,7 @@ class TableRow:
     switch: Switch | None = None
     next_run: NextRun | None = None
     statistics: Statistics | None = None
+    week: Sequence[DayBar] = ()
     problems: Sequence[Problem] = ()
     has_job: bool = True
 
@@ -56,6 +63,22 @@ class TableRow:
         return self.entry.tags if isinstance(self.entry, Task) else ()
 
     @property
+    def owner(self) -> str:
+        """Who is responsible; empty if the file does not say."""
+        return (self.entry.owner or "") if self.entry else ""
+
+    @property
+    def state(self) -> str:
+        """What the table's filter by state goes by: one of `FILTER_STATES`, or empty."""
+        if self.entry is None:
+            return "broken"
+        if self.running:
+            return "under_way"
+        if self.statistics is None:
+            return ""
+        return self.statistics.last_status or "never"
+
+    @property
     def running(self) -> bool:
         """Whether its last execution is active."""
         return self.statistics is not None and self.statistics.last_status in UNDER_WAY
@@ -72,6 +95,7 @@ def table_rows(project: Project) -> list[TableRow]:
     for next_run in project.schedules.next_runs(None, 1):
         next_runs.setdefault(next_run.task_id, next_run)
     statistics = project.history.statistics()
+    daily = project.history.daily(since=week_bar.since())
     rows = [
         TableRow(
             id=name,
@@ -79,6 +103,7 @@ def table_rows(project: Project) -> list[TableRow]:
             switch=switches.get(name),
             next_run=next_runs.get(name),
             statistics=statistics.get(name),
+            week=week_bar.week(daily.get(name, {})) if isinstance(entry, Task) else (),
         )
         for name, entry in project.taskfile.by_id().items()
     ]
@@ -90,15 +115,42 @@ def table_rows(project: Project) -> list[TableRow]:
     return rows
 
 
-def matching(rows: Sequence[TableRow], kind: str, text: str) -> list[TableRow]:
-    """Return the rows of a type whose id, name or tags contain all words of a text; empty filters match all."""
-    words = text.casefold().split()
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """What the table shows; an empty field admits all.
 
-    def matches(row: TableRow) -> bool:
+    Attributes:
+        kind: A task type, or `group`.
+        text: Words that must all be in the id, name or tags.
+        state: One of `FILTER_STATES`; `off`: the switch is off.
+    """
+
+    kind: str = ""
+    text: str = ""
+    owner: str = ""
+    tag: str = ""
+    state: str = ""
+
+    def admits(self, row: TableRow) -> bool:
+        """Whether a row is shown."""
         searched = " ".join((row.id, row.name, *row.tags)).casefold()
-        return kind in ("", row.kind) and all(word in searched for word in words)
+        off = row.switch is not None and not row.switch.on
+        return (
+            self.kind in ("", row.kind)
+            and self.owner in ("", row.owner)
+            and (not self.tag or self.tag in row.tags)
+            and (self.state in ("", row.state) or (self.state == "off" and off))
+            and all(word in searched for word in self.text.casefold().split())
+        )
 
-    return [row for row in rows if matches(row)]
+
+def matching(rows: Sequence[TableRow], chosen: Filter) -> list[TableRow]:
+    """Return the rows that a filter admits: first those with errors, those that failed, and those under way."""
+    return sorted((row for row in rows if chosen.admits(row)), key=_urgency)
+
+
+def _urgency(row: TableRow) -> int:
+    return _URGENT.index(row.state) if row.state in _URGENT else len(_URGENT)
 
 
 class Links(DagsterLinks):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Literal
 
-from mystocks_dagster.api.pages import words_market
+from mystocks_dagster.api.pages import words_market, words_tasks
 from mystocks_dagster.taskfile.field_types import EXECUTION_MODES, TASK_TYPES
 from mystocks_dagster.taskfile.form import Words, form_fields
 from mystocks_dagster.taskfile.model import Group, Task
@@ -157,6 +157,7 @@ _WORDS: dict[str, Words] = {
     "state_cancelled": ("已取消", "Cancelled"),
     "state_paused": ("已暂停", "Paused"),
     **words_market.WORDS,
+    **words_tasks.WORDS,
 }
 
 Translate = Callable[..., str]
