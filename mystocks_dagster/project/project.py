@@ -122,6 +122,7 @@ class Project:
         """The stored versions of each task and group, and roll-back."""
         from mystocks_dagster.project.entry_versions import EntryVersions
 
+        _ = self.version  # loading the current version stores it
         return EntryVersions(self.settings, self.edits)
 
     @cached_property

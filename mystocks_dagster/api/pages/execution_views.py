@@ -97,6 +97,7 @@ def _result_values(execution: Execution) -> dict[str, Any]:
     result = dict(execution.result or {})
     rows, returned, failed = (result.get(name) for name in ("rows", "result", "failed_items"))
     return {
+        "message": str(result.get("message") or ""),
         "rows": rows if isinstance(rows, dict) else {},
         "returned": returned if isinstance(returned, dict) else {} if returned is None else {"result": returned},
         "failed": failed if isinstance(failed, list) else [] if failed is None else [failed],
