@@ -63,6 +63,7 @@ def register_all() -> None:
         health,
         history,
         logs,
+        mcp,
         next,
         run,
         service,
@@ -72,7 +73,7 @@ def register_all() -> None:
     )
 
     steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, strategies, alerts)
-    for module in (bootstrap, *steering, health, doctor, demo, ui, api, service):
+    for module in (bootstrap, *steering, health, doctor, demo, ui, api, mcp, service):
         module.register(app)
 
 
