@@ -27,6 +27,8 @@ TRADING_CALENDAR = "trading_calendar.csv"
 #: The folder beside the task file with the project's own dataset files.
 DATASETS = "datasets"
 STRATEGIES = "strategies"
+#: The file beside the task file with changes of stock codes beyond those that ship with the package.
+CODE_CHANGES = "code_changes.csv"
 #: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
 AUTO = "auto"
 #: Each package in this folder is a data source, see `sources.registry`.

@@ -19,6 +19,8 @@ from mystocks_dagster.lake.store import Lake
 
 #: Everything must be computed: no watermark is known.
 BEGINNING = date.min
+#: Stands for whatever work was done last, so that a reader need not know its name.
+_ANY = "any work"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def versions(lake: Lake, tables: Sequence[str]) -> tuple[Version, ...]:
 
 def watermarks(work: Collection[str], inputs: Sequence[Version]) -> dict[str, int]:
     """Return the watermarks of work that has read these versions of its inputs."""
-    return {_name(piece, version): version.number for piece, version in product(work, inputs)}
+    return {_name(piece, version): version.number for piece, version in product((*work, _ANY), inputs)}
 
 
 def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[Version]) -> date | None:
@@ -57,8 +59,16 @@ def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[
     for piece, version in product(work, inputs):
         name = watermark_name(computed, _name(piece, version))
         seen.add((version, computed.transaction_version(name)))
-    changes = (_first_change(lake, number, version) for version, number in seen)
+    changes = (first_change(lake, number, version) for version, number in seen)
     return min((day for day in changes if day is not None), default=None)
+
+
+def last_seen(lake: Lake, table: str, version: Version) -> int | None:
+    """Return the number of the version of an input that a computed table has seen last; None if none is known."""
+    computed = lake.log(table)
+    if computed is None:
+        return None
+    return computed.transaction_version(watermark_name(computed, _name(_ANY, version)))
 
 
 def _newest(lake: Lake, table: str) -> Version:
@@ -72,8 +82,11 @@ def _name(piece: str, version: Version) -> str:
     return f"{piece} of {version.table} {version.id}"
 
 
-def _first_change(lake: Lake, then: int | None, now: Version) -> date | None:
-    """Return the first day of the files that versions after `then` added or removed, not counting compaction."""
+def first_change(lake: Lake, then: int | None, now: Version) -> date | None:
+    """Return the first day of the files that versions after `then` added or removed, not counting compaction.
+
+    None means that no row has changed; `BEGINNING` that the day is not known.
+    """
     if then == now.number:
         return None
     newest = lake.log(now.table, now.number)
