@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -120,7 +121,11 @@ def declares(
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables that a function declares."""
+    """The tables that a function declares.
+
+    Attributes:
+        definitions: What the task's params let it compute, such as strategies with their parameters, as text.
+    """
 
     writes: tuple[str, ...] = ()
     also_writes: tuple[str, ...] = ()
@@ -128,14 +133,16 @@ class Tables:
     snapshot: bool = False
     formulas: tuple[ModuleType | str, ...] = ()
     by_params: "Callable[[Mapping[str, Any]], Tables] | None" = None
+    definitions: tuple[str, ...] = ()
 
     @property
     def code_version(self) -> str | None:
-        """A hash of the formulas' source, the same on every machine; None when no formulas are declared."""
-        sources = [text for module in self.formulas for text in _sources(module)]
+        """A hash of the formulas' source and of the definitions, the same on every machine; None without formulas."""
+        sources = [*(text for module in self.formulas for text in _sources(module)), *self.definitions]
         return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16] if sources else None
 
 
+@cache
 def _sources(module: ModuleType | str) -> list[str]:
     if isinstance(module, ModuleType):
         return [inspect.getsource(module)]
