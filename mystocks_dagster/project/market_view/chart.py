@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.indicators import COLUMNS, INDICATORS, Indicator, indicator_columns
+from mystocks_dagster.market.indicators import COLUMNS, INDICATORS, Indicator, indicator_table
 from mystocks_dagster.project.market_view.bars import bars_of
 from mystocks_dagster.project.market_view.options import Adjustment, Period
 from mystocks_dagster.project.market_view.securities import Security
@@ -90,7 +90,8 @@ def chart_of(
         backtest: Id of a backtest whose trades are marked.
     """
     bars = bars_of(lake, security, period=period, adjustment=adjustment)
-    values = bars.select(indicator_columns(indicators)) if bars.height else pl.DataFrame()
+    keyed = bars.with_columns(symbol=pl.lit(security.symbol))
+    values = indicator_table(keyed, indicators) if bars.height else pl.DataFrame()
     tables: dict[str, pl.DataFrame] = {name: values.select(COLUMNS[name]) for name in indicators if values.width}
     marks = sorted(_marks(lake, security.symbol, backtest), key=lambda mark: mark.day) if bars.height else []
     return Chart(
