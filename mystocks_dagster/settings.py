@@ -26,6 +26,8 @@ EXPORTS = "exports"
 TRADING_CALENDAR = "trading_calendar.csv"
 #: The folder beside the task file with the project's own dataset files.
 DATASETS = "datasets"
+#: The folder beside the task file with the project's own formulas.
+FORMULAS = "formulas"
 #: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
 AUTO = "auto"
 #: Each package in this folder is a data source, see `sources.registry`.
@@ -189,6 +191,11 @@ _CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HO
 def dataset_folder() -> Path:
     """Return the folder of the project's own dataset files, beside its task file; fast enough for each table."""
     return _dataset_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd())  # noqa: PTH109 - as in calendar_key
+
+
+def formula_folder() -> Path:
+    """Return the folder of the project's own formulas, beside its task file."""
+    return dataset_folder().parent / FORMULAS
 
 
 @lru_cache(maxsize=64)
