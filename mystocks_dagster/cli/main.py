@@ -65,13 +65,14 @@ def register_all() -> None:
         logs,
         next,
         run,
+        screen,
         service,
         stop,
         ui,
     )
 
-    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, alerts, health, doctor)
-    for module in (bootstrap, *steering, demo, ui, api, service):
+    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, alerts, health, doctor)
+    for module in (bootstrap, *steering, data, screen, demo, ui, api, service):
         module.register(app)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mystocks_dagster.project.run_control import RunControl
     from mystocks_dagster.project.run_history import RunHistory
     from mystocks_dagster.project.schedules import Schedules
+    from mystocks_dagster.project.screening import Screening
     from mystocks_dagster.trading_calendar.refresh import RefreshResult
 
 
@@ -147,6 +148,13 @@ class Project:
         from mystocks_dagster.project.data_coverage import DataCoverage
 
         return DataCoverage(self._state)
+
+    @cached_property
+    def screening(self) -> "Screening":
+        """Screens of the market."""
+        from mystocks_dagster.project.screening import Screening
+
+        return Screening(self._state, self.caller)
 
     def params_of_failed(self, name: str) -> dict[str, Any]:
         """Return the parameters that repeat just what failed in a task's last execution; `NothingFailed` if nothing."""

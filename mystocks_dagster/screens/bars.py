@@ -12,8 +12,8 @@ from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.sorting import sort_by_symbol
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import PRICES, factors
-from mystocks_dagster.screens.periods import EVERY, Period, period_bars, period_start
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.screens.periods import EVERY, Period, period_bars, period_start
 
 #: The earliest day of a read of the whole history.
 _BEGINNING = date(1990, 1, 1)

@@ -13,9 +13,9 @@ from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.lake.loads import incomplete_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.formulas.bars import BARS
-from mystocks_dagster.screens.periods import Period, period_start
 from mystocks_dagster.screens.bars import ScreenBars, screen_bars
 from mystocks_dagster.screens.condition import PASSES, Condition, read_condition
+from mystocks_dagster.screens.periods import Period, period_start
 
 if TYPE_CHECKING:  # numba takes 0.5 s to import
     from mystocks_dagster.market.formulas.plan import Plan
@@ -97,6 +97,7 @@ def screen(
     limit: int | None = None,
     parameters: Mapping[str, float] | None = None,
     name: str = "screen",
+    most_series: int | None = None,
 ) -> ScreenResult:
     """Return the symbols that pass a formula on a day, with the values that made them pass.
 
@@ -108,11 +109,12 @@ def screen(
         limit: Most symbols in the result; None means all.
         parameters: Values of the formula's parameters.
         name: The formula's name, for messages.
+        most_series: Most series that the formula may compute; None is no limit.
 
     Raises:
         FormulaError: The formula is wrong, has several outputs, or looks ahead.
         TableMissing: There are no bars yet.
-        InvalidParams: There are no bars on the day.
+        InvalidParams: There are no bars on the day, or the formula is too long.
     """
     begin = time.perf_counter()
     condition = read_condition(formula, name, parameters)
@@ -121,6 +123,9 @@ def screen(
     from mystocks_dagster.screens.reach import reach, unbounded
 
     computation = _plan(condition)
+    series = len(computation.steps)
+    if most_series is not None and series > most_series:
+        raise InvalidParams(f"The formula computes {series:,} series; at most {most_series:,} are allowed.")
     needed = reach(computation)
     columns = list(dict.fromkeys(["close", *(BARS[name].column for name in computation.bars if name in BARS)]))
     bars = screen_bars(lake, chosen, columns, needed, period)

@@ -87,9 +87,7 @@ TRIX = Definition(
     title="三重指数平均线",
     about="Rate of change of a triple exponential average, and its mean",
     source=_MANUAL,
-    formula=(
-        "MTR:=EMA(EMA(EMA(CLOSE,N),N),N);\nTRIX:(MTR-REF(MTR,1))/REF(MTR,1)*100;\nMATRIX:MA(TRIX,M);"
-    ),
+    formula=("MTR:=EMA(EMA(EMA(CLOSE,N),N),N);\nTRIX:(MTR-REF(MTR,1))/REF(MTR,1)*100;\nMATRIX:MA(TRIX,M);"),
     parameters=(Parameter("n", 12, "bars of each average"), Parameter("m", 9, "bars of the mean of TRIX")),
     outputs={"TRIX": "", "MATRIX": "ma"},
     unit="percent a bar",
@@ -129,7 +127,7 @@ SAR = Definition(
     ),
     outputs={"SAR": ""},
     unit=_PRICE,
-    note="通达信 looks for the first trend in N bars, TA-Lib in two: the lines agree from the first common reversal on.",
+    note="通达信 looks for the first trend in N bars, TA-Lib in two.",
 )
 ASI = Definition(
     name="ASI",
