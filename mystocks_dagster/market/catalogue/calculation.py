@@ -101,7 +101,10 @@ def output_names(formula: Formula) -> tuple[str, ...]:
 
 def distinct(calculations: Iterable[Calculation]) -> tuple[Calculation, ...]:
     """Return calculations without repetitions, in their order."""
-    return tuple({calculation.version: calculation for calculation in calculations}.values())
+    first: dict[str, Calculation] = {}
+    for calculation in calculations:
+        first.setdefault(calculation.version, calculation)
+    return tuple(first.values())
 
 
 def shared_column(calculations: Iterable[Calculation]) -> tuple[str, Calculation, Calculation] | None:
