@@ -11,7 +11,9 @@ KDJ = Definition(
     about="Smoothed position of the close within the range of a window",
     source=_MANUAL,
     formula="""\
-RSV:=(CLOSE-LLV(LOW,N))/(HHV(HIGH,N)-LLV(LOW,N))*100;
+LOWV:=LLV(LOW,N);
+HIGHV:=HHV(HIGH,N);
+RSV:=IF(BARSCOUNT(CLOSE)<N,DRAWNULL,IF(HIGHV=LOWV,50,(CLOSE-LOWV)/(HIGHV-LOWV)*100));
 K:SMA(RSV,M1,1);
 D:SMA(K,M2,1);
 J:3*K-2*D;""",
@@ -22,6 +24,7 @@ J:3*K-2*D;""",
     ),
     outputs={"K": "k", "D": "d", "J": "j"},
     unit="0 to 100; J may leave that range",
+    note="It begins when the window is full, where 通达信 begins with a shorter one; 50 where the window has no range.",
 )
 SKDJ = Definition(
     name="SKDJ",
@@ -140,11 +143,10 @@ OSC = Definition(
     title="变动速率线",
     about="Close less its mean, times 100, and its exponential average",
     source=_MANUAL,
-    formula="OSC:100*(CLOSE-MA(CLOSE,N));\nMAOSC:EMA(OSC,M);",
+    formula="OSC:100*(CLOSE-MA(CLOSE,N));\nMAOSC:EXPMEMA(OSC,M);",
     parameters=(Parameter("n", 20, "bars of the mean"), Parameter("m", 6, "bars of the average of OSC")),
     outputs={"OSC": "", "MAOSC": "ma"},
     unit="0.01 CNY per share, hfq",
-    note="通达信 starts MAOSC with a mean of M values (EXPMEMA); the difference is gone after some 80 bars.",
 )
 CR = Definition(
     name="CR",

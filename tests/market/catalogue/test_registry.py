@@ -140,7 +140,6 @@ TALIB: Mapping[str, Callable[[Series], Any]] = {
     "cci14": lambda bars: talib.CCI(bars["HIGH"], bars["LOW"], bars["CLOSE"], 14),
     "roc": lambda bars: talib.ROC(bars["CLOSE"], 12),
     "mtm": lambda bars: talib.MOM(bars["CLOSE"], 12),
-    "mfi14": lambda bars: talib.MFI(bars["HIGH"], bars["LOW"], bars["CLOSE"], bars["VOL"], 14),
     "obv": lambda bars: (talib.OBV(bars["CLOSE"], bars["VOL"]) - bars["VOL"][0]) / 10_000,
     "boll_upper": lambda bars: talib.SMA(bars["CLOSE"], 20) + 2 * np.sqrt(20 / 19) * talib.STDDEV(bars["CLOSE"], 20),
     "taq20_upper": lambda bars: talib.MAX(bars["HIGH"], 20),
@@ -157,8 +156,8 @@ def test_ta_lib_has_the_same_values_where_conventions_agree(market, column):
 
 #: Outputs that tdxformula 0.5.1 does not compute: a mean or a recursion over a series that begins without values.
 UNABLE = {"mike_midr", "mike_wekr", "mike_weks", "mike_mids", "osc_ma", "cr_ma1", "cr_ma2", "cr_ma3", "cr_ma4", "vr_ma"}
-#: Indicators whose functions it does not have, or computes in another way.
-UNKNOWN = {"SAR", "XSII"}
+#: It has no SAR, DRAWNULL and EXPMEMA, and another DMA.
+UNKNOWN = {"SAR", "XSII", "KDJ", "OSC"}
 
 
 def as_written(calculation: Calculation) -> str:
