@@ -3,8 +3,8 @@
 from pathlib import Path, PurePosixPath
 
 from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.settings import FORMULAS, formula_folder
-from mystocks_dagster.taskfile.problems import suggest
 
 #: Largest file in bytes; the longest formulas on the forums have some 20,000.
 _LARGEST = 200_000

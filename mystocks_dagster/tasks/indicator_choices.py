@@ -15,10 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.catalogue.calculation import Calculation, distinct, of_catalogue, shared_column
 from mystocks_dagster.market.catalogue.definition import LONGEST, Definition, Parameter
 from mystocks_dagster.market.catalogue.registry import CATALOGUE, NAMES, definition
-from mystocks_dagster.taskfile.problems import suggest
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.formula_choice import FormulaChoice
 from mystocks_dagster.tasks.located_faults import located

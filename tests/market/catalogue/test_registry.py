@@ -1,7 +1,7 @@
 """Every indicator of the catalogue on real symbols, against MyTT, TA-Lib and an interpreter of 通达信's formulas.
 
-The symbols: one with 23 days of suspension, one with a listing, and one that began with 27 days of one price each; all have
-ex-dividend days.
+The symbols: one with 23 days of suspension, one with a listing, and one that began with 27 days of one price each; all
+have ex-dividend days.
 """
 
 import re
@@ -106,7 +106,7 @@ MYTT: list[tuple[tuple[str, ...], Callable[[Series], Any], float]] = [
 
 @real
 @pytest.mark.parametrize("symbol", SYMBOLS)
-@pytest.mark.parametrize(("columns", "reference", "atol"), MYTT, ids=lambda value: value[0] if isinstance(value, tuple) else "")  # fmt: skip
+@pytest.mark.parametrize(("columns", "reference", "atol"), MYTT, ids=[row[0][0] for row in MYTT])
 def test_mytt_has_the_same_values(market, columns, reference, atol, symbol):
     bars, computed = market[symbol]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
