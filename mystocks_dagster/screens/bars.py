@@ -1,6 +1,6 @@
 """The bars that a screen needs: forward-adjusted to its day, of traded days, and no older than its formula reaches."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -106,7 +106,7 @@ def _counts(frame: pl.DataFrame, period: Period) -> pl.DataFrame:
     return frame.group_by("symbol").agg(bars=bars)
 
 
-def _listed_since(lake: Lake, start: date) -> Collection[str]:
+def _listed_since(lake: Lake, start: date) -> set[str]:
     """Return the symbols that were listed on a day or later: they have no older bars."""
     if not lake.exists("stocks"):
         return set()

@@ -22,7 +22,7 @@ class NamedFormula(BaseModel):
     """A formula of 通达信's language with a name; other keys are values of the formula's parameters."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, float]
+    __pydantic_extra__: dict[str, float]  # ty: ignore[incompatible-mutable-override]
 
     name: Annotated[str, Field(pattern=_NAME)]
     formula: str | None = Field(default=None, description="The formula: A:=EMA(C,12); B:EMA(A,5);")

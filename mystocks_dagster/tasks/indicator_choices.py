@@ -53,7 +53,7 @@ class CatalogueChoice(BaseModel):
 
 def _catalogue_model(entry: Definition) -> type[CatalogueChoice]:
     names = (entry.name, *entry.aliases)
-    fields: dict[str, Any] = {"name": (Literal[names], ...)}
+    fields: dict[str, Any] = {"name": (Literal[names], ...)}  # ty: ignore[invalid-type-form]
     if entry.windows:
         fields["windows"] = (_Windows, Field(default=entry.windows, description="Windows in bars, one column each."))
     for parameter in entry.parameters:
@@ -64,9 +64,9 @@ def _catalogue_model(entry: Definition) -> type[CatalogueChoice]:
 
 def _field(parameter: Parameter) -> tuple[Any, Any]:
     kind = int if parameter.whole else float
-    bounds = {"ge": kind(parameter.low), "le": kind(parameter.high)}
     about = f"{parameter.about[:1].upper()}{parameter.about[1:]}."
-    return kind, Field(default=kind(parameter.default), description=about, strict=parameter.whole, **bounds)
+    low, high = kind(parameter.low), kind(parameter.high)
+    return kind, Field(default=kind(parameter.default), description=about, strict=parameter.whole, ge=low, le=high)
 
 
 def _several(windows: tuple[int, ...]) -> tuple[int, ...]:

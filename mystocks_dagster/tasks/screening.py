@@ -77,7 +77,7 @@ def _stored(name: str, result: ScreenResult) -> pl.DataFrame:
         json.dumps({label: row[label] for label in result.values}, ensure_ascii=False)
         for row in result.rows.iter_rows(named=True)
     ]
-    return result.rows.select(
+    rows = result.rows.select(
         screen=pl.lit(name),
         date=pl.lit(result.day),
         symbol="symbol",
@@ -86,7 +86,8 @@ def _stored(name: str, result: ScreenResult) -> pl.DataFrame:
         values=pl.Series(values, dtype=pl.String),
         period=pl.lit(result.period),
         formula=pl.lit(result.formula),
-    ).cast(SCREENS.dtypes)
+    )
+    return SCREENS.typed(rows)
 
 
 def _completed(lake: Lake, day: date, fresh: Sequence[pl.DataFrame], names: Sequence[str]) -> pl.DataFrame:
