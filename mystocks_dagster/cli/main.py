@@ -68,11 +68,12 @@ def register_all() -> None:
         screen,
         service,
         stop,
+        strategies,
         ui,
     )
 
-    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, alerts, health, doctor)
-    for module in (bootstrap, *steering, data, screen, demo, ui, api, service):
+    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, screen, strategies)
+    for module in (bootstrap, *steering, alerts, health, doctor, demo, ui, api, service):
         module.register(app)
 
 
