@@ -23,7 +23,7 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import Group, Task
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
-    from mystocks_dagster.screens.periods import Period
+    from mystocks_dagster.market.periods import Period
     from mystocks_dagster.screens.screen import ScreenResult
 
 

@@ -10,7 +10,7 @@ from mystocks_dagster.project.access import Caller
 from mystocks_dagster.project.state import ProjectState
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
-    from mystocks_dagster.screens.periods import Period
+    from mystocks_dagster.market.periods import Period
     from mystocks_dagster.screens.screen import ScreenResult
 
 #: Each screen uses all cores, so that several at once are no faster and need more memory.

@@ -12,9 +12,11 @@ from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.sorting import sort_by_symbol
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import PRICES, factors
+from mystocks_dagster.market.periods import Period, period_bars, period_start
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
-from mystocks_dagster.screens.periods import EVERY, Period, period_bars, period_start
 
+#: The length of a period in polars' language.
+_EVERY = {"weekly": "1w", "monthly": "1mo"}
 #: The earliest day of a read of the whole history.
 _BEGINNING = date(1990, 1, 1)
 #: Days of the calendar for each bar, and those by which holidays and short suspensions prolong a span of bars.
@@ -102,7 +104,7 @@ def _short(frame: pl.DataFrame, needed: int, period: Period) -> set[str]:
 
 
 def _counts(frame: pl.DataFrame, period: Period) -> pl.DataFrame:
-    bars = pl.len() if period == "daily" else pl.col("date").dt.truncate(EVERY[period]).n_unique()
+    bars = pl.len() if period == "daily" else pl.col("date").dt.truncate(_EVERY[period]).n_unique()
     return frame.group_by("symbol").agg(bars=bars)
 
 

@@ -12,10 +12,10 @@ import polars as pl
 from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.lake.loads import incomplete_days
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.formulas.bars import BARS
+from mystocks_dagster.market.indicators import bars_of, stored_columns
+from mystocks_dagster.market.periods import Period, period_start
 from mystocks_dagster.screens.bars import ScreenBars, screen_bars
 from mystocks_dagster.screens.condition import PASSES, Condition, read_condition
-from mystocks_dagster.screens.periods import Period, period_start
 
 if TYPE_CHECKING:  # numba takes 0.5 s to import
     from mystocks_dagster.market.formulas.plan import Plan
@@ -119,7 +119,7 @@ def screen(
     begin = time.perf_counter()
     condition = read_condition(formula, name, parameters)
     chosen = _stored_day(lake, day)
-    from mystocks_dagster.market.formulas.evaluation import Bars, evaluate
+    from mystocks_dagster.market.formulas.evaluation import evaluate
     from mystocks_dagster.screens.reach import reach, unbounded
 
     computation = _plan(condition)
@@ -127,10 +127,9 @@ def screen(
     if most_series is not None and series > most_series:
         raise InvalidParams(f"The formula computes {series:,} series; at most {most_series:,} are allowed.")
     needed = reach(computation)
-    columns = list(dict.fromkeys(["close", *(BARS[name].column for name in computation.bars if name in BARS)]))
+    columns = list(dict.fromkeys(["close", *stored_columns(computation.bars)]))
     bars = screen_bars(lake, chosen, columns, needed, period)
-    arrays = {name: _floats(bars.rows, BARS[name].column) for name in computation.bars}
-    results = evaluate(computation, Bars(bars.offsets, arrays)) if bars.rows.height else {}
+    results = evaluate(computation, bars_of(bars.rows, computation.bars)) if bars.rows.height else {}
     table = _last_rows(bars, results, condition, period_start(chosen, period))
     passing = table.filter(pl.col(PASSES).fill_nan(0) != 0).drop(PASSES)
     values = list(condition.values)
@@ -188,11 +187,6 @@ def _days(lake: Lake, start: date | None, end: date | None) -> list[date]:
         return recent or lake.days("daily_bars")
     days = lake.read("daily_bars", columns=["date"], start=start, end=end)["date"]
     return days.unique().sort().to_list()
-
-
-def _floats(rows: pl.DataFrame, column: str) -> np.ndarray:
-    """Return a column as floats, where no value is NaN."""
-    return rows[column].cast(pl.Float64).fill_null(float("nan")).to_numpy(writable=True)
 
 
 def _last_rows(bars: ScreenBars, results: Mapping[str, np.ndarray], condition: Condition, since: date) -> pl.DataFrame:

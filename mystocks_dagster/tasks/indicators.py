@@ -12,10 +12,12 @@ from mystocks_dagster.lake.identity import identity_inputs
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import Version, versions
 from mystocks_dagster.market import adjust, indicators, periods
-from mystocks_dagster.market.indicators import INDICATORS, Indicator, calculation
+from mystocks_dagster.market.indicators import INDICATORS
 from mystocks_dagster.market.periods import PERIODS, Period
 from mystocks_dagster.tasks.indicator_bars import Extent, stored_extent
 from mystocks_dagster.tasks.indicator_carry import carry, recompute
+from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
+from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
 from mystocks_dagster.tasks.indicator_work import Work
 from mystocks_dagster.tasks.param_types import Symbols, TaskParams
@@ -25,10 +27,10 @@ from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares, tables_of
 class IndicatorParams(TaskParams):
     """Parameters of `calculate_technical_indicators`."""
 
-    indicators: list[Indicator] = Field(
+    indicators: IndicatorChoices = Field(
         default=list(INDICATORS),
-        min_length=1,
-        description="Indicators to calculate; the stored columns of the others do not change.",
+        description="Indicators to calculate: names of docs/indicators.md, {name: MA, windows: [5, 250]}, or formulas "
+        "of your own; the stored columns of the others do not change.",
     )
     periods: list[Period] = Field(
         default=list(PERIODS), min_length=1, description="Daily, weekly and monthly bars, or some of these."
@@ -60,7 +62,7 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     inputs = versions(lake, ("daily_bars", "adjust_events", *identity_inputs(lake)))
     doubtful = find_doubts(lake, symbols=params.symbols)
     code = tables_of(calculate_technical_indicators).code_version or ""
-    calculations = tuple(calculation(name) for name in dict.fromkeys(params.indicators))
+    calculations = chosen_calculations(params.indicators)
     works = [Work(period, calculations, code) for period in dict.fromkeys(params.periods)]
     extent = stored_extent(lake)
     if params.symbols:

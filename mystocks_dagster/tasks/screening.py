@@ -9,9 +9,9 @@ import polars as pl
 from pydantic import AfterValidator, Field
 
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.periods import Period
 from mystocks_dagster.market.tables.research import SCREENS
 from mystocks_dagster.screens.condition import read_condition
-from mystocks_dagster.screens.periods import Period
 from mystocks_dagster.screens.screen import ScreenResult, screen
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.formula_choice import NamedFormula
