@@ -14,7 +14,9 @@ _STRENGTH: Mapping[str, int] = {
 }
 _WORDS = {"OR", "AND"}
 #: Operators of which a chain is computed from the left, so that brackets on the right change it.
-_FROM_THE_LEFT = {"-", "/", "=", "<>", "<", "<=", ">", ">="}
+_FROM_THE_LEFT = {"-", "/"}
+#: Operators that the language does not chain.
+_ALONE = {"=", "<>", "<", "<=", ">", ">="}
 
 
 def label_of(expression: Expression) -> str:
@@ -42,8 +44,9 @@ def label_of(expression: Expression) -> str:
         case Binary(operator=operator, left=left, right=right):
             strength = _STRENGTH[operator]
             sign = f" {operator} " if operator in _WORDS else operator
-            after = strength + 1 if operator in _FROM_THE_LEFT else strength
-            return f"{_part(left, strength)}{sign}{_part(right, after)}"
+            before = strength + 1 if operator in _ALONE else strength
+            after = strength + 1 if operator in _FROM_THE_LEFT | _ALONE else strength
+            return f"{_part(left, before)}{sign}{_part(right, after)}"
 
 
 def _part(expression: Expression, strength: int) -> str:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.catalogue.calculation import of_catalogue
 from mystocks_dagster.market.catalogue.registry import CATALOGUE
+from mystocks_dagster.taskfile.reader import check_task_file
 from mystocks_dagster.tasks.formula_files import read_formula
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices, calculations
 from mystocks_dagster.tasks.param_types import TaskParams
@@ -121,3 +122,31 @@ def test_a_link_out_of_the_folder_a_missing_a_large_and_a_binary_file_are_refuse
     for name, words in (("link", "move it there"), ("lange", "large"), ("large", "200,000 bytes"), ("binary", "UTF-8")):
         with pytest.raises(InvalidParams, match=words):
             read_formula(f"formulas/{name}.txt")
+
+
+TASK = """\
+tasks:
+  - task_id: calc
+    task_type: manual
+    task_module: mystocks_dagster.tasks.indicators
+    task_function: calculate_technical_indicators
+    params:
+      indicators:
+        - MA
+        - {name: CCI, n: 0}
+        - name: MYTREND
+          formula: "A:=EMMA(C,12); B:EMA(A,5);"
+        - {name: X, file: formulas/x.txt}
+"""
+
+
+def test_the_check_of_a_task_file_names_the_line_of_each_mistake(formulas, tmp_path):
+    file = tmp_path / "tasks.yaml"
+    file.write_text(TASK, encoding="utf-8")
+    (formulas / "x.txt").write_text("X:C+;", encoding="utf-8")
+    cci, formula, own = check_task_file(file)
+    assert (cci.line, "n must be at least 2" in cci.message) == (9, True)
+    assert (formula.line, formula.hint) == (11, "Did you mean 'EMA'?")
+    # The caret stands under the function: after `          formula: "A:=`.
+    assert (formula.column, formula.width) == (24, 4)
+    assert (own.line, "formulas/x.txt:1:5" in own.message) == (12, True)

@@ -118,16 +118,16 @@ SAR = Definition(
     name="SAR",
     title="抛物线指标",
     about="Stop and reverse: a stop price that follows the trend",
-    source=f"{_MANUAL}; J. Welles Wilder, New Concepts in Technical Trading Systems (1978)",
+    source=f"{_MANUAL}; after J. Welles Wilder, New Concepts in Technical Trading Systems (1978)",
     formula="SAR:SAR(N,STEP,LIMIT);",
     parameters=(
-        Parameter("n", 10, "bars before the first value", low=2),
+        Parameter("n", 10, "bars of the extremes", low=2),
         Parameter("step", 2, "step of the acceleration in percent", high=100),
         Parameter("limit", 20, "limit of the acceleration in percent", high=100),
     ),
     outputs={"SAR": ""},
     unit=_PRICE,
-    note="通达信 looks for the first trend in N bars, TA-Lib in two.",
+    note="通达信 takes the extremes of the last N bars, TA-Lib those of the whole trend.",
 )
 ASI = Definition(
     name="ASI",
