@@ -9,6 +9,7 @@ import polars as pl
 
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.bulk import Rewrite
+from mystocks_dagster.lake.sorting import sort_by_symbol, with_text_symbols
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import Version
 from mystocks_dagster.market.table import Table
@@ -114,7 +115,5 @@ def _pieces(extent: Extent, *, whole: bool) -> list[tuple[date, date]]:
 
 
 def _in_order(earlier: pl.DataFrame, later: pl.DataFrame) -> pl.DataFrame:
-    """Return the bars of both frames in order of symbol and date; each has its own `Enum` of symbols."""
-    names = pl.Enum(pl.concat([frame["symbol"].unique().cast(pl.String) for frame in (earlier, later)]).unique().sort())
-    both = [frame.with_columns(pl.col("symbol").cast(pl.String).cast(names)) for frame in (earlier, later)]
-    return pl.concat(both).sort("symbol", "date")
+    """Return the bars of both frames in order of symbol and date; each has an `Enum` of its own."""
+    return sort_by_symbol(pl.concat([with_text_symbols(earlier), with_text_symbols(later)]))
