@@ -21,7 +21,11 @@ _NAME = r"^[^\W\d]\w{0,39}$"
 class NamedFormula(BaseModel):
     """A formula of 通达信's language with a name; other keys are values of the formula's parameters."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="allow",
+        json_schema_extra={"oneOf": [{"required": ["formula"]}, {"required": ["file"]}]},
+    )
     __pydantic_extra__: dict[str, float]  # ty: ignore[incompatible-mutable-override]
 
     # In editors, whose patterns know no Chinese letters, the name is only shown to be one word.
