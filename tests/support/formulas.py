@@ -161,6 +161,14 @@ def alternating(x, y):
     return out
 
 
+def marked(x, n):
+    out = np.zeros(len(x))
+    for i, value in enumerate(x):
+        if true(value):
+            out[max(0, i - int(n[i]) + 1) : i + 1] = 1
+    return out
+
+
 def value_when(s, x):
     out, value = [], nan
     for condition, candidate in zip(s, x, strict=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mystocks_dagster.excerpts import suggest
-from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, NOT_HELD, canonical
+from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, NOT_HELD, STANDARD_ALIASES, canonical
 from mystocks_dagster.market.formulas.constants import constant, is_constant
 from mystocks_dagster.market.formulas.drawing import DRAWING_FUNCTIONS
 from mystocks_dagster.market.formulas.function import Argument
@@ -60,7 +60,7 @@ class _Check:
         if name is None:
             return
         width = len(name)
-        if name in BARS or name in ALIASES or name in DEFINED:
+        if name in BARS or name in STANDARD_ALIASES or name in DEFINED:
             yield FormulaProblem(statement.position, f"{name} is a column of the bars", "Choose another name.", width)
         elif name in _WITHOUT_ARGUMENTS:
             yield FormulaProblem(statement.position, f"{name} is a function", "Choose another name.", width)

@@ -137,6 +137,8 @@ DEFINITIONS = {
     "REFX(C,2)": lambda c, **_: np.concatenate((c, [nan, nan]))[2:],
     "REFXV(C,1)": lambda c, **_: np.concatenate((c, [nan]))[1:],
     "BACKSET(V,2)": lambda v, **_: [any(map(f.true, v[i : i + 2])) for i in range(len(v))],
+    "BACKSET(V,H)": lambda v, h, **_: f.marked(v, h),
+    "REFX(C,V)": lambda c, v, **_: [c[i + int(n)] if n == n and i + n < len(c) else nan for i, n in enumerate(v)],
     "FILTERX(V,2)": lambda v, **_: f.filtered(v[::-1], 2)[::-1],
     "BARSNEXT(V)": lambda v, **_: f.last_true(v[::-1])[::-1],
     "XMA(C,4)": lambda c, **_: f.around(c, 4),

@@ -168,10 +168,29 @@ def test_a_value_out_of_bounds_is_named():
     assert problems("INPUT:N(12,1,100);X:MA(C,N)", N=200) == ["1:7: parameter N is 200 Allowed: 1 to 100."]
 
 
-@pytest.mark.parametrize("name", ["WINNER(C)", "INDEXC", "FINANCE(7)", "DYNAINFO(3)", "MACD.DEA", "CLOSE#WEEK"])
+def test_formulas_with_the_habits_of_forums_are_read():
+    formula = parse_formula(
+        "{放量突破 公众号整理}\r\n"
+        "HSL:=V/CAPITAL*100; 换手率:HSL,NODRAW; T:=IF(HSL>3,6,65);\r\n"
+        "VAR1:=REF(C,1) ; MACD:=EMA(C,12)-EMA(C,26),COLORSTICK;\r\n"
+        "STICKLINE(MACD>0,0,MACD,2.5,1)COLORRED;  // 红柱\r\n"
+        "红面积 : SUM(MACD,BARSLAST(MACD<0))*(MACD>0),COLOR0000FF,NODRAW;\r\n"
+        "DRAWTEXT(CROSS(MACD,0)，红面积，'买'),COLORLIMAGENTA,FONTSIZE15;\r\n"
+        "PARTLINE(MA(C,T),1,RGB(99,0,99)) ,LAYER3,LINETHICK2;\r\n"
+        "XG:FILTER(CROSS(MACD,0) AND HHV(C,T)=C AND NOT(VAR1>C),5);\r\n"
+    )
+    assert [statement.name for statement in formula.outputs] == ["换手率", "红面积", "XG"]
+    assert formula.statements[1].expression == Name("HSL")
+    assert len(formula.drawings) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["WINNER(C)", "INDEXC", "FINANCE(7)", "DYNAINFO(3)", "PERIOD", "ZTPRICE(C,0.1)", "MACD.DEA", "CLOSE#WEEK"]
+)
 def test_what_the_lake_does_not_hold_is_refused_with_the_reason(name):
     (problem,) = problems(f"X:{name};")
-    assert any(word in problem for word in ("needs", "is a value", "is a figure", "not supported"))
+    reasons = ("needs", "is a value", "is a figure", "depends", "holds", "not supported")
+    assert any(reason in problem for reason in reasons)
 
 
 def test_the_message_shows_the_line_with_a_caret_under_chinese_text():
