@@ -44,7 +44,9 @@ def screen(
 
 
 def _print(result: Any) -> None:
-    rows = [[round(value, 4) if isinstance(value, float) else value for value in row] for row in result.rows.rows()]
+    rows = [
+        [float(f"{value:.8g}") if isinstance(value, float) else value for value in row] for row in result.rows.rows()
+    ]
     if rows:
         print_table(result.rows.columns, rows)
     more = f" ({len(rows):,} are shown)" if len(rows) < result.passed else ""
