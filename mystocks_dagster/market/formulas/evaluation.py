@@ -90,6 +90,7 @@ def _blocks(offsets: np.ndarray, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, 
         first = last
 
 
+@np.errstate(all="ignore")  # what cannot be computed has no value
 def _block(plan: Plan, bars: Bars, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | float]:
     slots: list[np.ndarray | float | None] = [_writable(bars.columns[name]) for name in plan.bars]
     rows = int(bars.offsets[-1])
