@@ -1,17 +1,14 @@
 """Running a strategy on rows: its signals, or a clear error about its code. Only a task's process does this."""
 
-import importlib.util
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import polars as pl
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.strategies.choices import Choice
+from mystocks_dagster.strategies.loading import function_of
 from mystocks_dagster.strategies.writing import Rules
 
 #: Columns of `signals_of`, without the raw close that the table also has.
@@ -38,7 +35,7 @@ def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min) -> pl
         InvalidParams: The strategy's code fails, or returns something else than signals.
     """
     definition = choice.definition
-    function = function_of(choice)
+    function = function_of(definition)
     try:
         if definition.of_the_market:
             frame = _of_the_market(function(rows, **choice.params), since)
@@ -49,39 +46,6 @@ def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min) -> pl
         reason = text if isinstance(error, InvalidParams) else f"{type(error).__name__}: {text}"
         raise InvalidParams(f"The strategy {choice.label} ({definition.place}) failed: {reason}") from error
     return frame.with_columns(strategy=pl.lit(choice.label)).select(SIGNAL).sort("symbol", "date", "side")
-
-
-def function_of(choice: Choice) -> Callable[..., Any]:
-    """Return the function of a strategy; a file of the project is run.
-
-    Raises:
-        InvalidParams: The file fails, or has no such function any more.
-    """
-    definition = choice.definition
-    module = _shipped(definition.file) if definition.shipped else _own(definition.file)
-    function = vars(module).get(definition.name)
-    if not callable(function):
-        raise InvalidParams(f"{definition.file} has no function {definition.name!r} after it has run.")
-    return function
-
-
-def _shipped(path: Path) -> ModuleType:
-    return importlib.import_module(f"mystocks_dagster.strategies.shipped.{path.stem}")
-
-
-def _own(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"strategies.{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise InvalidParams(f"{path} cannot be run as Python.")
-    module = importlib.util.module_from_spec(spec)
-    # Last, so that nothing beside the task file can replace an installed module.
-    if (beside := str(path.parent.parent)) not in sys.path:
-        sys.path.append(beside)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InvalidParams(f"{path} cannot be run: {type(error).__name__}: {error}") from error
-    return module
 
 
 def _by_symbol(rules: Any, rows: pl.DataFrame, since: date) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import BEGINNING, Version, stale_since, versions, watermarks
 from mystocks_dagster.market import limit_columns, statement_factors
 from mystocks_dagster.market.tables.research import SIGNALS
-from mystocks_dagster.strategies import columns, conditions, evaluation, ranking
+from mystocks_dagster.strategies import columns, conditions, evaluation, formulas, ranking
 from mystocks_dagster.strategies.choices import Choice, Entries, choice_of
 from mystocks_dagster.strategies.evaluation import signals_of
 from mystocks_dagster.strategies.registry import DEFAULT
@@ -27,7 +27,7 @@ from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, ta
 from mystocks_dagster.tasks.stages import StageTimes
 from mystocks_dagster.tasks.strategy_rows import Needs, read_rows
 
-_COMPUTING = (columns, conditions, evaluation, ranking)
+_COMPUTING = (columns, conditions, evaluation, formulas, ranking)
 _READING = (strategy_rows, strategy_statements, limit_columns, statement_factors)
 _ENGINE = (*_COMPUTING, *_READING)
 
