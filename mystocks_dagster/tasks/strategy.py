@@ -112,7 +112,9 @@ def _piece(lake: Lake, choice: Choice, engine: str, *, force: bool) -> _Piece:
 
 def _content(lake: Lake, stale: Sequence[_Piece], since: date, times: StageTimes) -> pl.DataFrame:
     """Return the whole content of the table from the day `since` on."""
-    fresh = _with_raw_close(lake, _computed(lake, stale, times), since).select(*SIGNALS.dtypes)
+    computed = _computed(lake, stale, times)
+    with times.of("raw closes"):
+        fresh = _with_raw_close(lake, computed, since).select(*SIGNALS.dtypes)
     if not lake.exists("signals"):
         return fresh
     kept = pl.lit(True)
@@ -136,7 +138,7 @@ def _computed(lake: Lake, stale: Sequence[_Piece], times: StageTimes) -> pl.Data
             rows = read_rows(lake, [piece.choice for piece in pieces], needs)
         for piece in pieces:
             with times.of(piece.choice.label):
-                frames.append(signals_of(piece.choice, rows, piece.since or BEGINNING))
+                frames.append(signals_of(piece.choice, rows, piece.since or BEGINNING, trusting=True))
     return pl.concat([frame.with_columns(pl.col("symbol").cast(pl.String)) for frame in frames])
 
 
@@ -152,7 +154,8 @@ def _with_raw_close(lake: Lake, signals: pl.DataFrame, since: date) -> pl.DataFr
     """Add the raw close; signals of a bar that was removed since the indicators were calculated are dropped."""
     bars = lake.scan("daily_bars", columns=["symbol", "date", "close"], start=since)
     with translate_errors(lake.location):
-        return signals.lazy().join(bars, on=["symbol", "date"], maintain_order="left").collect()
+        # The many bars are compared with the few signals, not the other way round.
+        return bars.join(signals.lazy(), on=["symbol", "date"]).collect().sort("symbol", "date", "strategy", "side")
 
 
 def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int) -> TaskResult:
