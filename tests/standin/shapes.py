@@ -142,6 +142,11 @@ class Answers:
     def _listed(self, fs: str, fields: list[str]) -> list[Row]:
         if fs in self.datasets.rows:
             return self.datasets.rows[fs]
+        if fs == "m:0 t:81 s:2048":
+            return [
+                {"f12": row["symbol"][:6], "f14": row["name"], "f26": int(f"{row['list_date']:%Y%m%d}")}
+                for row in self._stocks("BJ")
+            ]
         if "f441" in fields:
             return [self._etf(row) for row in self.market.etfs.iter_rows(named=True)]
         for kind, number in (("sector", 2), ("concept", 3)):

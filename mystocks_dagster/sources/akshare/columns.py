@@ -253,6 +253,17 @@ BJ_STOCKS = Call(
     (Field("证券代码", "code", "code"), Field("证券简称", "name", "name"), Field("上市日期", "list_date", "day")),
     unused=_keys("总股本 流通股本 所属行业 地区 报告日期"),
 )
+#: East Money's list of Beijing's stocks, which is read without a function of akshare.
+BJ_LIST = Call(
+    "stock_bj_a_spot_em",
+    (
+        Field("f12", "code", "code", "f12"),
+        Field("f14", "name", "name", "f14"),
+        Field("f26", "list_date", "day", "f26"),
+    ),
+    keys=_keys("f12 f14 f26"),
+    by_code=True,
+)
 SH_DELISTED = Call(
     "stock_info_sh_delist",
     (

@@ -93,9 +93,16 @@ class AkshareSource:
             yield frame if symbols is None else frame.filter(pl.col("symbol").is_in(list(symbols)))
 
     def stocks(self, *, include_delisted: bool) -> pl.DataFrame:
-        """Return the stock list of the three exchanges; Beijing publishes no list of delisted stocks."""
-        delisted = self._lists(columns.SH_DELISTED, columns.SZ_DELISTED) if include_delisted else None
-        return tables.stocks(self._listed, delisted, _now())
+        """Return the stock list; Beijing publishes no list of delisted stocks.
+
+        With delisted stocks all exchanges are asked, otherwise Shanghai and Shenzhen, and East Money for Beijing, which
+        takes a tenth of the requests. There, a stock without its plain name today is left out.
+        """
+        if not include_delisted:
+            listed = self._listed
+            return tables.stocks(listed.filter(~tables.marked(listed)), None, _now())
+        delisted = self._lists(columns.SH_DELISTED, columns.SZ_DELISTED)
+        return tables.stocks(pl.concat([self._two_exchanges, self._lists(columns.BJ_STOCKS)]), delisted, _now())
 
     def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
         """Return the statements of `periods` for the stocks of Shanghai and Shenzhen."""
@@ -193,8 +200,18 @@ class AkshareSource:
 
     @cached_property
     def _listed(self) -> pl.DataFrame:
+        """The listed stocks with the least requests."""
+        try:
+            beijing = self._akshare.beijing()
+        except SourceUnavailable:
+            beijing = self._lists(columns.BJ_STOCKS)
+        return pl.concat([self._two_exchanges, beijing])
+
+    @cached_property
+    def _two_exchanges(self) -> pl.DataFrame:
+        """The listed stocks of Shanghai and Shenzhen, as their exchanges list them."""
         shanghai_lists = [self._akshare.frame(columns.SH_STOCKS, symbol=board)[0] for board in ("主板A股", "科创板")]
-        return pl.concat([*shanghai_lists, self._lists(columns.SZ_STOCKS, columns.BJ_STOCKS)])
+        return pl.concat([*shanghai_lists, self._lists(columns.SZ_STOCKS)])
 
     def _lists(self, *calls: Call) -> pl.DataFrame:
         return pl.concat([self._akshare.frame(call)[0] for call in calls])
