@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from mystocks_dagster.market.adjust import HALF_A_TICK
+from mystocks_dagster.market.adjust import HALF_A_TICK, SAME
 
 #: Stands for all symbols or all columns in a difference.
 ALL = "*"
@@ -53,6 +53,7 @@ COMPARED = MappingProxyType(
         "daily_valuation": dict.fromkeys(("pe_ttm", "pb", "ps_ttm", "pcf_ttm"), _RATIO),
         # Only which stocks have an event: vendors cumulate factors, so that a day's ratio does not follow from one.
         "adjust_events": dict[str, Tolerance | None](),
+        "corporate_actions": {name: Tolerance(size) for name, size in SAME.items()},
     }
 )
 #: The table of another source that witnesses a table, where it is not the same one.
