@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mystocks_dagster.project.edit import TaskFileEditor
     from mystocks_dagster.project.health import Check, Health
     from mystocks_dagster.project.logs import ExecutionLogs
+    from mystocks_dagster.project.market_view.view import MarketView
     from mystocks_dagster.project.reload import ReloadResult
     from mystocks_dagster.project.run_control import RunControl
     from mystocks_dagster.project.run_history import RunHistory
@@ -147,6 +148,13 @@ class Project:
         from mystocks_dagster.project.data_coverage import DataCoverage
 
         return DataCoverage(self._state)
+
+    @cached_property
+    def market(self) -> "MarketView":
+        """The lake's market data for charts and overviews."""
+        from mystocks_dagster.project.market_view.view import MarketView
+
+        return MarketView(self._state)
 
     def params_of_failed(self, name: str) -> dict[str, Any]:
         """Return the parameters that repeat just what failed in a task's last execution; `NothingFailed` if nothing."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, NoDaemon, NotRunning
+from mystocks_dagster.excerpts import near
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch, max_instances
@@ -14,7 +15,7 @@ from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.model import Group, Task
-from mystocks_dagster.taskfile.problems import TaskFileError, near, path_text
+from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.signature import params_model
 
 if TYPE_CHECKING:

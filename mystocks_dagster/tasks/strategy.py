@@ -15,6 +15,7 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import BEGINNING, stale_since, versions, watermarks
 from mystocks_dagster.market import signals
 from mystocks_dagster.market.signals import STRATEGIES, StrategyName, needed_columns, strategy_signals
+from mystocks_dagster.market.tables.research import SIGNALS
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.changes import write_changes
 from mystocks_dagster.tasks.param_types import TaskParams
@@ -94,7 +95,8 @@ def _with_raw_close(lake: Lake, signals: pl.DataFrame, since: date) -> pl.DataFr
 
 def _completed(lake: Lake, fresh: pl.DataFrame, strategies: Sequence[StrategyName], since: date) -> pl.DataFrame:
     """Add the stored signals of the other strategies."""
+    fresh = SIGNALS.complete(fresh)
     if not lake.exists("signals"):
         return fresh
     others = lake.scan("signals", start=since).filter(~pl.col("strategy").is_in(strategies)).collect()
-    return pl.concat([fresh.select(others.columns), others])
+    return pl.concat([fresh, others.select(fresh.columns)])

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from mystocks_dagster.market.portfolio import Portfolio, Trade
+from mystocks_dagster.market.backtesting.account import Account, Trade
 
 MONDAY, TUESDAY = date(2025, 3, 3), date(2025, 3, 4)
 MOUTAI = "600519.SH"
@@ -13,7 +13,7 @@ MOUTAI = "600519.SH"
 @pytest.fixture
 def account():
     """100,000 CNY, of which 1,000 shares at 20.00 were bought on Monday for 5.20 in fees."""
-    account = Portfolio(100_000.0)
+    account = Account(100_000.0)
     account.buy(MONDAY, MOUTAI, 1000, 20.0, 5.2)
     return account
 
@@ -30,7 +30,7 @@ def test_a_sale_brings_its_amount_less_its_fees(account):
     assert account.positions == {}
     assert account.trades == [
         Trade(1, MONDAY, MOUTAI, "buy", 1000, 20.0, 5.2),
-        Trade(2, TUESDAY, MOUTAI, "sell", 1000, 21.0, 16.0),
+        Trade(2, TUESDAY, MOUTAI, "sell", 1000, 21.0, 16.0, 0.0, 978.8),  # 1,000 less 5.20 and 16.00
     ]
 
 
@@ -46,7 +46,7 @@ def test_cash_never_becomes_negative(account):
 
 
 def test_ten_for_ten_doubles_the_shares_at_half_the_price(account):
-    account.go_ex(MOUTAI, 0.5)
+    account.go_ex(TUESDAY, MOUTAI, 0.5)
     assert (account.positions[MOUTAI].shares, account.positions[MOUTAI].mark) == (2000, 10.0)
     assert account.equity == 99_994.8
 
@@ -54,14 +54,14 @@ def test_ten_for_ten_doubles_the_shares_at_half_the_price(account):
 def test_a_dividend_becomes_shares_at_the_ex_price_and_the_fraction_becomes_cash(account):
     # 0.30 on 20.00: the ex price is 19.70; 20,000 / 19.70 = 1015.22 shares, the 0.22 of a share is 20,000 - 1,015 x
     # 19.70 = 4.50.
-    account.go_ex(MOUTAI, 19.7 / 20.0)
+    account.go_ex(TUESDAY, MOUTAI, 19.7 / 20.0)
     assert account.positions[MOUTAI].shares == 1015
     assert account.cash == 79_994.8 + 4.5
     assert account.equity == 99_994.8
 
 
 def test_five_shares_for_one_are_not_4999():
-    account = Portfolio(100_000.0)
+    account = Account(100_000.0)
     account.buy(MONDAY, MOUTAI, 1000, 20.0, 5.2)
-    account.go_ex(MOUTAI, 0.2)
+    account.go_ex(TUESDAY, MOUTAI, 0.2)
     assert account.positions[MOUTAI].shares == 5000

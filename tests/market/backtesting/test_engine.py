@@ -7,12 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mystocks_dagster.market.backtest import Terms, backtest
+from mystocks_dagster.market.backtesting.engine import backtest
+from mystocks_dagster.market.backtesting.market import prepare
+from mystocks_dagster.market.backtesting.terms import Terms
 
 # Five days of 2025: stamp duty 0.05 %, transfer fee 0.001 %, commission 0.025 % but at least 5 CNY.
 DAYS = [date(2025, 3, day) for day in (3, 4, 5, 6, 7)]
 PRICES = dict.fromkeys(("open", "close", "prev_close", "amount"), pl.Float64)
 BARS = {"symbol": pl.String, "date": pl.Date, **PRICES, "is_st": pl.Boolean, "suspended": pl.Boolean}
+
+
+def whole(bars):
+    """Add what the rows leave out: a day between its open and its close, with 10 million shares traded."""
+    return bars.with_columns(
+        high=pl.max_horizontal("open", "close"), low=pl.min_horizontal("open", "close"), volume=10_000_000
+    )
+
+
 NO_EVENTS = pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date, "ratio": pl.Float64})
 
 
@@ -23,7 +34,7 @@ def bars(symbol, *prices, amount=1e8, is_st=False, suspended=(), days=DAYS):
         if price is not None:
             rows.append((symbol, day, price[0], price[1], before, amount, is_st, day in suspended))
             before = price[1]
-    return pl.DataFrame(rows, schema=BARS, orient="row")
+    return whole(pl.DataFrame(rows, schema=BARS, orient="row"))
 
 
 def signals(*rows):
@@ -33,7 +44,7 @@ def signals(*rows):
 
 
 def run(said, market, events=NO_EVENTS, capital=100_000.0, places=1):
-    return backtest(DAYS, said, market, events, Terms(initial_capital=capital, max_positions=places))
+    return backtest(prepare(DAYS, market, events), said, Terms(initial_capital=capital, max_positions=places))
 
 
 def fills(outcome):
@@ -263,7 +274,7 @@ def markets(draw):
                 (symbol, day, side) for side in draw(st.sampled_from([(), (), ("buy",), ("sell",), ("buy", "sell")]))
             ]
     frames = [
-        pl.DataFrame(rows, schema=BARS, orient="row"),
+        whole(pl.DataFrame(rows, schema=BARS, orient="row")),
         pl.DataFrame(events, schema=NO_EVENTS.schema, orient="row"),
     ]
     return *frames, pl.DataFrame(said, schema={"symbol": pl.String, "date": pl.Date, "side": pl.String}, orient="row")
@@ -275,7 +286,7 @@ def markets(draw):
 def test_whatever_happens_money_is_conserved_and_the_rules_hold(market, places, capital):
     prices, events, said = market
     terms = Terms(initial_capital=capital, max_positions=places)
-    outcome = backtest(SPAN, said, prices, events, terms)
+    outcome = backtest(prepare(SPAN, prices, events), said, terms)
     assert [balance.date for balance in outcome.balances] == SPAN
     for balance in outcome.balances:
         assert balance.cash >= 0
@@ -323,6 +334,167 @@ def test_whatever_happens_money_is_conserved_and_the_rules_hold(market, places, 
 def test_the_past_of_an_account_does_not_depend_on_its_future(market, length):
     frames = dict(zip(("bars", "events", "signals"), market, strict=True))
     known = {name: frame.filter(pl.col("date") <= SPAN[length - 1]) for name, frame in frames.items()}
-    whole = backtest(SPAN, frames["signals"], frames["bars"], frames["events"], Terms())
-    part = backtest(SPAN[:length], known["signals"], known["bars"], known["events"], Terms())
+    whole = backtest(prepare(SPAN, frames["bars"], frames["events"]), frames["signals"], Terms())
+    part = backtest(prepare(SPAN[:length], known["bars"], known["events"]), known["signals"], Terms())
     assert part.balances == whole.balances[:length]
+
+
+# ---- several strategies, targets, costs and ends
+
+
+def whole_run(said, market, terms, weights=None, **known):
+    return backtest(prepare(DAYS, market, NO_EVENTS, **known), said, terms, weights=weights)
+
+
+def test_slippage_moves_the_fill_against_the_order_in_whole_cents():
+    market = bars("600000.SH", *[(10.0, 10.0)] * 5)
+    said = signals((0, "600000.SH", "buy"), (1, "600000.SH", "sell"))
+    by_fraction = whole_run(said, market, Terms(max_positions=1, slippage=0.00123))
+    by_ticks = whole_run(said, market, Terms(max_positions=1, slippage_ticks=2))
+    assert [trade.price for trade in by_fraction.trades] == [10.02, 9.98]  # 10.0123 and 9.9877
+    assert [trade.price for trade in by_ticks.trades] == [10.02, 9.98]
+
+
+def test_slippage_does_not_go_beyond_the_limit_of_the_day():
+    market = bars("600000.SH", (10.0, 10.0), (10.99, 10.99), *[(10.99, 10.99)] * 3)
+    outcome = whole_run(signals((0, "600000.SH", "buy")), market, Terms(max_positions=1, slippage_ticks=5))
+    assert outcome.trades[0].price == 11.0
+
+
+def test_an_order_takes_only_its_share_of_the_volume_and_a_sale_goes_on_the_next_day():
+    market = bars("600000.SH", *[(10.0, 10.0)] * 5).with_columns(volume=10_000)
+    said = signals((0, "600000.SH", "buy"), (1, "600000.SH", "sell"))
+    outcome = whole_run(said, market, Terms(max_positions=1, volume_share=0.25))
+    assert [(trade.side, trade.shares) for trade in outcome.trades] == [("buy", 2500), ("sell", 2500)]
+    thin = market.with_columns(volume=pl.when(pl.col("date") > DAYS[1]).then(5_000).otherwise(10_000))
+    outcome = whole_run(said, thin, Terms(max_positions=1, volume_share=0.25))
+    assert [trade.shares for trade in outcome.trades] == [2500, 1200, 1200, 100]
+    assert [(order.wanted, order.filled, order.reason) for order in outcome.orders if order.side == "sell"] == [
+        (2500, 1200, "beyond the volume share"), (1300, 1200, "beyond the volume share"), (100, 100, ""),
+    ]  # fmt: skip
+
+
+def test_a_delisted_share_is_a_loss_and_frees_its_place():
+    gone = bars("600000.SH", (10.0, 10.0), (10.0, 5.0), None, None, None)
+    market = pl.concat([gone, bars("600001.SH", *[(10.0, 10.0)] * 5)])
+    said = signals((0, "600000.SH", "buy"), (2, "600001.SH", "buy"))
+    outcome = whole_run(said, market, Terms(initial_capital=100_000, max_positions=1), delisted={"600000.SH": DAYS[1]})
+    # 9,900 shares for 99,025.74 are worth nothing from day 2 on; 974.26 CNY do not pay for a lot at 10.00.
+    assert [balance.equity for balance in outcome.balances] == [100_000.0, 50_474.26, 974.26, 974.26, 974.26]
+    assert [(event.kind, event.cash, event.profit) for event in outcome.events] == [("delisted", 0.0, -99_025.74)]
+    half = Terms(initial_capital=100_000, max_positions=1, delisting_value=0.5)
+    kept = whole_run(said, market, half, delisted={"600000.SH": DAYS[1]})
+    assert kept.balances[2].equity == 974.26 + 9900 * 2.5
+    assert who(kept)[-1] == (3, "600001.SH", "buy")
+
+
+def test_each_strategy_trades_its_part_of_the_capital():
+    market = pl.concat([bars(symbol, *[(10.0, 10.0)] * 5) for symbol in ("600000.SH", "600001.SH")])
+    said = signals((0, "600000.SH", "buy"), (0, "600001.SH", "buy")).with_columns(strategy=pl.Series(["a", "b"]))
+    outcome = whole_run(said, market, Terms(initial_capital=100_000, max_positions=1), {"a": 0.75, "b": 0.25})
+    # 75,000: fees of the whole 18.75 + 0.75, so 7,498 shares; 25,000: 6.25 + 0.25, so 2,499.
+    assert [(trade.strategy, trade.shares) for trade in outcome.trades] == [("a", 7400), ("b", 2400)]
+    assert outcome.balances[-1].equity == pytest.approx(100_000 - sum(trade.fees for trade in outcome.trades))
+
+
+def test_two_strategies_may_hold_the_same_share():
+    market = bars("600000.SH", *[(10.0, 10.0)] * 5)
+    said = signals((0, "600000.SH", "buy"), (0, "600000.SH", "buy"), (1, "600000.SH", "sell"))
+    said = said.with_columns(strategy=pl.Series(["a", "b", "b"]))
+    outcome = whole_run(said, market, Terms(initial_capital=100_000, max_positions=1), {"a": 0.5, "b": 0.5})
+    assert [(trade.strategy, trade.side) for trade in outcome.trades] == [("a", "buy"), ("b", "buy"), ("b", "sell")]
+    assert {held.strategy for held in outcome.positions if held.date == DAYS[4]} == {"a"}
+
+
+#: Friday to Thursday: the week ends after the first day.
+WEEK = [date(2025, 2, 28), *DAYS[:4]]
+
+
+def test_rebalancing_sells_what_grew_and_buys_what_fell():
+    grown = bars("600000.SH", *[(10.0, 10.0)] * 5, days=WEEK)
+    market = pl.concat([grown, bars("600001.SH", *[(10.0, 10.0)] * 5, days=WEEK)])
+    moved = pl.when(pl.col("date") > WEEK[0], symbol="600000.SH").then(11.0).otherwise(10.0)
+    market = market.with_columns(open=moved, close=moved, high=moved, low=moved, prev_close=moved)
+    days = [date(2025, 2, 26), date(2025, 2, 27), *WEEK]
+    early = market.filter(date=WEEK[0])
+    market = pl.concat([market, *(early.with_columns(date=pl.lit(day)) for day in days[:2])])
+    said = pl.DataFrame(
+        [(symbol, days[0], "buy") for symbol in ("600000.SH", "600001.SH")], schema=["symbol", "date", "side"],
+        orient="row",
+    )  # fmt: skip
+    terms = Terms(initial_capital=100_000, max_positions=2, rebalance="weekly", commission_rate=0, commission_min=0)
+    outcome = backtest(prepare(days, market, NO_EVENTS), said, terms)
+    # 4,999 shares each are 4,900. On Friday evening both are at their target, near 50,000. After a week at 11.00 the
+    # first is worth 53,900 against 51,449 each: within 5 %, so nothing is traded at the end of that week.
+    assert [(trade.symbol, trade.shares) for trade in outcome.trades] == [("600000.SH", 4900), ("600001.SH", 4900)]
+    wide = market.with_columns(
+        pl.when(pl.col("date") == WEEK[0], symbol="600000.SH").then(15.0).otherwise(pl.col(name)).alias(name)
+        for name in ("close", "high")
+    )
+    outcome = backtest(prepare(days, wide, NO_EVENTS), said, terms)
+    # Friday's close of 15.00: equity 124,499.02, target 62,249.51. 73,500 is 11,250.49 too much: 700 of 750 shares
+    # are sold at Monday's 11.00; 49,000 is 13,249.51 too little: the cash, 1,999.02 + 7,700 less fees, buys 900.
+    assert [(trade.side, trade.symbol, trade.shares) for trade in outcome.trades[2:]] == [
+        ("sell", "600000.SH", 700), ("buy", "600001.SH", 900),
+    ]  # fmt: skip
+
+
+def test_cash_moves_to_the_strategy_that_fell_behind():
+    falling = pl.concat([bars("600000.SH", *[(10.0, 10.0)] * 5, days=WEEK), bars("600001.SH", *[(10.0, 10.0)] * 5)])
+    said = pl.DataFrame(
+        [("600000.SH", date(2025, 2, 26), "buy", "a")], schema=["symbol", "date", "side", "strategy"], orient="row"
+    )
+    days = [date(2025, 2, 26), date(2025, 2, 27), *WEEK]
+    first = falling.filter(date=WEEK[0])
+    market = pl.concat([falling, *(first.with_columns(date=pl.lit(day)) for day in days[:2])])
+    market = market.with_columns(close=pl.when(date=WEEK[0]).then(8.0).otherwise("close"))
+    terms = Terms(initial_capital=100_000, max_positions=1, rebalance="weekly", commission_rate=0, commission_min=0)
+    outcome = backtest(prepare(days, market, NO_EVENTS), said, terms, weights={"a": 0.5, "b": 0.5})
+    # a holds 4,900 x 8.00 + 999.51 = 40,199.51 on Friday, b 50,000: 4,900.25 move to a, which buys up to its target of
+    # 45,099.75: 5,900.24 less the transfer fee pay for 500 shares at 10.00.
+    assert [(trade.strategy, trade.shares) for trade in outcome.trades] == [("a", 4900), ("a", 500)]
+
+
+def test_a_holding_ends_after_its_days_or_at_its_loss():
+    market = bars("600000.SH", (10.0, 10.0), (10.0, 9.4), (9.3, 8.9), (8.8, 8.8), (8.8, 8.8))
+    said = signals((0, "600000.SH", "buy"))
+    assert who(whole_run(said, market, Terms(max_positions=1, holding_days=2)))[-1] == (3, "600000.SH", "sell")
+    # Cost 10.00 and fees: 8.90 is the first close more than 10 % below.
+    assert who(whole_run(said, market, Terms(max_positions=1, stop_loss=0.1)))[-1] == (3, "600000.SH", "sell")
+    assert len(whole_run(said, market, Terms(max_positions=1, stop_loss=0.2)).trades) == 1
+
+
+def test_a_higher_score_is_bought_before_a_larger_amount():
+    market = pl.concat(
+        [bars(f"60000{i}.SH", *[(10.0, 10.0)] * 5, amount=amount) for i, amount in enumerate((3e7, 2e7, 1e7))]
+    )
+    said = signals(*((0, f"60000{i}.SH", "buy") for i in range(3))).with_columns(score=pl.Series([None, 1.0, 2.0]))
+    outcome = run(said, market, places=2)
+    assert [trade.symbol for trade in outcome.trades] == ["600002.SH", "600001.SH"]
+    assert [(order.symbol, order.reason) for order in outcome.orders] == [
+        ("600002.SH", ""), ("600001.SH", ""), ("600000.SH", "no free place"),
+    ]  # fmt: skip
+
+
+def test_a_signal_with_a_weight_gets_that_part_of_the_equity():
+    market = bars("600000.SH", *[(10.0, 10.0)] * 5)
+    said = signals((0, "600000.SH", "buy")).with_columns(weight=pl.lit(0.2))
+    # 20,000: fees of the whole 5 + 0.2, so 1,999 shares.
+    assert [trade.shares for trade in run(said, market).trades] == [1900]
+
+
+def test_a_board_order_is_filled_at_the_limit():
+    market = bars("600000.SH", (10.0, 10.0), (10.2, 10.7), *[(10.7, 10.7)] * 3)
+    market = market.with_columns(high=pl.when(date=DAYS[1]).then(11.0).otherwise("high"))
+    said = signals((0, "600000.SH", "buy")).with_columns(entry=pl.lit("board"))
+    assert [trade.price for trade in run(said, market).trades] == [11.0]
+    sealed = bars("600000.SH", (10.0, 10.0), *[(11.0, 11.0)] * 4)
+    assert run(said, sealed).unfilled == {"buy: sealed at the limit all day": 1}
+
+
+def test_holdings_are_listed_after_each_close():
+    market = bars("600000.SH", (10.0, 10.0), (10.0, 10.2), (10.3, 10.4), (10.5, 10.4), (10.4, 10.4))
+    outcome = run(signals((0, "600000.SH", "buy"), (2, "600000.SH", "sell")), market)
+    assert [(DAYS.index(held.date), held.shares, held.price, held.value) for held in outcome.positions] == [
+        (1, 9900, 10.2, 100_980.0), (2, 9900, 10.4, 102_960.0),
+    ]  # fmt: skip
