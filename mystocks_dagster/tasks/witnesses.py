@@ -28,6 +28,7 @@ from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.registry import open_source
 from mystocks_dagster.sources.witnesses import Witness, covers, witnesses_of
 from mystocks_dagster.tags import State
+from mystocks_dagster.tasks.dataset_witness import compare_stored, witnessing
 from mystocks_dagster.tasks.param_types import Day, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.stored_day import StoredDay, in_exchanges, stored_day
@@ -87,7 +88,8 @@ class _Report:
 def compare_sources(params: WitnessParams, run: TaskRun) -> TaskResult:
     """Compare the stored rows of a day with a source that did not give them, table by table.
 
-    All rows are compared where the other source gives the day in bulk, else a sample of symbols. The stored rows stay
+    All rows are compared where the other source gives the day in bulk, else a sample of symbols. A dataset that is the
+    witness of a table is compared with it where both are stored. The stored rows stay
     as they are: neither source is preferred, and each difference is kept in the table `source_differences`.
 
     Raises:
@@ -101,6 +103,10 @@ def compare_sources(params: WitnessParams, run: TaskRun) -> TaskResult:
     for done, table in enumerate(params.tables):
         run.report_progress(done, len(params.tables), table)
         _compare_table(table, params, run, lake, opened, report)
+    for dataset in witnessing():
+        if compared := compare_stored(dataset, lake, params.day):
+            stored, result = compared
+            _record(stored, (stored.source, dataset.name), result, lake, report)
     _compare_calendars(report.asked.values(), lake, params.day, report)
     return _result(report)
 

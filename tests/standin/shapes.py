@@ -186,8 +186,8 @@ class Answers:
         before = bar["prev_close"] or bar["open"]
         moved = {"f3": round((bar["close"] / before - 1) * 100, 2), "f4": round(bar["close"] - before, 2)}
         traded = {"f5": round(bar["volume"] / 100), "f6": bar["amount"], "f8": bar["turnover"]}
-        value = round(bar["close"] * self._floating(bar)) if bar["turnover"] else "-"
-        traded |= {"f9": 12.5, "f20": value, "f21": value, "f23": 1.8}
+        value = round(bar["close"] * self._floating(bar)) if bar["turnover"] else 0
+        traded |= {"f9": 12.5, "f20": 2 * value, "f21": value, "f23": 1.8}
         return common | prices | moved | traded | {"f124": int(self.market.moment.timestamp())}
 
     @staticmethod
