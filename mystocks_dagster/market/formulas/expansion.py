@@ -5,18 +5,49 @@ from dataclasses import replace
 from functools import cache
 
 from mystocks_dagster.market.formulas.bars import DEFINED
+from mystocks_dagster.market.formulas.constants import constant
 from mystocks_dagster.market.formulas.functions import FUNCTIONS
 from mystocks_dagster.market.formulas.statements import StatementParser
 from mystocks_dagster.market.formulas.syntax import Binary, Call, Expression, Formula, Name, Unary
 from mystocks_dagster.market.formulas.tokens import tokenize
 
+_LEVELS = ("OPEN", "HIGH", "LOW", "CLOSE")
+
 
 def expand(formula: Formula) -> Formula:
     """Return a formula that holds only functions computed by themselves; it must have been checked."""
-    statements = (
-        replace(statement, expression=_expanded(statement.expression, {})) for statement in formula.statements
-    )
+    known = {parameter.name: parameter.default for parameter in formula.parameters}
+    statements = []
+    for statement in formula.statements:
+        expression = _expanded(_with_levels(statement.expression, known), {})
+        statements.append(replace(statement, expression=expression))
+        value = constant(statement.expression, known)
+        if statement.name and value is not None:
+            known[statement.name] = value
     return replace(formula, statements=tuple(statements))
+
+
+def _with_levels(expression: Expression, known: Mapping[str, float]) -> Expression:
+    """Return an expression in which 0, 1, 2 and 3 as a level, as in ZIG(3,5), are the open, high, low and close."""
+    match expression:
+        case Unary(operand=operand):
+            return replace(expression, operand=_with_levels(operand, known))
+        case Binary(left=left, right=right):
+            return replace(expression, left=_with_levels(left, known), right=_with_levels(right, known))
+        case Call(function=function, arguments=arguments):
+            kinds = [argument.kind for argument in FUNCTIONS[function].arguments]
+            values = (
+                _level(value, known) if kind == "level" else _with_levels(value, known)
+                for kind, value in zip(kinds, arguments, strict=True)
+            )
+            return replace(expression, arguments=tuple(values))
+        case _:
+            return expression
+
+
+def _level(expression: Expression, known: Mapping[str, float]) -> Expression:
+    value = constant(expression, known)
+    return _with_levels(expression, known) if value is None else Name(_LEVELS[int(value)], expression.position)
 
 
 def _expanded(expression: Expression, arguments: Mapping[str, Expression]) -> Expression:

@@ -5,7 +5,7 @@ from functools import partial
 from mystocks_dagster.market.formulas.function import FIXED_N, FIXED_N0, Argument, Function, X, by_name, number, window
 
 _ahead = partial(Function, looks_ahead=True, carried=False)
-_LEVEL = Argument("K", "level")
+_LEVEL = Argument("K", "level", 0, 3)
 _PERCENT = number("N", 0)
 _WHICH = window("M", may_vary=False)
 
