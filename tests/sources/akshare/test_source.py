@@ -359,8 +359,3 @@ def test_the_standin_runs_as_a_process_of_its_own() -> None:
         ).read()
         process.terminate()
     assert b"9501" in body
-
-
-def test_akshare_writes_no_progress_bars(source: AkshareSource, capfd: pytest.CaptureFixture[str]) -> None:
-    source.stocks(include_delisted=True)  # Beijing's pages have one
-    assert capfd.readouterr().err == ""
