@@ -49,9 +49,8 @@ class BootstrapParams(TaskParams):
 
 
 @declares(
-    writes=("index_bars", "etf_bars"),
     also_writes=(
-        *("daily_bars", "adjust_events", "stocks", "stock_names", "code_changes"),
+        *("index_bars", "etf_bars", "daily_bars", "adjust_events", "stocks", "stock_names", "code_changes"),
         *("corporate_actions", "action_differences"),
         *("indicators_daily", "indicators_weekly", "indicators_monthly", "indicator_state", "signals"),
         *("loaded_days", "quarantine"),
