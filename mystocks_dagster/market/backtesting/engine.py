@@ -75,6 +75,7 @@ def backtest(
     terms: Terms,
     *,
     weights: Mapping[str, float] | None = None,
+    span: range | None = None,
     recorded: bool = True,
 ) -> BacktestResult:
     """Trade signals over the days of a market.
@@ -86,6 +87,7 @@ def backtest(
             day is sold. Or the result of `ordered`.
         terms: The terms of the account.
         weights: The part of the capital of each strategy; None is one strategy.
+        span: The places of the days to trade, without a step; None is all. Nothing of other days counts.
         recorded: Whether orders and positions are returned.
     """
     trades: list[Trade] = []
@@ -95,7 +97,8 @@ def backtest(
         Sleeve(market, prepared[name], terms, name, weight, trades=trades, recorded=recorded)
         for name, weight in weights.items()
     ]
-    balances = [_trade_day(place, market, sleeves, terms) for place in range(len(market.days))]
+    span = range(len(market.days)) if span is None else span
+    balances = [_trade_day(place, market, sleeves, terms, more=place + 1 < span.stop) for place in span]
     return BacktestResult(
         balances,
         trades,
@@ -106,12 +109,12 @@ def backtest(
     )
 
 
-def _trade_day(place: int, market: Market, sleeves: Sequence[Sleeve], terms: Terms) -> Balance:
+def _trade_day(place: int, market: Market, sleeves: Sequence[Sleeve], terms: Terms, *, more: bool) -> Balance:
     day = market.days[place]
     for sleeve in sleeves:
         sleeve.open(place)
         sleeve.close(place)
-    if place + 1 < len(market.days) and not same_period(terms.rebalance, day, market.days[place + 1]):
+    if more and not same_period(terms.rebalance, day, market.days[place + 1]):
         level(sleeves)
         for sleeve in sleeves:
             sleeve.rebalance_next()

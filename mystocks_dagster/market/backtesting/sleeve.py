@@ -61,7 +61,7 @@ class Sleeve:
     def open(self, place: int) -> None:
         """Apply ex-days and delistings, then execute the orders."""
         day = self._market.days[place]
-        for symbol, ex_day in self._market.ex_days.get(place, {}).items() if place else ():
+        for symbol, ex_day in self._market.ex_days.get(place, {}).items():
             if symbol in self.account.positions:
                 apply_ex_day(self.account, day, symbol, ex_day, self._terms)
         for symbol in self._market.gone.get(place, ()):

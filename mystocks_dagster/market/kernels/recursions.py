@@ -57,7 +57,7 @@ def _follow_four(values, weight, last, outs, rows):
 
 @compiled
 def _smoothed(offsets, x, weight, state, out):
-    """y = y' + weight (x - y'), starting with the first x: a constant x stays exactly what it is."""
+    """Y = y' + weight (x - y'), starting with the first x: a constant x stays exactly what it is."""
     symbols = len(offsets) - 1
     last, begins = np.empty(symbols), np.empty(symbols, np.int64)
     for s in range(symbols):
@@ -91,7 +91,7 @@ def _ema(offsets, x, n, state, out):
 
 
 @compiled
-def _sma(offsets, x, n, m, state, out):  # noqa: PLR0913
+def _sma(offsets, x, n, m, state, out):
     _smoothed(offsets, x, m / n, state, out)
 
 

@@ -82,7 +82,7 @@ def _window_sums(values, n, scratch, out):
 
 
 @compiled
-def _sums(offsets, x, n, divisor, state, out):  # noqa: PLR0913
+def _sums(offsets, x, n, divisor, state, out):
     keep = n - 1
     buffer, scratch = np.empty(longest(offsets) + keep), np.empty((2, TILE + keep))
     for s in range(len(offsets) - 1):
@@ -156,7 +156,7 @@ def _deviations(values, n, freedom, scratch, out):
 
 
 @compiled
-def _deviation(offsets, x, n, freedom, state, out):  # noqa: PLR0913
+def _deviation(offsets, x, n, freedom, state, out):
     keep = n - 1
     buffer, scratch = np.empty(longest(offsets) + keep), np.empty((2, TILE))
     for s in range(len(offsets) - 1):
@@ -213,7 +213,7 @@ def _window_highs(values, n, scratch, out):
 
 
 @compiled
-def _extremes(offsets, x, n, sign, state, out):  # noqa: PLR0913
+def _extremes(offsets, x, n, sign, state, out):
     keep = n - 1
     buffer, scratch = np.empty(longest(offsets) + keep), np.empty((2, TILE + keep))
     for s in range(len(offsets) - 1):
