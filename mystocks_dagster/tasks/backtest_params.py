@@ -8,7 +8,8 @@ from pydantic import Field, field_validator, model_validator
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.backtesting.terms import Period, Terms
 from mystocks_dagster.market.rules import COMMISSION_MIN, COMMISSION_RATE
-from mystocks_dagster.market.signals import STRATEGIES
+from mystocks_dagster.strategies.choices import label_fault
+from mystocks_dagster.strategies.registry import DEFAULT as STRATEGIES
 from mystocks_dagster.tasks.param_types import Day, TaskParams, WindowParams
 
 #: The parameters that are terms of the account, by the name that both have.
@@ -24,8 +25,8 @@ def known_strategy(name: str) -> str:
     Raises:
         ValueError: There is none of that name.
     """
-    if name not in STRATEGIES:
-        raise ValueError(f"there is no strategy {name!r}; the strategies are {', '.join(STRATEGIES)}")
+    if fault := label_fault(name):
+        raise ValueError(fault)
     return name
 
 
@@ -45,7 +46,9 @@ class BacktestParams(WindowParams):
     """Parameters of `run_backtest`."""
 
     strategy_id: str = Field(
-        default="", validate_default=True, description=f"One of {', '.join(STRATEGIES)}; empty means {STRATEGIES[0]}."
+        default="",
+        validate_default=True,
+        description=f"A strategy, or its label in calculate_strategy_signals; empty means {STRATEGIES[0]}.",
     )
     strategies: list[StrategyShare] = Field(
         default=[], description="Several strategies with their weights, which add up to 1, instead of `strategy_id`."

@@ -1,7 +1,6 @@
 """The market's pages: a day's overview, a security with its chart, and the search."""
 
 import re
-from datetime import date
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
 from mystocks_dagster.api.pages import heat_map
-from mystocks_dagster.api.pages.site import Site, project_of, redirect
+from mystocks_dagster.api.pages.site import Site, day_of, project_of, redirect
 from mystocks_dagster.errors import InvalidParams, MyStocksError
 from mystocks_dagster.market.symbols import normalise
 from mystocks_dagster.project.market_view.options import ADJUSTMENTS, PERIODS, Adjustment, Period
@@ -29,7 +28,7 @@ def register(router: APIRouter, site: Site) -> None:
 
     @router.get("")
     def overview(request: Request, day: str = "") -> Response:
-        market = project_of(request).market.day(_day(day))
+        market = project_of(request).market.day(day_of(day))
         tiles = heat_map.tiles(market.industries) if market else []
         return site.render(request, "market.html", market=market, tiles=tiles, map=heat_map)
 
@@ -65,13 +64,6 @@ def register(router: APIRouter, site: Site) -> None:
         except MyStocksError as error:
             return JSONResponse({"message": str(error)}, 404)
         return JSONResponse(drawn.to_json())
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise InvalidParams(f"{text!r} is not a day; write it like 2026-11-27.") from None
 
 
 def _is_exact(security: "Security", text: str) -> bool:

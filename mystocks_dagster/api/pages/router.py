@@ -5,7 +5,7 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
-from mystocks_dagster.api.pages import actions, edit_views, home_views, market_views, views
+from mystocks_dagster.api.pages import actions, backtest_views, data_views, edit_views, home_views, market_views, views
 from mystocks_dagster.api.pages.site import Site, route_class
 from mystocks_dagster.errors import UnknownName
 
@@ -21,7 +21,7 @@ _FILES = {
 def pages() -> list[APIRouter]:
     """Return the routers of the pages, for an application whose `state.manager` is a `TaskManager`."""
     site = Site()
-    return [_home(site), _market(site), _tasks(site)]
+    return [_home(site), _market(site), _data(site), _backtests(site), _tasks(site)]
 
 
 def _home(site: Site) -> APIRouter:
@@ -33,6 +33,18 @@ def _home(site: Site) -> APIRouter:
 def _market(site: Site) -> APIRouter:
     router = APIRouter(prefix="/market", include_in_schema=False, route_class=route_class(site))
     market_views.register(router, site)
+    return router
+
+
+def _data(site: Site) -> APIRouter:
+    router = APIRouter(prefix="/data", include_in_schema=False, route_class=route_class(site))
+    data_views.register(router, site)
+    return router
+
+
+def _backtests(site: Site) -> APIRouter:
+    router = APIRouter(prefix="/backtests", include_in_schema=False, route_class=route_class(site))
+    backtest_views.register(router, site)
     return router
 
 

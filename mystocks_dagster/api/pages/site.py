@@ -1,6 +1,7 @@
 """Shared by all pages: the project, the templates, the language and the display of errors."""
 
 from collections.abc import Callable, Coroutine
+from datetime import date
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from mystocks_dagster.api.origins import Source, source_of
 from mystocks_dagster.api.pages import number_format, translations
 from mystocks_dagster.api.pages.task_table import Links
 from mystocks_dagster.api.security_headers import PAGES_POLICY
-from mystocks_dagster.errors import Forbidden, MyStocksError
+from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError
 from mystocks_dagster.instance import dagster_address
 from mystocks_dagster.lake.location import is_unfilled
 from mystocks_dagster.market.clock import SHANGHAI
@@ -135,6 +136,18 @@ def _address_in(request: Request, language: translations.Language) -> str:
     # The response to a failed stop or switch is at the address of the button, which does not accept GET.
     path = request.url.path.removesuffix("/stop").removesuffix("/switch")
     return f"{path}?{urlencode({**request.query_params, 'lang': language, 'done': ''})}"
+
+
+def day_of(text: str) -> date | None:
+    """Return a day that a page's address or form names; None if it names none.
+
+    Raises:
+        InvalidParams: It is not a day.
+    """
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InvalidParams(f"{text!r} is not a day; write it like 2026-11-27.") from None
 
 
 def redirect(path: str, **query: str) -> RedirectResponse:

@@ -203,3 +203,58 @@
   });
   load();
 })();
+
+(() => {
+  const root = document.getElementById("curve");
+  if (!root || !window.LightweightCharts) return;
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const panes = root.querySelector(".panes");
+  const message = root.querySelector(".state");
+  const draw = (data) => {
+    const charts = [["equity", "benchmark"], ["drawdown"]].map((names, place) => {
+      const box = document.createElement("div");
+      box.className = "pane";
+      const legend = document.createElement("div");
+      legend.className = "legend";
+      box.append(legend);
+      panes.append(box);
+      const chart = LightweightCharts.createChart(box, {
+        autoSize: true,
+        layout: { background: { color: colour("--page") }, textColor: colour("--quiet"), fontSize: 11 },
+        grid: { vertLines: { color: colour("--soft") }, horzLines: { color: colour("--soft") } },
+        rightPriceScale: { borderColor: colour("--line"), minimumWidth: 80 },
+        timeScale: { borderColor: colour("--line"), minBarSpacing: 0.05, visible: place === 1 },
+        localization: { locale: root.dataset.language === "zh" ? "zh-CN" : "en", dateFormat: "yyyy-MM-dd" },
+      });
+      const shades = { equity: colour("--main"), benchmark: "#b8860b", drawdown: colour("--down") };
+      for (const name of names.filter((part) => data[part].some((value) => value !== null))) {
+        const add = name === "drawdown" ? "addAreaSeries" : "addLineSeries";
+        const series = chart[add]({ color: shades[name], lineColor: shades[name], topColor: `${shades[name]}11`, bottomColor: `${shades[name]}66`, invertFilledArea: true, lineWidth: 2, priceLineVisible: false });
+        series.setData(data.dates.map((time, i) => (data[name][i] === null ? { time } : { time, value: data[name][i] })));
+        const label = document.createElement("span");
+        label.textContent = root.dataset[name];
+        label.style.color = shades[name];
+        legend.append(label);
+      }
+      chart.timeScale().fitContent();
+      return chart;
+    });
+    charts.forEach((chart) =>
+      chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+        if (range) charts.forEach((other) => other !== chart && other.timeScale().setVisibleLogicalRange(range));
+      }),
+    );
+  };
+  fetch(root.dataset.source)
+    .then(async (response) => {
+      const body = await response.json();
+      if (!response.ok) throw new Error(body.message);
+      message.textContent = "";
+      draw(body);
+      root.dataset.ready = "true";
+    })
+    .catch((error) => {
+      message.textContent = root.dataset.failed + error.message;
+    });
+})();
