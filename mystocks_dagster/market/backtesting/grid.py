@@ -9,7 +9,7 @@ import os
 import pickle
 import struct
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -131,7 +131,7 @@ def _collected(results: Iterable[dict[str, Any]], done: Callable[[int], None]) -
 
 
 @contextmanager
-def _shared(laboratory: Laboratory) -> Iterator[str]:
+def _shared(laboratory: Laboratory) -> Generator[str]:
     """Write the laboratory to a file; its arrays are apart, so that they can be mapped."""
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(laboratory, protocol=5, buffer_callback=buffers.append)
