@@ -52,6 +52,7 @@ def register_all() -> None:
         alerts,
         api,
         backfill,
+        backtest,
         bootstrap,
         calendar,
         check,
@@ -71,8 +72,8 @@ def register_all() -> None:
         ui,
     )
 
-    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, strategies, alerts)
-    for module in (bootstrap, *steering, health, doctor, demo, ui, api, service):
+    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, strategies, backtest)
+    for module in (bootstrap, *steering, alerts, health, doctor, demo, ui, api, service):
         module.register(app)
 
 
