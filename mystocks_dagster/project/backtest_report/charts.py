@@ -84,7 +84,7 @@ class Chart:
         parts = []
         for value in ticks(scale.low, scale.high):
             y = scale.y(value)
-            text = f"{value:.0%}" if self.percent else f"{value:,.6g}"
+            text = f"{value:.0%}" if self.percent else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
             parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" class="grid"/>')
             parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
         return parts

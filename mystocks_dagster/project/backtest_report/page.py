@@ -15,7 +15,8 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { padding: .2rem .7rem; border-bottom: 1px solid #e3e6ea; text-align: right }
 td:first-child, th:first-child, td.text { text-align: left }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 0 2rem }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 0 2rem;
+  align-items: start }
 .figures table { width: 100% }
 .scroll { overflow-x: auto }
 .up { color: #c8332e } .down { color: #1f8a4c }
