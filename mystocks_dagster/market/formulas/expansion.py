@@ -5,18 +5,51 @@ from dataclasses import replace
 from functools import cache
 
 from mystocks_dagster.market.formulas.bars import DEFINED
+from mystocks_dagster.market.formulas.constants import constant
 from mystocks_dagster.market.formulas.functions import FUNCTIONS
 from mystocks_dagster.market.formulas.statements import StatementParser
 from mystocks_dagster.market.formulas.syntax import Binary, Call, Expression, Formula, Name, Unary
 from mystocks_dagster.market.formulas.tokens import tokenize
 
+_LEVELS = ("OPEN", "HIGH", "LOW", "CLOSE")
+
 
 def expand(formula: Formula) -> Formula:
     """Return a formula that holds only functions computed by themselves; it must have been checked."""
-    statements = (
-        replace(statement, expression=_expanded(statement.expression, {})) for statement in formula.statements
-    )
+    known = {parameter.name: parameter.default for parameter in formula.parameters}
+    statements = []
+    for statement in formula.statements:
+        expression = _expanded(_with_whole_numbers(statement.expression, known), {})
+        statements.append(replace(statement, expression=expression))
+        value = constant(statement.expression, known)
+        if statement.name and value is not None:
+            known[statement.name] = value
     return replace(formula, statements=tuple(statements))
+
+
+def _with_whole_numbers(expression: Expression, known: Mapping[str, float]) -> Expression:
+    """Return an expression with whole numbers as windows, and columns for the levels 0, 1, 2 and 3, as in ZIG(3,5)."""
+    match expression:
+        case Unary(operand=operand):
+            return replace(expression, operand=_with_whole_numbers(operand, known))
+        case Binary(left=left, right=right):
+            left, right = _with_whole_numbers(left, known), _with_whole_numbers(right, known)
+            return replace(expression, left=left, right=right)
+        case Call(function=function, arguments=arguments):
+            kinds = [argument.kind for argument in FUNCTIONS[function].arguments]
+            values = (_argument(kind, value, known) for kind, value in zip(kinds, arguments, strict=True))
+            return replace(expression, arguments=tuple(values))
+        case _:
+            return expression
+
+
+def _argument(kind: str, expression: Expression, known: Mapping[str, float]) -> Expression:
+    value = constant(expression, known)
+    if kind == "level" and value is not None:
+        return Name(_LEVELS[int(value)], expression.position)
+    if kind == "window" and value is not None and value != int(value):
+        return Call("INTPART", (expression,), expression.position)
+    return _with_whole_numbers(expression, known)
 
 
 def _expanded(expression: Expression, arguments: Mapping[str, Expression]) -> Expression:

@@ -3,11 +3,35 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mystocks_dagster.market.kernels import elementwise, recursions, windows
+from mystocks_dagster.market.kernels import (
+    arithmetic,
+    averages,
+    conditions,
+    elementwise,
+    future,
+    positions,
+    recursions,
+    shapes,
+    statistics,
+    varying,
+    windows,
+)
 from mystocks_dagster.market.kernels.primitive import Primitive
 
 #: Modules that declare primitives.
-_MODULES = (elementwise, windows, recursions)
+_MODULES = (
+    elementwise,
+    arithmetic,
+    windows,
+    recursions,
+    averages,
+    statistics,
+    conditions,
+    positions,
+    shapes,
+    future,
+    varying,
+)
 
 
 def _by_name() -> dict[str, tuple[Primitive, ...]]:

@@ -61,7 +61,7 @@ def test_an_expression_that_doubles_with_each_statement_is_planned_at_once():
     [
         (Call("MAA", (CLOSE, Number(5))), "no function MAA"),
         (Call("MA", (CLOSE,)), "their number is wrong"),
-        (Call("MA", (CLOSE, CLOSE)), "a window varies"),
+        (Call("WMA", (CLOSE, CLOSE)), "a window varies"),
     ],
 )
 def test_what_cannot_be_computed_is_named(expression, message):
