@@ -17,6 +17,7 @@ from support.tdx_archive import day_file, record, write_client, write_zip
 from mystocks_dagster.errors import InvalidParams, SourceError
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.bootstrap import BootstrapParams, bootstrap_market
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
@@ -153,6 +154,37 @@ def test_the_folder_of_an_installed_client_is_recognised(
     # Nothing beside it states corporate actions.
     assert (result.status, result.failed_items) == ("partial_success", ("corporate_actions",))
     assert "prices cannot be adjusted" in result.message
+
+
+def test_corporate_actions_that_come_later_repair_the_previous_closes(
+    bootstrap: Callable[..., TaskResult],
+    archive: Path,
+    computing: TaskRun,
+    lake: Lake,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    ex_day, late = date(2023, 6, 5), tmp_path / "late"
+    late.mkdir()
+    (late / "hsjday.zip").write_bytes((archive.parent / "hsjday.zip").read_bytes())
+    bootstrap(folder=str(late / "hsjday.zip"), years=2, indicators=False)
+    without = lake.read("daily_bars", symbols=["600000.SH"], start=ex_day, end=ex_day)
+    assert (without["actions_known"].item(), lake.read("adjust_events").height) == (False, 0)
+
+    (late / "gbbq.zip").write_bytes((archive.parent / "gbbq.zip").read_bytes())
+    params = BootstrapParams(folder=str(late / "hsjday.zip"), years=2, indicators=False)
+    assert "previous closes were computed" in bootstrap_market(params, computing).message
+    repaired = lake.read("daily_bars", symbols=["600000.SH"], start=ex_day, end=ex_day)
+    assert repaired["prev_close"].item() == pytest.approx(without["prev_close"].item() - 0.5)  # 5.00 CNY for ten shares
+    # The first stored bar of a stock has none before it.
+    assert lake.read("daily_bars", start=lake.days("daily_bars")[1])["actions_known"].all()
+
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "from_the_start"))
+    bootstrap_market(params, dataclasses.replace(computing, settings=Settings.from_env()))
+    from_the_start = Lake(str(tmp_path / "from_the_start"))
+    for table, columns in (("daily_bars", ["symbol", "date", "prev_close"]), ("adjust_events", None)):
+        expected, rows = (each.read(table, columns=columns).sort("symbol", "date") for each in (from_the_start, lake))
+        assert rows.equals(expected), table
 
 
 def test_an_archive_of_ones_own_files_is_recognised(bootstrap: Callable[..., TaskResult], lake: Lake, tmp_path: Path):
