@@ -130,6 +130,10 @@ class TableMissing(LakeError, status=404):
     """The table has not been written yet."""
 
 
+class QueryRefused(LakeError, status=422):
+    """A query is not a single SELECT, DuckDB rejects it, or it costs more than it may."""
+
+
 class WrongWorld(LakeError, status=409):
     """Simulated and real data must not be in one lake."""
 

@@ -26,6 +26,7 @@ EXPORTS = "exports"
 TRADING_CALENDAR = "trading_calendar.csv"
 #: The folder beside the task file with the project's own dataset files.
 DATASETS = "datasets"
+STRATEGIES = "strategies"
 #: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
 AUTO = "auto"
 #: Each package in this folder is a data source, see `sources.registry`.
@@ -188,12 +189,17 @@ _CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HO
 
 def dataset_folder() -> Path:
     """Return the folder of the project's own dataset files, beside its task file; fast enough for each table."""
-    return _dataset_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd())  # noqa: PTH109 - as in calendar_key
+    return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / DATASETS  # noqa: PTH109 - as in calendar_key
+
+
+def strategy_folder() -> Path:
+    """Return the folder of the project's own strategies, beside its task file."""
+    return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / STRATEGIES  # noqa: PTH109 - as in calendar_key
 
 
 @lru_cache(maxsize=64)
-def _dataset_folder(_root: str | None, tasks: str | None, folder: str) -> Path:
-    return (find_root(Path(folder)) / (tasks or "tasks.yaml")).resolve().parent / DATASETS
+def _task_folder(_root: str | None, tasks: str | None, folder: str) -> Path:
+    return (find_root(Path(folder)) / (tasks or "tasks.yaml")).resolve().parent
 
 
 def environment() -> Mapping[str, str]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp
 
 from mystocks_dagster.api import (
@@ -79,7 +78,6 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
     app.state.manager = TaskManager(settings, caller=REST, projects=app.state.projects)
     error_responses.register(app)
     _include_routers(app)
-    app.get("/", include_in_schema=False)(_home)
     app.openapi = lambda: _openapi(app)
     # The last one added handles a request first.
     app.add_middleware(TaskFileHeaders, loaded=lambda: app.state.projects.last(REST))
@@ -96,10 +94,6 @@ def _include_routers(app: FastAPI) -> None:
     app.include_router(reference.router)
     for router in pages.routers():
         app.include_router(router)
-
-
-async def _home() -> RedirectResponse:
-    return RedirectResponse("/tasks")
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -18,10 +18,10 @@ NO_STORE = {"Cache-Control": "no-store"}
 _UNFRAMED = "frame-ancestors 'none'"
 #: For JSON, text and /docs.
 _STRICT = f"default-src 'none'; style-src 'unsafe-inline'; {_UNFRAMED}; base-uri 'none'; form-action 'none'"
-#: For the pages below /tasks, whose style sheet and script are static files.
+#: For the pages, whose style sheets and scripts are static files; charts draw on canvases and fetch their data.
 PAGES_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
-    f"{_UNFRAMED}; base-uri 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    f"form-action 'self'; {_UNFRAMED}; base-uri 'none'"
 )
 #: Added to the policy of a page of Dagster's UI.
 _DAGSTER = f"connect-src 'self'; {_UNFRAMED}; form-action 'self'"

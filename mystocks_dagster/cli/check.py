@@ -22,16 +22,17 @@ def register(app: typer.Typer) -> None:
 
 
 def check(json: Json = False) -> None:
-    """Check tasks.yaml and the project's dataset files, and report every problem with file, line and remedy.
+    """Check tasks.yaml and the project's datasets and strategies, and report every problem with file, line and remedy.
 
     Example: mystocks check
     """
     from mystocks_dagster.datasets.registry import problems as dataset_problems
+    from mystocks_dagster.strategies.registry import problems as strategy_problems
     from mystocks_dagster.taskfile.reader import check_task_file
     from mystocks_dagster.taskfile.warnings import warnings_about
 
     path = Settings.from_env().task_file
-    problems = [*check_task_file(path), *dataset_problems()]
+    problems = [*check_task_file(path), *dataset_problems(), *strategy_problems()]
     if json:
         print_json([problem.to_json() for problem in problems])
     elif problems:

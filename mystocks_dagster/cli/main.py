@@ -67,11 +67,12 @@ def register_all() -> None:
         run,
         service,
         stop,
+        strategies,
         ui,
     )
 
-    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, alerts, health, doctor)
-    for module in (bootstrap, *steering, demo, ui, api, service):
+    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, strategies, alerts)
+    for module in (bootstrap, *steering, health, doctor, demo, ui, api, service):
         module.register(app)
 
 

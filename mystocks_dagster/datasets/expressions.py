@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
-from mystocks_dagster.taskfile.problems import suggest
+from mystocks_dagster.excerpts import suggest
 
 #: A rule is one line; longer texts and deeper trees are refused.
 MAX_LENGTH = 300

@@ -7,10 +7,11 @@ from mystocks_dagster.datasets import functions, placeholders
 from mystocks_dagster.datasets.declared_table import DATE, DTYPES, UNITS, kinds_of, types_of
 from mystocks_dagster.datasets.expressions import ExpressionError, translate
 from mystocks_dagster.datasets.model import ColumnSpec, DatasetFile
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.tags import ENDINGS, OWN_NAMES
 from mystocks_dagster.taskfile.names import DAGSTER_NAMES
-from mystocks_dagster.taskfile.problems import Fault, Path, suggest
+from mystocks_dagster.taskfile.problems import Fault, Path
 
 _REQUIRED = ("title", "about", "about_zh", "domain", "key")
 _FILES = (".csv", ".parquet")

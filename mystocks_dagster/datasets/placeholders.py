@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from mystocks_dagster.taskfile.problems import suggest
+from mystocks_dagster.excerpts import suggest
 
 #: Names with a fixed meaning; further names come from a call's `each`.
 DAYS = ("day", "start", "end", "period")

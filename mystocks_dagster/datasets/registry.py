@@ -11,10 +11,11 @@ from pathlib import Path
 from mystocks_dagster.datasets.model import NAME
 from mystocks_dagster.datasets.reader import Dataset, read_dataset
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import BUILT_IN
 from mystocks_dagster.settings import dataset_folder
-from mystocks_dagster.taskfile.problems import Problem, TaskFileError, suggest
+from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 
 SHIPPED = Path(__file__).parent
 

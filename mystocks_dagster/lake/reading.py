@@ -25,6 +25,8 @@ from mystocks_dagster.market.tables.reference import CODE_CHANGES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mystocks_dagster.lake.sql import Bounds
+
 
 class Selection(TypedDict, total=False):
     """Keyword arguments of `TableReader.scan`, which documents them."""
@@ -156,18 +158,19 @@ class TableReader:
         order = [*newest, *(name for name in schema.key if name not in newest)]
         return self._collect(table, frame.sort(order, descending=[name in newest for name in order]).head(n))
 
-    def query(self, sql: str, *, as_of: date | None = None) -> pl.DataFrame:
+    def query(self, sql: str, *, as_of: date | None = None, bounds: "Bounds | None" = None) -> pl.DataFrame:
         """Run one SELECT in DuckDB's SQL over all tables of the lake; it can neither write nor open files.
 
-        With `as_of` the tables hold only what was known at the end of that day, see `scan`.
+        With `as_of` the tables hold only what was known at the end of that day, see `scan`. With `bounds` rows beyond
+        the limit are left out.
 
         Raises:
-            LakeError: It is not a single SELECT, or DuckDB rejects it.
+            LakeError: It is not a single SELECT, DuckDB rejects it, or it costs more than `bounds` allow.
             UnknownName: It names a table that cannot be read as of a day.
         """
         from mystocks_dagster.lake.sql import query
 
-        return query(self._views(sql, as_of), sql, as_of, self.code_changes(as_of))
+        return query(self._views(sql, as_of), sql, as_of, self.code_changes(as_of), bounds)
 
     def tables(self) -> list[TableInfo]:
         """Return size and state of each existing table, in the order of `TABLES`; no data is read."""

@@ -1,12 +1,15 @@
 """SQL over the lake's tables: DuckDB with the tables as views, without access to files."""
 
-from collections.abc import Collection, Mapping
+import threading
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mystocks_dagster.errors import LakeError, TableDamaged
+from mystocks_dagster.errors import QueryRefused, TableDamaged
 from mystocks_dagster.lake.damage import damage_message, find_damage
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.clock import SHANGHAI
@@ -28,34 +31,77 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What a query of a guest may cost.
+
+    Attributes:
+        rows: Most rows of the answer; further ones are left out.
+        seconds: Most time; a query that takes longer is stopped.
+        memory: Most memory of DuckDB, as `SET memory_limit` takes it.
+    """
+
+    rows: int = 1000
+    seconds: float = 20.0
+    memory: str = "2GB"
+
+
 def query(
-    tables: Mapping[str, "DeltaTable"], sql: str, as_of: date | None = None, changes: CodeChanges = NO_CHANGES
+    tables: Mapping[str, "DeltaTable"],
+    sql: str,
+    as_of: date | None = None,
+    changes: CodeChanges = NO_CHANGES,
+    bounds: Bounds | None = None,
 ) -> pl.DataFrame:
     """Run one SELECT (or WITH, FROM, DESCRIBE, SHOW, EXPLAIN) over the tables, or over what was known on a day.
 
     If codes have changed, tables with a `symbol` have it as the newest code, and a column `code`: the code of the day.
+    With `bounds`, a query that costs more is stopped, and rows beyond the limit are left out.
 
     Raises:
-        LakeError: It is not a single such statement, or DuckDB rejects it; the message is DuckDB's.
+        QueryRefused: It is not a single such statement, or DuckDB rejects it; the message is DuckDB's.
         TableDamaged: A file of a table that it names is missing or damaged.
     """
     import duckdb
 
     try:
         with duckdb.connect(":memory:", config={"python_enable_replacements": "false"}) as connection:
+            if bounds:
+                connection.execute(f"SET memory_limit = '{bounds.memory}'")
             _prepare(connection, tables, as_of, changes)
             statements = connection.extract_statements(sql)
             kinds = [statement.type.name for statement in statements]
             if kinds not in (["SELECT"], ["EXPLAIN"]):
                 statement = " and ".join(kinds) or "empty"
-                raise LakeError(f"The lake is read-only: write a single SELECT. This statement is {statement}.")
-            answer = connection.sql(statements[0].query).to_arrow_table()
+                raise QueryRefused(f"The lake is read-only: write a single SELECT. This statement is {statement}.")
+            with _stopped_after(connection, bounds.seconds if bounds else None):
+                rows = connection.sql(statements[0].query)
+                answer = (rows.limit(bounds.rows) if bounds and kinds == ["SELECT"] else rows).to_arrow_table()
             return pl.DataFrame(answer.rename_columns(_distinct(answer.column_names)))
+    except duckdb.InterruptException:
+        raise QueryRefused(
+            f"The query took longer than {bounds.seconds if bounds else 0:g} s and was stopped. Name fewer days or "
+            "symbols, or run it with: mystocks data sql"
+        ) from None
     except duckdb.Error as error:
         for name, table in tables.items():
             if name in sql.lower() and (damage := find_damage(_uri(table))):
                 raise TableDamaged(damage_message(*damage)) from None
-        raise LakeError(f"The query failed: {error}") from None
+        raise QueryRefused(f"The query failed: {error}") from None
+
+
+@contextmanager
+def _stopped_after(connection: "DuckDBPyConnection", seconds: float | None) -> Generator[None]:
+    """Interrupt what the connection does after so many seconds; None is no limit."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _distinct(names: list[str]) -> list[str]:

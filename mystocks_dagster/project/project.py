@@ -18,10 +18,13 @@ from mystocks_dagster.taskfile.reader import Version
 if TYPE_CHECKING:
     import dagster as dg
 
+    from mystocks_dagster.project.backtest_view import BacktestView
     from mystocks_dagster.project.data_coverage import DataCoverage
     from mystocks_dagster.project.edit import TaskFileEditor
     from mystocks_dagster.project.health import Check, Health
+    from mystocks_dagster.project.lake_view import LakeView
     from mystocks_dagster.project.logs import ExecutionLogs
+    from mystocks_dagster.project.market_view.view import MarketView
     from mystocks_dagster.project.reload import ReloadResult
     from mystocks_dagster.project.run_control import RunControl
     from mystocks_dagster.project.run_history import RunHistory
@@ -147,6 +150,27 @@ class Project:
         from mystocks_dagster.project.data_coverage import DataCoverage
 
         return DataCoverage(self._state)
+
+    @cached_property
+    def tables(self) -> "LakeView":
+        """The lake's tables, for pages."""
+        from mystocks_dagster.project.lake_view import LakeView
+
+        return LakeView(self._state)
+
+    @cached_property
+    def backtests(self) -> "BacktestView":
+        """The stored backtests, for pages."""
+        from mystocks_dagster.project.backtest_view import BacktestView
+
+        return BacktestView(self._state)
+
+    @cached_property
+    def market(self) -> "MarketView":
+        """The lake's market data for charts and overviews."""
+        from mystocks_dagster.project.market_view.view import MarketView
+
+        return MarketView(self._state)
 
     def params_of_failed(self, name: str) -> dict[str, Any]:
         """Return the parameters that repeat just what failed in a task's last execution; `NothingFailed` if nothing."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, NoDaemon, NotRunning
+from mystocks_dagster.excerpts import near
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch, max_instances
@@ -14,10 +15,11 @@ from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.model import Group, Task
-from mystocks_dagster.taskfile.problems import TaskFileError, near, path_text
+from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.signature import params_model
 
 if TYPE_CHECKING:
+    from mystocks_dagster.project.fill_plan import Fill
     from mystocks_dagster.runs.backfill import Planner
 
 
@@ -72,11 +74,7 @@ class RunControl:
         """
         self._check(name, params)
         state = self._state
-        if not launch.daemon_alive(state.instance):
-            raise NoDaemon(
-                f"{name} was not started: no daemon is alive on {state.settings.dagster_home}. "
-                "Start it with: mystocks ui"
-            )
+        self._check_daemon(name)
         run_id = self._create(name, params, only=only, force=force)
         launch.start(state.instance, run_id, queued=True)
         return run_id
@@ -91,6 +89,27 @@ class RunControl:
         from mystocks_dagster.runs.backfill import Planner  # with polars, for the tables
 
         return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name)
+
+    def fill(self, fill: "Fill") -> str:
+        """Queue the run of one stretch of a fill plan and return its id.
+
+        Raises:
+            NoDaemon: The daemon is not running, so the run would never start. Nothing was created.
+        """
+        planner = self.backfill(fill.task_id)
+        self._check_daemon(fill.task_id)
+        given = {"data_source": fill.source, **({"force": True} if fill.force else {})}
+        config = {name: value for name, value in given.items() if planner.takes(name)}
+        run_id = planner.create((fill.first, fill.last), config, {Tag.STARTED_BY: self._caller.name})
+        launch.start(self._state.instance, run_id, queued=True)
+        return run_id
+
+    def _check_daemon(self, name: str) -> None:
+        if not launch.daemon_alive(self._state.instance):
+            raise NoDaemon(
+                f"{name} was not started: no daemon is alive on {self._state.settings.dagster_home}. "
+                "Start it with: mystocks ui"
+            )
 
     def stop(self, name: str) -> list[StopResult]:
         """Stop the active runs of a task or group, or one run or execution; return when they have stopped.

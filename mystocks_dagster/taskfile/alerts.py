@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mystocks_dagster.taskfile.problems import Fault, Path, suggest
+from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.taskfile.problems import Fault, Path
 from mystocks_dagster.taskfile.schedule import Integer, StrictModel, empty_as, fault, unique
 from mystocks_dagster.taskfile.secrets import MASK, is_secret, variables_only
 

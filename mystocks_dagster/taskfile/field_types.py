@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.form import Words
-from mystocks_dagster.taskfile.problems import suggest
 from mystocks_dagster.taskfile.schedule import Integer, empty_as, fault, unique
 
 PriorityName = Literal["critical", "high", "normal", "low", "batch"]

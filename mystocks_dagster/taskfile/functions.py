@@ -15,8 +15,8 @@ from types import ModuleType
 from typing import Any
 
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.excerpts import near, suggest
 from mystocks_dagster.taskfile import module_cache
-from mystocks_dagster.taskfile.problems import near, suggest
 from mystocks_dagster.taskfile.signature import unknown_parameter
 
 BUILT_IN = "mystocks_dagster.tasks"

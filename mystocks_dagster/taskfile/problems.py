@@ -1,20 +1,15 @@
 """Problems of a task file: place, message and remedy, and their rendering as text."""
 
-import difflib
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.excerpts import excerpt
 from mystocks_dagster.taskfile.secrets import without_secrets
 
-#: Columns of a source line that are printed around the caret; longer lines are cut.
-_COLUMNS = 120
 #: Problems that a message prints in full; the exception holds them all.
 _PRINTED = 50
-#: Longer names are not compared, since comparing is quadratic.
-_LONGEST_NAME = 100
 
 #: A place in the tree of a file: ("tasks", 3, "schedule", "cron_expression").
 Path = tuple[str | int, ...]
@@ -83,15 +78,8 @@ class Problem:
         tail = [f"  {self.hint}"] if self.hint else []
         if not 0 < self.line <= len(source_lines):
             return "\n".join([head, *tail])
-        line, start = without_secrets(source_lines[self.line - 1]), self.column - 1
-        cut = max(0, start - _COLUMNS // 2)
-        excerpt, before = line[cut : cut + _COLUMNS], line[cut:start]
-        faulty = line[start : min(start + self.width, cut + _COLUMNS)] or " "
-        number = f"{self.line:>5} | "
-        # A tab must stay a tab for the caret to stand under its character.
-        indent = "".join(character if character == "\t" else " " * _cells(character) for character in before)
-        caret = "^" * max(1, sum(_cells(character) for character in faulty))
-        return "\n".join([head, number + _printable(excerpt), " " * (len(number) - 2) + "| " + indent + caret, *tail])
+        line = without_secrets(source_lines[self.line - 1])
+        return "\n".join([head, *excerpt(line, self.line, self.column, self.width), *tail])
 
 
 class TaskFileError(MyStocksError, status=422, exit_code=1):
@@ -143,30 +131,6 @@ def path_text(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
-def near(name: str, candidates: Iterable[str]) -> list[str]:
-    """Return the candidates most similar to a misspelt `name`, the best first.
-
-    Examples:
-        >>> near("shedule", ["schedule", "params"])
-        ['schedule']
-    """
-    if not 0 < len(name) <= _LONGEST_NAME:
-        return []
-    folded = {candidate.casefold(): candidate for candidate in candidates if len(candidate) <= _LONGEST_NAME}
-    matches = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
-    ratios = [difflib.SequenceMatcher(None, match, name.casefold()).ratio() for match in matches]
-    return [folded[match] for match, ratio in zip(matches, ratios, strict=True) if ratio > ratios[0] - 0.05]
-
-
-def suggest(name: str, candidates: Iterable[str], *, allowed: str = "Allowed") -> str:
-    """Return `Did you mean 'x'?`, or the list of candidates when none is similar."""
-    names = list(dict.fromkeys(candidates))
-    if matches := near(name, names):
-        return f"Did you mean {' or '.join(map(repr, matches))}?"
-    text = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
-    return f"{allowed}: {text}." if names else ""
-
-
 def shorten(value: object, limit: int = 60) -> str:
     """Return `value` for a message: text in quotes, long values cut."""
     if isinstance(value, bool) or value is None:
@@ -177,16 +141,3 @@ def shorten(value: object, limit: int = 60) -> str:
         return "a list"
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def _cells(character: str) -> int:
-    """Return the width of a character in terminal cells: 2 for Chinese, 0 for combining characters."""
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _printable(line: str) -> str:
-    return "".join(
-        character if character.isprintable() or character == "\t" else "\N{REPLACEMENT CHARACTER}" for character in line
-    )

@@ -6,7 +6,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from mystocks_dagster.taskfile.problems import Fault, Path, near, shorten, suggest
+from mystocks_dagster.excerpts import near, suggest
+from mystocks_dagster.taskfile.problems import Fault, Path, shorten
 from mystocks_dagster.taskfile.yaml.document import has
 from mystocks_dagster.taskfile.yaml.scalars import scalar
 

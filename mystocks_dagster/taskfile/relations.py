@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.taskfile.names import dagster_name
-from mystocks_dagster.taskfile.problems import Fault, Path, suggest
+from mystocks_dagster.taskfile.problems import Fault, Path
 
 #: Comparing a name with 1,000 others takes some milliseconds: a file full of unknown names must be checked quickly too.
 _MAX_SUGGESTIONS = 60

@@ -19,9 +19,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.taskfile.cron import canonical, cron_fault
 from mystocks_dagster.taskfile.form import FormField
-from mystocks_dagster.taskfile.problems import Fault, shorten, suggest
+from mystocks_dagster.taskfile.problems import Fault, shorten
 
 #: Accepts 3600, but neither "3600" nor true.
 Integer = Annotated[int, Strict()]

@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mystocks_dagster.taskfile.problems import Fault, Path, near
+from mystocks_dagster.excerpts import near
+from mystocks_dagster.taskfile.problems import Fault, Path
 from mystocks_dagster.taskfile.yaml.scalars import scalar
 from mystocks_dagster.taskfile.yaml.tree import walk
 

@@ -30,7 +30,7 @@ def write_changes(
     Returns:
         The number of rows written.
     """
-    content = content.select(*table_of(table).dtypes)
+    content = table_of(table).complete(content)
     if not lake.exists(table) or (force and since == BEGINNING):
         return lake.replace_all(table, content, watermarks=watermarks)
     days = changed_days(lake.scan(table, start=since), content.lazy())

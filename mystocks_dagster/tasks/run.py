@@ -117,7 +117,11 @@ def declares(
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables that a function declares."""
+    """The tables that a function declares.
+
+    Attributes:
+        definitions: What the task's params let it compute, such as strategies with their parameters, as text.
+    """
 
     writes: tuple[str, ...] = ()
     also_writes: tuple[str, ...] = ()
@@ -125,11 +129,12 @@ class Tables:
     snapshot: bool = False
     formulas: tuple[ModuleType, ...] = ()
     by_params: "Callable[[Mapping[str, Any]], Tables] | None" = None
+    definitions: tuple[str, ...] = ()
 
     @property
     def code_version(self) -> str | None:
-        """A hash of the formulas' source, the same on every machine; None when no formulas are declared."""
-        sources = [inspect.getsource(module) for module in self.formulas]
+        """A hash of the formulas' source and of the definitions, the same on every machine; None without formulas."""
+        sources = [*(inspect.getsource(module) for module in self.formulas), *self.definitions]
         return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16] if sources else None
 
 

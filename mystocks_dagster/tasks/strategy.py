@@ -1,38 +1,65 @@
-"""Signals of the built-in strategies, from the daily indicators."""
+"""Signals of strategies, the shipped and the project's own, from the daily indicators and bars."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.identity import identity_inputs
-from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import BEGINNING, stale_since, versions, watermarks
-from mystocks_dagster.market import signals
-from mystocks_dagster.market.signals import STRATEGIES, StrategyName, needed_columns, strategy_signals
+from mystocks_dagster.lake.watermarks import BEGINNING, Version, stale_since, versions, watermarks
+from mystocks_dagster.market import limit_columns, statement_factors
+from mystocks_dagster.market.tables.research import SIGNALS
+from mystocks_dagster.strategies import columns, conditions, evaluation, ranking
+from mystocks_dagster.strategies.choices import Choice, Entries, choice_of
+from mystocks_dagster.strategies.evaluation import signals_of
+from mystocks_dagster.strategies.registry import DEFAULT
 from mystocks_dagster.tags import State
+from mystocks_dagster.tasks import strategy_rows, strategy_statements
 from mystocks_dagster.tasks.changes import write_changes
 from mystocks_dagster.tasks.param_types import TaskParams
-from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares, tables_of
+from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
+from mystocks_dagster.tasks.strategy_rows import Needs, read_rows
+
+_COMPUTING = (columns, conditions, evaluation, ranking)
+_READING = (strategy_rows, strategy_statements, limit_columns, statement_factors)
+_ENGINE = (*_COMPUTING, *_READING)
 
 
 class SignalParams(TaskParams):
     """Parameters of `calculate_strategy_signals`."""
 
-    strategies: list[StrategyName] = Field(
-        default=list(STRATEGIES),
+    strategies: Entries = Field(
+        default=list(DEFAULT),
         min_length=1,
-        description="Strategies to run; the stored signals of the others do not change.",
+        description="Strategies to run: names, or {name: NAME, PARAMETER: VALUE}, see `mystocks strategies`. The "
+        "stored signals of others do not change.",
     )
     force: bool = Field(default=False, description="Rewrite the table even when no signal has changed.")
 
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The strategies with their parameters, each label once."""
+        return tuple({choice.label: choice for choice in map(choice_of, self.strategies)}.values())
 
-@declares(writes=("signals",), reads=("indicators_daily", "daily_bars"), formulas=(signals,))
+
+def _tables(params: Mapping[str, Any]) -> Tables:
+    """Return the tables that a task with these params reads, and the version of its strategies."""
+    try:
+        choices = SignalParams.model_validate(params).choices
+    except ValidationError:  # the file's own check reports it
+        return Tables(writes=("signals",), reads=(columns.INDICATORS, "daily_bars"), formulas=_ENGINE)
+    reads = (name for choice in choices for name in columns.tables_of(choice.definition.reads))
+    definitions = tuple(f"{choice.label}: {choice.version}" for choice in choices)
+    return Tables(writes=("signals",), reads=tuple(dict.fromkeys(reads)), formulas=_ENGINE, definitions=definitions)
+
+
+@declares(writes=("signals",), reads=("indicators_daily", "daily_bars"), formulas=_ENGINE, by_params=_tables)
 def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult:
     """Run the strategies on all new or changed days and store one row per symbol, day, strategy and side.
 
@@ -40,22 +67,92 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
     has indicators, and thus signals, up to the day before; it is listed in the result.
 
     Raises:
-        TableMissing: Indicators that a strategy needs have not been calculated yet.
+        TableMissing: A table or an indicator that a strategy needs is not there yet.
+        InvalidParams: The code of a strategy failed.
     """
     lake = run.lake()
-    inputs = versions(lake, ("indicators_daily", "daily_bars", *identity_inputs(lake)))
-    version = tables_of(calculate_strategy_signals).code_version
-    work = [f"{name} {version}" for name in params.strategies]
-    since = BEGINNING if params.force else stale_since(lake, "signals", work, inputs)
+    engine = tables_of(calculate_strategy_signals).code_version
+    pieces = [_piece(lake, choice, f"{engine}", force=params.force) for choice in params.choices]
+    stale = [piece for piece in pieces if piece.since]
     rows = 0
-    if since:
-        computed = strategy_signals(_indicators(lake, params.strategies), params.strategies, since)
-        fresh = _with_raw_close(lake, computed, since)
-        content = _completed(lake, fresh, params.strategies, since)
-        seen = watermarks(work, inputs)
+    if stale:
+        since = min(piece.since for piece in stale if piece.since)
+        content = _content(lake, stale, since)
+        seen = {name: number for piece in stale for name, number in piece.watermarks.items()}
         rows = write_changes(lake, "signals", content, since=since, watermarks=seen, force=params.force)
+    return _result(lake, params, run, rows)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A strategy, and the first day from which its signals may have changed; None means nowhere."""
+
+    choice: Choice
+    work: str
+    inputs: tuple[Version, ...]
+    since: date | None
+
+    @property
+    def watermarks(self) -> Mapping[str, int]:
+        return watermarks([self.work], self.inputs)
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(self.choice.definition.reads, self.since or BEGINNING, self.choice.bars_needed)
+
+
+def _piece(lake: Lake, choice: Choice, engine: str, *, force: bool) -> _Piece:
+    tables = [name for name in columns.tables_of(choice.definition.reads) if name != "stocks" or lake.exists(name)]
+    inputs = versions(lake, (*tables, *identity_inputs(lake)))
+    work = f"{choice.label} {choice.version} {engine}"
+    return _Piece(choice, work, inputs, BEGINNING if force else stale_since(lake, "signals", [work], inputs))
+
+
+def _content(lake: Lake, stale: Sequence[_Piece], since: date) -> pl.DataFrame:
+    """Return the whole content of the table from the day `since` on."""
+    fresh = SIGNALS.complete(_with_raw_close(lake, _computed(lake, stale), since)).select(*SIGNALS.dtypes)
+    if not lake.exists("signals"):
+        return fresh
+    kept = pl.lit(True)
+    for piece in stale:
+        kept &= ~((pl.col("strategy") == piece.choice.label) & (pl.col("date") >= piece.since))
+    stored = lake.scan("signals", columns=list(SIGNALS.dtypes), start=since).filter(kept)
+    with translate_errors(lake.location):
+        return pl.concat([fresh, stored.collect()])
+
+
+def _computed(lake: Lake, stale: Sequence[_Piece]) -> pl.DataFrame:
+    """Return the signals of each strategy from its first stale day on; strategies that read the same days read once."""
+    groups: dict[tuple[date | None, date], list[_Piece]] = {}
+    for piece in stale:
+        needs = piece.needs
+        groups.setdefault((needs.start, needs.since) if needs.start else (None, BEGINNING), []).append(piece)
+    frames = []
+    for pieces in groups.values():
+        needs = _common(pieces)
+        rows = read_rows(lake, [piece.choice for piece in pieces], needs)
+        frames += [signals_of(piece.choice, rows, piece.since or BEGINNING) for piece in pieces]
+    return pl.concat([frame.with_columns(pl.col("symbol").cast(pl.String)) for frame in frames])
+
+
+def _common(pieces: Sequence[_Piece]) -> Needs:
+    """Return what strategies that begin on the same day need together."""
+    names = tuple(dict.fromkeys(name for piece in pieces for name in piece.needs.columns))
+    bars = [piece.needs.bars for piece in pieces]
+    longest = None if None in bars else max(number for number in bars if number is not None)
+    return Needs(names, min(piece.needs.since for piece in pieces), longest)
+
+
+def _with_raw_close(lake: Lake, signals: pl.DataFrame, since: date) -> pl.DataFrame:
+    """Add the raw close; signals of a bar that was removed since the indicators were calculated are dropped."""
+    bars = lake.scan("daily_bars", columns=["symbol", "date", "close"], start=since)
+    with translate_errors(lake.location):
+        return signals.lazy().join(bars, on=["symbol", "date"], maintain_order="left").collect()
+
+
+def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int) -> TaskResult:
     stored = dict(lake.scan("signals").group_by("strategy").len().collect().iter_rows())
-    counts = {name: stored.get(name, 0) for name in params.strategies}
+    counts = {choice.label: stored.get(choice.label, 0) for choice in params.choices}
     run.logger.info("Signals stored: %s", ", ".join(f"{name} {count}" for name, count in counts.items()))
     doubtful = find_doubts(lake)
     total = f"{sum(counts.values())} signals of {len(counts)} strategies are stored"
@@ -69,32 +166,3 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
         failed_items=tuple(doubt.symbol for doubt in doubtful),
         metadata={"signals": counts},
     )
-
-
-def _indicators(lake: Lake, strategies: list[StrategyName]) -> pl.DataFrame:
-    """Return the daily indicators that the strategies need, sorted by symbol (an `Enum`) and date."""
-    columns = needed_columns(strategies)
-    stored = lake.scan("indicators_daily", columns=["symbol", "date", "close_hfq", *columns])
-    table = collect_sorted(stored, lake.location)
-    if empty := [name for name in columns if table[name].null_count() == table.height]:
-        raise TableMissing(
-            f"indicators_daily has no values of {', '.join(empty)}, which {', '.join(strategies)} needs; "
-            "run calc_technical_indicators with that indicator."
-        )
-    return table
-
-
-def _with_raw_close(lake: Lake, signals: pl.DataFrame, since: date) -> pl.DataFrame:
-    """Add the raw close; signals of a bar that was removed since the indicators were calculated are dropped."""
-    bars = lake.scan("daily_bars", columns=["symbol", "date", "close"], start=since)
-    keyed = signals.with_columns(pl.col("symbol").cast(pl.String)).lazy()
-    with translate_errors(lake.location):
-        return keyed.join(bars, on=["symbol", "date"], maintain_order="left").collect()
-
-
-def _completed(lake: Lake, fresh: pl.DataFrame, strategies: Sequence[StrategyName], since: date) -> pl.DataFrame:
-    """Add the stored signals of the other strategies."""
-    if not lake.exists("signals"):
-        return fresh
-    others = lake.scan("signals", start=since).filter(~pl.col("strategy").is_in(strategies)).collect()
-    return pl.concat([fresh.select(others.columns), others])

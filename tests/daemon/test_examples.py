@@ -78,7 +78,14 @@ def start_something_to_stop(cli: Commands) -> None:
     )
 
 
-BEFORE: dict[str, Callable[[Commands], None]] = {"stop": start_something_to_stop}
+def calculate_indicators(cli: Commands) -> None:
+    cli("run", "calc_technical_indicators")
+
+
+BEFORE: dict[str, Callable[[Commands], None]] = {
+    "stop": start_something_to_stop,
+    "strategies check": calculate_indicators,
+}
 
 
 def stopped_when_ready(folder: Folder, arguments: list[str], ready: str) -> str:

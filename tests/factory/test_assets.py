@@ -19,7 +19,10 @@ GROUPS = {
     "fundamentals": {"balance_sheets", "income_statements", "cash_flows", "daily_valuation"},
     "flows": {"longhubang", "capital_flow_stock", "capital_flow_sector", "capital_flow_concept"},
     "indicators": {"indicators_daily", "indicators_weekly"},
-    "research": {"signals", "backtests", "backtest_equity", "backtest_trades"},
+    "research": {
+        *("signals", "backtests", "backtest_equity", "backtest_trades", "backtest_orders"),
+        *("backtest_positions", "backtest_events"),
+    },
     "system": {
         *("loaded_days", "quarantine", "source_comparisons", "source_differences"),
         *("task_file", "trading_calendar"),

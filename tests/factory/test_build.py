@@ -17,7 +17,10 @@ TABLES_BY_TASK = {
     "calc_strategy_signals": {"signals"},
     "fetch_lhb_data": {"longhubang"},
     "fetch_capital_flow": {"capital_flow_stock", "capital_flow_sector", "capital_flow_concept"},
-    "run_strategy_backtest": {"backtests", "backtest_equity", "backtest_trades"},
+    "run_strategy_backtest": {
+        *("backtests", "backtest_equity", "backtest_trades", "backtest_orders"),
+        *("backtest_positions", "backtest_events"),
+    },
     "bootstrap_market": {"index_bars", "etf_bars"},
     "compare_sources": {"source_differences", "source_comparisons"},
 }
@@ -25,7 +28,7 @@ UPSTREAM = {
     "indicators_daily": {"daily_bars", "adjust_events"},
     "signals": {"indicators_daily", "indicators_weekly", "daily_bars"},
     "balance_sheets": {"stocks"},
-    "backtests": {"signals", "daily_bars", "adjust_events"},
+    "backtests": {"signals", "daily_bars", "adjust_events", "corporate_actions", "stocks", "stock_names", "index_bars"},
 }
 #: The seed's task that writes what daily_data_sync owns.
 TEST_TASK = """

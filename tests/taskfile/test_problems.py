@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mystocks_dagster.errors import MyStocksError
-from mystocks_dagster.taskfile.problems import Problem, TaskFileError, near, suggest
+from mystocks_dagster.excerpts import near, suggest
+from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.reader import check_task_file, read_task_file
 
 

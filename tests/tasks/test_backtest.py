@@ -33,9 +33,15 @@ def bars(*prices, symbol=BANK):
     )
 
 
+#: No score, weight or entry.
+UNRANKED = (None, None, None)
+
+
 def signals(*rows, strategy="ma_crossover", symbol=BANK):
     return pl.DataFrame(
-        [(symbol, DAYS[day], strategy, side, 10.0, "") for day, side in rows], schema=SIGNALS.dtypes, orient="row"
+        [(symbol, DAYS[day], strategy, side, 10.0, "", *UNRANKED) for day, side in rows],
+        schema=SIGNALS.dtypes,
+        orient="row",
     )
 
 
@@ -55,8 +61,8 @@ def test_summary_curve_and_trades_agree_with_the_sum_done_by_hand(computing, lak
     result = trade(computing)
     # 9,900 shares at 10.00 for 24.75 + 0.99; sold at 10.50 for 25.99 + 51.98 + 1.04 (see the engine's tests).
     assert lake.read("backtest_trades").drop("backtest_id").rows() == [
-        (1, DAYS[1], BANK, "buy", 9900, 10.0, 25.74),
-        (2, DAYS[3], BANK, "sell", 9900, 10.5, 79.01),
+        (1, DAYS[1], BANK, "buy", 9900, 10.0, 25.74, 0.0, None, "ma_crossover"),
+        (2, DAYS[3], BANK, "sell", 9900, 10.5, 79.01, 0.0, 4845.25, "ma_crossover"),
     ]
     assert lake.read("backtest_equity").sort("date")["equity"].to_list() == [
         100_000.0,
@@ -78,7 +84,10 @@ def test_summary_curve_and_trades_agree_with_the_sum_done_by_hand(computing, lak
     assert summary["annual_return"] is None
     assert summary["max_drawdown"] == pytest.approx((104_924.26 - 104_845.25) / 104_924.26)
     assert summary["run_at"].isoformat() == "2025-04-07T16:30:00+08:00"
-    assert result.rows == {"backtest_trades": 2, "backtest_equity": 5, "backtests": 1}
+    assert result.rows == {
+        "backtest_trades": 2, "backtest_orders": 2, "backtest_positions": 2, "backtest_events": 0,
+        "backtest_equity": 5, "backtests": 1,
+    }  # fmt: skip
     assert (result.status, result.message) == (
         "success",
         "ma_crossover from 2025-03-03 to 2025-03-07: +4.85%, max drawdown 0.08%, 2 orders filled.",

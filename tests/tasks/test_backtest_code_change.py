@@ -93,10 +93,17 @@ def test_a_change_that_is_learned_after_the_indicators_were_calculated_joins_the
     assert averages["ma60"].null_count() == 59
 
 
+#: No score, weight or entry.
+UNRANKED = (None, None, None)
+
+
 def test_a_held_position_follows_its_stock_to_the_new_code(run):
     lake = load(run)
     bought, sold = SESSIONS[40], SESSIONS[85]
-    rows = [(OLD, bought, "ma_crossover", "buy", 1.0, ""), (NEW, sold, "ma_crossover", "sell", 1.0, "")]
+    rows = [
+        (OLD, bought, "ma_crossover", "buy", 1.0, "", *UNRANKED),
+        (NEW, sold, "ma_crossover", "sell", 1.0, "", *UNRANKED),
+    ]
     lake.replace_all("signals", pl.DataFrame(rows, schema=SIGNALS.dtypes, orient="row"))
     run_backtest(BacktestParams(max_positions=1), run)
     trades = lake.read("backtest_trades").sort("sequence")
@@ -119,7 +126,7 @@ def test_st_that_only_the_stock_lists_state_narrows_the_limit_in_a_backtest(run,
     (archive / "daily_bars.csv").write_text("\n".join([*kept, at_limit]) + "\n", encoding="utf-8")
     sync_daily_stock_data(DailySync(include_basic=False, end_date=next_day), run)
     lake = run.lake("real")
-    rows = [(OTHER, day, "ma_crossover", "buy", 1.0, "")]
+    rows = [(OTHER, day, "ma_crossover", "buy", 1.0, "", *UNRANKED)]
     lake.replace_all("signals", pl.DataFrame(rows, schema=SIGNALS.dtypes, orient="row"))
     unfilled = []
     for name in (None, "ST乙", "乙股份"):

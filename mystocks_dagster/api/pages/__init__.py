@@ -1,4 +1,4 @@
-"""The HTML pages below /tasks, which `mystocks ui` and `mystocks api` serve beside the REST interface."""
+"""The HTML pages, which `mystocks ui` and `mystocks api` serve beside the REST interface."""
 
 from fastapi import APIRouter
 
@@ -7,4 +7,4 @@ from mystocks_dagster.api.pages.router import pages
 
 def routers() -> list[APIRouter]:
     """Return the routers of the pages; `request.app.state.manager` is the project's `TaskManager`."""
-    return [pages()]
+    return pages()

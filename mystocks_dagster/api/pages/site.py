@@ -1,6 +1,7 @@
 """Shared by all pages: the project, the templates, the language and the display of errors."""
 
 from collections.abc import Callable, Coroutine
+from datetime import date
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -11,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.origins import Source, source_of
-from mystocks_dagster.api.pages import translations
+from mystocks_dagster.api.pages import number_format, translations
 from mystocks_dagster.api.pages.task_table import Links
 from mystocks_dagster.api.security_headers import PAGES_POLICY
-from mystocks_dagster.errors import Forbidden, MyStocksError
+from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError
 from mystocks_dagster.instance import dagster_address
 from mystocks_dagster.lake.location import is_unfilled
 from mystocks_dagster.market.clock import SHANGHAI
@@ -27,6 +28,8 @@ from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.yaml.dump import text_of
 
 _HEADERS = {"Content-Security-Policy": PAGES_POLICY, "Vary": "Accept-Language, Cookie"}
+#: Entries of the navigation besides the start page and Dagster: path and key of its text.
+ROOMS = ("market", "tasks", "data", "backtests")
 #: Values of `?done=` after a redirect.
 OUTCOMES = ("created", "saved", "deleted", "same", "started", "stopped", "on", "off", "reset", "unloaded")
 #: Limit on the fields of a form; the largest form has fewer.
@@ -62,7 +65,7 @@ class Site:
         status = status_of(error, request.method) if error else 200
         response = HTMLResponse(text, status, _HEADERS)
         if request.query_params.get("lang") in translations.LANGUAGES:
-            response.set_cookie("lang", language, max_age=_YEAR_SECONDS, httponly=True, samesite="lax", path="/tasks")
+            response.set_cookie("lang", language, max_age=_YEAR_SECONDS, httponly=True, samesite="lax", path="/")
         return response
 
     def error_page(self, request: Request, error: MyStocksError) -> HTMLResponse:
@@ -78,6 +81,11 @@ def _shared_values(request: Request, language: translations.Language, error: MyS
     dagster = getattr(request.app.state, "dagster_path", None) or dagster_address(settings.dagster_home)
     return {
         "t": translations.translator(language),
+        "amount": lambda value: number_format.amount(value, language),
+        "percent": number_format.percent,
+        "price": number_format.price,
+        "direction": number_format.direction,
+        "room": _room(request.url.path),
         "language": language,
         "links": Links(address=dagster),
         "daemon": project.daemon_alive,
@@ -92,6 +100,12 @@ def _shared_values(request: Request, language: translations.Language, error: MyS
         "started_run": request.query_params.get("run", "") if done == "started" else "",
         "address_in": lambda language: _address_in(request, language),
     }
+
+
+def _room(path: str) -> str:
+    """Return the entry of the navigation that a page belongs to."""
+    first = path.strip("/").partition("/")[0]
+    return first if first in ROOMS else "home"
 
 
 def _file_notice(project: Project) -> str | None:
@@ -122,6 +136,18 @@ def _address_in(request: Request, language: translations.Language) -> str:
     # The response to a failed stop or switch is at the address of the button, which does not accept GET.
     path = request.url.path.removesuffix("/stop").removesuffix("/switch")
     return f"{path}?{urlencode({**request.query_params, 'lang': language, 'done': ''})}"
+
+
+def day_of(text: str) -> date | None:
+    """Return a day that a page's address or form names; None if it names none.
+
+    Raises:
+        InvalidParams: It is not a day.
+    """
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InvalidParams(f"{text!r} is not a day; write it like 2026-11-27.") from None
 
 
 def redirect(path: str, **query: str) -> RedirectResponse:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Literal
 
+from mystocks_dagster.api.pages import words_market
 from mystocks_dagster.taskfile.field_types import EXECUTION_MODES, TASK_TYPES
 from mystocks_dagster.taskfile.form import Words, form_fields
 from mystocks_dagster.taskfile.model import Group, Task
@@ -155,6 +156,7 @@ _WORDS: dict[str, Words] = {
     "state_skipped": ("跳过", "Skipped"),
     "state_cancelled": ("已取消", "Cancelled"),
     "state_paused": ("已暂停", "Paused"),
+    **words_market.WORDS,
 }
 
 Translate = Callable[..., str]

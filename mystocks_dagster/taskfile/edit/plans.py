@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mystocks_dagster.errors import MyStocksError, UnknownName
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.taskfile.edit.splice import Splice, Splicer, merge_patch
-from mystocks_dagster.taskfile.problems import suggest
 from mystocks_dagster.taskfile.yaml.document import SECTIONS, Section
 from mystocks_dagster.taskfile.yaml.source import Source
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from mystocks_dagster.taskfile.problems import Fault, Path, Problem, TaskFileError, path_text, suggest
+from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.taskfile.problems import Fault, Path, Problem, TaskFileError, path_text
 from mystocks_dagster.taskfile.yaml import lookalikes, tree
 from mystocks_dagster.taskfile.yaml.tree import Node
 

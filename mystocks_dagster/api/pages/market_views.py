@@ -1,0 +1,96 @@
+"""The market's pages: a day's overview, a security with its chart, and the search."""
+
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+
+from mystocks_dagster.api.pages import heat_map
+from mystocks_dagster.api.pages.site import Site, day_of, project_of, redirect
+from mystocks_dagster.errors import InvalidParams, MyStocksError
+from mystocks_dagster.market.symbols import normalise
+from mystocks_dagster.project.market_view.options import ADJUSTMENTS, PERIODS, Adjustment, Period
+
+if TYPE_CHECKING:  # polars takes 0.4 s to import
+    from mystocks_dagster.project.market_view.securities import Security
+
+#: Matches of a search that the page lists.
+_MATCHES = 50
+_SYMBOL = re.compile(r"[0-9]{6}\.(SH|SZ|BJ)")
+
+
+def register(router: APIRouter, site: Site) -> None:
+    """Add the pages below /market to the router."""
+
+    @router.get("")
+    def overview(request: Request, day: str = "") -> Response:
+        market = project_of(request).market.day(day_of(day))
+        tiles = heat_map.tiles(market.industries) if market else []
+        return site.render(request, "market.html", market=market, tiles=tiles, map=heat_map)
+
+    @router.get("/find")
+    def find(request: Request, q: str = Query("", max_length=40)) -> Response:
+        matches = project_of(request).market.search(q, _MATCHES)
+        if len(matches) == 1 or (matches and _is_exact(matches[0], q)):
+            return redirect(f"/market/{matches[0].symbol}")
+        return site.render(request, "find.html", text=q, matches=matches)
+
+    @router.get("/suggest.json")
+    def suggest(request: Request, q: str = Query("", max_length=40)) -> Response:
+        matches = project_of(request).market.search(q, 8)
+        return JSONResponse([{"symbol": match.symbol, "name": match.name} for match in matches])
+
+    @router.get("/-/lightweight-charts.js")
+    def chart_library() -> Response:
+        return FileResponse(_library(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
+
+    @router.get("/{symbol}")
+    def security(request: Request, symbol: str) -> Response:
+        if not _SYMBOL.fullmatch(symbol):
+            return redirect(f"/market/{normalise(symbol)}")
+        return site.render(request, "security.html", **_security_values(request, symbol))
+
+    @router.get("/{symbol}/chart.json")
+    def chart(
+        request: Request, symbol: str, period: Period = "daily", adjustment: Adjustment = "qfq", backtest: str = ""
+    ) -> Response:
+        market = project_of(request).market
+        try:
+            drawn = market.chart(symbol, period=period, adjustment=adjustment, backtest=backtest or None)
+        except MyStocksError as error:
+            return JSONResponse({"message": str(error)}, 404)
+        return JSONResponse(drawn.to_json())
+
+
+def _is_exact(security: "Security", text: str) -> bool:
+    wanted = text.strip().lower()
+    return wanted in (security.symbol.lower(), security.symbol[:6], security.name.lower())
+
+
+def _security_values(request: Request, symbol: str) -> dict[str, Any]:
+    market = project_of(request).market
+    security = market.security(symbol)
+    bars = market.last_bars(security)
+    return {
+        "security": security,
+        "bars": bars,
+        "records": market.records(symbol) if security.kind == "stock" else {},
+        "periods": PERIODS,
+        "adjustments": ADJUSTMENTS,
+        "backtest": request.query_params.get("backtest", ""),
+    }
+
+
+@cache
+def _library() -> Path:
+    """Return the script of the chart library, which its package ships; the package itself is not imported."""
+    spec = find_spec("lightweight_charts")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    for folder in folders:
+        if (script := Path(folder) / "js" / "lightweight-charts.js").is_file():
+            return script
+    raise InvalidParams("The package lightweight-charts is not installed as it should be; install it again with pip.")

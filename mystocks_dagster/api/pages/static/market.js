@@ -1,0 +1,260 @@
+// The search's suggestions, on every page; the chart, on the page of a security.
+(() => {
+  const input = document.querySelector(".finder input");
+  const list = document.getElementById("suggestions");
+  if (!input || !list) return;
+  let asked = 0;
+  input.addEventListener("input", async () => {
+    const number = ++asked;
+    const text = input.value.trim();
+    if (!text) return list.replaceChildren();
+    const response = await fetch(`/market/suggest.json?q=${encodeURIComponent(text)}`).catch(() => null);
+    if (!response?.ok || number !== asked) return;
+    list.replaceChildren(...(await response.json()).map(({ symbol, name }) => new Option(name, symbol)));
+  });
+})();
+
+(() => {
+  const root = document.getElementById("chart");
+  if (!root || !window.LightweightCharts) return;
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const lines = ["#b8860b", "#3b6fd8", "#9b3fb5", "#2a8f8f", "#c0562f", "#5f6b7a"];
+  const words = JSON.parse(root.dataset.words);
+  const chinese = root.dataset.language === "zh";
+  const panes = root.querySelector(".panes");
+  const message = root.querySelector(".state");
+  const chosen = { period: "daily", adjustment: "qfq", indicators: new Set(["MA", "MACD"]), marks: new Set(["ex"]) };
+  if (root.dataset.backtest) chosen.marks.add("trades");
+  let charts = [];
+  let data = null;
+
+  const short = (value) => {
+    if (value === null || value === undefined) return "–";
+    const units = chinese ? [[1e12, "万亿"], [1e8, "亿"], [1e4, "万"]] : [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
+    const [size, word] = units.find(([unit]) => Math.abs(value) >= unit) ?? [1, ""];
+    return `${Number((value / size).toPrecision(4))}${word && " "}${word}`;
+  };
+  const fixed = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
+  const points = (values) => data.dates.map((time, i) => (values[i] === null ? { time } : { time, value: values[i] }));
+
+  const options = () => ({
+    autoSize: true,
+    layout: { background: { color: colour("--page") }, textColor: colour("--quiet"), fontSize: 11 },
+    grid: { vertLines: { color: colour("--soft") }, horzLines: { color: colour("--soft") } },
+    rightPriceScale: { borderColor: colour("--line"), minimumWidth: 70 },
+    timeScale: { borderColor: colour("--line"), minBarSpacing: 0.05 },
+    crosshair: { mode: LightweightCharts.CrosshairMode.Normal },
+    localization: { locale: chinese ? "zh-CN" : "en", dateFormat: "yyyy-MM-dd" },
+  });
+
+  const pane = (label) => {
+    const box = document.createElement("div");
+    box.className = "pane";
+    box.setAttribute("role", "img");
+    box.setAttribute("aria-label", label);
+    const legend = document.createElement("div");
+    legend.className = "legend";
+    box.append(legend);
+    panes.append(box);
+    const chart = LightweightCharts.createChart(box, options());
+    charts.push({ chart, legend, series: [], parts: [] });
+    return charts.at(-1);
+  };
+
+  const line = (target, name, values, shade) => {
+    const series = target.chart.addLineSeries({ color: shade, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false });
+    series.setData(points(values));
+    target.series.push(series);
+    target.parts.push({ name, values, shade });
+  };
+
+  const bars = (target, name, values) => {
+    const series = target.chart.addHistogramSeries({ priceLineVisible: false, lastValueVisible: false });
+    series.setData(data.dates.map((time, i) => (values[i] === null ? { time } : { time, value: values[i], color: values[i] >= 0 ? colour("--up") : colour("--down") })));
+    target.series.push(series);
+    target.parts.push({ name, values, shade: colour("--quiet") });
+  };
+
+  const draw = () => {
+    const range = charts[0]?.chart.timeScale().getVisibleLogicalRange();
+    charts.forEach(({ chart }) => chart.remove());
+    charts = [];
+    panes.replaceChildren();
+    const main = pane(`${data.name} ${data.symbol}`);
+    const candles = main.chart.addCandlestickSeries({ upColor: colour("--page"), borderUpColor: colour("--up"), wickUpColor: colour("--up"), downColor: colour("--down"), borderDownColor: colour("--down"), wickDownColor: colour("--down"), priceLineVisible: false });
+    candles.setData(data.dates.map((time, i) => ({ time, open: data.open[i], high: data.high[i], low: data.low[i], close: data.close[i] })));
+    candles.priceScale().applyOptions({ scaleMargins: { top: 0.12, bottom: 0.22 } });
+    main.series.push(candles);
+    const volume = main.chart.addHistogramSeries({ priceScaleId: "volume", priceFormat: { type: "volume" }, priceLineVisible: false, lastValueVisible: false });
+    volume.setData(data.dates.map((time, i) => ({ time, value: data.volume[i] ?? 0, color: `${data.close[i] >= data.open[i] ? colour("--up") : colour("--down")}88` })));
+    main.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    for (const [name, { overlay, columns }] of Object.entries(data.indicators)) {
+      if (!chosen.indicators.has(name)) continue;
+      const target = overlay ? main : pane(name);
+      Object.entries(columns).forEach(([column, values], i) => {
+        if (column === "macd") bars(target, column, values);
+        else line(target, column, values, lines[(overlay ? main.parts.length : i) % lines.length]);
+      });
+    }
+    candles.setMarkers(markers());
+    follow();
+    if (range) charts[0].chart.timeScale().setVisibleLogicalRange(range);
+    else charts[0].chart.timeScale().setVisibleLogicalRange({ from: data.dates.length - 160, to: data.dates.length + 3 });
+    legends(data.dates.length - 1);
+  };
+
+  const markers = () => {
+    const shown = data.marks.filter(({ kind }) => (kind === "ex" ? chosen.marks.has("ex") : kind === "buy" || kind === "sell" ? chosen.marks.has("signals") : chosen.marks.has("trades")));
+    return shown.map(({ date, kind, text }) => {
+      const buys = kind === "buy" || kind === "bought";
+      if (kind === "ex") return { time: date, position: "aboveBar", shape: "circle", color: "#b8860b", size: 0.5, text: text || "除" };
+      return { time: date, position: buys ? "belowBar" : "aboveBar", shape: buys ? "arrowUp" : "arrowDown", color: buys ? colour("--up") : colour("--down"), text };
+    });
+  };
+
+  // All panes show the same days and the same crosshair.
+  const follow = () => {
+    const place = new Map(data.dates.map((time, i) => [time, i]));
+    charts.forEach(({ chart }, i) => {
+      chart.timeScale().applyOptions({ visible: i === charts.length - 1 });
+      chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+        if (range) charts.forEach(({ chart: other }) => other !== chart && other.timeScale().setVisibleLogicalRange(range));
+      });
+      chart.subscribeCrosshairMove(({ time, sourceEvent }) => {
+        legends(place.get(time) ?? data.dates.length - 1);
+        if (!sourceEvent) return;
+        for (const { chart: other, series } of charts) {
+          if (other === chart) continue;
+          if (time === undefined || !series.length) other.clearCrosshairPosition();
+          else other.setCrosshairPosition(Number.NaN, time, series[0]);
+        }
+      });
+    });
+  };
+
+  const legends = (i) => {
+    const item = (text, shade) => {
+      const span = document.createElement("span");
+      span.textContent = text;
+      if (shade) span.style.color = shade;
+      return span;
+    };
+    charts.forEach(({ legend, parts }, number) => {
+      const items = parts.map(({ name, values, shade }) => item(`${name.toUpperCase()} ${fixed(values[i])}`, shade));
+      if (number === 0) {
+        const before = i ? data.close[i - 1] : null;
+        const change = before ? (data.close[i] / before - 1) * 100 : null;
+        const shade = change === null || change === 0 ? "" : colour(change > 0 ? "--up" : "--down");
+        items.unshift(
+          item(data.dates[i]),
+          ...["open", "high", "low", "close"].map((name) => item(`${words[name]} ${fixed(data[name][i])}`, shade)),
+          item(`${words.change} ${change === null ? "–" : `${change > 0 ? "+" : ""}${change.toFixed(2)}%`}`, shade),
+          item(`${words.volume} ${short(data.volume[i])}`),
+          item(`${words.amount} ${short(data.amount[i])}`),
+        );
+      }
+      legend.replaceChildren(...items);
+    });
+  };
+
+  const load = async () => {
+    const query = new URLSearchParams({ period: chosen.period, adjustment: chosen.adjustment, backtest: root.dataset.backtest });
+    const response = await fetch(`${root.dataset.source}?${query}`).catch(() => null);
+    const body = await response?.json().catch(() => null);
+    if (!response?.ok || !body) {
+      message.textContent = root.dataset.failed + (body?.message ?? response?.status ?? "");
+      return;
+    }
+    data = body;
+    message.textContent = data.dates.length ? "" : root.dataset.empty;
+    if (data.dates.length) draw();
+    indicatorButtons();
+    root.dataset.ready = "true";
+  };
+
+  const indicatorButtons = () => {
+    const place = root.querySelector('[data-choice="indicators"]');
+    if (place.childElementCount) return;
+    for (const name of Object.keys(data.indicators)) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.value = button.textContent = name;
+      button.setAttribute("aria-pressed", String(chosen.indicators.has(name)));
+      place.append(button);
+    }
+  };
+
+  root.querySelector(".tools").addEventListener("click", ({ target }) => {
+    const choice = target.closest("button")?.parentElement.dataset.choice;
+    if (!choice || !data) return;
+    if (chosen[choice] instanceof Set) {
+      const on = !chosen[choice].has(target.value);
+      if (on) chosen[choice].add(target.value);
+      else chosen[choice].delete(target.value);
+      target.setAttribute("aria-pressed", String(on));
+      draw();
+      return;
+    }
+    chosen[choice] = target.value;
+    for (const button of target.parentElement.children) button.setAttribute("aria-pressed", String(button === target));
+    if (choice === "period") charts[0]?.chart.timeScale().fitContent();
+    load();
+  });
+  load();
+})();
+
+(() => {
+  const root = document.getElementById("curve");
+  if (!root || !window.LightweightCharts) return;
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const panes = root.querySelector(".panes");
+  const message = root.querySelector(".state");
+  const draw = (data) => {
+    const charts = [["equity", "benchmark"], ["drawdown"]].map((names, place) => {
+      const box = document.createElement("div");
+      box.className = "pane";
+      const legend = document.createElement("div");
+      legend.className = "legend";
+      box.append(legend);
+      panes.append(box);
+      const chart = LightweightCharts.createChart(box, {
+        autoSize: true,
+        layout: { background: { color: colour("--page") }, textColor: colour("--quiet"), fontSize: 11 },
+        grid: { vertLines: { color: colour("--soft") }, horzLines: { color: colour("--soft") } },
+        rightPriceScale: { borderColor: colour("--line"), minimumWidth: 80 },
+        timeScale: { borderColor: colour("--line"), minBarSpacing: 0.05, visible: place === 1 },
+        localization: { locale: root.dataset.language === "zh" ? "zh-CN" : "en", dateFormat: "yyyy-MM-dd" },
+      });
+      const shades = { equity: colour("--main"), benchmark: "#b8860b", drawdown: colour("--down") };
+      for (const name of names.filter((part) => data[part].some((value) => value !== null))) {
+        const add = name === "drawdown" ? "addAreaSeries" : "addLineSeries";
+        const series = chart[add]({ color: shades[name], lineColor: shades[name], topColor: `${shades[name]}11`, bottomColor: `${shades[name]}66`, invertFilledArea: true, lineWidth: 2, priceLineVisible: false });
+        series.setData(data.dates.map((time, i) => (data[name][i] === null ? { time } : { time, value: data[name][i] })));
+        const label = document.createElement("span");
+        label.textContent = root.dataset[name];
+        label.style.color = shades[name];
+        legend.append(label);
+      }
+      chart.timeScale().fitContent();
+      return chart;
+    });
+    charts.forEach((chart) =>
+      chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+        if (range) charts.forEach((other) => other !== chart && other.timeScale().setVisibleLogicalRange(range));
+      }),
+    );
+  };
+  fetch(root.dataset.source)
+    .then(async (response) => {
+      const body = await response.json();
+      if (!response.ok) throw new Error(body.message);
+      message.textContent = "";
+      draw(body);
+      root.dataset.ready = "true";
+    })
+    .catch((error) => {
+      message.textContent = root.dataset.failed + error.message;
+    });
+})();

@@ -1,0 +1,151 @@
+"""What a formula that can be read may still have wrong: names, functions, arguments, windows, and no output."""
+
+from collections.abc import Iterator
+
+from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, NOT_HELD, canonical
+from mystocks_dagster.market.formulas.constants import constant
+from mystocks_dagster.market.formulas.drawing import DRAWING_FUNCTIONS
+from mystocks_dagster.market.formulas.function import Argument
+from mystocks_dagster.market.formulas.functions import FUNCTIONS
+from mystocks_dagster.market.formulas.problems import FormulaProblem
+from mystocks_dagster.market.formulas.syntax import (
+    Binary,
+    Call,
+    Expression,
+    Formula,
+    Name,
+    Position,
+    Statement,
+    Text,
+    walk,
+)
+
+_WITHOUT_ARGUMENTS = {name for name, function in FUNCTIONS.items() if not function.arguments}
+
+
+def check(formula: Formula) -> list[FormulaProblem]:
+    """Return the problems of a formula, in the order of its statements."""
+    return list(_Check(formula).problems())
+
+
+class _Check:
+    """One pass over the statements; what is known grows with each."""
+
+    def __init__(self, formula: Formula) -> None:
+        self._formula = formula
+        self._later = {statement.name: statement.position for statement in reversed(formula.statements)}
+        self._parameters = {parameter.name for parameter in formula.parameters}
+        self._constants = {parameter.name: parameter.default for parameter in formula.parameters}
+        self._defined: dict[str, Position] = {}
+
+    def problems(self) -> Iterator[FormulaProblem]:
+        for statement in self._formula.statements:
+            yield from self._expression(statement)
+            yield from self._name(statement)
+        if not self._formula.outputs:
+            yield self._no_output()
+
+    def _no_output(self) -> FormulaProblem:
+        last = self._formula.statements[-1].position if self._formula.statements else Position()
+        if not self._formula.statements:
+            hint = "Its statements only draw." if self._formula.drawings else "Write NAME:expression;"
+        else:
+            hint = "Statements with := are hidden; write at least one with :"
+        return FormulaProblem(last, "the formula has no output", hint)
+
+    def _name(self, statement: Statement) -> Iterator[FormulaProblem]:
+        name = statement.name
+        if name is None:
+            return
+        width = len(name)
+        if name in BARS or name in ALIASES or name in DEFINED:
+            yield FormulaProblem(statement.position, f"{name} is a column of the bars", "Choose another name.", width)
+        elif name in _WITHOUT_ARGUMENTS:
+            yield FormulaProblem(statement.position, f"{name} is a function", "Choose another name.", width)
+        elif name in self._parameters:
+            yield FormulaProblem(statement.position, f"{name} is a parameter", "Choose another name.", width)
+        elif name in self._defined:
+            message = f"{name} is defined twice, first in line {self._defined[name].line}"
+            yield FormulaProblem(statement.position, message, "Choose another name.", width)
+        self._defined.setdefault(name, statement.position)
+        value = constant(statement.expression, self._constants)
+        if value is not None:
+            self._constants[name] = value
+
+    def _expression(self, statement: Statement) -> Iterator[FormulaProblem]:
+        for part in walk(statement.expression):
+            match part:
+                case Name():
+                    yield from self._value(part, statement)
+                case Call():
+                    yield from self._call(part)
+                case Text(value=value):
+                    message = "a text is not a value"
+                    yield FormulaProblem(part.position, message, "Texts belong to DRAWTEXT.", len(value) + 2)
+
+    def _value(self, name: Name, statement: Statement) -> Iterator[FormulaProblem]:
+        word = name.name
+        known = word in BARS or word in DEFINED or word in _WITHOUT_ARGUMENTS or word in self._parameters
+        if known or word in self._defined:
+            return
+        yield FormulaProblem(name.position, *self._unknown_name(word, statement), len(word))
+
+    def _unknown_name(self, word: str, statement: Statement) -> tuple[str, str]:
+        if word == statement.name:
+            return (
+                f"{word} refers to itself",
+                "For a value of the bar before, use a function such as SMA or DMA.",
+            )
+        if word in self._later:
+            return f"{word} is used before its definition in line {self._later[word].line}", "Move the definition up."
+        if word in NOT_HELD:
+            return f"{word} {NOT_HELD[word]}", ""
+        if word in FUNCTIONS:
+            return f"{word} is a function", f"Write {FUNCTIONS[word].signature}."
+        match statement.expression:
+            case Binary(operator="=", left=Name(name=left)) if statement.name is None and left == word:
+                return f"{word} is not defined", f"= compares; to define it, write {word}:=..."
+        candidates = [*self._defined, *self._parameters, *BARS, *ALIASES, *DEFINED, *_WITHOUT_ARGUMENTS]
+        return f"{word} is not defined", suggest(word, candidates, allowed="Known here")
+
+    def _call(self, call: Call) -> Iterator[FormulaProblem]:
+        name, width = call.function, len(call.function)
+        function = FUNCTIONS.get(name)
+        if function is None:
+            yield FormulaProblem(call.position, *self._unknown_function(name), width)
+            return
+        if len(call.arguments) != len(function.arguments):
+            expected = len(function.arguments)
+            message = (
+                f"{name} takes {expected or 'no'} argument{'' if expected == 1 else 's'}, not {len(call.arguments)}"
+            )
+            yield FormulaProblem(call.position, message, f"Write {function.signature}.", width)
+            return
+        for argument, value in zip(function.arguments, call.arguments, strict=True):
+            if argument.kind != "series":
+                yield from self._argument(call, argument, value)
+
+    def _unknown_function(self, name: str) -> tuple[str, str]:
+        if name in NOT_HELD:
+            return f"{name} {NOT_HELD[name]}", ""
+        if name in DRAWING_FUNCTIONS:
+            return f"{name} draws and has no value", "Write it as a statement of its own."
+        if canonical(name) in BARS or name in self._defined or name in self._parameters:
+            return f"{name} is not a function", f"Write {name} without brackets, or an operator before (."
+        return f"there is no function {name}", suggest(name, FUNCTIONS, allowed="Functions")
+
+    def _argument(self, call: Call, argument: Argument, value: Expression) -> Iterator[FormulaProblem]:
+        number = constant(value, self._constants)
+        what = f"{argument.name} of {call.function}"
+        position, width = value.position, 1
+        if number is None:
+            if not argument.may_vary and not isinstance(value, Text):
+                message = f"{what} must be the same for all bars"
+                yield FormulaProblem(position, message, "Use a number or a parameter.", width)
+            return
+        low, high = argument.low, argument.high
+        whole = int(number) if argument.kind == "window" else number
+        if (low is not None and whole < low) or (high is not None and whole > high):
+            limits = f"Allowed: {low:,g} to {high:,g}." if high is not None else f"Allowed: {low:g} or more."
+            yield FormulaProblem(position, f"{what} is {number:g}", limits, width)

@@ -1,0 +1,126 @@
+"""Compute formulas on the bars of many symbols.
+
+The bars of all symbols lie end to end. They are computed in blocks of symbols, by several threads: compiled kernels and
+numpy release the interpreter's lock. A block is so small that its series stay in the processor's cache.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from mystocks_dagster.market.formulas.plan import Operand, Plan, Step
+from mystocks_dagster.market.kernels.elementwise import numbers
+
+#: Rows of a block. With fewer, calls cost more than they compute; with more, series leave the cache.
+BLOCK_ROWS = 131_072
+_THREADS = min(8, os.cpu_count() or 1)
+
+#: What each step carries on, by the step's version: one row per symbol.
+State = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars of symbols, end to end.
+
+    Attributes:
+        offsets: Rows `offsets[s]:offsets[s + 1]` belong to symbol `s`, in ascending order of date.
+        columns: Arrays of float64 by the name that formulas give them: OPEN, HIGH, LOW, CLOSE, VOL, AMOUNT...
+    """
+
+    offsets: np.ndarray
+    columns: Mapping[str, np.ndarray]
+
+    @property
+    def symbols(self) -> int:
+        """The number of symbols."""
+        return len(self.offsets) - 1
+
+
+def empty_state(plan: Plan, symbols: int) -> State:
+    """Return the state of symbols before their first bar."""
+    return {version: np.zeros((symbols, size)) for version, size in plan.states.items()}
+
+
+def evaluate(plan: Plan, bars: Bars, state: State | None = None) -> dict[str, np.ndarray]:
+    """Compute the outputs of a plan.
+
+    Args:
+        plan: What to compute.
+        bars: The bars; in each column that the plan reads, NaN is "no value".
+        state: The state before these bars; it becomes, in place, the state after them. None: these are the first bars,
+            and the state after them is not needed.
+
+    Returns:
+        An array for each output, NaN where it has no value; conditions are 1 and 0.
+    """
+    rows = int(bars.offsets[-1])
+    state = empty_state(plan, bars.symbols) if state is None else state
+    results = {name: np.empty(rows) for name in plan.outputs}
+
+    def run(first: int, last: int) -> None:
+        start, end = int(bars.offsets[first]), int(bars.offsets[last])
+        columns = {name: np.ascontiguousarray(bars.columns[name][start:end], np.float64) for name in plan.bars}
+        block = Bars(bars.offsets[first : last + 1] - start, columns)
+        values = _block(plan, block, {version: values[first:last] for version, values in state.items()})
+        for name, array in results.items():
+            array[start:end] = values[name]
+
+    blocks = list(_blocks(bars.offsets))
+    if len(blocks) < 2 or _THREADS < 2:
+        for block in blocks:
+            run(*block)
+    else:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(run, *zip(*blocks, strict=True)))
+    return results
+
+
+def _blocks(offsets: np.ndarray, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, int]]:
+    """Yield the first symbol of each block, and the one after its last."""
+    first, symbols = 0, len(offsets) - 1
+    while first < symbols:
+        last = int(np.searchsorted(offsets, offsets[first] + rows, side="right")) - 1
+        last = min(max(last, first + 1), symbols)
+        yield first, last
+        first = last
+
+
+def _block(plan: Plan, bars: Bars, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | float]:
+    slots: list[np.ndarray | float | None] = [_writable(bars.columns[name]) for name in plan.bars]
+    rows = int(bars.offsets[-1])
+    for step in plan.steps:
+        series = [slots[value] if isinstance(value, int) else value for value in step.series]
+        if step.primitive.elementwise:
+            slots.append(step.primitive.run(*series, *step.numbers))
+        else:
+            slots.append(_run_kernel(step, bars, rows, series, state))
+        for slot in step.done_with:
+            slots[slot] = None
+    return {name: numbers(_read(slots, slot)) for name, slot in plan.outputs.items()}
+
+
+def _run_kernel(
+    step: Step, bars: Bars, rows: int, series: list[np.ndarray | float | None], state: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Run a kernel on arrays of one kind only, so that it is compiled once."""
+    arrays = [np.full(rows, value) if isinstance(value, float) else numbers(value) for value in series]
+    carried = state[step.version] if step.state_size else np.empty((bars.symbols, 0))
+    out = np.empty(rows)
+    step.primitive.run(bars.offsets, *arrays, *step.numbers, carried, out)
+    return out
+
+
+def _writable(values: np.ndarray) -> np.ndarray:
+    """Return the values in memory of their own where they cannot be written: numba compiles each kind for itself."""
+    return values if values.flags.writeable else values.copy()
+
+
+def _read(slots: list[np.ndarray | float | None], slot: Operand) -> np.ndarray | float:
+    value = slots[slot] if isinstance(slot, int) else slot
+    if value is None:
+        raise RuntimeError("a series was forgotten before it was read")
+    return value

@@ -1,0 +1,126 @@
+"""The words of a formula. Characters typed with a Chinese keyboard are read as their plain forms where these are clear.
+
+Full-width letters, digits, brackets, commas, colons, semicolons and comparison signs become ASCII one for one, so that
+positions stay those of the text as written.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Literal
+
+from mystocks_dagster.market.formulas.problems import FormulaProblem
+from mystocks_dagster.market.formulas.syntax import Position
+
+Kind = Literal["number", "name", "text", "symbol", "end"]
+
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_PLAIN = _FULL_WIDTH | {
+    ord(odd): plain
+    for odd, plain in {
+        "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2212": "-", "\u00d7": "*", "\u00f7": "/",
+        "\u3000": " ", "\u00a0": " ", "\u200b": " ", "\ufeff": " ",
+    }.items()
+}  # fmt: skip
+#: Other spellings of operators, and the one that the tree has.
+_SPELLINGS = {
+    "&&": "AND", "||": "OR", "==": "=", "!=": "<>", "\u2260": "<>", "\u2265": ">=", "\u2264": "<=",
+}  # fmt: skip
+_KEYWORDS = {"AND", "OR", "NOT"}
+_TOKEN = re.compile(
+    r"(?P<blank>\s+)|(?P<comment>\{[^}]*\}|//[^\n]*)|(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)|(?P<name>[^\W\d]\w*)"
+    r"|(?P<text>'[^'\n]*')|(?P<symbol>:=|<=|>=|<>|!=|==|&&|\|\||[-+*/<>=(),;:\u2260\u2265\u2264])"
+)
+_UNCLOSED = {
+    "{": ("'{' opens a comment that is not closed", "Write } at its end."),
+    "'": ("a text is not closed", "Write ' at its end, in the same line."),
+}
+_REMEDIES = {
+    '"': 'References to other formulas, such as "MACD.DEA", are not supported: write the formula itself. '
+    "Texts stand in single quotes.",
+    ".": "References to other formulas, such as MACD.DEA, are not supported: write the formula itself.",
+    "#": "Other periods, such as CLOSE#WEEK, are not supported: compute the formula for that period.",
+    "\u3002": "A statement ends with ;",
+    "\u3001": "Arguments are separated by ,",
+    "&": "Write && or AND.",
+    "|": "Write || or OR.",
+    "!": "Write NOT(...), or <> for unequal.",
+    "[": "Use round brackets.",
+    "]": "Use round brackets.",
+    "\u3010": "Use round brackets.",
+    "\u3011": "Use round brackets.",
+    "%": "Divide by 100, or use MOD(A,B) for a remainder.",
+    "^": "Use POW(A,B).",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word with its place; `value` is in upper case and plain characters, except in texts."""
+
+    kind: Kind
+    value: str
+    position: Position
+    width: int
+
+    def __str__(self) -> str:
+        return "the end" if self.kind == "end" else f"'{self.value}'"
+
+
+def tokenize(text: str) -> tuple[list[Token], list[FormulaProblem]]:
+    """Split a formula into its words, ending with an `end`, and the characters that the language does not have."""
+    plain = text.translate(_PLAIN)
+    starts = [0, *(index + 1 for index, character in enumerate(plain) if character == "\n")]
+    tokens: list[Token] = []
+    problems: list[FormulaProblem] = []
+    offset = 0
+    while offset < len(plain):
+        match = _TOKEN.match(plain, offset)
+        position = _position(starts, offset)
+        if match is None:
+            problems.append(_unknown_character(text[offset], plain[offset], position))
+            # What follows an unclosed comment or text is not a formula.
+            offset = len(plain) if plain[offset] in _UNCLOSED else offset + 1
+            continue
+        if match.lastgroup not in ("blank", "comment"):
+            tokens.append(_token(match, text, position))
+            problems.extend(_digits_before_name(plain, match, position))
+        offset = match.end()
+    tokens.append(Token("end", "", _position(starts, len(plain)), 1))
+    return tokens, problems
+
+
+def _position(starts: list[int], offset: int) -> Position:
+    line = bisect_right(starts, offset)
+    return Position(line, offset - starts[line - 1] + 1)
+
+
+def _token(match: re.Match[str], text: str, position: Position) -> Token:
+    kind, value, width = match.lastgroup, match.group(), match.end() - match.start()
+    match kind:
+        case "number":
+            return Token("number", value, position, width)
+        case "text":
+            return Token("text", text[match.start() + 1 : match.end() - 1], position, width)
+        case "name":
+            name = value.upper()
+            return Token("symbol" if name in _KEYWORDS else "name", name, position, width)
+        case _:
+            return Token("symbol", _SPELLINGS.get(value, value), position, width)
+
+
+def _digits_before_name(plain: str, match: re.Match[str], position: Position) -> list[FormulaProblem]:
+    rest = re.match(r"\w+", plain[match.end() : match.end() + 100]) if match.lastgroup == "number" else None
+    if rest is None:
+        return []
+    written = match.group() + rest.group()
+    return [FormulaProblem(position, f"'{written}' begins with a digit", "A name begins with a letter.", len(written))]
+
+
+def _unknown_character(written: str, plain: str, position: Position) -> FormulaProblem:
+    if plain in _UNCLOSED:
+        return FormulaProblem(position, *_UNCLOSED[plain])
+    name = unicodedata.name(written, "a control character")
+    message = f"unexpected character {written!r} (U+{ord(written):04X}, {name})"
+    return FormulaProblem(position, message, _REMEDIES.get(plain, ""))

@@ -1,0 +1,140 @@
+"""Primitives whose value depends on their own last value. Rows without a value are passed over."""
+
+import numpy as np
+
+from mystocks_dagster.market.kernels.compiler import compiled
+from mystocks_dagster.market.kernels.primitive import Primitive
+
+
+def two_values(*_: float) -> int:
+    """Return the size of the state: whether there is a last value, and the value."""
+    return 2
+
+
+@compiled
+def _first_value(values, y, out):
+    """Return the position from which y is known and y, which is the first value where it is not known before."""
+    i = 0
+    while i < len(values) and y != y:
+        y = values[i]
+        out[i] = y
+        i += 1
+    return i, y
+
+
+@compiled
+def _follow(values, weight, y, out):
+    """Smooth the values of one symbol, and return the last y."""
+    for i in range(len(values)):
+        following = y + weight * (values[i] - y)
+        out[i] = following
+        if following == following:
+            y = following
+    return y
+
+
+@compiled
+def _follow_four(values, weight, last, outs, rows):
+    """Smooth the first rows of four symbols at once: the processor need not wait for the result of one."""
+    a, b, c, d = values
+    out_a, out_b, out_c, out_d = outs
+    y_a, y_b, y_c, y_d = last
+    for i in range(rows):
+        out_a[i] = y_a + weight * (a[i] - y_a)
+        out_b[i] = y_b + weight * (b[i] - y_b)
+        out_c[i] = y_c + weight * (c[i] - y_c)
+        out_d[i] = y_d + weight * (d[i] - y_d)
+        if out_a[i] == out_a[i]:
+            y_a = out_a[i]
+        if out_b[i] == out_b[i]:
+            y_b = out_b[i]
+        if out_c[i] == out_c[i]:
+            y_c = out_c[i]
+        if out_d[i] == out_d[i]:
+            y_d = out_d[i]
+    return y_a, y_b, y_c, y_d
+
+
+@compiled
+def _smoothed(offsets, x, weight, state, out):
+    """Y = y' + weight (x - y'), starting with the first x: a constant x stays exactly what it is."""
+    symbols = len(offsets) - 1
+    last, begins = np.empty(symbols), np.empty(symbols, np.int64)
+    for s in range(symbols):
+        start, end = offsets[s], offsets[s + 1]
+        before = state[s, 1] if state[s, 0] > 0 else np.nan
+        skipped, last[s] = _first_value(x[start:end], before, out[start:end])
+        begins[s] = start + skipped
+    for s in range(0, symbols - 3, 4):
+        rows = offsets[s + 1] - begins[s]
+        for other in range(s + 1, s + 4):
+            rows = min(rows, offsets[other + 1] - begins[other])
+        p, q, r, t = begins[s], begins[s + 1], begins[s + 2], begins[s + 3]
+        last[s], last[s + 1], last[s + 2], last[s + 3] = _follow_four(
+            (x[p : p + rows], x[q : q + rows], x[r : r + rows], x[t : t + rows]),
+            weight,
+            (last[s], last[s + 1], last[s + 2], last[s + 3]),
+            (out[p : p + rows], out[q : q + rows], out[r : r + rows], out[t : t + rows]),
+            rows,
+        )
+        begins[s : s + 4] += rows
+    for s in range(symbols):
+        rest = slice(begins[s], offsets[s + 1])
+        y = _follow(x[rest], weight, last[s], out[rest])
+        if y == y:
+            state[s, 0], state[s, 1] = 1.0, y
+
+
+@compiled
+def _ema(offsets, x, n, state, out):
+    _smoothed(offsets, x, 2.0 / (n + 1.0), state, out)
+
+
+@compiled
+def _sma(offsets, x, n, m, state, out):
+    _smoothed(offsets, x, m / n, state, out)
+
+
+@compiled
+def _bars_last(offsets, x, state, out):
+    """Rows since the condition was last true; no value before it was."""
+    for s in range(len(offsets) - 1):
+        known, rows = state[s, 0] > 0, state[s, 1]
+        for i in range(offsets[s], offsets[s + 1]):
+            rows += 1.0
+            if x[i] == x[i] and x[i] != 0.0:
+                known, rows = True, 0.0
+            out[i] = rows if known else np.nan
+        state[s, 0], state[s, 1] = 1.0 if known else 0.0, rows
+
+
+@compiled
+def _cross(offsets, x, y, state, out):
+    """1 where x is above y and was not on the row before; 0 on the first row."""
+    for s in range(len(offsets) - 1):
+        known, below = state[s, 0] > 0, state[s, 1] > 0
+        for i in range(offsets[s], offsets[s + 1]):
+            out[i] = 1.0 if known and below and x[i] > y[i] else 0.0
+            known, below = True, x[i] <= y[i]
+        state[s, 0], state[s, 1] = 1.0 if known else 0.0, 1.0 if below else 0.0
+
+
+@compiled
+def _bars_count(offsets, x, state, out):
+    """Rows from the first value of x to this one, both counted."""
+    for s in range(len(offsets) - 1):
+        rows = state[s, 0]
+        for i in range(offsets[s], offsets[s + 1]):
+            if rows > 0 or x[i] == x[i]:
+                rows += 1.0
+            out[i] = rows if rows > 0 else np.nan
+        state[s, 0] = rows
+
+
+PRIMITIVES = (
+    Primitive("EMA", "xn", _ema, two_values),
+    Primitive("SMA", "xnn", _sma, two_values),
+    Primitive("BARSLAST", "x", _bars_last, two_values),
+    Primitive("BARSCOUNT", "x", _bars_count, lambda: 1),
+    Primitive("CROSS", "xx", _cross, two_values),
+)

@@ -1,0 +1,283 @@
+"""Primitives over a window of the last `n` rows.
+
+Averages, sums, counts and deviations have no value until the window is full, nor while it holds a NaN; the highest and
+lowest value are of the values that there are.
+
+A window's value depends on its rows only, whatever was computed before: sums are added in pairs, pairs of pairs and so
+on, which the processor does for several rows at a time, takes a number of steps that grows with the logarithm of `n`,
+and loses no digits over the years. The state of a symbol is the number of its rows so far and its last `n - 1` values.
+"""
+
+import math
+
+import numpy as np
+
+from mystocks_dagster.market.kernels.compiler import compiled
+from mystocks_dagster.market.kernels.primitive import Primitive
+
+#: Rows of a symbol that are computed together: few enough to stay in the processor's first cache.
+TILE = 512
+
+
+def tail_size(n: float) -> int:
+    """Return the size of the state of a window of `n` rows: the number of rows, and the last n - 1 values."""
+    return max(int(n), 1)
+
+
+@compiled
+def load(values, keep, state, buffer):
+    """Lay the last `keep` values before the rows (NaN before the first row), and the rows, end to end."""
+    missing = keep - min(int(state[0]), keep)
+    buffer[:missing] = np.nan
+    buffer[missing:keep] = state[1 + missing : 1 + keep]
+    buffer[keep : keep + len(values)] = values
+
+
+@compiled
+def store(rows, keep, state, buffer):
+    """Keep the last `keep` values and the number of rows for the next call."""
+    state[0] += rows
+    state[1 : 1 + keep] = buffer[rows : rows + keep]
+
+
+@compiled
+def longest(offsets):
+    """Return the number of rows of the symbol with the most rows."""
+    rows = 0
+    for s in range(len(offsets) - 1):
+        rows = max(rows, offsets[s + 1] - offsets[s])
+    return rows
+
+
+# Loops run over slices with a plain index: numba makes loops with `a[i + k]` four times as slow, because it must
+# allow for negative positions.
+
+
+@compiled
+def _pairs(values, width, out):
+    """Put values[i] + values[i + width] into `out`; return the part of `out` that is filled."""
+    rows = len(values) - width
+    left, right, filled = values[:rows], values[width:], out[:rows]
+    for i in range(rows):
+        filled[i] = left[i] + right[i]
+    return filled
+
+
+@compiled
+def _window_sums(values, n, scratch, out):
+    """Put the sum of each n values into `out`; sums of 1, 2, 4, 8... values are made, and added as n needs them."""
+    rows, doubled, turn = len(out), values, 0
+    width, done = 1, 0
+    while True:
+        if n & width:
+            part = doubled[done : done + rows]
+            for i in range(rows):
+                out[i] = out[i] + part[i] if done else part[i]
+            done += width
+        if done == n:
+            return
+        doubled = _pairs(doubled, width, scratch[turn])
+        width *= 2
+        turn = 1 - turn
+
+
+@compiled
+def _sums(offsets, x, n, divisor, state, out):
+    keep = n - 1
+    buffer, scratch = np.empty(longest(offsets) + keep), np.empty((2, TILE + keep))
+    for s in range(len(offsets) - 1):
+        start, end = offsets[s], offsets[s + 1]
+        load(x[start:end], keep, state[s], buffer)
+        for first in range(0, end - start, TILE):
+            last = min(first + TILE, end - start)
+            results = out[start + first : start + last]
+            _window_sums(buffer[first : last + keep], n, scratch, results)
+            if divisor != 1.0:
+                for i in range(last - first):
+                    results[i] /= divisor
+        store(end - start, keep, state[s], buffer)
+
+
+@compiled
+def _running_sums(offsets, x, state, out):
+    for s in range(len(offsets) - 1):
+        total = state[s, 0]
+        for i in range(offsets[s], offsets[s + 1]):
+            if x[i] == x[i]:
+                total += x[i]
+                out[i] = total
+            else:
+                out[i] = np.nan
+        state[s, 0] = total
+
+
+@compiled
+def _mean(offsets, x, n, state, out):
+    _sums(offsets, x, int(n), float(int(n)), state, out)
+
+
+@compiled
+def _sum(offsets, x, n, state, out):
+    if n < 1:
+        _running_sums(offsets, x, state, out)
+    else:
+        _sums(offsets, x, int(n), 1.0, state, out)
+
+
+@compiled
+def _count(offsets, x, n, state, out):
+    conditions = np.empty(len(x))
+    for i in range(len(x)):
+        conditions[i] = 1.0 if x[i] == x[i] and x[i] != 0.0 else 0.0
+    _sum(offsets, conditions, n, state, out)
+
+
+@compiled
+def _deviations(values, n, freedom, scratch, out):
+    """Put the standard deviation of each n values into `out`.
+
+    The values are taken relative to the newest of each window: no digits are lost, and equal values deviate by 0.
+    """
+    rows = len(out)
+    newest, sums, squares = values[n - 1 :], scratch[0, :rows], scratch[1, :rows]
+    squares[:] = 0.0
+    for i in range(rows):
+        sums[i] = newest[i] - newest[i]  # 0, or NaN if there is no value
+    for k in range(n - 1):
+        earlier = values[k : k + rows]
+        for i in range(rows):
+            difference = earlier[i] - newest[i]
+            sums[i] += difference
+            squares[i] += difference * difference
+    for i in range(rows):
+        variance = (squares[i] - sums[i] * sums[i] / n) / (n - freedom)
+        # A comparison with NaN is false: NaN stays.
+        out[i] = math.sqrt(0.0 if variance < 0.0 else variance)
+
+
+@compiled
+def _deviation(offsets, x, n, freedom, state, out):
+    keep = n - 1
+    buffer, scratch = np.empty(longest(offsets) + keep), np.empty((2, TILE))
+    for s in range(len(offsets) - 1):
+        start, end = offsets[s], offsets[s + 1]
+        load(x[start:end], keep, state[s], buffer)
+        for first in range(0, end - start, TILE):
+            last = min(first + TILE, end - start)
+            results = out[start + first : start + last]
+            if n > freedom:
+                _deviations(buffer[first : last + keep], n, freedom, scratch, results)
+            else:
+                results[:] = np.nan
+        store(end - start, keep, state[s], buffer)
+
+
+@compiled
+def _std(offsets, x, n, state, out):
+    _deviation(offsets, x, int(n), 1.0, state, out)
+
+
+@compiled
+def _stdp(offsets, x, n, state, out):
+    _deviation(offsets, x, int(n), 0.0, state, out)
+
+
+@compiled
+def _higher(first, last):
+    """Return the larger value; a NaN only if both are."""
+    return last if last > first or first != first else first
+
+
+@compiled
+def _higher_pairs(values, width, out):
+    """Put the larger of values[i] and values[i + width] into `out`; return the part of `out` that is filled."""
+    rows = len(values) - width
+    left, right, filled = values[:rows], values[width:], out[:rows]
+    for i in range(rows):
+        filled[i] = _higher(left[i], right[i])
+    return filled
+
+
+@compiled
+def _window_highs(values, n, scratch, out):
+    """Put the largest of each n values into `out`: of two windows of a power of two that overlap."""
+    doubled, turn, width = values, 0, 1
+    while 2 * width <= n:
+        doubled = _higher_pairs(doubled, width, scratch[turn])
+        width *= 2
+        turn = 1 - turn
+    if n > width:
+        _higher_pairs(doubled, n - width, out)
+    else:
+        out[:] = doubled[: len(out)]
+
+
+@compiled
+def _extremes(offsets, x, n, sign, state, out):
+    keep = n - 1
+    buffer, scratch = np.empty(longest(offsets) + keep), np.empty((2, TILE + keep))
+    for s in range(len(offsets) - 1):
+        start, end = offsets[s], offsets[s + 1]
+        load(x[start:end], keep, state[s], buffer)
+        store(end - start, keep, state[s], buffer)
+        for i in range(end - start + keep):
+            buffer[i] *= sign
+        for first in range(0, end - start, TILE):
+            last = min(first + TILE, end - start)
+            _window_highs(buffer[first : last + keep], n, scratch, out[start + first : start + last])
+        for i in range(start, end):
+            out[i] *= sign
+
+
+@compiled
+def _extremes_so_far(offsets, x, sign, state, out):
+    for s in range(len(offsets) - 1):
+        known, extreme = state[s, 0] > 0, state[s, 1]
+        for i in range(offsets[s], offsets[s + 1]):
+            if x[i] == x[i] and (not known or sign * x[i] > sign * extreme):
+                known, extreme = True, x[i]
+            out[i] = extreme if known else np.nan
+        state[s, 0], state[s, 1] = 1.0 if known else 0.0, extreme
+
+
+@compiled
+def _hhv(offsets, x, n, state, out):
+    if n < 1:
+        _extremes_so_far(offsets, x, 1.0, state, out)
+    else:
+        _extremes(offsets, x, int(n), 1.0, state, out)
+
+
+@compiled
+def _llv(offsets, x, n, state, out):
+    if n < 1:
+        _extremes_so_far(offsets, x, -1.0, state, out)
+    else:
+        _extremes(offsets, x, int(n), -1.0, state, out)
+
+
+@compiled
+def _ref(offsets, x, n, state, out):
+    keep = int(n)
+    buffer = np.empty(longest(offsets) + keep)
+    for s in range(len(offsets) - 1):
+        start, end = offsets[s], offsets[s + 1]
+        load(x[start:end], keep, state[s], buffer)
+        out[start:end] = buffer[: end - start]
+        store(end - start, keep, state[s], buffer)
+
+
+def _or_extreme(n: float) -> int:
+    return max(tail_size(n), 2)
+
+
+PRIMITIVES = (
+    Primitive("MA", "xn", _mean, tail_size),
+    Primitive("SUM", "xn", _sum, tail_size),
+    Primitive("COUNT", "xn", _count, tail_size),
+    Primitive("STD", "xn", _std, tail_size),
+    Primitive("STDP", "xn", _stdp, tail_size),
+    Primitive("HHV", "xn", _hhv, _or_extreme),
+    Primitive("LLV", "xn", _llv, _or_extreme),
+    Primitive("REF", "xn", _ref, lambda n: int(n) + 1),
+)

@@ -1,0 +1,151 @@
+"""What a chart of one security shows: bars, indicators, and marks at days."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.indicators import COLUMNS, INDICATORS, Indicator, indicator_columns
+from mystocks_dagster.project.market_view.bars import bars_of
+from mystocks_dagster.project.market_view.options import Adjustment, Period
+from mystocks_dagster.project.market_view.securities import Security
+
+#: Indicators that are drawn over the candles, because they are prices.
+OVERLAYS: frozenset[Indicator] = frozenset({"MA", "BOLL"})
+#: Decimals of prices and indicators in the answer: more than a screen shows.
+_DECIMALS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A mark at the bar of a day: an ex-dividend day, a signal, a trade.
+
+    Attributes:
+        day: The day.
+        kind: `ex`, `buy`, `sell`, `bought` or `sold`.
+        text: What it says, for example a strategy's name.
+    """
+
+    day: date
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """The bars of a security with what is drawn on them."""
+
+    security: Security
+    period: Period
+    adjustment: Adjustment
+    bars: pl.DataFrame
+    indicators: Mapping[str, pl.DataFrame]
+    marks: Sequence[Mark] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it by column, as a chart library reads it; a missing value is null."""
+        return {
+            "symbol": self.security.symbol,
+            "name": self.security.name,
+            "period": self.period,
+            "adjustment": self.adjustment,
+            "dates": [day.isoformat() for day in self.bars["date"]],
+            **{name: _numbers(self.bars[name]) for name in ("open", "high", "low", "close")},
+            "volume": self.bars["volume"].to_list(),
+            "amount": self.bars["amount"].to_list(),
+            "indicators": {
+                name: {
+                    "overlay": name in OVERLAYS,
+                    "columns": {column: _numbers(frame[column]) for column in frame.columns},
+                }
+                for name, frame in self.indicators.items()
+            },
+            "marks": [{"date": mark.day.isoformat(), "kind": mark.kind, "text": mark.text} for mark in self.marks],
+        }
+
+
+def chart_of(
+    lake: Lake,
+    security: Security,
+    *,
+    period: Period = "daily",
+    adjustment: Adjustment = "qfq",
+    indicators: Sequence[Indicator] = INDICATORS,
+    backtest: str | None = None,
+) -> Chart:
+    """Return the chart of a security over its whole history.
+
+    Indicators are computed from the bars that are drawn, as charting software does: those of qfq bars differ from the
+    stored ones, which are of hfq bars, by the factor of the newest day.
+
+    Args:
+        lake: The lake.
+        security: The security.
+        period: Length of a bar.
+        adjustment: How prices are adjusted.
+        indicators: Names of indicators.
+        backtest: Id of a backtest whose trades are marked.
+    """
+    bars = bars_of(lake, security, period=period, adjustment=adjustment)
+    values = bars.select(indicator_columns(indicators)) if bars.height else pl.DataFrame()
+    tables: dict[str, pl.DataFrame] = {name: values.select(COLUMNS[name]) for name in indicators if values.width}
+    marks = sorted(_marks(lake, security.symbol, backtest), key=lambda mark: mark.day) if bars.height else []
+    return Chart(
+        security=security,
+        period=period,
+        adjustment=adjustment,
+        bars=bars,
+        indicators=tables,
+        marks=_on_bars(marks, bars["date"]),
+    )
+
+
+def _numbers(values: pl.Series) -> list[float | None]:
+    return values.cast(pl.Float64).fill_nan(None).round(_DECIMALS).to_list()
+
+
+def _marks(lake: Lake, symbol: str, backtest: str | None) -> Iterator[Mark]:
+    if lake.exists("corporate_actions"):
+        columns = ["ex_date", "cash", "bonus", "rights", "split"]
+        rows = lake.read("corporate_actions", columns=columns, symbols=[symbol]).unique("ex_date", keep="first")
+        for ex_date, cash, bonus, rights, split in rows.iter_rows():
+            yield Mark(day=ex_date, kind="ex", text=_distribution(cash, bonus, rights, split))
+    elif lake.exists("adjust_events"):
+        for day in lake.read("adjust_events", columns=["date"], symbols=[symbol])["date"]:
+            yield Mark(day=day, kind="ex", text="")
+    if lake.exists("signals"):
+        for day, side, strategy in lake.read(
+            "signals", columns=["date", "side", "strategy"], symbols=[symbol]
+        ).iter_rows():
+            yield Mark(day=day, kind=side, text=strategy)
+    if backtest and lake.exists("backtest_trades"):
+        trades = lake.read(
+            "backtest_trades", columns=["date", "side", "shares", "price", "backtest_id"], symbols=[symbol]
+        )
+        for row in trades.filter(backtest_id=backtest).iter_rows(named=True):
+            kind = "bought" if row["side"] == "buy" else "sold"
+            yield Mark(day=row["date"], kind=kind, text=f"{row['shares']:,} × {row['price']:.2f}")
+
+
+def _distribution(cash: float | None, bonus: float | None, rights: float | None, split: float | None) -> str:
+    """Return a distribution for ten shares, as it is announced: 10 派 5 送 3."""
+    parts = (("派", cash), ("送转", bonus), ("配", rights))
+    words = [f"{word}{value * 10:.4g}" for word, value in parts if value]
+    text = f"10{''.join(words)}" if words else ""
+    return f"{text} 拆{split:g}".strip() if split and split != 1 else text
+
+
+def _on_bars(marks: Sequence[Mark], days: pl.Series) -> list[Mark]:
+    """Return the marks at the dates of the bars in which their days are; those outside are left out."""
+    ends = days.to_list()
+    placed, position = [], 0
+    for mark in marks:
+        while position < len(ends) and ends[position] < mark.day:
+            position += 1
+        if position == len(ends):
+            break
+        placed.append(Mark(day=ends[position], kind=mark.kind, text=mark.text))
+    return placed

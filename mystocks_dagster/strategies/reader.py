@@ -1,0 +1,134 @@
+"""Reading a file of strategies: names, parameters and docstrings, or all its problems. The file is not run."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mystocks_dagster.strategies.annotations import Unreadable, literal, type_of
+from mystocks_dagster.strategies.definition import RESERVED, Definition, StrategyParams
+from mystocks_dagster.strategies.lookback import bars_of
+from mystocks_dagster.taskfile.problems import Problem
+
+#: The first parameter of a strategy that sees the whole market.
+MARKET = "market"
+_DECORATOR = "strategy"
+_HINTS = {
+    "doc": 'Write a line in """quotes""" below the `def` that says when it buys and sells.',
+    "form": "Write @strategy(reads=[...], lookback=...) with values that are written out; see docs/strategies.md.",
+}
+
+
+@dataclass(frozen=True)
+class StrategyFile:
+    """The strategies of a file, and its problems."""
+
+    definitions: tuple[Definition, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def read_strategies(path: Path, *, shipped: bool = False) -> StrategyFile:
+    """Return the strategies that a file declares; a faulty one is left out and reported."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text, str(path))
+    except SyntaxError as error:
+        message = f"the file is not valid Python: {error.msg}"
+        return StrategyFile(problems=(_problem(path, error.lineno or 1, error.offset or 1, message),))
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        return StrategyFile(problems=(_problem(path, 1, 1, f"the file cannot be read: {error}"),))
+    definitions, problems = [], []
+    for function, decorator in _decorated(tree):
+        try:
+            definitions.append(_definition(path, text, function, decorator, shipped=shipped))
+        except Unreadable as error:
+            line, column = getattr(error.node, "lineno", function.lineno), getattr(error.node, "col_offset", 0) + 1
+            hint = _HINTS["doc"] if error.node is function else _HINTS["form"]
+            problems.append(_problem(path, line, column, f"{function.name}: {error}", hint))
+    return StrategyFile(tuple(definitions), tuple(problems))
+
+
+def _decorated(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef, ast.expr]]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            for decorator in node.decorator_list:
+                match decorator.func if isinstance(decorator, ast.Call) else decorator:
+                    case ast.Name(id=name) | ast.Attribute(attr=name) if name == _DECORATOR:
+                        yield node, decorator
+
+
+def _definition(path: Path, text: str, function: ast.FunctionDef, decorator: ast.expr, *, shipped: bool) -> Definition:
+    doc = inspect.cleandoc(ast.get_docstring(function) or "")
+    if not doc:
+        raise Unreadable("it has no docstring, so nobody can see what it does", function)
+    options = _options(decorator)
+    fields = _fields(function)
+    of_the_market = bool(function.args.args) and function.args.args[0].arg == MARKET
+    definition = Definition(
+        name=function.name,
+        file=path,
+        line=function.lineno,
+        doc=doc,
+        reads=tuple(options["reads"]),
+        lookback=options.get("lookback"),
+        fields=fields,
+        of_the_market=of_the_market,
+        text=text,
+        shipped=shipped,
+    )
+    _check_lookback(definition, decorator)
+    return definition
+
+
+def _options(decorator: ast.expr) -> dict[str, Any]:
+    """Return the arguments of the decorator."""
+    if not isinstance(decorator, ast.Call) or decorator.args:
+        raise Unreadable("@strategy needs reads=[...], the columns that it reads", decorator)
+    options: dict[str, Any] = {}
+    for keyword in decorator.keywords:
+        if keyword.arg not in ("reads", "lookback"):
+            raise Unreadable(f"@strategy takes reads and lookback, not {keyword.arg}", keyword)
+        options[keyword.arg] = literal(keyword.value, keyword.arg)
+    reads, lookback = options.get("reads"), options.get("lookback")
+    if not isinstance(reads, list | tuple) or not reads or not all(isinstance(name, str) for name in reads):
+        raise Unreadable("@strategy needs reads=[...], the columns that it reads", decorator)
+    if isinstance(lookback, bool) or not isinstance(lookback, str | int | None):
+        raise Unreadable("lookback is neither a number nor text", decorator)
+    return options
+
+
+def _fields(function: ast.FunctionDef) -> dict[str, tuple[Any, Any]]:
+    """Return the parameters with their types and defaults."""
+    given = function.args
+    if given.vararg or given.kwarg or given.posonlyargs:
+        raise Unreadable("it may not take *args, **kwargs or positional-only parameters", given.vararg or function)
+    defaults = [None] * (len(given.args) - len(given.defaults)) + list(given.defaults)
+    parameters = [*zip(given.args, defaults, strict=True), *zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    if parameters and parameters[0][0].arg == MARKET:
+        parameters = parameters[1:]
+    fields = {}
+    for parameter, default in parameters:
+        name = parameter.arg
+        if name in RESERVED or name.startswith("_") or hasattr(StrategyParams, name):
+            raise Unreadable(f"a parameter cannot be named {name!r}", parameter)
+        value = ... if default is None else literal(default, f"the default of {name!r}")
+        fields[name] = (type_of(parameter.annotation, parameter), value)
+    return fields
+
+
+def _check_lookback(definition: Definition, decorator: ast.expr) -> None:
+    """Check the names and the arithmetic of a lookback, with the defaults or with ones."""
+    values = {
+        name: default if isinstance(default, int | float) else 1 for name, (_, default) in definition.fields.items()
+    }
+    try:
+        if definition.lookback is not None:
+            bars_of(definition.lookback, values)
+    except ValueError as error:
+        raise Unreadable(str(error), decorator) from None
+
+
+def _problem(path: Path, line: int, column: int, message: str, hint: str = "") -> Problem:
+    return Problem(file=str(path), line=line, column=column, path="", message=message, hint=hint)

@@ -1,0 +1,170 @@
+"""The rows that strategies read: one for each day on which a stock traded, sorted by symbol and date."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from mystocks_dagster.errors import TableMissing
+from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.lake.sorting import collect_sorted
+from mystocks_dagster.lake.stock_names import with_known_st
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.limit_columns import with_limits
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.strategies.choices import Choice
+from mystocks_dagster.strategies.columns import (
+    ADJUSTED,
+    BARS,
+    INDICATORS,
+    LIMITS,
+    STATEMENTS,
+    VALUATION,
+    indicator_columns,
+)
+from mystocks_dagster.tasks.strategy_statements import with_statements
+
+#: Calendar days in which a bar is certain to fall between two holidays: 244 trading days a year, with room.
+_DAYS_PER_BAR, _ROOM = 1.6, 30
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What some strategies read.
+
+    Attributes:
+        columns: The columns.
+        since: The first day whose signals are wanted.
+        bars: The number of bars before that day; None means all.
+    """
+
+    columns: tuple[str, ...]
+    since: date
+    bars: int | None
+
+    @property
+    def start(self) -> date | None:
+        """The first day to read for all symbols; None means all."""
+        if self.bars is None or self.since == date.min:
+            return None
+        return self.since - timedelta(days=int(self.bars * _DAYS_PER_BAR) + _ROOM)
+
+
+def read_rows(lake: Lake, choices: Sequence[Choice], needs: Needs) -> pl.DataFrame:
+    """Return the rows that strategies need.
+
+    A symbol that did not trade for a while has its earlier bars too, as many as are stored.
+
+    Raises:
+        TableMissing: A column does not exist, or has no values.
+    """
+    _check_columns(choices)
+    rows = _rows(lake, needs.columns, start=needs.start)
+    if needs.start and needs.bars and (short := _short(rows, needs)):
+        earlier = _rows(lake, needs.columns, end=needs.start - timedelta(days=1), symbols=short)
+        rows = _joined(earlier, rows)
+    _check_values(rows, choices)
+    return rows
+
+
+def read_all(lake: Lake, choice: Choice, *, symbols: Sequence[str], years: int) -> pl.DataFrame:
+    """Return the rows that a strategy reads, of some symbols, of the years up to the newest stored day.
+
+    Raises:
+        TableMissing: A column does not exist, or has no values.
+    """
+    _check_columns([choice])
+    newest = lake.head(INDICATORS, 1)["date"].item()
+    rows = _rows(lake, choice.definition.reads, start=newest - timedelta(days=366 * years), symbols=symbols)
+    _check_values(rows, [choice])
+    return rows
+
+
+def _short(rows: pl.DataFrame, needs: Needs) -> list[str]:
+    """Return the symbols with fewer bars before the first wanted day than are needed."""
+    before = rows.group_by("symbol").agg(bars=(pl.col("date") < needs.since).sum())
+    return before.filter(pl.col("bars") < needs.bars)["symbol"].cast(pl.String).to_list()
+
+
+def _joined(earlier: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    texts = [frame.with_columns(pl.col("symbol").cast(pl.String)) for frame in (earlier, rows)]
+    both = pl.concat(texts)
+    names = pl.Enum(both["symbol"].unique().sort())
+    return both.with_columns(pl.col("symbol").cast(names)).sort("symbol", "date")
+
+
+def _rows(
+    lake: Lake,
+    columns: Sequence[str],
+    *,
+    start: date | None = None,
+    end: date | None = None,
+    symbols: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    def scan(table: str, names: Sequence[str]) -> pl.LazyFrame:
+        return lake.scan(table, columns=["symbol", "date", *names], start=start, end=end, symbols=symbols)
+
+    stored = scan(INDICATORS, ["close_hfq", *indicator_columns(columns)])
+    if raw := _raw_columns(columns):
+        stored = stored.join(scan("daily_bars", raw), on=["symbol", "date"], how="left")
+        factor = pl.col("close_hfq") / pl.col("close")
+        stored = stored.with_columns(
+            (pl.col(name.removesuffix("_hfq")) * factor).alias(name) for name in ADJUSTED if name in columns
+        )
+    if ratios := [name for name in VALUATION if name in columns]:
+        stored = stored.join(scan("daily_valuation", ratios), on=["symbol", "date"], how="left")
+    rows = collect_sorted(stored, lake.location)
+    if any(name in columns for name in LIMITS) or "is_st" in columns:
+        rows = _with_rules(lake, rows, columns)
+    if figures := [name for name in STATEMENTS if name in columns]:
+        rows = with_statements(lake, rows, figures)
+    return rows.select(list(dict.fromkeys(("symbol", "date", "close_hfq", *columns))))
+
+
+def _raw_columns(columns: Sequence[str]) -> list[str]:
+    """Return the columns of the bars that must be read, also to compute others."""
+    needed = [name for name in BARS if name in columns]
+    if adjusted := [name for name in ADJUSTED if name in columns]:
+        needed += ["close", *(name.removesuffix("_hfq") for name in adjusted)]
+    if any(name in columns for name in LIMITS):
+        needed += ["prev_close", "is_st"]
+    return list(dict.fromkeys(needed))
+
+
+def _with_rules(lake: Lake, rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Add what is known about ST, and the limit prices if they are asked for; symbols stay as they are."""
+    kind = rows.schema["symbol"]
+    rows = with_known_st(lake, rows.with_columns(pl.col("symbol").cast(pl.String)))
+    if any(name in columns for name in LIMITS):
+        listed = lake.read("stocks", columns=["symbol", "list_date"]) if lake.exists("stocks") else None
+        if listed is None:
+            rows = rows.with_columns(list_date=pl.lit(None, pl.Date))
+        else:
+            rows = rows.join(listed, on="symbol", how="left", maintain_order="left")
+        rows = with_limits(rows)
+    return rows.with_columns(pl.col("symbol").cast(kind))
+
+
+def _check_columns(choices: Sequence[Choice]) -> None:
+    """Raise an error for a column that no table has."""
+    stored = TABLES[INDICATORS].dtypes
+    for choice in choices:
+        for name in indicator_columns(choice.definition.reads):
+            if name not in stored:
+                known = [*BARS, *ADJUSTED, *LIMITS, *VALUATION, *STATEMENTS, *stored]
+                raise TableMissing(
+                    f"{choice.definition.place}: the strategy {choice.definition.name} reads {name!r}, which is no "
+                    f"column of the daily bars or of {INDICATORS}. {suggest(name, known, allowed='There are')}"
+                )
+
+
+def _check_values(rows: pl.DataFrame, choices: Sequence[Choice]) -> None:
+    """Raise an error for an indicator that was never calculated."""
+    reads = {name: choice.label for choice in choices for name in indicator_columns(choice.definition.reads)}
+    if empty := [name for name in reads if rows[name].null_count() == rows.height]:
+        raise TableMissing(
+            f"{INDICATORS} has no values of {', '.join(empty)}, which "
+            f"{', '.join(dict.fromkeys(reads[name] for name in empty))} needs; "
+            "run calc_technical_indicators with that indicator."
+        )

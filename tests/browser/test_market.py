@@ -1,0 +1,124 @@
+"""A real Chromium on the market's pages: on a phone, a laptop and a wide screen, in both languages, dark and light."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_core_python.sync_playwright import Axe
+from browser.chromium import PATIENCE, executable, open_page
+from playwright.sync_api import Page, expect
+from support.api import Api, serve_api
+from support.project import ROOT, make_folder
+
+if executable() is None:
+    pytest.skip(
+        "no Chromium on this machine (Debian: apt install chromium): the browser tests do not run",
+        allow_module_level=True,
+    )
+
+pytestmark = pytest.mark.timeout(400)
+expect.set_options(timeout=PATIENCE)
+
+PAGES = ("/", "/market", "/market/600000.SH", "/market/find?q=6", "/data", "/data/daily_bars", "/data/-/sql", "/tasks")
+#: Elements that end right of the page, except in a box that scrolls by itself.
+OUTSIDE = """() => {
+  const width = document.documentElement.clientWidth;
+  const aside = (element) => element.closest('.scroll, .panes, .skip, .sr');
+  const outside = ({ width: own, right }) => own && right > width + 1;
+  return [...document.querySelectorAll('body *')]
+    .filter((element) => outside(element.getBoundingClientRect()) && !aside(element))
+    .map((element) => `${element.tagName} ${element.className} ${element.textContent.slice(0, 20)}`);
+}"""
+#: The number of colours that a pane's canvases show; an empty chart has the background's and the grid's.
+COLOURS = """(pane) => {
+  const colours = new Set();
+  for (const canvas of pane.querySelectorAll('canvas')) {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    for (let i = 0; i < data.length; i += 4) {
+      if (data[i + 3] === 255) colours.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+    }
+  }
+  return [...colours];
+}"""
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    folder = make_folder(tmp_path_factory.mktemp("market") / "我的 项目")
+    folder.write("tasks.yaml", (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
+    folder.env = {
+        "MYSTOCKS_LAKE": str(folder.root / "demo" / "lake"),
+        "MYSTOCKS_SOURCE": "simulated",
+        "MYSTOCKS_SIMULATED": "seed=7,symbols=12",
+    }
+    folder.mystocks("demo", timeout=400)
+    with serve_api(folder) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with open_page() as page:
+        yield page
+
+
+def visit(page: Page, api: Api, path: str) -> None:
+    """Open a page; one with a chart is there when the chart is drawn."""
+    page.goto(f"{api.address}{path}")
+    if page.locator("#chart").count():
+        expect(page.locator("#chart")).to_have_attribute("data-ready", "true")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_nothing_stands_outside_a_page_of_any_width(api: Api, page: Page, width: int, language: str) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    for path in PAGES:
+        visit(page, api, f"{path}{'&' if '?' in path else '?'}lang={language}")
+        assert page.evaluate(OUTSIDE) == [], path
+        assert page.locator("main").inner_text().strip(), path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_reader_with_poor_sight_can_use_each_page(api: Api, page: Page, scheme: Any) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    for path in PAGES:
+        visit(page, api, path)
+        found = Axe().run(page)["violations"]
+        serious = {
+            fault["id"]: fault["nodes"][0]["html"] for fault in found if fault["impact"] in ("serious", "critical")
+        }
+        assert serious == {}, path
+
+
+def test_the_chart_draws_candles_indicators_and_answers_the_pointer(api: Api, page: Page) -> None:
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme="light")
+    visit(page, api, "/market/600000.SH?lang=zh")
+    panes = page.locator(".pane")
+    expect(panes).to_have_count(2)  # candles with averages, and MACD
+    red, green = 0xC8202B, 0x0F7A4D
+    assert {red, green} <= {*panes.first.evaluate(COLOURS)}
+    legend = panes.first.locator(".legend")
+    newest = legend.inner_text()
+    box = panes.first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
+    expect(legend).not_to_have_text(newest)
+    page.get_by_role("button", name="KDJ").click()
+    expect(panes).to_have_count(3)
+    page.get_by_role("button", name="月线").click()
+    expect(page.get_by_role("button", name="月线")).to_have_attribute("aria-pressed", "true")
+    expect(legend).to_contain_text("开盘")
+    assert faults == []
+
+
+def test_a_name_is_typed_and_leads_to_its_chart(api: Api, page: Page) -> None:
+    visit(page, api, "/market?lang=zh")
+    page.get_by_role("combobox").fill("600000")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/market/600000.SH")
+    expect(page.locator("h1")).to_contain_text("600000.SH")

@@ -1,0 +1,235 @@
+"""Formulas as traders paste them, and what is said about wrong ones."""
+
+import pickle
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mystocks_dagster.market.formulas.functions import FUNCTIONS
+from mystocks_dagster.market.formulas.parser import parse_formula
+from mystocks_dagster.market.formulas.problems import FormulaError
+from mystocks_dagster.market.formulas.syntax import Binary, Call, Name, Number, Parameter, Position, Unary, walk
+
+
+def only(text, **parameters):
+    """The expression of a formula of one statement."""
+    (statement,) = parse_formula(text, parameters=parameters).statements
+    return statement.expression
+
+
+def problems(text, **parameters):
+    with pytest.raises(FormulaError) as caught:
+        parse_formula(text, "MYTREND", parameters)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def call(function, *arguments):
+    return Call(function, tuple(Number(value) if isinstance(value, int) else value for value in arguments))
+
+
+CLOSE, OPEN = Name("CLOSE"), Name("OPEN")
+
+
+def test_hidden_statements_outputs_and_their_drawing():
+    formula = parse_formula("A:=EMA(C,12); B:EMA(A,5),COLORRED,LINETHICK2; {画线} UP:CROSS(A,B); // 金叉")
+    assert [(s.name, s.hidden, s.attributes) for s in formula.statements] == [
+        ("A", True, ()),
+        ("B", False, ("COLORRED", "LINETHICK2")),
+        ("UP", False, ()),
+    ]
+    assert formula.statements[1].expression == call("EMA", Name("A"), 5)
+    assert [s.name for s in formula.outputs] == ["B", "UP"]
+
+
+def test_an_expression_alone_is_an_output_without_a_name_and_the_last_semicolon_may_be_missing():
+    formula = parse_formula("CROSS(MA(C,5),MA(C,20)) AND V>2*MA(V,5)")
+    assert [s.name for s in formula.outputs] == [None]
+
+
+@pytest.mark.parametrize(
+    "text", ["Ａ：＝ＭＡ（Ｃ，５）；出：Ａ＞＝３；", "a:=ma(c,5);出:a≥3", "A:=MA(CLOSE,5);\t出:A>=3"]
+)
+def test_full_width_characters_and_small_letters_mean_the_same(text):
+    assert parse_formula(text) == parse_formula("A:=MA(C,5);出:A>=3;")
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("C>O AND H>L OR V>1", "((C>O) AND (H>L)) OR (V>1)"),
+        ("C>O OR H>L AND V>1", "(C>O) OR ((H>L) AND (V>1))"),
+        ("C>O && H>L || V>1", "C>O AND H>L OR V>1"),
+        ("C-O-1*H/L", "(C-O)-((1*H)/L)"),
+        ("-C*O", "(-C)*O"),
+        ("NOT(C>O) AND V>1", "(NOT(C>O)) AND (V>1)"),
+        ("C!=O", "C<>O"),
+        ("C==O", "C=O"),
+        ("C*-1", "C*(-1)"),
+        ("收盘价>开盘价", "C>O"),
+        ("EXPMA(C,5)", "EMA(C,5)"),
+        ("IFN(C>O,1,2)", "IF(C>O,2,1)"),
+        ("NDAY(C,O,3)", "EVERY(C>O,3)"),
+        ("REVERSE(C-O)", "-(C-O)"),
+        ("MEMA(C,7)", "SMA(C,7,1)"),
+        ("ISUP", "C>O"),
+        ("V/CAPITAL", "V/(V/HSL*100)"),
+        ("MAX6(1,2,3,4,5,C)", "MAX(MAX(MAX(1,2),MAX(3,4)),MAX(5,C))"),
+    ],
+)
+def test_precedence_spellings_and_functions_defined_by_others(text, same):
+    assert only(text) == only(same)
+
+
+def test_the_tree_of_an_expression():
+    assert only("-C+NOT(O)*2") == Binary("+", Unary("-", CLOSE), Binary("*", Unary("NOT", OPEN), Number(2)))
+    assert only("SAR(4,2,20)") == call("SAR", Name("HIGH"), Name("LOW"), 4, 2, 20)
+    assert only("YEAR") == only("YEAR()") == call("YEAR", Name("#DAY"))
+    assert only(".5+1.").left == Number(0.5)
+
+
+def test_positions_are_those_of_the_text_as_written():
+    formula = parse_formula("{注释\n两行}\n快线：＝MA（C，5）；\n出：快线")
+    assert formula.statements[0].position == Position(3, 1)
+    assert [part.position for part in walk(formula.statements[0].expression)] == [
+        Position(3, 5),
+        Position(3, 8),
+        Position(3, 10),
+    ]
+
+
+def test_parameters_from_the_header_and_from_outside():
+    text = "INPUT: N(12,1,100), M(-2.5,-5,5,0.5); INPUT:K(3); X:MA(C,N)+M+K+外;"
+    formula = parse_formula(text, parameters={"n": 20, "外": 7})
+    assert formula.parameters == (
+        Parameter("N", 20, 1, 100),
+        Parameter("M", -2.5, -5, 5),
+        Parameter("K", 3),
+        Parameter("外", 7),
+    )
+
+
+def test_drawings_are_kept_aside_and_whatever_they_use():
+    formula = parse_formula("X:C; DRAWTEXT(WINNER(C)>0.9,L,'获利'),COLORRED; 柱:STICKLINE(C>O,C,O,2,0);")
+    assert [s.name for s in formula.statements] == ["X"]
+    assert [drawing.function for drawing in formula.drawings] == ["DRAWTEXT", "STICKLINE"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["1:1: the formula has no output Write NAME:expression;"]),
+        ("A:=5;", ["1:1: the formula has no output Statements with := are hidden; write at least one with :"]),
+        ("DRAWTEXT(C>O,L,'x');", ["1:1: the formula has no output Its statements only draw."]),
+        ("X:C;\nY:COUTN(C>O,5);", ["2:3: there is no function COUTN Did you mean 'COUNT'?"]),
+        ("X:CLOES;", ["1:3: CLOES is not defined Did you mean 'CLOSE'?"]),
+        ("X:MA(C);", ["1:3: MA takes 2 arguments, not 1 Write MA(X,N)."]),
+        ("X:MA(C,0);", ["1:8: N of MA is 0 Allowed: 1 to 100,000."]),
+        ("N:=2-5;X:REF(C,N);", ["1:16: N of REF is -3 Allowed: 0 to 100,000."]),
+        ("X:MA(C,'5');", ["1:8: a text is not a value Texts belong to DRAWTEXT."]),
+        ("X:SAR(C,2,20);", ["1:7: N of SAR must be the same for all bars Use a number or a parameter."]),
+        ("X:(C>O;", ["1:3: '(' is not closed before ';' in line 1, column 7"]),
+        ("X:MA(\nMA(C,5),3", ["1:5: '(' is not closed before the end in line 2, column 10"]),
+        ("X:C)>1;", ["1:4: ')' closes no bracket"]),
+        ("X:MA(C 5);", ["1:8: expected an operator, ',' or ')' before '5' The bracket opens in line 1, column 5."]),
+        ("X:C Y:O;", ["1:5: expected an operator or ; before 'Y' A statement ends with ;"]),
+        ("X:C+;Y:*2;", ["1:5: expected a value before ';'", "1:8: expected a value before '*'"]),
+        ("X:1<C<5;", ["1:6: two comparisons in a row Write A<B AND B<C, or (A<B)<C if that is meant."]),
+        ("A:=B+1;B:A;", ["1:4: B is used before its definition in line 1 Move the definition up."]),
+        ("X:X+1;", ["1:3: X refers to itself For a value of the bar before, use a function such as SMA or DMA."]),
+        ("X:C;X:O;", ["1:5: X is defined twice, first in line 1 Choose another name."]),
+        ("C:5;", ["1:1: C is a column of the bars Choose another name."]),
+        ("YEAR:5;", ["1:1: YEAR is a function Choose another name."]),
+        ("X=5;", ["1:1: X is not defined = compares; to define it, write X:=..."]),
+        ("X:C(1);", ["1:3: C is not a function Write C without brackets, or an operator before (."]),
+        ("X:MA;", ["1:3: MA is a function Write MA(X,N)."]),
+        ("X:DRAWICON(C,L,1)+1;", ["1:3: DRAWICON draws and has no value Write it as a statement of its own."]),
+        ("X:C,COLRRED;", ["1:5: 'COLRRED' is not a way of drawing Did you mean 'COLORRED'?"]),
+        ("INPUT:N(120,1,100);X:N;", ["1:7: the default 120 of N is out of bounds The order is default, low, high."]),
+        ("INPUT:N;X:C;", ["1:7: 'N' does not begin a parameter Write INPUT: N(default,low,high);"]),
+        ("INPUT:N", ["1:7: 'N' does not begin a parameter Write INPUT: N(default,low,high);"]),
+        ("5日线:C;", ["1:1: '5日线' begins with a digit A name begins with a letter."]),
+        ("{X:C;", ["1:1: '{' opens a comment that is not closed Write } at its end."]),
+        ("X:C。", ["1:4: unexpected character '。' (U+3002, IDEOGRAPHIC FULL STOP) A statement ends with ;"]),
+    ],
+)
+def test_a_wrong_formula_names_place_and_remedy(text, expected):
+    assert [problem for problem in problems(text) if "no output" not in problem or problem in expected] == expected
+
+
+def test_a_value_out_of_bounds_is_named():
+    assert problems("INPUT:N(12,1,100);X:MA(C,N)", N=200) == ["1:7: parameter N is 200 Allowed: 1 to 100."]
+
+
+@pytest.mark.parametrize("name", ["WINNER(C)", "INDEXC", "FINANCE(7)", "DYNAINFO(3)", "MACD.DEA", "CLOSE#WEEK"])
+def test_what_the_lake_does_not_hold_is_refused_with_the_reason(name):
+    (problem,) = problems(f"X:{name};")
+    assert any(word in problem for word in ("needs", "is a value", "is a figure", "not supported"))
+
+
+def test_the_message_shows_the_line_with_a_caret_under_chinese_text():
+    with pytest.raises(FormulaError) as caught:
+        parse_formula("快线:=MA(C,5);\n金叉:CROSSS(快线,C);", "趋势.txt")
+    assert str(caught.value).splitlines() == [
+        "趋势.txt:2:4: there is no function CROSSS",
+        "    2 | 金叉:CROSSS(快线,C);",
+        "      |      ^^^^^^",
+        "  Did you mean 'CROSS'?",
+    ]
+    assert caught.value.to_json()["problems"][0] == {
+        "file": "趋势.txt",
+        "line": 2,
+        "column": 4,
+        "message": "there is no function CROSSS",
+        "hint": "Did you mean 'CROSS'?",
+    }
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 9_000,
+        "X:" + "(" * 5_000 + "C" + ")" * 5_000,
+        "X:" + "-" * 3_000 + "C",
+        "X:" + "+".join("C" * 1_900),
+        "X:" + "NOT(" * 900 + "C" + ")" * 900,
+        "X:" + "MA(" * 900,
+        ";".join(f"A{i}" for i in range(1_900)),
+        "{" * 19_000,
+        "'" * 19_000,
+        "C" * 30_000,
+        "\x00" * 19_000,
+        "INPUT:" + "N(" * 1_500,
+    ],
+)
+def test_hostile_texts_are_refused_at_once(text):
+    begin, depth = time.process_time(), sys.getrecursionlimit()
+    assert problems(text)
+    assert time.process_time() - begin < 5
+    assert sys.getrecursionlimit() == depth
+
+
+WORDS = [
+    "A", "B", "C", "O", "快线", "N", "5", "0.5", "(", ")", ",", ";", ":", ":=", "+", "-", "*", "/", ">", "<",
+    "=", ">=", "<>", "AND", "OR", "NOT", "{", "}", "'", "//", "。", "（", "）", "，", "；", "：", "MA(",
+    "REF(C,", "CROSS(", "YEAR", "INPUT:", "COLORRED", "DRAWTEXT(", "SAR(4,2,20)", "CAPITAL", '"', "#", "\n",
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join)))
+def test_any_text_gives_a_formula_or_located_problems(text):
+    lines = text.split("\n")
+    try:
+        formula, wrong = parse_formula(text), ()
+    except FormulaError as error:
+        formula, wrong = None, error.problems
+    assert (formula is None) == bool(wrong)
+    for problem in wrong:
+        assert 1 <= problem.position.line <= len(lines)
+        assert 1 <= problem.position.column <= len(lines[problem.position.line - 1]) + 1
+    parts = [part for statement in formula.statements for part in walk(statement.expression)] if formula else []
+    assert all(FUNCTIONS[part.function].definition is None for part in parts if isinstance(part, Call))

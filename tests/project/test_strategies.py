@@ -1,0 +1,74 @@
+"""`mystocks strategies`: the list, a new file that works, and the test of it in a guarded process."""
+
+import os
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from support.commands import Commands
+
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
+from mystocks_dagster.market.tables.market import DAILY_BARS
+
+pytestmark = pytest.mark.slow
+
+PROPHET = f'''
+import os
+import polars as pl
+from mystocks_dagster.strategies import Rules, strategy
+
+assert os.getpid() != {os.getpid()}, "a user's code ran in the command's own process"
+
+@strategy(reads=["close_hfq"])
+def prophet(by: float = 1.0) -> Rules:
+    """Know tomorrow."""
+    close = pl.col("close_hfq")
+    return Rules(buy=close.shift(-1) > close * by, sell=close.shift(-1) < close)
+'''
+
+
+@pytest.fixture
+def project(cli: Commands) -> Commands:
+    """A project with 200 bars of one stock and their adjusted closes."""
+    close = np.round(20 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.03, 200))), 2)
+    days = [date(2024, 1, 1) + timedelta(days=number) for number in range(200)]
+    bars = pl.DataFrame({"symbol": "600519.SH", "date": days, **dict.fromkeys(("open", "high", "low", "close"), close)})
+    bars = bars.with_columns(prev_close=pl.col("close").shift(1), volume=1000, amount=pl.col("close") * 1000)
+    bars = DAILY_BARS.complete(bars.with_columns(suspended=pl.lit(False))).cast(DAILY_BARS.dtypes)
+    lake = Lake(str(cli.folder.root / "data"), "real")
+    lake.replace_all("daily_bars", bars)
+    lake.replace_all("indicators_daily", INDICATORS_DAILY.complete(bars.select("symbol", "date", close_hfq="close")))
+    return cli
+
+
+def test_a_new_strategy_is_listed_shown_and_passes_its_test(project):
+    project("strategies", "new", "mine")
+    (listed,) = [item for item in project.json("strategies", "list") if item["name"] == "mine"]
+    assert (listed["shipped"], listed["incremental"], listed["lookback"]) == (False, True, "2 * days")
+    assert listed["params"]["days"]["maximum"] == 250
+    assert "bars of the average" in project("strategies", "show", "mine")
+    outcome = project.json("strategies", "check", "mine", "-p", "times=1.01")
+    assert outcome["passed"]
+    assert outcome["signals"] > 2
+
+
+def test_one_that_looks_ahead_fails_and_never_runs_outside_its_process(project):
+    project.folder.write("strategies/prophet.py", PROPHET)
+    assert "Know tomorrow." in project("strategies", "list")
+    text = project("strategies", "check", "prophet", "-p", "by=1.02", code=1)
+    assert "600519.SH" in text
+    assert "without the days after" in text
+
+
+def test_a_faulty_file_is_a_problem_of_the_project(project):
+    project.folder.write("strategies/prophet.py", PROPHET.replace('    """Know tomorrow."""\n', ""))
+    assert "prophet: it has no docstring" in project("check", code=1)
+    assert "prophet.py:9" in project("strategies", "list")
+
+
+def test_a_name_that_is_taken_or_is_no_name_is_refused(project):
+    assert "There is a strategy or a file ma_crossover already" in project("strategies", "new", "ma_crossover", code=1)
+    assert "cannot be a strategy's name" in project("strategies", "new", "My-Strategy", code=1)
+    assert "Did you mean 'breakout'?" in project("strategies", "check", "brekout", code=1)

@@ -1,0 +1,92 @@
+"""Running strategies: what comes out, and how faults of their code are told."""
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.strategies.choices import choice_of
+from mystocks_dagster.strategies.evaluation import signals_of
+
+DAY = [date(2024, 1, 1) + timedelta(days=i) for i in range(10)]
+HEAD = '@strategy(reads=["close_hfq"])\ndef own(n: int = 1) -> Rules:\n    """Own."""\n'
+
+
+def rows(**closes):
+    frames = [
+        pl.DataFrame({"symbol": symbol, "date": DAY[: len(values)], "close_hfq": values})
+        for symbol, values in closes.items()
+    ]
+    return pl.concat(frames).with_columns(pl.col("symbol").cast(pl.Enum(sorted(closes))))
+
+
+def test_values_score_and_weight_are_those_of_the_day(write_strategies):
+    write_strategies(
+        HEAD + "    close = pl.col('close_hfq')\n"
+        "    return Rules(buy=close > close.shift(n), sell=close < close.shift(n), entry='board',\n"
+        "        values={'close': 'close_hfq', 'before': close.shift(n)},\n"
+        "        score=close / close.shift(n), weight=pl.lit(0.1))\n"
+    )
+    signals = signals_of(choice_of("own"), rows(a=[1.0, 2.0, 1.5], b=[5.0, 6.0]))
+    assert signals.drop("strategy").rows() == [
+        ("a", DAY[1], "buy", "close 2.0 before 1.0", 2.0, 0.1, "board"),
+        ("a", DAY[2], "sell", "close 1.5 before 2.0", 0.75, 0.1, None),
+        ("b", DAY[1], "buy", "close 6.0 before 5.0", 1.2, 0.1, "board"),
+    ]
+    later = signals_of(choice_of("own"), rows(a=[1.0, 2.0, 1.5]), since=DAY[2])
+    assert later["date"].to_list() == [DAY[2]]
+
+
+def test_a_frame_of_the_market_gives_its_other_columns_as_detail(write_strategies):
+    write_strategies(
+        '@strategy(reads=["close_hfq"])\ndef own(market: pl.DataFrame, least: float = 1.0):\n    """Own."""\n'
+        "    rank = pl.col('close_hfq').rank(descending=True).over('date')\n"
+        "    rows = market.with_columns(rank=rank, score=pl.col('close_hfq')).filter(pl.col('rank') == least)\n"
+        "    return rows.select('symbol', 'date', 'score', 'rank', side=pl.lit('buy'))\n"
+    )
+    signals = signals_of(choice_of("own"), rows(a=[1.0, 2.0], b=[5.0, 1.0]))
+    assert signals.select("symbol", "date", "detail", "score", "weight").rows() == [
+        ("a", DAY[1], "score 2.0 rank 1.0", 2.0, None),
+        ("b", DAY[0], "score 5.0 rank 1.0", 5.0, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (HEAD + "    return 1 / 0\n", "failed: ZeroDivisionError: division by zero"),
+        (HEAD + "    return None\n", "must return Rules(buy=..., sell=...), not NoneType"),
+        (
+            HEAD + "    return Rules(buy=pl.col('ma5') > 1, sell=pl.lit(False))\n",
+            'failed: ColumnNotFoundError: unable to find column "ma5"',
+        ),
+        ("raise ValueError('no')\n" + HEAD, "cannot be run: ValueError: no"),
+        ("import no_such_module\n" + HEAD, "cannot be run: ModuleNotFoundError: No module named 'no_such_module'"),
+        (HEAD.replace("n: int = 1", "market: pl.DataFrame") + "    return 5\n", "must return a polars frame, not int"),
+        (
+            HEAD.replace("n: int = 1", "market: pl.DataFrame") + "    return market.with_columns(side=pl.lit('up'))\n",
+            "column side may not have 'up'",
+        ),
+        (
+            HEAD.replace("n: int = 1", "market: pl.DataFrame")
+            + "    return pl.concat([market, market]).with_columns(side=pl.lit('buy'))\n",
+            "two rows of one symbol, day and side",
+        ),
+    ],
+)
+def test_a_fault_of_a_strategys_code_is_told_with_its_place(write_strategies, body, message):
+    path = write_strategies(body)
+    with pytest.raises(InvalidParams) as raised:
+        signals_of(choice_of("own"), rows(a=[1.0, 2.0]))
+    assert message in str(raised.value)
+    assert str(path) in str(raised.value)
+
+
+def test_a_file_may_use_another_file_of_the_folder(write_strategies):
+    write_strategies("ABOVE = 1.5\n", "limits_of_mine.py")
+    write_strategies(
+        "from strategies.limits_of_mine import ABOVE\n" + HEAD + "    above = pl.col('close_hfq') > ABOVE\n"
+        "    return Rules(buy=above, sell=~above, values=['close_hfq'])\n"
+    )
+    assert signals_of(choice_of("own"), rows(a=[1.0, 2.0]))["side"].to_list() == ["sell", "buy"]

@@ -1,0 +1,100 @@
+"""The shift test finds what looks ahead, in strategies of the package and of users."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mystocks_dagster.market.indicators import INDICATORS, indicator_table
+from mystocks_dagster.strategies.choices import choice_of
+from mystocks_dagster.strategies.evaluation import signals_of
+from mystocks_dagster.strategies.registry import strategies
+from mystocks_dagster.strategies.shift import shift_test
+
+DAYS = [day for i in range(600) if (day := date(2022, 1, 3) + timedelta(days=i)).weekday() < 5]
+SYMBOLS = ("000001.SZ", "300750.SZ", "600519.SH", "688981.SH")
+
+
+@pytest.fixture(scope="module")
+def market():
+    """Random walks of four symbols with every column that a strategy can read; one symbol pauses for three months."""
+    frames = []
+    for number, symbol in enumerate(SYMBOLS):
+        rng = np.random.default_rng(number)
+        close = 20 * np.exp(np.cumsum(rng.normal(0, 0.03, len(DAYS))))
+        bars = pl.DataFrame({"symbol": symbol, "date": DAYS, "close": close, "high": close * 1.02, "low": close * 0.98})
+        others = {
+            name: rng.normal(1, 0.5, len(DAYS))
+            for name in ("pe_ttm", "pb", "ps_ttm", "roe_ttm", "net_profit_growth", "revenue_growth")
+        }
+        bars = bars.with_columns(
+            amount=rng.lognormal(10, 0.5, len(DAYS)),
+            is_st=pl.lit(number == 3),
+            high_hfq="high",
+            low_hfq="low",
+            limit_up=np.where(rng.random(len(DAYS)) < 0.2, close, close * 1.1),
+            **{name: pl.Series(values) for name, values in others.items()},
+        )
+        indicators = indicator_table(bars.select("symbol", "date", "close", "high", "low"), INDICATORS)
+        frame = bars.join(indicators.drop("symbol"), on="date")
+        frames.append(frame.filter(~pl.col("date").is_between(DAYS[200], DAYS[260])) if number == 1 else frame)
+    return pl.concat(frames).with_columns(pl.col("symbol").cast(pl.Enum(SYMBOLS))).sort("symbol", "date")
+
+
+SMALL = {"momentum": {"top": 2}, "value_rank": {"top": 2}, "statement_rank": {"top": 2}, "limit_up": {"traded": False}}
+
+
+@pytest.mark.parametrize("name", list(strategies()))
+def test_no_shipped_strategy_sees_a_later_day_or_more_than_it_says(market, name):
+    choice = choice_of({"name": name, **SMALL.get(name, {})})
+    test = shift_test(choice, market)
+    assert test.differences == ()
+    assert test.signals > 5
+    assert test.cuts >= 8
+
+
+@pytest.mark.parametrize("name", list(strategies()))
+def test_every_signal_has_its_reason(market, name):
+    signals = signals_of(choice_of({"name": name, **SMALL.get(name, {})}), market)
+    bought = signals.filter(side="buy")
+    assert bought["detail"].str.contains(r"^\w+ -?[\d.]+").all()
+
+
+def own(body, reads='["close_hfq"]', lookback="None"):
+    return f'@strategy(reads={reads}, lookback={lookback})\ndef own() -> Rules:\n    """Own."""\n{body}'
+
+
+def test_a_users_look_ahead_is_found_with_symbol_and_day(write_strategies, market):
+    close = "    close = pl.col('close_hfq')\n"
+    write_strategies(own(close + "    return Rules(buy=close.shift(-1) > close * 1.05, sell=close < 0)\n"))
+    (first, *_) = shift_test(choice_of("own"), market).differences
+    assert first.cut == "future"
+    assert f"without the days after {first.day} there is none" in str(first)
+
+
+def test_a_value_of_the_whole_history_is_a_look_ahead_too(write_strategies, market):
+    close = "    close = pl.col('close_hfq')\n"
+    write_strategies(own(close + "    return Rules(buy=close > close.mean() * 1.2, sell=close < close.mean() * 0.8)\n"))
+    assert shift_test(choice_of("own"), market).differences
+
+
+def test_a_reason_that_changes_is_a_difference(write_strategies, market):
+    close = "    close = pl.col('close_hfq')\n"
+    body = close + "    return Rules(buy=close > 25, sell=close < 15, values={'last': close.max()})\n"
+    write_strategies(own(body))
+    assert shift_test(choice_of("own"), market).differences[0].cut == "future"
+
+
+def test_a_lookback_that_is_too_short_is_found(write_strategies, market):
+    close = "    close = pl.col('close_hfq')\n"
+    body = close + "    return Rules(buy=close > close.shift(1).rolling_max(60), sell=close < 0)\n"
+    write_strategies(own(body, lookback="60"))
+    assert shift_test(choice_of("own"), market).differences == ()
+    write_strategies(own(body, lookback="59"))
+    assert {item.cut for item in shift_test(choice_of("own"), market).differences} == {"past"}
+
+
+def test_without_a_signal_nothing_is_proven(write_strategies, market):
+    write_strategies(own("    return Rules(buy=pl.col('close_hfq') < 0, sell=pl.col('close_hfq') < 0)\n"))
+    assert shift_test(choice_of("own"), market).signals == 0

@@ -1,0 +1,42 @@
+"""The shift test as a task, on stored days."""
+
+import polars as pl
+import pytest
+
+from mystocks_dagster.errors import TableMissing
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
+from mystocks_dagster.tasks.strategy_check import CheckParams, check_strategy
+
+
+@pytest.fixture
+def stored(computing, lake, random_walk):
+    lake.replace_all("daily_bars", pl.concat([random_walk("600519.SH", 1), random_walk("000001.SZ", 2)]))
+    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+    calculate_technical_indicators(IndicatorParams(periods=["daily"]), computing)
+
+
+def test_a_good_strategy_passes_with_the_number_of_its_signals(computing, stored):
+    result = check_strategy(CheckParams(strategies=["ma_crossover"]), computing)
+    assert result.status == "success"
+    assert result.metadata["ma_crossover"]["signals"] > 4
+    assert "signals are the same at" in result.message
+
+
+def test_one_that_looks_ahead_fails_with_the_first_difference(computing, stored, tmp_path, monkeypatch):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    own = tmp_path / "strategies" / "own.py"
+    own.parent.mkdir()
+    own.write_text(
+        "import polars as pl\nfrom mystocks_dagster.strategies import Rules, strategy\n"
+        '@strategy(reads=["close_hfq"])\ndef own() -> Rules:\n    """Own."""\n    close = pl.col("close_hfq")\n'
+        "    return Rules(buy=close.shift(-1) > close, sell=close.shift(-1) < close)\n"
+    )
+    result = check_strategy(CheckParams(strategies=["own"], symbols=1), computing)
+    assert (result.status, result.failed_items) == ("failed", ("own",))
+    assert "without the days after" in result.metadata["own"]["differences"][0]
+
+
+def test_without_indicators_the_task_to_run_is_named(computing, lake):
+    with pytest.raises(TableMissing):
+        check_strategy(CheckParams(strategies=["ma_crossover"]), computing)
