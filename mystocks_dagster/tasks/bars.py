@@ -291,13 +291,11 @@ def _lack(day: date, admitted: AdmissionResult) -> str:
     return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 
 
-def shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
-    """Return why the number of rows is too small, compared with the complete day before; None when it is not."""
-    return _shortfall(day, rows, complete, sorted(complete))
-
-
 def _shortfall(day: date, rows: int, complete: Mapping[date, int], earlier: Sequence[date]) -> str | None:
-    """Return what `shortfall` returns; `earlier` has the complete days, ascending."""
+    """Return why the number of rows is too small, compared with the complete day before; None when it is not.
+
+    `earlier` has the days of `complete`, ascending.
+    """
     at = bisect_left(earlier, day)
     before = complete[earlier[at - 1]] if at else 0
     if before < _FEW or rows >= min(ENOUGH * before, before - _ORDINARY):
