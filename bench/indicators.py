@@ -23,7 +23,7 @@ from lake import market
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.indicators import INDICATORS, MA_WINDOWS, RSI_WINDOWS, indicator_table
+from mystocks_dagster.market.indicators import INDICATORS, indicator_table
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
@@ -31,6 +31,7 @@ from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_sig
 
 _INPUTS = ["symbol", "date", "high", "low", "close", "suspended"]
 _SIGNAL_INPUTS = ["symbol", "date", "close_hfq", "ma5", "ma20", "macd_dif", "kdj_k", "kdj_d"]
+_MA_WINDOWS, _RSI_WINDOWS = (5, 10, 20, 60), (6, 12, 24)
 _PERIODS = ("daily", "weekly")
 
 
@@ -39,10 +40,10 @@ def with_talib(bars: pl.DataFrame) -> None:
     for _, frame in bars.group_by("symbol", maintain_order=True):
         close, high, low = (frame[name].to_numpy() for name in ("close", "high", "low"))
         columns = [
-            *(talib.SMA(close, window) for window in MA_WINDOWS),
+            *(talib.SMA(close, window) for window in _MA_WINDOWS),
             *talib.MACD(close),
             *talib.STOCH(high, low, close, 9, 3, 0, 3, 0),
-            *(talib.RSI(close, window) for window in RSI_WINDOWS),
+            *(talib.RSI(close, window) for window in _RSI_WINDOWS),
             *talib.BBANDS(close, 20),
         ]
         frame.select("symbol", "date").with_columns(pl.Series(f"{i}", column) for i, column in enumerate(columns))

@@ -119,7 +119,7 @@ def compare(table: str, a: pl.DataFrame, b: pl.DataFrame) -> Comparison:
     if "suspended" in a.columns and "suspended" in b.columns:
         a, b = _without_unmatched_suspensions(a, b), _without_unmatched_suspensions(b, a)
     both = a.join(b, on="symbol", suffix="_b")
-    values = [_values(both, name, tolerance) for name, tolerance in columns.items()]
+    values = [value_differences(both, name, tolerance) for name, tolerance in columns.items()]
     if table in SELECTIONS:
         a, b = a.join(b, on="symbol", how="semi"), b.join(a, on="symbol", how="semi")
     only = [_only(a, b, first=True), _only(b, a, first=False)]
@@ -175,7 +175,14 @@ def _without_unmatched_suspensions(rows: pl.DataFrame, other: pl.DataFrame) -> p
     return rows.filter(~pl.col("suspended") | pl.col("symbol").is_in(other["symbol"].to_list()))
 
 
-def _values(both: pl.DataFrame, name: str, tolerance: Tolerance | None) -> pl.DataFrame:
+def value_differences(both: pl.DataFrame, name: str, tolerance: Tolerance | None) -> pl.DataFrame:
+    """Return the differences of one column: `symbol`, `column`, `value_a`, `value_b`, `kind` and `size`.
+
+    Args:
+        both: `symbol`, the column, and under its name with `_b` that of the other source.
+        name: The column.
+        tolerance: What still agrees; None if values must be equal.
+    """
     a, b = pl.col(name), pl.col(f"{name}_b")
     if tolerance is None:
         differs, size = a != b, pl.lit(None, pl.Float64)

@@ -72,6 +72,12 @@ class Work:
         gone = {*names}
         return replace(self, calculations=tuple(item for name, item in self.names.items() if name not in gone))
 
+    def parts(self) -> list["Work"]:
+        """Return what can be carried on from day to day, and what must be computed again each day."""
+        carried = tuple(item for item in self.calculations if planned([item]).carried)
+        again = tuple(item for item in self.calculations if item not in carried)
+        return [replace(self, calculations=part) for part in (carried, again) if part]
+
     def until(self, last: date) -> date:
         """Return the first day of the running period; with daily bars, each of which is final, the day after `last`."""
         return last + timedelta(days=1) if self.period == "daily" else period_start(last, self.period)
@@ -117,6 +123,15 @@ class Work:
         if added:
             lake.add_columns(self.table, added)
         return lake.schema_of(self.table)
+
+
+def joined(works: Sequence[Work]) -> list[Work]:
+    """Return works, of which those of one period are one."""
+    periods = dict.fromkeys(work.period for work in works)
+    return [
+        replace(some[0], calculations=tuple(item for work in some for item in work.calculations))
+        for some in ([work for work in works if work.period == period] for period in periods)
+    ]
 
 
 def _version(calculation: Calculation) -> str:

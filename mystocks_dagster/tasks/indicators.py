@@ -1,5 +1,6 @@
 """Technical indicators of the whole market, daily, weekly and monthly, on backward-adjusted prices."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -12,12 +13,15 @@ from mystocks_dagster.lake.identity import identity_inputs
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import Version, versions
 from mystocks_dagster.market import adjust, indicators, periods
-from mystocks_dagster.market.indicators import INDICATORS, Indicator, calculation
+from mystocks_dagster.market.indicators import INDICATORS
 from mystocks_dagster.market.periods import PERIODS, Period
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.tasks.indicator_bars import Extent, stored_extent
 from mystocks_dagster.tasks.indicator_carry import carry, recompute
+from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
+from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
-from mystocks_dagster.tasks.indicator_work import Work
+from mystocks_dagster.tasks.indicator_work import Work, joined
 from mystocks_dagster.tasks.param_types import Symbols, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares, tables_of
 
@@ -25,10 +29,10 @@ from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares, tables_of
 class IndicatorParams(TaskParams):
     """Parameters of `calculate_technical_indicators`."""
 
-    indicators: list[Indicator] = Field(
+    indicators: IndicatorChoices = Field(
         default=list(INDICATORS),
-        min_length=1,
-        description="Indicators to calculate; the stored columns of the others do not change.",
+        description="Indicators to calculate: names of docs/indicators.md, {name: MA, windows: [5, 250]}, or formulas "
+        "of your own; the stored columns of the others do not change.",
     )
     periods: list[Period] = Field(
         default=list(PERIODS), min_length=1, description="Daily, weekly and monthly bars, or some of these."
@@ -60,18 +64,35 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     inputs = versions(lake, ("daily_bars", "adjust_events", *identity_inputs(lake)))
     doubtful = find_doubts(lake, symbols=params.symbols)
     code = tables_of(calculate_technical_indicators).code_version or ""
-    calculations = tuple(calculation(name) for name in dict.fromkeys(params.indicators))
-    works = [Work(period, calculations, code) for period in dict.fromkeys(params.periods)]
+    calculations = chosen_calculations(params.indicators)
+    works = [part for period in dict.fromkeys(params.periods) for part in Work(period, calculations, code).parts()]
     extent = stored_extent(lake)
     if params.symbols:
         without = _without_traded_bars(lake, params.symbols)
-        rows = {work.table: recompute(lake, work, params.symbols) for work in works}
+        rows = Counter[str]()
+        for work in works:
+            rows[work.table] += recompute(lake, work, params.symbols)
     else:
         without = []
         rows = _calculated(lake, works, inputs, extent, params, run)
     if not any(rows.values()):
         return _result({}, doubtful, without, f"Already complete up to {extent.last}.")
-    return _result(rows, doubtful, without, f"{sum(rows.values())} rows up to {extent.last}.")
+    message = f"{sum(rows.values())} rows up to {extent.last}."
+    return _result(rows, doubtful, without, f"{message} {_without_values(lake, works, extent)}".strip())
+
+
+def _without_values(lake: Lake, works: Sequence[Work], extent: Extent) -> str:
+    """Return a sentence about the added columns that no symbol has a value of on the newest day; empty if none."""
+    empty: list[str] = []
+    for work in works:
+        added = [name for item in work.calculations for name in item.columns.values()]
+        added = [name for name in added if name not in TABLES[work.table].dtypes]
+        newest = lake.read(work.table, columns=added, start=extent.last) if added else pl.DataFrame()
+        empty += [f"{name} ({work.period})" for name in newest.columns if newest[name].null_count() == newest.height]
+    if not empty:
+        return ""
+    names = ", ".join(empty[:5]) + ("…" if len(empty) > 5 else "")
+    return f"No symbol has a value of {names}: a window is longer than the stored history, or an input is not stored."
 
 
 def _calculated(
@@ -88,17 +109,18 @@ def _calculated(
         if carried is None:
             anew.append(work)
         else:
-            rows[work.table] = carried
-    if anew:
+            rows[work.table] = rows.get(work.table, 0) + carried
+    if anew := joined(anew):
         names = ", ".join(dict.fromkeys(item.name for work in anew for item in work.calculations))
         run.logger.info("Calculating %s from the first of %d bars on", names, extent.rows)
-        rows |= rebuild(
+        rebuilt = rebuild(
             lake,
             anew,
             inputs,
             extent,
             lambda done, total: run.report_progress(done, total, "indicators from the first bar on"),
         )
+        rows |= {table: rows.get(table, 0) + count for table, count in rebuilt.items()}
     if stale:
         run.report_progress(len(stale), len(stale), "stored")
     return rows

@@ -53,7 +53,8 @@ class DatasetTruth:
 def truth(lake: Lake, day: date | None = None) -> list[DatasetTruth]:
     """Return the newest comparison of each dataset and pair of sources, or those of `day`.
 
-    A dataset without one is listed too, and the trading calendar if a source differs from it.
+    A dataset without one is listed too, a declared dataset that was compared with its witness when it was loaded, and
+    the trading calendar if a source differs from it.
     """
     rows, differences = comparisons(lake, day), open_differences(lake)
     result = []
@@ -63,6 +64,8 @@ def truth(lake: Lake, day: date | None = None) -> list[DatasetTruth]:
         result += [_compared(row, declared, differences) for row in found]
         if not found:
             result.append(DatasetTruth(table=table, witnesses=declared))
+    declared = [row for row in rows.to_dicts() if row["table"] not in compared_tables()]
+    result += [_compared(row, (row["source_b"],), differences) for row in declared]
     calendar = differences.filter(pl.col("table") == "trading_calendar")
     for source in calendar["source_b"].unique().sort():
         count = calendar.filter(pl.col("source_b") == source).height

@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mystocks_dagster.market.catalogue.calculation import of_catalogue
 from mystocks_dagster.market.formulas.evaluation import Bars
 from mystocks_dagster.market.formulas.evaluation import evaluate as evaluate_plan
 from mystocks_dagster.market.formulas.parser import parse_formula
 from mystocks_dagster.market.formulas.plan import output_names, plan
-from mystocks_dagster.market.indicators import COLUMNS, FORMULAS, INDICATORS, indicator_table
+from mystocks_dagster.market.indicators import INDICATORS, columns_of, indicator_table, planned
 from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
 
 pytestmark = pytest.mark.slow
@@ -41,8 +42,14 @@ def evaluate(text, **arrays):
     return [results[name] for name in names]
 
 
+def calculated(calculations, **arrays):
+    """Return the columns of indicators on the bars of one symbol."""
+    columns = {name.upper(): array for name, array in arrays.items()}
+    return [*evaluate_plan(planned(calculations), Bars(np.array([0, len(columns["CLOSE"])]), columns)).values()]
+
+
 def rsi(close, window):
-    return evaluate(FORMULAS["RSI"], close=close)[(6, 12, 24).index(window)]
+    return calculated(of_catalogue("RSI", windows=[window]), close=close)[0]
 
 
 @pytest.mark.parametrize("window", [5, 10, 20, 60])
@@ -62,14 +69,14 @@ def test_ema_and_sma_are_mytts(walk):
 
 
 def test_macd_is_mytts_macd_to_its_three_decimals(walk):
-    for mine, theirs in zip(evaluate(FORMULAS["MACD"], close=walk[0]), MyTT.MACD(walk[0]), strict=True):
+    for mine, theirs in zip(calculated(of_catalogue("MACD"), close=walk[0]), MyTT.MACD(walk[0]), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=0.00051)
 
 
 def test_kdj_is_mytts_kdj(walk):
     close, high, low = walk
     for mine, theirs in zip(
-        evaluate(FORMULAS["KDJ"], close=close, high=high, low=low), MyTT.KDJ(close, high, low), strict=True
+        calculated(of_catalogue("KDJ"), close=close, high=high, low=low), MyTT.KDJ(close, high, low), strict=True
     ):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9)
         assert np.isnan(mine[:8]).all()
@@ -83,7 +90,7 @@ def test_rsi_is_mytts_rsi_to_its_three_decimals(walk, window):
 
 
 def test_boll_takes_the_samples_deviation_which_is_wider_than_mytts_by_a_known_factor(walk):
-    middle, upper, lower = evaluate(FORMULAS["BOLL"], close=walk[0])
+    middle, upper, lower = calculated(of_catalogue("BOLL"), close=walk[0])
     deviation = np.lib.stride_tricks.sliding_window_view(walk[0], 20).std(axis=1, ddof=1)
     np.testing.assert_allclose(upper[19:] - middle[19:], 2 * deviation, rtol=1e-9)
     np.testing.assert_allclose(middle[19:] - lower[19:], 2 * deviation, rtol=1e-9)
@@ -95,7 +102,7 @@ def test_boll_takes_the_samples_deviation_which_is_wider_than_mytts_by_a_known_f
 
 def test_a_window_without_any_range_stands_in_the_middle_of_kdj():
     flat = np.full(12, 10.0)
-    k, d, j = evaluate(FORMULAS["KDJ"], close=flat, high=flat, low=flat)
+    k, d, j = calculated(of_catalogue("KDJ"), close=flat, high=flat, low=flat)
     assert k[8:].tolist() == d[8:].tolist() == j[8:].tolist() == [50.0] * 4
 
 
@@ -108,23 +115,15 @@ def test_a_price_that_never_moved_has_no_rsi():
 
 
 def test_a_flat_price_has_bands_of_no_width():
-    middle, upper, lower = evaluate(FORMULAS["BOLL"], close=np.array([1000.0] * 5 + [3.1] * 40))
+    middle, upper, lower = calculated(of_catalogue("BOLL"), close=np.array([1000.0] * 5 + [3.1] * 40))
     assert upper[-1] == lower[-1] == middle[-1] == pytest.approx(3.1)
 
 
-def with_windows(text, *changes):
-    """Return a formula of the product with other windows."""
-    for before, after in changes:
-        assert f",{before})" in text
-        text = text.replace(f",{before})", f",{after})")
-    return text
-
-
-#: The last output of the formula, by indicator.
+#: The calculation whose last output was published, by indicator.
 PUBLISHED = {
-    "MACD_BAR": lambda n: with_windows(FORMULAS["MACD"], (12, n[0]), (26, n[1]), ("9", n[2])),
-    "KDJ_J": lambda n: with_windows(FORMULAS["KDJ"], (9, n[0])),
-    "RSI": lambda n: with_windows(FORMULAS["RSI"], ("24,1", f"{n[0]},1")),
+    "MACD_BAR": lambda n: of_catalogue("MACD", dict(zip(("short", "long", "mid"), n, strict=True))),
+    "KDJ_J": lambda n: of_catalogue("KDJ", dict(zip(("n", "m1", "m2"), n, strict=True))),
+    "RSI": lambda n: of_catalogue("RSI", windows=n),
 }
 
 
@@ -139,9 +138,10 @@ def test_values_are_those_that_tongdaxin_shows():
     for row in pl.read_csv(file, schema_overrides={"symbol": pl.String, "published_value": pl.String}).iter_rows(
         named=True
     ):
-        text = PUBLISHED[row["indicator"]]([int(n) for n in row["params"].split(",")])
+        published = PUBLISHED[row["indicator"]]([int(n) for n in row["params"].split(",")])
         bars = history.filter(symbol=row["symbol"])
-        values = evaluate(text, **{name: bars[name].cast(pl.Float64).to_numpy() for name in ("close", "high", "low")})
+        arrays = {name: bars[name].cast(pl.Float64).to_numpy() for name in ("close", "high", "low")}
+        values = calculated(published, **arrays)
         value = values[-1][bars["date"].index_of(row["date"])]
         digits = len(row["published_value"].split(".")[1])
         assert value == pytest.approx(float(row["published_value"]), abs=0.5 * 10**-digits), row
@@ -174,7 +174,7 @@ def test_the_table_has_the_promised_columns_and_no_nan(walk):
     table = indicator_table(two_symbols(walk), INDICATORS)
     assert dict(table.schema) == INDICATORS_DAILY.dtypes
     assert not any(table.select(pl.selectors.float().is_nan().any()).row(0))
-    assert [name for indicator in INDICATORS for name in COLUMNS[indicator]] == list(INDICATORS_DAILY.dtypes)[3:]
+    assert [name for names in columns_of(INDICATORS).values() for name in names] == list(INDICATORS_DAILY.dtypes)[3:]
 
 
 def test_only_what_is_asked_for_is_computed(walk):

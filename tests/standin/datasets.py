@@ -26,6 +26,8 @@ _BLOCK = (
 #: The thirteen keys of a row of the Shanghai exchange; the names of four are not known and not used.
 _SSE = "creditType opDate rqchl rqmcl rqyl rqylje rqyebl rzche rzmre rzmrebl rzye securityAbbr stockCode"
 
+_NAME_CHANGE = ("变更日期", "证券代码", "证券简称", "变更前简称", "变更后简称")
+
 
 def invented() -> dict[str, list[Row]]:
     """Return the rows of each report by its name, of Monday 2025-04-07 and the days before."""
@@ -279,6 +281,13 @@ def _lists() -> dict[str, list[Row]]:
             }
         ],
         "csindex": [constituent],
+        "szse_names": [
+            dict(zip(_NAME_CHANGE, values, strict=True))
+            for values in (
+                ("2012-08-02", "000001", "平安银行", "深发展Ａ", "平安银行"),
+                ("2007-06-20", "000001", "平安银行", "S深发展A", "深发展A"),
+            )
+        ],
     }  # fmt: skip
 
 
@@ -330,6 +339,8 @@ class DatasetAnswers:
         return _json({"pageHelp": {"total": len(rows)}, "result": rows})
 
     def _szse(self, query: Query) -> bytes | None:
+        if query["CATALOGID"] == "SSGSGMXX":
+            return _xlsx(self.rows["szse_names"])
         if query["CATALOGID"] != "1837_xxpl":
             return None
         return _xlsx(self.rows["szse_margin"])

@@ -438,7 +438,7 @@ def test_a_list_cut_short_is_refused_loudly_and_the_stored_one_kept(run, lake, f
     full.listed = MARKET
     sync_basic_stock_info(BasicSync(), run(full))
     full.listed = MARKET[:96]
-    with pytest.raises(TaskFailed, match="fake lists 96 stocks, but 100 are stored"):
+    with pytest.raises(TaskFailed, match="fake lists 96 stocks of SH, SZ, BJ, but 100 of them are stored"):
         sync_basic_stock_info(BasicSync(force=True), run(full))
     assert lake.read("stocks").height == 100
 

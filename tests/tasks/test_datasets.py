@@ -20,11 +20,13 @@ from mystocks_dagster.datasets import registry
 from mystocks_dagster.datasets.reader import read_dataset
 from mystocks_dagster.errors import InvalidParams, SourceChanged, SourceUnavailable, TableMissing
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.stored_checks import stored_checks
 from mystocks_dagster.market.tables import BUILT_IN, TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.hosts import rule_of
 from mystocks_dagster.tasks.datasets import DatasetSync, sync_dataset
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
+from mystocks_dagster.tasks.truth import truth
 
 pytestmark = pytest.mark.slow
 
@@ -97,6 +99,8 @@ CASES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
         3,
         {"symbol": "000001.SZ", "margin_purchase": 12345.0, "margin_balance": 5000000.0, "total_balance": 5022000.0},
     ),
+    "name_changes": ({}, 2, {"symbol": "000001.SZ", "date": date(2007, 6, 20), "old_name": "S深发展A",
+     "new_name": "深发展A"}),
     "northbound": ({}, 4, {"date": date(2024, 8, 16), "channel": "沪股通", "net_purchase": 1.234e9,
      "holdings": 1.2e12}),
     "share_capital": ({"symbols": ["600519.SH"]}, 1, {"date": date(2025, 1, 8), "shares": 1256197800.0,
@@ -318,13 +322,42 @@ def test_an_unknown_dataset_is_a_problem_of_the_task(name: str, message: str) ->
 def test_the_witness_says_how_many_rows_agree(run: TaskRun, lake: Lake) -> None:
     frame = TABLES["daily_valuation"].empty()
     rows = [{"symbol": "000001.SZ", "date": MONDAY, "pb": 1.81}, {"symbol": "600519.SH", "date": MONDAY, "pb": 2.5}]
-    stored = pl.DataFrame(rows, schema_overrides={"date": pl.Date})
+    stored = pl.DataFrame(rows, schema_overrides={"date": pl.Date}).with_columns(source=pl.lit("baostock"))
     lake = run.lake("real")
     lake.replace_days("daily_valuation", pl.concat([frame, stored], how="diagonal"), [MONDAY])
     result = sync(run, "valuation")
     assert result.status == "partial_success"
     assert "1 of 2 rows differ from daily_valuation, e.g. 2025-04-07 600519.SH: pb 1.8 and 2.5." in result.message
     assert result.metadata["agreement_percent"] == 50.0
+    (difference,) = lake.read("source_differences").drop("checked_at").to_dicts()
+    assert difference.pop("size") == pytest.approx(0.7)
+    assert difference == {
+        "table": "valuation",
+        "symbol": "600519.SH",
+        "date": MONDAY,
+        "column": "pb",
+        "source_a": "akshare",
+        "value_a": "1.8",
+        "source_b": "baostock",
+        "value_b": "2.5",
+        "kind": "value",
+    }
+    (shown,) = (each for each in truth(lake) if each.table == "valuation")
+    assert (shown.witness, shown.agreement, shown.rows, shown.differences) == ("baostock", 50.0, 2, 1)
+    checks = {check.name: check for check in stored_checks(lake, TABLES["valuation"])}
+    assert checks["witnesses_agree"].failing == 1
+    assert "akshare and baostock agree in 50.00 % of 2 rows" in checks["witnesses_agree"].summary
+
+
+def test_rows_of_the_same_source_are_no_witness(run: TaskRun) -> None:
+    rows = [{"symbol": "600519.SH", "date": MONDAY, "pb": 2.5, "source": "akshare"}]
+    stored = pl.DataFrame(rows, schema_overrides={"date": pl.Date})
+    lake = run.lake("real")
+    lake.replace_days(
+        "daily_valuation", pl.concat([TABLES["daily_valuation"].empty(), stored], how="diagonal"), [MONDAY]
+    )
+    assert "agreement_percent" not in sync(run, "valuation").metadata
+    assert not lake.exists("source_differences")
 
 
 def test_the_hosts_of_datasets_have_request_limits_of_their_own() -> None:

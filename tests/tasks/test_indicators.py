@@ -271,7 +271,7 @@ def test_without_bars_the_message_says_what_is_missing(computing, lake):
 @pytest.mark.parametrize(
     "params",
     [
-        {"indicators": ["SAR"]},
+        {"indicators": ["SARS"]},
         {"indicators": []},
         {"periods": ["yearly"]},
         {"symbols": ["moutai"]},

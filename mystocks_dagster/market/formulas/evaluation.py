@@ -89,6 +89,7 @@ def _blocks(offsets: np.ndarray, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, 
         first = last
 
 
+@np.errstate(all="ignore")  # what cannot be computed has no value
 def _block(plan: Plan, bars: Bars, state: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> None:
     """Compute the outputs of a block; kernels write theirs at once where they belong."""
     places = {slot: outputs[name] for name, slot in plan.outputs.items() if isinstance(slot, int)}
@@ -111,9 +112,9 @@ def _block(plan: Plan, bars: Bars, state: Mapping[str, np.ndarray], outputs: Map
             outputs[name][:] = value
 
 
-def _run_kernel(step: Step, bars: Bars, rows: int, series: list[Any], state: Mapping[str, np.ndarray]) -> np.ndarray:
+def _run_kernel(step: Step, bars: Bars, series: list[Any], state: Mapping[str, np.ndarray], out: np.ndarray) -> None:
     """Run a kernel on arrays of one kind only, so that it is compiled once."""
-    arrays = [np.full(rows, value) if isinstance(value, float) else numbers(value) for value in series]
+    arrays = [np.full(len(out), value) if isinstance(value, float) else numbers(value) for value in series]
     carried = state[step.version] if step.state_size else np.empty((bars.symbols, 0))
     step.primitive.run(bars.offsets, *arrays, *step.numbers, carried, out)
 

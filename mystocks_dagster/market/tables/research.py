@@ -9,6 +9,7 @@ SIGNALS = Table(
     about="Buy and sell signals of the strategies, known after the close",
     about_zh="各策略在收盘后给出的买卖信号",
     domain="research",
+    computed_from=("indicators_daily", "daily_bars"),
     grain="one symbol, day, strategy and side with a signal",
     key=("symbol", "date", "strategy", "side"),
     date_column="date",
@@ -26,12 +27,35 @@ SIGNALS = Table(
     ),
 )
 
+SCREENS = Table(
+    name="screens",
+    title="选股结果",
+    about="Symbols that passed a screen on a day, with the values that made them pass",
+    about_zh="每日各选股公式选出的股票及其数值",
+    domain="research",
+    grain="one screen, day and symbol that passed",
+    key=("screen", "date", "symbol"),
+    date_column="date",
+    known_by=("date",),
+    columns=(
+        text("screen", "name of the screen"),
+        DATE,
+        SYMBOL,
+        text("name", "short name of the stock", null=True),
+        number("close", "CNY per share, raw"),
+        text("values", "JSON: the values of the formula by their text in it; prices adjusted forward to the day"),
+        text("period", "daily, weekly or monthly bars"),
+        text("formula", "the formula as written"),
+    ),
+)
+
 BACKTESTS = Table(
     name="backtests",
     title="回测汇总",
     about="Each backtest's window, return, drawdown and fees",
     about_zh="每次回测的参数、收益、回撤与费用",
     domain="research",
+    computed_from=("signals", "daily_bars", "adjust_events"),
     grain="one backtest",
     key=("backtest_id",),
     known_by=("run_at",),

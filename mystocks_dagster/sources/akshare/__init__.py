@@ -46,6 +46,12 @@ OFFERS = (
     Offer(table="capital_flow_stock", past="latest", requests=60, published=_CLOSED),
     *_BOARD_FLOWS,
 )
+#: The tables by trading day that are read from East Money's lists.
+_LISTED = (
+    *("daily_bars", "index_bars", "etf_bars", "valuation"),
+    *("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
+    *("industry_boards", "industry_members", "concept_boards", "concept_members"),
+)
 
 SOURCE = SourceDeclaration(
     name="akshare",
@@ -64,16 +70,40 @@ SOURCE = SourceDeclaration(
             gap=2.5,
             ban=6 * HOUR,
             drops_are_bans=True,
+            daily=100,
         ),
         HostRule(
-            name="eastmoney-push2delay", hosts=("push2delay.eastmoney.com",), gap=2.5, ban=6 * HOUR, drops_are_bans=True
+            name="eastmoney-push2delay",
+            hosts=("push2delay.eastmoney.com",),
+            gap=2.5,
+            ban=6 * HOUR,
+            drops_are_bans=True,
+            daily=250,
+            tables=_LISTED,
         ),
         HostRule(
-            name="eastmoney-push2ex", hosts=("push2ex.eastmoney.com",), gap=2.5, ban=6 * HOUR, drops_are_bans=True
+            name="eastmoney-push2ex",
+            hosts=("push2ex.eastmoney.com",),
+            gap=2.5,
+            ban=6 * HOUR,
+            drops_are_bans=True,
+            daily=100,
+            tables=("limit_up", "limit_down"),
         ),
         HostRule(
-            name="eastmoney-datacenter", hosts=("datacenter-web.eastmoney.com", "datacenter.eastmoney.com"), gap=0.75
+            name="eastmoney-datacenter",
+            hosts=("datacenter-web.eastmoney.com", "datacenter.eastmoney.com"),
+            gap=0.75,
+            daily=2000,
+            tables=(
+                "longhubang",
+                "longhubang_seats",
+                "longhubang_institutions",
+                "block_trades",
+                "suspensions",
+                "northbound",
+            ),
         ),
-        HostRule(name="sina", hosts=("sina.com.cn",)),
+        HostRule(name="sina", hosts=("sina.com.cn",), daily=1000),
     ),
 )
