@@ -8,6 +8,7 @@ import polars as pl
 from mystocks_dagster.lake.evidence import silent_days_between, suspension_years
 from mystocks_dagster.lake.last_bars import bars_with_last, changed_bars, last_before
 from mystocks_dagster.lake.loads import whole_days
+from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import changed_closes, derive_events, next_bar_days, runs
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
@@ -131,7 +132,7 @@ def derive_unknown(lake: Lake, *, calendar: TradingCalendar | None = None) -> in
     return settled.height
 
 
-def unknown_events(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
+def unknown_events(lake: TableReader, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
     """Return `symbol` and `date` of the events with an unknown ratio, sorted by both."""
     if not lake.exists("adjust_events"):
         return ADJUST_EVENTS.empty().select("symbol", "date")

@@ -8,6 +8,7 @@ from deltalake import DeltaTable
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.lake import delta
+from mystocks_dagster.lake.code_change_file import own_changes
 from mystocks_dagster.lake.events import refresh_events, session_before
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
@@ -28,15 +29,30 @@ def with_newest_codes(lake: Lake, bars: pl.DataFrame, *, whole: bool) -> pl.Data
         bars: Bars of a source, not stored yet.
         whole: They are all symbols of their days; only then a missing code has ended.
     """
-    published = published_changes().filter(
-        ~pl.col("old_symbol").is_in(lake.code_changes().rows["old_symbol"].to_list())
-    )
-    if published.height and (lake.world or lake.stored_world()) == "real":
-        record_changes(lake, _concerning(published, bars))
+    if (lake.world or lake.stored_world()) == "real":
+        record_known(lake, bars)
     if whole:
         record_changes(lake, prove(lake, bars)[0])
     changes = lake.code_changes()
     return changes.with_newest(bars, ["symbol", "date"]) if changes else bars
+
+
+def record_known(lake: Lake, bars: pl.DataFrame) -> None:
+    """Record the changes that the project's file and this package know, as far as they concern some bars.
+
+    The file wins over the package and over prices, and what a person stated by command wins over the file.
+
+    Raises:
+        TaskFileError: The project's file has problems.
+    """
+    own, recorded = own_changes(), lake.code_changes().rows
+    kept = recorded.filter(pl.col("source") == "stated")["old_symbol"]
+    new = own.join(recorded, on=list(CODE_CHANGES.dtypes), how="anti", nulls_equal=True)
+    new = _concerning(new.filter(~pl.col("old_symbol").is_in(kept.to_list())), bars)
+    if new.height:
+        _store(lake, new)
+    published = published_changes().filter(~pl.col("old_symbol").is_in(own["old_symbol"].to_list()))
+    record_changes(lake, _concerning(published, bars))
 
 
 def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

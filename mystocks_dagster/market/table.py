@@ -89,6 +89,10 @@ class StoredRows(Protocol):
         """Return the state of each trading day of the table; see `lake.coverage`."""
         ...
 
+    def outdated(self) -> pl.DataFrame:
+        """Return the inputs that have changed since the table was computed; see `lake.outdated`."""
+        ...
+
 
 @dataclass(frozen=True)
 class Check:
@@ -102,6 +106,7 @@ class Check:
         failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
         blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
         of_days: Whether it checks the days of `coverage`, without reading a row.
+        of_inputs: Whether it checks the inputs of a computed table, without reading a row.
         summary: Returns a sentence about the outcome, such as a percentage, whether it failed or not.
     """
 
@@ -111,6 +116,7 @@ class Check:
     failing: Callable[[StoredRows], pl.DataFrame]
     blocking: bool = False
     of_days: bool = False
+    of_inputs: bool = False
     summary: Callable[[StoredRows], str] = lambda _: ""
 
 
@@ -128,9 +134,12 @@ class Table:
         grain: What one row stands for.
         key: The columns that identify a row uniquely.
         columns: The columns in stored order.
+        computed_from: The tables from whose rows our own tasks compute it; a check compares it with them.
         date_column: The column of the trading day (or report period), if any.
         by_day: Whether a trading day is written and replaced as a whole. Such a table is partitioned by trading day in
             Dagster and by year on disk.
+        by_month: Whether it is stored like such a table, in one file per calendar month, although it is not written by
+            whole days.
         rules: The value rules; every source's rows are checked against them before they are stored. The table's asset
             checks in Dagster are built from them: one for each `check` rule, and one for all others.
         check_days: The number of newest days that the asset checks read; None means all rows.
@@ -141,6 +150,7 @@ class Table:
         ends: Days that are stated once they have come, such as the end of a membership: as of an earlier day, null.
         available_after: When the rows of a trading day are published; before that the newest day is neither missing
             nor late. A task's field of the same name wins.
+        open: Whether columns of numbers may be added to the stored table, such as those of further indicators.
         checks: Asset checks that compare rows with each other, with other tables and with the calendar; every table
             has those of its key and of its required columns.
     """
@@ -154,20 +164,28 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     origin: Origin = "computed"
+    computed_from: tuple[str, ...] = ()
     date_column: str | None = None
     by_day: bool = False
+    by_month: bool = False
     rules: tuple[Rule, ...] = ()
     check_days: int | None = None
     known_by: tuple[str, ...] = ()
     version_key: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
     available_after: Publication = AFTER_THE_CLOSE
+    open: bool = False
     checks: tuple[Check, ...] = ()
 
     @property
     def description(self) -> str:
         """The content in one line of plain text in both languages."""
         return f"{self.title}：{self.about_zh}。{self.about}."
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether the table is partitioned by year on disk, in one file per calendar month."""
+        return self.by_day or self.by_month
 
     @property
     def dtypes(self) -> dict[str, pl.DataType | type[pl.DataType]]:

@@ -1,7 +1,8 @@
 """Progress of a task with several stages: one percentage, and the remaining time as far as it can be known."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 
 from mystocks_dagster.sources.protocol import Progress
 
@@ -42,6 +43,29 @@ class Stages:
         if self._done < _KNOWN_SHARE or seconds < _KNOWN_SECONDS or self._done >= 1:
             return ""
         return f", about {_duration(seconds * (1 - self._done) / self._done)} left"
+
+
+class StageTimes:
+    """How long each stage of a task took, for `TaskResult.stages`."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin without a stage; `clock` returns seconds."""
+        self._clock = clock
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def of(self, stage: str) -> Generator[None]:
+        """Add the time of a block to a stage."""
+        began = self._clock()
+        try:
+            yield
+        finally:
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + self._clock() - began
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The seconds by stage, in the order in which the stages began first."""
+        return {stage: round(seconds, 2) for stage, seconds in self._seconds.items()}
 
 
 def _duration(seconds: float) -> str:

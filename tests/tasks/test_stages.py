@@ -1,6 +1,6 @@
 """The percentage and the remaining time of a task with stages."""
 
-from mystocks_dagster.tasks.stages import Stages
+from mystocks_dagster.tasks.stages import Stages, StageTimes
 
 
 class Clock:
@@ -53,3 +53,12 @@ def test_a_total_of_zero_is_no_work():
     done: list[int] = []
     Stages(lambda percent, _total, _text: done.append(percent), {"read": 1}, clock=Clock()).of("read")(0, 0, "nothing")
     assert done == [0]
+
+
+def test_the_seconds_of_a_stage_are_added_up_in_the_order_of_the_stages():
+    seconds = iter([0.0, 2.0, 2.0, 5.0, 5.0, 6.004])
+    times = StageTimes(clock=lambda: next(seconds))
+    for stage in ("read", "write", "read"):
+        with times.of(stage):
+            pass
+    assert times.seconds == {"read": 3.0, "write": 3.0}
