@@ -29,6 +29,10 @@ DATASETS = "datasets"
 #: The folder beside the task file with the project's own formulas.
 FORMULAS = "formulas"
 STRATEGIES = "strategies"
+#: The file beside the task file with changes of stock codes beyond those that ship with the package.
+CODE_CHANGES = "code_changes.csv"
+#: The folder beside the task file with the project's own indicators in Python.
+INDICATORS = "indicators"
 #: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
 AUTO = "auto"
 #: Each package in this folder is a data source, see `sources.registry`.
@@ -202,6 +206,11 @@ def strategy_folder() -> Path:
 def formula_folder() -> Path:
     """Return the folder of the project's own formulas, beside its task file."""
     return dataset_folder().parent / FORMULAS
+
+
+def indicator_folder() -> Path:
+    """Return the folder of the project's own indicators in Python, beside its task file."""
+    return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / INDICATORS  # noqa: PTH109 - as in calendar_key
 
 
 @lru_cache(maxsize=64)

@@ -36,6 +36,7 @@ class TaskResult:
         failed_items: Symbols or days that failed, for `partial_success`.
         retry_params: Parameters that run only the failed items again.
         metadata: Other values to show; JSON values only.
+        stages: Seconds by stage of the work.
     """
 
     status: ResultStatus = State.SUCCESS
@@ -46,6 +47,7 @@ class TaskResult:
     failed_items: tuple[str, ...] = ()
     retry_params: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
