@@ -26,6 +26,9 @@ EXPORTS = "exports"
 TRADING_CALENDAR = "trading_calendar.csv"
 #: The folder beside the task file with the project's own dataset files.
 DATASETS = "datasets"
+#: The folder beside the task file with the project's own formulas.
+FORMULAS = "formulas"
+#: The same with its own strategies.
 STRATEGIES = "strategies"
 #: The folder beside the task file with the project's own indicators in Python.
 INDICATORS = "indicators"
@@ -202,6 +205,11 @@ def strategy_folder() -> Path:
 def indicator_folder() -> Path:
     """Return the folder of the project's own indicators in Python, beside its task file."""
     return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / INDICATORS  # noqa: PTH109 - as in calendar_key
+
+
+def formula_folder() -> Path:
+    """Return the folder of the project's own formulas, beside its task file."""
+    return dataset_folder().parent / FORMULAS
 
 
 @lru_cache(maxsize=64)

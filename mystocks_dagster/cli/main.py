@@ -65,14 +65,15 @@ def register_all() -> None:
         logs,
         next,
         run,
+        screen,
         service,
         stop,
         strategies,
         ui,
     )
 
-    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, strategies, alerts)
-    for module in (bootstrap, *steering, health, doctor, demo, ui, api, service):
+    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, screen, strategies)
+    for module in (bootstrap, *steering, alerts, health, doctor, demo, ui, api, service):
         module.register(app)
 
 

@@ -51,7 +51,7 @@ class DataFile(NamedTuple):
 
 
 def data_files(opened: DeltaTable, schema: Table) -> list[DataFile]:
-    """Return the data files of a table that is partitioned by year."""
+    """Return the data files of a table; the year is 0 if it is not partitioned by year."""
     files = pl.DataFrame(opened.get_add_actions(flatten=True))
     if files.is_empty():
         return []
@@ -60,7 +60,8 @@ def data_files(opened: DeltaTable, schema: Table) -> list[DataFile]:
         pl.col(name).cast(pl.Date) if name in files.columns else pl.lit(None, pl.Date).alias(name)
         for name in (f"min.{column}", f"max.{column}")
     )
-    rows = files.select("path", "size_bytes", "num_records", f"partition.{YEAR}", *bounds).iter_rows()
+    year = pl.col(f"partition.{YEAR}") if f"partition.{YEAR}" in files.columns else pl.lit(0)
+    rows = files.select("path", "size_bytes", "num_records", year.alias(YEAR), *bounds).iter_rows()
     return [DataFile(path, size, count, int(year), first, last) for path, size, count, year, first, last in rows]
 
 
@@ -70,22 +71,25 @@ def is_large(rows: int, months: int) -> bool:
 
 
 def parts(schema: Table, frame: pl.DataFrame, *, by_month: bool | None = None) -> Iterator[pl.DataFrame]:
-    """Yield the rows of one file after the other: of a month, or of a year with few rows. Dates ascend.
+    """Yield the rows of one file after the other: of a month, or of a year with few rows. Months ascend.
 
     Args:
         schema: A table with a date column.
-        frame: Its rows, in any order; fastest when they are sorted by date.
+        frame: Its rows, in any order; fastest when they are sorted by date, or by symbol and date.
         by_month: Whether each month is a file; None decides by the number of rows.
     """
     column = date_column(schema)
-    frame = frame if frame[column].is_sorted() else frame.sort(column, maintain_order=True)
-    days = frame[column].rle().struct.unnest().select(day="value", rows="len")
-    days = days.with_columns(year=pl.col("day").dt.year(), month=pl.col("day").dt.month_start())
-    months = pl.col("month").n_unique().over("year")
-    large = pl.col("rows").sum().over("year") > ROWS_PER_MONTH * months
+    months = frame[column].dt.month_start()
+    if not months.is_sorted():
+        # Rows that are sorted by symbol and date stay so within each month: the file needs no other order.
+        order = np.argsort((months.dt.year() * 12 + months.dt.month()).cast(pl.UInt16).to_numpy(), kind="stable")
+        frame, months = frame[order], months[order]
+    runs = months.rle().struct.unnest().select(month="value", rows="len")
+    runs = runs.with_columns(year=pl.col("month").dt.year())
+    large = pl.col("rows").sum().over("year") > ROWS_PER_MONTH * pl.len().over("year")
     first = pl.when(large if by_month is None else pl.lit(by_month)).then("month").otherwise(pl.date("year", 1, 1))
     offset = 0
-    for rows in days.group_by(first.alias("part"), maintain_order=True).agg(pl.col("rows").sum())["rows"]:
+    for rows in runs.group_by(first.alias("part"), maintain_order=True).agg(pl.col("rows").sum())["rows"]:
         yield frame.slice(offset, rows)
         offset += rows
 
@@ -106,7 +110,7 @@ def write_parts(
         with ThreadPoolExecutor(_WRITERS) as pool:
             return list(pool.map(write, named))
     except BaseException:
-        _delete_files(uri, [path for path, _ in named])
+        delete_files(uri, [path for path, _ in named])
         raise
 
 
@@ -147,7 +151,7 @@ def removal(file: DataFile, *, data_change: bool = True) -> RemoveAction:
     return RemoveAction(file.path, data_change, _milliseconds(), file.size, {YEAR: f"{file.year}"})
 
 
-def _delete_files(uri: str, paths: list[str]) -> None:
+def delete_files(uri: str, paths: list[str]) -> None:
     """Delete files to which no commit refers; those that cannot be deleted are left to `Lake.vacuum`."""
     folder = local_path(uri)
     for path in paths:

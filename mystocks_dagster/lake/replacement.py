@@ -28,7 +28,7 @@ class Replacement:
 
     Args:
         uri: The table's location.
-        schema: Its contract; the table is `by_day`.
+        schema: Its contract; the table is partitioned.
         frame: The new rows.
     """
 
@@ -126,6 +126,34 @@ class KeysReplacement(DaysReplacement):
         if rows is None:
             return None
         return rows.join(self.frame, on=self.schema.key, how="anti", maintain_order="left")
+
+
+class StretchReplacement(Replacement):
+    """Replace the rows from one day on, and those of some symbols from an earlier day on.
+
+    Args:
+        since: The first day that is replaced for all symbols.
+        symbols: An earlier first day by the code that is stored.
+    """
+
+    def __init__(self, uri: str, schema: Table, frame: pl.DataFrame, since: date, symbols: Mapping[str, date]) -> None:
+        super().__init__(uri, schema, frame)
+        self.since, self.symbols = since, {code: day for code, day in symbols.items() if day < since}
+        self.first = min([since, *self.symbols.values()])
+
+    def touches(self, file: DataFile) -> bool:
+        """Return whether the file has a day that may be replaced."""
+        return file.last is None or file.last >= self.first
+
+    def survivors(self, file: DataFile) -> pl.DataFrame | None:
+        """Return the rows of earlier days."""
+        column = date_column(self.schema)
+        keys = read_file(self.uri, self.schema, file, ["symbol", column])
+        since = keys["symbol"].replace_strict(self.symbols, default=self.since, return_dtype=pl.Date)
+        replaced = keys[column] >= since
+        if not replaced.any():
+            return None
+        return self.schema.empty() if replaced.all() else read_file(self.uri, self.schema, file).filter(~replaced)
 
 
 def commit_files(

@@ -53,7 +53,15 @@ class BootstrapParams(TaskParams):
     also_writes=(
         *("daily_bars", "adjust_events", "stocks", "stock_names", "code_changes"),
         *("corporate_actions", "action_differences"),
-        *("indicators_daily", "indicators_weekly", "signals", "loaded_days", "quarantine"),
+        *(
+            "indicators_daily",
+            "indicators_weekly",
+            "indicators_monthly",
+            "indicator_state",
+            "signals",
+            "loaded_days",
+            "quarantine",
+        ),
     ),
 )
 def bootstrap_market(params: BootstrapParams, run: TaskRun) -> TaskResult:

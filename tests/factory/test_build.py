@@ -13,7 +13,7 @@ TABLES_BY_TASK = {
     "hourly_realtime_data": {"stock_quotes", "etf_quotes"},
     "sync_basic_stock_info": {"stocks"},
     "sync_financial_data": {"balance_sheets", "income_statements", "cash_flows"},
-    "calc_technical_indicators": {"indicators_daily", "indicators_weekly"},
+    "calc_technical_indicators": {"indicators_daily", "indicators_monthly", "indicators_weekly"},
     "calc_strategy_signals": {"signals"},
     "fetch_lhb_data": {"longhubang"},
     "fetch_capital_flow": {"capital_flow_stock", "capital_flow_sector", "capital_flow_concept"},
@@ -26,7 +26,7 @@ TABLES_BY_TASK = {
 }
 UPSTREAM = {
     "indicators_daily": {"daily_bars", "adjust_events"},
-    "signals": {"indicators_daily", "indicators_weekly", "daily_bars"},
+    "signals": {"indicators_daily", "indicators_monthly", "indicators_weekly", "daily_bars"},
     "balance_sheets": {"stocks"},
     "backtests": {"signals", "daily_bars", "adjust_events", "corporate_actions", "stocks", "stock_names", "index_bars"},
 }

@@ -80,9 +80,9 @@ def bootstrap(computing: TaskRun) -> Callable[..., TaskResult]:
 
 
 def contents(lake: Lake) -> dict[str, pl.DataFrame]:
-    """Return the rows of all tables, without the time at which they were loaded."""
+    """Return the rows of all tables, without the time at which they were loaded; the state names versions of tables."""
     moments = ("loaded_at", "set_aside_at", "updated_at")
-    frames = {info.table: lake.read(info.table) for info in lake.tables()}
+    frames = {info.table: lake.read(info.table) for info in lake.tables() if info.table != "indicator_state"}
     return {
         name: frame.drop(*moments, strict=False).select(pl.all()).sort(pl.all(), nulls_last=True)
         for name, frame in frames.items()

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -103,9 +104,7 @@ def _block(plan: Plan, bars: Bars, state: Mapping[str, np.ndarray]) -> dict[str,
     return {name: numbers(_read(slots, slot)) for name, slot in plan.outputs.items()}
 
 
-def _run_kernel(
-    step: Step, bars: Bars, rows: int, series: list[np.ndarray | float | None], state: Mapping[str, np.ndarray]
-) -> np.ndarray:
+def _run_kernel(step: Step, bars: Bars, rows: int, series: list[Any], state: Mapping[str, np.ndarray]) -> np.ndarray:
     """Run a kernel on arrays of one kind only, so that it is compiled once."""
     arrays = [np.full(rows, value) if isinstance(value, float) else numbers(value) for value in series]
     carried = state[step.version] if step.state_size else np.empty((bars.symbols, 0))

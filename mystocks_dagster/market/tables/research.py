@@ -26,6 +26,28 @@ SIGNALS = Table(
     ),
 )
 
+SCREENS = Table(
+    name="screens",
+    title="选股结果",
+    about="Symbols that passed a screen on a day, with the values that made them pass",
+    about_zh="每日各选股公式选出的股票及其数值",
+    domain="research",
+    grain="one screen, day and symbol that passed",
+    key=("screen", "date", "symbol"),
+    date_column="date",
+    known_by=("date",),
+    columns=(
+        text("screen", "name of the screen"),
+        DATE,
+        SYMBOL,
+        text("name", "short name of the stock", null=True),
+        number("close", "CNY per share, raw"),
+        text("values", "JSON: the values of the formula by their text in it; prices adjusted forward to the day"),
+        text("period", "daily, weekly or monthly bars"),
+        text("formula", "the formula as written"),
+    ),
+)
+
 BACKTESTS = Table(
     name="backtests",
     title="回测汇总",

@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.indicators import COLUMNS, INDICATORS, Indicator, indicator_columns
+from mystocks_dagster.market.indicators import INDICATORS, columns_of, indicator_table
 from mystocks_dagster.project.market_view.bars import bars_of
 from mystocks_dagster.project.market_view.options import Adjustment, Period
 from mystocks_dagster.project.market_view.securities import Security
 
 #: Indicators that are drawn over the candles, because they are prices.
-OVERLAYS: frozenset[Indicator] = frozenset({"MA", "BOLL"})
+OVERLAYS: frozenset[str] = frozenset({"MA", "BOLL"})
 #: Decimals of prices and indicators in the answer: more than a screen shows.
 _DECIMALS = 4
 
@@ -73,7 +73,7 @@ def chart_of(
     *,
     period: Period = "daily",
     adjustment: Adjustment = "qfq",
-    indicators: Sequence[Indicator] = INDICATORS,
+    indicators: Sequence[str] = INDICATORS,
     backtest: str | None = None,
 ) -> Chart:
     """Return the chart of a security over its whole history.
@@ -90,8 +90,10 @@ def chart_of(
         backtest: Id of a backtest whose trades are marked.
     """
     bars = bars_of(lake, security, period=period, adjustment=adjustment)
-    values = bars.select(indicator_columns(indicators)) if bars.height else pl.DataFrame()
-    tables: dict[str, pl.DataFrame] = {name: values.select(COLUMNS[name]) for name in indicators if values.width}
+    tables: dict[str, pl.DataFrame] = {}
+    if bars.height:
+        values = indicator_table(bars.with_columns(symbol=pl.lit(security.symbol)), indicators)
+        tables = {name: values.select(columns) for name, columns in columns_of(indicators).items()}
     marks = sorted(_marks(lake, security.symbol, backtest), key=lambda mark: mark.day) if bars.height else []
     return Chart(
         security=security,

@@ -182,6 +182,7 @@ def test_the_message_shows_the_line_with_a_caret_under_chinese_text():
         "file": "趋势.txt",
         "line": 2,
         "column": 4,
+        "path": "",
         "message": "there is no function CROSSS",
         "hint": "Did you mean 'CROSS'?",
     }
