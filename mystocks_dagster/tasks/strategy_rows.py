@@ -67,16 +67,18 @@ def read_rows(lake: Lake, choices: Sequence[Choice], needs: Needs) -> pl.DataFra
     return rows
 
 
-def read_all(lake: Lake, choice: Choice, *, symbols: Sequence[str], years: int) -> pl.DataFrame:
-    """Return the rows that a strategy reads, of some symbols, of the years up to the newest stored day.
+def read_all(
+    lake: Lake, choices: Sequence[Choice], columns: Sequence[str], *, symbols: Sequence[str], years: int
+) -> pl.DataFrame:
+    """Return rows of some symbols, of the years up to the newest stored day.
 
     Raises:
-        TableMissing: A column does not exist, or has no values.
+        TableMissing: A column that one of the strategies reads does not exist, or has no values.
     """
-    _check_columns(lake, [choice])
+    _check_columns(lake, choices)
     newest = lake.head(INDICATORS, 1)["date"].item()
-    rows = _rows(lake, choice.definition.reads, start=newest - timedelta(days=366 * years), symbols=symbols)
-    _check_values(rows, [choice])
+    rows = _rows(lake, columns, start=newest - timedelta(days=366 * years), symbols=symbols)
+    _check_values(rows, choices)
     return rows
 
 
