@@ -1,4 +1,4 @@
-"""The shift test of strategies and indicators on stored days. It runs their code, so it is a task of its own process."""
+"""The shift test of strategies and indicators on stored days. It runs their code, so it has a process of its own."""
 
 from collections.abc import Mapping
 from typing import Any

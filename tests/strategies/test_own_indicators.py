@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mystocks_dagster.errors import InvalidParams
