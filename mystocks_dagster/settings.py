@@ -30,6 +30,8 @@ DATASETS = "datasets"
 FORMULAS = "formulas"
 #: The same with its own strategies.
 STRATEGIES = "strategies"
+#: The file beside the task file with changes of stock codes beyond those that ship with the package.
+CODE_CHANGES = "code_changes.csv"
 #: The folder beside the task file with the project's own indicators in Python.
 INDICATORS = "indicators"
 #: A choice of sources that stands for the order of preference of each table, see `sources.preference`.

@@ -96,6 +96,7 @@ class Coverage(_OpenModel):
     counts: dict[str, dict[str, int]] = Field(description="Table to the number of days in each state.")
     gaps: list[dict[str, Any]] = Field(description="Stretches of days that are not complete.")
     never_loaded: dict[str, str | None] = Field(description="Table without any day to the task that loads it.")
+    outdated: list[dict[str, Any]] = Field(description="Computed tables whose inputs have changed since.")
 
 
 class PassedSymbol(_OpenModel):

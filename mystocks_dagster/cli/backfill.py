@@ -1,6 +1,6 @@
 """backfill: load past trading days."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -9,8 +9,9 @@ import typer
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import task_ids
 from mystocks_dagster.cli.data_gaps import days_text
+from mystocks_dagster.cli.fill_plan import print_plan, print_postponed
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, escape, print_json, print_table
+from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.cli.run import print_executions, read_param
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.tags import Tag
@@ -42,13 +43,22 @@ def backfill(
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Also load days that are loaded already.")] = False,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, for these runs only.")] = None,
+    requests: Annotated[
+        int | None,
+        typer.Option(
+            "--requests",
+            min=0,
+            help="With --missing, send at most so many requests a day to each host, in place of its own limit.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be loaded, and start nothing.")] = False,
     json: Json = False,
 ) -> None:
     """Load the missing trading days of a range, one run per contiguous stretch.
 
     Loaded days are skipped, so an interrupted backfill continues where it stopped. Days after the end of the published
-    trading calendar are refused.
+    trading calendar are refused. With --missing, the plan is printed first, and what would send too many requests to a
+    host is left for another day: then the exit code is 1, and the same command continues.
 
     Example: mystocks backfill daily_data_sync --from 2026-03-02 --to 2026-03-06
     """
@@ -57,7 +67,9 @@ def backfill(
     if missing:
         if again:
             raise InvalidParams("--missing loads what is not complete; leave out --again, or --missing.")
-        _fill_missing(names or [], first, last, config, dry_run=dry_run, json=json)
+        _fill_missing(names or [], first, last, config, requests=requests, dry_run=dry_run, json=json)
+    if requests is not None:
+        raise InvalidParams("--requests limits what --missing loads; add --missing, or leave it out.")
     if not names or len(names) != 1 or first is None:
         raise InvalidParams(
             "Name one task and its first day: mystocks backfill TASK --from YYYY-MM-DD. "
@@ -83,24 +95,56 @@ def _fill_range(
 
 
 def _fill_missing(
-    tables: list[str], start: date | None, end: date | None, config: Mapping[str, Any], *, dry_run: bool, json: bool
+    tables: list[str],
+    start: date | None,
+    end: date | None,
+    config: Mapping[str, Any],
+    *,
+    requests: int | None,
+    dry_run: bool,
+    json: bool,
 ) -> None:
-    """Load the gaps of tables; end the command."""
+    """Load the gaps of tables within what the hosts allow; end the command."""
     project = open_project()
-    plan = project.coverage.plan(tables, start=start, end=end, source=config.get("data_source"))
+    plan = project.coverage.plan(tables, start=start, end=end, source=config.get("data_source"), requests=requests)
     if not json:
-        _print_plan(plan)
-    if dry_run or not plan.fills:
+        print_plan(plan)
+    if dry_run:
         if json:
             print_json({**plan.to_json(), "executions": []})
         raise typer.Exit(0)
-    runs = []
-    for fill in plan.fills:
-        planner = project.runs.backfill(fill.task_id)
-        given = {"data_source": fill.source, **({"force": True} if fill.force else {})}
-        known = {name: value for name, value in given.items() if planner.takes(name)}
-        runs.append((planner, (fill.first, fill.last), {**known, **config}))
-    _run_all(project, runs, plan.to_json(), json=json)
+    finished, left = _run_fills(project, plan.fills, config, requests, quiet=json)
+    executions = [execution for run in finished for execution in run.executions]
+    if json:
+        postponed = [item.to_json() for item in (*plan.postponed, *left)]
+        given = {**plan.to_json(), "postponed": postponed}
+        print_json({**given, "executions": [execution.to_json() for execution in executions]})
+    else:
+        if executions:
+            print_executions(executions)
+        print_postponed(left)
+    whole = not plan.postponed and not left and all(run.succeeded for run in finished)
+    raise typer.Exit(0 if whole else 1)
+
+
+def _run_fills(
+    project: Any, fills: Sequence[Any], config: Mapping[str, Any], requests: int | None, *, quiet: bool
+) -> tuple[list[Any], list[Any]]:
+    """Run what is still possible of each fill; return the finished runs, and what is left for another day.
+
+    A source gets its requests counted in each run, so the budget is read again before the next one.
+    """
+    from mystocks_dagster.cli.follow import run_and_follow
+
+    finished, left = [], []
+    for planned in fills:
+        fill, postponed = project.coverage.today(planned, requests)
+        if postponed:
+            left.append(postponed)
+        if fill is None:
+            continue
+        finished.append(run_and_follow(project, project.runs.create_fill(fill, config), quiet=quiet))
+    return finished, left
 
 
 def _run_all(project: Any, runs: list[tuple[Any, Any, Any]], plan: Mapping[str, Any], *, json: bool) -> None:
@@ -122,22 +166,3 @@ def _run_all(project: Any, runs: list[tuple[Any, Any, Any]], plan: Mapping[str, 
 def _summary(plan: Any) -> str:
     spans = ", ".join(days_text(*span) for span in plan.spans) or "nothing"
     return f"{', '.join(plan.tables)}: {plan.days} trading days to load ({spans}), {plan.present} are loaded already."
-
-
-def _print_plan(plan: Any) -> None:
-    rows = [
-        (fill.task_id, days_text(fill.first, fill.last), fill.days, fill.source, fill.requests, ", ".join(fill.tables))
-        for fill in plan.fills
-    ]
-    if rows:
-        print_table(("task", "trading days", "days", "source", "requests", "tables"), rows)
-    for item in plan.not_fillable:
-        days = f"{item.days} day{'' if item.days == 1 else 's'}"
-        console.print(
-            f"[yellow]cannot be loaded:[/] {item.table} {days_text(item.first, item.last)} ({days}): {escape(item.why)}"
-        )
-    for name, task in plan.never_loaded.items():
-        load = f"mystocks run {task}" if task else "no task of tasks.yaml loads it"
-        console.print(f"{name}: nothing is loaded yet, so nothing counts as missing; {load}")
-    if not rows and not plan.not_fillable:
-        console.print("No day is missing.")

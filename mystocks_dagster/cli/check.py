@@ -9,7 +9,7 @@ import typer
 from mystocks_dagster.cli.completion import TaskOrGroup, TaskType
 from mystocks_dagster.cli.open_project import open_task_file
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
-from mystocks_dagster.settings import Settings
+from mystocks_dagster.settings import CODE_CHANGES, Settings, dataset_folder
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
 
 def check(json: Json = False) -> None:
-    """Check tasks.yaml and the project's datasets and strategies, and report every problem with file, line and remedy.
+    """Check tasks.yaml and the project's files beside it, and report every problem with file, line and remedy.
+
+    These are the datasets in `datasets/`, the strategies in `strategies/` and the code changes in `code_changes.csv`.
 
     Example: mystocks check
     """
@@ -33,7 +35,8 @@ def check(json: Json = False) -> None:
     from mystocks_dagster.taskfile.warnings import warnings_about
 
     path = Settings.from_env().task_file
-    problems = [*check_task_file(path), *dataset_problems(), *strategy_problems(), *indicator_problems()]
+    own_code = [*strategy_problems(), *indicator_problems()]
+    problems = [*check_task_file(path), *dataset_problems(), *own_code, *_code_change_problems()]
     if json:
         print_json([problem.to_json() for problem in problems])
     elif problems:
@@ -47,6 +50,15 @@ def check(json: Json = False) -> None:
     for warning in () if json else warnings_about(path):
         console.print(str(warning), style="yellow", markup=False)
     raise typer.Exit(1 if problems else 0)
+
+
+def _code_change_problems() -> list[Any]:
+    """Return the problems of the project's file of code changes; without one, nothing is imported for it."""
+    if not dataset_folder().with_name(CODE_CHANGES).is_file():
+        return []
+    from mystocks_dagster.lake.code_change_file import problems
+
+    return problems()
 
 
 def _lines(path: Path) -> list[str]:

@@ -21,7 +21,7 @@ def register(data: typer.Typer) -> None:
 
 def gaps(
     table: Annotated[
-        str | None, typer.Argument(help="Name of a table that is loaded by trading day; else all.")
+        str | None, typer.Argument(help="Name of a table that is loaded by trading day, or computed; else all.")
     ] = None,
     start: Annotated[
         datetime | None, typer.Option("--from", formats=_DAY, help="First day; else each table's first loaded day.")
@@ -30,6 +30,8 @@ def gaps(
     json: Json = False,
 ) -> None:
     """Show which trading days are missing, partial, quarantined or not published yet, as stretches of days.
+
+    Computed tables, such as indicators and signals, are listed if a table that they were computed from has changed.
 
     Example: mystocks data gaps daily_bars --from 2026-01-01
     """
@@ -43,6 +45,10 @@ def gaps(
     for name, task in report.never_loaded.items():
         load = f"load it with: mystocks run {task}" if task else "no task of tasks.yaml loads it"
         console.print(f"{name}: nothing is loaded; {load}")
+    for row in report.outdated.iter_rows(named=True):
+        since = f" from {row['date']} on" if row["date"] else ""
+        again = f"mystocks run {row['task']}" if row["task"] else "no task of tasks.yaml computes it"
+        console.print(f"[yellow]{row['table']} is outdated:[/] {row['input']} has changed{since}; {again}")
     if any(gap.status != "not_published" for gap in report.gaps):
         console.print(f"Load them:  [bold]mystocks backfill --missing{f' {escape(table)}' if table else ''}[/]")
 

@@ -44,7 +44,7 @@ def screen(
 
 
 def _print(result: Any) -> None:
-    rows = [[round(value, 4) if isinstance(value, float) else value for value in row] for row in result.rows.rows()]
+    rows = [list(map(_shown, row)) for row in result.rows.rows()]
     if rows:
         print_table(result.rows.columns, rows)
     more = f" ({len(rows):,} are shown)" if len(rows) < result.passed else ""
@@ -55,3 +55,10 @@ def _print(result: Any) -> None:
     )
     for note in result.notes:
         console.print(f"[yellow]{escape(note)}[/]")
+
+
+def _shown(value: Any) -> Any:
+    """Return a number with the digits that a person reads."""
+    if not isinstance(value, float):
+        return value
+    return float(round(value)) if abs(value) >= 1_000_000 else round(value, 4)

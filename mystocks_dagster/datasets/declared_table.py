@@ -7,6 +7,7 @@ import polars as pl
 
 from mystocks_dagster.datasets.expressions import Kind, translate
 from mystocks_dagster.datasets.model import ColumnSpec, ColumnType, DatasetFile, RuleSpec
+from mystocks_dagster.market.checks import WITNESSES_AGREE
 from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.market.table import MOMENT, Column, Rule, Table
 from mystocks_dagster.market.tables.rules import NOT_IN_THE_FUTURE, RECENT, TRADING_DAY
@@ -74,6 +75,7 @@ def declared_table(name: str, spec: DatasetFile) -> Table:
         available_after=Publication.parse(spec.available_after),
         known_by=(spec.known_by,) if spec.known_by else (DATE,) if spec.by_day else (),
         version_key=spec.version_key,
+        checks=(WITNESSES_AGREE,) if spec.witness else (),
     )
 
 

@@ -11,6 +11,7 @@ from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.last_bars import bars_with_last
 from mystocks_dagster.lake.loads import complete_days
+from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.action_check import differences
@@ -23,7 +24,7 @@ _KEY = ["symbol", "date", "kind"]
 _SAME = [*_KEY, "last_close", "stated", "expected"]
 
 
-def known_action_days(lake: Lake) -> list[date]:
+def known_action_days(lake: TableReader) -> list[date]:
     """Return the days of which the corporate actions are known, ascending."""
     return sorted(complete_days(lake, CORPORATE_ACTIONS.name))
 
@@ -79,7 +80,7 @@ def _check(lake: Lake, compared: list[date], actions: pl.DataFrame) -> ActionChe
     return ActionCheck(rows.filter(~pl.col("confirmed")).height, changed)
 
 
-def open_differences(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
+def open_differences(lake: TableReader, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
     """Return the differences that nobody has decided, sorted by symbol and day."""
     if not lake.exists(TABLE):
         return ACTION_DIFFERENCES.empty()

@@ -7,7 +7,7 @@ import polars as pl
 
 from mystocks_dagster.lake.action_check import known_action_days, open_differences
 from mystocks_dagster.lake.loads import load_entries
-from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.reading import TableReader
 
 #: Name of the column: true if the actions of all days between the row and the anchor are known and agree with the
 #: prices, false if they differ and nobody has decided, null if they are not known, so that prices alone decide.
@@ -15,7 +15,7 @@ CONFIRMED = "confirmed"
 
 
 def with_confirmed(
-    lake: Lake, bars: pl.LazyFrame, *, anchor: date, symbols: Sequence[str] | None = None
+    lake: TableReader, bars: pl.LazyFrame, *, anchor: date, symbols: Sequence[str] | None = None
 ) -> pl.LazyFrame:
     """Return the bars with the column `confirmed`, in the same order.
 
@@ -42,7 +42,7 @@ def with_confirmed(
     return joined.with_columns(flag.alias(CONFIRMED)).drop("_start", "_end")
 
 
-def _unknown_span(lake: Lake, anchor: date) -> tuple[date | None, date | None]:
+def _unknown_span(lake: TableReader, anchor: date) -> tuple[date | None, date | None]:
     """Return the last loaded day up to the anchor, and the first one after it, whose actions are not known.
 
     Rows before the one, or from the other on, are separated from the anchor by a day of unknown actions. The first

@@ -11,7 +11,7 @@ from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.evidence import silent_days_between
 from mystocks_dagster.lake.last_bars import bars_with_last
 from mystocks_dagster.lake.loads import complete_days, whole_days
-from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.market.adjacency import uncertain
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 
@@ -41,7 +41,7 @@ class Doubt:
 
 
 def find_doubts(
-    lake: Lake,
+    lake: TableReader,
     *,
     symbols: Sequence[str] | None = None,
     end: date | None = None,

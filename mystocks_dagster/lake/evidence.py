@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.market.adjacency import are_consecutive, silent_days, uncertain
 from mystocks_dagster.market.calendar import TradingCalendar
 
@@ -15,7 +15,7 @@ _AROUND = timedelta(days=40)
 
 
 def silent_days_between(
-    lake: Lake, bars: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar
+    lake: TableReader, bars: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar
 ) -> list[date]:
     """Return, ascending, the days between those bars and their previous ones on which an unstored bar may exist.
 
@@ -43,7 +43,7 @@ def silent_days_between(
     return [day for day in silent if day not in closed]
 
 
-def suspension_years(lake: Lake, years: Collection[int], *, without: Collection[date] = ()) -> set[int]:
+def suspension_years(lake: TableReader, years: Collection[int], *, without: Collection[date] = ()) -> set[int]:
     """Return those of `years` in which suspended days are stored as bars, not counting the days in `without`."""
     start, end = date(min(years), 1, 1), date(max(years), 12, 31)
     bars = lake.scan("daily_bars", columns=["date", "suspended"], start=start, end=end).filter("suspended")
@@ -59,7 +59,7 @@ def _between(spans: Iterable[tuple[date, date]], days: list[date]) -> list[date]
     return [days[index] for index in sorted(indices)]
 
 
-def _days_without_trading(lake: Lake, days: list[date]) -> set[date]:
+def _days_without_trading(lake: TableReader, days: list[date]) -> set[date]:
     """Return those of `days`, all beyond the calendar, that lie between two stored consecutive trading days."""
     if not days:
         return set()

@@ -8,10 +8,12 @@ from deltalake import DeltaTable
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.lake import delta
+from mystocks_dagster.lake.code_change_file import own_changes
 from mystocks_dagster.lake.events import refresh_events, session_before
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.code_changes import CODE, CodeChanges, proven_changes, published_changes
+from mystocks_dagster.market.code_changes import CODE, CodeChanges, distinct_symbols, proven_changes, published_changes
+from mystocks_dagster.market.continuity import spans_of_symbols
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.reference import CODE_CHANGES
 
@@ -28,15 +30,30 @@ def with_newest_codes(lake: Lake, bars: pl.DataFrame, *, whole: bool) -> pl.Data
         bars: Bars of a source, not stored yet.
         whole: They are all symbols of their days; only then a missing code has ended.
     """
-    published = published_changes().filter(
-        ~pl.col("old_symbol").is_in(lake.code_changes().rows["old_symbol"].to_list())
-    )
-    if published.height and (lake.world or lake.stored_world()) == "real":
-        record_changes(lake, _concerning(published, bars))
+    if (lake.world or lake.stored_world()) == "real":
+        record_known(lake, bars)
     if whole:
         record_changes(lake, prove(lake, bars)[0])
     changes = lake.code_changes()
     return changes.with_newest(bars, ["symbol", "date"]) if changes else bars
+
+
+def record_known(lake: Lake, bars: pl.DataFrame) -> None:
+    """Record the changes that the project's file and this package know, as far as they concern some bars.
+
+    The file wins over the package and over prices, and what a person stated by command wins over the file.
+
+    Raises:
+        TaskFileError: The project's file has problems.
+    """
+    own, recorded = own_changes(), lake.code_changes().rows
+    kept = recorded.filter(pl.col("source") == "stated")["old_symbol"]
+    new = own.join(recorded, on=list(CODE_CHANGES.dtypes), how="anti", nulls_equal=True)
+    new = _concerning(new.filter(~pl.col("old_symbol").is_in(kept.to_list())), bars)
+    if new.height:
+        _store(lake, new)
+    published = published_changes().filter(~pl.col("old_symbol").is_in(own["old_symbol"].to_list()))
+    record_changes(lake, _concerning(published, bars))
 
 
 def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -48,7 +65,7 @@ def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     near = _near(lake, bars)
     days, new_days = near["date"].unique().sort().to_list(), set(bars["date"].unique())
     following = {session_before(day, shanghai()): day for day in days[1:] if day in new_days}
-    spans = near.group_by("symbol").agg(first=pl.col("date").min(), last=pl.col("date").max())
+    spans = spans_of_symbols(near)
     # Few codes begin or end within a year: only their bars are looked at, which needs no sorting of the market.
     first = spans.filter(pl.col("first").is_in(list(following.values()))).select("symbol", date="first")
     last = spans.filter(pl.col("last").is_in(list(following))).select("symbol", date="last")
@@ -193,7 +210,7 @@ def _named(lake: Lake, spans: pl.DataFrame, day: str, *, before: bool) -> pl.Dat
 
 def _concerning(changes: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     codes = [*changes["old_symbol"], *changes["new_symbol"]]
-    return changes if bars["symbol"].is_in(codes).any() else changes.clear()
+    return changes if distinct_symbols(bars).is_in(codes).any() else changes.clear()
 
 
 def _as_changes(pairs: pl.DataFrame) -> pl.DataFrame:

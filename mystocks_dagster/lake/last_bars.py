@@ -6,8 +6,8 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.sorting import collect_sorted, with_text_symbols
-from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import changed_closes
 
 #: Longer than any holiday: within these days nearly every symbol has its previous bar.
@@ -16,7 +16,7 @@ _YEAR = timedelta(days=366)
 _DAY = timedelta(days=1)
 
 
-def bars_with_last(lake: Lake, days: Sequence[date], symbols: Sequence[str] | None = None) -> pl.DataFrame:
+def bars_with_last(lake: TableReader, days: Sequence[date], symbols: Sequence[str] | None = None) -> pl.DataFrame:
     """Return the bars of `days`, each with the previous stored bar of its symbol, sorted by symbol and date.
 
     Args:
@@ -30,12 +30,12 @@ def bars_with_last(lake: Lake, days: Sequence[date], symbols: Sequence[str] | No
     return with_text_symbols(_bars_with_last(lake, days, symbols))
 
 
-def changed_bars(lake: Lake, days: Sequence[date]) -> pl.DataFrame:
+def changed_bars(lake: TableReader, days: Sequence[date]) -> pl.DataFrame:
     """Return the bars of `days` whose previous close is not the last one, as `changed_closes` selects them."""
     return changed_closes(_bars_with_last(lake, days, None))
 
 
-def _bars_with_last(lake: Lake, days: Sequence[date], symbols: Sequence[str] | None) -> pl.DataFrame:
+def _bars_with_last(lake: TableReader, days: Sequence[date], symbols: Sequence[str] | None) -> pl.DataFrame:
     start = days[0] - _BACK
     columns = ["symbol", "date", "prev_close", "close"]
     bars = collect_sorted(
@@ -59,7 +59,7 @@ def _are_among(dates: pl.Series, days: Sequence[date]) -> pl.Series:
     return pl.Series((offsets >= 0) & (offsets < len(table)) & table[np.clip(offsets, 0, len(table) - 1)])
 
 
-def _with_earlier(lake: Lake, bars: pl.DataFrame, start: date) -> pl.DataFrame:
+def _with_earlier(lake: TableReader, bars: pl.DataFrame, start: date) -> pl.DataFrame:
     """Return the bars with the last bar before `start` where no later one precedes them."""
     first = bars.select("symbol", "last_date").with_row_index("row").filter(pl.col("last_date").is_null())
     first = first.with_columns(pl.col("symbol").cast(pl.String))
@@ -72,7 +72,7 @@ def _with_earlier(lake: Lake, bars: pl.DataFrame, start: date) -> pl.DataFrame:
     )
 
 
-def last_before(lake: Lake, symbols: list[str], before: date) -> pl.DataFrame:
+def last_before(lake: TableReader, symbols: list[str], before: date) -> pl.DataFrame:
     """Return `symbol`, `earlier_date` and `earlier_close` of the last bars before a day."""
     parts = [pl.DataFrame(schema={"symbol": pl.String, "earlier_date": pl.Date, "earlier_close": pl.Float64})]
     # One year is read first: the rest only for the symbols that have no bar in it.

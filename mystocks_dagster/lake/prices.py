@@ -13,9 +13,8 @@ from mystocks_dagster.lake.confirmation import CONFIRMED, with_confirmed
 from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import unknown_events
-from mystocks_dagster.lake.reading import Selection
+from mystocks_dagster.lake.reading import Selection, TableReader
 from mystocks_dagster.lake.sorting import collect_sorted, with_text_symbols
-from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import PRICES, factors
 from mystocks_dagster.market.tables.market import DAILY_BARS
 
@@ -24,7 +23,7 @@ Unknown = Literal["refuse", "leave_out"]
 
 
 def scan_adjusted(
-    lake: Lake,
+    lake: TableReader,
     how: How = "hfq",
     *,
     symbols: Sequence[str] | None = None,
@@ -102,19 +101,19 @@ class AdjustedSelection(Selection, total=False):
     unknown: Unknown
 
 
-def adjusted_bars(lake: Lake, how: How = "hfq", **selection: Unpack[AdjustedSelection]) -> pl.DataFrame:
+def adjusted_bars(lake: TableReader, how: How = "hfq", **selection: Unpack[AdjustedSelection]) -> pl.DataFrame:
     """Read daily bars with adjusted prices into memory; arguments and errors as in `scan_adjusted`."""
     frame = scan_adjusted(lake, how, **selection)
     with translate_errors(lake.location):
         return frame.collect()
 
 
-def unknown_factors(lake: Lake, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
+def unknown_factors(lake: TableReader, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
     """Return `symbol` and `date` of each bar with an unknown ratio, sorted by both; `lake.doubts` has the reasons."""
     return unknown_events(lake, symbols=symbols)
 
 
-def before_unknown(lake: Lake, bars: pl.LazyFrame) -> pl.LazyFrame:
+def before_unknown(lake: TableReader, bars: pl.LazyFrame) -> pl.LazyFrame:
     """Return the bars (with `symbol` and `date`) that have an hfq price: before their symbol's first unknown ratio."""
     unknown = unknown_events(lake)
     return within(bars, _near(unknown, date.min)) if unknown.height else bars
@@ -136,7 +135,7 @@ def _near(gaps: pl.DataFrame, anchor: date) -> pl.DataFrame:
     return starts.join(after.group_by("symbol").agg(end=pl.col("date").min()), on="symbol", how="full", coalesce=True)
 
 
-def _refuse(lake: Lake, near: pl.DataFrame, bars: pl.LazyFrame) -> None:
+def _refuse(lake: TableReader, near: pl.DataFrame, bars: pl.LazyFrame) -> None:
     """Raise an error when an unknown ratio separates requested rows from the anchor."""
     requested = bars.select("symbol", "date").filter(pl.col("symbol").is_in(near["symbol"].to_list()))
     with translate_errors(lake.location):

@@ -45,7 +45,7 @@ class TableReader:
         self.location = location.rstrip("/")
         self.world = world
         self._known_world: str | None = None
-        self._changes: tuple[object, CodeChanges] = (None, NO_CHANGES)
+        self._changes: tuple[delta.Commit | None, CodeChanges] = (None, NO_CHANGES)
 
     def exists(self, table: str) -> bool:
         """Return whether the table exists."""
@@ -118,14 +118,17 @@ class TableReader:
         uri = self._uri(CODE_CHANGES.name)
         folder = local_path(uri)
         # Most lakes in a folder have no such table; asking the system takes a tenth of opening a log.
-        opened = delta.open_table(uri) if folder is None or os.path.exists(folder) else None  # noqa: PTH110
-        if opened is None:
+        if folder is not None and not os.path.exists(folder):  # noqa: PTH110
             return NO_CHANGES
-        version = (opened.metadata().id, opened.version())
-        if self._changes[0] != version:
+        known = self._changes[0]
+        if folder is None or known is None or delta.commit_of(folder, known.version) != known:
+            opened = delta.open_table(uri)
+            if opened is None:
+                return NO_CHANGES
             check_format(CODE_CHANGES, opened)
+            commit = delta.commit_of(folder, opened.version()) if folder else None
             rows = self._collect(CODE_CHANGES.name, pl.scan_delta(opened).select(list(CODE_CHANGES.dtypes)))
-            self._changes = (version, CodeChanges(rows) if rows.height else NO_CHANGES)
+            self._changes = (commit, CodeChanges(rows) if rows.height else NO_CHANGES)
         changes = self._changes[1]
         if as_of is None or changes is NO_CHANGES:
             return changes

@@ -1,12 +1,20 @@
-"""Names of stocks, and ST, by day: recorded from each stock list, never guessed for days that no list covers."""
+"""Names of stocks, and ST, by day: recorded from each stock list, never guessed for days that nothing covers.
+
+Days before the first list are covered where an exchange states its changes of names.
+"""
 
 from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
 
+from mystocks_dagster.lake.events import session_before
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables.reference import STOCK_NAMES
+
+#: The table of the dataset with the changes that an exchange states.
+_CHANGES = "name_changes"
 
 
 def record_names(lake: Lake, listed: pl.DataFrame, day: date) -> int:
@@ -33,6 +41,62 @@ def record_names(lake: Lake, listed: pl.DataFrame, day: date) -> int:
     kept = stored.join(pl.concat([same, begun]), on=["symbol", "from_day"], how="anti")
     lake.replace_all("stock_names", pl.concat([kept, same, begun]).sort("symbol", "from_day"))
     return begun.height
+
+
+def record_history(lake: Lake) -> int:
+    """Add the names before each stock's first list, from the changes in `name_changes` and the day of listing.
+
+    A name is covered from its change to the day before the next one, the last one to the first list if that has the
+    same name. Where two changes, or a change and the list, contradict each other, the days between are not covered.
+
+    Returns:
+        The number of rows added or extended.
+    """
+    if not lake.exists(_CHANGES) or not lake.exists("stock_names"):
+        return 0
+    stored = lake.read("stock_names")
+    first = stored.sort("from_day").unique("symbol", keep="first")
+    changes = lake.read(_CHANGES, columns=["symbol", "date", "old_name", "new_name"])
+    changes = changes.join(first.select("symbol", "name", first="from_day"), on="symbol")
+    changes = changes.filter(pl.col("date") > shanghai().first, pl.col("date") < pl.col("first")).sort("symbol", "date")
+    if changes.is_empty():
+        return 0
+    last_days = {day: session_before(day, shanghai()) for day in changes["date"].unique()}
+    changes = changes.with_columns(before=pl.col("date").replace_strict(last_days, return_dtype=pl.Date))
+    spans = pl.concat([_names_since(changes), _names_before(lake, changes)])
+    joined = spans.filter(pl.col("until").is_null())
+    later = first.join(joined.select("symbol", begun="from_day"), on="symbol")
+    extended = later.select(*STOCK_NAMES.dtypes, "begun").with_columns(from_day="begun").drop("begun")
+    added = spans.drop_nulls("until").filter(pl.col("from_day") <= pl.col("until")).with_columns(is_st=_carries_st())
+    kept = stored.join(later, on=["symbol", "from_day"], how="anti")
+    rows = pl.concat([kept, extended, added.select(*STOCK_NAMES.dtypes)])
+    lake.replace_all("stock_names", rows.sort("symbol", "from_day"))
+    return extended.height + added.height
+
+
+def _names_since(changes: pl.DataFrame) -> pl.DataFrame:
+    """Return the name since each change: `symbol`, `from_day`, `until` (null: to the first list) and `name`."""
+    following = changes.with_columns(
+        pl.col("old_name", "before").shift(-1).over("symbol").name.prefix("next_"), own="new_name"
+    )
+    last, agrees = pl.col("next_before").is_null(), pl.col("next_old_name") == pl.col("own")
+    to_list = last & (pl.col("name") == pl.col("own"))
+    until = pl.when(to_list).then(None).when(~last & agrees).then("next_before").otherwise("date")
+    return following.select("symbol", from_day="date", until=until, name="own")
+
+
+def _names_before(lake: Lake, changes: pl.DataFrame) -> pl.DataFrame:
+    """Return the name from the listing of each stock to its first change; nothing if that day is not known."""
+    listed = lake.read("stocks", columns=["symbol", "list_date"]) if lake.exists("stocks") else None
+    first = changes.unique("symbol", keep="first", maintain_order=True)
+    if listed is None:
+        return first.clear().select("symbol", from_day="date", until="before", name="old_name")
+    first = first.join(listed.drop_nulls(), on="symbol")
+    return first.select("symbol", from_day="list_date", until="before", name="old_name")
+
+
+def _carries_st() -> pl.Expr:
+    return pl.col("name").str.to_uppercase().str.contains("ST", literal=True)
 
 
 def names_on(lake: Lake, keys: pl.DataFrame) -> pl.DataFrame:

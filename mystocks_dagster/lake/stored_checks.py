@@ -10,6 +10,7 @@ import polars as pl
 
 from mystocks_dagster.lake.coverage import coverage
 from mystocks_dagster.lake.layout import date_column
+from mystocks_dagster.lake.outdated import outdated
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.checks import checks_of
 from mystocks_dagster.market.clock import now
@@ -114,6 +115,10 @@ class CheckedRows:
         """Return the state of each trading day of the table."""
         return self._coverage
 
+    def outdated(self) -> pl.DataFrame:
+        """Return the inputs that have changed since the table was computed."""
+        return outdated(self._lake, self.table)
+
 
 def check_declarations(table: Table, task: str | None = None) -> tuple[CheckDeclaration, ...]:
     """Return the checks of a table.
@@ -196,7 +201,7 @@ def _rule_checks(stored: CheckedRows, task: str | None, only: Collection[str] | 
 
 def _outcome(stored: CheckedRows, check: Check, task: str | None) -> StoredCheck:
     failing = check.failing(stored)
-    rows = stored.coverage().height if check.of_days else stored.rows.height
+    rows = _checked(stored, check)
     day = next((name for name in ("missing_on", "date", stored.table.date_column) if name in failing.columns), None)
     days = failing[day].drop_nulls() if day and failing.schema[day] == pl.Date else pl.Series([], dtype=pl.Date)
     first, last = (days.min(), days.max()) if len(days) else ("DAY", "DAY")
@@ -208,9 +213,15 @@ def _outcome(stored: CheckedRows, check: Check, task: str | None) -> StoredCheck
         examples=failing.head(EXAMPLES),
         remedy=check.remedy.format(table=stored.table.name, task=task or "TASK", first=first, last=last),
         blocking=check.blocking,
-        noun="days" if check.of_days else "rows",
+        noun="days" if check.of_days else "inputs" if check.of_inputs else "rows",
         summary=check.summary(stored),
     )
+
+
+def _checked(stored: CheckedRows, check: Check) -> int:
+    if check.of_inputs:
+        return len(stored.table.computed_from)
+    return stored.coverage().height if check.of_days else stored.rows.height
 
 
 def _rule_remedy(task: str | None) -> str:

@@ -19,6 +19,8 @@ from mystocks_dagster.lake.store import Lake
 
 #: Everything must be computed: no watermark is known.
 BEGINNING = date.min
+#: Stands for whatever work was done last, so that a reader need not know its name.
+_ANY = "any work"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def versions(lake: Lake, tables: Sequence[str]) -> tuple[Version, ...]:
 
 def watermarks(work: Collection[str], inputs: Sequence[Version]) -> dict[str, int]:
     """Return the watermarks of work that has read these versions of its inputs."""
-    return {_name(piece, version): version.number for piece, version in product(work, inputs)}
+    return {_name(piece, version): version.number for piece, version in product((*work, _ANY), inputs)}
 
 
 def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[Version]) -> date | None:
@@ -54,13 +56,19 @@ def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[
     if computed is None:
         return BEGINNING
     seen = {(version, seen_version(computed, piece, version)) for piece, version in product(work, inputs)}
-    changes = (_first_change(lake, number, version) for version, number in seen)
+    changes = (first_change(lake, number, version) for version, number in seen)
     return min((day for day in changes if day is not None), default=None)
 
 
 def seen_version(computed: DeltaTable, piece: str, version: Version) -> int | None:
     """Return the version of an input that a computed table's piece of work has read; None if the work was not done."""
     return computed.transaction_version(watermark_name(computed, _name(piece, version)))
+
+
+def last_seen(lake: Lake, table: str, version: Version) -> int | None:
+    """Return the number of the version of an input that a computed table has seen last; None if none is known."""
+    computed = lake.log(table)
+    return None if computed is None else seen_version(computed, _ANY, version)
 
 
 def _newest(lake: Lake, table: str) -> Version:
@@ -99,8 +107,11 @@ def changed_spans(lake: Lake, then: int, now: Version) -> list[tuple[DeltaTable,
     return [(start, end) for start, end in spans if start and end]
 
 
-def _first_change(lake: Lake, then: int | None, now: Version) -> date | None:
-    """Return the first day of the files that versions after `then` added or removed, not counting compaction."""
+def first_change(lake: Lake, then: int | None, now: Version) -> date | None:
+    """Return the first day of the files that versions after `then` added or removed, not counting compaction.
+
+    None means that no row has changed; `BEGINNING` that the day is not known.
+    """
     if then == now.number:
         return None
     spans = changed_spans(lake, then, now) if then is not None else None

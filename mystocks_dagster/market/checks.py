@@ -28,8 +28,9 @@ def checks_of(table: Table) -> tuple[Check, ...]:
     """Return all checks of a table: those that follow from its declaration, and those that it declares itself."""
     by_day = (NEWEST_DAY, NO_MISSING_DAYS) if table.by_day and table.origin == "source" else ()
     of_source = (ROWS_SET_ASIDE,) if table.origin in ("source", "snapshot") else ()
+    computed = (INPUTS_UNCHANGED,) if table.computed_from else ()
     compared = (WITNESSES_AGREE,) if table.name in COMPARED else ()
-    return (KEYS_UNIQUE, REQUIRED_VALUES, *by_day, *of_source, *compared, *table.checks)
+    return (KEYS_UNIQUE, REQUIRED_VALUES, *by_day, *computed, *of_source, *compared, *table.checks)
 
 
 def rule_check(name: str, remedy: str, *rules: Rule) -> Check:
@@ -165,7 +166,9 @@ def _disagreements(stored: StoredRows) -> pl.DataFrame:
 def _agreement(stored: StoredRows) -> str:
     rows = _newest_comparison(stored).to_dicts()
     if not rows:
-        return "No other source was compared yet: mystocks run compare_sources."
+        # A declared dataset is compared when it is loaded, as soon as its witness has rows.
+        remedy = ": mystocks run compare_sources" if stored.table.name in COMPARED else ""
+        return f"No other source was compared yet{remedy}."
     return " ".join(
         f"{row['source_a']} and {row['source_b']} agree in {percent_text(percent(row['agreeing'], row['differing']))} "
         f"of {row['agreeing'] + row['differing']:,} rows of {row['date']}. {row['note']}".strip()
@@ -190,6 +193,13 @@ NO_MISSING_DAYS = Check(
     "List them: mystocks data gaps {table}. Load them: mystocks backfill --missing {table}.",
     _missing_days,
     of_days=True,
+)
+INPUTS_UNCHANGED = Check(
+    "inputs_unchanged",
+    "rows that the table was computed from have been added or changed since",
+    "Compute it again: mystocks run {task}.",
+    lambda stored: stored.outdated(),
+    of_inputs=True,
 )
 ROWS_SET_ASIDE = Check(
     "rows_set_aside",

@@ -89,6 +89,10 @@ class StoredRows(Protocol):
         """Return the state of each trading day of the table; see `lake.coverage`."""
         ...
 
+    def outdated(self) -> pl.DataFrame:
+        """Return the inputs that have changed since the table was computed; see `lake.outdated`."""
+        ...
+
 
 @dataclass(frozen=True)
 class Check:
@@ -102,6 +106,7 @@ class Check:
         failing: Returns the rows that fail, with whatever columns explain them; empty means passed.
         blocking: Whether a failure is an error that stops what depends on the table; else it is a warning.
         of_days: Whether it checks the days of `coverage`, without reading a row.
+        of_inputs: Whether it checks the inputs of a computed table, without reading a row.
         summary: Returns a sentence about the outcome, such as a percentage, whether it failed or not.
     """
 
@@ -111,6 +116,7 @@ class Check:
     failing: Callable[[StoredRows], pl.DataFrame]
     blocking: bool = False
     of_days: bool = False
+    of_inputs: bool = False
     summary: Callable[[StoredRows], str] = lambda _: ""
 
 
@@ -128,6 +134,7 @@ class Table:
         grain: What one row stands for.
         key: The columns that identify a row uniquely.
         columns: The columns in stored order.
+        computed_from: The tables from whose rows our own tasks compute it; a check compares it with them.
         date_column: The column of the trading day (or report period), if any.
         by_day: Whether a trading day is written and replaced as a whole. Such a table is partitioned by trading day in
             Dagster and by year on disk.
@@ -157,6 +164,7 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     origin: Origin = "computed"
+    computed_from: tuple[str, ...] = ()
     date_column: str | None = None
     by_day: bool = False
     by_month: bool = False

@@ -7,16 +7,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.market.publication import Publication
-from mystocks_dagster.project.fill_plan import Fill, FillPlan, NotFillable, OpenDay, fills, not_fillable
+from mystocks_dagster.project.fill_budget import within
+from mystocks_dagster.project.fill_plan import Fill, FillPlan, NotFillable, OpenDay, Postponed, fills, not_fillable
+from mystocks_dagster.project.past_sources import offers_of
 from mystocks_dagster.project.state import ProjectState
-from mystocks_dagster.taskfile.model import Task
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
     import polars as pl
 
     from mystocks_dagster.lake.coverage import Stretch
     from mystocks_dagster.lake.store import Lake
-    from mystocks_dagster.sources.past import PastOffers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +27,13 @@ class CoverageReport:
         frame: Table, date, status and more of each expected trading day; see `lake.coverage.coverage`.
         gaps: Stretches of days that are not complete.
         never_loaded: Tables without any loaded day, each with the task that loads it, if there is one.
+        outdated: Computed tables whose inputs have changed since, see `lake.outdated`, with the `task` of each.
     """
 
     frame: "pl.DataFrame"
     gaps: "tuple[Stretch, ...]"
     never_loaded: Mapping[str, str | None]
+    outdated: "pl.DataFrame"
 
     def to_json(self) -> dict[str, Any]:
         """Return it for a heat map: days, and per table one letter a day, with the gaps as a list."""
@@ -46,6 +48,10 @@ class CoverageReport:
             "counts": {name: {status: n for table, status, n in counts if table == name} for name in tables},
             "gaps": [{**vars(gap), "first": gap.first.isoformat(), "last": gap.last.isoformat()} for gap in self.gaps],
             "never_loaded": dict(self.never_loaded),
+            "outdated": [
+                {name: f"{value}" if isinstance(value, date) else value for name, value in row.items()}
+                for row in self.outdated.iter_rows(named=True)
+            ],
         }
 
 
@@ -72,26 +78,40 @@ class DataCoverage:
     def report(
         self, tables: Sequence[str] = (), *, start: date | None = None, end: date | None = None
     ) -> CoverageReport:
-        """Return the coverage of tables that are loaded by trading day.
+        """Return the coverage of tables that are loaded by trading day, and which computed tables are outdated.
 
         Args:
-            tables: Their names; empty means all that are stored or that a task of the file loads.
+            tables: Their names; empty means all that are stored or that a task of the file loads, and all computed
+                ones.
             start: First day; None is each table's first loaded day.
             end: Last day; None is today.
 
         Raises:
-            UnknownName: A table does not exist, or is not loaded by trading day.
+            UnknownName: A table does not exist, or is neither loaded by trading day nor computed.
             LakeError: The lake cannot be read.
         """
         from mystocks_dagster.lake import coverage
+        from mystocks_dagster.lake.outdated import all_outdated, computed_tables
 
-        names = tuple(tables) or coverage.datasets()
+        computed = [name for name in computed_tables() if not tables or name in tables]
+        names = tuple(name for name in tables if name not in computed) if tables else coverage.datasets()
         frame = coverage.coverage(self._lake, names, start=start, end=end, published=self._published)
         never = coverage.never_loaded(frame, names)
         if not tables:  # a table that no task of this file loads is not expected
             never = [name for name in never if name in self._owners]
         owners = {name: self._owners.get(name) for name in never}
-        return CoverageReport(frame=frame, gaps=tuple(coverage.gaps(frame)), never_loaded=owners)
+        return CoverageReport(
+            frame=frame,
+            gaps=tuple(coverage.gaps(frame)),
+            never_loaded=owners,
+            outdated=self._with_tasks(all_outdated(self._lake, computed)),
+        )
+
+    def _with_tasks(self, outdated: "pl.DataFrame") -> "pl.DataFrame":
+        import polars as pl
+
+        tasks = pl.Series("task", [self._owners.get(name) for name in outdated["table"]], dtype=pl.String)
+        return outdated.with_columns(tasks)
 
     def plan(
         self,
@@ -100,18 +120,27 @@ class DataCoverage:
         start: date | None = None,
         end: date | None = None,
         source: str | None = None,
+        requests: int | None = None,
     ) -> FillPlan:
         """Return how the days that are missing, partial or quarantined are loaded from the cheapest source.
+
+        What would send more requests to a host than a backfill may send a day is postponed.
 
         Args:
             tables: As in `report`.
             start: First day.
             end: Last day.
-            source: The only source to use; None means those that the table's task names, then all others.
+            source: The only source to use; None means those that the table's task names, then all others in the order
+                of preference.
+            requests: Requests of a day to each host in place of what it allows.
 
         Raises:
             UnknownName, LakeError: As in `report`.
+            InvalidParams: `requests` is negative.
         """
+        from mystocks_dagster.sources.budgets import Budgets
+
+        budgets = Budgets(self._state.settings, requests)
         report = self.report(tables, start=start, end=end)
         planned: list[Fill] = []
         rest: list[NotFillable] = []
@@ -126,7 +155,20 @@ class DataCoverage:
                 planned += fills(task_id, items, position)
             else:
                 rest += not_fillable(items, position)
-        return FillPlan(fills=tuple(planned), not_fillable=tuple(rest), never_loaded=report.never_loaded)
+        possible, postponed = within(planned, budgets)
+        return FillPlan(
+            fills=tuple(possible),
+            postponed=tuple(postponed),
+            not_fillable=tuple(rest),
+            never_loaded=report.never_loaded,
+        )
+
+    def today(self, fill: Fill, requests: int | None = None) -> tuple[Fill | None, Postponed | None]:
+        """Return what of a planned fill is still possible today, and what is not: runs before it have sent requests."""
+        from mystocks_dagster.sources.budgets import Budgets
+
+        possible, postponed = within([fill], Budgets(self._state.settings, requests))
+        return next(iter(possible), None), next(iter(postponed), None)
 
     def _open_days(self, frame: "pl.DataFrame", table: str, source: str | None) -> Iterator[OpenDay]:
         import polars as pl
@@ -134,43 +176,12 @@ class DataCoverage:
         from mystocks_dagster.lake.coverage import OPEN
 
         rows = frame.filter(pl.col("table") == table, pl.col("status").is_in(list(OPEN)))
-        offers = self._offers(table, source) if rows.height else None
         owner = self._owners.get(table)
+        offers = offers_of(table, owner, self._state, self._lake, source) if owner and rows.height else None
         for row in rows.iter_rows(named=True):
             day, tried = row["date"], [row["source"]] if row["exhausted"] else []
-            if offers is None or owner is None:
+            if offers is None:
                 yield OpenDay(table, day, None, "no task of tasks.yaml loads this table", force=False)
                 continue
             offer = offers.cheapest(day, rows.height, tried)
             yield OpenDay(table, day, offer, "" if offer else offers.why_not(day, tried), force=row["exhausted"])
-
-    def _offers(self, table: str, source: str | None) -> "PastOffers | None":
-        from mystocks_dagster.market.clock import now
-        from mystocks_dagster.market.tables import TABLES
-        from mystocks_dagster.sources.past import past_offers
-
-        owner = self._owners.get(table)
-        if owner is None:
-            return None
-        settings = self._state.settings
-        newest = self._published.get(table, TABLES[table].available_after).newest(now())
-        only = source or settings.source
-        named = [only] if only else self._named(owner)
-        offers = past_offers(table, named, newest, settings, self._lake.stored_world())
-        if only or not named:
-            return offers
-        others = past_offers(table, [], newest, settings, self._lake.stored_world())
-        return _joined(offers, others)
-
-    def _named(self, task_id: str) -> list[str]:
-        task = self._state.taskfile.by_id()[task_id]
-        named = task.params.get("data_source") if isinstance(task, Task) else None
-        names = named if isinstance(named, list | tuple) else [named]
-        return [str(name) for name in names if name]
-
-
-def _joined(first: "PastOffers", others: "PastOffers") -> "PastOffers":
-    from mystocks_dagster.sources.past import PastOffers
-
-    offers = tuple(dict.fromkeys((*first.offers, *others.offers)))
-    return PastOffers(offers=offers, reasons=tuple(dict.fromkeys((*first.reasons, *others.reasons))))

@@ -88,7 +88,8 @@ class RunControl:
             raise InvalidParams(f"{name} is a group; name one task, such as {entry.tasks[0]}.")
         from mystocks_dagster.runs.backfill import Planner  # with polars, for the tables
 
-        return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name)
+        published = state.version_for(entry.task_id).published
+        return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name, published)
 
     def fill(self, fill: "Fill") -> str:
         """Queue the run of one stretch of a fill plan and return its id.
@@ -96,13 +97,17 @@ class RunControl:
         Raises:
             NoDaemon: The daemon is not running, so the run would never start. Nothing was created.
         """
-        planner = self.backfill(fill.task_id)
         self._check_daemon(fill.task_id)
-        given = {"data_source": fill.source, **({"force": True} if fill.force else {})}
-        config = {name: value for name, value in given.items() if planner.takes(name)}
-        run_id = planner.create((fill.first, fill.last), config, {Tag.STARTED_BY: self._caller.name})
+        run_id = self.create_fill(fill, {})
         launch.start(self._state.instance, run_id, queued=True)
         return run_id
+
+    def create_fill(self, fill: "Fill", params: Mapping[str, Any]) -> str:
+        """Create the run of one stretch of a fill plan, with further parameters, without queueing it; return its id."""
+        planner = self.backfill(fill.task_id)
+        known = {name: value for name, value in fill.params.items() if planner.takes(name)}
+        tags = {Tag.STARTED_BY: self._caller.name}
+        return planner.create((fill.first, fill.last), {**known, **params}, tags)
 
     def _check_daemon(self, name: str) -> None:
         if not launch.daemon_alive(self._state.instance):

@@ -14,8 +14,9 @@ from mystocks_dagster.dagster_internals import (
     PARTITION_NAME_TAG,
 )
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.market.calendar import DATA_READY, shanghai
+from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.runs import launch
 from mystocks_dagster.tags import ASSET_JOB, Tag, asset_op_name
@@ -52,7 +53,14 @@ class Backfill:
 class Planner:
     """Plans backfills of one task, and creates their runs."""
 
-    def __init__(self, instance: dg.DagsterInstance, repository: launch.Repository, task_id: str, name: str) -> None:
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        repository: launch.Repository,
+        task_id: str,
+        name: str,
+        published: Mapping[str, Publication],
+    ) -> None:
         """Find the tables of the task.
 
         Args:
@@ -60,11 +68,13 @@ class Planner:
             repository: Definitions of the project.
             task_id: The task.
             name: Its name in Dagster.
+            published: When tables are published, where it is not as they declare.
 
         Raises:
             InvalidParams: The task has no table with daily partitions.
         """
         self.instance, self.repository, self.task_id, self.step = instance, repository, task_id, asset_op_name(name)
+        self._published = published
         assets_by_key = self.repository.definition.assets_defs_by_key.items()
         self.keys = frozenset(
             key for key, assets in assets_by_key if assets.partitions_def and assets.node_def.name == self.step
@@ -88,9 +98,12 @@ class Planner:
             OutsideCalendar: The range is not within the published calendar.
         """
         sessions = shanghai().sessions(start, end)
-        newest = shanghai().probable_latest_closed(now(), DATA_READY)[0]
+        newest, published = self._newest()
         if sessions and sessions[-1] > newest:
-            raise InvalidParams(f"{sessions[-1]} has no data yet; the newest trading day with data is {newest}.")
+            raise InvalidParams(
+                f"{sessions[-1]} has no data yet: it is published at {published.moment(sessions[-1]):%Y-%m-%d %H:%M}. "
+                f"The newest trading day with data is {newest}."
+            )
         if not sessions:
             raise InvalidParams(f"There is no trading day from {start} to {end}.")
         present: set[date] = set() if again else set.intersection(*map(self._loaded_days, self._by_day))
@@ -124,6 +137,12 @@ class Planner:
     def _by_day(self) -> list[dg.AssetKey]:
         """Tables with daily rows; other tables of the task have the same partitions in Dagster."""
         return [key for key in self.keys if TABLES[key.to_user_string()].by_day]
+
+    def _newest(self) -> tuple[date, Publication]:
+        """Return the newest day that is published of at least one table, and when that table is published."""
+        names = [key.to_user_string() for key in self._by_day]
+        publications = [self._published.get(name, TABLES[name].available_after) for name in names]
+        return max(((each.newest(now()), each) for each in publications), key=lambda pair: pair[0])
 
     def _loaded_days(self, key: dg.AssetKey) -> set[date]:
         return {date.fromisoformat(day) for day in self.instance.get_materialized_partitions(key)}

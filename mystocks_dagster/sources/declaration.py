@@ -61,6 +61,9 @@ class HostRule:
         gap: Minimum seconds between two requests.
         ban: Seconds without a request after the host has banned us.
         drops_are_bans: Whether a connection closed without a response means a ban.
+        daily: Requests of one day (Shanghai), of all processes, after which a backfill sends none. Other loads go on.
+            None is no such limit.
+        tables: The tables by trading day that a backfill loads from these hosts, if its source has several rules.
     """
 
     name: str
@@ -68,6 +71,8 @@ class HostRule:
     gap: float = 1.0
     ban: float = HOUR / 4
     drops_are_bans: bool = False
+    daily: int | None = None
+    tables: tuple[str, ...] = ()
 
     def covers(self, host: str) -> bool:
         """Return whether the rule applies to `host`."""
@@ -117,6 +122,11 @@ class SourceDeclaration:
     def offers_of(self, table: str) -> tuple[Offer, ...]:
         """Return the offers of a table; empty if it is not declared."""
         return tuple(offer for offer in self.offers if offer.table == table)
+
+    def rule_of(self, table: str) -> HostRule | None:
+        """Return the rule of the hosts from which a backfill loads a table; None without one."""
+        rules = self.host_rules
+        return rules[0] if len(rules) == 1 else next((rule for rule in rules if table in rule.tables), None)
 
     def open(self, settings: Settings) -> "MarketSource":
         """Open the source without a network call.

@@ -54,7 +54,7 @@ class Turn:
         """Wait for the gap after the last request, and count the one that follows."""
         if self._gaps:
             time.sleep(min(self._rule.gap, max(0.0, self._state.last + self._rule.gap - time.time())))
-        today = datetime.fromtimestamp(time.time(), SHANGHAI).date().isoformat()
+        today = _today()
         self._state.requests = self._state.requests + 1 if self._state.day == today else 1
         self._state.day = today
 
@@ -86,6 +86,15 @@ class HostLimiter:
             state = _read(file)
         return _ban_notice(host, state, path) if state.closed_until > time.time() else None
 
+    def sent_today(self, host: str) -> int:
+        """Return the number of requests that all processes sent today (Shanghai) under the host's rule."""
+        path = self.folder / f"{rule_of(host).name}.json"
+        if not path.exists():
+            return 0
+        with path.open(encoding="utf-8") as file:
+            state = _read(file)
+        return state.requests if state.day == _today() else 0
+
     @contextmanager
     def turn(self, host: str) -> Generator[Turn]:
         """Wait until a request to the host is allowed, and hold its lock.
@@ -109,6 +118,10 @@ class HostLimiter:
                 file.seek(0)
                 file.truncate()
                 json.dump(asdict(state), file)
+
+
+def _today() -> str:
+    return datetime.fromtimestamp(time.time(), SHANGHAI).date().isoformat()
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """Which source can give a past trading day of a table, and at what cost; or why none can."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Self
 
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.declaration import Offer, SourceDeclaration
+from mystocks_dagster.sources.preference import preferred
 from mystocks_dagster.sources.registry import declarations, open_source
 
 #: What costs the same however many days are loaded.
@@ -63,6 +65,17 @@ class PastOffers:
     offers: tuple[PastOffer, ...]
     reasons: tuple[str, ...]
 
+    def joined(self, others: Self) -> Self:
+        """Return these offers, and then those of `others` that are not among them."""
+        offers = tuple(dict.fromkeys((*self.offers, *others.offers)))
+        return replace(self, offers=offers, reasons=tuple(dict.fromkeys((*self.reasons, *others.reasons))))
+
+    def instead(self, offer: PastOffer) -> Self:
+        """Return these with an offer as the first one, in place of all that its source declares, and of its reason."""
+        offers = tuple(item for item in self.offers if item.source != offer.source)
+        reasons = tuple(reason for reason in self.reasons if not reason.startswith(f"{offer.source} "))
+        return replace(self, offers=(offer, *offers), reasons=reasons)
+
     def cheapest(self, day: date, days: int, without: Collection[str] = ()) -> PastOffer | None:
         """Return the offer with the fewest requests for that day, of a load of so many; the preferred one of equals."""
         able = [offer for offer in self.offers if offer.has(day) and offer.source not in without]
@@ -81,14 +94,15 @@ def past_offers(table: str, named: Sequence[str], newest: date, settings: Settin
 
     Args:
         table: Name of the table.
-        named: The sources to consider, the preferred one first; empty means all that belong to the world.
+        named: The sources to consider, the preferred one first; empty means all of the world, in the table's order of
+            preference. A source that cannot be opened has nothing.
         newest: The newest published day, which a source of the present has.
         settings: With the options of the sources.
         world: The lake's world; None if it is empty.
     """
     offers: list[PastOffer] = []
     reasons: list[str] = []
-    for declaration in _considered(named, world):
+    for declaration in _considered(table, named, world):
         found = _of_source(declaration, table, newest, settings)
         if isinstance(found, str):
             reasons.append(found)
@@ -97,27 +111,35 @@ def past_offers(table: str, named: Sequence[str], newest: date, settings: Settin
     return PastOffers(offers=tuple(offers), reasons=tuple(reasons))
 
 
-def _considered(named: Sequence[str], world: str | None) -> Iterator[SourceDeclaration]:
+def _considered(table: str, named: Sequence[str], world: str | None) -> Iterator[SourceDeclaration]:
     known, kind = declarations(), (world or "real").partition(":")[0]
     if named:
         yield from (known[name] for name in named if name in known and (not world or known[name].world == kind))
         return
-    yield from (source for source in known.values() if source.world == kind and source.implementation)
+    names = [name for name, source in known.items() if source.world == kind]
+    yield from (known[name] for name in preferred(table, names))
 
 
 def _of_source(declaration: SourceDeclaration, table: str, newest: date, settings: Settings) -> list[PastOffer] | str:
     name = declaration.name
-    if declaration.implementation is None:
-        return f"{name} is not available in this version"
     if not declaration.offers:
         return _of_settings(declaration, table, settings)
     declared = declaration.offers_of(table)
     usable = [_past(name, offer, newest) for offer in declared if offer.unit in ("day", _FLAT)]
     if usable:
-        return usable
+        return usable if (fault := _closed(declaration, settings)) is None else fault
     if any(offer.unit == "symbol" for offer in declared):
         return f"{name} has the past of single symbols only"
     return f"{name} does not offer {table}"
+
+
+def _closed(declaration: SourceDeclaration, settings: Settings) -> str | None:
+    """Return why a source cannot be opened, such as a missing key; None if it can. Opening needs no network."""
+    try:
+        open_source(declaration.name, settings)
+    except MyStocksError as error:
+        return f"{declaration.name} cannot be used ({error})"
+    return None
 
 
 def _past(source: str, offer: Offer, newest: date) -> PastOffer:

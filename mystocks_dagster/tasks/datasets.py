@@ -22,7 +22,7 @@ from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.dataset_days import sync_days
-from mystocks_dagster.tasks.dataset_witness import with_agreement
+from mystocks_dagster.tasks.dataset_witness import WRITTEN, with_agreement
 from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.param_types import Day, Symbols, WindowParams
 from mystocks_dagster.tasks.parts import requests_of, run_parts
@@ -77,7 +77,8 @@ def tables_of_dataset(params: Mapping[str, Any]) -> Tables:
     except MyStocksError:  # the task has a problem, which its params report
         return Tables(also_writes=_ALSO)
     reads = {table: None for reference in _references(dataset).values() for table, _ in [reference]}
-    return Tables((dataset.table.name,), _ALSO, tuple(reads), snapshot=dataset.spec.is_present_only)
+    also = (*_ALSO, *(WRITTEN if dataset.spec.witness else ()))
+    return Tables((dataset.table.name,), also, tuple(reads), snapshot=dataset.spec.is_present_only)
 
 
 @declares(also_writes=_ALSO, by_params=tables_of_dataset)

@@ -21,10 +21,15 @@ _NAME = r"^[^\W\d]\w{0,39}$"
 class NamedFormula(BaseModel):
     """A formula of 通达信's language with a name; other keys are values of the formula's parameters."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="allow",
+        json_schema_extra={"oneOf": [{"required": ["formula"]}, {"required": ["file"]}]},
+    )
     __pydantic_extra__: dict[str, float]  # ty: ignore[incompatible-mutable-override]
 
-    name: Annotated[str, Field(pattern=_NAME)]
+    # In editors, whose patterns know no Chinese letters, the name is only shown to be one word.
+    name: Annotated[str, Field(pattern=_NAME, json_schema_extra={"pattern": r"^[^\s\d]\S{0,39}$"})]
     formula: str | None = Field(default=None, description="The formula: A:=EMA(C,12); B:EMA(A,5);")
     file: str | None = Field(default=None, description="A file in formulas/ beside tasks.yaml: formulas/mine.txt.")
 

@@ -11,6 +11,7 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    WithJsonSchema,
     create_model,
     model_validator,
 )
@@ -131,7 +132,7 @@ def _form(value: Any) -> str:
 _Window = Annotated[int, Field(strict=True, ge=1, le=LONGEST)]
 _Windows = Annotated[tuple[_Window, ...], AfterValidator(_several)]
 _Name = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(NAMES)})]
-_Unknown = Annotated[None, BeforeValidator(_unknown)]
+_Unknown = Annotated[None, BeforeValidator(_unknown), WithJsonSchema({"not": {}})]
 
 if TYPE_CHECKING:
     _Forms = str | CatalogueChoice | FormulaChoice | OwnChoice

@@ -24,3 +24,13 @@ def test_what_cannot_be_filled_is_refused_with_the_reason(
     monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T18:00:00+08:00")
     assert why in cli("backfill", *arguments, code=1).replace("\n", " ")
     assert not (cli.folder.root / "data").exists()
+
+
+def test_a_day_is_there_from_the_hour_that_the_task_states(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = "{task_id: sync, task_module: mystocks_dagster.tasks.data_sync, task_function: sync_daily_stock_data"
+    cli.folder.write("tasks.yaml", f'tasks:\n  - {task}, task_type: manual, available_after: "18:00"}}\n')
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T17:00:00+08:00")
+    days = ["backfill", "sync", "--from", "2026-11-24", "--dry-run"]
+    assert "2026-11-24 has no data yet: it is published at 2026-11-24 18:00" in cli(*days, code=1).replace("\n", " ")
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T18:00:00+08:00")
+    assert "1 trading days to load" in cli(*days)

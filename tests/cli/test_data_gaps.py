@@ -12,6 +12,8 @@ from support.project import Folder
 
 from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
 from mystocks_dagster.market.tables.market import DAILY_BARS
 
 TASKS = """
@@ -23,6 +25,14 @@ tasks:
     params: {data_source: akshare}
   - {task_id: flows, task_type: manual, task_module: mystocks_dagster.tasks.market_data,
      task_function: fetch_capital_flow_data}
+  - {task_id: margins, task_type: manual, task_module: mystocks_dagster.tasks.datasets,
+     task_function: sync_dataset, params: {dataset: margin}}
+  - {task_id: limits, task_type: manual, task_module: mystocks_dagster.tasks.datasets,
+     task_function: sync_dataset, params: {dataset: limit_down}}
+"""
+CALC = """
+  - {task_id: calc, task_type: manual, task_module: mystocks_dagster.tasks.indicators,
+     task_function: calculate_technical_indicators}
 """
 
 
@@ -86,6 +96,27 @@ def test_json_is_a_heat_map_with_a_letter_for_each_day(mystocks: Commands, load)
     assert told["counts"]["daily_bars"] == {"complete": 2, "missing": 2}
 
 
+def test_indicators_that_are_older_than_their_bars_are_listed_with_the_task_that_computes_them(
+    mystocks: Commands, load
+) -> None:
+    load(20, 23)
+    lake = Lake(str(mystocks.folder.root / "data"), "real")
+    row = pl.DataFrame({"symbol": "600000.SH", "date": [date(2026, 11, 20)], "close_hfq": 9.0})
+    lake.replace_all("indicators_daily", INDICATORS_DAILY.typed(row))
+    mystocks.folder.write("tasks.yaml", TASKS + CALC)
+    told = mystocks("data", "gaps", "indicators_daily")
+    assert "indicators_daily is outdated: daily_bars has changed from 2026-11-23 on; mystocks run calc" in told
+    assert mystocks.json("data", "gaps")["outdated"] == [
+        {
+            "table": "indicators_daily",
+            "input": "daily_bars",
+            "date": "2026-11-23",
+            "newest": "2026-11-23",
+            "task": "calc",
+        }
+    ]
+
+
 def test_a_whole_lake_has_no_gap(mystocks: Commands, load) -> None:
     load(20, 23, 24)
     assert mystocks.json("data", "gaps", "daily_bars")["gaps"] == []
@@ -122,9 +153,49 @@ def test_a_day_of_which_its_source_has_no_more_is_left_to_another_one(mystocks: 
     assert plan["not_fillable"][0]["why"] == "akshare has no more rows of it"
 
 
+def test_what_a_host_allows_a_day_is_not_exceeded_and_the_rest_is_left_with_a_remedy(mystocks: Commands, load) -> None:
+    load(9, 20, 23, 24)
+    limited = ["backfill", "--missing", "daily_bars", "-p", "data_source=baostock", "--requests"]
+    plan = mystocks.json(*limited, "3", "--dry-run")
+    assert [(fill["first"], fill["last"], fill["requests"]) for fill in plan["fills"]] == [
+        ("2026-11-10", "2026-11-12", 3)
+    ]
+    (rest,) = plan["postponed"]
+    assert (rest["first"], rest["last"], rest["days"]) == ("2026-11-13", "2026-11-19", 5)
+    assert "no more than 3 requests a day to" in rest["why"]
+    told = mystocks(*limited, "0", code=1)
+    assert "left for another day: daily_bars 2026-11-10 to 2026-11-19 (8 days) from baostock" in told
+    assert "Load them tomorrow with the same command" in told
+
+
+def test_days_of_a_declared_dataset_are_filled_by_its_calls(mystocks: Commands, load) -> None:
+    lake = Lake(str(mystocks.folder.root / "data"), "real")
+    load(20)
+    for name in ("margin", "limit_down"):
+        lake.replace_days(name, TABLES[name].empty(), [date(2026, 9, 1)])
+        record_days(lake, name, {date(2026, 9, 1): 1}, source="akshare")
+    plan = mystocks.json("backfill", "--missing", "margin", "limit_down", "--dry-run")
+    fills = {fill["tables"][0]: fill for fill in plan["fills"]}
+    # Shanghai and Shenzhen are asked each for itself, and the newest day is published on the next morning.
+    margin = fills["margin"]
+    assert (margin["first"], margin["last"], margin["source"]) == ("2026-09-02", "2026-11-23", "akshare")
+    assert margin["requests"] == 2 * margin["days"]
+    # The pools of limits have the newest 18 trading days only.
+    assert (fills["limit_down"]["days"], fills["limit_down"]["last"]) == (18, "2026-11-24")
+    assert [item["table"] for item in plan["not_fillable"]] == ["limit_down"]
+
+
+def test_the_cheapest_source_is_chosen_and_of_equals_the_preferred_one(mystocks: Commands, load) -> None:
+    load(9, 20, 23)
+    plan = mystocks.json("backfill", "--missing", "daily_bars", "--dry-run")
+    # One file of tdx has all nine days, which baostock answers one by one; dumps has no key here.
+    assert [(fill["source"], fill["requests"]) for fill in plan["fills"]] == [("tdx", 1), ("tdx", 0)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
+        (["sync", "--from", "2026-11-20", "--requests", "5"], "add --missing"),
         (["--missing", "--again"], "leave out --again"),
         ([], "Name one task and its first day"),
         (["sync"], "Name one task and its first day"),

@@ -20,6 +20,8 @@ TASKS = """
       - {task_id: days, task_function: by_day}
       - {task_id: clicked, task_type: data_sync}
       - {task_id: quick, task_function: pass_by}
+      - {task_id: sync_ratings, task_module: mystocks_dagster.tasks.datasets, task_function: sync_dataset,
+         params: {dataset: ratings}}
       - {task_id: stopped_0, task_function: note}
       - {task_id: stopped_1, task_function: note}
       - {task_id: stopped_2, task_function: note}
@@ -58,6 +60,19 @@ HELD = """
         (HERE / f"{run.run_id}.began").write_text(str(time.time()))
         time.sleep(60)
 """
+RATINGS = """
+    title: 评级
+    about: Ratings of analysts
+    about_zh: 分析师评级
+    domain: research
+    key: [date, symbol]
+    by_day: true
+    files: {pattern: "incoming/ratings-*.csv"}
+    columns:
+      date: {source: day, type: day}
+      symbol: {source: code, type: symbol}
+      rating: {source: rating, type: text, unit: buy or sell}
+"""
 SELECTOR = 'repositoryLocationName: "mystocks", repositoryName: "__repository__"'
 #: Seconds that are waited for another task; what it must not wait for does not end before the test does.
 SOON = 150
@@ -68,6 +83,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = make_folder(tmp_path_factory.mktemp("waiting") / "project")
     folder.write("tasks.yaml", TASKS)
     folder.write("held.py", HELD)
+    folder.write("datasets/ratings.yaml", RATINGS)
+    rows = [f"2024-01-{day:02},600519,buy" for day in (2, 3, 4, 5)]
+    folder.write("incoming/ratings-january.csv", "\n".join(["day,code,rating", *rows]) + "\n")
     with serve(folder) as server:
         yield server
     kill_workers(folder)
@@ -84,13 +102,14 @@ def click(server: Server) -> str:
     return told["run"]["runId"]
 
 
-def backfill(server: Server, days: list[str]) -> list[str]:
+def backfill(server: Server, days: list[str], table: str = "daily_bars") -> list[str]:
     """Start a backfill of days that do not follow each other: a run for each."""
     told = server.graphql(
-        """mutation($days: [String!]) { launchPartitionBackfill(backfillParams: {
-             assetSelection: [{path: ["daily_bars"]}], partitionNames: $days}) {
+        """mutation($days: [String!], $table: String!) { launchPartitionBackfill(backfillParams: {
+             assetSelection: [{path: [$table]}], partitionNames: $days}) {
              __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
         days=days,
+        table=table,
     )["launchPartitionBackfill"]
     assert told["__typename"] == "LaunchBackfillSuccess", told
     query = "query($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) { ... on Runs { results { runId } } } }"
@@ -101,6 +120,22 @@ def backfill(server: Server, days: list[str]) -> list[str]:
         return found if len(found) == len(days) else None
 
     return wait_for(runs, 120, "the runs of the backfill")
+
+
+def test_days_of_a_declared_dataset_are_backfilled_from_the_ui(server: Server) -> None:
+    [run] = backfill(server, ["2024-01-04"], "ratings")
+    assert server.wait(run) == "SUCCESS"
+    told = server.graphql(
+        """{ assetNodes(assetKeys: [{path: ["ratings"]}]) { partitionKeysByDimension(startIdx: 0) { partitionKeys }
+             assetPartitionStatuses { ... on TimePartitionStatuses { ranges { startKey endKey status } } } } }"""
+    )["assetNodes"][0]
+    assert "2024-01-03" in told["partitionKeysByDimension"][0]["partitionKeys"]
+    ranges = told["assetPartitionStatuses"]["ranges"]
+    assert [(each["startKey"], each["endKey"], each["status"]) for each in ranges] == [
+        ("2024-01-04", "2024-01-04", "MATERIALIZED"),
+    ]
+    rows = server.folder.json("data", "query", "SELECT date, symbol, rating FROM ratings ORDER BY date")
+    assert rows == [{"date": "2024-01-04", "symbol": "600519.SH", "rating": "buy"}]
 
 
 def eight(server: Server, what: str) -> list[str]:

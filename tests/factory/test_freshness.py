@@ -6,7 +6,7 @@ from datetime import date, datetime
 import dagster as dg
 import polars as pl
 import pytest
-from support.project import Folder
+from support.project import Folder, wait_for
 
 from mystocks_dagster.factory.build import build_definitions
 from mystocks_dagster.factory.freshness import FreshnessWatch
@@ -14,7 +14,9 @@ from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.watermarks import versions, watermarks
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.reader import load_task_file
@@ -29,6 +31,10 @@ tasks:
     schedule: {schedule_type: cron, cron_expression: "0 16 * * 1-5"}
   - {task_id: boards, task_type: manual, task_module: mystocks_dagster.tasks.market_data,
      task_function: fetch_longhubang_data}
+"""
+INDICATORS = """
+  - {task_id: calc, task_type: cron, task_module: mystocks_dagster.tasks.indicators,
+     task_function: calculate_technical_indicators, schedule: {schedule_type: cron, cron_expression: "0 17 * * 1-5"}}
 """
 KEY = dg.AssetCheckKey(dg.AssetKey("daily_bars"), "newest_day")
 
@@ -79,6 +85,43 @@ def test_it_is_evaluated_when_a_day_is_published_and_after_a_load_and_not_in_bet
     assert outcomes(watched, monkeypatch, "2026-11-24T17:42") == [("daily_bars", True)]
     # Over the weekend nothing becomes late.
     assert outcomes(watched, monkeypatch, "2026-11-24T23:59") == []
+
+
+def test_indicators_that_are_older_than_their_bars_are_warned_of_after_a_while(
+    folder: Folder, load: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("2026-11-23")
+    folder.write("tasks.yaml", TASKS + INDICATORS)
+    lake = Lake(str(folder.root / "data"), "real")
+
+    def compute() -> None:
+        seen = watermarks(["MA"], versions(lake, ["daily_bars"]))
+        row = pl.DataFrame({"symbol": "600000.SH", "date": [date(2026, 11, 23)], "close_hfq": 9.0})
+        lake.replace_all("indicators_daily", INDICATORS_DAILY.typed(row), watermarks=seen)
+
+    compute()
+    watched = watch(folder)
+    assert ("indicators_daily", True) in outcomes(watched, monkeypatch, "2026-11-24T16:00")
+    load("2026-11-24")
+    # The task that computes them usually runs within minutes after the load.
+    assert outcomes(watched, monkeypatch, "2026-11-24T16:01") == [("daily_bars", True)]
+    assert outcomes(watched, monkeypatch, "2026-11-24T16:15") == []
+    assert ("indicators_daily", False) in outcomes(watched, monkeypatch, "2026-11-24T16:16")
+    assert outcomes(watched, monkeypatch, "2026-11-24T16:40") == []
+    compute()
+    assert outcomes(watched, monkeypatch, "2026-11-24T16:41") == []
+    assert ("indicators_daily", True) in outcomes(watched, monkeypatch, "2026-11-24T16:56")
+
+
+def test_a_lake_at_a_url_is_watched_in_the_background(
+    folder: Folder, load: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("2026-11-23")
+    monkeypatch.setattr("mystocks_dagster.factory.freshness.local_path", lambda _: None)
+    watched = watch(folder)
+    assert outcomes(watched, monkeypatch, "2026-11-24T17:30") == []
+    late = [("daily_bars", False)]
+    wait_for(lambda: outcomes(watched, monkeypatch, "2026-11-24T17:30") == late, 20, "the outcome")
 
 
 def test_the_system_sensor_records_it_in_dagster(

@@ -1,13 +1,14 @@
 """A stock keeps one history when its code changes: reading, writing, proof by prices, and what a person states."""
 
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.lake.identity import prove, record_changes, state_change, with_newest_codes
+from mystocks_dagster.lake.identity import prove, record_changes, record_known, state_change, with_newest_codes
 from mystocks_dagster.lake.prices import adjusted_bars
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
@@ -218,3 +219,28 @@ def test_a_statement_that_cannot_be_true_is_refused(stored, new, day, message):
     with pytest.raises(InvalidParams, match=message):
         state_change(stored, OLD, new, day)
     assert not stored.exists("code_changes")
+
+
+def test_the_file_of_the_project_wins_over_prices_and_loses_to_a_person(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    (tmp_path / "dagster.yaml").touch()
+    file = tmp_path / "code_changes.csv"
+    file.write_text(f"old_symbol,new_symbol,from_day\n{OLD},{NEW},{CHANGE}\n")
+    record_changes(lake, pl.DataFrame([(OLD, None, CHANGE, "prices")], schema=CODE_CHANGES.dtypes, orient="row"))
+    record_known(lake, bars(*history()))
+    assert lake.code_changes().rows.rows() == [(OLD, NEW, CHANGE, "file")]
+    state_change(lake, OLD, None, CHANGE)
+    record_known(lake, bars(*history()))
+    assert lake.code_changes().rows.rows() == [(OLD, None, CHANGE, "stated")]
+
+
+def test_a_denied_change_of_the_package_is_not_recorded(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    (tmp_path / "dagster.yaml").touch()
+    (tmp_path / "code_changes.csv").write_text("old_symbol,new_symbol,from_day\n300114.SZ,,2025-02-17\n")
+    record_known(lake, bars(bar("300114.SZ", DAYS[0], 60.0, 60.0)))
+    assert lake.code_changes().rows.rows() == [("300114.SZ", None, date(2025, 2, 17), "file")]

@@ -4,8 +4,9 @@ from datetime import date
 
 import polars as pl
 
-from mystocks_dagster.lake.stock_names import names_on, record_names, with_known_st
+from mystocks_dagster.lake.stock_names import names_on, record_history, record_names, with_known_st
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.tables.reference import STOCKS
 
 BANK, STEEL = "600000.SH", "600001.SH"
@@ -78,3 +79,45 @@ def test_st_of_a_bar_that_does_not_state_it_comes_from_the_name_of_its_day(lake,
         (MON, BANK, None), (MON, STEEL, None), (TUE, BANK, True), (TUE, STEEL, True)
     ]  # fmt: skip
     assert found.columns == bars.columns
+
+
+def day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def changed(lake: Lake, *rows: tuple[str, str, str]) -> None:
+    """Store changes of the bank's name: day, old and new name."""
+    frame = [{"symbol": BANK, "date": day(text), "old_name": old, "new_name": new} for text, old, new in rows]
+    lake.upsert("name_changes", pl.DataFrame(frame))
+
+
+def test_stated_changes_cover_the_days_since_the_listing(lake):
+    lake.replace_all("stocks", stored_stock(day("1999-11-10")))
+    record_names(lake, listed(s600000="丙银行"), FRI)
+    changed(lake, ("2012-08-02", "ST乙银", "丙银行"), ("2007-06-20", "甲银行", "ST乙银"))
+    assert record_history(lake) == 3
+    days = [day(text) for text in ("1999-11-09", "1999-11-10", "2007-06-19", "2007-06-20", "2012-08-01", "2012-08-02")]
+    assert named(lake, *days, THU, FRI) == [
+        (None, None),
+        *[("甲银行", False)] * 2,
+        *[("ST乙银", True)] * 2,
+        *[("丙银行", False)] * 3,
+    ]
+    assert record_history(lake) == 0
+    assert lake.read("stock_names")["until"].max() == FRI
+
+
+def test_days_between_contradicting_statements_stay_unknown(lake):
+    record_names(lake, listed(s600000="丁银行"), FRI)
+    # The second change does not begin with the name of the first one, nor the list with that of the second one.
+    changed(lake, ("2007-06-20", "甲银行", "乙银行"), ("2012-08-02", "ST乙银", "丙银行"))
+    record_history(lake)
+    days = [day(text) for text in ("2007-06-20", "2007-06-21", "2012-08-02", "2012-08-03")]
+    assert named(lake, *days, FRI) == [
+        ("乙银行", False), (None, None), ("丙银行", False), (None, None), ("丁银行", False)
+    ]  # fmt: skip
+
+
+def stored_stock(list_date: date) -> pl.DataFrame:
+    frame = listed(s600000="丙银行")
+    return frame.with_columns(list_date=pl.lit(list_date), updated_at=pl.lit(now()).cast(STOCKS.dtypes["updated_at"]))

@@ -30,7 +30,7 @@ def names(table: str) -> list[str]:
 
 def test_a_table_has_the_checks_of_its_contract_and_those_that_it_declares():
     assert names("adjust_events") == ["ratio_unknown", VALUE_RULES, "keys_unique", "required_values", "witnesses_agree"]
-    assert names("signals") == ["keys_unique", "required_values"]
+    assert names("signals") == ["keys_unique", "required_values", "inputs_unchanged"]
     loaded_by_day = ["keys_unique", "required_values", "newest_day", "no_missing_days", "rows_set_aside"]
     assert names("longhubang") == [VALUE_RULES, *loaded_by_day]
     declared = ["prev_close_explained", "row_count", "same_symbols", "listed_symbols"]

@@ -20,11 +20,14 @@ from mystocks_dagster.datasets import registry
 from mystocks_dagster.datasets.reader import read_dataset
 from mystocks_dagster.errors import InvalidParams, SourceChanged, SourceUnavailable, TableMissing
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.stored_checks import stored_checks
 from mystocks_dagster.market.tables import BUILT_IN, TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.hosts import rule_of
 from mystocks_dagster.tasks.datasets import DatasetSync, sync_dataset
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
+from mystocks_dagster.tasks.truth import truth
+from mystocks_dagster.tasks.witnesses import WitnessParams, compare_sources
 
 pytestmark = pytest.mark.slow
 
@@ -92,11 +95,14 @@ CASES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
      "statistic": "3/2"}),
     "longhubang_institutions": ({}, 5, {"date": date(2025, 3, 31), "buyers": 3, "net_purchase": 3500000.0}),
     "longhubang_seats": ({}, 5, {"date": date(2025, 3, 31), "seat": "10000123", "net_purchase": 50000000.0}),
+    "longhubang_sina": ({"start_date": "2025-04-07"}, 2, {"symbol": "600519.SH", "close": 1500.0, "deviation": 7.12}),
     "margin": (
         {"start_date": "2025-04-07"},
         3,
         {"symbol": "000001.SZ", "margin_purchase": 12345.0, "margin_balance": 5000000.0, "total_balance": 5022000.0},
     ),
+    "name_changes": ({}, 2, {"symbol": "000001.SZ", "date": date(2007, 6, 20), "old_name": "S深发展A",
+     "new_name": "深发展A"}),
     "northbound": ({}, 4, {"date": date(2024, 8, 16), "channel": "沪股通", "net_purchase": 1.234e9,
      "holdings": 1.2e12}),
     "share_capital": ({"symbols": ["600519.SH"]}, 1, {"date": date(2025, 1, 8), "shares": 1256197800.0,
@@ -104,8 +110,8 @@ CASES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
     "suspensions": ({}, 1, {"date": MONDAY, "since": MONDAY, "name": "万科A", "until": None}),
     "unlocks": ({}, 1, {"date": date(2025, 7, 16), "shares": 15000000.0, "tradable_shares": 12005000.0,
      "value": 9.8e8}),
-    "valuation": ({}, 20, {"symbol": "000001.SZ", "pe_dynamic": 12.5, "pb": 1.8, "total_value": 2e9,
-     "float_value": 1.5e9}),
+    "valuation": ({}, 20, {"symbol": "000001.SZ", "pe_dynamic": 12.5, "pb": 1.8, "total_value": 8.24e8,
+     "float_value": 4.12e8}),
 }  # fmt: skip
 
 
@@ -318,13 +324,82 @@ def test_an_unknown_dataset_is_a_problem_of_the_task(name: str, message: str) ->
 def test_the_witness_says_how_many_rows_agree(run: TaskRun, lake: Lake) -> None:
     frame = TABLES["daily_valuation"].empty()
     rows = [{"symbol": "000001.SZ", "date": MONDAY, "pb": 1.81}, {"symbol": "600519.SH", "date": MONDAY, "pb": 2.5}]
-    stored = pl.DataFrame(rows, schema_overrides={"date": pl.Date})
+    stored = pl.DataFrame(rows, schema_overrides={"date": pl.Date}).with_columns(source=pl.lit("baostock"))
     lake = run.lake("real")
     lake.replace_days("daily_valuation", pl.concat([frame, stored], how="diagonal"), [MONDAY])
     result = sync(run, "valuation")
     assert result.status == "partial_success"
     assert "1 of 2 rows differ from daily_valuation, e.g. 2025-04-07 600519.SH: pb 1.8 and 2.5." in result.message
     assert result.metadata["agreement_percent"] == 50.0
+    (difference,) = lake.read("source_differences").drop("checked_at").to_dicts()
+    assert difference.pop("size") == pytest.approx(0.7)
+    assert difference == {
+        "table": "valuation",
+        "symbol": "600519.SH",
+        "date": MONDAY,
+        "column": "pb",
+        "source_a": "akshare",
+        "value_a": "1.8",
+        "source_b": "baostock",
+        "value_b": "2.5",
+        "kind": "value",
+    }
+    (shown,) = (each for each in truth(lake) if each.table == "valuation")
+    assert (shown.witness, shown.agreement, shown.rows, shown.differences) == ("baostock", 50.0, 2, 1)
+    checks = {check.name: check for check in stored_checks(lake, TABLES["valuation"])}
+    assert checks["witnesses_agree"].failing == 1
+    assert "akshare and baostock agree in 50.00 % of 2 rows" in checks["witnesses_agree"].summary
+
+
+def test_rows_of_the_same_source_are_no_witness(run: TaskRun) -> None:
+    rows = [{"symbol": "600519.SH", "date": MONDAY, "pb": 2.5, "source": "akshare"}]
+    stored = pl.DataFrame(rows, schema_overrides={"date": pl.Date})
+    lake = run.lake("real")
+    lake.replace_days(
+        "daily_valuation", pl.concat([TABLES["daily_valuation"].empty(), stored], how="diagonal"), [MONDAY]
+    )
+    assert "agreement_percent" not in sync(run, "valuation").metadata
+    assert not lake.exists("source_differences")
+
+
+def test_a_second_list_of_unusual_trading_shows_a_stock_that_only_one_has(run: TaskRun, lake: Lake) -> None:
+    lake = run.lake("real")
+    moutai = {"date": MONDAY, "symbol": "600519.SH", "reason": "日涨幅", "name": "贵州茅台", "close": 1500.0}
+    rows = [moutai, moutai | {"reason": "日振幅"}, moutai | {"symbol": "000001.SZ", "close": 11.0}]
+    lake.replace_days("longhubang", filled("longhubang", rows), [MONDAY])
+    sync(run, "longhubang_sina", start_date="2025-04-07")
+    result = compare_sources(WitnessParams(tables=["daily_bars"]), run)
+    assert "longhubang of 2025-04-07: longhubang and longhubang_sina agree except in 1 of 2 rows" in result.message
+    assert lake.read("source_differences").select("symbol", "kind", "value_a", "value_b").rows() == [
+        ("000001.SZ", "only_one", "row", None)
+    ]
+    item = next(item for item in truth(lake) if item.table == "longhubang")
+    assert (item.witnesses, item.agreement, item.differences) == (("longhubang_sina",), 50.0, 1)
+
+
+def test_a_second_report_witnesses_income_statements_by_their_newest_version(run: TaskRun, lake: Lake) -> None:
+    lake = run.lake("real")
+    first = {"symbol": "600519.SH", "period": YEAR_END, "notice_date": date(2025, 3, 1), "revenue": 1.0}
+    second = first | {"notice_date": date(2025, 4, 3), "revenue": 174144000000.0, "net_profit": 86228000001.0}
+    lake.upsert("income_statements", filled("income_statements", [second, first]))
+    sync(run, "earnings_reports", periods=["2024-12-31"])
+    compare_sources(WitnessParams(tables=["daily_bars"]), run)
+    compared = lake.read("source_comparisons").filter(table="income_statements").row(0, named=True)
+    # The other stock of the report has no statement, and a CNY is less than a millionth.
+    assert (compared["date"], compared["agreeing"], compared["differing"]) == (YEAR_END, 1, 0)
+    assert {item.table: item.witnesses for item in truth(lake)}["cash_flows"] == ()
+
+
+def filled(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Return rows of a table whose other columns are null, or as a row may have them least."""
+    dtypes = TABLES[table].dtypes
+    known = pl.DataFrame(rows, schema_overrides={name: dtypes[name] for name in rows[0]})
+    numbers = [pl.lit(0.0).cast(dtype).alias(name) for name, dtype in dtypes.items() if dtype.is_numeric()]
+    rest = [number for number in numbers if number.meta.output_name() not in known.columns]
+    known = known.with_columns(rest)
+    if "known_since" in dtypes:
+        known = known.with_columns(known_since=pl.col("notice_date"))
+    return TABLES[table].complete(known)
 
 
 def test_the_hosts_of_datasets_have_request_limits_of_their_own() -> None:

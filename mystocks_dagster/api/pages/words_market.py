@@ -167,6 +167,7 @@ WORDS: dict[str, Words] = {
     "fill_plan": ("补数办法", "How it is filled"),
     "days_count": ("{count} 个交易日", "{count} trading days"),
     "requests_count": ("最多 {count} 次请求", "at most {count} requests"),
+    "postponed": ("改日再补：", "Left for another day: "),
     "not_fillable": ("无法补：", "Cannot be filled: "),
     "day_is": ("{day}：{state}", "{day}: {state}"),
     "rows_stored": ("已存 {count} 行", "{count} rows stored"),

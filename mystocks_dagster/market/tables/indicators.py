@@ -31,6 +31,7 @@ def _indicators(period: str, bars: tuple[str, str], grain: str) -> Table:
         about=f"MA, MACD, KDJ, RSI and BOLL of backward-adjusted {bars[1]}",
         about_zh=f"由后复权{bars[0]}计算的 MA、MACD、KDJ、RSI 与 BOLL",
         domain="indicators",
+        computed_from=("daily_bars", "adjust_events"),
         grain=grain,
         key=("symbol", "date"),
         date_column="date",

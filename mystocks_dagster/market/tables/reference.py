@@ -185,7 +185,7 @@ CODE_CHANGES = Table(
         text("new_symbol", "the code after; null: a person says that the code did not change", null=True),
         day("from_day", "first trading day of the new code"),
         text("source", "published: shipped with this package; prices: the last close of the old code is the previous "
-             "close of the new one; stated: by a person"),
+             "close of the new one; file: code_changes.csv beside tasks.yaml; stated: by a person"),
     ),
 )  # fmt: skip
 

@@ -18,10 +18,10 @@ OFFERS = (
         table="stocks",
         past="latest",
         unit="snapshot",
-        requests=25,
+        requests=7,
         note="delisted stocks of Shanghai and Shenzhen only",
     ),
-    Offer(table="daily_bars", past="latest", requests=80, published=_CLOSED),
+    Offer(table="daily_bars", past="latest", requests=67, published=_CLOSED),
     Offer(
         table="daily_bars",
         past="all",
@@ -42,9 +42,15 @@ OFFERS = (
     *_STATEMENTS,
     Offer(table="stock_quotes", past="latest", unit="snapshot", requests=62),
     Offer(table="etf_quotes", past="latest", unit="snapshot", requests=15),
-    Offer(table="longhubang", past="all", requests=2, published=time(20), note="2 requests are up to 50 days"),
+    Offer(table="longhubang", past="all", requests=1, published=time(20), note="a request is up to 50 days"),
     Offer(table="capital_flow_stock", past="latest", requests=60, published=_CLOSED),
     *_BOARD_FLOWS,
+)
+#: The tables by trading day that are read from East Money's lists.
+_LISTED = (
+    *("daily_bars", "index_bars", "etf_bars", "valuation"),
+    *("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
+    *("industry_boards", "industry_members", "concept_boards", "concept_members"),
 )
 
 SOURCE = SourceDeclaration(
@@ -64,16 +70,40 @@ SOURCE = SourceDeclaration(
             gap=2.5,
             ban=6 * HOUR,
             drops_are_bans=True,
+            daily=100,
         ),
         HostRule(
-            name="eastmoney-push2delay", hosts=("push2delay.eastmoney.com",), gap=2.5, ban=6 * HOUR, drops_are_bans=True
+            name="eastmoney-push2delay",
+            hosts=("push2delay.eastmoney.com",),
+            gap=2.5,
+            ban=6 * HOUR,
+            drops_are_bans=True,
+            daily=250,
+            tables=_LISTED,
         ),
         HostRule(
-            name="eastmoney-push2ex", hosts=("push2ex.eastmoney.com",), gap=2.5, ban=6 * HOUR, drops_are_bans=True
+            name="eastmoney-push2ex",
+            hosts=("push2ex.eastmoney.com",),
+            gap=2.5,
+            ban=6 * HOUR,
+            drops_are_bans=True,
+            daily=100,
+            tables=("limit_up", "limit_down"),
         ),
         HostRule(
-            name="eastmoney-datacenter", hosts=("datacenter-web.eastmoney.com", "datacenter.eastmoney.com"), gap=0.75
+            name="eastmoney-datacenter",
+            hosts=("datacenter-web.eastmoney.com", "datacenter.eastmoney.com"),
+            gap=0.75,
+            daily=2000,
+            tables=(
+                "longhubang",
+                "longhubang_seats",
+                "longhubang_institutions",
+                "block_trades",
+                "suspensions",
+                "northbound",
+            ),
         ),
-        HostRule(name="sina", hosts=("sina.com.cn",)),
+        HostRule(name="sina", hosts=("sina.com.cn",), daily=1000),
     ),
 )

@@ -67,5 +67,5 @@ SOURCE = SourceDeclaration(
     hosts=(f"{HOST}:{PORT}",),
     redirected=lambda settings: settings.source_option("baostock") or settings.upstream,
     # One connection at a time: users who opened eight were banned until the next day; see docs/decisions/0032.
-    host_rules=(HostRule(name="baostock", hosts=(HOST,), gap=0.3, ban=24 * HOUR),),
+    host_rules=(HostRule(name="baostock", hosts=(HOST,), gap=0.3, ban=24 * HOUR, daily=5000),),
 )

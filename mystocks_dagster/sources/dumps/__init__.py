@@ -34,6 +34,6 @@ SOURCE = SourceDeclaration(
     offers=OFFERS,
     implementation="mystocks_dagster.sources.dumps.source:DumpsSource",
     hosts=(HOST,),
-    host_rules=(HostRule(name="ths-dumps", hosts=("aicubes.cn",), gap=1.0),),
+    host_rules=(HostRule(name="ths-dumps", hosts=("aicubes.cn",), gap=1.0, daily=20),),
     ready=_ready,
 )

@@ -51,7 +51,7 @@ SOURCE = SourceDeclaration(
     ),
     implementation="mystocks_dagster.sources.tdx.source:TdxSource",
     hosts=(ARCHIVE_HOST, FILES_HOST),
-    host_rules=(HostRule(name="tdx", hosts=("tdx.com.cn",), gap=1.0),),
+    host_rules=(HostRule(name="tdx", hosts=("tdx.com.cn",), gap=1.0, daily=100),),
     has_files=lambda settings: archive_path(settings) is not None,
     ready=_ready,
 )
