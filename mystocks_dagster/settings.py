@@ -28,6 +28,7 @@ TRADING_CALENDAR = "trading_calendar.csv"
 DATASETS = "datasets"
 #: The folder beside the task file with the project's own formulas.
 FORMULAS = "formulas"
+#: The folder beside the task file with the project's own strategies.
 STRATEGIES = "strategies"
 #: The file beside the task file with changes of stock codes beyond those that ship with the package.
 CODE_CHANGES = "code_changes.csv"
