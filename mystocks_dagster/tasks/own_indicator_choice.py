@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.catalogue.calculation import Calculation
@@ -12,16 +14,25 @@ from mystocks_dagster.strategies.own_indicators import as_formula, column_of, ow
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.located_faults import located
 
+#: Names of the catalogue are in capitals, so that an editor can tell both apart.
+_SMALL = r"^[a-z][a-z0-9_]{0,39}$"
+
 
 class OwnChoice(BaseModel):
     """An indicator in Python: its name, or its name with parameters. Its columns are `<label>_<output>`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    name: str
-    label: Annotated[
-        str | None, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Begins the columns; empty means the name.")
-    ] = None
+    name: Annotated[str, Field(pattern=_SMALL)]
+    label: Annotated[str | None, Field(pattern=_SMALL, description="Begins the columns; empty means the name.")] = None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema for editors: a name in small letters, unlike all others, or a mapping."""
+        mapping = handler.resolve_ref_schema(handler(schema))
+        alone = {"type": "string", "pattern": _SMALL}
+        about = mapping.pop("description", "")
+        return {"description": about, "anyOf": [alone, dict(mapping)]}
 
     @model_validator(mode="before")
     @classmethod

@@ -52,13 +52,14 @@ def calculate(run, *entries, **options):
 def test_its_columns_are_stored_and_carried_on_and_a_strategy_reads_them(computing, lake, project, weekdays):
     calculate(computing, "MA", {"name": "flow", "n": 5})
     lake.replace_days("daily_bars", project.filter(pl.col("date") >= weekdays[140]), weekdays[140:])
-    calculate(computing, "MA", {"name": "flow", "n": 5})
+    carried = calculate(computing, "MA", {"name": "flow", "n": 5})
     stored = lake.read("indicators_daily").sort("symbol", "date")
     traded = project.filter(~pl.col("suspended")).sort("symbol", "date")
     value = (pl.col("close") * pl.col("amount")).rolling_sum(5) / pl.col("amount").rolling_sum(5)
     expected = traded.select(value.over("symbol")).to_series()
     assert_series_equal(stored["flow_line"], expected, check_names=False, rel_tol=1e-12)
     assert stored["ma5"].null_count() == 8
+    assert list(carried.stages) == ["daily, new bars"]
     assert calculate_strategy_signals(SignalParams(strategies=["above"]), computing).status == "success"
     assert lake.read("signals")["detail"].str.starts_with("flow_line ").all()
 
