@@ -30,6 +30,12 @@ _SYMBOL = re.compile(r"[0-9]{6}\.(SH|SZ|BJ)")
 
 def register(router: APIRouter, site: Site) -> None:
     """Add the pages below /market to the router."""
+    _register_overview(router, site)
+    _register_screen(router, site)
+    _register_security(router, site)
+
+
+def _register_overview(router: APIRouter, site: Site) -> None:
 
     @router.get("")
     def overview(request: Request, day: str = "") -> Response:
@@ -49,6 +55,12 @@ def register(router: APIRouter, site: Site) -> None:
         matches = project_of(request).market.search(q, 8)
         return JSONResponse([{"symbol": match.symbol, "name": match.name} for match in matches])
 
+    @router.get("/-/lightweight-charts.js")
+    def chart_library() -> Response:
+        return FileResponse(_library(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
+
+
+def _register_screen(router: APIRouter, site: Site) -> None:
     @router.get("/-/screen")
     def ask_screen(request: Request) -> Response:
         return site.render(
@@ -67,10 +79,8 @@ def register(router: APIRouter, site: Site) -> None:
             return site.render(request, "screen.html", error, **shown, result=None)
         return site.render(request, "screen.html", **shown, result=result)
 
-    @router.get("/-/lightweight-charts.js")
-    def chart_library() -> Response:
-        return FileResponse(_library(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
 
+def _register_security(router: APIRouter, site: Site) -> None:
     @router.get("/{symbol}")
     def security(request: Request, symbol: str) -> Response:
         if not _SYMBOL.fullmatch(symbol):

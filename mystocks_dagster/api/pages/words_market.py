@@ -201,8 +201,8 @@ WORDS: dict[str, Words] = {
     "screen": ("条件选股", "Screen"),
     "screen_about": (
         "用通达信公式选股，价格前复权到当日，成交量以股计；不能使用未来函数。",
-        "A 通达信 formula over the whole market. Prices are adjusted forward to the day, volume is in shares. Functions that "
-        "look ahead are refused.",
+        "A 通达信 formula over the whole market. Prices are adjusted forward to the day, volume is in shares. "
+        "Functions that look ahead are refused.",
     ),
     "run_screen": ("选股", "Screen"),
     "passed": ("{screened} 只股票中有 {count} 只符合", "{count} of {screened} stocks pass"),
