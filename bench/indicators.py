@@ -1,58 +1,82 @@
 """Time of indicators and signals for a whole market: `python bench/indicators.py [--symbols 5500] [--days 2430]`.
 
-It runs the tasks one after another, and compares the formulas with MyTT in a loop over symbols. Only ratios are
-comparable between machines: the unit is MyTT in the same run.
+Only ratios can be compared between machines, so each line is a multiple of a rival in the same run: TA-Lib called
+symbol by symbol on one core for the calculation; polars that reads the same inputs and writes the same outputs as plain
+Parquet for the rebuild, and that reads the same columns for the signals; the rebuild for a new day.
 """
 
 import argparse
 import logging
 import os
-import resource
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
-import MyTT
 import polars as pl
+import psutil
+import talib
 from lake import market
 
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.indicators import INDICATORS, MA_WINDOWS, RSI_WINDOWS, blocks, indicator_table
+from mystocks_dagster.market.indicators import INDICATORS, indicator_table
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
 
+_INPUTS = ["symbol", "date", "high", "low", "close", "suspended"]
+_SIGNAL_INPUTS = ["symbol", "date", "close_hfq", "ma5", "ma20", "macd_dif", "kdj_k", "kdj_d"]
+_MA_WINDOWS, _RSI_WINDOWS = (5, 10, 20, 60), (6, 12, 24)
+_PERIODS = ("daily", "weekly")
 
-def with_polars(bars: pl.DataFrame) -> None:
-    for block in blocks(bars):
-        indicator_table(block, INDICATORS)
 
-
-def with_mytt(bars: pl.DataFrame) -> None:
+def with_talib(bars: pl.DataFrame) -> None:
+    """Compute the same columns symbol by symbol, from the same frame; conventions differ, the work is the same."""
     for _, frame in bars.group_by("symbol", maintain_order=True):
         close, high, low = (frame[name].to_numpy() for name in ("close", "high", "low"))
         columns = [
-            *(MyTT.MA(close, window) for window in MA_WINDOWS),
-            *MyTT.MACD(close),
-            *MyTT.KDJ(close, high, low),
-            *(MyTT.RSI(close, window) for window in RSI_WINDOWS),
-            *MyTT.BOLL(close),
+            *(talib.SMA(close, window) for window in _MA_WINDOWS),
+            *talib.MACD(close),
+            *talib.STOCH(high, low, close, 9, 3, 0, 3, 0),
+            *(talib.RSI(close, window) for window in _RSI_WINDOWS),
+            *talib.BBANDS(close, 20),
         ]
         frame.select("symbol", "date").with_columns(pl.Series(f"{i}", column) for i, column in enumerate(columns))
 
 
-def timed(label: str, work: Callable[[], TaskResult | None], unit: float | None = None) -> float:
-    start = time.perf_counter()
-    result = work()
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    ratio = f"{unit / seconds:8.1f} x MyTT" if unit else ""
-    summary = f"  {result.status}, {sum(result.rows.values()):,} rows" if result else ""
-    print(f"{label:<48}{seconds:8.2f} s   peak so far {peak:.1f} GB{ratio}{summary}", flush=True)
+class Peak:
+    """The most memory that this process used within a `with` block beyond what it used before, in bytes."""
+
+    def __enter__(self) -> "Peak":
+        self._process, self._done = psutil.Process(), threading.Event()
+        self.bytes, self._before = 0, self._process.memory_info().rss
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.02):
+            self.bytes = max(self.bytes, self._process.memory_info().rss - self._before)
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def timed(label: str, work: Callable[[], object], rival: float | None = None, unit: str = "rival") -> float:
+    with Peak() as peak:
+        start, busy = time.perf_counter(), time.process_time()
+        result = work()
+        seconds, busy = time.perf_counter() - start, time.process_time() - busy
+    ratio = f"{seconds / rival:8.3f} x {unit}" if rival else ""
+    summary = f"  {sum(result.rows.values()):,} rows" if isinstance(result, TaskResult) else ""
+    memory = f"{peak.bytes / 2**30:6.2f} GB"
+    print(f"{label:<52}{seconds:8.2f} s {busy:8.2f} s of cores {memory}{ratio}{summary}", flush=True)
     return seconds
 
 
@@ -61,60 +85,99 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--symbols", type=int, default=5500)
     parser.add_argument("--days", type=int, default=2430)
-    parser.add_argument(
-        "--mytt", type=int, default=500, help="symbols that MyTT computes; its time is scaled to all symbols"
-    )
+    parser.add_argument("--folder", help="where the lake is made; by default a temporary folder")
     arguments = parser.parse_args()
-    days = shanghai().sessions(date(2014, 1, 1), date(2024, 12, 31))[-arguments.days - 1 :]
-    with tempfile.TemporaryDirectory() as folder:
+    days = shanghai().sessions(date(2014, 1, 1), date(2024, 12, 31))[-arguments.days - 3 :]
+    compile_kernels()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         fill(folder, market(days, arguments.symbols), days)
-        tasks(folder, days[-1])
-        formulas(folder, arguments.mytt)
+        calculation(folder)
+        tasks(folder, days)
+
+
+def compile_kernels() -> None:
+    """Compile, or read from numba's cache; the first run on a machine takes as long as this says."""
+    bars = market(shanghai().sessions(date(2024, 1, 1), date(2024, 6, 30)), 3)
+    bars = bars.sort("symbol", "date")
+    timed("kernels: import and compile, or read from the cache", lambda: indicator_table(bars, INDICATORS))
 
 
 def fill(folder: str, bars: pl.DataFrame, days: list[date]) -> None:
-    """Store all days except the last, which is written to a file beside the lake."""
+    """Store all days except the last three, which are written to files beside the lake."""
     lake = Lake(f"{folder}/lake", "simulated:7")
-    lake.replace_days("daily_bars", bars.filter(pl.col("date") < days[-1]), days[:-1])
-    refresh_events(lake, days[:-1])
-    bars.filter(pl.col("date") == days[-1]).write_parquet(f"{folder}/newest.parquet")
+    lake.replace_span("daily_bars", bars.filter(pl.col("date") < days[-3]), days[0], days[-4])
+    refresh_events(lake, days[:-3])
+    for day in days[-3:]:
+        bars.filter(pl.col("date") == day).write_parquet(f"{folder}/{day}.parquet")
     print(f"{bars.height:,} bars, {len(days)} days")
 
 
-def tasks(folder: str, newest: date) -> None:
-    """Time the tasks: first run, no new data, one new day."""
+def calculation(folder: str) -> None:
+    """Time the calculation alone, from a sorted frame to columns."""
+    bars = Lake(f"{folder}/lake").read("daily_bars", columns=["symbol", "date", "close", "high", "low"])
+    bars = bars.with_columns(pl.col("symbol").cast(pl.Categorical)).sort("symbol", "date")
+    for name in ("high", "low", "close"):
+        assert bars[name].n_chunks() == 1
+    unit = timed("rival: TA-Lib, symbol by symbol", lambda: with_talib(bars))
+    ours = min(timed("calculation of all symbols", lambda: indicator_table(bars, INDICATORS)) for _ in range(3))
+    print(f"{'TA-Lib / calculation':<52}{unit / ours:8.2f} x")
+
+
+def tasks(folder: str, days: list[date]) -> None:
+    """Time the tasks: first run, new days, a late event, no new data."""
     os.environ["MYSTOCKS_LAKE"] = f"{folder}/lake"
-    logger = logging.getLogger("bench")
+    logger, silent = logging.getLogger("bench"), lambda *_: None
     run = TaskRun(
-        task_id="t", run_id="r", attempt=1, settings=Settings.from_env(), logger=logger, report_progress=lambda *_: None
+        task_id="t", run_id="r", attempt=1, settings=Settings.from_env(), logger=logger, report_progress=silent
     )
     lake = run.lake("simulated:7")
+    params = IndicatorParams(periods=list(_PERIODS))
 
-    def run_both(when: str) -> None:
-        timed(f"indicators, {when}", lambda: calculate_technical_indicators(IndicatorParams(), run))
-        timed(f"signals, {when}", lambda: calculate_strategy_signals(SignalParams(), run))
+    def indicators() -> object:
+        return calculate_technical_indicators(params, run)
 
-    run_both("first run")
-    run_both("no new data")
-    lake.replace_days("daily_bars", pl.read_parquet(f"{folder}/newest.parquet"), [newest])
-    refresh_events(lake, [newest])
-    run_both("one new day")
-    run_both("no new data")
+    def signals() -> object:
+        return calculate_strategy_signals(SignalParams(), run)
+
+    first = timed("indicators: first run", indicators)
+    plain = plain_time(lake, folder)
+    timed(
+        "indicators: rebuild",
+        lambda: calculate_technical_indicators(params.model_copy(update={"force": True}), run),
+        plain,
+    )
+    reading = timed(
+        "rival: read the columns of the signals", lambda: lake.read("indicators_daily", columns=_SIGNAL_INPUTS)
+    )
+    signalled = timed("signals: first run", signals, reading)
+    for day in days[-3:]:
+        lake.replace_days("daily_bars", pl.read_parquet(f"{folder}/{day}.parquet"), [day])
+        refresh_events(lake, [day])
+        timed(f"indicators: the new day {day:%A}", indicators, first, "first run")
+        timed(f"signals: the new day {day:%A}", signals, signalled, "first run")
+    timed("indicators: no new data", indicators, first, "first run")
+    late = pl.DataFrame({"symbol": ["600001.SH"], "date": [days[-500]], "ratio": [0.9]})
+    lake.upsert("adjust_events", late)
+    timed("indicators: an event of 500 days ago", indicators, first, "first run")
+    timed("signals: after it", signals, signalled, "first run")
     lake.compact()
-    run_both("after compaction")
+    timed("indicators: after compaction", indicators, first, "first run")
 
 
-def formulas(folder: str, count: int) -> None:
-    """Time the formulas without the tasks."""
-    columns = ["symbol", "date", "close", "high", "low"]
-    bars = Lake(f"{folder}/lake").read("daily_bars", columns=columns)
-    bars = bars.with_columns(pl.col("symbol").cast(pl.Categorical)).sort("symbol", "date")
-    sample = bars.filter(pl.col("symbol").is_in(bars["symbol"].unique().head(count).to_list()))
-    start = time.perf_counter()
-    with_mytt(sample)
-    unit = (time.perf_counter() - start) * bars.height / sample.height
-    print(f"{'MyTT, symbol by symbol, scaled':<48}{unit:8.2f} s")
-    timed("formulas of all symbols at once", lambda: with_polars(bars), unit)
+def plain_time(lake: Lake, folder: str) -> float:
+    """Time polars that reads the inputs and writes the outputs as one Parquet file for each period."""
+    outputs = {period: lake.read(f"indicators_{period}") for period in _PERIODS}
+    size = sum(frame.estimated_size() for frame in outputs.values())
+    target = Path(folder, "plain.parquet")
+
+    def work() -> None:
+        inputs = lake.read("daily_bars", columns=_INPUTS)
+        print(f"  inputs {inputs.estimated_size() / 2**30:.2f} GB, outputs {size / 2**30:.2f} GB")
+        for frame in outputs.values():
+            frame.write_parquet(target)
+            target.unlink()
+
+    return timed("rival: read the inputs, write the outputs", work)
 
 
 if __name__ == "__main__":

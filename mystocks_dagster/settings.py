@@ -26,9 +26,14 @@ EXPORTS = "exports"
 TRADING_CALENDAR = "trading_calendar.csv"
 #: The folder beside the task file with the project's own dataset files.
 DATASETS = "datasets"
+#: The folder beside the task file with the project's own formulas.
+FORMULAS = "formulas"
+#: The folder beside the task file with the project's own strategies.
 STRATEGIES = "strategies"
 #: The file beside the task file with changes of stock codes beyond those that ship with the package.
 CODE_CHANGES = "code_changes.csv"
+#: The folder beside the task file with the project's own indicators in Python.
+INDICATORS = "indicators"
 #: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
 AUTO = "auto"
 #: Each package in this folder is a data source, see `sources.registry`.
@@ -197,6 +202,16 @@ def dataset_folder() -> Path:
 def strategy_folder() -> Path:
     """Return the folder of the project's own strategies, beside its task file."""
     return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / STRATEGIES  # noqa: PTH109 - as in calendar_key
+
+
+def indicator_folder() -> Path:
+    """Return the folder of the project's own indicators in Python, beside its task file."""
+    return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / INDICATORS  # noqa: PTH109 - as in calendar_key
+
+
+def formula_folder() -> Path:
+    """Return the folder of the project's own formulas, beside its task file."""
+    return dataset_folder().parent / FORMULAS
 
 
 @lru_cache(maxsize=64)

@@ -88,6 +88,15 @@ class Metadata:
     ERROR_TYPE: Final = "mystocks/error_type"
     TRACEBACK: Final = "mystocks/traceback"
     PREVIEW: Final = "mystocks/preview"
+    CHART: Final = "mystocks/chart"
+    FIRST_DAY: Final = "mystocks/first_day"
+    LAST_DAY: Final = "mystocks/last_day"
+    #: Of the table's last day.
+    SYMBOLS: Final = "mystocks/symbols"
+    #: What the task's parameters let it compute: strategies or indicators with their parameters and versions.
+    DEFINITIONS: Final = "mystocks/definitions"
+    #: Seconds by stage of the work.
+    STAGES: Final = "mystocks/stages"
     WORLD: Final = "mystocks/world"
     # Of a check: numbers of rows, and the first that fail as a table.
     CHECKED_ROWS: Final = "mystocks/checked_rows"

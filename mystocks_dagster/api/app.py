@@ -19,6 +19,7 @@ from mystocks_dagster.api import (
     ready,
     reference,
     response_models,
+    screens,
     statistics,
     tasks,
 )
@@ -87,7 +88,7 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
 
 def _include_routers(app: FastAPI) -> None:
     # Fixed paths come before /api/tasks/{task_id}.
-    for module in (data, health, executions, statistics, import_export, groups, tasks):
+    for module in (data, screens, health, executions, statistics, import_export, groups, tasks):
         app.include_router(module.router)
     app.include_router(tasks.schedules)
     app.include_router(ready.router)

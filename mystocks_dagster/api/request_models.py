@@ -34,11 +34,12 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(node, float) and not math.isfinite(node):
             raise ValueError("NaN and Infinity are not valid JSON; leave the value out or send null")
         elif isinstance(node, str):
-            _check_text(node)
+            check_text(node)
     return value
 
 
-def _check_text(text: str) -> str:
+def check_text(text: str) -> str:
+    """Refuse text that cannot be written as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -80,13 +81,13 @@ DryRun = Annotated[bool, Query(description=_DRY_RUN)]
 Fields = Annotated[dict[str, Any], Body(), AfterValidator(_plain)]
 
 
-class _StrictModel(BaseModel):
+class StrictModel(BaseModel):
     """Refuses unknown keys, such as misspelt ones."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class StartBody(_StrictModel):
+class StartBody(StrictModel):
     """Options of a start; the body is optional."""
 
     params: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(
@@ -96,10 +97,10 @@ class StartBody(_StrictModel):
     failed_only: bool = Field(default=False, description="Repeat just what failed in the task's last execution.")
 
 
-class ImportBody(_StrictModel):
+class ImportBody(StrictModel):
     """What to import: a file in the export folder, or the content of a task file."""
 
-    config_path: Annotated[str, AfterValidator(_check_text)] | None = Field(
+    config_path: Annotated[str, AfterValidator(check_text)] | None = Field(
         default=None, description="A YAML or JSON task file in the export folder.", examples=["tasks_20261124.json"]
     )
     config: Annotated[dict[str, Any], AfterValidator(_plain)] | None = Field(
@@ -108,10 +109,10 @@ class ImportBody(_StrictModel):
     dry_run: bool = Field(default=False, description=_DRY_RUN)
 
 
-class ExportBody(_StrictModel):
+class ExportBody(StrictModel):
     """The file to export to."""
 
-    output_path: Annotated[str, AfterValidator(_check_text)] = Field(
+    output_path: Annotated[str, AfterValidator(check_text)] = Field(
         description="A .yaml, .yml or .json file in the export folder. `$(date +%Y%m%d)` in its name becomes the date.",
         examples=["tasks_20261124.json"],
     )

@@ -99,6 +99,32 @@ class Coverage(_OpenModel):
     outdated: list[dict[str, Any]] = Field(description="Computed tables whose inputs have changed since.")
 
 
+class PassedSymbol(_OpenModel):
+    """A symbol that passes a screen."""
+
+    symbol: str
+    name: str | None = Field(description="Its name; null if no stock list has it.")
+    close: float = Field(description="CNY per share, raw.")
+    values: dict[str, float | None] = Field(description="The values that made it pass, by their text in the formula.")
+
+
+class Screened(_OpenModel):
+    """The result of a screen."""
+
+    formula: str
+    day: str
+    period: str
+    passed: int = Field(description="Number of symbols that pass, also beyond `limit`.")
+    screened: int = Field(description="Number of symbols with a bar on the day.")
+    without_values: int = Field(description="Those of them for which a value of the formula does not exist.")
+    doubtful: dict[str, str] = Field(description="Symbol that was not screened to the day of its unknown ratio.")
+    notes: list[str] = Field(description="What the reader must know.")
+    reach: int | None = Field(description="Bars before the day that the formula depends on; null: all.")
+    bars: int = Field(description="Number of daily bars that were read.")
+    seconds: float
+    symbols: list[PassedSymbol]
+
+
 class Cleaned(_OpenModel):
     """The result of a clean-up."""
 

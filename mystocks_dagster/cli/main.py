@@ -52,6 +52,7 @@ def register_all() -> None:
         alerts,
         api,
         backfill,
+        backtest,
         bootstrap,
         calendar,
         check,
@@ -63,16 +64,18 @@ def register_all() -> None:
         health,
         history,
         logs,
+        mcp,
         next,
         run,
+        screen,
         service,
         stop,
         strategies,
         ui,
     )
 
-    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, strategies, alerts)
-    for module in (bootstrap, *steering, health, doctor, demo, ui, api, service):
+    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, screen, strategies)
+    for module in (bootstrap, *steering, backtest, alerts, health, doctor, demo, ui, api, mcp, service):
         module.register(app)
 
 

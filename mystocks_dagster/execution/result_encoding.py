@@ -95,6 +95,10 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, int | float) for item in value.values())
+
+
 def _is_days(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_day_list, value.values()))
 
@@ -126,4 +130,5 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "days": _is_days,
     "failed_items": _is_list,
     "retry_params": _is_mapping,
+    "stages": _is_seconds,
 }

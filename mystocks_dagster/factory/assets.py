@@ -73,7 +73,7 @@ def asset_spec(spec: TaskSpec, key: str, kind: str | None, days: dg.PartitionsDe
         spec.file.key(key),
         deps=[spec.file.key(read) for read in spec.reads],
         description=_description(table.description if table else summary(spec.task), spec.file.notice, details(spec)),
-        metadata=job_metadata(spec) | (_table_metadata(table, spec.file) if table else {}),
+        metadata=job_metadata(spec) | (_table_metadata(table, spec.file) if table else {}) | _definitions(spec),
         group_name=table.domain if table else _DOMAINS.get(spec.task.task_type, "system"),
         partitions_def=days,
         owners=[dagster_owner(spec.task.owner)] if spec.task.owner else None,
@@ -91,6 +91,12 @@ def unowned_spec(table: Table, file: LoadedFile) -> dg.AssetSpec:
         group_name=table.domain,
         kinds={*_STORAGE, *(("simulated",) if file.notice else ())},
     )
+
+
+def _definitions(spec: TaskSpec) -> dict[str, Any]:
+    """Return what the task's parameters let it compute; the code version says when it has changed."""
+    definitions = list(spec.tables.definitions)
+    return {Metadata.DEFINITIONS: dg.MetadataValue.json(definitions)} if definitions else {}
 
 
 def _table_metadata(table: Table, file: LoadedFile) -> dict[str, Any]:

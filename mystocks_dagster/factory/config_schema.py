@@ -102,12 +102,11 @@ def _kind(annotation: Any, name: str) -> Any:
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         return dg.Enum(name, [dg.EnumValue(item.value) for item in annotation])
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return dg.Shape(
-            {
-                key: dg.Field(_kind(info.annotation, f"{name}_{key}"), is_required=False)
-                for key, info in annotation.model_fields.items()
-            }
-        )
+        fields = {
+            key: dg.Field(_kind(info.annotation, f"{name}_{key}"), is_required=False)
+            for key, info in annotation.model_fields.items()
+        }
+        return dg.Permissive(fields) if annotation.model_config.get("extra") == "allow" else dg.Shape(fields)
     if annotation is dict or origin is dict:
         return dg.Permissive()
     return dg.Any

@@ -12,6 +12,7 @@ import dagster as dg
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.execution.attempt import Outcome
 from mystocks_dagster.factory.spec import TaskSpec
+from mystocks_dagster.factory.table_views import table_view
 from mystocks_dagster.tags import Metadata, State
 from mystocks_dagster.tasks.run import TaskResult
 
@@ -85,6 +86,8 @@ class Report:
         }
         if result.message:
             metadata[Metadata.MESSAGE] = result.message
+        if result.stages:
+            metadata[Metadata.STAGES] = dg.MetadataValue.json(dict(result.stages))
         if result.failed_items:
             metadata[Metadata.FAILED_ITEMS] = dg.MetadataValue.json(list(result.failed_items))
         if result.retry_params:
@@ -104,7 +107,7 @@ class Report:
         return metadata
 
     def table_metadata(self, key: str) -> dict[str, Any]:
-        """Return the metadata of a table's materialization: location, rows, world and a preview.
+        """Return the metadata of a table's materialization: location, rows, world, a preview and a chart.
 
         `mystocks/rows` is the number of rows that this attempt has written, `dagster/row_count` that of the table.
         """
@@ -115,6 +118,8 @@ class Report:
         metadata = self.summary()
         if not _is_table(key):
             return metadata | {"dagster/row_count": self.result.rows.get(key, 0)}
+        if definitions := self.spec.tables.definitions:
+            metadata[Metadata.DEFINITIONS] = dg.MetadataValue.json(list(definitions))
         settings = self.spec.file.settings()
         metadata |= {"dagster/uri": public_uri(settings.lake, key)}
         try:
@@ -122,6 +127,7 @@ class Report:
             log = lake.log(key)
             metadata |= {"dagster/row_count": row_count(log)} if log else {}
             preview = lake.head(key, 5) if self.result.rows.get(key) else None
+            view = {} if preview is None else table_view(lake, key)
         except LakeError as error:  # the rows are stored; an unreadable preview must not fail the run
             return metadata | {Metadata.PREVIEW: f"not readable: {error}"}
         if preview is None:
@@ -129,6 +135,7 @@ class Report:
         return metadata | {
             Metadata.WORLD: lake.stored_world() or "unknown",
             Metadata.PREVIEW: dg.MetadataValue.md(_markdown(preview)),
+            **view,
         }
 
     def materializations(self) -> Iterator[list[dg.AssetMaterialization]]:

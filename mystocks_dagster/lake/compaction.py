@@ -26,7 +26,7 @@ def compact(uri: str, schema: Table) -> None:
     opened = delta.open_table(uri)
     if opened is None or format_trouble(schema, opened):
         return
-    if not schema.by_day:
+    if not schema.partitioned:
         delta.commit(uri, _optimize)
         return
     for year in sorted({file.year for file in data_files(opened, schema)}):

@@ -28,7 +28,8 @@ def _section(table: Table) -> Iterator[str]:
     yield f"### {table.name} ({table.title})"
     yield ""
     yield f"{table.about} (group `{table.domain}`)."
-    days = ", written and replaced by whole trading days, partitioned by year on disk" if table.by_day else ""
+    days = ", written and replaced by whole trading days" if table.by_day else ""
+    days += ", partitioned by year on disk" if table.partitioned else ""
     yield f"One row per {table.grain.removeprefix('one ')}. Key: {', '.join(f'`{name}`' for name in table.key)}{days}."
     yield from _known(table)
     yield ""

@@ -5,21 +5,24 @@ next write. Any other change of a contract is a numbered migration. A table carr
 as one of Delta's application transactions, written by the commit that writes the rows, so that both agree.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
-from deltalake import DeltaTable, Transaction
+from deltalake import DeltaTable, Field, Transaction
 from deltalake import Schema as DeltaSchema
+from deltalake.schema import PrimitiveType
 
 from mystocks_dagster.errors import WrongFormat
 from mystocks_dagster.lake.layout import YEAR, to_disk
-from mystocks_dagster.market.table import Table
+from mystocks_dagster.market.table import Column, Table
 
 #: Name of the application transaction that holds the format number.
 FORMAT = "mystocks format"
 #: Format of tables that were written before format numbers existed.
 FIRST = 1
+#: Key of a column's metadata that says what it means.
+_MEANING = "comment"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,11 @@ def format_trouble(schema: Table, opened: DeltaTable) -> str:
     """Return why the table cannot be used as it is, with the remedy; empty when it can be used."""
     number = format_of(opened)
     stored = stored_types(opened)
-    unknown = [name for name in stored if name not in schema.dtypes and name != YEAR]
+    unknown = [
+        name
+        for name, dtype in stored.items()
+        if name not in schema.dtypes and name != YEAR and not (schema.open and dtype == pl.Float64)
+    ]
     if number > newest_format():
         return _newer(schema, f"it has format {number}, and this version supports formats up to {newest_format()}")
     if due := pending(schema.name, number):
@@ -87,7 +94,7 @@ def format_trouble(schema: Table, opened: DeltaTable) -> str:
     if unknown:
         return _newer(schema, f"this version does not know its column {', '.join(unknown)}")
     expected = disk_types(schema)
-    mistyped = [name for name, dtype in stored.items() if expected[name] != dtype]
+    mistyped = [name for name, dtype in stored.items() if expected.get(name, dtype) != dtype]
     missing = [column.name for column in schema.columns if column.name not in stored and not column.null]
     if mistyped or missing:
         difference = f"its column {missing[0]} is missing" if missing else ""
@@ -118,6 +125,41 @@ def grow(schema: Table, opened: DeltaTable) -> None:
     if missing:
         empty = to_disk(schema, schema.empty()).select(missing).to_arrow(compat_level=pl.CompatLevel.oldest())
         opened.alter.add_columns(DeltaSchema.from_arrow(pa.schema(empty.schema)).fields)
+
+
+def as_stored(schema: Table, opened: DeltaTable | None) -> Table:
+    """Return the contract of a table as it is stored: an open one with the columns that were added to it.
+
+    A table `by_month` that an older version wrote without partitions stays so until it is written anew.
+    """
+    if opened is None:
+        return schema
+    if schema.by_month and YEAR not in opened.metadata().partition_columns:
+        schema = replace(schema, by_month=False)
+    if not schema.open:
+        return schema
+    added = (
+        Column(field.name, pl.Float64, str(field.metadata.get(_MEANING, "")), null=True)
+        for field in opened.schema().fields
+        if field.name not in schema.dtypes and field.name != YEAR
+    )
+    return replace(schema, columns=(*schema.columns, *added))
+
+
+def add_columns(opened: DeltaTable, columns: Sequence[Column]) -> None:
+    """Add columns of numbers to a stored table, or exchange what it says about them."""
+    known = {field.name: field.metadata.get(_MEANING) for field in opened.schema().fields}
+    new = [column for column in columns if column.name not in known]
+    if new:
+        opened.alter.add_columns(
+            [
+                Field(column.name, PrimitiveType("double"), nullable=True, metadata={_MEANING: column.unit})
+                for column in new
+            ]
+        )
+    for column in columns:
+        if column.name in known and known[column.name] != column.unit:
+            opened.alter.set_column_metadata(column.name, {_MEANING: column.unit})
 
 
 def _newer(schema: Table, why: str) -> str:

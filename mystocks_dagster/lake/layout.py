@@ -16,7 +16,7 @@ from mystocks_dagster.market.table import MOMENT, Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Name on disk of the partition column of `by_day` tables; readers of the lake do not return it.
+#: Name on disk of the partition column of tables in files of months; readers of the lake do not return it.
 YEAR = "year"
 #: Operations that change no row.
 HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END", "ADD COLUMN", "CREATE TABLE")
@@ -124,9 +124,9 @@ def row_order(schema: Table) -> list[str]:
 
 
 def to_disk(schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame as Delta stores it: moments in UTC, and the year by which `by_day` tables are partitioned."""
+    """Return the frame as Delta stores it: moments in UTC, and the year of partitioned tables."""
     moments = [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in schema.dtypes.items() if dtype == MOMENT]
-    year = [pl.col(date_column(schema)).dt.year().alias(YEAR)] if schema.by_day else []
+    year = [pl.col(date_column(schema)).dt.year().alias(YEAR)] if schema.partitioned else []
     return frame.with_columns(*moments, *year)
 
 
@@ -152,7 +152,7 @@ def covers(schema: Table, days: Sequence[date], alias: str = "") -> str:
     """Return the SQL condition that a row belongs to one of those days; its bounds let Delta skip whole files."""
     column = f"{alias}{date_column(schema)}"
     parts = [f"{column} >= DATE '{min(days)}'", f"{column} <= DATE '{max(days)}'"]
-    if schema.by_day:
+    if schema.partitioned:
         years = ", ".join(f"{year}" for year in sorted({day.year for day in days}))
         parts.insert(0, f"{alias}{YEAR} IN ({years})")
     listed = ", ".join(f"DATE '{day}'" for day in sorted(set(days)))

@@ -100,4 +100,4 @@ def _commit(lake: Lake, step: Step, migration: Migration | None) -> None:
 
 
 def _partitioned(schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.col(date_column(schema)).dt.year().alias(YEAR)) if schema.by_day else frame
+    return frame.with_columns(pl.col(date_column(schema)).dt.year().alias(YEAR)) if schema.partitioned else frame

@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 from mystocks_dagster.errors import TableDamaged, TableMissing, WrongFormat
 from mystocks_dagster.lake import delta
-from mystocks_dagster.lake.formats import check_format, format_trouble
+from mystocks_dagster.lake.formats import as_stored, check_format, format_trouble
 from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
 from mystocks_dagster.lake.location import check_location, has_wildcards, is_unfilled, local_path
 from mystocks_dagster.lake.point_in_time import check_known, is_known_by_date, known
@@ -45,7 +45,7 @@ class TableReader:
         self.location = location.rstrip("/")
         self.world = world
         self._known_world: str | None = None
-        self._changes: tuple[object, CodeChanges] = (None, NO_CHANGES)
+        self._changes: tuple[delta.Commit | None, CodeChanges] = (None, NO_CHANGES)
 
     def exists(self, table: str) -> bool:
         """Return whether the table exists."""
@@ -87,23 +87,26 @@ class TableReader:
             WrongFormat: Another version of this package wrote the table.
             TableDamaged: A file of it is missing or damaged.
         """
-        schema = table_of(table).stored
+        declared = table_of(table).stored
+        # Each opening of a log costs milliseconds: a table of which the stored one says the columns is opened first.
+        opened = self._open(table) if declared.open or declared.by_month else None
+        schema = as_stored(declared, opened)
         extra = {CODE} if "symbol" in schema.dtypes else set()
         asked = [name for name in columns or () if name not in extra]
         check_columns(schema, [*asked, *(("symbol",) if symbols is not None else ())])
-        opened = self._open(table)
+        opened = opened or self._open(table)
         changes = self.code_changes(as_of) if "symbol" in schema.dtypes else NO_CHANGES
         symbols = changes.all_codes(symbols) if symbols is not None else None
         if as_of is not None and is_known_by_date(schema):
             end, as_of = min(end or as_of, as_of), None
         years = (start.year if start else None, end.year if end else None)
-        delta.check_files(opened, self._uri(table), years if schema.by_day else (None, None))
+        delta.check_files(opened, self._uri(table), years if schema.partitioned else (None, None))
         stored = {field.name for field in opened.schema().fields}
         frame = pl.scan_delta(opened, use_pyarrow=has_wildcards(self.location))
         if as_of is None:
-            frame = _selected(schema, frame, symbols, start, end, partitioned=schema.by_day)
+            frame = _selected(schema, frame, symbols, start, end, partitioned=schema.partitioned)
         frame = frame.select(from_disk(schema, name, stored) for name in schema.dtypes)
-        names = list(columns) if columns is not None else list(table_of(table).dtypes)
+        names = list(columns) if columns is not None else list((schema if schema.open else table_of(table)).dtypes)
         if changes and (as_of is not None or not schema.date_column or {"symbol", CODE} & {*names}):
             frame = _with_newest_codes(schema, frame, changes)
         elif CODE in names:
@@ -118,14 +121,17 @@ class TableReader:
         uri = self._uri(CODE_CHANGES.name)
         folder = local_path(uri)
         # Most lakes in a folder have no such table; asking the system takes a tenth of opening a log.
-        opened = delta.open_table(uri) if folder is None or os.path.exists(folder) else None  # noqa: PTH110
-        if opened is None:
+        if folder is not None and not os.path.exists(folder):  # noqa: PTH110
             return NO_CHANGES
-        version = (opened.metadata().id, opened.version())
-        if self._changes[0] != version:
+        known = self._changes[0]
+        if folder is None or known is None or delta.commit_of(folder, known.version) != known:
+            opened = delta.open_table(uri)
+            if opened is None:
+                return NO_CHANGES
             check_format(CODE_CHANGES, opened)
+            commit = delta.commit_of(folder, opened.version()) if folder else None
             rows = self._collect(CODE_CHANGES.name, pl.scan_delta(opened).select(list(CODE_CHANGES.dtypes)))
-            self._changes = (version, CodeChanges(rows) if rows.height else NO_CHANGES)
+            self._changes = (commit, CodeChanges(rows) if rows.height else NO_CHANGES)
         changes = self._changes[1]
         if as_of is None or changes is NO_CHANGES:
             return changes
@@ -144,10 +150,10 @@ class TableReader:
 
         With `as_of` only what was known at the end of that day, see `scan`.
         """
-        schema = table_of(table)
+        schema = self.schema_of(table)
         moments = [column.name for column in schema.columns if column.dtype == MOMENT and not column.null]
         newest = [schema.date_column, *moments] if schema.date_column else moments
-        frame = self.scan(table, columns=list(schema.stored.dtypes), as_of=as_of)
+        frame = self.scan(table, columns=list(schema.dtypes), as_of=as_of)
         if schema.date_column:
             # The date column alone determines how far back to read, so the other columns of old rows are not read.
             floor = self._collect(table, frame.select(pl.col(schema.date_column).top_k(n).min())).item()
@@ -176,6 +182,11 @@ class TableReader:
     def log(self, table: str, version: int | None = None) -> DeltaTable | None:
         """Open the transaction log of a table, at its newest or an older version; None when it does not exist."""
         return self._opened(table) if version is None else delta.open_table(self._uri(table), version)
+
+    def schema_of(self, table: str) -> Table:
+        """Return the contract of a table as this lake has it, see `lake.formats.as_stored`."""
+        schema = table_of(table).stored
+        return as_stored(schema, self._opened(table)) if schema.open or schema.by_month else schema
 
     # ---- inside
 

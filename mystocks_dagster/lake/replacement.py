@@ -15,6 +15,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from mystocks_dagster.lake.data_files import (
     DataFile,
     data_files,
+    delete_files,
     read_file,
     removal,
     write_parts,
@@ -28,7 +29,7 @@ class Replacement:
 
     Args:
         uri: The table's location.
-        schema: Its contract; the table is `by_day`.
+        schema: Its contract; the table is partitioned.
         frame: The new rows.
     """
 
@@ -126,6 +127,51 @@ class KeysReplacement(DaysReplacement):
         if rows is None:
             return None
         return rows.join(self.frame, on=self.schema.key, how="anti", maintain_order="left")
+
+
+class StretchReplacement(Replacement):
+    """Replace the rows from one day on, and those of some symbols from an earlier day on.
+
+    Args:
+        since: The first day that is replaced for all symbols.
+        symbols: An earlier first day by the code that is stored.
+    """
+
+    def __init__(self, uri: str, schema: Table, frame: pl.DataFrame, since: date, symbols: Mapping[str, date]) -> None:
+        super().__init__(uri, schema, frame)
+        self.since, self.symbols = since, {code: day for code, day in symbols.items() if day < since}
+        self.first = min([since, *self.symbols.values()])
+
+    def touches(self, file: DataFile) -> bool:
+        """Return whether the file has a day that may be replaced."""
+        return file.last is None or file.last >= self.first
+
+    def survivors(self, file: DataFile) -> pl.DataFrame | None:
+        """Return the rows of earlier days."""
+        column = date_column(self.schema)
+        keys = read_file(self.uri, self.schema, file, ["symbol", column])
+        since = keys["symbol"].replace_strict(self.symbols, default=self.since, return_dtype=pl.Date)
+        replaced = keys[column] >= since
+        if not replaced.any():
+            return None
+        return self.schema.empty() if replaced.all() else read_file(self.uri, self.schema, file).filter(~replaced)
+
+    def _write(self, touched: Sequence[DataFile]) -> None:
+        """Write year by year: a change of long ago touches the files of all years since."""
+        self._removed, self._added = [], []
+        years = self.frame[date_column(self.schema)].dt.year()
+        try:
+            for year in sorted({*years.unique(), *(file.year for file in touched)}):
+                parts = [self.frame.filter(years == year)]
+                for file in touched:
+                    rows = self.survivors(file) if file.year == year else None
+                    if rows is not None:
+                        self._removed.append(file)
+                        parts.append(rows)
+                self._added += write_parts(self.uri, self.schema, pl.concat(parts))
+        except BaseException:
+            delete_files(self.uri, [action.path for action in self._added])
+            raise
 
 
 def commit_files(

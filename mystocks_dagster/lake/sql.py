@@ -11,6 +11,7 @@ import polars as pl
 
 from mystocks_dagster.errors import QueryRefused, TableDamaged
 from mystocks_dagster.lake.damage import damage_message, find_damage
+from mystocks_dagster.lake.formats import as_stored
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.market.code_changes import CODE, NO_CHANGES, CodeChanges
@@ -24,6 +25,7 @@ _SQL_TYPES = {
     pl.Int64: "BIGINT",
     pl.Boolean: "BOOLEAN",
     MOMENT: "TIMESTAMPTZ",
+    pl.Binary: "BLOB",
 }
 
 if TYPE_CHECKING:
@@ -131,10 +133,11 @@ def _prepare(
 ) -> None:
     for name, table in tables.items():
         stored = {field.name for field in table.schema().fields}
-        columns = ", ".join(_column(column, stored) for column in TABLES[name].stored.columns)
+        schema = as_stored(TABLES[name].stored, table)
+        columns = ", ".join(_column(column, stored) for column in schema.columns)
         rows = connection.from_arrow(table.to_pyarrow_dataset()).select(columns)
         if changes and "symbol" in TABLES[name].dtypes:
-            rows = _with_newest_codes(connection, TABLES[name], rows, changes)
+            rows = _with_newest_codes(connection, as_stored(TABLES[name], table), rows, changes)
         (rows if as_of is None else _known(TABLES[name], rows, as_of)).create_view(name)
     connection.execute(f"SET TimeZone = '{SHANGHAI.key}'")
     connection.execute("SET enable_external_access = false")

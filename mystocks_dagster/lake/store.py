@@ -33,7 +33,7 @@ class Lake(TableWriter):
     def compact(self, table: str | None = None) -> None:
         """Merge the small files of daily writes into one per month; the rows stay the same. None means every table."""
         for name in [table_of(table).name] if table else TABLES:
-            compact(self._uri(name), table_of(name).stored)
+            compact(self._uri(name), self.schema_of(name))
 
     def vacuum(self, table: str | None = None, *, keep_hours: int = 168) -> int:
         """Delete files that no version of the last `keep_hours` hours needs; return their number. None means all.

@@ -55,20 +55,20 @@ def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[
     computed = lake.log(table)
     if computed is None:
         return BEGINNING
-    seen = set()
-    for piece, version in product(work, inputs):
-        name = watermark_name(computed, _name(piece, version))
-        seen.add((version, computed.transaction_version(name)))
+    seen = {(version, seen_version(computed, piece, version)) for piece, version in product(work, inputs)}
     changes = (first_change(lake, number, version) for version, number in seen)
     return min((day for day in changes if day is not None), default=None)
+
+
+def seen_version(computed: DeltaTable, piece: str, version: Version) -> int | None:
+    """Return the version of an input that a computed table's piece of work has read; None if the work was not done."""
+    return computed.transaction_version(watermark_name(computed, _name(piece, version)))
 
 
 def last_seen(lake: Lake, table: str, version: Version) -> int | None:
     """Return the number of the version of an input that a computed table has seen last; None if none is known."""
     computed = lake.log(table)
-    if computed is None:
-        return None
-    return computed.transaction_version(watermark_name(computed, _name(_ANY, version)))
+    return None if computed is None else seen_version(computed, _ANY, version)
 
 
 def _newest(lake: Lake, table: str) -> Version:
@@ -82,6 +82,31 @@ def _name(piece: str, version: Version) -> str:
     return f"{piece} of {version.table} {version.id}"
 
 
+def changed_spans(lake: Lake, then: int, now: Version) -> list[tuple[DeltaTable, DeltaTable]] | None:
+    """Return pairs of versions between which rows changed; compaction, which changes none, lies between the pairs.
+
+    Returns:
+        The opened versions before and after; None if the log does not reach back to `then`, or the table is another.
+    """
+    newest = lake.log(now.table, now.number)
+    if then > now.number or newest is None or f"{newest.metadata().id}" != now.id:
+        return None
+    commits = {entry["version"]: entry for entry in newest.history(now.number - then)} if then < now.number else {}
+    if any(number not in commits for number in range(then + 1, now.number + 1)):
+        return None
+    idle = [number for number, commit in commits.items() if not changes_rows(commit)]
+    starts, ends = sorted([then, *idle]), sorted([*(number - 1 for number in idle), now.number])
+    try:
+        spans = [
+            (lake.log(now.table, start), newest if end == now.number else lake.log(now.table, end))
+            for start, end in zip(starts, ends, strict=True)
+            if start < end
+        ]
+    except (LakeUnavailable, TableDamaged):
+        return None
+    return [(start, end) for start, end in spans if start and end]
+
+
 def first_change(lake: Lake, then: int | None, now: Version) -> date | None:
     """Return the first day of the files that versions after `then` added or removed, not counting compaction.
 
@@ -89,24 +114,10 @@ def first_change(lake: Lake, then: int | None, now: Version) -> date | None:
     """
     if then == now.number:
         return None
-    newest = lake.log(now.table, now.number)
-    if then is None or then > now.number or newest is None:
+    spans = changed_spans(lake, then, now) if then is not None else None
+    if spans is None:
         return BEGINNING
-    commits = {entry["version"]: entry for entry in newest.history(now.number - then)}
-    if any(number not in commits for number in range(then + 1, now.number + 1)):
-        return BEGINNING
-    # Compaction adds and removes files without changing a row: compare what lies between.
-    idle = [number for number, commit in commits.items() if not changes_rows(commit)]
-    starts, ends = sorted([then, *idle]), sorted([*(number - 1 for number in idle), now.number])
-    try:
-        spans = [
-            (lake.log(now.table, start), lake.log(now.table, end))
-            for start, end in zip(starts, ends, strict=True)
-            if start < end
-        ]
-    except (LakeUnavailable, TableDamaged):
-        return BEGINNING
-    changes = (_first_day(start, end) for start, end in spans if start and end)
+    changes = (_first_day(start, end) for start, end in spans)
     return min((day for day in changes if day is not None), default=None)
 
 

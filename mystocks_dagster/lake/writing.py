@@ -1,6 +1,7 @@
 """Writing the tables of a lake: every write is one atomic commit of rows that obey their table's contract."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
@@ -9,8 +10,9 @@ from deltalake import Schema as DeltaSchema
 
 from mystocks_dagster.errors import ContractBroken, UnknownName, WrongWorld
 from mystocks_dagster.lake import delta
+from mystocks_dagster.lake.bulk import Rewrite
 from mystocks_dagster.lake.contract import conform
-from mystocks_dagster.lake.formats import check_format, grow, stamp
+from mystocks_dagster.lake.formats import add_columns, check_format, grow, stamp
 from mystocks_dagster.lake.layout import (
     WATERMARKS_ONLY,
     YEAR,
@@ -23,7 +25,13 @@ from mystocks_dagster.lake.layout import (
     world_of,
 )
 from mystocks_dagster.lake.reading import TableReader
-from mystocks_dagster.lake.replacement import DaysReplacement, KeysReplacement, Replacement, SpanReplacement
+from mystocks_dagster.lake.replacement import (
+    DaysReplacement,
+    KeysReplacement,
+    Replacement,
+    SpanReplacement,
+    StretchReplacement,
+)
 from mystocks_dagster.market.code_changes import NO_CHANGES
 from mystocks_dagster.market.table import Column, Table
 from mystocks_dagster.market.tables import table as table_of
@@ -67,7 +75,7 @@ class TableWriter(TableReader):
             TableDamaged: A file that the write must read is missing or damaged.
             LakeUnavailable: The lake cannot be written; the table is unchanged.
         """
-        schema = table_of(table).stored
+        schema = self.schema_of(table)
         frame = self._to_store(schema, frame)
         column = date_column(schema)
         foreign = frame.filter(~pl.col(column).is_in(list(days)))
@@ -75,7 +83,7 @@ class TableWriter(TableReader):
             raise ContractBroken(
                 f"{table}.{column}: {foreign[column][0]} is not among the days to replace, e.g. {foreign.row(0)}."
             )
-        if days and schema.by_day:
+        if days and schema.partitioned:
             self._replace(schema, DaysReplacement(self._uri(table), schema, frame, days), watermarks)
         elif days:
             self._write(schema, frame, covers(schema, days), watermarks)
@@ -110,8 +118,8 @@ class TableWriter(TableReader):
             UnknownName: The table is not written by trading day.
             WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table).stored
-        if not schema.by_day:
+        schema = self.schema_of(table)
+        if not schema.partitioned:
             raise UnknownName(f"{table} is not written by trading day, so a span of days cannot be replaced in it.")
         frame = self._to_store(schema, frame)
         days = frame[date_column(schema)]
@@ -132,10 +140,87 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table).stored
+        schema = self.schema_of(table)
         frame = self._to_store(schema, frame)
         self._write(schema, frame, where, None)
         return frame.height
+
+    def replace_from(
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        since: date,
+        symbols: Mapping[str, date],
+        *,
+        watermarks: Mapping[str, int] | None = None,
+    ) -> int:
+        """Replace the rows from the day `since` on, and those of some symbols from an earlier day on, atomically.
+
+        Args:
+            table: Name of a table that is written by trading day.
+            frame: The new rows; each symbol's are from its first replaced day on.
+            since: The first day that is replaced for all symbols.
+            symbols: An earlier first day by symbol.
+            watermarks: Stored by the same commit, see `lake.watermarks`.
+
+        Returns:
+            The number of rows written.
+
+        Raises:
+            ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
+        """
+        schema = self.schema_of(table)
+        frame = self._to_store(schema, frame)
+        changes = self.code_changes()
+        codes = {code: day for symbol, day in symbols.items() for code in changes.all_codes([symbol])}
+        self._replace(schema, StretchReplacement(self._uri(table), schema, frame, since, codes), watermarks)
+        return frame.height
+
+    def create(self, table: str) -> None:
+        """Create a table without rows, unless it exists.
+
+        Raises:
+            WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
+        """
+        schema = self.schema_of(table)
+
+        def attempt(existing: DeltaTable | None) -> None:
+            if existing is None:
+                self._create(schema)
+
+        self._commit(schema, attempt)
+
+    def rewrite(self, table: str) -> Rewrite:
+        """Begin to replace a whole table that is written by trading day in pieces; see `lake.bulk`.
+
+        Raises:
+            WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
+        """
+        self.create(table)
+        schema = replace(self.schema_of(table), by_month=table_of(table).by_month)
+        return Rewrite(
+            self._uri(table),
+            schema,
+            lambda frame: self._to_store(schema, frame),
+            lambda replacement, watermarks: self._replace(schema, replacement, watermarks),
+        )
+
+    def add_columns(self, table: str, columns: Sequence[Column]) -> None:
+        """Add columns to an open table, or say anew what they mean; they are null in its stored rows.
+
+        Raises:
+            ContractBroken: The table is not open, or one of the columns is its own or no number.
+            WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
+        """
+        declared = table_of(table)
+        for column in columns:
+            if not declared.open or column.name in declared.dtypes or column.dtype != pl.Float64:
+                raise ContractBroken(f"{table}: the column {column.name} cannot be added to this table.")
+
+        def attempt(existing: DeltaTable | None) -> None:
+            add_columns(existing or self._create(declared.stored), columns)
+
+        self._commit(declared.stored, attempt)
 
     def upsert(self, table: str, frame: pl.DataFrame) -> int:
         """Update the rows whose key is already stored and insert the others, atomically.
@@ -146,9 +231,9 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table).stored
+        schema = self.schema_of(table)
         frame = self._to_store(schema, frame)
-        if schema.by_day and frame.height:
+        if schema.partitioned and frame.height:
             self._replace(schema, KeysReplacement(self._uri(table), schema, frame), None)
             return frame.height
         data = to_disk(schema, frame)
@@ -172,9 +257,9 @@ class TableWriter(TableReader):
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table).stored
+        schema = self.schema_of(table)
         frame = self._to_store(schema, frame)
-        if schema.by_day:
+        if schema.partitioned:
             everything = SpanReplacement(self._uri(table), schema, frame, date.min, date.max)
             self._replace(schema, everything, watermarks)
         else:
@@ -187,7 +272,7 @@ class TableWriter(TableReader):
         Raises:
             WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
-        schema = table_of(table).stored
+        schema = self.schema_of(table)
         no_rows = to_disk(schema, schema.empty())
 
         def attempt(existing: DeltaTable | None) -> None:
@@ -252,7 +337,7 @@ class TableWriter(TableReader):
             self._uri(schema.name),
             schema=DeltaSchema.from_arrow(empty.schema),
             mode="error",
-            partition_by=[YEAR] if schema.by_day else None,
+            partition_by=[YEAR] if schema.partitioned else None,
             name=world_name(self.world or self.stored_world() or "", schema),
             description=f"{schema.title}: {schema.grain}",
             commit_properties=CommitProperties(app_transactions=[stamp()]),

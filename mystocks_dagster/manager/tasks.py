@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.history.models import CleanupResult, Execution, Statistics
 from mystocks_dagster.manager import responses
@@ -21,6 +21,10 @@ from mystocks_dagster.scheduling.next_runs import NextRun
 from mystocks_dagster.scheduling.switch_table import Switch
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.model import Group, Task
+
+if TYPE_CHECKING:  # polars takes 0.4 s to import
+    from mystocks_dagster.market.periods import Period
+    from mystocks_dagster.screens.screen import ScreenResult
 
 
 class TaskManager:
@@ -287,6 +291,26 @@ class TaskManager:
             end: Last day. Default: today.
         """
         return self.project.coverage.report(tables, start=start, end=end)
+
+    def screen(
+        self,
+        formula: str,
+        *,
+        day: date | None = None,
+        period: "Period" = "daily",
+        limit: int | None = None,
+        parameters: Mapping[str, float] | None = None,
+    ) -> "ScreenResult":
+        """Return the symbols that pass a 通达信 formula on a day, with the values that made them pass.
+
+        Args:
+            formula: A formula with one output, which is true where it is not 0.
+            day: The trading day. Default: the newest stored one.
+            period: The bars: daily, weekly or monthly.
+            limit: Most symbols in the result. Default: all.
+            parameters: Values of the formula's parameters by name.
+        """
+        return self.project.screening.run(formula, day=day, period=period, limit=limit, parameters=parameters)
 
     def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> CleanupResult:
         """Remove executions that ended more than `days` days ago (at least 1); tables and statistics are kept."""

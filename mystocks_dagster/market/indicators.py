@@ -1,149 +1,93 @@
-"""Technical indicators as 通达信 defines them: functions from polars expressions to polars expressions.
+"""Technical indicators as 通达信 defines them: how their formulas are computed on frames of bars.
 
-Every function expects the bars of one symbol in ascending order of date, without the days on which it did not trade.
-On a frame of many symbols use it inside `.over("symbol")`. A value is null until its window is full. Exponential
-moving averages start at the first bar, so their first values depend on where the history starts (after five times
-the window by less than one percent of the first price).
+A formula is computed on the bars of one symbol in ascending order of date, without the days on which it did not trade.
+A value is null until its window is full. Exponential moving averages start at the first bar, so their first values
+depend on where the history starts (after five times the window by less than one percent of the first price).
 
-Formulas, conventions and references: docs/indicators.md.
+The formulas are in `market.catalogue`; conventions and references: docs/indicators.md.
 """
 
-from collections.abc import Iterator, Sequence
-from types import MappingProxyType
-from typing import Literal, get_args
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-Indicator = Literal["MA", "MACD", "KDJ", "RSI", "BOLL"]
-INDICATORS: tuple[Indicator, ...] = get_args(Indicator)
+from mystocks_dagster.market.catalogue.calculation import Calculation, of_catalogue
+from mystocks_dagster.market.catalogue.registry import STANDARD
+from mystocks_dagster.market.formulas.bars import BARS, DAY
 
-MA_WINDOWS = (5, 10, 20, 60)
-RSI_WINDOWS = (6, 12, 24)
+if TYPE_CHECKING:  # they import numba, which takes half a second
+    from mystocks_dagster.market.formulas.evaluation import Bars
+    from mystocks_dagster.market.formulas.plan import Plan
 
-_TINY = 1e-300
-
-#: The columns of each indicator, named as in `tables.indicators.INDICATORS_DAILY`.
-COLUMNS = MappingProxyType(
-    {
-        "MA": tuple(f"ma{window}" for window in MA_WINDOWS),
-        "MACD": ("macd_dif", "macd_dea", "macd"),
-        "KDJ": ("kdj_k", "kdj_d", "kdj_j"),
-        "RSI": tuple(f"rsi{window}" for window in RSI_WINDOWS),
-        "BOLL": ("boll_mid", "boll_upper", "boll_lower"),
-    }
-)
+#: The five that are calculated when tasks.yaml names none.
+INDICATORS = STANDARD
 
 
-def ma(x: pl.Expr, window: int) -> pl.Expr:
-    """Mean of the last `window` bars; null in the first `window - 1` rows.
+def columns_of(indicators: Sequence[str]) -> dict[str, list[str]]:
+    """Return the columns of each indicator of the catalogue, with its default parameters.
 
     Examples:
-        >>> pl.DataFrame({"x": [1.0, 2.0, 4.0]}).select(ma(pl.col("x"), 2))["x"].to_list()
-        [None, 1.5, 3.0]
+        >>> columns_of(["MACD"])
+        {'MACD': ['macd_dif', 'macd_dea', 'macd']}
     """
-    return x.rolling_mean(window)
+    return {name: [column for item in of_catalogue(name) for column in item.columns.values()] for name in indicators}
 
 
-def ema(x: pl.Expr, window: int) -> pl.Expr:
-    """EMA(X,N): y = (2x + (N-1)y') / (N+1), starting at the first x.
+def planned(calculations: Sequence[Calculation]) -> "Plan":
+    """Return the steps in which all columns of some calculations are computed together."""
+    from mystocks_dagster.market.formulas.plan import plan
 
-    Examples:
-        >>> pl.DataFrame({"x": [1.0, 2.0, 4.0]}).select(ema(pl.col("x"), 3))["x"].to_list()
-        [1.0, 1.5, 2.75]
+    return plan(*((item.formula, (), tuple(item.columns.items())) for item in calculations))
+
+
+def bars_of(frame: pl.DataFrame, names: Sequence[str]) -> "Bars":
+    """Return the bars of a frame as formulas read them.
+
+    Args:
+        frame: `symbol`, `date`, and the columns of `daily_bars` that the names stand for, in order of symbol and date;
+            prices are hfq.
+        names: Names that formulas give to columns of bars.
     """
-    return x.ewm_mean(span=window, adjust=False)
+    from mystocks_dagster.market.formulas.evaluation import Bars
+
+    lengths = frame["symbol"].rle().struct.field("len").to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    days = (name for name in names if name == DAY)
+    columns = {name: frame["date"].to_physical().to_numpy().astype(np.float64) for name in days}
+    for name in names:
+        if name != DAY:
+            columns[name] = frame[BARS[name].column].cast(pl.Float64).to_numpy()
+    return Bars(offsets, columns)
 
 
-def sma(x: pl.Expr, window: int, weight: int = 1) -> pl.Expr:
-    """SMA(X,N,M), the smoothed average of 通达信: y = (Mx + (N-M)y') / N, starting at the first x that is not null.
-
-    Examples:
-        >>> pl.DataFrame({"x": [None, 4.0, 1.0]}).select(sma(pl.col("x"), 3))["x"].to_list()
-        [None, 4.0, 3.0]
-    """
-    return x.ewm_mean(alpha=weight / window, adjust=False)
+def stored_columns(names: Sequence[str]) -> list[str]:
+    """Return the columns of `daily_bars` that formulas read by these names."""
+    return [BARS[name].column for name in names if name != DAY]
 
 
-def macd(close: pl.Expr, short: int = 12, long: int = 26, signal: int = 9) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """DIF, DEA and the bar of MACD, in the unit of `close`; the bar is 2 x (DIF - DEA), twice the western histogram."""
-    dif = ema(close, short) - ema(close, long)
-    dea = ema(dif, signal)
-    return dif, dea, 2 * (dif - dea)
+def with_results(frame: pl.DataFrame, results: Mapping[str, np.ndarray]) -> pl.DataFrame:
+    """Return `symbol`, `date`, `close_hfq` and the results, null where there is no value."""
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        columns = list(pool.map(lambda item: pl.Series(item[0], item[1], nan_to_null=True), results.items()))
+    return frame.select("symbol", "date", close_hfq="close").with_columns(*columns)
 
 
-def kdj(
-    close: pl.Expr, high: pl.Expr, low: pl.Expr, window: int = 9, k: int = 3, d: int = 3
-) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """K, D and J of the stochastic oscillator; null in the first `window - 1` rows.
-
-    RSV is the position of the close between the window's low and high, in percent; it is 50 if all prices of the
-    window are equal. K and D are smoothed RSV within 0..100. J = 3K - 2D may leave that range.
-    """
-    lowest, highest = low.rolling_min(window), high.rolling_max(window)
-    # The tiny addends vanish beside any range, and give 50 if the range is 0. A fill_nan here takes three times as
-    # long over groups.
-    rsv = (close - lowest + _TINY) / (highest - lowest + 2 * _TINY) * 100
-    k_line = sma(rsv, k)
-    d_line = sma(k_line, d)
-    return k_line, d_line, 3 * k_line - 2 * d_line
-
-
-def rsi(close: pl.Expr, window: int) -> pl.Expr:
-    """Smoothed rises as a percentage of smoothed moves, 0..100; null until the price first changes."""
-    move = close.diff()
-    rises, moves = sma(move.clip(lower_bound=0), window), sma(move.abs(), window)
-    return (rises / moves * 100).fill_nan(None)
-
-
-def boll(close: pl.Expr, window: int = 20, width: float = 2) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """Middle, upper and lower Bollinger band; null in the first `window - 1` rows.
-
-    The standard deviation is the sample's (divided by `window - 1`), like 通达信's STD; MyTT and TA-Lib divide by
-    `window`.
-    """
-    middle = ma(close, window)
-    spread = width * close.rolling_std(window, ddof=1)
-    return middle, middle + spread, middle - spread
-
-
-def indicator_columns(indicators: Sequence[Indicator]) -> list[pl.Expr]:
-    """Return the named columns of `indicators`, computed from `close`, `high` and `low` of one symbol."""
-    close = pl.col("close")
-    formulas: dict[str, tuple[pl.Expr, ...]] = {
-        "MA": tuple(ma(close, window) for window in MA_WINDOWS),
-        "MACD": macd(close),
-        "KDJ": kdj(close, pl.col("high"), pl.col("low")),
-        "RSI": tuple(rsi(close, window) for window in RSI_WINDOWS),
-        "BOLL": boll(close),
-    }
-    return [
-        formula.alias(name)
-        for indicator in dict.fromkeys(indicators)
-        for name, formula in zip(COLUMNS[indicator], formulas[indicator], strict=True)
-    ]
-
-
-def indicator_table(bars: pl.DataFrame, indicators: Sequence[Indicator]) -> pl.DataFrame:
+def indicator_table(bars: pl.DataFrame, indicators: Sequence[str]) -> pl.DataFrame:
     """Compute indicators for all symbols of `bars`, one row per bar, in the same order.
 
     Args:
         bars: `symbol`, `date` and hfq `close`, `high`, `low` of the bars on which the symbol traded, in order of symbol
             and date.
-        indicators: The indicators to compute.
+        indicators: Names in the catalogue; they are computed with their default parameters.
 
     Returns:
         `symbol`, `date`, `close_hfq` and the columns of `indicators`.
     """
-    columns = (column.over("symbol") for column in indicator_columns(indicators))
-    return bars.select("symbol", "date", pl.col("close").alias("close_hfq"), *columns)
+    from mystocks_dagster.market.formulas.evaluation import evaluate
 
-
-def blocks(bars: pl.DataFrame, rows: int = 1_000_000) -> Iterator[pl.DataFrame]:
-    """Split bars, sorted by symbol, at symbol boundaries into blocks of about `rows` rows, without copying."""
-    start = length = 0
-    for symbol_rows in bars["symbol"].rle().struct.field("len"):
-        if length and length + symbol_rows > rows:
-            yield bars.slice(start, length)
-            start, length = start + length, 0
-        length += symbol_rows
-    yield bars.slice(start, length)
+    steps = planned([item for name in dict.fromkeys(indicators) for item in of_catalogue(name)])
+    return with_results(bars, evaluate(steps, bars_of(bars, steps.bars)))

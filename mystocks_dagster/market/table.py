@@ -138,6 +138,8 @@ class Table:
         date_column: The column of the trading day (or report period), if any.
         by_day: Whether a trading day is written and replaced as a whole. Such a table is partitioned by trading day in
             Dagster and by year on disk.
+        by_month: Whether it is stored like such a table, in one file per calendar month, although it is not written by
+            whole days.
         rules: The value rules; every source's rows are checked against them before they are stored. The table's asset
             checks in Dagster are built from them: one for each `check` rule, and one for all others.
         check_days: The number of newest days that the asset checks read; None means all rows.
@@ -148,6 +150,7 @@ class Table:
         ends: Days that are stated once they have come, such as the end of a membership: as of an earlier day, null.
         available_after: When the rows of a trading day are published; before that the newest day is neither missing
             nor late. A task's field of the same name wins.
+        open: Whether columns of numbers may be added to the stored table, such as those of further indicators.
         checks: Asset checks that compare rows with each other, with other tables and with the calendar; every table
             has those of its key and of its required columns.
     """
@@ -164,18 +167,25 @@ class Table:
     computed_from: tuple[str, ...] = ()
     date_column: str | None = None
     by_day: bool = False
+    by_month: bool = False
     rules: tuple[Rule, ...] = ()
     check_days: int | None = None
     known_by: tuple[str, ...] = ()
     version_key: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
     available_after: Publication = AFTER_THE_CLOSE
+    open: bool = False
     checks: tuple[Check, ...] = ()
 
     @property
     def description(self) -> str:
         """The content in one line of plain text in both languages."""
         return f"{self.title}：{self.about_zh}。{self.about}."
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether the table is partitioned by year on disk, in one file per calendar month."""
+        return self.by_day or self.by_month
 
     @property
     def dtypes(self) -> dict[str, pl.DataType | type[pl.DataType]]:

@@ -1,7 +1,8 @@
 """Callers, actions, and the only permission check.
 
-A caller is trusted if its user can write the task file or run commands on this machine anyway. REST, the pages and the
-jobs of Dagster's UI are untrusted: `check` applies `LIMITS` to them (the table in docs/rest.md, "Who may do what").
+A caller is trusted if its user can write the task file or run commands on this machine anyway. REST, the pages,
+assistants and the jobs of Dagster's UI are untrusted: `check` applies `LIMITS` to them (the table in docs/rest.md, "Who
+may do what").
 """
 
 from collections.abc import Callable, Mapping
@@ -32,6 +33,8 @@ CLI = Caller(name="cli", trusted=True)
 PYTHON = Caller(name="python", trusted=True)
 REST = Caller(name="rest", trusted=False)
 PAGES = Caller(name="web", trusted=False)
+#: An assistant over MCP: it does what its user's prompts and its own reading make it do.
+ASSISTANT = Caller(name="assistant", trusted=False)
 #: The management jobs: everybody with access to Dagster's UI can start them.
 JOBS = Caller(name="dagster", trusted=False)
 

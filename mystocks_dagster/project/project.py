@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mystocks_dagster.project.run_control import RunControl
     from mystocks_dagster.project.run_history import RunHistory
     from mystocks_dagster.project.schedules import Schedules
+    from mystocks_dagster.project.screening import Screening
     from mystocks_dagster.trading_calendar.refresh import RefreshResult
 
 
@@ -159,6 +160,13 @@ class Project:
         from mystocks_dagster.project.data_coverage import DataCoverage
 
         return DataCoverage(self._state)
+
+    @cached_property
+    def screening(self) -> "Screening":
+        """Screens of the market."""
+        from mystocks_dagster.project.screening import Screening
+
+        return Screening(self._state)
 
     @cached_property
     def tables(self) -> "LakeView":

@@ -6,13 +6,15 @@ from typing import Annotated, Any, Literal, Union, cast
 
 from pydantic import Field
 
-_SIMPLE = {"int": int, "float": float, "str": str, "bool": bool, "date": date}
+from mystocks_dagster.strategies.formulas import Formula
+
+_SIMPLE = {"int": int, "float": float, "str": str, "bool": bool, "date": date, "Formula": Formula}
 #: The special forms as values: what follows them is known only at run time.
 _ANNOTATED, _LITERAL, _UNION, _LIST = cast("tuple[Any, Any, Any, Any]", (Annotated, Literal, Union, list))
 #: What `Field` may say about a value.
 _BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length", "description")
 #: The types, for messages.
-FORMS = "int, float, str, bool, date, list[int], Literal[...], int | None, or Annotated[int, Field(ge=1, le=250)]"
+FORMS = "int, float, str, bool, date, Formula, list[int], Literal[...], int | None, Annotated[int, Field(ge=1, le=9)]"
 
 
 class Unreadable(ValueError):

@@ -42,6 +42,11 @@ class Choice:
         """A hash that changes with the strategy's file and with the values of its parameters."""
         return self.definition.version(self.params)
 
+    def __str__(self) -> str:
+        """Return label, strategy and parameters, with the version of the file: equal texts give equal signals."""
+        values = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
+        return f"{self.label}: {self.definition.name}({values}) {self.version}"
+
 
 def choice_of(entry: str | Mapping[str, Any]) -> Choice:
     """Return the choice of one valid entry.

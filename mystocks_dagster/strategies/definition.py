@@ -1,4 +1,4 @@
-"""A strategy as its file declares it, known without running the file."""
+"""A strategy or an indicator as its file declares it, known without running the file."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class StrategyParams(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """A strategy.
+    """A strategy, or an indicator.
 
     Attributes:
         name: Its function's name, which tasks.yaml uses.
@@ -36,6 +36,7 @@ class Definition:
         of_the_market: Whether it sees the rows of all symbols at once.
         text: The text of its file, which decides about its version.
         shipped: Whether it belongs to this package.
+        outputs: The names of the outputs of an indicator; empty for a strategy.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Definition:
     of_the_market: bool
     text: str
     shipped: bool
+    outputs: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:

@@ -1,17 +1,16 @@
 """Running a strategy on rows: its signals, or a clear error about its code. Only a task's process does this."""
 
-import importlib.util
-import sys
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import date
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.strategies.choices import Choice
+from mystocks_dagster.strategies.loading import function_of
 from mystocks_dagster.strategies.writing import Rules
 
 #: Columns of `signals_of`, without the raw close that the table also has.
@@ -19,10 +18,14 @@ SIGNAL = ("symbol", "date", "strategy", "side", "detail", "score", "weight", "en
 #: The columns of a signal that a strategy may leave unknown.
 _OPTIONAL: Mapping[str, type[pl.DataType]] = {"score": pl.Float64, "weight": pl.Float64, "entry": pl.String}
 _ENTRIES = {"open", "board", None}
+#: Functions that add values up as they go: across symbols, the last digits of a large sum would stay in a small one.
+_ADDS_UP = re.compile(r"rolling_(?!min|max)|ewm|cum")
+#: Significant digits of scores and weights: sums of other rows differ in the last ones.
+_DIGITS = 10
 _SIDES = ("buy", "sell")
 
 
-def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min) -> pl.DataFrame:
+def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min, *, trusting: bool = False) -> pl.DataFrame:
     """Return the signals of a strategy from the day `since` on, sorted by symbol, date and side.
 
     Args:
@@ -30,6 +33,8 @@ def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min) -> pl
         rows: `symbol`, `date` and the columns that it reads, sorted by symbol and date, with at least the earlier bars
             that it needs.
         since: The first day to return.
+        trusting: Rely on the lookback that the strategy states: its expressions then run over all rows at once, and
+            only the first rows of each symbol by themselves, which takes a fraction of the time.
 
     Returns:
         The columns of `SIGNAL`: `detail` has the values that decided, and the last three may be null.
@@ -38,12 +43,13 @@ def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min) -> pl
         InvalidParams: The strategy's code fails, or returns something else than signals.
     """
     definition = choice.definition
-    function = function_of(choice)
+    function = function_of(definition)
     try:
         if definition.of_the_market:
             frame = _of_the_market(function(rows, **choice.params), since)
         else:
-            frame = _by_symbol(function(**choice.params), rows, since)
+            bars = choice.bars_needed if trusting else None
+            frame = _by_symbol(function(**choice.params), rows, since, bars)
     except Exception as error:
         text = str(error).partition("\n")[0] or "no message"
         reason = text if isinstance(error, InvalidParams) else f"{type(error).__name__}: {text}"
@@ -51,58 +57,48 @@ def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min) -> pl
     return frame.with_columns(strategy=pl.lit(choice.label)).select(SIGNAL).sort("symbol", "date", "side")
 
 
-def function_of(choice: Choice) -> Callable[..., Any]:
-    """Return the function of a strategy; a file of the project is run.
-
-    Raises:
-        InvalidParams: The file fails, or has no such function any more.
-    """
-    definition = choice.definition
-    module = _shipped(definition.file) if definition.shipped else _own(definition.file)
-    function = vars(module).get(definition.name)
-    if not callable(function):
-        raise InvalidParams(f"{definition.file} has no function {definition.name!r} after it has run.")
-    return function
-
-
-def _shipped(path: Path) -> ModuleType:
-    return importlib.import_module(f"mystocks_dagster.strategies.shipped.{path.stem}")
-
-
-def _own(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"strategies.{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise InvalidParams(f"{path} cannot be run as Python.")
-    module = importlib.util.module_from_spec(spec)
-    # Last, so that nothing beside the task file can replace an installed module.
-    if (beside := str(path.parent.parent)) not in sys.path:
-        sys.path.append(beside)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InvalidParams(f"{path} cannot be run: {type(error).__name__}: {error}") from error
-    return module
-
-
-def _by_symbol(rules: Any, rows: pl.DataFrame, since: date) -> pl.DataFrame:
+def _by_symbol(rules: Any, rows: pl.DataFrame, since: date, bars: int | None) -> pl.DataFrame:
     if not isinstance(rules, Rules):
         raise InvalidParams(f"it must return Rules(buy=..., sell=...), not {type(rules).__name__}")
-    return pl.concat(_sides(rules, rows, since))
+    if bars is None or rows.is_empty() or any(_ADDS_UP.search(str(item)) for item in _expressions(rules)):
+        return pl.concat(_sides(rules, rows, since, "symbol"))
+    # A row with so many rows of its symbol before it depends on these only: what other symbol is above does not matter.
+    numbered = rows.with_columns(_number=_numbers(rows["symbol"]))
+    later = _sides(rules, numbered, since, None, pl.col("_number") >= bars)
+    first = _sides(rules, rows.filter(numbered["_number"] < bars), since, "symbol")
+    return pl.concat([*later, *first])
 
 
-def _sides(rules: Rules, rows: pl.DataFrame, since: date) -> Iterator[pl.DataFrame]:
+def _expressions(rules: Rules) -> list[pl.Expr]:
+    given = (rules.buy, rules.sell, rules.score, rules.weight, *rules.explained.values())
+    return [item for item in given if isinstance(item, pl.Expr)]
+
+
+def _numbers(symbols: pl.Series) -> pl.Series:
+    """Return the number of each row within its symbol, from 0; the symbols are sorted."""
+    lengths = symbols.rle().struct.field("len").to_numpy()
+    starts = np.cumsum(lengths, dtype=np.int64) - lengths
+    return pl.Series(np.arange(len(symbols)) - np.repeat(starts, lengths))
+
+
+def _sides(
+    rules: Rules, rows: pl.DataFrame, since: date, over: str | None, only: pl.Expr | None = None
+) -> Iterator[pl.DataFrame]:
     explained = rules.explained
     computed = {f"_value_{name}": value for name, value in explained.items() if isinstance(value, pl.Expr)}
     computed |= {name: value for name in ("score", "weight") if (value := getattr(rules, name)) is not None}
-    conditions = {f"_{side}": getattr(rules, side) for side in _SIDES}
-    flagged = rows.with_columns(
-        expression.over("symbol").alias(name) for name, expression in (*conditions.items(), *computed.items())
+    expressions = {**{f"_{side}": getattr(rules, side) for side in _SIDES}, **computed}
+    flagged = rows.lazy().with_columns(
+        (expression.over(over) if over else expression).alias(name) for name, expression in expressions.items()
     )
+    recent = pl.col("date") >= since
+    either = pl.any_horizontal(pl.col(f"_{side}") for side in _SIDES)
+    signals = flagged.filter(either & recent & (recent if only is None else only)).collect()
     values = {name: f"_value_{name}" if isinstance(value, pl.Expr) else value for name, value in explained.items()}
     for side in _SIDES:
-        signals = flagged.filter(pl.col(f"_{side}") & (pl.col("date") >= since))
         entry = pl.lit(rules.entry if side == "buy" else None, pl.String)
-        yield _signals(signals.with_columns(side=pl.lit(side), entry=entry), values)
+        chosen = signals.filter(pl.col(f"_{side}")).with_columns(side=pl.lit(side), entry=entry)
+        yield _signals(chosen, values)
 
 
 def _of_the_market(frame: Any, since: date) -> pl.DataFrame:
@@ -120,11 +116,11 @@ def _of_the_market(frame: Any, since: date) -> pl.DataFrame:
 
 
 def _signals(frame: pl.DataFrame, values: Mapping[str, str]) -> pl.DataFrame:
-    optional = [
-        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
-        for name, kind in _OPTIONAL.items()
-    ]
-    return frame.select("symbol", "date", "side", *optional, detail=_detail(values, frame.schema))
+    optional = {
+        name: (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind) for name, kind in _OPTIONAL.items()
+    }
+    rounded = {name: optional[name].round_sig_figs(_DIGITS) for name in ("score", "weight")}
+    return frame.select("symbol", "date", "side", **{**optional, **rounded}, detail=_detail(values, frame.schema))
 
 
 def _detail(values: Mapping[str, str], schema: pl.Schema) -> pl.Expr:

@@ -1,11 +1,11 @@
-"""Reading a file of strategies: names, parameters and docstrings, or all its problems. The file is not run."""
+"""Reading a file of strategies or indicators: what it declares, or all its problems. The file is not run."""
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mystocks_dagster.strategies.annotations import Unreadable, literal, type_of
 from mystocks_dagster.strategies.definition import RESERVED, Definition, StrategyParams
@@ -14,10 +14,13 @@ from mystocks_dagster.taskfile.problems import Problem
 
 #: The first parameter of a strategy that sees the whole market.
 MARKET = "market"
-_DECORATOR = "strategy"
-_HINTS = {
-    "doc": 'Write a line in """quotes""" below the `def` that says when it buys and sells.',
-    "form": "Write @strategy(reads=[...], lookback=...) with values that are written out; see docs/strategies.md.",
+Kind = Literal["strategy", "indicator"]
+#: The arguments of each decorator that hold lists of names.
+_LISTS: Mapping[Kind, tuple[str, ...]] = {"strategy": ("reads",), "indicator": ("reads", "outputs")}
+_DOC = 'Write a line in """quotes""" below the `def` that says what it does.'
+_FORMS: Mapping[Kind, str] = {
+    "strategy": "Write @strategy(reads=[...], lookback=...) with values that are written out; see docs/strategies.md.",
+    "indicator": "Write @indicator(reads=[...], outputs=[...], lookback=...) with values that are written out.",
 }
 
 
@@ -29,8 +32,8 @@ class StrategyFile:
     problems: tuple[Problem, ...] = ()
 
 
-def read_strategies(path: Path, *, shipped: bool = False) -> StrategyFile:
-    """Return the strategies that a file declares; a faulty one is left out and reported."""
+def read_strategies(path: Path, *, shipped: bool = False, kind: Kind = "strategy") -> StrategyFile:
+    """Return the strategies, or the indicators, that a file declares; a faulty one is left out and reported."""
     try:
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text, str(path))
@@ -40,30 +43,32 @@ def read_strategies(path: Path, *, shipped: bool = False) -> StrategyFile:
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         return StrategyFile(problems=(_problem(path, 1, 1, f"the file cannot be read: {error}"),))
     definitions, problems = [], []
-    for function, decorator in _decorated(tree):
+    for function, decorator in _decorated(tree, kind):
         try:
-            definitions.append(_definition(path, text, function, decorator, shipped=shipped))
+            definitions.append(_definition(path, text, function, decorator, kind, shipped=shipped))
         except Unreadable as error:
             line, column = getattr(error.node, "lineno", function.lineno), getattr(error.node, "col_offset", 0) + 1
-            hint = _HINTS["doc"] if error.node is function else _HINTS["form"]
+            hint = _DOC if error.node is function else _FORMS[kind]
             problems.append(_problem(path, line, column, f"{function.name}: {error}", hint))
     return StrategyFile(tuple(definitions), tuple(problems))
 
 
-def _decorated(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef, ast.expr]]:
+def _decorated(tree: ast.Module, kind: Kind) -> Iterator[tuple[ast.FunctionDef, ast.expr]]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             for decorator in node.decorator_list:
                 match decorator.func if isinstance(decorator, ast.Call) else decorator:
-                    case ast.Name(id=name) | ast.Attribute(attr=name) if name == _DECORATOR:
+                    case ast.Name(id=name) | ast.Attribute(attr=name) if name == kind:
                         yield node, decorator
 
 
-def _definition(path: Path, text: str, function: ast.FunctionDef, decorator: ast.expr, *, shipped: bool) -> Definition:
+def _definition(
+    path: Path, text: str, function: ast.FunctionDef, decorator: ast.expr, kind: Kind, *, shipped: bool
+) -> Definition:
     doc = inspect.cleandoc(ast.get_docstring(function) or "")
     if not doc:
         raise Unreadable("it has no docstring, so nobody can see what it does", function)
-    options = _options(decorator)
+    options = _options(decorator, kind)
     fields = _fields(function)
     of_the_market = bool(function.args.args) and function.args.args[0].arg == MARKET
     definition = Definition(
@@ -77,26 +82,33 @@ def _definition(path: Path, text: str, function: ast.FunctionDef, decorator: ast
         of_the_market=of_the_market,
         text=text,
         shipped=shipped,
+        outputs=tuple(options.get("outputs", ())),
     )
     _check_lookback(definition, decorator)
     return definition
 
 
-def _options(decorator: ast.expr) -> dict[str, Any]:
+def _options(decorator: ast.expr, kind: Kind) -> dict[str, Any]:
     """Return the arguments of the decorator."""
+    needed = " and ".join(f"{name}=[...]" for name in _LISTS[kind])
     if not isinstance(decorator, ast.Call) or decorator.args:
-        raise Unreadable("@strategy needs reads=[...], the columns that it reads", decorator)
+        raise Unreadable(f"@{kind} needs {needed}", decorator)
+    allowed = (*_LISTS[kind], "lookback")
     options: dict[str, Any] = {}
     for keyword in decorator.keywords:
-        if keyword.arg not in ("reads", "lookback"):
-            raise Unreadable(f"@strategy takes reads and lookback, not {keyword.arg}", keyword)
+        if keyword.arg not in allowed:
+            raise Unreadable(f"@{kind} takes {', '.join(allowed)}, not {keyword.arg}", keyword)
         options[keyword.arg] = literal(keyword.value, keyword.arg)
-    reads, lookback = options.get("reads"), options.get("lookback")
-    if not isinstance(reads, list | tuple) or not reads or not all(isinstance(name, str) for name in reads):
-        raise Unreadable("@strategy needs reads=[...], the columns that it reads", decorator)
+    if not all(_is_names(options.get(name)) for name in _LISTS[kind]):
+        raise Unreadable(f"@{kind} needs {needed}", decorator)
+    lookback = options.get("lookback")
     if isinstance(lookback, bool) or not isinstance(lookback, str | int | None):
         raise Unreadable("lookback is neither a number nor text", decorator)
     return options
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(name, str) for name in value)
 
 
 def _fields(function: ast.FunctionDef) -> dict[str, tuple[Any, Any]]:

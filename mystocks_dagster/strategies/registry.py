@@ -12,7 +12,7 @@ from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.settings import strategy_folder
 from mystocks_dagster.strategies.definition import Definition
-from mystocks_dagster.strategies.reader import StrategyFile, read_strategies
+from mystocks_dagster.strategies.reader import Kind, StrategyFile, read_strategies
 from mystocks_dagster.taskfile.problems import Problem
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -21,7 +21,7 @@ DEFAULT = ("ma_crossover", "macd_divergence", "kdj_overbought")
 
 _State = tuple[int, int]
 #: File to its state and content when it was last read.
-_read: dict[Path, tuple[_State, StrategyFile]] = {}
+_read: dict[tuple[Path, Kind], tuple[_State, StrategyFile]] = {}
 
 
 def strategies() -> Mapping[str, Definition]:
@@ -53,7 +53,7 @@ def unknown(name: str) -> tuple[str, str]:
 
 def problems() -> list[Problem]:
     """Return the problems of the project's own files, and names that are used twice."""
-    listed = [problem for path in _files() for problem in _load(path).problems]
+    listed = [problem for file in files_in(strategy_folder(), "strategy") for problem in file.problems]
     places: dict[str, str] = {definition.name: "this package" for definition in _shipped().values()}
     for definition in _own():
         if definition.name in places:
@@ -67,13 +67,13 @@ def problems() -> list[Problem]:
 
 
 def _own() -> Iterator[Definition]:
-    for path in _files():
-        yield from _load(path).definitions
+    for file in files_in(strategy_folder(), "strategy"):
+        yield from file.definitions
 
 
-def _files() -> list[Path]:
-    folder = strategy_folder()
-    return sorted(folder.glob("*.py")) if folder.is_dir() else []
+def files_in(folder: Path, kind: Kind) -> list[StrategyFile]:
+    """Return what the files of a folder declare; only changed files are read again."""
+    return [_load(path, kind) for path in sorted(folder.glob("*.py"))] if folder.is_dir() else []
 
 
 @cache
@@ -82,11 +82,11 @@ def _shipped() -> Mapping[str, Definition]:
     return {definition.name: definition for file in files for definition in file.definitions}
 
 
-def _load(path: Path) -> StrategyFile:
-    state = _state(path)
-    if path not in _read or _read[path][0] != state:
-        _read[path] = (state, read_strategies(path))
-    return _read[path][1]
+def _load(path: Path, kind: Kind) -> StrategyFile:
+    state, key = _state(path), (path, kind)
+    if key not in _read or _read[key][0] != state:
+        _read[key] = (state, read_strategies(path, kind=kind))
+    return _read[key][1]
 
 
 def _state(path: Path) -> _State:

@@ -8,8 +8,8 @@ import polars as pl
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: The attribute by which a decorated function is known.
-MARK = "__strategy__"
+#: The attributes by which decorated functions are known.
+MARK, INDICATOR_MARK = "__strategy__", "__indicator__"
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,26 @@ def strategy(*, reads: Sequence[str], lookback: str | int | None = None) -> Call
 
     def mark(function: F) -> F:
         vars(function)[MARK] = {"reads": tuple(reads), "lookback": lookback}
+        return function
+
+    return mark
+
+
+def indicator(*, reads: Sequence[str], outputs: Sequence[str], lookback: str | int | None = None) -> Callable[[F], F]:
+    """Make a function an indicator of its name. The file is read without running it, so arguments are written out.
+
+    The function takes the indicator's parameters, each with a type and a default, and returns an expression for each
+    output: `{"line": pl.col("close_hfq").rolling_mean(n)}`. The expressions see the rows of one symbol in ascending
+    order of date, without suspended days. The column of an output is `<name>_<output>`.
+
+    Args:
+        reads: Any of `open_hfq`, `high_hfq`, `low_hfq`, `close_hfq`, `volume`, `amount` and `turnover`.
+        outputs: The names of the outputs.
+        lookback: As in `strategy`; without it, all values are computed again with each new day.
+    """
+
+    def mark(function: F) -> F:
+        vars(function)[INDICATOR_MARK] = {"reads": tuple(reads), "outputs": tuple(outputs), "lookback": lookback}
         return function
 
     return mark

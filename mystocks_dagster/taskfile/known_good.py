@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.errors import SettingsError
-from mystocks_dagster.settings import Settings, dataset_folder
+from mystocks_dagster.settings import Settings, dataset_folder, formula_folder
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.functions import find
 from mystocks_dagster.taskfile.names import mark_valid
@@ -56,7 +56,7 @@ def note(version: Version, folder: Path) -> None:
     modules = {
         function.__module__: _file(sys.modules.get(function.__module__)) for function in version.functions.values()
     }
-    files = {*modules.values(), *_users_files(), *_dataset_files()} - {None}
+    files = {*modules.values(), *_users_files(), *_own_files()} - {None}
     verdict = {
         "hash": version.hash,
         "program": _program(),
@@ -93,10 +93,11 @@ def _users_files() -> list[str]:
     return [file for file in files if not any(Path(file).is_relative_to(folder) for folder in installed_in)]
 
 
-def _dataset_files() -> list[str]:
-    """Return the project's own dataset files and their folder, whose state changes with a new file."""
-    folder = dataset_folder()
-    return [str(folder), *(str(path) for path in sorted(folder.glob("*.y*ml")))]
+def _own_files() -> list[str]:
+    """Return the project's own dataset files and formulas, and their folders, whose state changes with a new file."""
+    folders = {dataset_folder(): "*.y*ml", formula_folder(): "*.txt"}
+    files = [path for folder, pattern in folders.items() for path in (folder, *sorted(folder.glob(pattern)))]
+    return [str(path) for path in files]
 
 
 def _origin(module: str, beside: Path) -> str | None:

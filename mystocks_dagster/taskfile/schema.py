@@ -2,9 +2,18 @@
 
 import copy
 import json
+from importlib import import_module
 from typing import Any
 
 from mystocks_dagster.taskfile.model import TaskFile
+from mystocks_dagster.taskfile.signature import params_model
+
+#: Functions whose params are in the schema, since people write formulas and lists of parameters there, by module. They
+#: are named and not imported, as they are above this package.
+_WITH_PARAMS = {
+    "mystocks_dagster.tasks.indicators": "calculate_technical_indicators",
+    "mystocks_dagster.tasks.screening": "screen_market",
+}
 
 #: A value that is not free text may also be a variable.
 _VARIABLE = {"type": "string", "pattern": r"\$\{"}
@@ -25,6 +34,7 @@ def task_file_schema() -> dict[str, Any]:
         **_texts(schema["properties"]["defaults"]),
         "anyOf": [{"$ref": "#/$defs/TaskDefaults"}, {"type": "null"}],
     }
+    kinds["Task"]["allOf"] = [_params(module, function, kinds) for module, function in _WITH_PARAMS.items()]
     head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "MyStocks task file", "required": ["tasks"]}
     # YAML editors know draft 7, in which $defs is called definitions.
     return json.loads(json.dumps({**head, **schema}).replace("$defs", "definitions"))
@@ -49,6 +59,24 @@ def _property(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _texts(schema: dict[str, Any]) -> dict[str, Any]:
     return {key: schema[key] for key in ("description", "default", "examples") if key in schema}
+
+
+def _params(module: str, function: str, kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return what the params of a function must be like, and add the models that they use to `kinds`."""
+    model = params_model(getattr(import_module(module), function))
+    if model is None:
+        raise TypeError(f"{function} has no model of its params")
+    schema = model.model_json_schema()
+    kinds |= schema.pop("$defs", {})
+    fields = {name: _property(field) for name, field in schema["properties"].items()}
+    short = module.rpartition(".")[2]
+    return {
+        "if": {
+            "required": ["task_module", "task_function"],
+            "properties": {"task_module": {"pattern": rf"tasks\.{short}$"}, "task_function": {"const": function}},
+        },
+        "then": {"properties": {"params": {"properties": fields}}},
+    }
 
 
 def _partial(schema: dict[str, Any], without: str = "") -> dict[str, Any]:

@@ -20,7 +20,7 @@ TERMS = (
 
 
 def known_strategy(name: str) -> str:
-    """Return the name of a strategy.
+    """Return the name of a strategy, or a label that a task may give one.
 
     Raises:
         ValueError: There is none of that name.

@@ -1,59 +1,81 @@
-"""Technical indicators of the whole market, daily and weekly, on backward-adjusted prices."""
+"""Technical indicators of the whole market, daily, weekly and monthly, on backward-adjusted prices."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
-from typing import Literal, get_args
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.doubts import Doubt, describe_doubts, find_doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.identity import identity_inputs
-from mystocks_dagster.lake.prices import before_unknown
-from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import BEGINNING, Version, stale_since, versions, watermarks
-from mystocks_dagster.market import adjust, indicators, weekly
-from mystocks_dagster.market.indicators import INDICATORS, Indicator, blocks, indicator_table
-from mystocks_dagster.market.table import Table
+from mystocks_dagster.lake.watermarks import Version, versions
+from mystocks_dagster.market import adjust, indicators, periods
+from mystocks_dagster.market.indicators import INDICATORS
+from mystocks_dagster.market.periods import PERIODS, Period
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.market.weekly import weekly_bars
-from mystocks_dagster.tasks.changes import write_changes
+from mystocks_dagster.tasks.indicator_bars import Extent, stored_extent
+from mystocks_dagster.tasks.indicator_carry import carry, recompute
+from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
+from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
+from mystocks_dagster.tasks.indicator_rebuild import rebuild
+from mystocks_dagster.tasks.indicator_work import Work, joined
 from mystocks_dagster.tasks.param_types import Symbols, TaskParams
-from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares, tables_of
-
-Period = Literal["daily", "weekly"]
+from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
+from mystocks_dagster.tasks.stages import StageTimes
 
 
 class IndicatorParams(TaskParams):
     """Parameters of `calculate_technical_indicators`."""
 
-    indicators: list[Indicator] = Field(
+    indicators: IndicatorChoices = Field(
         default=list(INDICATORS),
-        min_length=1,
-        description="Indicators to calculate; the stored columns of the others do not change.",
+        description="Indicators to calculate: names of docs/indicators.md, {name: MA, windows: [5, 250]}, or formulas "
+        "of your own; the stored columns of the others do not change.",
     )
     periods: list[Period] = Field(
-        default=list(get_args(Period)), min_length=1, description="Daily bars, weekly bars, or both."
+        default=list(PERIODS), min_length=1, description="Daily, weekly and monthly bars, or some of these."
     )
     symbols: Symbols = Field(default=None, description="Only these symbols, like 600519.SH; empty means all.")
     force: bool = Field(default=False, description="Rewrite the tables even when nothing has changed.")
 
 
-@declares(
-    writes=("indicators_daily", "indicators_weekly"),
-    also_writes=("adjust_events",),
+_TABLES = Tables(
+    writes=("indicators_daily", "indicators_weekly", "indicators_monthly"),
+    also_writes=("adjust_events", "indicator_state"),
     reads=("daily_bars", "adjust_events"),
-    formulas=(adjust, indicators, weekly),
+    formulas=(adjust, indicators, periods, "mystocks_dagster.market.kernels", "mystocks_dagster.market.formulas"),
+)
+
+
+def _tables(params: Mapping[str, Any]) -> Tables:
+    """Return the tables with what a task with these params calculates."""
+    try:
+        chosen = IndicatorParams.model_validate(params).indicators
+    except ValidationError:  # the file's own check reports it
+        return _TABLES
+    return replace(_TABLES, definitions=tuple(f"{item.label} {item.version}" for item in chosen_calculations(chosen)))
+
+
+@declares(
+    writes=_TABLES.writes,
+    also_writes=_TABLES.also_writes,
+    reads=_TABLES.reads,
+    formulas=_TABLES.formulas,
+    by_params=_tables,
 )
 def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> TaskResult:
-    """Calculate indicators from the whole stored history and write the days that differ from the stored ones.
+    """Calculate indicators and store them, for new bars from the stored state of the bars before.
 
-    When neither bars nor events have changed since the last calculation, nothing is computed. A symbol with an unknown
-    adjustment ratio is calculated up to the day before and listed in the result, as is a symbol without bars. Ratios
-    that have become known since are derived first.
+    When neither bars nor events have changed since the last calculation, nothing is computed. Symbols whose past has
+    changed are computed again from their first bar on. A symbol with an unknown adjustment ratio is calculated up to
+    the day before and listed in the result, as is a symbol without bars. Ratios that have become known since are
+    derived first.
 
     Raises:
         TableMissing: There are no bars yet.
@@ -63,86 +85,89 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     derive_unknown(lake)
     inputs = versions(lake, ("daily_bars", "adjust_events", *identity_inputs(lake)))
     doubtful = find_doubts(lake, symbols=params.symbols)
-    version = tables_of(calculate_technical_indicators).code_version
-    work = [f"{name} {version}" for name in params.indicators]
-    stale = _stale_periods(lake, params, work, inputs)
-    if not stale:
-        return _result({}, doubtful, (), f"Already complete up to {_last_day(lake, params.periods)}.")
-    bars = _traded_bars(lake, params.symbols)
-    symbols = bars["symbol"].unique().cast(pl.String).to_list()
-    without = sorted({*(params.symbols or ())} - set(symbols))
-    if not symbols:
-        raise LakeError(f"No symbol can be calculated: {_without_bars(without)}")
-    run.logger.info("Calculating %s of %d symbols, %d bars", ", ".join(params.indicators), len(symbols), bars.height)
-    rows: dict[str, int] = {}
-    for done, (period, since) in enumerate(stale.items()):
-        run.report_progress(done, len(stale), f"{period} indicators")
-        table = TABLES[f"indicators_{period}"]
-        fresh = _calculated(bars, period, params.indicators, since)
-        content = _completed(lake, table, fresh, since, others_than=symbols if params.symbols else None)
-        del fresh
-        seen = {} if params.symbols else watermarks(work, inputs)
-        rows[table.name] = write_changes(lake, table.name, content, since=since, watermarks=seen, force=params.force)
-    run.report_progress(len(stale), len(stale), "stored")
+    code = tables_of(calculate_technical_indicators).code_version or ""
+    calculations = chosen_calculations(params.indicators)
+    works = [part for period in dict.fromkeys(params.periods) for part in Work(period, calculations, code).parts()]
+    extent, times = stored_extent(lake), StageTimes()
+    if params.symbols:
+        without = _without_traded_bars(lake, params.symbols)
+        rows = Counter[str]()
+        for work in works:
+            rows[work.table] += recompute(lake, work, params.symbols)
+    else:
+        without = []
+        rows = _calculated(lake, works, inputs, extent, params, run, times)
     if not any(rows.values()):
-        return _result({}, doubtful, without, f"Already complete up to {bars['date'].max()}.")
-    return _result(
-        rows, doubtful, without, f"{sum(rows.values())} rows of {len(symbols)} symbols up to {bars['date'].max()}."
-    )
+        return _result({}, doubtful, without, f"Already complete up to {extent.last}.")
+    message = f"{sum(rows.values())} rows up to {extent.last}."
+    result = _result(rows, doubtful, without, f"{message} {_without_values(lake, works, extent)}".strip())
+    return replace(result, stages=times.seconds)
 
 
-def _stale_periods(
-    lake: Lake, params: IndicatorParams, work: Sequence[str], inputs: Sequence[Version]
-) -> dict[Period, date]:
-    """Return the periods to calculate, and the first day from which each may have changed."""
-    if params.symbols or params.force:
-        return dict.fromkeys(params.periods, BEGINNING)
-    changed_since = {period: stale_since(lake, f"indicators_{period}", work, inputs) for period in params.periods}
-    # A changed bar changes its week, whose stored row may have an earlier date.
-    if weekly := changed_since.get("weekly"):
-        changed_since["weekly"] = weekly - timedelta(days=weekly.weekday())
-    return {period: since for period, since in changed_since.items() if since}
+def _without_values(lake: Lake, works: Sequence[Work], extent: Extent) -> str:
+    """Return a sentence about the added columns that no symbol has a value of on the newest day; empty if none."""
+    empty: list[str] = []
+    for work in works:
+        added = [name for item in work.calculations for name in item.columns.values()]
+        added = [name for name in added if name not in TABLES[work.table].dtypes]
+        newest = lake.read(work.table, columns=added, start=extent.last) if added else pl.DataFrame()
+        empty += [f"{name} ({work.period})" for name in newest.columns if newest[name].null_count() == newest.height]
+    if not empty:
+        return ""
+    names = ", ".join(empty[:5]) + ("…" if len(empty) > 5 else "")
+    return f"No symbol has a value of {names}: a window is longer than the stored history, or an input is not stored."
 
 
-def _last_day(lake: Lake, periods: Sequence[Period]) -> date:
-    return max(lake.days(f"indicators_{period}")[-1] for period in periods)
+def _calculated(
+    lake: Lake,
+    works: Sequence[Work],
+    inputs: Sequence[Version],
+    extent: Extent,
+    params: IndicatorParams,
+    run: TaskRun,
+    times: StageTimes,
+) -> dict[str, int]:
+    """Calculate what is stale: from the stored state where that is possible, else from the first bar on."""
+    stale = works if params.force else [work.without(work.fresh(lake, inputs)) for work in works]
+    stale = [work for work in stale if work.calculations]
+    rows: dict[str, int] = {}
+    anew: list[Work] = []
+    for done, work in enumerate(stale):
+        run.report_progress(done, len(stale), f"{work.period} indicators")
+        with times.of(f"{work.period}, new bars"):
+            carried = None if params.force else carry(lake, work, inputs, extent)
+        if carried is None:
+            anew.append(work)
+        else:
+            rows[work.table] = rows.get(work.table, 0) + carried
+    if anew := joined(anew):
+        names = ", ".join(dict.fromkeys(item.name for work in anew for item in work.calculations))
+        run.logger.info("Calculating %s from the first of %d bars on", names, extent.rows)
+        progress = partial(_report_rebuild, run)
+        with times.of("from the first bar on"):
+            rebuilt = rebuild(lake, anew, inputs, extent, progress)
+        rows |= {table: rows.get(table, 0) + count for table, count in rebuilt.items()}
+    if stale:
+        run.report_progress(len(stale), len(stale), "stored")
+    return rows
 
 
-def _traded_bars(lake: Lake, symbols: Sequence[str] | None) -> pl.DataFrame:
-    """Return hfq bars of the days on which a symbol traded, up to an unknown ratio, sorted by symbol and date."""
-    stored = lake.scan("daily_bars", columns=["symbol", "date", "high", "low", "close", "suspended"], symbols=symbols)
-    bars = collect_sorted(before_unknown(lake, stored.filter(~pl.col("suspended")).drop("suspended")), lake.location)
-    return adjust.adjust(bars, lake.read("adjust_events", symbols=symbols)).drop("factor")
+def _report_rebuild(run: TaskRun, done: int, total: int) -> None:
+    run.report_progress(done, total, "indicators from the first bar on")
 
 
-def _calculated(bars: pl.DataFrame, period: Period, names: Sequence[Indicator], since: date) -> pl.DataFrame:
-    """Compute the rows from the day `since` on, in blocks, so that only these rows of the market are in memory."""
-    tables = []
-    for block in blocks(bars):
-        table = indicator_table(block if period == "daily" else weekly_bars(block), names)
-        tables.append(table.filter(pl.col("date") >= since).with_columns(pl.col("symbol").cast(pl.String)))
-    return pl.concat(tables, rechunk=False)
+def _without_traded_bars(lake: Lake, symbols: Sequence[str]) -> list[str]:
+    """Return the symbols that have no bar on which they traded.
 
-
-def _completed(
-    lake: Lake, table: Table, fresh: pl.DataFrame, since: date, *, others_than: Sequence[str] | None
-) -> pl.DataFrame:
-    """Add stored values to `fresh`, for the whole content of the table from the day `since` on.
-
-    Columns that were not calculated keep their stored values, and so do the rows of all symbols except `others_than`;
-    None means that no other rows are kept.
+    Raises:
+        LakeError: That is so of all.
     """
-    absent = [column for column in table.columns if column.name not in fresh.columns]
-    if not lake.exists(table.name):
-        nulls = [pl.lit(None, column.dtype).alias(column.name) for column in absent]
-        return fresh.with_columns(nulls).select(*table.dtypes)
-    if absent:
-        kept = lake.read(table.name, columns=[*table.key, *(column.name for column in absent)], start=since)
-        fresh = fresh.join(kept, on=table.key, how="left", maintain_order="left").select(*table.dtypes)
-    if others_than is None:
-        return fresh
-    others = lake.scan(table.name, start=since).filter(~pl.col("symbol").is_in(others_than)).collect()
-    return pl.concat([fresh, others])
+    bars = lake.scan("daily_bars", columns=["symbol", "suspended"], symbols=symbols)
+    traded = bars.filter(~pl.col("suspended")).select(pl.col("symbol").unique()).collect()["symbol"].to_list()
+    without = sorted({*symbols} - {*traded})
+    if not traded:
+        raise LakeError(f"No symbol can be calculated: {_without_bars(without)}")
+    return without
 
 
 def _result(rows: Mapping[str, int], doubtful: Sequence[Doubt], without: Sequence[str], message: str) -> TaskResult:

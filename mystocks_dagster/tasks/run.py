@@ -1,11 +1,14 @@
 """What a task function receives and returns, independent of Dagster."""
 
 import hashlib
+import importlib.util
 import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +36,7 @@ class TaskResult:
         failed_items: Symbols or days that failed, for `partial_success`.
         retry_params: Parameters that run only the failed items again.
         metadata: Other values to show; JSON values only.
+        stages: Seconds by stage of the work.
     """
 
     status: ResultStatus = State.SUCCESS
@@ -43,6 +47,7 @@ class TaskResult:
     failed_items: tuple[str, ...] = ()
     retry_params: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +98,7 @@ def declares(
     also_writes: tuple[str, ...] = (),
     reads: tuple[str, ...] = (),
     snapshot: bool = False,
-    formulas: tuple[ModuleType, ...] = (),
+    formulas: tuple[ModuleType | str, ...] = (),
     by_params: "Callable[[Mapping[str, Any]], Tables] | None" = None,
 ) -> Callable[[F], F]:
     """Declare the tables that a task function reads and writes; Dagster's lineage is built from this.
@@ -103,7 +108,8 @@ def declares(
         also_writes: Tables that another task owns and this function writes too.
         reads: Tables that it reads.
         snapshot: It fetches the current market; past runs cannot be made up for, so `misfire: all` is refused.
-        formulas: Modules that compute the rows: the hash of their source is the tables' code version in Dagster.
+        formulas: Modules that compute the rows, or names of packages whose modules do, which are not imported for
+            this: the hash of their source is the tables' code version in Dagster.
         by_params: Returns the tables of a task by its params, for a function whose tables depend on them; the other
             arguments are then not used.
     """
@@ -127,15 +133,24 @@ class Tables:
     also_writes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     snapshot: bool = False
-    formulas: tuple[ModuleType, ...] = ()
+    formulas: tuple[ModuleType | str, ...] = ()
     by_params: "Callable[[Mapping[str, Any]], Tables] | None" = None
     definitions: tuple[str, ...] = ()
 
     @property
     def code_version(self) -> str | None:
         """A hash of the formulas' source and of the definitions, the same on every machine; None without formulas."""
-        sources = [*(inspect.getsource(module) for module in self.formulas), *self.definitions]
+        sources = [*(text for module in self.formulas for text in _sources(module)), *self.definitions]
         return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16] if sources else None
+
+
+@cache
+def _sources(module: ModuleType | str) -> list[str]:
+    if isinstance(module, ModuleType):
+        return [inspect.getsource(module)]
+    spec = importlib.util.find_spec(module)
+    folders = [Path(folder) for folder in (spec.submodule_search_locations or () if spec else ())]
+    return [file.read_text("utf-8") for folder in folders for file in sorted(folder.rglob("*.py"))]
 
 
 def tables_of(function: Callable[..., Any], params: Mapping[str, Any] | None = None) -> Tables:

@@ -1,7 +1,7 @@
 """Signals of strategies, the shipped and the project's own, from the daily indicators and bars."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -15,7 +15,7 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import BEGINNING, Version, stale_since, versions, watermarks
 from mystocks_dagster.market import limit_columns, statement_factors
 from mystocks_dagster.market.tables.research import SIGNALS
-from mystocks_dagster.strategies import columns, conditions, evaluation, ranking
+from mystocks_dagster.strategies import columns, conditions, evaluation, formulas, ranking
 from mystocks_dagster.strategies.choices import Choice, Entries, choice_of
 from mystocks_dagster.strategies.evaluation import signals_of
 from mystocks_dagster.strategies.registry import DEFAULT
@@ -24,9 +24,10 @@ from mystocks_dagster.tasks import strategy_rows, strategy_statements
 from mystocks_dagster.tasks.changes import write_changes
 from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
+from mystocks_dagster.tasks.stages import StageTimes
 from mystocks_dagster.tasks.strategy_rows import Needs, read_rows
 
-_COMPUTING = (columns, conditions, evaluation, ranking)
+_COMPUTING = (columns, conditions, evaluation, formulas, ranking)
 _READING = (strategy_rows, strategy_statements, limit_columns, statement_factors)
 _ENGINE = (*_COMPUTING, *_READING)
 
@@ -55,7 +56,7 @@ def _tables(params: Mapping[str, Any]) -> Tables:
     except ValidationError:  # the file's own check reports it
         return Tables(writes=("signals",), reads=(columns.INDICATORS, "daily_bars"), formulas=_ENGINE)
     reads = (name for choice in choices for name in columns.tables_of(choice.definition.reads))
-    definitions = tuple(f"{choice.label}: {choice.version}" for choice in choices)
+    definitions = tuple(map(str, choices))
     return Tables(writes=("signals",), reads=tuple(dict.fromkeys(reads)), formulas=_ENGINE, definitions=definitions)
 
 
@@ -74,13 +75,14 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
     engine = tables_of(calculate_strategy_signals).code_version
     pieces = [_piece(lake, choice, f"{engine}", force=params.force) for choice in params.choices]
     stale = [piece for piece in pieces if piece.since]
-    rows = 0
+    rows, times = 0, StageTimes()
     if stale:
         since = min(piece.since for piece in stale if piece.since)
-        content = _content(lake, stale, since)
+        content = _content(lake, stale, since, times)
         seen = {name: number for piece in stale for name, number in piece.watermarks.items()}
-        rows = write_changes(lake, "signals", content, since=since, watermarks=seen, force=params.force)
-    return _result(lake, params, run, rows)
+        with times.of("write"):
+            rows = write_changes(lake, "signals", content, since=since, watermarks=seen, force=params.force)
+    return replace(_result(lake, params, run, rows), stages=times.seconds)
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,11 @@ def _piece(lake: Lake, choice: Choice, engine: str, *, force: bool) -> _Piece:
     return _Piece(choice, work, inputs, BEGINNING if force else stale_since(lake, "signals", [work], inputs))
 
 
-def _content(lake: Lake, stale: Sequence[_Piece], since: date) -> pl.DataFrame:
+def _content(lake: Lake, stale: Sequence[_Piece], since: date, times: StageTimes) -> pl.DataFrame:
     """Return the whole content of the table from the day `since` on."""
-    fresh = SIGNALS.complete(_with_raw_close(lake, _computed(lake, stale), since)).select(*SIGNALS.dtypes)
+    computed = _computed(lake, stale, times)
+    with times.of("raw closes"):
+        fresh = _with_raw_close(lake, computed, since).select(*SIGNALS.dtypes)
     if not lake.exists("signals"):
         return fresh
     kept = pl.lit(True)
@@ -121,7 +125,7 @@ def _content(lake: Lake, stale: Sequence[_Piece], since: date) -> pl.DataFrame:
         return pl.concat([fresh, stored.collect()])
 
 
-def _computed(lake: Lake, stale: Sequence[_Piece]) -> pl.DataFrame:
+def _computed(lake: Lake, stale: Sequence[_Piece], times: StageTimes) -> pl.DataFrame:
     """Return the signals of each strategy from its first stale day on; strategies that read the same days read once."""
     groups: dict[tuple[date | None, date], list[_Piece]] = {}
     for piece in stale:
@@ -130,8 +134,11 @@ def _computed(lake: Lake, stale: Sequence[_Piece]) -> pl.DataFrame:
     frames = []
     for pieces in groups.values():
         needs = _common(pieces)
-        rows = read_rows(lake, [piece.choice for piece in pieces], needs)
-        frames += [signals_of(piece.choice, rows, piece.since or BEGINNING) for piece in pieces]
+        with times.of("read"):
+            rows = read_rows(lake, [piece.choice for piece in pieces], needs)
+        for piece in pieces:
+            with times.of(piece.choice.label):
+                frames.append(signals_of(piece.choice, rows, piece.since or BEGINNING, trusting=True))
     return pl.concat([frame.with_columns(pl.col("symbol").cast(pl.String)) for frame in frames])
 
 
@@ -147,7 +154,8 @@ def _with_raw_close(lake: Lake, signals: pl.DataFrame, since: date) -> pl.DataFr
     """Add the raw close; signals of a bar that was removed since the indicators were calculated are dropped."""
     bars = lake.scan("daily_bars", columns=["symbol", "date", "close"], start=since)
     with translate_errors(lake.location):
-        return signals.lazy().join(bars, on=["symbol", "date"], maintain_order="left").collect()
+        # The many bars are compared with the few signals, not the other way round.
+        return bars.join(signals.lazy(), on=["symbol", "date"]).collect().sort("symbol", "date", "strategy", "side")
 
 
 def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int) -> TaskResult:

@@ -19,10 +19,23 @@ if executable() is None:
 pytestmark = pytest.mark.timeout(400)
 expect.set_options(timeout=PATIENCE)
 
-PAGES = ("/", "/market", "/market/600000.SH", "/market/find?q=6", "/data", "/data/daily_bars", "/data/-/sql", "/tasks")
-TASK_PAGES = (
-    *("/tasks/-/executions", "/tasks/-/manage", "/tasks/daily_job", "/tasks/daily_data_sync/versions"),
-    *("/tasks/run_strategy_backtest/run", "/tasks/-/new?copy=daily_data_sync"),
+PAGES = (
+    "/",
+    "/market",
+    "/market/600000.SH",
+    "/market/find?q=6",
+    "/market/-/screen",
+    "/backtests",
+    "/data",
+    "/data/daily_bars",
+    "/data/-/sql",
+    "/tasks",
+    "/tasks/daily_job",
+    "/tasks/daily_data_sync/versions",
+    "/tasks/run_strategy_backtest/run",
+    "/tasks/-/executions",
+    "/tasks/-/manage",
+    "/tasks/-/new?copy=daily_data_sync",
 )
 #: Elements that end right of the page, except in a box that scrolls by itself.
 OUTSIDE = """() => {
@@ -77,7 +90,7 @@ def visit(page: Page, api: Api, path: str) -> None:
 @pytest.mark.parametrize("width", [390, 1280, 1920])
 def test_nothing_stands_outside_a_page_of_any_width(api: Api, page: Page, width: int, language: str) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    for path in (*PAGES, *TASK_PAGES):
+    for path in PAGES:
         visit(page, api, f"{path}{'&' if '?' in path else '?'}lang={language}")
         assert page.evaluate(OUTSIDE) == [], path
         assert page.locator("main").inner_text().strip(), path
@@ -87,7 +100,7 @@ def test_nothing_stands_outside_a_page_of_any_width(api: Api, page: Page, width:
 def test_a_reader_with_poor_sight_can_use_each_page(api: Api, page: Page, scheme: Any) -> None:
     page.set_viewport_size({"width": 1280, "height": 900})
     page.emulate_media(color_scheme=scheme)
-    for path in (*PAGES, *TASK_PAGES):
+    for path in PAGES:
         visit(page, api, path)
         found = Axe().run(page)["violations"]
         serious = {

@@ -18,7 +18,7 @@ GROUPS = {
     "market": {"daily_bars", "index_bars", "etf_bars", "stock_quotes", "etf_quotes"},
     "fundamentals": {"balance_sheets", "income_statements", "cash_flows", "daily_valuation"},
     "flows": {"longhubang", "capital_flow_stock", "capital_flow_sector", "capital_flow_concept"},
-    "indicators": {"indicators_daily", "indicators_weekly"},
+    "indicators": {"indicator_state", "indicators_daily", "indicators_monthly", "indicators_weekly"},
     "research": {
         *("signals", "backtests", "backtest_equity", "backtest_trades", "backtest_orders"),
         *("backtest_positions", "backtest_events"),

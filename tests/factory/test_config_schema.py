@@ -8,7 +8,10 @@ from support.project import Folder
 
 from mystocks_dagster.api.pages.run_form import params_of
 from mystocks_dagster.factory.build import build_definitions
+from mystocks_dagster.factory.config_schema import config_fields
 from mystocks_dagster.taskfile.reader import Version, load_task_file
+from mystocks_dagster.tasks.indicators import calculate_technical_indicators
+from mystocks_dagster.tasks.screening import screen_market
 
 MODULE = """
     from __future__ import annotations
@@ -100,3 +103,17 @@ def test_a_parameter_of_materialize_reaches_the_function(definitions: dg.Definit
     config = {"ops": {f"{name}_task__asset": {"config": {"limit": 7}}}}
     job = definitions.resolve_implicit_global_asset_job_def()
     assert got(job.execute_in_process(run_config=config, asset_selection=[dg.AssetKey(f"{name}_task")])) == [kind, 7]
+
+
+def test_indicators_and_screens_with_parameters_of_their_own_are_a_default_and_a_choice() -> None:
+    written = {"indicators": ["MA", {"name": "CCI", "n": 20}, {"name": "X", "formula": "MA(C,N)", "n": 5}]}
+    screens = {"screens": [{"name": "X", "formula": "C>MA(C,N)", "n": 5, "period": "weekly"}]}
+    for function, params in ((calculate_technical_indicators, written), (screen_market, screens)):
+
+        @dg.op(config_schema=config_fields(function, params, frozenset()))
+        def step(context: dg.OpExecutionContext) -> dict[str, object]:
+            return context.op_config
+
+        for config in ({}, params):
+            given = step(dg.build_op_context(op_config=config))
+            assert {name: given[name] for name in params} == params

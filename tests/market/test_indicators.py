@@ -9,20 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mystocks_dagster.market.indicators import (
-    COLUMNS,
-    INDICATORS,
-    blocks,
-    boll,
-    ema,
-    indicator_table,
-    kdj,
-    ma,
-    macd,
-    rsi,
-    sma,
-)
+from mystocks_dagster.market.catalogue.calculation import of_catalogue
+from mystocks_dagster.market.formulas.evaluation import Bars
+from mystocks_dagster.market.formulas.evaluation import evaluate as evaluate_plan
+from mystocks_dagster.market.formulas.parser import parse_formula
+from mystocks_dagster.market.formulas.plan import output_names, plan
+from mystocks_dagster.market.indicators import INDICATORS, columns_of, indicator_table, planned
 from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
+
+pytestmark = pytest.mark.slow
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -37,24 +32,36 @@ def walk():
     return close, high, low
 
 
-def evaluate(*expressions, **arrays):
-    frame = pl.DataFrame(arrays).select(expression.alias(str(i)) for i, expression in enumerate(expressions))
-    return [frame[str(i)].to_numpy() for i in range(len(expressions))]
+def evaluate(text, **arrays):
+    """Return the outputs of a formula on the bars of one symbol."""
+    formula = parse_formula(text)
+    names = output_names(formula)
+    columns = {name.upper(): array for name, array in arrays.items()}
+    bars = Bars(np.array([0, len(columns["CLOSE"])]), columns)
+    results = evaluate_plan(plan((formula, (), tuple((name, name) for name in names))), bars)
+    return [results[name] for name in names]
 
 
-C, H, L = pl.col("close"), pl.col("high"), pl.col("low")
+def calculated(calculations, **arrays):
+    """Return the columns of indicators on the bars of one symbol."""
+    columns = {name.upper(): array for name, array in arrays.items()}
+    return [*evaluate_plan(planned(calculations), Bars(np.array([0, len(columns["CLOSE"])]), columns)).values()]
+
+
+def rsi(close, window):
+    return calculated(of_catalogue("RSI", windows=[window]), close=close)[0]
 
 
 @pytest.mark.parametrize("window", [5, 10, 20, 60])
 def test_ma_is_mytts_ma(walk, window):
-    (ours,) = evaluate(ma(C, window), close=walk[0])
+    (ours,) = evaluate(f"MA(C,{window})", close=walk[0])
     np.testing.assert_allclose(ours, MyTT.MA(walk[0], window), rtol=1e-12)
     assert np.isnan(ours[: window - 1]).all()
     assert np.isfinite(ours[window - 1 :]).all()
 
 
 def test_ema_and_sma_are_mytts(walk):
-    ours = evaluate(ema(C, 12), sma(C, 6, 1), sma(C, 5, 2), close=walk[0])
+    ours = evaluate("EMA(C,12); SMA(C,6,1); SMA(C,5,2);", close=walk[0])
     for mine, theirs in zip(
         ours, (MyTT.EMA(walk[0], 12), MyTT.SMA(walk[0], 6, 1), MyTT.SMA(walk[0], 5, 2)), strict=True
     ):
@@ -62,14 +69,14 @@ def test_ema_and_sma_are_mytts(walk):
 
 
 def test_macd_is_mytts_macd_to_its_three_decimals(walk):
-    for mine, theirs in zip(evaluate(*macd(C), close=walk[0]), MyTT.MACD(walk[0]), strict=True):
+    for mine, theirs in zip(calculated(of_catalogue("MACD"), close=walk[0]), MyTT.MACD(walk[0]), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=0.00051)
 
 
 def test_kdj_is_mytts_kdj(walk):
     close, high, low = walk
     for mine, theirs in zip(
-        evaluate(*kdj(C, H, L), close=close, high=high, low=low), MyTT.KDJ(close, high, low), strict=True
+        calculated(of_catalogue("KDJ"), close=close, high=high, low=low), MyTT.KDJ(close, high, low), strict=True
     ):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9)
         assert np.isnan(mine[:8]).all()
@@ -78,12 +85,12 @@ def test_kdj_is_mytts_kdj(walk):
 
 @pytest.mark.parametrize("window", [6, 12, 24])
 def test_rsi_is_mytts_rsi_to_its_three_decimals(walk, window):
-    (ours,) = evaluate(rsi(C, window), close=walk[0])
+    ours = rsi(walk[0], window)
     np.testing.assert_allclose(ours, MyTT.RSI(walk[0], window), atol=0.00051)
 
 
 def test_boll_takes_the_samples_deviation_which_is_wider_than_mytts_by_a_known_factor(walk):
-    middle, upper, lower = evaluate(*boll(C), close=walk[0])
+    middle, upper, lower = calculated(of_catalogue("BOLL"), close=walk[0])
     deviation = np.lib.stride_tricks.sliding_window_view(walk[0], 20).std(axis=1, ddof=1)
     np.testing.assert_allclose(upper[19:] - middle[19:], 2 * deviation, rtol=1e-9)
     np.testing.assert_allclose(middle[19:] - lower[19:], 2 * deviation, rtol=1e-9)
@@ -95,12 +102,12 @@ def test_boll_takes_the_samples_deviation_which_is_wider_than_mytts_by_a_known_f
 
 def test_a_window_without_any_range_stands_in_the_middle_of_kdj():
     flat = np.full(12, 10.0)
-    k, d, j = evaluate(*kdj(C, H, L), close=flat, high=flat, low=flat)
+    k, d, j = calculated(of_catalogue("KDJ"), close=flat, high=flat, low=flat)
     assert k[8:].tolist() == d[8:].tolist() == j[8:].tolist() == [50.0] * 4
 
 
 def test_a_price_that_never_moved_has_no_rsi():
-    (ours,) = evaluate(rsi(C, 6), close=np.array([10.0, 10.0, 10.0, 11.0, 10.5]))
+    ours = rsi(np.array([10.0, 10.0, 10.0, 11.0, 10.5]), 6)
     assert np.isnan(ours[:3]).all()
     assert ours[3] == 100.0
     # By hand after a rise of 1 and a fall of 0.5: up = 1/6 x 5/6, moves = (1/6) x 5/6 + 0.5/6.
@@ -108,14 +115,15 @@ def test_a_price_that_never_moved_has_no_rsi():
 
 
 def test_a_flat_price_has_bands_of_no_width():
-    middle, upper, lower = evaluate(*boll(C), close=np.array([1000.0] * 5 + [3.1] * 40))
+    middle, upper, lower = calculated(of_catalogue("BOLL"), close=np.array([1000.0] * 5 + [3.1] * 40))
     assert upper[-1] == lower[-1] == middle[-1] == pytest.approx(3.1)
 
 
+#: The calculation whose last output was published, by indicator.
 PUBLISHED = {
-    "MACD_BAR": lambda n: macd(C, *n)[2],
-    "KDJ_J": lambda n: kdj(C, H, L, *n)[2],
-    "RSI": lambda n: rsi(C, *n),
+    "MACD_BAR": lambda n: of_catalogue("MACD", dict(zip(("short", "long", "mid"), n, strict=True))),
+    "KDJ_J": lambda n: of_catalogue("KDJ", dict(zip(("n", "m1", "m2"), n, strict=True))),
+    "RSI": lambda n: of_catalogue("RSI", windows=n),
 }
 
 
@@ -130,10 +138,11 @@ def test_values_are_those_that_tongdaxin_shows():
     for row in pl.read_csv(file, schema_overrides={"symbol": pl.String, "published_value": pl.String}).iter_rows(
         named=True
     ):
-        formula = PUBLISHED[row["indicator"]]([int(n) for n in row["params"].split(",")])
-        value = (
-            history.filter(symbol=row["symbol"]).select("date", value=formula).filter(date=row["date"])["value"].item()
-        )
+        published = PUBLISHED[row["indicator"]]([int(n) for n in row["params"].split(",")])
+        bars = history.filter(symbol=row["symbol"])
+        arrays = {name: bars[name].cast(pl.Float64).to_numpy() for name in ("close", "high", "low")}
+        values = calculated(published, **arrays)
+        value = values[-1][bars["date"].index_of(row["date"])]
         digits = len(row["published_value"].split(".")[1])
         assert value == pytest.approx(float(row["published_value"]), abs=0.5 * 10**-digits), row
 
@@ -161,18 +170,11 @@ def test_each_symbol_is_computed_for_itself(walk):
         np.testing.assert_allclose(mine["kdj_j"].to_numpy(), MyTT.KDJ(close, high, low)[2], rtol=1e-8)
 
 
-def test_blocks_are_cut_between_symbols_and_hold_every_row_once():
-    bars = pl.DataFrame({"symbol": list("aaabbccccccd"), "row": range(12)})
-    assert ["".join(block["symbol"]) for block in blocks(bars, rows=5)] == ["aaabb", "cccccc", "d"]
-    assert pl.concat(blocks(bars, rows=1)).equals(bars)
-    assert [block.height for block in blocks(bars.clear())] == [0]
-
-
 def test_the_table_has_the_promised_columns_and_no_nan(walk):
     table = indicator_table(two_symbols(walk), INDICATORS)
     assert dict(table.schema) == INDICATORS_DAILY.dtypes
     assert not any(table.select(pl.selectors.float().is_nan().any()).row(0))
-    assert [name for indicator in INDICATORS for name in COLUMNS[indicator]] == list(INDICATORS_DAILY.dtypes)[3:]
+    assert [name for names in columns_of(INDICATORS).values() for name in names] == list(INDICATORS_DAILY.dtypes)[3:]
 
 
 def test_only_what_is_asked_for_is_computed(walk):

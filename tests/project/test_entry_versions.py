@@ -15,7 +15,7 @@ TASKS = """
     defaults: {task_module: quick, task_function: nothing, task_type: manual}
     tasks:
       # The first.
-      - {task_id: load, task_name: 装载, params: {api_key: sesame}}
+      - {task_id: load, task_name: 装载, task_module: quick, task_function: nothing, params: {api_key: sesame}}
       - {task_id: report, task_name: 报表}
 """
 

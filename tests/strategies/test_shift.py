@@ -24,6 +24,7 @@ def market():
         rng = np.random.default_rng(number)
         close = 20 * np.exp(np.cumsum(rng.normal(0, 0.03, len(DAYS))))
         bars = pl.DataFrame({"symbol": symbol, "date": DAYS, "close": close, "high": close * 1.02, "low": close * 0.98})
+        bars = bars.with_columns(open=pl.col("close"))
         others = {
             name: rng.normal(1, 0.5, len(DAYS))
             for name in ("pe_ttm", "pb", "ps_ttm", "roe_ttm", "net_profit_growth", "revenue_growth")
@@ -31,8 +32,9 @@ def market():
         bars = bars.with_columns(
             amount=rng.lognormal(10, 0.5, len(DAYS)),
             is_st=pl.lit(number == 3),
-            high_hfq="high",
-            low_hfq="low",
+            **{f"{name}_hfq": name for name in ("open", "high", "low")},
+            volume=pl.lit(1000),
+            turnover=pl.lit(1.0),
             limit_up=np.where(rng.random(len(DAYS)) < 0.2, close, close * 1.1),
             **{name: pl.Series(values) for name, values in others.items()},
         )
@@ -43,6 +45,7 @@ def market():
 
 
 SMALL = {"momentum": {"top": 2}, "value_rank": {"top": 2}, "statement_rank": {"top": 2}, "limit_up": {"traded": False}}
+SMALL["formula"] = {"buy": "A:MA(C,5); CROSS(A,MA(C,20))", "sell": "CROSS(MA(C,20),MA(C,5))"}
 
 
 @pytest.mark.parametrize("name", list(strategies()))

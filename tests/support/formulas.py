@@ -161,6 +161,14 @@ def alternating(x, y):
     return out
 
 
+def marked(x, n):
+    out = np.zeros(len(x))
+    for i, value in enumerate(x):
+        if true(value):
+            out[max(0, i - int(n[i]) + 1) : i + 1] = 1
+    return out
+
+
 def value_when(s, x):
     out, value = [], nan
     for condition, candidate in zip(s, x, strict=True):
@@ -235,6 +243,25 @@ def around(x, n):
         window = [value for value in x[max(0, i - n // 2) : i + (n - 1) // 2 + 1] if not isnan(value)]
         out.append(np.mean(window) if window else nan)
     return np.array(out)
+
+
+def parabolic(high, low, n, step, largest):
+    """SAR and its turns; a line begins at the opposite extreme of the n bars before, and moves towards the other."""
+    sar, turns = np.full(len(high), nan), np.full(len(high), nan)
+    rising, begins, factor = len(high) >= n and (n < 2 or high[n - 1] > high[n - 2]), True, 0.0
+    for i in range(n, len(high)):
+        top, bottom = max(high[i - n : i]), min(low[i - n : i])
+        ahead, behind = (top, bottom) if rising else (bottom, top)
+        if begins:
+            factor, sar[i] = step / 100, behind
+        else:
+            further = high[i] > ahead if rising else low[i] < ahead
+            factor = min(factor + step / 100, largest / 100) if further else factor
+            sar[i] = sar[i - 1] + factor * (ahead - sar[i - 1])
+        begins = low[i] < sar[i] if rising else high[i] > sar[i]
+        turns[i] = 0 if not begins else -1 if rising else 1
+        rising = rising != begins
+    return sar, turns
 
 
 def line(window):

@@ -15,6 +15,8 @@ TASKS = """
     - {task_id: a, task_type: manual, task_module: mine.jobs, task_function: work, params: {days: 3}}
     - {task_id: b, task_type: manual, task_module: mine.jobs, task_function: work, dependencies: [a]}
     - {task_id: c, task_type: manual, task_module: mine.others, task_function: rest}
+    - {task_id: d, task_type: manual, task_module: mystocks_dagster.tasks.indicators,
+       task_function: calculate_technical_indicators, params: {indicators: [{name: OWN, file: formulas/own.txt}]}}
     task_groups:
     - {group_id: g, tasks: [a]}
 """
@@ -26,6 +28,7 @@ def settings(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Settings:
     folder.write("mine/__init__.py", "")
     folder.write("mine/jobs.py", "def work(params): return None\n")
     folder.write("mine/others.py", "def rest(params): return None\n")
+    folder.write("formulas/own.txt", "X:C;")
     folder.write("tasks.yaml", TASKS)
     return Settings.from_env()
 
@@ -36,7 +39,7 @@ def is_known(settings: Settings) -> bool:
 
 def test_the_second_look_imports_no_function_and_says_the_same(settings: Settings) -> None:
     first, second = load_for_reading(settings), load_for_reading(settings)
-    assert (set(first.functions), set(second.functions)) == ({"a", "b", "c"}, set())
+    assert (set(first.functions), set(second.functions)) == ({"a", "b", "c", "d"}, set())
     assert second.taskfile == first.taskfile
     assert (second.hash, second.lines, second.writes) == (first.hash, first.lines, first.writes)
     assert [task.masked() for task in second.taskfile.tasks] == [task.masked() for task in first.taskfile.tasks]
@@ -59,6 +62,7 @@ def test_a_run_imports_what_it_needs_and_no_more(settings: Settings) -> None:
         ("mine/jobs.py", "def other(params): return None\n"),
         ("mine/jobs.py", "import no_such_module\ndef work(params): return None\n"),
         ("mine/others.py", None),
+        ("formulas/own.txt", "X:C+;"),
         ("tasks.yaml", TASKS.replace("days: 3", "days: 4")),
     ],
 )

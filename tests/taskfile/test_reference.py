@@ -101,6 +101,19 @@ def test_the_schema_refuses_what_the_reader_refuses(line: str, invalid: Callable
     assert invalid(TASK % line)
 
 
+INDICATORS = (
+    "tasks:\n- {task_id: a, task_type: manual, task_module: mystocks_dagster.tasks.indicators,"
+    " task_function: calculate_technical_indicators, params: {indicators: [%s]}}\n"
+)
+
+
+def test_the_schema_knows_the_indicators_and_their_parameters(invalid: Callable[[str], list[str]]):
+    for entry in ("MA", "{name: MA, windows: [5, 250]}", "{name: 趋势, formula: 'MA(C,N)', n: 5}"):
+        assert invalid(INDICATORS % entry) == []
+    for entry in ("MAA", "{name: MA, windows: [0]}", "{name: CCI, m: 5}", "{name: BOLL, n: 1}", "~", "5"):
+        assert invalid(INDICATORS % entry)
+
+
 def test_defaults_are_tasks_of_which_nothing_is_required(invalid: Callable[[str], list[str]]):
     assert invalid("defaults: {timeout: 5, schedule: {timezone: UTC}}\ntasks: []\n") == []
     assert invalid("defaults: {timeuot: 5}\ntasks: []\n")

@@ -27,6 +27,22 @@ def computing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskRun:
 
 
 @pytest.fixture
+def computing_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], tuple[Lake, TaskRun]]:
+    """Open a lake in a folder, with a run that computes in it: for tests that need several in turn."""
+    monkeypatch.setenv("MYSTOCKS_NOW", "2025-04-07T16:30:00+08:00")
+
+    def begin(folder: Path) -> tuple[Lake, TaskRun]:
+        monkeypatch.setenv("MYSTOCKS_LAKE", str(folder))
+        logger, silent = logging.getLogger("task"), lambda *_: None
+        run = TaskRun(
+            task_id="task", run_id="run", attempt=1, settings=Settings.from_env(), logger=logger, report_progress=silent
+        )
+        return run.lake("real"), run
+
+    return begin
+
+
+@pytest.fixture
 def lake(computing: TaskRun) -> Lake:
     """The lake of `computing`, open for writing as the real world's."""
     return computing.lake("real")

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from mystocks_dagster.errors import LakeError, TableMissing
-from mystocks_dagster.market import indicators, weekly
+from mystocks_dagster.market import indicators, periods
+from mystocks_dagster.market.periods import PERIODS
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, STOCKS
 from mystocks_dagster.tasks.changes import changed_days
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
@@ -56,7 +57,14 @@ def hfq(market, weekdays, symbol):
 @pytest.mark.parametrize("symbol", ["600519.SH", "000001.SZ"])
 def test_daily_indicators_are_mytts_on_adjusted_prices_of_traded_days(computing, lake, market, weekdays, symbol):
     result = calculate(computing)
-    assert (result.status, result.rows) == ("success", {"indicators_daily": 150 + 145, "indicators_weekly": 30 + 29})
+    assert (result.status, result.rows) == (
+        "success",
+        {
+            "indicators_daily": 150 + 145,
+            "indicators_weekly": 30 + 29,
+            "indicators_monthly": 8 + 8,
+        },
+    )
     close, high, low = hfq(market, weekdays, symbol)
     stored = lake.read("indicators_daily", symbols=[symbol]).sort("date")
     np.testing.assert_allclose(stored["close_hfq"], close)
@@ -102,7 +110,11 @@ def test_the_same_bars_again_are_skipped_unless_forced(computing, lake, market):
     again = calculate(computing)
     assert (again.status, set(again.rows)) == ("skipped", set())
     assert again.message == "Already complete up to 2025-04-04."
-    assert calculate(computing, force=True).rows == {"indicators_daily": 295, "indicators_weekly": 59}
+    assert calculate(computing, force=True).rows == {
+        "indicators_daily": 295,
+        "indicators_weekly": 59,
+        "indicators_monthly": 16,
+    }
     assert lake.read("indicators_daily").height == 295
 
 
@@ -131,7 +143,7 @@ def test_an_indicator_asked_for_the_first_time_is_calculated_for_all_days(comput
 
 
 def test_other_formulas_are_other_work():
-    modules = [(weekly,), (indicators,), (weekly, indicators), ()]
+    modules = [(periods,), (indicators,), (periods, indicators), ()]
     versions = [Tables(formulas=formulas).code_version for formulas in modules]
     assert versions == [Tables(formulas=formulas).code_version for formulas in modules]
     assert len(set(versions)) == 4
@@ -164,7 +176,7 @@ def test_a_symbol_whose_gap_was_filled_is_calculated_to_its_last_day(computing, 
 def test_a_ratio_found_later_changes_the_days_from_then_on(computing, lake, market, weekdays):
     calculate(computing)
     lake.replace_days("adjust_events", events(("600519.SH", weekdays[140], 0.9)), [weekdays[140]])
-    assert calculate(computing, periods=["daily"]).rows == {"indicators_daily": 2 * 10}
+    assert calculate(computing, periods=["daily"]).rows == {"indicators_daily": 10}
     assert calculate(computing, periods=["daily"]).status == "skipped"
 
 
@@ -173,14 +185,14 @@ def test_a_new_day_writes_that_day_and_moves_the_running_week_on(computing, lake
     lake.replace_all("daily_bars", market.filter(pl.col("date") <= weekdays[147]))
     calculate(computing)
     lake.replace_all("daily_bars", market.filter(pl.col("date") <= weekdays[148]))
-    assert calculate(computing).rows == {"indicators_daily": 2, "indicators_weekly": 2}
+    assert calculate(computing).rows == {"indicators_daily": 2, "indicators_weekly": 2, "indicators_monthly": 2}
     assert lake.read("indicators_weekly")["date"].max() == weekdays[148]
     assert weekdays[147] not in lake.days("indicators_weekly")
-    after = [lake.read(f"indicators_{period}").sort("symbol", "date") for period in ("daily", "weekly")]
+    after = [lake.read(f"indicators_{period}").sort("symbol", "date") for period in PERIODS]
     calculate(computing, force=True)
     assert all(
         table.equals(lake.read(f"indicators_{period}").sort("symbol", "date"))
-        for table, period in zip(after, ("daily", "weekly"), strict=True)
+        for table, period in zip(after, PERIODS, strict=True)
     )
 
 
@@ -259,9 +271,9 @@ def test_without_bars_the_message_says_what_is_missing(computing, lake):
 @pytest.mark.parametrize(
     "params",
     [
-        {"indicators": ["SAR"]},
+        {"indicators": ["SARS"]},
         {"indicators": []},
-        {"periods": ["monthly"]},
+        {"periods": ["yearly"]},
         {"symbols": ["moutai"]},
         {"indicator": ["MA"]},
     ],
@@ -273,9 +285,13 @@ def test_parameters_that_cannot_be_meant_are_refused(params):
 
 def test_the_seeds_parameters_are_the_defaults():
     assert IndicatorParams() == IndicatorParams(
-        indicators=["MA", "MACD", "KDJ", "RSI", "BOLL"], periods=["daily", "weekly"]
+        indicators=["MA", "MACD", "KDJ", "RSI", "BOLL"], periods=["daily", "weekly", "monthly"]
     )
-    assert tables_of(calculate_technical_indicators).writes == ("indicators_daily", "indicators_weekly")
+    assert tables_of(calculate_technical_indicators).writes == (
+        "indicators_daily",
+        "indicators_weekly",
+        "indicators_monthly",
+    )
 
 
 # ---- writing only what changed

@@ -15,7 +15,7 @@ from mystocks_dagster.tags import STATES, UNDER_WAY
 #: Lines of a log on the page; the whole log is one click away.
 LOG_LINES = 1000
 #: Names in a result that the page shows in other places.
-_SHOWN_ELSEWHERE = {"message", "rows", "result", "failed_items"}
+_SHOWN_ELSEWHERE = {"message", "rows", "result", "failed_items", "task_name", "seconds"}
 
 
 def register(router: APIRouter, site: Site) -> None:

@@ -58,6 +58,9 @@ ALIASES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: The ones that 通达信 has too; a formula may use the others for its own statements.
+STANDARD_ALIASES = frozenset(("O", "H", "L", "C", "V", "AMO"))
+
 #: Names that stand for a formula.
 DEFINED: Mapping[str, str] = MappingProxyType({"CAPITAL": "VOL/TURNOVER*100"})
 
@@ -66,6 +69,8 @@ _NOW = "is a value of the moment, not of a day of the past"
 _MINUTE = "needs bars of minutes; the lake has days, weeks and months"
 _CHIPS = "needs the distribution of holders' costs, which is an estimate of 通达信 without a published formula"
 _REPORTS = "is a figure of the newest report; use the tables of fundamentals with their day of notice"
+_PERIOD = "depends on the chart: give it as a parameter, 5 for days, 6 for weeks, 7 for months"
+_LIMITS = "holds for unadjusted prices, and these are adjusted; the table limit_up has the limits that were reached"
 _DDE = "needs the orders of each day by size, of which 通达信 keeps the history and publishes none"
 
 #: Names of 通达信 for which the lake has no data, with the reason.
@@ -77,6 +82,8 @@ NOT_HELD: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("TIME", "TIME2", "HOUR", "MINUTE", "FROMOPEN", "BUYVOL", "SELVOL", "ISBUYORDER"), _MINUTE),
         **dict.fromkeys(("WINNER", "LWINNER", "PWINNER", "COST", "COSTEX", "PPART", "LFS"), _CHIPS),
         **dict.fromkeys(("FINANCE", "FINVALUE", "FINONE", "GPJYVALUE", "GPJYONE", "TOTALCAPITAL", "ZGB"), _REPORTS),
+        **dict.fromkeys(("PERIOD", "DATATYPE"), _PERIOD),
+        **dict.fromkeys(("ZTPRICE", "DTPRICE"), _LIMITS),
         **dict.fromkeys(("L2_VOL", "L2_AMO", "L2_VOLNUM", "L2_ORDERNUM", "LARGEINTRDVOL", "LARGEOUTTRDVOL"), _DDE),
         **dict.fromkeys(("CODE", "CODELIKE", "NAMELIKE", "INBLOCK", "STKNAME"), "selects symbols by name or board"),
     }

@@ -1,10 +1,10 @@
 """What a formula that can be read may still have wrong: names, functions, arguments, windows, and no output."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mystocks_dagster.excerpts import suggest
-from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, NOT_HELD, canonical
-from mystocks_dagster.market.formulas.constants import constant
+from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, NOT_HELD, STANDARD_ALIASES, canonical
+from mystocks_dagster.market.formulas.constants import constant, is_constant
 from mystocks_dagster.market.formulas.drawing import DRAWING_FUNCTIONS
 from mystocks_dagster.market.formulas.function import Argument
 from mystocks_dagster.market.formulas.functions import FUNCTIONS
@@ -15,6 +15,7 @@ from mystocks_dagster.market.formulas.syntax import (
     Expression,
     Formula,
     Name,
+    Parameter,
     Position,
     Statement,
     Text,
@@ -29,6 +30,18 @@ def check(formula: Formula) -> list[FormulaProblem]:
     return list(_Check(formula).problems())
 
 
+def unused(formula: Formula, header: Iterable[Parameter], given: Iterable[str]) -> list[FormulaProblem]:
+    """Return a problem for each parameter that is given from outside, and neither in the header nor in the formula."""
+    expressions = [*(statement.expression for statement in formula.statements), *formula.drawings]
+    words = {part.name for expression in expressions for part in walk(expression) if isinstance(part, Name)}
+    words |= {parameter.name for parameter in header}
+    return [
+        FormulaProblem(Position(), f"parameter {name} is given, and the formula does not use it", "Leave it out.")
+        for name in dict.fromkeys(map(str.upper, given))
+        if name not in words
+    ]
+
+
 class _Check:
     """One pass over the statements; what is known grows with each."""
 
@@ -37,6 +50,7 @@ class _Check:
         self._later = {statement.name: statement.position for statement in reversed(formula.statements)}
         self._parameters = {parameter.name for parameter in formula.parameters}
         self._constants = {parameter.name: parameter.default for parameter in formula.parameters}
+        self._alike = set(self._constants)
         self._defined: dict[str, Position] = {}
 
     def problems(self) -> Iterator[FormulaProblem]:
@@ -59,7 +73,7 @@ class _Check:
         if name is None:
             return
         width = len(name)
-        if name in BARS or name in ALIASES or name in DEFINED:
+        if name in BARS or name in STANDARD_ALIASES or name in DEFINED:
             yield FormulaProblem(statement.position, f"{name} is a column of the bars", "Choose another name.", width)
         elif name in _WITHOUT_ARGUMENTS:
             yield FormulaProblem(statement.position, f"{name} is a function", "Choose another name.", width)
@@ -69,6 +83,8 @@ class _Check:
             message = f"{name} is defined twice, first in line {self._defined[name].line}"
             yield FormulaProblem(statement.position, message, "Choose another name.", width)
         self._defined.setdefault(name, statement.position)
+        if is_constant(statement.expression, self._alike):
+            self._alike.add(name)
         value = constant(statement.expression, self._constants)
         if value is not None:
             self._constants[name] = value
@@ -126,6 +142,15 @@ class _Check:
             if argument.kind != "series":
                 yield from self._argument(call, argument, value)
 
+    def _without_number(self, argument: Argument, what: str, value: Expression) -> Iterator[FormulaProblem]:
+        hint = "Use a number or a parameter."
+        if isinstance(value, Text):
+            return
+        if is_constant(value, self._alike):
+            yield FormulaProblem(value.position, f"{what} cannot be computed", hint)
+        elif not argument.may_vary:
+            yield FormulaProblem(value.position, f"{what} must be the same for all bars", hint)
+
     def _unknown_function(self, name: str) -> tuple[str, str]:
         if name in NOT_HELD:
             return f"{name} {NOT_HELD[name]}", ""
@@ -140,9 +165,7 @@ class _Check:
         what = f"{argument.name} of {call.function}"
         position, width = value.position, 1
         if number is None:
-            if not argument.may_vary and not isinstance(value, Text):
-                message = f"{what} must be the same for all bars"
-                yield FormulaProblem(position, message, "Use a number or a parameter.", width)
+            yield from self._without_number(argument, what, value)
             return
         low, high = argument.low, argument.high
         whole = int(number) if argument.kind == "window" else number

@@ -2,9 +2,10 @@
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
-from mystocks_dagster.market.formulas.syntax import Binary, Call, Expression, Name, Number, Unary
+from mystocks_dagster.market.formulas.functions import FUNCTIONS
+from mystocks_dagster.market.formulas.syntax import Binary, Call, Expression, Name, Number, Unary, children
 
 _OPERATORS: Mapping[str, Callable[[float, float], float]] = {
     "+": operator.add,
@@ -30,8 +31,34 @@ _FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "SQRT": math.sqrt,
     "POW": math.pow,
     "MOD": math.fmod,
+    "IF": lambda condition, met, otherwise: met if condition else otherwise,
+    "EXP": math.exp,
+    "LN": math.log,
+    "LOG": math.log10,
     "ROUND": lambda value: math.copysign(math.floor(abs(value) + 0.5), value),
 }
+
+#: Functions that have the same value on all bars if their arguments have.
+_OF_ONE_BAR = {name for name, function in FUNCTIONS.items() if function.group == "arithmetic"} | {
+    "IF", "IFF", "IFN", "BETWEEN", "RANGE", "ISVALID",
+}  # fmt: skip
+
+
+def is_constant(expression: Expression, names: Container[str]) -> bool:
+    """Return whether an expression is the same for all bars, whatever its value.
+
+    Args:
+        expression: Any expression.
+        names: The parameters and the earlier statements that are the same for all bars.
+    """
+    match expression:
+        case Name(name=name):
+            return name in names
+        case Call(function=function):
+            alike = function in _OF_ONE_BAR
+        case _:
+            alike = True
+    return alike and all(is_constant(part, names) for part in children(expression))
 
 
 def constant(expression: Expression, known: Mapping[str, float]) -> float | None:

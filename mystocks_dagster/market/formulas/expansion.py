@@ -19,7 +19,7 @@ def expand(formula: Formula) -> Formula:
     known = {parameter.name: parameter.default for parameter in formula.parameters}
     statements = []
     for statement in formula.statements:
-        expression = _expanded(_with_levels(statement.expression, known), {})
+        expression = _expanded(_with_whole_numbers(statement.expression, known), {})
         statements.append(replace(statement, expression=expression))
         value = constant(statement.expression, known)
         if statement.name and value is not None:
@@ -27,27 +27,29 @@ def expand(formula: Formula) -> Formula:
     return replace(formula, statements=tuple(statements))
 
 
-def _with_levels(expression: Expression, known: Mapping[str, float]) -> Expression:
-    """Return an expression in which 0, 1, 2 and 3 as a level, as in ZIG(3,5), are the open, high, low and close."""
+def _with_whole_numbers(expression: Expression, known: Mapping[str, float]) -> Expression:
+    """Return an expression with whole numbers as windows, and columns for the levels 0, 1, 2 and 3, as in ZIG(3,5)."""
     match expression:
         case Unary(operand=operand):
-            return replace(expression, operand=_with_levels(operand, known))
+            return replace(expression, operand=_with_whole_numbers(operand, known))
         case Binary(left=left, right=right):
-            return replace(expression, left=_with_levels(left, known), right=_with_levels(right, known))
+            left, right = _with_whole_numbers(left, known), _with_whole_numbers(right, known)
+            return replace(expression, left=left, right=right)
         case Call(function=function, arguments=arguments):
             kinds = [argument.kind for argument in FUNCTIONS[function].arguments]
-            values = (
-                _level(value, known) if kind == "level" else _with_levels(value, known)
-                for kind, value in zip(kinds, arguments, strict=True)
-            )
+            values = (_argument(kind, value, known) for kind, value in zip(kinds, arguments, strict=True))
             return replace(expression, arguments=tuple(values))
         case _:
             return expression
 
 
-def _level(expression: Expression, known: Mapping[str, float]) -> Expression:
+def _argument(kind: str, expression: Expression, known: Mapping[str, float]) -> Expression:
     value = constant(expression, known)
-    return _with_levels(expression, known) if value is None else Name(_LEVELS[int(value)], expression.position)
+    if kind == "level" and value is not None:
+        return Name(_LEVELS[int(value)], expression.position)
+    if kind == "window" and value is not None and value != int(value):
+        return Call("INTPART", (expression,), expression.position)
+    return _with_whole_numbers(expression, known)
 
 
 def _expanded(expression: Expression, arguments: Mapping[str, Expression]) -> Expression:

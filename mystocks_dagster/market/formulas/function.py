@@ -10,8 +10,8 @@ ArgumentKind = Literal["series", "window", "number", "level"]
 
 Group = Literal["references", "averages", "conditions", "arithmetic", "statistics", "dates", "shapes", "future"]
 
-#: More bars than any symbol has.
-LONGEST_WINDOW = 100_000
+#: More bars than any symbol has: forty years of days.
+LONGEST_WINDOW = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.market.formulas.syntax import Binary, Call, Expression, Formula, Name, Number, Text, Unary
+from mystocks_dagster.market.kernels.own import own
 from mystocks_dagster.market.kernels.primitive import Primitive
 from mystocks_dagster.market.kernels.registry import PRIMITIVES
 
@@ -216,7 +217,7 @@ def _with_last_uses(steps: Sequence[Step], slots: Mapping[Operand, int], kept: s
 
 def _fitting(name: str, arguments: Sequence[Operand]) -> Primitive:
     """Return the first way to compute a function whose numbers are numbers here."""
-    ways = PRIMITIVES.get(name, ())
+    ways = PRIMITIVES.get(name) or own(name)
     for primitive in ways:
         if len(primitive.kinds) == len(arguments) and all(
             kind == "x" or isinstance(value, float) for kind, value in zip(primitive.kinds, arguments, strict=True)

@@ -55,7 +55,7 @@ class FormulaError(MyStocksError, status=422, exit_code=1):
         super().__init__(_render(name, self.problems, text.splitlines()))
 
     def _details(self) -> dict[str, Any]:
-        return {"problems": [{"file": self.name, **problem.to_json()} for problem in self.problems]}
+        return {"problems": [{"file": self.name, "path": "", **problem.to_json()} for problem in self.problems]}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep the problems when the error is pickled."""

@@ -4,6 +4,7 @@ From weak to strong: OR, AND, comparisons, + and -, * and /, then - and NOT befo
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.formulas.bars import canonical
@@ -35,6 +36,7 @@ class StatementParser:
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
         self._index = 0
+        self._defined = {word.value for word, following in pairwise(tokens) if following.value in (":", ":=")}
         self.problems: list[FormulaProblem] = []
 
     def parse(self) -> tuple[list[Statement], list[Call]]:
@@ -98,7 +100,8 @@ class StatementParser:
 
     def _attributes(self) -> tuple[str, ...]:
         attributes: list[str] = []
-        while self._accept(","):
+        # 通达信 does without the comma: STICKLINE(C>O,C,O,2,0)COLORRED;
+        while self._accept(",") or (self._current.kind == "name" and is_attribute(self._current.value)):
             word = self._next()
             if word.kind != "name" or not is_attribute(word.value):
                 raise _broken(word, f"{word} is not a way of drawing", suggest(word.value, ATTRIBUTES))
@@ -183,7 +186,9 @@ class StatementParser:
     def _name_or_call(self, token: Token, depth: int) -> tuple[Expression, int]:
         opening = self._current
         if not self._accept("("):
-            return Name(canonical(token.value), token.position), 1
+            # A formula may define HSL or 换手率 itself.
+            name = token.value if token.value in self._defined else canonical(token.value)
+            return Name(name, token.position), 1
         arguments: list[Expression] = []
         height = 0
         while not (not arguments and self._current.value == ")" and self._current.kind == "symbol"):

@@ -43,6 +43,28 @@ def _reversed(name: str) -> Callable[..., None]:
     return run
 
 
+def _ref_x_varying(offsets, x, n, _, out):
+    for rows in _symbols(offsets):
+        values, ahead = x[rows], n[rows]
+        last = len(values) - 1
+        known = (ahead >= 0) & (np.arange(last + 1) + np.trunc(ahead) <= last)
+        places = np.flatnonzero(known)
+        out[rows] = np.nan
+        out[rows.start + places] = values[places + ahead[places].astype(np.int64)]
+
+
+def _back_set(offsets, x, n, _, out):
+    """1 on the n rows up to each one on which the condition is true, n as on that row."""
+    sizes = np.broadcast_to(n, len(x))
+    for rows in _symbols(offsets):
+        ends = np.flatnonzero((x[rows] != 0) & ~np.isnan(x[rows]) & (sizes[rows] >= 1))
+        begins = np.maximum(ends - sizes[rows][ends].astype(np.int64) + 1, 0)
+        changes = np.zeros(rows.stop - rows.start + 1)
+        np.add.at(changes, begins, 1.0)
+        np.add.at(changes, ends + 1, -1.0)
+        out[rows] = np.cumsum(changes[:-1]) > 0
+
+
 def _xma(offsets, x, n, _, out):
     """Mean of the values among the n rows around this one; of an even n one more before than after."""
     before, after = int(n) // 2, (int(n) - 1) // 2
@@ -159,7 +181,9 @@ def _none(*_: float) -> None:
 
 PRIMITIVES = (
     Primitive("REFX", "xn", _reversed("REF"), _none),
-    Primitive("BACKSET", "xn", _reversed("EXIST"), _none),
+    Primitive("REFX", "xx", _ref_x_varying, _none),
+    Primitive("BACKSET", "xn", _back_set, _none),
+    Primitive("BACKSET", "xx", _back_set, _none),
     Primitive("FILTERX", "xn", _reversed("FILTER"), _none),
     Primitive("BARSNEXT", "x", _reversed("BARSLAST"), _none),
     Primitive("XMA", "xn", _xma, _none),

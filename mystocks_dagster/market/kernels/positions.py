@@ -148,19 +148,39 @@ def _find_low_bars(offsets, x, n, m, t, state, out):
 
 
 @compiled
+def _rows_to_reach(values, wanted):
+    """Over how many of the last values must be added to reach a sum; NaN where it is not reached."""
+    total = 0.0
+    for rows in range(1, len(values) + 1):
+        total += values[-rows]
+        if total >= wanted:
+            return float(rows)
+        if total != total:
+            break
+    return np.nan
+
+
+@compiled
 def _sum_bars(offsets, x, y, _, out):
-    """Over how many of the last rows x must be added to reach y; no value where it is not reached."""
+    """Over how many of the last rows x must be added to reach y; no value where it is not reached.
+
+    Sums of values from 0 on grow with each row, so the row is searched for; others are added up one by one.
+    """
+    so_far = np.empty(longest(offsets) + 1)
     for s in range(len(offsets) - 1):
-        start = offsets[s]
-        for i in range(start, offsets[s + 1]):
-            total, k = 0.0, i
-            out[i] = np.nan
-            while k >= start and x[k] == x[k]:
-                total += x[k]
-                if total >= y[i]:
-                    out[i] = i - k + 1
-                    break
-                k -= 1
+        start, grows = offsets[s], True
+        so_far[0] = 0.0
+        for i in range(offsets[s + 1] - start):
+            grows = grows and x[start + i] >= 0.0
+            so_far[i + 1] = so_far[i] + x[start + i]
+            wanted = y[start + i]
+            out[start + i] = np.nan
+            if grows and wanted > 0.0:
+                before = np.searchsorted(so_far[: i + 1], so_far[i + 1] - wanted, side="right") - 1
+                if before >= 0:
+                    out[start + i] = i + 1 - before
+            elif wanted == wanted:
+                out[start + i] = _rows_to_reach(x[start : start + i + 1], wanted)
 
 
 def _none(*_: float) -> None:

@@ -11,6 +11,22 @@ _ROWS, _RISING, _BEGINS, _FACTOR, _SAR, _FIXED = 0, 1, 2, 3, 4, 5
 
 
 @compiled
+def _highest(values, first, size):
+    best = values[first]
+    for k in range(first + 1, first + size):
+        best = max(best, values[k])
+    return best
+
+
+@compiled
+def _lowest(values, first, size):
+    best = values[first]
+    for k in range(first + 1, first + size):
+        best = min(best, values[k])
+    return best
+
+
+@compiled
 def _parabolic(offsets, high, low, n, step, largest, turns, state, out):
     """SAR, or its turns: 1 where it begins to rise, -1 where it begins to fall."""
     size = int(n)
@@ -29,11 +45,11 @@ def _parabolic(offsets, high, low, n, step, largest, turns, state, out):
                 rising, begins = size < 2 or highs[size + i - 1] > highs[size + i - 2], True
             if done >= size:
                 now_high, now_low = high[start + i], low[start + i]
-                top, bottom = np.max(highs[i : i + size]), np.min(lows[i : i + size])
                 if begins:
-                    factor, sar = step / 100.0, bottom if rising else top
+                    extreme = _lowest(lows, i, size) if rising else _highest(highs, i, size)
+                    factor, sar = step / 100.0, extreme
                 else:
-                    extreme = top if rising else bottom
+                    extreme = _highest(highs, i, size) if rising else _lowest(lows, i, size)
                     if (rising and now_high > extreme) or (not rising and now_low < extreme):
                         factor = min(factor + step / 100.0, largest / 100.0)
                     sar += factor * (extreme - sar)

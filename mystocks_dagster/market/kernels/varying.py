@@ -6,6 +6,10 @@ import numpy as np
 
 from mystocks_dagster.market.kernels.compiler import compiled
 from mystocks_dagster.market.kernels.primitive import Primitive
+from mystocks_dagster.market.kernels.windows import longest
+
+#: Rows of a window from which on it is not added up for each row.
+_LONG = 250.0
 
 
 @compiled
@@ -17,27 +21,30 @@ def _ref(offsets, x, n, _, out):
 
 
 @compiled
-def _window_sum(x, first, last):
-    total = 0.0
-    for k in range(first, last + 1):
-        total += x[k]
-    return total
-
-
-@compiled
 def _sums(offsets, x, n, mean, _, out):
-    """Sums or means of the last n rows; a sum over 0 rows is of all so far, rows without a value passed over."""
+    """Sums or means of the last n rows; a sum over 0 rows is of all so far, rows without a value passed over.
+
+    A long window is the difference of two sums from the first row on, a short one is added up, which is more exact.
+    """
+    so_far, missing = np.empty(longest(offsets) + 1), np.empty(longest(offsets) + 1)
+    so_far[0] = missing[0] = 0.0
     for s in range(len(offsets) - 1):
         start = offsets[s]
-        so_far = 0.0
-        for i in range(start, offsets[s + 1]):
-            so_far += x[i] if x[i] == x[i] else 0.0
-            out[i] = np.nan
-            if 1.0 <= n[i] < i - start + 2:
-                size = int(n[i])
-                out[i] = _window_sum(x, i - size + 1, i) / (size if mean else 1)
-            elif 0.0 <= n[i] < 1.0 and not mean and x[i] == x[i]:
-                out[i] = so_far
+        for i in range(offsets[s + 1] - start):
+            value = x[start + i]
+            exists = value == value
+            so_far[i + 1] = so_far[i] + (value if exists else 0.0)
+            missing[i + 1] = missing[i] + (0.0 if exists else 1.0)
+            size = n[start + i]
+            result = np.nan
+            if 1.0 <= size < i + 2:
+                first = i + 1 - int(size)
+                if missing[i + 1] == missing[first]:
+                    result = so_far[i + 1] - so_far[first] if size > _LONG else np.sum(x[start + first : start + i + 1])
+                    result = result / int(size) if mean else result
+            elif 0.0 <= size < 1.0 and not mean and exists:
+                result = so_far[i + 1]
+            out[start + i] = result
 
 
 def _mean(offsets, x, n, state, out):
@@ -54,20 +61,25 @@ def _count(offsets, x, n, state, out):
 
 @compiled
 def _extremes(offsets, x, n, sign, bars, _, out):
-    """The extreme of the last n rows, of fewer at the start, of all so far with n = 0; or the rows since it."""
+    """The extreme of the last n rows, of fewer at the start, of all so far with n = 0; or the rows since it.
+
+    `falling` holds the rows that are not exceeded by a later one, so the extreme of a window is the first in it.
+    """
+    falling = np.empty(longest(offsets), np.int64)
     for s in range(len(offsets) - 1):
-        start = offsets[s]
+        start, depth = offsets[s], 0
         for i in range(start, offsets[s + 1]):
-            best = -1
+            if x[i] == x[i]:
+                while depth > 0 and sign * x[falling[depth - 1]] <= sign * x[i]:
+                    depth -= 1
+                falling[depth] = i
+                depth += 1
+            out[i] = np.nan
             if n[i] >= 0.0:
                 first = start if n[i] < 1.0 or n[i] > i - start else i - int(n[i]) + 1
-                for k in range(first, i + 1):
-                    if x[k] == x[k] and (best < 0 or sign * x[k] >= sign * x[best]):
-                        best = k
-            if best < 0:
-                out[i] = np.nan
-            else:
-                out[i] = i - best if bars else x[best]
+                place = np.searchsorted(falling[:depth], first)
+                if place < depth:
+                    out[i] = i - falling[place] if bars else x[falling[place]]
 
 
 def _hhv(offsets, x, n, state, out):

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from mystocks_dagster.market.table import Rule, Table
-from mystocks_dagster.market.tables.columns import SYMBOL, day, number
+from mystocks_dagster.market.table import Column, Rule, Table
+from mystocks_dagster.market.tables.columns import SYMBOL, count, day, number, text
 from mystocks_dagster.market.tables.rules import RECENT
 
 _ZERO_TO_HUNDRED = ("kdj_k", "kdj_d", "rsi6", "rsi12", "rsi24")
@@ -38,6 +38,8 @@ def _indicators(period: str, bars: tuple[str, str], grain: str) -> Table:
         known_by=("date",),
         rules=INDICATOR_RULES,
         check_days=RECENT,
+        by_month=True,
+        open=True,
         columns=(
             SYMBOL,
             day("date", "last trading day of the bar"),
@@ -59,3 +61,26 @@ def _indicators(period: str, bars: tuple[str, str], grain: str) -> Table:
 
 INDICATORS_DAILY = _indicators("daily", ("日线", "daily bars"), "one symbol on one trading day on which it traded")
 INDICATORS_WEEKLY = _indicators("weekly", ("周线", "weekly bars"), "one symbol and one week in which it traded")
+INDICATORS_MONTHLY = _indicators("monthly", ("月线", "monthly bars"), "one symbol and one month in which it traded")
+
+INDICATOR_STATE = Table(
+    name="indicator_state",
+    title="指标递推状态",
+    about="The state of the indicators after the last closed period, from which the next day is computed",
+    about_zh="各指标在最近一个完整周期之后的递推状态，下一交易日由此续算",
+    domain="indicators",
+    grain="one calculation of one period, for all symbols; each run that computes new bars replaces it",
+    key=("period", "calculation"),
+    columns=(
+        text("period", "daily, weekly or monthly"),
+        text("calculation", "name of the indicator, and a hash of its formula, its parameters and the code"),
+        text("inputs", "versions of the input tables that were read, as JSON"),
+        day("until", "the first day that the state does not contain"),
+        text("layout", "sizes of the state of each step by the hash of its expression, as JSON"),
+        count("symbols", "number of symbols"),
+        Column("codes", pl.Binary, "the symbols, separated by commas"),
+        Column(
+            "content", pl.Binary, "64-bit floats, little-endian: for each step of the layout, a row for each symbol"
+        ),
+    ),
+)

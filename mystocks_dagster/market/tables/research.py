@@ -1,7 +1,7 @@
 """The tables of signals and backtests."""
 
 from mystocks_dagster.market.table import Table
-from mystocks_dagster.market.tables.columns import DATE, SYMBOL, count, day, moment, number, text
+from mystocks_dagster.market.tables.columns import DATE, SYMBOL, count, day, flag, moment, number, text
 
 SIGNALS = Table(
     name="signals",
@@ -24,6 +24,28 @@ SIGNALS = Table(
         number("score", "the highest of a day is bought first; null if the strategy does not rank", null=True),
         number("weight", "share of the equity to buy for, 0.05 is 5%; null is an equal share", null=True),
         text("entry", "board: at the next day's upper limit, 打板; open or null: at its open", null=True),
+    ),
+)
+
+SCREENS = Table(
+    name="screens",
+    title="选股结果",
+    about="Symbols that passed a screen on a day, with the values that made them pass",
+    about_zh="每日各选股公式选出的股票及其数值",
+    domain="research",
+    grain="one screen, day and symbol that passed",
+    key=("screen", "date", "symbol"),
+    date_column="date",
+    known_by=("date",),
+    columns=(
+        text("screen", "name of the screen"),
+        DATE,
+        SYMBOL,
+        text("name", "short name of the stock", null=True),
+        number("close", "CNY per share, raw"),
+        text("values", "JSON: the values of the formula by their text in it; prices adjusted forward to the day"),
+        text("period", "daily, weekly or monthly bars"),
+        text("formula", "the formula as written"),
     ),
 )
 
@@ -173,5 +195,42 @@ BACKTEST_EVENTS = Table(
         number("cash", "CNY that was added, before tax"),
         text("strategy", "name of the strategy"),
         number("profit", "CNY, of a delisting: what came back less the cost", null=True),
+    ),
+)
+BACKTEST_GRIDS = Table(
+    name="backtest_grids",
+    title="回测参数网格",
+    about="The figures of each combination of a parameter grid, over the whole window or walk-forward",
+    about_zh="参数网格与滚动前推回测中每组参数的结果",
+    domain="research",
+    grain="one combination of one grid in one window",
+    key=("grid_id", "phase", "start_date", "number"),
+    known_by=("run_at",),
+    columns=(
+        text("grid_id", "strategy, grid, window and parameters, hashed"),
+        text("phase", "grid: the whole window; train: a window by which a combination is chosen; test: the one after"),
+        day("start_date", "first trading day of the window"),
+        day("end_date", "last trading day of the window"),
+        count("number", "number of the combination, from 1"),
+        text("strategy", "name of the strategy"),
+        text("params", "the combination, as JSON"),
+        flag("chosen", "best of its window by the metric of the grid"),
+        number("total_return", "fraction"),
+        number("annual_return", "as in backtests", null=True),
+        number("max_drawdown", "as in backtests"),
+        number("sharpe", "as in backtests", null=True),
+        number("volatility", "as in backtests", null=True),
+        number("sortino", "as in backtests", null=True),
+        number("calmar", "as in backtests", null=True),
+        number("win_rate", "as in backtests", null=True),
+        number("profit_factor", "as in backtests", null=True),
+        number("turnover", "as in backtests", null=True),
+        number("exposure", "as in backtests", null=True),
+        number("excess_return", "as in backtests", null=True),
+        number("alpha", "as in backtests", null=True),
+        number("beta", "as in backtests", null=True),
+        number("final_equity", "CNY"),
+        count("trades", "orders filled"),
+        moment("run_at", "time of the grid"),
     ),
 )

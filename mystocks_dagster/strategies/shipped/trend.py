@@ -23,14 +23,14 @@ def ma_crossover() -> Rules:
     return Rules(buy=crosses_above(ma5, ma20), sell=crosses_above(ma20, ma5), values=["ma5", "ma20"])
 
 
-@strategy(reads=["close_hfq", "macd_dif"])
+@strategy(reads=["close_hfq", "macd_dif"], lookback=53)
 def macd_divergence() -> Rules:
     """MACD and price disagree MACD 背离: buy at a bottom divergence 底背离, sell at a top divergence 顶背离.
 
     底背离: the close is below every close of the 20 bars before, while DIF is below zero and above its lowest of those
     20 bars. 顶背离: the close is above every close of the 20 bars before, while DIF is above zero and below its highest
     of those 20 bars. There is no signal in the first 53 bars of a symbol: 33 until the averages cover their whole span,
-    and 20 for the comparison. So the number of a bar decides, and every run reads the whole history.
+    and 20 for the comparison.
     """
     settled = bars_before(MACD_WARM_UP + DIVERGENCE_WINDOW)
     lowest_close, lowest_dif = (x.shift(1).rolling_min(DIVERGENCE_WINDOW) for x in (CLOSE, DIF))

@@ -137,6 +137,8 @@ DEFINITIONS = {
     "REFX(C,2)": lambda c, **_: np.concatenate((c, [nan, nan]))[2:],
     "REFXV(C,1)": lambda c, **_: np.concatenate((c, [nan]))[1:],
     "BACKSET(V,2)": lambda v, **_: [any(map(f.true, v[i : i + 2])) for i in range(len(v))],
+    "BACKSET(V,H)": lambda v, h, **_: f.marked(v, h),
+    "REFX(C,V)": lambda c, v, **_: [c[i + int(n)] if n == n and i + n < len(c) else nan for i, n in enumerate(v)],
     "FILTERX(V,2)": lambda v, **_: f.filtered(v[::-1], 2)[::-1],
     "BARSNEXT(V)": lambda v, **_: f.last_true(v[::-1])[::-1],
     "XMA(C,4)": lambda c, **_: f.around(c, 4),
@@ -186,7 +188,7 @@ def expected(text, columns, offsets):
     return np.concatenate(parts)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(symbols())
 def test_each_function_is_its_definition_on_series_with_gaps(case):
     columns, offsets = case
@@ -211,7 +213,7 @@ def halves(columns, offsets, part):
 CARRIED = [text for text in (*DEFINITIONS, "SAR(3,2,20)", "SARTURN(2,5,20)") if f.planned([text]).carried]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(symbols(), st.floats(0, 1))
 def test_two_halves_with_carried_state_are_one_pass_bit_for_bit(case, part):
     columns, offsets = case
@@ -356,6 +358,7 @@ def test_functions_are_mytts_on_real_bars(market):
 
 def test_statistics_are_pandas_on_real_bars(market):
     texts = ["COVAR(C,V,20)", "RELATE(C,V,20)", "MULAR(C/O,5)", "XMA(C,7)"]
+    texts += ["MA(C,BARSCOUNT(C))", "SUM(V,BARSCOUNT(C))", "HHV(C,BARSCOUNT(C))", "STD(C,BARSCOUNT(C))"]
     for bars, ours in on_market(texts, market):
         close, volume, opened = (pd.Series(bars[name]) for name in ("CLOSE", "VOL", "OPEN"))
         theirs = {
@@ -363,9 +366,20 @@ def test_statistics_are_pandas_on_real_bars(market):
             "RELATE(C,V,20)": close.rolling(20).corr(volume),
             "MULAR(C/O,5)": (close / opened).rolling(5).apply(np.prod),
             "XMA(C,7)": close.rolling(7, center=True, min_periods=1).mean(),
+            "MA(C,BARSCOUNT(C))": close.expanding().mean(),
+            "SUM(V,BARSCOUNT(C))": volume.expanding().sum(),
+            "HHV(C,BARSCOUNT(C))": close.expanding().max(),
+            "STD(C,BARSCOUNT(C))": close.expanding().std(),
         }
         for text, values in theirs.items():
             np.testing.assert_allclose(ours[text], values, rtol=1e-7, atol=1e-9, err_msg=text)
+
+
+def test_sar_is_its_definition_on_real_bars(market):
+    texts = ["SAR(10,2,20)", "SARTURN(4,2,20)"]
+    for bars, ours in on_market(texts, market):
+        np.testing.assert_allclose(ours[texts[0]], f.parabolic(bars["HIGH"], bars["LOW"], 10, 2, 20)[0], rtol=1e-12)
+        np.testing.assert_array_equal(ours[texts[1]], f.parabolic(bars["HIGH"], bars["LOW"], 4, 2, 20)[1])
 
 
 def column(*values):

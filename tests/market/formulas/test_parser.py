@@ -75,6 +75,8 @@ def test_full_width_characters_and_small_letters_mean_the_same(text):
         ("REVERSE(C-O)", "-(C-O)"),
         ("MEMA(C,7)", "SMA(C,7,1)"),
         ("ISUP", "C>O"),
+        ("ZIG(3,5)", "ZIG(C,5)"),
+        ("MA(C,5/2)", "MA(C,INTPART(5/2))"),
         ("V/CAPITAL", "V/(V/HSL*100)"),
         ("MAX6(1,2,3,4,5,C)", "MAX(MAX(MAX(1,2),MAX(3,4)),MAX(5,C))"),
     ],
@@ -126,10 +128,13 @@ def test_drawings_are_kept_aside_and_whatever_they_use():
         ("X:C;\nY:COUTN(C>O,5);", ["2:3: there is no function COUTN Did you mean 'COUNT'?"]),
         ("X:CLOES;", ["1:3: CLOES is not defined Did you mean 'CLOSE'?"]),
         ("X:MA(C);", ["1:3: MA takes 2 arguments, not 1 Write MA(X,N)."]),
-        ("X:MA(C,0);", ["1:8: N of MA is 0 Allowed: 1 to 100,000."]),
-        ("N:=2-5;X:REF(C,N);", ["1:16: N of REF is -3 Allowed: 0 to 100,000."]),
+        ("X:MA(C,0);", ["1:8: N of MA is 0 Allowed: 1 to 10,000."]),
+        ("N:=2-5;X:REF(C,N);", ["1:16: N of REF is -3 Allowed: 0 to 10,000."]),
         ("X:MA(C,'5');", ["1:8: a text is not a value Texts belong to DRAWTEXT."]),
         ("X:SAR(C,2,20);", ["1:7: N of SAR must be the same for all bars Use a number or a parameter."]),
+        ("A:=0;X:MA(C,1/A);", ["1:14: N of MA cannot be computed Use a number or a parameter."]),
+        ("X:MA(C,SIN(3));", ["1:8: N of MA cannot be computed Use a number or a parameter."]),
+        ("X:ZIG(4,5);", ["1:7: K of ZIG is 4 Allowed: 0 to 3."]),
         ("X:(C>O;", ["1:3: '(' is not closed before ';' in line 1, column 7"]),
         ("X:MA(\nMA(C,5),3", ["1:5: '(' is not closed before the end in line 2, column 10"]),
         ("X:C)>1;", ["1:4: ')' closes no bracket"]),
@@ -159,14 +164,40 @@ def test_a_wrong_formula_names_place_and_remedy(text, expected):
     assert [problem for problem in problems(text) if "no output" not in problem or problem in expected] == expected
 
 
+def test_a_value_for_a_parameter_that_is_not_used_is_named():
+    assert problems("快线:=MA(C,N);出:快线", N=5, M=9) == [
+        "1:1: parameter M is given, and the formula does not use it Leave it out."
+    ]
+    assert only("INPUT:N(12,1,100);X:C;", n=20) == CLOSE
+
+
 def test_a_value_out_of_bounds_is_named():
     assert problems("INPUT:N(12,1,100);X:MA(C,N)", N=200) == ["1:7: parameter N is 200 Allowed: 1 to 100."]
 
 
-@pytest.mark.parametrize("name", ["WINNER(C)", "INDEXC", "FINANCE(7)", "DYNAINFO(3)", "MACD.DEA", "CLOSE#WEEK"])
+def test_formulas_with_the_habits_of_forums_are_read():
+    formula = parse_formula(
+        "{放量突破 公众号整理}\r\n"
+        "HSL:=V/CAPITAL*100; 换手率:HSL,NODRAW; T:=IF(HSL>3,6,65);\r\n"
+        "VAR1:=REF(C,1) ; MACD:=EMA(C,12)-EMA(C,26),COLORSTICK;\r\n"
+        "STICKLINE(MACD>0,0,MACD,2.5,1)COLORRED;  // 红柱\r\n"
+        "红面积 : SUM(MACD,BARSLAST(MACD<0))*(MACD>0),COLOR0000FF,NODRAW;\r\n"
+        "DRAWTEXT(CROSS(MACD,0)，红面积，'买'),COLORLIMAGENTA,FONTSIZE15;\r\n"
+        "PARTLINE(MA(C,T),1,RGB(99,0,99)) ,LAYER3,LINETHICK2;\r\n"
+        "XG:FILTER(CROSS(MACD,0) AND HHV(C,T)=C AND NOT(VAR1>C),5);\r\n"
+    )
+    assert [statement.name for statement in formula.outputs] == ["换手率", "红面积", "XG"]
+    assert formula.statements[1].expression == Name("HSL")
+    assert len(formula.drawings) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["WINNER(C)", "INDEXC", "FINANCE(7)", "DYNAINFO(3)", "PERIOD", "ZTPRICE(C,0.1)", "MACD.DEA", "CLOSE#WEEK"]
+)
 def test_what_the_lake_does_not_hold_is_refused_with_the_reason(name):
     (problem,) = problems(f"X:{name};")
-    assert any(word in problem for word in ("needs", "is a value", "is a figure", "not supported"))
+    reasons = ("needs", "is a value", "is a figure", "depends", "holds", "not supported")
+    assert any(reason in problem for reason in reasons)
 
 
 def test_the_message_shows_the_line_with_a_caret_under_chinese_text():
@@ -182,6 +213,7 @@ def test_the_message_shows_the_line_with_a_caret_under_chinese_text():
         "file": "趋势.txt",
         "line": 2,
         "column": 4,
+        "path": "",
         "message": "there is no function CROSSS",
         "hint": "Did you mean 'CROSS'?",
     }

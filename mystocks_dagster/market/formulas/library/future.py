@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from mystocks_dagster.market.formulas.function import FIXED_N, FIXED_N0, Argument, Function, X, by_name, number, window
+from mystocks_dagster.market.formulas.function import FIXED_N, N0, Argument, Function, N, X, by_name, number, window
 
 _ahead = partial(Function, looks_ahead=True, carried=False)
 _LEVEL = Argument("K", "level", 0, 3)
@@ -10,9 +10,9 @@ _PERCENT = number("N", 0)
 _WHICH = window("M", may_vary=False)
 
 FUTURE = by_name("future", (
-    _ahead("REFX", (X, FIXED_N0), "N 周期后的 X", "X of N bars later"),
-    _ahead("REFXV", (X, FIXED_N0), "N 周期后的 X（不作平滑处理）", "the same as REFX", "REFX(X,N)"),
-    _ahead("BACKSET", (X, FIXED_N), "X 不为 0 时，将当前位置到 N 周期前设为 1",
+    _ahead("REFX", (X, N0), "N 周期后的 X", "X of N bars later"),
+    _ahead("REFXV", (X, N0), "N 周期后的 X（不作平滑处理）", "the same as REFX", "REFX(X,N)"),
+    _ahead("BACKSET", (X, N), "X 不为 0 时，将当前位置到 N 周期前设为 1",
            "1 on the N bars up to one on which X is true"),
     _ahead("FILTERX", (X, FIXED_N), "X 满足后，将其前 N 周期内的数据置为 0",
            "X without those true within N bars before one that is kept, from the last bar backwards"),

@@ -1,0 +1,86 @@
+"""Formulas of 通达信 in strategies: texts as parameters, checked at load, and their values as columns."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import polars as pl
+from pydantic import AfterValidator
+
+from mystocks_dagster.market.formulas.bars import BARS, DAY
+from mystocks_dagster.market.formulas.functions import FUNCTIONS
+from mystocks_dagster.market.formulas.parser import parse_formula
+from mystocks_dagster.market.formulas.problems import FormulaError, FormulaProblem
+from mystocks_dagster.market.formulas.syntax import Call, walk
+from mystocks_dagster.market.formulas.syntax import Formula as Tree
+from mystocks_dagster.taskfile.schedule import fault
+
+#: The columns of a strategy's rows that formulas read: adjusted prices, and what `BARS` names otherwise.
+READS = ("open_hfq", "high_hfq", "low_hfq", "close_hfq", "volume", "amount", "turnover")
+
+
+def parse(text: str) -> Tree:
+    """Return the tree of a formula that a strategy may use.
+
+    Raises:
+        FormulaError: The text is not a formula, or it looks ahead.
+    """
+    tree = parse_formula(text)
+    if problems := list(_looking_ahead(tree)):
+        raise FormulaError("formula", problems, text)
+    return tree
+
+
+def _looking_ahead(tree: Tree) -> Iterator[FormulaProblem]:
+    for statement in tree.statements:
+        for part in walk(statement.expression):
+            if isinstance(part, Call) and FUNCTIONS[part.function].looks_ahead:
+                message = f"{part.function} looks ahead: its value on a day depends on later days"
+                yield FormulaProblem(part.position, message, "A strategy knows no later day.", len(part.function))
+
+
+def _check(text: str) -> str:
+    """Check a text at load; the first problem is marked in it."""
+    try:
+        parse(text)
+    except FormulaError as error:
+        first = error.problems[0]
+        line, column = first.position.line, first.position.column
+        start = sum(len(earlier) + 1 for earlier in text.splitlines()[: line - 1]) + column - 1
+        raise fault(f"{first.message} ({first.position} of the formula)", first.hint, (start, first.width)) from None
+    return text
+
+
+#: The text of a formula, as the type of a parameter.
+Formula = Annotated[str, AfterValidator(_check)]
+
+
+def formula_values(market: pl.DataFrame, text: str) -> dict[str, pl.Series]:
+    """Return the outputs of a formula for each row, in their order; null is 无效值.
+
+    Args:
+        market: The columns of `READS`, with `symbol` and `date`, sorted by both. Volume is in shares, amount in CNY.
+        text: The formula. An output without a name is called after its place: `OUT1`.
+    """
+    import numpy as np
+
+    from mystocks_dagster.market.formulas.evaluation import Bars, evaluate
+    from mystocks_dagster.market.formulas.plan import output_names, plan
+
+    tree = parse(text)
+    names = output_names(tree)
+    steps = plan((tree, (), tuple((name, name) for name in names)))
+    starts = market["symbol"].rle_id().to_numpy()
+    offsets = np.append(np.flatnonzero(np.diff(starts, prepend=-1)), market.height)
+    columns = {name: _values(market, name) for name in steps.bars}
+    results = evaluate(steps, Bars(offsets.astype(np.int64), columns))
+    return {name: pl.Series(name, results[name]).fill_nan(None) for name in names}
+
+
+def _values(market: pl.DataFrame, name: str) -> Any:
+    """Return a column of the bars by the name that formulas give it."""
+    if name == DAY:
+        return market["date"].to_physical().cast(pl.Float64).to_numpy()
+    column = BARS[name].column
+    adjusted = f"{column}_hfq"
+    series = market[adjusted if adjusted in market.columns else column]
+    return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()

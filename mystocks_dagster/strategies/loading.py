@@ -1,0 +1,43 @@
+"""Loading the function of a strategy or an indicator: here a project's file is run. Only a task's process does this."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.strategies.definition import Definition
+
+
+def function_of(definition: Definition) -> Callable[..., Any]:
+    """Return the function of a strategy or an indicator; a file of the project is run.
+
+    Raises:
+        InvalidParams: The file fails, or has no such function any more.
+    """
+    module = _shipped(definition.file) if definition.shipped else _own(definition.file)
+    function = vars(module).get(definition.name)
+    if not callable(function):
+        raise InvalidParams(f"{definition.file} has no function {definition.name!r} after it has run.")
+    return function
+
+
+def _shipped(path: Path) -> ModuleType:
+    return importlib.import_module(f"mystocks_dagster.strategies.shipped.{path.stem}")
+
+
+def _own(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}.{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InvalidParams(f"{path} cannot be run as Python.")
+    module = importlib.util.module_from_spec(spec)
+    # Last, so that nothing beside the task file can replace an installed module.
+    if (beside := str(path.parent.parent)) not in sys.path:
+        sys.path.append(beside)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise InvalidParams(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,49 @@
+"""Formulas in files: `formulas/*.txt` beside tasks.yaml, as 通达信 exports them."""
+
+from pathlib import Path, PurePosixPath
+
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.settings import FORMULAS, formula_folder
+
+#: Largest file in bytes; the longest formulas on the forums have some 20,000.
+_LARGEST = 200_000
+
+
+def read_formula(named: str) -> str:
+    """Return the text of a formula's file, in UTF-8 or in GB 18030, in which 通达信 writes.
+
+    Args:
+        named: `formulas/mine.txt`.
+
+    Raises:
+        InvalidParams: The file is outside the folder, missing, too large, or not text.
+    """
+    path = _inside(named)
+    try:
+        content = path.read_bytes() if path.stat().st_size <= _LARGEST else None
+    except OSError as error:
+        raise InvalidParams(f"{named} cannot be read: {error.strerror}. {_there(path)}") from None
+    if content is None:
+        raise InvalidParams(f"{named} has more than {_LARGEST:,} bytes; a formula is shorter.")
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise InvalidParams(f"{named} is not text in UTF-8 or GB 18030; save it again as text.")
+
+
+def _inside(named: str) -> Path:
+    """Return the path of a file, which must be in the folder, also after links are followed."""
+    folder = formula_folder()
+    parts = PurePosixPath(named.replace("\\", "/")).parts
+    path = (folder.parent / Path(*parts)).resolve() if parts else folder
+    if path.suffix.lower() != ".txt" or not path.is_relative_to(folder.resolve()):
+        raise InvalidParams(f"{named!r} is not a .txt file in {FORMULAS}/ beside tasks.yaml; move it there.")
+    return path
+
+
+def _there(path: Path) -> str:
+    files = [f"{FORMULAS}/{file.name}" for file in sorted(formula_folder().glob("*.txt"))]
+    return suggest(f"{FORMULAS}/{path.name}", files, allowed="There are") or f"{FORMULAS}/ has no .txt files."

@@ -1,0 +1,89 @@
+"""Screens over REST: guarded, bounded, and with located errors."""
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from fastapi.testclient import TestClient
+from support.project import Folder
+
+from mystocks_dagster.errors import NotNow
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.project import screening
+
+pytestmark = pytest.mark.slow
+
+DAYS = [date(2026, 11, day) for day in (23, 24, 25, 26, 27)]
+
+#: A formula that computes 297 means and their sums.
+LONG = "".join(f"S{n}:={'+'.join(f'MA(C,{n + k})' for k in range(99))};" for n in (2, 101, 200)) + "C>S2+S101+S200"
+
+
+@pytest.fixture
+def loaded(desk: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-27T18:00:00+08:00")
+    rows = [
+        {"symbol": symbol, "date": day, "open": close, "high": close, "low": close, "close": close,
+         "prev_close": close - step, "volume": 100, "amount": 100 * close, "is_st": False, "suspended": False}
+        for symbol, step in (("600000.SH", 1.0), ("000001.SZ", -1.0))
+        for number, day in enumerate(DAYS) for close in [20.0 + step * number]
+    ]  # fmt: skip
+    Lake(str(desk.root / "data"), "real").replace_days("daily_bars", pl.DataFrame(rows, schema=DAILY_BARS.dtypes), DAYS)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_the_symbols_come_with_their_values(client: TestClient) -> None:
+    answer = client.post("/api/screens", json={"formula": "C>REF(C,1)"})
+    assert answer.status_code == 200
+    result = answer.json()
+    assert (result["day"], result["passed"], result["screened"]) == ("2026-11-27", 1, 2)
+    values = {"CLOSE": 24.0, "REF(CLOSE,1)": 23.0}
+    assert result["symbols"] == [{"symbol": "600000.SH", "name": None, "close": 24.0, "values": values}]
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"formula": "C>RFE(C,1)"}, 422, "REF"),
+        ({"formula": "C>REF(C,1)", "day": "2026-11-22"}, 422, "2026-11-22"),
+        ({"formula": "C" * 30_000}, 422, "20000"),
+        ({"formula": LONG}, 422, "at most 300"),
+        ({"formula": "C>0", "limit": 0}, 422, "limit"),
+        ({"formula": "C>0", "period": "hourly"}, 422, "period"),
+        ({"formula": "C>0", "formulas": "C"}, 422, "formulas"),
+        ({}, 422, "formula"),
+    ],
+)
+def test_what_is_wrong_is_said(client: TestClient, body: dict[str, object], status: int, words: str) -> None:
+    answer = client.post("/api/screens", json=body)
+    assert answer.status_code == status
+    assert words in answer.text
+
+
+def test_an_empty_lake_is_404_with_the_remedy(client: TestClient) -> None:
+    answer = client.post("/api/screens", json={"formula": "C>0"})
+    assert answer.status_code == 404
+    assert "mystocks bootstrap" in answer.json()["message"]
+
+
+def test_a_problem_of_the_formula_has_its_place(client: TestClient) -> None:
+    problem = client.post("/api/screens", json={"formula": "C>0\nAND O>"}).json()["problems"][0]
+    assert (problem["line"], problem["column"]) == (2, 7)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_one_screen_runs_at_a_time(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screening, "_PATIENCE", 0.01)
+    with screening._running:
+        answer = client.post("/api/screens", json={"formula": "C>0"})
+    assert (answer.status_code, answer.json()["error"]) == (409, NotNow.__name__)
+    assert client.post("/api/screens", json={"formula": "C>0"}).status_code == 200
+
+
+@pytest.mark.usefixtures("loaded")
+def test_nothing_is_stored(client: TestClient, desk: Folder) -> None:
+    client.post("/api/screens", json={"formula": "C>0"})
+    assert [folder.name for folder in Path(desk.root / "data").iterdir()] == ["daily_bars"]

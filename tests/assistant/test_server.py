@@ -1,0 +1,115 @@
+"""An assistant asks the project's MCP server through the protocol's official client."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters, stdio_client
+from support.project import Folder
+from support.small_market import small_lake
+
+from mystocks_dagster.assistant.server import make_server
+from mystocks_dagster.project.access import ASSISTANT
+from mystocks_dagster.project.project_cache import ProjectCache
+from mystocks_dagster.settings import Settings
+
+TASKS = """
+    task_packages: [own]
+    tasks:
+      - {task_id: load, task_name: 装载, task_type: data_sync, task_module: own, task_function: load}
+"""
+OWN = """
+    def load(params):
+        raise ValueError("the vendor's file is empty")
+"""
+
+
+@pytest.fixture
+def projects(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectCache]:
+    folder.write("tasks.yaml", TASKS)
+    folder.write("own.py", OWN)
+    monkeypatch.chdir(folder.root)
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
+    small_lake(folder.root / "data")
+    return ProjectCache(Settings.from_env())
+
+
+def ask(projects: ProjectCache, tool: str, *, allow_start: bool = False, **arguments: Any) -> Any:
+    """Return the answer of a tool; an error's text if it failed."""
+
+    async def call() -> Any:
+        server = make_server(lambda: projects.project(ASSISTANT), allow_start=allow_start)
+        async with Client(server) as client:
+            result = await client.call_tool(tool, arguments)
+            texts = [part.text for part in result.content]  # ty: ignore
+            return " ".join(texts) if result.is_error else [json.loads(text) for text in texts]
+
+    return anyio.run(call)
+
+
+def names(projects: ProjectCache, *, allow_start: bool) -> set[str]:
+    async def call() -> set[str]:
+        async with Client(make_server(lambda: projects.project(ASSISTANT), allow_start=allow_start)) as client:
+            return {tool.name for tool in (await client.list_tools()).tools}
+
+    return anyio.run(call)
+
+
+def test_nothing_can_be_started_unless_it_was_allowed(projects: ProjectCache) -> None:
+    reading = names(projects, allow_start=False)
+    assert {"search_symbol", "bars", "executions", "explain_failure"} <= reading
+    assert names(projects, allow_start=True) - reading == {"start", "fill"}
+    assert "Unknown tool" in str(ask_unknown(projects))
+
+
+def ask_unknown(projects: ProjectCache) -> Any:
+    try:
+        return ask(projects, "start", name="load")
+    except Exception as error:  # the client raises what the server refuses
+        return error
+
+
+def test_a_symbol_is_found_and_its_bars_are_those_of_the_lake(projects: ProjectCache) -> None:
+    (found,) = ask(projects, "search_symbol", text="gzmt")
+    assert found["symbol"] == "600519.SH"
+    (answer,) = ask(projects, "bars", symbol="600519", adjustment="none")
+    assert [(row["date"], row["close"]) for row in answer["rows"]] == [("2026-11-20", 10.0), ("2026-11-23", 11.0)]
+
+
+def test_a_question_in_sql_is_answered_and_a_change_is_refused(projects: ProjectCache) -> None:
+    (answer,) = ask(projects, "query", sql="SELECT count(*) AS n FROM daily_bars")
+    assert answer == {"rows": [{"n": 6}], "row_count": 1}
+    assert "read-only" in ask(projects, "query", sql="DELETE FROM daily_bars")
+
+
+def test_what_the_lake_does_not_know_is_said_in_a_sentence(projects: ProjectCache) -> None:
+    assert "600000.SH" in ask(projects, "bars", symbol="600000.SH")
+    assert "not a stock code" in ask(projects, "bars", symbol="茅台")
+
+
+def test_a_task_without_a_failure_has_none_to_explain(projects: ProjectCache) -> None:
+    assert ask(projects, "explain_failure", name="load") == [{"message": "load has no failed execution."}]
+    assert "load" in ask(projects, "explain_failure", name="lod")
+
+
+@pytest.mark.slow
+def test_over_standard_input_and_output_a_failure_is_explained(projects: ProjectCache, folder: Folder) -> None:
+    folder.mystocks("run", "load", code=1)
+
+    async def call() -> str:
+        command = StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "mystocks_dagster.cli.main", "mcp"],
+            env=folder.environment,
+            cwd=str(folder.root),
+        )
+        async with Client(stdio_client(command)) as client:
+            return (await client.call_tool("explain_failure", {"name": "load"})).content[0].text  # ty: ignore
+
+    answer = json.loads(anyio.run(call))
+    assert "the vendor's file is empty" in answer["execution"]["error_message"]
+    assert any("the vendor's file is empty" in line for line in answer["log"])

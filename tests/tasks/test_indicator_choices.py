@@ -1,0 +1,156 @@
+"""The entries of `indicators:`: which columns they ask for, and the place of each mistake."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.market.catalogue.calculation import of_catalogue
+from mystocks_dagster.market.catalogue.registry import CATALOGUE
+from mystocks_dagster.taskfile.reader import check_task_file
+from mystocks_dagster.tasks.formula_files import read_formula
+from mystocks_dagster.tasks.indicator_choices import IndicatorChoices, calculations
+from mystocks_dagster.tasks.param_types import TaskParams
+
+MYTREND = {"name": "MYTREND", "formula": "A:=EMA(C,12); B:EMA(A,5); UP:CROSS(A,B);"}
+
+
+class Params(TaskParams):
+    indicators: IndicatorChoices
+
+
+@pytest.fixture
+def formulas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    folder = tmp_path / "formulas"
+    folder.mkdir()
+    return folder
+
+
+def columns(*entries):
+    chosen = Params.model_validate({"indicators": list(entries)}).indicators
+    return [column for calculation in calculations(chosen) for column in calculation.columns.values()]
+
+
+def fault(*entries):
+    """Return the place and the text of the first fault."""
+    with pytest.raises(ValidationError) as error:
+        Params.model_validate({"indicators": list(entries)})
+    detail = error.value.errors()[0]
+    # pydantic adds the form of an entry to the place; no form is named as a key is.
+    place = tuple(part for part in detail["loc"] if not str(part).startswith("="))
+    return place, f"{detail['msg']} {detail.get('ctx', {}).get('hint', '')}"
+
+
+def test_names_parameters_and_formulas_stand_side_by_side():
+    assert columns("MA", {"name": "MA", "windows": [5, 10, 250]}, {"name": "CCI", "n": 20}, MYTREND) == [
+        "ma5", "ma10", "ma20", "ma60", "ma250", "cci20", "mytrend_b", "mytrend_up",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_each_entry_of_the_catalogue_takes_its_defaults_by_name(name):
+    entry = CATALOGUE[name]
+    given = {"windows": list(entry.windows)} if entry.windows else {k: int(v) for k, v in entry.defaults.items()}
+    expected = [column for item in of_catalogue(name) for column in item.columns.values()]
+    assert columns(name) == columns({"name": name, **given}) == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "place", "words"),
+    [
+        ("MAA", (), "Did you mean 'MA'"),
+        ({"name": "MAA", "windows": [5]}, ("name",), "Did you mean 'MA'"),
+        ({"nme": "MA"}, (), "needs a name"),
+        (5, (), "a name, or a mapping"),
+        ({"name": "MA", "windows": [0]}, ("windows", 0), "greater than or equal to 1"),
+        ({"name": "MA", "windows": [5, -10]}, ("windows", 1), "greater than or equal to 1"),
+        ({"name": "MA", "windows": [5.5]}, ("windows", 0), "integer"),
+        ({"name": "MA", "windows": []}, ("windows",), "is empty"),
+        ({"name": "MA", "windows": [5, 5]}, ("windows",), "5 is listed twice"),
+        ({"name": "MA", "windows": list(range(1, 60))}, ("windows",), "at most 50"),
+        ({"name": "CCI", "n": 100_000}, ("n",), "2500"),
+        ({"name": "CCI", "m": 3}, ("m",), "CCI has no parameter 'm' Allowed: n."),
+        ({"name": "MACD", "formula": "C"}, ("name",), "of the catalogue"),
+        ({"name": "1X", "formula": "C"}, ("name",), "pattern"),
+        ({"formula": "C"}, ("name",), "required"),
+        ({"name": "X", "formula": "C", "file": "formulas/x.txt"}, (), "either formula or file"),
+        (
+            {"name": "X", "formula": "MA(C,5)", "m": 9},
+            ("formula",),
+            "parameter M is given, and the formula does not use it",
+        ),
+        ({"name": "X", "formula": "MA(C,N)", "n": "five"}, ("n",), "number"),
+        ({"name": "CLOSE", "formula": "HFQ:C"}, (), "close_hfq"),
+        (
+            {"name": "X", "formula": "A:=EMMA(C,12);\nB:EMA(A,5);"},
+            ("formula",),
+            "formula of X, line 1, column 4: there is no function EMMA Did you mean 'EMA'?",
+        ),
+    ],
+)
+def test_a_mistake_has_its_place_and_its_remedy(entry, place, words):
+    found, text = fault("MA", entry)
+    assert found == ("indicators", 1, *place)
+    assert words in text
+
+
+def test_two_entries_that_would_write_one_column_are_refused_and_equal_ones_are_one():
+    place, text = fault(MYTREND, "RSI", {"name": "mytrend", "formula": "B:MA(C,5);"})
+    assert (place, "mytrend_b" in text) == (("indicators", 2), True)
+    assert columns("RSI", "RSI", {"name": "RSI", "windows": [12]}) == ["rsi6", "rsi12", "rsi24"]
+
+
+def test_a_formula_in_a_file_is_read_in_both_encodings_and_its_mistakes_have_their_place_there(formulas):
+    (formulas / "mine.txt").write_text("快线:EMA(C,N);", encoding="utf-8-sig")
+    (formulas / "old.txt").write_bytes("{趋势}\n慢线:EMA(C,60);".encode("gb18030"))
+    (formulas / "bad.txt").write_text("A:MA(C,5);\nB:=A+;", encoding="utf-8")
+    assert columns({"name": "X", "file": "formulas/mine.txt", "n": 5}) == ["x_快线"]
+    assert columns({"name": "X", "file": "formulas/old.txt"}) == ["x_慢线"]
+    place, text = fault({"name": "X", "file": "formulas/bad.txt"})
+    assert (place, "formulas/bad.txt:2:6" in text) == (("indicators", 0, "file"), True)
+
+
+@pytest.mark.parametrize("named", ["/etc/hosts", "../tasks.yaml", "formulas/../x.txt", "formulas", "formulas/x.yaml"])
+def test_a_file_outside_the_folder_is_refused_unread(formulas, named):
+    with pytest.raises(InvalidParams, match=r"not a \.txt file in formulas/"):
+        read_formula(named)
+
+
+def test_a_link_out_of_the_folder_a_missing_a_large_and_a_binary_file_are_refused(formulas, tmp_path):
+    (tmp_path / "secret.txt").write_text("C;", encoding="utf-8")
+    (formulas / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (formulas / "large.txt").write_bytes(b"C" * 300_000)
+    (formulas / "binary.txt").write_bytes(b"\xff\xff\xff")
+    for name, words in (("link", "move it there"), ("lange", "large"), ("large", "200,000 bytes"), ("binary", "UTF-8")):
+        with pytest.raises(InvalidParams, match=words):
+            read_formula(f"formulas/{name}.txt")
+
+
+TASK = """\
+tasks:
+  - task_id: calc
+    task_type: manual
+    task_module: mystocks_dagster.tasks.indicators
+    task_function: calculate_technical_indicators
+    params:
+      indicators:
+        - MA
+        - {name: CCI, n: 0}
+        - name: MYTREND
+          formula: "A:=EMMA(C,12); B:EMA(A,5);"
+        - {name: X, file: formulas/x.txt}
+"""
+
+
+def test_the_check_of_a_task_file_names_the_line_of_each_mistake(formulas, tmp_path):
+    file = tmp_path / "tasks.yaml"
+    file.write_text(TASK, encoding="utf-8")
+    (formulas / "x.txt").write_text("X:C+;", encoding="utf-8")
+    cci, formula, own = check_task_file(file)
+    assert (cci.line, "n must be at least 2" in cci.message) == (9, True)
+    assert (formula.line, formula.hint) == (11, "Did you mean 'EMA'?")
+    # The caret stands under the function: after `          formula: "A:=`.
+    assert (formula.column, formula.width) == (24, 4)
+    assert (own.line, "formulas/x.txt:1:5" in own.message) == (12, True)

@@ -1,0 +1,81 @@
+"""Screens as a task: which rows it stores, and which it leaves alone."""
+
+import json
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.tasks.screening import ScreenParams, screen_market
+
+pytestmark = pytest.mark.slow
+
+RISING = {"name": "RISING", "formula": "C>REF(C,1)"}
+
+
+@pytest.fixture
+def market(lake, random_walk):
+    bars = pl.concat([random_walk("600519.SH", 1), random_walk("000001.SZ", 2), random_walk("300750.SZ", 3)])
+    lake.replace_all("daily_bars", bars)
+    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+    return bars
+
+
+def run_screens(run, *screens, **params):
+    return screen_market(ScreenParams.model_validate({"screens": screens, **params}), run)
+
+
+def stored(lake, name):
+    return lake.read("screens").filter(screen=name).sort("date", "symbol")
+
+
+def test_who_passed_is_stored_with_the_values(computing, lake, market, weekdays):
+    result = run_screens(computing, RISING)
+    last = market.filter(pl.col("date").is_in(weekdays[-2:])).sort("symbol", "date")
+    expected = last.group_by("symbol", maintain_order=True).agg("close").filter(
+        pl.col("close").list.get(1) > pl.col("close").list.get(0)
+    )  # fmt: skip
+    rows = stored(lake, "RISING")
+    assert rows["symbol"].to_list() == expected["symbol"].to_list()
+    assert result.rows == {"screens": rows.height}
+    assert [json.loads(text) for text in rows["values"]] == [
+        {"CLOSE": today, "REF(CLOSE,1)": before} for before, today in expected["close"]
+    ]
+    assert rows["date"].unique().to_list() == [weekdays[-1]]
+
+
+def test_the_same_screen_is_replaced_and_other_screens_and_days_stay(computing, lake, market, weekdays):
+    run_screens(computing, RISING, {"name": "ALL", "formula": "C>0"}, day=weekdays[-2])
+    run_screens(computing, RISING, {"name": "ALL", "formula": "C>0"})
+    before = stored(lake, "RISING")
+    run_screens(computing, {"name": "ALL", "formula": "C>100000"})
+    assert stored(lake, "RISING").equals(before)
+    assert stored(lake, "ALL")["date"].unique().to_list() == [weekdays[-2]]
+
+
+def test_a_doubtful_symbol_makes_the_result_partial(computing, lake, market, weekdays):
+    event = pl.DataFrame([("600519.SH", weekdays[-3], None)], schema=ADJUST_EVENTS.dtypes, orient="row")
+    lake.replace_all("adjust_events", event)
+    result = run_screens(computing, {"name": "ALL", "formula": "MA(C,20)>0"})
+    assert (result.status, result.failed_items) == ("partial_success", ("600519.SH",))
+    assert str(weekdays[-3]) in result.message
+
+
+@pytest.mark.parametrize(
+    ("screens", "place", "words"),
+    [
+        ([RISING, RISING], ("screens", 1, "name"), "two screens are named RISING"),
+        ([{"name": "X", "formula": "REFX(C,1)>C"}], ("screens", 0, "formula"), "looks ahead"),
+        ([{"name": "X", "formula": "C>"}], ("screens", 0, "formula"), "line 1, column 3"),
+        ([{"name": "X"}], ("screens", 0), "either formula or file"),
+        ([{"name": "X", "file": "../secret.txt"}], ("screens", 0, "file"), "formulas/"),
+        ([], ("screens",), "at least 1"),
+    ],
+)
+def test_a_fault_is_found_when_the_file_is_read(screens, place, words):
+    with pytest.raises(ValidationError) as error:
+        ScreenParams.model_validate({"screens": screens})
+    detail = error.value.errors()[0]
+    assert detail["loc"] == place
+    assert words in detail["msg"]
