@@ -9,6 +9,7 @@ from mystocks_dagster.api.pages import task_table
 from mystocks_dagster.api.pages.site import Site, project_of
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.project.project import Project
+from mystocks_dagster.tags import State
 
 #: Rows of each list.
 _ROWS = 6
@@ -25,7 +26,7 @@ def register(router: APIRouter, site: Site) -> None:
 
 def _task_values(project: Project) -> dict[str, Any]:
     rows = task_table.table_rows(project)
-    failed = [row for row in rows if row.statistics and row.statistics.last_status == "failed"]
+    failed = [row for row in rows if row.statistics and row.statistics.last_status == State.FAILED]
     coming = sorted((row for row in rows if row.next_run), key=_next_time)
     return {
         "broken": [row for row in rows if row.kind == "broken"],

@@ -11,7 +11,7 @@ from mystocks_dagster.history import Execution, Statistics
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.scheduling.next_runs import NextRun
 from mystocks_dagster.scheduling.switch_table import Switch
-from mystocks_dagster.tags import UNDER_WAY
+from mystocks_dagster.tags import UNDER_WAY, State
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
 from mystocks_dagster.taskfile.problems import Problem
@@ -21,9 +21,12 @@ _ALWAYS_LISTED = ("priority", "timeout", "retry_count", "max_instances")
 #: Fields that stand elsewhere on the page.
 _SHOWN_ELSEWHERE = {"schedule", "params", "task_id", "group_id", "task_name", "group_name", "description"}
 #: The choices of the filter by state, besides `off`.
-FILTER_STATES = ("failed", "partial_success", "under_way", "success", "skipped", "cancelled", "never", "off", "broken")
+FILTER_STATES = (
+    *(State.FAILED, State.PARTIAL_SUCCESS, "under_way", State.SUCCESS, State.SKIPPED, State.CANCELLED),
+    *("never", "off", "broken"),
+)
 #: The states of the first rows.
-_URGENT = ("broken", "failed", "partial_success", "under_way")
+_URGENT = ("broken", State.FAILED, State.PARTIAL_SUCCESS, "under_way")
 
 
 @dataclass(frozen=True, kw_only=True)

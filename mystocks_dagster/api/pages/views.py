@@ -122,10 +122,10 @@ def _counts(project: Project, task_id: str, days: str) -> list[tuple[str, int]]:
     for of_day in project.history.daily(task_id, since=since).get(task_id, {}).values():
         counts.update(of_day)
     kinds = (
-        ("success", SUCCESSES),
-        ("failed", {State.FAILED}),
-        ("skipped", {State.SKIPPED}),
-        ("cancelled", {State.CANCELLED}),
+        (State.SUCCESS, SUCCESSES),
+        (State.FAILED, {State.FAILED}),
+        (State.SKIPPED, {State.SKIPPED}),
+        (State.CANCELLED, {State.CANCELLED}),
         ("unfinished", UNDER_WAY),
     )
     return [("total", counts.total()), *((kind, sum(counts[status] for status in states)) for kind, states in kinds)]
