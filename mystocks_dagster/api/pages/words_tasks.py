@@ -11,8 +11,6 @@ WORDS: dict[str, Words] = {
     "all_states": ("所有状态", "All states"),
     "filter": ("筛选", "Filter"),
     "clear_filter": ("清除筛选", "Clear filter"),
-    "from_day": ("开始日期", "From"),
-    "to_day": ("结束日期", "To"),
     "end_time": ("结束时间", "End time"),
     "given_params": ("本次参数", "Parameters of this run"),
     "result_values": ("返回值", "Returned values"),
