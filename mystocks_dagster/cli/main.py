@@ -79,11 +79,12 @@ def register_all() -> None:
         stop,
         strategies,
         ui,
+        upgrade,
     )
 
     steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data)
     research = (market, screen, strategies, backtest)
-    for module in (init, bootstrap, *steering, *research, alerts, health, doctor, demo, ui, api, mcp, service):
+    for module in (init, bootstrap, *steering, *research, alerts, health, doctor, demo, ui, api, mcp, service, upgrade):
         module.register(app)
 
 

@@ -54,11 +54,11 @@ def files(language: Language) -> dict[str, str]:
     return {
         "tasks.yaml": tasks_yaml(language),
         "dagster.yaml": translated("dagster.yaml", language),
-        "workspace.yaml": _template("workspace.yaml"),
-        "my_tasks.py": _template(f"my_tasks_{language}.txt"),
-        "datasets/watchlist.yaml": _template(f"dataset_{language}.yaml"),
-        "watchlist.csv": _template("watchlist.csv"),
-        ".gitignore": _template("gitignore.txt"),
+        "workspace.yaml": template("workspace.yaml"),
+        "my_tasks.py": template(f"my_tasks_{language}.txt"),
+        "datasets/watchlist.yaml": template(f"dataset_{language}.yaml"),
+        "watchlist.csv": template("watchlist.csv"),
+        ".gitignore": template("gitignore.txt"),
         **schemas(),
     }
 
@@ -79,13 +79,13 @@ def tasks_yaml(language: Language) -> str:
     text = translated("tasks.yaml", language)
     body = text[text.index("version:") :]
     body = body.replace("\ntasks:\n", "\ntask_packages: [my_tasks]\n\ntasks:\n", 1)
-    own = _template(f"own_{language}.yaml")
-    return _template(f"head_{language}.yaml") + "\n" + body.replace("task_groups:\n", f"{own}task_groups:\n", 1)
+    own = template(f"own_{language}.yaml")
+    return template(f"head_{language}.yaml") + "\n" + body.replace("task_groups:\n", f"{own}task_groups:\n", 1)
 
 
 def translated(name: str, language: Language) -> str:
     """Return a shipped file with its comments in a language; comments without a translation stay English."""
-    text = _template(name)
+    text = template(name)
     if language == "en":
         return text
     return "".join(_translated_line(line, _comments(name)) + "\n" for line in text.splitlines())
@@ -93,7 +93,7 @@ def translated(name: str, language: Language) -> str:
 
 def untranslated(name: str) -> list[str]:
     """Return the comments of a shipped file, below its head, that have no Chinese translation."""
-    text = _template(name)
+    text = template(name)
     body = text[text.index("version:") :] if name == "tasks.yaml" else text
     comments = (_RULE.sub("", match["text"]) for match in map(_COMMENT.search, body.splitlines()) if match)
     return [comment for comment in comments if comment not in _comments(name)]
@@ -116,10 +116,11 @@ def _translated_line(line: str, comments: Mapping[str, str]) -> str:
 
 @cache
 def _comments(name: str) -> dict[str, str]:
-    return json.loads(_template("comments_zh.json"))[name]
+    return json.loads(template("comments_zh.json"))[name]
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """Return a file of the templates."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
