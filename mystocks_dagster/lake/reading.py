@@ -87,11 +87,14 @@ class TableReader:
             WrongFormat: Another version of this package wrote the table.
             TableDamaged: A file of it is missing or damaged.
         """
-        schema = self.schema_of(table)
+        declared = table_of(table).stored
+        # Each opening of a log costs milliseconds: a table of which the stored one says the columns is opened first.
+        opened = self._open(table) if declared.open or declared.by_month else None
+        schema = as_stored(declared, opened)
         extra = {CODE} if "symbol" in schema.dtypes else set()
         asked = [name for name in columns or () if name not in extra]
         check_columns(schema, [*asked, *(("symbol",) if symbols is not None else ())])
-        opened = self._open(table)
+        opened = opened or self._open(table)
         changes = self.code_changes(as_of) if "symbol" in schema.dtypes else NO_CHANGES
         symbols = changes.all_codes(symbols) if symbols is not None else None
         if as_of is not None and is_known_by_date(schema):
