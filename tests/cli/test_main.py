@@ -127,6 +127,9 @@ WITHOUT_JSON = {
     "demo": "a show for people; programs use `mystocks --demo run daily_job --json`",
     "ui": "runs until Ctrl-C",
     "api": "runs until Ctrl-C",
+    "mcp": "serves until its client ends",
+    "backtest report": "writes a file",
+    "init": "writes files, and prints what a person does next",
 }
 
 
