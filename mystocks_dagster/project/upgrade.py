@@ -47,15 +47,10 @@ def plan(settings: Settings) -> list[Step]:
 
     Raises:
         SettingsError: There is no project in this folder, or a newer version has brought it along.
-        NotNow: The web UI and the daemon are running.
         WrongFormat, TableDamaged: A newer version wrote a table of the lake, or one is damaged.
         InstanceError: Dagster's storage cannot be opened.
     """
     _check_version(settings)
-    if address := ui_address(settings.dagster_home):
-        raise NotNow(
-            f"The web UI and the daemon are running at {address}. Stop them first, then repeat: mystocks upgrade"
-        )
     files = list(_instance_file(settings))
     steps = [*files, *_history(settings, readable=not files), *_lakes(settings), *_schemas(settings)]
     if steps or _stamped(settings) != installed():
@@ -72,9 +67,14 @@ def upgrade(settings: Settings, on_step: Callable[[Step], None] = lambda step: N
         on_step: Called with each step before it begins.
 
     Raises:
-        SettingsError, NotNow, WrongFormat, TableDamaged, InstanceError: As `plan`; nothing is changed then.
+        SettingsError, WrongFormat, TableDamaged, InstanceError: As `plan`; nothing is changed then.
+        NotNow: The web UI and the daemon are running.
     """
     steps = plan(settings)
+    if steps and (address := ui_address(settings.dagster_home)):
+        raise NotNow(
+            f"The web UI and the daemon are running at {address}. Stop them first, then repeat: mystocks upgrade"
+        )
     for step in steps:
         on_step(step)
         step.run()

@@ -66,10 +66,16 @@ def test_one_command_brings_files_history_and_lake_along_and_can_be_repeated(old
     with open_instance(Settings.from_env()) as instance:
         assert module._is_current(instance)
         assert type(instance.run_coordinator).__name__ == "LaneRunCoordinator"
-    assert Lake(str(root / "data")).read("daily_bars", symbols=["600519.SH"])["close"].to_list() == [1000.0, 1100.0]
+    assert Lake(str(root / "data")).read("daily_bars", symbols=["600519.SH"])["close"].sort().to_list() == [
+        1000.0,
+        1100.0,
+    ]
 
     assert "nothing to do" in older("upgrade")
-    assert Lake(str(root / "data")).read("daily_bars", symbols=["600519.SH"])["close"].to_list() == [1000.0, 1100.0]
+    assert Lake(str(root / "data")).read("daily_bars", symbols=["600519.SH"])["close"].sort().to_list() == [
+        1000.0,
+        1100.0,
+    ]
 
 
 def test_what_a_newer_version_wrote_is_refused_with_both_versions(older: Commands) -> None:
@@ -93,6 +99,7 @@ def test_a_lake_of_a_newer_version_is_refused_before_anything_changes(
 def test_an_upgrade_waits_until_the_servers_are_stopped(older: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ui_address", lambda home: "http://127.0.0.1:3000")
     assert "Stop them first" in older("upgrade", code=1)
+    assert "4 to do" in older("upgrade", "--dry-run")
 
 
 def test_a_broken_task_file_is_named_after_the_rest_is_done(older: Commands) -> None:
