@@ -26,6 +26,7 @@ def upgrade(
     Example: mystocks upgrade --dry-run
     """
     from mystocks_dagster.project import upgrade as project_upgrade
+    from mystocks_dagster.project.new_project import installed
     from mystocks_dagster.taskfile.reader import check_task_file
 
     settings = Settings.from_env()
@@ -40,7 +41,7 @@ def upgrade(
     if json:
         print_json(
             {
-                "version": project_upgrade.installed(),
+                "version": installed(),
                 "dry_run": dry_run,
                 "steps": [{"part": step.part, "about": step.about} for step in steps],
                 "missing_tasks": missing,
@@ -51,9 +52,7 @@ def upgrade(
     for step in steps if dry_run else ():
         report(step)
     done = f"{len(steps)} to do" if dry_run else f"{len(steps)} done"
-    console.print(
-        done if steps else f"The project is of version {project_upgrade.installed()}; there is nothing to do."
-    )
+    console.print(done if steps else f"The project is of version {installed()}; there is nothing to do.")
     if missing:
         console.print(f"[dim]Shipped with this version and not in tasks.yaml: {', '.join(missing)}[/]")
     if problems:

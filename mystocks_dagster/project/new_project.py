@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from unicodedata import east_asian_width
 
@@ -11,6 +12,8 @@ from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.settings import Language
 
+#: The file below Dagster's folder that says which version made the project, or brought it along last.
+STAMP = "mystocks-version"
 _TEMPLATES = Path(__file__).parent / "templates"
 #: A comment with the space before it: at the start of a line, or after at least one space.
 _COMMENT = re.compile(r"(?P<before>^|\s)# ?(?P<text>(?!yaml-language-server).+)$")
@@ -60,7 +63,13 @@ def files(language: Language) -> dict[str, str]:
         "watchlist.csv": template("watchlist.csv"),
         ".gitignore": template("gitignore.txt"),
         **schemas(),
+        f".dagster/{STAMP}": f"{installed()}\n",
     }
+
+
+def installed() -> str:
+    """Return the version of this package."""
+    return version("mystocks-dagster")
 
 
 def schemas() -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +10,12 @@ from packaging.version import InvalidVersion, Version
 from mystocks_dagster.errors import InstanceError, NotNow, SettingsError
 from mystocks_dagster.instance import open_instance, ui_address
 from mystocks_dagster.project.instance_file import upgraded
-from mystocks_dagster.project.new_project import schemas, template
+from mystocks_dagster.project.new_project import STAMP, installed, schemas, template
 from mystocks_dagster.settings import DEMO_LAKE, Settings
 from mystocks_dagster.taskfile import atomic_files
 
 if TYPE_CHECKING:
     import dagster as dg
-
-#: The file below Dagster's folder that says which version brought the project along last.
-STAMP = "mystocks-version"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +31,6 @@ class Step:
     part: str
     about: str
     run: Callable[[], object] = field(repr=False)
-
-
-def installed() -> str:
-    """Return the version of this package."""
-    return version("mystocks-dagster")
 
 
 def plan(settings: Settings) -> list[Step]:

@@ -17,6 +17,7 @@ from mystocks_dagster.lake.formats import Migration
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.project import upgrade as module
 from mystocks_dagster.project.instance_file import upgraded
+from mystocks_dagster.project.new_project import STAMP, installed
 from mystocks_dagster.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -30,6 +31,10 @@ OLD_REVISION = "f495c27d5019"
 
 def cents(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.with_columns(pl.col("close") * 100)
+
+
+def closes(root: Path) -> list[float]:
+    return Lake(str(root / "data")).read("daily_bars", symbols=["600519.SH"])["close"].sort().to_list()
 
 
 @pytest.fixture
@@ -66,22 +71,16 @@ def test_one_command_brings_files_history_and_lake_along_and_can_be_repeated(old
     with open_instance(Settings.from_env()) as instance:
         assert module._is_current(instance)
         assert type(instance.run_coordinator).__name__ == "LaneRunCoordinator"
-    assert Lake(str(root / "data")).read("daily_bars", symbols=["600519.SH"])["close"].sort().to_list() == [
-        1000.0,
-        1100.0,
-    ]
+    assert closes(root) == [1000.0, 1100.0]
 
     assert "nothing to do" in older("upgrade")
-    assert Lake(str(root / "data")).read("daily_bars", symbols=["600519.SH"])["close"].sort().to_list() == [
-        1000.0,
-        1100.0,
-    ]
+    assert closes(root) == [1000.0, 1100.0]
 
 
 def test_what_a_newer_version_wrote_is_refused_with_both_versions(older: Commands) -> None:
-    stamp = older.folder.root / ".dagster" / module.STAMP
+    stamp = older.folder.root / ".dagster" / STAMP
     stamp.write_text("99.1\n")
-    assert f"is of version 99.1, and {module.installed()} is installed" in older("upgrade", code=1)
+    assert f"is of version 99.1, and {installed()} is installed" in older("upgrade", code=1)
     stamp.write_text("ninety\n")
     assert "'ninety', which is not a version" in older("upgrade", code=1)
     assert (older.folder.root / "dagster.yaml").read_text() == (OLDER / "dagster.yaml").read_text()
