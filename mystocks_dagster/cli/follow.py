@@ -14,7 +14,6 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 #: A task's progress in its log: `3/10 message`.
 _PROGRESS = re.compile(r"(\d+)/(\d+) ?(.*)")
 #: Characters of the bars; characters that the numbers, the time and the spaces of a line need beside them.
-_BAR, _NUMBERS = 20, 40
+_BAR, _NUMBERS = 20, 29
 #: Characters of a bar's text, whatever the terminal.
 _NARROWEST, _WIDEST = 20, 60
 _COLOURS = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
@@ -65,7 +64,7 @@ class _RunDisplay:
 
     def __init__(self, console: Console, run_id: str, steps: int) -> None:
         self._console, self._run_id = console, run_id
-        numbers = (MofNCompleteColumn(), _Rate(), TimeElapsedColumn(), TimeRemainingColumn(compact=True))
+        numbers = (MofNCompleteColumn(), _Rate(), TimeElapsedColumn())
         columns = (TextColumn("{task.description}"), BarColumn(_BAR), *numbers)
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._all = self._progress.add_task("steps", total=steps)

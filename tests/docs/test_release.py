@@ -97,9 +97,7 @@ def test_the_wheel_makes_a_project_that_works_in_an_empty_environment(release: R
     where = run(str(python), "-c", "import mystocks_dagster; print(mystocks_dagster.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(packages)
     mystocks = str(python.with_name("mystocks"))
-    assert run(mystocks, "--version", cwd=tmp_path).strip() == f"mystocks {VERSION}"
     run(mystocks, "init", "我的 项目", "--lang", "zh", cwd=tmp_path)
     project = tmp_path / "我的 项目"
     assert "ok" in run(mystocks, "check", cwd=project)
     assert "market_breadth" in run(mystocks, "list", cwd=project)
-    assert "mystocks bootstrap" in run(mystocks, cwd=project)
