@@ -9,6 +9,7 @@ project's dependencies.
 """
 
 import argparse
+import logging
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--rival", type=int, default=300, help="symbols that akquant gets")
     arguments = parser.parse_args()
     days = shanghai().sessions(date(2000, 1, 1), date(2025, 12, 31))[-243 * arguments.years :]
+    logging.disable(logging.WARNING)  # akquant's, which take a part of its time
     few = market(days, arguments.rival)
     print(f"{arguments.rival:,} symbols, {few[0].height:,} bars, {few[1].height:,} signals")
     _, rival = timed("  akquant, one backtest", lambda: with_akquant(*few))
@@ -116,7 +118,6 @@ def with_akquant(bars: pl.DataFrame, signals: pl.DataFrame) -> int:
             elif side == "buy" and not held and len(self.positions) < PLACES:
                 self.order_target_percent(symbol=bar.symbol, target_percent=1 / PLACES)
 
-    akquant.set_log_level("ERROR")
     result = akquant.run_backtest(
         data=feed(bars), strategy=Crossing, symbols=bars["symbol"].unique().sort().to_list(), initial_cash=1_000_000.0,
         commission_rate=0.00025, min_commission=5.0, stamp_tax_rate=0.0005, transfer_fee_rate=0.00001,

@@ -81,6 +81,7 @@ def report(
     ident: Ident,
     out: Annotated[Path | None, typer.Option(help="The file to write; omitted: backtest-ID.html.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    json: Json = False,
 ) -> None:
     """Write the report of a backtest as one HTML file, which needs nothing beside it.
 
@@ -95,7 +96,10 @@ def report(
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
-    console.print(f"wrote {path}: {len(text.encode()) / 1e3:,.0f} kB", markup=False)
+    if json:
+        print_json({"backtest_id": name, "out": str(path), "bytes": len(text.encode())})
+    else:
+        console.print(f"wrote {path}: {len(text.encode()) / 1e3:,.0f} kB", markup=False)
 
 
 @backtest.command()

@@ -54,7 +54,8 @@ def test_a_report_does_not_replace_a_file_unless_it_is_told_to(stored: list[str]
     out.write_text("mine", encoding="utf-8")
     assert "exists; replace it with --force" in cli("backtest", "report", "latest", "--out", str(out), code=1)
     assert out.read_text(encoding="utf-8") == "mine"
-    cli("backtest", "report", "latest", "--out", str(out), "--force")
+    written = cli.json("backtest", "report", stored[1], "--out", str(out), "--force")
+    assert written == {"backtest_id": stored[1], "out": str(out), "bytes": out.stat().st_size}
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [path.name for path in tmp_path.glob("*report*")] == ["report.html"]
 

@@ -12,7 +12,7 @@ from mystocks_dagster.market.backtesting.engine import backtest
 from mystocks_dagster.market.backtesting.market import prepare
 from mystocks_dagster.market.backtesting.terms import Terms
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:The inplace keyword")]  # akquant's
 
 DAYS = [day for n in range(120) if (day := date(2024, 1, 2) + timedelta(days=n)).weekday() < 5]
 SYMBOLS = ("600000.SH", "000001.SZ", "300001.SZ")
