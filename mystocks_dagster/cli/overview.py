@@ -50,6 +50,8 @@ def _data(state: Any) -> str:
 
 
 def _runs(state: Any) -> str:
+    if state.unopened:
+        return f"[red]{escape(state.unopened)}[/]"
     counts = Counter(state.outcomes.values())
     if not counts:
         return "none yet"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from mystocks_dagster.errors import MyStocksError, OutsideCalendar
+from mystocks_dagster.errors import InstanceError, MyStocksError, OutsideCalendar
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import DEMO_LAKE
 from mystocks_dagster.tags import State
@@ -22,6 +22,7 @@ class Overview:
         tasks: Number of tasks.
         groups: Number of groups.
         broken: Why the task file cannot be used as it is; empty if it can.
+        unopened: Why Dagster's history cannot be opened; empty if it can.
         lake: Location of the lake.
         newest: The newest stored trading day; None while there are no bars.
         behind: Trading days after it that are published; None if unknown.
@@ -35,6 +36,7 @@ class Overview:
     tasks: int = 0
     groups: int = 0
     broken: str = ""
+    unopened: str = ""
     lake: str = ""
     newest: date | None = None
     behind: int | None = None
@@ -53,22 +55,30 @@ class Overview:
         if not self.exists:
             yield "mystocks init my-market", "make a project of your own"
             return
-        if self.broken:
-            yield "mystocks check", "show each problem of tasks.yaml with its line"
-        if self.unreadable:
-            yield "mystocks doctor", "find out what is wrong with the lake"
-        elif self.newest is None:
-            yield "mystocks bootstrap", "load ten years of the market"
-            if not self.demo:
-                yield "mystocks demo", "try everything on a simulated market first"
-        elif self.behind:
-            yield "mystocks run daily_job", f"load the {self.behind} missing trading day(s) and what depends on them"
+        yield from self._repairs()
+        yield from self._loads()
         for task in self.failed[:2]:
             yield f"mystocks history {task}", f"see why {task} failed"
         if self.address is None:
             yield "mystocks ui", "pages in the browser, and the daemon that starts what is scheduled"
         if self.newest is not None:
-            yield "mystocks chart 600519", "draw the candles of a stock"
+            yield "mystocks chart SYMBOL", "draw the candles of a stock, such as 600519"
+
+    def _repairs(self) -> Iterator[tuple[str, str]]:
+        if self.broken:
+            yield "mystocks check", "show each problem of tasks.yaml with its line"
+        if self.unopened:
+            yield "mystocks upgrade", "bring a project of an older version along"
+        if self.unreadable:
+            yield "mystocks doctor", "find out what is wrong with the lake"
+
+    def _loads(self) -> Iterator[tuple[str, str]]:
+        if self.newest is None and not self.unreadable:
+            yield "mystocks bootstrap", "load ten years of the market"
+            if not self.demo:
+                yield "mystocks demo", "try everything on a simulated market first"
+        elif self.behind:
+            yield "mystocks run daily_job", f"load the {self.behind} missing trading day(s) and what depends on them"
 
 
 def overview(project: Project) -> Overview:
@@ -78,13 +88,15 @@ def overview(project: Project) -> Overview:
         return Overview(exists=False, outcomes={})
     from mystocks_dagster.instance import ui_address
 
-    tasks, groups, broken, outcomes = 0, 0, "", {}
+    tasks, groups, broken, unopened, outcomes = 0, 0, "", "", {}
     try:
         taskfile = project.taskfile
         tasks, groups = len(taskfile.tasks), len(taskfile.task_groups)
         broken = project.notice or ", ".join(project.version.broken)
         known = {task.task_id for task in taskfile.tasks}
         outcomes = {task: status for task, status in project.history.last_outcomes().items() if task in known}
+    except InstanceError as error:
+        unopened = str(error).splitlines()[0]
     except MyStocksError as error:
         broken = str(error).splitlines()[0]
     newest, behind, unreadable = _reach(project)
@@ -93,6 +105,7 @@ def overview(project: Project) -> Overview:
         tasks=tasks,
         groups=groups,
         broken=broken,
+        unopened=unopened,
         lake=settings.lake,
         newest=newest,
         behind=behind,

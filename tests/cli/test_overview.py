@@ -1,5 +1,7 @@
 """`mystocks` without a command: the state of the project, and commands that help now."""
 
+from pathlib import Path
+
 import pytest
 from support.commands import Commands
 from support.small_market import small_lake
@@ -31,3 +33,14 @@ def test_a_broken_task_file_is_named_with_the_command_that_explains_it(cli: Comm
     told = cli()
     assert "tasks.yaml:1" in told
     assert "mystocks check" in told
+
+
+def test_a_project_that_an_older_version_made_leads_to_the_upgrade(cli: Commands, shipped: object) -> None:
+    older = Path(__file__).parent.parent / "project" / "older" / "dagster.yaml"
+    (cli.folder.root / "dagster.yaml").write_text(older.read_text(encoding="utf-8"), encoding="utf-8")
+    told = cli()
+    assert "15 tasks" in told
+    assert "max_concurrent_runs" in told
+    assert "mystocks upgrade" in told
+    cli("upgrade")
+    assert "mystocks upgrade" not in cli()
