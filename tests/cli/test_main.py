@@ -128,7 +128,6 @@ WITHOUT_JSON = {
     "ui": "runs until Ctrl-C",
     "api": "runs until Ctrl-C",
     "mcp": "serves until its client ends",
-    "backtest report": "writes a file",
     "init": "writes files, and prints what a person does next",
 }
 
