@@ -156,7 +156,7 @@ def tasks(folder: str, days: list[date]) -> None:
         timed(f"indicators: the new day {day:%A}", indicators, first, "first run")
         timed(f"signals: the new day {day:%A}", signals, signalled, "first run")
     timed("indicators: no new data", indicators, first, "first run")
-    late = pl.DataFrame({"symbol": ["600001.SH"], "date": [days[-500]], "ratio": [0.9]})
+    late = pl.DataFrame({"symbol": ["600001.SH"], "date": [days[-min(500, len(days) // 2)]], "ratio": [0.9]})
     lake.upsert("adjust_events", late)
     timed("indicators: an event of 500 days ago", indicators, first, "first run")
     timed("signals: after it", signals, signalled, "first run")

@@ -84,7 +84,7 @@ def check(
     Its signals are computed with all days, and again with the days up to some day only: they must be the same up to
     that day. The exit code is 1 if they are not.
 
-    Example: mystocks strategies check ma_crossover --symbols 20
+    Example: mystocks strategies check breakout --symbols 20
     """
     from mystocks_dagster.cli.run import read_param
     from mystocks_dagster.project.strategies import check as run_check

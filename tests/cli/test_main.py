@@ -124,6 +124,7 @@ def test_the_choices_are_those_of_the_model() -> None:
 #: Commands without --json, and why.
 WITHOUT_JSON = {
     "export": "what it prints is the file itself, in the format asked for",
+    "mcp": "it speaks JSON-RPC to an assistant",
     "demo": "a show for people; programs use `mystocks --demo run daily_job --json`",
     "ui": "runs until Ctrl-C",
     "api": "runs until Ctrl-C",
