@@ -128,7 +128,6 @@ WITHOUT_JSON = {
     "demo": "a show for people; programs use `mystocks --demo run daily_job --json`",
     "ui": "runs until Ctrl-C",
     "api": "runs until Ctrl-C",
-    "mcp": "serves until its client ends",
     "init": "writes files, and prints what a person does next",
 }
 
