@@ -1,6 +1,6 @@
 # Needs git, make and Python 3.11 or newer with venv and pip. `make` alone prints the commands.
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test live ui check lint types layers bench setup lock clean
+.PHONY: help demo quick test live ui check lint types layers bench setup lock release clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,6 +57,12 @@ bench: setup ## measure speed, as ratios to other programs that do the same
 lock: ## write the lock files again, without the name of the registry
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --group dev -o requirements-dev.lock
+
+release: setup ## build wheel and sdist into dist/ and check what is in them and that they install
+	@rm -rf dist build
+	@$(BIN)/python -m build --no-isolation --outdir dist . >/dev/null
+	@MYSTOCKS_TEST_DIST=$(CURDIR)/dist $(BIN)/pytest -n 0 tests/docs/test_release.py
+	@ls -l dist
 
 clean: ## remove the environment and caches (never data)
 	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -83,7 +83,10 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     except Exception as error:  # Dagster raises whatever its storage raises
         if known := disk_errors.explain(error, settings.dagster_home):
             raise known from error
-        raise InstanceError(f"{settings.dagster_home}: Dagster's storage cannot be opened: {error}") from error
+        raise InstanceError(
+            f"{settings.dagster_home}: Dagster's storage cannot be opened: {error}. If an older version made this "
+            "project, run: mystocks upgrade"
+        ) from error
 
 
 def open_tables(settings: Settings) -> DagsterTables:

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Literal
 
 from mystocks_dagster.errors import SettingsError
 
+#: A language of texts and comments.
+Language = Literal["en", "zh"]
 #: Files that mark a project's root folder.
 ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml")
 #: Set by the run launcher for a run's process, which builds only its own job.
@@ -217,6 +220,12 @@ def formula_folder() -> Path:
 @lru_cache(maxsize=64)
 def _task_folder(_root: str | None, tasks: str | None, folder: str) -> Path:
     return (find_root(Path(folder)) / (tasks or "tasks.yaml")).resolve().parent
+
+
+def terminal_language() -> Language:
+    """Return the language of the terminal by its locale; English for any other than Chinese."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return "zh" if next(filter(None, names), "").lower().startswith("zh") else "en"
 
 
 def environment() -> Mapping[str, str]:

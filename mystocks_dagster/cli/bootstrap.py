@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.open_project import open_project
+from mystocks_dagster.cli.open_project import open_project, ui_command
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.cli.run import print_executions
 from mystocks_dagster.errors import UnknownName
@@ -45,7 +45,8 @@ def bootstrap(
     else:
         print_executions(finished.executions)
         if finished.succeeded:
-            console.print("\nNext:  mystocks data tables   mystocks run daily_job   make ui")
+            ui = ui_command(project.settings)
+            console.print(f"\nNext:  mystocks data tables   mystocks run daily_job   {ui}")
     raise typer.Exit(0 if finished.succeeded else 1)
 
 

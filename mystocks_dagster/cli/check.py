@@ -112,7 +112,7 @@ def _print_tasks(tasks: Sequence[Any], switches: Mapping[str, Any]) -> None:
         )
         for task in tasks
     ]
-    print_table(("task", "name", "type", "schedule", "after", "priority"), rows)
+    print_table(("task", "name", "type", "schedule", "after", "priority"), rows, optional=("priority", "after", "type"))
 
 
 def _print_groups(groups: Sequence[Any], switches: Mapping[str, Any]) -> None:
@@ -126,7 +126,7 @@ def _print_groups(groups: Sequence[Any], switches: Mapping[str, Any]) -> None:
         )
         for group in groups
     ]
-    print_table(("group", "name", "mode", "schedule", "tasks"), rows)
+    print_table(("group", "name", "mode", "schedule", "tasks"), rows, optional=("mode", "schedule"))
 
 
 def show(

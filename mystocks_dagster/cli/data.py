@@ -66,13 +66,17 @@ def tables(json: Json = False) -> None:
         )
         return
     rows = [
-        (summary.table, summary.rows, summary.bytes and f"{summary.bytes / 1e6:.1f} MB", _time(summary.updated))
+        (summary.table, summary.rows, summary.bytes and _size(summary.bytes), _time(summary.updated))
         for summary in summaries
     ]
     print_table(("table", "rows", "size", "updated"), rows, title=f"{lake.location} ({_world(lake)})")
     for summary in summaries:
         if summary.trouble:
             console.print(f"[red]{escape(summary.trouble)}[/]")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
 def _table_json(summary: Any) -> dict[str, Any]:
@@ -102,7 +106,13 @@ def head(
 
     Example: mystocks data head daily_bars
     """
-    _show(_lake_at(at).head(table, rows, as_of=as_of and as_of.date()), json=json)
+    frame = _lake_at(at).head(table, rows, as_of=as_of and as_of.date())
+    if json:
+        print_json(frame.to_dicts())
+    else:
+        from mystocks_dagster.cli.frames import print_frame
+
+        print_frame(frame)
 
 
 @app.command()

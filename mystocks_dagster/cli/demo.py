@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mystocks_dagster.cli.open_project import open_project
+from mystocks_dagster.cli.open_project import open_project, ui_command
 from mystocks_dagster.cli.printing import console, escape
 from mystocks_dagster.cli.run import print_executions
 from mystocks_dagster.lake.location import check_location
@@ -65,7 +65,7 @@ def _print_location(settings: Settings, began: float) -> None:
     console.print(
         "Inspect it:    mystocks --demo data tables   (.venv/bin/mystocks if the environment is not activated)"
     )
-    console.print("Next:          [bold]make ui[/]   to see runs, tables and lineage in the browser")
+    console.print(f"Next:          [bold]{ui_command(settings)}[/]   to see runs, tables and lineage in the browser")
 
 
 def _finished(project: Any) -> list[Any]:

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 if TYPE_CHECKING:
     from mystocks_dagster.project.follow import FinishedRun, RunEvent
@@ -13,7 +23,7 @@ if TYPE_CHECKING:
 #: A task's progress in its log: `3/10 message`.
 _PROGRESS = re.compile(r"(\d+)/(\d+) ?(.*)")
 #: Characters of the bars; characters that the numbers, the time and the spaces of a line need beside them.
-_BAR, _NUMBERS = 20, 20
+_BAR, _NUMBERS = 20, 29
 #: Characters of a bar's text, whatever the terminal.
 _NARROWEST, _WIDEST = 20, 60
 _COLOURS = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
@@ -28,12 +38,34 @@ def run_and_follow(project: Any, run_id: str, *, quiet: bool = False) -> "Finish
         return follow.run_and_follow(project, run_id, display.show)
 
 
+class _Rate(ProgressColumn):
+    """How many items a step does in a second, or in a minute where that is less than one; empty until it is known."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate over the last seconds, or over the whole step once it has ended."""
+        return Text(rate(task.finished_speed or task.speed), "dim")
+
+
+def rate(per_second: float | None) -> str:
+    """Return a rate for people.
+
+    Examples:
+        >>> rate(None), rate(123.4), rate(2.54), rate(0.1)
+        ('', '123/s', '2.5/s', '6.0/min')
+    """
+    if not per_second:
+        return ""
+    number, unit = (per_second, "s") if per_second >= 1 else (per_second * 60, "min")
+    return f"{number:.{0 if number >= 10 else 1}f}/{unit}"
+
+
 class _RunDisplay:
     """Lines for the events of a run; in a terminal also live bars: the steps that ended, each step's progress."""
 
     def __init__(self, console: Console, run_id: str, steps: int) -> None:
         self._console, self._run_id = console, run_id
-        columns = (TextColumn("{task.description}"), BarColumn(_BAR), MofNCompleteColumn(), TimeElapsedColumn())
+        numbers = (MofNCompleteColumn(), _Rate(), TimeElapsedColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(_BAR), *numbers)
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._all = self._progress.add_task("steps", total=steps)
         self._only_step = steps == 1

@@ -52,7 +52,8 @@ def history(
     elif not executions:
         console.print("There are no such executions. Start a run with: mystocks run daily_job")
     else:
-        print_table(("start", "task", "status", "seconds", "retries", "job", "run"), map(_execution_row, executions))
+        columns = ("start", "task", "status", "seconds", "retries", "job", "run")
+        print_table(columns, map(_execution_row, executions), optional=("job", "retries", "run"))
 
 
 def _execution_row(execution: Any) -> tuple[Any, ...]:
@@ -92,7 +93,8 @@ def stats(
         print_json({task_id: task.to_json() for task_id, task in statistics.items()})
         return
     columns = ("task", "name", "runs", State.SUCCESS, State.FAILED, "success %", "mean s", "p95 s", "last", "status")
-    print_table(columns, map(_statistics_row, statistics.values()))
+    optional = ("name", "p95 s", "mean s", "last")
+    print_table(columns, map(_statistics_row, statistics.values()), optional=optional)
 
 
 def _statistics_row(task: Any) -> tuple[Any, ...]:

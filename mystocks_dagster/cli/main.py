@@ -15,7 +15,7 @@ from mystocks_dagster.errors import InvalidParams, MyStocksError, SettingsError,
 from mystocks_dagster.gc_tuning import tune_gc
 
 app = typer.Typer(
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="China A-share data and indicators, kept up to date by the tasks in tasks.yaml, which Dagster runs. "
@@ -33,16 +33,21 @@ def _print_version(requested: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     _version: bool = typer.Option(
         False, "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
     ),
     demo: bool = typer.Option(False, "--demo", help="Use the demo's lake and its simulated market."),
 ) -> None:
-    """Options of all commands."""
+    """Options of all commands; without a command, the state of the project and what to do next."""
     if demo:
         from mystocks_dagster.settings import use_demo
 
         use_demo()
+    if context.invoked_subcommand is None:
+        from mystocks_dagster.cli.overview import print_overview
+
+        print_overview()
 
 
 @cache
@@ -63,7 +68,9 @@ def register_all() -> None:
         enable,
         health,
         history,
+        init,
         logs,
+        market,
         mcp,
         next,
         run,
@@ -72,10 +79,12 @@ def register_all() -> None:
         stop,
         strategies,
         ui,
+        upgrade,
     )
 
-    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, screen, strategies)
-    for module in (bootstrap, *steering, backtest, alerts, health, doctor, demo, ui, api, mcp, service):
+    steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data)
+    research = (market, screen, strategies, backtest)
+    for module in (init, bootstrap, *steering, *research, alerts, health, doctor, demo, ui, api, mcp, service, upgrade):
         module.register(app)
 
 

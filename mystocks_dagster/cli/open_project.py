@@ -34,3 +34,8 @@ def open_task_file(settings: Settings, *, functions: bool = True) -> Any:
 def warn(text: str) -> None:
     """Print a warning to stderr, so that JSON on stdout stays valid."""
     errors.print(f"[yellow]Warning:[/] {escape(text)}")
+
+
+def ui_command(settings: Settings) -> str:
+    """Return the command that starts the web UI: that of a clone, or of a project of one's own."""
+    return "make ui" if (settings.root / "Makefile").is_file() else "mystocks ui"

@@ -42,8 +42,10 @@ COLOURS = {
 
 #: The exit code of a program that is ended by the signal SIGPIPE.
 _BROKEN_PIPE = 141
-#: Least width of a text column, in characters.
-_NARROWEST = 12
+#: Least width of a text column, in characters, and most lines of a cell.
+_NARROWEST, _MOST_LINES = 12, 3
+#: What is not broken at the end of a line: a moment, or a word; Chinese text may be.
+_WORD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]+(?: [+-][0-9]{4})?|[!-~]+")
 _NUMBER = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?|nan|-?inf")
 
 
@@ -80,15 +82,18 @@ def print_json(value: Any) -> None:
         raise SettingsError(f"The output cannot be written: {error.strerror}.") from None
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None, *, optional: Sequence[str] = ()
+) -> None:
     """Print rows under headings. Numbers are aligned right; text is printed as it is; a `Text` keeps its colour.
 
-    On a narrow terminal the last column is wrapped first, then other text columns; statuses (`Text`) and numbers are
-    never wrapped. If that is still too wide, each row becomes a block of lines. In a pipe each row is one line.
+    On a narrow terminal `optional` columns are left out, the first named first, until the rest fits, and a line names
+    them. Text is wrapped between words, the last column first, and cut with … after three lines; statuses (`Text`) and
+    numbers are never wrapped. If that is still too wide, each row becomes a block of lines. In a pipe each row is one
+    whole line.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     natural = [max([cell_len(column), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)]
-    numeric = [_is_numeric(row[index].plain for row in cells) for index in range(len(columns))]
     width = None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns))
     out = Output(highlight=False, emoji=False, width=width)
     if title:
@@ -96,28 +101,59 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     if not cells:
         out.print(Text("(nothing)", style="dim"))
         return
-    fixed = [numeric[index] or any(row[index].style for row in cells) for index in range(len(columns))]
-    widths = _widths(natural, fixed, out.width - 2 * (len(columns) - 1))
-    if widths is None:
-        _print_blocks(out, columns, cells)
-        return
+    for left_out in range(len(optional) + 1):
+        kept = [index for index, column in enumerate(columns) if column not in optional[:left_out]]
+        if widths := _widths([_Column(columns[index], [row[index] for row in cells]) for index in kept], out.width):
+            _print_grid(
+                out, [columns[index] for index in kept], [[row[index] for index in kept] for row in cells], widths
+            )
+            if left_out:
+                out.print(Text(f"Not shown in {out.width} columns: {', '.join(optional[:left_out])}", style="dim"))
+            return
+    _print_blocks(out, columns, cells)
+
+
+class _Column:
+    """How wide a column is, and how narrow it may become."""
+
+    def __init__(self, heading: str, cells: Sequence[Text]) -> None:
+        self.numeric = _is_numeric(cell.plain for cell in cells)
+        self.natural = max(cell_len(heading), *(cell.cell_len for cell in cells))
+        words = (cell_len(word) for cell in cells for word in _WORD.findall(cell.plain))
+        fixed = self.numeric or any(cell.style for cell in cells)
+        self.least = self.natural if fixed else min(self.natural, max(_NARROWEST, cell_len(heading), *words, 0))
+
+
+def _widths(columns: Sequence[_Column], width: int) -> list[int] | None:
+    """Return the widths of the columns so that all fit into `width` characters; None if they cannot."""
+    widths, room = [column.natural for column in columns], width - 2 * (len(columns) - 1)
+    for index in reversed(range(len(widths))):  # the last column is usually a remark
+        widths[index] = max(columns[index].least, widths[index] - max(0, sum(widths) - room))
+    return widths if sum(widths) <= room else None
+
+
+def _print_grid(out: Console, columns: Sequence[str], cells: Sequence[Sequence[Text]], widths: Sequence[int]) -> None:
     table = Table(header_style="bold", box=None, pad_edge=False)
     for index, column in enumerate(columns):
-        table.add_column(
-            Text(column), justify="right" if numeric[index] else "left", width=widths[index], overflow="fold"
-        )
+        numeric = _is_numeric(row[index].plain for row in cells)
+        table.add_column(Text(column), justify="right" if numeric else "left", width=widths[index], overflow="fold")
     for row in cells:
-        table.add_row(*row)
+        table.add_row(*(_fitted(out, cell, width) for cell, width in zip(row, widths, strict=True)))
     out.print(table)
 
 
-def _widths(natural: Sequence[int], fixed: Sequence[bool], room: int) -> list[int] | None:
-    """Return the widths of the columns so that all fit into `room` characters; None if they cannot."""
-    widths = list(natural)
-    for index in reversed(range(len(widths))):  # the last column is usually a remark
-        if not fixed[index]:
-            widths[index] = max(min(widths[index], _NARROWEST), widths[index] - max(0, sum(widths) - room))
-    return widths if sum(widths) <= room else None
+def _fitted(out: Console, cell: Text, width: int) -> Text:
+    """Return a cell that takes at most `_MOST_LINES` lines of that width; what is cut ends with …."""
+    if cell.cell_len <= width:
+        return cell
+    lines = cell.wrap(out, width, overflow="fold")
+    kept = list(lines[:_MOST_LINES])
+    for line in kept:
+        line.rstrip()
+    if len(lines) > _MOST_LINES:
+        kept[-1].truncate(width - 1)
+        kept[-1].append("…")
+    return Text("\n").join(kept)
 
 
 def _print_blocks(out: Console, columns: Sequence[str], cells: Sequence[Sequence[Text]]) -> None:

@@ -128,6 +128,7 @@ WITHOUT_JSON = {
     "demo": "a show for people; programs use `mystocks --demo run daily_job --json`",
     "ui": "runs until Ctrl-C",
     "api": "runs until Ctrl-C",
+    "init": "writes files, and prints what a person does next",
 }
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -83,18 +82,6 @@ REMARK = (
 )
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[int], None]:
-    """Let stdout, as it is captured, be a terminal of a width."""
-
-    def be(width: int) -> None:
-        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-        monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.setenv("COLUMNS", str(width))
-
-    return be
-
-
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 140])
 def test_a_result_keeps_status_rows_and_seconds_at_any_width(
     width: int, terminal: Callable[[int], None], capsys: pytest.CaptureFixture[str]
@@ -116,9 +103,34 @@ def test_a_result_keeps_status_rows_and_seconds_at_any_width(
         assert max(map(cell_len, lines)) <= width
     for text in ("partial_success", "187,566", "1,234.50"):
         assert text in out
-    assert re.sub(r"\s", "", REMARK) in re.sub(
-        r"\s", "", "".join(line[_remark_column(out) :] for line in out.splitlines())
-    )
+    remark = re.sub(r"\s", "", "".join(line[_remark_column(out) :] for line in lines))
+    remark = remark[remark.index(REMARK[:3]) :]
+    assert re.sub(r"\s", "", REMARK).startswith(remark.removesuffix("…"))
+    assert remark.endswith("…") or remark == re.sub(r"\s", "", REMARK)
+
+
+def test_words_are_not_broken_and_a_long_remark_is_cut_after_three_lines(
+    terminal: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal(60)
+    print_table(("task", "remark"), [("calc_technical_indicators", "sync_financial_data " * 9)])
+    lines = _plain(capsys.readouterr().out).splitlines()
+    assert len(lines) == 4
+    assert lines[3].rstrip().endswith("…")
+    assert {word.rstrip("…") for line in lines[1:] for word in line.split()} == {
+        "calc_technical_indicators",
+        "sync_financial_data",
+    }
+
+
+def test_columns_that_can_be_missed_are_left_out_and_named(
+    terminal: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal(40)
+    print_table(("task", "type", "note"), [("a" * 20, "b" * 12, "c" * 12)], optional=("note", "type"))
+    lines = _plain(capsys.readouterr().out).splitlines()
+    assert lines[1].split() == ["a" * 20, "b" * 12]
+    assert lines[2] == "Not shown in 40 columns: note"
 
 
 def _plain(out: str) -> str:

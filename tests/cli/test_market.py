@@ -1,0 +1,41 @@
+"""chart and search: a stock by code, name or pinyin, drawn from the stored bars."""
+
+import pytest
+from support.commands import Commands
+from support.small_market import small_lake
+
+
+@pytest.fixture
+def filled(cli: Commands) -> Commands:
+    """The commands over the small market's lake."""
+    small_lake(cli.folder.root / "data")
+    return cli
+
+
+def test_a_stock_is_drawn_by_its_code_its_name_and_its_initials(filled: Commands) -> None:
+    by_code = filled("chart", "600519", "--adjust", "none")
+    assert by_code == filled("chart", "贵州茅台", "--adjust", "none") == filled("chart", "gzmt", "--adjust", "none")
+    assert "贵州茅台 600519.SH" in by_code
+    assert "\x1b" not in by_code
+
+
+def test_the_bars_are_printed_as_json(filled: Commands) -> None:
+    told = filled.json("chart", "600519", "--days", "1", "--adjust", "none")
+    assert (told["symbol"], told["name"], told["period"], told["adjustment"]) == (
+        "600519.SH", "贵州茅台", "daily", "none",
+    )  # fmt: skip
+    assert len(told["bars"]) == 1
+    assert set(told["bars"][0]) == {"day", "open", "high", "low", "close", "volume"}
+
+
+def test_what_matches_nothing_or_several_is_refused_with_what_to_do(filled: Commands) -> None:
+    assert "Nothing matches '无此股'" in filled("chart", "无此股", code=1)
+    assert "mystocks run sync_basic_stock_info" in filled("search", "无此股")
+    assert "The lake has no bars of 600111.SH" in filled("chart", "600111", code=1)
+
+
+def test_search_finds_by_code_name_and_initials(filled: Commands) -> None:
+    for text in ("600519", "茅台", "gzmt"):
+        first = filled.json("search", text)[0]
+        assert (first["symbol"], first["name"], first["initials"]) == ("600519.SH", "贵州茅台", "gzmt")
+    assert "贵州茅台" in filled("search", "茅台")
