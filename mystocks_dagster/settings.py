@@ -28,6 +28,7 @@ TRADING_CALENDAR = "trading_calendar.csv"
 DATASETS = "datasets"
 #: The folder beside the task file with the project's own formulas.
 FORMULAS = "formulas"
+#: The folder beside the task file with the project's own strategies.
 STRATEGIES = "strategies"
 #: The file beside the task file with changes of stock codes beyond those that ship with the package.
 CODE_CHANGES = "code_changes.csv"
@@ -203,14 +204,14 @@ def strategy_folder() -> Path:
     return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / STRATEGIES  # noqa: PTH109 - as in calendar_key
 
 
-def formula_folder() -> Path:
-    """Return the folder of the project's own formulas, beside its task file."""
-    return dataset_folder().parent / FORMULAS
-
-
 def indicator_folder() -> Path:
     """Return the folder of the project's own indicators in Python, beside its task file."""
     return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / INDICATORS  # noqa: PTH109 - as in calendar_key
+
+
+def formula_folder() -> Path:
+    """Return the folder of the project's own formulas, beside its task file."""
+    return dataset_folder().parent / FORMULAS
 
 
 @lru_cache(maxsize=64)

@@ -41,17 +41,32 @@ def market_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
 
     def indicators(
         symbol: Symbol,
-        names: Annotated[list[str], Field(min_length=1, description="Names such as MA, MACD, KDJ, RSI, BOLL.")],
+        names: Annotated[
+            list[str],
+            Field(
+                min_length=1, description="Names such as MA, MACD, KDJ, RSI, BOLL, CCI; docs/indicators.md lists 47."
+            ),
+        ],
         period: Period = "daily",
         adjustment: Adjustment = "qfq",
         rows: Rows = 60,
     ) -> dict[str, Any]:
         """Get technical indicators of a symbol as 通达信 defines them, computed from the bars of that adjustment."""
-        chart = project().market.chart(symbol, period=period, adjustment=adjustment, indicators=names)
+        chart = project().market.chart(
+            symbol, period=period, adjustment=adjustment, indicators=[name.upper() for name in names]
+        )
         frame = chart.bars.select("date", "close")
         for values in chart.indicators.values():
             frame = frame.hstack(values.get_columns())
         return _described(chart, frame.tail(rows))
+
+    def screen(
+        formula: Annotated[str, Field(description="A 通达信 formula: CROSS(MA(C,5),MA(C,20)) AND V>2*MA(V,5)")],
+        day: Annotated[date | None, Field(description="The newest stored day by default.")] = None,
+        limit: Rows = 50,
+    ) -> dict[str, Any]:
+        """List the symbols that pass a 通达信 formula on a day, with the values that made them pass."""
+        return project().screening.run(formula, day=day, limit=limit).to_json()
 
     def market_day(day: Annotated[date | None, Field(description="The newest stored day by default.")] = None) -> Any:
         """Get a day's market: breadth by board, indices, industries, leaders, capital flow, 龙虎榜, signals."""
@@ -76,7 +91,7 @@ def market_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
         frame = project().tables.query(sql)
         return {"rows": _rows(frame.head(MOST_ROWS)), "row_count": frame.height}
 
-    return [search_symbol, bars, indicators, market_day, data_gaps, query]
+    return [search_symbol, bars, indicators, screen, market_day, data_gaps, query]
 
 
 def _described(chart: Any, frame: Any) -> dict[str, Any]:

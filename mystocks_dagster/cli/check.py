@@ -29,12 +29,14 @@ def check(json: Json = False) -> None:
     Example: mystocks check
     """
     from mystocks_dagster.datasets.registry import problems as dataset_problems
+    from mystocks_dagster.strategies.own_indicators import indicator_problems
     from mystocks_dagster.strategies.registry import problems as strategy_problems
     from mystocks_dagster.taskfile.reader import check_task_file
     from mystocks_dagster.taskfile.warnings import warnings_about
 
     path = Settings.from_env().task_file
-    problems = [*check_task_file(path), *dataset_problems(), *strategy_problems(), *_code_change_problems()]
+    own_code = [*strategy_problems(), *indicator_problems()]
+    problems = [*check_task_file(path), *dataset_problems(), *own_code, *_code_change_problems()]
     if json:
         print_json([problem.to_json() for problem in problems])
     elif problems:

@@ -62,7 +62,7 @@ def _row(item: Any) -> tuple[Any, ...]:
     compared = f"{item.source} with {item.witness}" if item.witness else ""
     return (
         item.table,
-        ", ".join(item.witnesses),
+        ", ".join(item.witnesses) or "none",
         item.day or "",
         compared,
         item.rows or "",

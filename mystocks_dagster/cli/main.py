@@ -52,6 +52,7 @@ def register_all() -> None:
         alerts,
         api,
         backfill,
+        backtest,
         bootstrap,
         calendar,
         check,
@@ -74,7 +75,7 @@ def register_all() -> None:
     )
 
     steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data, screen, strategies)
-    for module in (bootstrap, *steering, alerts, health, doctor, demo, ui, api, mcp, service):
+    for module in (bootstrap, *steering, backtest, alerts, health, doctor, demo, ui, api, mcp, service):
         module.register(app)
 
 

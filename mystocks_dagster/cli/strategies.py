@@ -22,29 +22,30 @@ def register(app: typer.Typer) -> None:
 
 @strategies.command("list")
 def list_strategies(json: Json = False) -> None:
-    """List the strategies that tasks.yaml can name: the shipped ones and those of strategies/ beside tasks.yaml.
+    """List the strategies and the indicators in Python that tasks.yaml can name: shipped ones and the project's own.
 
     Example: mystocks strategies list
     """
-    from mystocks_dagster.project.strategies import describe
-    from mystocks_dagster.strategies import registry
+    from mystocks_dagster.project.strategies import definitions, describe
+    from mystocks_dagster.strategies.own_indicators import indicator_problems
+    from mystocks_dagster.strategies.registry import problems
 
-    definitions = registry.strategies().values()
     if json:
-        print_json([describe(definition) for definition in definitions])
+        print_json([describe(definition) for definition in definitions()])
         return
     rows = [
         (
             definition.name,
+            "indicator" if definition.outputs else "strategy",
             definition.summary,
             ", ".join(definition.fields),
             "no" if definition.lookback is None else f"{definition.lookback} bars",
             "" if definition.shipped else f"{definition.file.name}:{definition.line}",
         )
-        for definition in definitions
+        for definition in definitions()
     ]
-    print_table(("strategy", "what it does", "parameters", "incremental", "file"), rows)
-    for problem in registry.problems():
+    print_table(("name", "kind", "what it does", "parameters", "incremental", "file"), rows)
+    for problem in [*problems(), *indicator_problems()]:
         console.print(str(problem), style="red", markup=False)
 
 
@@ -54,10 +55,9 @@ def show(name: Name, json: Json = False) -> None:
 
     Example: mystocks strategies show ma_crossover
     """
-    from mystocks_dagster.project.strategies import describe
-    from mystocks_dagster.strategies import registry
+    from mystocks_dagster.project.strategies import describe, find
 
-    described = describe(registry.find(name))
+    described = describe(find(name))
     if json:
         print_json(described)
         return
@@ -79,7 +79,7 @@ def check(
     years: Annotated[int, typer.Option(min=1, max=40, help="Years up to the newest stored day.")] = 3,
     json: Json = False,
 ) -> None:
-    """Test on stored days that a strategy sees no later day, and no bar before the lookback that it states.
+    """Test on stored days that a strategy or an indicator in Python sees no later day, and no bar before its lookback.
 
     Its signals are computed with all days, and again with the days up to some day only: they must be the same up to
     that day. The exit code is 1 if they are not.

@@ -187,6 +187,11 @@ def _witness_faults(spec: DatasetFile, kinds: Mapping[str, str], tables: Mapping
         if missing and witness:
             message = f"{witness.name} has no column {missing[0]!r}"
             yield Fault(("witness", "columns"), message, suggest(missing[0], witness.dtypes))
+        tables_of_key = [kinds, *([witness.dtypes] if witness else [])]
+        for name in spec.witness.key:
+            for columns in tables_of_key:
+                if name not in columns:
+                    yield Fault(("witness", "key"), f"{name!r} is not a column of both tables", suggest(name, columns))
         for column in spec.witness.columns:
             if kinds.get(column) != "number":
                 hint = suggest(column, [name for name, kind in kinds.items() if kind == "number"])

@@ -122,8 +122,14 @@ class RuleSpec(StrictModel):
 class Witness(StrictModel):
     """A second source of the same numbers."""
 
-    table: str = Field(description="A table of the lake with the same key.", examples=["daily_bars"])
+    table: str = Field(description="A table of the lake.", examples=["daily_bars"])
+    key: list[str] = Field(
+        default=[],
+        description="Columns of both tables by which rows are matched, the newest version of each; without it both "
+        "have the same key.",
+    )
     columns: dict[str, str] = Field(description="Our columns, and those of that table.", min_length=1)
+    same_rows: bool = Field(default=False, description="A row that only one of the tables has is a difference.")
     within: Annotated[Number, Field(ge=0)] = Field(
         default=0.000001, description="Largest difference that counts as agreement, as a share of the larger number."
     )

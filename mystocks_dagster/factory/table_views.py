@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mystocks_dagster.lake.extent import Extent
     from mystocks_dagster.lake.store import Lake
 
-#: Bars and months that a chart shows.
-_CHART_BARS, _CHART_MONTHS = 120, 36
+#: Bars and months that a chart shows, and the days of a curve: more are thinned out.
+_CHART_BARS, _CHART_MONTHS, _CHART_DAYS = 120, 36, 300
 
 
 def table_view(lake: "Lake", table: str) -> dict[str, Any]:
@@ -75,6 +75,28 @@ def _signals(lake: "Lake", table: str, reach: "Extent") -> str | None:
     return bar_chart("signals per month", up, down, ("buy", "sell"), (f"{months[0]:%Y-%m}", f"{months[-1]:%Y-%m}"))
 
 
+def _equity(lake: "Lake", table: str, reach: "Extent") -> str | None:
+    """Draw the newest backtest's equity, and its benchmark if it has one."""
+    from mystocks_dagster.market.small_charts import line_chart
+
+    if not lake.exists("backtests"):
+        return None
+    newest = lake.head("backtests", 1).row(0, named=True)
+    rows = lake.scan(table).filter(backtest_id=newest["backtest_id"]).sort("date").collect()
+    if rows.is_empty():
+        return None
+    rows = rows.gather_every(1 + rows.height // _CHART_DAYS)
+    lines = {name: rows[name].to_list() for name in ("equity", "benchmark") if rows[name].count()}
+    title = f"{newest['strategy']} {newest['total_return']:+.2%}"
+    return line_chart(title, lines, (f"{rows['date'][0]}", f"{rows['date'][-1]}"))
+
+
 _CHARTS: Mapping[str, Callable[["Lake", str, "Extent"], str | None]] = MappingProxyType(
-    {"indicators_daily": _prices, "indicators_weekly": _prices, "indicators_monthly": _prices, "signals": _signals}
+    {
+        "indicators_daily": _prices,
+        "indicators_weekly": _prices,
+        "indicators_monthly": _prices,
+        "signals": _signals,
+        "backtest_equity": _equity,
+    }
 )

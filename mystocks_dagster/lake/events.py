@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from mystocks_dagster.lake.data_files import data_files
 from mystocks_dagster.lake.evidence import silent_days_between, suspension_years
 from mystocks_dagster.lake.last_bars import bars_with_last, changed_bars, last_before
 from mystocks_dagster.lake.loads import whole_days
@@ -12,6 +13,7 @@ from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.adjust import changed_closes, derive_events, next_bar_days, runs
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
+from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, CORPORATE_ACTIONS
 
 #: From so many days on, it pays to derive the events from the rows in memory.
@@ -60,6 +62,7 @@ def add_events(
     changes: pl.DataFrame | None,
     *,
     complete: Collection[date],
+    rows: int | None = None,
     calendar: TradingCalendar | None = None,
 ) -> int:
     """Derive the events of the bars of `days`, which were just stored, without reading these bars again.
@@ -73,6 +76,7 @@ def add_events(
             `date`, `prev_close`, `last_date` and `last_close`; the last two are null where the caller does not know the
             bar before. None: not known.
         complete: Days that are completely loaded and lack no row.
+        rows: The number of stored bars of `days`, if it is known.
         calendar: The published calendar; None is Shanghai's.
 
     Returns:
@@ -81,8 +85,7 @@ def add_events(
     days, calendar = sorted(days), calendar or shanghai()
     if changes is None or len(days) < _BULK:
         return refresh_events(lake, days, complete=complete, calendar=calendar)
-    span = lake.scan("daily_bars", columns=["date"], start=days[0], end=days[-1])
-    others = {*span.select(pl.col("date").unique()).collect()["date"]} - {*days}
+    others = _has_other_days(lake, days, rows)
     if others or (not lake.exists("adjust_events") and len(lake.days("daily_bars")) > len(days)):
         return refresh_events(lake, days, complete=complete, calendar=calendar)
     unknown = changes.filter(pl.col("last_date").is_null())
@@ -97,6 +100,19 @@ def add_events(
     events = [_events(lake, changed_closes(bars.select(changes.columns)), complete, calendar)]
     events += [_events(lake, changed_bars(lake, block), complete, calendar) for block in _blocks(later)]
     return lake.replace_days("adjust_events", pl.concat(events), sorted({*days, *later}))
+
+
+def _has_other_days(lake: Lake, days: Sequence[date], rows: int | None) -> bool:
+    """Return whether bars of other days lie between the first and the last of `days`, which have so many rows."""
+    opened = lake.log("daily_bars")
+    files = data_files(opened, DAILY_BARS.stored) if opened is not None and rows is not None else []
+    if files and all(file.first and file.last and file.rows is not None for file in files):
+        near = (file for file in files if file.first <= days[-1] and file.last >= days[0])  # ty: ignore[unsupported-operator]
+        if sum(file.rows or 0 for file in near) == rows:
+            # The log shows it, without reading a row.
+            return False
+    span = lake.scan("daily_bars", columns=["date"], start=days[0], end=days[-1])
+    return bool({*span.select(pl.col("date").unique()).collect()["date"]} - {*days})
 
 
 def derive_unknown(lake: Lake, *, calendar: TradingCalendar | None = None) -> int:
@@ -173,7 +189,8 @@ def _days_after_suspensions(lake: Lake, days: Sequence[date]) -> list[date]:
     In such a year a missing bar no longer counts as a suspension, so those events may become unknown.
     """
     years = {day.year for day in days}
-    first = suspension_years(lake, years) - suspension_years(lake, years, without=days)
+    now = suspension_years(lake, years)
+    first = now - suspension_years(lake, years, without=days) if now else now
     if not first or not lake.exists("adjust_events"):
         return []
     events = lake.scan("adjust_events", columns=["date"], start=date(min(first), 1, 1))

@@ -12,7 +12,8 @@ from mystocks_dagster.lake.code_change_file import own_changes
 from mystocks_dagster.lake.events import refresh_events, session_before
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.code_changes import CODE, CodeChanges, proven_changes, published_changes
+from mystocks_dagster.market.code_changes import CODE, CodeChanges, distinct_symbols, proven_changes, published_changes
+from mystocks_dagster.market.continuity import spans_of_symbols
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.reference import CODE_CHANGES
 
@@ -64,7 +65,7 @@ def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     near = _near(lake, bars)
     days, new_days = near["date"].unique().sort().to_list(), set(bars["date"].unique())
     following = {session_before(day, shanghai()): day for day in days[1:] if day in new_days}
-    spans = near.group_by("symbol").agg(first=pl.col("date").min(), last=pl.col("date").max())
+    spans = spans_of_symbols(near)
     # Few codes begin or end within a year: only their bars are looked at, which needs no sorting of the market.
     first = spans.filter(pl.col("first").is_in(list(following.values()))).select("symbol", date="first")
     last = spans.filter(pl.col("last").is_in(list(following))).select("symbol", date="last")
@@ -209,7 +210,7 @@ def _named(lake: Lake, spans: pl.DataFrame, day: str, *, before: bool) -> pl.Dat
 
 def _concerning(changes: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     codes = [*changes["old_symbol"], *changes["new_symbol"]]
-    return changes if bars["symbol"].is_in(codes).any() else changes.clear()
+    return changes if distinct_symbols(bars).is_in(codes).any() else changes.clear()
 
 
 def _as_changes(pairs: pl.DataFrame) -> pl.DataFrame:

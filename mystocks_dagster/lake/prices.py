@@ -113,9 +113,15 @@ def unknown_factors(lake: TableReader, *, symbols: Sequence[str] | None = None) 
     return unknown_events(lake, symbols=symbols)
 
 
-def before_unknown(lake: TableReader, bars: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the bars (with `symbol` and `date`) that have an hfq price: before their symbol's first unknown ratio."""
-    unknown = unknown_events(lake)
+def before_unknown(lake: TableReader, bars: pl.LazyFrame, events: pl.DataFrame | None = None) -> pl.LazyFrame:
+    """Return the bars (with `symbol` and `date`) that have an hfq price: before their symbol's first unknown ratio.
+
+    Args:
+        lake: Where the events are.
+        bars: The bars.
+        events: The events of the bars' symbols, if they are read already.
+    """
+    unknown = unknown_events(lake) if events is None else events.filter(pl.col("ratio").is_null())
     return within(bars, _near(unknown, date.min)) if unknown.height else bars
 
 

@@ -45,7 +45,7 @@ class TableReader:
         self.location = location.rstrip("/")
         self.world = world
         self._known_world: str | None = None
-        self._changes: tuple[object, CodeChanges] = (None, NO_CHANGES)
+        self._changes: tuple[delta.Commit | None, CodeChanges] = (None, NO_CHANGES)
 
     def exists(self, table: str) -> bool:
         """Return whether the table exists."""
@@ -87,11 +87,14 @@ class TableReader:
             WrongFormat: Another version of this package wrote the table.
             TableDamaged: A file of it is missing or damaged.
         """
-        schema = self.schema_of(table)
+        declared = table_of(table).stored
+        # Each opening of a log costs milliseconds: a table of which the stored one says the columns is opened first.
+        opened = self._open(table) if declared.open or declared.by_month else None
+        schema = as_stored(declared, opened)
         extra = {CODE} if "symbol" in schema.dtypes else set()
         asked = [name for name in columns or () if name not in extra]
         check_columns(schema, [*asked, *(("symbol",) if symbols is not None else ())])
-        opened = self._open(table)
+        opened = opened or self._open(table)
         changes = self.code_changes(as_of) if "symbol" in schema.dtypes else NO_CHANGES
         symbols = changes.all_codes(symbols) if symbols is not None else None
         if as_of is not None and is_known_by_date(schema):
@@ -118,14 +121,17 @@ class TableReader:
         uri = self._uri(CODE_CHANGES.name)
         folder = local_path(uri)
         # Most lakes in a folder have no such table; asking the system takes a tenth of opening a log.
-        opened = delta.open_table(uri) if folder is None or os.path.exists(folder) else None  # noqa: PTH110
-        if opened is None:
+        if folder is not None and not os.path.exists(folder):  # noqa: PTH110
             return NO_CHANGES
-        version = (opened.metadata().id, opened.version())
-        if self._changes[0] != version:
+        known = self._changes[0]
+        if folder is None or known is None or delta.commit_of(folder, known.version) != known:
+            opened = delta.open_table(uri)
+            if opened is None:
+                return NO_CHANGES
             check_format(CODE_CHANGES, opened)
+            commit = delta.commit_of(folder, opened.version()) if folder else None
             rows = self._collect(CODE_CHANGES.name, pl.scan_delta(opened).select(list(CODE_CHANGES.dtypes)))
-            self._changes = (version, CodeChanges(rows) if rows.height else NO_CHANGES)
+            self._changes = (commit, CodeChanges(rows) if rows.height else NO_CHANGES)
         changes = self._changes[1]
         if as_of is None or changes is NO_CHANGES:
             return changes

@@ -15,6 +15,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from mystocks_dagster.lake.data_files import (
     DataFile,
     data_files,
+    delete_files,
     read_file,
     removal,
     write_parts,
@@ -154,6 +155,23 @@ class StretchReplacement(Replacement):
         if not replaced.any():
             return None
         return self.schema.empty() if replaced.all() else read_file(self.uri, self.schema, file).filter(~replaced)
+
+    def _write(self, touched: Sequence[DataFile]) -> None:
+        """Write year by year: a change of long ago touches the files of all years since."""
+        self._removed, self._added = [], []
+        years = self.frame[date_column(self.schema)].dt.year()
+        try:
+            for year in sorted({*years.unique(), *(file.year for file in touched)}):
+                parts = [self.frame.filter(years == year)]
+                for file in touched:
+                    rows = self.survivors(file) if file.year == year else None
+                    if rows is not None:
+                        self._removed.append(file)
+                        parts.append(rows)
+                self._added += write_parts(self.uri, self.schema, pl.concat(parts))
+        except BaseException:
+            delete_files(self.uri, [action.path for action in self._added])
+            raise
 
 
 def commit_files(

@@ -98,7 +98,7 @@ def changed_spans(lake: Lake, then: int, now: Version) -> list[tuple[DeltaTable,
     starts, ends = sorted([then, *idle]), sorted([*(number - 1 for number in idle), now.number])
     try:
         spans = [
-            (lake.log(now.table, start), lake.log(now.table, end))
+            (lake.log(now.table, start), newest if end == now.number else lake.log(now.table, end))
             for start, end in zip(starts, ends, strict=True)
             if start < end
         ]

@@ -2,12 +2,8 @@
 
 import polars as pl
 
-from mystocks_dagster.market.adjust import TERMS
+from mystocks_dagster.market.adjust import SAME, TERMS
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
-
-#: Two sources state the same term if they differ by no more than this: CNY of cash and of a right's price, shares of
-#: the others. Sources round to different digits; the effect on a price is far below a tick.
-SAME = {"cash": 5e-4, "bonus": 1e-5, "rights": 1e-5, "rights_price": 5e-3, "split": 1e-5}
 
 
 def combined(actions: pl.DataFrame) -> pl.DataFrame:

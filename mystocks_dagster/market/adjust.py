@@ -17,6 +17,9 @@ from mystocks_dagster.market.symbols import board_expr
 
 #: The terms of a distribution, as in `corporate_actions`.
 TERMS = ("cash", "bonus", "rights", "rights_price", "split")
+#: Two sources state the same term if they differ by no more than this: CNY of cash and of a right's price, shares of
+#: the others. Sources round to different digits; the effect on a price is far below a tick.
+SAME = {"cash": 5e-4, "bonus": 1e-5, "rights": 1e-5, "rights_price": 5e-3, "split": 1e-5}
 #: The values of `TERMS`; None is a term that the source does not state.
 Action = tuple[float, float, float | None, float | None, float | None]
 

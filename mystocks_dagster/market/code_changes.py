@@ -1,9 +1,9 @@
 """Changes of stock codes: the old and the new code are one stock, with one history under its newest code."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +16,8 @@ from mystocks_dagster.market.tables.reference import CODE_CHANGES
 _PUBLISHED = Path(__file__).with_name("code_changes.csv")
 #: The name of the column with the code of the day, which readers may ask for beside `symbol`.
 CODE = "code"
+#: A frame of so many pieces in memory is read as fast as one of a single piece.
+_FEW_PIECES = 8
 #: A settled stock does not move further than this in a day, in percent; a new listing usually does.
 _WIDEST = 31.0
 
@@ -71,11 +73,15 @@ class CodeChanges:
 
     def with_newest(self, frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
         """Return the frame with newest codes; of two rows that then share a key, that of the code of the day stays."""
-        if not frame["symbol"].is_in([*self.newest]).any():
+        symbols = distinct_symbols(frame)
+        if not symbols.is_in([*self.newest]).any():
             return frame
-        by_day = self._by_code_of_the_day(frame, "date")
-        rows = by_day.with_columns(pl.col("symbol").replace(self.newest))
-        return rows.sort("_native").unique(key, keep="last", maintain_order=True).select(frame.columns).sort(key)
+
+        def renamed(few: pl.DataFrame) -> pl.DataFrame:
+            rows = self._by_code_of_the_day(few, "date").with_columns(pl.col("symbol").replace(self.newest))
+            return rows.sort("_native").unique(key, keep="last", maintain_order=True).select(few.columns).sort(key)
+
+        return _with_exchanged(frame, self._among(symbols), renamed)
 
     def by_code_of_the_day(self, schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the rows of a table as they are stored: each under the code that its stock had on the row's day.
@@ -83,13 +89,21 @@ class CodeChanges:
         Sources give the past of a stock under its old code, under its new one, or under both; of two rows for one key
         that which came under the code of the day stays. Tables without days are stored as they come.
         """
-        concerned = [*self.newest, *self.newest.values()]
-        if not schema.date_column or not frame["symbol"].is_in(concerned).any():
+        changed = self._among(distinct_symbols(frame))
+        if not (day := schema.date_column) or not changed:
             return frame
-        rows = self._by_code_of_the_day(frame, schema.date_column)
-        if "symbol" in schema.key and rows.select(pl.struct(schema.key).is_duplicated().any()).item():
-            rows = rows.sort("_native", maintain_order=True).unique(schema.key, keep="last", maintain_order=True)
-        return rows.select(frame.columns)
+
+        def renamed(few: pl.DataFrame) -> pl.DataFrame:
+            rows = self._by_code_of_the_day(few, day)
+            if "symbol" in schema.key and rows.select(pl.struct(schema.key).is_duplicated().any()).item():
+                rows = rows.sort("_native", maintain_order=True).unique(schema.key, keep="last", maintain_order=True)
+            return rows.select(few.columns).sort("symbol", day)
+
+        return _with_exchanged(frame, changed, renamed)
+
+    def _among(self, symbols: pl.Series) -> list[str]:
+        """Return those of `symbols` whose stock changed its code, ascending."""
+        return symbols.filter(symbols.is_in([*self.newest, *self.newest.values()])).sort().to_list()
 
     def codes_of_the_day(self, frame: pl.DataFrame, day: str) -> pl.Series:
         """Return, for each row, the code that its stock had on the day in the column `day`."""
@@ -107,6 +121,12 @@ class CodeChanges:
 NO_CHANGES = CodeChanges(CODE_CHANGES.empty())
 
 
+def distinct_symbols(frame: pl.DataFrame) -> pl.Series:
+    """Return the symbols of a frame, each once; rows of one symbol that follow each other are looked at once."""
+    return frame["symbol"].rle().struct.field("value").unique()
+
+
+@cache
 def published_changes() -> pl.DataFrame:
     """Return the changes that this package knows, as `code_changes`."""
     rows = pl.read_csv(_PUBLISHED, schema={"old_symbol": pl.String, "new_symbol": pl.String, "from_day": pl.Date})
@@ -149,6 +169,38 @@ def proven_changes(ended: pl.DataFrame, started: pl.DataFrame) -> tuple[pl.DataF
 
 def _as_changes(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.select(old_symbol="symbol", new_symbol="symbol_new", from_day="next").sort("old_symbol", "new_symbol")
+
+
+def _with_exchanged(
+    frame: pl.DataFrame, symbols: Sequence[str], renamed: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.DataFrame:
+    """Return the frame with `renamed` of the rows of `symbols`, which are few, in their place.
+
+    The other rows of a frame that is sorted by symbol are not copied: filtering and sorting a market takes as long as
+    writing it.
+
+    Args:
+        frame: Rows with a `symbol`.
+        symbols: Ascending.
+        renamed: Returns the rows to put in their place, sorted by symbol; no other row has one of their symbols.
+    """
+    names = frame["symbol"]
+    if not names.is_sorted():
+        chosen = names.is_in(symbols)
+        return pl.concat([frame.filter(~chosen), renamed(frame.filter(chosen))])
+    bounds = [
+        (int(names.search_sorted(symbol, "left")), int(names.search_sorted(symbol, "right"))) for symbol in symbols
+    ]
+    parts = renamed(pl.concat(frame[start:end] for start, end in bounds)).partition_by("symbol", maintain_order=True)
+    # Where a part begins, or rows are left out: by place, and at one place by symbol.
+    steps = [(int(names.search_sorted(part["symbol"][0])), part, 0) for part in parts]
+    steps = sorted([*steps, *((start, frame.clear(), end - start) for start, end in bounds)], key=lambda step: step[0])
+    pieces, at = [], 0
+    for place, part, left_out in steps:
+        pieces += [frame[at:place], part] if place > at else [part]
+        at = max(at, place) + left_out
+    pieces = [piece for piece in (*pieces, frame[at:]) if piece.height]
+    return pl.concat(pieces, rechunk=len(pieces) > _FEW_PIECES) if pieces else frame.clear()
 
 
 def _last(code: str, following: dict[str, str]) -> str:

@@ -87,7 +87,8 @@ class Neighbours:
         self._both = pl.concat([frame.select(CONTEXT), stored.select(CONTEXT)])
         self._height = frame.height
         self.loaded = self._both["date"].unique().sort()
-        self._place = self.loaded.search_sorted(self._both["date"])
+        self._place = pl.Series(_places(self._both["date"], self.loaded))
+        self._sorted = frame["symbol"].is_sorted()
         before, settled = self._before()
         self._index = pl.Series(before).replace(-1, None).cast(pl.UInt32)
         sessions = pl.Series([previous.get(day) for day in self.loaded], dtype=pl.Date)
@@ -187,24 +188,24 @@ class Neighbours:
 
         `date` is the first loaded day after the symbol's last bar.
         """
-        last = (
-            pl.DataFrame({"symbol": self._both["symbol"], "place": self._place.cast(pl.Int64)})
-            .group_by("symbol")
-            .agg(pl.col("place").max())
-        )
-        ended = last.filter(pl.col("place") < len(self.loaded) - 1)
-        return ended.select("symbol", date=self.loaded.gather(ended["place"] + 1), how=pl.lit("ended"))
+        ended = spans_of_symbols(self._both).filter(pl.col("last") < pl.lit(self.loaded.max(), pl.Date))
+        after = self.loaded.search_sorted(ended["last"], side="right")
+        return ended.select("symbol", date=self.loaded.gather(after), how=pl.lit("ended"))
 
     def _before(self) -> tuple[np.ndarray, np.ndarray]:
         """Return, for each row of the frame, the row of the symbol's previous bar, or -1, and whether it is settled.
 
         A row is settled if the symbol has at least `SETTLED` bars before it.
         """
-        codes = self._both["symbol"].cast(pl.Categorical).to_physical().to_numpy()
-        codes = codes.astype(np.uint16) if codes.max(initial=0) < 2**16 else codes
-        # A stable sort of small numbers is a radix sort, so days first, which are mostly sorted, and then symbols.
-        by_day = np.argsort(self._place.to_numpy().astype(np.uint16), kind="stable")
-        order = by_day[np.argsort(codes[by_day], kind="stable")]
+        codes = _ranks(self._both["symbol"])
+        places = self._place.to_numpy()
+        if self._sorted:
+            # Few runs in order, which this stable sort only merges.
+            order = np.argsort((codes.astype(np.uint32) << 16) | places, kind="stable")
+        else:
+            # A stable sort of small numbers is a radix sort, so days first, which are mostly sorted, and then symbols.
+            by_day = np.argsort(places, kind="stable")
+            order = by_day[np.argsort(codes[by_day], kind="stable")]
         sorted_codes = codes[order]
         before = np.full(len(order), -1)
         same = sorted_codes[1:] == sorted_codes[:-1]
@@ -222,6 +223,43 @@ class Neighbours:
         flags = np.zeros(rows.height, dtype=bool)
         flags[at.to_numpy()] = np.logical_and.reduce([(bars[name] == previous[name]).to_numpy() for name in _SAME])
         return pl.Series(flags)
+
+
+def spans_of_symbols(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return `symbol`, and `first` and `last`, the days of its first and last bar.
+
+    Rows of one symbol that follow each other are looked at together: grouping a market's rows takes ten times as long.
+    """
+    runs = bars["symbol"].rle().struct.unnest()
+    if runs.is_empty():
+        return bars.select("symbol", first="date", last="date")
+    ends = runs["len"].cum_sum().to_numpy().astype(np.int64)
+    starts, days = ends - runs["len"].to_numpy(), bars["date"].to_physical().to_numpy()
+    spans = runs.select(
+        symbol="value",
+        first=pl.Series(np.minimum.reduceat(days, starts)).cast(pl.Date),
+        last=pl.Series(np.maximum.reduceat(days, starts)).cast(pl.Date),
+    )
+    return spans.group_by("symbol", maintain_order=True).agg(pl.col("first").min(), pl.col("last").max())
+
+
+def _ranks(symbols: pl.Series) -> np.ndarray:
+    """Return the rank of each symbol among all of them; runs of one symbol are looked up once."""
+    runs = symbols.rle().struct.unnest()
+    names = pl.Enum(runs["value"].unique().sort())
+    ranks = runs["value"].cast(names).to_physical().to_numpy()
+    ranks = ranks.astype(np.uint16) if len(names.categories) <= 2**16 else ranks
+    return np.repeat(ranks, runs["len"].to_numpy())
+
+
+def _places(days: pl.Series, ascending: pl.Series) -> np.ndarray:
+    """Return the place of each day among `ascending`, which has them all, by a table of all days."""
+    every = ascending.to_physical().to_numpy()
+    if not len(every):
+        return np.empty(0, np.uint16)
+    table = np.zeros(every[-1] - every[0] + 1, np.uint16)
+    table[every - every[0]] = np.arange(len(every))
+    return table[days.to_physical().to_numpy() - every[0]]
 
 
 def _among(rows: pl.DataFrame, candidates: pl.Expr, test: pl.Expr) -> pl.Series:

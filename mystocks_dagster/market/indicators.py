@@ -7,7 +7,9 @@ depend on where the history starts (after five times the window by less than one
 The formulas are in `market.catalogue`; conventions and references: docs/indicators.md.
 """
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,7 +71,8 @@ def stored_columns(names: Sequence[str]) -> list[str]:
 
 def with_results(frame: pl.DataFrame, results: Mapping[str, np.ndarray]) -> pl.DataFrame:
     """Return `symbol`, `date`, `close_hfq` and the results, null where there is no value."""
-    columns = (pl.Series(name, values, nan_to_null=True) for name, values in results.items())
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        columns = list(pool.map(lambda item: pl.Series(item[0], item[1], nan_to_null=True), results.items()))
     return frame.select("symbol", "date", close_hfq="close").with_columns(*columns)
 
 

@@ -3,13 +3,14 @@
 Neither source is preferred: a difference is a fact about both. A value that one of them does not know is no difference.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 
 import polars as pl
 
-from mystocks_dagster.market.adjust import HALF_A_TICK
+from mystocks_dagster.market.adjust import HALF_A_TICK, SAME
 
 #: Stands for all symbols or all columns in a difference.
 ALL = "*"
@@ -53,6 +54,7 @@ COMPARED = MappingProxyType(
         "daily_valuation": dict.fromkeys(("pe_ttm", "pb", "ps_ttm", "pcf_ttm"), _RATIO),
         # Only which stocks have an event: vendors cumulate factors, so that a day's ratio does not follow from one.
         "adjust_events": dict[str, Tolerance | None](),
+        "corporate_actions": {name: Tolerance(size) for name, size in SAME.items()},
     }
 )
 #: The table of another source that witnesses a table, where it is not the same one.
@@ -114,13 +116,27 @@ def compare(table: str, a: pl.DataFrame, b: pl.DataFrame) -> Comparison:
 
     A stored row of a suspended stock and no row at the other source are no difference: some vendors leave them out.
     """
+    return compare_columns(COMPARED[table], a, b, same_rows=table not in SELECTIONS)
+
+
+def compare_columns(
+    tolerances: Mapping[str, Tolerance | None], a: pl.DataFrame, b: pl.DataFrame, *, same_rows: bool
+) -> Comparison:
+    """Compare the columns that both frames have; rows are matched by symbol.
+
+    Args:
+        tolerances: The columns to compare, and how far two values may differ; None means not at all.
+        a: The stored rows, one for each symbol.
+        b: The other rows.
+        same_rows: A row that only one of them has is a difference.
+    """
     shared = {*a.columns} & {*b.columns}
-    columns = {name: tolerance for name, tolerance in COMPARED[table].items() if name in shared}
+    columns = {name: tolerance for name, tolerance in tolerances.items() if name in shared}
     if "suspended" in a.columns and "suspended" in b.columns:
         a, b = _without_unmatched_suspensions(a, b), _without_unmatched_suspensions(b, a)
     both = a.join(b, on="symbol", suffix="_b")
     values = [value_differences(both, name, tolerance) for name, tolerance in columns.items()]
-    if table in SELECTIONS:
+    if not same_rows:
         a, b = a.join(b, on="symbol", how="semi"), b.join(a, on="symbol", how="semi")
     only = [_only(a, b, first=True), _only(b, a, first=False)]
     differences = pl.concat([pl.DataFrame(schema=_SCHEMA), *values, *only])

@@ -67,6 +67,46 @@ class BacktestView:
             trade_count=trades.height,
         )
 
+    def report(self, backtest_id: str) -> str:
+        """Return the report of a backtest as one HTML file.
+
+        Args:
+            backtest_id: Its id, the beginning of it, or `latest`.
+
+        Raises:
+            UnknownName: None of that id is stored, or several begin like this.
+        """
+        from mystocks_dagster.project.backtest_report.contents import read_contents
+        from mystocks_dagster.project.backtest_report.page import page
+
+        contents = read_contents(self.lake, self.find(backtest_id))
+        return page(contents, monthly_returns(contents.equity))
+
+    def find(self, backtest_id: str) -> dict[str, Any]:
+        """Return the row of the table `backtests` by its id, the beginning of it, or `latest`.
+
+        Raises:
+            UnknownName: None of that id is stored, or several begin like this.
+        """
+        rows = self.all()
+        matching = [row for row in rows if row["backtest_id"].startswith(backtest_id)]
+        if backtest_id == "latest":
+            matching = rows[:1]
+        if not matching or not backtest_id:
+            stored = f"`mystocks backtest list` has the {len(rows)} stored" if rows else "none is stored"
+            raise UnknownName(f"There is no backtest {backtest_id!r}; {stored}.")
+        if len(matching) > 1:
+            names = ", ".join(row["backtest_id"] for row in matching[:5])
+            raise UnknownName(f"{len(matching)} backtests begin with {backtest_id}: {names}. Give more of the id.")
+        return matching[0]
+
+    def grids(self) -> list[dict[str, Any]]:
+        """Return the best combination of each stored grid, and the test windows of a walk-forward, the newest first."""
+        if not self.lake.exists("backtest_grids"):
+            return []
+        rows = self.lake.read("backtest_grids").filter("chosen").sort("start_date", "number")
+        return rows.sort("run_at", descending=True, maintain_order=True).to_dicts()
+
     def curve(self, backtest_id: str) -> dict[str, Any]:
         """Return dates, equity, drawdown (percent, 0 or below) and benchmark of a backtest by column, for a chart."""
         import polars as pl

@@ -157,7 +157,7 @@ class Project:
         """Screens of the market."""
         from mystocks_dagster.project.screening import Screening
 
-        return Screening(self._state, self.caller)
+        return Screening(self._state)
 
     @cached_property
     def tables(self) -> "LakeView":

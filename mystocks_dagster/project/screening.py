@@ -1,4 +1,4 @@
-"""Screens for the project's callers: one at a time, and of bounded work for callers that are not trusted."""
+"""Screens for the project's callers: one at a time, and of bounded work."""
 
 import threading
 from collections.abc import Mapping
@@ -6,7 +6,6 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from mystocks_dagster.errors import NotNow
-from mystocks_dagster.project.access import Caller
 from mystocks_dagster.project.state import ProjectState
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
@@ -17,15 +16,15 @@ if TYPE_CHECKING:  # polars takes 0.4 s to import
 _running = threading.Lock()
 #: Seconds for which a screen waits for another one.
 _PATIENCE = 20.0
-#: Most series that a formula of an untrusted caller may compute: over ten years of the market some 20 seconds.
-_MOST_SERIES = 200
+#: Most series that a formula may compute: over ten years of the market some 30 seconds.
+_MOST_SERIES = 300
 
 
 class Screening:
     """Screens of the project's lake."""
 
-    def __init__(self, state: ProjectState, caller: Caller) -> None:
-        self._state, self._caller = state, caller
+    def __init__(self, state: ProjectState) -> None:
+        self._state = state
 
     def run(
         self,
@@ -54,7 +53,7 @@ class Screening:
                 period=period,
                 limit=limit,
                 parameters=parameters,
-                most_series=None if self._caller.trusted else _MOST_SERIES,
+                most_series=_MOST_SERIES,
             )
         finally:
             _running.release()

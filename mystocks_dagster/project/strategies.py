@@ -1,4 +1,4 @@
-"""The strategies of a project: the list, the shift test, and the file of a new one."""
+"""The strategies and indicators in Python of a project: the list, the shift test, and the file of a new one."""
 
 import keyword
 import re
@@ -10,6 +10,7 @@ from mystocks_dagster.errors import InvalidParams, TaskFailed
 from mystocks_dagster.settings import Settings, strategy_folder
 from mystocks_dagster.strategies import registry
 from mystocks_dagster.strategies.definition import Definition
+from mystocks_dagster.strategies.own_indicators import own_indicators
 from mystocks_dagster.tasks.run import TaskResult
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
@@ -52,6 +53,8 @@ def describe(definition: Definition) -> dict[str, Any]:
     """Return a strategy for JSON: its parameters with types, bounds and defaults as JSON schema."""
     return {
         "name": definition.name,
+        "kind": "indicator" if definition.outputs else "strategy",
+        "outputs": list(definition.outputs),
         "summary": definition.summary,
         "doc": definition.doc,
         "shipped": definition.shipped,
@@ -65,6 +68,20 @@ def describe(definition: Definition) -> dict[str, Any]:
     }
 
 
+def definitions() -> list[Definition]:
+    """Return the strategies, then the project's indicators in Python."""
+    return [*registry.strategies().values(), *own_indicators().values()]
+
+
+def find(name: str) -> Definition:
+    """Return a strategy, or an indicator in Python.
+
+    Raises:
+        UnknownName: There is none of that name.
+    """
+    return own_indicators().get(name) or registry.find(name)
+
+
 def check(
     settings: Settings,
     name: str,
@@ -74,7 +91,7 @@ def check(
     years: int,
     on_log: Callable[[str], None] = lambda _: None,
 ) -> TaskResult:
-    """Run the shift test of a strategy in a guarded process, as a task runs its code.
+    """Run the shift test of a strategy, or of an indicator in Python, in a guarded process, as a task runs its code.
 
     Raises:
         UnknownName: There is no such strategy.
@@ -84,13 +101,15 @@ def check(
     from mystocks_dagster.execution.attempt import run_attempt
     from mystocks_dagster.execution.attempt_spec import AttemptSpec
 
-    registry.find(name)
     entry = {"name": name, **params}
+    own = own_indicators()
+    if name not in own:
+        registry.find(name)
     spec = AttemptSpec(
         task_id="check_strategy",
         module="mystocks_dagster.tasks.strategy_check",
         function="check_strategy",
-        params={"strategies": [entry], "symbols": symbols, "years": years},
+        params={"indicators" if name in own else "strategies": [entry], "symbols": symbols, "years": years},
         timeout=_TIMEOUT,
         task_packages_path=(str(settings.task_file.parent),),
     )

@@ -1,6 +1,8 @@
 """Check every source's rows against the value rules of their table before they leave the source layer."""
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -26,6 +28,10 @@ class RejectedRows:
 
     faults: list[Fault] = field(default_factory=list)
     refused: dict[date, str] = field(default_factory=dict)
+
+
+#: The rows to store, and the findings.
+_Checked = tuple[pl.DataFrame, RejectedRows]
 
 
 class CheckedSource:
@@ -85,10 +91,17 @@ class CheckedSource:
         """Yield the past of `tables` by calendar year, without refused days; the days of `skip` are not checked."""
         bars = skip.get("daily_bars", ())
         past = history_of(self._source, tables, start, end, actions=actions, progress=progress, skip=bars)
-        for table, frame in past:
-            left_out = frame["date"].unique().filter(frame["date"].unique().is_in(list(skip.get(table, ()))))
-            wanted = frame.filter(~pl.col("date").is_in(left_out.to_list())) if len(left_out) else frame
-            yield table, self._checked(table, wanted, by_day=True)
+        # A bulk source has prepared its next frame: it is checked while the caller stores the one before.
+        at_once = 1 if getattr(self._source, "history_tables", None) is not None else 0
+        waiting: deque[tuple[str, Future[_Checked]]] = deque()
+        with ThreadPoolExecutor(1) as pool:
+            for table, frame in past:
+                own = self._own_faults(table)
+                waiting.append((table, pool.submit(self._check_days, table, frame, skip.get(table, ()), own)))
+                while len(waiting) > at_once:
+                    yield self._next(waiting)
+            while waiting:
+                yield self._next(waiting)
 
     def stocks(self, *, include_delisted: bool) -> pl.DataFrame:
         """Return the stock list."""
@@ -118,8 +131,23 @@ class CheckedSource:
         """Return the rows of a table without a method of its own, without those of refused days."""
         return self._checked(table, self._source.rows(table, start, end), by_day=TABLES[table].by_day)
 
+    def _next(self, waiting: deque[tuple[str, Future[_Checked]]]) -> tuple[str, pl.DataFrame]:
+        table, checking = waiting.popleft()
+        return table, self._keep_findings(table, checking.result())
+
+    def _check_days(self, table: str, frame: pl.DataFrame, skipped: Collection[date], own: Sequence[Fault]) -> _Checked:
+        """Check a frame of a table's past, without the days that are skipped."""
+        days = frame["date"].unique()
+        left_out = days.filter(days.is_in(list(skipped))).to_list()
+        wanted = frame.filter(~pl.col("date").is_in(left_out)) if left_out else frame
+        return self._check(table, wanted, own, by_day=True)
+
     def _checked(self, name: str, frame: pl.DataFrame, *, by_day: bool = False) -> pl.DataFrame:
-        """Return the rows to store, with their provenance.
+        """Return the rows to store, with their provenance, and keep the findings; errors as in `_check`."""
+        return self._keep_findings(name, self._check(name, frame, self._own_faults(name), by_day=by_day))
+
+    def _check(self, name: str, frame: pl.DataFrame, own: Sequence[Fault], *, by_day: bool) -> _Checked:
+        """Return the rows to store, with their provenance, and the findings.
 
         With `by_day` only the refused days are left out; otherwise a refusal raises.
 
@@ -133,12 +161,21 @@ class CheckedSource:
         checked: CheckedFrame = check(table, drop_duplicates(name, frame, self.name))
         if checked.refused and not by_day:
             raise SourceChanged(f"{self.name}: {name} refused. {'; '.join(checked.refused.values())}.")
-        own: list[Fault] = getattr(self._source, "take_faults", lambda _: [])(name)
-        if own or checked.faults or checked.refused:
+        refused = {day: reason for day, reason in checked.refused.items() if day is not None}
+        rows = table.stamped(checked.rows, self.name, clock.now().replace(microsecond=0))
+        return rows, RejectedRows([*own, *checked.faults], refused)
+
+    def _own_faults(self, name: str) -> Sequence[Fault]:
+        """Return the rows that the source itself set aside."""
+        return getattr(self._source, "take_faults", lambda _: [])(name)
+
+    def _keep_findings(self, name: str, checked: _Checked) -> pl.DataFrame:
+        rows, rejected = checked
+        if rejected.faults or rejected.refused:
             findings = self._findings.setdefault(name, RejectedRows())
-            findings.faults += [*own, *checked.faults]
-            findings.refused |= {day: reason for day, reason in checked.refused.items() if day is not None}
-        return table.stamped(checked.rows, self.name, clock.now().replace(microsecond=0))
+            findings.faults += rejected.faults
+            findings.refused |= rejected.refused
+        return rows
 
 
 def drop_duplicates(name: str, frame: pl.DataFrame, source: str) -> pl.DataFrame:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.datasets.reader import read_dataset
+from mystocks_dagster.datasets.registry import SHIPPED
+from mystocks_dagster.market.tables import BUILT_IN, TABLES
 from mystocks_dagster.market.witnesses import COMPARED, WITNESS_TABLES
 from mystocks_dagster.sources.declaration import Offer, SourceDeclaration
 from mystocks_dagster.sources.registry import declarations
@@ -45,11 +47,20 @@ def _witnesses(table: str) -> str:
     witnesses = witnesses_of(table)
     if not witnesses:
         return ""
-    if len(witnesses) == 1 and table not in WITNESS_TABLES:
-        return f"| `{table}` | `{witnesses[0].source}` only | no witness |\n"
-    compared = table in COMPARED
-    names = [f"`{item.source}`{'' if item.in_bulk or not compared else ' (a sample)'}" for item in witnesses]
+    datasets = [f"dataset `{name}`" for name in _witnessing(table)]
+    if len(witnesses) == 1 and table not in WITNESS_TABLES and not datasets:
+        return f"| `{table}` | `{witnesses[0].source}` only | none |\n"
+    compared = table in COMPARED or bool(datasets)
+    sampled = table in COMPARED
+    names = [f"`{item.source}`{'' if item.in_bulk or not sampled else ' (a sample)'}" for item in witnesses]
+    names += datasets
     return f"| `{table}` | {', '.join(names)} | {'by `compare_sources`' if compared else 'not yet'} |\n"
+
+
+def _witnessing(table: str) -> list[str]:
+    """Return the shipped datasets that are a witness of a table."""
+    shipped = (read_dataset(path, BUILT_IN) for path in sorted(SHIPPED.glob("*.yaml")))
+    return [item.name for item in shipped if item.spec.witness and item.spec.witness.table == table]
 
 
 def _offered(source: SourceDeclaration) -> str:

@@ -45,6 +45,7 @@ def history_of(
         wanted = [day for day in days if day not in skip]
         for frame in source.daily_bars(wanted):
             if frame.height:
-                rows = frame.sort("date", "symbol")
-                progress(bisect_right(wanted, rows["date"][-1]), len(wanted), f"bars up to {rows['date'][-1]}")
+                rows = frame.sort("symbol", "date")
+                last = max(rows["date"].unique())
+                progress(bisect_right(wanted, last), len(wanted), f"bars up to {last}")
                 yield _BARS, rows

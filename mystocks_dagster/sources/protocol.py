@@ -108,7 +108,7 @@ class HistorySource(MarketSource, Protocol):
         """Yield the rows of `tables` from `start` to `end`: the name of a table and a frame of one calendar year of it.
 
         Years ascend. Within a year the tables are in the order of `tables`. A frame has all rows of its table in that
-        year (or in its part from `start` to `end`) and exactly the declared columns, sorted by date and symbol. A year
+        year (or in its part from `start` to `end`) and exactly the declared columns, sorted by symbol and date. A year
         without rows has no frame. The caller may stop after any frame: frames must not depend on it.
 
         Args:

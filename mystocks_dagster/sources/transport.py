@@ -65,6 +65,8 @@ class RecordingTransport:
         requests: Number of requests by host, retries included.
         requests_today: Number of the day's requests of all processes by host.
         responses: The responses with data, in order.
+        answered: The response by request. Many functions of akshare ask for a page to learn the number of pages, and
+            then for the same page again; the second request is not sent.
     """
 
     limiter: HostLimiter
@@ -73,6 +75,7 @@ class RecordingTransport:
     requests: Counter[str] = field(default_factory=Counter)
     requests_today: dict[str, int] = field(default_factory=dict)
     responses: list[UpstreamResponse] = field(default_factory=list)
+    answered: "dict[tuple[object, ...], Response]" = field(default_factory=dict)
 
     def send(self, original: "Callable[..., Response]", prepared: "PreparedRequest", **options: Any) -> "Response":
         """Send a request with rate limit and retries, and return the complete response.
@@ -83,6 +86,9 @@ class RecordingTransport:
             EmptyResponse: The host has no rows.
         """
         request = _redirect(prepared, self.upstream)
+        key = (prepared.method, prepared.url, prepared.body)
+        if key in self.answered:
+            return self.answered[key]
         options["timeout"] = options.get("timeout") or self.retry.timeout
         if self.upstream:
             options["proxies"] = {}
@@ -90,6 +96,7 @@ class RecordingTransport:
         for attempt in range(1, self.retry.attempts + 1):
             result = self._send_once(partial(original, prepared, **options), request)
             if not isinstance(result, UpstreamFault):
+                self.answered[key] = result
                 return result
             fault = result
             if fault.meaning != "broken" or attempt == self.retry.attempts:

@@ -136,6 +136,10 @@ def _exchange_or_sina(request: UpstreamRequest, content: bytes) -> UpstreamRespo
         fault = _broken_unless(content.startswith(b"null(["), "list", content)
     elif request.path.endswith("/klc_td_sh.txt"):
         fault = _broken_unless(_TRADING_DAYS.match(content.strip()), "list of trading days", content)
+    elif request.path.endswith("/kind/lhb/index.phtml"):
+        fault = _broken_unless(b'class="list"' in content, "list of unusual trading", content)
+        if fault is None and b"list_table" not in content:
+            fault = UpstreamFault("empty", "has no unusual trading of that day")
     elif "/hisdata_klc2/" in request.path:
         history = _KLC2.search(content)
         fault = _broken_unless(history, "price history", content)

@@ -32,6 +32,8 @@ class Witness:
     @property
     def in_bulk(self) -> bool:
         """Whether all rows of a day are compared; else a sample of symbols."""
+        if self.offer.unit == "period":
+            return True
         return self.offer.unit in _WHOLE and self.offer.requests <= BULK_REQUESTS
 
 

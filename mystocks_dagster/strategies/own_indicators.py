@@ -6,7 +6,8 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.errors import InvalidParams, UnknownName
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.formulas.syntax import Call, Formula, Name, Statement
 from mystocks_dagster.settings import indicator_folder
 from mystocks_dagster.strategies.definition import Definition
@@ -46,6 +47,17 @@ def indicator_problems() -> list[Problem]:
             message = f"{item.name}: {text}"
             listed.append(Problem(file=str(item.file), line=item.line, column=1, path="", message=message))
     return listed
+
+
+def find_indicator(name: str) -> Definition:
+    """Return an indicator of the project.
+
+    Raises:
+        UnknownName: There is none of that name.
+    """
+    if name not in (known := own_indicators()):
+        raise UnknownName(f"There is no indicator {name!r} in {indicator_folder()}. {suggest(name, known)}".strip())
+    return known[name]
 
 
 def _fault(item: Definition) -> str:
@@ -118,24 +130,36 @@ def _computed(definition: Definition, params: dict[str, Any], output: str, piece
     import numpy as np
     import polars as pl
 
-    from mystocks_dagster.strategies.loading import function_of
-
     rows = np.vstack(pieces)
     columns = {name: pl.Series(rows[:, place], nan_to_null=True) for place, name in enumerate(definition.reads)}
-    symbols = np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
+    frame = pl.DataFrame({"symbol": np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces]), **columns})
+    expression = expressions_of(definition, params)[output]
+    try:
+        values = frame.select(expression.cast(pl.Float64).over("symbol"))
+    except pl.exceptions.PolarsError as error:
+        raise _failed(definition, error) from error
+    return values.to_series().fill_null(float("nan")).to_numpy()
+
+
+def expressions_of(definition: Definition, params: Mapping[str, Any]) -> Mapping[str, "pl.Expr"]:
+    """Return the expression of each output; the project's file is run.
+
+    Raises:
+        InvalidParams: Its code fails, or does not return an expression for each output.
+    """
+    from mystocks_dagster.strategies.loading import function_of
+
     try:
         expressions = function_of(definition)(**params)
-        expression = _expression(expressions, output)
-        frame = pl.DataFrame({"symbol": symbols, **columns})
-        values = frame.select(expression.cast(pl.Float64).over("symbol"))
-        return values.to_series().fill_null(float("nan")).to_numpy()
+        for output in definition.outputs:
+            if not isinstance(expressions, Mapping) or output not in expressions:
+                raise InvalidParams(f"it must return a mapping with an expression for {output!r}")
     except Exception as error:
-        text = str(error).partition("\n")[0] or "no message"
-        reason = text if isinstance(error, InvalidParams) else f"{type(error).__name__}: {text}"
-        raise InvalidParams(f"The indicator {definition.name} ({definition.place}) failed: {reason}") from error
+        raise _failed(definition, error) from error
+    return {output: expressions[output] for output in definition.outputs}
 
 
-def _expression(expressions: Any, output: str) -> "pl.Expr":
-    if not isinstance(expressions, Mapping) or output not in expressions:
-        raise InvalidParams(f"it must return a mapping with an expression for {output!r}")
-    return expressions[output]
+def _failed(definition: Definition, error: Exception) -> InvalidParams:
+    text = str(error).partition("\n")[0] or "no message"
+    reason = text if isinstance(error, InvalidParams) else f"{type(error).__name__}: {text}"
+    return InvalidParams(f"The indicator {definition.name} ({definition.place}) failed: {reason}")

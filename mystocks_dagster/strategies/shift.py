@@ -1,18 +1,23 @@
-"""The shift test: what a strategy said on a day must not change when the days after it are not there yet."""
+"""The shift test: what a strategy or an indicator says of a day must not change when later days are not there yet."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import polars as pl
 
 from mystocks_dagster.strategies.choices import Choice
+from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.evaluation import signals_of
+from mystocks_dagster.strategies.own_indicators import expressions_of
 
 #: Days at which the rows are cut: so many with signals, and so many others.
 _CUTS = 8
 #: Differences that are reported.
 _EXAMPLES = 5
+#: Sums of other rows differ in the last digits.
+_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,9 @@ class Difference:
         day: The day of the cut.
         symbol: The symbol of the signal.
         date: The day of the signal.
-        side: buy or sell.
-        whole: The signal's values with all rows; None if there is no signal.
-        part: Its values with the rows that are left; None if there is no signal.
+        side: buy or sell; of an indicator the name of the output.
+        whole: The values with all rows; None if there is no signal, or no value.
+        part: The values with the rows that are left; None if there is no signal, or no value.
     """
 
     cut: str
@@ -50,7 +55,7 @@ class ShiftTest:
     """The outcome of a shift test.
 
     Attributes:
-        signals: The number of signals that were compared.
+        signals: The number of signals, or of values, that were compared.
         cuts: The number of cuts.
         differences: The first signals that differ; empty if the test is passed.
     """
@@ -67,16 +72,54 @@ def shift_test(choice: Choice, rows: pl.DataFrame) -> ShiftTest:
         choice: The strategy.
         rows: The rows that it reads, of some symbols, sorted by symbol and date.
     """
-    whole = signals_of(choice, rows)
+    said = pl.concat_str("detail", pl.col("score", "weight").round(9), "entry", separator=" ", ignore_nulls=True)
+
+    def signals(frame: pl.DataFrame, since: date) -> pl.DataFrame:
+        return signals_of(choice, frame, since).select("symbol", "date", "side", said=said)
+
+    return _compared(signals, rows, choice.bars_needed, pl.col("said").ne_missing(pl.col("said_part")))
+
+
+def indicator_shift_test(definition: Definition, params: Mapping[str, Any], rows: pl.DataFrame) -> ShiftTest:
+    """Do the same with the values of an indicator, to nine digits.
+
+    Raises:
+        InvalidParams: The code of the indicator fails.
+    """
+    expressions = expressions_of(definition, params)
+
+    def values(frame: pl.DataFrame, since: date) -> pl.DataFrame:
+        outputs = [item.cast(pl.Float64).over("symbol").alias(name) for name, item in expressions.items()]
+        computed = frame.select("symbol", "date", *outputs).filter(pl.col("date") >= since)
+        return computed.unpivot(index=["symbol", "date"], variable_name="side", value_name="said").drop_nulls()
+
+    whole, part = pl.col("said"), pl.col("said_part")
+    differs = (
+        whole.is_null() | part.is_null() | ((whole - part).abs() > _TOLERANCE * pl.max_horizontal(whole.abs(), 1e-3))
+    )
+    return _compared(values, rows, definition.bars_needed(params), differs)
+
+
+def _compared(
+    said: Callable[[pl.DataFrame, date], pl.DataFrame], rows: pl.DataFrame, bars: int | None, differs: pl.Expr
+) -> ShiftTest:
+    """Compare what is said of all rows with what is said of parts of them.
+
+    Args:
+        said: Takes rows and the first day to return, and returns `symbol`, `date`, `side` and `said`.
+        rows: The rows.
+        bars: The lookback; None is the whole past.
+        differs: True where `said` and `said_part` differ.
+    """
+    whole = said(rows, date.min)
     days = _cut_days(rows, whole)
     differences: list[Difference] = []
     for day in days:
-        part = signals_of(choice, rows.filter(pl.col("date") <= day))
-        differences += _differences("future", day, whole.filter(pl.col("date") <= day), part)
-    bars = choice.bars_needed
+        part = said(rows.filter(pl.col("date") <= day), date.min)
+        differences += _differences("future", day, whole.filter(pl.col("date") <= day), part, differs)
     for day in days if bars is not None else ():
-        part = signals_of(choice, _tail(rows, day, bars or 0), day)
-        differences += _differences("past", day, whole.filter(pl.col("date") >= day), part)
+        part = said(_tail(rows, day, bars or 0), day)
+        differences += _differences("past", day, whole.filter(pl.col("date") >= day), part, differs)
     cuts = len(days) * (1 if bars is None else 2)
     return ShiftTest(whole.height, cuts, tuple(differences[:_EXAMPLES]))
 
@@ -97,11 +140,12 @@ def _tail(rows: pl.DataFrame, day: date, bars: int) -> pl.DataFrame:
     return rows.filter(pl.int_range(pl.len()).over("symbol") >= before - bars)
 
 
-def _differences(cut: str, day: date, whole: pl.DataFrame, part: pl.DataFrame) -> Iterator[Difference]:
+def _differences(
+    cut: str, day: date, whole: pl.DataFrame, part: pl.DataFrame, differs: pl.Expr
+) -> Iterator[Difference]:
     key = ["symbol", "date", "side"]
-    said = pl.concat_str("detail", pl.col("score", "weight").round(9), "entry", separator=" ", ignore_nulls=True)
-    frames = (frame.select(pl.col("symbol").cast(pl.String), "date", "side", said=said) for frame in (whole, part))
-    left, right = frames
+    left, right = (frame.with_columns(pl.col("symbol").cast(pl.String)) for frame in (whole, part))
     both = left.join(right, on=key, how="full", coalesce=True, suffix="_part").sort("date", "symbol", "side")
-    for row in both.filter(pl.col("said").ne_missing(pl.col("said_part"))).head(_EXAMPLES).iter_rows():
-        yield Difference(cut, day, *row)
+    for symbol, at, side, *values in both.filter(differs).head(_EXAMPLES).iter_rows():
+        texts = [None if value is None else str(value) for value in values]
+        yield Difference(cut, day, symbol, at, side, *texts)

@@ -22,6 +22,7 @@ from mystocks_dagster.market.backtesting import (
     terms,
 )
 from mystocks_dagster.market.backtesting.engine import BacktestResult, backtest
+from mystocks_dagster.market.backtesting.figures import Figures, measure
 from mystocks_dagster.tasks.backtest_inputs import (
     Inputs,
     read_benchmark,
@@ -31,7 +32,7 @@ from mystocks_dagster.tasks.backtest_inputs import (
     trading_days,
 )
 from mystocks_dagster.tasks.backtest_params import BacktestParams
-from mystocks_dagster.tasks.backtest_store import DETAILS, Figures, backtest_id, measure, store
+from mystocks_dagster.tasks.backtest_store import DETAILS, backtest_id, store
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
 #: The modules that decide about the result.

@@ -1,6 +1,6 @@
 """Load daily bars: store them day by day, decide which days are complete, and report the result."""
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -227,7 +227,7 @@ def store_days(
     partial = partial_days(counts, known, admitted)
     if counts:
         whole = known.complete.keys() - known.lacking
-        loaded.events += add_events(lake, list(counts), admitted.changes, complete=whole)
+        loaded.events += add_events(lake, list(counts), admitted.changes, complete=whole, rows=sum(counts.values()))
         record(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial
@@ -265,14 +265,17 @@ def partial_days(counts: dict[date, int], known: KnownDays, admitted: AdmissionR
     was suspended. A day that lacks a large part of the market is never complete.
     """
     partial = {}
+    earlier = sorted(known.complete)
     for day, rows in counts.items():
         known.lacking.discard(day)
-        short, lack = shortfall(day, rows, known.complete), _lack(day, admitted)
+        short, lack = _shortfall(day, rows, known.complete, earlier), _lack(day, admitted)
         if short:
             partial[day] = f"{short}: {lack}" if lack and admitted.absent.get(day) else short
         elif lack and known.before.get(day) != rows:
             partial[day] = f"{day}: {lack}"
         else:
+            if day not in known.complete:
+                insort(earlier, day)
             known.complete[day] = rows
             known.lacking |= {day} if lack else set()
     return partial
@@ -288,9 +291,11 @@ def _lack(day: date, admitted: AdmissionResult) -> str:
     return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
 
 
-def shortfall(day: date, rows: int, complete: dict[date, int]) -> str | None:
-    """Return why the number of rows is too small, compared with the complete day before; None when it is not."""
-    earlier = sorted(complete)
+def _shortfall(day: date, rows: int, complete: Mapping[date, int], earlier: Sequence[date]) -> str | None:
+    """Return why the number of rows is too small, compared with the complete day before; None when it is not.
+
+    `earlier` has the days of `complete`, ascending.
+    """
     at = bisect_left(earlier, day)
     before = complete[earlier[at - 1]] if at else 0
     if before < _FEW or rows >= min(ENOUGH * before, before - _ORDINARY):

@@ -29,8 +29,9 @@ from mystocks_dagster.tasks.stock_list import refresh_stock_list
 from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
 from mystocks_dagster.trading_calendar.refresh import refresh_when_due
 
-#: The stages and their share of the work with an archive in bulk.
-_SHARES = {"lists": 2, "reading": 10, "bars": 40, "indicators": 40, "signals": 8}
+#: The stages and their seconds for ten years of the whole market out of an archive, on two cores that others share.
+_SECONDS = {"lists": 1, "reading": 6, "bars": 40, "indicators": 46, "signals": 25}
+_MEASURED_YEARS = 10
 
 
 class BootstrapParams(TaskParams):
@@ -49,9 +50,8 @@ class BootstrapParams(TaskParams):
 
 
 @declares(
-    writes=("index_bars", "etf_bars"),
     also_writes=(
-        *("daily_bars", "adjust_events", "stocks", "stock_names", "code_changes"),
+        *("index_bars", "etf_bars", "daily_bars", "adjust_events", "stocks", "stock_names", "code_changes"),
         *("corporate_actions", "action_differences"),
         *("indicators_daily", "indicators_weekly", "indicators_monthly", "indicator_state", "signals"),
         *("loaded_days", "quarantine"),
@@ -72,7 +72,9 @@ def bootstrap_market(params: BootstrapParams, run: TaskRun) -> TaskResult:
     lake = run.lake(source.world)
     lake.check_world()
     forget_missing(lake)
-    stages = Stages(run.report_progress, _SHARES)
+    skipped = () if params.indicators else ("indicators", "signals")
+    usual = {name: value * params.years / _MEASURED_YEARS for name, value in _SECONDS.items() if name not in skipped}
+    stages = Stages(run.report_progress, usual, waits=("lists", "reading"))
     stages.reach("lists", 0, f"source {chosen.name}")
     refreshed = refresh_when_due(source, chosen.settings)
     start, end = span(source, params.years)
@@ -85,7 +87,7 @@ def bootstrap_market(params: BootstrapParams, run: TaskRun) -> TaskResult:
     compared = check_actions(lake, known_action_days(lake))
     if params.indicators and lake.exists("daily_bars"):
         parts += _calculate(run, stages)
-    stages.reach("signals", 1, "stored")
+    stages.reach(list(usual)[-1], 1, "stored")
     result = merge_results(parts)
     calendar = refreshed.message if refreshed and refreshed.changed else ""
     return replace(

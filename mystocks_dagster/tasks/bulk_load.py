@@ -1,48 +1,32 @@
-"""Load the past of the whole market by calendar year: only days that are missing, each year in one commit."""
+"""Load the past of the whole market by calendar year: only days that are missing, each year of bars in one commit."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import date
+from threading import Lock
 from typing import Any, Self
 
 import polars as pl
 
 from mystocks_dagster.lake import quarantine
-from mystocks_dagster.lake.loads import complete_days, entries_of, forget_days
+from mystocks_dagster.lake.loads import complete_days, entries_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.protocol import Progress
 from mystocks_dagster.tags import State
-from mystocks_dagster.tasks.admission import AdmissionResult, admit
-from mystocks_dagster.tasks.bars import LoadedBars, bars_result, partial_days, store_days
+from mystocks_dagster.tasks.admission import admit
+from mystocks_dagster.tasks.bars import bars_result, store_days
 from mystocks_dagster.tasks.findings import abbreviate, describe_findings
 from mystocks_dagster.tasks.known_days import KnownDays
 from mystocks_dagster.tasks.run import TaskResult
+from mystocks_dagster.tasks.small_tables import LoadedTable, SmallTables
 
 _BARS = "daily_bars"
+#: Rows after which the days that were loaded are recorded.
+_ROWS_BETWEEN_RECORDS = 2_500_000
 #: The tables of a whole market's past, in the order in which they are loaded within a year, and the estimated share of
 #: each in the work.
 TABLES_OF_THE_PAST = {_BARS: 8, "index_bars": 1, "etf_bars": 1}
-
-
-@dataclass(kw_only=True)
-class _Table:
-    """The load of one table.
-
-    Attributes:
-        name: Its name.
-        wanted: The days that are missing in the lake, ascending.
-        known: The recorded days.
-        loaded: What is loaded so far.
-        without_actions: Whether a previous close was computed without corporate actions.
-    """
-
-    name: str
-    wanted: Sequence[date]
-    known: KnownDays
-    loaded: LoadedBars = field(default_factory=LoadedBars)
-    without_actions: bool = False
 
 
 def load_history(
@@ -50,8 +34,8 @@ def load_history(
 ) -> list[TaskResult]:
     """Load what the lake lacks of the past from `start` to `end`: daily bars, index bars and ETF bars.
 
-    A day is recorded as loaded after its year, and the adjustment events of its year, are written. So a run that is
-    killed at any point is continued by the next one.
+    A day is recorded as loaded after its rows, and the adjustment events of its year, are written. So a run that is
+    killed at any point is continued by the next one, which loads at most the last years again.
 
     Args:
         source: A source with the market's past.
@@ -72,7 +56,7 @@ def load_history(
     sessions = _sessions(start, end)
     complete = {name: complete_days(lake, name) for name in offered}
     tables = {
-        name: _Table(
+        name: LoadedTable(
             name=name, wanted=[day for day in sessions if day not in complete[name]], known=KnownDays.of(lake, name)
         )
         for name in offered
@@ -83,14 +67,20 @@ def load_history(
         last = max(table.wanted[-1] for table in missing.values())
         actions = known_actions(lake, source.name, last)
         past = source.history(list(missing), first, last, actions=actions, progress=reading, skip=complete)
-        with _Records(lake) as records:
+        with _Records(lake) as records, SmallTables(source.name, lake, records.record) as small:
             for name, frame in past:
+                table = missing[name]
                 if not frame.height:
-                    _store_findings(source, lake, missing[name])
+                    _store_findings(source, lake, table)
                     continue
-                records.begin(frame["date"][-1].year)
-                _store(source, lake, missing[name], frame, records)
-                _report(list(missing.values()), frame["date"][-1].year, writing)
+                if "actions_known" in frame.columns and not table.without_actions:
+                    table.without_actions = bool((~frame["actions_known"]).any())
+                if name == _BARS:
+                    _store(source, lake, table, frame, records)
+                else:
+                    small.take(table, frame, take_findings(source, name))
+                records.write_if_many()
+                _report(list(missing.values()), max(frame["date"].unique()).year, writing)
     results = [_result(table, source, lake, sessions) for table in tables.values()]
     return [*results, *_damaged_files(source), *_without_actions(tables.values())]
 
@@ -115,7 +105,7 @@ def _damaged_files(source: CheckedSource) -> list[TaskResult]:
     return [TaskResult(status=State.PARTIAL_SUCCESS, failed_items=tuple(faults))] if faults else []
 
 
-def _without_actions(tables: Iterable[_Table]) -> list[TaskResult]:
+def _without_actions(tables: Iterable[LoadedTable]) -> list[TaskResult]:
     """Return a result for bars whose previous close is the last close because no corporate actions are known."""
     unconfirmed = [table.name for table in tables if table.without_actions]
     if not unconfirmed:
@@ -134,13 +124,13 @@ def _sessions(start: date, end: date) -> list[date]:
 
 
 class _Records:
-    """The entries of `loaded_days` of one year, written together, because each write is slow.
+    """The entries of `loaded_days`, written together for many rows, because each write is slow.
 
-    They are written after the rows and events of all tables of the year, also when the source fails.
+    They are written after the rows and events of their days, also when the source fails.
     """
 
     def __init__(self, lake: Lake) -> None:
-        self._lake, self._year, self._entries = lake, 0, list[pl.DataFrame]()
+        self._lake, self._entries, self._lock = lake, list[pl.DataFrame](), Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -148,39 +138,34 @@ class _Records:
     def __exit__(self, *_: object) -> None:
         self._write()
 
-    def begin(self, year: int) -> None:
-        """Write the entries of the year before."""
-        if year != self._year:
-            self._write()
-            self._year = year
-
     def record(self, _: Lake, table: str, rows: dict[date, int], **facts: Any) -> None:
-        """Take the place of `record_days`."""
-        self._entries.append(entries_of(table, rows, **facts))
+        """Take the place of `record_days`; two threads may call it."""
+        with self._lock:
+            self._entries.append(entries_of(table, rows, **facts))
+
+    def write_if_many(self) -> None:
+        """Write the entries if loading their rows again would take longer than a few seconds."""
+        with self._lock:
+            rows = sum(int(entries["rows"].sum()) for entries in self._entries)
+        if rows >= _ROWS_BETWEEN_RECORDS:
+            self._write()
 
     def _write(self) -> None:
-        if self._entries:
-            self._lake.upsert("loaded_days", pl.concat(self._entries))
-            self._entries.clear()
+        with self._lock:
+            entries, self._entries = self._entries, []
+        if entries:
+            self._lake.upsert("loaded_days", pl.concat(entries))
 
 
-def _store(source: CheckedSource, lake: Lake, table: _Table, frame: pl.DataFrame, records: _Records) -> None:
-    """Store the rows of one year of one table."""
-    if table.name == _BARS:
-        admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True)
-        counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
-        store_days(source, lake, admitted, counts, table.known, table.loaded, records.record)
-    else:
-        rejected = take_findings(source, table.name)
-        counts = _counts(table, frame)
-        admitted = AdmissionResult(frame, list(rejected.faults), dict(rejected.refused))
-        _store_plain(source, lake, table, admitted, counts, records)
+def _store(source: CheckedSource, lake: Lake, table: LoadedTable, frame: pl.DataFrame, records: _Records) -> None:
+    """Store the daily bars of one year."""
+    admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True)
+    counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
+    store_days(source, lake, admitted, counts, table.known, table.loaded, records.record)
     table.loaded.rows |= counts
-    if "actions_known" in frame.columns and not table.without_actions:
-        table.without_actions = bool((~frame["actions_known"]).any())
 
 
-def _store_findings(source: CheckedSource, lake: Lake, table: _Table) -> None:
+def _store_findings(source: CheckedSource, lake: Lake, table: LoadedTable) -> None:
     """Quarantine the rows of a year of which none can be stored."""
     rejected = take_findings(source, table.name)
     days = {*rejected.refused, *(fault.date for fault in rejected.faults if fault.date)}
@@ -190,38 +175,13 @@ def _store_findings(source: CheckedSource, lake: Lake, table: _Table) -> None:
     table.loaded.refused |= rejected.refused
 
 
-def _counts(table: _Table, frame: pl.DataFrame) -> dict[date, int]:
-    """Return the rows by day: days without rows count too, from the first row of the table on."""
-    rows = dict(frame.group_by("date").agg(pl.len()).sort("date").iter_rows())
-    year, begin = min(rows).year, min(rows) if not table.loaded.rows else date.min
-    return {day: rows.get(day, 0) for day in table.wanted if day.year == year and day >= begin}
-
-
-def _store_plain(
-    source: CheckedSource,
-    lake: Lake,
-    table: _Table,
-    admitted: AdmissionResult,
-    counts: dict[date, int],
-    records: _Records,
-) -> None:
-    forget_days(lake, table.name, [day for day in counts if table.known.complete.pop(day, None) is not None])
-    lake.replace_days(table.name, admitted.rows, list(counts))
-    partial = partial_days(counts, table.known, admitted)
-    records.record(lake, table.name, counts, source=source.name, incomplete=partial, lacking=table.known.lacking)
-    quarantine.replace_days(lake, table.name, admitted.faults, {*counts, *admitted.refused}, source.name)
-    table.loaded.partial |= partial
-    table.loaded.faults += admitted.faults
-    table.loaded.refused |= admitted.refused
-
-
-def _report(tables: Sequence[_Table], year: int, progress: Progress) -> None:
+def _report(tables: Sequence[LoadedTable], year: int, progress: Progress) -> None:
     share = {table.name: TABLES_OF_THE_PAST[table.name] * len(table.wanted) for table in tables}
     done = sum(TABLES_OF_THE_PAST[table.name] * len(table.loaded.rows) for table in tables)
     progress(done, sum(share.values()), f"bars of {year}")
 
 
-def _result(table: _Table, source: CheckedSource, lake: Lake, sessions: Sequence[date]) -> TaskResult:
+def _result(table: LoadedTable, source: CheckedSource, lake: Lake, sessions: Sequence[date]) -> TaskResult:
     if not table.wanted:
         span = f"from {sessions[0]} to {sessions[-1]} " if sessions else ""
         return TaskResult(

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from mystocks_dagster.errors import ContractBroken, NotOffered, SourceError
-from mystocks_dagster.lake.action_check import check_actions
+from mystocks_dagster.lake.action_check import check_actions, known_action_days
 from mystocks_dagster.lake.doubts import find_doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.loads import record_days, was_loaded
@@ -16,9 +16,10 @@ from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
-from mystocks_dagster.sources.chain import members_of
+from mystocks_dagster.sources.chain import first_of, members_of
 from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import MarketSource
+from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
@@ -67,6 +68,49 @@ def sync_actions(
     retry = {"start_date": f"{start or last - _YEAR}", "end_date": f"{last}"}
     keys = _quarantined_keys(lake, frame)
     return stored_result(result, lake, "corporate_actions", rejected, keys, source.name, retry)
+
+
+def sync_actions_with_witness(
+    source: MarketSource, lake: Lake, day: date, *, start: date | None, end: date | None, force: bool
+) -> TaskResult:
+    """Sync the actions from the first of several sources that answers, and from the next one as their witness.
+
+    Where the two state an action differently, or one of them lacks it, `check_actions` and `compare_sources` say so. A
+    witness that fails is named in the result, and the actions of the first source stay. Arguments and errors are those
+    of `sync_actions`.
+    """
+    members, asked = list(members_of(source, "corporate_actions")), list[str]()
+
+    def sync(member: MarketSource) -> TaskResult:
+        asked.append(member.name)
+        return sync_actions(member, lake, day, start=start, end=end, force=force)
+
+    result = first_of(source, "corporate_actions", sync)
+    later = [member for member in members if member.name not in asked]
+    if result.status == State.SKIPPED or not later:
+        return result
+    last = end or day
+    return _add_witness(result, asked[-1], later[0], lake, (start or last - _YEAR, last))
+
+
+def _add_witness(
+    result: TaskResult, giver: str, witness: MarketSource, lake: Lake, span: tuple[date, date]
+) -> TaskResult:
+    """Store what a second source states of the same days, and return the result with what it contradicts."""
+    try:
+        rows = lake.upsert("corporate_actions", witness.corporate_actions(*span))
+    except (NotOffered, SourceError, ContractBroken) as error:
+        return replace(result, message=f"{result.message} No second source: {witness.name}: {error}")
+    rejected = take_findings(witness, "corporate_actions")
+    days = [known for known in known_action_days(lake) if span[0] <= known <= span[1]]
+    compared = check_actions(lake, days)
+    message = f"{result.message} {witness.name} witnesses them with {rows:,} of its own."
+    if (text := describe_differences(compared.open)) not in message:
+        message += text
+    counts = {**result.rows, "corporate_actions": result.rows.get("corporate_actions", 0) + rows}
+    merged = replace(result, message=message, rows=counts | compared.rows)
+    retry = {"start_date": f"{span[0]}", "end_date": f"{span[1]}"}
+    return stored_result(merged, lake, "corporate_actions", rejected, (), f"{giver}, {witness.name}", retry)
 
 
 def _record(lake: Lake, frame: pl.DataFrame, start: date, end: date, source: str, *, latest: date) -> list[date]:

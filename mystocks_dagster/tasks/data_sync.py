@@ -24,7 +24,11 @@ from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
 from mystocks_dagster.tasks.bars import bars_result
 from mystocks_dagster.tasks.bars_chain import first_day, load_from_members
-from mystocks_dagster.tasks.corporate_actions import describe_differences, fetch_actions_from_first, sync_actions
+from mystocks_dagster.tasks.corporate_actions import (
+    describe_differences,
+    fetch_actions_from_first,
+    sync_actions_with_witness,
+)
 from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.param_types import Day, SourceName, Symbols, TaskParams, WindowParams
@@ -148,6 +152,8 @@ def _with_calendar(result: TaskResult, refreshed: RefreshResult | None, run: Tas
 def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     """Fetch dividends, bonus shares and rights issues once per trading day, and derive the ratios that they explain.
 
+    Of several sources the first that answers gives them, and the next one is their witness.
+
     Raises:
         SourceError: The source failed.
         LakeError: The lake cannot be written.
@@ -155,11 +161,7 @@ def sync_corporate_actions(params: ActionSync, run: TaskRun) -> TaskResult:
     source, lake = _open_source_and_lake(params.data_source, run)
     window = {"start": params.start_date, "end": params.end_date}
     day = latest_closed(source)
-
-    def sync(member: MarketSource) -> TaskResult:
-        return sync_actions(member, lake, day, **window, force=params.force)
-
-    result = _skip_if_not_offered(lambda: first_of(source, "corporate_actions", sync))
+    result = _skip_if_not_offered(lambda: sync_actions_with_witness(source, lake, day, **window, force=params.force))
     return add_deliveries(result, source)
 
 

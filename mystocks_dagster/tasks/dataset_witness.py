@@ -1,19 +1,21 @@
 """Compare the stored rows of a dataset with its witness, a table of the same numbers from another source."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
 import polars as pl
 
+from mystocks_dagster.datasets import registry
 from mystocks_dagster.datasets.model import Witness
 from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.lake.comparisons import record_comparison
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.market.witnesses import Comparison, Tolerance, percent, value_differences
+from mystocks_dagster.market.witnesses import Comparison, Tolerance, compare_columns, percent, value_differences
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.run import TaskResult
+from mystocks_dagster.tasks.stored_day import StoredDay
 
 #: The tables that a comparison writes.
 WRITTEN = ("source_differences", "source_comparisons")
@@ -24,11 +26,11 @@ def with_agreement(result: TaskResult, dataset: Dataset, lake: Lake) -> TaskResu
 
     Each loaded day is compared and recorded in `source_comparisons`, its differences in `source_differences`. Rows that
     only one of the two tables has do not count, nor do rows that both have from the same source. Nothing is compared if
-    the witness is not stored yet.
+    the witness is not stored yet, or if it has another key: `compare_sources` compares those.
     """
     witness = dataset.spec.witness
     days = result.days.get(dataset.table.name, ())
-    if not witness or not days or witness.table not in TABLES or not lake.exists(witness.table):
+    if not witness or witness.key or not days or witness.table not in TABLES or not lake.exists(witness.table):
         return result
     both = _joined(dataset, witness, lake, days)
     if both.is_empty():
@@ -68,6 +70,47 @@ def _record(dataset: Dataset, witness: Witness, lake: Lake, day: date, rows: pl.
     sources = _names(rows["source"], dataset.table.name), _names(rows["source_b"], witness.table)
     record_comparison(lake, dataset.table.name, day, sources, result)
     return result
+
+
+def witnessing() -> Iterator[Dataset]:
+    """Yield the datasets that are a witness of another table."""
+    yield from (dataset for dataset in registry.usable() if dataset.spec.witness)
+
+
+def compare_stored(dataset: Dataset, lake: Lake, day: date | None) -> tuple[StoredDay, Comparison] | None:
+    """Compare a table with the dataset that is its witness, without a request.
+
+    Args:
+        dataset: A dataset with a witness.
+        lake: The lake.
+        day: The trading day or period; None is the newest one that both have.
+
+    Returns:
+        The rows of the table, with those sources that gave them, and the result; None if one of the two has no rows.
+    """
+    witness = dataset.spec.witness
+    if witness is None or witness.table not in TABLES:
+        return None
+    names = (witness.table, dataset.table.name)
+    if not all(lake.exists(name) for name in names):
+        return None
+    common = sorted(set(lake.days(names[0])) & set(lake.days(names[1])))
+    chosen = day if day in common else common[-1] if common and day is None else None
+    if chosen is None:
+        return None
+    theirs, ours = (_newest_rows(lake, name, chosen) for name in names)
+    ours = ours.select("symbol", *(pl.col(own).alias(name) for own, name in witness.columns.items()))
+    tolerances = {name: Tolerance(relative=witness.within) for name in witness.columns.values()}
+    result = compare_columns(tolerances, theirs, ours, same_rows=witness.same_rows)
+    givers = tuple(theirs["source"].drop_nulls().unique().sort()) if "source" in theirs.columns else ()
+    return StoredDay(table=names[0], day=chosen, rows=theirs, givers=givers or (names[0],)), result
+
+
+def _newest_rows(lake: Lake, name: str, day: date) -> pl.DataFrame:
+    """Return one row for each symbol of a day or period: the version that became known last."""
+    rows = lake.read(name, start=day, end=day)
+    known = [column for column in TABLES[name].known_by if column in rows.columns]
+    return rows.sort("symbol", *known, nulls_last=False).unique("symbol", keep="last", maintain_order=True)
 
 
 def _joined(dataset: Dataset, witness: Witness, lake: Lake, days: Sequence[date]) -> pl.DataFrame:

@@ -9,7 +9,6 @@ from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.catalogue.calculation import Calculation, of_formula
 from mystocks_dagster.market.catalogue.registry import NAMES
 from mystocks_dagster.market.formulas.problems import FormulaError
-from mystocks_dagster.market.formulas.syntax import Name, walk
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.formula_files import read_formula
 from mystocks_dagster.tasks.located_faults import located
@@ -86,12 +85,7 @@ class FormulaChoice(NamedFormula):
         if self.name.upper() in NAMES:
             error = fault(f"{self.name} is an indicator of the catalogue", "Choose another name for your formula.")
             raise located(error, ("name",), self.name)
-        calculation = self.calculations()[0]
-        lines = (part for line in calculation.formula.statements for part in walk(line.expression))
-        names = {part.name for part in lines if isinstance(part, Name)}
-        if unused := [key for key in self.values if key.upper() not in names]:
-            error = fault(f"the formula of {self.name} has no parameter {unused[0]!r}", "Remove the key.")
-            raise located(error, (unused[0],), self.values[unused[0]])
+        self.calculations()
 
     def calculations(self) -> tuple[Calculation, ...]:
         """Return what the entry asks for; errors as in `NamedFormula.check`."""

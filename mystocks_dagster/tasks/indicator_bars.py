@@ -60,7 +60,7 @@ class TradedBars:
         """Return bars in order of symbol (an `Enum`) and date."""
         names = ["symbol", "date", *self.columns, "suspended"]
         stored = self.lake.scan("daily_bars", columns=names, symbols=symbols, start=start, end=end)
-        traded = before_unknown(self.lake, stored.filter(~pl.col("suspended")).drop("suspended"))
+        traded = before_unknown(self.lake, stored.filter(~pl.col("suspended")).drop("suspended"), self._events)
         prices = [name for name in PRICES if name in self.columns]
         return collect_sorted(traded, self.lake.location, factors=self._factors, multiplied=prices).drop("factor")
 

@@ -39,7 +39,7 @@ def carry(lake: Lake, work: Work, inputs: Sequence[Version], extent: Extent) -> 
         less time.
     """
     found = work.stored_state(lake, inputs)
-    if found is None or not lake.exists(work.table):
+    if found is None:
         return None
     stored, carried = found
     changed = _changed_symbols(lake, work, stored, inputs, extent)

@@ -15,14 +15,17 @@ from pydantic import (
     create_model,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.catalogue.calculation import Calculation, distinct, of_catalogue, shared_column
 from mystocks_dagster.market.catalogue.definition import LONGEST, Definition, Parameter
 from mystocks_dagster.market.catalogue.registry import CATALOGUE, NAMES, definition
+from mystocks_dagster.strategies.own_indicators import indicator_problems, own_indicators
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.formula_choice import FormulaChoice
 from mystocks_dagster.tasks.located_faults import located
+from mystocks_dagster.tasks.own_indicator_choice import OwnChoice, is_own
 
 #: Most windows of one entry.
 _MOST_WINDOWS = 50
@@ -80,9 +83,20 @@ def _several(windows: tuple[int, ...]) -> tuple[int, ...]:
     return windows
 
 
+def _no_indicator(name: str) -> PydanticCustomError:
+    for problem in indicator_problems():
+        if problem.message.startswith(f"{name}: "):
+            return fault(f"the indicator {name!r} has a problem", f"See {problem}")
+    names = [*NAMES, *own_indicators()]
+    return fault(f"{name!r} is no indicator", f"{suggest(name, names)} Or give it a formula: or a file:.")
+
+
 def _known(name: str) -> str:
     if name not in NAMES:
-        raise fault(f"{name!r} is no indicator", f"{suggest(name, NAMES)} Or give it a formula: or a file:.")
+        raise fault(
+            f"{name!r} is no indicator",
+            f"{suggest(name, [*NAMES, *own_indicators()])} Or give it a formula: or a file:.",
+        )
     return name
 
 
@@ -92,16 +106,20 @@ def _unknown(value: Any) -> Any:
     name = value.get("name")
     if not isinstance(name, str):
         raise fault("an indicator needs a name", _FORMS)
-    error = fault(f"{name!r} is no indicator", f"{suggest(name, NAMES)} Or give it a formula: or a file:.")
+    error = fault(
+        f"{name!r} is no indicator", f"{suggest(name, [*NAMES, *own_indicators()])} Or give it a formula: or a file:."
+    )
     raise located(error, ("name",), name)
 
 
 #: The tags of the forms; no key of an entry looks like one, so that errors have the paths of the file.
-_NAME_ONLY, _FORMULA, _NEITHER = "=name", "=formula", "=unknown"
+_NAME_ONLY, _FORMULA, _OWN, _NEITHER = "=name", "=formula", "=own", "=unknown"
 
 
 def _form(value: Any) -> str:
     """Return the tag of an entry's form."""
+    if is_own(value):
+        return _OWN
     if isinstance(value, str):
         return _NAME_ONLY
     if isinstance(value, FormulaChoice) or (isinstance(value, Mapping) and {"formula", "file"} & {*value}):
@@ -117,12 +135,13 @@ _Name = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": 
 _Unknown = Annotated[None, BeforeValidator(_unknown), WithJsonSchema({"not": {}})]
 
 if TYPE_CHECKING:
-    _Forms = str | CatalogueChoice | FormulaChoice
+    _Forms = str | CatalogueChoice | FormulaChoice | OwnChoice
 else:  # the names are those of the catalogue
     _Forms = Union[
         Annotated[_Name, Tag(_NAME_ONLY)],
         *(Annotated[_catalogue_model(entry), Tag(f"={name}")] for name, entry in CATALOGUE.items()),
         Annotated[FormulaChoice, Tag(_FORMULA)],
+        Annotated[OwnChoice, Tag(_OWN)],
         Annotated[_Unknown, Tag(_NEITHER)],
     ]
 

@@ -87,7 +87,7 @@ class Work:
         return watermarks([*self.names], inputs)
 
     def stored_state(self, lake: Lake, inputs: Sequence[Version]) -> tuple[Stored, Carried] | None:
-        """Return the state of all calculations, if they have one from the same versions of the same tables."""
+        """Return the state of all calculations, if all have one from the same versions, and the rows have seen them."""
         states = read_states(lake, self.period, [*self.names])
         if not self.plan.carried or {*states} != {*self.names}:
             return None
@@ -101,7 +101,17 @@ class Work:
         steps = {version: values for state in states.values() for version, values in state.steps.items()}
         if {version: values.shape[1] for version, values in steps.items()} != self.plan.states:
             return None
+        if not self._have_rows_seen(lake, first.inputs):
+            return None
         return first, Carried({symbol: place for place, symbol in enumerate(first.symbols)}, steps)
+
+    def _have_rows_seen(self, lake: Lake, inputs: Sequence[Version]) -> bool:
+        """Return whether the stored rows are at least as new as a state; restored ones are not."""
+        computed = lake.log(self.table)
+        if computed is None:
+            return False
+        seen = ((seen_version(computed, name, version), version.number) for name in self.names for version in inputs)
+        return all(number is not None and number >= needed for number, needed in seen)
 
     def states(self, carried: Carried, inputs: Sequence[Version], until: date) -> dict[tuple[str, str], Stored]:
         """Return the state of each calculation, to be stored."""

@@ -2,9 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.lake.doubts import Doubt, describe_doubts, find_doubts
@@ -23,7 +26,8 @@ from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calc
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
 from mystocks_dagster.tasks.indicator_work import Work, joined
 from mystocks_dagster.tasks.param_types import Symbols, TaskParams
-from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares, tables_of
+from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
+from mystocks_dagster.tasks.stages import StageTimes
 
 
 class IndicatorParams(TaskParams):
@@ -41,11 +45,29 @@ class IndicatorParams(TaskParams):
     force: bool = Field(default=False, description="Rewrite the tables even when nothing has changed.")
 
 
-@declares(
+_TABLES = Tables(
     writes=("indicators_daily", "indicators_weekly", "indicators_monthly"),
     also_writes=("adjust_events", "indicator_state"),
     reads=("daily_bars", "adjust_events"),
     formulas=(adjust, indicators, periods, "mystocks_dagster.market.kernels", "mystocks_dagster.market.formulas"),
+)
+
+
+def _tables(params: Mapping[str, Any]) -> Tables:
+    """Return the tables with what a task with these params calculates."""
+    try:
+        chosen = IndicatorParams.model_validate(params).indicators
+    except ValidationError:  # the file's own check reports it
+        return _TABLES
+    return replace(_TABLES, definitions=tuple(f"{item.label} {item.version}" for item in chosen_calculations(chosen)))
+
+
+@declares(
+    writes=_TABLES.writes,
+    also_writes=_TABLES.also_writes,
+    reads=_TABLES.reads,
+    formulas=_TABLES.formulas,
+    by_params=_tables,
 )
 def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> TaskResult:
     """Calculate indicators and store them, for new bars from the stored state of the bars before.
@@ -66,7 +88,7 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     code = tables_of(calculate_technical_indicators).code_version or ""
     calculations = chosen_calculations(params.indicators)
     works = [part for period in dict.fromkeys(params.periods) for part in Work(period, calculations, code).parts()]
-    extent = stored_extent(lake)
+    extent, times = stored_extent(lake), StageTimes()
     if params.symbols:
         without = _without_traded_bars(lake, params.symbols)
         rows = Counter[str]()
@@ -74,11 +96,12 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
             rows[work.table] += recompute(lake, work, params.symbols)
     else:
         without = []
-        rows = _calculated(lake, works, inputs, extent, params, run)
+        rows = _calculated(lake, works, inputs, extent, params, run, times)
     if not any(rows.values()):
         return _result({}, doubtful, without, f"Already complete up to {extent.last}.")
     message = f"{sum(rows.values())} rows up to {extent.last}."
-    return _result(rows, doubtful, without, f"{message} {_without_values(lake, works, extent)}".strip())
+    result = _result(rows, doubtful, without, f"{message} {_without_values(lake, works, extent)}".strip())
+    return replace(result, stages=times.seconds)
 
 
 def _without_values(lake: Lake, works: Sequence[Work], extent: Extent) -> str:
@@ -96,7 +119,13 @@ def _without_values(lake: Lake, works: Sequence[Work], extent: Extent) -> str:
 
 
 def _calculated(
-    lake: Lake, works: Sequence[Work], inputs: Sequence[Version], extent: Extent, params: IndicatorParams, run: TaskRun
+    lake: Lake,
+    works: Sequence[Work],
+    inputs: Sequence[Version],
+    extent: Extent,
+    params: IndicatorParams,
+    run: TaskRun,
+    times: StageTimes,
 ) -> dict[str, int]:
     """Calculate what is stale: from the stored state where that is possible, else from the first bar on."""
     stale = works if params.force else [work.without(work.fresh(lake, inputs)) for work in works]
@@ -105,7 +134,8 @@ def _calculated(
     anew: list[Work] = []
     for done, work in enumerate(stale):
         run.report_progress(done, len(stale), f"{work.period} indicators")
-        carried = None if params.force else carry(lake, work, inputs, extent)
+        with times.of(f"{work.period}, new bars"):
+            carried = None if params.force else carry(lake, work, inputs, extent)
         if carried is None:
             anew.append(work)
         else:
@@ -113,17 +143,17 @@ def _calculated(
     if anew := joined(anew):
         names = ", ".join(dict.fromkeys(item.name for work in anew for item in work.calculations))
         run.logger.info("Calculating %s from the first of %d bars on", names, extent.rows)
-        rebuilt = rebuild(
-            lake,
-            anew,
-            inputs,
-            extent,
-            lambda done, total: run.report_progress(done, total, "indicators from the first bar on"),
-        )
+        progress = partial(_report_rebuild, run)
+        with times.of("from the first bar on"):
+            rebuilt = rebuild(lake, anew, inputs, extent, progress)
         rows |= {table: rows.get(table, 0) + count for table, count in rebuilt.items()}
     if stale:
         run.report_progress(len(stale), len(stale), "stored")
     return rows
+
+
+def _report_rebuild(run: TaskRun, done: int, total: int) -> None:
+    run.report_progress(done, total, "indicators from the first bar on")
 
 
 def _without_traded_bars(lake: Lake, symbols: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import polars as pl
 
 from mystocks_dagster.errors import TaskFailed
 from mystocks_dagster.lake.events import session_before
-from mystocks_dagster.lake.loads import record_days, was_loaded
+from mystocks_dagster.lake.loads import load_entries, record_days, was_loaded
 from mystocks_dagster.lake.stock_names import record_history, record_names
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
@@ -24,7 +24,7 @@ ENOUGH = 0.97
 
 
 def sync_stock_list(source: MarketSource, lake: Lake, day: date, *, include_delisted: bool, force: bool) -> TaskResult:
-    """Fetch and store the stock list of `day` unless it is stored.
+    """Fetch and store the stock list of `day` unless it is stored; one that came along with bars is taken over.
 
     Raises:
         NotOffered: The source has no stock list.
@@ -33,6 +33,8 @@ def sync_stock_list(source: MarketSource, lake: Lake, day: date, *, include_deli
     stored = not force and was_loaded(lake, "stocks", day)
     if stored and (not include_delisted or _delisted(lake)):
         return TaskResult(status="skipped", message=f"The stock list of {day} is stored already.")
+    if not force and not include_delisted and was_loaded(lake, "stocks", day, completely=False):
+        return _take_over(lake, day)
     return _fetch(source, lake, day, include_delisted=include_delisted, complete=True)
 
 
@@ -41,6 +43,14 @@ def refresh_stock_list(source: MarketSource, lake: Lake, day: date, *, force: bo
     if not force and was_loaded(lake, "stocks", day, completely=False):
         return TaskResult(status="skipped", message=f"The stock list of {day} is stored already.")
     return _fetch(source, lake, day, include_delisted=False, complete=False)
+
+
+def _take_over(lake: Lake, day: date) -> TaskResult:
+    """Record the list that another task fetched on that day as the list of the day, without a request."""
+    entry = load_entries(lake, "stocks").filter(pl.col("date") == day).row(0, named=True)
+    record_days(lake, "stocks", {day: entry["rows"]}, source=entry["source"])
+    message = f"Stock list: {entry['rows']:,} stocks from {entry['source']}, fetched along with the bars of {day}."
+    return TaskResult(message=message, rows={"stocks": entry["rows"]})
 
 
 def _fetch(source: MarketSource, lake: Lake, day: date, *, include_delisted: bool, complete: bool) -> TaskResult:

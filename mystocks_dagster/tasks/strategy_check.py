@@ -1,12 +1,17 @@
-"""The shift test of a strategy on stored days. It runs the strategy's code, so it is a task of its own process."""
+"""The shift test of strategies and indicators on stored days. It runs their code, so it has a process of its own."""
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Any
 
-from mystocks_dagster.errors import TableMissing
+from pydantic import Field, ValidationError
+
+from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.strategies.choices import Entries, choice_of
 from mystocks_dagster.strategies.columns import INDICATORS
-from mystocks_dagster.strategies.shift import ShiftTest, shift_test
+from mystocks_dagster.strategies.definition import Definition
+from mystocks_dagster.strategies.own_indicators import find_indicator
+from mystocks_dagster.strategies.shift import ShiftTest, indicator_shift_test, shift_test
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
@@ -16,8 +21,9 @@ from mystocks_dagster.tasks.strategy_rows import read_all
 class CheckParams(TaskParams):
     """Parameters of `check_strategy`."""
 
-    strategies: Entries = Field(
-        min_length=1, description="The strategies, as in calculate_strategy_signals; each is tested."
+    strategies: Entries = Field(default=[], description="The strategies, as in calculate_strategy_signals.")
+    indicators: list[dict[str, Any]] = Field(
+        default=[], description="Indicators in Python: {name: NAME, PARAMETER: VALUE}."
     )
     symbols: int = Field(default=200, ge=1, le=6000, description="Number of symbols, spread over the market.")
     years: int = Field(default=3, ge=1, le=40, description="Years up to the newest stored day.")
@@ -34,10 +40,14 @@ def check_strategy(params: CheckParams, run: TaskRun) -> TaskResult:
     lake = run.lake()
     symbols = _symbols(lake, params.symbols)
     tests = {}
-    for done, entry in enumerate(params.strategies):
-        choice = choice_of(entry)
-        run.report_progress(done, len(params.strategies), choice.label)
-        tests[choice.label] = shift_test(choice, read_all(lake, choice, symbols=symbols, years=params.years))
+    for choice in map(choice_of, params.strategies):
+        run.report_progress(len(tests), len(params.strategies), choice.label)
+        rows = read_all(lake, [choice], choice.definition.reads, symbols=symbols, years=params.years)
+        tests[choice.label] = shift_test(choice, rows)
+    for entry in params.indicators:
+        definition = find_indicator(entry["name"])
+        rows = read_all(lake, [], definition.reads, symbols=symbols, years=params.years)
+        tests[definition.name] = indicator_shift_test(definition, _values(definition, entry), rows)
     failed = [name for name, test in tests.items() if test.differences]
     return TaskResult(
         status=State.FAILED if failed else State.SUCCESS,
@@ -46,6 +56,15 @@ def check_strategy(params: CheckParams, run: TaskRun) -> TaskResult:
         failed_items=tuple(failed),
         metadata={name: _json(test) for name, test in tests.items()},
     )
+
+
+def _values(definition: Definition, entry: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in entry.items() if name != "name"}
+    try:
+        model = definition.model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidParams(f"{definition.name}: {error.errors(include_url=False)[0]['msg']}.") from None
+    return {name: getattr(model, name) for name in definition.fields}
 
 
 def _symbols(lake: Lake, number: int) -> list[str]:
@@ -60,8 +79,8 @@ def _text(test: ShiftTest) -> str:
     if test.differences:
         return f"{test.differences[0]}"
     if not test.signals:
-        return "it gives no signal on these days, so nothing could be compared"
-    return f"{test.signals} signals are the same at {test.cuts} cuts"
+        return "it says nothing on these days, so nothing could be compared"
+    return f"{test.signals} signals or values are the same at {test.cuts} cuts"
 
 
 def _json(test: ShiftTest) -> dict[str, object]:

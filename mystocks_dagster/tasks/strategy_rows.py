@@ -12,7 +12,6 @@ from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.lake.stock_names import with_known_st
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.limit_columns import with_limits
-from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.strategies.choices import Choice
 from mystocks_dagster.strategies.columns import (
     ADJUSTED,
@@ -59,7 +58,7 @@ def read_rows(lake: Lake, choices: Sequence[Choice], needs: Needs) -> pl.DataFra
     Raises:
         TableMissing: A column does not exist, or has no values.
     """
-    _check_columns(choices)
+    _check_columns(lake, choices)
     rows = _rows(lake, needs.columns, start=needs.start)
     if needs.start and needs.bars and (short := _short(rows, needs)):
         earlier = _rows(lake, needs.columns, end=needs.start - timedelta(days=1), symbols=short)
@@ -68,16 +67,18 @@ def read_rows(lake: Lake, choices: Sequence[Choice], needs: Needs) -> pl.DataFra
     return rows
 
 
-def read_all(lake: Lake, choice: Choice, *, symbols: Sequence[str], years: int) -> pl.DataFrame:
-    """Return the rows that a strategy reads, of some symbols, of the years up to the newest stored day.
+def read_all(
+    lake: Lake, choices: Sequence[Choice], columns: Sequence[str], *, symbols: Sequence[str], years: int
+) -> pl.DataFrame:
+    """Return rows of some symbols, of the years up to the newest stored day.
 
     Raises:
-        TableMissing: A column does not exist, or has no values.
+        TableMissing: A column that one of the strategies reads does not exist, or has no values.
     """
-    _check_columns([choice])
+    _check_columns(lake, choices)
     newest = lake.head(INDICATORS, 1)["date"].item()
-    rows = _rows(lake, choice.definition.reads, start=newest - timedelta(days=366 * years), symbols=symbols)
-    _check_values(rows, [choice])
+    rows = _rows(lake, columns, start=newest - timedelta(days=366 * years), symbols=symbols)
+    _check_values(rows, choices)
     return rows
 
 
@@ -146,9 +147,9 @@ def _with_rules(lake: Lake, rows: pl.DataFrame, columns: Sequence[str]) -> pl.Da
     return rows.with_columns(pl.col("symbol").cast(kind))
 
 
-def _check_columns(choices: Sequence[Choice]) -> None:
+def _check_columns(lake: Lake, choices: Sequence[Choice]) -> None:
     """Raise an error for a column that no table has."""
-    stored = TABLES[INDICATORS].dtypes
+    stored = lake.schema_of(INDICATORS).dtypes
     for choice in choices:
         for name in indicator_columns(choice.definition.reads):
             if name not in stored:

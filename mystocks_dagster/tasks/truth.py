@@ -8,8 +8,10 @@ import polars as pl
 
 from mystocks_dagster.lake.comparisons import comparisons, open_differences
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.tables import BUILT_IN
 from mystocks_dagster.market.witnesses import percent
 from mystocks_dagster.sources.witnesses import compared_tables, witnesses_of
+from mystocks_dagster.tasks.dataset_witness import witnessing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,8 @@ class DatasetTruth:
 
     Attributes:
         table: Name of the dataset.
-        witnesses: All sources that can be compared, as declared; those that give a sample only are marked.
+        witnesses: All sources and datasets that can be compared, as declared; those that give a sample only are marked.
+            Empty if there is none.
         day: The compared trading day; None if nothing was compared.
         source: The source of the stored rows.
         witness: The other source.
@@ -58,7 +61,7 @@ def truth(lake: Lake, day: date | None = None) -> list[DatasetTruth]:
     """
     rows, differences = comparisons(lake, day), open_differences(lake)
     result = []
-    for table in compared_tables():
+    for table in _tables():
         declared = witness_names(table)
         found = rows.filter(pl.col("table") == table).to_dicts()
         result += [_compared(row, declared, differences) for row in found]
@@ -84,7 +87,19 @@ def truth(lake: Lake, day: date | None = None) -> list[DatasetTruth]:
 
 def witness_names(table: str) -> tuple[str, ...]:
     """Return the sources of a table that can be compared with each other; `(sample)` marks those without whole days."""
-    return tuple(f"{witness.source}{'' if witness.in_bulk else ' (sample)'}" for witness in witnesses_of(table))
+    datasets = [
+        dataset.name for dataset in witnessing() if dataset.spec.witness and dataset.spec.witness.table == table
+    ]
+    if table not in compared_tables():
+        return tuple(datasets)
+    sources = (f"{witness.source}{'' if witness.in_bulk else ' (sample)'}" for witness in witnesses_of(table))
+    return (*sources, *datasets)
+
+
+def _tables() -> list[str]:
+    """Return the tables whose rows are compared, then the others that come from outside."""
+    outside = [name for name, table in BUILT_IN.items() if table.origin in ("source", "snapshot")]
+    return list(dict.fromkeys([*compared_tables(), *outside]))
 
 
 def _compared(row: dict[str, Any], declared: tuple[str, ...], differences: pl.DataFrame) -> DatasetTruth:

@@ -4,18 +4,16 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 from pydantic import Field, field_validator
 
 from mystocks_dagster.errors import MyStocksError, NotOffered, SettingsError, SourceError
 from mystocks_dagster.lake.comparisons import record_calendar, record_comparison
-from mystocks_dagster.lake.loads import load_entries
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.witnesses import (
     COMPARED,
     WITNESS_TABLES,
@@ -27,16 +25,17 @@ from mystocks_dagster.market.witnesses import (
 from mystocks_dagster.settings import Settings, source_names
 from mystocks_dagster.sources.chain import late_until
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
-from mystocks_dagster.sources.declaration import EXCHANGES
-from mystocks_dagster.sources.registry import declarations, open_source
+from mystocks_dagster.sources.registry import open_source
 from mystocks_dagster.sources.witnesses import Witness, covers, witnesses_of
 from mystocks_dagster.tags import State
+from mystocks_dagster.tasks.dataset_witness import compare_stored, witnessing
 from mystocks_dagster.tasks.param_types import Day, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+from mystocks_dagster.tasks.stored_day import StoredDay, in_exchanges, stored_day
 
-ComparedTable = Literal["daily_bars", "index_bars", "etf_bars", "daily_valuation", "adjust_events"]
-#: The table whose loaded days are those of a table that is derived from it.
-_DAYS_OF = {"adjust_events": "daily_bars"}
+ComparedTable = Literal["daily_bars", "index_bars", "etf_bars", "daily_valuation", "adjust_events", "corporate_actions"]
+#: Tables of which a trading day may have no row.
+_SPARSE = frozenset({"adjust_events", "corporate_actions"})
 #: Calendars are compared so many days before and after the compared day.
 _CALENDAR = timedelta(days=45)
 
@@ -45,7 +44,7 @@ class WitnessParams(TaskParams):
     """Parameters of `compare_sources`."""
 
     tables: list[ComparedTable] = Field(
-        default=["daily_bars", "index_bars", "etf_bars", "daily_valuation", "adjust_events"],
+        default=list(get_args(ComparedTable)),
         min_length=1,
         description="Tables to compare.",
     )
@@ -85,25 +84,12 @@ class _Report:
     asked: dict[str, CheckedSource] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _StoredDay:
-    """The stored rows of a day; `givers` are the sources that gave them."""
-
-    table: str
-    day: date
-    rows: pl.DataFrame
-    givers: tuple[str, ...]
-
-    @property
-    def source(self) -> str:
-        return ", ".join(self.givers)
-
-
 @declares(writes=("source_differences", "source_comparisons"), reads=tuple(COMPARED))
 def compare_sources(params: WitnessParams, run: TaskRun) -> TaskResult:
     """Compare the stored rows of a day with a source that did not give them, table by table.
 
-    All rows are compared where the other source gives the day in bulk, else a sample of symbols. The stored rows stay
+    All rows are compared where the other source gives the day in bulk, else a sample of symbols. A dataset that is the
+    witness of a table is compared with it where both are stored. The stored rows stay
     as they are: neither source is preferred, and each difference is kept in the table `source_differences`.
 
     Raises:
@@ -117,6 +103,10 @@ def compare_sources(params: WitnessParams, run: TaskRun) -> TaskResult:
     for done, table in enumerate(params.tables):
         run.report_progress(done, len(params.tables), table)
         _compare_table(table, params, run, lake, opened, report)
+    for dataset in witnessing():
+        if compared := compare_stored(dataset, lake, params.day):
+            stored, result = compared
+            _record(stored, (stored.source, dataset.name), result, lake, report)
     _compare_calendars(report.asked.values(), lake, params.day, report)
     return _result(report)
 
@@ -130,9 +120,13 @@ def _compare_table(
     report: _Report,
 ) -> None:
     """Compare a table with the first witness that has the day, and record the result."""
-    stored = _stored_day(lake, table, params.day)
+    stored = stored_day(lake, table, params.day)
     if stored is None:
         report.skipped.append(f"{table}: nothing is loaded{f' of {params.day}' if params.day else ''}.")
+        return
+    if pair := stored.pair():
+        (first, own), (second, other) = pair
+        _record(stored, (first, second), compare(table, own, other), lake, report)
         return
     failures: dict[str, MyStocksError] = {}
     for witness, source in _sources(stored, params.witnesses, run.settings, opened):
@@ -145,33 +139,22 @@ def _compare_table(
             failures[f"{table} with {witness.source}"] = error
             continue
         report.asked[source.name] = source
-        record_comparison(lake, table, stored.day, (stored.source, witness.source), result)
-        _count(report, "source_differences", result.differences.height)
-        _count(report, "source_comparisons", 1)
-        report.compared.append(_sentence(stored, witness.source, result))
+        _record(stored, (stored.source, witness.source), result, lake, report)
         return
     report.failures |= failures
     if not failures:
         report.skipped.append(f"{table}: no other source has {stored.day} now.")
 
 
-def _stored_day(lake: Lake, table: str, day: date | None) -> _StoredDay | None:
-    """Return the stored rows of a day, or of the newest day with rows; None if there are none."""
-    entries = load_entries(lake, _DAYS_OF.get(table, table)).filter(pl.col("rows") > 0).sort("date")
-    entries = entries.tail(1) if day is None else entries.filter(pl.col("date") == day)
-    if entries.is_empty():
-        return None
-    entry = entries.row(0, named=True)
-    rows = TABLES[table].empty()
-    if lake.exists(table):
-        rows = lake.read(table, start=entry["date"], end=entry["date"])
-    sources = rows["source"].drop_nulls().unique().sort().to_list() if "source" in rows.columns else []
-    givers = tuple(sources or (name.strip() for name in entry["source"].split(",")))
-    return _StoredDay(table=table, day=entry["date"], rows=rows, givers=givers)
+def _record(stored: StoredDay, sources: tuple[str, str], result: Comparison, lake: Lake, report: _Report) -> None:
+    record_comparison(lake, stored.table, stored.day, sources, result)
+    _count(report, "source_differences", result.differences.height)
+    _count(report, "source_comparisons", 1)
+    report.compared.append(_sentence(stored, sources, result))
 
 
 def _sources(
-    stored: _StoredDay, named: Sequence[str], settings: Settings, opened: dict[str, CheckedSource | None]
+    stored: StoredDay, named: Sequence[str], settings: Settings, opened: dict[str, CheckedSource | None]
 ) -> Iterator[tuple[Witness, CheckedSource]]:
     """Yield the witnesses that can have the day, each with its opened source."""
     newest, _ = shanghai().probable_latest_closed(clock.now())
@@ -196,21 +179,23 @@ def _open(name: str, settings: Settings) -> CheckedSource | None:
         return None
 
 
-def _compare_with(stored: _StoredDay, witness: Witness, source: CheckedSource, sample: int) -> Comparison:
-    own = stored.rows.filter(_in_exchanges(witness.offer.exchanges))
+def _compare_with(stored: StoredDay, witness: Witness, source: CheckedSource, sample: int) -> Comparison:
+    own = stored.rows.filter(in_exchanges(witness.offer.exchanges))
     symbols = None if witness.in_bulk else _sampled(own["symbol"].to_list(), sample, f"{stored.table} {stored.day}")
     other = _fetch(stored, source, symbols)
     if symbols is not None:
         own = own.filter(pl.col("symbol").is_in(symbols))
-    if other.is_empty() and own.height and stored.table not in _DAYS_OF:
+    if other.is_empty() and own.height and stored.table not in _SPARSE:
         return _no_rows(stored, source, own.height)
-    return compare(stored.table, own, other.filter(_in_exchanges(_exchanges_of(stored))))
+    return compare(stored.table, own, other.filter(in_exchanges(stored.exchanges)))
 
 
-def _fetch(stored: _StoredDay, source: CheckedSource, symbols: list[str] | None) -> pl.DataFrame:
+def _fetch(stored: StoredDay, source: CheckedSource, symbols: list[str] | None) -> pl.DataFrame:
     if stored.table == "daily_bars":
         frames = [stored.rows.clear(), *source.daily_bars([stored.day], symbols)]
         other = pl.concat(frames, how="diagonal_relaxed")
+    elif stored.table == "corporate_actions":
+        other = source.corporate_actions(stored.day, stored.day)
     else:
         other = source.rows(WITNESS_TABLES.get(stored.table, stored.table), stored.day, stored.day)
         other = other if symbols is None else other.filter(pl.col("symbol").is_in(symbols))
@@ -218,7 +203,7 @@ def _fetch(stored: _StoredDay, source: CheckedSource, symbols: list[str] | None)
     return other
 
 
-def _no_rows(stored: _StoredDay, source: CheckedSource, rows: int) -> Comparison:
+def _no_rows(stored: StoredDay, source: CheckedSource, rows: int) -> Comparison:
     """Return the comparison of a day of which the witness has no row: a holiday by its calendar, or not."""
     try:
         days = source.trading_days()
@@ -269,8 +254,8 @@ def _result(report: _Report) -> TaskResult:
     )
 
 
-def _sentence(stored: _StoredDay, witness: str, result: Comparison) -> str:
-    text = f"{stored.table} of {stored.day}: {stored.source} and {witness}"
+def _sentence(stored: StoredDay, sources: tuple[str, str], result: Comparison) -> str:
+    text = f"{stored.table} of {stored.day}: {' and '.join(sources)}"
     if result.note:
         return f"{text}: {result.note}"
     if not result.agreeing + result.differing:
@@ -282,21 +267,6 @@ def _sentence(stored: _StoredDay, witness: str, result: Comparison) -> str:
 def _sampled(symbols: list[str], size: int, seed: str) -> list[str]:
     """Return some symbols, the same ones for the same seed."""
     return sorted(random.Random(seed).sample(sorted(symbols), min(size, len(symbols))))
-
-
-def _exchanges_of(stored: _StoredDay) -> tuple[str, ...]:
-    """Return the exchanges that the sources of the stored rows cover."""
-    table = _DAYS_OF.get(stored.table, stored.table)
-    offers = [
-        offer
-        for name in stored.givers
-        for offer in (declarations()[name].offers_of(table) if name in declarations() else ())
-    ]
-    return tuple({exchange for offer in offers for exchange in offer.exchanges}) or EXCHANGES
-
-
-def _in_exchanges(exchanges: Iterable[str]) -> pl.Expr:
-    return pl.col("symbol").str.slice(-2).is_in(list(exchanges))
 
 
 def _count(report: _Report, table: str, rows: int) -> None:

@@ -50,7 +50,7 @@ def test_the_symbols_come_with_their_values(client: TestClient) -> None:
         ({"formula": "C>RFE(C,1)"}, 422, "REF"),
         ({"formula": "C>REF(C,1)", "day": "2026-11-22"}, 422, "2026-11-22"),
         ({"formula": "C" * 30_000}, 422, "20000"),
-        ({"formula": LONG}, 422, "at most 200"),
+        ({"formula": LONG}, 422, "at most 300"),
         ({"formula": "C>0", "limit": 0}, 422, "limit"),
         ({"formula": "C>0", "period": "hourly"}, 422, "period"),
         ({"formula": "C>0", "formulas": "C"}, 422, "formulas"),

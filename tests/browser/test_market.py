@@ -19,7 +19,18 @@ if executable() is None:
 pytestmark = pytest.mark.timeout(400)
 expect.set_options(timeout=PATIENCE)
 
-PAGES = ("/", "/market", "/market/600000.SH", "/market/find?q=6", "/data", "/data/daily_bars", "/data/-/sql", "/tasks")
+PAGES = (
+    "/",
+    "/market",
+    "/market/600000.SH",
+    "/market/find?q=6",
+    "/market/-/screen",
+    "/backtests",
+    "/data",
+    "/data/daily_bars",
+    "/data/-/sql",
+    "/tasks",
+)
 #: Elements that end right of the page, except in a box that scrolls by itself.
 OUTSIDE = """() => {
   const width = document.documentElement.clientWidth;

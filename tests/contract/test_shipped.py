@@ -45,7 +45,12 @@ CONTRACT = {
 ADDED = {
     "bootstrap_market": ("manual", "bootstrap.bootstrap_market"),
     "compare_sources": ("cron", "witnesses.compare_sources"),
+    "sync_corporate_actions": ("cron", "data_sync.sync_corporate_actions"),
+    "sync_index_bars": ("cron", "datasets.sync_dataset"),
+    "sync_etf_bars": ("cron", "datasets.sync_dataset"),
 }
+#: Those that start by themselves: what the daily bars need to be adjusted and compared with.
+DAILY = {"sync_corporate_actions", "sync_index_bars", "sync_etf_bars"}
 GROUPS = {
     "daily_job": (
         "sequential",
@@ -73,14 +78,16 @@ def test_the_tasks_are_those_of_the_contract(shipped: TaskFile):
 
 
 @pytest.mark.parametrize("task_id", ADDED)
-def test_an_added_task_does_not_start_by_itself_and_belongs_to_no_group(task_id: str, shipped: TaskFile):
+def test_an_added_task_belongs_to_no_group_and_starts_by_itself_only_if_daily_bars_need_it(
+    task_id: str, shipped: TaskFile
+):
     task = shipped.by_id()[task_id]
     assert isinstance(task, Task)
     assert (task.task_type, f"{task.task_module}.{task.task_function}") == (
         ADDED[task_id][0],
         f"mystocks_dagster.tasks.{ADDED[task_id][1]}",
     )
-    assert task.schedule is None or not task.schedule.enabled
+    assert bool(task.schedule and task.schedule.enabled) == (task_id in DAILY)
     assert not any(task_id in group.tasks for group in shipped.task_groups)
 
 
@@ -118,6 +125,9 @@ def test_the_daily_job_and_the_market_tasks_rest_on_holidays(shipped: TaskFile):
         "monthly_cache_cleanup": ("0 0 1 * *", False, True),
         "daily_job": ("30 16 * * 1-5", True, True),
         "compare_sources": ("0 19 * * 1-5", True, False),
+        "sync_corporate_actions": ("20 18 * * 1-5", True, True),
+        "sync_index_bars": ("30 18 * * 1-5", True, True),
+        "sync_etf_bars": ("40 18 * * 1-5", True, True),
     }
 
 

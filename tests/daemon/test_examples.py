@@ -82,9 +82,18 @@ def calculate_indicators(cli: Commands) -> None:
     cli("run", "calc_technical_indicators")
 
 
+def run_a_backtest(cli: Commands) -> None:
+    if not cli.json("backtest", "list"):
+        calculate_indicators(cli)
+        cli("run", "calc_strategy_signals")
+        cli("run", "run_strategy_backtest")
+
+
 BEFORE: dict[str, Callable[[Commands], None]] = {
     "stop": start_something_to_stop,
     "strategies check": calculate_indicators,
+    "backtest compare": run_a_backtest,
+    "backtest report": run_a_backtest,
 }
 
 

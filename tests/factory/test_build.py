@@ -21,8 +21,10 @@ TABLES_BY_TASK = {
         *("backtests", "backtest_equity", "backtest_trades", "backtest_orders"),
         *("backtest_positions", "backtest_events"),
     },
-    "bootstrap_market": {"index_bars", "etf_bars"},
     "compare_sources": {"source_differences", "source_comparisons"},
+    "sync_corporate_actions": {"corporate_actions", "action_differences"},
+    "sync_index_bars": {"index_bars"},
+    "sync_etf_bars": {"etf_bars"},
 }
 UPSTREAM = {
     "indicators_daily": {"daily_bars", "adjust_events"},
@@ -50,7 +52,7 @@ def shipped() -> dg.Definitions:
 def test_the_shipped_file_has_no_problem() -> None:
     version = load_task_file(ROOT / "tasks.yaml")
     assert version.problems == ()
-    assert len(version.taskfile.tasks) == 12
+    assert len(version.taskfile.tasks) == 15
     assert len(version.taskfile.task_groups) == 3
 
 
@@ -72,7 +74,8 @@ def test_lineage_follows_dependencies_and_declared_reads(shipped: dg.Definitions
 def test_every_task_and_group_has_a_job_and_the_crons_run_in_shanghai(shipped: dg.Definitions) -> None:
     repository = shipped.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs()} - {"__ASSET_JOB"}
-    assert jobs == {*TABLES_BY_TASK, "monthly_cache_cleanup", "daily_job", "market_data_fetch", "maintenance_job"}
+    without_tables = {"bootstrap_market", "monthly_cache_cleanup"}
+    assert jobs == {*TABLES_BY_TASK, *without_tables, "daily_job", "market_data_fetch", "maintenance_job"}
     schedules = {
         one.name: (one.cron_schedule, one.execution_timezone, one.default_status.value)
         for one in repository.schedule_defs
@@ -83,6 +86,9 @@ def test_every_task_and_group_has_a_job_and_the_crons_run_in_shanghai(shipped: d
         "monthly_cache_cleanup__schedule": ("0 0 1 * *", "Asia/Shanghai", "RUNNING"),
         "daily_job__schedule": ("30 16 * * 1-5", "Asia/Shanghai", "RUNNING"),
         "compare_sources__schedule": ("0 19 * * 1-5", "Asia/Shanghai", "STOPPED"),
+        "sync_corporate_actions__schedule": ("20 18 * * 1-5", "Asia/Shanghai", "RUNNING"),
+        "sync_index_bars__schedule": ("30 18 * * 1-5", "Asia/Shanghai", "RUNNING"),
+        "sync_etf_bars__schedule": ("40 18 * * 1-5", "Asia/Shanghai", "RUNNING"),
     }
 
 

@@ -39,6 +39,9 @@ def test_the_shipped_tasks_that_write_the_stock_list_never_run_at_once() -> None
     assert specs["daily_data_sync"].pool == specs["calc_technical_indicators"].pool
     # A bootstrap writes what they write.
     assert specs["daily_data_sync"].pool == specs["bootstrap_market"].pool
+    for task in ("sync_corporate_actions", "sync_index_bars", "sync_etf_bars"):
+        assert specs[task].pool == specs["bootstrap_market"].pool
     together = {"sync_basic_stock_info", "calc_technical_indicators", "calc_strategy_signals", "bootstrap_market"}
+    together |= {"sync_corporate_actions", "sync_index_bars", "sync_etf_bars"}
     others = [spec.pool for name, spec in specs.items() if name not in together]
     assert len(set(others)) == len(others)

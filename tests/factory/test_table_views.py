@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 from support.small_market import FRIDAY, MONDAY, small_lake
+from support.stored_backtest import store_two_backtests
 
 from mystocks_dagster.execution.attempt import Outcome
 from mystocks_dagster.factory.report import Report
@@ -62,6 +63,15 @@ def test_indicators_show_the_stock_with_the_largest_amount_of_the_last_day(lake)
 def test_a_table_of_a_source_and_a_table_that_does_not_exist_show_nothing_more(lake):
     assert table_view(lake, "daily_bars") == {}
     assert table_view(lake, "backtest_equity") == {}
+
+
+def test_a_backtest_shows_its_equity_against_the_benchmark(tmp_path, monkeypatch):
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "data"))
+    store_two_backtests(tmp_path)
+    lake = Lake(str(tmp_path / "data"))
+    shown = texts(table_view(lake, "backtest_equity"))
+    gained = lake.head("backtests", 1)["total_return"].item()
+    assert f"ma_crossover {gained:+.2%}equity" in shown
 
 
 def test_a_materialization_has_it_with_stages_and_definitions(lake, monkeypatch):

@@ -34,7 +34,7 @@ def test_its_bars_are_those_that_it_returns_day_by_day(source: CheckedSource):
     frame = read(source)
     days = frame["date"].unique().sort().to_list()
     assert (days[0], days[-1], len(days)) == (START, END, 15)
-    assert frame.equals(pl.concat(list(source.daily_bars(days))).sort("date", "symbol"))
+    assert frame.equals(pl.concat(list(source.daily_bars(days))).sort("symbol", "date"))
 
 
 def test_days_to_skip_are_not_requested(source: CheckedSource, monkeypatch: pytest.MonkeyPatch):

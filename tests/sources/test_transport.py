@@ -61,6 +61,14 @@ def test_the_shim_is_gone_afterwards_also_after_an_error(settings: Settings, sta
     assert HTTPAdapter.send is original
 
 
+def test_a_page_that_a_function_asks_for_twice_is_requested_once(settings: Settings, standin: StandIn) -> None:
+    with installed(settings) as transport:
+        first, second = requests.get(BALANCE).json(), requests.get(BALANCE).json()
+        assert first == second
+        requests.get(BALANCE.replace("pageSize=500", "pageSize=400"))
+    assert (len(standin.asked), len(transport.responses)) == (2, 2)
+
+
 def test_a_host_that_breaks_off_once_is_asked_again(settings: Settings, standin: StandIn) -> None:
     for kind in ("status", "cut", "broken_off", "drop"):
         standin.reset()

@@ -44,6 +44,13 @@ def invented() -> dict[str, list[Row]]:
         **_by_period(),
         **_by_day(),
         **_lists(),
+        "sina_unusual": [
+            {
+                "day": "2025-04-07", "indicator": indicator,
+                "cells": (1, "600519", "贵州茅台", 1500.0, 7.12, 12345.67, 98765.43, "查看详情"),
+            }
+            for indicator in ("涨幅偏离值达7%的证券", "振幅值达15%的证券")
+        ],
         "sse_margin": [
             _row(
                 _SSE,
@@ -315,9 +322,24 @@ class DatasetAnswers:
             return routes[path]()
         if match := re.search(r"/(\d{6})cons\.xls$", path):
             return _xlsx([row | {"指数代码": int(match[1])} for row in self.rows["csindex"]])
+        if path.endswith("/kind/lhb/index.phtml"):
+            return self._unusual(query["tradedate"])
         if path.endswith("/api/data/v1/get") and query["reportName"] in self.rows:
             return self._report(query)
         return None
+
+    def _unusual(self, day: str) -> bytes:
+        """Return Sina's page of a day: a table for each indicator, whose first row is the indicator."""
+        heads = ("序号", "股票代码", "股票名称", "收盘价", "对应值", "成交量", "成交额", "查看详情")
+        rows = [row for row in self.rows["sina_unusual"] if row["day"] == day]
+        tables = "".join(
+            f'<table class="list_table"><tr><td colspan="8">{indicator}</td></tr>'
+            + "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for cells in (heads, *listed))
+            + "</table>"
+            for indicator in dict.fromkeys(row["indicator"] for row in rows)
+            if (listed := [row["cells"] for row in rows if row["indicator"] == indicator])
+        )
+        return f'<html><body><div class="list">{tables}</div></body></html>'.encode()
 
     def _report(self, query: Query) -> bytes:
         conditions = [] if self.answers_any_day else _CONDITION.findall(query.get("filter", ""))

@@ -88,6 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.standin.asked.append((host, parts.path, self.headers.get("Range") or ""))
         if parts.path.startswith(API):
             self._answer_address(parts.path.removeprefix(API).removesuffix("/download-url"))
+        elif host != STORAGE_HOST:
+            self._send(b"", 404)
         else:
             self._answer_file(parts.path.removeprefix("/"), parse_qs(parts.query)["signature"][0])
 

@@ -142,6 +142,11 @@ class Answers:
     def _listed(self, fs: str, fields: list[str]) -> list[Row]:
         if fs in self.datasets.rows:
             return self.datasets.rows[fs]
+        if fs == "m:0 t:81 s:2048":
+            return [
+                {"f12": row["symbol"][:6], "f14": row["name"], "f26": int(f"{row['list_date']:%Y%m%d}")}
+                for row in self._stocks("BJ")
+            ]
         if "f441" in fields:
             return [self._etf(row) for row in self.market.etfs.iter_rows(named=True)]
         for kind, number in (("sector", 2), ("concept", 3)):
@@ -181,8 +186,14 @@ class Answers:
         before = bar["prev_close"] or bar["open"]
         moved = {"f3": round((bar["close"] / before - 1) * 100, 2), "f4": round(bar["close"] - before, 2)}
         traded = {"f5": round(bar["volume"] / 100), "f6": bar["amount"], "f8": bar["turnover"]}
-        traded |= {"f9": 12.5, "f20": 2.0e9, "f21": 1.5e9, "f23": 1.8}
+        value = round(bar["close"] * self._floating(bar)) if bar["turnover"] else 0
+        traded |= {"f9": 12.5, "f20": 2 * value, "f21": value, "f23": 1.8}
         return common | prices | moved | traded | {"f124": int(self.market.moment.timestamp())}
+
+    @staticmethod
+    def _floating(bar: Row) -> int:
+        """The floating shares by which the market has its turnover."""
+        return round(bar["volume"] / bar["turnover"] * 100)
 
     def _etf(self, row: Row) -> Row:
         prices = {
@@ -346,9 +357,15 @@ class Answers:
     def _szse(self, catalog: str) -> bytes:
         if catalog == "1110":
             labels = ("A股代码", "A股简称", "A股上市日期")
-            other = {"板块": "主板", "A股总股本": "1,000", "A股流通股本": "1,000", "所属行业": "C 制造业"}
+            traded = self.market.bars.filter(pl.col("volume") > 0, pl.col("turnover") > 0).sort("date")
+            floating = {bar["symbol"]: f"{self._floating(bar):,}" for bar in traded.iter_rows(named=True)}
+            other = {"板块": "主板", "A股总股本": "1,000", "所属行业": "C 制造业"}
             rows = [
-                {**other, **dict(zip(labels, (row["symbol"][:6], row["name"], str(row["list_date"])), strict=True))}
+                {
+                    **other,
+                    "A股流通股本": floating.get(row["symbol"], ""),
+                    **dict(zip(labels, (row["symbol"][:6], row["name"], str(row["list_date"])), strict=True)),
+                }
                 for row in self._stocks("SZ")
             ]
         else:

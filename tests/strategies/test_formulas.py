@@ -44,7 +44,7 @@ def test_a_crossing_as_a_formula_is_the_crossing_of_the_shipped_strategy(market)
 
 
 def test_outputs_have_their_names_and_unknown_values_are_null(market):
-    values = formula_values(market, "A:REF(C,1); 涨:=C>A; C*0+2024")
+    values = formula_values(market, "A:REF(C,1); 涨:=C>A; YEAR")
     assert list(values) == ["A", "OUT2"]
     assert values["A"].null_count() == 2
     assert values["OUT2"].unique().to_list() == [2024.0]

@@ -1,12 +1,16 @@
 """A project's indicators in Python: read without being run, computed with the engine of the formulas, carried on."""
 
+from datetime import date, timedelta
+
 import numpy as np
+import polars as pl
 import pytest
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.formulas.evaluation import Bars, empty_state, evaluate
 from mystocks_dagster.market.formulas.plan import plan
 from mystocks_dagster.strategies.own_indicators import as_formula, column_of, indicator_problems, own_indicators
+from mystocks_dagster.strategies.shift import indicator_shift_test
 
 FLOW = '''
 import polars as pl
@@ -120,3 +124,24 @@ def test_a_fault_of_its_code_is_told_with_its_place(write, bars):
     with pytest.raises(InvalidParams, match="must return a mapping with an expression for 'rise'") as raised:
         evaluate(planned(), bars)
     assert f"{path}:6" in str(raised.value)
+
+
+@pytest.fixture
+def rows(bars):
+    """The same bars as rows of a lake."""
+    days = [date(2024, 1, 1) + timedelta(days=number) for number in range(40)]
+    symbols = [(symbol, day) for symbol, length in (("a", 40), ("b", 2), ("c", 25)) for day in days[:length]]
+    frame = pl.DataFrame(symbols, schema={"symbol": pl.Enum(["a", "b", "c"]), "date": pl.Date}, orient="row")
+    return frame.with_columns(close_hfq=pl.Series(bars.columns["CLOSE"]), amount=pl.Series(bars.columns["AMOUNT"]))
+
+
+def test_the_shift_test_finds_a_look_ahead_and_a_lookback_that_is_too_short(write, rows):
+    write(FLOW)
+    test = indicator_shift_test(own_indicators()["flow"], {"n": 3}, rows)
+    assert test.differences == ()
+    assert test.signals > 100
+    write(FLOW.replace("price.shift(n)", "price.shift(-1)"))
+    (first, *_) = indicator_shift_test(own_indicators()["flow"], {"n": 3}, rows).differences
+    assert (first.cut, first.side, first.part) == ("future", "rise", None)
+    write(FLOW.replace('lookback="n"', 'lookback="n - 1"'))
+    assert {item.cut for item in indicator_shift_test(own_indicators()["flow"], {"n": 3}, rows).differences} == {"past"}

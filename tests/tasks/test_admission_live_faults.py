@@ -33,6 +33,7 @@ PAST = [date(2025, 4, 1), date(2025, 4, 2), date(2025, 4, 3)]  # Friday the 4th 
 MARKET = Market.small(MONDAY, symbols=300)
 SPOT = Answers(MARKET)._spot
 YESTERDAY = {row["f12"]: row for row in Answers(replace(MARKET, day=PAST[-1]))._spot}
+EVERYTHING = ("f2", "f3", "f4", "f5", "f6", "f8", "f15", "f16", "f17", "f18", "f20", "f21")
 NUMBERS = ("f2", "f3", "f4", "f5", "f6", "f8", "f15", "f16", "f17", "f18")
 PRICES = ("f2", "f15", "f16", "f17")
 BY_CODE = sorted((row["f12"] for row in SPOT if row["f2"] != "-" and row["f124"]), reverse=True)
@@ -115,6 +116,19 @@ def of_another(row: Row) -> Row:
     return row | {key: other[key] for key in NUMBERS}
 
 
+def fitting_shares(row: Row) -> Row:
+    """Return the row with another stock's prices, volume and amount, and with turnover and value that fit them."""
+    other, shares = of_another(row), row["f21"] / row["f2"]
+    return other | {"f8": other["f5"] * 100 / shares * 100, "f21": round(other["f2"] * shares)}
+
+
+def of_a_distant(row: Row, keys: tuple[str, ...]) -> Row:
+    """Return the row with those values of the stock that is a hundred places further in the list."""
+    at = (BY_CODE.index(row["f12"]) + 100) % len(BY_CODE)
+    other = next(row for row in SPOT if row["f12"] == BY_CODE[at])
+    return row | {key: other[key] for key in keys}
+
+
 def of_yesterday(row: Row) -> Row:
     return row | {key: YESTERDAY[row["f12"]][key] for key in NUMBERS}
 
@@ -132,7 +146,7 @@ def test_the_market_without_a_fault_is_taken(lake: Lake) -> None:
 def test_prices_of_another_symbol_in_a_third_of_the_rows_are_refused(
     task: Callable[[], TaskResult], lake: Lake, standin: StandIn
 ) -> None:
-    spoilt(standin, of_another, every(3))
+    spoilt(standin, fitting_shares, every(3))
     assert "prev_close_" in refusal(task)
     assert MONDAY not in lake.days("daily_bars")
     assert not lake.exists("stock_quotes")
@@ -149,6 +163,25 @@ def test_prices_of_another_symbol_are_set_aside_where_they_are_above_the_stored_
     assert (result.status, put_aside(lake).get("prev_close_out_of_bounds", set())) == (
         ("partial_success", wrong) if wrong else ("success", set())
     )
+
+
+@pytest.mark.parametrize(
+    ("task", "keys", "witness"),
+    [
+        (bars, NUMBERS, "the value of the floating shares"),
+        (quotes, NUMBERS, "the value of the floating shares"),
+        (bars, EVERYTHING, "the exchange's number of floating shares"),
+        (bars, (*EVERYTHING, "f14"), "the exchange's"),
+    ],
+)
+def test_prices_of_another_symbol_are_refused_on_the_first_day_of_a_lake_too(
+    task: Callable[[], TaskResult], keys: tuple[str, ...], witness: str, empty_lake: Lake, standin: StandIn
+) -> None:
+    spoilt(standin, lambda row: of_a_distant(row, keys), every(3))
+    with pytest.raises(SourceUnavailable, match=rf"rows_of_other_symbols: \d+ of \d+ rows .* contradict {witness}"):
+        task()
+    assert not empty_lake.exists("daily_bars")
+    assert not empty_lake.exists("stock_quotes")
 
 
 @pytest.mark.parametrize("task", [bars, quotes])

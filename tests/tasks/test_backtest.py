@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from mystocks_dagster.errors import InvalidParams, TableMissing
-from mystocks_dagster.market.tables.market import DAILY_BARS
-from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.market.clock import now
+from mystocks_dagster.market.tables.market import DAILY_BARS, INDEX_BARS
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS, CORPORATE_ACTIONS, STOCKS
 from mystocks_dagster.market.tables.research import SIGNALS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.backtest import BacktestParams, run_backtest
@@ -224,3 +225,104 @@ def test_the_whole_chain_on_the_simulated_market(computing, monkeypatch):
     summary = lake.read("backtests").row(0, named=True)
     assert summary["fees"] == pytest.approx(trades["fees"].sum())
     assert summary["final_equity"] == lake.read("backtest_equity").sort("date")["equity"][-1]
+
+
+# ---- what else the lake knows: dividends, delistings, a benchmark, several strategies
+
+
+def acted(**terms):
+    row = {"symbol": BANK, "ex_date": DAYS[2], "cash": 0.0, "bonus": 0.0, "source": "tdx"} | terms
+    return CORPORATE_ACTIONS.typed(pl.DataFrame([row]))
+
+
+def test_a_dividend_in_the_lake_is_paid_and_its_tax_withheld(computing, lake, market):
+    lake.replace_all(
+        "daily_bars", bars(10.0, 10.0, 9.5, 9.5, 9.5).with_columns(prev_close=pl.Series([10.0, 10.0, 9.5, 9.5, 9.5]))
+    )
+    lake.replace_all("adjust_events", pl.DataFrame([(BANK, DAYS[2], 0.95)], schema=ADJUST_EVENTS.dtypes, orient="row"))
+    lake.replace_all("corporate_actions", acted(cash=0.5))
+    result = trade(computing)
+    # 9,900 shares at 0.50; sold within a month: 20 % of 4,950.
+    events = lake.read("backtest_events").drop("backtest_id", "profit").rows()
+    assert events == [(1, DAYS[2], BANK, "dividend", 0, 4_950.0, "ma_crossover")]
+    assert lake.read("backtest_trades")["tax"].to_list() == [0.0, 990.0]
+    summary = lake.read("backtests").row(0, named=True)
+    assert (summary["dividends"], summary["dividend_tax"]) == (4_950.0, 990.0)
+    assert "no published terms" not in result.message
+    lake.replace_all("corporate_actions", acted(cash=3.0))
+    assert "On 1 ex-days no published terms explain the price" in trade(computing).message
+
+
+def test_a_delisting_in_the_stock_list_is_a_loss_and_survivorship_hides_it(computing, lake, market):
+    other = bars(1.0, 1.0, 1.0, 1.0, 1.0, symbol="600001.SH")
+    lake.replace_all("daily_bars", pl.concat([bars(10.0, 10.0, 10.0, 10.0, 10.0).head(2), other]))
+    stocks = [
+        {"symbol": BANK, "list_date": date(2000, 1, 4), "delist_date": DAYS[1]},
+        {"symbol": "600001.SH", "list_date": date(2000, 1, 4), "delist_date": None},
+    ]
+    shared = {"name": "x", "exchange": "SH", "board": "main", "is_st": False, "updated_at": now()}
+    lake.replace_all("stocks", STOCKS.typed(pl.DataFrame([row | shared for row in stocks])))
+    result = trade(computing, survivorship=True)
+    summary = lake.read("backtests").row(0, named=True)
+    assert summary["total_return"] == pytest.approx(974.26 / 100_000 - 1)  # 99,025.74 are gone
+    assert (summary["survivors_return"], result.metadata["survivors_return"]) == (0.0, 0.0)
+    assert "With today's stocks only: +0.00%." in result.message
+    assert trade(computing, delisting_value=1.0).metadata["total_return"] == pytest.approx(-25.74 / 100_000)
+
+
+def test_the_return_stands_beside_that_of_an_index(computing, lake, market):
+    values = [(day, close) for day, close in zip(DAYS, (4000.0, 4040.0, 4080.0, 4060.0, 4100.0), strict=True)]
+    rows = [{"symbol": "000300.SH", "date": day, "open": x, "high": x, "low": x, "close": x} for day, x in values]
+    lake.replace_days("index_bars", INDEX_BARS.typed(pl.DataFrame(rows)), DAYS)
+    result = trade(computing, benchmark="sh000300")
+    assert "+4.85%, 000300.SH +2.50%" in result.message
+    summary = lake.read("backtests").row(0, named=True)
+    assert (summary["benchmark"], summary["benchmark_return"]) == ("000300.SH", pytest.approx(0.025))
+    assert summary["excess_return"] == pytest.approx(0.0484525 - 0.025)
+    curve = lake.read("backtest_equity").sort("date")["benchmark"].to_list()
+    assert curve == pytest.approx([100_000.0, 101_000.0, 102_000.0, 101_500.0, 102_500.0])
+
+
+def test_a_benchmark_that_is_not_stored_is_refused_before_anything_is_written(computing, lake, market):
+    with pytest.raises(InvalidParams, match=r"000300\.SH is not stored: there is no table index_bars\. Load it, for"):
+        trade(computing, benchmark="000300.SH")
+    row = {"symbol": "000300.SH", "date": DAYS[1], "open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0}
+    lake.replace_days("index_bars", INDEX_BARS.typed(pl.DataFrame([row])), [DAYS[1]])
+    with pytest.raises(
+        InvalidParams, match="on 4 of 5 trading days, first on 2025-03-03; it is stored from 2025-03-04"
+    ):
+        trade(computing, benchmark="000300.SH")
+    with pytest.raises(InvalidParams, match="index_bars has no row of it"):
+        trade(computing, benchmark="000905.SH")
+    assert not lake.exists("backtests")
+
+
+def test_survivorship_needs_a_stock_list(computing, market):
+    with pytest.raises(TableMissing, match="which says what is still listed"):
+        trade(computing, survivorship=True)
+
+
+def test_two_strategies_share_the_capital(computing, lake, market):
+    lake.upsert("signals", signals((0, "buy"), strategy="kdj_overbought"))
+    shares = [{"name": "ma_crossover", "weight": 0.6}, {"name": "kdj_overbought", "weight": 0.4}]
+    result = trade(computing, strategies=shares)
+    assert result.message.startswith("ma_crossover 60%, kdj_overbought 40% from")
+    bought = lake.read("backtest_trades").filter(side="buy").sort("sequence")
+    # 60,000 and 40,000: fees of the whole 15 + 0.6 and 10 + 0.4.
+    assert bought.select("strategy", "shares").rows() == [("ma_crossover", 5900), ("kdj_overbought", 3900)]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"strategies": [{"name": "ma_crossover", "weight": 0.9}]}, "add up to 0.9; they must add up to 1"),
+        ({"strategies": [{"name": "ma_crossover", "weight": 0.5}] * 2}, "a strategy is given twice"),
+        ({"strategies": [{"name": "ma_crossing", "weight": 1}]}, "Did you mean 'ma_crossover'"),
+        ({"benchmark": "沪深300"}, "is not a stock code"),
+        ({"volume_share": 0}, "greater than 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_at_load_and_says_why(params, message):
+    with pytest.raises(ValidationError) as caught:
+        BacktestParams(**params)
+    assert message in str(caught.value)

@@ -17,6 +17,7 @@ from support.tdx_archive import day_file, record, write_client, write_zip
 from mystocks_dagster.errors import InvalidParams, SourceError
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.bootstrap import BootstrapParams, bootstrap_market
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 
@@ -24,27 +25,42 @@ pytestmark = pytest.mark.slow
 
 FIRST, LAST = date(2022, 1, 1), date(2025, 4, 7)
 NAMES = ("sh600000", "sz000001", "sz300750")
-#: Runs `bootstrap_market` in a process that kills itself at its n-th commit: before it, or right after it.
+#: Runs `bootstrap_market` in a process that kills itself at its n-th commit, before it or right after it; within its
+#: n-th Parquet file; or between its n-th set of files and their commit.
 KILLED = """
 import logging, os, signal, sys
-from mystocks_dagster.lake import delta, writing
+from mystocks_dagster.lake import data_files, delta, replacement, writing
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.bootstrap import BootstrapParams, bootstrap_market
 from mystocks_dagster.tasks.run import TaskRun
 
-number, after, folder = int(sys.argv[1]), sys.argv[2] == "after", sys.argv[3]
-real, count = delta.commit, 0
+number, where, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+count = 0
 
-def commit(*arguments):
-    global count
-    count += 1
-    if count == number and not after:
-        os.kill(os.getpid(), signal.SIGKILL)
-    real(*arguments)
-    if count == number:
-        os.kill(os.getpid(), signal.SIGKILL)
+def killing(real, before=None, after=None):
+    def call(*arguments, **named):
+        global count
+        count += 1
+        if before is not None and count == number:
+            before(*arguments)
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = real(*arguments, **named)
+        if after and count == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    return call
 
-delta.commit = commit
+def write_half(uri, path, rows):
+    size = data_files_write(uri, path, rows)
+    os.truncate(os.path.join(uri, path), size // 2)
+
+data_files_write = data_files._write
+if where == "file":
+    data_files._write = killing(data_files._write, before=write_half)
+elif where == "files":
+    replacement.commit_files = killing(replacement.commit_files, before=lambda *_: None)
+else:
+    delta.commit = killing(delta.commit, before=None if where == "after" else lambda *_: None, after=where == "after")
 run = TaskRun(task_id="task", run_id="run", attempt=1, settings=Settings.from_env(), logger=logging.getLogger("task"),
               report_progress=lambda *_: None)
 bootstrap_market(BootstrapParams(folder=folder, years=4), run)
@@ -115,8 +131,8 @@ def test_killed_at_random_points_it_ends_as_an_undisturbed_run_does(
     monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "disturbed"))
     seed = random.randrange(2**32)
     points, killed = random.Random(seed), 0
-    for _ in range(4):
-        where = [str(points.randint(1, 4)), points.choice(["before", "after"])]
+    for kind in points.sample(["before", "after", "file", "files"], 4):
+        where = [str(points.randint(1, 4)), kind]
         child = subprocess.run([sys.executable, "-c", KILLED, *where, str(archive)], timeout=120, check=False)
         killed += child.returncode == -signal.SIGKILL
     assert killed >= 3, f"seed {seed}"
@@ -138,6 +154,37 @@ def test_the_folder_of_an_installed_client_is_recognised(
     # Nothing beside it states corporate actions.
     assert (result.status, result.failed_items) == ("partial_success", ("corporate_actions",))
     assert "prices cannot be adjusted" in result.message
+
+
+def test_corporate_actions_that_come_later_repair_the_previous_closes(
+    bootstrap: Callable[..., TaskResult],
+    archive: Path,
+    computing: TaskRun,
+    lake: Lake,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    ex_day, late = date(2023, 6, 5), tmp_path / "late"
+    late.mkdir()
+    (late / "hsjday.zip").write_bytes((archive.parent / "hsjday.zip").read_bytes())
+    bootstrap(folder=str(late / "hsjday.zip"), years=2, indicators=False)
+    without = lake.read("daily_bars", symbols=["600000.SH"], start=ex_day, end=ex_day)
+    assert (without["actions_known"].item(), lake.read("adjust_events").height) == (False, 0)
+
+    (late / "gbbq.zip").write_bytes((archive.parent / "gbbq.zip").read_bytes())
+    params = BootstrapParams(folder=str(late / "hsjday.zip"), years=2, indicators=False)
+    assert "previous closes were computed" in bootstrap_market(params, computing).message
+    repaired = lake.read("daily_bars", symbols=["600000.SH"], start=ex_day, end=ex_day)
+    assert repaired["prev_close"].item() == pytest.approx(without["prev_close"].item() - 0.5)  # 5.00 CNY for ten shares
+    # The first stored bar of a stock has none before it.
+    assert lake.read("daily_bars", start=lake.days("daily_bars")[1])["actions_known"].all()
+
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "from_the_start"))
+    bootstrap_market(params, dataclasses.replace(computing, settings=Settings.from_env()))
+    from_the_start = Lake(str(tmp_path / "from_the_start"))
+    for table, columns in (("daily_bars", ["symbol", "date", "prev_close"]), ("adjust_events", None)):
+        expected, rows = (each.read(table, columns=columns).sort("symbol", "date") for each in (from_the_start, lake))
+        assert rows.equals(expected), table
 
 
 def test_an_archive_of_ones_own_files_is_recognised(bootstrap: Callable[..., TaskResult], lake: Lake, tmp_path: Path):

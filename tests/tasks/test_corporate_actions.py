@@ -1,10 +1,14 @@
 """Corporate actions as a task loads them: what they settle, contradict and compute."""
 
 import logging
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
+from standin.tdx import actions_zip, zipped
+from standin.tdx import gbbq as records
+from support.tdx_archive import day_file, record, write_zip
 
 from mystocks_dagster.lake.action_check import known_action_days, open_differences
 from mystocks_dagster.lake.store import Lake
@@ -13,6 +17,7 @@ from mystocks_dagster.market.tables.reference import ACTION_DIFFERENCES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.data_sync import ActionSync, DailySync, sync_corporate_actions, sync_daily_stock_data
 from mystocks_dagster.tasks.run import TaskRun
+from mystocks_dagster.tasks.witnesses import WitnessParams, compare_sources
 
 DAYS = shanghai().sessions(date(2024, 6, 3), date(2024, 6, 28))
 EX = DAYS[10]
@@ -88,3 +93,43 @@ def test_the_days_of_a_request_are_known_and_no_others(archive: Path, task: Task
     assert sync_corporate_actions(ActionSync(), task).status == "success"
     assert known_action_days(lake)[-1] == DAYS[-1]
     assert sync_corporate_actions(ActionSync(), task).status == "skipped"
+
+
+@pytest.fixture
+def gbbq(task: TaskRun, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """通达信's file of actions beside an archive: 0.60 CNY of 600001, and 0.10 CNY of 600000 on the day after."""
+    write_zip(tmp_path / "hsjday.zip", {"sh600000.day": day_file([record(20240628, 1000)])})
+    file = tmp_path / "gbbq.zip"
+    ex, after = (day.year * 10000 + day.month * 100 + day.day for day in (EX, DAYS[11]))
+    file.write_bytes(actions_zip([(1, "600001", ex, 1, 6.0, 0, 0, 0), (1, "600000", after, 1, 1.0, 0, 0, 0)], ""))
+    monkeypatch.setenv("MYSTOCKS_TDX", str(tmp_path / "hsjday.zip"))
+    monkeypatch.setenv("MYSTOCKS_SOURCE", "recorded,tdx")
+    act(archive, f"600001.SH,{EX},0.5,0,0,,2024-06-07,exchange", f"600000.SH,{DAYS[11]},0.1,0,0,,2024-06-07,exchange")
+    return file
+
+
+def test_of_two_sources_the_second_is_a_witness_and_what_they_differ_in_is_kept(gbbq: Path, task: TaskRun) -> None:
+    run = replace(task, settings=Settings.from_env())
+    lake = Lake(task.settings.lake, "real")
+    result = sync_corporate_actions(ActionSync(), run)
+    assert "tdx witnesses them with 2 of its own" in result.message
+    assert lake.read("corporate_actions").select("symbol", "cash", "source").sort("cash", "source").rows() == [
+        ("600000.SH", 0.1, "exchange"), ("600000.SH", 0.1, "tdx"),
+        ("600001.SH", 0.5, "exchange"), ("600001.SH", 0.6, "tdx"),
+    ]  # fmt: skip
+    compared = compare_sources(WitnessParams(tables=["corporate_actions"], day=EX), run)
+    assert "agree except in 1 of 1 rows" in compared.message
+    differences = lake.read("source_differences")
+    assert differences.select("symbol", "column", "source_a", "value_a", "source_b", "value_b").rows() == [
+        ("600001.SH", "cash", "tdx", "0.6", "exchange", "0.5")
+    ]
+    agreeing = compare_sources(WitnessParams(tables=["corporate_actions"], day=DAYS[11]), run)
+    assert "agree in all 1 rows" in agreeing.message
+    assert sync_corporate_actions(ActionSync(), run).status == "skipped"
+
+
+def test_a_witness_that_cannot_be_read_is_named_and_the_actions_of_the_first_stay(gbbq: Path, task: TaskRun) -> None:
+    gbbq.write_bytes(zipped({"gbbq": records([(1, "600001", 20240618, 1, 6.0, 0, 0, 0)])[:-5]}))
+    result = sync_corporate_actions(ActionSync(), replace(task, settings=Settings.from_env()))
+    assert "No second source: tdx: " in result.message
+    assert Lake(task.settings.lake, "real").read("corporate_actions").height == 2

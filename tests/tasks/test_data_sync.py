@@ -454,13 +454,17 @@ def test_a_source_without_list_ends_as_skipped(run, full):
 
 
 @pytest.mark.slow
-def test_the_daily_sync_refreshes_the_list_once_a_day_and_leaves_the_days_list_to_its_own_task(run, full):
+def test_the_daily_sync_refreshes_the_list_once_a_day_and_its_own_task_takes_it_over_without_a_request(run, full):
     full.listed = MARKET
     sync_daily_stock_data(DailySync(), run(full))
     calls = len(full.asked)
     assert sync_daily_stock_data(DailySync(), run(full)).status == "skipped"
     assert len(full.asked) == calls
-    assert sync_basic_stock_info(BasicSync(), run(full)).status == "success"
+    taken_over = sync_basic_stock_info(BasicSync(), run(full))
+    assert (taken_over.status, dict(taken_over.rows)) == ("success", {"stocks": len(MARKET)})
+    assert len(full.asked) == calls
+    assert sync_basic_stock_info(BasicSync(force=True), run(full)).status == "success"
+    assert len(full.asked) == calls + 1
 
 
 # ---- statements

@@ -27,6 +27,7 @@ from mystocks_dagster.sources.hosts import rule_of
 from mystocks_dagster.tasks.datasets import DatasetSync, sync_dataset
 from mystocks_dagster.tasks.run import TaskResult, TaskRun
 from mystocks_dagster.tasks.truth import truth
+from mystocks_dagster.tasks.witnesses import WitnessParams, compare_sources
 
 pytestmark = pytest.mark.slow
 
@@ -94,6 +95,7 @@ CASES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
      "statistic": "3/2"}),
     "longhubang_institutions": ({}, 5, {"date": date(2025, 3, 31), "buyers": 3, "net_purchase": 3500000.0}),
     "longhubang_seats": ({}, 5, {"date": date(2025, 3, 31), "seat": "10000123", "net_purchase": 50000000.0}),
+    "longhubang_sina": ({"start_date": "2025-04-07"}, 2, {"symbol": "600519.SH", "close": 1500.0, "deviation": 7.12}),
     "margin": (
         {"start_date": "2025-04-07"},
         3,
@@ -108,8 +110,8 @@ CASES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
     "suspensions": ({}, 1, {"date": MONDAY, "since": MONDAY, "name": "万科A", "until": None}),
     "unlocks": ({}, 1, {"date": date(2025, 7, 16), "shares": 15000000.0, "tradable_shares": 12005000.0,
      "value": 9.8e8}),
-    "valuation": ({}, 20, {"symbol": "000001.SZ", "pe_dynamic": 12.5, "pb": 1.8, "total_value": 2e9,
-     "float_value": 1.5e9}),
+    "valuation": ({}, 20, {"symbol": "000001.SZ", "pe_dynamic": 12.5, "pb": 1.8, "total_value": 8.24e8,
+     "float_value": 4.12e8}),
 }  # fmt: skip
 
 
@@ -358,6 +360,46 @@ def test_rows_of_the_same_source_are_no_witness(run: TaskRun) -> None:
     )
     assert "agreement_percent" not in sync(run, "valuation").metadata
     assert not lake.exists("source_differences")
+
+
+def test_a_second_list_of_unusual_trading_shows_a_stock_that_only_one_has(run: TaskRun, lake: Lake) -> None:
+    lake = run.lake("real")
+    moutai = {"date": MONDAY, "symbol": "600519.SH", "reason": "日涨幅", "name": "贵州茅台", "close": 1500.0}
+    rows = [moutai, moutai | {"reason": "日振幅"}, moutai | {"symbol": "000001.SZ", "close": 11.0}]
+    lake.replace_days("longhubang", filled("longhubang", rows), [MONDAY])
+    sync(run, "longhubang_sina", start_date="2025-04-07")
+    result = compare_sources(WitnessParams(tables=["daily_bars"]), run)
+    assert "longhubang of 2025-04-07: longhubang and longhubang_sina agree except in 1 of 2 rows" in result.message
+    assert lake.read("source_differences").select("symbol", "kind", "value_a", "value_b").rows() == [
+        ("000001.SZ", "only_one", "row", None)
+    ]
+    item = next(item for item in truth(lake) if item.table == "longhubang")
+    assert (item.witnesses, item.agreement, item.differences) == (("longhubang_sina",), 50.0, 1)
+
+
+def test_a_second_report_witnesses_income_statements_by_their_newest_version(run: TaskRun, lake: Lake) -> None:
+    lake = run.lake("real")
+    first = {"symbol": "600519.SH", "period": YEAR_END, "notice_date": date(2025, 3, 1), "revenue": 1.0}
+    second = first | {"notice_date": date(2025, 4, 3), "revenue": 174144000000.0, "net_profit": 86228000001.0}
+    lake.upsert("income_statements", filled("income_statements", [second, first]))
+    sync(run, "earnings_reports", periods=["2024-12-31"])
+    compare_sources(WitnessParams(tables=["daily_bars"]), run)
+    compared = lake.read("source_comparisons").filter(table="income_statements").row(0, named=True)
+    # The other stock of the report has no statement, and a CNY is less than a millionth.
+    assert (compared["date"], compared["agreeing"], compared["differing"]) == (YEAR_END, 1, 0)
+    assert {item.table: item.witnesses for item in truth(lake)}["cash_flows"] == ()
+
+
+def filled(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Return rows of a table whose other columns are null, or as a row may have them least."""
+    dtypes = TABLES[table].dtypes
+    known = pl.DataFrame(rows, schema_overrides={name: dtypes[name] for name in rows[0]})
+    numbers = [pl.lit(0.0).cast(dtype).alias(name) for name, dtype in dtypes.items() if dtype.is_numeric()]
+    rest = [number for number in numbers if number.meta.output_name() not in known.columns]
+    known = known.with_columns(rest)
+    if "known_since" in dtypes:
+        known = known.with_columns(known_since=pl.col("notice_date"))
+    return TABLES[table].complete(known)
 
 
 def test_the_hosts_of_datasets_have_request_limits_of_their_own() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mystocks_dagster.lake.restore import restore
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.periods import PERIODS
 from mystocks_dagster.market.tables.market import DAILY_BARS
@@ -195,3 +196,16 @@ def test_a_further_indicator_leaves_the_others_as_they_are(lake, computing, rebu
     calculate_technical_indicators(IndicatorParams(indicators=["MA", "RSI"]), computing)
     assert rebuilds == []
     assert lake.read("indicators_daily")["ma5"].null_count() == 3 * 4
+
+
+def test_restored_rows_are_older_than_the_state_and_computed_anew(lake, computing, rebuilds):
+    market = Market(lake, computing)
+    calculate_technical_indicators(IndicatorParams(), computing)
+    then = lake.log("indicators_daily").version()
+    market.new_day(0, 0)
+    calculate_technical_indicators(IndicatorParams(), computing)
+    restore(lake, "indicators_daily", then)
+    rebuilds.clear()
+    calculate_technical_indicators(IndicatorParams(), computing)
+    assert rebuilds == ["daily"]
+    assert lake.days("indicators_daily")[-1] == DAYS[25]

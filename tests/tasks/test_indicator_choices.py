@@ -76,7 +76,11 @@ def test_each_entry_of_the_catalogue_takes_its_defaults_by_name(name):
         ({"name": "1X", "formula": "C"}, ("name",), "pattern"),
         ({"formula": "C"}, ("name",), "required"),
         ({"name": "X", "formula": "C", "file": "formulas/x.txt"}, (), "either formula or file"),
-        ({"name": "X", "formula": "MA(C,5)", "m": 9}, ("m",), "no parameter 'm'"),
+        (
+            {"name": "X", "formula": "MA(C,5)", "m": 9},
+            ("formula",),
+            "parameter M is given, and the formula does not use it",
+        ),
         ({"name": "X", "formula": "MA(C,N)", "n": "five"}, ("n",), "number"),
         ({"name": "CLOSE", "formula": "HFQ:C"}, (), "close_hfq"),
         (

@@ -21,14 +21,39 @@ def test_the_percentage_follows_the_shares_of_the_stages():
     assert reports == [(12, 100, "half read"), (25, 100, "begun"), (100, 100, "done")]
 
 
-def test_the_remaining_time_is_the_time_per_work_so_far():
+def test_the_rest_of_a_stage_takes_as_long_per_work_as_its_beginning():
     clock, texts = Clock(), list[str]()
     stages = Stages(lambda _done, _total, text: texts.append(text), {"read": 1, "write": 3}, clock=clock)
     for done in range(1, 5):
         clock.now = done * 60.0
         stages.of("write")(done, 4, "bars")
-    # After the first minute 44 % are done, so the other 56 % take 77 s, and so on.
-    assert texts == ["bars, about 75 s left", "bars, about 70 s left", "bars, about 40 s left", "bars"]
+    assert texts == ["bars, about 3 min left", "bars, about 2 min left", "bars, about 60 s left", "bars"]
+
+
+def test_later_stages_follow_the_pace_of_this_run():
+    clock, texts = Clock(), list[str]()
+    usual = {"bars": 40, "indicators": 50, "signals": 10}
+    stages = Stages(lambda _done, _total, text: texts.append(text), usual, clock=clock)
+    clock.now = 40.0  # half of the bars took twice their usual 20 s
+    stages.of("bars")(1, 2, "bars")
+    clock.now = 80.0
+    stages.of("indicators")(0, 1, "indicators")
+    clock.now = 90.0  # they turn out to be faster: 10 s for half of them
+    stages.of("indicators")(1, 2, "indicators")
+    assert texts == [
+        "bars, about 3 min left",  # 40 s of bars, and 2 x 60 s
+        "indicators, about 2 min left",  # 2 x 60 s
+        "indicators, about 25 s left",  # 10 s, and the signals at the pace of 90 s for 65 s
+    ]
+
+
+def test_a_slow_download_says_nothing_about_the_stages_after_it():
+    clock, texts = Clock(), list[str]()
+    usual = {"reading": 5, "bars": 40}
+    stages = Stages(lambda _done, _total, text: texts.append(text), usual, waits=("reading",), clock=clock)
+    clock.now = 300.0
+    stages.of("reading")(1, 2, "download")
+    assert texts == ["download, about 6 min left"]  # 300 s of the download, and the usual 40 s
 
 
 def test_no_remaining_time_before_the_speed_is_known():

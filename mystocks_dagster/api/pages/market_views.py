@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
+from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import heat_map
-from mystocks_dagster.api.pages.site import Site, day_of, project_of, redirect
+from mystocks_dagster.api.pages.site import Form, Site, day_of, project_of, redirect
 from mystocks_dagster.errors import InvalidParams, MyStocksError
+from mystocks_dagster.market.catalogue.registry import CATALOGUE
 from mystocks_dagster.market.symbols import normalise
-from mystocks_dagster.project.market_view.options import ADJUSTMENTS, PERIODS, Adjustment, Period
+from mystocks_dagster.project.market_view.options import ADJUSTMENTS, PERIODS, USUAL, Adjustment, Period
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
     from mystocks_dagster.project.market_view.securities import Security
 
+#: Symbols that the page of a screen lists.
+_MOST_PASSED = 300
+_EXAMPLE = "CROSS(MA(C,5),MA(C,20)) AND V>2*MA(V,5)"
 #: Matches of a search that the page lists.
 _MATCHES = 50
 _SYMBOL = re.compile(r"[0-9]{6}\.(SH|SZ|BJ)")
@@ -25,6 +30,12 @@ _SYMBOL = re.compile(r"[0-9]{6}\.(SH|SZ|BJ)")
 
 def register(router: APIRouter, site: Site) -> None:
     """Add the pages below /market to the router."""
+    _register_overview(router, site)
+    _register_screen(router, site)
+    _register_security(router, site)
+
+
+def _register_overview(router: APIRouter, site: Site) -> None:
 
     @router.get("")
     def overview(request: Request, day: str = "") -> Response:
@@ -48,6 +59,28 @@ def register(router: APIRouter, site: Site) -> None:
     def chart_library() -> Response:
         return FileResponse(_library(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
 
+
+def _register_screen(router: APIRouter, site: Site) -> None:
+    @router.get("/-/screen")
+    def ask_screen(request: Request) -> Response:
+        return site.render(
+            request, "screen.html", formula=_EXAMPLE, day="", period="daily", periods=PERIODS, result=None
+        )
+
+    @router.post("/-/screen")
+    def screen(request: Request, form: Form) -> Response:
+        text, day, period = form.get("formula", ""), form.get("day", ""), form.get("period", "daily")
+        shown = {"formula": text, "day": day, "period": period, "periods": PERIODS}
+        try:
+            if period not in PERIODS:
+                raise InvalidParams(f"{period!r} is not a period; choose {', '.join(PERIODS)}.")
+            result = project_of(request).screening.run(text, day=day_of(day), period=period, limit=_MOST_PASSED)
+        except MyStocksError as error:
+            return site.render(request, "screen.html", error, **shown, result=None)
+        return site.render(request, "screen.html", **shown, result=result)
+
+
+def _register_security(router: APIRouter, site: Site) -> None:
     @router.get("/{symbol}")
     def security(request: Request, symbol: str) -> Response:
         if not _SYMBOL.fullmatch(symbol):
@@ -56,13 +89,27 @@ def register(router: APIRouter, site: Site) -> None:
 
     @router.get("/{symbol}/chart.json")
     def chart(
-        request: Request, symbol: str, period: Period = "daily", adjustment: Adjustment = "qfq", backtest: str = ""
+        request: Request,
+        symbol: str,
+        period: Period = "daily",
+        adjustment: Adjustment = "qfq",
+        indicators: str = Query(",".join(USUAL), max_length=300),
+        formula: str = Query("", max_length=5000),
+        backtest: str = "",
     ) -> Response:
         market = project_of(request).market
+        names = [name.strip().upper() for name in indicators.split(",") if name.strip()]
         try:
-            drawn = market.chart(symbol, period=period, adjustment=adjustment, backtest=backtest or None)
+            drawn = market.chart(
+                symbol,
+                period=period,
+                adjustment=adjustment,
+                indicators=names,
+                formula=formula,
+                backtest=backtest or None,
+            )
         except MyStocksError as error:
-            return JSONResponse({"message": str(error)}, 404)
+            return JSONResponse({"message": str(error)}, status_of(error, request.method))
         return JSONResponse(drawn.to_json())
 
 
@@ -79,6 +126,8 @@ def _security_values(request: Request, symbol: str) -> dict[str, Any]:
         "security": security,
         "bars": bars,
         "records": market.records(symbol) if security.kind == "stock" else {},
+        "indicators": {name: entry.title for name, entry in CATALOGUE.items()},
+        "usual": ("MA", "MACD", "KDJ", "RSI", "BOLL", "VOL"),
         "periods": PERIODS,
         "adjustments": ADJUSTMENTS,
         "backtest": request.query_params.get("backtest", ""),

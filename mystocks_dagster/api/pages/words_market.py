@@ -194,5 +194,18 @@ WORDS: dict[str, Words] = {
     "shares": ("股数", "Shares"),
     "trade_price": ("成交价", "Price"),
     "newest_of": ("显示 {count} 条中最新的 {shown} 条。", "The newest {shown} of {count}."),
+    "more_indicators": ("更多指标…", "More indicators …"),
+    "formula": ("公式", "Formula"),
+    "draw": ("画图", "Draw"),
+    "period": ("周期", "Period"),
+    "screen": ("条件选股", "Screen"),
+    "screen_about": (
+        "用通达信公式选股，价格前复权到当日，成交量以股计；不能使用未来函数。",
+        "A 通达信 formula over the whole market. Prices are adjusted forward to the day, volume is in shares. "
+        "Functions that look ahead are refused.",
+    ),
+    "run_screen": ("选股", "Screen"),
+    "passed": ("{screened} 只股票中有 {count} 只符合", "{count} of {screened} stocks pass"),
+    "nobody_passed": ("没有股票符合。", "No stock passes."),
     "more": ("更多", "More"),
 }

@@ -14,7 +14,7 @@ own, and all together are the result.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -58,12 +58,24 @@ class BacktestResult:
     events: list[AccountEvent]
 
 
+def ordered(market: Market, signals: pl.DataFrame, strategies: Collection[str] = ("",)) -> dict[str, Signals]:
+    """Order the signals of each strategy once, for any number of backtests.
+
+    Args:
+        market: The market.
+        signals: As `backtest` takes them.
+        strategies: The strategies by the column `strategy`; an empty name is all signals.
+    """
+    return {name: Signals(signals.filter(strategy=name) if name else signals, market.prices) for name in strategies}
+
+
 def backtest(
     market: Market,
-    signals: pl.DataFrame,
+    signals: pl.DataFrame | Mapping[str, Signals],
     terms: Terms,
     *,
     weights: Mapping[str, float] | None = None,
+    span: range | None = None,
     recorded: bool = True,
 ) -> BacktestResult:
     """Trade signals over the days of a market.
@@ -72,18 +84,21 @@ def backtest(
         market: The market.
         signals: `symbol`, `date`, `side` and, with several strategies, `strategy`; `score`, `weight` and `entry` may be
             given. They are known after that day's close. A symbol with a buy and a sell signal of one strategy on one
-            day is sold.
+            day is sold. Or the result of `ordered`.
         terms: The terms of the account.
         weights: The part of the capital of each strategy; None is one strategy.
+        span: The places of the days to trade, without a step; None is all. Nothing of other days counts.
         recorded: Whether orders and positions are returned.
     """
     trades: list[Trade] = []
-    sleeves = []
-    for name, weight in (weights or {"": 1.0}).items():
-        own = signals.filter(strategy=name) if weights else signals
-        prepared = Signals(own, market.prices, market.amounts)
-        sleeves.append(Sleeve(market, prepared, terms, name, weight, trades=trades, recorded=recorded))
-    balances = [_trade_day(place, market, sleeves, terms) for place in range(len(market.days))]
+    weights = weights or {"": 1.0}
+    prepared = signals if isinstance(signals, Mapping) else ordered(market, signals, weights)
+    sleeves = [
+        Sleeve(market, prepared[name], terms, name, weight, trades=trades, recorded=recorded)
+        for name, weight in weights.items()
+    ]
+    span = range(len(market.days)) if span is None else span
+    balances = [_trade_day(place, market, sleeves, terms, more=place + 1 < span.stop) for place in span]
     return BacktestResult(
         balances,
         trades,
@@ -94,12 +109,12 @@ def backtest(
     )
 
 
-def _trade_day(place: int, market: Market, sleeves: Sequence[Sleeve], terms: Terms) -> Balance:
+def _trade_day(place: int, market: Market, sleeves: Sequence[Sleeve], terms: Terms, *, more: bool) -> Balance:
     day = market.days[place]
     for sleeve in sleeves:
         sleeve.open(place)
         sleeve.close(place)
-    if place + 1 < len(market.days) and not same_period(terms.rebalance, day, market.days[place + 1]):
+    if more and not same_period(terms.rebalance, day, market.days[place + 1]):
         level(sleeves)
         for sleeve in sleeves:
             sleeve.rebalance_next()

@@ -18,14 +18,12 @@ class Market:
 
     Attributes:
         prices: The bars and what they say about orders.
-        amounts: `symbol`, `date` and `amount` of the bars, by which signals of one day are ranked.
         ex_days: Ex-dividend days by place of the day and symbol.
         gone: By place of the day, the symbols that are delisted before it.
         ends: By symbol, the day from which it is not traded, because an ex-dividend ratio is unknown.
     """
 
     prices: Prices
-    amounts: pl.DataFrame
     ex_days: ExDays
     gone: Mapping[int, Sequence[str]] = field(default_factory=dict)
     ends: Mapping[str, date] = field(default_factory=dict)
@@ -66,7 +64,6 @@ def prepare(
             gone.setdefault(place, []).append(symbol)
     return Market(
         prices=Prices(bars, days, listed),
-        amounts=bars.select("symbol", "date", "amount"),
         ex_days=ex_days(events, CORPORATE_ACTIONS.empty() if actions is None else actions, bars, days),
         gone=gone,
         ends=ends or {},

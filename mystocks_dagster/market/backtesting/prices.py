@@ -52,7 +52,7 @@ class Prices:
         boards: The board of each symbol; None for what is no A share.
         rows: The row of each symbol (first axis) and day (second axis), -1 without a bar.
         open, close: CNY per share, raw, by row.
-        volume: Shares, by row.
+        volume, amount: Shares and CNY, by row.
         high, low, lowest, highest: The day's prices and its limits in cents, by row.
         buys, sells: By row, the index in `OPEN_REASONS` of an order at the open.
         traded: Whether the row is of a day with trading.
@@ -62,8 +62,8 @@ class Prices:
         """Index the bars.
 
         Args:
-            bars: `symbol`, `date`, `open`, `high`, `low`, `close`, `prev_close`, `volume`, `is_st` and `suspended`;
-                `is_st` and `prev_close` null are unknown. Bars of other days than `days` are not used.
+            bars: `symbol`, `date`, `open`, `high`, `low`, `close`, `prev_close`, `volume`, `amount`, `is_st` and
+                `suspended`; `is_st` and `prev_close` null are unknown. Bars of other days than `days` are not used.
             days: The trading days, ascending.
             listed: The first trading day of symbols, where it is known: then the first days have their own limits.
         """
@@ -81,11 +81,12 @@ class Prices:
         self.high, self.low = (_cents(bars[name]) for name in ("high", "low"))
         self.volume = bars["volume"].cast(pl.Float64).fill_null(0).to_numpy()
         self.traded = ~bars["suspended"].to_numpy()
+        self.amount = bars["amount"].cast(pl.Float64).fill_null(0).to_numpy()
+        self._open_cents = _cents(bars["open"])
         limits = self._limits(bars, owner, listed or {})
         self.lowest, self.highest = limits.lowest, limits.highest
-        at = _cents(bars["open"])
-        self.buys = self._reasons(limits, at >= limits.highest, limits.doubtful_buy)
-        self.sells = self._reasons(limits, at <= limits.lowest, limits.doubtful_sell)
+        self.buys = self._reasons(limits, self._open_cents >= limits.highest, limits.doubtful_buy)
+        self.sells = self._reasons(limits, self._open_cents <= limits.lowest, limits.doubtful_sell)
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -106,12 +107,14 @@ class Prices:
         up, down, free = self._of_new_listings(percent, owner, listed)
         lowest, highest = limit_cents(previous, up, down)
         lowest, highest = np.where(free, 0, lowest), np.where(free, _FREE, highest)
-        narrow = limit_cents(previous, narrow_percent, narrow_percent)
+        doubtful_buy, doubtful_sell = (np.zeros(bars.height, dtype=bool) for _ in range(2))
+        may_be = np.flatnonzero(bars["is_st"].is_null().to_numpy() & (narrow_percent != wide_percent) & ~free)
+        narrow = limit_cents(previous[may_be], narrow_percent[may_be], narrow_percent[may_be])
         # A price beyond the narrow limit proves that the stock is not ST.
-        may_be = bars["is_st"].is_null().to_numpy() & (narrow_percent != wide_percent) & ~free
-        may_be &= (self.high <= narrow[1]) & (self.low >= narrow[0])
-        at = _cents(bars["open"])
-        return PriceLimits(lowest, highest, may_be & (at == narrow[1]), may_be & (at == narrow[0]), unknown & ~free)
+        within = (self.high[may_be] <= narrow[1]) & (self.low[may_be] >= narrow[0])
+        doubtful_buy[may_be] = within & (self._open_cents[may_be] == narrow[1])
+        doubtful_sell[may_be] = within & (self._open_cents[may_be] == narrow[0])
+        return PriceLimits(lowest, highest, doubtful_buy, doubtful_sell, unknown & ~free)
 
     def _percents(self, days: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the usual limit of each row if it is ST, and if it is not; 0 for what is no A share."""

@@ -7,7 +7,7 @@ from mystocks_dagster.market.backtesting.account import Account, Trade
 from mystocks_dagster.market.backtesting.ex_days import apply_ex_day
 from mystocks_dagster.market.backtesting.fills import Fill, board_fill, open_fill
 from mystocks_dagster.market.backtesting.market import Market
-from mystocks_dagster.market.backtesting.orders import Entry, OrderBook, Signals
+from mystocks_dagster.market.backtesting.orders import BUY, SELL, Entry, OrderBook, Signals
 from mystocks_dagster.market.backtesting.terms import Terms
 from mystocks_dagster.market.rules import Side, buyable, sellable
 from mystocks_dagster.market.symbols import Board, board_of
@@ -50,7 +50,8 @@ class Sleeve:
         self._prices = market.prices
         self._equity = self.account.equity
         self._sell: set[str] = set()
-        self._buy: list[tuple[int, float | None, Entry]] = []
+        self._buy = range(0)
+        self._staying: set[int] = set()
         self._targets: dict[str, float] = {}
         self._since: dict[str, int] = {}
         self._rebalances = False
@@ -60,7 +61,7 @@ class Sleeve:
     def open(self, place: int) -> None:
         """Apply ex-days and delistings, then execute the orders."""
         day = self._market.days[place]
-        for symbol, ex_day in self._market.ex_days.get(place, {}).items() if place else ():
+        for symbol, ex_day in self._market.ex_days.get(place, {}).items():
             if symbol in self.account.positions:
                 apply_ex_day(self.account, day, symbol, ex_day, self._terms)
         for symbol in self._market.gone.get(place, ()):
@@ -86,19 +87,16 @@ class Sleeve:
 
     def place_orders(self, place: int) -> None:
         """Turn the day's signals into the next day's orders."""
-        held = self.account.positions
-        symbols = self._signals.symbols
-        places, weights, entries = self._signals.buys(place)
-        said = {symbols[index] for index in self._signals.sells(place)} if held or places else set()
-        ended = {symbol for symbol in held if self._is_over(symbol, place)}
-        pending = (self._sell & held.keys()) - {symbols[index] for index in places} if self._sell else set()
-        excluded = held.keys() | said
-        self._buy = [
-            (index, weight, entry or "open")
-            for index, weight, entry in zip(places, weights, entries, strict=True)
-            if symbols[index] not in excluded
-        ]
-        self._sell = pending | (said & held.keys()) | ended
+        sales, places, said = set(), self._prices.places, self._signals.said
+        self._staying = set()
+        for symbol in self.account.positions:
+            index = places[symbol]
+            side = said[index, place]
+            if side == BUY:
+                self._staying.add(index)
+            if side == SELL or (symbol in self._sell and side != BUY) or self._is_over(symbol, place):
+                sales.add(symbol)
+        self._sell, self._buy = sales, self._signals.of(place)
 
     def rebalance_next(self) -> None:
         """Bring the holdings to their targets at the next open."""
@@ -112,17 +110,32 @@ class Sleeve:
     # ---- orders
 
     def _buy_all(self, place: int) -> None:
-        day, positions = self._market.days[place], self.account.positions
-        for number, (index, weight, entry) in enumerate(self._buy):
-            if len(positions) >= self._terms.max_positions:
-                left = [self._signals.symbols[index] for index, *_ in self._buy[number:]]
-                self.book.refuse_all(day, left, "no free place")
+        """Buy by the signals of the evening before, except what was held then."""
+        day, positions, signals = self._market.days[place], self.account.positions, self._signals
+        held = 0
+        for number in self._buy:
+            index = signals.buys[number]
+            if index in self._staying:
+                held += 1
+            elif len(positions) >= self._terms.max_positions:
+                self._refuse(day, range(number, self._buy.stop), len(self._staying) - held)
                 break
-            symbol = self._signals.symbols[index]
-            part = weight if weight is not None else 1 / self._terms.max_positions
-            self._buy_worth(place, symbol, self._equity * part, entry)
-            if symbol in positions:
-                self._targets[symbol], self._since[symbol] = part, place
+            else:
+                self._buy_one(place, signals.symbols[index], signals.weights[number], signals.entries[number])
+
+    def _refuse(self, day: date, numbers: range, held: int) -> None:
+        """Refuse the buy signals with these numbers, of which `held` are of held symbols."""
+        symbols: list[str] = []
+        if self.book.recorded:
+            places = (self._signals.buys[number] for number in numbers)
+            symbols = [self._signals.symbols[index] for index in places if index not in self._staying]
+        self.book.refuse(day, "no free place", len(numbers) - held, symbols)
+
+    def _buy_one(self, place: int, symbol: str, weight: float | None, entry: Entry | None) -> None:
+        part = weight if weight is not None else 1 / self._terms.max_positions
+        self._buy_worth(place, symbol, self._equity * part, entry or "open")
+        if symbol in self.account.positions:
+            self._targets[symbol], self._since[symbol] = part, place
 
     def _buy_worth(self, place: int, symbol: str, budget: float, entry: Entry = "open") -> None:
         """Buy shares for at most `budget` CNY, fees included."""

@@ -1,6 +1,6 @@
 """What a formula that can be read may still have wrong: names, functions, arguments, windows, and no output."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, NOT_HELD, STANDARD_ALIASES, canonical
@@ -15,6 +15,7 @@ from mystocks_dagster.market.formulas.syntax import (
     Expression,
     Formula,
     Name,
+    Parameter,
     Position,
     Statement,
     Text,
@@ -27,6 +28,18 @@ _WITHOUT_ARGUMENTS = {name for name, function in FUNCTIONS.items() if not functi
 def check(formula: Formula) -> list[FormulaProblem]:
     """Return the problems of a formula, in the order of its statements."""
     return list(_Check(formula).problems())
+
+
+def unused(formula: Formula, header: Iterable[Parameter], given: Iterable[str]) -> list[FormulaProblem]:
+    """Return a problem for each parameter that is given from outside, and neither in the header nor in the formula."""
+    expressions = [*(statement.expression for statement in formula.statements), *formula.drawings]
+    words = {part.name for expression in expressions for part in walk(expression) if isinstance(part, Name)}
+    words |= {parameter.name for parameter in header}
+    return [
+        FormulaProblem(Position(), f"parameter {name} is given, and the formula does not use it", "Leave it out.")
+        for name in dict.fromkeys(map(str.upper, given))
+        if name not in words
+    ]
 
 
 class _Check:

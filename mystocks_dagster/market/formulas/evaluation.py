@@ -66,9 +66,8 @@ def evaluate(plan: Plan, bars: Bars, state: State | None = None) -> dict[str, np
         start, end = int(bars.offsets[first]), int(bars.offsets[last])
         columns = {name: np.ascontiguousarray(bars.columns[name][start:end], np.float64) for name in plan.bars}
         block = Bars(bars.offsets[first : last + 1] - start, columns)
-        values = _block(plan, block, {version: values[first:last] for version, values in state.items()})
-        for name, array in results.items():
-            array[start:end] = values[name]
+        outputs = {name: array[start:end] for name, array in results.items()}
+        _block(plan, block, {version: values[first:last] for version, values in state.items()}, outputs)
 
     blocks = list(_blocks(bars.offsets))
     if len(blocks) < 2 or _THREADS < 2:
@@ -91,7 +90,9 @@ def _blocks(offsets: np.ndarray, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, 
 
 
 @np.errstate(all="ignore")  # what cannot be computed has no value
-def _block(plan: Plan, bars: Bars, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | float]:
+def _block(plan: Plan, bars: Bars, state: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> None:
+    """Compute the outputs of a block; kernels write theirs at once where they belong."""
+    places = {slot: outputs[name] for name, slot in plan.outputs.items() if isinstance(slot, int)}
     slots: list[np.ndarray | float | None] = [_writable(bars.columns[name]) for name in plan.bars]
     rows = int(bars.offsets[-1])
     for step in plan.steps:
@@ -99,19 +100,23 @@ def _block(plan: Plan, bars: Bars, state: Mapping[str, np.ndarray]) -> dict[str,
         if step.primitive.elementwise:
             slots.append(step.primitive.run(*series, *step.numbers))
         else:
-            slots.append(_run_kernel(step, bars, rows, series, state))
+            place = places.get(len(slots))
+            out = np.empty(rows) if place is None else place
+            _run_kernel(step, bars, series, state, out)
+            slots.append(out)
         for slot in step.done_with:
             slots[slot] = None
-    return {name: numbers(_read(slots, slot)) for name, slot in plan.outputs.items()}
+    for name, slot in plan.outputs.items():
+        value = _read(slots, slot)
+        if value is not outputs[name]:
+            outputs[name][:] = value
 
 
-def _run_kernel(step: Step, bars: Bars, rows: int, series: list[Any], state: Mapping[str, np.ndarray]) -> np.ndarray:
+def _run_kernel(step: Step, bars: Bars, series: list[Any], state: Mapping[str, np.ndarray], out: np.ndarray) -> None:
     """Run a kernel on arrays of one kind only, so that it is compiled once."""
-    arrays = [np.full(rows, value) if isinstance(value, float) else numbers(value) for value in series]
+    arrays = [np.full(len(out), value) if isinstance(value, float) else numbers(value) for value in series]
     carried = state[step.version] if step.state_size else np.empty((bars.symbols, 0))
-    out = np.empty(rows)
     step.primitive.run(bars.offsets, *arrays, *step.numbers, carried, out)
-    return out
 
 
 def _writable(values: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mystocks_dagster.market.formulas.checking import check
+from mystocks_dagster.market.formulas.checking import check, unused
 from mystocks_dagster.market.formulas.expansion import expand
 from mystocks_dagster.market.formulas.headers import bind, parse_header
 from mystocks_dagster.market.formulas.problems import FormulaError, FormulaProblem
@@ -29,7 +29,8 @@ def parse_formula(text: str, name: str = "formula", parameters: Mapping[str, flo
         The tree, in which names are in upper case and functions that are defined by others are replaced by these.
 
     Raises:
-        FormulaError: All problems that were seen, in the order of the text.
+        FormulaError: All problems that were seen, in the order of the text. A value for a parameter that the formula
+            does not use is one.
 
     Examples:
         >>> formula = parse_formula("快线:=EMA(C,N); 金叉：CROSS（快线，EMA（C，26））；", parameters={"n": 12})
@@ -50,7 +51,7 @@ def parse_formula(text: str, name: str = "formula", parameters: Mapping[str, flo
     problems += binding_problems
     formula = Formula(name, declared, tuple(statements), tuple(drawings))
     # A statement that could not be read would make names of it unknown in all others.
-    problems += [] if problems else check(formula)
+    problems += [] if problems else [*check(formula), *unused(formula, header, parameters or {})]
     if problems:
         ordered = sorted(problems, key=lambda problem: (problem.position.line, problem.position.column))
         raise FormulaError(name, ordered, text)

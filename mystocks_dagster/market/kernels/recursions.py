@@ -34,25 +34,37 @@ def _follow(values, weight, y, out):
 
 
 @compiled
-def _follow_four(values, weight, last, outs, rows):
-    """Smooth the first rows of four symbols at once: the processor need not wait for the result of one."""
-    a, b, c, d = values
-    out_a, out_b, out_c, out_d = outs
-    y_a, y_b, y_c, y_d = last
-    for i in range(rows):
-        out_a[i] = y_a + weight * (a[i] - y_a)
-        out_b[i] = y_b + weight * (b[i] - y_b)
-        out_c[i] = y_c + weight * (c[i] - y_c)
-        out_d[i] = y_d + weight * (d[i] - y_d)
-        if out_a[i] == out_a[i]:
-            y_a = out_a[i]
-        if out_b[i] == out_b[i]:
-            y_b = out_b[i]
-        if out_c[i] == out_c[i]:
-            y_c = out_c[i]
-        if out_d[i] == out_d[i]:
-            y_d = out_d[i]
-    return y_a, y_b, y_c, y_d
+def _all_known(x, begins, rows):
+    """Return whether none of the next values of some symbols is NaN."""
+    unknown = 0
+    for begin in begins:
+        values = x[begin : begin + rows]
+        for i in range(rows):
+            unknown += values[i] != values[i]
+    return unknown == 0
+
+
+@compiled
+def _follow_eight(x, begins, rows, weight, last, out):
+    """Smooth as many rows of eight symbols, without NaN: the processor need not wait for the result of one.
+
+    Positions without a sign spare numba the question whether they count from the end.
+    """
+    a, b, c, d = np.uint64(begins[0]), np.uint64(begins[1]), np.uint64(begins[2]), np.uint64(begins[3])
+    e, f, g, h = np.uint64(begins[4]), np.uint64(begins[5]), np.uint64(begins[6]), np.uint64(begins[7])
+    y_a, y_b, y_c, y_d, y_e, y_f, y_g, y_h = last[0], last[1], last[2], last[3], last[4], last[5], last[6], last[7]
+    for i in range(np.uint64(rows)):
+        y_a += weight * (x[a + i] - y_a)
+        y_b += weight * (x[b + i] - y_b)
+        y_c += weight * (x[c + i] - y_c)
+        y_d += weight * (x[d + i] - y_d)
+        y_e += weight * (x[e + i] - y_e)
+        y_f += weight * (x[f + i] - y_f)
+        y_g += weight * (x[g + i] - y_g)
+        y_h += weight * (x[h + i] - y_h)
+        out[a + i], out[b + i], out[c + i], out[d + i] = y_a, y_b, y_c, y_d
+        out[e + i], out[f + i], out[g + i], out[h + i] = y_e, y_f, y_g, y_h
+    last[0], last[1], last[2], last[3], last[4], last[5], last[6], last[7] = y_a, y_b, y_c, y_d, y_e, y_f, y_g, y_h
 
 
 @compiled
@@ -65,19 +77,11 @@ def _smoothed(offsets, x, weight, state, out):
         before = state[s, 1] if state[s, 0] > 0 else np.nan
         skipped, last[s] = _first_value(x[start:end], before, out[start:end])
         begins[s] = start + skipped
-    for s in range(0, symbols - 3, 4):
-        rows = offsets[s + 1] - begins[s]
-        for other in range(s + 1, s + 4):
-            rows = min(rows, offsets[other + 1] - begins[other])
-        p, q, r, t = begins[s], begins[s + 1], begins[s + 2], begins[s + 3]
-        last[s], last[s + 1], last[s + 2], last[s + 3] = _follow_four(
-            (x[p : p + rows], x[q : q + rows], x[r : r + rows], x[t : t + rows]),
-            weight,
-            (last[s], last[s + 1], last[s + 2], last[s + 3]),
-            (out[p : p + rows], out[q : q + rows], out[r : r + rows], out[t : t + rows]),
-            rows,
-        )
-        begins[s : s + 4] += rows
+    for s in range(0, symbols - 7, 8):
+        rows = (offsets[s + 1 : s + 9] - begins[s : s + 8]).min()
+        if rows > 0 and _all_known(x, begins[s : s + 8], rows):
+            _follow_eight(x, begins[s : s + 8], rows, weight, last[s : s + 8], out)
+            begins[s : s + 8] += rows
     for s in range(symbols):
         rest = slice(begins[s], offsets[s + 1])
         y = _follow(x[rest], weight, last[s], out[rest])

@@ -143,7 +143,14 @@ def _deviations(values, n, freedom, scratch, out):
     squares[:] = 0.0
     for i in range(rows):
         sums[i] = newest[i] - newest[i]  # 0, or NaN if there is no value
-    for k in range(n - 1):
+    fours = (n - 1) // 4 * 4
+    for k in range(0, fours, 4):
+        a, b, c, d = values[k : k + rows], values[k + 1 :], values[k + 2 :], values[k + 3 :]
+        for i in range(rows):
+            at_a, at_b, at_c, at_d = a[i] - newest[i], b[i] - newest[i], c[i] - newest[i], d[i] - newest[i]
+            sums[i] += (at_a + at_b) + (at_c + at_d)
+            squares[i] += (at_a * at_a + at_b * at_b) + (at_c * at_c + at_d * at_d)
+    for k in range(fours, n - 1):
         earlier = values[k : k + rows]
         for i in range(rows):
             difference = earlier[i] - newest[i]

@@ -1,7 +1,7 @@
 """The tables of signals and backtests."""
 
 from mystocks_dagster.market.table import Table
-from mystocks_dagster.market.tables.columns import DATE, SYMBOL, count, day, moment, number, text
+from mystocks_dagster.market.tables.columns import DATE, SYMBOL, count, day, flag, moment, number, text
 
 SIGNALS = Table(
     name="signals",
@@ -195,5 +195,42 @@ BACKTEST_EVENTS = Table(
         number("cash", "CNY that was added, before tax"),
         text("strategy", "name of the strategy"),
         number("profit", "CNY, of a delisting: what came back less the cost", null=True),
+    ),
+)
+BACKTEST_GRIDS = Table(
+    name="backtest_grids",
+    title="回测参数网格",
+    about="The figures of each combination of a parameter grid, over the whole window or walk-forward",
+    about_zh="参数网格与滚动前推回测中每组参数的结果",
+    domain="research",
+    grain="one combination of one grid in one window",
+    key=("grid_id", "phase", "start_date", "number"),
+    known_by=("run_at",),
+    columns=(
+        text("grid_id", "strategy, grid, window and parameters, hashed"),
+        text("phase", "grid: the whole window; train: a window by which a combination is chosen; test: the one after"),
+        day("start_date", "first trading day of the window"),
+        day("end_date", "last trading day of the window"),
+        count("number", "number of the combination, from 1"),
+        text("strategy", "name of the strategy"),
+        text("params", "the combination, as JSON"),
+        flag("chosen", "best of its window by the metric of the grid"),
+        number("total_return", "fraction"),
+        number("annual_return", "as in backtests", null=True),
+        number("max_drawdown", "as in backtests"),
+        number("sharpe", "as in backtests", null=True),
+        number("volatility", "as in backtests", null=True),
+        number("sortino", "as in backtests", null=True),
+        number("calmar", "as in backtests", null=True),
+        number("win_rate", "as in backtests", null=True),
+        number("profit_factor", "as in backtests", null=True),
+        number("turnover", "as in backtests", null=True),
+        number("exposure", "as in backtests", null=True),
+        number("excess_return", "as in backtests", null=True),
+        number("alpha", "as in backtests", null=True),
+        number("beta", "as in backtests", null=True),
+        number("final_equity", "CNY"),
+        count("trades", "orders filled"),
+        moment("run_at", "time of the grid"),
     ),
 )

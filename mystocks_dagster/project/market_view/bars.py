@@ -1,26 +1,25 @@
 """Bars of one security for a chart: days, weeks or months, raw or adjusted."""
 
 from datetime import date
-from types import MappingProxyType
 
 import polars as pl
 
 from mystocks_dagster.lake.prices import adjusted_bars
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.project.market_view.options import Adjustment, Period
+from mystocks_dagster.market.periods import Period, period_bars
+from mystocks_dagster.project.market_view.options import Adjustment
 from mystocks_dagster.project.market_view.securities import BARS, Security
 
 _PRICES = ("open", "high", "low", "close")
-_EVERY = MappingProxyType[Period, str]({"daily": "1d", "weekly": "1w", "monthly": "1mo"})
 
 
 def bars_of(
     lake: Lake, security: Security, *, period: Period = "daily", adjustment: Adjustment = "qfq", end: date | None = None
 ) -> pl.DataFrame:
-    """Return `date`, `open`, `high`, `low`, `close`, `volume`, `amount` of the bars on which a security traded.
+    """Return `symbol`, `date`, `open`, `high`, `low`, `close`, `volume`, `amount` of the bars on which it traded.
 
     Prices of an index or a fund are those that are stored. Days that an unknown ratio separates from the newest are
-    left out of adjusted bars. Volume is in shares and amount in CNY, both raw.
+    left out of adjusted bars. Volume is in shares and amount in CNY, both raw. A stock has `turnover` too, in percent.
 
     Args:
         lake: The lake.
@@ -29,35 +28,17 @@ def bars_of(
         adjustment: `none` is raw, `qfq` keeps the newest day raw, `hfq` the first.
         end: Last day; None means the newest.
     """
-    table = BARS[security.kind]
-    columns = ["date", *_PRICES, "volume", "amount"]
+    table, stock = BARS[security.kind], security.kind == "stock"
+    columns = ["symbol", "date", *_PRICES, "volume", "amount", *(["turnover"] if stock else [])]
     if not lake.exists(table):
-        return pl.DataFrame(schema={"date": pl.Date, **dict.fromkeys(columns[1:], pl.Float64)})
-    if security.kind != "stock":
-        days = lake.read(table, columns=columns, symbols=[security.symbol], end=end).sort("date")
-    elif adjustment == "none":
-        days = lake.read(table, columns=[*columns, "suspended"], symbols=[security.symbol], end=end).sort("date")
-    else:
+        return pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date, **dict.fromkeys(columns[2:], pl.Float64)})
+    selected = [*columns, *(["suspended"] if stock else [])]
+    if stock and adjustment != "none":
         days = adjusted_bars(
-            lake, adjustment, columns=[*columns, "suspended"], symbols=[security.symbol], end=end, unknown="leave_out"
+            lake, adjustment, columns=selected, symbols=[security.symbol], end=end, unknown="leave_out"
         )
-    if "suspended" in days.columns:
+    else:
+        days = lake.read(table, columns=selected, symbols=[security.symbol], end=end).sort("date")
+    if stock:
         days = days.filter(~pl.col("suspended")).drop("suspended")
-    return days if period == "daily" else _grouped(days, period)
-
-
-def _grouped(days: pl.DataFrame, period: Period) -> pl.DataFrame:
-    start = pl.col("date").dt.truncate(_EVERY[period]).alias("start")
-    return (
-        days.group_by(start, maintain_order=True)
-        .agg(
-            pl.col("date").last(),
-            pl.col("open").first(),
-            pl.col("high").max(),
-            pl.col("low").min(),
-            pl.col("close").last(),
-            pl.col("volume").sum(),
-            pl.col("amount").sum(),
-        )
-        .drop("start")
-    )
+    return period_bars(days.with_columns(pl.col("volume").cast(pl.Float64)), period)

@@ -7,14 +7,24 @@ from typing import Any
 
 import polars as pl
 
+from mystocks_dagster.errors import InvalidParams, UnknownName
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.indicators import INDICATORS, columns_of, indicator_table
+from mystocks_dagster.market.catalogue.calculation import Calculation, of_catalogue, of_formula
+from mystocks_dagster.market.catalogue.registry import NAMES
+from mystocks_dagster.market.formulas.bars import BARS
+from mystocks_dagster.market.indicators import bars_of as formula_bars
+from mystocks_dagster.market.indicators import planned
 from mystocks_dagster.project.market_view.bars import bars_of
-from mystocks_dagster.project.market_view.options import Adjustment, Period
+from mystocks_dagster.project.market_view.options import USUAL, Adjustment, Period
 from mystocks_dagster.project.market_view.securities import Security
 
 #: Indicators that are drawn over the candles, because they are prices.
-OVERLAYS: frozenset[str] = frozenset({"MA", "BOLL"})
+OVERLAYS = frozenset(("MA", "EXPMA", "BBI", "SAR", "BOLL", "KELTNER", "TAQ", "XSII", "MIKE", "BBIBOLL"))
+#: The name of the pane of a formula that a user typed.
+OWN = "公式"
+#: Most indicators of one chart.
+MOST_INDICATORS = 12
 #: Decimals of prices and indicators in the answer: more than a screen shows.
 _DECIMALS = 4
 
@@ -73,7 +83,8 @@ def chart_of(
     *,
     period: Period = "daily",
     adjustment: Adjustment = "qfq",
-    indicators: Sequence[str] = INDICATORS,
+    indicators: Sequence[str] = USUAL,
+    formula: str = "",
     backtest: str | None = None,
 ) -> Chart:
     """Return the chart of a security over its whole history.
@@ -86,14 +97,18 @@ def chart_of(
         security: The security.
         period: Length of a bar.
         adjustment: How prices are adjusted.
-        indicators: Names of indicators.
+        indicators: Names of indicators in the catalogue, with their default parameters.
+        formula: A 通达信 formula whose outputs are drawn too; empty means none. It may look ahead.
         backtest: Id of a backtest whose trades are marked.
+
+    Raises:
+        UnknownName: There is no such indicator.
+        FormulaError: The formula is wrong; the message has line and column.
+        InvalidParams: There are too many indicators, or one needs a column that these bars do not have.
     """
+    calculations = _calculations(indicators, formula)
     bars = bars_of(lake, security, period=period, adjustment=adjustment)
-    tables: dict[str, pl.DataFrame] = {}
-    if bars.height:
-        values = indicator_table(bars.with_columns(symbol=pl.lit(security.symbol)), indicators)
-        tables = {name: values.select(columns) for name, columns in columns_of(indicators).items()}
+    tables = {name: _computed(bars, name, items) for name, items in calculations.items()} if bars.height else {}
     marks = sorted(_marks(lake, security.symbol, backtest), key=lambda mark: mark.day) if bars.height else []
     return Chart(
         security=security,
@@ -103,6 +118,27 @@ def chart_of(
         indicators=tables,
         marks=_on_bars(marks, bars["date"]),
     )
+
+
+def _calculations(indicators: Sequence[str], formula: str) -> dict[str, tuple[Calculation, ...]]:
+    names = list(dict.fromkeys(indicators))
+    if len(names) > MOST_INDICATORS:
+        raise InvalidParams(f"A chart has at most {MOST_INDICATORS} indicators; this one asks for {len(names)}.")
+    if unknown := [name for name in names if name not in NAMES]:
+        raise UnknownName(f"There is no indicator {unknown[0]!r}. {suggest(unknown[0], list(NAMES))}")
+    own = {OWN: (of_formula("f", formula),)} if formula.strip() else {}
+    return {name: of_catalogue(name) for name in names} | own
+
+
+def _computed(bars: pl.DataFrame, name: str, calculations: Sequence[Calculation]) -> pl.DataFrame:
+    from mystocks_dagster.market.formulas.evaluation import evaluate
+
+    steps = planned(calculations)
+    lacking = [BARS[item].column for item in steps.bars if item in BARS and BARS[item].column not in bars.columns]
+    if lacking:
+        raise InvalidParams(f"{name} needs {', '.join(lacking)}, which these bars do not have.")
+    results = evaluate(steps, formula_bars(bars, steps.bars))
+    return pl.DataFrame([pl.Series(column.removeprefix("f_"), values) for column, values in results.items()])
 
 
 def _numbers(values: pl.Series) -> list[float | None]:

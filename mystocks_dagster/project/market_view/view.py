@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.market.symbols import normalise
-from mystocks_dagster.project.market_view.options import Adjustment, Period
+from mystocks_dagster.project.market_view.options import USUAL, Adjustment, Period
 from mystocks_dagster.project.state import ProjectState
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
@@ -58,18 +58,20 @@ class MarketView:
         *,
         period: Period = "daily",
         adjustment: Adjustment = "qfq",
-        indicators: Sequence[Any] | None = None,
+        indicators: Sequence[str] = USUAL,
+        formula: str = "",
         backtest: str | None = None,
     ) -> "Chart":
         """Return bars, indicators and marks of a security; see `chart.chart_of`."""
-        from mystocks_dagster.project.market_view.chart import INDICATORS, chart_of
+        from mystocks_dagster.project.market_view.chart import chart_of
 
         return chart_of(
             self.lake,
             self.security(symbol),
             period=period,
             adjustment=adjustment,
-            indicators=INDICATORS if indicators is None else indicators,
+            indicators=indicators,
+            formula=formula,
             backtest=backtest,
         )
 

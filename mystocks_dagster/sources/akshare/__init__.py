@@ -18,10 +18,10 @@ OFFERS = (
         table="stocks",
         past="latest",
         unit="snapshot",
-        requests=25,
+        requests=7,
         note="delisted stocks of Shanghai and Shenzhen only",
     ),
-    Offer(table="daily_bars", past="latest", requests=80, published=_CLOSED),
+    Offer(table="daily_bars", past="latest", requests=67, published=_CLOSED),
     Offer(
         table="daily_bars",
         past="all",
@@ -42,7 +42,7 @@ OFFERS = (
     *_STATEMENTS,
     Offer(table="stock_quotes", past="latest", unit="snapshot", requests=62),
     Offer(table="etf_quotes", past="latest", unit="snapshot", requests=15),
-    Offer(table="longhubang", past="all", requests=2, published=time(20), note="2 requests are up to 50 days"),
+    Offer(table="longhubang", past="all", requests=1, published=time(20), note="a request is up to 50 days"),
     Offer(table="capital_flow_stock", past="latest", requests=60, published=_CLOSED),
     *_BOARD_FLOWS,
 )

@@ -19,7 +19,7 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare import columns
 from mystocks_dagster.sources.akshare.columns import Call
 from mystocks_dagster.sources.akshare.frames import changed, read_frame
-from mystocks_dagster.sources.akshare.session import LISTS, SAMPLE, check_one_session, newest_day
+from mystocks_dagster.sources.akshare.session import BEIJING, LISTS, SAMPLE, check_one_session, newest_day
 from mystocks_dagster.sources.transport import EmptyResponse, RecordingTransport, installed
 from mystocks_dagster.sources.upstream_responses import UpstreamResponse, sina_payload
 
@@ -77,6 +77,23 @@ class AkshareClient:
         check_one_session(columns.STOCK_SPOT, transport.responses, "f2")
         return newest_day(columns.STOCK_SPOT, transport.responses)
 
+    def beijing(self) -> pl.DataFrame:
+        """Return code, name and day of listing of Beijing's stocks, from East Money's list.
+
+        Raises:
+            SourceUnavailable, SourceChanged: Raised by the shim and by `read_frame`.
+        """
+        import pandas as pd
+        import requests
+
+        with self._shim() as transport:
+            rows: list[Mapping[str, Any]] = []
+            while not transport.responses or len(rows) < (transport.responses[-1].total or 0):
+                requests.get(LISTS, params={**BEIJING, "pn": f"{len(transport.responses) + 1}"})
+                rows += transport.responses[-1].rows
+        listed = [{**row, "f26": _day_text(row.get("f26"))} for row in rows]
+        return read_frame(columns.BJ_LIST, pd.DataFrame(listed, columns=["f12", "f14", "f26"]), transport.responses)
+
     def decoded_prices(self, responses: Sequence[UpstreamResponse]) -> list[dict[str, Any]]:
         """Decode the price stream of `responses` with akshare's decoder."""
         import py_mini_racer
@@ -94,6 +111,11 @@ class AkshareClient:
             finally:
                 self.sent.update(transport.requests)
                 self.today.update(transport.requests_today)
+
+
+def _day_text(value: object) -> object:
+    """Return a day such as 20200727 as text; None where the list has none."""
+    return str(value) if isinstance(value, int) and value else None
 
 
 @contextmanager

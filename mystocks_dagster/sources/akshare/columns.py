@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-#: `lots` are hundreds of shares, converted to shares. Numbers may be missing (a suspended stock shows "-"). Full-width
-#: letters of names are converted to half-width.
-Kind = Literal["code", "name", "text", "number", "lots", "day"]
+#: `lots` are hundreds of shares, converted to shares; `shares` are a text with commas. Numbers may be missing (a
+#: suspended stock shows "-"). Full-width letters of names are converted to half-width.
+Kind = Literal["code", "name", "text", "number", "lots", "shares", "day"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,9 @@ STOCK_SPOT = Call(
         Field("成交额", "amount", key="f6"),
         Field("涨跌幅", "change_pct", key="f3"),
         Field("换手率", "turnover", key="f8"),
+        Field("流通市值", "float_value", key="f21"),
     ),
-    unused=_keys("序号 涨跌额 振幅 量比 市盈率-动态 市净率 总市值 流通市值 涨速 5分钟涨跌 60日涨跌幅 年初至今涨跌幅"),
+    unused=_keys("序号 涨跌额 振幅 量比 市盈率-动态 市净率 总市值 涨速 5分钟涨跌 60日涨跌幅 年初至今涨跌幅"),
     keys=_keys("f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12 f13 f14 f15 f16 f17 f18 f20 f21 f22 f23 f24 f25"),
     by_code=True,
 )
@@ -245,13 +246,29 @@ SH_STOCKS = Call(
 )
 SZ_STOCKS = Call(
     "stock_info_sz_name_code",
-    (Field("A股代码", "code", "code"), Field("A股简称", "name", "name"), Field("A股上市日期", "list_date", "day")),
-    unused=_keys("板块 A股总股本 A股流通股本 所属行业"),
+    (
+        Field("A股代码", "code", "code"),
+        Field("A股简称", "name", "name"),
+        Field("A股上市日期", "list_date", "day"),
+        Field("A股流通股本", "float_shares", "shares"),
+    ),
+    unused=_keys("板块 A股总股本 所属行业"),
 )
 BJ_STOCKS = Call(
     "stock_info_bj_name_code",
     (Field("证券代码", "code", "code"), Field("证券简称", "name", "name"), Field("上市日期", "list_date", "day")),
     unused=_keys("总股本 流通股本 所属行业 地区 报告日期"),
+)
+#: East Money's list of Beijing's stocks, which is read without a function of akshare.
+BJ_LIST = Call(
+    "stock_bj_a_spot_em",
+    (
+        Field("f12", "code", "code", "f12"),
+        Field("f14", "name", "name", "f14"),
+        Field("f26", "list_date", "day", "f26"),
+    ),
+    keys=_keys("f12 f14 f26"),
+    by_code=True,
 )
 SH_DELISTED = Call(
     "stock_info_sh_delist",

@@ -28,7 +28,7 @@ TOLERANCE = 0.01
 #: Up to this number implausible rows never mean a changed unit, however short the frame is.
 _FEW = 3
 _MISSING = ("-", "", None)
-_DTYPES = MappingProxyType({"number": pl.Float64, "lots": pl.Int64, "day": pl.Date})
+_DTYPES = MappingProxyType({"number": pl.Float64, "lots": pl.Int64, "shares": pl.Float64, "day": pl.Date})
 
 
 def changed(function: str, what: str) -> SourceChanged:
@@ -174,6 +174,10 @@ def _lots(value: object) -> int:
     return round(_number(value) * SHARES_PER_LOT)
 
 
+def _shares(value: object) -> float:
+    return float(value.replace(",", "")) if isinstance(value, str) else _number(value)
+
+
 def _day(value: object) -> date:
     if isinstance(value, datetime):
         return value.date()
@@ -183,5 +187,5 @@ def _day(value: object) -> date:
 
 
 _READERS: MappingProxyType[str, Callable[[object], Any]] = MappingProxyType(
-    {"code": _code, "name": _name, "text": _text, "number": _number, "lots": _lots, "day": _day}
+    {"code": _code, "name": _name, "text": _text, "number": _number, "lots": _lots, "shares": _shares, "day": _day}
 )

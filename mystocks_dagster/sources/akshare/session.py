@@ -34,6 +34,8 @@ SAMPLE = MappingProxyType(
         "fields": "f2,f12,f124",
     }
 )
+#: Query for a page of Beijing's stocks by code, with their days of listing. The exchange's own list has 20 rows a page.
+BEIJING = MappingProxyType({**SAMPLE, "fs": "m:0 t:81 s:2048", "fields": "f12,f14,f26"})
 
 
 def latest_session(newest: Callable[[], date]) -> date:

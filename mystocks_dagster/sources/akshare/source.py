@@ -19,6 +19,7 @@ from mystocks_dagster.sources.akshare import SOURCE, columns, tables
 from mystocks_dagster.sources.akshare.client import AkshareClient
 from mystocks_dagster.sources.akshare.columns import Call
 from mystocks_dagster.sources.akshare.history import PriceStream, history_bars
+from mystocks_dagster.sources.akshare.identity import check_identity, check_values
 from mystocks_dagster.sources.akshare.session import (
     check_one_session,
     check_readable,
@@ -93,9 +94,17 @@ class AkshareSource:
             yield frame if symbols is None else frame.filter(pl.col("symbol").is_in(list(symbols)))
 
     def stocks(self, *, include_delisted: bool) -> pl.DataFrame:
-        """Return the stock list of the three exchanges; Beijing publishes no list of delisted stocks."""
-        delisted = self._lists(columns.SH_DELISTED, columns.SZ_DELISTED) if include_delisted else None
-        return tables.stocks(self._listed, delisted, _now())
+        """Return the stock list; Beijing publishes no list of delisted stocks.
+
+        With delisted stocks all exchanges are asked, otherwise Shanghai and Shenzhen, and East Money for Beijing, which
+        takes a tenth of the requests. There, a stock without its plain name today is left out.
+        """
+        if not include_delisted:
+            listed = self._listed
+            return tables.stocks(listed.filter(~tables.marked(listed)), None, _now())
+        delisted = self._lists(columns.SH_DELISTED, columns.SZ_DELISTED)
+        listed = pl.concat([self._two_exchanges, self._lists(columns.BJ_STOCKS)], how="diagonal")
+        return tables.stocks(listed, delisted, _now())
 
     def statements(self, table: StatementTable, periods: Sequence[date]) -> pl.DataFrame:
         """Return the statements of `periods` for the stocks of Shanghai and Shenzhen."""
@@ -130,7 +139,9 @@ class AkshareSource:
         if table == "etf_quotes":
             return tables.etf_quotes(self._akshare.frame(columns.ETF_SPOT)[0], _now())
         day = self._akshare.newest_day()
-        return tables.stock_quotes(self._akshare.frame(columns.STOCK_SPOT)[0], day, _now())
+        spot = self._akshare.frame(columns.STOCK_SPOT)[0]
+        check_values(spot)
+        return tables.stock_quotes(spot, day, _now())
 
     def longhubang(self, start: date, end: date) -> pl.DataFrame:
         """Return the 龙虎榜 rows from `start` to `end`; those of a day are published in its evening."""
@@ -193,8 +204,18 @@ class AkshareSource:
 
     @cached_property
     def _listed(self) -> pl.DataFrame:
+        """The listed stocks with the least requests."""
+        try:
+            beijing = self._akshare.beijing()
+        except SourceUnavailable:
+            beijing = self._lists(columns.BJ_STOCKS)
+        return pl.concat([self._two_exchanges, beijing], how="diagonal")
+
+    @cached_property
+    def _two_exchanges(self) -> pl.DataFrame:
+        """The listed stocks of Shanghai and Shenzhen, as their exchanges list them."""
         shanghai_lists = [self._akshare.frame(columns.SH_STOCKS, symbol=board)[0] for board in ("主板A股", "科创板")]
-        return pl.concat([*shanghai_lists, self._lists(columns.SZ_STOCKS, columns.BJ_STOCKS)])
+        return pl.concat([*shanghai_lists, self._lists(columns.SZ_STOCKS)], how="diagonal")
 
     def _lists(self, *calls: Call) -> pl.DataFrame:
         return pl.concat([self._akshare.frame(call)[0] for call in calls])
@@ -212,6 +233,7 @@ class AkshareSource:
                 "push2delay.eastmoney.com shows most stocks without a price: its lists are being reset. "
                 "Try again later."
             )
+        check_identity(spot, self._listed)
         wrong = tables.contradictions(spot, session)
         self._faults["daily_bars"] = wrong
         return bars.filter(~pl.col("symbol").is_in([fault.row["symbol"] for fault in wrong]))

@@ -149,6 +149,16 @@ def quarter_ends(start: date, end: date) -> list[date]:
     return [day for day in days if start <= day <= end]
 
 
+def marked(listed: pl.DataFrame) -> pl.Series:
+    """Return a mask of Beijing's stocks whose quoted name is not their own today.
+
+    Quotes mark a stock on its ex-dividend day (XD, XR, DR) and a new one (N, C), and shorten its name for that.
+    """
+    beijing = exchange_expr("symbol") == "BJ"
+    mark = pl.col("name").str.contains(r"^(XD|XR|DR|[NC]\p{Han})")
+    return listed.with_columns(symbol=normalise_expr("code")).select(beijing & mark).to_series().fill_null(value=False)
+
+
 def stocks(listed: pl.DataFrame, delisted: pl.DataFrame | None, moment: datetime) -> pl.DataFrame:
     """Return `stocks` from the exchanges' lists; a code in both lists counts as listed."""
     frames = [listed] if delisted is None else [listed, delisted]

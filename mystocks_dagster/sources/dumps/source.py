@@ -132,7 +132,7 @@ class DumpsSource:
         for year in range(start.year, end.year + 1):
             rows = frames.bars(path, max(start, date(year, 1, 1)), min(end, date(year, 12, 31)))
             if rows.height:
-                yield "daily_bars", with_previous_closes(rows, actions, last=last).sort("date", "symbol")
+                yield "daily_bars", with_previous_closes(rows, actions, last=last)
                 last = frames.last_closes(rows, last)
 
     def _not_offered(self, table: str) -> NotOffered:

@@ -27,6 +27,8 @@ _OVERFLOW = 0xC3640000
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 _EPOCH = date(1970, 1, 1)
 _THREADS = 2
+#: Records whose dates are looked up at a time.
+_BLOCK = 65_536
 #: Members that a thread reads at a time.
 _AT_ONCE = 64
 
@@ -80,21 +82,18 @@ class Records:
         )
 
     def frame(self, start: date, end: date) -> pl.DataFrame:
-        """Return the rows from `start` to `end`, sorted by date and symbol, with the declared columns of the table."""
+        """Return the rows from `start` to `end`, sorted by symbol and date, with the declared columns of the table."""
         begins, counts = self._span(start, end)
         total = int(counts.sum())
-        # The rows of each member in turn; their order by day follows from a radix sort, which is stable.
         rows = np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(total)
-        days = self.days[rows]
-        order = np.argsort(days, kind="stable")
-        codes = np.repeat(np.arange(len(counts), dtype=np.uint16), counts)[order]
-        previous = self._previous(rows)[order]
-        columns = self._columns(self.values[rows[order]]) | {
-            "symbol": pl.Series([member.symbol for member in self.members], dtype=pl.String).gather(codes),
-            "date": pl.Series(days[order].astype(np.int32)).cast(pl.Date),
-            "prev_close": pl.Series(previous).fill_nan(None),
+        values = self.values[rows]
+        symbols = pl.Series([member.symbol for member in self.members], dtype=pl.String)
+        columns = self._columns(values) | {
+            "symbol": symbols.gather(np.repeat(np.arange(len(counts), dtype=np.uint32), counts)),
+            "date": pl.Series(self.days[rows].astype(np.int32)).cast(pl.Date),
             "actions_known": pl.repeat(self.actions_known, total, eager=True),
         }
+        columns["prev_close"] = self._previous(columns["close"].to_numpy(), rows, begins, counts)
         declared = TABLES[self.table].dtypes.items()
         columns |= {
             name: pl.repeat(None, total, dtype=dtype, eager=True) for name, dtype in declared if name not in columns
@@ -123,8 +122,9 @@ class Records:
 
     def years(self) -> list[int]:
         """Return the calendar years that have records, ascending."""
-        days = np.flatnonzero(np.bincount(self.days)) if len(self.days) else []
-        return sorted({(_EPOCH + timedelta(days=int(day))).year for day in days})
+        present = np.zeros(2**16, dtype=bool)
+        present[self.days] = True
+        return sorted({(_EPOCH + timedelta(days=int(day))).year for day in np.flatnonzero(present)})
 
     def _columns(self, values: np.ndarray) -> dict[str, pl.Series]:
         """Return the columns that a record states, without symbol and date."""
@@ -137,14 +137,24 @@ class Records:
             "suspended": pl.Series((volume == 0) & (amount == 0)),
         }
 
-    def _previous(self, rows: np.ndarray) -> np.ndarray:
-        """Return the previous closes of ascending `rows` in CNY; NaN for the first record of a member."""
-        previous = self.values[np.maximum(rows, 1) - 1, _CLOSE] / self.scale
-        at, found = _positions(rows, self.starts[:-1])
-        previous[at] = np.nan
-        at, found = _positions(rows, self._event_rows)
-        previous[at] = self._event_closes[found]
-        return previous
+    def _previous(self, closes: np.ndarray, rows: np.ndarray, begins: np.ndarray, counts: np.ndarray) -> pl.Series:
+        """Return the previous closes of ascending `rows` in CNY; null for the first record of a member.
+
+        Args:
+            closes: Their closes.
+            rows: The records, those of each member in one run.
+            begins: The first record of each run.
+            counts: The number of records of each run.
+        """
+        previous = np.empty_like(closes)
+        previous[1:] = closes[:-1]
+        firsts, begins = (np.cumsum(counts) - counts)[counts > 0], begins[counts > 0]
+        previous[firsts] = self.values[np.maximum(begins, 1) - 1, _CLOSE] / self.scale
+        at, known = _positions(rows, self._event_rows)
+        previous[at] = self._event_closes[known]
+        series = pl.Series(previous)
+        unknown = firsts[np.isin(begins, self.starts[:-1])]
+        return series.scatter(unknown, None) if len(unknown) else series
 
 
 def _positions(rows: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -232,7 +242,7 @@ def _checked(
     """Return the records of a table without the members whose dates are wrong, which are added to `faults`."""
     part = values[int(offsets[0]) : int(offsets[-1])]
     starts = offsets - offsets[0]
-    days = _date_table().take(part[:, _DATE] - np.uint32(_FIRST_YEAR * 10_000), mode="clip")
+    days = _days(part[:, _DATE])
     wrong = days == 0
     wrong[1:] |= days[1:] <= days[:-1]
     firsts = starts[:-1][np.diff(starts) > 0]
@@ -255,6 +265,16 @@ def _checked(
     return Records(
         table, [members[code] for code in rest], part[keep], days[keep], np.concatenate([[0], np.cumsum(counts)])
     )
+
+
+def _days(numbers: np.ndarray) -> np.ndarray:
+    """Return the days since 1970 by YYYYMMDD; 0 where it is not a date. In blocks, whose copies stay in the cache."""
+    days, table = np.empty(len(numbers), np.uint16), _date_table()
+    for start in range(0, len(numbers), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        places = numbers[block] - np.uint32(_FIRST_YEAR * 10_000)  # an earlier date becomes a large number
+        days[block] = table[np.minimum(places, np.uint32(len(table) - 1))]
+    return days
 
 
 @cache

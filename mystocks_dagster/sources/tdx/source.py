@@ -134,10 +134,11 @@ class TdxSource:
             for table, frame in archive.history(tables, start, end, actions=known, progress=progress):
                 year = frame["date"][0].year
                 for key in sorted(key for key in later if key < (year, table) and key[0] < year):
-                    yield key[1], pl.concat(later.pop(key))
-                yield table, pl.concat([frame, *later.pop((year, table), [])])
+                    yield key[1], pl.concat(later.pop(key)).sort("symbol", "date")
+                days = later.pop((year, table), [])
+                yield table, pl.concat([frame, *days]).sort("symbol", "date") if days else frame
         for key in sorted(later, key=lambda key: (key[0], list(tables).index(key[1]))):
-            rows = pl.concat(later[key]).filter(pl.col("date") >= start)
+            rows = pl.concat(later[key]).filter(pl.col("date") >= start).sort("symbol", "date")
             if rows.height:
                 yield key[1], rows
 

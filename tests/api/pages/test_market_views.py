@@ -97,3 +97,25 @@ def test_the_chart_library_comes_from_its_package(browser: TestClient) -> None:
     answer = browser.get("/market/-/lightweight-charts.js")
     assert answer.headers["content-type"].startswith("text/javascript")
     assert "Apache License 2.0" in answer.text[:400]
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_typed_formula_is_drawn_and_a_wrong_one_is_shown_with_its_place(browser: TestClient) -> None:
+    asked = {"indicators": "MA", "formula": "D:C-REF(C,1);", "adjustment": "none"}
+    chart = browser.get("/market/600519.SH/chart.json", params=asked).json()
+    assert chart["indicators"]["公式"]["columns"] == {"d": [None, pytest.approx(1.0)]}
+    wrong = browser.get("/market/600519.SH/chart.json", params={"formula": "D:MAA(C,5);"})
+    assert wrong.status_code == 422
+    assert "MAA" in wrong.json()["message"]
+    assert "MA" in browser.get("/market/600519.SH/chart.json?indicators=MAX5").json()["message"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_screen_lists_who_passes_with_the_values(browser: TestClient) -> None:
+    page = browser.post("/market/-/screen", data={"formula": "C>11.5", "period": "daily"}).text
+    assert 'href="/market/300750.SZ"' in page
+    assert 'href="/market/688981.SH"' not in page
+    refused = browser.post("/market/-/screen", data={"formula": "REFX(C,1)>C", "period": "daily"})
+    assert refused.status_code == 422
+    assert "REFX" in refused.text
+    assert browser.get("/market/-/screen").status_code == 200

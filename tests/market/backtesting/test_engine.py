@@ -498,3 +498,49 @@ def test_holdings_are_listed_after_each_close():
     assert [(DAYS.index(held.date), held.shares, held.price, held.value) for held in outcome.positions] == [
         (1, 9900, 10.2, 100_980.0), (2, 9900, 10.4, 102_960.0),
     ]  # fmt: skip
+
+
+@st.composite
+def all_terms(draw):
+    return Terms(
+        initial_capital=draw(st.sampled_from([50_000.0, 1_000_000.0])),
+        max_positions=draw(st.integers(1, 3)),
+        slippage=draw(st.sampled_from([0.0, 0.004])),
+        slippage_ticks=draw(st.integers(0, 3)),
+        volume_share=draw(st.sampled_from([None, 0.0005, 0.1])),
+        rebalance=draw(st.sampled_from(["never", "weekly"])),
+        holding_days=draw(st.sampled_from([None, 1, 4])),
+        stop_loss=draw(st.sampled_from([None, 0.05])),
+        dividends=draw(st.sampled_from(["cash", "reinvest"])),
+    )
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None)
+@given(markets(), all_terms(), st.booleans())
+def test_on_any_terms_the_account_adds_up_and_nothing_is_sold_that_was_not_held(market, terms, two):
+    prices, events, said = market
+    said = said.with_columns(strategy=pl.when(pl.col("symbol") < "6").then(pl.lit("a")).otherwise(pl.lit("b")))
+    weights = {"a": 0.5, "b": 0.5} if two else None
+    outcome = backtest(prepare(SPAN, prices, events), said, terms, weights=weights)
+    bar = {(row["symbol"], row["date"]): row for row in prices.iter_rows(named=True)}
+    for balance in outcome.balances:
+        assert balance.cash >= 0
+        assert balance.equity == pytest.approx(balance.cash + balance.holdings, abs=0.011)
+        worth = sum(held.value for held in outcome.positions if held.date == balance.date)
+        assert balance.holdings == pytest.approx(worth, abs=0.05)
+    for trade in outcome.trades:
+        row = bar[trade.symbol, trade.date]
+        assert not row["suspended"]
+        assert trade.price >= row["open"] if trade.side == "buy" else trade.price <= row["open"]
+        if terms.volume_share:
+            assert trade.shares <= row["volume"] * terms.volume_share
+    filled = sum(order.filled for order in outcome.orders)
+    assert filled == sum(trade.shares for trade in outcome.trades)
+    assert sum(outcome.unfilled.values()) == sum(bool(order.reason) for order in outcome.orders)
+    # What is held after a close is what was bought less what was sold, and grew or shrank on ex-days.
+    for symbol in SYMBOLS:
+        shares = sum(t.shares if t.side == "buy" else -t.shares for t in outcome.trades if t.symbol == symbol)
+        shares += sum(event.shares for event in outcome.events if event.symbol == symbol)
+        last = sum(held.shares for held in outcome.positions if held.symbol == symbol and held.date == SPAN[-1])
+        assert last == shares

@@ -13,7 +13,13 @@ DAY = date(2025, 3, 4)
 
 def bar(symbol, low, open_, high, close, *, before=10.0, is_st=False, suspended=False, day=DAY):
     row = {"symbol": symbol, "date": day, "open": open_, "high": high, "low": low, "close": close}
-    row |= {"prev_close": before, "volume": 0 if suspended else 1000, "is_st": is_st, "suspended": suspended}
+    row |= {
+        "prev_close": before,
+        "volume": 0 if suspended else 1000,
+        "amount": 1e7,
+        "is_st": is_st,
+        "suspended": suspended,
+    }
     types = {"prev_close": pl.Float64, "is_st": pl.Boolean}
     return pl.DataFrame([row], schema_overrides=types)
 

@@ -164,6 +164,13 @@ def test_a_wrong_formula_names_place_and_remedy(text, expected):
     assert [problem for problem in problems(text) if "no output" not in problem or problem in expected] == expected
 
 
+def test_a_value_for_a_parameter_that_is_not_used_is_named():
+    assert problems("快线:=MA(C,N);出:快线", N=5, M=9) == [
+        "1:1: parameter M is given, and the formula does not use it Leave it out."
+    ]
+    assert only("INPUT:N(12,1,100);X:C;", n=20) == CLOSE
+
+
 def test_a_value_out_of_bounds_is_named():
     assert problems("INPUT:N(12,1,100);X:MA(C,N)", N=200) == ["1:7: parameter N is 200 Allowed: 1 to 100."]
 

@@ -84,7 +84,8 @@ def test_a_market_of_several_pages_is_read_whole(source: AkshareSource, standin:
     standin.reset(market)
     bars = bars_of(source, [DAY])
     assert_frame_equal(bars, market.bars.filter(date=DAY).sort("symbol"))
-    assert [query["pn"] for _, path, query in standin.asked if path == "/api/qt/clist/get"][1:] == ["1", "2", "3"]
+    asked = [query for _, path, query in standin.asked if path == "/api/qt/clist/get"]
+    assert [query["pn"] for query in asked if "f17" in query["fields"]] == ["1", "2", "3"]
 
 
 def test_the_stock_list_joins_three_exchanges_and_the_delisted(source: AkshareSource) -> None:
@@ -92,6 +93,25 @@ def test_the_stock_list_joins_three_exchanges_and_the_delisted(source: AkshareSo
     assert (
         source.stocks(include_delisted=False)["delist_date"].null_count() == MARKET.stocks["delist_date"].null_count()
     )
+
+
+def test_beijings_list_takes_one_request_and_lacks_a_stock_whose_name_is_marked_today(
+    source: AkshareSource, standin: StandIn
+) -> None:
+    paying = MARKET.stocks.filter(symbol="920001.BJ").with_columns(symbol=pl.lit("920002.BJ"), name=pl.lit("XD股票"))
+    standin.reset(replace(MARKET, stocks=pl.concat([MARKET.stocks, paying])))
+    listed = source.stocks(include_delisted=False).filter(exchange="BJ")
+    assert_frame_equal(listed, served("stocks", "symbol", exchange="BJ"))
+    assert [host for host in standin.hosts() if host in ("push2delay.eastmoney.com", "www.bse.cn")] == [
+        "push2delay.eastmoney.com"
+    ]
+    assert source.stocks(include_delisted=True).filter(symbol="920002.BJ")["name"].to_list() == ["XD股票"]
+
+
+def test_beijings_exchange_is_asked_where_the_lists_are_banned(source: AkshareSource, standin: StandIn) -> None:
+    standin.fault("drop", "/api/qt/clist/get")
+    assert source.stocks(include_delisted=False).filter(exchange="BJ")["symbol"].to_list() == ["920001.BJ"]
+    assert "www.bse.cn" in standin.hosts()
 
 
 def test_names_are_folded_and_a_new_listing_is_seen_at_once(source: AkshareSource, standin: StandIn) -> None:
@@ -147,9 +167,9 @@ def test_distributions_are_per_share_added_up_by_day_and_of_a_shares_only(source
 def test_everything_offered_is_given_and_requests_are_counted(source: AkshareSource, standin: StandIn) -> None:
     assert source.offers <= set(TABLES)
     source.longhubang(DAY, DAY)
-    assert source.requests == {"datacenter-web.eastmoney.com": {"here": 2, "today": 2}}
+    assert source.requests == {"datacenter-web.eastmoney.com": {"here": 1, "today": 1}}
     AkshareSource(source._akshare._settings).longhubang(DAY, DAY)
-    assert len(standin.asked) == 4
+    assert len(standin.asked) == 2
 
 
 # ---- which day the lists show

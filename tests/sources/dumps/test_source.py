@@ -106,7 +106,7 @@ def test_the_past_comes_by_year_with_previous_closes_over_its_turn(source: Check
         ("daily_bars", [2024]), ("daily_bars", [2025]),
     ]  # fmt: skip
     assert previous_closes(pl.concat([frame for _, frame in frames])) == PREVIOUS
-    assert all(frame.equals(frame.sort("date", "symbol")) for _, frame in frames)
+    assert all(frame.equals(frame.sort("symbol", "date")) for _, frame in frames)
     assert server.paths() == [ACTIONS, ACTIONS, BARS, BARS]
 
 

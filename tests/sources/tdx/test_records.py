@@ -63,12 +63,12 @@ def test_another_reserved_number_means_nothing(tmp_path: Path):
     assert tables["daily_bars"].frame(*YEAR)["volume"].to_list() == [500]
 
 
-def test_rows_are_in_order_of_date_and_symbol(tmp_path: Path):
+def test_rows_are_in_order_of_symbol_and_date(tmp_path: Path):
     days = [20240102, 20240103, 20240104]
     files = {name: [record(day, 1000) for day in days] for name in ("sz000001.day", "sh600000.day", "bj920001.day")}
     tables, _ = read(tmp_path, files)
     frame = tables["daily_bars"].frame(*YEAR)
-    assert frame.select("date", "symbol").equals(frame.select("date", "symbol").sort("date", "symbol"))
+    assert frame.select("symbol", "date").equals(frame.select("symbol", "date").sort("symbol", "date"))
     assert frame.height == 9
 
 

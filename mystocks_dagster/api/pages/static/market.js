@@ -24,7 +24,7 @@
   const chinese = root.dataset.language === "zh";
   const panes = root.querySelector(".panes");
   const message = root.querySelector(".state");
-  const chosen = { period: "daily", adjustment: "qfq", indicators: new Set(["MA", "MACD"]), marks: new Set(["ex"]) };
+  const chosen = { period: "daily", adjustment: "qfq", indicators: new Set(["MA", "MACD"]), marks: new Set(["ex"]), formula: "" };
   if (root.dataset.backtest) chosen.marks.add("trades");
   let charts = [];
   let data = null;
@@ -90,7 +90,6 @@
     volume.setData(data.dates.map((time, i) => ({ time, value: data.volume[i] ?? 0, color: `${data.close[i] >= data.open[i] ? colour("--up") : colour("--down")}88` })));
     main.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     for (const [name, { overlay, columns }] of Object.entries(data.indicators)) {
-      if (!chosen.indicators.has(name)) continue;
       const target = overlay ? main : pane(name);
       Object.entries(columns).forEach(([column, values], i) => {
         if (column === "macd") bars(target, column, values);
@@ -159,7 +158,7 @@
   };
 
   const load = async () => {
-    const query = new URLSearchParams({ period: chosen.period, adjustment: chosen.adjustment, backtest: root.dataset.backtest });
+    const query = new URLSearchParams({ period: chosen.period, adjustment: chosen.adjustment, indicators: [...chosen.indicators].join(","), formula: chosen.formula, backtest: root.dataset.backtest });
     const response = await fetch(`${root.dataset.source}?${query}`).catch(() => null);
     const body = await response?.json().catch(() => null);
     if (!response?.ok || !body) {
@@ -169,20 +168,7 @@
     data = body;
     message.textContent = data.dates.length ? "" : root.dataset.empty;
     if (data.dates.length) draw();
-    indicatorButtons();
     root.dataset.ready = "true";
-  };
-
-  const indicatorButtons = () => {
-    const place = root.querySelector('[data-choice="indicators"]');
-    if (place.childElementCount) return;
-    for (const name of Object.keys(data.indicators)) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.value = button.textContent = name;
-      button.setAttribute("aria-pressed", String(chosen.indicators.has(name)));
-      place.append(button);
-    }
   };
 
   root.querySelector(".tools").addEventListener("click", ({ target }) => {
@@ -193,12 +179,30 @@
       if (on) chosen[choice].add(target.value);
       else chosen[choice].delete(target.value);
       target.setAttribute("aria-pressed", String(on));
-      draw();
+      if (choice === "indicators") load();
+      else draw();
       return;
     }
     chosen[choice] = target.value;
     for (const button of target.parentElement.children) button.setAttribute("aria-pressed", String(button === target));
     if (choice === "period") charts[0]?.chart.timeScale().fitContent();
+    load();
+  });
+  root.querySelector(".add").addEventListener("change", ({ target }) => {
+    if (!target.value) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.value = button.textContent = target.value;
+    button.setAttribute("aria-pressed", "true");
+    root.querySelector('[data-choice="indicators"]').append(button);
+    chosen.indicators.add(target.value);
+    target.selectedOptions[0].remove();
+    target.value = "";
+    load();
+  });
+  root.querySelector(".formula").addEventListener("submit", (event) => {
+    event.preventDefault();
+    chosen.formula = event.target.elements.formula.value;
     load();
   });
   load();

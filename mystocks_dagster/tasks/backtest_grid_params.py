@@ -1,0 +1,84 @@
+"""The parameters of a grid of backtests, as tasks.yaml states them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.market.backtesting.grid import combinations
+from mystocks_dagster.strategies.choices import Choice, choice_of
+from mystocks_dagster.strategies.definition import Definition
+from mystocks_dagster.strategies.registry import strategies
+from mystocks_dagster.tasks.backtest_params import TERMS, BacktestParams
+
+#: More combinations are refused: they fit the past by chance.
+MOST = 5_000
+
+Metric = Literal["sharpe", "sortino", "calmar", "total_return", "annual_return", "profit_factor", "win_rate", "alpha"]
+
+
+class GridParams(BacktestParams):
+    """Parameters of `run_backtest_grid`; those of `run_backtest` hold for all combinations."""
+
+    grid: dict[str, list[Any]] = Field(
+        description="Values by parameter: terms such as max_positions or stop_loss, and parameters of the strategy. "
+        "All combinations are tried."
+    )
+    metric: Metric = Field(default="sharpe", description="The figure by which the best combination is chosen.")
+    train_days: int | None = Field(
+        default=None, ge=20, description="Walk-forward: trading days by which a combination is chosen; empty: none."
+    )
+    test_days: int | None = Field(default=None, ge=5, description="Walk-forward: trading days that test the choice.")
+    processes: int | None = Field(default=None, ge=1, le=256, description="Empty: one for each core.")
+
+    @property
+    def definition(self) -> Definition | None:
+        """The strategy; None for the label of an entry in tasks.yaml, whose stored signals are used."""
+        return strategies().get(self.strategy_id)
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """All combinations."""
+        return combinations(self.grid)
+
+    def choice(self, point: Mapping[str, Any]) -> Choice | None:
+        """Return the strategy of a combination with its parameters; None if stored signals are used."""
+        own = {name: value for name, value in point.items() if name not in TERMS}
+        return choice_of({"name": self.strategy_id, **own}) if own else None
+
+    @model_validator(mode="after")
+    def _is_a_grid(self) -> Self:
+        if self.strategies or self.survivorship:
+            raise ValueError("a grid is of one strategy_id: leave out strategies and survivorship")
+        if (self.train_days is None) != (self.test_days is None):
+            raise ValueError("a walk-forward needs both train_days and test_days")
+        if self.metric == "alpha" and not self.benchmark:
+            raise ValueError("alpha needs a benchmark")
+        if empty := [name for name, values in self.grid.items() if not values]:
+            raise ValueError(f"the grid has no values of {', '.join(empty)}")
+        number = math.prod(len(values) for values in self.grid.values())
+        if not self.grid or number > MOST:
+            raise ValueError(f"the grid has {number if self.grid else 0:,} combinations; give 1 to {MOST:,}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_valid_values(self) -> Self:
+        definition = self.definition
+        fields = definition.fields if definition else {}
+        for name, values in self.grid.items():
+            if name not in TERMS and name not in fields:
+                raise ValueError(f"the grid has no parameter {name!r}. {suggest(name, [*TERMS, *fields])}")
+            for value in values:
+                self._check(name, value, definition)
+        return self
+
+    def _check(self, name: str, value: Any, definition: Definition | None) -> None:
+        try:
+            if name in TERMS:
+                BacktestParams.model_validate({name: value})
+            elif definition:
+                definition.model.model_validate({name: value})
+        except ValidationError as error:
+            raise ValueError(f"the grid's {name} {value!r}: {error.errors()[0]['msg']}") from None

@@ -1,0 +1,101 @@
+"""Grids of backtests into the lake: stored signals, parameters of a strategy, walk-forward, and what is refused."""
+
+import json
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.market.tables.research import SIGNALS
+from mystocks_dagster.tasks.backtest import BacktestParams, run_backtest
+from mystocks_dagster.tasks.backtest_grid import run_backtest_grid
+from mystocks_dagster.tasks.backtest_grid_params import GridParams
+from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def market(lake, random_walk, weekdays):
+    """Two stocks of 150 days, with a buy and a sale in turn every seven days."""
+    lake.replace_days("daily_bars", pl.concat([random_walk("600000.SH", 1), random_walk("600001.SH", 2)]), weekdays)
+    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+    rows = [
+        (symbol, day, "ma_crossover", ("buy", "sell")[number % 2], 1.0, "")
+        for symbol, shift in (("600000.SH", 0), ("600001.SH", 3))
+        for number, day in enumerate(weekdays[shift::7])
+    ]
+    signals = pl.DataFrame(rows, schema=list(SIGNALS.dtypes)[:6], orient="row")
+    lake.replace_all("signals", SIGNALS.typed(signals))
+
+
+def test_each_combination_has_the_figures_of_its_own_backtest(computing, lake, market):
+    grid = {"max_positions": [1, 2], "slippage_ticks": [0, 5]}
+    result = run_backtest_grid(GridParams(grid=grid, metric="total_return", processes=1), computing)
+    rows = lake.read("backtest_grids").sort("number")
+    assert [json.loads(text) for text in rows["params"]] == [
+        {"max_positions": places, "slippage_ticks": ticks} for places in (1, 2) for ticks in (0, 5)
+    ]
+    for params, gained, sharpe in rows.select("params", "total_return", "sharpe").iter_rows():
+        single = run_backtest(BacktestParams(**json.loads(params)), computing)
+        assert (gained, sharpe) == (single.metadata["total_return"], single.metadata["sharpe"])
+    best = rows.filter("chosen")
+    assert best["total_return"].to_list() == [rows["total_return"].max()]
+    assert json.loads(best["params"].item())["slippage_ticks"] == 0
+    assert result.rows == {"backtest_grids": 4}
+    run_backtest_grid(GridParams(grid=grid, metric="total_return", processes=1), computing)
+    assert lake.read("backtest_grids").height == 4
+
+
+def test_walk_forward_tests_the_best_of_each_window_on_the_days_after_it(computing, lake, market, weekdays):
+    params = GridParams(
+        grid={"max_positions": [1, 2], "holding_days": [2, 5]}, train_days=60, test_days=45, processes=1
+    )
+    result = run_backtest_grid(params, computing)
+    rows = lake.read("backtest_grids")
+    train, test = (rows.filter(phase=phase).sort("start_date", "number") for phase in ("train", "test"))
+    assert train.height == 8
+    assert test.select("start_date", "end_date").rows() == [
+        (weekdays[60], weekdays[104]), (weekdays[105], weekdays[149])
+    ]  # fmt: skip
+    chosen = train.filter("chosen").sort("start_date")
+    assert chosen["number"].to_list() == test["number"].to_list()
+    for start, part in train.group_by("start_date"):
+        assert part.filter("chosen")["sharpe"].item() == part["sharpe"].max(), start
+    product = (1 + test["total_return"]).product() - 1
+    assert f"walk-forward in 2 windows: {product:+.2%} on days not seen before" in result.message
+
+
+def test_parameters_of_a_strategy_are_evaluated_for_the_grid(computing, lake, market):
+    calculate_technical_indicators(IndicatorParams(), computing)
+    params = GridParams(strategy_id="breakout", grid={"days": [5, 40], "times": [0.0]}, processes=1)
+    run_backtest_grid(params, computing)
+    rows = lake.read("backtest_grids").sort("number")
+    assert [json.loads(text)["days"] for text in rows["params"]] == [5, 40]
+    assert rows["trades"][0] != rows["trades"][1]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"grid": {}}, "the grid has 0 combinations"),
+        ({"grid": {"max_positions": []}}, "the grid has no values of max_positions"),
+        ({"grid": {"max_position": [1]}}, "no parameter 'max_position'. Did you mean 'max_positions'"),
+        ({"grid": {"max_positions": [0]}}, "the grid's max_positions 0: "),
+        ({"grid": {"max_positions": [1]}, "train_days": 60}, "needs both train_days and test_days"),
+        ({"grid": {"max_positions": [1]}, "metric": "alpha"}, "alpha needs a benchmark"),
+        ({"grid": {name: list(range(1, 100)) for name in ("max_positions", "holding_days")}}, "9,801 combinations"),
+        ({"grid": {"max_positions": [1]}, "strategies": [{"name": "ma_crossover", "weight": 1}]}, "of one strategy_id"),
+    ],
+)
+def test_a_grid_that_cannot_be_meant_is_refused_at_load(params, message):
+    with pytest.raises(ValidationError) as caught:
+        GridParams(**params)
+    assert message in str(caught.value)
+
+
+def test_a_window_that_is_no_longer_than_its_training_is_refused(computing, market):
+    with pytest.raises(InvalidParams, match="are 150 trading days, train_days is 150"):
+        run_backtest_grid(GridParams(grid={"max_positions": [1]}, train_days=150, test_days=20), computing)

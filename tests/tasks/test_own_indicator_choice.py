@@ -1,0 +1,95 @@
+"""An indicator in Python in tasks.yaml: checked at load, stored, carried on, and read by a strategy."""
+
+import polars as pl
+import pytest
+from polars.testing import assert_series_equal
+from pydantic import ValidationError
+
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
+from mystocks_dagster.tasks.run import tables_of
+from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
+
+FLOW = '''
+import polars as pl
+from mystocks_dagster.strategies import indicator
+
+@indicator(reads=["close_hfq", "amount"], outputs=["line"], lookback="n")
+def flow(n: int = 3) -> dict[str, pl.Expr]:
+    """Mean price by amount."""
+    price, amount = pl.col("close_hfq"), pl.col("amount")
+    return {"line": (price * amount).rolling_sum(n) / amount.rolling_sum(n)}
+'''
+ABOVE = '''
+import polars as pl
+from mystocks_dagster.strategies import Rules, crosses_above, strategy
+
+@strategy(reads=["close_hfq", "flow_line"], lookback=1)
+def above() -> Rules:
+    """Buy above the line."""
+    close, line = pl.col("close_hfq"), pl.col("flow_line")
+    return Rules(buy=crosses_above(close, line), sell=crosses_above(line, close), values=["flow_line"])
+'''
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, lake, random_walk, weekdays):
+    """The project's own code, and bars of two stocks up to the 140th day; return all bars."""
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    for name, text in (("indicators/mine.py", FLOW), ("strategies/mine.py", ABOVE)):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    bars = random_walk("600519.SH", 1).vstack(random_walk("000001.SZ", 2, suspended=tuple(range(80, 90))))
+    lake.replace_all("daily_bars", bars.filter(pl.col("date") < weekdays[140]))
+    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+    return bars
+
+
+def calculate(run, *entries, **options):
+    return calculate_technical_indicators(IndicatorParams(indicators=list(entries), periods=["daily"], **options), run)
+
+
+def test_its_columns_are_stored_and_carried_on_and_a_strategy_reads_them(computing, lake, project, weekdays):
+    calculate(computing, "MA", {"name": "flow", "n": 5})
+    lake.replace_days("daily_bars", project.filter(pl.col("date") >= weekdays[140]), weekdays[140:])
+    carried = calculate(computing, "MA", {"name": "flow", "n": 5})
+    stored = lake.read("indicators_daily").sort("symbol", "date")
+    traded = project.filter(~pl.col("suspended")).sort("symbol", "date")
+    value = (pl.col("close") * pl.col("amount")).rolling_sum(5) / pl.col("amount").rolling_sum(5)
+    expected = traded.select(value.over("symbol")).to_series()
+    assert_series_equal(stored["flow_line"], expected, check_names=False, rel_tol=1e-12)
+    assert stored["ma5"].null_count() == 8
+    assert list(carried.stages) == ["daily, new bars"]
+    assert calculate_strategy_signals(SignalParams(strategies=["above"]), computing).status == "success"
+    assert lake.read("signals")["detail"].str.starts_with("flow_line ").all()
+
+
+def test_two_parameter_sets_stand_beside_each_other(computing, lake, project):
+    calculate(computing, "flow", {"name": "flow", "n": 9, "label": "flow9"})
+    stored = lake.read("indicators_daily")
+    assert (stored["flow_line"].null_count(), stored["flow9_line"].null_count()) == (2 * 2, 2 * 8)
+
+
+@pytest.mark.parametrize(
+    ("entry", "place", "text"),
+    [
+        ("flwo", (), "'flwo' is no indicator"),
+        ({"name": "flow", "m": 3}, ("m",), "the indicator flow has no parameter 'm'"),
+        ({"name": "flow", "n": "x"}, ("n",), "valid integer"),
+        ({"name": "flow", "label": "My"}, ("label",), "pattern"),
+    ],
+)
+def test_a_fault_is_found_at_load(project, entry, place, text):
+    with pytest.raises(ValidationError, match=text) as raised:
+        IndicatorParams(indicators=["MA", entry])
+    (detail,) = raised.value.errors()
+    assert tuple(part for part in detail["loc"][2:] if not str(part).startswith("=")) == place
+
+
+def test_the_code_version_changes_with_its_text_and_its_parameters(project, tmp_path):
+    def version(**params):
+        return tables_of(calculate_technical_indicators, {"indicators": [{"name": "flow", **params}]}).code_version
+
+    versions = {version(), version(n=4)}
+    (tmp_path / "indicators" / "mine.py").write_text(FLOW + "# another\n")
+    assert len({*versions, version()}) == 3
