@@ -115,7 +115,8 @@ class Reader:
 def demo(cli: Commands) -> Commands:
     """The commands, over the demo's lake with what the pages use of it."""
     if not (cli.folder.root / "demo").exists():
-        cli("--demo", "run", "calc_technical_indicators")  # and the bars that it depends on
+        for task in ("daily_data_sync", "calc_technical_indicators"):
+            cli("--demo", "run", task)
     return cli
 
 
