@@ -1,6 +1,6 @@
 # Needs git, make and Python 3.11 or newer with venv and pip. `make` alone prints the commands.
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test live ui check lint types layers bench setup lock release clean
+.PHONY: help demo quick test live ui check lint types layers docs bench setup lock release clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,6 +50,10 @@ types: setup ## check types
 
 layers: setup ## check the import contracts: modules import from lower layers only
 	@$(BIN)/lint-imports
+
+docs: setup ## build the documentation as a site, in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Read it at http://127.0.0.1:8000:  $(BIN)/python -m http.server --bind 127.0.0.1 --directory site"
 
 bench: setup ## measure speed, as ratios to other programs that do the same
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file; done

@@ -49,10 +49,12 @@ class MyStocksError(Exception):
         status: HTTP status of the response of REST and the pages.
         exit_code: Exit code of a command.
         retryable: Whether a later attempt can succeed; only then does a task use its retries.
+        remedy: What a person does about it, for docs/errors.md; the message says it with the names at hand.
     """
 
     status: ClassVar[int]
     exit_code: ClassVar[int]
+    remedy: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, status: int | None = None, exit_code: int | None = None) -> None:
@@ -87,29 +89,45 @@ def error_json(kind: str, message: str, **details: Any) -> dict[str, Any]:
 class SettingsError(MyStocksError, status=503, exit_code=1):
     """An environment variable or a project folder is invalid."""
 
+    remedy = "Correct the variable or the folder that the message names; `mystocks doctor` checks all of them."
+
 
 class UnknownName(MyStocksError, status=404, exit_code=1):
     """No task, table or source has this name; the message lists similar names."""
+
+    remedy = (
+        "Use one of the similar names of the message; `mystocks list` has the tasks, `mystocks data tables` the tables."
+    )
 
 
 class InvalidParams(MyStocksError, status=422, exit_code=1):
     """A task's parameters do not match its function."""
 
+    remedy = "Correct the parameter that the message names; `mystocks show TASK` prints those of a task."
+
 
 class Forbidden(MyStocksError, status=403, exit_code=1):
     """The caller is not allowed to do this, such as a path outside the export folder or a command over REST."""
+
+    remedy = "Do it in the project's folder with `mystocks`, or give the token; docs/rest.md says who may do what."
 
 
 class OutsideCalendar(MyStocksError, status=422, exit_code=1):
     """A date is outside the published exchange calendar."""
 
+    remedy = "Extend the calendar: `mystocks calendar --refresh`, or a file of your own beside tasks.yaml."
+
 
 class SourceError(MyStocksError, status=503, exit_code=1):
     """A data source failed."""
 
+    remedy = "Read the source's answer with `mystocks logs TASK`, and run the task again or name another source."
+
 
 class SourceUnavailable(SourceError):
     """Network error, ban, 5xx or timeout: a later retry may succeed. The message names the host."""
+
+    remedy = "Wait, or name another source: `mystocks run TASK -p data_source=baostock`."
 
     retryable = True
 
@@ -117,41 +135,63 @@ class SourceUnavailable(SourceError):
 class SourceChanged(SourceError):
     """Columns or units differ from the contract: needs investigation."""
 
+    remedy = "Update the package of the source; until then name another source. What is stored stays as it is."
+
 
 class NotOffered(SourceError):
     """The source does not offer this dataset: the task is skipped."""
+
+    remedy = "Name a source that has it: docs/sources.md lists what each one has."
 
 
 class LakeError(MyStocksError, status=503, exit_code=1):
     """A table could not be read or written."""
 
+    remedy = "`mystocks doctor` checks the lake; `mystocks data tables` names a damaged table."
+
 
 class TableMissing(LakeError, status=404):
     """The table has not been written yet."""
+
+    remedy = "Run the task that writes it: `mystocks list` names the tasks, `mystocks bootstrap` fills an empty lake."
 
 
 class QueryRefused(LakeError, status=422):
     """A query is not a single SELECT, DuckDB rejects it, or it costs more than it may."""
 
+    remedy = "Write one SELECT over the tables of `mystocks data tables`, with a narrower range of days."
+
 
 class WrongWorld(LakeError, status=409):
     """Simulated and real data must not be in one lake."""
+
+    remedy = "Name another folder in MYSTOCKS_LAKE for the other kind of data; `--demo` uses a lake of its own."
 
 
 class ContractBroken(LakeError):
     """A frame violates its table's contract (columns, types, keys, ranges)."""
 
+    remedy = (
+        "Correct the rows or the function that made them; docs/lake.md has the columns, units and rules of each table."
+    )
+
 
 class WrongFormat(LakeError):
     """The table was written by a newer version of this package, or by an older one and not migrated yet."""
+
+    remedy = "`mystocks data migrate` for an older lake; for a newer one, update this package."
 
 
 class TableDamaged(LakeError):
     """Files of a table are missing or altered; the message names one of them and how to restore it."""
 
+    remedy = "`mystocks data restore TABLE` lists the versions, and restores one with `--to`."
+
 
 class LakeUnavailable(LakeError):
     """The lake's folder cannot be accessed at the moment, or the disk is full."""
+
+    remedy = "Free disk space or mount the folder, then run the task again; `mystocks health` shows the space."
 
     retryable = True
 
@@ -159,11 +199,15 @@ class LakeUnavailable(LakeError):
 class LakeUnusable(LakeUnavailable):
     """The lake's folder has a wrong name, file type or permissions, which must be changed."""
 
+    remedy = "Rename the folder or change its permissions, as the message says."
+
     retryable = False
 
 
 class TaskFailed(MyStocksError, status=500, exit_code=1):
     """The task's function raised or returned a failure."""
+
+    remedy = "Read the cause with `mystocks logs TASK`, mend it, and run the task again."
 
     retryable = True
 
@@ -171,9 +215,13 @@ class TaskFailed(MyStocksError, status=500, exit_code=1):
 class TaskTimedOut(TaskFailed):
     """The task exceeded its timeout and was stopped."""
 
+    remedy = "Raise `timeout` of the task in tasks.yaml, or give it fewer days or symbols."
+
 
 class InstanceError(MyStocksError, status=503, exit_code=1):
     """The Dagster daemon, instance or run cannot do this."""
+
+    remedy = "`mystocks health` shows what runs; `mystocks doctor` checks the instance."
 
 
 class AlreadyRunning(InstanceError, status=409):
@@ -182,6 +230,8 @@ class AlreadyRunning(InstanceError, status=409):
     Attributes:
         executions: Ids of the active executions, the newest first.
     """
+
+    remedy = "Wait for it, stop it with `mystocks stop TASK`, or raise `max_instances`."
 
     def __init__(self, message: str, executions: Iterable[str] = ()) -> None:
         super().__init__(message)
@@ -194,22 +244,34 @@ class AlreadyRunning(InstanceError, status=409):
 class NotRunning(InstanceError, status=409):
     """There is nothing to stop: the execution has ended or was never started."""
 
+    remedy = "Nothing needs to be done; `mystocks history TASK` shows how it ended."
+
 
 class NothingFailed(InstanceError, status=409):
     """There is nothing to repeat: nothing failed in the task's last execution."""
+
+    remedy = "Nothing needs to be done; to run it all again leave out `--failed-only`."
 
 
 class NotNow(InstanceError, status=409):
     """Another operation is in the way, such as a second clean-up or a run inside another program."""
 
+    remedy = "Wait until the other operation has ended, and do it again."
+
 
 class NoSwitch(InstanceError, status=409):
     """The task or group has no schedule to switch on or off."""
+
+    remedy = "Give the entry a `schedule` in tasks.yaml first."
 
 
 class Disabled(InstanceError, status=409):
     """The group is disabled in the task file; the message says how to run it anyway."""
 
+    remedy = "Set `enabled: true` in tasks.yaml, or run it as the message says."
+
 
 class NoDaemon(InstanceError):
     """No daemon is alive on this instance, so a queued run would not start."""
+
+    remedy = "Start `mystocks ui`, which runs the daemon, or `mystocks service install`."

@@ -20,6 +20,8 @@ _LARGEST = 5_000_000
 class BadResult(MyStocksError, status=500, exit_code=1):
     """The function's return value is not a result; the message says what it may return."""
 
+    remedy = "Return None, a mapping such as `{'status': 'success'}`, or a `TaskResult`; docs/how-to.md has an example."
+
 
 def to_record(returned: Any) -> dict[str, Any]:
     """Return a result as JSON values.

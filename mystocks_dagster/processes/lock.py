@@ -67,6 +67,8 @@ class LockHeld(InstanceError):
         holder: That process.
     """
 
+    remedy = "Stop the process whose number the message has, or use that one."
+
     def __init__(self, message: str, holder: Holder) -> None:
         super().__init__(message)
         self.holder = holder

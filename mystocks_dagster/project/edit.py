@@ -28,6 +28,8 @@ from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
 class ChangedMeanwhile(MyStocksError, status=409, exit_code=1):
     """An entry was changed by somebody else since the edit began."""
 
+    remedy = "Look at the other change with `mystocks show TASK`, and make the edit again."
+
 
 @dataclass(frozen=True, kw_only=True)
 class EditResult:

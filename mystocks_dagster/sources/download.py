@@ -35,6 +35,8 @@ class Refused(SourceError):
         http_status: The HTTP status.
     """
 
+    remedy = "Check the key or address of the source; `mystocks doctor` asks each source."
+
     def __init__(self, message: str, http_status: int) -> None:
         super().__init__(message)
         self.http_status = http_status

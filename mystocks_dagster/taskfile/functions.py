@@ -59,6 +59,8 @@ class Unresolved(UnknownName):
         hint: What is allowed, or a similar name.
     """
 
+    remedy = "Correct `task_module` and `task_function`; a module of your own also needs its line in `task_packages`."
+
     def __init__(self, field: str, message: str, hint: str = "") -> None:
         super().__init__(f"{message} {hint}".strip())
         self.field, self.message, self.hint = field, message, hint

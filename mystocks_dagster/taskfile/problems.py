@@ -85,6 +85,8 @@ class Problem:
 class TaskFileError(MyStocksError, status=422, exit_code=1):
     """A task file has problems; the message prints all of them with their source lines."""
 
+    remedy = "Correct each line as its hint says; `mystocks check` shows when the file is valid."
+
     def __init__(self, problems: Sequence[Problem], source_lines: Sequence[str] = ()) -> None:
         self.problems = tuple(problems)
         self.source_lines = tuple(source_lines)

@@ -92,7 +92,7 @@ def read_benchmark(lake: Lake, symbol: str, days: Sequence[date]) -> list[float]
     Raises:
         InvalidParams: The index has no value on some of them.
     """
-    remedy = "Load it, for example with `mystocks bootstrap --source tdx`, or leave `benchmark` empty"
+    remedy = "Load it, for example with `mystocks bootstrap --from tdx`, or leave `benchmark` empty"
     if not lake.exists("index_bars"):
         raise InvalidParams(f"The benchmark {symbol} is not stored: there is no table index_bars. {remedy}.")
     rows = lake.read("index_bars", columns=["date", "close"], symbols=[symbol])

@@ -19,6 +19,8 @@ _FORMAT = 1
 class Damaged(SettingsError):
     """The file cannot be read; a refresh from a source replaces it."""
 
+    remedy = "Load the calendar again: `mystocks calendar --refresh`."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:

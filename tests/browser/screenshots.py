@@ -1,6 +1,7 @@
-"""Takes the pictures of docs/images: the demo's simulated market in Dagster's UI and on the pages at /tasks.
+"""Takes the pictures of docs/images: the demo's simulated market in Dagster's UI and on the pages.
 
-    .venv/bin/python tests/browser/screenshots.py
+    .venv/bin/python tests/browser/screenshots.py                  # all
+    .venv/bin/python tests/browser/screenshots.py market tasks     # only these
 
 Look at each before it is committed.
 """
@@ -15,21 +16,25 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from browser.chromium import open_page  # noqa: E402
 from playwright.sync_api import Page  # noqa: E402
-from support.api import Api, serve_api  # noqa: E402
 from support.project import Folder, Server, make_folder, serve, wait_for  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 
 
 def main() -> None:
-    """Run the demo in a folder of its own, and photograph it."""
+    """Run the demo in a folder of its own, and photograph it, or only the chapters that the command line names."""
+    chapters = sys.argv[1:] or ["market", "dagster", "tasks"]
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         folder = demo(Path(place) / "mystocks")
-        with serve(folder) as server, serve_api(folder) as api, open_page() as page:
-            history(server)
-            dagster(server, page)
-            pages(api, page)
+        with serve(folder) as server, open_page() as page:
+            if "market" in chapters:
+                market(server, page)
+            if "dagster" in chapters:
+                history(server)
+                dagster(server, page)
+            if "tasks" in chapters:
+                tasks(server, page)
 
 
 def demo(root: Path) -> Folder:
@@ -39,7 +44,7 @@ def demo(root: Path) -> Folder:
     folder.env = {
         "MYSTOCKS_LAKE": str(root / "demo" / "lake"),
         "MYSTOCKS_SOURCE": "simulated",
-        "MYSTOCKS_SIMULATED": "seed=7,symbols=40",
+        "MYSTOCKS_SIMULATED": "seed=7,symbols=300",
     }
     folder.mystocks("demo", timeout=400)
     return folder
@@ -87,7 +92,26 @@ def dagster(server: Server, page: Page) -> None:
     shoot(page, "dagster-charts")
 
 
-def pages(api: Api, page: Page) -> None:
+def market(server: Server, page: Page) -> None:
+    """Photograph the market's day, a chart, the map of the data, and a backtest."""
+    server.folder.mystocks("run", "run_strategy_backtest", "-p", "strategy_id=ma_crossover", "-p", "max_positions=20")
+    newest = server.folder.json("data", "head", "backtests")[0]["backtest_id"]
+    page.set_viewport_size({"width": 1280, "height": 960})
+    for path, name in (
+        ("/market?lang=en", "market-day-en"),
+        ("/market?lang=zh", "market-day"),
+        ("/market/600000.SH", "market-chart"),
+        ("/data", "data-map"),
+        (f"/backtests/{newest}", "backtest"),
+    ):
+        page.goto(f"{server.address}{path}")
+        if page.locator("#chart").count():
+            page.locator("#chart[data-ready=true]").wait_for()
+        shoot(page, name)
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def tasks(server: Server, page: Page) -> None:
     """Photograph the pages at /tasks."""
     for path, name in (
         ("/tasks?lang=zh", "tasks"),
@@ -96,7 +120,7 @@ def pages(api: Api, page: Page) -> None:
         ("/tasks/daily_data_sync/edit", "task-edit"),
         ("/tasks/daily_data_sync/run", "task-run"),
     ):
-        page.goto(f"{api.address}{path}")
+        page.goto(f"{server.address}{path}")
         shoot(page, name)
 
 

@@ -49,10 +49,31 @@ def test_the_task_of_the_readme_runs(folder: Folder) -> None:
     assert re.search(r"count_limit_ups\s+success", told)
 
 
+#: Pictures with English or Chinese words, to the one README that shows them.
+IN_ONE_LANGUAGE = {"market-day-en.png": "README.md", "market-day.png": "README.zh-CN.md"}
+#: Shown by the pages of the site alone.
+OF_THE_SITE = {"architecture.svg", "architecture.zh.svg"}
+
+
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_every_picture_is_shown_with_its_caption(name: str) -> None:
     shown = re.findall(r"!\[([^]]+)\]\(docs/images/([^)]+)\)", (ROOT / name).read_text(encoding="utf-8"))
-    assert {picture for _, picture in shown} == {path.name for path in (ROOT / "docs" / "images").iterdir()}
+    pictures = {path.name for path in (ROOT / "docs" / "images").iterdir()} - OF_THE_SITE
+    assert {picture for _, picture in shown} == {
+        picture for picture in pictures if IN_ONE_LANGUAGE.get(picture, name) == name
+    }
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_first_screen_is_a_picture_two_commands_and_a_sentence(name: str) -> None:
+    first = (ROOT / name).read_text(encoding="utf-8").partition("\n\n")[2].partition("\n* **")[0]
+    assert re.match(r"!\[[^]]+\]\(docs/images/market-day(-en)?\.png\)\n", first)
+    assert re.findall(r"^\$ (make \w+)", first, re.M) == ["make demo", "make ui"]
+
+
+def test_no_picture_weighs_more_than_200_kilobytes() -> None:
+    heavy = {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").iterdir()}
+    assert {name: size for name, size in heavy.items() if size > 200_000} == {}
 
 
 def test_type_checkers_of_others_find_our_types() -> None:

@@ -48,6 +48,8 @@ class FormulaError(MyStocksError, status=422, exit_code=1):
         text: The formula as written.
     """
 
+    remedy = "Correct the formula at the caret; docs/formulas.md has the language and its functions."
+
     def __init__(self, name: str, problems: Sequence[FormulaProblem], text: str) -> None:
         self.name = name
         self.problems = tuple(problems)

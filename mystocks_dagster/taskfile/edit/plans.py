@@ -24,6 +24,8 @@ class EditRefused(MyStocksError, status=409, exit_code=1):
         names: The ids in conflict.
     """
 
+    remedy = "Choose another id, or change the entries that the message names first."
+
     def __init__(self, message: str, names: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.names = tuple(names)

@@ -1,0 +1,58 @@
+"""The site of the documentation is built strictly, in two languages, and asks nothing of the network."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.project import ROOT
+
+pytestmark = pytest.mark.slow
+
+#: What a browser loads by itself, as against a link that a reader follows.
+_LOADED = re.compile(
+    r"""<(?:script|img|iframe|source)[^>]+src=["']?(https?:)?//|<link[^>]+href=["']?(https?:)?//|@import|url\(["']?(https?:)?//"""
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_every_page_of_docs_is_a_page_of_the_site(site: Path) -> None:
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").with_suffix("").as_posix().removesuffix("index")
+        assert (site / name / "index.html").exists(), name
+
+
+def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 40
+    assert {page.name: found[0] for page in pages if (found := _LOADED.search(page.read_text(encoding="utf-8")))} == {}
+
+
+@pytest.mark.parametrize(("page", "language", "words"), [("", "en", "Tutorial"), ("zh", "zh", "入门教程")])
+def test_a_page_is_in_one_language(site: Path, page: str, language: str, words: str) -> None:
+    text = (site / page / "index.html").read_text(encoding="utf-8")
+    assert re.search(rf'<html lang="?{language}\b', text)
+    tabs = re.search(r'<nav class="md-tabs".*?</nav>', text, re.DOTALL)
+    assert tabs
+    assert words in tabs[0]
+    assert bool(re.search(r"[\u4e00-\u9fff]", tabs[0])) == (language == "zh")
+
+
+def test_the_search_has_both_languages(site: Path) -> None:
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    assert index["config"]["lang"] == ["en", "zh"]
+    text = {entry["location"]: entry["title"] for entry in index["docs"]}
+    assert text["zh/tutorial/"] == "入门教程：从零到告警"
+    assert text["tutorial/"] == "Tutorial: from nothing to an alert"
