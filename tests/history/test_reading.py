@@ -47,7 +47,7 @@ def test_the_page_of_a_group_shows_what_ran_in_it_with_the_logs(store: Store) ->
         page = browser.get("/tasks/night").text
         assert alone not in page
         for step in ("load", "calc_it"):
-            address = f"/api/tasks/executions/{together}%3A{step}/logs"
+            address = f"/tasks/-/executions/{together}%3A{step}"
             assert address in page
             assert browser.get(address).status_code == 200
     assert "no such luck" in page

@@ -93,7 +93,7 @@ def stored_events(lake: Lake) -> dict[Key, float | None]:
     return {(symbol, day): ratio for symbol, day, ratio in lake.read("adjust_events").iter_rows()}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10_000),
     order=st.permutations(DAYS),
@@ -124,7 +124,7 @@ def test_whatever_is_missing_no_event_is_false_and_all_that_is_known_is_there(
     assert stored_events(lake) == pytest.approx(expected(given_bars, market, loaded, DAYS[-1]))
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10_000),
     gap=st.sampled_from(DAYS[2:-2]),

@@ -93,7 +93,7 @@ def test_who_waits_for_it_learns_that_it_is_this_server_and_nothing_else(address
 
 
 def test_one_address_has_pages_rest_and_dagsters_own_ui(address: str) -> None:
-    assert call(f"{address}/")[1]["location"] == "/tasks"
+    assert 'href="/market"' in call(f"{address}/")[2]
     assert 'href="/dagster' in call(f"{address}/tasks")[2]
     assert json.loads(call(f"{address}/api/tasks/")[2])[0]["task_id"] == "load"
     assert '"pathPrefix": "/dagster"' in call(f"{address}/dagster/runs")[2]

@@ -102,7 +102,7 @@ def test_a_source_offers_what_its_declaration_says(name: str, monkeypatch: pytes
 def test_a_table_may_be_offered_in_two_ways_with_two_costs():
     offers = declarations()["akshare"].offers_of("daily_bars")
     assert [(offer.past, offer.unit, offer.requests) for offer in offers] == [
-        ("latest", "day", 80),
+        ("latest", "day", 67),
         ("all", "symbol", 2),
     ]
     assert declarations()["akshare"].offers_of("margin") == ()

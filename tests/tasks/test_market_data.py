@@ -344,4 +344,4 @@ def test_all_three_tasks_fill_the_lake_through_akshare(standin: StandIn, run: Fa
     assert lake.days("longhubang") == DAYS[1:]
     assert lake.read("capital_flow_stock").height == MARKET.flows["stock"].height
     assert lake.read("stock_quotes").height == MARKET.bars.filter(date=MONDAY, suspended=False).height
-    assert results[1].metadata["requests"]["datacenter-web.eastmoney.com"]["here"] == 2
+    assert results[1].metadata["requests"]["datacenter-web.eastmoney.com"]["here"] == 1

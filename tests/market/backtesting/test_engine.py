@@ -281,7 +281,7 @@ def markets(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(markets(), st.integers(1, 3), st.sampled_from([20_000.0, 1_000_000.0]))
 def test_whatever_happens_money_is_conserved_and_the_rules_hold(market, places, capital):
     prices, events, said = market
@@ -516,7 +516,7 @@ def all_terms(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(markets(), all_terms(), st.booleans())
 def test_on_any_terms_the_account_adds_up_and_nothing_is_sold_that_was_not_held(market, terms, two):
     prices, events, said = market

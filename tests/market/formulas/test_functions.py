@@ -188,7 +188,7 @@ def expected(text, columns, offsets):
     return np.concatenate(parts)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(symbols())
 def test_each_function_is_its_definition_on_series_with_gaps(case):
     columns, offsets = case
@@ -213,7 +213,7 @@ def halves(columns, offsets, part):
 CARRIED = [text for text in (*DEFINITIONS, "SAR(3,2,20)", "SARTURN(2,5,20)") if f.planned([text]).carried]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(symbols(), st.floats(0, 1))
 def test_two_halves_with_carried_state_are_one_pass_bit_for_bit(case, part):
     columns, offsets = case
