@@ -1,6 +1,6 @@
 """Compile the kernels of all indicators once, so that the test processes find them compiled.
 
-    .venv/bin/python tests/support/warm_kernels.py
+.venv/bin/python tests/support/warm_kernels.py
 """
 
 from datetime import date, timedelta
