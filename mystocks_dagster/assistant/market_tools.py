@@ -16,7 +16,7 @@ Symbol = Annotated[str, Field(description="A symbol in any spelling: 600519, sh6
 
 
 def market_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
-    """Return the tools; each reads the project anew, so that it knows the newest task file and lake."""
+    """Return the tools; each opens the current project, so that it knows the newest task file and lake."""
 
     def search_symbol(text: Annotated[str, Field(description="A code, a name, or pinyin initials.")]) -> list[dict]:
         """Find stocks, indices and funds by code (600519), name (茅台) or pinyin initials (gzmt)."""

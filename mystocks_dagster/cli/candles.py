@@ -9,7 +9,7 @@ from rich.text import Text
 #: Colours as people in China read them: red is up.
 UP, DOWN, FLAT = "red", "green", "default"
 #: What the upper and the lower half of a character hold: nothing, the wick, the body. A rising body is thin (hollow
-#: on paper), a falling one is solid, so that both can be told apart without colour.
+#: on paper), a falling one is solid, so that they differ without colour.
 _RISING = {"..": " ", "ww": "│", "bb": "┃", "wb": "╽", "bw": "╿", ".w": "╷", "w.": "╵", ".b": "╻", "b.": "╹"}
 _FALLING = {**_RISING, "bb": "█", "wb": "▄", "bw": "▀", ".b": "▄", "b.": "▀"}
 _EIGHTHS = " ▁▂▃▄▅▆▇█"

@@ -130,7 +130,7 @@ def grow(schema: Table, opened: DeltaTable) -> None:
 def as_stored(schema: Table, opened: DeltaTable | None) -> Table:
     """Return the contract of a table as it is stored: an open one with the columns that were added to it.
 
-    A table `by_month` that an older version wrote without partitions stays so until it is written anew.
+    A table `by_month` that an older version wrote without partitions stays so until it is rebuilt.
     """
     if opened is None:
         return schema

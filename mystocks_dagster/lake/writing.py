@@ -206,7 +206,7 @@ class TableWriter(TableReader):
         )
 
     def add_columns(self, table: str, columns: Sequence[Column]) -> None:
-        """Add columns to an open table, or say anew what they mean; they are null in its stored rows.
+        """Add columns to an open table, or change what they mean; they are null in its stored rows.
 
         Raises:
             ContractBroken: The table is not open, or one of the columns is its own or no number.

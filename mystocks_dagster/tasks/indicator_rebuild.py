@@ -23,7 +23,7 @@ Report = Callable[[int, int], None]
 
 @dataclass
 class _Target:
-    """A table that is written anew, and the state in which its calculations are.
+    """A table that is rebuilt, and the state in which its calculations are.
 
     Attributes:
         waiting: Daily bars of a period that goes on in the next piece.
@@ -52,7 +52,7 @@ class _Target:
 def rebuild(
     lake: Lake, works: Sequence[Work], inputs: Sequence[Version], extent: Extent, report: Report
 ) -> dict[str, int]:
-    """Write the tables of some periods anew; columns that are not calculated keep their stored values.
+    """Rebuild the tables of some periods; columns that are not calculated keep their stored values.
 
     Returns:
         The rows written by table.

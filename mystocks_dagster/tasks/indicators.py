@@ -131,21 +131,22 @@ def _calculated(
     stale = works if params.force else [work.without(work.fresh(lake, inputs)) for work in works]
     stale = [work for work in stale if work.calculations]
     rows: dict[str, int] = {}
-    anew: list[Work] = []
+    rebuilds: list[Work] = []
     for done, work in enumerate(stale):
         run.report_progress(done, len(stale), f"{work.period} indicators")
         with times.of(f"{work.period}, new bars"):
             carried = None if params.force else carry(lake, work, inputs, extent)
         if carried is None:
-            anew.append(work)
+            rebuilds.append(work)
         else:
             rows[work.table] = rows.get(work.table, 0) + carried
-    if anew := joined(anew):
-        names = ", ".join(dict.fromkeys(item.name for work in anew for item in work.calculations))
+    if rebuilds := joined(rebuilds):
+        names = ", ".join(dict.fromkeys(item.name for work in rebuilds for item in work.calculations))
         run.logger.info("Calculating %s from the first of %d bars on", names, extent.rows)
+        run.logger.info("The first calculation on a machine compiles the formulas, which takes about ten seconds")
         progress = partial(_report_rebuild, run)
         with times.of("from the first bar on"):
-            rebuilt = rebuild(lake, anew, inputs, extent, progress)
+            rebuilt = rebuild(lake, rebuilds, inputs, extent, progress)
         rows |= {table: rows.get(table, 0) + count for table, count in rebuilt.items()}
     if stale:
         run.report_progress(len(stale), len(stale), "stored")
