@@ -20,6 +20,7 @@ Language = Literal["en", "zh"]
 ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml")
 #: Set by the run launcher for a run's process, which builds only its own job.
 ONLY_JOB = "MYSTOCKS_ONLY_JOB"
+_LANGUAGE = "MYSTOCKS_LANG"
 #: The same within this process, while it creates a run.
 _building: ContextVar[str | None] = ContextVar("building", default=None)
 LAKE = "data"
@@ -223,9 +224,21 @@ def _task_folder(_root: str | None, tasks: str | None, folder: str) -> Path:
 
 
 def terminal_language() -> Language:
-    """Return the language of the terminal by its locale; English for any other than Chinese."""
+    """Return the language of commands: MYSTOCKS_LANG, else the terminal's locale; English for all but Chinese.
+
+    Raises:
+        SettingsError: MYSTOCKS_LANG is neither zh nor en.
+    """
+    chosen = (os.environ.get(_LANGUAGE) or "").lower()
+    if chosen not in ("", "zh", "en"):
+        raise SettingsError(f"{_LANGUAGE} is {chosen!r}; write zh or en.")
     names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return "zh" if next(filter(None, names), "").lower().startswith("zh") else "en"
+    return "zh" if (chosen or next(filter(None, names), "").lower()).startswith("zh") else "en"
+
+
+def use_language(language: Language) -> None:
+    """Use a language in this process and its children, whatever the terminal's locale."""
+    os.environ[_LANGUAGE] = language
 
 
 def environment() -> Mapping[str, str]:

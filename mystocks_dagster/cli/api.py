@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mystocks_dagster.cli.printing import console
+from mystocks_dagster.cli.printing import console, told
 from mystocks_dagster.cli.ui import use_demo_if_only_lake
 from mystocks_dagster.settings import Settings
 
@@ -27,4 +27,4 @@ def api(
     from mystocks_dagster.api.server import serve
 
     use_demo_if_only_lake()
-    serve(Settings.from_env(), host, port, lambda line: console.print(line, markup=False))
+    serve(Settings.from_env(), host, port, lambda line: console.print(told(line), markup=False))

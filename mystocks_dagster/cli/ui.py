@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mystocks_dagster.cli.printing import console
+from mystocks_dagster.cli.printing import console, told
 from mystocks_dagster.settings import Settings, demo_only, use_demo
 
 
@@ -28,7 +28,7 @@ def ui(
     from mystocks_dagster.project.servers import serve
 
     use_demo_if_only_lake()
-    raise typer.Exit(serve(Settings.from_env(), host, port, lambda line: console.print(line, markup=False)))
+    raise typer.Exit(serve(Settings.from_env(), host, port, lambda line: console.print(told(line), markup=False)))
 
 
 def use_demo_if_only_lake() -> None:

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.project import Folder
 
+from mystocks_dagster.api.languages import LANGUAGES
 from mystocks_dagster.api.pages import edit_views
-from mystocks_dagster.api.pages.translations import LANGUAGES
 from mystocks_dagster.execution.result_encoding import to_record
 from mystocks_dagster.history import Execution
 from mystocks_dagster.project.edit import ChangedMeanwhile, TaskFileEditor
@@ -485,3 +485,8 @@ def test_one_pass_shows_every_wrong_field_of_a_form(browser: TestClient, project
     for message in ("timeout must be a whole number, found 'soon'", "hour 25 is outside 0-23", "this is not YAML"):
         assert message in text
     assert "tidy" not in tasks(project)
+
+
+def test_a_refusal_is_told_in_the_language_of_the_page(browser: TestClient) -> None:
+    assert "中没有任务或任务组 &#39;nope&#39;。" in browser.get("/tasks/nope").text
+    assert "There is no task or group &#39;nope&#39;" in browser.get("/tasks/nope?lang=en").text
