@@ -28,8 +28,8 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 demo: setup ## run the main job on a small simulated market
 	@$(BIN)/mystocks demo
 
-ui: setup ## start the web UI and the daemon
-	@$(BIN)/mystocks ui
+ui: setup ## start the web UI and the daemon; make ui ARGS=--open opens the browser when it is ready
+	@$(BIN)/mystocks ui $(ARGS)
 
 quick: setup ## run the tests of every layer that start no process or server (under a minute)
 	@$(BIN)/pytest --quick -p no:schemathesis -n 2 tests

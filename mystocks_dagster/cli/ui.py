@@ -20,15 +20,29 @@ def ui(
     host: Annotated[
         str, typer.Option(help="Address to listen on. Addresses other than loopback need MYSTOCKS_API_TOKEN.")
     ] = "127.0.0.1",
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the browser when the pages answer.")] = False,
 ) -> None:
     """Start the web UI (pages, REST, Dagster's own) and the daemon, print the address, and run until Ctrl-C.
 
-    Example: mystocks ui --port 3001
+    Example: mystocks ui --port 3001 --open
     """
     from mystocks_dagster.project.servers import serve
 
     use_demo_if_only_lake()
-    raise typer.Exit(serve(Settings.from_env(), host, port, lambda line: console.print(told(line), markup=False)))
+    ready = [_open] if open_browser else []
+    raise typer.Exit(serve(Settings.from_env(), host, port, _report, *ready))
+
+
+def _report(line: str) -> None:
+    console.print(told(line), markup=False)
+
+
+def _open(address: str) -> None:
+    """Open the browser of this machine; where there is none, the printed address is enough."""
+    import webbrowser
+
+    if not webbrowser.open(address):
+        console.print("[yellow]No browser was found.[/] Open the address above by hand.")
 
 
 def use_demo_if_only_lake() -> None:
