@@ -41,7 +41,8 @@ _MECHANICAL = frozenset(
 )
 #: What is no prose: queries, headers, commands, types, lists of columns, and parts of files.
 _CODE = re.compile(
-    r"\b(SELECT|PRAGMA|CREATE|DELETE FROM|INSERT|ORDER BY|UPDATE|WHERE|GROUP BY|VACUUM|CAST|COALESCE|EXCLUDE|OVER)\b"
+    r"(?<!one |gle )\bSELECT\b"
+    r"|\b(PRAGMA|CREATE|DELETE FROM|INSERT|ORDER BY|UPDATE|WHERE|GROUP BY|VACUUM|CAST|COALESCE|EXCLUDE|OVER)\b"
     r"|DATE '|<[a-z/!]|^ *--|default-src|frame-ancestors|connect-src|charset=|max-age|Path=/|filename=|realm=|CROSS\("
     r"|^mystocks( [-\w]+)*( \{+\w+\}+)*( --to)?$|^(make \w+$|pip install|python -m|query|mutation|type:|set -)"
     r"|^(SET|hashtext)"

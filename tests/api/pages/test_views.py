@@ -360,9 +360,9 @@ def test_a_switch_is_dagsters_own_and_can_be_reset(browser: TestClient, project:
 
 def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
     for path, data, status, expected in (
-        ("/tasks/report/switch", {"to": "on"}, 409, "no schedule"),
-        ("/tasks/report/stop", {}, 409, "not running"),
-        ("/tasks/load/run", {}, 503, "no daemon"),
+        ("/tasks/report/switch", {"to": "on"}, 409, "没有调度"),
+        ("/tasks/report/stop", {}, 409, "没有在运行"),
+        ("/tasks/load/run", {}, 503, "没有存活的守护进程"),
         ("/tasks/nothing/stop", {}, 404, "nothing"),
     ):
         page = browser.post(path, data=data)
@@ -482,7 +482,7 @@ def test_one_pass_shows_every_wrong_field_of_a_form(browser: TestClient, project
     )
     assert page.status_code == 422
     text = html.unescape(page.text)
-    for message in ("timeout must be a whole number, found 'soon'", "hour 25 is outside 0-23", "this is not YAML"):
+    for message in ("timeout 应为整数，这里是 'soon'", "hour 25 超出 0-23", "这不是 YAML"):
         assert message in text
     assert "tidy" not in tasks(project)
 
