@@ -7,6 +7,8 @@ from support.commands import Commands
 
 from mystocks_dagster.project import servers
 
+pytestmark = pytest.mark.slow  # the browser is a process
+
 ADDRESS = "http://127.0.0.1:3999"
 
 
