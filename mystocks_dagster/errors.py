@@ -92,6 +92,12 @@ class SettingsError(MyStocksError, status=503, exit_code=1):
     remedy = "Correct the variable or the folder that the message names; `mystocks doctor` checks all of them."
 
 
+class SourceNotSet(SettingsError):
+    """A data source needs a variable that is not set."""
+
+    remedy = "Set the variable that the message names, or choose another source."
+
+
 class UnknownName(MyStocksError, status=404, exit_code=1):
     """No task, table or source has this name; the message lists similar names."""
 
