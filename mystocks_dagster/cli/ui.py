@@ -25,10 +25,13 @@ def ui(
 
     Example: mystocks ui --port 3001
     """
+    from mystocks_dagster.processes.log_lines import reporter
     from mystocks_dagster.project.servers import serve
 
     use_demo_if_only_lake()
-    raise typer.Exit(serve(Settings.from_env(), host, port, lambda line: console.print(line, markup=False)))
+    settings = Settings.from_env()
+    report = reporter(lambda line: console.print(line, markup=False), as_json=settings.log_json)
+    raise typer.Exit(serve(settings, host, port, report))
 
 
 def use_demo_if_only_lake() -> None:
