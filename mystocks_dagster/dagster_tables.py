@@ -194,17 +194,36 @@ def light_tables(config: Any) -> DagsterTables | None:
 
 
 def _understood(config: Any) -> _Config | None:
-    if not isinstance(config, Mapping) or any(key in config for key in _SEPARATE):
+    logs = _local_logs(config.get("compute_logs")) if isinstance(config, Mapping) else None
+    if logs is None:
         return None
-    storage, logs = config.get("storage"), _local_logs(config.get("compute_logs"))
-    match storage:
-        case {"sqlite": {"base_dir": base, **more}, **others} if logs and not more and not others:
+    if folder := sqlite_folder(config):
+        return _Config(logs, sqlite=folder)
+    url = postgres_url(config)
+    return _Config(logs, postgres=url) if url else None
+
+
+def sqlite_folder(config: Any) -> Path | None:
+    """Return the folder of the databases that a dagster.yaml with absolute paths names; None if it names others."""
+    match _storage(config):
+        case {"sqlite": {"base_dir": base, **more}, **others} if not more and not others:
             path = _text(base)
-            return _Config(logs, sqlite=Path(path)) if path else None
-        case {"postgres": {"postgres_url": url, **more}, **others} if logs and not more and not others:
-            text = _text(url)
-            return _Config(logs, postgres=_libpq(text)) if text and urlsplit(text).scheme in _POSTGRES else None
+            return Path(path) if path else None
     return None
+
+
+def postgres_url(config: Any) -> str | None:
+    """Return the URL of the Postgres database that a dagster.yaml names; None if it names another storage."""
+    match _storage(config):
+        case {"postgres": {"postgres_url": url, **more}, **others} if not more and not others:
+            text = _text(url)
+            return _libpq(text) if text and urlsplit(text).scheme in _POSTGRES else None
+    return None
+
+
+def _storage(config: Any) -> Any:
+    separate = not isinstance(config, Mapping) or any(key in config for key in _SEPARATE)
+    return None if separate else config.get("storage")
 
 
 def _local_logs(compute_logs: Any) -> Path | None:

@@ -95,12 +95,30 @@ def open_tables(settings: Settings) -> DagsterTables:
     Raises:
         InstanceError: Its storage cannot be opened.
     """
+    config = instance_config(settings)
+    return dagster_tables.light_tables(config) or dagster_tables.InstanceTables(open_instance(settings))
+
+
+def instance_config(settings: Settings) -> Any:
+    """Return the content of the instance's dagster.yaml, with absolute paths; None where Dagster reports an error."""
     path = prepare_home(settings) / "dagster.yaml"
     try:
-        config = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
-    except (OSError, ValueError, yaml.YAMLError):
-        config = None  # Dagster reports the error
-    return dagster_tables.light_tables(config) or dagster_tables.InstanceTables(open_instance(settings))
+        return config_of(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def config_of(text: str) -> Any:
+    """Return the content of a dagster.yaml; None where Dagster reports an error."""
+    try:
+        return yaml.load(text, _LOADER)
+    except yaml.YAMLError:
+        return None
+
+
+def is_generated(path: Path) -> bool:
+    """Return whether `prepare_home` wrote this dagster.yaml, and will write it again."""
+    return path.name == "dagster.yaml" and path.read_text(encoding="utf-8").startswith(_HEADER[:27])
 
 
 def code_location(settings: Settings) -> str:

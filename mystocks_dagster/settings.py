@@ -64,6 +64,7 @@ class Settings:
             default no.
         caches: Further folders that `cleanup_paths` may name. `MYSTOCKS_CACHES`, separated by `:`.
         log_bytes: Bytes after which a task's log file is rotated. `MYSTOCKS_LOG_MEGABYTES`, default 10.
+        log_json: Whether servers write their log lines as JSON. `MYSTOCKS_LOG_FORMAT`: text or json, default text.
         trading_calendar: A file of trading days beyond those that ship with the package. `MYSTOCKS_TRADING_CALENDAR`,
             default `trading_calendar.csv` when there is one.
         source_options: Source name to its option, for sources that have one: `MYSTOCKS_<NAME>`, such as
@@ -86,6 +87,7 @@ class Settings:
     caches: tuple[Path, ...] = ()
     log_bytes: int = 10_000_000
     log_files: int = 5
+    log_json: bool = False
     trading_calendar: Path | None = None
     source_options: Mapping[str, str] = field(default_factory=dict, hash=False)
     source_keys: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
@@ -135,6 +137,7 @@ class Settings:
             caches=_paths(root, "MYSTOCKS_CACHES"),
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
+            log_json=_choice("MYSTOCKS_LOG_FORMAT", ("text", "json")) == "json",
             trading_calendar=_trading_calendar(root),
             source_options=_source_variables("MYSTOCKS_{}"),
             source_keys=_source_variables("MYSTOCKS_{}_KEY"),
@@ -322,6 +325,13 @@ def _token(variable: str) -> str | None:
     text = os.environ.get(variable) or None
     if text and not (text.isascii() and text.isprintable()):
         raise SettingsError(f"{variable} has a character that an HTTP header cannot contain; use letters and digits.")
+    return text
+
+
+def _choice(variable: str, choices: tuple[str, ...]) -> str:
+    text = (os.environ.get(variable) or choices[0]).lower()
+    if text not in choices:
+        raise SettingsError(f"{variable} is {text!r}; write {' or '.join(choices)}.")
     return text
 
 

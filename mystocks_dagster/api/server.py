@@ -49,21 +49,29 @@ def serve(settings: Settings, host: str, port: int, report: Callable[[str], None
     report(f"Tasks: {address}/tasks. REST: {address}/api/tasks/ (reference: {address}/docs). Stop with Ctrl-C.")
     try:
         with watching(settings):
-            run(app, listener)
+            run(app, listener, own_logs=settings.log_json)
     except KeyboardInterrupt:
         report("stopped")
     finally:
         address_file.unlink(missing_ok=True)
 
 
-def run(app: ASGIApp, listener: socket.socket, *, websockets: bool = False) -> None:
-    """Serve an application until a stop signal, then raise the signal again."""
+def run(app: ASGIApp, listener: socket.socket, *, websockets: bool = False, own_logs: bool = False) -> None:
+    """Serve an application until a stop signal, then raise the signal again.
+
+    Args:
+        app: The application.
+        listener: The socket on which it listens.
+        websockets: Whether it serves websockets.
+        own_logs: Whether this process has set up its logs itself; uvicorn does it otherwise.
+    """
     config = uvicorn.Config(
         app,
         http=LimitedProtocol,
         ws="auto" if websockets else "none",
         ws_max_size=_MAX_MESSAGE,
         log_level="warning",
+        log_config=None if own_logs else uvicorn.config.LOGGING_CONFIG,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )

@@ -66,6 +66,7 @@ def register_all() -> None:
         api,
         backfill,
         backtest,
+        backup,
         bootstrap,
         calendar,
         check,
@@ -92,7 +93,22 @@ def register_all() -> None:
 
     steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data)
     research = (market, screen, strategies, backtest)
-    for module in (init, bootstrap, *steering, *research, alerts, health, doctor, demo, ui, api, mcp, service, upgrade):
+    for module in (
+        init,
+        bootstrap,
+        *steering,
+        *research,
+        alerts,
+        health,
+        doctor,
+        demo,
+        ui,
+        api,
+        mcp,
+        service,
+        backup,
+        upgrade,
+    ):
         module.register(app)
 
 

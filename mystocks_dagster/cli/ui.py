@@ -26,15 +26,14 @@ def ui(
 
     Example: mystocks ui --port 3001 --open
     """
+    from mystocks_dagster.processes.log_lines import reporter
     from mystocks_dagster.project.servers import serve
 
     use_demo_if_only_lake()
+    settings = Settings.from_env()
+    report = reporter(lambda line: console.print(told(line), markup=False), as_json=settings.log_json)
     ready = [_open] if open_browser else []
-    raise typer.Exit(serve(Settings.from_env(), host, port, _report, *ready))
-
-
-def _report(line: str) -> None:
-    console.print(told(line), markup=False)
+    raise typer.Exit(serve(settings, host, port, report, *ready))
 
 
 def _open(address: str) -> None:

@@ -171,6 +171,18 @@ def day_difference(kind: str, value_a: str, value_b: str | None, note: str, rows
     return Comparison(rows_a=rows, rows_b=0, agreeing=0, differing=rows, differences=differences, note=note)
 
 
+def unread(note: str, rows: int) -> Comparison:
+    """Return the comparison with a source that cannot be read, as a difference of the whole day.
+
+    Args:
+        note: Why, with what to do.
+        rows: Number of rows of the first source, of which none was compared.
+    """
+    row = {"symbol": ALL, "column": ALL, "value_a": f"{rows} rows", "value_b": None, "kind": "unread", "size": None}
+    differences = pl.DataFrame([row], schema=_SCHEMA)
+    return Comparison(rows_a=rows, rows_b=0, agreeing=0, differing=0, differences=differences, note=note)
+
+
 def calendar_differences(a: set[date], b: set[date]) -> pl.DataFrame:
     """Return the days that only one of two calendars calls trading days: the columns of a difference, and `date`."""
     rows = [

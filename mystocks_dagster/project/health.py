@@ -95,6 +95,19 @@ def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> 
     )
 
 
+def readiness(project: ProjectState) -> tuple[Check, ...]:
+    """Check what every request needs: that the storage answers, and that a version of the task file can be used."""
+
+    def storage() -> Check:
+        count = project.tables.rows("runs", "SELECT count(*) FROM runs WHERE id < 0")[0][0]
+        return Check(name="storage", ok=count == 0, detail="it answers")
+
+    def usable() -> Check:
+        return Check(name="task_file", ok=True, detail=f"{len(project.taskfile.tasks)} tasks are loaded")
+
+    return (checked("storage", storage), checked("task_file", usable, "mystocks check"))
+
+
 def checked(name: str, check: Callable[[], Check], remedy: str = "mystocks doctor") -> Check:
     """Return the result of a check; an error that it raises is a failure with `remedy`."""
     try:

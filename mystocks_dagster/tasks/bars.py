@@ -49,6 +49,7 @@ class LoadedBars:
         unseen: By day, other symbols of the stock list without a row.
         paused: By first day without a bar, symbols that later resume at their last close.
         companions: Number of rows by day of tables that came with the bars.
+        notes: What was not looked at, and why, as sentences.
     """
 
     rows: dict[date, int] = field(default_factory=dict)
@@ -61,6 +62,7 @@ class LoadedBars:
     unseen: dict[date, list[str]] = field(default_factory=dict)
     paused: dict[date, list[str]] = field(default_factory=dict)
     companions: dict[str, dict[date, int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def set_aside_symbols(self) -> set[str]:
@@ -165,6 +167,7 @@ def _sentences(loaded: LoadedBars, source: MarketSource, missing: Sequence[objec
         f"Incomplete: {abbreviate(list(loaded.partial.values()), 5)}." if loaded.partial else "",
         *describe_findings(loaded.faults, loaded.refused),
         _describe_paused(loaded),
+        *dict.fromkeys(loaded.notes),
     ]
 
 
@@ -235,6 +238,7 @@ def store_days(
     loaded.refused |= admitted.refused
     loaded.absent |= admitted.absent
     loaded.unseen |= admitted.unseen
+    loaded.notes += admitted.notes
     loaded.paused |= admitted.paused
 
 

@@ -1,7 +1,7 @@
 """Compare the stored rows of a day with a source that did not give them, and keep the differences."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal, get_args
@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import polars as pl
 from pydantic import Field, field_validator
 
-from mystocks_dagster.errors import MyStocksError, NotOffered, SettingsError, SourceError
+from mystocks_dagster.errors import MyStocksError, NotOffered, SettingsError, SourceError, SourceNotSet
 from mystocks_dagster.lake.comparisons import record_calendar, record_comparison
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import clock
@@ -21,6 +21,7 @@ from mystocks_dagster.market.witnesses import (
     calendar_differences,
     compare,
     day_difference,
+    unread,
 )
 from mystocks_dagster.settings import Settings, source_names
 from mystocks_dagster.sources.chain import late_until
@@ -99,7 +100,7 @@ def compare_sources(params: WitnessParams, run: TaskRun) -> TaskResult:
     lake = run.lake()
     if (lake.stored_world() or "real") != "real":
         return TaskResult(status="skipped", message="Simulated data has no witness: there is one source of it.")
-    report, opened = _Report(), dict[str, CheckedSource | None]()
+    report, opened = _Report(), dict[str, CheckedSource]()
     for done, table in enumerate(params.tables):
         run.report_progress(done, len(params.tables), table)
         _compare_table(table, params, run, lake, opened, report)
@@ -116,7 +117,7 @@ def _compare_table(
     params: WitnessParams,
     run: TaskRun,
     lake: Lake,
-    opened: dict[str, CheckedSource | None],
+    opened: dict[str, CheckedSource],
     report: _Report,
 ) -> None:
     """Compare a table with the first witness that has the day, and record the result."""
@@ -129,21 +130,48 @@ def _compare_table(
         _record(stored, (first, second), compare(table, own, other), lake, report)
         return
     failures: dict[str, MyStocksError] = {}
-    for witness, source in _sources(stored, params.witnesses, run.settings, opened):
+    for witness in _candidates(stored, params.witnesses):
         try:
+            source = _opened(witness.source, run.settings, opened)
+            if late_until(source, table, stored.day):
+                continue
             result = _compare_with(stored, witness, source, params.sample)
-        except NotOffered:
+        except (NotOffered, SourceNotSet):
             continue
-        except SourceError as error:
+        except (SourceError, SettingsError) as error:
             run.logger.warning("%s could not be compared with %s: %s", table, witness.source, error)
-            failures[f"{table} with {witness.source}"] = error
+            failures[witness.source] = error
             continue
         report.asked[source.name] = source
         _record(stored, (stored.source, witness.source), result, lake, report)
+        _add_failures(stored, failures, lake, report, followed=True)
         return
-    report.failures |= failures
+    _add_failures(stored, failures, lake, report, followed=False)
     if not failures:
         report.skipped.append(f"{table}: no other source has {stored.day} now.")
+
+
+def _add_failures(
+    stored: StoredDay, failures: Mapping[str, MyStocksError], lake: Lake, report: _Report, *, followed: bool
+) -> None:
+    """Report the witnesses that failed, and store those that need a person: a retry does not mend their files.
+
+    Args:
+        stored: The rows.
+        failures: The errors by source.
+        lake: The lake.
+        report: What was compared so far.
+        followed: Whether another witness was compared, so that one which may answer later is no failure of the task.
+    """
+    for source, error in failures.items():
+        if not error.retryable:
+            result = unread(f"{source} could not be compared: {error}", stored.rows.height)
+            record_comparison(lake, stored.table, stored.day, (stored.source, source), result)
+            _count(report, "source_differences", result.differences.height)
+        if followed and error.retryable:
+            report.compared.append(f"{stored.table}: {source} could not be compared: {error}")
+        else:
+            report.failures[f"{stored.table} with {source}"] = error
 
 
 def _record(stored: StoredDay, sources: tuple[str, str], result: Comparison, lake: Lake, report: _Report) -> None:
@@ -153,30 +181,25 @@ def _record(stored: StoredDay, sources: tuple[str, str], result: Comparison, lak
     report.compared.append(_sentence(stored, sources, result))
 
 
-def _sources(
-    stored: StoredDay, named: Sequence[str], settings: Settings, opened: dict[str, CheckedSource | None]
-) -> Iterator[tuple[Witness, CheckedSource]]:
-    """Yield the witnesses that can have the day, each with its opened source."""
+def _candidates(stored: StoredDay, named: Sequence[str]) -> list[Witness]:
+    """Return the witnesses that can have the day by their declarations, in order."""
     newest, _ = shanghai().probable_latest_closed(clock.now())
     witnesses = witnesses_of(stored.table, without=stored.givers)
     if named:
         witnesses = tuple(sorted((w for w in witnesses if w.source in named), key=lambda w: named.index(w.source)))
-    for witness in witnesses:
-        if not covers(witness, stored.day, newest):
-            continue
-        if witness.source not in opened:
-            opened[witness.source] = _open(witness.source, settings)
-        source = opened[witness.source]
-        if source is not None and not late_until(source, stored.table, stored.day):
-            yield witness, source
+    return [witness for witness in witnesses if covers(witness, stored.day, newest)]
 
 
-def _open(name: str, settings: Settings) -> CheckedSource | None:
-    """Open a source; None if its settings are missing."""
-    try:
-        return CheckedSource(open_source(name, settings))
-    except SettingsError:
-        return None
+def _opened(name: str, settings: Settings, opened: dict[str, CheckedSource]) -> CheckedSource:
+    """Return a source, opened once.
+
+    Raises:
+        SourceNotSet: Its variable is not set.
+        SettingsError: It cannot be opened, for example because its file is not there.
+    """
+    if name not in opened:
+        opened[name] = CheckedSource(open_source(name, settings))
+    return opened[name]
 
 
 def _compare_with(stored: StoredDay, witness: Witness, source: CheckedSource, sample: int) -> Comparison:

@@ -28,13 +28,31 @@ _SILENT = (
     *("datasets/docs.py", "lake/docs.py", "sources/docs.py", "strategies/docs.py"),
     *("market/catalogue/docs.py", "market/formulas/docs.py", "dagster_internals.py", "api/reference.py"),
     *("api/request_models.py", "api/response_models.py", "api/entries.py", "api/origins.py", "api/app.py"),
-    *("assistant/", "manager/", "factory/component_scaffold.py", "api/session.py"),  # for programs, in English
+    *(
+        "assistant/",
+        "manager/",
+        "project/metrics/",
+        "factory/component_scaffold.py",
+        "api/session.py",
+    ),  # for programs, in English
     *("sources/simulated/", "market/tables/", "market/catalogue/", "market/formulas/library/", "defs/"),  # data
 )
 #: Calls whose texts are for machines, or for the log of a developer.
 _MECHANICAL = frozenset(
     (
-        *("execute", "executemany", "sql", "query", "compile", "sub", "match", "fullmatch", "search", "findall"),
+        *(
+            "execute",
+            "executemany",
+            "sql",
+            "query",
+            "copy_expert",
+            "compile",
+            "sub",
+            "match",
+            "fullmatch",
+            "search",
+            "findall",
+        ),
         *("getLogger", "debug", "exception", "TypeVar", "NewType", "strptime", "strftime", "cast", "assert_never"),
         *("Field", "Query", "Path", "Body", "_documented", "FastAPI"),
     )
@@ -42,6 +60,7 @@ _MECHANICAL = frozenset(
 #: What is no prose: queries, headers, commands, types, lists of columns, and parts of files.
 _CODE = re.compile(
     r"(?<!one |gle )\bSELECT\b"
+    r"|^COPY |^sum\("
     r"|\b(PRAGMA|CREATE|DELETE FROM|INSERT|ORDER BY|UPDATE|WHERE|GROUP BY|VACUUM|CAST|COALESCE|EXCLUDE|OVER)\b"
     r"|DATE '|<[a-z/!]|^ *--|default-src|frame-ancestors|connect-src|charset=|max-age|Path=/|filename=|realm=|CROSS\("
     r"|^mystocks( [-\w]+)*( \{+\w+\}+)*( --to)?$|^(make \w+$|pip install|python -m|query|mutation|type:|set -)"

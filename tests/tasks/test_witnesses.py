@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from standin.baostock import BaostockServer
 from standin.market import PAID_ON, PAYING, RESTING, Market
 
-from mystocks_dagster.errors import SourceUnavailable
+from mystocks_dagster.errors import SourceChanged, SourceUnavailable
 from mystocks_dagster.lake.comparisons import comparisons, open_differences
 from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.store import Lake
@@ -191,6 +191,40 @@ def test_a_witness_that_fails_is_followed_by_the_next(run: TaskRun, lake: Lake):
     result = compare_sources(only_bars(witnesses=["tdx", "baostock"]), run)
     assert result.status == "success"
     assert "akshare and baostock agree" in result.message
+    assert "daily_bars: tdx could not be compared: " in result.message
+
+
+def test_a_witness_whose_file_is_gone_is_named_until_a_person_mends_it(
+    run: TaskRun, lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MYSTOCKS_TDX", "/nowhere/hsjday.zip")
+    store(lake)
+    both = only_bars(witnesses=["tdx", "baostock"])
+    result = compare_sources(both, replace(run, settings=Settings.from_env()))
+    assert (result.status, result.failed_items) == ("partial_success", ("daily_bars with tdx",))
+    assert "/nowhere/hsjday.zip, which does not exist" in result.message
+    assert "akshare and baostock agree" in result.message
+    check = agreement(lake)
+    assert (check.failing, "MYSTOCKS_TDX is /nowhere/hsjday.zip" in check.description) == (1, True)
+    (item,) = (item for item in truth(lake) if item.table == "daily_bars" and item.witness == "tdx")
+    assert (item.rows, item.agreement, item.differences) == (0, None, 1)
+    assert item.note.startswith("tdx could not be compared: MYSTOCKS_TDX is /nowhere/hsjday.zip")
+
+
+def test_a_witness_whose_zip_is_damaged_is_an_error_and_not_a_witness_that_has_no_day(
+    run: TaskRun, lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "hsjday.zip").write_bytes(b"PK and no more")
+    monkeypatch.setenv("MYSTOCKS_TDX", str(tmp_path / "hsjday.zip"))
+    store(lake)
+    with pytest.raises(SourceChanged, match=r"hsjday\.zip"):
+        compare_sources(only_bars(witnesses=["tdx"]), replace(run, settings=Settings.from_env()))
+    assert open_differences(lake)["kind"].to_list() == ["unread"]
+
+
+def test_a_witness_that_nobody_has_set_up_is_not_missed(run: TaskRun, lake: Lake):
+    store(lake)
+    assert "dumps" not in compare_sources(only_bars(witnesses=["dumps", "baostock"]), run).message
 
 
 def test_before_a_source_has_the_day_it_is_not_asked(
