@@ -104,6 +104,6 @@ SOURCE = SourceDeclaration(
                 "northbound",
             ),
         ),
-        HostRule(name="sina", hosts=("sina.com.cn",), daily=1000),
+        HostRule(name="sina", hosts=("sina.com.cn", "sina.cn"), daily=1000),
     ),
 )

@@ -250,7 +250,7 @@ def _readable(path: Path, table: Table) -> Generator[None, None, None]:
     try:
         yield
     except AmbiguousDate as error:
-        raise SourceChanged(f"{path} cannot be read as {table.name}: {error}.") from error
+        raise SourceChanged(f"{path} cannot be read as {table.name}: {_first_line(error)}.") from error
     except (PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise SourceChanged(f"{path} cannot be read as {table.name}: {_first_line(error)}") from error
 
