@@ -15,7 +15,7 @@ from mystocks_dagster.lake.loads import forget_missing, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market import clock
-from mystocks_dagster.settings import AUTO
+from mystocks_dagster.source_choice import AUTO
 from mystocks_dagster.sources.akshare import SOURCE as AKSHARE
 from mystocks_dagster.sources.checked import CheckedSource, RejectedRows, take_findings
 from mystocks_dagster.sources.dataset_source import DatasetSource

@@ -20,7 +20,8 @@ from mystocks_dagster.market.witnesses import (
     compare_columns,
     day_difference,
 )
-from mystocks_dagster.settings import Settings, source_names
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.source_choice import source_names
 from mystocks_dagster.sources.chain import late_until
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.registry import open_source
