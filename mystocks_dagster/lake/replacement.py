@@ -47,7 +47,7 @@ class Replacement:
         """Return the rows of a touched file that stay; None when it has no row that is replaced."""
         raise NotImplementedError
 
-    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int]) -> None:
+    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str]) -> None:
         """Write the files and commit them to the version that is open.
 
         Raises:
@@ -58,7 +58,7 @@ class Replacement:
         if paths != self._touched:
             self._write(touched)
             self._touched = paths
-        commit_files(opened, self._added, [removal(file) for file in self._removed], watermarks)
+        commit_files(opened, self._added, [removal(file) for file in self._removed], watermarks, metadata)
 
     def _write(self, touched: Sequence[DataFile]) -> None:
         self._removed, staying = [], []

@@ -1,6 +1,7 @@
 """Writing the tables of a lake: every write is one atomic commit of rows that obey their table's contract."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
 
@@ -24,6 +25,7 @@ from mystocks_dagster.lake.layout import (
     world_name,
     world_of,
 )
+from mystocks_dagster.lake.overtaking import Overtaking
 from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.replacement import (
     DaysReplacement,
@@ -43,6 +45,19 @@ PARQUET = WriterProperties(max_row_group_size=262_144, dictionary_page_size_limi
 
 class TableWriter(TableReader):
     """Write access to a lake; see `lake.store.Lake`."""
+
+    def __init__(self, location: str, world: str | None = None) -> None:
+        super().__init__(location, world)
+        self._overtaking = Overtaking()
+
+    def unless_overtaken(self, *tables: str) -> AbstractContextManager[None]:
+        """Begin a block that computes rows of these tables from stored ones, and writes them.
+
+        A write in it raises Overtaken, and changes nothing, if another writer has changed rows of its table since the
+        block began.
+        """
+        opened = {table: self.log(table) for table in tables}
+        return self._overtaking.watched({name: log.version() if log else -1 for name, log in opened.items()})
 
     def check_world(self) -> None:
         """Raise the error of every later write early, before data are fetched.
@@ -297,7 +312,7 @@ class TableWriter(TableReader):
         def attempt(existing: DeltaTable | None) -> None:
             table = existing or self._create(schema)
             names = {watermark_name(table, name): number for name, number in (watermarks or {}).items()}
-            replacement.commit(table, names)
+            replacement.commit(table, names, self._overtaking.mark)
 
         self._commit(schema, attempt)
 
@@ -308,7 +323,7 @@ class TableWriter(TableReader):
 
         def attempt(existing: DeltaTable | None) -> None:
             table = existing or self._create(schema)
-            commit = _commit_properties(table, watermarks or {})
+            commit = _commit_properties(table, watermarks or {}, self._overtaking.mark)
             write_deltalake(
                 table,
                 stream(data),
@@ -325,6 +340,7 @@ class TableWriter(TableReader):
             self._check_table(schema, existing)
             if existing is not None:
                 check_format(schema, existing)
+                self._overtaking.check(schema.name, existing)
                 grow(schema, existing)
             attempt(existing)
 

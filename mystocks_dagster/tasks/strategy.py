@@ -24,6 +24,7 @@ from mystocks_dagster.strategies.registry import DEFAULT
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks import strategy_rows, strategy_statements, strategy_stretches
 from mystocks_dagster.tasks.changes import write_changes
+from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
 from mystocks_dagster.tasks.stages import StageTimes
@@ -77,6 +78,10 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
         InvalidParams: The code of a strategy failed.
     """
     lake = run.lake()
+    return unless_overtaken(lake, ("signals",), lambda: _calculate(lake, params, run), run.logger)
+
+
+def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     engine = tables_of(calculate_strategy_signals).code_version
     pieces = [_piece(lake, choice, f"{engine}", force=params.force) for choice in params.choices]
     stale = [piece for piece in pieces if piece.since]
