@@ -6,12 +6,13 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from mystocks_dagster.errors import TableMissing
+from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.lake.matching import with_columns_of
 from mystocks_dagster.lake.sorting import sort_by_symbol
 from mystocks_dagster.lake.stock_names import with_known_st
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.catalogue.calculation import LOOKS_AHEAD
 from mystocks_dagster.market.limit_columns import with_limits
 from mystocks_dagster.strategies.choices import Choice
 from mystocks_dagster.strategies.columns import (
@@ -164,15 +165,26 @@ def _with_rules(lake: Lake, rows: pl.DataFrame, columns: Sequence[str]) -> pl.Da
 
 
 def check_columns(lake: Lake, choices: Sequence[Choice]) -> None:
-    """Raise an error for a column that no table has."""
-    stored = lake.schema_of(INDICATORS).dtypes
+    """Raise an error for a column that no strategy can read.
+
+    Raises:
+        TableMissing: No table has it.
+        InvalidParams: Its values on a day depend on later days.
+    """
+    stored = {column.name: column.unit for column in lake.schema_of(INDICATORS).columns}
     for choice in choices:
         for name in indicator_columns(choice.definition.reads):
+            reads = f"{choice.definition.place}: the strategy {choice.definition.name} reads {name!r}"
             if name not in stored:
                 known = [*BARS, *ADJUSTED, *LIMITS, *VALUATION, *STATEMENTS, *stored]
                 raise TableMissing(
-                    f"{choice.definition.place}: the strategy {choice.definition.name} reads {name!r}, which is no "
-                    f"column of the daily bars or of {INDICATORS}. {suggest(name, known, allowed='There are')}"
+                    f"{reads}, which is no column of the daily bars or of {INDICATORS}. "
+                    f"{suggest(name, known, allowed='There are')}"
+                )
+            if stored[name].startswith(LOOKS_AHEAD):
+                raise InvalidParams(
+                    f"{reads}, whose value on a day depends on later days ({stored[name].removeprefix(LOOKS_AHEAD)}). "
+                    "A strategy knows no later day; read another column."
                 )
 
 
