@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import polars as pl
@@ -137,29 +136,31 @@ def _calculate_all(
     """Calculate what is stale: from the stored state where that is possible, else from the first bar on."""
     stale = works if params.force else [work.without(work.fresh(lake, inputs)) for work in works]
     stale = [work for work in stale if work.calculations]
+    # The years of all periods: it does not change when a period must be calculated from its first year on.
+    years = max(1, len(extent.years))
+    total = years * len(stale)
     rebuilds: list[Work] = []
-    for done, work in enumerate(stale):
-        run.report_progress(done, len(stale), f"{work.period} indicators")
+    for place, work in enumerate(stale):
+        run.report_progress(years * (place - len(rebuilds)), total, f"{work.period} indicators")
         with times.of(f"{work.period}, new bars"):
             carried = None if params.force else carry(lake, work, inputs, extent)
         if carried is None:
             rebuilds.append(work)
         else:
             rows[work.table] += carried
+    rest = years * len(rebuilds)
     if rebuilds := joined(rebuilds):
         names = ", ".join(dict.fromkeys(item.name for work in rebuilds for item in work.calculations))
         run.logger.info("Calculating %s from the first of %d bars on", names, extent.rows)
         run.logger.info("The first calculation on a machine compiles the formulas, which takes about ten seconds")
-        progress = partial(_report_rebuild, run)
+
+        def report(done: int, pieces: int) -> None:
+            run.report_progress(total - rest + rest * done // pieces, total, "indicators from the first bar on")
+
         with times.of("from the first bar on"):
-            rebuilt = rebuild(lake, rebuilds, inputs, extent, progress)
-        rows.update(rebuilt)
+            rows.update(rebuild(lake, rebuilds, inputs, extent, report))
     if stale:
-        run.report_progress(len(stale), len(stale), "stored")
-
-
-def _report_rebuild(run: TaskRun, done: int, total: int) -> None:
-    run.report_progress(done, total, "indicators from the first bar on")
+        run.report_progress(total, total, "stored")
 
 
 def _without_traded_bars(lake: Lake, symbols: Sequence[str]) -> list[str]:

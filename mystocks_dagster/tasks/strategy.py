@@ -198,5 +198,16 @@ def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int) -> TaskRe
         message=" ".join(filter(None, [message, describe_doubts(doubtful)])),
         rows={} if idle else {"signals": rows},
         failed_items=tuple(doubt.symbol for doubt in doubtful),
-        metadata={"signals": counts},
+        metadata={"signals": counts, "new_day_reads": _reads_of_a_new_day(params.choices)},
     )
+
+
+def _reads_of_a_new_day(choices: Sequence[Choice]) -> dict[str, str]:
+    """Return what each strategy reads of each symbol for a new day, in words."""
+    return {choice.label: _reach(choice.bars_needed) for choice in choices}
+
+
+def _reach(earlier: int | None) -> str:
+    if earlier is None:
+        return "all bars: it states no lookback"
+    return f"the last {earlier + 1} bars" if earlier else "the last bar"
