@@ -88,11 +88,11 @@ class _Everything(FileExchange):
         super().__init__(uri, schema)
         self._written = added
 
-    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int]) -> None:
+    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str]) -> None:
         """Commit the files to the version that is open; errors as in `FileExchange.commit`."""
         if YEAR not in opened.metadata().partition_columns:
             # An older version wrote the table without partitions. Its rows go before the new ones come: a run that is
             # killed in between leaves an empty table, which no watermark calls complete.
             opened = _emptied(self.uri, self.schema, opened)
         removed = [removal(file) for file in data_files(opened, self.schema)]
-        commit_files(opened, self._written, removed, watermarks)
+        commit_files(opened, self._written, removed, watermarks, metadata)

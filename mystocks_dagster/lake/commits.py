@@ -1,6 +1,7 @@
 """Commits to the tables of a lake: each is atomic, checks world and format first, and creates a missing table."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
@@ -18,6 +19,7 @@ from mystocks_dagster.lake.layout import (
     world_name,
     world_of,
 )
+from mystocks_dagster.lake.overtaking import Overtaking
 from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.replacement import FileExchange
 from mystocks_dagster.market.code_changes import NO_CHANGES
@@ -30,6 +32,19 @@ PARQUET = WriterProperties(max_row_group_size=262_144, dictionary_page_size_limi
 
 class TableCommitter(TableReader):
     """A lake whose tables can be committed to; see `lake.store.Lake`."""
+
+    def __init__(self, location: str, world: str | None = None) -> None:
+        super().__init__(location, world)
+        self._overtaking = Overtaking()
+
+    def unless_overtaken(self, *tables: str) -> AbstractContextManager[None]:
+        """Begin a block that computes rows of these tables from stored ones, and writes them.
+
+        A write in it raises Overtaken, and changes nothing, if another writer has changed rows of its table since the
+        block began.
+        """
+        opened = {table: self.log(table) for table in tables}
+        return self._overtaking.watched({name: log.version() if log else -1 for name, log in opened.items()})
 
     def check_world(self) -> None:
         """Raise the error of every later write early, before data are fetched.
@@ -54,7 +69,7 @@ class TableCommitter(TableReader):
         def attempt(existing: DeltaTable | None) -> None:
             table = existing or self._create(schema)
             names = {watermark_name(table, name): number for name, number in (watermarks or {}).items()}
-            exchange.commit(table, names)
+            exchange.commit(table, names, self._overtaking.mark)
 
         self._commit(schema, attempt)
 
@@ -65,7 +80,7 @@ class TableCommitter(TableReader):
 
         def attempt(existing: DeltaTable | None) -> None:
             table = existing or self._create(schema)
-            commit = commit_properties(table, watermarks or {})
+            commit = commit_properties(table, watermarks or {}, self._overtaking.mark)
             write_deltalake(
                 table,
                 stream(data),
@@ -82,6 +97,7 @@ class TableCommitter(TableReader):
             self._check_table(schema, existing)
             if existing is not None:
                 check_format(schema, existing)
+                self._overtaking.check(schema.name, existing)
                 grow(schema, existing)
             attempt(existing)
 

@@ -34,8 +34,19 @@ _FULL = (
 class LocalTable(DeltaTable):
     """A table in a folder, whose files are named as the operating system names them.
 
-    delta-rs names them as in a URL, so that polars looks for `my%20lake` where `my lake` is.
+    delta-rs names them as in a URL, so that polars looks for `my%20lake` where `my lake` is. It also looks through the
+    whole log for each transaction, so what a version says is remembered.
     """
+
+    _transactions: dict[tuple[int, str], int | None]
+
+    def transaction_version(self, app_id: str) -> int | None:
+        """Return the number of an application transaction; None if it was never made."""
+        known = vars(self).setdefault("_transactions", {})
+        key = (self.version(), app_id)
+        if key not in known:
+            known[key] = super().transaction_version(app_id)
+        return known[key]
 
     @property
     def table_uri(self) -> str:

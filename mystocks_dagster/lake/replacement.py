@@ -37,8 +37,8 @@ class FileExchange(ABC):
         self.uri, self.schema = uri, schema
 
     @abstractmethod
-    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int]) -> None:
-        """Commit the files to the version that is open.
+    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str]) -> None:
+        """Commit the files to the version that is open; `metadata` is stored with the commit.
 
         Raises:
             CommitFailedError: Another commit came first, whatever it changed; open the newest version and try again.
@@ -69,14 +69,14 @@ class Replacement(FileExchange):
     def survivors(self, file: DataFile) -> pl.DataFrame | None:
         """Return the rows of a touched file that stay; None when it has no row that is replaced."""
 
-    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int]) -> None:
+    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str]) -> None:
         """Write the files and commit them to the version that is open; errors as in `FileExchange.commit`."""
         touched = [file for file in data_files(opened, self.schema) if self.touches(file)]
         paths = tuple(sorted(file.path for file in touched))
         if paths != self._touched:
             self._write(touched)
             self._touched = paths
-        commit_files(opened, self._added, [removal(file) for file in self._removed], watermarks)
+        commit_files(opened, self._added, [removal(file) for file in self._removed], watermarks, metadata)
 
     def _write(self, touched: Sequence[DataFile]) -> None:
         self._removed, staying = [], []
