@@ -13,6 +13,7 @@ import typer
 from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json
 from mystocks_dagster.errors import InvalidParams, MyStocksError, SettingsError, error_json
 from mystocks_dagster.gc_tuning import tune_gc
+from mystocks_dagster.secret_files import read_secret_files
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -125,6 +126,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
+        read_secret_files()
         sys.argv[1:] = map(_argument, sys.argv[1:])
         if "--json" in sys.argv[1:]:
             sys.exit(_with_json_errors())

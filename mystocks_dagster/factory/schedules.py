@@ -57,7 +57,8 @@ def _evaluate(scheduled: ScheduledJob) -> Evaluation:
             return
         answers = _answers(scheduled, context.instance, moment, activity)
         requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
-        if requests and (reason := scheduled.busy(context.instance)):
+        reason = scheduled.busy(context.instance) if requests else None
+        if reason and not _is_resumed(context.instance, scheduled, moment, requests):
             yield dg.SkipReason(reason)
         elif requests:
             yield from requests
@@ -128,6 +129,14 @@ def _counted_from(instance: dg.DagsterInstance, scheduled: ScheduledJob, moment:
     ended = ticks[0].timestamp + 1 if ticks else 0
     since = max(ended, data.start_timestamp or 0, data.last_iteration_timestamp or 0) or before
     return datetime.fromtimestamp(since, UTC), interrupted
+
+
+def _is_resumed(
+    instance: dg.DagsterInstance, scheduled: ScheduledJob, moment: datetime, requests: list[dg.RunRequest]
+) -> bool:
+    """Return whether an interrupted tick is continued: what makes the task busy are then runs of that tick itself."""
+    due = (datetime.fromisoformat(request.tags[Tag.SCHEDULED_AT]) for request in requests)
+    return _counted_from(instance, scheduled, moment)[1] or any(_is_requested(instance, scheduled, at) for at in due)
 
 
 def _is_open(tick: Any) -> bool:

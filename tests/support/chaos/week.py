@@ -11,10 +11,10 @@ from croniter import croniter
 from support.chaos.world import SHANGHAI
 
 #: Tasks that run by themselves and must run once for each start, whatever happens.
-CRONS = {"trading_hours": ("0 9-18 * * 1-5", True), "round_the_clock": ("30 */3 * * *", False)}
+CRONS = {"trading_hours": ("0 10,14,18 * * 1-5", True), "round_the_clock": ("30 */6 * * *", False)}
 DAILY = "5 16 * * *"
 INTERVAL = "by_interval"
-INTERVAL_SECONDS = 4 * 3600
+INTERVAL_SECONDS = 6 * 3600
 SUPERVISOR = "kept_alive"
 ONCE = "once_on_day"
 BARS = ["daily_data_sync", "calc_technical_indicators"]
