@@ -82,7 +82,7 @@ def test_missed_starts_are_made_up_for_though_the_daemon_is_killed_while_it_does
         # schedule, and is the last one for the other.
         look(project, "2026-11-19T19:00:00+08:00", crashes={"every__schedule": "RUN_LAUNCHED"})
         look(project, "2026-11-20T15:00:00+08:00", crashes={"graced__schedule": "RUN_LAUNCHED"})
-        assert [len(requested(instance, name)) for name in ("every", "graced")] == [7, 1]
+        assert len(requested(instance, "graced")) == 1
         look(project, "2026-11-20T19:00:00+08:00")
         sessions = exchange_calendars.get_calendar("XSHG").sessions_in_range("2026-11-11", "2026-11-20")
         assert due(requested(instance, "every")) == [f"{session:%Y-%m-%d}T16:00" for session in sessions]

@@ -6,19 +6,15 @@ import sys
 import tempfile
 import time
 from contextlib import nullcontext
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from support.chaos.plant import plant
 from support.chaos.storm import Storm
-from support.chaos.verdict import Verdict, differences, judge, quiet_lake, tables, wait_until_quiet
+from support.chaos.verdict import Verdict, compare_lakes, judge, wait_until_quiet
 from support.chaos.week import Week
-from support.chaos.world import SHANGHAI, compiler
-from support.project import make_folder
+from support.chaos.world import compiler
 
-#: The Monday of a week with a holiday on its Thursday, at the end of which a month begins: 30 April to 6 May 2026.
-BEGIN = datetime(2026, 4, 27, tzinfo=SHANGHAI)
 ZONES = ("Asia/Shanghai", "UTC", "America/New_York", "Australia/Lord_Howe")
 
 
@@ -48,22 +44,14 @@ def main() -> int:
 
 def run(folder: Path, seconds: float, days: int, seed: int, pause: float) -> Verdict:
     """Run a week of so many days under faults in that time, and judge it."""
-    week, chance = Week(BEGIN, days), random.Random(seed)
+    week, chance = Week.first(days), random.Random(seed)
     with plant(folder / "stormy", week, chance, zones=ZONES) as stormy:
         storm = Storm(stormy, week, chance, lambda line: print(line, flush=True))
         storm.blow(seconds, pause)
         left = wait_until_quiet(stormy, week, 600)
         verdict = judge(stormy, week)
         verdict.faults += [f"not quiet after ten minutes: {left[:10]} ({len(left)})"] if left else []
-    # A last sync, as on the next evening, completes what failed on the last one.
-    quiet = make_folder(folder / "quiet")
-    (quiet.root / "duty.py").write_bytes((stormy.folder.root / "duty.py").read_bytes())
-    quiet.write("tasks.yaml", week.tasks())
-    quiet.env = {name: value for name, value in stormy.folder.env.items() if name.startswith("MYSTOCKS_")}
-    calm = quiet_lake(quiet, week)
-    stormy.folder.env = dict(quiet.env)
-    stormy.folder.mystocks("run", "daily", timeout=170)
-    verdict.faults += differences(tables(stormy.folder), calm)
+    verdict.faults += compare_lakes(stormy.folder, week, folder / "quiet")
     verdict.figures = {
         "faults": storm.total,
         **dict(storm.count),

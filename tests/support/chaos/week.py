@@ -32,6 +32,11 @@ class Week:
     begin: datetime
     days: int
 
+    @classmethod
+    def first(cls, days: int) -> "Week":
+        """Return so many days from a Monday on whose Friday a holiday and a month begin: 1 May 2026."""
+        return cls(datetime(2026, 4, 27, tzinfo=SHANGHAI), days)
+
     @property
     def end(self) -> datetime:
         """The last moment; nothing is due at it."""
