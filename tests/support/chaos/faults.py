@@ -115,7 +115,14 @@ def _any(plant: Plant, chance: random.Random) -> psutil.Process | None:
     for process in plant.processes():
         by_role.setdefault(plant.role(process), []).append(process)
     by_role.pop("ended", None)
-    return chance.choice(by_role[chance.choice(sorted(by_role))]) if by_role else None
+    if not by_role:
+        return None
+    roles = sorted(by_role)
+    return chance.choice(by_role[chance.choices(roles, [_OFTEN.get(role, 1) for role in roles])[0]])
+
+
+#: How often a role is chosen, beside 1: a start of all servers takes longer than anything else, and hides other faults.
+_OFTEN = {"ui": 0.3, "code server": 0.5, "code process": 0.5, "daemon": 2, "worker": 2, "body": 2}
 
 
 #: Each fault with its weight among all.

@@ -45,7 +45,7 @@ class Storm:
             self._mend(time.monotonic())
             self._leap(starts, self.week.begin + (self.week.end - self.week.begin) * (passed / seconds))
             # Servers that are never let up would hide what may go wrong once they are.
-            if self.plant.up or self.chance.random() < 0.2:
+            if self.plant.up or self.chance.random() < 0.04:
                 self._break()
             self.plant.measure()
             time.sleep(self.chance.uniform(0.3, 1.7) * pause)
