@@ -145,16 +145,21 @@ def _locked(home: Path) -> Generator[None]:
         yield
 
 
+def address_note(address: str) -> str:
+    """Return the content of the file that tells where this process serves, for as long as it runs."""
+    from mystocks_dagster.execution.heartbeat import ProcessIdentity
+
+    return json.dumps({"address": address, **ProcessIdentity.current().to_dict()})
+
+
 def ui_address(home: Path) -> str | None:
     """Return the address of this project's web UI if it is running; a killed one leaves its file behind."""
-    import psutil
+    from mystocks_dagster.execution.heartbeat import ProcessIdentity
 
-    path = home / ADDRESS_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        # A process that reuses the pid was created after the file.
-        alive = psutil.Process(content["pid"]).create_time() < path.stat().st_mtime + 1
-    except (OSError, ValueError, KeyError, psutil.Error):
+        content = json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))
+        alive = ProcessIdentity.from_dict(content).alive()
+    except (OSError, ValueError, KeyError):
         return None
     return content["address"] if alive else None
 

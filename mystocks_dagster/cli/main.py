@@ -15,6 +15,7 @@ from mystocks_dagster.cli.help import Commands, choose_language, command_of
 from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json, told
 from mystocks_dagster.errors import InvalidParams, MyStocksError, SettingsError, error_json
 from mystocks_dagster.gc_tuning import tune_gc
+from mystocks_dagster.secret_files import read_secret_files
 from mystocks_dagster.settings import Language
 
 app = typer.Typer(
@@ -133,6 +134,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
+        read_secret_files()
         sys.argv[1:] = map(_argument, sys.argv[1:])
         choose_language(sys.argv[1:])
         command = command_of(app)

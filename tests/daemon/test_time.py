@@ -73,6 +73,22 @@ def test_starts_that_were_missed_while_the_daemon_was_down(project: Folder) -> N
         assert "more than misfire_grace_time (1:00:00)" in (ticks["hopeless__schedule"] or "")
 
 
+def test_missed_starts_are_made_up_for_though_the_daemon_is_killed_while_it_does_so(project: Folder) -> None:
+    project.write("tasks.yaml", CRON)
+    look(project, "2026-11-11T12:00:00+08:00")
+    with instance_of(project) as instance:
+        schedules_since(instance, "2026-11-11T12:00:00+08:00")
+        # It dies after the first of several runs. When it is back, the tick that it was at is not the last one for one
+        # schedule, and is the last one for the other.
+        look(project, "2026-11-19T19:00:00+08:00", crashes={"every__schedule": "RUN_LAUNCHED"})
+        look(project, "2026-11-20T15:00:00+08:00", crashes={"graced__schedule": "RUN_LAUNCHED"})
+        assert len(requested(instance, "graced")) == 1
+        look(project, "2026-11-20T19:00:00+08:00")
+        sessions = exchange_calendars.get_calendar("XSHG").sessions_in_range("2026-11-11", "2026-11-20")
+        assert due(requested(instance, "every")) == [f"{session:%Y-%m-%d}T16:00" for session in sessions]
+        assert due(requested(instance, "graced")) == [f"2026-11-{day}T16:00" for day in (17, 18, 19, 20)]
+
+
 def test_once_is_exactly_once_whenever_the_daemon_is_killed(project: Folder) -> None:
     points = {"held": "TICK_HELD", "reserved": "RUN_IDS_RESERVED", "created": "RUN_CREATED", "launched": "RUN_LAUNCHED"}
     schedule = '{schedule_type: once, start_time: "2026-01-05T09:00:00+08:00", misfire_grace_time: 31622400}'
