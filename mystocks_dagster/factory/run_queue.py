@@ -4,9 +4,12 @@ Dagster counts a queued run for the tag limits before it checks the run's pool. 
 block all other tasks although slots are free. See docs/decisions/0007.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import dagster as dg
@@ -15,9 +18,15 @@ from mystocks_dagster.dagster_internals import (
     ACTIVE_RUN_STATUSES,
     GlobalOpConcurrencyLimitsCounter,
     QueuedRunCoordinatorDaemon,
+    SpanMarker,
     TagConcurrencyLimitsCounter,
 )
+from mystocks_dagster.factory.launcher import ProcessRunLauncher
+from mystocks_dagster.processes.bell import QUEUE_BELL, Bell
 from mystocks_dagster.runs.held import is_held
+
+#: Seconds after which a daemon that waits looks whether it must end.
+_SLICE = 0.5
 
 
 @dataclass
@@ -76,10 +85,33 @@ class QueueSnapshot:
         return TagConcurrencyLimitsCounter(self.config.run_queue_config.tag_concurrency_limits, runs)
 
 
+def _rest(bell: Bell, seconds: float, shutdown: Event) -> None:
+    """Wait for the bell, for some seconds, or for the end of the daemon."""
+    rest = time.monotonic() + seconds
+    while (left := rest - time.monotonic()) > 0 and not shutdown.is_set() and not bell.wait(min(left, _SLICE)):
+        pass
+
+
 class QueueDaemon(QueuedRunCoordinatorDaemon):
     """Dagster's daemon, limited to the queued runs that need not wait for a pool."""
 
     _snapshot: QueueSnapshot | None = None
+
+    def core_loop(self, workspace_process_context: Any, shutdown_event: Event) -> Generator[Any]:
+        """Look at the queue at each ring of its bell, and at each interval."""
+        longest, self.interval_seconds = self.interval_seconds, 0
+        with Bell(Path(workspace_process_context.instance.root_directory) / QUEUE_BELL) as bell:
+            for told in super().core_loop(workspace_process_context, shutdown_event):
+                yield told
+                if told is SpanMarker.END_SPAN:
+                    _rest(bell, longest, shutdown_event)
+
+    def run_iteration(self, workspace_process_context: Any, fixed_iteration_time: float | None = None) -> Any:
+        """Start the runs that may start; before the first ones, start the process from which they are forked."""
+        launcher = workspace_process_context.instance.run_launcher
+        if isinstance(launcher, ProcessRunLauncher):
+            launcher.keep_fork_server()
+        yield from super().run_iteration(workspace_process_context, fixed_iteration_time)
 
     def _get_runs_to_dequeue(
         self, instance: Any, concurrency_config: Any, fixed_iteration_time: float | None

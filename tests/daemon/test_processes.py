@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.daemon import workers
 from support.processes import stop_and_kill
 from support.project import Folder, Server, make_folder, serve, wait_for
 
@@ -107,7 +108,8 @@ def slow(live: Live) -> tuple[str, psutil.Process]:
     """A run that is under way while everything is killed, and its worker."""
     run_id = live.server.launch("slow")
     wait_for(lambda: live.server.status(run_id) == "STARTED", 60, "the start of the slow task")
-    return run_id, next(one for one in psutil.process_iter() if "factory.worker" in text(one) and run_id in text(one))
+    (worker,) = workers(live.folder)
+    return run_id, worker
 
 
 def test_a_second_daemon_is_refused_with_the_number_of_the_first_however_it_is_started(live: Live) -> None:

@@ -18,6 +18,7 @@ from support.processes import stop_and_kill
 from support.project import Folder
 
 from mystocks_dagster.dagster_internals import InstigatorType, ScheduleInstigatorData
+from mystocks_dagster.factory import fork_server
 
 LOOK = """
 import json, logging, signal, sys
@@ -99,11 +100,12 @@ def requested(instance: dg.DagsterInstance, job: str) -> list[dict[str, str]]:
 
 
 def workers(folder: Folder) -> list[psutil.Process]:
-    """Return the processes of the project's runs."""
+    """Return the processes of the project's runs: those with an interpreter of their own, and forked ones."""
     lines = ((process, " ".join(process.info["cmdline"] or ())) for process in psutil.process_iter(["cmdline"]))
-    return [
-        process for process, line in lines if "mystocks_dagster.factory.worker" in line and str(folder.root) in line
-    ]
+    own = [process for process, line in lines if "mystocks_dagster.factory.worker" in line and str(folder.root) in line]
+    homes = (folder.root / ".dagster" / "storage").glob("*/worker.json")
+    forked = [identity for home in homes if (identity := fork_server.forked(home.parent))]
+    return [*own, *(psutil.Process(identity.pid) for identity in forked if identity.alive())]
 
 
 def kill_workers(folder: Folder) -> None:
