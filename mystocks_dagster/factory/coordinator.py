@@ -16,6 +16,7 @@ from mystocks_dagster.market.clock import now
 from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.bell import QUEUE_BELL, ring
+from mystocks_dagster.runs import event_file
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import is_stopped, was_begun
 from mystocks_dagster.scheduling import downtime
@@ -64,6 +65,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         run = context.dagster_run
         if reason := refusal_reason(self._instance, run.job_name, run.tags):
             raise Disabled(reason)
+        event_file.prepare(self._instance, run.run_id)
         steps = self._steps(run)
         priority = run.tags.get(Tag.PRIORITY) or str(max((int(tags.get(Tag.PRIORITY, 0)) for tags in steps), default=0))
         added = {Tag.PRIORITY: priority}
