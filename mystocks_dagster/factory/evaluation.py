@@ -24,7 +24,10 @@ def opened_instance(context: dg.ScheduleEvaluationContext) -> dg.DagsterInstance
     with _lock:
         if not _opened or _opened[0][0] != reference:
             _opened[:] = [(reference, dg.DagsterInstance.from_ref(reference))]
-        return _opened[0][1]
+        instance = _opened[0][1]
+    # Dagster's own part of the evaluation reads it there, and opens another one if there is none.
+    context._instance = instance
+    return instance
 
 
 def switch_state(instance: dg.DagsterInstance, name: str) -> Any:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -154,6 +155,23 @@ def test_a_killed_server_comes_back_and_starts_runs(live: Live, role: str) -> No
     live.works()
     assert "Restarting it in" in live.log()
     assert len(live.daemons()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="used on Linux only")
+def test_runs_are_forked_and_start_all_the_same_when_the_fork_server_was_killed(live: Live) -> None:
+    def fork_server() -> psutil.Process | None:
+        daemon = live.process("daemon")
+        return next((one for one in daemon.children() if "factory.forking" in text(one)), None) if daemon else None
+
+    def forked() -> bool:
+        live.works()
+        return any(home.stat().st_mtime > since for home in homes.glob("*/worker.json"))
+
+    homes, since = live.folder.root / ".dagster" / "storage", time.time()
+    wait_for(forked, 120, "a run that is forked")
+    server = wait_for(fork_server, 5, "the fork server")
+    server.kill()
+    live.works()
 
 
 def test_a_run_goes_on_when_the_daemon_that_started_it_is_killed(live: Live, slow: tuple[str, psutil.Process]) -> None:
