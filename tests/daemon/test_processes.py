@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.daemon import workers
+from support.daemon import worker
 from support.processes import stop_and_kill
 from support.project import Folder, Server, make_folder, serve, wait_for
 
@@ -109,8 +109,7 @@ def slow(live: Live) -> tuple[str, psutil.Process]:
     """A run that is under way while everything is killed, and its worker."""
     run_id = live.server.launch("slow")
     wait_for(lambda: live.server.status(run_id) == "STARTED", 60, "the start of the slow task")
-    (worker,) = workers(live.folder)
-    return run_id, worker
+    return run_id, worker(live.folder, run_id)
 
 
 def test_a_second_daemon_is_refused_with_the_number_of_the_first_however_it_is_started(live: Live) -> None:
@@ -157,6 +156,7 @@ def test_a_killed_server_comes_back_and_starts_runs(live: Live, role: str) -> No
     assert len(live.daemons()) == 1
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.skipif(sys.platform != "linux", reason="used on Linux only")
 def test_runs_are_forked_and_start_all_the_same_when_the_fork_server_was_killed(live: Live) -> None:
     def fork_server() -> psutil.Process | None:
