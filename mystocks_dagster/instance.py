@@ -14,6 +14,7 @@ import yaml
 from mystocks_dagster import dagster_tables, disk_errors
 from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.errors import InstanceError, SettingsError
+from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files
 
@@ -77,6 +78,7 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     import dagster as dg
 
     home = prepare_home(settings)
+    read_once()
     try:
         with _locked(home):
             return dg.DagsterInstance.get()

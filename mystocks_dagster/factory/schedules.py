@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from mystocks_dagster.dagster_internals import InstigatorType, TickStatus, schedule_execution_time_iterator
+from mystocks_dagster.dagster_internals import TickStatus, schedule_execution_time_iterator
+from mystocks_dagster.factory.evaluation import opened_instance, switch_state
 from mystocks_dagster.factory.misfires import missed_reason, starts_to_make_up
 from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.market.calendar import shanghai
@@ -51,14 +52,15 @@ def schedule_metadata(schedule: Schedule) -> dict[str, Any]:
 
 def _evaluate(scheduled: ScheduledJob) -> Evaluation:
     def evaluate(context: dg.ScheduleEvaluationContext) -> Iterator[Answer]:
-        moment, activity = context.scheduled_execution_time, downtime.read(context.instance, now())
+        instance = opened_instance(context)
+        moment, activity = context.scheduled_execution_time, downtime.read(instance, now())
         if moment <= activity.off_until(scheduled.job):
             yield dg.SkipReason(f"{_local(scheduled, moment)} was due while the schedule was switched off.")
             return
-        answers = _answers(scheduled, context.instance, moment, activity)
+        answers = _answers(scheduled, instance, moment, activity)
         requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
-        reason = scheduled.busy(context.instance) if requests else None
-        if reason and not _is_resumed(context.instance, scheduled, moment, requests):
+        reason = scheduled.busy(instance) if requests else None
+        if reason and not _is_resumed(instance, scheduled, moment, requests):
             yield dg.SkipReason(reason)
         elif requests:
             yield from requests
@@ -118,8 +120,7 @@ def _counted_from(instance: dg.DagsterInstance, scheduled: ScheduledJob, moment:
     It is the last of its last ended tick, its last recorded iteration, and the time at which the schedule was switched
     on. An interrupted tick may have requested some of its starts: Dagster repeats it, unless a later one is due.
     """
-    states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
-    state = next((state for state in states if state.instigator_name == scheduled.switch), None)
+    state = switch_state(instance, scheduled.switch)
     data: Any = state.instigator_data if state else None
     if state is None or data is None:
         return moment, False

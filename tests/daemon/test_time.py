@@ -4,7 +4,7 @@ import dagster as dg
 import exchange_calendars
 import pytest
 from dagster._core.scheduler.instigation import TickStatus
-from support.daemon import instance_of, look, requested, schedules_since
+from support.daemon import instance_of, look, look_at_times, requested, schedules_since
 from support.project import Folder
 
 QUICK = """
@@ -45,6 +45,19 @@ def open_tick(instance: dg.DagsterInstance, sensor: str) -> bool:
     state = next((one for one in instance.all_instigator_state() if one.instigator_name == sensor), None)
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1) if state else []
     return bool(ticks) and ticks[0].status == TickStatus.STARTED
+
+
+def test_many_tasks_of_one_minute_are_asked_for_once_each(project: Folder) -> None:
+    names = [f"task_{number}" for number in range(30)]
+    lines = "".join(
+        f"      - {{task_id: {name}, schedule: {{schedule_type: cron, cron_expression: '0 16 * * *'}}}}\n"
+        for name in names
+    )
+    project.write("tasks.yaml", ONCE + lines)
+    look_at_times(project, [f"2026-12-21T{time}+08:00" for time in ("12:00:00", "16:00:05", "16:00:40", "16:01:05")])
+    with instance_of(project) as instance:
+        asked = {name: due(requested(instance, name)) for name in names}
+    assert asked == {name: ["2026-12-21T16:00"] for name in names}
 
 
 def test_starts_that_were_missed_while_the_daemon_was_down(project: Folder) -> None:
