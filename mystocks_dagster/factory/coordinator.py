@@ -11,12 +11,15 @@ from mystocks_dagster.dagster_internals import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.daemons import use_own_daemons
+from mystocks_dagster.factory.shared_versions import publish
 from mystocks_dagster.factory.ui_metadata import dagster_priority
+from mystocks_dagster.history.dagster_storage import create_pools
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.processes import lock
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import is_stopped, was_begun
 from mystocks_dagster.scheduling import downtime
+from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile.model import PRIORITIES
 
@@ -68,6 +71,9 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
             lane = "critical" if _number(priority) >= _CRITICAL else "ordinary"
             added |= dict.fromkeys(self._lane_tags(), lane)
         self._instance.add_run_tags(run.run_id, added)
+        if database_url(Path(self._instance.root_directory)):
+            publish(self._instance, run)
+            create_pools(self._instance, run)
         return self._unless_stopped(super().submit_run(context))
 
     def _lane_tags(self) -> set[str]:

@@ -4,6 +4,7 @@ Dagster counts a queued run for the tag limits before it checks the run's pool. 
 block all other tasks although slots are free. See docs/decisions/0007.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -34,17 +35,24 @@ class QueueSnapshot:
         Args:
             runs: Queued runs in the order of their start.
         """
+        free = self._free_slots()
         if not self.config.run_queue_config.should_block_op_concurrency_limited_runs:
-            return runs
+            return [run for number, run in enumerate(runs) if number < free]
         pools, lanes, startable = self._pools(runs), self._lanes(), []
         for run in runs:
-            if pools.is_blocked(run):
+            if pools.is_blocked(run) or free < 1:
                 continue
             startable.append(run)
             if not lanes.is_blocked(run):
+                free -= 1
                 lanes.update_counters_with_launched_item(run)
                 pools.update_counters_with_launched_item(run)
         return startable
+
+    def _free_slots(self) -> float:
+        """Return how many more runs the machines can execute; a run waits in the queue, where it can be stopped."""
+        slots = getattr(self.instance.run_launcher, "slots", None)
+        return math.inf if slots is None else slots() - len(self._active)
 
     @cached_property
     def _active(self) -> Any:

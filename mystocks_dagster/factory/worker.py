@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 from mystocks_dagster.gc_tuning import tune_gc
@@ -21,7 +22,9 @@ def main() -> None:
     with capture_interrupts():
         arguments = deserialize_value(sys.argv[-1], ExecuteRunArgs)
         with get_instance_for_cli(instance_ref=arguments.instance_ref) as instance:
-            execute(instance, arguments.run_id)
+            attending = getattr(instance.run_launcher, "attending", nullcontext)
+            with attending(arguments.run_id):
+                execute(instance, arguments.run_id)
 
 
 def execute(instance: Any, run_id: str) -> None:
