@@ -125,6 +125,8 @@ class Storage:
     SCHEDULES: Final = "mystocks/schedules"
     ALERTS: Final = "mystocks/alerts"
     REMOVED: Final = "mystocks/removed/"
+    #: Version of this package that the daemon has.
+    DAEMON_VERSION: Final = "mystocks/daemon_version"
     #: Versions of the task file by hash, where several machines share the storage.
     TASK_FILES: Final = "mystocks/taskfiles/"
 

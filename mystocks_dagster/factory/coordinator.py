@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.daemons import use_own_daemons
 from mystocks_dagster.factory.shared_versions import publish
 from mystocks_dagster.factory.ui_metadata import dagster_priority
-from mystocks_dagster.history.dagster_storage import create_pools
+from mystocks_dagster.history.dagster_storage import create_pools, run_storage
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.processes import lock
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import is_stopped, was_begun
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.shared.place import database_url
-from mystocks_dagster.tags import Tag
+from mystocks_dagster.tags import Storage, Tag
 from mystocks_dagster.taskfile.model import PRIORITIES
 
 _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
@@ -52,6 +53,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         except InstanceError as error:
             sys.stderr.write(f"{error} Two daemons would start everything twice.\n")
             raise SystemExit(1) from None
+        run_storage(self._instance).set_cursor_values({Storage.DAEMON_VERSION: version("mystocks-dagster")})
         downtime.begin(self._instance, now())
         return super().dequeue_interval_seconds
 

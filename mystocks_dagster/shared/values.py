@@ -33,6 +33,14 @@ class Values:
         """
         self._execute(_SET, key, value)
 
+    def now(self) -> float:
+        """Return the database's time in seconds since 1970.
+
+        Raises:
+            InstanceError: The database does not answer.
+        """
+        return float(self._execute("SELECT extract(epoch FROM clock_timestamp())")[0][0])
+
     def _execute(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         known = self._connection is not None
         try:

@@ -1,25 +1,23 @@
 """One project on two machines that share nothing but a Postgres database and an S3 server."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from polars.testing import assert_frame_equal
+from support.machines import machine, project, share
 from support.object_store import object_store
-from support.postgres import use_postgres
-from support.processes import stop_and_kill
-from support.project import ROOT, Folder, Server, make_folder, serve, wait_for
+from support.project import ROOT, Folder, Server, serve, wait_for
 
 from mystocks_dagster.lake.store import Lake
 
-NOW = "2026-09-04T18:00:00+08:00"
+LAKE = "s3://lake/market"
+MARKET = {
+    "MYSTOCKS_NOW": "2026-09-04T18:00:00+08:00",
+    "MYSTOCKS_SOURCE": "simulated",
+    "MYSTOCKS_SIMULATED": "symbols=8,start=2026-09-01",
+}
 TASKS = """
   - {task_id: gate, task_type: manual, task_module: gate, task_function: wait}
 
@@ -43,36 +41,13 @@ GATE = """
 """
 
 
-@dataclass
-class Machine:
-    """A machine: a folder with code but no task file, and the process that takes runs."""
+#: Found first by all programs of a machine: its clock is a minute ahead.
+AHEAD = """
+    import time
 
-    folder: Folder
-    process: subprocess.Popen[bytes]
-
-    @property
-    def name(self) -> str:
-        return self.folder.root.parent.name
-
-    def lose_power(self) -> None:
-        """Kill all of its processes at once."""
-        top = psutil.Process(self.process.pid)
-        runs = [process for process in psutil.process_iter(["environ"]) if self._is_here(process)]
-        stop_and_kill([top, *top.children(recursive=True), *runs])
-
-    def _is_here(self, process: psutil.Process) -> bool:
-        return (process.info["environ"] or {}).get("HOME") == self.folder.env["HOME"]
-
-
-def project(root: Path, shared: dict[str, str]) -> Folder:
-    """Return a folder on a disk of its own: project, home and temporary files."""
-    folder = make_folder(root / "project")
-    for name in ("home", "tmp"):
-        (root / name).mkdir()
-    folder.env = {**shared, "HOME": str(root / "home"), "TMPDIR": str(root / "tmp"), "MYSTOCKS_NOW": NOW}
-    folder.env |= {"MYSTOCKS_SOURCE": "simulated", "MYSTOCKS_SIMULATED": "symbols=8,start=2026-09-01"}
-    folder.write("gate.py", GATE)
-    return folder
+    _time = time.time
+    time.time = lambda: _time() + 60
+"""
 
 
 def tasks() -> str:
@@ -81,67 +56,53 @@ def tasks() -> str:
     return "task_packages: [gate]\ndefaults: {auto_restart: true}\n" + before + TASKS
 
 
-@contextmanager
-def machine(root: Path, shared: dict[str, str], dagster_yaml: str) -> Iterator[Machine]:
-    folder = project(root, shared)
-    folder.write("dagster.yaml", dagster_yaml)
-    log = (root / "worker.log").open("wb")
-    command = [sys.executable, "-m", "mystocks_dagster.cli.main", "worker", "--runs", "1", "--name", root.name]
-    process = subprocess.Popen(command, cwd=folder.root, env=folder.environment, stdout=log, stderr=log)
-    here = Machine(folder, process)
-    try:
-        yield here
-    finally:
-        if process.poll() is None:
-            here.lose_power()
-        log.close()
-
-
-def shared_yaml(text: str) -> str:
-    """Return the dagster.yaml for several machines: what docs/machines.md says to change."""
-    there = "  module: mystocks_dagster.factory.launcher\n  class: ProcessRunLauncher\n"
-    assert there in text
-    return text.replace(there, "  module: mystocks_dagster.factory.machines.launcher\n  class: MachineRunLauncher\n")
+def market(root: Path, shared: dict[str, str]) -> Folder:
+    """Return a project with a simulated market on a disk of its own."""
+    folder = project(root, {**shared, **MARKET})
+    folder.write("gate.py", GATE)
+    folder.write("tasks.yaml", tasks())
+    return folder
 
 
 def tables(location: str) -> dict[str, Any]:
-    """Return all rows of all tables of a lake, in one order."""
+    """Return all rows of all tables of a lake, in one order, without the ids of the Delta tables that were read."""
     lake = Lake(location)
-    return {info.table: lake.query(f"SELECT * FROM {info.table} ORDER BY ALL") for info in lake.tables()}
+    rows = {info.table: lake.query(f"SELECT * FROM {info.table} ORDER BY ALL") for info in lake.tables()}
+    return {name: frame.drop("inputs", strict=False) for name, frame in rows.items()}
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(600)
 def test_a_group_goes_on_on_the_other_machine_after_a_power_cut_and_the_tables_are_those_of_one_machine(
     tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = project(tmp_path / "alone", {})
-    alone.write("tasks.yaml", tasks())
-    (alone.root / "open").touch()
     with ExitStack() as stack:
         store = stack.enter_context(object_store("lake"))
-        shared = {**store, "MYSTOCKS_LAKE": "s3://lake/market"}
-        head = project(tmp_path / "head", shared)
-        use_postgres(head, postgres, monkeypatch)
-        shared["MYSTOCKS_POSTGRES_URL"] = head.env["MYSTOCKS_POSTGRES_URL"] = os.environ["MYSTOCKS_POSTGRES_URL"]
-        text = shared_yaml((head.root / "dagster.yaml").read_text(encoding="utf-8"))
-        head.write("dagster.yaml", text)
-        head.write("tasks.yaml", tasks())
+        head = market(tmp_path / "head", {**store, "MYSTOCKS_LAKE": LAKE})
+        shared = {**store, "MYSTOCKS_LAKE": LAKE, **MARKET, **share(head, postgres, monkeypatch)}
         server: Server = stack.enter_context(serve(head))
-        first = stack.enter_context(machine(tmp_path / "first", shared, text))
+        first = stack.enter_context(machine(tmp_path / "first", head, shared, "gate.py"))
         run_id = server.launch("evening")
-        wait_for((first.folder.root / "reached").exists, 600, "the gate of the first machine")
+        wait_for((first.folder.root / "reached").exists, 120, "the gate of the first machine")
         assert not (head.root / "reached").exists()
-        second = stack.enter_context(machine(tmp_path / "second", shared, text))
+        second = stack.enter_context(machine(tmp_path / "second", head, shared, "gate.py", early=AHEAD))
         other = server.launch("flows")
-        assert server.wait(other, 600) == "SUCCESS"
+        assert server.wait(other, 120) == "SUCCESS"
         first.lose_power()
         (second.folder.root / "open").touch()
-        assert server.wait(run_id, 300) == "FAILURE"
-        restarted = wait_for(lambda: restart_of(server, run_id), 120, "the restart of the lost run")
-        assert server.wait(restarted, 600) == "SUCCESS"
+        assert server.wait(run_id, 90) == "FAILURE"
+        restarted = wait_for(lambda: restart_of(server, run_id), 60, "the restart of the lost run")
+        assert server.wait(restarted, 120) == "SUCCESS"
+        assert "the clock of second is 60 s ahead" in " ".join(second.output.split())
+        statistics = head.json("stats")
         for name, value in store.items():
             monkeypatch.setenv(name, value)
-        on_two = tables("s3://lake/market")
+        on_two = tables(LAKE)
+    assert {name: statistics[name]["total_executions"] for name in ("daily_data_sync", "fetch_capital_flow")} == {
+        "daily_data_sync": 1,
+        "fetch_capital_flow": 1,
+    }
+    alone = market(tmp_path / "alone", {})
+    (alone.root / "open").touch()
     alone.mystocks("run", "all", timeout=170)
     on_one = tables(str(alone.root / "data"))
     assert on_two.keys() == on_one.keys() >= {"daily_bars", "indicators_daily", "capital_flow_stock", "loaded_days"}

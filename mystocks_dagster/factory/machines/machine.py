@@ -13,7 +13,7 @@ import dagster as dg
 from mystocks_dagster.dagster_internals import LaunchRunContext
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.factory.launcher import ProcessRunLauncher
-from mystocks_dagster.factory.machines import names, queue
+from mystocks_dagster.factory.machines import entry, names, queue
 from mystocks_dagster.factory.machines.launcher import MachineRunLauncher, database_url
 from mystocks_dagster.factory.shared_versions import fetch
 from mystocks_dagster.instance import open_instance
@@ -41,7 +41,8 @@ def serve(settings: Settings, slots: int, name: str | None, report: Callable[[st
         The exit code: 0 after a signal to stop, 1 if this machine must not take runs.
 
     Raises:
-        InstanceError: dagster.yaml does not name the launcher for several machines, or the database does not answer.
+        InstanceError: dagster.yaml does not name the launcher for several machines, or a check of `entry` failed.
+        LakeUnavailable: The lake cannot be read or written.
     """
     name = name or platform.node()
     with open_instance(settings) as instance:
@@ -52,6 +53,7 @@ def serve(settings: Settings, slots: int, name: str | None, report: Callable[[st
                 "machine of the daemon only. Name MachineRunLauncher under `run_launcher`; docs/machines.md says how."
             )
         url = database_url(instance)
+        entry.check(settings, instance, url, name, report)
         queue.prepare(url)
         lock = Lock(url, names.MACHINES, names.machine_label(slots, name), shared=True)
         lock.take()
@@ -144,10 +146,7 @@ class Machine:
 
     def _refuse(self, run_id: str, package: str) -> None:
         """End this machine's work, and fail the run, which another version of the package has queued."""
-        self._refusal = (
-            f"{self._name} has mystocks-dagster {names.installed()}, and the daemon has {package}. Install one version "
-            f"on both and start `mystocks worker` again: pip install mystocks-dagster=={package}"
-        )
+        self._refusal = entry.different(package, self._name)
         run = self._instance.get_run_by_id(run_id)
         if run is not None and not run.is_finished:
             self._instance.report_run_failed(run, self._refusal)
