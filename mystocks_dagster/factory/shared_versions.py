@@ -5,6 +5,7 @@ A machine that executes a run has neither the file of the machine that queued it
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ from mystocks_dagster.taskfile.last_good import FOLDER
 
 
 def publish(instance: Any, run: Any) -> None:
-    """Store the versions of the task files of a run in Dagster's storage, unless they are there."""
+    """Store the versions of the task files of a run in Dagster's storage, unless they are there.
+
+    A clean-up removes those that no run refers to.
+    """
     settings = Settings.from_env()
     wanted = {f"{Storage.TASK_FILES}{content}": content for content in _versions(instance, run)}
     stored = run_storage(instance).get_cursor_values(set(wanted))
@@ -25,7 +29,8 @@ def publish(instance: Any, run: Any) -> None:
         if key not in stored:
             with contextlib.suppress(FileNotFoundError):  # the machine that queued the run has published it
                 text = (settings.dagster_home / FOLDER / f"{content}.json").read_text(encoding="utf-8")
-                packed = json.dumps({"root": str(settings.root), "copy": json.loads(text)}, ensure_ascii=False)
+                content_now = {"root": str(settings.root), "stored": time.time(), "copy": json.loads(text)}
+                packed = json.dumps(content_now, ensure_ascii=False, separators=(",", ":"))
                 run_storage(instance).set_cursor_values({key: packed})
 
 

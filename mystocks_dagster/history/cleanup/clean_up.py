@@ -74,6 +74,7 @@ def clean_up(
         freed += removal.size(versions)
         for path in versions:
             path.unlink(missing_ok=True)
+        orphans.remove_shared_versions(place.instance, before)
     notes = (*disk_space.compact(place.instance), *_shrink_rollup(place))
     if tight:
         notes = ("The disk was full: the output of all older runs was removed first, also of runs that stay.", *notes)

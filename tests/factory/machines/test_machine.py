@@ -15,7 +15,9 @@ from support.project import Folder, wait_for
 
 from mystocks_dagster.factory.machines import queue
 from mystocks_dagster.factory.machines.launcher import database_url
+from mystocks_dagster.history.cleanup import orphans
 from mystocks_dagster.instance import open_instance
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
 
 TASKS = """
@@ -92,6 +94,23 @@ def test_a_run_executes_the_machines_own_code_with_the_file_of_the_head(head: Fo
     assert not (head.root / ".dagster" / "logs" / "tell.log").exists()
     assert "first version on first" in head.mystocks("logs", "tell")
     assert f"run={execution['run_id']}" in log
+
+
+def test_health_names_the_machines_that_take_runs(head: Folder, first: Machine) -> None:
+    checks = {check["name"]: check for check in head.json("health", code=1)["checks"]}
+    assert checks["machines"]["ok"]
+    assert checks["machines"]["detail"] == "first executes up to 2 runs"
+
+
+def test_a_clean_up_removes_versions_that_no_run_refers_to(head: Folder, first: Machine) -> None:
+    with open_instance(_settings(head)) as instance:
+        key = "mystocks/taskfiles/0123456789abcdef"
+        instance.run_storage.set_cursor_values({key: '{"root": "/", "stored": 0, "copy": {}}'})
+        # That of the run above is in use.
+        assert orphans.unused_shared_versions(instance, now()) == [key]
+        head.mystocks("cleanup", "--days", "30")
+        assert instance.run_storage.get_cursor_values({key}) == {}
+        assert orphans.unused_shared_versions(instance, now()) == []
 
 
 def test_a_stopped_run_ends_on_its_machine(head: Folder, first: Machine) -> None:
