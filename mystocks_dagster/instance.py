@@ -16,6 +16,8 @@ from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.errors import InstanceError, SettingsError
 from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared.named_lock import held
+from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.taskfile import atomic_files
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ DAGSTER_PATH = "/dagster"
 _REFUSED = re.compile(r"[*?\[]|%[0-9A-Fa-f]{2}")
 #: libyaml's loader is five times as fast, where it is installed.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: Seconds to wait for another process that opens the storage; it takes a second or two.
+_PATIENCE_SECONDS = 60.0
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
 
 
@@ -144,6 +148,8 @@ def _locked(home: Path) -> Generator[None]:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(SettingsError):  # without write access, no tables are created either
             stack.enter_context(atomic_files.locked(home / "storage"))
+        if database_url(home):
+            stack.enter_context(held(home, "storage", _PATIENCE_SECONDS))
         yield
 
 

@@ -90,26 +90,13 @@ def register_all() -> None:
         strategies,
         ui,
         upgrade,
+        worker,
     )
 
     steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data)
     research = (market, screen, strategies, backtest)
-    for module in (
-        init,
-        bootstrap,
-        *steering,
-        *research,
-        alerts,
-        health,
-        doctor,
-        demo,
-        ui,
-        api,
-        mcp,
-        service,
-        backup,
-        upgrade,
-    ):
+    servers = (ui, worker, api, mcp, service)
+    for module in (init, bootstrap, *steering, *research, alerts, health, doctor, demo, *servers, backup, upgrade):
         module.register(app)
 
 

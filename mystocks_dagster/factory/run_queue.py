@@ -4,6 +4,7 @@ Dagster counts a queued run for the tag limits before it checks the run's pool. 
 block all other tasks although slots are free. See docs/decisions/0007.
 """
 
+import math
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
@@ -47,23 +48,29 @@ class QueueSnapshot:
         Args:
             runs: Queued runs in the order of their start.
         """
+        free = self._free_slots()
         if not self.config.run_queue_config.should_block_op_concurrency_limited_runs:
-            return runs
+            return [run for number, run in enumerate(runs) if number < free]
         lanes, startable = self._lanes(), []
         for first in range(0, len(runs), _AT_ONCE):
             candidates = [run for run in runs[first : first + _AT_ONCE] if not lanes.is_blocked(run)]
-            if not candidates:
+            if not candidates or len(startable) >= free:
                 continue
             pools = self._pools([*startable, *candidates])
             for run in startable:
                 pools.update_counters_with_launched_item(run)
             for run in candidates:
-                if lanes.is_blocked(run) or pools.is_blocked(run):
+                if len(startable) >= free or lanes.is_blocked(run) or pools.is_blocked(run):
                     continue
                 startable.append(run)
                 lanes.update_counters_with_launched_item(run)
                 pools.update_counters_with_launched_item(run)
         return startable
+
+    def _free_slots(self) -> float:
+        """Return how many more runs the machines can execute; a run waits in the queue, where it can be stopped."""
+        slots = getattr(self.instance.run_launcher, "slots", None)
+        return math.inf if slots is None else slots() - len(self._active)
 
     @cached_property
     def _active(self) -> Any:

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ def run(argument: str) -> None:
     with capture_interrupts():
         arguments = deserialize_value(argument, ExecuteRunArgs)
         with get_instance_for_cli(instance_ref=arguments.instance_ref) as instance:
-            execute(instance, arguments.run_id)
+            attending = getattr(instance.run_launcher, "attending", nullcontext)
+            with attending(arguments.run_id):
+                execute(instance, arguments.run_id)
 
 
 def execute(instance: Any, run_id: str) -> None:

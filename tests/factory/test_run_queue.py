@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -98,3 +99,15 @@ def test_runs_far_behind_many_that_wait_for_one_pool_still_start(
     runs = [queued(0, "busy") for _ in range(100)] + [queued(1, "task_1"), queued(2, "task_2"), queued(3, "task_3")]
     monkeypatch.setattr(pools, "get_concurrency_keys", lambda: {"busy", "task_1", "task_2", "task_3"})
     assert [run.job_name for run in snapshot.startable(runs)] == ["task_0", "task_1", "task_2"]
+
+
+@pytest.mark.parametrize(("slots", "started"), [(0, []), (1, []), (2, ["first"]), (9, ["first", "second", "third"])])
+def test_no_more_runs_leave_the_queue_than_the_machines_can_execute(slots: int, started: list[str]) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_run(run("active", None, "STARTED"))
+        launcher: Any = instance.run_launcher
+        launcher.slots = lambda: slots
+        config = SimpleNamespace(should_block_op_concurrency_limited_runs=False)
+        snapshot = QueueSnapshot(instance, SimpleNamespace(run_queue_config=config))
+        waiting = [run(name, None) for name in ("first", "second", "third")]
+        assert [run.job_name for run in snapshot.startable(waiting)] == started
