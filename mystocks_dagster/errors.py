@@ -224,6 +224,14 @@ class LakeUnusable(LakeUnavailable):
     retryable = False
 
 
+class Overtaken(LakeError, status=409):
+    """Another task wrote the rows of a table from which this one computed its own; nothing was written."""
+
+    remedy = "Run the task again. If it happens often, let the tasks start one after the other (`dependencies`)."
+
+    retryable = True
+
+
 class TaskFailed(MyStocksError, status=500, exit_code=1):
     """The task's function raised or returned a failure."""
 

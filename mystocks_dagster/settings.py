@@ -2,17 +2,17 @@
 
 import math
 import os
-import pkgutil
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.source_choice import source_choices, source_names, split_sources
 
 #: A language of texts and comments.
 Language = Literal["en", "zh"]
@@ -38,10 +38,8 @@ STRATEGIES = "strategies"
 CODE_CHANGES = "code_changes.csv"
 #: The folder beside the task file with the project's own indicators in Python.
 INDICATORS = "indicators"
-#: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
-AUTO = "auto"
-#: Each package in this folder is a data source, see `sources.registry`.
-_SOURCES = Path(__file__).parent / "sources"
+_CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HOME")
+_FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,23 +147,6 @@ def validating() -> bool:
     return bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
 
 
-@cache
-def source_names() -> tuple[str, ...]:
-    """Return the names of the data sources, in alphabetical order; none of them is imported."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(_SOURCES)]) if module.ispkg))
-
-
-def source_choices() -> tuple[str, ...]:
-    """Return the values that `data_source` may have, alone or in a list: the sources, and `auto` alone."""
-    return (*source_names(), AUTO)
-
-
-def split_sources(value: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Return the names in a choice of sources: a name, names separated by commas, or a list; None and "" have none."""
-    names = value.split(",") if isinstance(value, str) else value or ()
-    return tuple(name.strip() for name in names if name.strip())
-
-
 def use_demo() -> None:
     """Use the demo's lake and simulated market in this process and its children."""
     os.environ["MYSTOCKS_LAKE"] = str(find_root(Path.cwd()) / DEMO_LAKE)
@@ -198,9 +179,6 @@ def calendar_key() -> tuple[str | None, ...]:
     return (*(os.environ.get(name) for name in _CALENDAR_VARIABLES), os.getcwd())  # noqa: PTH109 - a tenth of Path.cwd's time
 
 
-_CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HOME")
-
-
 def dataset_folder() -> Path:
     """Return the folder of the project's own dataset files, beside its task file; fast enough for each table."""
     return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / DATASETS  # noqa: PTH109 - as in calendar_key
@@ -208,12 +186,12 @@ def dataset_folder() -> Path:
 
 def strategy_folder() -> Path:
     """Return the folder of the project's own strategies, beside its task file."""
-    return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / STRATEGIES  # noqa: PTH109 - as in calendar_key
+    return dataset_folder().parent / STRATEGIES
 
 
 def indicator_folder() -> Path:
     """Return the folder of the project's own indicators in Python, beside its task file."""
-    return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / INDICATORS  # noqa: PTH109 - as in calendar_key
+    return dataset_folder().parent / INDICATORS
 
 
 def formula_folder() -> Path:
@@ -340,6 +318,3 @@ def _flag(variable: str) -> bool:
     if text not in _FLAGS:
         raise SettingsError(f"{variable} is {text!r}; write yes or no.")
     return _FLAGS[text]
-
-
-_FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from support.project import Folder
 
-from mystocks_dagster.settings import Settings, find_root, source_names
+from mystocks_dagster.settings import Settings, find_root
+from mystocks_dagster.source_choice import source_names
 
 VARIABLES = (
     "MYSTOCKS_TASKS", "MYSTOCKS_LAKE", "MYSTOCKS_SOURCE", "MYSTOCKS_RECORDED", "MYSTOCKS_SIMULATED",

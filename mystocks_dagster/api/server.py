@@ -1,7 +1,5 @@
 """The REST server in the foreground."""
 
-import json
-import os
 import socket
 from collections.abc import Callable
 
@@ -12,7 +10,7 @@ from mystocks_dagster.addresses import bind, check_host, url
 from mystocks_dagster.alerts.daemon_watch import watching
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.api.connections import LimitedProtocol
-from mystocks_dagster.instance import prepare_home
+from mystocks_dagster.instance import address_note, prepare_home
 from mystocks_dagster.project.servers import stop_on_signals
 from mystocks_dagster.settings import Settings
 
@@ -45,7 +43,7 @@ def serve(settings: Settings, host: str, port: int, report: Callable[[str], None
     # Uvicorn raises the signal that ended it again, for these handlers.
     stop_on_signals()
     address_file = home / ADDRESS_FILE
-    address_file.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
+    address_file.write_text(address_note(address), encoding="utf-8")
     report(f"Tasks: {address}/tasks. REST: {address}/api/tasks/ (reference: {address}/docs). Stop with Ctrl-C.")
     try:
         with watching(settings):

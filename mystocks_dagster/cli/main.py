@@ -15,6 +15,7 @@ from mystocks_dagster.cli.help import Commands, choose_language, command_of
 from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json, told
 from mystocks_dagster.errors import InvalidParams, MyStocksError, SettingsError, error_json
 from mystocks_dagster.gc_tuning import tune_gc
+from mystocks_dagster.secret_files import read_secret_files
 from mystocks_dagster.settings import Language
 
 app = typer.Typer(
@@ -89,26 +90,13 @@ def register_all() -> None:
         strategies,
         ui,
         upgrade,
+        worker,
     )
 
     steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data)
     research = (market, screen, strategies, backtest)
-    for module in (
-        init,
-        bootstrap,
-        *steering,
-        *research,
-        alerts,
-        health,
-        doctor,
-        demo,
-        ui,
-        api,
-        mcp,
-        service,
-        backup,
-        upgrade,
-    ):
+    servers = (ui, worker, api, mcp, service)
+    for module in (init, bootstrap, *steering, *research, alerts, health, doctor, demo, *servers, backup, upgrade):
         module.register(app)
 
 
@@ -133,6 +121,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
+        read_secret_files()
         sys.argv[1:] = map(_argument, sys.argv[1:])
         choose_language(sys.argv[1:])
         command = command_of(app)

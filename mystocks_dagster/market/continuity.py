@@ -13,6 +13,7 @@ import polars as pl
 
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.rules import CHINEXT_REFORM
+from mystocks_dagster.market.symbol_runs import places, ranks, spans_of_symbols
 from mystocks_dagster.market.symbols import board_expr
 from mystocks_dagster.market.value_rules import Rule
 
@@ -87,7 +88,7 @@ class Neighbours:
         self._both = pl.concat([frame.select(CONTEXT), stored.select(CONTEXT)])
         self._height = frame.height
         self.loaded = self._both["date"].unique().sort()
-        self._place = pl.Series(_places(self._both["date"], self.loaded))
+        self._place = pl.Series(places(self._both["date"], self.loaded))
         self._sorted = frame["symbol"].is_sorted()
         before, settled = self._before()
         self._index = pl.Series(before).replace(-1, None).cast(pl.UInt32)
@@ -197,7 +198,7 @@ class Neighbours:
 
         A row is settled if the symbol has at least `SETTLED` bars before it.
         """
-        codes = _ranks(self._both["symbol"])
+        codes = ranks(self._both["symbol"])
         places = self._place.to_numpy()
         if self._sorted:
             # Few runs in order, which this stable sort only merges.
@@ -223,43 +224,6 @@ class Neighbours:
         flags = np.zeros(rows.height, dtype=bool)
         flags[at.to_numpy()] = np.logical_and.reduce([(bars[name] == previous[name]).to_numpy() for name in _SAME])
         return pl.Series(flags)
-
-
-def spans_of_symbols(bars: pl.DataFrame) -> pl.DataFrame:
-    """Return `symbol`, and `first` and `last`, the days of its first and last bar.
-
-    Rows of one symbol that follow each other are looked at together: grouping a market's rows takes ten times as long.
-    """
-    runs = bars["symbol"].rle().struct.unnest()
-    if runs.is_empty():
-        return bars.select("symbol", first="date", last="date")
-    ends = runs["len"].cum_sum().to_numpy().astype(np.int64)
-    starts, days = ends - runs["len"].to_numpy(), bars["date"].to_physical().to_numpy()
-    spans = runs.select(
-        symbol="value",
-        first=pl.Series(np.minimum.reduceat(days, starts)).cast(pl.Date),
-        last=pl.Series(np.maximum.reduceat(days, starts)).cast(pl.Date),
-    )
-    return spans.group_by("symbol", maintain_order=True).agg(pl.col("first").min(), pl.col("last").max())
-
-
-def _ranks(symbols: pl.Series) -> np.ndarray:
-    """Return the rank of each symbol among all of them; runs of one symbol are looked up once."""
-    runs = symbols.rle().struct.unnest()
-    names = pl.Enum(runs["value"].unique().sort())
-    ranks = runs["value"].cast(names).to_physical().to_numpy()
-    ranks = ranks.astype(np.uint16) if len(names.categories) <= 2**16 else ranks
-    return np.repeat(ranks, runs["len"].to_numpy())
-
-
-def _places(days: pl.Series, ascending: pl.Series) -> np.ndarray:
-    """Return the place of each day among `ascending`, which has them all, by a table of all days."""
-    every = ascending.to_physical().to_numpy()
-    if not len(every):
-        return np.empty(0, np.uint16)
-    table = np.zeros(every[-1] - every[0] + 1, np.uint16)
-    table[every - every[0]] = np.arange(len(every))
-    return table[days.to_physical().to_numpy() - every[0]]
 
 
 def _among(rows: pl.DataFrame, candidates: pl.Expr, test: pl.Expr) -> pl.Series:

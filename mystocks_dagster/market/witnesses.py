@@ -60,6 +60,8 @@ COMPARED = MappingProxyType(
 #: The table of another source that witnesses a table, where it is not the same one.
 WITNESS_TABLES = MappingProxyType({"adjust_events": "adjust_factors"})
 
+#: The table of another source that says which rows a table must have, without their values.
+EX_DAYS = MappingProxyType({"corporate_actions": "adjust_factors"})
 #: Tables of which each vendor has its own selection: a row that only one has is no difference.
 SELECTIONS = frozenset({"index_bars", "etf_bars", "daily_valuation"})
 

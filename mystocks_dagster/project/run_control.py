@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, MyStocksError, NoDaemon, NotRunning
+from mystocks_dagster.errors import (
+    AlreadyRunning,
+    Disabled,
+    InvalidParams,
+    MyStocksError,
+    NoDaemon,
+    NotNow,
+    NotRunning,
+)
 from mystocks_dagster.excerpts import near
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
@@ -12,12 +20,15 @@ from mystocks_dagster.runs import launch, max_instances
 from mystocks_dagster.runs import stop as stopping
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import StopResult
+from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.tags import Tag
-from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.signature import params_model
+
+#: Seconds to wait for other starts; each takes a second or two.
+_PATIENCE_SECONDS = 60.0
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -62,7 +73,9 @@ class RunControl:
         if reason := refusal_reason(instance, entry.dagster_name, {**tags, **off}):
             raise Disabled(reason)
         # Under a lock: two simultaneous starts must not both count the executions before either is written.
-        with atomic_files.locked(state.settings.dagster_home / "starts"):
+        with held(state.settings.dagster_home, "starts", _PATIENCE_SECONDS) as alone:
+            if not alone:
+                raise NotNow(f"{name} was not started: another start has taken longer than {_PATIENCE_SECONDS:.0f} s.")
             if isinstance(entry, Task) and (
                 reason := max_instances.limit_reached(instance, entry.dagster_name, entry.max_instances)
             ):

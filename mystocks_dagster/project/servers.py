@@ -1,8 +1,6 @@
 """The web UI and the daemon as one foreground service."""
 
 import contextlib
-import json
-import os
 import signal
 import socket
 import threading
@@ -14,7 +12,7 @@ from types import FrameType
 from mystocks_dagster.addresses import check_host
 from mystocks_dagster.alerts.daemon_watch import watching
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import ADDRESS_FILE, DAGSTER_PATH, open_instance, prepare_home
+from mystocks_dagster.instance import ADDRESS_FILE, DAGSTER_PATH, address_note, open_instance, prepare_home
 from mystocks_dagster.instance import ui_address as ui_address  # part of this module's interface
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.commands import address as reached
@@ -93,7 +91,7 @@ def _serve(
             note_intervals(settings, load_usable(settings, functions=False).taskfile)
         supervisor.wait_until_ready()
         address = reached(host, chosen)
-        address_file.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
+        address_file.write_text(address_note(address), encoding="utf-8")
         report(f"\nMyStocks is at {address} (stop with Ctrl-C); Dagster's own UI: {address}{DAGSTER_PATH}")
         ready(address)
         with watching(settings) as watch:

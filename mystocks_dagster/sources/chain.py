@@ -9,7 +9,8 @@ import polars as pl
 
 from mystocks_dagster.errors import MyStocksError, NotOffered, SettingsError, SourceError, SourceUnavailable, TaskFailed
 from mystocks_dagster.market import clock
-from mystocks_dagster.settings import AUTO, Settings
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.source_choice import AUTO
 from mystocks_dagster.sources.checked import CheckedSource, RejectedRows
 from mystocks_dagster.sources.deliveries import Deliveries
 from mystocks_dagster.sources.preference import chosen, left_out, preferred, ready

@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from mystocks_dagster.errors import SettingsError, SourceNotSet, UnknownName
-from mystocks_dagster.settings import AUTO, Settings, source_choices, split_sources
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.source_choice import AUTO, source_choices, split_sources
 from mystocks_dagster.sources.registry import declarations, is_simulated, open_source
 
 #: The sources of `auto` by table, the preferred one first. A whole market's day costs one request with the first three

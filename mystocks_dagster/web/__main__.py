@@ -13,6 +13,7 @@ from mystocks_dagster.gc_tuning import tune_gc
 from mystocks_dagster.instance import prepare_home
 from mystocks_dagster.processes.log_lines import use_json
 from mystocks_dagster.project.servers import stop_on_signals
+from mystocks_dagster.secret_files import read_secret_files
 from mystocks_dagster.settings import Settings
 
 
@@ -38,6 +39,7 @@ def main() -> int:
 
 
 def _serve(host: str, port: int, workspace: Path | None) -> None:
+    read_secret_files()
     settings = Settings.from_env()
     check_host(settings, host)
     prepare_home(settings)

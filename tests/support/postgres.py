@@ -38,3 +38,10 @@ def new_database(server: Any, purpose: str, monkeypatch: pytest.MonkeyPatch) -> 
     server.psql(f"DROP DATABASE IF EXISTS {name};")
     server.psql(f"CREATE DATABASE {name};")
     monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", server.get_uri(name, "psycopg2"))
+
+
+def empty_database(server: Any, name: str) -> str:
+    """Make an empty database, and return its address as libpq takes it."""
+    server.psql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE);")
+    server.psql(f"CREATE DATABASE {name};")
+    return server.get_uri(name)

@@ -18,6 +18,7 @@ from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.stored_checks import stored_checks
 from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.baostock import session
 from mystocks_dagster.sources.baostock.process import ClientProcess
@@ -263,6 +264,31 @@ def test_the_ex_days_of_a_day_have_a_witness_of_their_own(run: TaskRun, lake: La
     compare_sources(params, run)
     rows = open_differences(lake, "adjust_events").select("symbol", "value_a", "value_b", "kind").sort("symbol").rows()
     assert rows == [(paying, None, "row", "only_one"), ("600519.SH", "row", None, "only_one")]
+
+
+def test_the_ex_days_of_corporate_actions_have_a_witness_too(run: TaskRun, lake: Lake, server: BaostockServer):
+    day = MARKET.bars["date"].unique().sort()[PAID_ON]
+    rows = MARKET.bars.filter(date=day)
+    lake.replace_days("daily_bars", rows, [day])
+    record_days(lake, "daily_bars", {day: rows.height}, source="akshare")
+    fund = {"symbol": "510300.SH", "ex_date": day, "cash": 0.1, "bonus": 0.0, "source": "tdx"}  # baostock states none
+    lake.upsert("corporate_actions", CORPORATE_ACTIONS.typed(pl.DataFrame([fund])))
+    record_days(lake, "corporate_actions", {day: 1}, source="tdx")
+    paying = f"{PAYING + 1:06d}.SZ"
+    lake.upsert("adjust_events", pl.DataFrame([{"symbol": paying, "date": day, "ratio": 0.99}]))
+    params = WitnessParams(tables=["adjust_events"], day=day, witnesses=["baostock"])
+    assert f"corporate_actions of {day}: tdx and baostock agree except in 1 of 1 rows" in (
+        compare_sources(params, run).message
+    )
+    [lacking] = open_differences(lake, "corporate_actions").select("symbol", "value_a", "value_b", "kind").rows()
+    assert lacking == (paying, None, "row", "only_one")
+    asked = server.calls().count("query_daily_adjust_factor")
+    frame = pl.DataFrame([fund | {"symbol": paying}, fund | {"symbol": paying, "source": "akshare"}])
+    lake.upsert("corporate_actions", CORPORATE_ACTIONS.typed(frame))
+    assert "baostock agree in all 1 rows" in compare_sources(params, run).message
+    assert open_differences(lake, "corporate_actions").filter(source_a="akshare, tdx").is_empty()
+    assert server.calls().count("query_daily_adjust_factor") == 2 * asked == 2
+    assert "baostock (ex-days)" in {item.table: item.witnesses for item in truth(lake)}["corporate_actions"]
 
 
 def test_a_simulated_lake_has_no_witness(computing: TaskRun):

@@ -1,8 +1,6 @@
 """The pages at /tasks: what a person sees, and what their forms do to tasks.yaml."""
 
 import html
-import json
-import os
 import re
 import time
 from pathlib import Path
@@ -19,6 +17,7 @@ from mystocks_dagster.api.languages import LANGUAGES
 from mystocks_dagster.api.pages import edit_views
 from mystocks_dagster.execution.result_encoding import to_record
 from mystocks_dagster.history import Execution
+from mystocks_dagster.instance import address_note
 from mystocks_dagster.project.edit import ChangedMeanwhile, TaskFileEditor
 from mystocks_dagster.project.run_history import RunHistory
 from mystocks_dagster.runs.launch import QUEUE_DAEMON
@@ -101,9 +100,7 @@ UI = "http://127.0.0.1:3999"
 @pytest.fixture
 def dagster(project: Folder) -> str:
     """Where the pages believe that Dagster's UI runs, up to the names of things there."""
-    (project.root / ".dagster" / "ui.json").write_text(
-        json.dumps({"address": UI, "pid": os.getpid()}), encoding="utf-8"
-    )
+    (project.root / ".dagster" / "ui.json").write_text(address_note(UI), encoding="utf-8")
     return f"{UI}/dagster/locations/mystocks"
 
 
