@@ -65,9 +65,13 @@ def click(page: Page, address: str) -> float:
 def weigh(page: Page, address: str, path: str) -> tuple[int, int]:
     """Return the bytes of a page, and of all that it loads."""
     responses: list[Response] = []
-    page.on("response", responses.append)
+
+    def note(response: Response) -> None:
+        responses.append(response)
+
+    page.on("response", note)
     page.goto(f"{address}{path}", wait_until="networkidle")
-    page.remove_listener("response", responses.append)
+    page.remove_listener("response", note)
     sizes = [len(response.body()) for response in responses if response.ok and response.status not in (204, 304)]
     return sizes[0], sum(sizes)
 
