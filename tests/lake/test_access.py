@@ -11,6 +11,9 @@ from support.object_store import object_store
 from mystocks_dagster.errors import LakeUnavailable, LakeUnusable
 from mystocks_dagster.lake.access import check_access
 
+#: Each needs a server.
+pytestmark = pytest.mark.slow
+
 
 class Refusing(BaseHTTPRequestHandler):
     """Answers as S3 does to a user without rights."""

@@ -16,6 +16,9 @@ from mystocks_dagster.shared.locks import Holders, Lock
 HOLD = """
 import sys
 from mystocks_dagster.shared.locks import Lock
+
+#: Each needs a server.
+pytestmark = pytest.mark.slow
 lock = Lock(sys.argv[1], sys.argv[2], "another machine")
 print(lock.take(), flush=True)
 sys.stdin.read()

@@ -10,6 +10,9 @@ from support.postgres import empty_database
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.shared.named_lock import held
 
+#: Each needs a server.
+pytestmark = pytest.mark.slow
+
 
 def test_on_one_machine_it_is_a_file(tmp_path: Path) -> None:
     with held(tmp_path, "starts") as first, held(tmp_path, "starts") as second, held(tmp_path, "alerts") as other:

@@ -15,6 +15,9 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.host_notes import host_notes
 from mystocks_dagster.sources.hosts import HostLimiter
 
+#: Each needs a server.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def machines(tmp_path: Path, postgres: Any) -> list[Settings]:

@@ -18,6 +18,9 @@ from mystocks_dagster.factory.machines.launcher import database_url
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 
+#: Each needs a server.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch) -> Settings:

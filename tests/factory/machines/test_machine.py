@@ -20,6 +20,9 @@ from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
 
+#: Each needs a server.
+pytestmark = pytest.mark.slow
+
 TASKS = """
     task_packages: [where]
     defaults: {task_type: manual, task_module: where}
@@ -134,7 +137,6 @@ def test_a_run_whose_process_is_killed_is_found_lost_by_its_lock(head: Folder, f
         assert wait_for(lost, 60, "the lost run") == (
             "the run's process on first is gone: it was killed, or the machine went down"
         )
-        head.mystocks("stop", run_id)
 
 
 def test_code_that_the_other_machine_lacks_is_named_with_the_machine(head: Folder, first: Machine) -> None:
