@@ -28,6 +28,7 @@ _SEPARATE = ("run_storage", "event_log_storage", "schedule_storage")
 #: Dagster replaces a longer name of a file by its hash.
 _LONGEST_NAME = 255
 _TIMEOUT_SECONDS = 30
+_KEEP = "INSERT INTO kvs (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 
 class DagsterTables(ABC):
@@ -40,6 +41,10 @@ class DagsterTables(ABC):
     @abstractmethod
     def log_path(self, run_id: str, log_key: str) -> str | None:
         """Return the file of a step's captured stdout; None where it is not a file on this machine."""
+
+    @abstractmethod
+    def keep(self, key: str, value: str) -> None:
+        """Keep a value under a key of the run storage's key-value table, in place of a former one."""
 
     def events(self, run_ids: Iterable[str], types: Sequence[str]) -> dict[str, list[str]]:
         """Return the events of those types by run id, as JSON, in the order in which they were stored."""
@@ -86,6 +91,17 @@ class SqliteTables(DagsterTables):
                 f"{path}: Dagster's database cannot be read ({error}). Try again; if it stays so, check the disk."
             ) from error
 
+    def keep(self, key: str, value: str) -> None:
+        """Keep a value under a key."""
+        path = self._files["runs"]
+        try:
+            with closing(_connect(path)) as connection, connection:
+                connection.execute(_KEEP, [key, value])
+        except sqlite3.Error as error:
+            raise disk_errors.explain(error, path.parent) or InstanceError(
+                f"{path}: Dagster's database cannot be written ({error}). Try again; if it stays so, check the disk."
+            ) from error
+
     def events(self, run_ids: Iterable[str], types: Sequence[str]) -> dict[str, list[str]]:
         """Return the events by run id."""
         return {run_id: shard_events(self._base / "history" / "runs" / f"{run_id}.db", types) for run_id in run_ids}
@@ -121,6 +137,16 @@ class PostgresTables(DagsterTables):
         except psycopg2.Error as error:
             raise InstanceError(f"Dagster's database cannot be read: {error}") from error
 
+    def keep(self, key: str, value: str) -> None:
+        """Keep a value under a key."""
+        import psycopg2
+
+        try:
+            with self._open().cursor() as cursor:
+                cursor.execute(_KEEP.replace("?", "%s"), (key, value))
+        except psycopg2.Error as error:
+            raise InstanceError(f"Dagster's database cannot be written: {error}") from error
+
     def log_path(self, run_id: str, log_key: str) -> str | None:
         """Return the file of a step's captured stdout."""
         return _log_path(self._logs, run_id, log_key)
@@ -154,6 +180,10 @@ class InstanceTables(DagsterTables):
             if connection.dialect.paramstyle != "qmark":
                 sql = sql.replace("?", "%s")
             return [tuple(row) for row in connection.exec_driver_sql(sql, tuple(values))]
+
+    def keep(self, key: str, value: str) -> None:
+        """Keep a value under a key."""
+        self._instance.run_storage.set_cursor_values({key: value})
 
     def events(self, run_ids: Iterable[str], types: Sequence[str]) -> dict[str, list[str]]:
         """Return the events by run id."""

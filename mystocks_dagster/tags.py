@@ -129,6 +129,8 @@ class Storage:
     DAEMON_VERSION: Final = "mystocks/daemon_version"
     #: Versions of the task file by hash, where several machines share the storage.
     TASK_FILES: Final = "mystocks/taskfiles/"
+    USERS: Final = "mystocks/users"
+    AUDIT: Final = "mystocks/audit/"
 
 
 Status = Literal["pending", "paused", "running", "success", "partial_success", "failed", "skipped", "cancelled"]

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
 from mystocks_dagster.api import (
+    audit,
     data,
     error_responses,
     executions,
@@ -35,6 +36,7 @@ from mystocks_dagster.project.access import REST
 from mystocks_dagster.project.background_reload import BackgroundReload
 from mystocks_dagster.project.metrics.exposition import Exposition
 from mystocks_dagster.project.project_cache import ProjectCache
+from mystocks_dagster.project.users import KnownUsers
 from mystocks_dagster.settings import Settings
 
 #: Largest request body in bytes; a task file of 1,000 tasks has half of that.
@@ -50,7 +52,12 @@ class GuardedApp(FastAPI):
         """Return the middleware stack. `add_middleware` would not see the response to an unhandled exception."""
         home = home_id(self.settings.dagster_home)
         return SecurityHeaders(
-            AuthMiddleware(super().build_middleware_stack(), token=self.settings.api_token, server_id=home)
+            AuthMiddleware(
+                super().build_middleware_stack(),
+                token=self.settings.api_token,
+                server_id=home,
+                users=KnownUsers(self.settings),
+            )
         )
 
 
@@ -96,6 +103,7 @@ def _include_routers(app: FastAPI) -> None:
     app.include_router(tasks.schedules)
     app.include_router(health.probes)
     app.include_router(metrics.router)
+    app.include_router(audit.router)
     app.include_router(ready.router)
     app.include_router(reference.router)
     for router in pages.routers():

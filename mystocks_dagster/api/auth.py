@@ -12,9 +12,12 @@ from mystocks_dagster.api.error_responses import body
 from mystocks_dagster.api.origins import Source, is_followed_link, source_of
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.api.session import Sessions
+from mystocks_dagster.project.users import KnownUsers
 
-#: Scope key: whether the request has the token, or no token is set.
+#: Scope key: whether the request has the token or a user's secret, or no token is set.
 AUTHENTICATED = "mystocks.authenticated"
+#: Scope key: the user of the request; None for the owner, and on a server without a token.
+USER = "mystocks.user"
 #: Calls without authentication: the bare status, the probes, and which instance this server belongs to.
 _OPEN_PATHS = ("/api/tasks/health", "/api/tasks/health/", "/health/live", "/health/ready", "/ready")
 _OPEN_CALLS = frozenset({(method, path) for method in ("GET", "HEAD") for path in _OPEN_PATHS})
@@ -23,16 +26,17 @@ _CHECKED_HEADERS = ("host", "origin", "sec-fetch-site", "authorization", "conten
 
 
 class AuthMiddleware:
-    """Accepts requests with the token or, if none is set, requests to a loopback host name.
+    """Accepts requests with the token or a user's secret or, if no token is set, requests to a loopback host name.
 
     The host name matters because of DNS rebinding: a page of another site may resolve its own name to 127.0.0.1, but
     sends that name. A page of another site may only link here: calls, images, frames, scripts and websockets are
     refused.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, server_id: str) -> None:
+    def __init__(self, app: ASGIApp, token: str | None, server_id: str, users: KnownUsers) -> None:
         self._app = app
         self._token = token
+        self._users = users
         self._sessions = Sessions(token, server_id) if token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,10 +67,13 @@ class AuthMiddleware:
             )
         # A websocket begins with a GET.
         method = scope.get("method", "GET")
+        scope[USER] = None
         scope[AUTHENTICATED] = self._is_authenticated(scope, headers)
         if not scope[AUTHENTICATED] and (method, scope["path"]) not in _OPEN_CALLS:
             response = _refused(
-                401, "This server requires a token. Send the header Authorization: Bearer <MYSTOCKS_API_TOKEN>."
+                401,
+                "This server requires a token. Send the header Authorization: Bearer <MYSTOCKS_API_TOKEN>, or with the "
+                "secret of a user in its place.",
             )
             # A browser asks its user for the token as the password. Chromium reads only one scheme per header.
             for scheme in ("Basic", "Bearer"):
@@ -79,9 +86,18 @@ class AuthMiddleware:
         return None
 
     def _is_authenticated(self, scope: Scope, headers: Mapping[str, str]) -> bool:
-        if self._token is None or _has_token(headers.get("authorization", ""), self._token):
+        if self._token is None:
             return True
-        return scope["type"] == "websocket" and self._sessions is not None and self._sessions.is_valid(headers)
+        if credential := _credential(headers.get("authorization", "")):
+            name, secret = credential
+            if hmac.compare_digest(secret.encode("utf-8", "surrogateescape"), self._token.encode()):
+                return True
+            scope[USER] = self._users.with_secret(secret, name)
+            return scope[USER] is not None
+        user = self._sessions.user(headers) if scope["type"] == "websocket" and self._sessions else None
+        if user:
+            scope[USER] = self._users.all().get(user)
+        return user == "" or scope[USER] is not None
 
     def _with_session(self, scope: Scope, headers: Mapping[str, str], send: Send) -> Send:
         """Return a `send` that sets the websocket cookie for a browser that authenticated by password."""
@@ -93,7 +109,8 @@ class AuthMiddleware:
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                cookie = sessions.cookie(secure=scope["scheme"] == "https")
+                name = scope[USER].name if scope[USER] else ""
+                cookie = sessions.cookie(name, secure=scope["scheme"] == "https")
                 message = {**message, "headers": [*message.get("headers", []), (b"set-cookie", cookie.encode())]}
             await send(message)
 
@@ -105,17 +122,18 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def _has_token(authorization: str, token: str) -> bool:
+def _credential(authorization: str) -> tuple[str | None, str] | None:
+    """Return user name, None for a bearer token, and secret; None if the header has neither form."""
     scheme, _, value = authorization.strip().partition(" ")
-    credential = value.strip()
-    if scheme.lower() == "basic":
-        try:
-            credential = base64.b64decode(credential, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return False
-    elif scheme.lower() != "bearer":
-        return False
-    return hmac.compare_digest(credential.encode("utf-8", "surrogateescape"), token.encode())
+    if scheme.lower() == "bearer":
+        return None, value.strip()
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, _, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return name, secret
 
 
 def _refused(status: int, message: str) -> JsonResponse:

@@ -7,8 +7,11 @@ from typing import Annotated, Any
 from fastapi import Body, Depends, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from mystocks_dagster.api.auth import USER
 from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.project.access import REST
+from mystocks_dagster.project.users import caller_of
 from mystocks_dagster.taskfile.names import ID_PATTERN, LONGEST_ID
 
 #: Largest nesting depth of a body. Real tasks stay far below; unbounded nesting would exhaust recursive code.
@@ -17,7 +20,10 @@ _YEARS = range(1970, 2201)
 
 
 async def _manager(request: Request) -> TaskManager:
-    return request.app.state.manager
+    user, state = request.scope.get(USER), request.app.state
+    if user is None:
+        return state.manager
+    return TaskManager(state.manager.settings, caller=caller_of(REST, user), projects=state.projects)
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:

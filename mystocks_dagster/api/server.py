@@ -12,6 +12,7 @@ from mystocks_dagster.api.app import create_app
 from mystocks_dagster.api.connections import LimitedProtocol
 from mystocks_dagster.instance import address_note, prepare_home
 from mystocks_dagster.project.servers import stop_on_signals
+from mystocks_dagster.project.users import check_door
 from mystocks_dagster.settings import Settings
 
 #: File in the instance's folder with the address of the running server.
@@ -37,6 +38,7 @@ def serve(settings: Settings, host: str, port: int, report: Callable[[str], None
     """
     check_host(settings, host)
     home = prepare_home(settings)
+    check_door(settings)
     listener = bind(host, port)
     address = url(host, listener.getsockname()[1])
     app = create_app(settings)

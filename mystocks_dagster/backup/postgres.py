@@ -11,6 +11,8 @@ from mystocks_dagster.backup.manifest import TableEntry
 from mystocks_dagster.errors import BackupError
 
 SCHEMA = "postgres/schema.sql"
+#: The queue by which machines get runs: it is made again at their start, with types and functions of its own.
+_OF_QUEUE = "procrastinate_"
 _TABLES = (
     "SELECT table_name FROM information_schema.tables "
     "WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY table_name"
@@ -101,7 +103,7 @@ def _definitions(url: str) -> tuple[str, list[str]]:
     engine = db.create_engine(url.replace("postgresql://", "postgresql+psycopg2://", 1))
     try:
         known = db.MetaData()
-        known.reflect(bind=engine)
+        known.reflect(bind=engine, only=lambda name, _: not name.startswith(_OF_QUEUE))
         parts: Iterator[Any] = (
             part
             for table in known.sorted_tables

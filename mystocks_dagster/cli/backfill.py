@@ -151,10 +151,11 @@ def _run_all(project: Any, runs: list[tuple[Any, Any, Any]], plan: Mapping[str, 
     """Run the spans one after the other, print their executions and exit with their result."""
     from mystocks_dagster.cli.follow import run_and_follow
 
-    finished = [
-        run_and_follow(project, planner.create(span, config, {Tag.STARTED_BY: "cli"}), quiet=json)
-        for planner, span, config in runs
-    ]
+    finished = []
+    for planner, span, config in runs:
+        run_id = planner.create(span, config, {Tag.STARTED_BY: "cli"})
+        project.runs.note_backfill(planner.task_id, run_id)
+        finished.append(run_and_follow(project, run_id, quiet=json))
     executions = [execution for run in finished for execution in run.executions]
     if json:
         print_json({**plan, "executions": [execution.to_json() for execution in executions]})

@@ -148,6 +148,11 @@ def _read(project: Any, *, rebuild: bool = False) -> None:
         project.history.update(progress, rebuild=rebuild)
 
 
+def moment_of(since: str | None) -> datetime | None:
+    """Return the moment that an option names; raises `InvalidParams` if it is none."""
+    return _window(since, None)[0]
+
+
 def _window(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
     from mystocks_dagster.history.times import parse_time
 

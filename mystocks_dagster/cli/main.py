@@ -90,13 +90,15 @@ def register_all() -> None:
         strategies,
         ui,
         upgrade,
+        users,
         worker,
     )
 
     steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data)
     research = (market, screen, strategies, backtest)
     servers = (ui, worker, api, mcp, service)
-    for module in (init, bootstrap, *steering, *research, alerts, health, doctor, demo, *servers, backup, upgrade):
+    care = (alerts, users, health, doctor, demo)
+    for module in (init, bootstrap, *steering, *research, *care, *servers, backup, upgrade):
         module.register(app)
 
 

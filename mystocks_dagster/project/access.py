@@ -7,13 +7,27 @@ may do what").
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any
 
+from mystocks_dagster.errors import Forbidden
 from mystocks_dagster.project import permissions
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.edit import exports
+
+
+class Role(StrEnum):
+    """What a user of a server may do; each role may do all that those before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    EDITOR = "editor"
+
+    def includes(self, other: "Role") -> bool:
+        """Return whether this role may do all that another one may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +37,14 @@ class Caller:
     Attributes:
         name: The tag `mystocks/started_by` of the runs that it starts.
         trusted: Whether its permissions are those of the user who runs this process.
+        user: The user of the server; empty for the owner, and for whoever runs this process.
+        role: What the user may do; the owner's is the highest.
     """
 
     name: str
     trusted: bool
+    user: str = ""
+    role: Role = Role.EDITOR
 
 
 CLI = Caller(name="cli", trusted=True)
@@ -55,6 +73,12 @@ class Action(Enum):
     REFRESH_CALENDAR = "refresh the trading calendar"
 
 
+#: The least role of each action.
+ROLES: Mapping[Action, Role] = {
+    **dict.fromkeys(Action, Role.EDITOR),
+    **dict.fromkeys((Action.START, Action.BACKFILL, Action.STOP, Action.SWITCH), Role.OPERATOR),
+}
+
 #: The limits of untrusted callers: functions that raise `Forbidden`. An action that is missing here has no limit.
 LIMITS: Mapping[Action, Callable[..., None]] = {
     Action.START: permissions.check_start,
@@ -80,7 +104,16 @@ def check(caller: Caller, action: Action, *arguments: Any) -> None:
 
 
 def limit_of(caller: Caller, action: Action) -> Callable[..., None] | None:
-    """Return the function that `check` calls, for arguments that are known later; None if there is no limit."""
+    """Return the function that `check` calls, for arguments that are known later; None if there is no limit.
+
+    Raises:
+        Forbidden: The user's role is not enough for the action, whatever its arguments are.
+    """
+    if not caller.role.includes(ROLES[action]):
+        raise Forbidden(
+            f"{caller.user} is here as {caller.role}, and may not do this: {action.value}. The owner of the project "
+            f"can change that: mystocks users role {caller.user} {ROLES[action]}"
+        )
     return None if caller.trusted else LIMITS.get(action)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mystocks_dagster.errors import InstanceError, InvalidParams, MyStocksError, UnknownName
-from mystocks_dagster.project import edit_ledger, permissions
+from mystocks_dagster.project import audit, edit_ledger, permissions
 from mystocks_dagster.project.access import CLI, Action, Caller, check, file_of, limit_of
 from mystocks_dagster.project.background_reload import BackgroundReload
 from mystocks_dagster.project.permissions import Rule
@@ -220,6 +220,7 @@ class TaskFileEditor:
         )
         if dry_run or not edit.diff:
             return EditResult(edit=edit, dry_run=dry_run)
+        audit.note(self.settings, self._caller, Action.EDIT, self.settings.task_file.name, content_hash(edit.after))
         edit_ledger.note(self.settings.dagster_home, content_hash(edit.after), self._caller.name)
         if self._background and self._background.begin():
             return EditResult(edit=edit, dry_run=False, reload_under_way=True)

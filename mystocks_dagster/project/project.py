@@ -16,8 +16,11 @@ from mystocks_dagster.taskfile.model import Group, Task, TaskFile
 from mystocks_dagster.taskfile.reader import Version
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import dagster as dg
 
+    from mystocks_dagster.project.audit import Entry
     from mystocks_dagster.project.backtest_view import BacktestView
     from mystocks_dagster.project.data_coverage import DataCoverage
     from mystocks_dagster.project.edit import TaskFileEditor
@@ -209,6 +212,12 @@ class Project:
 
         check(self.caller, Action.REFRESH_CALENDAR)
         return refresh_calendar(self._state, source)
+
+    def audit(self, *, limit: int = 100, since: "datetime | None" = None, user: str | None = None) -> "list[Entry]":
+        """Return the newest entries of the audit log, the newest first; arguments as in `audit.entries`."""
+        from mystocks_dagster.project import audit
+
+        return list(audit.entries(self._state.tables, limit=limit, since=since, user=user))
 
     def health(self) -> "Health":
         """Check whether the project does its work."""

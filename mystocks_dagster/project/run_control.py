@@ -14,6 +14,7 @@ from mystocks_dagster.errors import (
     NotRunning,
 )
 from mystocks_dagster.excerpts import near
+from mystocks_dagster.project import audit
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch, max_instances
@@ -80,7 +81,9 @@ class RunControl:
                 reason := max_instances.limit_reached(instance, entry.dagster_name, entry.max_instances)
             ):
                 raise AlreadyRunning(reason, max_instances.active_executions(instance, entry.dagster_name))
-            return launch.create_run(instance, repository, entry.dagster_name, config, tags, steps)
+            run_id = launch.create_run(instance, repository, entry.dagster_name, config, tags, steps)
+        audit.note(state.settings, self._caller, Action.START, name, run_id)
+        return run_id
 
     def start(self, name: str, params: Mapping[str, Any], *, only: bool = False, force: bool = False) -> str:
         """Queue a new run for the daemon and return its id at once; arguments and errors as in `create`.
@@ -123,7 +126,13 @@ class RunControl:
         planner = self.backfill(fill.task_id)
         known = {name: value for name, value in fill.params.items() if planner.takes(name)}
         tags = {Tag.STARTED_BY: self._caller.name}
-        return planner.create((fill.first, fill.last), {**known, **params}, tags)
+        run_id = planner.create((fill.first, fill.last), {**known, **params}, tags)
+        self.note_backfill(fill.task_id, run_id)
+        return run_id
+
+    def note_backfill(self, task_id: str, run_id: str) -> None:
+        """Note in the audit log that this caller has made a run of a backfill."""
+        audit.note(self._state.settings, self._caller, Action.BACKFILL, task_id, run_id)
 
     def _check_daemon(self, name: str) -> None:
         if not launch.daemon_alive(self._state.instance):
@@ -166,9 +175,12 @@ class RunControl:
 
         def stop(run: "dg.DagsterRun") -> StopResult | MyStocksError:
             try:
-                return stopping.stop(self._state.instance, run, task_ids)
+                stopped = stopping.stop(self._state.instance, run, task_ids)
             except MyStocksError as error:
                 return error
+            name = task_ids.get(run.job_name, run.job_name)
+            audit.note(self._state.settings, self._caller, Action.STOP, name, run.run_id)
+            return stopped
 
         with ThreadPoolExecutor(max_workers=len(runs) or 1) as together:
             return list(together.map(stop, runs))

@@ -11,6 +11,7 @@ from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.history import CleanupResult, Execution, Statistics, catch_up
 from mystocks_dagster.history.aggregates import TimeWindow
 from mystocks_dagster.history.catch_up import Progress
+from mystocks_dagster.project import audit
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.schedules import Schedules
 from mystocks_dagster.project.state import ProjectState
@@ -152,7 +153,10 @@ class RunHistory:
         # First, because opening the databases needs disk space.
         tight = make_room(home, days, dry_run=dry_run)
         instance = InstanceRef(self._state.instance, home)
-        return clean_up(instance, days, dry_run=dry_run, progress=progress, tight=tight)
+        done = clean_up(instance, days, dry_run=dry_run, progress=progress, tight=tight)
+        if not dry_run:
+            audit.note(self._state.settings, self._caller, Action.CLEAN_UP, "", f"{done.runs} runs, {days} days")
+        return done
 
     def _public_status(self) -> Callable[[str, str], str]:
         """Return the function from task id and stored status to public status; it reads the switches at most once."""

@@ -5,6 +5,7 @@ from itertools import islice
 
 from mystocks_dagster.instance import code_location, open_tables
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.project import audit
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.scheduling import interval_state, next_runs, switch_table
@@ -31,7 +32,10 @@ class Schedules:
 
         check(self._caller, Action.SWITCH)
         state = self._state
-        return switches.turn(state.instance, switches.repository(state.settings), name, state.find(name), on)
+        turned = switches.turn(state.instance, switches.repository(state.settings), name, state.find(name), on)
+        to = {True: "on", False: "off", None: "as in the file"}[on]
+        audit.note(state.settings, self._caller, Action.SWITCH, name, to)
+        return turned
 
     def next_runs(self, name: str | None, count: int) -> list[NextRun]:
         """Return the next `count` starts of each schedule that is on, by time; of one task or group, or of all."""

@@ -19,6 +19,7 @@ from mystocks_dagster.processes.commands import address as reached
 from mystocks_dagster.processes.commands import commands, socket_folder
 from mystocks_dagster.processes.supervisor import Supervisor
 from mystocks_dagster.project import reload_state
+from mystocks_dagster.project.users import check_door
 from mystocks_dagster.scheduling.switches import note_intervals
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.last_good import load_usable
@@ -55,6 +56,7 @@ def serve(
     """
     check_host(settings, host)
     home = prepare_home(settings)
+    check_door(settings)
     stop_requested = stop_on_signals()
     _claim(home, report)
     try:

@@ -19,6 +19,7 @@ from mystocks_dagster.dagster_internals import (
 from mystocks_dagster.instance import DAGSTER_PATH, open_instance
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.web.graphql import GraphQLGuard
+from mystocks_dagster.web.mutations import MutationGuard
 
 #: Defaults of `dagster-webserver`: statement timeout in ms, lifetime of a database connection in s, extra connections.
 _STATEMENT_TIMEOUT, _POOL_RECYCLE, _POOL_OVERFLOW = 15_000, 3600, 20
@@ -43,7 +44,7 @@ def dagster_ui(settings: Settings, workspace: Path) -> Generator[ASGIApp]:
             app = create_app_from_workspace_process_context(
                 context, DAGSTER_PATH, _POLL_MILLISECONDS, exception_handlers={Exception: _failed}
             )
-            yield GraphQLGuard(app)
+            yield GraphQLGuard(MutationGuard(app, settings))
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mystocks_dagster.api import languages
+from mystocks_dagster.api.auth import USER
 from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.origins import Source, source_of
 from mystocks_dagster.api.pages import number_format, translations
@@ -23,6 +24,7 @@ from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.access import PAGES
 from mystocks_dagster.project.project import Project
+from mystocks_dagster.project.users import caller_of
 from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.taskfile import last_good
 from mystocks_dagster.taskfile.problems import TaskFileError
@@ -44,7 +46,7 @@ _YEAR_SECONDS = 365 * 24 * 3600
 
 def project_of(request: Request) -> Project:
     """Return the project with the current task file."""
-    return request.app.state.projects.project(PAGES)
+    return request.app.state.projects.project(caller_of(PAGES, request.scope.get(USER)))
 
 
 class Site:

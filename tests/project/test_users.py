@@ -1,0 +1,219 @@
+"""People with roles use one server: each does what docs/rest.md grants, and the audit log says who did what."""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api.conftest import DESK, make_desk, open_client
+from fastapi.testclient import TestClient
+from project.test_access import TASKS, WAYS, Desk
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from support.commands import Commands, commands_in
+from support.project import ROOT
+
+from mystocks_dagster.api.auth import USER
+from mystocks_dagster.instance import open_instance
+from mystocks_dagster.project import users
+from mystocks_dagster.project.access import Role
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.web.mutations import MutationGuard
+
+pytestmark = pytest.mark.slow
+
+ROLES = ("viewer", "operator", "editor")
+#: In a message or page: the role is not enough.
+REFUSED = re.compile(r"is here as (viewer|operator), and may not do this")
+#: Nothing runs in this project: an action that was let through ends so.
+LET_THROUGH = re.compile(r"no daemon is alive|is not running")
+OWNER = "own-3r"
+
+
+def granted() -> list[tuple[str, str, bool]]:
+    """Return each row and column of the table of roles: action, role, whether it is granted."""
+    text = (ROOT / "docs" / "rest.md").read_text(encoding="utf-8").partition("## Users and roles")[2]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
+    ]
+    table = [row for row in rows if row[0] in WAYS]
+    return [(row[0], role, row[column] == "yes") for row in table for column, role in enumerate(ROLES, start=1)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A project behind the owner's token."""
+    folder = make_desk(tmp_path / "desk", monkeypatch)
+    folder.write("tasks.yaml", TASKS)
+    folder.write("desk.py", DESK)
+    monkeypatch.setenv("MYSTOCKS_API_TOKEN", OWNER)
+    open_instance(Settings.from_env()).dispose()
+    with open_client() as client:
+        yield Desk(folder, client)
+
+
+@pytest.fixture
+def cli(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    return commands_in(desk.folder, monkeypatch, capsys)
+
+
+def enter(desk: Desk, secret: str, name: str | None = None) -> TestClient:
+    """Let the client send a bearer token, or a password with a user name as a browser does."""
+    value = f"Bearer {secret}"
+    if name is not None:
+        value = f"Basic {base64.b64encode(f'{name}:{secret}'.encode()).decode()}"
+    desk.client.headers["authorization"] = value
+    return desk.client
+
+
+def test_the_table_of_roles_has_every_way_over_rest() -> None:
+    assert len(granted()) >= 3 * 8
+    assert {(role, allowed) for _, role, allowed in granted()} >= {(role, True) for role in ROLES[1:]}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_does_over_rest_and_pages_what_the_table_grants(desk: Desk, role: str) -> None:
+    enter(desk, users.add(Settings.from_env(), "li", Role(role)))
+    for action, of, allowed in granted():
+        if of != role:
+            continue
+        for caller in ("REST", "pages"):
+            way = WAYS[action].get(caller)
+            if way is None:
+                continue
+            told = way(desk)
+            refused = told is not None and REFUSED.search(told) is not None
+            assert refused is not allowed, (action, caller, told)
+            assert told is None or refused or LET_THROUGH.search(told), (action, caller, told)
+
+
+def test_everybody_reads_and_nobody_does_without_a_secret(desk: Desk) -> None:
+    secret = users.add(Settings.from_env(), "wang", Role.VIEWER)
+    for path in ("/api/tasks/", "/tasks", "/metrics", "/api/audit"):
+        desk.client.headers.pop("authorization", None)
+        assert desk.client.get(path).status_code == 401
+        assert enter(desk, "wrong").get(path).status_code == 401
+    for path in ("/api/tasks/", "/tasks", "/metrics", "/api/audit"):
+        assert enter(desk, secret).get(path).status_code == 200
+        assert enter(desk, secret, "wang").get(path).status_code == 200
+    assert enter(desk, secret, "somebody").get("/tasks").status_code == 401
+    assert enter(desk, OWNER, "anybody").get("/tasks").status_code == 200
+
+
+def test_a_removed_user_and_a_new_role_count_within_seconds(
+    desk: Desk, cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = cli.json("users", "add", "li", "--role", "viewer")["secret"]
+    switch: Callable[[], Any] = lambda: enter(desk, secret).post("/api/tasks/daily/disable")  # noqa: E731
+    assert switch().status_code == 403
+    monkeypatch.setattr(users, "_KEPT_SECONDS", 0)
+    cli("users", "role", "li", "operator")
+    assert switch().status_code == 200
+    assert [(user["name"], user["role"]) for user in cli.json("users", "list")] == [("li", "operator")]
+    cli("users", "remove", "li")
+    assert switch().status_code == 401
+
+
+def test_secrets_are_not_stored(desk: Desk, cli: Commands) -> None:
+    secret = cli.json("users", "add", "li")["secret"]
+    assert secret not in cli("users", "list")
+    files = [path for path in desk.folder.root.rglob("*") if path.is_file()]
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
+
+
+def test_names_that_cannot_be_and_names_that_are_not_there_are_said(cli: Commands, desk: Desk) -> None:
+    assert "cannot be a user's name" in cli("users", "add", "Li Wei", code=1)
+    assert "cannot be a user's name" in cli("users", "add", "owner", code=1)
+    cli("users", "add", "liwei")
+    assert "is a user already" in cli("users", "add", "liwei", code=1)
+    assert "Did you mean 'liwei'" in cli("users", "remove", "liwe", code=1)
+    cli("users", "add", "x", "--role", "king", code=2)
+
+
+def test_without_the_owners_token_a_server_with_users_does_not_start(
+    desk: Desk, cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("users", "add", "li")
+    monkeypatch.delenv("MYSTOCKS_API_TOKEN")
+    for command in ("ui", "api"):
+        assert "MYSTOCKS_API_TOKEN is not set" in cli(command, "--port", "0", code=1)
+
+
+def test_the_log_says_who_did_what_by_which_way(desk: Desk, cli: Commands) -> None:
+    secret = users.add(Settings.from_env(), "li", Role.EDITOR)
+    enter(desk, secret).patch("/api/tasks/base", json={"timeout": 5})
+    enter(desk, secret).post("/api/tasks/daily/disable")
+    enter(desk, OWNER).post("/api/tasks/daily/enable")
+    cli("disable", "daily")
+    assert enter(desk, secret).post("/api/tasks/base/stop").status_code == 409  # nothing was done
+    entries = cli.json("audit")
+    told = [(entry["user"], entry["via"], entry["action"], entry["target"], entry["detail"]) for entry in entries]
+    system = told[0][0]
+    assert system not in ("li", "owner")
+    version = entries[3]["detail"]
+    assert told == [
+        (system, "cli", "switch a schedule", "daily", "off"),
+        ("owner", "rest", "switch a schedule", "daily", "on"),
+        ("li", "rest", "switch a schedule", "daily", "off"),
+        ("li", "rest", "edit the task file", "tasks.yaml", version),
+    ]
+    assert re.fullmatch(r"[0-9a-f]{16}", version)
+    assert [entry["time"] for entry in entries] == sorted((entry["time"] for entry in entries), reverse=True)
+    over_rest = enter(desk, secret).get("/api/audit", params={"user": "li", "limit": 1}).json()
+    assert over_rest == [entries[2]]
+    assert len(cli.json("audit", "--user", "li")) == 2
+    assert cli.json("audit", "--since", "2099-01-01") == []
+
+
+class Door:
+    """An application that stands for Dagster's, behind the guard, for a user of some role."""
+
+    def __init__(self, role: str | None) -> None:
+        self.reached: list[Mapping[str, Any]] = []
+
+        async def dagster(request: Any) -> PlainTextResponse:
+            self.reached.append(await request.json())
+            return PlainTextResponse("Dagster")
+
+        paths = ("/dagster/graphql", "/dagster/report_asset_materialization/x")
+        guard = MutationGuard(
+            Starlette(routes=[Route(path, dagster, methods=["POST"]) for path in paths]), Settings.from_env()
+        )
+        user = role and users.User(name="li", role=Role(role), digest="", since="")
+
+        async def door(scope: Any, receive: Any, send: Any) -> None:
+            await guard({**scope, USER: user or None}, receive, send)
+
+        self.client = TestClient(door)
+
+    def ask(self, query: str, **variables: Any) -> int:
+        asked = {"query": query, "variables": variables}
+        return self.client.post("/dagster/graphql", json=asked).status_code
+
+
+LAUNCH = "mutation Launch($a: A!) { launchRun(executionParams: $a) { __typename } }"
+HIDDEN = "query A { version } mutation B { ...all } fragment all on Mutation { terminateRun(runId: 1) { __typename } }"
+
+
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 403), ("editor", 200), (None, 200)])
+def test_only_editors_change_something_in_dagsters_own_ui(desk: Desk, role: str | None, status: int) -> None:
+    door = Door(role)
+    assert door.ask("{ version }") == 200
+    assert door.ask(LAUNCH, a={"selector": {"jobName": "base"}}) == status
+    assert door.ask(HIDDEN) == status
+    assert door.client.post("/dagster/report_asset_materialization/x", json={}).status_code == status
+    assert len(door.reached) == (4 if status == 200 else 1)
+
+
+def test_what_was_changed_in_dagsters_ui_is_in_the_log(desk: Desk, cli: Commands) -> None:
+    door = Door("editor")
+    door.ask("{ version }")
+    door.ask("mutation { reloadWorkspace { __typename } }")
+    door.ask(LAUNCH, a={"selector": {"jobName": "base"}})
+    told = [(entry["user"], entry["via"], entry["action"], entry["target"]) for entry in cli.json("audit")]
+    assert told == [("li", "dagster", "launchRun", "base")]
+    assert json.loads(json.dumps(door.reached[-1]))["variables"]["a"]["selector"]["jobName"] == "base"
