@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
 
-import polars as pl
-
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import add_events, refresh_events
 from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.chain import ChainedSource
@@ -92,7 +91,7 @@ def load_bars(
     known = KnownDays.of(lake)
     for frame in source.daily_bars(days, symbols):
         admitted = admit(lake, source, frame, newest=max(days), whole=symbols is None)
-        counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
+        counts = rows_by_day(admitted.rows["date"])
         if symbols is None:
             store_days(source, lake, admitted, counts, known, loaded)
             for table, rows in store_companions(source, lake, counts).items():
@@ -242,7 +241,8 @@ def _spanned(days: Mapping[date, int]) -> set[date]:
     """Return the days, and the non-trading days between them, whose rows were checked too."""
     first, length = min(days, default=date.min), (max(days) - min(days)).days + 1 if days else 0
     every = (first + timedelta(days=n) for n in range(length))
-    return {*days, *(day for day in every if not shanghai().is_probable_session(day)[0])}
+    calendar = shanghai()
+    return {*days, *(day for day in every if not calendar.is_probable_session(day)[0])}
 
 
 def _store_symbols(

@@ -11,6 +11,7 @@ from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.loads import complete_days, entries_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.protocol import Progress
 from mystocks_dagster.tags import State
@@ -80,7 +81,7 @@ def load_history(
                 else:
                     small.take(table, frame, take_findings(source, name))
                 records.write_if_many()
-                _report(list(missing.values()), max(frame["date"].unique()).year, writing)
+                _report(list(missing.values()), frame["date"][-1].year, writing)
     results = [_result(table, source, lake, sessions) for table in tables.values()]
     return [*results, *_damaged_files(source), *_without_actions(tables.values())]
 
@@ -160,7 +161,7 @@ class _Records:
 def _store(source: CheckedSource, lake: Lake, table: LoadedTable, frame: pl.DataFrame, records: _Records) -> None:
     """Store the daily bars of one year."""
     admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True)
-    counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
+    counts = rows_by_day(admitted.rows["date"])
     store_days(source, lake, admitted, counts, table.known, table.loaded, records.record)
     table.loaded.rows |= counts
 
