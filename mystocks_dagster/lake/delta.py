@@ -92,6 +92,29 @@ def commit_of(folder: str, version: int) -> Commit | None:
     return None if following else Commit(version, file.st_ino, file.st_mtime_ns)
 
 
+class OpenTables:
+    """Tables that were opened to be read; those in a folder are opened again only when another commit followed.
+
+    Opening a log reads all of its commits since the last checkpoint, and takes a hundred times as long as asking.
+    """
+
+    def __init__(self) -> None:
+        self._tables: dict[str, tuple[Commit, DeltaTable]] = {}
+
+    def newest(self, uri: str) -> DeltaTable | None:
+        """Return the newest version, which the caller does not change; errors as in `open_table`."""
+        folder = local_path(uri)
+        if folder is None:
+            return open_table(uri)
+        commit, opened = self._tables.get(uri, (None, None))
+        if commit is None or commit_of(folder, commit.version) != commit:
+            opened = open_table(uri)
+            commit = commit_of(folder, opened.version()) if opened is not None else None
+            if opened is not None and commit is not None:
+                self._tables[uri] = commit, opened
+        return opened
+
+
 def check_files(opened: DeltaTable, uri: str, years: tuple[int | None, int | None] = (None, None)) -> None:
     """Raise an error when data files of a table in a local folder are missing or truncated.
 

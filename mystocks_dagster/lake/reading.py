@@ -45,6 +45,7 @@ class TableReader:
         self.location = location.rstrip("/")
         self.world = world
         self._known_world: str | None = None
+        self._tables = delta.OpenTables()
         self._changes: tuple[delta.Commit | None, CodeChanges] = (None, NO_CHANGES)
 
     def exists(self, table: str) -> bool:
@@ -192,7 +193,7 @@ class TableReader:
 
     def _opened(self, table: str) -> DeltaTable | None:
         """Open the version of a table that is read: the newest one; None when it does not exist."""
-        return delta.open_table(self._uri(table))
+        return self._tables.newest(self._uri(table))
 
     def _info(self, name: str) -> TableInfo | None:
         uri = self._uri(name)
