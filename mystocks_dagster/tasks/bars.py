@@ -218,15 +218,21 @@ def store_days(
     known: KnownDays,
     loaded: LoadedBars,
     record: Callable[..., None] = record_days,
+    before: Callable[[list[str]], list[str]] = list,
 ) -> None:
-    """Store whole days with their events, then record them as loaded: a run killed in between loads them again."""
+    """Store whole days with their events, then record them as loaded: a run killed in between loads them again.
+
+    `before` is that of `add_events`.
+    """
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
     partial = partial_days(counts, known, admitted)
     if counts:
         whole = known.complete.keys() - known.lacking
-        loaded.events += add_events(lake, list(counts), admitted.changes, complete=whole, rows=sum(counts.values()))
+        loaded.events += add_events(
+            lake, list(counts), admitted.changes, complete=whole, rows=sum(counts.values()), before=before
+        )
         record(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial

@@ -8,9 +8,11 @@ from typing import Any, Self
 import polars as pl
 
 from mystocks_dagster.lake import quarantine
+from mystocks_dagster.lake.last_bars import StoredSymbols
 from mystocks_dagster.lake.loads import complete_days, entries_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.code_changes import distinct_symbols
 from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.protocol import Progress
@@ -67,6 +69,7 @@ def load_history(
         first = min(table.wanted[0] for table in missing.values())
         last = max(table.wanted[-1] for table in missing.values())
         actions = known_actions(lake, source.name, last)
+        stored = StoredSymbols(lake)
         past = source.history(list(missing), first, last, actions=actions, progress=reading, skip=complete)
         with _Records(lake) as records, SmallTables(source.name, lake, records.record) as small:
             for name, frame in past:
@@ -77,7 +80,7 @@ def load_history(
                 if "actions_known" in frame.columns and not table.without_actions:
                     table.without_actions = bool((~frame["actions_known"]).any())
                 if name == _BARS:
-                    _store(source, lake, table, frame, records)
+                    _store(source, lake, table, frame, records, stored)
                 else:
                     small.take(table, frame, take_findings(source, name))
                 records.write_if_many()
@@ -158,11 +161,19 @@ class _Records:
             self._lake.upsert("loaded_days", pl.concat(entries))
 
 
-def _store(source: CheckedSource, lake: Lake, table: LoadedTable, frame: pl.DataFrame, records: _Records) -> None:
+def _store(
+    source: CheckedSource,
+    lake: Lake,
+    table: LoadedTable,
+    frame: pl.DataFrame,
+    records: _Records,
+    stored: StoredSymbols,
+) -> None:
     """Store the daily bars of one year."""
     admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True)
     counts = rows_by_day(admitted.rows["date"])
-    store_days(source, lake, admitted, counts, table.known, table.loaded, records.record)
+    store_days(source, lake, admitted, counts, table.known, table.loaded, records.record, stored.among)
+    stored.add(distinct_symbols(admitted.rows))
     table.loaded.rows |= counts
 
 
